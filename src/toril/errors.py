@@ -1,0 +1,39 @@
+"""Everything toril says no with.
+
+UserError                    exit code 2: the input is wrong; the message says where, what and the fix
+├── SuiteError               a suite's file, key or value
+│   └── CriterionError       one pass/fail criterion
+├── StoreError               a store, run folder or record that cannot be read or written
+├── OptionError              a command-line option
+└── InfrastructureError      exit code 4: could not start, capacity, permission, a missing program
+
+`cli.py` catches UserError once; any other exception is a bug and keeps its traceback (exit code 70).
+"""
+
+
+class UserError(Exception):
+    """A problem that the user can mend; its text is shown as it is, without a traceback."""
+
+    exit_code = 2
+
+
+class SuiteError(UserError):
+    """A suite that cannot be planned: `<file>: <path in the document> is <what>; <fix>`."""
+
+
+class CriterionError(SuiteError):
+    """A criterion that is not in the language, or that could never be judged."""
+
+
+class StoreError(UserError):
+    """A store, run or record that is missing, unreadable or of another version."""
+
+
+class OptionError(UserError):
+    """An option of the command that does not fit."""
+
+
+class InfrastructureError(UserError):
+    """The run could not be started or carried out, whatever the system under test does."""
+
+    exit_code = 4

@@ -1,0 +1,196 @@
+"""The typed, versioned JSON files through which coordinator, workers and watchers meet.
+
+Every record names its schema (`"schema": "toril.plan/1"`); within a version fields are only added, so a reader
+ignores those it does not know.
+"""
+
+import json
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from toril.errors import StoreError
+
+
+class Record(BaseModel):
+    """One JSON file of a run; immutable once written."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    SCHEMA: ClassVar[str] = ""
+
+    def to_json(self) -> bytes:
+        data = self.model_dump(mode="json", by_alias=True)
+        return (json.dumps({"schema": self.SCHEMA, **data}, ensure_ascii=False, indent=1) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str) -> Self:
+        """The record in `data`; StoreError, naming `where`, when it is another schema, damaged or incomplete."""
+        try:
+            found = json.loads(data)
+            schema = found.pop("schema", None) if isinstance(found, dict) else None
+            if schema != cls.SCHEMA:
+                raise StoreError(f"{where}: schema {schema!r}, expected {cls.SCHEMA!r}; was it written by another version?")
+            return cls.model_validate(found)
+        except (ValueError, ValidationError, RecursionError) as error:
+            raise StoreError(f"{where} is damaged: {str(error).splitlines()[0]}") from error
+
+
+class PlannedExecution(BaseModel):
+    """One execution of the suite with the whole run's load; totals over all workers."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str  # its scenario's name, with #2, #3 … on repeats
+    index: int
+    executor: str
+    scenario: str
+    concurrency: int | None = None
+    throughput_rps: float | None = None
+    iterations: int | None = None
+    steps: int | None = None
+    delay_s: float = 0.0
+    ramp_up_s: float = 0.0
+    hold_for_s: float = 0.0
+    labels: tuple[str, ...] = ()  # those of generated requests and transactions; empty when a script names them
+
+    @property
+    def steady_from_s(self) -> float:
+        return self.delay_s + self.ramp_up_s
+
+    @property
+    def steady_to_s(self) -> float:
+        """The end of the hold; with no hold (iterations only) there is none, and all after the ramp-up is steady."""
+        return self.steady_from_s + self.hold_for_s if self.hold_for_s else float("inf")
+
+
+class ExecutionShare(BaseModel):
+    """What one worker does of one execution. `config` is Taurus' execution item with divided load, no criteria."""
+
+    model_config = ConfigDict(frozen=True)
+    execution: str  # PlannedExecution.name
+    concurrency: int | None = None
+    throughput_rps: float | None = None
+    phase: float = 0.0  # this worker's place in [0, 1) of one arrival period, so that workers do not beat in step
+    config: dict[str, Any]
+
+
+class Share(BaseModel):
+    """The part of the load that one worker produces, as a Taurus configuration without criteria and reporters."""
+
+    model_config = ConfigDict(frozen=True)
+    worker: str  # <location>-<n>
+    location: str
+    index: int  # over all workers of the run, from 0
+    executions: tuple[ExecutionShare, ...]
+    data_files: dict[str, tuple[int, int]] = Field(default_factory=dict)  # split-data: path → (this part, of parts)
+
+
+class PlannedCriterion(BaseModel):
+    """A criterion as the suite wrote it, and where. `executions` empty: the whole run."""
+
+    model_config = ConfigDict(frozen=True)
+    source: str | dict[str, Any]
+    where: str  # "suite.yml: reporting[0].criteria[1]"
+    executions: tuple[str, ...] = ()
+
+
+class Plan(Record):
+    """The whole division of the load: a pure function of suite and options."""
+
+    SCHEMA: ClassVar[str] = "toril.plan/1"
+    run_id: str
+    suite: str
+    toril_version: str
+    tags: dict[str, str] = Field(default_factory=dict)
+    executions: tuple[PlannedExecution, ...]
+    shares: tuple[Share, ...]
+    common: dict[str, Any]  # the Taurus configuration shared by all workers: scenarios, settings, modules, services …
+    criteria: tuple[PlannedCriterion, ...] = ()
+    ramp_up_exclude: bool = False
+    quorum: float = 1.0
+    graceful_stop_s: float = 30.0
+    max_duration_s: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def duration_s(self) -> float:
+        """Planned seconds of load from the start signal; 0 when only iterations bound it."""
+        return max((e.steady_from_s + e.hold_for_s for e in self.executions), default=0.0)
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(share.location for share in self.shares))
+
+
+class Ready(Record):
+    """A worker's engine is started and parked."""
+
+    SCHEMA: ClassVar[str] = "toril.ready/1"
+    worker: str
+    attempt: str
+    at: float
+    toril_version: str
+    pid: int
+    clock_offset_s: float = 0.0
+    clock_uncertainty_s: float = 0.0
+    image_digest: str | None = None
+
+
+class Start(Record):
+    """The starting gun: load begins at `at` (seconds since the epoch) in the attempts named here, nowhere else."""
+
+    SCHEMA: ClassVar[str] = "toril.start/1"
+    at: float
+    attempts: dict[str, str]  # worker → attempt
+
+
+class Stop(Record):
+    """End the load early; what is recorded stays and is judged."""
+
+    SCHEMA: ClassVar[str] = "toril.stop/1"
+    at: float
+    cause: Literal["user", "signal", "criterion", "abort", "deadline", "lost"]
+    message: str
+    criterion_fails: bool = False  # cause "criterion": `stop as failed`, not `as non-failed`
+
+
+class Exit(Record):
+    """A worker's last word: what it recorded, so that a missing file is noticed."""
+
+    SCHEMA: ClassVar[str] = "toril.exit/1"
+    worker: str
+    attempt: str
+    at: float
+    outcome: Literal["finished", "stopped", "failed", "stale"]
+    message: str = ""
+    interval_files: int = 0
+    samples: int = 0
+    unfinished: int = 0
+    unreadable_records: int = 0  # rows of the engine's own records that could not be read
+    engine_exit_codes: dict[str, int | None] = Field(default_factory=dict)
+    engines_killed: int = 0
+    signals: int = 0
+    ended_after_signal_s: float | None = None
+    cpu_worker_s: float = 0.0
+    cpu_engines_s: float = 0.0
+    first_sample_lateness_s: dict[str, float] = Field(default_factory=dict)  # execution → lateness
+
+
+class Lease(Record):
+    """Who owns the run; renewed every few seconds."""
+
+    SCHEMA: ClassVar[str] = "toril.lease/1"
+    owner: str
+    pid: int
+    host: str
+    renewed_at: float
+    ended: bool = False
+
+
+def run_key(run_id: str, *parts: str) -> str:
+    """`runs/<run-id>/<parts…>`."""
+    return "/".join(("runs", run_id, *parts))
+
+
+def worker_key(run_id: str, worker: str, attempt: str, name: str) -> str:
+    """`runs/<run-id>/workers/<worker>/<attempt>/<name>`."""
+    return run_key(run_id, "workers", worker, attempt, name)

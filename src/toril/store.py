@@ -1,0 +1,104 @@
+"""The only meeting place of coordinator, workers and watchers: keys with bytes behind them."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from toril.errors import OptionError, StoreError
+
+KEY = re.compile(r"[A-Za-z0-9._=@+-]+(/[A-Za-z0-9._=@+-]+)*")
+
+
+class Store(Protocol):
+    """A folder or a bucket. A value is written whole or not at all; readers never see half of one."""
+
+    def put(self, key: str, data: bytes) -> None: ...
+
+    def put_once(self, key: str, data: bytes) -> bool:
+        """Write unless the key exists; False when it does (If-None-Match)."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """The value; StoreError when there is none."""
+        ...
+
+    def find(self, key: str) -> bytes | None:
+        """The value, or None when there is none."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys that start with `prefix`, in order."""
+        ...
+
+
+class FolderStore:
+    """A store in a local folder: a key is a relative path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+
+    def path(self, key: str) -> Path:
+        if not KEY.fullmatch(key) or ".." in key.split("/"):
+            raise StoreError(f"{key!r} is not a key of a store; use letters, digits and . _ - = @ + between slashes")
+        return self.folder / key
+
+    def put(self, key: str, data: bytes) -> None:
+        temporary = self._written(key, data)
+        os.replace(temporary, self.path(key))
+
+    def put_once(self, key: str, data: bytes) -> bool:
+        temporary = self._written(key, data)
+        try:
+            os.link(temporary, self.path(key))
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink()
+        return True
+
+    def get(self, key: str) -> bytes:
+        found = self.find(key)
+        if found is None:
+            raise StoreError(f"{self.path(key)}: no such file")
+        return found
+
+    def find(self, key: str) -> bytes | None:
+        try:
+            return self.path(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StoreError(f"{self.path(key)} cannot be read: {error.strerror}") from error
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        top = self.folder / prefix if prefix.endswith("/") else (self.folder / prefix).parent
+        found = (
+            (Path(folder) / name).relative_to(self.folder).as_posix()
+            for folder, _, names in os.walk(top)
+            for name in names
+            if not name.startswith(".tmp-")
+        )
+        yield from sorted(key for key in found if key.startswith(prefix))
+
+    def _written(self, key: str, data: bytes) -> Path:
+        path = self.path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error.strerror}; choose another --store") from error
+        return Path(name)
+
+
+def open_store(address: str) -> Store:
+    """The store at a folder's path; OptionError for an address that is neither folder nor known service."""
+    if address.startswith("s3://"):
+        raise OptionError(f"--store {address}: buckets are not supported yet; use a folder")
+    if "://" in address:
+        raise OptionError(f"--store {address}: a store is a folder or s3://bucket/prefix")
+    return FolderStore(Path(address))
