@@ -1,0 +1,146 @@
+"""What a load engine is to a worker: bzt's executor of one execution, plus the methods of `Engine`.
+
+bzt reads the suite, prepares scripts and starts the engine's process; toril parks that process until the starting gun,
+reads the engine's own records and ends it. An engine's module subclasses bzt's executor class, adds the methods
+below and is named in `ENGINES`, so that bzt loads it in place of its own class. Its life, all in the main thread:
+
+1.  `settings(worker_index)` of its module is merged below `modules.<alias>` of bzt's configuration.
+2.  bzt makes the object and sets `execution`, `settings`, `engine`, `log`; the worker sets `station`.
+3.  `prepare()`: bzt's own, no load yet. The place to rewrite scripts (a JMX, say) so that they wait at the gate.
+4.  `startup()`: starts the process (`self.process`, through `self._execute`: own process group, dies with the
+    worker, knows TORIL_*). An engine with `parks = True` is started before the worker says ready: its process creates
+    the file `station.parked` when only the gate is left, then polls `station.gate` (absent at first; then one line, the
+    absolute second since the epoch at which *this execution's* load begins, delay and phase included) and
+    waits until then. An engine with `parks = False` is only prepared until the start; `startup()` follows the gate.
+    bzt's `delay` has been taken out of `execution`: the gate has it.
+5.  `check()`, several times a second: True when the process has ended. `batches(final=False)` after it.
+6.  The load's planned end is the engine's business: no request starts after ramp-up + hold-for, those in flight may
+    finish within `station.graceful_stop_s`, then the process ends by itself.
+7.  `end(within_s)` at most once, when the load has to end early: no new requests, those in flight may finish within
+    `within_s`; must not block. The worker kills the process group when that time (and a little more) is over.
+8.  After the process is gone: `batches(final=True)`, `unfinished()`, `failure()`, then bzt's `post_process()`.
+    bzt's `shutdown()` is never called: it sleeps.
+
+`self.engine.graceful_files[self.process.pid]` is the path in that process's environment variable GRACEFUL.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toril.records import ExecutionShare, PlannedExecution
+
+ENGINES = {  # bzt's alias → the module with `Executor` (a class that is an Engine) and `settings`
+    "locust": "toril.worker.engines.locust",
+    "jmeter": "toril.worker.engines.jmeter",
+    "apiritif": "toril.worker.engines.apiritif",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Station:
+    """One execution's place in the run: what its engine has to know beyond Taurus' configuration."""
+
+    planned: PlannedExecution  # the whole run's
+    share: ExecutionShare  # this worker's
+    position: int  # among the worker's executions, from 0
+    worker_index: int  # over all workers of the run, from 0
+    worker_count: int
+    graceful_stop_s: float
+    folder: Path  # scratch of this execution alone
+    suite: Path  # the worker's own copy of the suite's folder; the working folder of engines
+
+    @property
+    def gate(self) -> Path:
+        """Written by the worker once the start is known: the absolute time of this execution's first load."""
+        return self.folder / "gate"
+
+    @property
+    def parked(self) -> Path:
+        """Created by the engine's process when it has nothing left to do but wait for the gate."""
+        return self.folder / "parked"
+
+    @property
+    def phase_shift_s(self) -> float:
+        """This worker's place in one arrival period, so that workers do not beat in step."""
+        users = self.share.concurrency or 0
+        if self.share.throughput_rps:
+            return self.share.phase / self.share.throughput_rps
+        if users and self.planned.ramp_up_s:
+            return self.share.phase * self.planned.ramp_up_s / users
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Some samples as columns of equal length, at the engine's own resolution; times are seconds since the epoch."""
+
+    started_s: NDArray[np.float64]
+    completed_s: NDArray[np.float64]
+    label: Sequence[str] | NDArray[np.object_]  # as the suite names it, whatever the engine calls it
+    kind: Sequence[str] | NDArray[np.object_]  # "request" or "transaction"
+    ok: NDArray[np.bool_]
+    rc: Sequence[str] | NDArray[np.object_]  # "200"; without a response the name of what happened
+    message: Sequence[str] | NDArray[np.object_]  # why it failed; "" when it did not
+    response_us: NDArray[np.int64]
+    ttfb_us: NDArray[np.int64]  # -1: unknown
+    connect_us: NDArray[np.int64]  # -1: unknown
+    bytes: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.response_us)
+
+
+class Engine(Protocol):
+    """bzt's executor of one execution, and what toril needs of it; see the module's text for its life."""
+
+    parks: ClassVar[bool]
+    single_threaded: ClassVar[bool]  # its busiest process is measured against one core
+    resolution_us: ClassVar[int]  # what its records can tell apart
+
+    station: Station
+    process: Any  # psutil.Popen, or None before startup
+    log: Any
+
+    def prepare(self) -> None: ...
+
+    def startup(self) -> None: ...
+
+    def check(self) -> bool: ...
+
+    def post_process(self) -> None: ...
+
+    def batches(self, final: bool) -> Iterator[Batch]:
+        """What the engine has recorded since the last call, complete rows only; `final` after the process is gone."""
+        ...
+
+    def virtual_users(self) -> int | None:
+        """How many are active now, by the newest record; None when the engine does not tell."""
+        ...
+
+    def end(self, within_s: float) -> None: ...
+
+    def unfinished(self) -> Mapping[str, int]:
+        """Label → requests that were sent but never recorded as samples. Failures caused by ending belong here."""
+        ...
+
+    def unreadable(self) -> int:
+        """Rows of the engine's records that could not be read."""
+        ...
+
+    def failure(self) -> str | None:
+        """Why the process did not do its load to the end, in its own last words; None when it did (or was ended)."""
+        ...
+
+
+def tail_of(path: Path | str | None, lines: int = 5) -> str:
+    """The last lines of a log that are not blank, for a message; "" when there is no such file."""
+    try:
+        text = Path(path).read_text(errors="replace") if path else ""
+    except OSError:
+        return ""
+    return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
