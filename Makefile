@@ -1,0 +1,68 @@
+# Everything sets itself up: a locked environment in .venv, and uv in .tools where the machine has none.
+
+PYTHON ?= python3
+UV := $(or $(shell command -v uv),.tools/uv/bin/uv)
+JMETER_HOME := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/toril/jmeter-5.6.3
+
+# What the tests use and no Python package brings; tools/system-packages knows the packages they come from.
+PROGRAMS := mvn
+
+export PYTHON UV JMETER_HOME
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: demo test check bench soak jmeter lock clean help
+
+demo: .venv/installed ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
+	@.venv/bin/python loadtests/shop/demo.py
+
+test: .venv/installed jmeter ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
+	.venv/bin/pytest $(ARGS)
+
+check: .venv/installed ## what is quick: formatting, lint, types, layers
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: .venv/installed jmeter ## measure what bench/README.md reports; ONLY=merge for one of them
+	@set -e; for script in $(or $(ONLY:%=bench/%.py),$(filter-out bench/soak.py,$(wildcard bench/[a-z]*.py))); do \
+		echo "== $$script"; .venv/bin/python $$script; done
+
+soak: .venv/installed ## load with 100 labels for 10 minutes; memory has to stay flat
+	.venv/bin/python bench/soak.py
+
+jmeter: ## assemble JMeter's home from Maven artifacts, in a cache that outlives `make clean`
+	@tools/system-packages $(PROGRAMS)
+	@$(PYTHON) tools/jmeter/assemble.py "$(JMETER_HOME)"
+
+lock: $(UV) ## pin all dependencies anew, in requirements/, tools/uplot/ and tools/jmeter/
+	tools/lock
+	cd tools/uplot && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	$(PYTHON) tools/jmeter/assemble.py --lock "$(JMETER_HOME)"
+
+clean: ## remove what make made; JMeter's home and the runs in .toril stay
+	rm -rf .venv .tools build dist src/toril/reports/assets .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '%-8s %s\n' "$$name" "$$text"; done
+
+.venv/installed: $(UV) pyproject.toml hatch_build.py requirements/dev.txt requirements/build.txt | python
+	@echo "Installing the locked environment in .venv" >&2
+	@[ -x .venv/bin/python ] || "$(UV)" venv --quiet --python "$(PYTHON)" .venv
+	@"$(UV)" pip sync --quiet --python .venv --require-hashes --build-constraints requirements/build.txt requirements/dev.txt
+	@"$(UV)" pip install --quiet --python .venv --no-deps --build-constraints requirements/build.txt --editable .
+	@touch $@
+
+.tools/uv/bin/uv: requirements/uv.txt | python
+	@tools/system-packages venv
+	@"$(PYTHON)" -m venv --clear .tools/uv
+	@.tools/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
+	@touch $@
+
+.PHONY: python
+python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"toril needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}: name another one, as in: make PYTHON=python3.12")'
