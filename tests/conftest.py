@@ -1,0 +1,23 @@
+"""What all tests share: reproducible properties, and no skipped test in CI."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+from hypothesis import settings
+
+# The same examples in every run: a test that fails now and then is worse than one that fails.
+settings.register_profile("toril", derandomize=True, deadline=None)
+# For a search by hand: pytest --hypothesis-profile=search
+settings.register_profile("search", max_examples=10_000, deadline=None)
+settings.load_profile("toril")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a skipped test is a failure: `make test` installs what the tests need, so what is missing there is a mistake."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, which CI takes for a failure: {report.longrepr}"
+    return report

@@ -1,0 +1,110 @@
+"""The project's own promises: clean code, layers, locks that work with any mirror, a wheel that runs by itself."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import toril
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+# Which extras a lock holds; all of them hold the command's own dependencies.
+EXTRAS = {"run": [], "worker": ["worker"], "dev": ["worker", "jmeter", "dev"], "infra": ["infra"]}
+
+
+def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=os.environ | environment, check=False)
+    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def tool(name: str) -> Path:
+    """A program of the environment that the tests run in."""
+    return Path(sys.executable).parent / name
+
+
+@pytest.fixture(scope="module")
+def uv() -> Path:
+    for candidate in (os.environ.get("UV"), shutil.which("uv"), ROOT / ".tools/uv/bin/uv"):
+        if candidate and (ROOT / candidate).is_file():
+            return ROOT / candidate
+    pytest.skip("no uv: `make test` brings it")
+
+
+@pytest.mark.parametrize("command", ["ruff format --check", "ruff check", "mypy", "lint-imports"])
+def test_the_code_is_clean(command):
+    name, *arguments = command.split()
+    run(tool(name), *arguments)
+
+
+def pins(lock: Path) -> dict[str, set[str]]:
+    """The versions that a lock pins; a package may have one for each Python version."""
+    versions: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)(?:\[.*\])?==([^ ]+)", lock.read_text(), re.MULTILINE):
+        versions.setdefault(canonicalize_name(name), set()).add(version)
+    return versions
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_a_lock_pins_what_the_project_asks_for(name):
+    pinned = pins(ROOT / "requirements" / f"{name}.txt")
+    wanted = PROJECT["dependencies"] + sum((PROJECT["optional-dependencies"][extra] for extra in EXTRAS[name]), [])
+    for requirement in map(Requirement, wanted):
+        versions = pinned.get(canonicalize_name(requirement.name), set())
+        assert versions, f"{requirement} is not in {name}.txt: make lock"
+        assert all(requirement.specifier.contains(version) for version in versions), (
+            f"{requirement}: {versions}: make lock"
+        )
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_a_lock_has_a_hash_for_every_package_and_no_address(lock):
+    text = lock.read_text()
+    assert "://" not in text
+    entries = re.split(r"^(?=\w)", text, flags=re.MULTILINE)[1:]
+    assert not [entry for entry in entries if "--hash=sha256:" not in entry]
+
+
+def test_all_locks_agree():
+    everything = pins(ROOT / "requirements/all.txt")
+    for name in EXTRAS:
+        for package, versions in pins(ROOT / "requirements" / f"{name}.txt").items():
+            assert versions <= everything[package], f"{package} in {name}.txt"
+
+
+def test_the_lock_of_npm_has_an_integrity_hash_and_no_address():
+    text = (ROOT / "tools/uplot/package-lock.json").read_text()
+    assert '"integrity": "sha512-' in text
+    assert "://" not in text
+
+
+def test_every_make_target_is_explained():
+    targets = re.findall(r"^([a-z]+):(.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    internal = {"python"}
+    assert {"demo", "test", "check", "bench", "soak", "clean", "help", "jmeter", "lock"} <= {
+        name for name, _ in targets
+    }
+    assert not [name for name, rest in targets if "## " not in rest and name not in internal]
+
+
+@pytest.mark.slow
+def test_the_wheel_installs_and_runs_by_itself(uv, tmp_path):
+    build = ROOT / "requirements/build.txt"
+    run(uv, "build", "--quiet", "--wheel", "--build-constraints", build, "--out-dir", tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    environment = tmp_path / "environment"
+    run(uv, "venv", "--quiet", "--python", sys.executable, environment)
+    run(uv, "pip", "sync", "--quiet", "--python", environment, "--require-hashes", ROOT / "requirements/run.txt")
+    run(uv, "pip", "install", "--quiet", "--python", environment, "--no-deps", "--offline", wheel)
+    assert run(environment / "bin/toril", "--version", cwd=tmp_path).split()[-1] == toril.__version__
+    assets = environment.glob("lib/python*/site-packages/toril/reports/assets/*")
+    assert {"uPlot.iife.min.js", "uPlot.min.css", "uPlot.LICENSE"} <= {path.name for path in assets}
