@@ -175,6 +175,14 @@ class Exit(Record):
     first_sample_lateness_s: dict[str, float] = Field(default_factory=dict)  # execution → lateness
 
 
+class End(Record):
+    """What only the coordinator saw of a run: why workers were lost. Without it a worker that left no exit is lost too."""
+
+    SCHEMA: ClassVar[str] = "toril.end/1"
+    at: float
+    lost: dict[str, str] = Field(default_factory=dict)  # worker → why
+
+
 class Lease(Record):
     """Who owns the run; renewed every few seconds."""
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Protocol
 
 from toril.errors import OptionError, StoreError
 
-KEY = re.compile(r"[A-Za-z0-9._=@+-]+(/[A-Za-z0-9._=@+-]+)*")
+BAD_IN_KEY = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 class Store(Protocol):
@@ -33,6 +34,10 @@ class Store(Protocol):
         """All keys that start with `prefix`, in order."""
         ...
 
+    def delete(self, prefix: str) -> None:
+        """Remove every key below `prefix`, which ends with a slash."""
+        ...
+
 
 class FolderStore:
     """A store in a local folder: a key is a relative path."""
@@ -41,8 +46,8 @@ class FolderStore:
         self.folder = folder.absolute()
 
     def path(self, key: str) -> Path:
-        if not KEY.fullmatch(key) or ".." in key.split("/"):
-            raise StoreError(f"{key!r} is not a key of a store; use letters, digits and . _ - = @ + between slashes")
+        if BAD_IN_KEY.search(key) or not {"", ".", ".."}.isdisjoint(key.split("/")):
+            raise StoreError(f"{key!r} is not a key of a store: a relative path without . or .. and control characters")
         return self.folder / key
 
     def put(self, key: str, data: bytes) -> None:
@@ -82,6 +87,17 @@ class FolderStore:
             if not name.startswith(".tmp-")
         )
         yield from sorted(key for key in found if key.startswith(prefix))
+
+    def delete(self, prefix: str) -> None:
+        if not prefix.endswith("/"):
+            raise StoreError(f"{prefix!r}: only what lies below a prefix that ends with a slash is deleted")
+        folder = self.path(prefix.rstrip("/"))
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be removed: {error.strerror}") from error
 
     def _written(self, key: str, data: bytes) -> Path:
         path = self.path(key)

@@ -1,0 +1,114 @@
+"""Carries the protocol out over a store: sees what workers write, writes start and stop, folds intervals, watches limits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from toril.clock import Clock
+from toril.coordinator.glance import glance
+from toril.coordinator.lease import LeaseKeeper
+from toril.coordinator.live import Fold
+from toril.coordinator.protocol import (
+    Action,
+    Event,
+    Kill,
+    RunState,
+    StopAsked,
+    Terminate,
+    Tick,
+    WorkerEnded,
+    WorkerReady,
+    WriteStart,
+    WriteStop,
+    advance,
+    begin,
+)
+from toril.criteria import LiveCriteria
+from toril.figures import LiveFigures
+from toril.records import Plan, Stop, run_key
+from toril.store import Store
+
+STEP_S = 0.1
+
+
+@dataclass(slots=True)
+class Coordinator:
+    """The owner of one run. `step` does all that is due now and returns what the launcher has to do."""
+
+    store: Store
+    plan: Plan
+    attempts: Mapping[str, str]
+    clock: Clock
+    state: RunState = field(init=False)
+    fold: Fold = field(init=False)
+    _live: LiveCriteria = field(init=False)
+    _lease: LeaseKeeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.state = begin(self.plan, self.attempts, self.clock.now())
+        self.fold = Fold(self.store, self.plan, self.attempts)
+        self._live = LiveCriteria(self.plan)
+        self._lease = LeaseKeeper(self.store, self.plan.run_id, self.clock)
+
+    @property
+    def ended(self) -> bool:
+        return self.state.phase == "ended"
+
+    def step(self, gone: Mapping[str, str], asked: Stop | None) -> tuple[Terminate | Kill, ...]:
+        """One look at everything. `gone`: workers whose process is no more, and why; `asked`: a stop from outside."""
+        self._lease.renew()
+        todo: list[Terminate | Kill] = []
+        for event in self._events(gone, asked):
+            self.state, actions = advance(self.state, event, self.clock.now())
+            todo += [action for action in actions if not self._written(action)]
+        return tuple(todo)  # type: ignore[arg-type]
+
+    def figures(self) -> LiveFigures:
+        return glance(self.fold, self.state, self.clock.now())
+
+    def finish(self) -> None:
+        """Fold the last files and give the lease back."""
+        self.fold.poll_exits()
+        self.fold.finish()
+        self._lease.renew(ended=True)
+
+    def _events(self, gone: Mapping[str, str], asked: Stop | None) -> list[Event]:
+        events: list[Event] = [WorkerReady(worker) for worker in self.fold.poll_ready()]
+        # a process that was gone before this look at the store has written all it will ever write
+        self.fold.poll_exits()
+        exits = self.fold.exits
+        events += [
+            WorkerEnded(worker, exits.get(worker), gone.get(worker, ""))
+            for worker in self.state.attempts
+            if worker not in self.state.ended and (worker in gone or (worker in exits and exits[worker].outcome == "stale"))
+        ]
+        self.fold.poll_intervals()
+        stop = asked or self._stop_in_store() or self._breached()
+        if stop is not None and self.state.stop is None:
+            events.append(StopAsked(stop))
+        return [*events, Tick()]
+
+    def _stop_in_store(self) -> Stop | None:
+        key = run_key(self.plan.run_id, "stop.json")
+        data = self.store.find(key)
+        return None if data is None else Stop.from_json(data, key)
+
+    def _breached(self) -> Stop | None:
+        complete_to = self.fold.complete_to()
+        if self.state.phase != "running" or complete_to is None:
+            return None
+        for breach in self._live.advance(self.fold.timeline, complete_to):
+            return Stop(
+                at=self.clock.now(), cause="criterion", message=breach.message, criterion_fails=breach.criterion.fail
+            )
+        return None
+
+    def _written(self, action: Action) -> bool:
+        match action:
+            case WriteStart(start):
+                self.store.put_once(run_key(self.plan.run_id, "start.json"), start.to_json())
+            case WriteStop(stop):
+                self.store.put_once(run_key(self.plan.run_id, "stop.json"), stop.to_json())
+            case _:
+                return False
+        return True
+

@@ -1,0 +1,58 @@
+"""The live figures of a run: a glance at the timeline's last few complete seconds."""
+
+from toril.coordinator.live import Fold
+from toril.coordinator.protocol import RunState
+from toril.figures import LiveFigures, LocationFigures, Phase
+from toril.timeline import Timeline
+
+WINDOW_S = 5  # rates and percentiles over the last five seconds: calm enough to read, fresh enough to act on
+
+
+def glance(fold: Fold, state: RunState, now: float, notes: tuple[str, ...] = ()) -> LiveFigures:
+    """What a person should see of the run at this moment."""
+    started_at = state.start.at if state.start else now
+    plan, timeline = fold.plan, fold.timeline
+    newest = max((second for worker in fold.attempts if (second := timeline.last_second_of(worker)) is not None), default=None)
+    last = None if newest is None else max(0, newest - 1)
+    return LiveFigures(
+        run_id=plan.run_id,
+        phase=_phase(state),
+        elapsed_s=max(0.0, now - started_at),
+        planned_s=plan.duration_s,
+        planned_users=sum(execution.concurrency or 1 for execution in plan.executions),
+        lag_s=0.0 if newest is None else max(0.0, now - started_at - (newest + 1)),
+        workers_ready=len(state.ready),
+        workers_planned=len(plan.shares),
+        locations=tuple(_location(timeline, state, plan_location, fold, last) for plan_location in plan.locations),
+        notes=notes + tuple(f"worker {worker} lost: {why.splitlines()[0]}" for worker, why in state.lost.items()),
+        **_measured(timeline, None, last),
+    )
+
+
+def _phase(state: RunState) -> Phase:
+    return {"launching": "preparing", "running": "running"}.get(state.phase, "draining")  # type: ignore[return-value]
+
+
+def _measured(timeline: Timeline, location: str | None, last: int | None) -> dict[str, object]:
+    if last is None:
+        return {}
+    slice_ = timeline.select(location=location)
+    total, recent = slice_.total, slice_.window(max(0, last - WINDOW_S + 1), last)
+    found = {f"p{q}_us": recent.percentile(q) for q in (50, 95, 99)} if recent.samples else {}
+    return {
+        "virtual_users": slice_.virtual_users(last),
+        "rps": recent.samples / min(WINDOW_S, last + 1),
+        "samples": total.samples,
+        "failures": total.failures,
+        **found,
+    }
+
+
+def _location(timeline: Timeline, state: RunState, location: str, fold: Fold, last: int | None) -> LocationFigures:
+    workers = {share.worker for share in fold.plan.shares if share.location == location}
+    return LocationFigures(
+        location=location,
+        workers_planned=len(workers),
+        workers_ready=len(workers & state.ready),
+        **_measured(timeline, location, last),
+    )

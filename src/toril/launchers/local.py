@@ -1,0 +1,94 @@
+"""Workers as processes on this machine, each playing a location if the suite has them."""
+
+import contextlib
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from toril.errors import InfrastructureError
+from toril.records import Plan, worker_key
+from toril.store import FolderStore
+
+LOG_TAIL_CHARS = 600
+ENGINE_MODULES = {"bzt": "bzt", "locust": "locust", "apiritif": "apiritif"}
+
+
+class LocalLauncher:
+    """Starts `toril worker` processes, each in a session of its own so that nothing of it can outlive the run."""
+
+    def __init__(self, store: FolderStore, environment: Mapping[str, str]) -> None:
+        self._store = store
+        self._environment = {**os.environ, **environment}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._logs: dict[str, Path] = {}
+
+    def launch(self, plan: Plan, attempts: Mapping[str, str]) -> None:
+        if importlib.util.find_spec("bzt") is None:
+            raise InfrastructureError(
+                "local runs need Taurus beside toril, and it is not installed; install the extra: toril[worker]"
+            )
+        for share in plan.shares:
+            attempt = attempts[share.worker]
+            log = self._store.path(worker_key(plan.run_id, share.worker, attempt, "worker.log"))
+            log.parent.mkdir(parents=True, exist_ok=True)
+            command = [sys.executable, "-m", "toril.worker.main", "--watch-parent"]
+            command += ["--store", str(self._store.folder), "--run", plan.run_id]
+            command += ["--worker", share.worker, "--attempt", attempt]
+            with log.open("wb") as output:
+                self._processes[share.worker] = subprocess.Popen(  # noqa: S603 - our own program and arguments
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=self._environment,
+                    start_new_session=True,
+                )
+            self._logs[share.worker] = log
+
+    def ended(self) -> Mapping[str, str]:
+        return {
+            worker: self._reason(worker, process.returncode)
+            for worker, process in self._processes.items()
+            if process.poll() is not None
+        }
+
+    def terminate(self, worker: str) -> None:
+        process = self._processes.get(worker)
+        if process is not None and process.poll() is None:
+            process.terminate()
+
+    def kill(self, worker: str) -> None:
+        process = self._processes.get(worker)
+        if process is not None:
+            process.kill()
+            _kill_session(process.pid)
+            process.wait()
+
+    def close(self) -> None:
+        for process in self._processes.values():
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            _kill_session(process.pid)
+
+    def _reason(self, worker: str, code: int) -> str:
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        with contextlib.suppress(OSError):
+            tail = self._logs[worker].read_text(errors="replace").strip()[-LOG_TAIL_CHARS:]
+            if tail:
+                return f"{how}; its last words: {tail}"
+        return how
+
+
+def _kill_session(session: int) -> None:
+    """End what is left of a worker's session: engines have process groups of their own, but never their own session."""
+    for pid in psutil.pids():
+        with contextlib.suppress(OSError):
+            if pid != os.getpid() and os.getsid(pid) == session:
+                os.kill(pid, signal.SIGKILL)

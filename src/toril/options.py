@@ -1,0 +1,88 @@
+"""Reads the command line's `key=value` options and names; every bad one is an OptionError with its fix."""
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+from toril.errors import OptionError
+from toril.records import run_key
+from toril.store import Store, open_store
+
+OUTCOMES = ("failed", "inconclusive")
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+AGE = re.compile(r"(\d+)([dhm])")
+AGE_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+def pairs(option: str, values: Iterable[str]) -> dict[str, str]:
+    """`["a=1", "b=2"]` as a mapping."""
+    found = {}
+    for value in values:
+        name, equals, rest = value.partition("=")
+        if not equals or not name:
+            raise OptionError(f"{option} {value}: expected name=value")
+        found[name] = rest
+    return found
+
+
+def fail_on(text: str) -> frozenset[str]:
+    """The outcomes that make the exit code non-zero: `failed,inconclusive`, a part of it, or `none`."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in (*OUTCOMES, "none")]
+    if unknown or not names or ("none" in names and len(names) > 1):
+        raise OptionError(f"--fail-on {text}: expected failed, inconclusive, both with a comma, or none")
+    return frozenset(names) - {"none"}
+
+
+def report_targets(values: Iterable[str]) -> list[tuple[str, Path | None]]:
+    """`["junit=out.xml", "json"]` as (format, path); without a path the report goes into the run's folder."""
+    found = []
+    for value in values:
+        name, _, path = value.partition("=")
+        found.append((name, Path(path) if path else None))
+    return found
+
+
+def checked_run_id(text: str) -> str:
+    """A run id that is safe as one part of a key."""
+    if not RUN_ID.fullmatch(text):
+        raise OptionError(f"--run-id {text!r}: use letters, digits and . _ - (at most 128)")
+    return text
+
+
+def age(text: str) -> timedelta:
+    """`30d`, `12h` or `90m`."""
+    match = AGE.fullmatch(text.strip())
+    if not match:
+        raise OptionError(f"--prune {text}: expected an age such as 30d, 12h or 90m")
+    return timedelta(**{AGE_UNITS[match[2]]: int(match[1])})
+
+
+def find_run(run: str, store_address: str) -> tuple[Store, str]:
+    """The store and id of a run given as id (the newest with that beginning, or `latest`) or as its folder."""
+    folder = Path(run)
+    if (folder / "plan.json").is_file():
+        folder = folder.absolute()
+        if folder.parent.name != "runs":
+            raise OptionError(f"{run}: a run's folder lies in <store>/runs/; move it there or name the store")
+        return open_store(str(folder.parent.parent)), folder.name
+    store = open_store(store_address)
+    known = run_ids(store)
+    matching = known if run == "latest" else [run_id for run_id in known if run_id.startswith(run)]
+    if run in known:
+        return store, run
+    if len(matching) == 1 or (run == "latest" and matching):
+        return store, matching[-1]
+    if matching:
+        raise OptionError(f"{run} fits {len(matching)} runs in {store_address}: {', '.join(matching[-3:])}; say more of it")
+    raise OptionError(f"no run {run!r} in the store {store_address}; `toril runs --store {store_address}` lists them")
+
+
+def run_ids(store: Store) -> list[str]:
+    """The runs of a store, oldest first."""
+    return sorted({key.split("/")[1] for key in store.keys("runs/") if key.count("/") == 2 and key.endswith("/plan.json")})
+
+
+def plan_key(run_id: str) -> str:
+    return run_key(run_id, "plan.json")

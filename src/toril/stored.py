@@ -1,0 +1,126 @@
+"""What can be done with a stored run: report it again, follow it, stop it, list it, delete it."""
+
+import json
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from toril.clock import Clock
+from toril.coordinator.drive import STEP_S
+from toril.coordinator.glance import glance
+from toril.coordinator.lease import is_live, read_lease
+from toril.coordinator.live import Fold, attempts_of, read_record
+from toril.coordinator.protocol import begin, resumed
+from toril.errors import StoreError
+from toril.interrupts import Interrupts
+from toril.options import run_ids
+from toril.records import Plan, Stop, run_key
+from toril.reports import EXTENSIONS, Bundle, RunRow, render
+from toril.run import View, judge_again
+from toril.store import Store
+
+
+def judged(store: Store, run_id: str) -> Bundle:
+    """The run's summary and verdict: as stored, or made again from the interval files where they are missing."""
+    plan, _, _ = read_record(store, run_id)
+    summary, verdict = (_json(store, run_key(run_id, name)) for name in ("summary.json", "verdict.json"))
+    if summary is None or verdict is None:
+        if is_live(read_lease(store, run_id), _newest_time(store, run_id)):
+            raise StoreError(f"run {run_id} is not over yet; `toril watch {run_id}` follows it")
+        return judge_again(store, run_id)
+    return Bundle(plan=plan, summary=summary, verdict=verdict)
+
+
+def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:
+    """Show the run live until it is judged; None when the watcher is interrupted (the run goes on)."""
+    plan, start, _ = read_record(store, run_id)
+    fold: Fold | None = None
+    while not interrupts:
+        if store.find(run_key(run_id, "verdict.json")) is not None:
+            return judged(store, run_id)
+        if not is_live(read_lease(store, run_id), clock.now()):
+            return judge_again(store, run_id)
+        if fold is None:
+            plan, start, _ = read_record(store, run_id)
+            if start is not None:
+                fold = Fold(store, plan, attempts_of(store, run_id, start))
+        if fold is not None and start is not None:
+            fold.poll_exits()
+            fold.poll_intervals()
+            state = resumed(begin(plan, fold.attempts, clock.now()), start, fold.exits)
+            view.show(glance(fold, state, clock.now()))
+        clock.sleep(STEP_S)
+    return None
+
+
+def ask_to_stop(store: Store, run_id: str, now: float) -> str:
+    """Write the run's stop; what was done, in a sentence."""
+    if store.find(run_key(run_id, "verdict.json")) is not None or not is_live(read_lease(store, run_id), now):
+        raise StoreError(f"run {run_id} is over; there is nothing to stop")
+    stop = Stop(at=now, cause="user", message="ended early by `toril stop`")
+    if store.put_once(run_key(run_id, "stop.json"), stop.to_json()):
+        return f"run {run_id} is ending; its results are kept and judged"
+    return f"run {run_id} is ending already"
+
+
+def listing(store: Store, now: float) -> list[RunRow]:
+    """A row for every run, newest first."""
+    return [_row(store, run_id, now) for run_id in reversed(run_ids(store))]
+
+
+def _row(store: Store, run_id: str, now: float) -> RunRow:
+    verdict, summary = (_json(store, run_key(run_id, name)) for name in ("verdict.json", "summary.json"))
+    plan = Plan.from_json(store.get(run_key(run_id, "plan.json")), run_key(run_id, "plan.json"))
+    if verdict is not None:
+        state = str(verdict["outcome"])
+    else:
+        state = "running" if is_live(read_lease(store, run_id), now) else "not judged"
+    return RunRow(run_id=run_id, suite=plan.suite, state=state, workers=len(plan.shares), summary=summary, tags=plan.tags)
+
+
+def prune(store: Store, older_than: timedelta, now: float) -> list[str]:
+    """Delete the runs that ended longer ago than that; their ids. A live run stays."""
+    gone = []
+    for run_id in run_ids(store):
+        lease = read_lease(store, run_id)
+        if not is_live(lease, now) and now - (lease.renewed_at if lease else 0.0) > older_than.total_seconds():
+            store.delete(run_key(run_id) + "/")
+            gone.append(run_id)
+    return gone
+
+
+def write_report(store: Store, run_id: str, bundle: Bundle, name: str, path: Path | None) -> None:
+    """A report beside the run's other files, or where the user wants it."""
+    data = render(name, bundle)
+    if path is None:
+        store.put(run_key(run_id, f"report.{EXTENSIONS[name]}"), data)
+    else:
+        emit(data, path)
+
+
+def emit(data: bytes, path: Path | None) -> None:
+    """Write a result to a file, or to stdout."""
+    if path is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}; choose another path") from error
+
+
+def _json(store: Store, key: str) -> dict[str, Any] | None:
+    data = store.find(key)
+    if data is None:
+        return None
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        raise StoreError(f"{key} is damaged: {error}; delete it and the report is made again from the intervals") from error
+    if not isinstance(found, dict):
+        raise StoreError(f"{key} is damaged: not a JSON object")
+    return found

@@ -1,0 +1,64 @@
+"""What the command line's values may be."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from toril import options
+from toril.errors import OptionError
+from toril.store import FolderStore
+
+
+def test_pairs_keep_everything_after_the_first_equals_sign() -> None:
+    assert options.pairs("--env", ["A=1", "URL=http://x/?a=b", "E="]) == {"A": "1", "URL": "http://x/?a=b", "E": ""}
+
+
+@pytest.mark.parametrize("value", ["A", "=1", ""])
+def test_a_pair_without_name_or_sign_is_named(value: str) -> None:
+    with pytest.raises(OptionError, match="expected name=value"):
+        options.pairs("--env", [value])
+
+
+def test_outcomes_that_fail_the_command() -> None:
+    assert options.fail_on("failed,inconclusive") == {"failed", "inconclusive"}
+    assert options.fail_on("failed") == {"failed"}
+    assert options.fail_on("none") == frozenset()
+
+
+@pytest.mark.parametrize("text", ["", "passed", "none,failed", "fail"])
+def test_an_unknown_outcome_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="--fail-on"):
+        options.fail_on(text)
+
+
+def test_ages() -> None:
+    assert options.age("30d") == timedelta(days=30)
+    assert options.age("90m") == timedelta(minutes=90)
+    with pytest.raises(OptionError, match="30d"):
+        options.age("a month")
+
+
+@pytest.fixture
+def store_folder(tmp_path: Path) -> Path:
+    store = FolderStore(tmp_path / "store")
+    for run_id in ("20260101T000000Z-shop-aaaa", "20260102T000000Z-shop-bbbb"):
+        store.put(f"runs/{run_id}/plan.json", b"{}")
+    return tmp_path / "store"
+
+
+@pytest.mark.parametrize("name", ["latest", "20260102", "20260102T000000Z-shop-bbbb"])
+def test_a_run_is_found_by_id_beginning_and_as_the_latest(store_folder: Path, name: str) -> None:
+    assert options.find_run(name, str(store_folder))[1] == "20260102T000000Z-shop-bbbb"
+
+
+def test_a_run_is_found_by_its_folder(store_folder: Path) -> None:
+    folder = store_folder / "runs" / "20260101T000000Z-shop-aaaa"
+    assert options.find_run(str(folder), "elsewhere")[1] == folder.name
+
+
+def test_an_ambiguous_or_unknown_run_is_explained(store_folder: Path) -> None:
+    with pytest.raises(OptionError, match="fits 2 runs"):
+        options.find_run("2026", str(store_folder))
+    with pytest.raises(OptionError, match="no run 'x'"):
+        options.find_run("x", str(store_folder))
