@@ -53,7 +53,7 @@ help: ## this list
 .venv/installed: $(UV) pyproject.toml hatch_build.py requirements/dev.txt requirements/build.txt | python
 	@echo "Installing the locked environment in .venv" >&2
 	@[ -x .venv/bin/python ] || "$(UV)" venv --quiet --python "$(PYTHON)" .venv
-	@"$(UV)" pip sync --quiet --python .venv --require-hashes --build-constraints requirements/build.txt requirements/dev.txt
+	@"$(UV)" pip sync --quiet --compile-bytecode --python .venv --require-hashes --build-constraints requirements/build.txt requirements/dev.txt
 	@"$(UV)" pip install --quiet --python .venv --no-deps --build-constraints requirements/build.txt --editable .
 	@touch $@
 
