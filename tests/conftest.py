@@ -15,7 +15,7 @@ settings.load_profile("toril")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """In CI a skipped test is a failure: `make test` installs what the tests need, so what is missing there is a mistake."""
+    """In CI a skipped test is a failure: `make test` installs what the tests need, so nothing may be missing."""
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI"):
         report.outcome = "failed"

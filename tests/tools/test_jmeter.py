@@ -56,7 +56,7 @@ def port():
 def jmeter(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     if not HOME.is_dir():
         pytest.skip("no JMeter: `make jmeter` assembles it")
-    command = [HOME / "bin/jmeter", *arguments]
+    command = [str(HOME / "bin/jmeter"), *arguments]
     return subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, env=os.environ | environment, check=False, timeout=60
     )
