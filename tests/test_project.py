@@ -58,10 +58,8 @@ def pins(lock: Path) -> dict[str, set[str]]:
 @pytest.mark.parametrize("name", EXTRAS)
 def test_a_lock_pins_what_the_project_asks_for(name):
     pinned = pins(ROOT / "requirements" / f"{name}.txt")
-    wanted = PROJECT["dependencies"] + [
-        one for extra in EXTRAS[name] for one in PROJECT["optional-dependencies"][extra]
-    ]
-    for requirement in map(Requirement, wanted):
+    wanted = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in EXTRAS[name])]
+    for requirement in map(Requirement, chain.from_iterable(wanted)):
         versions = pinned.get(canonicalize_name(requirement.name), set())
         assert versions, f"{requirement} is not in {name}.txt: make lock"
         assert all(requirement.specifier.contains(version) for version in versions), (
