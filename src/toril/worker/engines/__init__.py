@@ -16,8 +16,8 @@ below and is named in `ENGINES`, so that bzt loads it in place of its own class.
 5.  `check()`, several times a second: True when the process has ended. `batches(final=False)` after it.
 6.  The load's planned end is the engine's business: no request starts after ramp-up + hold-for, those in flight may
     finish within `station.graceful_stop_s`, then the process ends by itself.
-7.  `end(within_s)` at most once, when the load has to end early: no new requests, those in flight may finish within
-    `within_s`; must not block. The worker kills the process group when that time (and a little more) is over.
+7.  `end(within_s)` when the load has to end early: no new requests, those in flight may finish within `within_s`;
+    must not block; may be called once more with less time. The worker kills the process group when that time (and a little more) is over.
 8.  After the process is gone: `batches(final=True)`, `unfinished()`, `failure()`, then bzt's `post_process()`.
     bzt's `shutdown()` is never called: it sleeps.
 

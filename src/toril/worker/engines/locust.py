@@ -1,0 +1,285 @@
+"""Locust: the suite's own locustfile.py, or its requests in one data-driven script (`locust_requests.py`).
+
+One iteration is one task (a script's own tasks, or one pass through the suite's requests), per virtual user. Requests
+generated from the suite go through Locust's FastHttpUser: the same HTTP as its HttpUser at a fifth of the CPU.
+"""
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
+from urllib.parse import urlencode
+
+import numpy as np
+from bzt import TaurusConfigError, ToolError
+from bzt.engine import ScenarioExecutor
+from bzt.modules._locustio import LocustIOExecutor
+from bzt.requests_model import HTTPRequest
+from bzt.utils import dehumanize_time
+from numpy.typing import NDArray
+
+from toril.worker.engines import Batch, Station, tail_of
+
+HERE = Path(__file__).parent
+ROW = np.dtype(  # as in locust_wrapper.py
+    [
+        ("started_s", "<f8"),
+        ("response_us", "<i8"),
+        ("ttfb_us", "<i8"),
+        ("bytes", "<i8"),
+        ("label", "<u4"),
+        ("outcome", "<u4"),
+    ]
+)
+USERS = 0xFFFFFFFF
+ROWS_PER_BATCH = 50_000
+SUBJECTS = ("body", "http-code", "headers")
+UNSUPPORTED = ("extract-regexp", "extract-jsonpath", "extract-css-jquery", "extract-xpath", "assert-jsonpath")
+
+
+def settings(worker_index: int) -> dict[str, Any]:
+    """Nothing: Locust needs no preparation, and all workers the same."""
+    return {}
+
+
+class Executor(LocustIOExecutor):  # type: ignore[misc] - bzt has no types
+    """bzt's Locust executor with our own wrapper, script and records; an `Engine`."""
+
+    parks: ClassVar[bool] = True
+    single_threaded: ClassVar[bool] = True
+    resolution_us: ClassVar[int] = 1
+
+    station: Station
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._generated: str | None = None
+        self._names: BinaryIO | None = None
+        self._rows: BinaryIO | None = None
+        self._users: int | None = None
+        self._unreadable = 0
+        self._ended: str | None = None
+        self._asked_to_end = False
+        self._unfinished: Counter[str] = Counter()
+        self._labels: list[str] = []
+        self._kinds: list[str] = []
+        self._outcomes: list[tuple[str, str, bool]] = []
+        self._cached: tuple[NDArray[np.object_], ...] | None = None
+
+    # ── bzt's life cycle ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def prepare(self) -> None:
+        if self.execution.get("master", False):
+            raise TaurusConfigError("Locust's master has no percentiles; leave `master` out, toril distributes itself")
+        scenario = self.get_scenario()
+        if not scenario.get("script") and scenario.get("requests"):
+            self._generated = self._generate(scenario)
+        super().prepare()
+
+    def install_required_tools(self) -> None:
+        """bzt asks pip at each start, for a second; importing is what counts."""
+        if importlib.util.find_spec("locust") is None:
+            raise ToolError("Locust is not installed beside bzt; install the extra: toril[worker]")
+
+    def get_script_path(self, required: bool = False, scenario: Any = None) -> str | None:
+        return self._generated or super().get_script_path(required, scenario)
+
+    def startup(self) -> None:
+        load = self.get_load()
+        users = load.concurrency or 1
+        bounded = bool(load.duration) or bool(self.execution.get("iterations", 0)) or bool(self._generated)
+        own = {
+            "folder": str(self.station.folder),
+            "duration_s": dehumanize_time(load.duration) if load.duration else 0,
+            "iterations": load.iterations if bounded else 0,  # a script without load keys may have a shape of its own
+            "graceful_stop_s": self.station.graceful_stop_s,
+            "statistics": self._generated is None,  # a script may ask Locust's own; the generated one does not
+        }
+        if not bounded and not _has_shape(Path(self.script)):
+            own["iterations"] = 1
+        told = self.station.folder / "locust.json"
+        told.write_text(json.dumps(own))
+        self.env.set({"TORIL_LOCUST": str(told)})
+        self.env.add_path({"PYTHONPATH": self.engine.artifacts_dir})
+        self.log_file = self.engine.create_artifact("locust", ".log")
+        arguments = [sys.executable, "-P", str(HERE / "locust_wrapper.py"), "-f", self.script]
+        arguments += ["--headless", "--only-summary", "--exit-code-on-error=0", f"--logfile={self.log_file}"]
+        arguments += [f"--users={users}", f"--spawn-rate={users / load.ramp_up if load.ramp_up else users:f}"]
+        host = self.get_scenario().get("default-address", "")
+        if host:
+            arguments.append(f"--host={host}")
+        self.process = self._execute(arguments)
+
+    def post_process(self) -> None:
+        ScenarioExecutor.post_process(self)
+        for file in (self._names, self._rows):
+            if file is not None:
+                file.close()
+
+    # ── what toril needs ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def end(self, within_s: float) -> None:
+        self._asked_to_end = True
+        asked = self.station.folder / "end.new"
+        asked.write_text(repr(within_s))
+        asked.replace(self.station.folder / "end")
+
+    def batches(self, final: bool) -> Iterator[Batch]:
+        if self._rows is None:
+            if not (self.station.folder / "rows").exists():
+                return
+            self._rows = (self.station.folder / "rows").open("rb")
+            self._names = (self.station.folder / "names").open("rb")
+        while True:
+            data = self._rows.read(ROW.itemsize * ROWS_PER_BATCH)
+            rest = len(data) % ROW.itemsize
+            if rest:  # being written, or cut off by a kill
+                self._rows.seek(-rest, 1)
+                data = data[:-rest]
+                self._unreadable += final
+            self._read_names()  # after the rows: a row's names are written before it
+            if not data:
+                return
+            rows = np.frombuffer(data, ROW)
+            samples = rows["label"] != USERS
+            if not samples.all():
+                self._users = int(rows["bytes"][~samples][-1])
+                rows = rows[samples]
+            if len(rows):
+                yield self._batch(rows)
+
+    def virtual_users(self) -> int | None:
+        return self._users
+
+    def unfinished(self) -> Mapping[str, int]:
+        return self._unfinished
+
+    def unreadable(self) -> int:
+        return self._unreadable
+
+    def failure(self) -> str | None:
+        if self.process is None or self._ended or self._asked_to_end:
+            return None
+        words = tail_of(getattr(self.stderr, "name", None)) or tail_of(self.log_file)
+        return f"Locust ended with exit code {self.process.poll()}: {words}"
+
+    # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _read_names(self) -> None:
+        assert self._names is not None  # noqa: S101 - opened with the rows
+        while line := self._names.readline():
+            if not line.endswith(b"\n"):
+                self._names.seek(-len(line), 1)
+                return
+            what, *values = json.loads(line)
+            if what == "label":
+                self._labels.append(values[0])
+                self._kinds.append(values[1])
+            elif what == "outcome":
+                self._outcomes.append((values[0], values[1], values[2]))
+            elif what == "unfinished":
+                self._unfinished[values[0]] += 1
+            elif what == "end":
+                self._ended = values[0]
+            self._cached = None
+
+    def _batch(self, rows: Any) -> Batch:
+        if self._cached is None:
+            rcs, messages, oks = zip(*self._outcomes, strict=True)
+            columns: tuple[Any, ...] = (self._labels, self._kinds, rcs, messages, oks)
+            self._cached = tuple(np.array(column, object) for column in columns)
+        labels, kinds, rc, messages, ok = self._cached
+        response_us = rows["response_us"].astype(np.int64)
+        return Batch(
+            started_s=rows["started_s"].astype(np.float64),
+            completed_s=rows["started_s"] + response_us / 1e6,
+            label=labels[rows["label"]],
+            kind=kinds[rows["label"]],
+            ok=ok[rows["outcome"]].astype(np.bool_),
+            rc=rc[rows["outcome"]],
+            message=messages[rows["outcome"]],
+            response_us=response_us,
+            ttfb_us=rows["ttfb_us"].astype(np.int64),
+            connect_us=np.full(len(rows), -1, np.int64),
+            bytes=rows["bytes"].astype(np.int64),
+        )
+
+    def _generate(self, scenario: Any) -> str:
+        headers = {str(name): str(value) for name, value in scenario.get_headers().items()}
+        if not scenario.get("keepalive", True):
+            headers["Connection"] = "close"
+        told = {
+            "host": scenario.get("default-address", "") or "",
+            "timeout_s": dehumanize_time(scenario.get("timeout", "30s")),
+            "headers": headers,
+            "steps": self._steps(scenario, scenario.get("requests")),
+        }
+        data = Path(self.engine.create_artifact("requests", ".json"))
+        data.write_text(json.dumps(told, indent=1))
+        self.env.set({"TORIL_REQUESTS": str(data)})
+        script: str = self.engine.create_artifact("generated_locust", ".py")
+        shutil.copyfile(HERE / "locust_requests.py", script)
+        return script
+
+    def _steps(self, scenario: Any, items: Any) -> list[dict[str, Any]]:
+        steps = []
+        for item in items:
+            item = {"url": item} if isinstance(item, str) else item
+            if "transaction" in item:
+                inner = self._steps(scenario, item.get("do"))
+                steps.append({"transaction": str(item["transaction"]), "steps": inner})
+            elif "url" in item:
+                steps.append(self._request(scenario, item))
+            else:
+                raise TaurusConfigError(
+                    f"Locust's generated script knows requests and transactions, not {sorted(item)}; use a locustfile"
+                )
+        return steps
+
+    def _request(self, scenario: Any, item: Any) -> dict[str, Any]:
+        for key in UNSUPPORTED:
+            if key in item:
+                raise TaurusConfigError(f"Locust's generated script has no `{key}`; use a locustfile or JMeter")
+        request = HTTPRequest(type(self.execution).from_dict({**item}), scenario, self.engine)
+        headers = {str(name): str(value) for name, value in (request.headers or {}).items()}
+        body = request.body or None
+        if isinstance(body, dict):
+            kinds = [value for name, value in {**scenario.get_headers(), **headers}.items() if name.lower() == "content-type"]
+            if any("json" in kind for kind in kinds):
+                body = json.dumps(body)
+            else:
+                body = urlencode(body, doseq=True)
+                if not kinds:
+                    headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return {
+            "method": request.method,
+            "url": str(request.url),
+            "label": request.label,
+            "headers": headers,
+            "body": body,
+            "follow_redirects": request.priority_option("follow-redirects", default=True),
+            "think_time_s": dehumanize_time(request.get_think_time() or 0),
+            "assert": [_check(one) for one in item.get("assert", [])],
+        }
+
+
+def _check(item: Any) -> dict[str, Any]:
+    check = {"contains": [item]} if not isinstance(item, dict) else item
+    contains = check.get("contains", [])
+    subject = check.get("subject", "body")
+    if subject not in SUBJECTS:
+        raise TaurusConfigError(f"Wrong subject for a Locust assertion: {subject}; use one of {', '.join(SUBJECTS)}")
+    return {
+        "contains": [str(one) for one in (contains if isinstance(contains, list) else [contains])],
+        "subject": subject,
+        "regexp": bool(check.get("regexp", True)),
+        "not": bool(check.get("not", False)),
+    }
+
+
+def _has_shape(script: Path) -> bool:
+    return "LoadTestShape" in script.read_text(errors="replace")

@@ -1,0 +1,92 @@
+"""The Locust script of a suite's generated requests; copied beside the run's other artifacts and read by Locust.
+
+TORIL_REQUESTS names a JSON file that `locust.py` wrote: host, timeout_s, headers, keepalive and steps. A step is a
+request or {"transaction": label, "steps": [...]}. One pass through the steps is one iteration.
+"""
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import gevent
+from locust import FastHttpUser, task
+
+SCENARIO = json.loads(Path(os.environ["TORIL_REQUESTS"]).read_text())
+
+
+def failure_of(response, checks) -> str | None:
+    """What an assertion found wrong; None when all hold."""
+    for check in checks:
+        subject = {
+            "body": lambda: (response.content or b"").decode("utf-8", "replace"),
+            "http-code": lambda: str(response.status_code),
+            "headers": lambda: "\n".join(f"{name}: {value}" for name, value in (response.headers or {}).items()),
+        }[check["subject"]]()
+        found = [
+            bool(re.search(text, subject)) if check["regexp"] else text in subject for text in check["contains"]
+        ]
+        if check["not"] and any(found):
+            return f"{check['contains']} found in {check['subject']}"
+        if not check["not"] and not all(found):
+            return f"{check['contains']} not found in {check['subject']}"
+    return None
+
+
+class Requests(FastHttpUser):
+    """Sends the suite's requests in order."""
+
+    host = SCENARIO["host"]
+    connection_timeout = SCENARIO["timeout_s"]
+    network_timeout = SCENARIO["timeout_s"]
+    default_headers = SCENARIO["headers"]
+
+    @task
+    def one_iteration(self) -> None:
+        self.go_through(SCENARIO["steps"])
+
+    def go_through(self, steps) -> bool:
+        """Whether every request succeeded."""
+        return all([self.transact(step) if "transaction" in step else self.send(step) for step in steps])
+
+    def transact(self, step) -> bool:
+        started, clock = time.time(), time.perf_counter()
+        ok = self.go_through(step["steps"])
+        self.environment.events.request.fire(
+            request_type="transaction",
+            name=step["transaction"],
+            response_time=(time.perf_counter() - clock) * 1000,
+            response_length=0,
+            exception=None if ok else AssertionError("a request of the transaction failed"),
+            context={},
+            start_time=started,
+        )
+        return ok
+
+    def send(self, step) -> bool:
+        checks = step["assert"]
+        response = self.client.request(
+            step["method"],
+            step["url"],
+            name=step["label"],
+            data=step["body"],
+            headers=step["headers"],
+            allow_redirects=step["follow_redirects"],
+            catch_response=bool(checks),
+        )
+        ok = bool(response.status_code) and response.ok
+        if checks:
+            with response:
+                decided = any(check["subject"] == "http-code" for check in checks)
+                wrong = failure_of(response, checks) if response.status_code else None
+                if wrong:
+                    response.failure(wrong)
+                elif decided and response.status_code:
+                    response.success()  # a suite that names the status it wants wants it, whatever it is
+                ok = wrong is None and bool(response.status_code) and (decided or response.ok)
+        if step["think_time_s"]:
+            gevent.sleep(step["think_time_s"])
+        return ok
+
+

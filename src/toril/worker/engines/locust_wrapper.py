@@ -1,0 +1,355 @@
+"""Locust's own process: parks it, writes one fixed-size row a request, and ends it request by request.
+
+Started by path (`python -P locust_wrapper.py …` with Locust's own arguments), so that it imports nothing of toril.
+TORIL_LOCUST names a JSON file: folder, duration_s, iterations, graceful_stop_s, statistics. In the folder it writes
+`names` (a line of JSON for each label and each outcome, then how the load ended) and `rows`; a row's names are
+written before it. Duplicated for its reader in `locust.py`: the row's layout.
+
+What is a sample: one firing of Locust's `request` event, redirects included. The request type `transaction` (in any
+case) is no request. An exception that a task lets through is no request either: it is recorded as a failed transaction
+named after the user class; but a response that was being examined when it was raised is a failed sample.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import re
+import struct
+import sys
+import time
+from http import HTTPStatus
+from pathlib import Path
+
+import gevent
+from gevent import getcurrent
+from locust import events, main
+from locust.clients import HttpSession
+from locust.contrib.fasthttp import FastHttpSession
+from locust.exception import CatchResponseError, StopUser
+from locust.runners import LocalRunner
+from locust.user.task import TaskSet
+
+ROW = struct.Struct("<dqqqII")  # started_s, response_us, ttfb_us, bytes, label, outcome
+USERS = 0xFFFFFFFF  # as a row's label: its bytes are the number of virtual users
+FLUSH_S = 0.25
+TICK_S = 0.05
+GATE_POLL_S = 0.005
+SPIN_S = 0.002  # sleeping is not exact: the last of it is spent looking at the clock
+MESSAGES = 1000  # different failures that keep their text
+MESSAGE_CHARS = 500
+NOISE = re.compile(r"<[^<>]*? at 0x[0-9a-f]+>(: )?|0x[0-9a-f]{6,}| for url: \S+")  # what makes equal failures differ
+
+
+class Records:
+    """The two files, buffered."""
+
+    def __init__(self, folder: Path) -> None:
+        self._names = (folder / "names").open("w", encoding="utf-8")
+        self._rows = (folder / "rows").open("wb", buffering=0)
+        self._pending: list[bytes] = []
+        self._labels: dict[tuple[str, bool], int] = {}
+        self._outcomes: dict[tuple[str, str, bool], int] = {}
+
+    def sample(self, started_s, response_us, ttfb_us, size, label, transaction, outcome) -> None:
+        label_id = self._labels.get((label, transaction))
+        if label_id is None:
+            label_id = self._labels[label, transaction] = len(self._labels)
+            self.say("label", label, "transaction" if transaction else "request")
+        outcome_id = self._outcomes.get(outcome)
+        if outcome_id is None:
+            if len(self._outcomes) >= MESSAGES and outcome[1]:
+                outcome = (outcome[0], "other", outcome[2])
+            outcome_id = self._outcomes.get(outcome)
+            if outcome_id is None:
+                outcome_id = self._outcomes[outcome] = len(self._outcomes)
+                self.say("outcome", *outcome)
+        self._pending.append(ROW.pack(started_s, response_us, ttfb_us, size, label_id, outcome_id))
+
+    def users(self, now: float, count: int) -> None:
+        self._pending.append(ROW.pack(now, 0, 0, count, USERS, 0))
+
+    def say(self, *line: object) -> None:
+        self._names.write(json.dumps(line) + "\n")
+
+    def flush(self) -> None:
+        if self._pending:
+            pending, self._pending = self._pending, []
+            self._names.flush()
+            self._rows.write(b"".join(pending))
+
+    def close(self) -> None:
+        self.flush()
+        self._names.close()
+        self._rows.close()
+
+
+class Load:
+    """One load from its gate to its end; the listeners and wrappers below are its methods."""
+
+    def __init__(self, settings) -> None:
+        self.folder = Path(settings["folder"])
+        self.duration_s = settings["duration_s"]
+        self.iterations = settings["iterations"]
+        self.graceful_stop_s = settings["graceful_stop_s"]
+        self.statistics = settings["statistics"]
+        self.records = Records(self.folder)
+        self.runner = None
+        self.end_at = float("inf")
+        self.ending = False
+        self.closed = False  # what happens now is counted as unfinished already
+        self.in_flight: dict[object, list] = {}  # greenlet → [label, response being examined]
+        self.released: set[object] = set()  # users that were told to stop: their on_stop may still send requests
+        self.rc_of: dict[object, tuple[str, str, bool]] = {}
+
+    # ── the start ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def park(self, environment, **_) -> None:
+        """The last listener of test_start: everything is set up, no user has been spawned."""
+        self.runner = environment.runner
+        if not self.statistics:
+            handlers = environment.events.request._handlers
+            handlers[:] = [one for one in handlers if one.__module__ != LocalRunner.__module__]
+        gc.collect()
+        gc.freeze()
+        (self.folder / "parked").touch()
+        gate = self.folder / "gate"
+        while not gate.exists():
+            gevent.sleep(GATE_POLL_S)
+        at = float(gate.read_text())
+        gevent.sleep(max(0.0, at - time.time() - SPIN_S))
+        while time.time() < at:
+            pass
+        if environment.shape_class is not None:
+            environment.shape_class.reset_time()
+        if self.duration_s:
+            self.end_at = at + self.duration_s
+        gevent.spawn(self.watch)
+
+    def watch(self) -> None:
+        """Flushes, and notices the end: planned, asked for, or no user left."""
+        flush_at = 0.0
+        end = self.folder / "end"
+        while not self.ending:
+            gevent.sleep(max(0.0, min(TICK_S, self.end_at - time.time())))
+            now = time.time()
+            if now >= flush_at:
+                flush_at = now + FLUSH_S
+                self.records.users(now, self.runner.user_count)
+                self.records.flush()
+            if end.exists():
+                self.finish("asked")
+            elif now >= self.end_at:
+                self.finish("duration")
+            elif self.all_users_left():
+                self.finish("iterations")
+        while not self.closed:  # the script is finishing
+            gevent.sleep(TICK_S)
+        self.runner.environment.stop_timeout = 0
+        self.runner.quit()
+
+    def all_users_left(self) -> bool:
+        spawning = self.runner.spawning_greenlet
+        return bool(spawning is not None and spawning.ready() and not self.runner.user_count and not self.shaped())
+
+    def shaped(self) -> bool:
+        return self.runner.environment.shape_class is not None
+
+    # ── requests ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def guarded(self, original):
+        """A client's `request` that knows what is in flight and starts nothing after the end."""
+
+        def request(client, method, url, name=None, *args, catch_response=False, **kwargs):
+            greenlet = getcurrent()
+            left = self.in_flight.pop(greenlet, None)
+            if left is not None:
+                self.examined(left[1], None)
+            if (self.ending or time.time() >= self.end_at) and (self.closed or greenlet not in self.released):
+                self.released.add(greenlet)
+                raise StopUser
+            entry = [name or getattr(client, "request_name", None) or str(url), None]
+            self.in_flight[greenlet] = entry
+            try:
+                response = original(client, method, url, name, *args, catch_response=catch_response, **kwargs)
+            except BaseException:
+                self.in_flight.pop(greenlet, None)
+                raise
+            if catch_response and self.in_flight.get(greenlet) is entry:
+                entry[1] = response  # reported when its with-block ends
+            else:
+                self.in_flight.pop(greenlet, None)
+            return response
+
+        return request
+
+    def on_request(
+        self, request_type, name, response_time, response_length=0, exception=None, start_time=None, response=None, **_
+    ) -> None:
+        entry = self.in_flight.get(getcurrent())
+        transaction = request_type.__class__ is str and request_type.lower() == "transaction"
+        if entry is not None and not transaction:
+            del self.in_flight[getcurrent()]
+        if self.closed:
+            return
+        if start_time is None:
+            start_time = time.time() - (response_time or 0) / 1000
+        ttfb_us = -1
+        if response is not None and not getattr(response, "history", None):
+            elapsed = getattr(response, "elapsed", None)
+            if elapsed is not None:
+                ttfb_us = elapsed.seconds * 1_000_000 + elapsed.microseconds or -1
+        self.records.sample(
+            start_time,
+            round((response_time or 0) * 1000),
+            ttfb_us,
+            response_length or 0,
+            str(name),
+            transaction,
+            self.outcome(response, exception),
+        )
+
+    def outcome(self, response, exception) -> tuple[str, str, bool]:
+        """(rc, message, ok): rc is the status, or what was raised when there is no response."""
+        status = getattr(response, "status_code", None) or ""
+        if exception is None:
+            known = self.rc_of.get(status)
+            if known is None:
+                known = self.rc_of[status] = (str(status), "", True)
+            return known
+        if not status:
+            return type(exception).__name__, wording(exception), False
+        if isinstance(exception, CatchResponseError) or status < HTTPStatus.BAD_REQUEST:
+            return str(status), wording(exception), False
+        with contextlib.suppress(ValueError):
+            return str(status), f"{status} {HTTPStatus(status).phrase}", False
+        return str(status), str(status), False
+
+    def examined(self, response, exception) -> None:
+        """A response whose with-block ended without Locust reporting it: an exception was raised in it."""
+        meta = getattr(response, "request_meta", None)
+        if meta and not self.closed:
+            raised = exception or RuntimeError("the script left the response's with-block by an exception")
+            self.on_request(**{**meta, "exception": raised})
+
+    def on_user_error(self, user_instance, exception, **_) -> None:
+        entry = self.in_flight.pop(getcurrent(), None)
+        if entry is not None:
+            self.examined(entry[1], exception)
+        elif not self.closed:
+            outcome = (type(exception).__name__, wording(exception), False)
+            name = f"{type(user_instance).__name__}: exception"
+            self.records.sample(time.time(), 0, -1, 0, name, True, outcome)
+
+    # ── iterations ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def counted(self, original):
+        """`TaskSet.execute_task` that lets a user go after its last task."""
+
+        def execute_task(task_set, task):
+            if not self.iterations or (hasattr(task, "tasks") and isinstance(task, type) and issubclass(task, TaskSet)):
+                return original(task_set, task)
+            user = task_set.user
+            done = user.__dict__.setdefault("toril_iterations", 0)
+            if done >= self.iterations:
+                raise StopUser
+            user.toril_iterations = done + 1
+            original(task_set, task)
+            if user.toril_iterations >= self.iterations:
+                raise StopUser
+            return None
+
+        return execute_task
+
+    # ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def finish(self, why: str) -> None:
+        """No new requests; wait for those in flight; count the rest as unfinished."""
+        if self.ending:
+            return
+        self.ending = True
+        spawning = self.runner.spawning_greenlet
+        if spawning is not None and spawning is not getcurrent():
+            spawning.kill(block=False)
+        begun = time.time()
+        next_flush = begun + FLUSH_S
+        while self.others() and time.time() < begun + self.patience():
+            self.let_go()
+            gevent.sleep(0.01)
+            if time.time() >= next_flush:
+                next_flush = time.time() + FLUSH_S
+                self.records.users(time.time(), self.runner.user_count)
+                self.records.flush()
+        self.closed = True
+        for label in [entry[0] for entry in self.in_flight.values()]:
+            self.records.say("unfinished", label)
+        self.records.users(time.time(), 0)
+        self.records.say("end", why)
+        self.records.flush()
+        self.records._names.flush()
+
+    def others(self) -> bool:
+        """Users that are still there, but for the one that ends the test."""
+        return any(greenlet is not getcurrent() for greenlet in self.runner.user_greenlets)
+
+    def patience(self) -> float:
+        """Seconds from the end's beginning; asked again and again, since a second request may shorten it."""
+        with contextlib.suppress(OSError, ValueError):
+            return min(self.graceful_stop_s, float((self.folder / "end").read_text()))
+        return self.graceful_stop_s
+
+    def let_go(self) -> None:
+        """End the users without a request in flight. Those of other protocols end after their task."""
+        for greenlet in list(self.runner.user_greenlets):
+            if greenlet in self.released or greenlet in self.in_flight or greenlet is getcurrent():
+                continue
+            user = greenlet.args[0] if greenlet.args else None
+            client = getattr(user, "client", None)
+            if isinstance(client, HttpSession | FastHttpSession):
+                self.released.add(greenlet)
+                self.runner.user_greenlets.killone(greenlet, block=False)
+            elif user is not None and user._state != "stopping":
+                user.stop()
+
+    def on_test_stopping(self, **_) -> None:
+        """The script itself, or its load shape, ends the test."""
+        if self.runner is not None:
+            self.finish("script")
+
+
+def wording(exception: BaseException) -> str:
+    """An exception's text without what differs each time: addresses of objects, URLs."""
+    reason = exception
+    if exception.args and hasattr(exception.args[0], "reason"):  # requests wraps urllib3, which wraps the socket's
+        reason = exception.args[0].reason
+    text = NOISE.sub("", str(reason)).strip() or type(exception).__name__
+    return text[:MESSAGE_CHARS]
+
+
+def run() -> None:
+    settings = json.loads(Path(os.environ["TORIL_LOCUST"]).read_text())
+    load = Load(settings)
+    start = LocalRunner._start
+
+    def started(runner, *args, **kwargs):
+        if load.runner is None:
+            load.runner = runner
+            runner.environment.events.test_start.add_listener(load.park)  # after all of the script's
+        return start(runner, *args, **kwargs)
+
+    LocalRunner._start = started
+    HttpSession.request = load.guarded(HttpSession.request)
+    FastHttpSession.request = load.guarded(FastHttpSession.request)
+    TaskSet.execute_task = load.counted(TaskSet.execute_task)
+    events.request.add_listener(load.on_request)
+    events.user_error.add_listener(load.on_user_error)
+    events.test_stopping.add_listener(load.on_test_stopping)
+    try:
+        main.main()
+    finally:
+        load.records.close()
+
+
+if __name__ == "__main__":
+    sys.argv[0] = "locust"
+    run()

@@ -1,0 +1,120 @@
+"""What a worker and its engines take from their machine, second by second: is the generator the bottleneck?"""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+CHILDREN_EVERY = 5  # looking for new descendants costs more than reading those that are known
+CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """One reading, over the time since the last one."""
+
+    cpu_fraction_of_limit: float
+    busiest_engine_core_fraction: float  # of one core; what limits a single-threaded engine
+    memory_bytes: int
+    throttled_s: float
+
+
+class Monitor:
+    """Reads /proc (by psutil) and, where a CPU quota is set, the control group."""
+
+    def __init__(self, now: float) -> None:
+        self._worker = psutil.Process()
+        self._processes: dict[int, psutil.Process] = {}
+        self._used: dict[int, float] = {}
+        self._group = _own_group()
+        self._cores = _quota(self._group) or float(_usable_cores())
+        self._throttled_s = self._throttled()
+        self._worker_s = _cpu_s(self._worker)
+        self._now = now
+        self._readings = 0
+
+    def read(self, now: float, engines: Sequence[int]) -> Health:
+        """How busy since the last reading; `engines` are the single-threaded engines' and all others' process ids."""
+        if self._readings % CHILDREN_EVERY == 0 or any(pid not in self._processes for pid in engines):
+            with contextlib.suppress(psutil.Error):
+                self._processes = {child.pid: child for child in self._worker.children(recursive=True)}
+        self._readings += 1
+        elapsed_s = max(1e-3, now - self._now)
+        memory = _memory(self._worker)
+        busiest = total = 0.0
+        for pid, process in self._processes.items():
+            used_s = _cpu_s(process)
+            spent_s = max(0.0, used_s - self._used.get(pid, used_s))
+            self._used[pid] = used_s
+            busiest, total, memory = max(busiest, spent_s), total + spent_s, memory + _memory(process)
+        worker_s, throttled_s = _cpu_s(self._worker), self._throttled()
+        total += worker_s - self._worker_s
+        health = Health(
+            cpu_fraction_of_limit=total / elapsed_s / self._cores,
+            busiest_engine_core_fraction=busiest / elapsed_s,
+            memory_bytes=memory,
+            throttled_s=max(0.0, throttled_s - self._throttled_s),
+        )
+        self._worker_s, self._throttled_s, self._now = worker_s, throttled_s, now
+        return health
+
+    def _throttled(self) -> float:
+        for line in _text(self._group / "cpu.stat").splitlines():
+            name, _, value = line.partition(" ")
+            if name == "throttled_usec":
+                return int(value) / 1e6
+            if name == "throttled_time":  # version 1: nanoseconds
+                return int(value) / 1e9
+        return 0.0
+
+
+def _own_group() -> Path:
+    """This process's control group: version 2's single tree, or version 1's of the CPU controller."""
+    for line in _text(Path("/proc/self/cgroup")).splitlines():
+        number, controllers, path = line.split(":", 2)
+        top = CGROUP if number == "0" else CGROUP / "cpu" if "cpu" in controllers.split(",") else None
+        if top is not None:
+            own = top / path.lstrip("/")
+            return own if (own / "cpu.stat").exists() else top
+    return CGROUP
+
+
+def _quota(group: Path) -> float | None:
+    """The cores that the control group may use at once; None without a limit."""
+    with contextlib.suppress(ValueError):
+        quota, period = (_text(group / "cpu.max") or "max 1").split()
+        if quota != "max":
+            return int(quota) / int(period)
+        quota = _text(group / "cpu.cfs_quota_us") or "-1"
+        if int(quota) > 0:
+            return int(quota) / int(_text(group / "cpu.cfs_period_us"))
+    return None
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
+
+
+def _memory(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0

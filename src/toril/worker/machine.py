@@ -1,0 +1,203 @@
+"""A worker's life as a pure value: (state, event, now) → (state, actions).
+
+    preparing ──parked──▶ ready ──start──▶ running ──stop, signal, limit──▶ draining ──▶ ended
+        └── failure, stop, signal, a start for others: ended ──┘└── all engines ended by themselves: ended
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from toril.records import Start, Stop
+
+Phase = Literal["preparing", "ready", "running", "draining", "ended"]
+Outcome = Literal["finished", "stopped", "failed", "stale"]
+
+SIGNAL_STOP_S = 4.0  # what a signal allows requests in flight: the worker has to be gone within 5 s
+STALE_AFTER_S = 30.0  # a start this old is another run's, or this machine slept
+KILL_AFTER_S = 0.4  # what an engine may need to write its last records and leave
+OVERRUN_S = 2.0  # … and at a planned end, where nobody waits for it
+URGENT = ("signal", "abort", "lost")  # causes of a stop that wait no longer than a signal does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a worker knows of its time before it starts."""
+
+    worker: str
+    attempt: str
+    graceful_stop_s: float
+    planned_s: float | None = None  # from the start to the last engine's planned end; None: iterations bound it
+    max_duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """All engines are prepared, and those that can be are started and wait at their gates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """start.json is there."""
+
+    start: Start
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """stop.json is there."""
+
+    stop: Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    """SIGTERM or SIGINT, or the parent is gone."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An engine could not be prepared, or ended in a way that was no end of the load."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Every engine's process has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+Event = Parked | Started | Stopped | Signalled | Failed | Done | Tick
+
+
+@dataclass(frozen=True, slots=True)
+class SayReady:
+    """Write ready.json."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGates:
+    """Tell the engines when the run starts."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndLoad:
+    """Let the engines end: no new requests, those in flight within this time."""
+
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Kill the engines' process groups."""
+
+
+Action = SayReady | OpenGates | EndLoad | Kill
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Where a worker is; `kill_at` is when patience with its engines ends."""
+
+    phase: Phase = "preparing"
+    start_at: float | None = None
+    kill_at: float | None = None
+    outcome: Outcome = "finished"
+    message: str = ""
+    signals: int = 0
+    signalled_at: float | None = None
+
+
+def step(state: State, event: Event, now: float, limits: Limits) -> tuple[State, tuple[Action, ...]]:
+    """What follows from one event."""
+    if isinstance(event, Signalled):
+        first = now if state.signalled_at is None else state.signalled_at
+        state = replace(state, signals=state.signals + 1, signalled_at=first)
+    match state.phase:
+        case "preparing" | "ready":
+            return _before_the_start(state, event, now, limits)
+        case "running":
+            return _under_load(state, event, now, limits)
+        case "draining":
+            return _draining(state, event, now, limits)
+    return state, ()
+
+
+def _before_the_start(state: State, event: Event, now: float, limits: Limits) -> tuple[State, tuple[Action, ...]]:
+    match event:
+        case Parked() if state.phase == "preparing":
+            return replace(state, phase="ready"), (SayReady(),)
+        case Started(start):
+            if start.attempts.get(limits.worker) != limits.attempt:
+                return _ended(state, "stale", "the start names other attempts"), (Kill(),)
+            if now > start.at + STALE_AFTER_S:
+                return _ended(state, "stale", f"the start was {now - start.at:.0f} s ago"), (Kill(),)
+            if state.phase == "ready":
+                return replace(state, phase="running", start_at=start.at), (OpenGates(start.at),)
+        case Stopped(stop):
+            return _ended(state, "stopped", f"stopped before the start: {stop.message}"), (Kill(),)
+        case Signalled(why):
+            return _ended(state, "stopped", f"{why} before the start"), (Kill(),)
+        case Failed(reason):
+            return _ended(state, "failed", reason), (Kill(),)
+        case Done():
+            return _ended(state, "failed", "the engine ended before the start"), (Kill(),)
+    return state, ()
+
+
+def _under_load(state: State, event: Event, now: float, limits: Limits) -> tuple[State, tuple[Action, ...]]:
+    assert state.start_at is not None  # noqa: S101 - what "running" means
+    match event:
+        case Stopped(stop):
+            hurried = SIGNAL_STOP_S if stop.cause in URGENT else limits.graceful_stop_s
+            return _drain(state, now, min(limits.graceful_stop_s, hurried), stop.message)
+        case Signalled(why):
+            return _drain(state, now, min(limits.graceful_stop_s, SIGNAL_STOP_S), why)
+        case Failed(reason):
+            drained, actions = _drain(state, now, min(limits.graceful_stop_s, SIGNAL_STOP_S), reason)
+            return replace(drained, outcome="failed"), actions
+        case Done():
+            return _ended(state, "finished", ""), (Kill(),)
+        case Tick():
+            elapsed_s = now - state.start_at
+            if limits.max_duration_s is not None and elapsed_s > limits.max_duration_s:
+                message = f"max-duration of {limits.max_duration_s:g} s is over"
+                return _drain(state, now, min(limits.graceful_stop_s, SIGNAL_STOP_S), message)
+            if limits.planned_s is not None and elapsed_s > limits.planned_s + limits.graceful_stop_s + OVERRUN_S:
+                message = "an engine did not end in time and was killed"
+                return replace(state, phase="draining", kill_at=now, message=message), (Kill(),)
+    return state, ()
+
+
+def _draining(state: State, event: Event, now: float, limits: Limits) -> tuple[State, tuple[Action, ...]]:
+    assert state.kill_at is not None  # noqa: S101 - what "draining" means
+    match event:
+        case Done():
+            return replace(state, phase="ended"), (Kill(),)
+        case Signalled() | Stopped(Stop(cause="signal" | "abort" | "lost")):
+            hurried = min(limits.graceful_stop_s, SIGNAL_STOP_S)
+            if now + hurried + KILL_AFTER_S < state.kill_at:
+                return replace(state, kill_at=now + hurried + KILL_AFTER_S), (EndLoad(hurried),)
+        case Tick() if now > state.kill_at:
+            return state, (Kill(),)
+    return state, ()
+
+
+def _drain(state: State, now: float, within_s: float, message: str) -> tuple[State, tuple[Action, ...]]:
+    kill_at = now + within_s + KILL_AFTER_S
+    return (
+        replace(state, phase="draining", kill_at=kill_at, outcome="stopped", message=message),
+        (EndLoad(within_s),),
+    )
+
+
+def _ended(state: State, outcome: Outcome, message: str) -> State:
+    return replace(state, phase="ended", outcome=outcome, message=message)

@@ -1,0 +1,403 @@
+"""The worker's entry point: signals, the store, and the loop that drives the pure machine of `machine.py`."""
+
+import argparse
+import contextlib
+import logging
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from toril import __version__
+from toril.intervals import Recorder
+from toril.records import Exit, Plan, Ready, Start, Stop, run_key, worker_key
+from toril.store import Store, open_store
+from toril.worker import machine, processes, share
+from toril.worker.capture import Capture, Lane
+from toril.worker.engines import tail_of
+from toril.worker.health import Monitor
+from toril.worker.machine import State
+
+LOOP_S = 0.1
+POLL_S = 0.1  # looking for start.json and stop.json in a folder
+PARK_TIMEOUT_S = 180.0  # a JVM on a busy machine takes its time; longer than this is a hang
+LOG_LINES = 200  # of each log of an engine, kept in bzt.log
+EXIT_CODE_FAILED = 4
+
+
+class Interrupted(BaseException):
+    """A signal arrived while bzt was preparing; raised in its midst, since preparing may take long."""
+
+
+class Worker:
+    """One attempt at one share of a run."""
+
+    def __init__(self, store: Store, run_id: str, worker: str, attempt: str) -> None:
+        self.store, self.run_id, self.worker, self.attempt = store, run_id, worker, attempt
+        where = run_key(run_id, "plan.json")
+        self.plan = Plan.from_json(store.get(where), where)
+        self.share = share.share_of(self.plan, worker)
+        self.limits = machine.Limits(
+            worker=worker,
+            attempt=attempt,
+            graceful_stop_s=self.plan.graceful_stop_s,
+            planned_s=self._planned_s(),
+            max_duration_s=self.plan.max_duration_s,
+        )
+        self.state = State()
+        self.recorder = Recorder(worker, self.share.location)
+        self.flush_s = float(os.environ.get("TORIL_FLUSH_S", "1"))
+        self.scratch = Path(tempfile.mkdtemp(prefix="toril-worker-"))
+        self.log = logging.getLogger("toril.worker")
+        self.lanes: list[Lane] = []
+        self.capture: Capture | None = None
+        self.monitor: Monitor | None = None
+        self.taurus: object | None = None
+        self.signals: list[str] = []  # not yet told to the machine
+        self.preparing = False
+        self.killed = 0
+        self.prepared_at = float("inf")
+        self._stop_seen = False
+        self._polled_at = self._flushed_at = self._health_second = float("-inf")
+
+    # ── the whole story ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> int:
+        """From preparing to exit.json; the process's exit code."""
+        self._log_to(self.scratch / "bzt.log")
+        try:
+            self._tell(*self._from_store(time.time()))  # a stale start is found before anything is prepared
+            if self.state.phase != "ended":
+                self._prepare()
+            while self.state.phase != "ended":
+                self._tell(*self._what_happened(time.time()))
+                self._record(time.time())
+                self._wait()
+            self._finish()
+        finally:
+            processes.kill_all(self._leaders())
+            shutil.rmtree(self.scratch, ignore_errors=True)
+        return EXIT_CODE_FAILED if self.state.outcome == "failed" else 0
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.signals.append(signal.Signals(number).name)
+        if self.preparing:
+            self.preparing = False
+            raise Interrupted
+
+    def on_parent_gone(self) -> None:
+        self.signals.append("the coordinator ended")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def _prepare(self) -> None:
+        from toril.worker.taurus import Taurus, engine_settings, reason_of, without_orphaned_settings
+
+        suite = self.scratch / "suite"
+        try:
+            self.preparing = True
+            share.copy_suite(self.store, self.run_id, suite)
+            share.split_data(self.share, suite)
+            os.chdir(suite)
+            without_orphaned_settings()
+            share.set_environment(os.environ, self.plan, self.share, self.scratch / "home")
+            stations = share.stations(self.plan, self.share, self.scratch, suite)
+            settings = engine_settings(self.share.index)
+            configured = share.configuration(self.plan, self.share, self.scratch / "artifacts", settings)
+            share.write_configuration(configured, self.scratch / "taurus.json")
+            taurus = Taurus(logging.getLogger("bzt"), stations)
+            self.taurus = taurus
+            self.lanes = [Lane(engine=engine) for engine in taurus.ready(self.scratch / "taurus.json")]
+            for lane in self.lanes[: taurus.slots]:
+                if lane.engine.parks:
+                    lane.engine.startup()
+                    lane.started = True
+            self.preparing = False
+        except Interrupted:
+            self.log.warning("Interrupted while preparing")
+        except Exception as error:
+            self.preparing = False
+            self.log.exception("Preparing failed")
+            self._tell(machine.Failed(reason_of(error)))
+        self.prepared_at = time.time()
+
+    # ── events ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _tell(self, *events: machine.Event) -> None:
+        for event in events:
+            before = self.state.phase
+            self.state, actions = machine.step(self.state, event, time.time(), self.limits)
+            if self.state.phase != before:
+                self.log.info("%s → %s %s", before, self.state.phase, self.state.message)
+            for action in actions:
+                self._do(action)
+
+    def _what_happened(self, now: float) -> Iterator[machine.Event]:
+        told, self.signals = self.signals, []
+        yield from (machine.Signalled(why) for why in told)
+        yield from self._from_store(now)
+        yield from self._from_engines(now)
+        yield machine.Tick()
+
+    def _from_store(self, now: float) -> Iterator[machine.Event]:
+        if now < self._polled_at + POLL_S:
+            return
+        self._polled_at = now
+        if self.state.phase in ("preparing", "ready"):
+            key = run_key(self.run_id, "start.json")
+            found = self.store.find(key)
+            if found is not None:
+                yield machine.Started(Start.from_json(found, key))
+        if not self._stop_seen:
+            key = run_key(self.run_id, "stop.json")
+            found = self.store.find(key)
+            if found is not None:
+                self._stop_seen = True
+                yield machine.Stopped(Stop.from_json(found, key))
+
+    def _from_engines(self, now: float) -> Iterator[machine.Event]:
+        for lane in self.lanes:
+            if lane.started and not lane.ended:
+                yield from self._checked(lane)
+        if self.state.phase == "preparing":
+            waiting = [lane for lane in self.lanes if lane.started and not lane.engine.station.parked.exists()]
+            if not waiting:
+                yield machine.Parked()
+            elif now > self.prepared_at + PARK_TIMEOUT_S:
+                yield machine.Failed(f"{waiting[0].execution}: its engine was not ready within {PARK_TIMEOUT_S:g} s")
+        elif self.state.phase in ("running", "draining"):
+            self._start_what_is_due(now)
+            if all(lane.ended for lane in self.lanes):
+                yield machine.Done()
+
+    def _checked(self, lane: Lane) -> Iterator[machine.Event]:
+        failure: str | None = None
+        try:
+            lane.ended = lane.engine.check()
+        except Exception as error:
+            self.log.warning("%s: %s", lane.execution, error)
+            process = lane.engine.process
+            lane.ended = process is None or process.poll() is not None
+            failure = str(error) if lane.ended else None
+        if not lane.ended:
+            return
+        if self.capture is not None:
+            self.capture.read(lane, final=True)
+        failure = lane.engine.failure() or failure
+        self.log.info("%s: the engine ended with exit code %s", lane.execution, lane.exit_code)
+        if self.state.phase in ("preparing", "ready"):
+            yield machine.Failed(failure or f"{lane.execution}: the engine ended before the start")
+        elif failure and self.state.phase == "running":
+            yield machine.Failed(f"{lane.execution}: {failure}")
+
+    def _start_what_is_due(self, now: float) -> None:
+        """Engines that cannot be parked, and those that wait for a free slot."""
+        from toril.worker.taurus import Taurus
+
+        assert isinstance(self.taurus, Taurus)  # noqa: S101 - there since preparing
+        running = sum(lane.started and not lane.ended for lane in self.lanes)
+        for lane in self.lanes:
+            if lane.started or lane.ended or running >= (self.taurus.slots or len(self.lanes)):
+                continue
+            due = self._due(lane)
+            if now < due:
+                continue
+            self._open(lane, now if now > due + LOOP_S else due)
+            lane.engine.startup()
+            lane.started = True
+            running += 1
+
+    # ── actions ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _do(self, action: machine.Action) -> None:
+        match action:
+            case machine.SayReady():
+                ready = Ready(
+                    worker=self.worker,
+                    attempt=self.attempt,
+                    at=time.time(),
+                    toril_version=__version__,
+                    pid=os.getpid(),
+                    image_digest=os.environ.get("TORIL_IMAGE_DIGEST"),
+                )
+                self.store.put(self._key("ready.json"), ready.to_json())
+            case machine.OpenGates(at):
+                self.capture = Capture(self.recorder, self.lanes, at)
+                self.monitor = Monitor(time.time())
+                for lane in self.lanes:
+                    if lane.started:
+                        self._open(lane, self._due(lane))
+            case machine.EndLoad(within_s):
+                for lane in self.lanes:
+                    if lane.started and not lane.ended:
+                        lane.engine.end(within_s)
+                    lane.ended = lane.ended or not lane.started
+            case machine.Kill():
+                for lane in self.lanes:
+                    process = lane.engine.process
+                    if lane.started and process is not None and process.poll() is None:
+                        lane.killed = True
+                        self.killed += 1
+                        processes.kill_group(process.pid)
+
+    def _due(self, lane: Lane) -> float:
+        station = lane.engine.station
+        return (self.state.start_at or 0.0) + station.planned.delay_s + station.phase_shift_s
+
+    def _open(self, lane: Lane, at: float) -> None:
+        lane.begins_at = at
+        gate = lane.engine.station.gate
+        new = gate.with_suffix(".new")
+        new.write_text(f"{at!r}\n")
+        new.replace(gate)
+
+    # ── records ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _record(self, now: float) -> None:
+        if self.capture is None or self.monitor is None or self.state.start_at is None:
+            return
+        for lane in self.lanes:
+            if lane.started and not lane.ended:
+                self.capture.read(lane)
+        second = int(now - self.state.start_at)
+        if second >= 0 and second > self._health_second:
+            self._health_second = second
+            self.capture.count_users(now)
+            engines = [lane.engine.process.pid for lane in self.lanes if lane.started and lane.engine.process is not None]
+            health = self.monitor.read(now, engines)
+            self.recorder.health(
+                second,
+                health.cpu_fraction_of_limit,
+                health.busiest_engine_core_fraction,
+                health.memory_bytes,
+                health.throttled_s,
+            )
+        if now >= self._flushed_at + self.flush_s:
+            self._flushed_at = now
+            self._flush()
+
+    def _flush(self) -> None:
+        data = self.recorder.flush()
+        if data is not None:
+            self.store.put(self._key(f"intervals-{self.recorder.files:06d}"), data)
+
+    def _wait(self) -> None:
+        if self.state.phase == "ended" or self.signals:
+            return
+        now = time.time()
+        due = [self._due(lane) for lane in self.lanes if not lane.started] if self.state.start_at else []
+        until_due = [at - now for at in due if at > now]
+        time.sleep(min([LOOP_S, *until_due]))
+
+    # ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _finish(self) -> None:
+        from toril.worker.taurus import Taurus
+
+        for lane in self.lanes:
+            if self.capture is not None and lane.started and not lane.ended:
+                with contextlib.suppress(Exception):
+                    lane.engine.process.wait(timeout=1)
+                self.capture.read(lane, final=True)
+        if self.capture is not None:
+            self.capture.count_users(time.time())
+        self._flush()
+        self.killed += processes.kill_all(self._leaders())
+        if isinstance(self.taurus, Taurus) and not self.state.signals:
+            self.taurus.end([lane.engine for lane in self.lanes])
+        self._keep_log()
+        if self.state.outcome == "failed":
+            sys.stderr.write(self.state.message + "\n")
+        self.store.put(self._key("exit.json"), self._exit().to_json())
+
+    def _exit(self) -> Exit:
+        own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        now = time.time()
+        signalled_at = self.state.signalled_at
+        return Exit(
+            worker=self.worker,
+            attempt=self.attempt,
+            at=now,
+            outcome=self.state.outcome,
+            message=self.state.message,
+            interval_files=self.recorder.files,
+            samples=sum(lane.samples for lane in self.lanes),
+            unfinished=sum(lane.unfinished for lane in self.lanes),
+            unreadable_records=sum(lane.engine.unreadable() for lane in self.lanes),
+            engine_exit_codes={lane.execution: lane.exit_code for lane in self.lanes},
+            engines_killed=self.killed,
+            signals=self.state.signals,
+            ended_after_signal_s=None if signalled_at is None else now - signalled_at,
+            cpu_worker_s=own.ru_utime + own.ru_stime,
+            cpu_engines_s=children.ru_utime + children.ru_stime,
+            first_sample_lateness_s={
+                lane.execution: lane.lateness_s for lane in self.lanes if lane.lateness_s is not None
+            },
+        )
+
+    def _keep_log(self) -> None:
+        logging.shutdown()
+        parts = [(self.scratch / "bzt.log").read_text(errors="replace")]
+        for path in sorted((self.scratch / "artifacts").glob("*")):
+            if path.suffix in (".err", ".log") and path.is_file():
+                tail = tail_of(path, LOG_LINES)
+                parts += [f"─── {path.name}\n{tail}\n"] if tail else []
+        self.store.put(self._key("bzt.log"), "".join(parts).encode())
+
+    # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _key(self, name: str) -> str:
+        return worker_key(self.run_id, self.worker, self.attempt, name)
+
+    def _leaders(self) -> list[int]:
+        return list(getattr(self.taurus, "leaders", []))
+
+    def _planned_s(self) -> float | None:
+        """The end of the longest execution; None when one of them is bounded by something else than time."""
+        mine = {one.execution for one in self.share.executions}
+        planned = [one for one in self.plan.executions if one.name in mine]
+        if not all(one.ramp_up_s + one.hold_for_s for one in planned):
+            return None
+        settings = (self.plan.common.get("modules") or {}).get("local") or {}
+        if isinstance(settings, dict) and (settings.get("sequential") or settings.get("capacity")):
+            return None
+        return max(one.steady_from_s + one.hold_for_s for one in planned)
+
+    def _log_to(self, path: Path) -> None:
+        handler = logging.FileHandler(path, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        root = logging.getLogger()
+        root.setLevel(logging.INFO)  # bzt's debug lines hold the values of environment variables
+        root.addHandler(handler)
+
+
+def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, watch_parent: bool) -> int:
+    """Do one attempt at one share; 0 whatever was measured, 4 when its engines could not do it (exit.json: why)."""
+    one = Worker(open_store(store_address), run_id, worker, attempt)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, one.on_signal)
+    processes.adopt_orphans()
+    if watch_parent:
+        processes.watch_parent(one.on_parent_gone)
+    return one.run()
+
+
+def main() -> int:
+    """`python -m toril.worker.main`, for launchers."""
+    parser = argparse.ArgumentParser(prog="toril worker", description="Do one worker's share of a run.")
+    parser.add_argument("--store", required=True)
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--worker", required=True)
+    parser.add_argument("--attempt", required=True)
+    parser.add_argument("--watch-parent", action="store_true", help="end when the process that started this one ends")
+    told = parser.parse_args()
+    return run_worker(told.store, told.run, told.worker, told.attempt, watch_parent=told.watch_parent)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""A worker's share as files: its own copy of the suite, its own rows of the data, bzt's configuration for it."""
+
+import json
+import os
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from toril.errors import SuiteError
+from toril.plan import share_config
+from toril.records import Plan, Share, run_key
+from toril.store import Store
+from toril.worker.engines import ENGINES, Station
+
+OWN_SERVICES = ("monitoring", "proxy2jmx")  # of bzt's: the worker measures itself; the other talks to a service
+
+
+def share_of(plan: Plan, worker: str) -> Share:
+    """The plan's share of one worker; SuiteError when it has none."""
+    for share in plan.shares:
+        if share.worker == worker:
+            return share
+    raise SuiteError(f"{plan.run_id}: the plan has no worker {worker!r}; it has {', '.join(s.worker for s in plan.shares)}")
+
+
+def copy_suite(store: Store, run_id: str, folder: Path) -> None:
+    """The suite's files as the run keeps them."""
+    prefix = run_key(run_id, "suite") + "/"
+    folder.mkdir(parents=True, exist_ok=True)
+    for key in store.keys(prefix):
+        path = folder / key.removeprefix(prefix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(store.get(key))
+
+
+def split_data(share: Share, folder: Path) -> None:
+    """Leave this worker's rows in each file of `split-data`: every parts-th record, from its part on, header kept."""
+    for name, (part, parts) in share.data_files.items():
+        path = folder / name
+        if not path.is_file():
+            raise SuiteError(f"{name}: split-data names a file that the suite does not have")
+        new = path.with_name(path.name + ".part")
+        with path.open("rb") as whole, new.open("wb") as own:
+            for index, record in enumerate(_records(whole), start=-1):
+                if index < 0 or index % parts == part:
+                    own.write(record)
+        new.replace(path)
+
+
+def _records(file: BinaryIO) -> Iterator[bytes]:
+    """CSV records as they stand; a quoted field may hold line breaks."""
+    record = b""
+    for line in file:
+        record += line
+        if record.count(b'"') % 2 == 0:
+            yield record if record.endswith(b"\n") else record + b"\n"
+            record = b""
+    if record:
+        yield record
+
+
+def stations(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[Station]:
+    """One for each execution of the share, in its order, with a folder of its own."""
+    planned = {execution.name: execution for execution in plan.executions}
+    found = []
+    for position, execution in enumerate(share.executions):
+        folder = scratch / "engines" / str(position)
+        folder.mkdir(parents=True, exist_ok=True)
+        found.append(
+            Station(
+                planned=planned[execution.execution],
+                share=execution,
+                position=position,
+                worker_index=share.index,
+                worker_count=len(plan.shares),
+                graceful_stop_s=plan.graceful_stop_s,
+                folder=folder,
+                suite=suite,
+            )
+        )
+    return found
+
+
+def configuration(plan: Plan, share: Share, artifacts: Path, engine_settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What bzt is given: the share, with the network, local judging, reports and label folding off."""
+    config = share_config(plan, share)
+    services = [one for one in config.pop("services", None) or [] if _service_name(one) not in OWN_SERVICES]
+    config.pop("reporting", None)
+    executions = config["execution"]
+    for execution, planned in zip(executions, share.executions, strict=True):
+        execution.pop("delay", None)  # the gate has it
+        execution.pop("start-at", None)
+        execution.setdefault("executor", next(e.executor for e in plan.executions if e.name == planned.execution))
+    settings = config.setdefault("settings", {})
+    settings.update({"check-updates": False, "artifacts-dir": str(artifacts), "aggregator": "toril-records"})
+    modules = config.setdefault("modules", {})
+    for alias, module in ENGINES.items():
+        own = {**engine_settings.get(alias, {}), **_mapping(modules.get(alias))}
+        own.setdefault("class", f"{module}.Executor")
+        modules[alias] = own
+    modules["local"] = {**_mapping(modules.get("local")), "class": "toril.worker.taurus.Provisioning"}
+    modules["toril-records"] = {"class": "toril.worker.taurus.Records"}
+    return {**config, "provisioning": "local", "~services": services, "~reporting": []}
+
+
+def _service_name(service: Any) -> str:
+    return str(service.get("module", "")) if isinstance(service, dict) else str(service)
+
+
+def _mapping(settings: Any) -> dict[str, Any]:
+    """A module's settings; bzt lets a class name stand for them."""
+    return {"class": settings} if isinstance(settings, str) else dict(settings or {})
+
+
+def set_environment(environment: MutableMapping[str, str], plan: Plan, share: Share, home: Path) -> None:
+    """A writable home, and the variables that scripts can read."""
+    own_home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - a text is what is wanted
+    environment.setdefault("XDG_CACHE_HOME", str(Path(own_home) / ".cache"))
+    home.mkdir(parents=True, exist_ok=True)
+    environment["HOME"] = str(home)
+    variables = {
+        "WORKER_INDEX": share.index,
+        "WORKER_COUNT": len(plan.shares),
+        "LOCATION": share.location,
+        "RUN_ID": plan.run_id,
+    }
+    for name, value in variables.items():
+        environment[f"TORIL_{name}"] = str(value)
+    environment["TAURUS_INDEX_ALL"] = str(share.index)
+    mates = [other.index for other in plan.shares if other.location == share.location]
+    environment["TAURUS_INDEX_LOCATION"] = str(mates.index(share.index))
+    environment["TAURUS_SESSIONS_INDEX"] = str(share.index)
+    environment["TAURUS_SESSIONS_TOTAL"] = str(len(plan.shares))
+
+
+def write_configuration(config: dict[str, Any], path: Path) -> None:
+    """As the file that bzt reads."""
+    path.write_text(json.dumps(config, indent=1))

@@ -1,0 +1,154 @@
+"""bzt without its command, its loop and its judging: it reads the suite, prepares scripts and starts processes."""
+
+import importlib
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+from bzt import TaurusException, ToolError
+from bzt.engine import Engine as BztEngine
+from bzt.engine import Provisioning as BztProvisioning
+from bzt.modules.aggregator import ConsolidatingAggregator
+from bzt.modules.provisioning import Local
+from bzt.utils import PIPE  # in which a program's output is kept when it has no file
+
+from toril.worker.engines import ENGINES, Engine, Station
+from toril.worker.engines.bystander import Bystander
+from toril.worker.processes import lead_a_group_and_die_with_parent
+
+OUTPUT_LINES = 12
+
+
+class Taurus(BztEngine):  # type: ignore[misc] - bzt has no types
+    """bzt's engine, of which only preparing is used; the worker has a loop of its own."""
+
+    def __init__(self, log: Any, stations: Sequence[Station]) -> None:
+        super().__init__(log)
+        self.stations = stations
+        self.graceful_files: dict[int, str] = {}
+        self.leaders: list[int] = []  # of the engines' process groups
+
+    def ready(self, configuration: Path) -> list[Engine]:
+        """Read the configuration and prepare everything; the engines in the order of their stations."""
+        self.configure([str(configuration)])
+        self.create_artifacts_dir()
+        self.default_cwd = str(Path.cwd())
+        self.set_pythonpath()
+        self.eval_env()
+        self.prepare()
+        for service in self.services:
+            service.startup()
+            self.started.append(service)
+        return list(self.provisioning.engines())
+
+    @property
+    def slots(self) -> int | None:
+        """How many executions may run at once; None without a limit."""
+        settings = self.provisioning.settings
+        return 1 if settings.get("sequential", False) else settings.get("capacity", None) or None
+
+    def services_done(self) -> bool:
+        """Let the services work; True when one wants the run to end."""
+        return any([bool(service.check()) for service in self.services])
+
+    def end(self, engines: Sequence[Engine]) -> None:
+        """Services down, then what bzt does after a run; a failure there is logged, the records are safe."""
+        for module in [*self.services, *engines, *self.services]:
+            last = self.post_process_of(module, down=module in self.started)
+            self.started = [one for one in self.started if one is not module]
+            if last:
+                self.log.warning("%s: %s", type(module).__name__, last)
+
+    @staticmethod
+    def post_process_of(module: Any, *, down: bool) -> Exception | None:
+        try:
+            if down:
+                module.shutdown()
+            else:
+                module.post_process()
+        except Exception as error:  # noqa: BLE001 - bzt's modules raise anything
+            return error
+        return None
+
+    def start_subprocess(self, args: Any, env: Any, cwd: str | None = None, **kwargs: Any) -> psutil.Popen:
+        """In its own process group, and gone when the worker is."""
+        graceful = self.create_artifact(prefix="GRACEFUL", suffix="")
+        shell = bool(kwargs.get("shell", False))
+        process = psutil.Popen(
+            args,
+            stdin=kwargs.get("stdin") or subprocess.DEVNULL,
+            stdout=kwargs.get("stdout") or PIPE,
+            stderr=kwargs.get("stderr") or PIPE,
+            cwd=cwd or self.default_cwd,
+            env={**env.get(), "GRACEFUL": graceful},
+            shell=shell,  # noqa: S604 - a service's command line is the suite's own
+            bufsize=0,
+            close_fds=True,
+            preexec_fn=lead_a_group_and_die_with_parent,
+        )
+        self.graceful_files[process.pid] = graceful
+        self.leaders.append(process.pid)
+        return process
+
+
+class Provisioning(Local):  # type: ignore[misc] - bzt has no types
+    """Local provisioning that gives each executor its station before preparing it."""
+
+    def prepare(self) -> None:
+        BztProvisioning.prepare(self)
+        for executor, station in zip(self.executors, self.engine.stations, strict=True):
+            executor.station = station
+        for executor in self.executors:
+            executor.prepare()
+
+    def engines(self) -> list[Engine]:
+        found: list[Engine] = []
+        for executor in self.executors:
+            if hasattr(executor, "batches"):
+                found.append(executor)
+            else:
+                readers = self.engine.aggregator.readers
+                own = [reader for reader in readers if reader is getattr(executor, "reader", None)] or readers
+                found.append(Bystander(executor, executor.station, own))
+        return found
+
+
+class Records(ConsolidatingAggregator):  # type: ignore[misc] - bzt has no types
+    """The place of bzt's aggregator; executors look for its class. It keeps their readers and reads nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: list[Any] = []
+
+    def prepare(self) -> None: ...
+
+    def add_underling(self, underling: Any) -> None:
+        self.readers.append(underling)
+
+    def check(self) -> bool:
+        return False
+
+    def post_process(self) -> None: ...
+
+
+def engine_settings(worker_index: int) -> dict[str, dict[str, Any]]:
+    """Each engine module's own settings below `modules.<alias>`."""
+    return {alias: importlib.import_module(module).settings(worker_index) for alias, module in ENGINES.items()}
+
+
+def reason_of(error: BaseException) -> str:
+    """A failed preparation in a few lines: what bzt said, and what the tool said to bzt."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, ToolError) and getattr(error, "diagnostics", None):
+        lines = [line for part in error.diagnostics for line in str(part).splitlines() if line.strip()]
+        text = "\n".join([text, *lines[-OUTPUT_LINES:]])
+    return text if isinstance(error, TaurusException) else f"{type(error).__name__}: {text}"
+
+
+def without_orphaned_settings() -> None:
+    """Variables of an outer bzt that would leak into this one."""
+    for name in ("TAURUS_ARTIFACTS_DIR", "GRACEFUL", "JTL", "WORKERS_LDJSON"):
+        os.environ.pop(name, None)
