@@ -1,0 +1,11 @@
+"""Verdict and summary as one JSON document, for scripts."""
+
+import json
+
+from toril.reports.bundle import Bundle
+
+
+def report(bundle: Bundle) -> bytes:
+    document = {"schema": "toril.report/1", "verdict": bundle.verdict, "summary": bundle.summary}
+    # A lone surrogate in a label becomes `\udxxx`, which is how JSON writes it.
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "backslashreplace")

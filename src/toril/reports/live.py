@@ -1,0 +1,126 @@
+"""The run while it goes on: a table that redraws itself on a terminal, one line every few seconds elsewhere."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from toril.clock import Clock, SystemClock
+from toril.figures import LiveFigures, LocationFigures
+from toril.reports import screen, wording
+
+LINE_EVERY_S = 5.0
+
+
+def view(console: Console, *, quiet: bool = False, clock: Clock | None = None) -> "LiveView":
+    """Progress on `console` (stderr) while the context lasts; nothing at all when `quiet`."""
+    return LiveView(console, clock or SystemClock(), quiet=quiet)
+
+
+class LiveView:
+    """Shows the newest figures while it is open."""
+
+    def __init__(self, console: Console, clock: Clock, *, quiet: bool = False) -> None:
+        self._console = console
+        self._clock = clock
+        self._quiet = quiet
+        self._live: Live | None = None
+        self._last_line_at: float | None = None
+        self._last_phase = ""
+        self._told: set[str] = set()
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal and not self._quiet:
+            self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def show(self, figures: LiveFigures) -> None:
+        """Show these figures, and each note once."""
+        if self._quiet:
+            return
+        for note in figures.notes:
+            if note not in self._told:
+                self._told.add(note)
+                self._console.print(Text(f"! {wording.plain(note, 1000)}", style="yellow"))
+        if self._live is not None:
+            self._live.update(table(figures), refresh=True)
+        elif self._line_is_due(figures):
+            self._console.print(Text(line(figures)), soft_wrap=True)
+
+    def _line_is_due(self, figures: LiveFigures) -> bool:
+        now = self._clock.now()
+        due = (
+            self._last_line_at is None or now - self._last_line_at >= LINE_EVERY_S or figures.phase != self._last_phase
+        )
+        if due:
+            self._last_line_at, self._last_phase = now, figures.phase
+        return due
+
+
+def line(figures: LiveFigures) -> str:
+    """All of it in one line, for logs."""
+    if figures.phase == "preparing":
+        return f"preparing: {figures.workers_ready} of {wording.plural(figures.workers_planned, 'worker')} ready"
+    planned = f"/{figures.planned_s:.0f}" if figures.planned_s else ""
+    parts = [
+        f"{figures.phase} {figures.elapsed_s:.0f}{planned} s",
+        f"{figures.virtual_users}/{figures.planned_users} VUs",
+        f"{wording.number(round(figures.rps, 1))} req/s",
+        f"p50 {wording.time(figures.p50_us)}",
+        f"p95 {wording.time(figures.p95_us)}",
+        f"p99 {wording.time(figures.p99_us)}",
+        f"{wording.number(figures.samples)} requests",
+        f"{wording.number(figures.failures)} failed",
+    ]
+    return ", ".join(parts)
+
+
+def table(figures: LiveFigures) -> RenderableType:
+    """The whole picture: progress, then a line a location and the total."""
+    head = Text.assemble((figures.phase, "bold cyan"), "  ", (wording.plain(figures.run_id), "dim"))
+    if figures.phase == "preparing":
+        head.append(f"  {figures.workers_ready} of {wording.plural(figures.workers_planned, 'worker')} ready")
+        return Group(head, _bar(figures.workers_ready, figures.workers_planned))
+    head.append(f"  {wording.span(round(figures.elapsed_s))}")
+    if figures.planned_s:
+        head.append(f" of {wording.span(figures.planned_s)}")
+    grid = screen.table("location", "users", "req/s", "p50", "p95", "p99", "requests", "failed", text_columns=1)
+    if len(figures.locations) > 1:
+        for location in figures.locations:
+            _add(grid, wording.plain(location.location), f"{location.virtual_users}", location, "")
+        grid.add_section()
+    _add(grid, "all", f"{figures.virtual_users} of {figures.planned_users}", figures, "bold")
+    parts: list[RenderableType] = [head, _bar(figures.elapsed_s, figures.planned_s), grid]
+    if figures.lag_s >= 1:
+        parts.append(Text(f"newest sample {wording.span(figures.lag_s)} ago", style="dim"))
+    return Group(*parts)
+
+
+def _add(grid: Table, name: str, users: str, figures: LiveFigures | LocationFigures, style: str) -> None:
+    grid.add_row(
+        Text(name, style=style),
+        Text(users, style=style),
+        Text(wording.number(round(figures.rps, 1)), style=style),
+        wording.time(figures.p50_us),
+        Text(wording.time(figures.p95_us), style="bold"),
+        wording.time(figures.p99_us),
+        wording.number(figures.samples),
+        Text(wording.number(figures.failures), style="bold red" if figures.failures else "dim"),
+    )
+
+
+def _bar(done: float, of: float) -> RenderableType:
+    """How much is done; a pulse where the end is not known."""
+    return ProgressBar(total=of or 1, completed=min(done, of or 1), width=60, pulse=not of, complete_style="cyan")

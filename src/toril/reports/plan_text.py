@@ -1,0 +1,92 @@
+"""A plan as a person reads it."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from toril.records import Plan, PlannedExecution
+from toril.reports import screen, wording
+
+
+def render(plan: Plan) -> str:
+    """The plan as plain text."""
+    return screen.as_text(lambda console: show(console, plan))
+
+
+def show(console: Console, plan: Plan) -> None:
+    """Print what would run, where, and what would be judged."""
+    workers = wording.plural(len(plan.shares), "worker")
+    places = f" in {wording.plural(len(plan.locations), 'location')}" if len(plan.locations) > 1 else ""
+    length = f"{wording.span(plan.duration_s)} of load" if plan.duration_s else "as long as its iterations take"
+    console.print(Text.assemble((wording.plain(plan.suite), "bold"), f": {workers}{places}, {length}"))
+    console.print(_executions(plan))
+    console.print(_shares(plan))
+    if plan.criteria:
+        steady = "steady load only" if plan.ramp_up_exclude else "the whole run, ramp-up included"
+        console.print(Text(f"fails when ({steady})", style="dim"))
+        for criterion in plan.criteria:
+            scope = f" in {', '.join(criterion.executions)}" if criterion.executions else ""
+            line = Text.assemble("  ", wording.plain(_rule(criterion.source)), wording.plain(scope))
+            console.print(line.append(f"  ({wording.plain(criterion.where)})", style="dim"))
+    else:
+        console.print(Text("no criteria: a complete run passes, and nothing is judged", style="yellow"))
+    for warning in plan.warnings:
+        console.print(Text(f"note: {wording.plain(warning, 1000)}", style="yellow"))
+
+
+def _rule(source: str | dict[str, Any]) -> str:
+    """A criterion as its suite wrote it; the long form in the order of the short one."""
+    if isinstance(source, str):
+        return source
+    return ", ".join(f"{key}: {value}" for key, value in source.items())
+
+
+def _executions(plan: Plan) -> Table:
+    table = screen.table(
+        "execution", "executor", "users", "throughput", "ramp-up", "hold", "iterations", text_columns=2
+    )
+    for execution in plan.executions:
+        table.add_row(
+            Text(wording.plain(execution.name), style="bold"),
+            Text(wording.plain(execution.executor)),
+            _count(execution.concurrency),
+            _rate(execution.throughput_rps),
+            _ramp(execution),
+            wording.span(execution.hold_for_s) if execution.hold_for_s else "–",
+            _count(execution.iterations),
+        )
+    return table
+
+
+def _shares(plan: Plan) -> Table:
+    """A line a worker; the columns are the executions."""
+    table = screen.table("worker", *(wording.plain(execution.name) for execution in plan.executions), text_columns=1)
+    for share in plan.shares:
+        parts = {part.execution: part for part in share.executions}
+        cells = []
+        for execution in plan.executions:
+            part = parts.get(execution.name)
+            if part is None:
+                cells.append("–")
+                continue
+            users = wording.plural(part.concurrency, "user") if part.concurrency is not None else ""
+            rate = f"≤ {_rate(part.throughput_rps)}" if part.throughput_rps is not None else ""
+            cells.append(" ".join(text for text in (users, rate) if text) or "as written")
+        table.add_row(Text(wording.plain(share.worker)), *cells)
+    return table
+
+
+def _ramp(execution: PlannedExecution) -> str:
+    delay = f"{wording.span(execution.delay_s)} + " if execution.delay_s else ""
+    steps = f" in {execution.steps} steps" if execution.steps else ""
+    return f"{delay}{wording.span(execution.ramp_up_s)}{steps}" if execution.ramp_up_s or delay else "–"
+
+
+def _count(value: int | None) -> str:
+    return "–" if value is None else wording.number(value)
+
+
+def _rate(value: float | None) -> str:
+    return "–" if value is None else f"{wording.number(value)}/s"

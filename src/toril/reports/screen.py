@@ -1,0 +1,30 @@
+"""Rich tables and consoles as all our texts use them."""
+
+import io
+from collections.abc import Callable
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow", "triggered": "yellow", "running": "cyan"}
+FILE_WIDTH = 100  # of a text that goes into a file or a pipe
+
+
+def as_text(show: Callable[[Console], None]) -> str:
+    """What `show` prints, without colour."""
+    file = io.StringIO()
+    show(Console(file=file, width=FILE_WIDTH, color_system=None, force_terminal=False))
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def table(*heads: str, text_columns: int) -> Table:
+    """Text columns first, which give way to a narrow terminal; then numbers, which stay whole."""
+    made = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
+    for place, head in enumerate(heads):
+        if place < text_columns:
+            made.add_column(Text(head), overflow="fold", min_width=min(len(head), 12))
+        else:
+            made.add_column(Text(head), justify="right", no_wrap=True)
+    return made

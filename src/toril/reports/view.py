@@ -1,0 +1,233 @@
+"""Summary and verdict as the rows that every report shows: what is shown is decided here, how in each format."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from toril.reports import wording
+from toril.reports.bundle import Bundle
+
+MARKS = {"passed": "✔", "failed": "✘", "inconclusive": "?", "triggered": "!"}
+NOTABLE_FAILURES = 0.01  # more failed requests than this are said next to every percentile
+FAILURES_NOTE = "† more than 1 % of these requests failed, and their times are in these figures"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """The figures of one label, execution or location. Times are None where nothing was measured."""
+
+    name: str
+    kind: str
+    samples: int
+    failures: int
+    unfinished: int
+    rps: float
+    bytes: int
+    resolution_us: float
+    times_us: Mapping[str, float | None]  # min mean stdev p50 p75 p90 p95 p99 p99_9 p99_99 max
+    intervals_us: Mapping[str, tuple[float | None, float | None]]  # 95 % of the percentiles
+
+    def time(self, key: str) -> str:
+        return wording.time(self.times_us.get(key), self.resolution_us)
+
+    @property
+    def failed(self) -> str:
+        return wording.share(self.failures, self.samples) if self.failures else "0"
+
+    @property
+    def mark(self) -> str:
+        """What stands next to percentiles that failed requests may have changed."""
+        return " †" if self.samples and self.failures / self.samples > NOTABLE_FAILURES else ""
+
+    def range(self, key: str) -> str:
+        low, high = self.intervals_us.get(key, (None, None))
+        if low is None and high is None:
+            return ""
+        bottom = "0" if low is None else wording.time(low, self.resolution_us)
+        top = "∞" if high is None else wording.time(high, self.resolution_us)
+        return f"{bottom} … {top}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criterion:
+    """One rule and what became of it, in words."""
+
+    text: str
+    outcome: str
+    observed: str
+    limit: str
+    difference: str  # observed less limit, with its sign
+    detail: str  # where and when it was judged, and on what
+    message: str
+    bar: tuple[float, float] | None  # observed value and limit, in per cent of the longer one with some room
+
+    @property
+    def mark(self) -> str:
+        return MARKS.get(self.outcome, "?")
+
+
+def headline(bundle: Bundle) -> str:
+    """The verdict in one sentence."""
+    rules = criteria(bundle)
+    broken = sum(rule.outcome == "failed" for rule in rules)
+    of_all = f"{wording.number(broken)} of {wording.plural(len(rules), 'criterion')} breached"
+    match bundle.outcome:
+        case "passed" if not rules:
+            return "Complete; the suite has no criteria, so nothing was judged"
+        case "passed":
+            return "The criterion holds" if len(rules) == 1 else f"All {len(rules)} criteria hold"
+        case "failed":
+            return of_all if broken else "The run failed"
+        case _:
+            return "Nothing is proven: " + (of_all if broken else "this run cannot vouch for the service")
+
+
+def facts(bundle: Bundle) -> list[tuple[str, str]]:
+    """What a person wants to know first, as pairs of name and value."""
+    summary, total = bundle.summary, overall(bundle)
+    workers = summary.get("workers", {})
+    cpu_max = summary.get("generators", {}).get("cpu_max")
+    found = [
+        ("requests", wording.number(total.samples)),
+        ("failed", total.failed),
+        ("throughput", f"{wording.number(total.rps)}/s"),
+        ("p95", total.time("p95") + total.mark),
+        ("load", wording.span(float(summary.get("duration_s") or 0))),
+        ("workers", f"{workers.get('reported', 0)} of {workers.get('planned', len(bundle.plan.shares))}"),
+    ]
+    if total.unfinished:
+        found.insert(2, ("unfinished", wording.number(total.unfinished)))
+    if cpu_max is not None:
+        found.append(("busiest generator", wording.percent(round(100 * float(cpu_max)))))
+    return found
+
+
+def criteria(bundle: Bundle) -> list[Criterion]:
+    return [_criterion(item) for item in bundle.verdict.get("criteria", ())]
+
+
+def reasons(bundle: Bundle) -> list[tuple[str, str]]:
+    """Pairs of code and message."""
+    return [
+        (wording.plain(reason.get("code", "")), wording.plain(reason.get("message", ""), 1000))
+        for reason in bundle.verdict.get("reasons", ())
+    ]
+
+
+def further_reasons(bundle: Bundle) -> list[tuple[str, str]]:
+    """Those that no criterion's own message tells already."""
+    told = [rule.message for rule in criteria(bundle) if rule.outcome != "passed" and rule.message]
+    return [(code, message) for code, message in reasons(bundle) if not any(text in message for text in told)]
+
+
+def overall(bundle: Bundle) -> Row:
+    return row("all", bundle.summary.get("labels", {}).get("", {}))
+
+
+def labels(bundle: Bundle) -> list[Row]:
+    """All requests first, then the labels in the order of the summary."""
+    found = [row(name, figures) for name, figures in bundle.summary.get("labels", {}).items() if name]
+    return [overall(bundle), *found]
+
+
+def locations(bundle: Bundle) -> list[Row]:
+    return _parts(bundle, "locations")
+
+
+def executions(bundle: Bundle) -> list[Row]:
+    return _parts(bundle, "executions")
+
+
+def errors(bundle: Bundle) -> Iterator[tuple[str, str, int]]:
+    """Message, code and count of what went wrong, most frequent first."""
+    found = bundle.summary.get("labels", {}).get("", {}).get("errors", ())
+    for error in sorted(found, key=lambda error: -int(error.get("count", 0))):
+        yield wording.plain(error.get("message", "")), wording.plain(error.get("rc", "")), int(error.get("count", 0))
+
+
+def codes(bundle: Bundle) -> list[tuple[str, int]]:
+    """Response codes of all requests with their counts."""
+    found = bundle.summary.get("labels", {}).get("", {}).get("rc", {})
+    return [(wording.plain(code) or "none", int(count)) for code, count in sorted(found.items())]
+
+
+def generators(bundle: Bundle) -> list[tuple[str, str]]:
+    """How the load generators fared, as pairs of name and value."""
+    found = bundle.summary.get("generators", {})
+    shown = []
+    if found.get("cpu_max") is not None:
+        shown.append(("busiest generator", wording.percent(round(100 * float(found["cpu_max"])))))
+    if found.get("saturated") is not None:
+        saturated = found["saturated"]
+        names = ", ".join(map(str, saturated)) if isinstance(saturated, list) else "yes" if saturated else ""
+        shown.append(("saturated generators", wording.plain(names) or "none"))
+    return shown
+
+
+def row(name: str, figures: Mapping[str, Any]) -> Row:
+    times = dict(figures.get("response_us") or {})
+    intervals = times.pop("interval", None) or {}
+    return Row(
+        name=wording.plain(name),
+        kind=str(figures.get("kind", "request")),
+        samples=int(figures.get("samples", 0)),
+        failures=int(figures.get("failures", 0)),
+        unfinished=int(figures.get("unfinished", 0)),
+        rps=float(figures.get("rps") or 0),
+        bytes=int(figures.get("bytes", 0)),
+        resolution_us=float(figures.get("resolution_us") or 1),
+        times_us=times,
+        intervals_us={key: (pair[0], pair[1]) for key, pair in intervals.items() if pair},
+    )
+
+
+def _parts(bundle: Bundle, key: str) -> list[Row]:
+    """The totals of each location or execution."""
+    parts = bundle.summary.get(key, {})
+    return [row(name, part.get("labels", part).get("", {})) for name, part in parts.items()]
+
+
+def _criterion(item: Mapping[str, Any]) -> Criterion:
+    unit = str(item.get("unit", ""))
+    observed, threshold = item.get("observed"), item.get("threshold")
+    difference = ""
+    if observed is not None and threshold is not None:
+        gap = float(observed) - float(threshold)
+        sign = "+" if gap > 0 else wording.MINUS if gap < 0 else "±"
+        difference = sign + wording.quantity(abs(gap), unit).replace(" %", " points" if unit == "%" else " %")
+    return Criterion(
+        text=wording.plain(item.get("criterion", "")),
+        outcome=str(item.get("outcome", "inconclusive")),
+        observed=wording.quantity(observed, unit),
+        limit=wording.quantity(threshold, unit),
+        difference=difference,
+        detail=" · ".join(_details(item, unit)),
+        message=wording.plain(item.get("message") or "", 1000),
+        bar=_bar(observed, threshold),
+    )
+
+
+def _bar(observed: float | None, threshold: float | None) -> tuple[float, float] | None:
+    if observed is None or threshold is None or min(observed, threshold) < 0 or not (observed or threshold):
+        return None
+    longest = max(observed, threshold) * 1.25
+    return round(100 * observed / longest, 1), round(100 * threshold / longest, 1)
+
+
+def _details(item: Mapping[str, Any], unit: str) -> Iterator[str]:
+    scope, window, interval = item.get("scope") or {}, item.get("window"), item.get("interval")
+    if scope.get("executions"):
+        yield "execution " + wording.plain(" + ".join(scope["executions"]))
+    if scope.get("location"):
+        yield "location " + wording.plain(scope["location"])
+    if window:
+        first_s, last_s = int(window["from_s"]), int(window["to_s"])
+        worst = "" if item.get("at_s") is not None else "at worst "
+        yield f"{worst}from {first_s} s to {last_s + 1} s"
+    if item.get("samples") is not None:
+        yield wording.plural(int(item["samples"]), "sample")
+    if interval and interval != [None, None]:
+        low, high = interval
+        bottom = "0" if low is None else wording.quantity(low, unit)
+        top = "∞" if high is None else wording.quantity(high, unit)
+        yield f"95 % sure between {bottom} and {top}"

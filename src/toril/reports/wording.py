@@ -1,0 +1,120 @@
+"""Numbers as people read them. The only place where µs, bytes and shares become text."""
+
+import unicodedata
+
+MINUS = "−"
+HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidirectional overrides, lone surrogates, unassigned
+
+
+def plain(text: object, longest: int = 300) -> str:
+    """A string from the outside, harmless on every screen and in every file: what cannot be seen is written out.
+
+    >>> plain("a\\x1b[31mb")
+    'a\\\\x1b[31mb'
+    """
+    shown = []
+    for character in str(text)[: longest + 1]:
+        if character in "\t\n\r":
+            shown.append(" ")
+        elif unicodedata.category(character) in HIDDEN:
+            shown.append(character.encode("unicode_escape", "backslashreplace").decode("ascii"))
+        else:
+            shown.append(character)
+    return "".join(shown[:longest]) + ("…" if len(shown) > longest else "")
+
+
+def time(value_us: float | None, resolution_us: float = 1) -> str:
+    """A response time with three digits, or none finer than what the engine's record could tell.
+
+    >>> [time(v) for v in (None, 87, 4210, 41_234, 412_345, 1_204_000, 12_340_000)]
+    ['–', '0.087 ms', '4.21 ms', '41.2 ms', '412 ms', '1,204 ms', '12.3 s']
+    >>> [time(v, 1000) for v in (400, 4000, 41_000)]
+    ['< 1 ms', '4 ms', '41 ms']
+    """
+    if value_us is None:
+        return "–"
+    if value_us < 0:
+        return MINUS + time(-value_us, resolution_us)
+    if 0 <= value_us < resolution_us and resolution_us > 1:
+        return f"< {number(resolution_us / 1000)} ms"
+    value_ms = value_us / 1000
+    if value_ms >= 10_000:
+        return f"{value_ms / 1000:,.1f} s"
+    digits = 0 if value_ms >= 100 or resolution_us >= 1000 else 1 if value_ms >= 10 else 2 if value_ms >= 1 else 3
+    return f"{value_ms:,.{digits}f} ms"
+
+
+def number(value: float) -> str:
+    """A count or rate without digits that mean nothing.
+
+    >>> [number(v) for v in (3, 1234567, 0.5, 41.25, 3412.7)]
+    ['3', '1,234,567', '0.5', '41.2', '3,413']
+    """
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    return (
+        f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}".rstrip("0")
+    )
+
+
+def share(part: float, whole: float) -> str:
+    """A part in per cent; one that exists is never shown as nothing.
+
+    >>> [share(p, 1000) for p in (0, 4, 1000, 0.001)]
+    ['0 %', '0.4 %', '100 %', '< 0.01 %']
+    """
+    return percent(100 * part / whole) if whole else "–"
+
+
+def percent(value: float) -> str:
+    if 0 < value < 0.01:
+        return "< 0.01 %"
+    return f"{value:,.2f}".rstrip("0").rstrip(".") + " %"
+
+
+def size(value: float) -> str:
+    """
+    >>> [size(v) for v in (12, 2048, 3_500_000)]
+    ['12 B', '2 KiB', '3.34 MiB']
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(value) < 1024 or unit == "GiB":
+            return f"{number(round(value, 2))} {unit}"
+        value /= 1024
+    raise AssertionError  # pragma: no cover
+
+
+def span(seconds: float) -> str:
+    """A length of time that people planned or waited for.
+
+    >>> [span(s) for s in (0.4, 30, 95, 3600, 7260)]
+    ['0.4 s', '30 s', '1 min 35 s', '1 h', '2 h 1 min']
+    """
+    if seconds < 60:
+        return f"{number(round(seconds, 1))} s"
+    minutes, rest_s = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (rest_s if not hours else 0, "s"))
+    return " ".join(f"{value} {unit}" for value, unit in parts if value)
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """An observed value or limit in the unit of its criterion."""
+    if value is None:
+        return "–"
+    if unit == "us":
+        return time(value)
+    if unit == "%":
+        return percent(value)
+    if unit == "bytes":
+        return size(value)
+    return f"{number(value)} {unit}".strip()
+
+
+def plural(count: int, noun: str) -> str:
+    """
+    >>> [plural(1, "worker"), plural(2, "worker"), plural(0, "criterion")]
+    ['1 worker', '2 workers', '0 criteria']
+    """
+    many = "criteria" if noun == "criterion" else noun + "s"
+    return f"{number(count)} {noun if count == 1 else many}"

@@ -1,0 +1,195 @@
+"""Runs made by hand, in the schemas toril.summary/1 and toril.verdict/1."""
+
+import math
+from typing import Any
+
+from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share
+from toril.reports import Bundle
+
+HOSTILE = "</script><img src=x onerror=alert(1)>|`\"'&\u2028\x1b[31m\x00[red]@octocat\ud800{{7*7}}"
+
+
+def plan(**changes: Any) -> Plan:
+    execution = PlannedExecution(
+        name="buy", index=0, executor="locust", scenario="buy", concurrency=10, ramp_up_s=5, hold_for_s=25
+    )
+    return Plan(
+        **{
+            "run_id": "20261124T150405Z-shop-1a2b",
+            "suite": "shop",
+            "toril_version": "0.1.0",
+            "tags": {"commit": "4e5f6a7"},
+            "executions": (execution,),
+            "shares": tuple(
+                Share(
+                    worker=f"{location}-1",
+                    location=location,
+                    index=index,
+                    executions=(ExecutionShare(execution="buy", concurrency=5, config={}),),
+                )
+                for index, location in enumerate(("madrid", "sevilla"))
+            ),
+            "common": {},
+            "criteria": (
+                PlannedCriterion(source="p95 of checkout>250ms", where="suite.yml: reporting[0].criteria[0]"),
+            ),
+            "ramp_up_exclude": True,
+        }
+        | changes
+    )
+
+
+def figures(samples: int = 3000, failures: int = 0, scale: float = 1.0, **changes: Any) -> dict[str, Any]:
+    """One label of a summary."""
+    times = {"min": 900, "mean": 21_300, "stdev": 9_000, "p50": 18_400, "p75": 24_000, "p90": 38_000, "p95": 51_200,
+             "p99": 88_700, "p99_9": 140_000, "p99_99": 161_000, "max": 163_204}  # fmt: skip
+    times = {key: int(value * scale) for key, value in times.items()}
+    return {
+        "kind": "request",
+        "samples": samples,
+        "failures": failures,
+        "unfinished": 0,
+        "bytes": samples * 812,
+        "rps": samples / 30,
+        "resolution_us": 1,
+        "response_us": {
+            **times,
+            "interval": {"p95": [int(49_000 * scale), int(53_300 * scale)], "p99_99": [None, None]},
+        },
+        "rc": {"200": samples - failures} | ({"503": failures} if failures else {}),
+        "errors": [{"message": "503 Service Unavailable", "rc": "503", "count": failures}] if failures else [],
+    } | changes
+
+
+def second(number: int, failures: int = 0) -> dict[str, Any]:
+    """One entry of a summary's series."""
+    users = min(10, 2 * number + 2)
+    wave = 1 + 0.2 * math.sin(number)
+    return {
+        "second": number,
+        "samples": 10 * users,
+        "failures": failures,
+        "virtual_users": users,
+        "planned_users": users,
+        "p50_us": int(18_000 * wave),
+        "p95_us": int(50_000 * wave),
+        "p99_us": int(90_000 * wave),
+        "locations": {
+            name: {"samples": 5 * users, "failures": 0, "virtual_users": users // 2, "p95_us": int(45_000 * wave)}
+            for name in ("madrid", "sevilla")
+        },
+    }
+
+
+def summary(labels: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    labels = labels or {"": figures(), "products": figures(2000, scale=0.8), "checkout": figures(1000, scale=1.4)}
+    return {
+        "schema": "toril.summary/1",
+        "run_id": "20261124T150405Z-shop-1a2b",
+        "suite": "shop",
+        "tags": {"commit": "4e5f6a7"},
+        "started_at": "2026-11-24T15:04:07Z",
+        "duration_s": 30,
+        "workers": {"planned": 2, "reported": 2, "lost": []},
+        "generators": {"cpu_max": 0.31, "saturated": []},
+        "labels": labels,
+        "executions": {"buy": {"labels": {"": figures()}}},
+        "locations": {name: {"labels": {"": figures(1500)}} for name in ("madrid", "sevilla")},
+        "series": [second(number) for number in range(30)],
+    } | changes
+
+
+def criterion(text: str = "p95 of checkout>250ms", outcome: str = "passed", **changes: Any) -> dict[str, Any]:
+    return {
+        "criterion": text,
+        "outcome": outcome,
+        "observed": 71_680,
+        "threshold": 250_000,
+        "unit": "us",
+        "label": "checkout",
+        "scope": {"executions": [], "location": None},
+        "window": None,
+        "at_s": None,
+        "samples": 1000,
+        "interval": [68_600, 74_620],
+        "message": "p95 of checkout was 71.7 ms; a breach is > 250 ms",
+        "code": "kept",
+    } | changes
+
+
+def verdict(outcome: str = "passed", **changes: Any) -> dict[str, Any]:
+    return {"schema": "toril.verdict/1", "outcome": outcome, "reasons": [], "criteria": [criterion()]} | changes
+
+
+def passed() -> Bundle:
+    share: dict[str, Any] = {
+        "observed": 0,
+        "threshold": 1,
+        "unit": "%",
+        "interval": None,
+        "samples": 3000,
+        "message": "",
+    }
+    return Bundle(plan(), summary(), verdict(criteria=[criterion(), criterion("fail>1%", **share)]))
+
+
+def failed() -> Bundle:
+    broken = criterion(
+        outcome="failed",
+        observed=412_300,
+        interval=None,
+        window={"logic": "for", "timeframe_s": 10, "from_s": 12, "to_s": 21},
+        at_s=21,
+        code="breach",
+        message="p95 of checkout was at the least 412 ms, 162 ms (65 %) above the limit of 250 ms",
+    )
+    reasons = [{"code": "breach", "message": "p95 of checkout>250ms: 412 ms, 162 ms above the limit"}]
+    labels = {
+        "": figures(3000, 120),
+        "products": figures(2000),
+        "checkout": figures(1000, 120, 5.6, resolution_us=1000),
+    }
+    return Bundle(
+        plan(),
+        summary(labels),
+        verdict(
+            "failed", reasons=reasons, criteria=[broken, criterion("avg-rt>1s", threshold=1_000_000, interval=None)]
+        ),
+    )
+
+
+def inconclusive() -> Bundle:
+    reasons = [{"code": "lost-worker", "message": "worker sevilla-1 was lost: killed by signal 9 after 12 s"}]
+    workers = {"planned": 2, "reported": 1, "lost": [{"worker": "sevilla-1", "reason": "killed by signal 9"}]}
+    return Bundle(plan(), summary(workers=workers), verdict("inconclusive", reasons=reasons))
+
+
+def hostile(labels: int = 3) -> Bundle:
+    """Every string that comes from the outside is an attack."""
+    figures_of = {"": figures(100, 50), **{f"{HOSTILE}{number}": figures(10) for number in range(labels)}}
+    figures_of[""]["errors"] = [{"message": HOSTILE, "rc": HOSTILE, "count": 50}]
+    figures_of[""]["rc"] = {HOSTILE: 100}
+    rule = criterion(HOSTILE, "failed", message=HOSTILE, scope={"executions": [HOSTILE], "location": HOSTILE})
+    return Bundle(
+        plan(
+            run_id=HOSTILE.replace("\ud800", ""),
+            suite="x" + HOSTILE.replace("\ud800", ""),
+            warnings=("w" + HOSTILE[:-9],),
+        ),
+        summary(
+            figures_of,
+            locations={HOSTILE: {"labels": {"": figures()}}, "b": {"labels": {"": figures()}}},
+            series=[{**second(0), "locations": {HOSTILE: {"samples": 1, "p95_us": 5}}}],
+            started_at=HOSTILE,
+        ),
+        verdict("failed", reasons=[{"code": HOSTILE, "message": HOSTILE}], criteria=[rule]),
+    )
+
+
+def empty() -> Bundle:
+    """A run in which nothing was measured."""
+    return Bundle(
+        plan(criteria=()),
+        {"schema": "toril.summary/1", "labels": {}, "workers": {"planned": 2, "reported": 0, "lost": []}},
+        verdict("inconclusive", reasons=[{"code": "no-samples", "message": "no sample came in"}], criteria=[]),
+    )
