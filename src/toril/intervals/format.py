@@ -1,0 +1,235 @@
+"""The interval file: a head with a checksum, then one zlib stream of names (JSON) and columns of integers.
+
+docs/interval-format.md describes every byte.
+"""
+
+import json
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, cast
+
+import numpy as np
+
+from toril.errors import StoreError
+from toril.histogram import Int64s
+
+MAGIC = b"torili"
+VERSION = 1
+HEAD = struct.Struct("<6sHIII")  # magic, version, bytes of the packed body, of the unpacked body, CRC-32
+CHECKED = HEAD.size - 4  # the CRC covers the head before it, and the packed body
+LENGTH = struct.Struct("<I")
+MAX_UNPACKED = 1 << 28  # far beyond what a worker records between two flushes; keeps a made-up length harmless
+
+MAX_DURATION_US = 1 << 40  # 12.7 days; exclusive. Bucket indices below it fit into 15 bits
+MAX_SECOND = 1 << 21  # 24 days of load; exclusive
+BUCKET_BITS = 15
+
+Kind = Literal["request", "transaction"]
+KINDS: tuple[Kind, Kind] = ("request", "transaction")
+
+CELL_COLUMNS = (  # "above": measured from the lowest value of the sample's bucket, which the histogram tells anyway
+    "second",
+    "series",
+    "buckets",  # how many of the histogram's rows are this cell's
+    "samples",
+    "bytes",
+    "above_us",  # sum of response times = sum of count × lowest, plus this
+    "above_sq_high",  # sum of squares = sum of count × lowest², plus this × 2**32
+    "above_sq_low",  # … plus this
+    "min_above_us",  # in the cell's first bucket
+    "max_above_us",  # in its last
+    "ttfb_sum_us",
+    "ttfb_count",
+    "connect_sum_us",
+    "connect_count",
+)
+TABLES = {
+    "cells": CELL_COLUMNS,
+    "gaps": ("gap",),  # bucket − the bucket before it in the file, modulo 2**16
+    "counts": ("count",),
+    "outcomes": ("cell", "rc", "message", "count"),
+    "unfinished": ("second", "execution", "label", "count"),
+    "users": ("second", "execution", "count"),
+    "health": ("second", "cpu", "busiest", "memory_bytes", "throttled_us"),  # cpu, busiest: 1/10,000 of the limit
+}
+HEALTH_SCALE = 10_000
+
+
+class Series(NamedTuple):
+    """What the cells of one series share. Arm and block are 0 unless two targets are measured interleaved."""
+
+    execution: str
+    label: str
+    kind: Kind
+    steady: bool
+    ok: bool
+    arm: int = 0
+    block: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Interval:
+    """The content of one interval file: all that one worker recorded between two flushes.
+
+    Tables are int64 arrays with a row for each column of TABLES; `buckets` and `counts` are the cells' histograms one
+    after another.
+    """
+
+    worker: str
+    location: str
+    number: int  # of the worker's file, from 1
+    series: tuple[Series, ...]
+    executions: tuple[str, ...]
+    labels: tuple[str, ...]
+    rcs: tuple[str, ...]
+    messages: tuple[str, ...]
+    cells: Int64s
+    buckets: Int64s
+    counts: Int64s
+    outcomes: Int64s
+    unfinished: Int64s
+    users: Int64s
+    health: Int64s
+    resolution_us: Mapping[str, int]  # by execution
+    unreadable: int  # records that could not be read, since the last flush
+
+    @property
+    def samples(self) -> int:
+        """All samples, transactions among them."""
+        return int(self.cells[3].sum())
+
+    @property
+    def last_second(self) -> int | None:
+        """The latest second that the file says anything of."""
+        lasts = [int(t[0].max()) for t in (self.cells, self.unfinished, self.users, self.health) if t.shape[1]]
+        return max(lasts, default=None)
+
+
+def encode(names: Mapping[str, Any], tables: Mapping[str, Int64s]) -> bytes:
+    """The file with these names (everything of an Interval that is text) and tables (everything that is numbers)."""
+    layout, columns = [], []
+    for name in TABLES:
+        width, data = _pack(tables[name])
+        layout.append((tables[name].shape[1], width))
+        columns.append(data)
+    text = json.dumps({**names, "tables": layout}, ensure_ascii=False, separators=(",", ":"))
+    header = text.encode("utf-8", "surrogatepass")
+    body, unpacked = _deflate([LENGTH.pack(len(header)) + header, *columns])
+    head = HEAD.pack(MAGIC, VERSION, len(body), unpacked, 0)[:CHECKED]
+    return head + LENGTH.pack(zlib.crc32(body, zlib.crc32(head))) + body
+
+
+def decode(data: bytes, where: str) -> Interval:
+    """The interval in `data`; StoreError, naming `where`, unless it is there completely."""
+    if len(data) < HEAD.size or not data.startswith(MAGIC):
+        raise StoreError(f"{where} is damaged: {len(data)} bytes that do not begin as an interval file does")
+    _, version, packed, unpacked, checksum = HEAD.unpack_from(data)
+    if len(data) != HEAD.size + packed:
+        raise StoreError(f"{where} is damaged: {len(data)} bytes long instead of {HEAD.size + packed}")
+    body = memoryview(data)[HEAD.size :]
+    if zlib.crc32(body, zlib.crc32(data[:CHECKED])) != checksum:
+        raise StoreError(f"{where} is damaged: its checksum does not fit its content")
+    if version != VERSION:
+        raise StoreError(f"{where}: version {version} of the interval format, expected {VERSION}")
+    try:
+        return _read(body, unpacked)
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, struct.error, zlib.error) as e:
+        raise StoreError(f"{where} is damaged: {e}") from e
+
+
+def _read(body: memoryview, unpacked: int) -> Interval:
+    if unpacked > MAX_UNPACKED:
+        raise ValueError(f"it says that it unpacks to {unpacked} bytes")
+    raw = zlib.decompressobj().decompress(body, unpacked + 1)
+    if len(raw) != unpacked:
+        raise ValueError(f"unpacks to another length than {unpacked} bytes")
+    (length,) = LENGTH.unpack_from(raw)
+    position = LENGTH.size + length
+    header = json.loads(raw[LENGTH.size : position].decode("utf-8", "surrogatepass"))
+    tables = {}
+    for (name, columns), (rows, width) in zip(TABLES.items(), header["tables"], strict=True):
+        tables[name] = _unpack(raw, position, len(columns), rows, width)
+        position += len(columns) * rows * width
+    cells, counts = tables["cells"], tables["counts"][0]
+    buckets = np.cumsum(tables["gaps"][0].astype(np.uint16), dtype=np.uint16).astype(np.int64)
+    executions, labels = tuple(header["executions"]), tuple(header["labels"])
+    series = tuple(
+        Series(executions[e], labels[n], KINDS[kind], bool(steady), bool(ok), arm, block)
+        for e, n, kind, steady, ok, arm, block in header["series"]
+    )
+    interval = Interval(
+        worker=header["worker"],
+        location=header["location"],
+        number=header["number"],
+        series=series,
+        executions=executions,
+        labels=labels,
+        rcs=tuple(header["rcs"]),
+        messages=tuple(header["messages"]),
+        cells=cells,
+        buckets=buckets,
+        counts=counts,
+        outcomes=tables["outcomes"],
+        unfinished=tables["unfinished"],
+        users=tables["users"],
+        health=tables["health"],
+        resolution_us=header["resolution_us"],
+        unreadable=header["unreadable"],
+    )
+    _check(interval, position == len(raw))
+    return interval
+
+
+def _check(interval: Interval, whole: bool) -> None:
+    """Every code has its name, and the parts add up: a file that a faulty writer made is refused as a whole."""
+    cells = interval.cells
+    samples = int(cells[3].sum())
+    sums = whole and int(cells[2].sum()) == interval.buckets.size == interval.counts.size
+    if not sums or samples != int(interval.counts.sum()) or samples != int(interval.outcomes[3].sum()):
+        raise ValueError("its parts do not add up")
+    executions, labels = len(interval.executions), len(interval.labels)
+    codes = (
+        (cells[1], len(interval.series)),
+        (cells[0], MAX_SECOND),
+        (interval.outcomes[0], cells.shape[1]),
+        (interval.outcomes[1], len(interval.rcs)),
+        (interval.outcomes[2], len(interval.messages)),
+        (interval.unfinished[0], MAX_SECOND),
+        (interval.unfinished[1], executions),
+        (interval.unfinished[2], labels),
+        (interval.users[0], MAX_SECOND),
+        (interval.users[1], executions),
+        (interval.health[0], MAX_SECOND),
+        (interval.buckets, 1 << BUCKET_BITS),
+    )
+    if any(column.size and column.max() >= limit for column, limit in codes):
+        raise ValueError("it uses a number that it does not explain")
+
+
+def _deflate(parts: list[bytes]) -> tuple[bytes, int]:
+    """One zlib stream in which every part has its own Huffman codes, and the length of the parts together."""
+    packer = zlib.compressobj(9, memLevel=9)
+    packed = [packer.compress(part) + packer.flush(zlib.Z_BLOCK) for part in parts]
+    return b"".join((*packed, packer.flush())), sum(map(len, parts))
+
+
+def _pack(table: Int64s) -> tuple[int, bytes]:
+    """Columns as planes of bytes (all lowest bytes, then the next …), as few as hold the largest value."""
+    columns, rows = table.shape
+    if table.size and table.min() < 0:
+        raise ValueError("an interval file holds no negative numbers")
+    largest = int(table.max()) if table.size else 0
+    width = next(w for w in (1, 2, 4, 8) if largest < 1 << 8 * w)
+    octets = table.astype(f"<u{width}").view(np.uint8).reshape(columns, rows, width)
+    return width, octets.transpose(0, 2, 1).tobytes()
+
+
+def _unpack(raw: bytes, position: int, columns: int, rows: int, width: int) -> Int64s:
+    if width not in (1, 2, 4, 8) or rows < 0:
+        raise ValueError(f"a column {width} bytes wide")
+    octets = np.frombuffer(raw, np.uint8, columns * rows * width, position)
+    if width > 1:
+        octets = np.ascontiguousarray(octets.reshape(columns, width, rows).transpose(0, 2, 1)).reshape(-1)
+    return cast(Int64s, octets.view(f"<u{width}").reshape(columns, rows).astype(np.int64))
