@@ -1,43 +1,13 @@
 """From an engine's records to cells of intervals: seconds since the start, steady or not, and what is missing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from toril.intervals import MAX_DURATION_US, Recorder
-from toril.worker.engines import Batch, Engine
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Lane:
-    """One engine at work: when its load begins, and what has been read of it."""
-
-    engine: Engine
-    begins_at: float | None = None  # seconds since the epoch, once its gate is open
-    started: bool = False
-    ended: bool = False
-    killed: bool = False
-    samples: int = 0
-    first_started_s: float | None = None
-    unfinished: int = 0
-    users: int = 0
-
-    @property
-    def execution(self) -> str:
-        return self.engine.station.planned.name
-
-    @property
-    def exit_code(self) -> int | None:
-        process = self.engine.process
-        return None if process is None else process.poll()
-
-    @property
-    def lateness_s(self) -> float | None:
-        if self.first_started_s is None or self.begins_at is None:
-            return None
-        return max(0.0, self.first_started_s - self.begins_at)
+from toril.worker.engines import Batch
+from toril.worker.lanes import Lane
 
 
 class Capture:
@@ -108,8 +78,7 @@ class Capture:
 
     def _queued_s(self, lane: Lane) -> float:
         """How long an execution waited for others (`sequential`, `capacity`) beyond its plan."""
-        station = lane.engine.station
-        due = self._start_at + station.planned.delay_s + station.phase_shift_s
+        due = lane.due(self._start_at)
         return max(0.0, (lane.begins_at or due) - due)
 
     def _second(self, now: float) -> int:

@@ -1,7 +1,7 @@
 """A worker's life as a pure value: (state, event, now) → (state, actions).
 
-    preparing ──parked──▶ ready ──start──▶ running ──stop, signal, limit──▶ draining ──▶ ended
-        └── failure, stop, signal, a start for others: ended ──┘└── all engines ended by themselves: ended
+preparing ──parked──▶ ready ──start──▶ running ──stop, signal, limit──▶ draining ──▶ ended
+    └── failure, stop, signal, a start for others: ended ──┘└── all engines ended by themselves: ended
 """
 
 from dataclasses import dataclass, replace

@@ -19,14 +19,14 @@ from toril.intervals import Recorder
 from toril.records import Exit, Plan, Ready, Start, Stop, run_key, worker_key
 from toril.store import Store, open_store
 from toril.worker import machine, processes, share
-from toril.worker.capture import Capture, Lane
+from toril.worker.capture import Capture
 from toril.worker.engines import tail_of
 from toril.worker.health import Monitor
+from toril.worker.lanes import Lanes
 from toril.worker.machine import State
 
 LOOP_S = 0.1
 POLL_S = 0.1  # looking for start.json and stop.json in a folder
-PARK_TIMEOUT_S = 180.0  # a JVM on a busy machine takes its time; longer than this is a hang
 LOG_LINES = 200  # of each log of an engine, kept in bzt.log
 EXIT_CODE_FAILED = 4
 
@@ -55,7 +55,7 @@ class Worker:
         self.flush_s = float(os.environ.get("TORIL_FLUSH_S", "1"))
         self.scratch = Path(tempfile.mkdtemp(prefix="toril-worker-"))
         self.log = logging.getLogger("toril.worker")
-        self.lanes: list[Lane] = []
+        self.lanes = Lanes()
         self.capture: Capture | None = None
         self.monitor: Monitor | None = None
         self.taurus: object | None = None
@@ -107,16 +107,13 @@ class Worker:
             without_orphaned_settings()
             share.set_environment(os.environ, self.plan, self.share, self.scratch / "home")
             stations = share.stations(self.plan, self.share, self.scratch, suite)
-            settings = engine_settings(self.share.index)
+            settings = engine_settings((one.planned.executor for one in stations), self.share.index)
             configured = share.configuration(self.plan, self.share, self.scratch / "artifacts", settings)
             share.write_configuration(configured, self.scratch / "taurus.json")
             taurus = Taurus(logging.getLogger("bzt"), stations)
             self.taurus = taurus
-            self.lanes = [Lane(engine=engine) for engine in taurus.ready(self.scratch / "taurus.json")]
-            for lane in self.lanes[: taurus.slots]:
-                if lane.engine.parks:
-                    lane.engine.startup()
-                    lane.started = True
+            self.lanes = Lanes.of(taurus.ready(self.scratch / "taurus.json"), taurus.slots)
+            self.lanes.park()
             self.preparing = False
         except Interrupted:
             self.log.warning("Interrupted while preparing")
@@ -161,56 +158,21 @@ class Worker:
                 yield machine.Stopped(Stop.from_json(found, key))
 
     def _from_engines(self, now: float) -> Iterator[machine.Event]:
-        for lane in self.lanes:
-            if lane.started and not lane.ended:
-                yield from self._checked(lane)
+        for lane, complaint in self.lanes.newly_ended():
+            if self.capture is not None:
+                self.capture.read(lane, final=True)
+            failure = lane.engine.failure() or complaint
+            if self.state.phase in ("preparing", "ready"):
+                yield machine.Failed(failure or f"{lane.execution}: the engine ended before the start")
+            elif failure and self.state.phase == "running":
+                yield machine.Failed(f"{lane.execution}: {failure}")
         if self.state.phase == "preparing":
-            waiting = [lane for lane in self.lanes if lane.started and not lane.engine.station.parked.exists()]
-            if not waiting:
-                yield machine.Parked()
-            elif now > self.prepared_at + PARK_TIMEOUT_S:
-                yield machine.Failed(f"{waiting[0].execution}: its engine was not ready within {PARK_TIMEOUT_S:g} s")
-        elif self.state.phase in ("running", "draining"):
-            self._start_what_is_due(now)
+            yield from self.lanes.parked(now - self.prepared_at)
+        elif self.state.start_at is not None:
+            if self.state.phase == "running":
+                self.lanes.start_due(now, self.state.start_at)
             if all(lane.ended for lane in self.lanes):
                 yield machine.Done()
-
-    def _checked(self, lane: Lane) -> Iterator[machine.Event]:
-        failure: str | None = None
-        try:
-            lane.ended = lane.engine.check()
-        except Exception as error:
-            self.log.warning("%s: %s", lane.execution, error)
-            process = lane.engine.process
-            lane.ended = process is None or process.poll() is not None
-            failure = str(error) if lane.ended else None
-        if not lane.ended:
-            return
-        if self.capture is not None:
-            self.capture.read(lane, final=True)
-        failure = lane.engine.failure() or failure
-        self.log.info("%s: the engine ended with exit code %s", lane.execution, lane.exit_code)
-        if self.state.phase in ("preparing", "ready"):
-            yield machine.Failed(failure or f"{lane.execution}: the engine ended before the start")
-        elif failure and self.state.phase == "running":
-            yield machine.Failed(f"{lane.execution}: {failure}")
-
-    def _start_what_is_due(self, now: float) -> None:
-        """Engines that cannot be parked, and those that wait for a free slot."""
-        from toril.worker.taurus import Taurus
-
-        assert isinstance(self.taurus, Taurus)  # noqa: S101 - there since preparing
-        running = sum(lane.started and not lane.ended for lane in self.lanes)
-        for lane in self.lanes:
-            if lane.started or lane.ended or running >= (self.taurus.slots or len(self.lanes)):
-                continue
-            due = self._due(lane)
-            if now < due:
-                continue
-            self._open(lane, now if now > due + LOOP_S else due)
-            lane.engine.startup()
-            lane.started = True
-            running += 1
 
     # ── actions ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -227,34 +189,13 @@ class Worker:
                 )
                 self.store.put(self._key("ready.json"), ready.to_json())
             case machine.OpenGates(at):
+                self.lanes.open(at)
                 self.capture = Capture(self.recorder, self.lanes, at)
                 self.monitor = Monitor(time.time())
-                for lane in self.lanes:
-                    if lane.started:
-                        self._open(lane, self._due(lane))
             case machine.EndLoad(within_s):
-                for lane in self.lanes:
-                    if lane.started and not lane.ended:
-                        lane.engine.end(within_s)
-                    lane.ended = lane.ended or not lane.started
+                self.lanes.end(within_s)
             case machine.Kill():
-                for lane in self.lanes:
-                    process = lane.engine.process
-                    if lane.started and process is not None and process.poll() is None:
-                        lane.killed = True
-                        self.killed += 1
-                        processes.kill_group(process.pid)
-
-    def _due(self, lane: Lane) -> float:
-        station = lane.engine.station
-        return (self.state.start_at or 0.0) + station.planned.delay_s + station.phase_shift_s
-
-    def _open(self, lane: Lane, at: float) -> None:
-        lane.begins_at = at
-        gate = lane.engine.station.gate
-        new = gate.with_suffix(".new")
-        new.write_text(f"{at!r}\n")
-        new.replace(gate)
+                self.killed += self.lanes.kill()
 
     # ── records ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -262,14 +203,13 @@ class Worker:
         if self.capture is None or self.monitor is None or self.state.start_at is None:
             return
         for lane in self.lanes:
-            if lane.started and not lane.ended:
+            if lane.at_work:
                 self.capture.read(lane)
         second = int(now - self.state.start_at)
         if second >= 0 and second > self._health_second:
             self._health_second = second
             self.capture.count_users(now)
-            engines = [lane.engine.process.pid for lane in self.lanes if lane.started and lane.engine.process is not None]
-            health = self.monitor.read(now, engines)
+            health = self.monitor.read(now, self._leaders())
             self.recorder.health(
                 second,
                 health.cpu_fraction_of_limit,
@@ -289,10 +229,8 @@ class Worker:
     def _wait(self) -> None:
         if self.state.phase == "ended" or self.signals:
             return
-        now = time.time()
-        due = [self._due(lane) for lane in self.lanes if not lane.started] if self.state.start_at else []
-        until_due = [at - now for at in due if at > now]
-        time.sleep(min([LOOP_S, *until_due]))
+        wait_s = None if self.state.start_at is None else self.lanes.next_due(time.time(), self.state.start_at)
+        time.sleep(LOOP_S if wait_s is None else min(LOOP_S, wait_s))
 
     # ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -300,7 +238,7 @@ class Worker:
         from toril.worker.taurus import Taurus
 
         for lane in self.lanes:
-            if self.capture is not None and lane.started and not lane.ended:
+            if self.capture is not None and lane.at_work:
                 with contextlib.suppress(Exception):
                     lane.engine.process.wait(timeout=1)
                 self.capture.read(lane, final=True)

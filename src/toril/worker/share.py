@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +20,8 @@ def share_of(plan: Plan, worker: str) -> Share:
     for share in plan.shares:
         if share.worker == worker:
             return share
-    raise SuiteError(f"{plan.run_id}: the plan has no worker {worker!r}; it has {', '.join(s.worker for s in plan.shares)}")
+    known = ", ".join(share.worker for share in plan.shares)
+    raise SuiteError(f"{plan.run_id}: the plan has no worker {worker!r}; it has {known}")
 
 
 def copy_suite(store: Store, run_id: str, folder: Path) -> None:
@@ -81,7 +82,9 @@ def stations(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[Stati
     return found
 
 
-def configuration(plan: Plan, share: Share, artifacts: Path, engine_settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def configuration(
+    plan: Plan, share: Share, artifacts: Path, engine_settings: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
     """What bzt is given: the share, with the network, local judging, reports and label folding off."""
     config = share_config(plan, share)
     services = [one for one in config.pop("services", None) or [] if _service_name(one) not in OWN_SERVICES]

@@ -3,7 +3,7 @@
 import importlib
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ from toril.worker.processes import lead_a_group_and_die_with_parent
 OUTPUT_LINES = 12
 
 
-class Taurus(BztEngine):  # type: ignore[misc] - bzt has no types
+class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
     """bzt's engine, of which only preparing is used; the worker has a loop of its own."""
 
     def __init__(self, log: Any, stations: Sequence[Station]) -> None:
         super().__init__(log)
         self.stations = stations
+        self.started: list[Any] = []
         self.graceful_files: dict[int, str] = {}
         self.leaders: list[int] = []  # of the engines' process groups
 
@@ -69,7 +70,7 @@ class Taurus(BztEngine):  # type: ignore[misc] - bzt has no types
                 module.shutdown()
             else:
                 module.post_process()
-        except Exception as error:  # noqa: BLE001 - bzt's modules raise anything
+        except Exception as error:
             return error
         return None
 
@@ -84,7 +85,7 @@ class Taurus(BztEngine):  # type: ignore[misc] - bzt has no types
             stderr=kwargs.get("stderr") or PIPE,
             cwd=cwd or self.default_cwd,
             env={**env.get(), "GRACEFUL": graceful},
-            shell=shell,  # noqa: S604 - a service's command line is the suite's own
+            shell=shell,
             bufsize=0,
             close_fds=True,
             preexec_fn=lead_a_group_and_die_with_parent,
@@ -94,7 +95,7 @@ class Taurus(BztEngine):  # type: ignore[misc] - bzt has no types
         return process
 
 
-class Provisioning(Local):  # type: ignore[misc] - bzt has no types
+class Provisioning(Local):  # type: ignore[misc]  # bzt has no types
     """Local provisioning that gives each executor its station before preparing it."""
 
     def prepare(self) -> None:
@@ -116,7 +117,7 @@ class Provisioning(Local):  # type: ignore[misc] - bzt has no types
         return found
 
 
-class Records(ConsolidatingAggregator):  # type: ignore[misc] - bzt has no types
+class Records(ConsolidatingAggregator):  # type: ignore[misc]  # bzt has no types
     """The place of bzt's aggregator; executors look for its class. It keeps their readers and reads nothing."""
 
     def __init__(self) -> None:
@@ -134,9 +135,10 @@ class Records(ConsolidatingAggregator):  # type: ignore[misc] - bzt has no types
     def post_process(self) -> None: ...
 
 
-def engine_settings(worker_index: int) -> dict[str, dict[str, Any]]:
-    """Each engine module's own settings below `modules.<alias>`."""
-    return {alias: importlib.import_module(module).settings(worker_index) for alias, module in ENGINES.items()}
+def engine_settings(aliases: Iterable[str], worker_index: int) -> dict[str, dict[str, Any]]:
+    """The own settings, below `modules.<alias>`, of those engine modules that are used."""
+    used = {alias: ENGINES[alias] for alias in aliases if alias in ENGINES}
+    return {alias: importlib.import_module(module).settings(worker_index) for alias, module in used.items()}
 
 
 def reason_of(error: BaseException) -> str:

@@ -17,7 +17,8 @@ below and is named in `ENGINES`, so that bzt loads it in place of its own class.
 6.  The load's planned end is the engine's business: no request starts after ramp-up + hold-for, those in flight may
     finish within `station.graceful_stop_s`, then the process ends by itself.
 7.  `end(within_s)` when the load has to end early: no new requests, those in flight may finish within `within_s`;
-    must not block; may be called once more with less time. The worker kills the process group when that time (and a little more) is over.
+    must not block; may be called once more with less time. The worker kills the process group when that time (and a
+    little more) is over.
 8.  After the process is gone: `batches(final=True)`, `unfinished()`, `failure()`, then bzt's `post_process()`.
     bzt's `shutdown()` is never called: it sleeps.
 
@@ -103,8 +104,11 @@ class Engine(Protocol):
     resolution_us: ClassVar[int]  # what its records can tell apart
 
     station: Station
-    process: Any  # psutil.Popen, or None before startup
-    log: Any
+
+    @property
+    def process(self) -> Any:
+        """psutil.Popen; None before startup."""
+        ...
 
     def prepare(self) -> None: ...
 

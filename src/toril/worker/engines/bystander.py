@@ -26,7 +26,6 @@ class Bystander:
         self._readers = readers
         self._users: int | None = None
         self._asked_to_end = False
-        self.log = executor.log
 
     @property
     def process(self) -> Any:

@@ -46,7 +46,7 @@ def settings(worker_index: int) -> dict[str, Any]:
     return {}
 
 
-class Executor(LocustIOExecutor):  # type: ignore[misc] - bzt has no types
+class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
     """bzt's Locust executor with our own wrapper, script and records; an `Engine`."""
 
     parks: ClassVar[bool] = True
@@ -190,16 +190,16 @@ class Executor(LocustIOExecutor):  # type: ignore[misc] - bzt has no types
     def _batch(self, rows: Any) -> Batch:
         if self._cached is None:
             rcs, messages, oks = zip(*self._outcomes, strict=True)
-            columns: tuple[Any, ...] = (self._labels, self._kinds, rcs, messages, oks)
-            self._cached = tuple(np.array(column, object) for column in columns)
-        labels, kinds, rc, messages, ok = self._cached
+            tables: tuple[Any, ...] = (self._labels, self._kinds, rcs, messages, oks)
+            self._cached = tuple(np.array(table, object) for table in tables)
+        labels, kinds, rc, messages, is_ok = self._cached
         response_us = rows["response_us"].astype(np.int64)
         return Batch(
             started_s=rows["started_s"].astype(np.float64),
             completed_s=rows["started_s"] + response_us / 1e6,
             label=labels[rows["label"]],
             kind=kinds[rows["label"]],
-            ok=ok[rows["outcome"]].astype(np.bool_),
+            ok=is_ok[rows["outcome"]].astype(np.bool_),
             rc=rc[rows["outcome"]],
             message=messages[rows["outcome"]],
             response_us=response_us,
@@ -248,7 +248,8 @@ class Executor(LocustIOExecutor):  # type: ignore[misc] - bzt has no types
         headers = {str(name): str(value) for name, value in (request.headers or {}).items()}
         body = request.body or None
         if isinstance(body, dict):
-            kinds = [value for name, value in {**scenario.get_headers(), **headers}.items() if name.lower() == "content-type"]
+            sent = {**scenario.get_headers(), **headers}
+            kinds = [value for name, value in sent.items() if name.lower() == "content-type"]
             if any("json" in kind for kind in kinds):
                 body = json.dumps(body)
             else:

@@ -1,0 +1,142 @@
+"""A worker's executions side by side: started, parked, begun, checked and ended, whatever their engines are."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from toril.worker import machine, processes
+from toril.worker.engines import Engine
+
+PARK_TIMEOUT_S = 180.0  # a JVM on a busy machine takes its time; longer than this is a hang
+LATE_S = 0.1  # an engine that is started later than this begins when it is started, not when it was due
+
+log = logging.getLogger("toril.worker")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Lane:
+    """One engine at work: when its load begins, and what has been read of it."""
+
+    engine: Engine
+    begins_at: float | None = None  # seconds since the epoch, once its gate is open
+    started: bool = False
+    ended: bool = False
+    killed: bool = False
+    samples: int = 0
+    first_started_s: float | None = None
+    unfinished: int = 0
+    users: int = 0
+
+    @property
+    def execution(self) -> str:
+        return self.engine.station.planned.name
+
+    def due(self, start_at: float) -> float:
+        """When its load is planned to begin, in a run that starts then."""
+        station = self.engine.station
+        return start_at + station.planned.delay_s + station.phase_shift_s
+
+    def open(self, at: float) -> None:
+        """Tell the engine when its load begins."""
+        self.begins_at = at
+        gate = self.engine.station.gate
+        new = gate.with_suffix(".new")
+        new.write_text(f"{at!r}\n")
+        new.replace(gate)
+
+    def start(self) -> None:
+        self.engine.startup()
+        self.started = True
+
+    @property
+    def at_work(self) -> bool:
+        return self.started and not self.ended
+
+    @property
+    def exit_code(self) -> int | None:
+        process = self.engine.process
+        return None if process is None else process.poll()
+
+    @property
+    def lateness_s(self) -> float | None:
+        if self.first_started_s is None or self.begins_at is None:
+            return None
+        return max(0.0, self.first_started_s - self.begins_at)
+
+
+class Lanes(tuple[Lane, ...]):
+    """All of them, in the order of the share; `slots` is how many may be at work at once (None: all)."""
+
+    slots: int | None
+
+    @classmethod
+    def of(cls, engines: Sequence[Engine], slots: int | None) -> "Lanes":
+        lanes = cls(Lane(engine=engine) for engine in engines)
+        lanes.slots = slots
+        return lanes
+
+    def park(self) -> None:
+        """Start the engines that can wait for their gates."""
+        for lane in self[: self.slots]:
+            if lane.engine.parks:
+                lane.start()
+
+    def parked(self, waited_s: float) -> Iterator[machine.Event]:
+        waiting = [lane for lane in self if lane.started and not lane.engine.station.parked.exists()]
+        if not waiting:
+            yield machine.Parked()
+        elif waited_s > PARK_TIMEOUT_S:
+            yield machine.Failed(f"{waiting[0].execution}: its engine was not ready within {PARK_TIMEOUT_S:g} s")
+
+    def open(self, start_at: float) -> None:
+        for lane in self:
+            if lane.started:
+                lane.open(lane.due(start_at))
+
+    def start_due(self, now: float, start_at: float) -> None:
+        """Start engines that cannot be parked, and those that waited for a free slot."""
+        free = (self.slots or len(self)) - sum(lane.at_work for lane in self)
+        for lane in self:
+            due = lane.due(start_at)
+            if free > 0 and now >= due and not lane.started and not lane.ended:
+                lane.open(now if now > due + LATE_S else due)
+                lane.start()
+                free -= 1
+
+    def next_due(self, now: float, start_at: float) -> float | None:
+        """Seconds until the next engine is to be started; None when there is none."""
+        waits = [lane.due(start_at) - now for lane in self if not lane.started and not lane.ended]
+        return min((wait for wait in waits if wait > 0), default=None)
+
+    def newly_ended(self) -> Iterator[tuple[Lane, str | None]]:
+        """Lanes whose engine has ended since the last call, and what bzt says against it."""
+        for lane in self:
+            if not lane.at_work:
+                continue
+            complaint = None
+            try:
+                lane.ended = lane.engine.check()
+            except Exception as error:
+                log.warning("%s: %s", lane.execution, error)
+                process = lane.engine.process
+                lane.ended = process is None or process.poll() is not None
+                complaint = str(error)
+            if lane.ended:
+                log.info("%s: its engine ended with exit code %s", lane.execution, lane.exit_code)
+                yield lane, complaint
+
+    def end(self, within_s: float) -> None:
+        for lane in self:
+            if lane.at_work:
+                lane.engine.end(within_s)
+            lane.ended = lane.ended or not lane.started
+
+    def kill(self) -> int:
+        """How many engines were still there."""
+        alive = [lane for lane in self if lane.started and lane.engine.process and lane.exit_code is None]
+        for lane in alive:
+            if not lane.killed:
+                log.warning("%s: killing its engine", lane.execution)
+            lane.killed = True
+            processes.kill_group(lane.engine.process.pid)
+        return len(alive)

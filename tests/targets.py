@@ -1,0 +1,122 @@
+"""A small HTTP service on loopback that counts what it answers; the system under test of the worker's tests.
+
+    with target(delay_s=0.05) as service:
+        …                                    # load on service.url
+    assert service.answered == 120           # redirect hops are in `hops`, not in `answered`
+
+What a path does: /status/503 answers with that status, /redirect/2 answers with two redirects before a 200, /delay/0.5
+answers after half a second, /drop closes the connection without an answer; everything else is a 200 with a short body.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import PurePosixPath
+
+
+class Target:
+    """What the service was asked and what it answered; read it when the load is over, or while it runs."""
+
+    def __init__(self, delay_s: float, status: int, body: bytes) -> None:
+        self.delay_s, self.status, self.body = delay_s, status, body
+        self.paths: Counter[str] = Counter()  # answered, by path with its query
+        self.statuses: Counter[int] = Counter()
+        self.methods: Counter[str] = Counter()
+        self.bodies: Counter[bytes] = Counter()
+        self.hops = 0
+        self.started = 0  # requests that were read, answered or not
+        self.first_at: float | None = None  # seconds since the epoch
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def answered(self) -> int:
+        return sum(self.statuses.values())
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin1")
+                method, path, _ = head.split(" ", 2)
+                length = next((int(x[15:]) for x in head.lower().split("\r\n") if x.startswith("content-length:")), 0)
+                sent = await reader.readexactly(length) if length else b""
+                if not await self.answer(writer, method, path, sent):
+                    break
+        writer.close()
+
+    async def answer(self, writer: asyncio.StreamWriter, method: str, path: str, sent: bytes) -> bool:
+        self.started += 1
+        if self.first_at is None:
+            self.first_at = time.time()
+        parts = PurePosixPath(path.partition("?")[0]).parts[1:] or ("",)
+        argument = parts[1] if len(parts) > 1 else ""
+        delay_s, status, extra = self.delay_s, self.status, b""
+        match parts[0]:
+            case "status":
+                status = int(argument)
+            case "delay":
+                delay_s = float(argument)
+            case "redirect":
+                status, rest = 302, int(argument) - 1
+                extra = b"Location: " + (f"/redirect/{rest}" if rest else "/end").encode() + b"\r\n"
+            case "drop":
+                return False
+        if delay_s:
+            await asyncio.sleep(delay_s)
+        if 300 <= status < 400:
+            self.hops += 1
+        else:
+            self.paths[path] += 1
+            self.statuses[status] += 1
+            self.methods[method] += 1
+            if sent:
+                self.bodies[sent] += 1
+        reason = HTTPStatus(status).phrase
+        body = b"" if method == "HEAD" or status in (204, 304) else self.body
+        head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n".encode()
+        writer.write(head + extra + b"\r\n" + body)
+        await writer.drain()
+        return True
+
+
+@contextlib.contextmanager
+def target(*, delay_s: float = 0.0, status: int = 200, body: bytes = b"all is well\n") -> Iterator[Target]:
+    """Serve on a free port of loopback until the block ends."""
+    service = Target(delay_s, status, body)
+    loop = asyncio.new_event_loop()
+    started, tasks = threading.Event(), set[asyncio.Task[None]]()
+
+    def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = loop.create_task(service.serve(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def listen() -> None:
+        server = await asyncio.start_server(accepted, "127.0.0.1", 0, backlog=1024)
+        service.port = server.sockets[0].getsockname()[1]
+        started.set()
+        try:
+            await stopping.wait()
+        finally:
+            server.close()
+            for task in list(tasks):
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    stopping = asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(listen(),), daemon=True)
+    thread.start()
+    started.wait(10)
+    try:
+        yield service
+    finally:
+        loop.call_soon_threadsafe(stopping.set)
+        thread.join(10)
+        loop.close()

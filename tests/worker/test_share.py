@@ -1,0 +1,82 @@
+"""A share as files: the worker's copy of the suite, its rows, bzt's configuration, its environment."""
+
+from tests.worker.driver import RUN, plan_of, planned
+from toril.records import run_key
+from toril.store import FolderStore
+from toril.worker import share
+
+PLAN = plan_of(
+    [planned("locust", "shop", concurrency=2, hold_for_s=5.0, delay_s=3.0)],
+    {"shop": {"requests": ["http://127.0.0.1/"]}},
+    workers=3,
+    data_files=["data/users.csv"],
+)
+
+
+def split(tmp_path, text, plan=PLAN):
+    parts = []
+    for one in plan.shares:
+        folder = tmp_path / one.worker
+        (folder / "data").mkdir(parents=True)
+        (folder / "data/users.csv").write_text(text)
+        share.split_data(one, folder)
+        parts.append((folder / "data/users.csv").read_text())
+    return parts
+
+
+def test_each_worker_gets_its_own_rows_and_the_header(tmp_path):
+    rows = [f"user{n},secret{n}\n" for n in range(10)]
+    parts = split(tmp_path, "name,password\n" + "".join(rows))
+    assert all(part.startswith("name,password\n") for part in parts)
+    own = [line for part in parts for line in part.splitlines(keepends=True)[1:]]
+    assert sorted(own) == sorted(rows)
+
+
+def test_a_quoted_line_break_does_not_tear_a_record(tmp_path):
+    rows = ['1,"two\nlines"\n', '2,"a ""quoted"" word"\n', "3,plain\n", '4,"x\n\ny"\n']
+    parts = split(tmp_path, "id,text\n" + "".join(rows))
+    assert sorted(part.removeprefix("id,text\n") for part in parts) == sorted([rows[0] + rows[3], rows[1], rows[2]])
+
+
+def test_a_last_line_without_a_line_break_stays_a_record(tmp_path):
+    assert split(tmp_path, "id\n1\n2\n3\n4") == ["id\n1\n4\n", "id\n2\n", "id\n3\n"]
+
+
+def test_the_suite_is_copied_with_its_folders(tmp_path):
+    store = FolderStore(tmp_path / "store")
+    store.put(run_key(RUN, "suite", "suite.yml"), b"execution: []")
+    store.put(run_key(RUN, "suite", "data", "users.csv"), b"a,b")
+    share.copy_suite(store, RUN, tmp_path / "suite")
+    assert (tmp_path / "suite/data/users.csv").read_bytes() == b"a,b"
+
+
+def test_bzt_gets_no_network_no_judge_no_reporter_and_no_delay(tmp_path):
+    plan = PLAN.model_copy(
+        update={
+            "common": {
+                **PLAN.common,
+                "reporting": [{"module": "passfail"}],
+                "services": ["monitoring", {"module": "shellexec", "prepare": ["true"]}],
+                "settings": {"env": {"A": "b"}},
+            }
+        }
+    )
+    config = share.configuration(plan, plan.shares[0], tmp_path, {"locust": {"x": 1}})
+    assert config["settings"]["check-updates"] is False
+    assert config["settings"]["env"] == {"A": "b"}
+    assert config["~reporting"] == []
+    assert "reporting" not in config
+    assert config["~services"] == [{"module": "shellexec", "prepare": ["true"]}]
+    assert config["modules"]["locust"] == {"x": 1, "class": "toril.worker.engines.locust.Executor"}
+    assert "delay" not in config["execution"][0]
+
+
+def test_scripts_can_read_their_place_in_the_run(tmp_path):
+    environment = {"HOME": "/home/someone"}
+    share.set_environment(environment, PLAN, PLAN.shares[1], tmp_path / "home")
+    assert environment["TORIL_WORKER_INDEX"] == "1"
+    assert environment["TORIL_WORKER_COUNT"] == "3"
+    assert environment["TORIL_LOCATION"] == "local"
+    assert environment["TORIL_RUN_ID"] == RUN
+    assert environment["HOME"] == str(tmp_path / "home")
+    assert environment["XDG_CACHE_HOME"] == "/home/someone/.cache"

@@ -1,0 +1,175 @@
+"""The worker as a process: signals, stops, stale starts, and nothing left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.targets import target
+from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
+
+pytestmark = pytest.mark.slow
+
+PARENT = """
+import subprocess, sys, time
+print(subprocess.Popen(sys.argv[1:], start_new_session=True).pid, flush=True)
+time.sleep(60)
+"""
+GENEROUS_S = 10.0  # the promise is 5 s; a busy machine takes longer
+
+
+def long_plan(url, *, count=1, path="/delay/0.3", **settings):
+    scenarios = {"shop": {"default-address": url, "requests": [{"url": path, "label": "it"}]}}
+    return plan_of([planned("locust", "shop", concurrency=4, hold_for_s=120.0)], scenarios, workers=count, **settings)
+
+
+def loaded(run, service):
+    """Launched, started, and under load."""
+    run.launch()
+    run.wait_ready()
+    run.start()
+    wait_until(lambda: service.answered > 5, run)
+    return engines_of(run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_repeated_signal_ends_the_worker_and_loses_nothing(tmp_path, number):
+    with target() as service, workers(long_plan(service.url), tmp_path) as run:
+        engines = loaded(run, service)
+        for _ in range(5):
+            run.processes[0].send_signal(number)
+            time.sleep(0.05)
+        assert run.wait() == [0]
+        found = run.outcome()
+        assert found.exits[0].outcome == "stopped"
+        assert found.exits[0].signals >= 1
+        assert 0 <= (found.exits[0].ended_after_signal_s or 0) < GENEROUS_S
+        assert found.total().failures == 0
+        assert found.samples <= service.answered <= found.samples + found.unfinished
+        assert not left_over(engines)
+
+
+def test_a_signal_does_not_wait_for_slow_requests(tmp_path):
+    with target() as service, workers(long_plan(service.url, path="/delay/60"), tmp_path) as run:
+        run.launch()
+        run.wait_ready()
+        run.start()
+        wait_until(lambda: service.started == 4, run)
+        engines = engines_of(run)
+        run.processes[0].terminate()
+        assert run.wait() == [0]
+        found = run.outcome()
+        assert (found.samples, found.unfinished) == (0, 4)
+        assert found.total("it").unfinished == 4
+        assert 0 <= (found.exits[0].ended_after_signal_s or 0) < GENEROUS_S
+        assert not left_over(engines)
+
+
+def test_a_stop_in_the_store_ends_the_load_and_keeps_the_results(tmp_path):
+    with target() as service, workers(long_plan(service.url, count=2), tmp_path) as run:
+        engines = loaded(run, service)
+        run.stop("user")
+        assert run.wait() == [0, 0]
+        found = run.outcome()
+        assert {one.outcome for one in found.exits} == {"stopped"}
+        assert found.samples == service.answered
+        assert found.unfinished == 0
+        assert not left_over(engines)
+
+
+def test_max_duration_ends_the_load(tmp_path):
+    with target() as service, workers(long_plan(service.url, max_duration_s=1.0), tmp_path) as run:
+        found = run.go()
+        assert found.exits[0].outcome == "stopped"
+        assert "max-duration" in found.exits[0].message
+        assert found.samples == service.answered
+
+
+def test_a_parked_engine_sends_nothing_before_the_start(tmp_path):
+    with target() as service, workers(long_plan(service.url, count=2, max_duration_s=0.5), tmp_path) as run:
+        run.launch()
+        run.wait_ready()
+        assert len(engines_of(run)) >= 2
+        time.sleep(0.5)
+        assert service.started == 0
+        run.start()
+        run.wait()
+        assert service.first_at is not None and service.first_at >= run.start_at - 0.001
+
+
+def test_a_start_that_names_other_attempts_does_nothing(tmp_path):
+    with target() as service, workers(long_plan(service.url), tmp_path) as run:
+        run.launch()
+        run.wait_ready()
+        engines = engines_of(run)
+        run.start(attempts={"local-1": "somebody else's"})
+        assert run.wait() == [0]
+        assert run.exit().outcome == "stale"
+        assert service.started == 0
+        assert not left_over(engines)
+
+
+def test_a_stale_start_that_is_there_already_is_seen_before_preparing(tmp_path):
+    with target() as service, workers(long_plan(service.url), tmp_path) as run:
+        run.start(attempts={})
+        run.launch()
+        assert run.wait() == [0]
+        assert run.exit().outcome == "stale"
+        assert run.store.find(run.key(0, "ready.json")) is None
+
+
+def test_a_signal_while_preparing_ends_the_worker(tmp_path):
+    service_that_hangs = {"services": [{"module": "shellexec", "prepare": ["sleep 60"]}]}
+    with workers(long_plan("http://127.0.0.1:9", common=service_that_hangs), tmp_path) as run:
+        run.launch()
+        wait_until(lambda: engines_of(run), run)
+        engines = engines_of(run)
+        run.processes[0].terminate()
+        assert run.wait() == [0]
+        assert run.exit().outcome == "stopped"
+        assert not left_over(engines)
+
+
+def test_workers_end_with_their_coordinator(tmp_path):
+    with target() as service, workers(long_plan(service.url), tmp_path) as run:
+        run.launch()  # for its command only: the worker under test has a parent that dies
+        command = run.command(0)
+        run.processes[0].kill()
+        run.processes[0].wait()
+        parent = subprocess.Popen([sys.executable, "-c", PARENT, *command], stdout=subprocess.PIPE)
+        assert parent.stdout is not None
+        run.processes[0] = parent
+        worker = psutil.Process(int(parent.stdout.readline()))
+        run.wait_ready()
+        run.start()
+        wait_until(lambda: service.answered > 5, run)
+        family = [worker, *worker.children(recursive=True)]
+        parent.kill()
+        parent.wait()
+        parent.stdout.close()
+        psutil.wait_procs(family, timeout=GENEROUS_S)
+        assert not left_over(family)
+        found = run.outcome()
+        assert found.exits[0].message == "the coordinator ended"
+        assert found.samples <= service.answered <= found.samples + found.unfinished
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the kernel to tell a child that its parent is gone")
+def test_a_killed_worker_leaves_no_engine(tmp_path):
+    with target() as service, workers(long_plan(service.url), tmp_path) as run:
+        engines = loaded(run, service)
+        os.kill(run.processes[0].pid, signal.SIGKILL)
+        run.processes[0].wait()
+        assert not left_over(engines)
+
+
+def test_each_second_has_health_and_users(tmp_path):
+    with target() as service, workers(long_plan(service.url, max_duration_s=2.5), tmp_path) as run:
+        found = run.go()
+        assert found.exits[0].interval_files == len(found.intervals) >= 2
+        assert max(found.timeline.select("").virtual_users(second) for second in (0, 1)) == 4
+        assert found.exits[0].cpu_engines_s > 0
