@@ -1,23 +1,29 @@
 """What a worker measured, as files: written by Recorder, read by decode. docs/interval-format.md is the format."""
 
 from toril.intervals.format import (
+    BUCKET_BITS,
     CELL_COLUMNS,
+    HEALTH_SCALE,
     KINDS,
     MAX_DURATION_US,
     MAX_SECOND,
     Interval,
+    Kind,
     Series,
     decode,
 )
 from toril.intervals.recorder import OTHER, Recorder, acceptable
 
 __all__ = [
+    "BUCKET_BITS",
     "CELL_COLUMNS",
+    "HEALTH_SCALE",
     "KINDS",
     "MAX_DURATION_US",
     "MAX_SECOND",
     "OTHER",
     "Interval",
+    "Kind",
     "Recorder",
     "Series",
     "acceptable",

@@ -1,0 +1,137 @@
+"""Histograms by row, for many rows at once: a row is one series in one second.
+
+Rows that are being added to are hot: their counts stand in blocks of 256 neighbouring buckets, so that adding is one
+indexed addition for thousands of samples. When the blocks become too many, the rows that were left alone longest are
+frozen into pairs of bucket and count, which need a few bytes each; one that is added to once more thaws.
+"""
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toril.histogram import Histogram, Int64s
+from toril.intervals import BUCKET_BITS
+
+BLOCK_BITS = 8
+BLOCKS = 1 << (BUCKET_BITS - BLOCK_BITS)  # of one row
+BLOCK = 1 << BLOCK_BITS
+HOT_BLOCKS = 192 * 1024  # 1 KiB each: 10 labels over 10 minutes stay hot, in whatever order files come
+
+Int32s = NDArray[np.int32]
+Number = TypeVar("Number", np.int32, np.int64)
+
+
+class BucketCounts:
+    """Counts by row and bucket."""
+
+    def __init__(self, hot_blocks: int = HOT_BLOCKS) -> None:
+        self._limit = hot_blocks
+        self._hot_of: Int32s = np.full(64, -1, np.int32)  # row → its place among the hot ones, or −1
+        self._row_of: Int64s = np.full(64, -1, np.int64)  # … and back
+        self._touched: Int64s = np.zeros(64, np.int64)  # by hot place: the latest addition
+        self._slots: Int32s = np.full((64, BLOCKS), -1, np.int32)  # by hot place: where its blocks are
+        self._pool: Int32s = np.zeros((256, BLOCK), np.int32)
+        self._free_hot = list(range(63, -1, -1))
+        self._free: Int64s = np.arange(255, -1, -1)
+        self._frozen: dict[int, tuple[NDArray[np.uint16], NDArray[np.unsignedinteger]]] = {}
+        self._additions = 0
+
+    def add(self, rows: Int64s, sizes: Int64s, buckets: Int64s, counts: Int64s) -> None:
+        """Add histograms that stand one after another: the first `sizes[0]` pairs to `rows[0]`, and so on."""
+        self._additions += 1
+        distinct = np.unique(rows)
+        if distinct.size and distinct[-1] >= self._hot_of.size:
+            self._hot_of = _longer(self._hot_of, int(distinct[-1]) + 1, -1)
+        cold = distinct[self._hot_of[distinct] < 0]
+        thawed = [(row, *self._frozen.pop(row)) for row in cold.tolist() if row in self._frozen]
+        self._heat(cold)
+        self._touched[self._hot_of[distinct]] = self._additions
+        for row, old_buckets, old_counts in thawed:
+            self._pour(np.array([row]), np.array([old_buckets.size]), old_buckets.astype(np.int64), old_counts)
+        self._pour(rows, sizes, buckets, counts)
+
+    def histogram(self, rows: Int64s) -> Histogram:
+        """The sum of the rows' histograms."""
+        dense = np.zeros((BLOCKS, BLOCK), np.int64)
+        rows = rows[rows < self._hot_of.size]
+        places = self._hot_of[rows]
+        slots = self._slots[places[places >= 0]]
+        for block in np.flatnonzero((slots >= 0).any(axis=0)).tolist():
+            used = slots[:, block]
+            dense[block] = self._pool[used[used >= 0]].sum(axis=0, dtype=np.int64)
+        flat = dense.reshape(-1)
+        for row in rows[places < 0].tolist():
+            frozen = self._frozen.get(row)
+            if frozen is not None:
+                flat[frozen[0].astype(np.intp)] += frozen[1]
+        found = np.flatnonzero(flat)
+        return Histogram(found, flat[found])
+
+    def _pour(self, rows: Int64s, sizes: Int64s, buckets: Int64s, counts: NDArray[np.integer]) -> None:
+        places = np.repeat(self._hot_of[rows].astype(np.int64) << (BUCKET_BITS - BLOCK_BITS), sizes)
+        places += buckets >> BLOCK_BITS
+        slots = self._slots.reshape(-1)[places]
+        if slots.size and slots.min() < 0:
+            new = np.unique(places[slots < 0])
+            self._slots.reshape(-1)[new] = self._take(new.size)
+            slots = self._slots.reshape(-1)[places]
+        targets = (slots.astype(np.int64) << BLOCK_BITS) + (buckets & (BLOCK - 1))
+        np.add.at(self._pool.reshape(-1), targets, counts.astype(np.int32))
+
+    def _heat(self, rows: Int64s) -> None:
+        """Give each row a place among the hot ones."""
+        size = len(self._slots)
+        while len(self._free_hot) < rows.size:
+            self._free_hot.extend(range(2 * size - 1, size - 1, -1))
+            size *= 2
+        if size > len(self._slots):
+            self._row_of = _longer(self._row_of, size, -1)
+            self._touched = _longer(self._touched, size, 0)
+            self._slots = np.concatenate([self._slots, np.full((size - len(self._slots), BLOCKS), -1, np.int32)])
+        for row in rows.tolist():
+            place = self._free_hot.pop()
+            self._hot_of[row], self._row_of[place] = place, row
+
+    def _take(self, count: int) -> Int64s:
+        """So many empty blocks; rows are frozen, or the pool grows, to have them."""
+        if self._free.size < count and len(self._pool) >= self._limit:
+            self._freeze_half()
+        if self._free.size < count:
+            size = len(self._pool)
+            needed = size + count - self._free.size
+            larger = max(needed, min(2 * size, self._limit))
+            self._pool = np.concatenate([self._pool, np.zeros((larger - size, BLOCK), np.int32)])
+            self._free = np.concatenate([np.arange(larger - 1, size - 1, -1), self._free])
+        taken, self._free = self._free[self._free.size - count :], self._free[: self._free.size - count]
+        return taken
+
+    def _freeze_half(self) -> None:
+        """Freeze the half of the hot rows that was left alone longest; never one that is being added to."""
+        idle = np.flatnonzero((self._row_of >= 0) & (self._touched < self._additions))
+        oldest = idle[np.argsort(self._touched[idle], kind="stable")][: (idle.size + 1) // 2]
+        freed = [self._free]
+        for place in oldest.tolist():
+            blocks = np.flatnonzero(self._slots[place] >= 0)
+            slots = self._slots[place][blocks]
+            counts = self._pool[slots].reshape(-1)
+            used = np.flatnonzero(counts)
+            kept = counts[used]
+            buckets = (blocks[used >> BLOCK_BITS] << BLOCK_BITS) + (used & (BLOCK - 1))
+            self._frozen[int(self._row_of[place])] = (
+                buckets.astype(np.uint16),
+                kept.astype(np.min_scalar_type(int(kept.max(initial=0)))),
+            )
+            self._pool[slots] = 0
+            freed.append(slots.astype(np.int64))
+        self._slots[oldest] = -1
+        self._hot_of[self._row_of[oldest]] = -1
+        self._row_of[oldest] = -1
+        self._free_hot.extend(oldest.tolist())
+        self._free = np.concatenate(freed)
+
+
+def _longer(numbers: NDArray[Number], size: int, fill: int) -> NDArray[Number]:
+    """The array, at least doubled, so that growing costs little in the long run."""
+    more = max(size, 2 * numbers.size) - numbers.size
+    return np.concatenate([numbers, np.full(more, fill, numbers.dtype)])

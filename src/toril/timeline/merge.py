@@ -1,0 +1,250 @@
+"""Merges intervals as they come. Their order does not matter, and neither does how samples were spread over workers.
+
+Every sample belongs to a series (location, execution, label, kind, steady, ok, arm, block) and a second. The two
+together are a row; a row has sums, a histogram and outcomes. Memory grows with series × seconds, not with workers
+(but for a few bytes a worker and second: virtual users and health). Intervals are merged in batches of many, since
+each numpy call then does more.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toril.histogram import Int64s, lowests_of
+from toril.intervals import CELL_COLUMNS, HEALTH_SCALE, Interval, Kind, Series
+from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
+from toril.timeline.view import SUMS, Slice
+from toril.timeline.workers import HealthBySecond, UsersBySecond, WorkerHealth, grown
+
+BATCH = 100_000  # histogram pairs that wait to be merged
+SUM_COLUMNS = [CELL_COLUMNS.index(name) for name in SUMS]
+SECOND, SERIES, BUCKETS = (CELL_COLUMNS.index(name) for name in ("second", "series", "buckets"))
+MIN_ABOVE, MAX_ABOVE = CELL_COLUMNS.index("min_above_us"), CELL_COLUMNS.index("max_above_us")
+NO_MIN = np.iinfo(np.int64).max
+SATURATED = 0.9  # of its CPU limit, or of one core: from here on a generator's own slowness shows in what it measures
+
+Placed = tuple[str, Series]  # a location and what its intervals call a series
+
+
+class Timeline:
+    """The merged measurements of a run so far."""
+
+    def __init__(self, hot_blocks: int = HOT_BLOCKS) -> None:
+        self.unreadable = 0  # records of the engines that could not be read
+        self.resolution_us: dict[str, int] = {}  # by execution: the coarsest of its workers
+        self._waiting: list[Interval] = []
+        self._waiting_pairs = 0
+        self._series: dict[Placed, int] = {}
+        self._row_of: NDArray[np.int32] = np.full((16, 64), -1, np.int32)  # by series and second
+        self._rows = 0
+        self._sums: Int64s = np.zeros((64, len(SUMS)), np.int64)
+        self._extremes: Int64s = np.tile(np.array([NO_MIN, 0]), (64, 1))  # min_us, max_us
+        self._buckets = BucketCounts(hot_blocks)
+        self._outcomes: list[dict[int, int]] = []  # by row: outcome → count
+        self._outcome_of: dict[tuple[str, str], int] = {}  # response code, message
+        self._unfinished: defaultdict[tuple[str, str, str], Counter[int]] = defaultdict(Counter)
+        self._users = UsersBySecond()
+        self._health = HealthBySecond()
+        self._last: dict[str, int] = {}  # by worker
+        self._locations: set[str] = set()
+
+    def add(self, interval: Interval) -> None:
+        """Merge one interval file."""
+        self._waiting.append(interval)
+        self._waiting_pairs += interval.buckets.size
+        if self._waiting_pairs >= BATCH:
+            self._merge()
+
+    def select(
+        self,
+        label: str = "",
+        executions: Sequence[str] = (),
+        location: str | None = None,
+        steady: bool | None = None,
+        kind: Kind | None = None,
+        ok: bool | None = None,
+        arm: int | None = None,
+        block: int | None = None,
+    ) -> Slice:
+        """The part of the timeline with all these properties; None and () mean any.
+
+        Label "" is all requests (or all transactions, with that `kind`). Of a label that both carry, the requests.
+        """
+        return Slice(self, label, frozenset(executions), location, steady, kind, ok, arm, block)
+
+    def labels(self) -> tuple[str, ...]:
+        """Every label that has samples, in alphabetical order."""
+        self._merge()
+        return tuple(sorted({series.label for _, series in self._series}))
+
+    def kind_of(self, label: str) -> Kind:
+        """What the label's samples are; "request" too when there are none."""
+        self._merge()
+        kinds = {series.kind for _, series in self._series if series.label == label}
+        return "transaction" if kinds == {"transaction"} else "request"
+
+    def executions(self) -> tuple[str, ...]:
+        """Every execution that has samples, in alphabetical order."""
+        self._merge()
+        return tuple(sorted({series.execution for _, series in self._series}))
+
+    def locations(self) -> tuple[str, ...]:
+        """Every location that sent an interval, in alphabetical order."""
+        self._merge()
+        return tuple(sorted(self._locations))
+
+    def last_second_of(self, worker: str) -> int | None:
+        """The latest second that the worker has said anything of."""
+        self._merge()
+        return self._last.get(worker)
+
+    @property
+    def last_second(self) -> int | None:
+        """The latest second that any worker has said anything of."""
+        self._merge()
+        return max(self._last.values(), default=None)
+
+    def health(self, above: float = SATURATED) -> dict[str, WorkerHealth]:
+        """How each worker fared; one that was above the limit for some seconds in a row tells how long."""
+        self._merge()
+        return self._health.of_workers(above)
+
+    # Slices read what follows.
+
+    def series(self) -> dict[Placed, int]:
+        """Every series and its number, after all that waits is merged."""
+        self._merge()
+        return self._series
+
+    def rows(self, series: Int64s, first: int | None = None, last: int | None = None) -> NDArray[np.int32]:
+        """The rows of some series (down) in some seconds (across); −1 where there are no samples."""
+        start = 0 if first is None else max(0, first)
+        end = None if last is None else max(0, last + 1)
+        return self._row_of[series, start:end]
+
+    @property
+    def sums(self) -> Int64s:
+        return self._sums
+
+    @property
+    def extremes(self) -> Int64s:
+        return self._extremes
+
+    @property
+    def buckets(self) -> BucketCounts:
+        return self._buckets
+
+    def outcomes(self, rows: Int64s) -> Counter[tuple[str, str]]:
+        """Response code and message → how often."""
+        found: Counter[int] = Counter()
+        for row in rows.tolist():
+            for outcome, count in self._outcomes[row].items():
+                found[outcome] += count
+        names = list(self._outcome_of)
+        return Counter({names[outcome]: count for outcome, count in found.items()})
+
+    def unfinished(self) -> dict[tuple[str, str, str], Counter[int]]:
+        """By location, execution and label: by second."""
+        return self._unfinished
+
+    def users(self) -> tuple[UsersBySecond, dict[str, int]]:
+        """Virtual users, and the last second of each worker."""
+        self._merge()
+        return self._users, self._last
+
+    def _merge(self) -> None:
+        """Merge everything that waits."""
+        if not self._waiting:
+            return
+        batch, self._waiting, self._waiting_pairs = self._waiting, [], 0
+        for interval in batch:
+            self._note(interval)
+        self._merge_users(batch)
+        batch = [interval for interval in batch if interval.cells.shape[1]]
+        if batch:
+            self._merge_cells(batch)
+
+    def _note(self, interval: Interval) -> None:
+        """Everything that is not counted by the thousands."""
+        self._locations.add(interval.location)
+        last = interval.last_second
+        if last is not None:
+            self._last[interval.worker] = max(last, self._last.get(interval.worker, 0))
+        self.unreadable += interval.unreadable
+        for execution, us in interval.resolution_us.items():
+            self.resolution_us[execution] = max(us, self.resolution_us.get(execution, 0))
+        if interval.health.shape[1]:
+            self._health.add(interval.worker, interval.health, HEALTH_SCALE)
+        for second, execution, label, count in interval.unfinished.T.tolist():
+            place = (interval.location, interval.executions[execution], interval.labels[label])
+            self._unfinished[place][second] += count
+
+    def _merge_users(self, batch: Sequence[Interval]) -> None:
+        rows, numbers = [], []
+        for interval in batch:
+            of_code = [self._users.row(interval.location, interval.worker, name) for name in interval.executions]
+            rows.append(np.array(of_code, np.int64)[interval.users[1]])
+            numbers.append(np.full(interval.users.shape[1], interval.number, np.int64))
+        reports = np.concatenate([interval.users for interval in batch], axis=1)
+        self._users.add(np.concatenate(rows), reports[0], reports[2], np.concatenate(numbers))
+
+    def _merge_cells(self, batch: Sequence[Interval]) -> None:
+        cells = np.concatenate([interval.cells for interval in batch], axis=1)
+        buckets = np.concatenate([interval.buckets for interval in batch])
+        counts = np.concatenate([interval.counts for interval in batch])
+        series = np.concatenate([self._numbers(interval)[interval.cells[SERIES]] for interval in batch])
+        rows = self._rows_for(series, cells[SECOND])
+        sizes = cells[BUCKETS]
+        ends = np.cumsum(sizes)
+        for place, column in enumerate(SUM_COLUMNS):
+            np.add.at(self._sums[:, place], rows, cells[column])
+        np.minimum.at(self._extremes[:, 0], rows, lowests_of(buckets[ends - sizes]) + cells[MIN_ABOVE])
+        np.maximum.at(self._extremes[:, 1], rows, lowests_of(buckets[ends - 1]) + cells[MAX_ABOVE])
+        self._buckets.add(rows, sizes, buckets, counts)
+        self._merge_outcomes(batch, rows)
+
+    def _merge_outcomes(self, batch: Sequence[Interval], rows: Int64s) -> None:
+        keys, times, start = [], [], 0
+        for interval in batch:
+            of_pair = {
+                (rc << 32) + message: self._outcome_of.setdefault(
+                    (interval.rcs[rc], interval.messages[message]), len(self._outcome_of)
+                )
+                for rc, message in set(zip(*interval.outcomes[1:3].tolist(), strict=True))
+            }
+            pairs = (interval.outcomes[1] << 32) + interval.outcomes[2]
+            outcomes = np.array([of_pair[pair] for pair in pairs.tolist()], np.int64)
+            keys.append((rows[start + interval.outcomes[0]] << 32) + outcomes)
+            times.append(interval.outcomes[3])
+            start += interval.cells.shape[1]
+        distinct, positions = np.unique(np.concatenate(keys), return_inverse=True)
+        sums = np.zeros(distinct.size, np.int64)
+        np.add.at(sums, positions, np.concatenate(times))
+        for row, outcome, count in zip(
+            (distinct >> 32).tolist(), (distinct & 0xFFFFFFFF).tolist(), sums.tolist(), strict=True
+        ):
+            known = self._outcomes[row]
+            known[outcome] = known.get(outcome, 0) + count
+
+    def _numbers(self, interval: Interval) -> Int64s:
+        """The numbers of the interval's series here."""
+        location, known = interval.location, self._series
+        return np.array([known.setdefault((location, series), len(known)) for series in interval.series], np.int64)
+
+    def _rows_for(self, series: Int64s, seconds: Int64s) -> Int64s:
+        """The row of each pair of series and second; new ones are made."""
+        self._row_of = grown(self._row_of, len(self._series), int(seconds.max()) + 1, -1)
+        rows = self._row_of[series, seconds]
+        new = np.unique((series[rows < 0] << 32) + seconds[rows < 0])
+        if new.size:
+            self._row_of[new >> 32, new & 0xFFFFFFFF] = np.arange(self._rows, self._rows + new.size)
+            self._rows += new.size
+            height = len(self._sums)
+            self._sums = grown(self._sums, self._rows, 0, 0)
+            self._extremes = grown(self._extremes, self._rows, 0, 0)
+            self._extremes[height:, 0] = NO_MIN
+            self._outcomes.extend({} for _ in range(new.size))
+            rows = self._row_of[series, seconds]
+        return rows.astype(np.int64)
