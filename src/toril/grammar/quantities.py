@@ -1,0 +1,71 @@
+"""Durations, sizes and numbers as Taurus writes them, exact; ValueError for anything else."""
+
+import math
+import re
+from fractions import Fraction
+
+LONGEST = 60  # characters
+
+DURATION = re.compile(r"(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ms|[smhd]|(?![a-z])))+", re.IGNORECASE)
+DURATION_PART = re.compile(r"([0-9.]+)(ms|[smhd]?)", re.IGNORECASE)
+SECONDS = {
+    "ms": Fraction(1, 1000),
+    "": Fraction(1),
+    "s": Fraction(1),
+    "m": Fraction(60),
+    "h": Fraction(3600),
+    "d": Fraction(86400),
+}
+NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
+SIZE = re.compile(rf"({NUMBER.pattern})([a-z]*)", re.IGNORECASE)
+BYTES = {"": 1, "b": 1, "k": 2**10, "kb": 2**10, "kib": 2**10, "m": 2**20, "mb": 2**20, "mib": 2**20}
+
+
+def duration_s(value: object) -> Fraction:
+    """Seconds of `1m30s`, `500ms`, `1d 2h` or a bare number.
+
+    >>> duration_s("2s500ms")
+    Fraction(5, 2)
+    """
+    text = _text(value, "a duration")
+    if isinstance(value, (int, float)):
+        return Fraction(text)
+    if not DURATION.fullmatch(text):
+        raise ValueError(f"{text} is not a duration")
+    parts = DURATION_PART.findall(text)
+    return sum((_exact(number) * SECONDS[unit.lower()] for number, unit in parts), Fraction(0))
+
+
+def size_bytes(value: object) -> Fraction:
+    """Bytes of `500`, `10kB` or `1.5MB`; a kB has 1024."""
+    text = _text(value, "a size")
+    match = SIZE.fullmatch(text)
+    if not match or match[2].lower() not in BYTES:
+        raise ValueError(f"{text} is not a size")
+    return _exact(match[1]) * BYTES[match[2].lower()]
+
+
+def number(value: object) -> Fraction:
+    """A decimal number that is not negative."""
+    text = _text(value, "a number")
+    if isinstance(value, (int, float)):
+        return Fraction(text)
+    if not NUMBER.fullmatch(text):
+        raise ValueError(f"{text} is not a number")
+    return _exact(text)
+
+
+def _text(value: object, what: str) -> str:
+    """The value without spaces, if it can be a quantity at all."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError(f"not {what}")
+    if isinstance(value, (int, float)) and (not math.isfinite(value) or value < 0):
+        raise ValueError(f"not {what}")
+    text = str(value).replace(" ", "")
+    if not text or len(text) > LONGEST:
+        raise ValueError(f"not {what}")
+    return text
+
+
+def _exact(text: str) -> Fraction:
+    return Fraction(text.rstrip("."))

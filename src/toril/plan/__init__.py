@@ -1,0 +1,208 @@
+"""The division of a suite's load between workers: a pure function, in which nothing is lost and nothing invented.
+
+Concurrency and throughput are totals and are divided by largest remainder, first between locations, then between
+their workers. Iterations (per virtual user) and steps are copied. A worker whose share of an execution rounds to zero
+does not run it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+from toril import __version__
+from toril.errors import OptionError, SuiteError
+from toril.grammar import parse_criterion
+from toril.plan.division import Part, divided_between
+from toril.plan.seats import MOST_WORKERS, Seat, seats_of, split
+from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share
+from toril.suite import Execution, Suite
+
+__all__ = ["make_plan", "share_config", "split"]
+
+SMOKE_HOLD_S = 5
+
+
+def make_plan(
+    suite: Suite,
+    *,
+    run_id: str,
+    workers: int | None,
+    on: str = "local",
+    tags: Mapping[str, str] | None = None,
+    smoke: bool = False,
+) -> Plan:
+    """The plan of a run. `workers` (in total) goes before `toril.workers`, and that before what the load needs.
+
+    The plan is the same wherever the run is: `on` has chosen the suite's load already.
+    """
+    executions = _smoke(suite.executions) if smoke else suite.executions
+    wanted = 1 if smoke else _wanted(suite, workers)
+    seats = seats_of(suite, executions, wanted)
+    parts = divided_between(suite, executions, seats, chosen=wanted is not None)
+    criteria = () if smoke else suite.criteria
+    return Plan(
+        run_id=run_id,
+        suite=suite.name,
+        toril_version=__version__,
+        tags=dict(tags or {}),
+        executions=tuple(_planned(execution) for execution in executions),
+        shares=tuple(_share(seat, executions, parts, seats, suite) for seat in seats),
+        common=deepcopy(suite.common),
+        criteria=criteria,
+        ramp_up_exclude=suite.ramp_up_exclude,
+        quorum=suite.toril.quorum,
+        graceful_stop_s=suite.toril.graceful_stop_s,
+        max_duration_s=suite.toril.max_duration_s,
+        warnings=(*suite.warnings, *_warnings(suite, executions, criteria, seats, smoke=smoke)),
+    )
+
+
+def share_config(plan: Plan, share: Share) -> dict[str, Any]:
+    """The complete Taurus configuration of one worker; it judges and reports nothing."""
+    return {**deepcopy(plan.common), "execution": [deepcopy(execution.config) for execution in share.executions]}
+
+
+def _smoke(executions: Sequence[Execution]) -> tuple[Execution, ...]:
+    """One user and a few seconds of each, all in the first location."""
+    return tuple(
+        replace(
+            execution,
+            concurrency=1,
+            throughput_rps=None,
+            steps=None,
+            delay_s=0.0,
+            ramp_up_s=0.0,
+            hold_for_s=float(SMOKE_HOLD_S),
+            locations=dict(list(executions[0].locations.items())[:1]),
+            exact_workers=False,
+            config={
+                **{
+                    key: value
+                    for key, value in execution.config.items()
+                    if key not in ("ramp-up", "delay", "steps", "throughput")
+                },
+                "concurrency": 1,
+                "hold-for": f"{SMOKE_HOLD_S}s",
+            },
+        )
+        for execution in executions
+    )
+
+
+def _wanted(suite: Suite, workers: int | None) -> int | None:
+    if workers is not None and not 1 <= workers <= MOST_WORKERS:
+        raise OptionError(f"--workers {workers}: expected 1 to {MOST_WORKERS:,}")
+    return suite.toril.workers if workers is None else workers
+
+
+def _planned(execution: Execution) -> PlannedExecution:
+    return PlannedExecution(
+        name=execution.name,
+        index=execution.index,
+        executor=execution.executor,
+        scenario=execution.scenario,
+        concurrency=execution.concurrency,
+        throughput_rps=None if execution.throughput_rps is None else float(execution.throughput_rps),
+        iterations=execution.iterations,
+        steps=execution.steps,
+        delay_s=execution.delay_s,
+        ramp_up_s=execution.ramp_up_s,
+        hold_for_s=execution.hold_for_s,
+        labels=execution.labels,
+    )
+
+
+def _share(
+    seat: Seat,
+    executions: Sequence[Execution],
+    divided: Sequence[dict[int, Part]],
+    seats: Sequence[Seat],
+    suite: Suite,
+) -> Share:
+    return Share(
+        worker=f"{seat.location}-{seat.number}",
+        location=seat.location,
+        index=seat.index,
+        executions=tuple(
+            _execution_share(execution, parts[seat.index], _phase(seat, parts, seats))
+            for execution, parts in zip(executions, divided, strict=True)
+            if seat.index in parts
+        ),
+        data_files=dict(_data_files(seat, executions, divided, suite)),
+    )
+
+
+def _execution_share(execution: Execution, part: Part, phase: float) -> ExecutionShare:
+    config = deepcopy(execution.config)
+    if execution.concurrency is not None:
+        config["concurrency"] = part.users
+    if part.throughput is not None:
+        config["throughput"] = int(part.throughput) if part.throughput.denominator == 1 else float(part.throughput)
+    return ExecutionShare(
+        execution=execution.name,
+        concurrency=None if execution.concurrency is None else part.users,
+        throughput_rps=None if part.throughput is None else float(part.throughput),
+        phase=phase,
+        config=config,
+    )
+
+
+def _phase(seat: Seat, parts: Mapping[int, Part], seats: Sequence[Seat]) -> float:
+    """Worker i of n starts i/n of a period later, counted around the locations so that each of them is even as well."""
+    running = sorted((other.number, other.index) for other in seats if other.index in parts)
+    return running.index((seat.number, seat.index)) / len(running)
+
+
+def _data_files(
+    seat: Seat, executions: Sequence[Execution], divided: Sequence[dict[int, Part]], suite: Suite
+) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Each `split-data` file: which of how many parts is this worker's. Those that read it share it; else all do."""
+    for path in suite.toril.split_data:
+        readers = sorted(
+            {
+                index
+                for execution, parts in zip(executions, divided, strict=True)
+                if path in execution.files
+                for index in parts
+            }
+        )
+        everybody = readers or sorted({index for parts in divided for index in parts})
+        if seat.index in everybody:
+            yield path, (everybody.index(seat.index), len(everybody))
+
+
+def _warnings(
+    suite: Suite,
+    executions: Sequence[Execution],
+    criteria: Sequence[PlannedCriterion],
+    seats: Sequence[Seat],
+    *,
+    smoke: bool,
+) -> Iterator[str]:
+    """What will surprise; a criterion on a location that the run does not have is an error."""
+    if smoke:
+        yield "a smoke run: one user, a few seconds, and nothing is judged"
+    duration_s = max(
+        (execution.delay_s + execution.ramp_up_s + execution.hold_for_s for execution in executions), default=0.0
+    )
+    limit_s = suite.toril.max_duration_s
+    if limit_s is not None and duration_s > limit_s:
+        yield f"{suite.source}: toril.max-duration ({limit_s:g} s) ends the run before its {duration_s:g} s are over"
+    locations = tuple(dict.fromkeys(seat.location for seat in seats))
+    for planned in criteria:
+        judged = [
+            execution for execution in executions if not planned.executions or execution.name in planned.executions
+        ]
+        criterion = parse_criterion(planned.source, planned.where)
+        if criterion.location is not None and criterion.location not in locations:
+            raise SuiteError(
+                f"{planned.where} is `{criterion.text}`, where no worker is; this run has {', '.join(locations)}"
+            )
+        labels = {label for execution in judged for label in execution.labels}
+        if criterion.label and criterion.label not in labels and all(execution.labels for execution in judged):
+            known = ", ".join(sorted(labels)[:10])
+            yield f"{planned.where}: no request is labelled `{criterion.label}`; there are {known}"
+        ends_s = [execution.ramp_up_s + execution.hold_for_s for execution in judged]
+        if criterion.logic in ("for", "over") and all(ends_s) and criterion.timeframe_s > max(ends_s):
+            yield f"{planned.where}: `{criterion.text}` needs more seconds than the load lasts, and can never hold"

@@ -1,0 +1,93 @@
+"""Largest remainder: executions between locations, and within each between its workers; nothing lost or invented."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from toril.errors import SuiteError
+from toril.plan.seats import Seat, split, weights_of
+from toril.suite import Execution, Suite
+
+FINEST = 10**9  # parts of a request per second
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one worker does of one execution."""
+
+    users: int
+    throughput: Fraction | None
+
+
+def divided_between(
+    suite: Suite, executions: Sequence[Execution], seats: Sequence[Seat], *, chosen: bool
+) -> list[dict[int, Part]]:
+    """For each execution what each worker (by index) does of it; every worker has something to do."""
+    everywhere = weights_of(executions)
+    turns: dict[
+        str, int
+    ] = {}  # where the next odd virtual user of a location goes, so that they spread over its workers
+    divided = [_parts(execution, everywhere, seats, turns) for execution in executions]
+    for seat in seats:
+        if not any(seat.index in parts for parts in divided):
+            raise SuiteError(_idle(suite, executions, seats, seat, chosen=chosen))
+    return divided
+
+
+def _parts(
+    execution: Execution, everywhere: Mapping[str, Fraction], seats: Sequence[Seat], turns: dict[str, int]
+) -> dict[int, Part]:
+    weights = execution.locations or everywhere
+    users: dict[int, int] = {}
+    by_location = dict(zip(weights, split(execution.concurrency or 1, list(weights.values())), strict=True))
+    for location, count in by_location.items():
+        there = [seat.index for seat in seats if seat.location == location]
+        if execution.exact_workers:
+            there = there[: int(weights[location])]
+        each, odd = divmod(count, len(there))
+        turn = turns.get(location, 0)
+        lucky = {there[(turn + position) % len(there)] for position in range(odd)}
+        turns[location] = turn + odd
+        users |= {index: each + (index in lucky) for index in there if each + (index in lucky)}
+    if execution.throughput_rps is None:
+        return {index: Part(count, None) for index, count in users.items()}
+    located = {seat.index: seat.location for seat in seats}
+    throughput = _divided_throughput(execution.throughput_rps, weights, users, located)
+    return {index: Part(count, throughput[index]) for index, count in users.items()}
+
+
+def _divided_throughput(
+    total: Fraction, weights: Mapping[str, Fraction], users: Mapping[int, int], located: Mapping[int, str]
+) -> dict[int, Fraction]:
+    """Whole requests per second where everybody with virtual users gets some, else finer parts; nothing is lost."""
+    used = [location for location in weights if any(located[index] == location for index in users)]
+    parts = 1
+    while True:
+        units = total * parts
+        if units.denominator == 1 or parts >= FINEST:
+            found: dict[int, Fraction] = {}
+            for location, share in zip(
+                used, split(math.floor(units), [weights[location] for location in used]), strict=True
+            ):
+                there = [index for index in users if located[index] == location]
+                divided = split(share, [users[index] for index in there])
+                found |= {index: Fraction(one, parts) for index, one in zip(there, divided, strict=True)}
+            if all(found.values()) or parts >= FINEST:
+                rest = total - sum(found.values(), Fraction(0))
+                first = next(iter(found))
+                return {**found, first: found[first] + rest}
+        parts *= 10
+
+
+def _idle(suite: Suite, executions: Sequence[Execution], seats: Sequence[Seat], seat: Seat, *, chosen: bool) -> str:
+    """Why a worker would have nothing to do, and the fix."""
+    most = max(executions, key=lambda execution: execution.concurrency or 1)
+    users = most.concurrency or 1
+    where = f"{suite.source}: execution[{most.index}].concurrency is {users}"
+    if most.exact_workers or (chosen and users < len(seats)):
+        return f"{where}, fewer than the {len(seats)} workers; lower `workers` or raise `concurrency`"
+    return (
+        f"{where}, too few for the location {seat.location}, where worker {seat.number} would have nothing to do; "
+        f"raise `concurrency`, or change the weight of {seat.location}"
+    )

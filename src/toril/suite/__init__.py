@@ -1,0 +1,246 @@
+"""A suite: Taurus files as bzt would merge them, checked at the door; past it every value is typed and valid."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toril.errors import SuiteError
+from toril.records import PlannedCriterion
+from toril.suite.criteria import read_criteria
+from toril.suite.document import load
+from toril.suite.door import Door
+from toril.suite.environment import Environment
+from toril.suite.executions import PROVISIONING, Execution, read_executions
+from toril.suite.files import SUITE_NAMES, URL, Files
+from toril.suite.merge import merge
+from toril.suite.overrides import apply_overrides
+from toril.suite.scenarios import Scenarios
+from toril.suite.settings import TorilSettings, read_settings
+
+__all__ = ["Execution", "Suite", "TorilSettings", "read_suite"]
+
+MOST_INCLUDES = 100
+NOT_COMMON = (
+    "execution",
+    "reporting",
+    "toril",
+    "criteria",
+    "locations",
+    "provisioning",
+    "cli-aliases",
+    "included-configs",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """What to run, what to judge, and the files that it takes."""
+
+    name: str
+    source: str  # the files as messages name them
+    folder: Path  # script paths are relative to it
+    files: tuple[Path, ...]  # everything a run takes along, relative to the folder
+    executions: tuple[Execution, ...]
+    common: dict[str, Any]  # the merged configuration that all workers share
+    criteria: tuple[PlannedCriterion, ...]
+    toril: TorilSettings
+    ramp_up_exclude: bool
+    warnings: tuple[str, ...]
+
+
+def read_suite(
+    paths: Sequence[str | Path],
+    *,
+    overrides: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    on: str = "local",
+    system: Mapping[str, str] | None = None,
+) -> Suite:
+    """The suite in `paths` (Taurus files, or one folder with a suite.yml); SuiteError says where, what and the fix.
+
+    `env` is what `--env` said, `system` the machine's environment (by default this process's).
+    """
+    if on not in PROVISIONING:
+        raise SuiteError(f"--on {on}: expected {' or '.join(PROVISIONING)}")
+    files = _suite_files(paths)
+    merged, used, warnings = _merged(files)
+    apply_overrides(merged, overrides)
+    source = " + ".join(file.name for file in files)
+    system = dict(os.environ if system is None else system)
+    door = Door(source, Environment(env or {}, _settings_env(merged, source), system))
+    folder = files[0].parent.resolve()
+    found = Files(folder, [*(file.parent.resolve() for file in used), Path.cwd()], door)
+    scenarios = Scenarios(merged.get("scenarios"), door, found)
+    toril = read_settings(door.environment.resolve_all(merged.get("toril")), source)
+    executions = read_executions(merged, scenarios, door, on)
+    criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, door, on)
+    toril = toril.model_copy(update={"split_data": _split_data(toril, found)})
+    for file in used:
+        found.add(file)
+    if files[0].name in SUITE_NAMES:
+        found.add_folder()
+    _warn_of_ignored(merged, door)
+    return Suite(
+        name=_name(files[0]),
+        source=source,
+        folder=folder,
+        files=found.sorted(),
+        executions=executions,
+        common=_common(merged, scenarios, env or {}),
+        criteria=criteria,
+        toril=toril,
+        ramp_up_exclude=_ramp_up_exclude(merged, door),
+        warnings=(*warnings, *door.warnings),
+    )
+
+
+def _suite_files(paths: Sequence[str | Path]) -> list[Path]:
+    """The files that are meant."""
+    if not paths:
+        raise SuiteError("no suite is named; give a Taurus file, or a folder with a suite.yml")
+    found = []
+    for written in paths:
+        path = Path(written)
+        if URL.match(str(written)):
+            raise SuiteError(f"{written} is an address, not a file; write a suite with `requests: [{written}]`")
+        if path.suffix.lower() in (".jmx", ".jtl", ".py"):
+            raise SuiteError(
+                f"{path} is a script, not a suite; write a suite.yml with `execution: [{{scenario: {path.name}}}]`"
+            )
+        try:
+            folder = path.is_dir()
+        except (OSError, ValueError):
+            folder = False
+        if not folder:
+            found.append(path)
+            continue
+        if len(paths) > 1:
+            raise SuiteError(
+                f"{path} is a folder, and suites in folders are not merged; give one folder, or files only"
+            )
+        inside = [path / name for name in SUITE_NAMES if (path / name).is_file()]
+        if not inside:
+            raise SuiteError(f"{path} has no suite.yml; add one, or name the Taurus file")
+        found.append(inside[0])
+    return found
+
+
+def _merged(files: Sequence[Path]) -> tuple[dict[str, Any], list[Path], list[str]]:
+    """The merged configuration, every file that went into it, and warnings."""
+    merged: dict[str, Any] = {}
+    used: list[Path] = []
+    warnings: list[str] = []
+
+    def add(path: Path, name: str) -> None:
+        documents, found = load(path, name)
+        for document in documents:
+            merge(merged, document)
+        used.append(path)
+        warnings.extend(found)
+
+    for file in files:
+        add(file, str(file) if file.parent == Path() else file.name)
+    included = [str(file) for file in files]
+    while "included-configs" in merged:
+        names = merged.pop("included-configs") or []
+        if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+            raise SuiteError(
+                f"{files[0].name}: included-configs is no list of files; write it like `included-configs: [base.yml]`"
+            )
+        if len(included) + len(names) > MOST_INCLUDES:
+            raise SuiteError(
+                f"{files[0].name}: included-configs names more than {MOST_INCLUDES} files; merge some of them"
+            )
+        fresh = [name for name in dict.fromkeys(names) if name not in included]
+        included += names
+        for name in fresh:
+            add(_included(name, files), name)
+    return merged, used, warnings
+
+
+def _included(name: str, files: Sequence[Path]) -> Path:
+    """Where bzt finds it: from the working folder, then from those of the suite's files."""
+    if URL.match(name):
+        raise SuiteError(
+            f"{files[0].name}: included-configs names the address {name[:80]}; download it beside the suite"
+        )
+    try:
+        for folder in (Path(), *(file.parent for file in files)):
+            path = folder / Path(name).expanduser()
+            if path.exists():
+                return path
+    except (OSError, ValueError, RuntimeError):
+        pass
+    raise SuiteError(f"{files[0].name}: included-configs names {name[:80]!r}, which does not exist; correct the path")
+
+
+def _settings(merged: Mapping[str, Any], source: str) -> dict[str, Any]:
+    settings = merged.get("settings")
+    if settings is not None and not isinstance(settings, dict):
+        raise SuiteError(f"{source}: settings is no mapping; write keys below it, such as `env: {{NAME: value}}`")
+    return settings or {}
+
+
+def _settings_env(merged: Mapping[str, Any], source: str) -> dict[str, Any]:
+    written = _settings(merged, source).get("env")
+    if written is None:
+        return {}
+    if not isinstance(written, dict) or any(isinstance(value, (dict, list)) for value in written.values()):
+        raise SuiteError(
+            f"{source}: settings.env is no mapping of names to texts; write it like `env: {{NAME: value}}`"
+        )
+    return written
+
+
+def _common(merged: Mapping[str, Any], scenarios: Scenarios, env: Mapping[str, str]) -> dict[str, Any]:
+    """What all workers share; `--env` stays a reference, so that its values are in the workers' environment only."""
+    common = {key: deepcopy(value) for key, value in merged.items() if key not in NOT_COMMON}
+    common["scenarios"] = {
+        name: {key: value for key, value in scenario.items() if key != "criteria"}
+        if isinstance(scenario, dict)
+        else scenario
+        for name, scenario in deepcopy(scenarios.named).items()
+    }
+    if env:
+        settings = common.setdefault("settings", None) or {}
+        common["settings"] = {
+            **settings,
+            "env": {**(settings.get("env") or {}), **{name: f"${{{name}}}" for name in env}},
+        }
+    return common
+
+
+def _ramp_up_exclude(merged: Mapping[str, Any], door: Door) -> bool:
+    written = _settings(merged, door.name).get("ramp-up-exclude", False)
+    if not isinstance(written, bool):
+        raise door.error("settings.ramp-up-exclude", repr(written)[:60], "write true or false")
+    return written
+
+
+def _split_data(toril: TorilSettings, files: Files) -> tuple[str, ...]:
+    return tuple(
+        files.find(name, f"toril.split-data[{index}]", kind="data file") for index, name in enumerate(toril.split_data)
+    )
+
+
+def _warn_of_ignored(merged: Mapping[str, Any], door: Door) -> None:
+    provisioning = merged.get("provisioning")
+    if provisioning not in (None, "local"):
+        door.warn("provisioning", f"({str(provisioning)[:40]}) is ignored: --on says where the workers run")
+    modules = merged.get("modules")
+    local = modules.get("local") if isinstance(modules, dict) else None
+    if isinstance(local, dict) and (local.get("sequential") or local.get("capacity")):
+        door.warn(
+            "modules.local",
+            "makes executions wait for each other, which the plan's times do not know; `delay` says when each starts",
+        )
+
+
+def _name(file: Path) -> str:
+    """The folder's name for a suite.yml, else the file's."""
+    stem = file.resolve().parent.name if file.name in SUITE_NAMES else file.stem
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.")[:60] or "suite"

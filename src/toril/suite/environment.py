@@ -1,0 +1,53 @@
+"""`${NAME}` in a suite: what `--env`, `settings.env` and the machine's environment say, in that order."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from toril.errors import SuiteError
+
+REFERENCE = re.compile(r"\$\{(.*?)\}")
+SYSTEM_REFERENCE = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z0-9_]+))")
+ROUNDS = 2  # how often bzt looks again at what came out
+LONGEST = 10_000  # characters
+
+
+class Environment:
+    """Resolves references in a text; a name that nobody knows is left as it stands (JMeter's own look the same)."""
+
+    def __init__(self, given: Mapping[str, str], settings: Mapping[str, Any], system: Mapping[str, str]) -> None:
+        self.system = system
+        written = {name: "" if value is None else self._expanded(str(value)) for name, value in settings.items()}
+        self.values = {**system, **written, **given}
+
+    def resolve(self, text: str) -> str:
+        """`text` with every known reference replaced."""
+        for _ in range(ROUNDS):
+            if "${" not in text:
+                break
+            text = self._limited(REFERENCE.sub(lambda match: self.values.get(match[1], match[0]), text))
+        return text
+
+    def resolve_all(self, value: Any) -> Any:
+        """`resolve` for every text in lists and mappings (their values; keys are never references)."""
+        if isinstance(value, str):
+            return self.resolve(value)
+        if isinstance(value, list):
+            return [self.resolve_all(item) for item in value]
+        if isinstance(value, dict):
+            return {key: self.resolve_all(item) for key, item in value.items()}
+        return value
+
+    def _expanded(self, text: str) -> str:
+        for _ in range(ROUNDS):
+            text = self._limited(
+                SYSTEM_REFERENCE.sub(lambda match: self.system.get(match[1] or match[2] or "", match[0]), text)
+            )
+        return text
+
+    def _limited(self, text: str) -> str:
+        if len(text) > LONGEST:
+            raise SuiteError(
+                f"settings.env: `{text[:40]}…` grows beyond {LONGEST:,} characters; shorten what it refers to"
+            )
+        return text

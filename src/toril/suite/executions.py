@@ -1,0 +1,226 @@
+"""Executions: how much of which scenario, with which executor; every load key typed."""
+
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from toril.errors import SuiteError
+from toril.suite.door import Door, shown
+from toril.suite.scenarios import Scenarios
+
+PROVED = ("jmeter", "locust", "apiritif")  # by tests that run them
+REFUSED = {
+    "ab": "counts HTTP errors as successes of 0 ms, so that no criterion could ever fail",
+    "siege": "rounds to 10 ms and counts HTTP errors as successes",
+}
+LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+PROVISIONING = {"local": "local", "fargate": "cloud"}  # the key of `concurrency: {local: 5, cloud: 1000}` that counts
+OURS = ("criteria", "locations", "locations-weighted", "start-at")  # keys that no worker sees
+MOST_EXECUTIONS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One execution with the whole run's load; `config` is its Taurus item with references in load keys resolved."""
+
+    name: str
+    index: int
+    executor: str
+    scenario: str  # a name under `scenarios`
+    concurrency: int | None  # None: a script's own load
+    throughput_rps: Fraction | None
+    iterations: int | None
+    steps: int | None
+    delay_s: float
+    ramp_up_s: float
+    hold_for_s: float
+    labels: tuple[str, ...]
+    locations: Mapping[str, Fraction]  # weights, or with `exact_workers` numbers of workers; empty: wherever the run is
+    exact_workers: bool
+    files: tuple[str, ...]  # data sources and files that it names
+    config: dict[str, Any]
+
+
+def read_executions(config: Mapping[str, Any], scenarios: Scenarios, door: Door, on: str) -> tuple[Execution, ...]:
+    """The suite's executions, in order."""
+    written = config.get("execution")
+    if isinstance(written, dict):
+        written = [written]
+    if not written:
+        raise SuiteError(
+            f"{door.name}: execution is missing; write what to run: `execution: [{{scenario: …, hold-for: 1m}}]`"
+        )
+    items = door.items(written, "execution", "execution: [{scenario: …}]")
+    if len(items) > MOST_EXECUTIONS:
+        raise door.error("execution", f"a list of {len(items):,}", f"a suite has at most {MOST_EXECUTIONS}")
+    reader = _Reader(config, scenarios, door, on)
+    found: list[Execution] = []
+    for index, item in enumerate(items):
+        path = f"execution[{index}]"
+        mapping = door.mapping(item, path, "{scenario: checkout, concurrency: 10, hold-for: 1m}")
+        found.append(reader.read(deepcopy(mapping), index, path, {execution.name for execution in found}))
+    return tuple(found)
+
+
+class _Reader:
+    def __init__(self, config: Mapping[str, Any], scenarios: Scenarios, door: Door, on: str) -> None:
+        self.scenarios, self.door, self.provisioning = scenarios, door, PROVISIONING[on]
+        self.locations = config.get("locations")  # Taurus: for executions that have none of their own
+        settings = config.get("settings")
+        self.default_executor = (settings.get("default-executor") if isinstance(settings, dict) else None) or "jmeter"
+        self.warned: set[str] = set()
+
+    def read(self, item: dict[str, Any], index: int, path: str, taken: set[str]) -> Execution:
+        executor = self._executor(item, path)
+        scenario = self.scenarios.of(item, path, executor)
+        self.scenarios.check_files(item, path)
+        durations = {key: self.door.seconds(item.get(key), f"{path}.{key}") for key in ("delay", "ramp-up", "hold-for")}
+        concurrency = self.door.whole(self._placed(item, "concurrency", path), f"{path}.concurrency")
+        throughput = self.door.number(self._placed(item, "throughput", path), f"{path}.throughput")
+        iterations = self.door.whole(item.get("iterations"), f"{path}.iterations")
+        steps = self.door.whole(item.get("steps"), f"{path}.steps")
+        timed = durations["ramp-up"] + durations["hold-for"] > 0
+        own_load = self._has_own_load(executor, scenario) and not (
+            concurrency or throughput or iterations or steps or timed
+        )
+        self._refuse_ignored(item, executor, throughput, steps, timed, path)
+        exact = item.get("locations-weighted") is False
+        locations = self._locations(item.get("locations", self.locations), f"{path}.locations", exact=exact)
+        load = {"concurrency": concurrency, "iterations": iterations, "steps": steps}
+        config = {key: value for key, value in item.items() if key not in OURS} | {
+            "executor": executor,
+            "scenario": scenario,
+        }
+        config |= {key: value for key, value in load.items() if key in item}
+        config |= {key: self.door.resolved(item[key], path, "") for key in durations if item.get(key) is not None}
+        if throughput is not None:
+            config["throughput"] = float(throughput) if throughput.denominator > 1 else int(throughput)
+        config = {key: value for key, value in config.items() if key not in (*load, "throughput") or value is not None}
+        if throughput is None:
+            config.pop("throughput", None)
+        return Execution(
+            name=_unused(scenario, taken),
+            index=index,
+            executor=executor,
+            scenario=scenario,
+            concurrency=None if own_load else concurrency or 1,
+            throughput_rps=throughput,
+            iterations=iterations or (None if timed or own_load else 1),  # Taurus: once, when nothing else bounds it
+            steps=steps,
+            delay_s=durations["delay"],
+            ramp_up_s=durations["ramp-up"],
+            hold_for_s=durations["hold-for"],
+            labels=self.scenarios.labels(scenario),
+            locations=locations,
+            exact_workers=exact,
+            files=self._files(config, scenario),
+            config=config,
+        )
+
+    def _executor(self, item: dict[str, Any], path: str) -> str:
+        executor = item.get("executor") or self.default_executor
+        executor = self.door.resolved(executor, f"{path}.executor", "name one")
+        if not isinstance(executor, str):
+            raise self.door.error(f"{path}.executor", f"{shown(executor)}, not a name", "write one such as jmeter")
+        if executor in REFUSED:
+            raise self.door.error(
+                f"{path}.executor", f"{shown(executor)}, which {REFUSED[executor]}", f"use {' or '.join(PROVED)}"
+            )
+        if executor == "locust" and item.get("master"):
+            fix = "leave `master` out: toril's workers share the load"
+            raise self.door.error(
+                f"{path}.master", "on, and then Locust records no percentiles and no response codes", fix
+            )
+        if executor not in PROVED and executor not in self.warned:
+            self.warned.add(executor)
+            self.door.warn(
+                f"{path}.executor",
+                f"is {shown(executor)}, not proved by toril's tests (those are {', '.join(PROVED)}): check its numbers",
+            )
+        return executor
+
+    def _placed(self, item: dict[str, Any], key: str, path: str) -> Any:
+        """The value, or the one for where it runs: `{local: 5, cloud: 1000}`."""
+        value = item.get(key)
+        if not isinstance(value, dict):
+            return value
+        unknown = set(value) - set(PROVISIONING.values())
+        if unknown:
+            raise self.door.error(
+                f"{path}.{key}",
+                f"{shown(value)}, with a place that is neither local nor cloud",
+                f"write `{key}: {{local: 5, cloud: 1000}}`",
+            )
+        if self.provisioning not in value:
+            self.door.warn(f"{path}.{key}", f"says nothing for `{self.provisioning}`, so Taurus' default counts")
+        return value.get(self.provisioning)
+
+    def _refuse_ignored(
+        self,
+        item: dict[str, Any],
+        executor: str,
+        throughput: Fraction | None,
+        steps: int | None,
+        timed: bool,
+        path: str,
+    ) -> None:
+        if executor == "locust" and (throughput or steps):
+            key = "throughput" if throughput else "steps"
+            raise self.door.error(
+                f"{path}.{key}", "set, which Locust ignores", "leave it out, pace in the script, or use jmeter"
+            )
+        if executor == "apiritif" and throughput:
+            raise self.door.error(f"{path}.throughput", "set, which Apiritif ignores", "leave it out, or use jmeter")
+        if throughput and not timed:
+            raise self.door.error(
+                f"{path}.throughput",
+                "set without ramp-up or hold-for, and then Taurus ignores it",
+                "add `hold-for: 1m`",
+            )
+        if item.get("start-at") is not None:
+            self.door.warn(f"{path}.start-at", "is ignored: toril starts all workers together; use `delay`")
+
+    def _has_own_load(self, executor: str, scenario: str) -> bool:
+        return executor == "jmeter" and bool(self.scenarios.named[scenario].get("script"))
+
+    def _locations(self, written: object, path: str, *, exact: bool) -> dict[str, Fraction]:
+        if written is None:
+            return {}
+        example = "locations: {eu-west-1: 1, us-east-1: 2}"
+        found: dict[str, Fraction] = {}
+        for raw, weight in self.door.mapping(written, path, example).items():
+            name = self.door.environment.resolve(raw)
+            if not LOCATION.fullmatch(name):
+                raise self.door.error(
+                    f"{path}.{raw[:60]}", "not a name for a location", "use letters, digits and . _ - (at most 63)"
+                )
+            number = self.door.whole(weight, f"{path}.{name}") if exact else self.door.number(weight, f"{path}.{name}")
+            if number:
+                found[name] = found.get(name, Fraction(0)) + number
+        if not found:
+            raise self.door.error(path, "without any weight above 0", f"write it like `{example}`")
+        return found
+
+    def _files(self, config: Mapping[str, Any], scenario: str) -> tuple[str, ...]:
+        listed: list[Any] = []
+        for holder, key in (
+            (config, "files"),
+            (self.scenarios.named[scenario], "files"),
+            (self.scenarios.named[scenario], "data-sources"),
+        ):
+            value = holder.get(key)
+            listed += value if isinstance(value, list) else []
+        paths = (item.get("path") if isinstance(item, dict) else item for item in listed)
+        return tuple(dict.fromkeys(path for path in paths if isinstance(path, str)))
+
+
+def _unused(scenario: str, taken: set[str]) -> str:
+    """The scenario's name, with #2, #3 … on repeats."""
+    name, number = scenario, 1
+    while name in taken:
+        number += 1
+        name = f"{scenario}#{number}"
+    return name

@@ -1,0 +1,129 @@
+"""The files of a suite: found the way bzt finds them, never outside the suite's folder."""
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from toril.suite.door import Door, shown
+from toril.suite.environment import REFERENCE
+
+MOST_FILES = (
+    500  # a folder with more, or larger, is taken for a repository: only the files that the suite names are copied
+)
+MOST_BYTES = 50 * 2**20
+NOT_A_SUITES = frozenset({"__pycache__", "node_modules", "venv", "site-packages", "jmeter.log", "bzt.log"})
+SUITE_NAMES = ("suite.yml", "suite.yaml", "suite.json")
+JMX_REFERENCE = re.compile(
+    r'<stringProp name="(?:filename|File\.path|BeanShellSampler\.filename)">([^<]{1,1000})</stringProp>'
+)
+LARGEST_JMX = 20 * 2**20
+URL = re.compile(r"https?://", re.IGNORECASE)
+
+
+class Files:
+    """What a suite names, as paths relative to its folder."""
+
+    def __init__(self, folder: Path, searched: Sequence[Path], door: Door) -> None:
+        self.folder = folder
+        self.searched = tuple(dict.fromkeys((folder, *searched)))
+        self.door = door
+        self.found: dict[Path, None] = {}
+
+    def add(self, path: Path) -> None:
+        """Take a file along if it lies in the folder."""
+        if (relative := self._inside(path)) is not None:
+            self.found[relative] = None
+
+    def find(self, written: object, path: str, *, kind: str) -> str:
+        """The file (or folder) named at `path` of the suite, relative to the suite's folder, and taken along.
+
+        A URL, or a name with a reference that only the engine knows, stays as it is written.
+        """
+        if not isinstance(written, str) or not written:
+            raise self.door.error(
+                path, f"{shown(written)}, not the path of a {kind}", "write one, relative to the suite's folder"
+            )
+        text = self.door.environment.resolve(written)
+        if URL.match(text):
+            self.door.warn(path, f"is an address: each worker downloads {shown(text)} for itself")
+            return written
+        if REFERENCE.search(text):
+            if kind == "script":
+                self.door.resolved(written, path, "write the script's path")
+            return written
+        there = self.existing(text)
+        if there is None:
+            raise self.door.error(
+                path,
+                f"{shown(text)}, a {kind} that does not exist in {self.folder}",
+                "correct the path, or add the file",
+            )
+        relative = self._inside(there)
+        if relative is None:
+            raise self.door.error(
+                path, f"{shown(text)}, outside the suite's folder {self.folder}", "move the file into it"
+            )
+        self._take(there, relative)
+        return relative.as_posix()
+
+    def existing(self, text: str) -> Path | None:
+        """The first place that has it: the suite's folder, those of the other files, where the command was called."""
+        for folder in self.searched:
+            try:
+                path = folder / Path(text).expanduser()
+                if path.exists():
+                    return path
+            except (OSError, ValueError, RuntimeError):  # too long, a NUL character, nobody's home
+                return None
+        return None
+
+    def _inside(self, path: Path) -> Path | None:
+        try:
+            return path.resolve().relative_to(self.folder)
+        except (OSError, ValueError, RuntimeError):
+            return None
+
+    def _take(self, there: Path, relative: Path) -> None:
+        if there.is_dir():
+            for file in _below(there.resolve()) or ():
+                self.add(file)
+            return
+        self.found[relative] = None
+        if there.suffix.lower() == ".jmx" and there.stat().st_size <= LARGEST_JMX:
+            for name in JMX_REFERENCE.findall(there.read_text(errors="replace")):
+                for folder in (there.parent, self.folder):
+                    if not REFERENCE.search(name) and (folder / name.strip()).is_file():
+                        self.add(folder / name.strip())
+
+    def add_folder(self) -> None:
+        """Everything in the folder, if it is the size of a suite: scripts import and open what no suite names."""
+        files = _below(self.folder)
+        if files is None:
+            self.door.warn(
+                "the folder",
+                f"holds over {MOST_FILES} files or {MOST_BYTES // 2**20} MiB: only files that the suite names are copied",
+            )
+            return
+        for file in files:
+            self.add(file)
+
+    def sorted(self) -> tuple[Path, ...]:
+        return tuple(sorted(self.found))
+
+
+def _below(folder: Path) -> Iterable[Path] | None:
+    """The regular files below a folder, hidden ones and caches left out; None when there are too many."""
+    files: list[Path] = []
+    size = 0
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in NOT_A_SUITES)
+        for name in sorted(names):
+            path = Path(parent, name)
+            if name.startswith(".") or name in NOT_A_SUITES or not path.is_file():
+                continue
+            size += path.stat().st_size
+            files.append(path)
+            if len(files) > MOST_FILES or size > MOST_BYTES:
+                return None
+    return files

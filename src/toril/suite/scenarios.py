@@ -1,0 +1,151 @@
+"""Scenarios: named, inline or a bare script; their files and the labels of their requests."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from toril.suite.door import Door, nearest, shown
+from toril.suite.files import Files
+
+NESTED = ("do", "then", "else", "once", "setup", "teardown", "requests")  # keys of blocks that hold requests
+BLOCKS = (
+    "if",
+    "once",
+    "loop",
+    "while",
+    "foreach",
+    "transaction",
+    "include-scenario",
+    "action",
+    "set-variables",
+    "setup",
+    "teardown",
+)
+DEEPEST_INCLUDE = 20
+
+
+class Scenarios:
+    """The suite's `scenarios`, checked once each; inline ones are added under a name of their own."""
+
+    def __init__(self, written: object, door: Door, files: Files) -> None:
+        self.door, self.files = door, files
+        self.named: dict[str, Any] = (
+            {} if written is None else door.mapping(written, "scenarios", "scenarios: {checkout: {requests: […]}}")
+        )
+        self.checked: set[str] = set()
+
+    def of(self, item: dict[str, Any], path: str, executor: str) -> str:
+        """The name of an execution's scenario, which then stands under `scenarios`."""
+        written = item.get("scenario")
+        path = f"{path}.scenario"
+        if isinstance(written, str) and written:
+            name = written if written in self.named else self.door.environment.resolve(written)
+            if name not in self.named:
+                name = self._script(name, path)
+        elif isinstance(written, dict) and written:
+            script = written.get("script")
+            stem = PurePosixPath(script).name if isinstance(script, str) and script else executor
+            name = self._added(stem, written)
+        else:
+            raise self.door.error(
+                path, f"{shown(written)}, not a scenario", f"name one, or a script; {nearest('', self.named)}"
+            )
+        if name not in self.checked:
+            self.checked.add(name)
+            self._check(name, f"scenarios.{name}" if written == name else path)
+        return name
+
+    def _script(self, text: str, path: str) -> str:
+        if self.files.existing(text) is None and not text.lower().startswith(("http://", "https://")):
+            self.door.resolved(text, path, "name a scenario or a script")
+            raise self.door.error(path, f"{shown(text)}, neither a scenario nor a file", nearest(text, self.named))
+        script = self.files.find(text, path, kind="script")
+        return self._added(PurePosixPath(script).name, {"script": script})
+
+    def _added(self, stem: str, scenario: dict[str, Any]) -> str:
+        name, number = stem, 1
+        while name in self.named and self.named[name] != scenario:
+            number += 1
+            name = f"{stem}-{number}"
+        self.named[name] = scenario
+        return name
+
+    def _check(self, name: str, path: str) -> None:
+        scenario = self.door.mapping(self.named[name], path, "{script: load.jmx}, or {requests: […]}")
+        if scenario.get("script") is not None:
+            scenario["script"] = self.files.find(scenario["script"], f"{path}.script", kind="script")
+        self._check_listed(scenario, "data-sources", path, "data source")
+        self._check_listed(scenario, "files", path, "file")
+        requests = scenario.get("requests")
+        if isinstance(requests, str):
+            return  # some executors read them from a file or a script of their own
+        for request, where in _walked(requests, f"{path}.requests"):
+            self._check_request(request, where)
+
+    def _check_listed(self, holder: dict[str, Any], key: str, path: str, kind: str) -> None:
+        """Files listed as texts or as `{path: …}`."""
+        if holder.get(key) is None:
+            return
+        items = self.door.items(holder[key], f"{path}.{key}", "[users.csv]")
+        for index, item in enumerate(items):
+            where = f"{path}.{key}[{index}]"
+            if isinstance(item, dict):
+                item["path"] = self.files.find(item.get("path"), f"{where}.path", kind=kind)
+            else:
+                items[index] = self.files.find(item, where, kind=kind)
+
+    def check_files(self, execution: dict[str, Any], path: str) -> None:
+        """An execution's own `files`."""
+        self._check_listed(execution, "files", path, "file")
+
+    def _check_request(self, request: Any, path: str) -> None:
+        if not isinstance(request, dict):
+            return
+        if request.get("body-file"):
+            request["body-file"] = self.files.find(request["body-file"], f"{path}.body-file", kind="file")
+        uploads = request.get("upload-files")
+        for index, upload in enumerate(uploads if isinstance(uploads, list) else ()):
+            if isinstance(upload, dict):
+                upload["path"] = self.files.find(upload.get("path"), f"{path}.upload-files[{index}].path", kind="file")
+        scripts = request.get("jsr223")
+        for index, script in enumerate(scripts if isinstance(scripts, list) else [scripts]):
+            if isinstance(script, dict) and script.get("script-file"):
+                script["script-file"] = self.files.find(
+                    script["script-file"], f"{path}.jsr223[{index}].script-file", kind="file"
+                )
+
+    def labels(self, name: str) -> tuple[str, ...]:
+        """The labels of generated requests and transactions; none where a script names them."""
+        found: dict[str, None] = {}
+        self._collect(name, found, 0)
+        return tuple(found)
+
+    def _collect(self, name: str, found: dict[str, None], depth: int) -> None:
+        scenario = self.named.get(name)
+        if depth > DEEPEST_INCLUDE or not isinstance(scenario, dict) or scenario.get("script"):
+            return
+        for request, _ in _walked(scenario.get("requests"), ""):
+            if isinstance(request, str):
+                found[self.door.environment.resolve(request)] = None
+            elif isinstance(request.get("include-scenario"), str):
+                self._collect(request["include-scenario"], found, depth + 1)
+            elif "transaction" in request:
+                found[self.door.environment.resolve(str(request["transaction"]))] = None
+            elif not any(key in request for key in BLOCKS):
+                label = next((request[key] for key in ("label", "url", "cmd") if request.get(key) is not None), None)
+                if label is not None:
+                    found[self.door.environment.resolve(str(label))] = None
+
+
+def _walked(requests: Any, path: str) -> Iterator[tuple[Any, str]]:
+    """Each request and block (text or mapping), those inside blocks as well."""
+    if not isinstance(requests, list):
+        return
+    for index, request in enumerate(requests):
+        where = f"{path}[{index}]"
+        if isinstance(request, str):
+            yield request, where
+        elif isinstance(request, dict):
+            yield request, where
+            for key in NESTED:
+                yield from _walked(request.get(key), f"{where}.{key}")

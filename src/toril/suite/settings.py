@@ -1,0 +1,110 @@
+"""The `toril:` block of a suite: our own settings, so an unknown key is an error with the nearest known name."""
+
+import difflib
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from toril.errors import SuiteError
+from toril.grammar import duration_s
+
+MOST_WORKERS = 1000
+
+
+def _duration(value: object) -> float:
+    try:
+        seconds = float(duration_s(value))
+    except ValueError:
+        raise ValueError("no duration; write it like 30s, 5m or 2h") from None
+    return seconds
+
+
+def _share(value: object) -> float:
+    """`90%`, or a fraction up to 1, as a fraction."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        try:
+            fraction = float(value.strip()[:-1]) / 100
+        except ValueError:
+            raise ValueError("no percentage; write it like 90%") from None
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        fraction = float(value)
+    else:
+        raise ValueError("no percentage; write it like 90%")
+    if not 0 < fraction <= 1:
+        raise ValueError("not above 0% and at most 100%; write it like 90%")
+    return fraction
+
+
+def _sequence(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Duration = Annotated[float, BeforeValidator(_duration)]
+Percentage = Annotated[float, BeforeValidator(_share)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_sequence)]
+
+
+class Block(BaseModel):
+    """Keys are written with hyphens."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=lambda name: name.removesuffix("_s").replace("_", "-")
+    )
+
+
+class WorkerSize(Block):
+    """What one worker gets on Fargate."""
+
+    cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 2048  # CPU units; those that Fargate knows
+    memory: int = Field(default=4096, ge=512, le=122_880)  # MiB
+    arch: Literal["arm64", "x86_64"] = "arm64"
+    spot: bool = False
+
+
+class Regression(Block):
+    """How a duet of base and head is judged."""
+
+    margin: Percentage = 0.03
+    blocks: int = Field(default=10, ge=2, le=1000)
+    labels: Texts = ()
+
+
+class TorilSettings(Block):
+    """Everything under `toril:`."""
+
+    workers: int | None = Field(default=None, ge=1, le=MOST_WORKERS)
+    worker: WorkerSize = WorkerSize()
+    max_duration_s: Duration | None = None
+    graceful_stop_s: Duration = 30.0
+    split_data: Texts = ()
+    quorum: Percentage = 1.0
+    gate: bool = False
+    secrets: dict[str, str] = Field(default_factory=dict)
+    criteria: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_sequence)] = ()
+    regression: Regression | None = None
+
+
+def read_settings(block: object, name: str) -> TorilSettings:
+    """The settings in a suite's `toril:` block (None when it has none); messages call the suite `name`."""
+    if block is None:
+        return TorilSettings()
+    if not isinstance(block, dict):
+        raise SuiteError(f"{name}: toril is no mapping; write keys below it, such as `workers: 2`")
+    try:
+        return TorilSettings.model_validate(block)
+    except ValidationError as invalid:
+        error = invalid.errors(include_url=False, include_context=False)[0]
+        path = ".".join(("toril", *(str(part)[:60] for part in error["loc"])))
+        if error["type"] == "extra_forbidden":
+            raise SuiteError(f"{name}: {path} is unknown; {_nearest(error['loc'])}") from None
+        message = error["msg"].removeprefix("Value error, ")
+        what = message if ";" in message else f"wrong: {message[0].lower()}{message[1:]}; correct it"
+        raise SuiteError(f"{name}: {path} is {what} (it is {str(error['input'])[:60]!r})") from None
+
+
+def _nearest(location: tuple[int | str, ...]) -> str:
+    blocks: dict[str, type[BaseModel]] = {"worker": WorkerSize, "regression": Regression}
+    block = blocks.get(str(location[0]), TorilSettings) if len(location) > 1 else TorilSettings
+    known = [field.alias or name for name, field in block.model_fields.items()]
+    found = difflib.get_close_matches(str(location[-1])[:60].lower(), known, n=1, cutoff=0.5)
+    return f"did you mean `{found[0]}`?" if found else f"known are {', '.join(known)}"
