@@ -3,12 +3,14 @@
 import math
 from fractions import Fraction
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 
 from toril.histogram import Histogram, highest_us, lowest_us
 
 CONFIDENCE = 0.95
+EXACT_VARIANCE = 100_000  # beyond it the binomial is normal to within a rank, by which the interval is then widened
 
 
 def rank_of(percent: float, samples: int) -> int:
@@ -28,8 +30,12 @@ def quantile_ranks(percent: float, samples: int, confidence: float = CONFIDENCE)
     share = percent / 100
     if samples < 1 or not 0 < share < 1:
         return None, None
-    first, tail = _binomial(samples, share)
     beyond = (1 - confidence) / 2
+    if samples * share * (1 - share) > EXACT_VARIANCE:
+        middle = samples * share
+        reach = NormalDist().inv_cdf(1 - beyond) * math.sqrt(middle * (1 - share))
+        return math.floor(middle - reach) - 1, math.ceil(middle + reach) + 2
+    first, tail = _binomial(samples, share)
     below = np.cumsum(tail)  # below[i] = P(B <= first + i)
     above = np.cumsum(tail[::-1])[::-1]  # above[i] = P(B >= first + i)
     lower = first + int(np.searchsorted(below, beyond, side="right"))  # the first B that is not rare enough
@@ -54,7 +60,7 @@ def quantile_interval(
 def _binomial(samples: int, share: float) -> tuple[int, np.ndarray[tuple[int], np.dtype[np.float64]]]:
     """P(B = first), P(B = first + 1) … for every B that is not all but impossible."""
     middle = min(samples, round(samples * share))
-    reach = math.ceil(12 * math.sqrt(samples * share * (1 - share))) + 60
+    reach = math.ceil(10 * math.sqrt(samples * share * (1 - share))) + 60
     first, last = max(0, middle - reach), min(samples, middle + reach)
     odds = math.log(share) - math.log1p(-share)
     steps = np.arange(first, last, dtype=np.float64)  # from each B to the next

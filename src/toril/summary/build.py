@@ -1,0 +1,234 @@
+"""Builds the summary from the merged timeline. Durations are integer µs; what was not measured is null."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+from toril.histogram import highest_us, lowest_us
+from toril.records import Plan
+from toril.stats import quantile_interval
+from toril.summary.completeness import Completeness
+from toril.summary.load import SteadyLoad, planned_rps, planned_users, steady_load
+from toril.timeline import Slice, Stats, Timeline
+
+SCHEMA = "toril.summary/1"
+PERCENTILES = {
+    "p50": 50.0, "p75": 75.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9, "p99_99": 99.99
+}  # fmt: skip
+SATURATED_FOR_S = 5  # a generator at 90 % of its CPU or of one core for so many seconds in a row is saturated
+
+
+def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, started_at: float | None) -> dict[str, Any]:
+    """The summary of a run: all samples, or the steady ones when the plan leaves the ramp-up out."""
+    seconds = timeline.select().seconds
+    duration_s = seconds[-1] + 1 if seconds else (timeline.last_second or -1) + 1
+    loads = steady_load(plan, timeline, completeness.stopped_at_s)
+    builder = _Builder(plan, timeline, duration_s)
+    locations = tuple(dict.fromkeys((*plan.locations, *timeline.locations())))
+    return {
+        "schema": SCHEMA,
+        "run_id": plan.run_id,
+        "suite": plan.suite,
+        "tags": dict(plan.tags),
+        "started_at": _moment(started_at),
+        "duration_s": duration_s,
+        "window": dict(zip(("from_s", "to_s"), builder.window(), strict=True)),
+        "workers": {
+            "planned": len(completeness.planned),
+            "reported": len(completeness.reported),
+            "lost": [{"worker": worker, "reason": reason} for worker, reason in completeness.lost],
+            "damaged_files": list(completeness.damaged),
+            "unreadable_records": max(timeline.unreadable, completeness.unreadable_records),
+        },
+        "load": _load(loads),
+        "generators": _generators(timeline),
+        "labels": builder.labels(histogram=True),
+        "executions": {name: {"labels": builder.labels(execution=name)} for name in _executions(plan, timeline)},
+        "locations": {name: {"labels": builder.labels(location=name)} for name in locations},
+        "series": _series(plan, timeline, duration_s, locations),
+    }
+
+
+class _Builder:
+    """The figures of labels, in the window that is judged."""
+
+    def __init__(self, plan: Plan, timeline: Timeline, duration_s: int) -> None:
+        self._plan, self._timeline, self._duration_s = plan, timeline, duration_s
+        self._steady = True if plan.ramp_up_exclude else None
+
+    def window(self, execution: str | None = None) -> tuple[float, float]:
+        """From and to, in seconds since the start signal: the whole run or its steady time."""
+        chosen = [one for one in self._plan.executions if execution in (None, one.name)]
+        if not self._steady or not chosen:
+            return 0.0, float(self._duration_s)
+        start = min(one.steady_from_s for one in chosen)
+        end = min(float(self._duration_s), max(one.steady_to_s for one in chosen))
+        return start, max(start, end)
+
+    def labels(
+        self, execution: str | None = None, location: str | None = None, histogram: bool = False
+    ) -> dict[str, Any]:
+        """The figures of all requests and of every label that has samples there, or unfinished requests."""
+        start, end = self.window(execution)
+        executions = () if execution is None else (execution,)
+        found = {}
+        hung = {label for _, _, label in self._timeline.unfinished()}
+        for label in ("", *sorted({*self._timeline.labels(), *hung} - {""})):
+            view = self._timeline.select(label, executions, location, self._steady)
+            stats = view.total
+            if stats.samples or stats.unfinished or not label:
+                failed = self._timeline.select(label, executions, location, self._steady, ok=False).total
+                found[label] = self._figures(view, stats, failed, end - start, histogram)
+        return found
+
+    def _figures(self, view: Slice, stats: Stats, failed: Stats, seconds: float, histogram: bool) -> dict[str, Any]:
+        figures: dict[str, Any] = {
+            "kind": self._timeline.kind_of(view.label) if view.label else "request",
+            "samples": stats.samples,
+            "failures": stats.failures,
+            "failures_share": stats.failures / stats.samples if stats.samples else None,
+            "unfinished": stats.unfinished,
+            "bytes": stats.bytes,
+            "rps": round(stats.samples / seconds, 3) if seconds > 0 else None,
+            "resolution_us": self._resolution(view),
+            "response_us": _times(stats, intervals=True),
+            "failed_response_us": _times(failed) if failed.samples else None,
+            "ttfb_us": _mean(stats.ttfb_mean_us, stats.ttfb_count),
+            "connect_us": _mean(stats.connect_mean_us, stats.connect_count),
+            "rc": dict(sorted(stats.rc.items())),
+            "errors": [
+                {"message": message, "rc": rc, "count": count}
+                for (message, rc), count in sorted(stats.errors.items(), key=lambda item: (-item[1], item[0]))
+            ],
+        }
+        if histogram:
+            pairs = zip(stats.response.buckets.tolist(), stats.response.counts.tolist(), strict=True)
+            figures["histogram"] = [[lowest_us(bucket), highest_us(bucket), count] for bucket, count in pairs]
+        return figures
+
+    def _resolution(self, view: Slice) -> int:
+        """The coarsest resolution among the executions that the label comes from."""
+        executions = {
+            series.execution
+            for _, series in self._timeline.series()
+            if view.label in ("", series.label) and (not view.executions or series.execution in view.executions)
+        }
+        known = self._timeline.resolution_us
+        return max((known[name] for name in executions or view.executions if name in known), default=1)
+
+
+def _times(stats: Stats, intervals: bool = False) -> dict[str, Any]:
+    some = stats.samples > 0
+    times: dict[str, Any] = {
+        "min": stats.min_us if some else None,
+        "mean": round(stats.mean_us) if some else None,
+        "stdev": round(stats.stdev_us) if some else None,
+        **{name: stats.percentile(percent) if some else None for name, percent in PERCENTILES.items()},
+        "max": stats.max_us if some else None,
+    }
+    if intervals:
+        times["interval"] = {
+            name: list(quantile_interval(stats.response, percent)) for name, percent in PERCENTILES.items()
+        }
+    return times
+
+
+def _mean(mean_us: float | None, samples: int) -> dict[str, Any] | None:
+    return None if mean_us is None else {"mean": round(mean_us), "samples": samples}
+
+
+def _executions(plan: Plan, timeline: Timeline) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*(execution.name for execution in plan.executions), *timeline.executions())))
+
+
+def _load(loads: tuple[SteadyLoad, ...]) -> dict[str, Any]:
+    """Requested and achieved, in all and by execution; each execution counts in its own steady time."""
+
+    def both(chosen: tuple[SteadyLoad, ...]) -> dict[str, Any]:
+        return {
+            "requested": {
+                "virtual_users": _total([load.requested_users for load in chosen]),
+                "rps": _total([load.requested_rps for load in chosen]),
+            },
+            "achieved": {
+                "virtual_users": _total([load.achieved_users for load in chosen]),
+                "rps": _total([load.achieved_rps for load in chosen]),
+            },
+        }
+
+    by_execution = {
+        load.execution: {**both((load,)), "steady": {"from_s": load.from_s, "to_s": load.to_s}} for load in loads
+    }
+    return {**both(loads), "executions": by_execution}
+
+
+def _total(values: list[Any]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(sum(known), 3) if known else None
+
+
+def _generators(timeline: Timeline) -> dict[str, Any]:
+    """The worst of all load generators, and each of them."""
+    workers = timeline.health()
+    health = workers.values()
+    return {
+        "cpu_max": max((worker.cpu_max for worker in health), default=None),
+        "busiest_core_max": max((worker.busiest_core_max for worker in health), default=None),
+        "memory_max_bytes": max((worker.memory_max_bytes for worker in health), default=None),
+        "throttled_s": round(sum(worker.throttled_s for worker in health), 3) if workers else None,
+        "saturated": [name for name, worker in workers.items() if worker.longest_above_s >= SATURATED_FOR_S],
+        "workers": {
+            name: {
+                "cpu_max": worker.cpu_max,
+                "cpu_mean": worker.cpu_mean,
+                "busiest_core_max": worker.busiest_core_max,
+                "memory_max_bytes": worker.memory_max_bytes,
+                "throttled_s": worker.throttled_s,
+                "longest_above_s": worker.longest_above_s,
+                "first_above_s": worker.first_above_s,
+            }
+            for name, worker in workers.items()
+        },
+    }
+
+
+def _series(plan: Plan, timeline: Timeline, duration_s: int, locations: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Every second of the run, whether anything was measured in it or not."""
+    everything, places = timeline.select(), {name: timeline.select(location=name) for name in locations}
+    users = everything.virtual_users_curve(duration_s)
+    users_of = {name: view.virtual_users_curve(duration_s) for name, view in places.items()}
+    series = []
+    for second in range(duration_s):
+        stats = everything.second(second)
+        middle = second + 0.5
+        limits = [rps for execution in plan.executions if (rps := planned_rps(execution, middle)) is not None]
+        of_locations = {}
+        for name, view in places.items():
+            part = stats if len(places) == 1 else view.second(second)
+            of_locations[name] = {
+                "samples": part.samples,
+                "failures": part.failures,
+                "virtual_users": users_of[name][second],
+                "p95_us": part.percentile(95) if part.samples else None,
+            }
+        series.append(
+            {
+                "second": second,
+                "samples": stats.samples,
+                "failures": stats.failures,
+                "bytes": stats.bytes,
+                "virtual_users": users[second],
+                "planned_users": round(sum(planned_users(execution, middle) for execution in plan.executions)),
+                "planned_rps": round(math.fsum(limits), 3) if limits else None,
+                **{f"p{q}_us": stats.percentile(q) if stats.samples else None for q in (50, 95, 99)},
+                "locations": of_locations,
+            }
+        )
+    return series
+
+
+def _moment(started_at: float | None) -> str | None:
+    """An ISO 8601 time of day in UTC, to the millisecond."""
+    if started_at is None:
+        return None
+    return datetime.fromtimestamp(started_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,46 @@
+"""What came in of what should have, and what is known of the circumstances."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from toril.records import Exit, Stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completeness:
+    """Everything but the measurements themselves that decides whether they can be trusted."""
+
+    planned: tuple[str, ...]  # the workers of the plan
+    reported: tuple[str, ...] = ()  # those that left their exit.json and were not lost
+    lost: tuple[tuple[str, str], ...] = ()  # worker, why: ended without a word, failed, was never ready
+    damaged: tuple[str, ...] = ()  # each an interval file that is missing or cannot be read, in words
+    exits: Mapping[str, Exit] = field(default_factory=dict)  # by worker: its last word
+    stop: Stop | None = None  # who ended the load early
+    started_at: float | None = None  # the start signal; None when there was none
+    clock_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # by worker: offset, uncertainty
+
+    @property
+    def complete(self) -> bool:
+        """Every planned worker reported, and every file it wrote was read."""
+        return not self.lost and not self.damaged and set(self.reported) >= set(self.planned)
+
+    @property
+    def stopped_at_s(self) -> float | None:
+        """When the load was ended early, in seconds since the start signal."""
+        if self.stop is None or self.started_at is None:
+            return None
+        return max(0.0, self.stop.at - self.started_at)
+
+    @property
+    def unreadable_records(self) -> int:
+        """Records that engines wrote and workers could not read."""
+        return sum(record.unreadable_records for record in self.exits.values())
+
+    @property
+    def lateness_s(self) -> dict[tuple[str, str], float]:
+        """By worker and execution: the first sample's start against its schedule."""
+        return {
+            (worker, execution): late
+            for worker, record in self.exits.items()
+            for execution, late in record.first_sample_lateness_s.items()
+        }

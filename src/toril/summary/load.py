@@ -1,0 +1,76 @@
+"""The load that was planned, second by second, and the load that was reached in steady time."""
+
+import math
+from dataclasses import dataclass
+
+from toril.records import Plan, PlannedExecution
+from toril.timeline import Timeline
+
+EDGE_S = 1  # left out at both ends of steady time: users are still being started, or are leaving already
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SteadyLoad:
+    """Planned and achieved load of one execution in the whole seconds of its steady time, less one at each end."""
+
+    execution: str
+    requested_users: int | None
+    requested_rps: float | None
+    from_s: int
+    to_s: int  # exclusive; from_s when there was no such second
+    achieved_users: float | None = None
+    achieved_rps: float | None = None
+
+
+def planned_users(execution: PlannedExecution, at_s: float) -> float:
+    """Virtual users that should be active then; an execution without a hold goes on until its iterations are done."""
+    return (execution.concurrency or 0) * _height(execution, at_s)
+
+
+def planned_rps(execution: PlannedExecution, at_s: float) -> float | None:
+    """The throughput then; None where it is not limited."""
+    return None if execution.throughput_rps is None else execution.throughput_rps * _height(execution, at_s)
+
+
+def steady_load(plan: Plan, timeline: Timeline, stopped_at_s: float | None = None) -> tuple[SteadyLoad, ...]:
+    """Every execution's load in its steady time, as far as that lies before an early stop."""
+    return tuple(_steady(execution, timeline, stopped_at_s) for execution in plan.executions)
+
+
+def _steady(execution: PlannedExecution, timeline: Timeline, stopped_at_s: float | None) -> SteadyLoad:
+    first = math.ceil(execution.steady_from_s) + EDGE_S
+    end = first
+    if math.isfinite(execution.steady_to_s):
+        end = math.floor(min(execution.steady_to_s, math.inf if stopped_at_s is None else stopped_at_s)) - EDGE_S
+    load = SteadyLoad(
+        execution=execution.name,
+        requested_users=execution.concurrency,
+        requested_rps=execution.throughput_rps,
+        from_s=first,
+        to_s=max(first, end),
+    )
+    seconds = load.to_s - load.from_s
+    if seconds == 0:
+        return load
+    view = timeline.select(executions=(execution.name,))
+    return SteadyLoad(
+        execution=load.execution,
+        requested_users=load.requested_users,
+        requested_rps=load.requested_rps,
+        from_s=load.from_s,
+        to_s=load.to_s,
+        achieved_users=sum(view.virtual_users_curve(end)[first:]) / seconds,
+        achieved_rps=view.window(first, end - 1).samples / seconds,
+    )
+
+
+def _height(execution: PlannedExecution, at_s: float) -> float:
+    """The part of the full load, 0 … 1: nothing, a ramp or stairs, the hold, nothing."""
+    since = at_s - execution.delay_s
+    if since < 0 or at_s >= execution.steady_to_s:
+        return 0.0
+    if since >= execution.ramp_up_s:
+        return 1.0
+    if execution.steps:
+        return (math.floor(since / execution.ramp_up_s * execution.steps) + 1) / execution.steps
+    return since / execution.ramp_up_s
