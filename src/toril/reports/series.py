@@ -21,15 +21,15 @@ def charts(bundle: Bundle) -> dict[str, Any]:
         _chart(
             "Virtual users",
             "",
-            _line("planned", "planned", seconds, lambda s: s.get("planned_users"), steps=True),
             _line("running", "first", seconds, lambda s: s.get("virtual_users"), steps=True),
+            _line("planned", "planned", seconds, lambda s: s.get("planned_users"), steps=True),
         ),
         _chart(
             "Requests per second",
             "/s",
-            _line("planned", "planned", seconds, lambda s: s.get("planned_rps"), steps=True),
             _line("all", "first", seconds, lambda s: s.get("samples")),
             *(_of_location(name, place, seconds, "samples", 1) for place, name in enumerate(places)),
+            _line("planned", "planned", seconds, lambda s: s.get("planned_rps"), steps=True),
         ),
         _chart(
             "Response times",

@@ -1,0 +1,169 @@
+"""A small shop to test: products, a cart, a checkout, in SQLite. Standard library only.
+
+python service.py                      prints the address that it listens on
+SLOW=400 ERRORS=5 python service.py    checkouts take 400 ms longer, 5 % of all requests answer 503
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+KINDS = ("lamp", "chair", "table", "mug", "rug", "clock", "shelf", "plant")
+PRODUCTS = 1000
+SCHEMA = """
+PRAGMA journal_mode = WAL;
+CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT NOT NULL, price_cents INTEGER NOT NULL);
+CREATE TABLE carts (id INTEGER PRIMARY KEY, product INTEGER NOT NULL REFERENCES products, quantity INTEGER NOT NULL);
+CREATE TABLE orders (id INTEGER PRIMARY KEY, cart INTEGER NOT NULL REFERENCES carts, total_cents INTEGER NOT NULL);
+CREATE INDEX products_by_name ON products (name);
+"""
+
+Answer = tuple[int, Any]
+
+
+class Shop(ThreadingHTTPServer):
+    """One thread a connection, one database connection a thread."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, address: tuple[str, int], database: Path, slow_ms: float, errors_percent: float) -> None:
+        self.database = database
+        self.slow_ms = slow_ms
+        self.errors_percent = errors_percent
+        with sqlite3.connect(database) as connection:
+            connection.executescript(SCHEMA)
+            connection.executemany(
+                "INSERT INTO products VALUES (?, ?, ?)",
+                [(n, f"{KINDS[n % len(KINDS)]} {n}", 500 + 7 * n) for n in range(1, PRODUCTS + 1)],
+            )
+        connection.close()
+        super().__init__(address, Handler)
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Shop
+    protocol_version = "HTTP/1.1"  # keeps connections open
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body leave together
+
+    def setup(self) -> None:
+        super().setup()
+        self.db = sqlite3.connect(self.server.database, timeout=10)
+        self.db.execute("PRAGMA synchronous = NORMAL")
+
+    def finish(self) -> None:
+        self.db.close()
+        super().finish()
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_POST(self) -> None:
+        self.answer()
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if random.random() * 100 < self.server.errors_percent:
+            code, found = 503, {"error": "the shop is closed for a moment"}
+        else:
+            try:
+                code, found = self.route(body)
+            except (ValueError, KeyError, TypeError):
+                code, found = 400, {"error": "that is not what this address takes"}
+        data = json.dumps(found).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def route(self, body: bytes) -> Answer:
+        url = urlsplit(self.path)
+        match self.command, url.path.strip("/").split("/"):
+            case "GET", ["products"]:
+                page = int(parse_qs(url.query).get("page", ["0"])[0])
+                return 200, self.products("ORDER BY id LIMIT 20 OFFSET ?", 20 * page)
+            case "GET", ["search"]:
+                name = parse_qs(url.query)["q"][0]
+                return 200, self.products(
+                    "WHERE name >= ? AND name < ? ORDER BY price_cents LIMIT 20", name, name + "~"
+                )
+            case "GET", ["product", number]:
+                found = self.products("WHERE id = ?", int(number))
+                return (200, found[0]) if found else (404, {"error": "no such product"})
+            case "POST", ["cart"]:
+                wanted = json.loads(body)
+                return 201, {
+                    "cart": self.write(
+                        "INSERT INTO carts (product, quantity) VALUES (?, ?)", wanted["product"], wanted["quantity"]
+                    )
+                }
+            case "POST", ["checkout"]:
+                return self.checkout(json.loads(body)["cart"])
+        return 404, {"error": "no such page"}
+
+    def products(self, rest: str, *values: Any) -> list[dict[str, Any]]:
+        rows = self.db.execute(f"SELECT id, name, price_cents FROM products {rest}", values)  # noqa: S608 - `rest` is ours
+        return [{"id": number, "name": name, "price_cents": price} for number, name, price in rows]
+
+    def checkout(self, cart: int) -> Answer:
+        time.sleep(self.server.slow_ms / 1000)
+        found = self.db.execute(
+            "SELECT price_cents * quantity FROM carts JOIN products ON products.id = product WHERE carts.id = ?",
+            (cart,),
+        ).fetchone()
+        if found is None:
+            return 404, {"error": "no such cart"}
+        return 201, {"order": self.write("INSERT INTO orders (cart, total_cents) VALUES (?, ?)", cart, found[0])}
+
+    def write(self, statement: str, *values: Any) -> int | None:
+        with self.db:
+            return self.db.execute(statement, values).lastrowid
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing: a line a request would be the slowest part of the shop."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
+    parser.add_argument(
+        "--slow", type=float, default=float(os.environ.get("SLOW") or 0), help="ms added to each checkout"
+    )
+    parser.add_argument(
+        "--errors", type=float, default=float(os.environ.get("ERRORS") or 0), help="percent answered 503"
+    )
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end with the program that started this one")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        tempfile.TemporaryDirectory(prefix="shop-") as folder,
+        Shop(("127.0.0.1", options.port), Path(folder, "shop.db"), options.slow, options.errors) as shop,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
+        if options.until_stdin_closes:
+            threading.Thread(target=end_with_stdin, args=(shop,), daemon=True).start()
+        print(f"http://127.0.0.1:{shop.server_address[1]}", flush=True)
+        shop.serve_forever(poll_interval=0.1)
+
+
+def end_with_stdin(shop: Shop) -> None:
+    sys.stdin.read()
+    shop.shutdown()
+
+
+if __name__ == "__main__":
+    main()

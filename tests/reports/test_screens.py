@@ -1,0 +1,145 @@
+import doctest
+import io
+
+import pytest
+from rich.console import Console
+
+from tests.reports import examples
+from toril.figures import LiveFigures, LocationFigures
+from toril.reports import RunRow, live, plan_text, runs_table, wording
+
+FIGURES = LiveFigures(
+    run_id="r1",
+    phase="running",
+    elapsed_s=12.4,
+    planned_s=30,
+    virtual_users=10,
+    planned_users=12,
+    rps=98.44,
+    p50_us=18_400,
+    p95_us=51_200,
+    p99_us=88_700,
+    samples=1200,
+    failures=3,
+    lag_s=1.4,
+    workers_ready=2,
+    workers_planned=2,
+    locations=tuple(
+        LocationFigures(location=name, virtual_users=5, rps=49.2, p95_us=50_000, samples=600)
+        for name in ("madrid", "sevilla")
+    ),
+)
+
+
+class Clock:
+    """Time that only tests move."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+def test_the_examples_in_wording_are_right():
+    assert doctest.testmod(wording).failed == 0
+
+
+@pytest.mark.parametrize("value_us", [0, 1, 999, 1000, 9_999, 99_999, 999_999, 9_999_999, 10**10])
+def test_a_time_is_never_shown_below_the_resolution_of_the_record(value_us):
+    shown = wording.time(value_us, 1000)
+
+    assert "." not in shown or shown.endswith(" s")
+
+
+def test_the_plan_shows_load_division_and_criteria():
+    text = plan_text.render(examples.plan(warnings=("`services` is left to bzt",)))
+
+    for part in (
+        "shop: 2 workers in 2 locations, 30 s of load",
+        "madrid-1",
+        "sevilla-1",
+        "5 users",
+        "p95 of checkout>250ms",
+        "suite.yml: reporting[0].criteria[0]",
+        "steady load only",
+        "note: `services` is left to bzt",
+    ):
+        assert part in text
+
+
+def test_a_plan_without_criteria_says_that_nothing_is_judged():
+    assert "no criteria" in plan_text.render(examples.plan(criteria=()))
+
+
+def test_runs_are_listed_with_what_is_known_of_them():
+    text = runs_table.render(
+        [
+            RunRow(run_id="r2", suite="shop", state="running", workers=2),
+            RunRow(run_id="r1", suite="shop", state="passed", workers=2, summary=examples.summary(), tags={"pr": "7"}),
+        ]
+    )
+
+    assert "· running" in text
+    assert "✔ passed" in text
+    assert "51.2 ms" in text
+    assert "pr=7" in text
+
+
+def test_an_empty_store_says_how_to_fill_it():
+    assert "toril run SUITE" in runs_table.render([])
+
+
+def shown(console_is_terminal: bool, *steps: tuple[float, LiveFigures], quiet: bool = False) -> str:
+    """What a live view prints when it is given figures at these times."""
+    file, clock = io.StringIO(), Clock()
+    console = Console(file=file, width=80, force_terminal=console_is_terminal)
+    with live.view(console, quiet=quiet, clock=clock) as view:
+        for at, figures in steps:
+            clock.time = at
+            view.show(figures)
+    return file.getvalue()
+
+
+def test_without_a_terminal_there_is_a_line_every_five_seconds():
+    text = shown(False, *((at / 2, FIGURES) for at in range(25)))
+
+    assert text.splitlines() == 3 * [
+        "running 12/30 s, 10/12 VUs, 98.4 req/s, p50 18.4 ms, p95 51.2 ms, p99 88.7 ms, 1,200 requests, 3 failed"
+    ]
+
+
+def test_a_new_phase_is_told_at_once():
+    text = shown(False, (0, LiveFigures(workers_ready=1, workers_planned=2)), (1, FIGURES))
+
+    assert text.splitlines()[0] == "preparing: 1 of 2 workers ready"
+    assert len(text.splitlines()) == 2
+
+
+def test_a_note_is_told_once():
+    noted = LiveFigures(phase="running", notes=("worker a-1 lost",))
+
+    assert shown(False, (0, noted), (1, noted), (6, noted)).count("! worker a-1 lost") == 1
+
+
+def test_on_a_terminal_there_is_a_line_a_location_and_the_total():
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(live.table(FIGURES))
+    text = console.export_text()
+
+    for part in ("running", "12 s of 30 s", "madrid", "sevilla", "all", "10 of 12", "98.4", "51.2 ms", "newest sample"):
+        assert part in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_live_table_leaves_the_terminal_clean():
+    text = shown(True, (0, FIGURES), (1, FIGURES))
+
+    assert "\x1b[?25h" in text  # the cursor is back
+
+
+def test_quiet_is_quiet():
+    assert shown(False, (0, FIGURES), quiet=True) == shown(True, (0, FIGURES), quiet=True) == ""
