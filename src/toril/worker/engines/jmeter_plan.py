@@ -3,16 +3,19 @@
 - Transactions report themselves *and* their requests (JMeter can also hide the requests in their transaction).
 - bzt's ConcurrencyThreadGroup gives way to JMeter's own ThreadGroup where both mean the same: the former cuts off the
   requests in flight when a test ends, the latter lets them finish.
-- The plan waits at the gate. A timer in a thread group without threads delays nothing, but JMeter tells every element that the
-  test starts, one after the other, before it starts any thread; the timer's BeanShell script (`GATE_SCRIPT`) takes its
-  time over that. Unlike a sampler in a setUp group it needs no thread, is in nobody's scope, and setUp groups of the
-  suite wait as well.
+- The plan waits at the gate. A timer in a thread group without threads delays nothing, but JMeter tells every element
+  that the test starts, one after the other, before it starts any thread; the timer's BeanShell script (`GATE_SCRIPT`)
+  takes its time over that. Unlike a sampler in a setUp group it needs no thread and is in nobody's scope, and the
+  suite's own setUp groups wait as well.
 """
 
 from pathlib import Path
+from typing import Any
 
 from bzt.jmx import JMX
 from lxml import etree
+
+Tree = Any  # lxml's; what XPath finds in one has no better type
 
 GATE_PROPERTY = "beanshell.timer.init"  # the file that JMeter reads into every BeanShell timer
 CONCURRENCY_GROUP = "com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroup"
@@ -141,10 +144,10 @@ def gate_script(*, parked: Path, gate: Path, inherited: str | None, length_s: fl
 
 def rewrite(path: Path, *, plain_groups: bool) -> None:
     """Change the plan at `path` as the module's text says; `plain_groups` when bzt, not the suite, chose the groups."""
-    plan = etree.parse(path)
+    plan: Tree = etree.parse(path)
     show_requests_of_transactions(plan)
     for included in _included(plan, path.parent):
-        part = etree.parse(included)
+        part: Tree = etree.parse(included)
         show_requests_of_transactions(part)
         part.write(included, encoding="UTF-8", xml_declaration=True)
     if plain_groups:
@@ -154,17 +157,17 @@ def rewrite(path: Path, *, plain_groups: bool) -> None:
     plan.write(path, encoding="UTF-8", xml_declaration=True)
 
 
-def show_requests_of_transactions(plan: "etree._ElementTree") -> None:
+def show_requests_of_transactions(plan: Tree) -> None:
     for controller in plan.iter("TransactionController"):
         for old in controller.xpath("*[@name='TransactionController.parent']"):
             controller.remove(old)
         controller.append(JMX._bool_prop("TransactionController.parent", False))
 
 
-def _included(plan: "etree._ElementTree", folder: Path) -> list[Path]:
+def _included(plan: Tree, folder: Path) -> list[Path]:
     """The plans that this one includes, and those that they include."""
     found: list[Path] = []
-    queue = [plan]
+    queue: list[Tree] = [plan]
     while queue:
         for name in queue.pop().xpath("//IncludeController/stringProp[@name='IncludeController.includepath']/text()"):
             path = (folder / name).resolve()
@@ -174,7 +177,7 @@ def _included(plan: "etree._ElementTree", folder: Path) -> list[Path]:
     return found
 
 
-def _prefer_plain_groups(plan: "etree._ElementTree") -> None:
+def _prefer_plain_groups(plan: Tree) -> None:
     for group in list(plan.iter(CONCURRENCY_GROUP)):
         values = {child.get("name"): child.text for child in group}
         if values.get("Iterations") or values.get("ThreadGroup.on_sample_error") not in PLAIN_ON_ERROR:
@@ -191,8 +194,8 @@ def _prefer_plain_groups(plan: "etree._ElementTree") -> None:
         group.getparent().replace(group, plain)
 
 
-def _outlast_the_groups(plan: "etree._ElementTree") -> None:
-    """The schedule of bzt's throughput timer begins at a whole second, up to one too early: let it go on for one more."""
+def _outlast_the_groups(plan: Tree) -> None:
+    """bzt's throughput timer counts from a whole second, up to one too early: let it go on for one more."""
     for schedule in plan.xpath(
         f"//{JMX.THR_TIMER}[@testname='Throughput_Limiter']/collectionProp[@name='load_profile']"
     ):
@@ -207,7 +210,7 @@ def _number(text: str | None) -> int | str:
     return int(text) if text.isdigit() else text
 
 
-def _add_gate(plan: "etree._ElementTree") -> None:
+def _add_gate(plan: Tree) -> None:
     top = plan.getroot().find("hashTree/hashTree")
     group = JMX.get_thread_group(concurrency=1, testname="toril: the gate")
     group.tag = "PostThreadGroup"

@@ -1,0 +1,194 @@
+"""Apiritif: the suite's own test scripts, or its requests as the script that bzt generates.
+
+bzt's own record has whole milliseconds, addresses for labels and no transactions; here Apiritif runs in a wrapper of
+ours (`apiritif_wrapper.py`) that writes its own rows in microseconds. The generated script tells the wrapper the
+suite's labels through transactions whose names begin with a mark.
+"""
+
+import ast
+import importlib.util
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from bzt import TaurusConfigError, ToolError
+from bzt.engine import ScenarioExecutor
+from bzt.modules._apiritif.executor import ApiritifNoseExecutor
+from bzt.modules._apiritif.generator import ApiritifScriptGenerator
+from bzt.requests_model import IncludeScenarioBlock
+
+from toril.worker.engines import Batch, Station, tail_of
+from toril.worker.engines.csv_tail import CsvTail
+
+WRAPPER = Path(__file__).with_name("apiritif_wrapper.py")
+REQUEST_MARK = "toril-request:"  # these three are the wrapper's as well
+GROUP_MARK = "toril-group:"
+COLUMNS = ("started_us", "response_us", "ttfb_us", "bytes", "users", "kind", "label", "ok", "rc", "message")
+NUMBERS = 5  # how many of them are
+
+
+def settings(worker_index: int) -> dict[str, Any]:
+    """Module settings that the suite's own may change."""
+    return {"dry-install": True}
+
+
+class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no types
+    """bzt's generator, with every request inside a marked transaction named by its label.
+
+    A status of 400 or more fails a request, unless the suite says `auto-assert-ok: false` or which status it wants.
+    (bzt does so only for scenarios with a default address, and even if the suite wants another status.)
+    """
+
+    checks_status = True
+
+    def _gen_transaction(self, trans_conf: Any, transaction_class: str = "apiritif.smart_transaction") -> Any:
+        transaction = super()._gen_transaction(trans_conf, transaction_class)
+        if isinstance(trans_conf, IncludeScenarioBlock) or "transaction" not in trans_conf.config:
+            call = transaction.items[0].context_expr  # bzt's own, around a scenario or a single request
+            call.args = [self._marked(GROUP_MARK, call.args[0])]
+        return transaction
+
+    def _gen_http_request(self, req: Any) -> list[Any]:
+        body = super()._gen_http_request(req)
+        checks = [one for one in req.config.get("assert", []) if isinstance(one, dict)]
+        wanted = any(one.get("subject") == "http-code" for one in checks)
+        if self.checks_status and req.url and not wanted:
+            body.insert(1, ast.Expr(_call("response", "assert_ok")))
+        label = self._marked(REQUEST_MARK, self._gen_expr(req.label))
+        item = ast.withitem(context_expr=_call("apiritif", "transaction", label), optional_vars=None)
+        return [ast.With(items=[item], body=body)]
+
+    @staticmethod
+    def _marked(mark: str, name: Any) -> ast.BinOp:
+        return ast.BinOp(left=ast.Constant(mark, kind=""), op=ast.Add(), right=name)
+
+
+def _call(of: str, method: str, *arguments: Any) -> ast.Call:
+    function = ast.Attribute(value=ast.Name(id=of, ctx=ast.Load()), attr=method, ctx=ast.Load())
+    return ast.Call(func=function, args=list(arguments), keywords=[])
+
+
+class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
+    """bzt's Apiritif executor as an Engine."""
+
+    parks: ClassVar[bool] = True
+    single_threaded: ClassVar[bool] = True
+    resolution_us: ClassVar[int] = 1
+    station: Station
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._generated: str | None = None
+        self._tail = CsvTail(Path(), COLUMNS)
+        self._users: int | None = None
+        self._asked_to_end = False
+        self._unfinished: Counter[str] = Counter()
+
+    def prepare(self) -> None:
+        if self.execution.get("test-mode", "apiritif") != "apiritif":
+            raise TaurusConfigError("The apiritif executor runs API tests; for a browser use executor: selenium")
+        scenario = self.get_scenario()
+        if not scenario.get("script") and scenario.get("requests"):
+            self._generated = self._generate(scenario)
+        super().prepare()
+        self._tail = CsvTail(self.station.folder / "rows.csv", COLUMNS)
+
+    def install_required_tools(self) -> None:
+        """bzt asks pip at each start, and then installs what it has; importing is what counts."""
+        if importlib.util.find_spec("apiritif") is None:
+            raise ToolError("Apiritif is not installed beside bzt; install the extra: toril[worker]")
+
+    def get_script_path(self, required: bool = False, scenario: Any = None) -> str | None:
+        return self._generated or super().get_script_path(required, scenario)
+
+    def _generate(self, scenario: Any) -> str:
+        filename: str = self.engine.create_artifact("test_requests", ".py")
+        checks_status = scenario.get("auto-assert-ok", True)
+        scenario["auto-assert-ok"] = False  # bzt's way would be first
+        builder = Generator(scenario, self.label, executor=self, test_mode="apiritif")
+        builder.checks_status = checks_status
+        builder.verbose = False
+        builder.build_source_code()
+        builder.save(filename)
+        return filename
+
+    def startup(self) -> None:
+        load = self.get_load()
+        told = {
+            "folder": str(self.station.folder),
+            "test": self.script,
+            "generated": self._generated is not None,
+            "concurrency": load.concurrency or 1,
+            "iterations": load.iterations or 0,
+            "ramp_up_s": load.ramp_up or 0,
+            "hold_for_s": load.hold or 0,
+            "steps": load.steps or 0,
+            "graceful_stop_s": self.station.graceful_stop_s,
+        }
+        path = self.station.folder / "apiritif.json"
+        path.write_text(json.dumps(told))
+        interpreter = self.settings.get("interpreter", sys.executable)
+        self.process = self._execute([interpreter, "-P", str(WRAPPER), str(path)])
+
+    def check(self) -> bool:
+        return self.process.poll() is not None
+
+    def post_process(self) -> None:
+        ScenarioExecutor.post_process(self)
+
+    def end(self, within_s: float) -> None:
+        """Apiritif looks for this file before each iteration, our wrapper before each request."""
+        self._asked_to_end = True
+        path = Path(self.engine.graceful_files[self.process.pid])
+        new = path.with_name(path.name + ".new")
+        new.write_text(repr(within_s))
+        new.replace(path)
+
+    def batches(self, final: bool) -> Iterator[Batch]:
+        for columns in self._tail.read(final):
+            numbers = [np.fromiter(map(int, column), np.int64, len(column)) for column in columns[:NUMBERS]]
+            kinds = np.array(columns[NUMBERS], dtype=object)
+            users = numbers[NUMBERS - 1][kinds != "unfinished"]
+            if len(users):
+                self._users = int(users[-1])
+            self._unfinished.update(columns[NUMBERS + 1][row] for row in np.flatnonzero(kinds == "unfinished").tolist())
+            samples = (kinds == "request") | (kinds == "transaction")
+            if samples.any():
+                yield _batch(numbers, columns, samples)
+
+    def virtual_users(self) -> int | None:
+        return self._users
+
+    def unfinished(self) -> Mapping[str, int]:
+        return self._unfinished
+
+    def unreadable(self) -> int:
+        return self._tail.unreadable
+
+    def failure(self) -> str | None:
+        code = self.process.poll() if self.process else None
+        if not code or self._asked_to_end:
+            return None
+        return f"Apiritif ended with exit code {code}: {tail_of(getattr(self.stderr, 'name', None))}"
+
+
+def _batch(numbers: list[Any], columns: list[tuple[str, ...]], samples: Any) -> Batch:
+    started_us, response_us, ttfb_us, size, _ = (column[samples] for column in numbers)
+    kind, label, ok, rc, message = (np.array(column, dtype=object)[samples] for column in columns[NUMBERS:])
+    return Batch(
+        started_s=started_us / 1e6,
+        completed_s=(started_us + response_us) / 1e6,
+        label=label,
+        kind=kind,
+        ok=ok == "1",
+        rc=rc,
+        message=message,
+        response_us=response_us,
+        ttfb_us=ttfb_us,
+        connect_us=np.full(len(label), -1, np.int64),
+        bytes=size,
+    )

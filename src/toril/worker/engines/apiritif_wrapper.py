@@ -1,0 +1,319 @@
+"""Apiritif's own process: parks it, times each request itself, writes a row for each, and ends it request by request.
+
+Started by path (`python -P apiritif_wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder, test,
+generated, concurrency, iterations, ramp_up_s, hold_for_s, steps, graceful_stop_s. In the folder it
+writes `rows.csv`; duplicated for its reader in `apiritif.py`: the columns and the marks.
+
+What is a sample: a request made through Apiritif, redirects included, from its sending to the end of its body. An
+assertion about its response, which comes later, can still fail it; its row is written when its test or smart
+transaction ends. A transaction is one of its own kind when it has requests inside; without any, it or the test is what is measured,
+as in Taurus. An exception that no request accounts for is a failed transaction named after its test.
+"""
+
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,assignment,method-assign"
+
+import csv
+import json
+import logging
+import os
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+import apiritif
+import requests
+from apiritif import loadgen, store, thread
+from apiritif.utils import NormalShutdown, graceful
+
+REQUEST_MARK = "toril-request:"
+GROUP_MARK = "toril-group:"
+COLUMNS = ("started_us", "response_us", "ttfb_us", "bytes", "users", "kind", "label", "ok", "rc", "message")
+FLUSH_S = 0.1
+EXIT_MARGIN_S = 0.5  # before the time to end is over
+GATE_POLL_S = 0.005
+MESSAGE_CHARS = 500
+OVER = "the load is over"
+
+
+class Sample:
+    """A row in the making."""
+
+    __slots__ = ("bytes", "kind", "label", "message", "ok", "rc", "response_us", "started_us", "ttfb_us")
+
+    def __init__(self, kind, label, started_s, took_s, *, ok=True, rc="", message="", ttfb_s=-1e-6, size=0) -> None:
+        self.kind, self.label, self.ok, self.rc, self.message = kind, label, ok, rc, message
+        self.started_us, self.response_us = round(started_s * 1e6), max(0, round(took_s * 1e6))
+        self.ttfb_us, self.bytes = round(ttfb_s * 1e6), size
+
+    def fail(self, message) -> None:
+        if self.ok:
+            self.ok, self.message = False, str(message).split("\n")[0][:MESSAGE_CHARS]
+
+
+class Frame:
+    """A transaction that has begun."""
+
+    __slots__ = ("name", "samples")
+
+    def __init__(self, name) -> None:
+        self.name = name
+        self.samples = []  # of the requests inside, also those of inner transactions
+
+
+class User(threading.local):
+    """What one thread is doing."""
+
+    def __init__(self) -> None:
+        self.pending = []  # samples whose test has not ended
+        self.responses = {}  # id of a response → (the response, its sample)
+        self.frames = []
+        self.sent = None  # (started_s, took_s, ttfb_s) of the last request
+        self.depth = 0
+        with RECORDS.lock:
+            RECORDS.users.append(self.__dict__)
+
+
+class Records:
+    """The writer in Apiritif's terms (`add`, `concurrency`), for all threads."""
+
+    def __init__(self, folder) -> None:
+        self.lock = threading.Lock()
+        self.users = []  # the namespaces of all threads' `User`
+        self.in_flight = {}  # thread → (label, started_s)
+        self.concurrency = 0
+        self._told = 0
+        self._file = (folder / "rows.csv").open("w", encoding="utf-8", newline="")
+        self._csv = csv.writer(self._file, lineterminator="\n")
+        self._csv.writerow(COLUMNS)
+        self._rows = []
+
+    def add(self, sample, test_count, success_count) -> None:
+        """Apiritif's test (or smart transaction) has ended: its samples are what they are."""
+        if str(sample.error_msg or "").startswith(OVER):
+            pass  # cut short, no failure
+        elif not USER.pending:
+            USER.pending.append(
+                Sample(
+                    "request", sample.test_case, sample.start_time, sample.duration or 0, ok=sample.status == "PASSED"
+                )
+            )
+            USER.pending[-1].message = str(sample.error_msg or "")[:MESSAGE_CHARS]
+        elif sample.status != "PASSED" and sample.error_msg and all(one.ok for one in USER.pending):
+            USER.pending.append(Sample("transaction", sample.test_case, sample.start_time, sample.duration or 0))
+            USER.pending[-1].fail(sample.error_msg)
+        self.settle(USER.__dict__)
+
+    def settle(self, user) -> None:
+        """Write what a thread has recorded."""
+        with self.lock:
+            for one in user["pending"]:
+                numbers = (one.started_us, one.response_us, one.ttfb_us, one.bytes, self.concurrency)
+                self._rows.append((*numbers, one.kind, one.label, int(one.ok), one.rc, one.message))
+            user["pending"].clear()
+            user["responses"].clear()
+
+    def flush(self) -> None:
+        with self.lock:
+            if self._told != self.concurrency:
+                self._told = self.concurrency
+                self._rows.append((0, 0, -1, 0, self.concurrency, "users", "", 1, "", ""))
+            rows, self._rows = self._rows, []
+            self._csv.writerows(rows)
+            self._file.flush()
+
+    def finish(self) -> None:
+        """Everything that is known, whatever threads are still doing; what they are waiting for is unfinished."""
+        for user in list(self.users):
+            self.settle(user)
+        with self.lock:
+            for label, started_s in self.in_flight.values():
+                self._rows.append((round(started_s * 1e6), 0, -1, 0, 0, "unfinished", label, 0, "", ""))
+        self.flush()
+
+
+class Recorder:
+    """What Apiritif tells its recorder, in place of its list of events."""
+
+    def __init__(self, *, generated) -> None:
+        self.generated = generated
+
+    def record_http_request(self, method, address, request, response, session) -> None:
+        size = len(response.content) + sum(len(name) + len(value) + 4 for name, value in response.headers.items())
+        self._request(address, str(response.status_code), size, response)
+
+    def record_http_request_failure(self, method, address, request, exception, session) -> None:
+        if not isinstance(exception, NormalShutdown):
+            self._request(address, type(exception).__name__, 0, None).fail(exception)
+
+    def _request(self, address, rc, size, response):
+        started_s, took_s, ttfb_s = USER.sent or (time.time(), 0, -1e-6)
+        USER.sent = None
+        sample = Sample("request", label_of(address), started_s, took_s, rc=rc, ttfb_s=ttfb_s, size=size)
+        USER.pending.append(sample)
+        for frame in USER.frames:
+            frame.samples.append(sample)
+        if response is not None:
+            USER.responses[id(response)] = (response, sample)
+        return sample
+
+    def record_assertion(self, assertion_name, target_response, extras) -> None: ...
+
+    def record_assertion_failure(self, assertion_name, target_response, failure_message) -> None:
+        found = USER.responses.get(id(target_response))
+        if found is not None:
+            found[1].fail(failure_message)
+
+    def record_transaction_start(self, tran) -> None:
+        USER.frames.append(Frame(tran.name))
+
+    def record_transaction_end(self, tran) -> None:
+        frame = USER.frames.pop() if USER.frames else Frame(tran.name)
+        message = str(tran.error_message or "")
+        if message.startswith(NormalShutdown.__name__):
+            return  # cut short by the end of the load
+        failed = tran.success is False
+        if self.generated and frame.name.startswith((REQUEST_MARK, GROUP_MARK)):
+            if failed and frame.name.startswith(REQUEST_MARK):
+                self._failed_request(frame, tran, message)
+            return
+        kind = "transaction" if frame.samples else "request"
+        rc = str(tran.response_code() or "")
+        sample = Sample(kind, frame.name, tran.start_time(), tran.duration(), rc=rc)
+        if failed:
+            sample.fail(message)
+        elif not all(one.ok for one in frame.samples):
+            sample.fail("a request of the transaction failed")
+        USER.pending.append(sample)
+
+    def _failed_request(self, frame, tran, message) -> None:
+        """What followed the response (an extraction, say) failed, or what came before the sending."""
+        if not frame.samples:
+            label = frame.name[len(REQUEST_MARK) :]
+            frame.samples.append(Sample("request", label, tran.start_time(), 0, rc=message.split(":")[0]))
+            USER.pending.append(frame.samples[0])
+        if all(one.ok for one in frame.samples):
+            frame.samples[-1].fail(message)
+
+
+def label_of(address):
+    """The suite's label in a generated script, the address in others."""
+    if USER.frames and USER.frames[-1].name.startswith(REQUEST_MARK):
+        return USER.frames[-1].name[len(REQUEST_MARK) :]
+    return address
+
+
+class Load:
+    """When requests may be sent: until the end of the load."""
+
+    def __init__(self, told) -> None:
+        self.length_s = told["ramp_up_s"] + told["hold_for_s"]
+        self.ends_at = float("inf")
+        self.kill_at = float("inf")
+        self.ending = False
+        self._graceful_stop_s = told["graceful_stop_s"]
+
+    def begin(self, at) -> None:
+        if self.length_s:
+            self.ends_at = at + self.length_s
+            self.kill_at = self.ends_at + self._graceful_stop_s
+
+    def admit(self) -> None:
+        """NormalShutdown, with which Apiritif ends a test, when the load is over."""
+        if self.over():
+            raise NormalShutdown(OVER)
+
+    def over(self) -> bool:
+        return self.ending or time.time() >= self.ends_at
+
+    def watch(self) -> bool:
+        """Look whether the load has to end early; True when nothing more can be waited for."""
+        if not self.ending and graceful():
+            self.ending = True
+            within_s = float(Path(os.environ["GRACEFUL"]).read_text() or 0)
+            self.kill_at = min(self.kill_at, time.time() + within_s - EXIT_MARGIN_S)
+        return (self.over() and not RECORDS.in_flight) or time.time() >= self.kill_at
+
+
+def timed(send):
+    """`requests.Session.send`, timed around the whole chain of redirects."""
+
+    def send_and_time(session, request, **kwargs):
+        if USER.depth:
+            return send(session, request, **kwargs)
+        LOAD.admit()
+        started_s, clock = time.time(), time.perf_counter()
+        ttfb_s = -1e-6
+        ident = threading.get_ident()
+        RECORDS.in_flight[ident] = (label_of(request.url), started_s)
+        USER.depth += 1
+        try:
+            response = send(session, request, **kwargs)
+            ttfb_s = sum(one.elapsed.total_seconds() for one in (*response.history, response))
+            return response
+        finally:
+            USER.sent = (started_s, time.perf_counter() - clock, ttfb_s)
+            USER.depth -= 1
+            del RECORDS.in_flight[ident]
+
+    return send_and_time
+
+
+def main() -> int:
+    test = Path(TOLD["test"]).absolute()
+    sys.path[:0] = [str(Path.cwd()), str(test.parent)]
+    logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
+    recorder = Recorder(generated=TOLD["generated"])
+    for name in dir(recorder):
+        if name.startswith("record_"):
+            setattr(apiritif.recorder, name, getattr(recorder, name))
+    requests.Session.send = timed(requests.Session.send)
+    __import__(test.stem)  # a script that does not load fails here, before the worker is ready
+    failed = []
+    users = threading.Thread(target=run_users, args=(str(test), failed), daemon=True)
+    wait_at_gate(Path(TOLD["folder"]))
+    users.start()
+    while users.is_alive() and not LOAD.watch():
+        users.join(FLUSH_S)
+        RECORDS.flush()
+    RECORDS.finish()
+    if failed:
+        sys.stderr.write(failed[0])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1 if failed else 0)  # threads that sleep, or wait for a response that nobody wants any more
+
+
+def wait_at_gate(folder) -> None:
+    (folder / "parked").touch()
+    gate = folder / "gate"
+    while not gate.exists():
+        time.sleep(GATE_POLL_S)
+    at = float(gate.read_text())
+    time.sleep(max(0.0, at - time.time()))
+    LOAD.begin(at)
+
+
+def run_users(test, failed) -> None:
+    """Apiritif's own worker with its threads, in this process; its records are ours."""
+    params = loadgen.Params()
+    params.concurrency, params.iterations, params.steps = TOLD["concurrency"], TOLD["iterations"], TOLD["steps"]
+    params.ramp_up, params.hold_for, params.tests = TOLD["ramp_up_s"], TOLD["hold_for_s"], [test]
+    params.report = os.devnull
+    thread.set_total(params.concurrency)
+    try:
+        worker = loadgen.Worker(params)
+        store.writer = RECORDS
+        loadgen.import_plugins()
+        worker.map(worker.run_nose, list(worker._get_thread_params()))
+    except BaseException:
+        failed.append(traceback.format_exc())
+
+
+if __name__ == "__main__":
+    TOLD = json.loads(Path(sys.argv[1]).read_text())
+    RECORDS = Records(Path(TOLD["folder"]))
+    USER = User()
+    LOAD = Load(TOLD)
+    sys.exit(main())
