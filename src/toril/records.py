@@ -29,7 +29,7 @@ class Record(BaseModel):
             found = json.loads(data)
             schema = found.pop("schema", None) if isinstance(found, dict) else None
             if schema != cls.SCHEMA:
-                raise StoreError(f"{where}: schema {schema!r}, expected {cls.SCHEMA!r}; was it written by another version?")
+                raise StoreError(f"{where}: schema {schema!r}, expected {cls.SCHEMA!r}; it is of another version")
             return cls.model_validate(found)
         except (ValueError, ValidationError, RecursionError) as error:
             raise StoreError(f"{where} is damaged: {str(error).splitlines()[0]}") from error
@@ -176,7 +176,7 @@ class Exit(Record):
 
 
 class End(Record):
-    """What only the coordinator saw of a run: why workers were lost. Without it a worker that left no exit is lost too."""
+    """What only the coordinator saw of a run: why workers were lost."""
 
     SCHEMA: ClassVar[str] = "toril.end/1"
     at: float

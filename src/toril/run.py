@@ -1,5 +1,6 @@
 """The whole story of a run, from a suite to a verdict; every other file is reached from here."""
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from toril.clock import Clock
-from toril.coordinator.collect import collect, collected
+from toril.coordinator.collect import collect, completeness_of
 from toril.coordinator.drive import STEP_S, Coordinator
+from toril.coordinator.live import Fold
 from toril.coordinator.protocol import Kill
 from toril.errors import InfrastructureError, OptionError
 from toril.figures import LiveFigures
@@ -21,7 +23,7 @@ from toril.records import Plan, Stop, run_key
 from toril.reports import Bundle, render
 from toril.store import Store
 from toril.suite import Suite, read_suite
-from toril.summary import summarise
+from toril.summary import Completeness, summarise
 from toril.verdict import judge
 
 
@@ -80,22 +82,44 @@ def run(
                 (launcher.kill if isinstance(action, Kill) else launcher.terminate)(action.worker)
             view.show(coordinator.figures())
             clock.sleep(STEP_S)
-    coordinator.finish()
-    aborted = coordinator.state.abort_reason
-    if aborted and not interrupts:
-        raise InfrastructureError(f"the run could not start: {aborted}")
-    bundle = conclude(store, coordinator)
-    return Judged(bundle=bundle, interrupted=bool(interrupts))
-
-
-def conclude(store: Store, coordinator: Coordinator) -> Bundle:
-    """Merge, summarise, judge; write what every report is made of."""
-    plan, timeline = coordinator.plan, coordinator.fold.timeline
-    completeness = collected(coordinator.fold, coordinator.state.start, coordinator.state.stop, coordinator.state.lost)
-    return _bundle(store, plan, timeline, completeness, coordinator.state.start.at if coordinator.state.start else None)
+    state = coordinator.finish()
+    if state.abort_reason and not interrupts:
+        raise InfrastructureError(f"run {plan.run_id} could not start: {state.abort_reason}")
+    completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost)
+    return Judged(bundle=_judged(store, coordinator.fold, completeness), interrupted=bool(interrupts))
 
 
 def judge_again(store: Store, run_id: str) -> Bundle:
     """Merge, summarise and judge a stored run from its files alone."""
-    fold, start, completeness = collect(store, run_id)
-    return _bundle(store, fold.plan, fold.timeline, completeness, start.at if start else None)
+    return _judged(store, *collect(store, run_id))
+
+
+def publish(store: Store, suite: Suite, plan: Plan) -> None:
+    """Put the plan and every file of the suite where workers find them; OptionError when the run exists already."""
+    if not store.put_once(run_key(plan.run_id, "plan.json"), plan.to_json()):
+        raise OptionError(f"--run-id {plan.run_id}: this run exists already; choose another id")
+    for file in suite.files:
+        store.put(run_key(plan.run_id, "suite", file.as_posix()), (suite.folder / file).read_bytes())
+
+
+def new_run_id(suite: str, now: float) -> str:
+    """An id that sorts by time: `20261124T150405Z-<suite>-<4 hex>`."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{suite}-{secrets.token_hex(2)}"
+
+
+def _judged(store: Store, fold: Fold, completeness: Completeness) -> Bundle:
+    plan = fold.plan
+    summary = summarise(plan, fold.timeline, completeness, completeness.started_at)
+    verdict = judge(plan, fold.timeline, completeness, summary).to_dict()
+    bundle = Bundle(plan=plan, summary=summary, verdict=verdict)
+    for name, content in (("summary.json", summary), ("verdict.json", verdict)):
+        data = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False).encode() + b"\n"
+        store.put(run_key(plan.run_id, name), data)
+    store.put(run_key(plan.run_id, "report.html"), render("html", bundle))
+    return bundle
+
+
+def _asked(interrupts: Interrupts, clock: Clock) -> Stop | None:
+    if not interrupts:
+        return None
+    return Stop(at=clock.now(), cause="signal", message=f"interrupted by {interrupts.names[0]}")

@@ -52,7 +52,7 @@ class FolderStore:
 
     def put(self, key: str, data: bytes) -> None:
         temporary = self._written(key, data)
-        os.replace(temporary, self.path(key))
+        temporary.replace(self.path(key))
 
     def put_once(self, key: str, data: bytes) -> bool:
         temporary = self._written(key, data)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,12 @@ from toril.run import View, judge_again
 from toril.store import Store
 
 
-def judged(store: Store, run_id: str) -> Bundle:
+def judged(store: Store, run_id: str, now: float) -> Bundle:
     """The run's summary and verdict: as stored, or made again from the interval files where they are missing."""
     plan, _, _ = read_record(store, run_id)
     summary, verdict = (_json(store, run_key(run_id, name)) for name in ("summary.json", "verdict.json"))
     if summary is None or verdict is None:
-        if is_live(read_lease(store, run_id), _newest_time(store, run_id)):
+        if is_live(read_lease(store, run_id), now):
             raise StoreError(f"run {run_id} is not over yet; `toril watch {run_id}` follows it")
         return judge_again(store, run_id)
     return Bundle(plan=plan, summary=summary, verdict=verdict)
@@ -39,7 +38,7 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
     fold: Fold | None = None
     while not interrupts:
         if store.find(run_key(run_id, "verdict.json")) is not None:
-            return judged(store, run_id)
+            return judged(store, run_id, clock.now())
         if not is_live(read_lease(store, run_id), clock.now()):
             return judge_again(store, run_id)
         if fold is None:
@@ -77,7 +76,9 @@ def _row(store: Store, run_id: str, now: float) -> RunRow:
         state = str(verdict["outcome"])
     else:
         state = "running" if is_live(read_lease(store, run_id), now) else "not judged"
-    return RunRow(run_id=run_id, suite=plan.suite, state=state, workers=len(plan.shares), summary=summary, tags=plan.tags)
+    return RunRow(
+        run_id=run_id, suite=plan.suite, state=state, workers=len(plan.shares), summary=summary, tags=plan.tags
+    )
 
 
 def prune(store: Store, older_than: timedelta, now: float) -> list[str]:
@@ -120,7 +121,9 @@ def _json(store: Store, key: str) -> dict[str, Any] | None:
     try:
         found = json.loads(data)
     except ValueError as error:
-        raise StoreError(f"{key} is damaged: {error}; delete it and the report is made again from the intervals") from error
+        raise StoreError(
+            f"{key} is damaged: {error}; delete it and the report is made again from the intervals"
+        ) from error
     if not isinstance(found, dict):
         raise StoreError(f"{key} is damaged: not a JSON object")
     return found

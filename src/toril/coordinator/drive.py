@@ -1,4 +1,4 @@
-"""Carries the protocol out over a store: sees what workers write, writes start and stop, folds intervals, watches limits."""
+"""Carries the protocol out over a store: sees what workers write, folds it, writes start and stop."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,6 @@ from toril.coordinator.glance import glance
 from toril.coordinator.lease import LeaseKeeper
 from toril.coordinator.live import Fold
 from toril.coordinator.protocol import (
-    Action,
     Event,
     Kill,
     RunState,
@@ -24,7 +23,7 @@ from toril.coordinator.protocol import (
 )
 from toril.criteria import LiveCriteria
 from toril.figures import LiveFigures
-from toril.records import Plan, Stop, run_key
+from toril.records import End, Plan, Stop, run_key
 from toril.store import Store
 
 STEP_S = 0.1
@@ -59,17 +58,24 @@ class Coordinator:
         todo: list[Terminate | Kill] = []
         for event in self._events(gone, asked):
             self.state, actions = advance(self.state, event, self.clock.now())
-            todo += [action for action in actions if not self._written(action)]
-        return tuple(todo)  # type: ignore[arg-type]
+            for action in actions:
+                if isinstance(action, Terminate | Kill):
+                    todo.append(action)
+                else:
+                    self._write(action)
+        return tuple(todo)
 
     def figures(self) -> LiveFigures:
         return glance(self.fold, self.state, self.clock.now())
 
-    def finish(self) -> None:
-        """Fold the last files and give the lease back."""
+    def finish(self) -> RunState:
+        """Fold the last files, note what only the coordinator saw, give the lease back; the final state."""
         self.fold.poll_exits()
         self.fold.finish()
+        end = End(at=self.clock.now(), lost=dict(self.state.lost))
+        self.store.put(run_key(self.plan.run_id, "end.json"), end.to_json())
         self._lease.renew(ended=True)
+        return self.state
 
     def _events(self, gone: Mapping[str, str], asked: Stop | None) -> list[Event]:
         events: list[Event] = [WorkerReady(worker) for worker in self.fold.poll_ready()]
@@ -79,7 +85,7 @@ class Coordinator:
         events += [
             WorkerEnded(worker, exits.get(worker), gone.get(worker, ""))
             for worker in self.state.attempts
-            if worker not in self.state.ended and (worker in gone or (worker in exits and exits[worker].outcome == "stale"))
+            if worker not in self.state.ended and worker in gone
         ]
         self.fold.poll_intervals()
         stop = asked or self._stop_in_store() or self._breached()
@@ -102,13 +108,9 @@ class Coordinator:
             )
         return None
 
-    def _written(self, action: Action) -> bool:
+    def _write(self, action: WriteStart | WriteStop) -> None:
         match action:
             case WriteStart(start):
                 self.store.put_once(run_key(self.plan.run_id, "start.json"), start.to_json())
             case WriteStop(stop):
                 self.store.put_once(run_key(self.plan.run_id, "stop.json"), stop.to_json())
-            case _:
-                return False
-        return True
-

@@ -1,5 +1,7 @@
 """The live figures of a run: a glance at the timeline's last few complete seconds."""
 
+from typing import Any
+
 from toril.coordinator.live import Fold
 from toril.coordinator.protocol import RunState
 from toril.figures import LiveFigures, LocationFigures, Phase
@@ -12,7 +14,9 @@ def glance(fold: Fold, state: RunState, now: float, notes: tuple[str, ...] = ())
     """What a person should see of the run at this moment."""
     started_at = state.start.at if state.start else now
     plan, timeline = fold.plan, fold.timeline
-    newest = max((second for worker in fold.attempts if (second := timeline.last_second_of(worker)) is not None), default=None)
+    newest = max(
+        (second for worker in fold.attempts if (second := timeline.last_second_of(worker)) is not None), default=None
+    )
     last = None if newest is None else max(0, newest - 1)
     return LiveFigures(
         run_id=plan.run_id,
@@ -30,10 +34,16 @@ def glance(fold: Fold, state: RunState, now: float, notes: tuple[str, ...] = ())
 
 
 def _phase(state: RunState) -> Phase:
-    return {"launching": "preparing", "running": "running"}.get(state.phase, "draining")  # type: ignore[return-value]
+    match state.phase:
+        case "launching":
+            return "preparing"
+        case "running":
+            return "running"
+        case _:
+            return "draining"
 
 
-def _measured(timeline: Timeline, location: str | None, last: int | None) -> dict[str, object]:
+def _measured(timeline: Timeline, location: str | None, last: int | None) -> dict[str, Any]:
     if last is None:
         return {}
     slice_ = timeline.select(location=location)

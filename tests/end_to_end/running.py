@@ -1,0 +1,129 @@
+"""Runs the real command on a real suite against a loopback target, as a user would."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+LIMIT_S = 90  # no command of these tests takes longer; past it the test fails instead of hanging
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+    store: Path
+
+    @property
+    def folder(self) -> Path:
+        (found,) = (self.store / "runs").iterdir()
+        return found
+
+    def json(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / name).read_text())
+        return found
+
+    def reasons(self) -> set[str]:
+        return {reason["code"] for reason in self.json("verdict.json")["reasons"]}
+
+
+def toril(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "toril", *map(str, arguments)]
+
+
+def suite_file(folder: Path, url: str, **changes: Any) -> Path:
+    """A small Locust suite of one labelled request, with the changes asked for."""
+    suite: dict[str, Any] = {
+        "execution": [{"executor": "locust", "concurrency": 4, "hold-for": "3s", "scenario": "home"}],
+        "scenarios": {"home": {"requests": [{"url": f"{url}/home", "label": "home page"}]}},
+        "reporting": [{"module": "passfail", "criteria": ["fail>0%", "p95 of home page>5s"]}],
+    }
+    suite["execution"][0].update(changes.pop("execution", {}))
+    suite.update(changes)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "suite.json"
+    path.write_text(json.dumps(suite))
+    return path
+
+
+def run(store: Path, *arguments: str | Path) -> Finished:
+    """`toril run …` to its end."""
+    done = subprocess.run(
+        toril("run", *arguments, "--store", store), capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    return Finished(done.returncode, done.stdout, done.stderr, store)
+
+
+@contextmanager
+def running(store: Path, *arguments: str | Path) -> Iterator["subprocess.Popen[str]"]:
+    """`toril run …` while it runs; ended at the latest with the test."""
+    process = subprocess.Popen(
+        toril("run", *arguments, "--store", store), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=LIMIT_S)
+
+
+def finish(process: "subprocess.Popen[str]", store: Path) -> Finished:
+    stdout, stderr = process.communicate(timeout=LIMIT_S)
+    return Finished(process.returncode, stdout, stderr, store)
+
+
+def until(condition: Callable[[], Any], what: str, limit_s: float = 40.0) -> Any:
+    """Wait for something to become true; its value."""
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what}: not within {limit_s} s")
+
+
+def worker_pids(store: Path) -> dict[str, int]:
+    """Worker → process id, of the workers that are ready."""
+    readies = [json.loads(path.read_text()) for path in store.glob("runs/*/workers/*/*/ready.json")]
+    return {ready["worker"]: ready["pid"] for ready in readies}
+
+
+def intervals(store: Path) -> list[Path]:
+    return sorted(store.glob("runs/*/workers/*/*/intervals-*"))
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def alive(processes: list[psutil.Process]) -> list[str]:
+    """Which of these still run, for a message; those that were waited for are not counted."""
+    found = []
+    for process in processes:
+        try:
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(f"{process.pid}: {' '.join(process.cmdline())[:100]}")
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def environment(**values: str) -> dict[str, str]:
+    return {**os.environ, **values}

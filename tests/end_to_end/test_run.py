@@ -1,0 +1,164 @@
+"""`toril run` from suite to exit code, with real workers, real bzt and a real target."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.end_to_end.running import (
+    alive,
+    descendants,
+    finish,
+    intervals,
+    run,
+    running,
+    suite_file,
+    until,
+    worker_pids,
+)
+from tests.targets import target as serving
+
+pytestmark = pytest.mark.slow
+CTRL_C_LIMIT_S = 10.0  # promised 6 s; the rest is for a busy test machine
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_answered_request_is_a_sample_and_a_kept_promise_passes(tmp_path: Path, workers: int) -> None:
+    with serving() as target:
+        done = run(tmp_path / "store", suite_file(tmp_path, target.url), "--workers", str(workers), "--report", "json")
+    assert done.code == 0, done.stdout + done.stderr
+    summary = done.json("summary.json")
+    assert summary["labels"][""]["samples"] == target.answered
+    assert summary["labels"]["home page"]["samples"] == target.answered
+    assert summary["workers"] == {"planned": workers, "reported": workers, "lost": []}
+    assert done.json("verdict.json")["outcome"] == "passed"
+    assert (done.folder / "report.html").is_file()
+    assert "PASSED" in done.stdout.upper()
+
+
+def test_every_breach_is_reported_with_what_was_observed(tmp_path: Path) -> None:
+    criteria = ["fail>0%", "p50 of home page>20ms", "avg-rt>30ms", "hits<1"]
+    with serving(delay_s=0.05) as target:
+        suite = suite_file(tmp_path, target.url, reporting=[{"module": "passfail", "criteria": criteria}])
+        done = run(tmp_path / "store", suite)
+    assert done.code == 1, done.stdout + done.stderr
+    results = {result["criterion"]: result for result in done.json("verdict.json")["criteria"]}
+    assert [r["outcome"] for r in results.values()] == ["passed", "failed", "failed", "passed"]
+    breached = [result for result in results.values() if result["outcome"] == "failed"]
+    assert all(result["observed"] >= 50_000 for result in breached)
+
+
+def test_a_target_that_is_down_never_passes(tmp_path: Path) -> None:
+    with serving() as target:
+        url = target.url
+    done = run(tmp_path / "store", suite_file(tmp_path, url, reporting=[]))
+    assert done.code in (1, 3), done.stdout + done.stderr
+
+
+def test_a_label_that_never_appears_is_inconclusive(tmp_path: Path) -> None:
+    criteria = ["p95 of hoem page>5s"]
+    with serving() as target:
+        suite = suite_file(tmp_path, target.url, reporting=[{"module": "passfail", "criteria": criteria}])
+        done = run(tmp_path / "store", suite)
+    assert done.code in (2, 3), done.stdout + done.stderr
+    assert "hoem page" in done.stdout + done.stderr
+
+
+def test_a_killed_worker_makes_the_run_inconclusive_and_leaves_no_process(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with (
+        serving() as target,
+        running(store, suite_file(tmp_path, target.url, execution={"hold-for": "20s"}), "--workers", "2") as process,
+    ):
+        until(lambda: len(intervals(store)) >= 4, "four interval files")
+        family = descendants(process.pid)
+        os.kill(worker_pids(store)["local-1"], signal.SIGKILL)
+        done = finish(process, store)
+    assert done.code == 3, done.stdout + done.stderr
+    summary = done.json("summary.json")
+    assert summary["labels"][""]["samples"] > 0
+    assert "local-1" in str(summary["workers"]["lost"])
+    until(lambda: not alive(family), f"no process left of {family}", 5)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupted_run_exits_130_soon_keeps_its_results_and_leaves_no_process(tmp_path: Path, name: str) -> None:
+    store = tmp_path / "store"
+    suite_changes: dict[str, Any] = {"hold-for": "60s"}
+    with (
+        serving(delay_s=0.2) as target,
+        running(store, suite_file(tmp_path, target.url, execution=suite_changes), "--workers", "2") as process,
+    ):
+        until(lambda: len(intervals(store)) >= 4, "four interval files")
+        family = descendants(process.pid)
+        process.send_signal(getattr(signal, name))
+        process.send_signal(getattr(signal, name))
+        until(lambda: process.poll() is not None, "the end after a signal", CTRL_C_LIMIT_S)
+        done = finish(process, store)
+        answered = target.answered
+    assert done.code == 130, done.stdout + done.stderr
+    total = done.json("summary.json")["labels"][""]
+    assert 0 < total["samples"] <= answered <= total["samples"] + total["unfinished"]
+    assert done.json("verdict.json")["outcome"] == "inconclusive"
+    until(lambda: not alive(family), f"no process left of {family}", 5)
+
+
+def test_workers_and_engines_end_with_their_coordinator(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with (
+        serving() as target,
+        running(store, suite_file(tmp_path, target.url, execution={"hold-for": "60s"}), "--workers", "2") as process,
+    ):
+        until(lambda: len(intervals(store)) >= 2, "two interval files")
+        family = descendants(process.pid)
+        assert len(family) >= 4
+        process.kill()
+        process.communicate()
+        until(lambda: not alive(family), "no process left", 10)
+
+
+def test_a_worker_that_cannot_start_aborts_the_run_at_once_with_its_reason(tmp_path: Path) -> None:
+    script = tmp_path / "locustfile.py"
+    script.write_text("import a_module_that_does_not_exist\n")
+    suite = suite_file(tmp_path, "http://127.0.0.1:9", scenarios={"home": {"script": "locustfile.py"}})
+    done = run(tmp_path / "store", suite, "--workers", "2")
+    assert done.code == 4, done.stdout + done.stderr
+    assert "a_module_that_does_not_exist" in done.stderr
+    assert "Traceback (most recent call last)" not in done.stderr.split("error:")[0]
+
+
+def test_a_bad_suite_is_exit_2_and_starts_nothing(tmp_path: Path) -> None:
+    suite = suite_file(tmp_path, "http://127.0.0.1:9", toril={"wokers": 2})
+    done = run(tmp_path / "store", suite)
+    assert done.code == 2
+    assert "workers" in done.stderr
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_stop_criterion_ends_the_whole_run_early_and_fails_it(tmp_path: Path) -> None:
+    criteria = ["fail>50% for 2s, stop as failed"]
+    with serving(status=500) as target:
+        suite = suite_file(
+            tmp_path,
+            target.url,
+            execution={"hold-for": "60s", "concurrency": 2},
+            reporting=[{"module": "passfail", "criteria": criteria}],
+        )
+        done = run(tmp_path / "store", suite, "--workers", "2")
+    assert done.code == 1, done.stdout + done.stderr
+    assert done.json("summary.json")["duration_s"] < 30
+
+
+def test_an_outcome_left_out_of_fail_on_exits_0(tmp_path: Path) -> None:
+    with serving() as target:
+        suite = suite_file(tmp_path, target.url, reporting=[{"module": "passfail", "criteria": ["hits>0"]}])
+        done = run(tmp_path / "store", suite, "--fail-on", "inconclusive")
+    assert done.json("verdict.json")["outcome"] == "failed"
+    assert done.code == 0
+
+
+def test_nothing_of_this_test_process_is_left_running() -> None:
+    assert not [child for child in psutil.Process().children(recursive=True) if "toril" in " ".join(child.cmdline())]

@@ -1,0 +1,99 @@
+"""What can be done with a run beside and after it: report, watch, stop, list, delete."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.running import LIMIT_S, finish, intervals, run, running, suite_file, toril, until
+from tests.targets import target as serving
+
+pytestmark = pytest.mark.slow
+
+
+def command(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(toril(*arguments), capture_output=True, text=True, timeout=LIMIT_S, check=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of one run that passed."""
+    folder = tmp_path_factory.mktemp("finished")
+    with serving() as target:
+        done = run(folder / "store", suite_file(folder, target.url), "--workers", "2", "--tag", "commit=abc")
+    assert done.code == 0, done.stdout + done.stderr
+    return folder / "store"
+
+
+@pytest.mark.parametrize("name", ["terminal", "json", "junit", "html", "github"])
+def test_every_report_is_rebuilt_from_the_run_folder(finished: Path, name: str) -> None:
+    done = command("report", "latest", "--store", finished, "--format", name)
+    assert done.returncode == 0, done.stderr
+    assert "home page" in done.stdout
+
+
+def test_summary_and_verdict_are_the_same_when_made_again_from_the_intervals(finished: Path) -> None:
+    (folder,) = (finished / "runs").iterdir()
+    before = [json.loads((folder / name).read_text()) for name in ("summary.json", "verdict.json")]
+    for name in ("summary.json", "verdict.json"):
+        (folder / name).unlink()
+    assert command("report", "latest", "--store", finished).returncode == 0
+    after = [json.loads((folder / name).read_text()) for name in ("summary.json", "verdict.json")]
+    assert before == after
+
+
+def test_runs_lists_the_run_with_its_outcome(finished: Path) -> None:
+    done = command("runs", "--store", finished)
+    assert done.returncode == 0
+    assert "passed" in done.stdout
+
+
+def test_watching_a_run_that_is_over_gives_its_verdict(finished: Path) -> None:
+    assert command("watch", "latest", "--store", finished, "--quiet").returncode == 0
+
+
+def test_a_truncated_interval_file_is_named_and_makes_the_run_inconclusive(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with serving() as target:
+        assert run(store, suite_file(tmp_path, target.url)).code == 0
+    first = intervals(store)[0]
+    first.write_bytes(first.read_bytes()[:-7])
+    (folder,) = (store / "runs").iterdir()
+    for name in ("summary.json", "verdict.json"):
+        (folder / name).unlink()
+    done = command("report", "latest", "--store", store, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    verdict = json.loads((folder / "verdict.json").read_text())
+    assert verdict["outcome"] == "inconclusive"
+    assert first.name in json.dumps(verdict["reasons"])
+
+
+def test_stop_ends_a_run_early_and_watch_sees_its_verdict(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with (
+        serving() as target,
+        running(store, suite_file(tmp_path, target.url, execution={"hold-for": "60s"})) as process,
+    ):
+        until(lambda: len(intervals(store)) >= 2, "two interval files")
+        watcher = subprocess.Popen(toril("watch", "latest", "--store", store), text=True, stderr=-1, stdout=-1)
+        try:
+            stopped = command("stop", "latest", "--store", store)
+            assert stopped.returncode == 0, stopped.stderr
+            done = finish(process, store)
+            assert done.code == 3, done.stdout + done.stderr
+            assert watcher.wait(timeout=20) == 3
+        finally:
+            watcher.kill()
+            watcher.communicate()
+    assert done.json("summary.json")["labels"][""]["samples"] > 0
+    assert command("stop", "latest", "--store", store).returncode == 2
+
+
+def test_prune_deletes_only_what_is_old_enough(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with serving() as target:
+        assert run(store, suite_file(tmp_path, target.url), "--smoke").code == 0
+    assert "deleted 0" in command("runs", "--store", store, "--prune", "1d").stderr
+    assert "deleted 1" in command("runs", "--store", store, "--prune", "0m").stderr
+    assert not list((store / "runs").iterdir())
