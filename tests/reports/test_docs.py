@@ -1,0 +1,65 @@
+"""What the documentation promises exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from toril.reports import FORMATS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "loadtests/shop/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PLANNED = {"init"}  # named as planned in the README
+
+
+@pytest.fixture(scope="module")
+def commands() -> dict[str, set[str]]:
+    """Each command of toril with its options."""
+    from typer.main import get_command
+
+    from toril.cli import app
+
+    group = get_command(app)
+    return {
+        name: {option for parameter in command.params for option in parameter.opts}
+        for name, command in group.commands.items()  # type: ignore[attr-defined]
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_and_option_in_the_docs_exists(page, commands):
+    found = re.findall(r"(?:^|`)toril ([a-z]+)([^`\n#|]*)", page.read_text(), re.MULTILINE)
+
+    for name, rest in found:
+        if name in PLANNED:
+            continue
+        assert name in commands, f"toril {name}"
+        for option in re.findall(r"(?<!\S)(--?[a-z][a-z-]*)", rest):
+            assert option in commands[name], f"toril {name} {option}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_within_the_docs_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_readme_names_every_report_format():
+    line = next(line for line in (ROOT / "README.md").read_text().splitlines() if "--format html" in line)
+
+    assert line.split("# ")[1] == ", ".join(FORMATS)
+
+
+def test_the_suite_in_the_readme_is_twelve_lines_of_yaml():
+    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+    assert len(block.splitlines()) <= 12
+    assert set(yaml.safe_load(block)) == {"execution", "scenarios", "reporting"}
+
+
+def test_the_docs_know_every_make_target_that_they_name():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    for page in PAGES:
+        assert set(re.findall(r"(?:^|`)make ([a-z]+)", page.read_text(), re.MULTILINE)) <= targets
