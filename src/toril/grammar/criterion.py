@@ -44,6 +44,7 @@ LONGEST = 1000  # characters of a criterion
 
 PERCENTILE = re.compile(r"p([0-9]{1,3}(?:\.[0-9]{1,6})?)")
 LAST_OPERATOR = re.compile(r"(?P<head>.*?)\s*(?P<operator>[<>=!]+)\s*(?P<tail>[^<>=!]*)")
+LABELLED = re.compile(r"\S+\s+of\s")
 ACTION = re.compile(r"(stop|continue)(?:\s+as\s+(failed|non-failed))?")
 
 
@@ -109,22 +110,23 @@ def _fields(source: str) -> dict[str, Any]:
         raise _Wrong(f"{len(source):,} characters long", f"a criterion has at most {LONGEST:,}")
     message, colon, text = source.partition(":")
     if not colon:
-        message, text = "", source
-    text, comma, action = (part.strip() for part in text.partition(","))
+        return _unnamed(source)
+    if LABELLED.match(message.strip()) and not (text[:1].isspace() or text[:1].isalpha()):
+        fix = "a label with a colon needs the full form: `{subject: …, label: …}`"
+        raise _Wrong("which ends its message at the `:`", fix)
+    return _unnamed(text) | {"message": message.strip()}
+
+
+def _unnamed(source: str) -> dict[str, Any]:
+    """The string form without a message."""
+    text, comma, action = (part.strip() for part in source.partition(","))
     match = LAST_OPERATOR.fullmatch(text)
     if not match:
-        if colon and " of " in message:
-            raise _Wrong(
-                "which ends its message at the `:`",
-                "a label with a colon needs the full form: `{subject: …, label: …}`",
-            )
+        if comma and LABELLED.match(text):
+            raise _Wrong("cut at the comma", "a label with a comma needs the full form: `{subject: …, label: …}`")
         raise _Wrong("no comparison", "write it like `p95 of checkout>300ms for 10s`")
     fields = _measured(match["head"].strip()) | _limited(match["tail"]) | {"condition": match["operator"]}
-    if comma:
-        fields |= _acted(action)
-    if colon:
-        fields["message"] = message.strip()
-    return fields
+    return fields | _acted(action) if comma else fields
 
 
 def _measured(head: str) -> dict[str, Any]:
@@ -202,8 +204,8 @@ def _from_mapping(fields: Mapping[str, Any]) -> Criterion:
             raise _Wrong(f"without `{key}`", "a criterion needs subject, condition and threshold")
     subject, percentile, rc_pattern = _subject(fields["subject"])
     operator = fields["condition"]
-    if operator not in OPERATORS:
-        known = MEANT.get(operator) if isinstance(operator, str) else None
+    if not isinstance(operator, str) or operator not in OPERATORS:
+        known = MEANT.get(str(operator))
         raise _Wrong(f"with the operator `{_short(operator)}`", f"write `{known}`" if known else "use > >= < <= or =")
     unit, threshold, shown = _threshold(fields["threshold"], subject)
     logic, timeframe_s = _window(fields.get("logic", "for"), fields.get("timeframe"))

@@ -11,19 +11,17 @@ from typing import Any
 from toril.errors import SuiteError
 from toril.records import PlannedCriterion
 from toril.suite.criteria import read_criteria
-from toril.suite.document import load
 from toril.suite.door import Door
 from toril.suite.environment import Environment
 from toril.suite.executions import PROVISIONING, Execution, read_executions
-from toril.suite.files import SUITE_NAMES, URL, Files
-from toril.suite.merge import merge
+from toril.suite.files import SUITE_NAMES, Files
+from toril.suite.merged import merged_configuration, suite_files
 from toril.suite.overrides import apply_overrides
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import TorilSettings, read_settings
 
 __all__ = ["Execution", "Suite", "TorilSettings", "read_suite"]
 
-MOST_INCLUDES = 100
 NOT_COMMON = (
     "execution",
     "reporting",
@@ -66,8 +64,8 @@ def read_suite(
     """
     if on not in PROVISIONING:
         raise SuiteError(f"--on {on}: expected {' or '.join(PROVISIONING)}")
-    files = _suite_files(paths)
-    merged, used, warnings = _merged(files)
+    files = suite_files(paths)
+    merged, used, warnings = merged_configuration(files)
     apply_overrides(merged, overrides)
     source = " + ".join(file.name for file in files)
     system = dict(os.environ if system is None else system)
@@ -96,86 +94,6 @@ def read_suite(
         ramp_up_exclude=_ramp_up_exclude(merged, door),
         warnings=(*warnings, *door.warnings),
     )
-
-
-def _suite_files(paths: Sequence[str | Path]) -> list[Path]:
-    """The files that are meant."""
-    if not paths:
-        raise SuiteError("no suite is named; give a Taurus file, or a folder with a suite.yml")
-    found = []
-    for written in paths:
-        path = Path(written)
-        if URL.match(str(written)):
-            raise SuiteError(f"{written} is an address, not a file; write a suite with `requests: [{written}]`")
-        if path.suffix.lower() in (".jmx", ".jtl", ".py"):
-            raise SuiteError(
-                f"{path} is a script, not a suite; write a suite.yml with `execution: [{{scenario: {path.name}}}]`"
-            )
-        try:
-            folder = path.is_dir()
-        except (OSError, ValueError):
-            folder = False
-        if not folder:
-            found.append(path)
-            continue
-        if len(paths) > 1:
-            raise SuiteError(
-                f"{path} is a folder, and suites in folders are not merged; give one folder, or files only"
-            )
-        inside = [path / name for name in SUITE_NAMES if (path / name).is_file()]
-        if not inside:
-            raise SuiteError(f"{path} has no suite.yml; add one, or name the Taurus file")
-        found.append(inside[0])
-    return found
-
-
-def _merged(files: Sequence[Path]) -> tuple[dict[str, Any], list[Path], list[str]]:
-    """The merged configuration, every file that went into it, and warnings."""
-    merged: dict[str, Any] = {}
-    used: list[Path] = []
-    warnings: list[str] = []
-
-    def add(path: Path, name: str) -> None:
-        documents, found = load(path, name)
-        for document in documents:
-            merge(merged, document)
-        used.append(path)
-        warnings.extend(found)
-
-    for file in files:
-        add(file, str(file) if file.parent == Path() else file.name)
-    included = [str(file) for file in files]
-    while "included-configs" in merged:
-        names = merged.pop("included-configs") or []
-        if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-            raise SuiteError(
-                f"{files[0].name}: included-configs is no list of files; write it like `included-configs: [base.yml]`"
-            )
-        if len(included) + len(names) > MOST_INCLUDES:
-            raise SuiteError(
-                f"{files[0].name}: included-configs names more than {MOST_INCLUDES} files; merge some of them"
-            )
-        fresh = [name for name in dict.fromkeys(names) if name not in included]
-        included += names
-        for name in fresh:
-            add(_included(name, files), name)
-    return merged, used, warnings
-
-
-def _included(name: str, files: Sequence[Path]) -> Path:
-    """Where bzt finds it: from the working folder, then from those of the suite's files."""
-    if URL.match(name):
-        raise SuiteError(
-            f"{files[0].name}: included-configs names the address {name[:80]}; download it beside the suite"
-        )
-    try:
-        for folder in (Path(), *(file.parent for file in files)):
-            path = folder / Path(name).expanduser()
-            if path.exists():
-                return path
-    except (OSError, ValueError, RuntimeError):
-        pass
-    raise SuiteError(f"{files[0].name}: included-configs names {name[:80]!r}, which does not exist; correct the path")
 
 
 def _settings(merged: Mapping[str, Any], source: str) -> dict[str, Any]:

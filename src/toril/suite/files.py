@@ -102,7 +102,7 @@ class Files:
         if files is None:
             self.door.warn(
                 "the folder",
-                f"holds over {MOST_FILES} files or {MOST_BYTES // 2**20} MiB: only files that the suite names are copied",
+                f"holds over {MOST_FILES} files or {MOST_BYTES // 2**20} MiB: only files that the suite names go along",
             )
             return
         for file in files:

@@ -1,0 +1,69 @@
+"""bzt's own configuration code and criteria, as the oracle; the only place here that imports it."""
+
+import datetime
+import logging
+import sys
+import warnings
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # bzt's regular expressions, when its bytecode is not cached
+    from bzt.cli import ConfigOverrider  # noqa: TID251 - the oracle
+    from bzt.engine import Configuration, Engine  # noqa: TID251 - the oracle
+    from bzt.modules.passfail import DataCriterion  # noqa: TID251 - the oracle
+    from bzt.utils import RESOURCES_DIR, dehumanize_time  # noqa: TID251 - the oracle
+
+    for module in list(sys.modules.values()):  # Hypothesis will look at each; urwid's warn at the first look
+        getattr(module, "__file__", None)
+
+__all__ = ["RESOURCES", "criterion", "dehumanize_time", "included", "merged", "overridden", "string_to_config"]
+
+RESOURCES = Path(RESOURCES_DIR)
+LOG = logging.getLogger("oracle")
+
+
+def plain(value: Any) -> Any:
+    """bzt's dictionaries as plain ones; keys and dates as text."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, datetime.date) else value
+
+
+def merged(paths: list[str]) -> dict[str, Any]:
+    """The files merged by bzt."""
+    config = Configuration()
+    config.tab_replacement_spaces = 4
+    config.load(paths)
+    return plain(config)
+
+
+def included(paths: list[str]) -> dict[str, Any]:
+    """The files and their included-configs merged by bzt's engine (they have to turn its update check off)."""
+    engine = Engine(LOG)
+    engine.config.merge({"settings": {"check-updates": False}})
+    engine.configure(list(paths), read_config_files=False)
+    found = plain(engine.config)
+    for key in ("version", "included-configs", "install-id"):
+        found.pop(key, None)
+    found.pop("settings")
+    return found
+
+
+def overridden(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """The configuration after bzt's `-o`."""
+    changed = Configuration()
+    changed.merge(deepcopy(config))
+    ConfigOverrider(LOG).apply_overrides(overrides, changed)
+    return plain(changed)
+
+
+def string_to_config(text: str) -> dict[str, Any]:
+    return dict(DataCriterion.string_to_config(text))
+
+
+def criterion(fields: dict[str, Any]) -> Any:
+    return DataCriterion(fields, None)
