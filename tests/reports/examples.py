@@ -52,13 +52,21 @@ def figures(samples: int = 3000, failures: int = 0, scale: float = 1.0, **change
         "bytes": samples * 812,
         "rps": samples / 30,
         "resolution_us": 1,
+        "histogram": histogram(samples, scale),
         "response_us": {
             **times,
             "interval": {"p95": [int(49_000 * scale), int(53_300 * scale)], "p99_99": [None, None]},
         },
+        "failed_response_us": {"p95": 3_100} if failures else None,
         "rc": {"200": samples - failures} | ({"503": failures} if failures else {}),
         "errors": [{"message": "503 Service Unavailable", "rc": "503", "count": failures}] if failures else [],
     } | changes
+
+
+def histogram(samples: int, scale: float = 1.0) -> list[list[int]]:
+    """Buckets [low, high, count] of times that rise like an exponential distribution."""
+    counts = [max(1, round(samples * 0.3 * 0.7**step)) for step in range(20)]
+    return [[int(6000 * scale * step), int(6000 * scale * (step + 1)) - 1, count] for step, count in enumerate(counts)]
 
 
 def second(number: int, failures: int = 0) -> dict[str, Any]:
@@ -91,7 +99,26 @@ def summary(labels: dict[str, Any] | None = None, **changes: Any) -> dict[str, A
         "started_at": "2026-11-24T15:04:07Z",
         "duration_s": 30,
         "workers": {"planned": 2, "reported": 2, "lost": []},
-        "generators": {"cpu_max": 0.31, "saturated": []},
+        "window": {"from_s": 5.0, "to_s": 30.0},
+        "load": {
+            "requested": {"virtual_users": 10, "rps": None},
+            "achieved": {"virtual_users": 9.98, "rps": 100.0},
+            "executions": {},
+        },
+        "generators": {
+            "cpu_max": 0.31,
+            "saturated": [],
+            "workers": {
+                f"{name}-1": {
+                    "cpu_max": 0.31,
+                    "cpu_mean": 0.2,
+                    "busiest_core_max": 0.4,
+                    "memory_max_bytes": 90_000_000,
+                    "throttled_s": 0.0,
+                }
+                for name in ("madrid", "sevilla")
+            },
+        },
         "labels": labels,
         "executions": {"buy": {"labels": {"": figures()}}},
         "locations": {name: {"labels": {"": figures(1500)}} for name in ("madrid", "sevilla")},

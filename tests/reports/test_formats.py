@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tests.reports import examples
 from toril.errors import OptionError
-from toril.reports import EXTENSIONS, FORMATS, github, html, render, terminal, view
+from toril.reports import EXTENSIONS, FORMATS, github, html, render, series, terminal, view
 from toril.reports.bundle import Bundle
 
 RUNS = {
@@ -156,8 +156,17 @@ def test_the_charts_have_a_value_or_a_gap_for_each_second():
         "Response times",
         "Failed requests per second",
         "p95 by location",
+        "Response times by percentile",
     ]
-    assert {len(line["values"]) for chart in data["charts"] for line in chart["lines"]} == {30}
+    assert {len(line["values"]) for chart in data["charts"][:-1] for line in chart["lines"]} == {30}
+
+
+def test_the_chart_by_percentile_reads_the_histogram_at_the_nearest_rank():
+    histogram = [[1000, 1999, 50], [2000, 2999, 40], [3000, 3999, 10]]
+
+    assert series._quantiles_ms(histogram, [0, 0.2, 0.5, 1.0, 1.1, 2.0, 2.1]) == [1.999] * 2 + [2.999] * 2 + [
+        3.999
+    ] * 2 + [None]
 
 
 # ── JUnit ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

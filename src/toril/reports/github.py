@@ -43,9 +43,9 @@ def report(bundle: Bundle) -> bytes:
     errors = [(code(message), code(rc), wording.number(count)) for message, rc, count in view.errors(bundle)]
     if errors:
         parts.append(table(("error", "code", "count"), "::r", errors, "errors"))
-    if any(row.mark for row in view.labels(bundle)):
-        parts.append(view.FAILURES_NOTE)
-    parts.append(f"<sub>run {code(bundle.plan.run_id)} · toril {escaped(bundle.plan.toril_version)}</sub>")
+    parts.append(escaped(view.failures_note(bundle)))
+    version = escaped(bundle.plan.toril_version)
+    parts.append(f"<sub>run {code(bundle.plan.run_id)} · {view.window(bundle)} · toril {version}</sub>")
     return _limited("\n\n".join(part for part in parts if part) + "\n")
 
 

@@ -47,7 +47,8 @@ def report(bundle: Bundle) -> bytes:
         errors=list(view.errors(bundle)),
         codes=view.codes(bundle),
         generators=view.generators(bundle),
-        failures_note=view.FAILURES_NOTE if any(row.mark for row in view.labels(bundle)) else "",
+        failures_note=view.failures_note(bundle),
+        window=view.window(bundle),
         wording=wording,
     )
     return page.encode("utf-8", "backslashreplace")

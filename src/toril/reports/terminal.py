@@ -1,6 +1,7 @@
 """The verdict as a person reads it: the outcome first, then why, then the figures."""
 
 from rich import box
+from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
@@ -33,13 +34,13 @@ def _parts(bundle: Bundle) -> Group:
     parts += [_figures("label", view.labels(bundle))]
     if len(view.locations(bundle)) > 1:
         parts += [_figures("location", view.locations(bundle))]
-    if any(row.mark for row in view.labels(bundle)):
-        parts += [_indented(view.FAILURES_NOTE, style="yellow")]
+    if view.failures_note(bundle):
+        parts += [_indented(view.failures_note(bundle), style="yellow")]
     errors = list(view.errors(bundle))
     if errors:
         parts += [_errors(errors)]
     parts += [_indented(f"note: {wording.plain(warning, 1000)}", style="yellow") for warning in bundle.plan.warnings]
-    parts.append(_indented(f"run {wording.plain(bundle.plan.run_id)}", style="dim"))
+    parts.append(_indented(f"run {wording.plain(bundle.plan.run_id)} · {view.window(bundle)}", style="dim"))
     return Group(*parts)
 
 
@@ -54,9 +55,8 @@ def _banner(bundle: Bundle) -> Panel:
         "  ",
         (wording.plain(bundle.plan.suite), "bold"),
     )
-    facts = Text("   ").join(
-        Text.assemble((f"{name}\u00a0", "dim"), (value.replace(" ", "\u00a0"), "bold"))
-        for name, value in view.facts(bundle)
+    facts = Columns(
+        [Text.assemble((f"{name} ", "dim"), (value, "bold")) for name, value in view.facts(bundle)], padding=(0, 3)
     )
     return Panel(
         Group(title, Text(), Text(view.headline(bundle), style=f"bold {colour}"), facts),

@@ -9,7 +9,6 @@ from toril.reports.bundle import Bundle
 
 MARKS = {"passed": "✔", "failed": "✘", "inconclusive": "?", "triggered": "!"}
 NOTABLE_FAILURES = 0.01  # more failed requests than this are said next to every percentile
-FAILURES_NOTE = "† more than 1 % of these requests failed, and their times are in these figures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,21 +84,44 @@ def headline(bundle: Bundle) -> str:
 def facts(bundle: Bundle) -> list[tuple[str, str]]:
     """What a person wants to know first, as pairs of name and value."""
     summary, total = bundle.summary, overall(bundle)
-    workers = summary.get("workers", {})
-    cpu_max = summary.get("generators", {}).get("cpu_max")
-    found = [
-        ("requests", wording.number(total.samples)),
-        ("failed", total.failed),
-        ("throughput", f"{wording.number(total.rps)}/s"),
-        ("p95", total.time("p95") + total.mark),
+    workers, load = summary.get("workers", {}), summary.get("load", {})
+    requested, achieved = load.get("requested", {}), load.get("achieved", {})
+    rate = f"{wording.number(total.rps)}/s"
+    if requested.get("rps") is not None:
+        rate += f" of {wording.number(requested['rps'])}/s"
+    found = [("requests", wording.number(total.samples)), ("failed", total.failed)]
+    if total.unfinished:
+        found.append(("unfinished", wording.number(total.unfinished)))
+    found += [("throughput", rate), ("p95", total.time("p95") + total.mark)]
+    if requested.get("virtual_users") is not None and achieved.get("virtual_users") is not None:
+        users = wording.number(round(achieved["virtual_users"], 1))
+        found.append(("users", f"{users} of {wording.number(requested['virtual_users'])}"))
+    found += [
         ("load", wording.span(float(summary.get("duration_s") or 0))),
         ("workers", f"{workers.get('reported', 0)} of {workers.get('planned', len(bundle.plan.shares))}"),
     ]
-    if total.unfinished:
-        found.insert(2, ("unfinished", wording.number(total.unfinished)))
-    if cpu_max is not None:
-        found.append(("busiest generator", wording.percent(round(100 * float(cpu_max)))))
     return found
+
+
+def window(bundle: Bundle) -> str:
+    """Which part of the run the figures are of, in words."""
+    found = bundle.summary.get("window") or {}
+    if not bundle.plan.ramp_up_exclude or found.get("from_s") is None:
+        return "figures of the whole run"
+    return f"figures of the steady load, from {number_s(found['from_s'])} to {number_s(found['to_s'])}"
+
+
+def number_s(seconds: float) -> str:
+    return f"{wording.number(round(seconds, 1))} s"
+
+
+def failures_note(bundle: Bundle) -> str:
+    """What the mark beside a percentile says; empty when there is none."""
+    if not any(row.mark for row in labels(bundle)):
+        return ""
+    times = bundle.summary.get("labels", {}).get("", {}).get("failed_response_us") or {}
+    apart = f"; by themselves all failed ones have a p95 of {wording.time(times['p95'])}" if times.get("p95") else ""
+    return f"† more than 1 % of these requests failed, and their times are in these figures{apart}"
 
 
 def criteria(bundle: Bundle) -> list[Criterion]:
@@ -151,17 +173,44 @@ def codes(bundle: Bundle) -> list[tuple[str, int]]:
     return [(wording.plain(code) or "none", int(count)) for code, count in sorted(found.items())]
 
 
-def generators(bundle: Bundle) -> list[tuple[str, str]]:
-    """How the load generators fared, as pairs of name and value."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generator:
+    """How one worker's machine fared."""
+
+    worker: str
+    location: str
+    cpu_max: str  # of what the worker may use
+    cpu_mean: str
+    busiest_core: str  # what limits a single-threaded engine
+    memory: str
+    saturated: bool
+    fate: str  # empty for a worker that reported to its end
+
+
+def generators(bundle: Bundle) -> list[Generator]:
+    """One line for each planned worker."""
     found = bundle.summary.get("generators", {})
-    shown = []
-    if found.get("cpu_max") is not None:
-        shown.append(("busiest generator", wording.percent(round(100 * float(found["cpu_max"])))))
-    if found.get("saturated") is not None:
-        saturated = found["saturated"]
-        names = ", ".join(map(str, saturated)) if isinstance(saturated, list) else "yes" if saturated else ""
-        shown.append(("saturated generators", wording.plain(names) or "none"))
-    return shown
+    lost = {entry["worker"]: entry["reason"] for entry in bundle.summary.get("workers", {}).get("lost", ())}
+    lines = []
+    for share in bundle.plan.shares:
+        health = found.get("workers", {}).get(share.worker, {})
+        lines.append(
+            Generator(
+                worker=wording.plain(share.worker),
+                location=wording.plain(share.location),
+                cpu_max=_part(health.get("cpu_max")),
+                cpu_mean=_part(health.get("cpu_mean")),
+                busiest_core=_part(health.get("busiest_core_max")),
+                memory="–" if health.get("memory_max_bytes") is None else wording.size(health["memory_max_bytes"]),
+                saturated=share.worker in (found.get("saturated") or ()),
+                fate=wording.plain(lost.get(share.worker, "")),
+            )
+        )
+    return lines
+
+
+def _part(fraction: float | None) -> str:
+    return "–" if fraction is None else wording.percent(round(100 * fraction))
 
 
 def row(name: str, figures: Mapping[str, Any]) -> Row:

@@ -10,9 +10,11 @@
   };
   const plots = [];
 
+  const percentile = (nines) => nines === null ? "–" : Number((100 - 100 / 10 ** nines).toPrecision(Math.max(3, Math.ceil(nines) + 2))) + " %";
+
   function line(spec, unit) {
     const colour = css(spec.colour);
-    const single = x.length === 1;
+    const single = spec.values.length === 1;
     return {
       label: spec.name,
       stroke: colour,
@@ -31,20 +33,24 @@
     return {
       width,
       height: 220,
-      cursor: { sync: { key: "run" }, y: false, points: { size: 7 } },
+      cursor: { ...(chart.nines ? {} : { sync: { key: "run" } }), y: false, points: { size: 7 } },
       scales: { x: { time: false }, y: { range: (_, low, high) => [0, Math.max(high * 1.08, 1)] } },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? tick + " s" : "")) },
+        chart.nines
+          ? { ...axis, splits: () => [0, Math.log10(2), 1, Math.log10(20), 2, 3, 4, 5, 6].filter((at) => at <= Math.max(...chart.nines)), values: (_, ticks) => ticks.map(percentile) }
+          : { ...axis, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? tick + " s" : "")) },
         { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => shown(tick, chart.unit)) },
       ],
-      series: [{ label: "second", value: (_, value) => (value === null ? "–" : String(value)) }, ...chart.lines.map((spec) => line(spec, chart.unit))],
+      series: [
+        chart.nines ? { label: "percentile", value: (_, value) => percentile(value) } : { label: "second", value: (_, value) => (value === null ? "–" : String(value)) },
+        ...chart.lines.map((spec) => line(spec, chart.unit))],
     };
   }
 
   function draw() {
     for (const plot of plots) {
       if (plot.chart) plot.chart.destroy();
-      plot.chart = new uPlot(options(plot.spec, plot.box.clientWidth), [x, ...plot.spec.lines.map((spec) => spec.values)], plot.box);
+      plot.chart = new uPlot(options(plot.spec, plot.box.clientWidth), [plot.x, ...plot.spec.lines.map((spec) => spec.values)], plot.box);
     }
   }
 
@@ -64,9 +70,9 @@
       }).join(", "));
       figure.append(caption, box);
       place.append(figure);
-      const plot = { spec, box, chart: null };
+      const plot = { spec, box, x: spec.nines || x, chart: null };
       plots.push(plot);
-      box.addEventListener("keydown", (event) => step(event, plot.chart));
+      box.addEventListener("keydown", (event) => step(event, plot));
     }
     draw();
     let pending = 0;
@@ -80,16 +86,16 @@
     addEventListener("beforeprint", draw);
   }
 
-  // A chart is read with the arrow keys; all of them follow.
-  function step(event, chart) {
+  // A chart is read with the arrow keys; those of the same seconds follow.
+  function step(event, { chart, spec, x: own }) {
     const move = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
-    if (event.key === "Escape") chart.setScale("x", { min: x[0], max: x[x.length - 1] });
+    if (event.key === "Escape") chart.setScale("x", { min: own[0], max: own[own.length - 1] });
     if (move === undefined) return;
     event.preventDefault();
-    const now = chart.cursor.idx ?? (move < 0 ? x.length : -1);
-    const next = Math.min(x.length - 1, Math.max(0, now + move));
-    for (const { chart: other } of plots) {
-      other.setCursor({ left: other.valToPos(x[next], "x"), top: 10 }, false);
+    const now = chart.cursor.idx ?? (move < 0 ? own.length : -1);
+    const next = Math.min(own.length - 1, Math.max(0, now + move));
+    for (const other of spec.nines ? [{ chart }] : plots.filter((plot) => !plot.spec.nines)) {
+      other.chart.setCursor({ left: other.chart.valToPos(own[next], "x"), top: 10 }, false);
     }
   }
 
@@ -107,7 +113,7 @@
         table.querySelectorAll("thead th").forEach((other) => other.removeAttribute("aria-sort"));
         head.setAttribute("aria-sort", down ? "descending" : "ascending");
         const key = (row) => row.cells[column].dataset.value;
-        const compare = (a, b) => key(a) !== undefined ? key(a) - key(b) : a.cells[column].textContent.localeCompare(b.cells[column].textContent);
+        const compare = (a, b) => key(a) !== undefined ? key(a) - key(b) : a.cells[column].textContent.localeCompare(b.cells[column].textContent, "en", { numeric: true });
         const rows = [...table.tBodies[0].rows].filter((row) => !row.classList.contains("total"));
         rows.sort((a, b) => (down ? compare(b, a) : compare(a, b)));
         table.tBodies[0].append(...rows);
@@ -115,6 +121,6 @@
     });
   }
 
-  if (x.length && charts.length) build();
+  if (charts.length) build();
   document.querySelectorAll("table.sortable").forEach(sortable);
 })();
