@@ -51,14 +51,21 @@ def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_pa
             found = run.go()
     each = 12
     assert found.exits[0].outcome == "finished"
+    labels = [
+        "home",
+        "missing",
+        "create",
+        "moved",
+        "not followed",
+        "wrong body",
+        "right body",
+        "wanted",
+        "/a",
+        "/b",
+        "both",
+    ]
     assert {label: found.total(label).samples for label in found.timeline.labels() if label} == dict.fromkeys(
-        [
-            *("home", "missing", "create", "moved", "not followed", "wrong body", "right body", "wanted"),
-            "/a",
-            "/b",
-            "both",
-        ],
-        each,
+        labels, each
     )
     assert found.total().samples == found.samples == 10 * each == service.answered + each  # one redirect is an answer
     assert service.hops == 3 * each

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bzt import TaurusException  # no Exception
+
 from toril.worker import machine, processes
 from toril.worker.engines import Engine
 
@@ -116,7 +118,7 @@ class Lanes(tuple[Lane, ...]):
             complaint = None
             try:
                 lane.ended = lane.engine.check()
-            except Exception as error:
+            except (Exception, TaurusException) as error:
                 log.warning("%s: %s", lane.execution, error)
                 process = lane.engine.process
                 lane.ended = process is None or process.poll() is not None

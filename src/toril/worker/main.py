@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+from bzt import TaurusException  # no Exception
+
 from toril import __version__
 from toril.intervals import Recorder
 from toril.records import Exit, Plan, Ready, Start, Stop, run_key, worker_key
@@ -117,7 +119,7 @@ class Worker:
             self.preparing = False
         except Interrupted:
             self.log.warning("Interrupted while preparing")
-        except Exception as error:
+        except (Exception, TaurusException) as error:
             self.preparing = False
             self.log.exception("Preparing failed")
             self._tell(machine.Failed(reason_of(error)))

@@ -64,13 +64,13 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
                 self.log.warning("%s: %s", type(module).__name__, last)
 
     @staticmethod
-    def post_process_of(module: Any, *, down: bool) -> Exception | None:
+    def post_process_of(module: Any, *, down: bool) -> BaseException | None:
         try:
             if down:
                 module.shutdown()
             else:
                 module.post_process()
-        except Exception as error:
+        except (Exception, TaurusException) as error:
             return error
         return None
 

@@ -192,7 +192,7 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
             rcs, messages, oks = zip(*self._outcomes, strict=True)
             tables: tuple[Any, ...] = (self._labels, self._kinds, rcs, messages, oks)
             self._cached = tuple(np.array(table, object) for table in tables)
-        labels, kinds, rc, messages, is_ok = self._cached
+        labels, kinds, rc, message, is_ok = self._cached
         response_us = rows["response_us"].astype(np.int64)
         return Batch(
             started_s=rows["started_s"].astype(np.float64),
@@ -201,7 +201,7 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
             kind=kinds[rows["label"]],
             ok=is_ok[rows["outcome"]].astype(np.bool_),
             rc=rc[rows["outcome"]],
-            message=messages[rows["outcome"]],
+            message=message[rows["outcome"]],
             response_us=response_us,
             ttfb_us=rows["ttfb_us"].astype(np.int64),
             connect_us=np.full(len(rows), -1, np.int64),

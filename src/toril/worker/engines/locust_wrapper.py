@@ -31,7 +31,7 @@ from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 from locust.exception import CatchResponseError, StopUser
 from locust.runners import LocalRunner
-from locust.user.task import TaskSet
+from locust.user.task import DefaultTaskSet, TaskSet
 
 ROW = struct.Struct("<dqqqII")  # started_s, response_us, ttfb_us, bytes, label, outcome
 USERS = 0xFFFFFFFF  # as a row's label: its bytes are the number of virtual users
@@ -200,15 +200,9 @@ class Load:
             elapsed = getattr(response, "elapsed", None)
             if elapsed is not None:
                 ttfb_us = elapsed.seconds * 1_000_000 + elapsed.microseconds or -1
-        self.records.sample(
-            start_time,
-            round((response_time or 0) * 1000),
-            ttfb_us,
-            response_length or 0,
-            str(name),
-            transaction,
-            self.outcome(response, exception),
-        )
+        response_us = round((response_time or 0) * 1000)
+        outcome = self.outcome(response, exception)
+        self.records.sample(start_time, response_us, ttfb_us, response_length or 0, str(name), transaction, outcome)
 
     def outcome(self, response, exception) -> tuple[str, str, bool]:
         """(rc, message, ok): rc is the status, or what was raised when there is no response."""
@@ -239,7 +233,8 @@ class Load:
             self.examined(entry[1], exception)
         elif not self.closed:
             outcome = (type(exception).__name__, wording(exception), False)
-            name = f"{type(user_instance).__name__}: exception"
+            user = getattr(user_instance, "user", user_instance)  # Locust hands over the task set
+            name = f"{type(user).__name__}: exception"
             self.records.sample(time.time(), 0, -1, 0, name, True, outcome)
 
     # ── iterations
@@ -341,7 +336,8 @@ def run() -> None:
     LocalRunner._start = started
     HttpSession.request = load.guarded(HttpSession.request)
     FastHttpSession.request = load.guarded(FastHttpSession.request)
-    TaskSet.execute_task = load.counted(TaskSet.execute_task)
+    for kind in (TaskSet, DefaultTaskSet):  # the latter has one of its own
+        kind.execute_task = load.counted(kind.execute_task)
     events.request.add_listener(load.on_request)
     events.user_error.add_listener(load.on_user_error)
     events.test_stopping.add_listener(load.on_test_stopping)
