@@ -6,8 +6,8 @@ writes `rows.csv`; duplicated for its reader in `apiritif.py`: the columns and t
 
 What is a sample: a request made through Apiritif, redirects included, from its sending to the end of its body. An
 assertion about its response, which comes later, can still fail it; its row is written when its test or smart
-transaction ends. A transaction is one of its own kind when it has requests inside; without any, it or the test is what is measured,
-as in Taurus. An exception that no request accounts for is a failed transaction named after its test.
+transaction ends. A transaction is one of its own kind when it has requests inside; without any, it or the test is
+what is measured, as in Taurus. An exception that no request accounts for is a failed transaction named after its test.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,assignment,method-assign"

@@ -1,0 +1,166 @@
+"""Real Apiritif under real bzt against a service on loopback: what is recorded is what was answered."""
+
+import pytest
+
+from tests.targets import target
+from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
+
+pytestmark = pytest.mark.slow
+
+OWN = """
+import unittest
+
+import apiritif
+from names import HOME  # a module beside the script
+
+
+class TestShop(unittest.TestCase):
+    def test_1_buy(self):
+        with apiritif.transaction("buy"):
+            apiritif.http.get("{url}/" + HOME).assert_ok()
+            apiritif.http.get("{url}/redirect/2").assert_ok()
+
+    def test_2_asserted(self):
+        apiritif.http.get("{url}/status/503").assert_ok()
+
+    def test_3_plain(self):
+        response = apiritif.http.get("{url}/plain")
+        self.assertEqual(response.status_code, 201)
+
+    def test_4_without_requests(self):
+        with apiritif.transaction("computed"):
+            sum(range(1000))
+"""
+
+
+def generated(url, requests, **scenario):
+    return {"shop": {"default-address": url, "requests": requests, **scenario}}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_path, count):
+    requests = [
+        {"url": "/", "label": "home"},
+        {"url": "/status/404", "label": "missing"},
+        {"url": "/status/404", "label": "wanted", "assert": [{"contains": ["404"], "subject": "http-code"}]},
+        {"url": "/redirect/2", "label": "moved"},
+        {"url": "/", "label": "wrong body", "assert": ["no such text"]},
+        {"transaction": "both", "do": [{"url": "/a", "label": "first"}, {"url": "/b"}]},
+        {"include-scenario": "inner"},
+        {"url": "/status/500", "label": "not json", "extract-jsonpath": {"x": "$.y"}},
+    ]
+    with target() as service:
+        inner = {"inner": {"requests": [{"url": "/c", "label": "included"}]}}
+        plan = plan_of(
+            [planned("apiritif", "shop", concurrency=2, iterations=3)],
+            {**generated(service.url, requests), **inner},
+            workers=count,
+        )
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    each = 6 * count
+    labels = ["home", "missing", "wanted", "moved", "wrong body", "first", "/b", "included", "not json"]
+    assert [one.outcome for one in found.exits] == ["finished"] * count
+    assert {label: found.total(label).samples for label in found.timeline.labels() if label} == dict.fromkeys(
+        [*labels, "both"], each
+    )
+    assert found.total().samples == found.samples == len(labels) * each == service.answered
+    assert service.hops == 2 * each
+    failures = {label for label in found.timeline.labels() if label and found.total(label).failures}
+    assert failures == {"missing", "wrong body", "not json"}
+    assert found.rcs("wanted") == {"404": each}
+    assert found.rcs("moved") == {"200": each}
+    ((message, rc),) = found.total("wrong body").errors
+    assert "no such text" in message
+    assert rc == "200"
+    assert found.timeline.select("both", kind="transaction").total.samples == each
+    assert found.timeline.select("home", kind="transaction").total.samples == 0
+
+
+def test_an_own_script_keeps_its_transactions_and_what_its_tests_find(tmp_path):
+    with target() as service:
+        plan = plan_of(
+            [planned("apiritif", "own", concurrency=2, iterations=5)], {"own": {"script": "tests/test_shop.py"}}
+        )
+        files = {"tests/test_shop.py": OWN.replace("{url}", service.url), "tests/names.py": 'HOME = "home"\n'}
+        with workers(plan, tmp_path, files) as run:
+            found = run.go()
+    assert found.samples == found.total().samples == service.answered + 10 == 50  # and the one that only computes
+    assert found.total("computed").samples == 10
+    assert found.timeline.select("buy", kind="transaction").total.samples == 10
+    assert found.total("buy").failures == 0
+    assert found.total(f"{service.url}/redirect/2").samples == 10
+    asserted = found.total(f"{service.url}/status/503")
+    assert (asserted.failures, dict(asserted.rc)) == (10, {"503": 10})
+    assert found.total(f"{service.url}/plain").failures == 0
+    assert dict(found.total("test_3_plain").errors) == {("200 != 201", ""): 10}  # no request's fault, and not lost
+    assert found.timeline.select("test_3_plain", kind="transaction").total.failures == 10
+
+
+def test_times_are_those_of_the_whole_request_in_microseconds(tmp_path):
+    with target(delay_s=0.05) as service:
+        plan = plan_of(
+            [planned("apiritif", "shop", concurrency=1, iterations=4)], generated(service.url, ["/redirect/1"])
+        )
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    total = found.total()
+    assert total.min_us >= 100_000  # one hop and the answer
+    assert total.max_us % 1000 or total.min_us % 1000 or total.sum_us % 1000
+    assert total.ttfb_count == 4
+
+
+def test_requests_in_flight_at_the_planned_end_are_finished(tmp_path):
+    with target(delay_s=0.4) as service:
+        load = planned("apiritif", "shop", concurrency=4, ramp_up_s=0.5, hold_for_s=1.0)
+        with workers(plan_of([load], generated(service.url, ["/", "/other"])), tmp_path) as run:
+            found = run.go()
+    assert found.samples == service.answered == service.started > 0
+    assert found.unfinished == found.total().failures == 0
+
+
+def test_a_signal_ends_every_execution_and_nothing_is_lost(tmp_path):
+    with target() as service:
+        loads = [
+            planned("apiritif", name, index=n, concurrency=3, hold_for_s=60.0) for n, name in enumerate(("one", "two"))
+        ]
+        requests = [{"url": "/delay/0.3", "label": "short"}, {"url": "/delay/20", "label": "long"}]
+        scenarios = {
+            "one": {"default-address": service.url, "requests": requests},
+            "two": {"default-address": service.url, "requests": requests[:1]},
+        }
+        with workers(plan_of(loads, scenarios), tmp_path) as run:
+            run.launch()
+            run.wait_ready()
+            run.start()
+            wait_until(lambda: service.answered > 12, run)
+            engines = engines_of(run)
+            run.processes[0].terminate()
+            assert run.wait() == [0]
+            found = run.outcome()
+        assert left_over(engines) == []
+        assert found.exits[0].outcome == "stopped"
+        assert found.total().failures == 0
+        assert found.total("long").unfinished == 3
+        assert found.samples <= service.answered <= found.samples + found.unfinished
+        assert found.exits[0].engines_killed == 0
+
+
+def test_a_service_that_is_down_is_failures_with_the_reason(tmp_path):
+    plan = plan_of([planned("apiritif", "shop", concurrency=1, iterations=3)], generated("http://127.0.0.1:9", ["/"]))
+    with workers(plan, tmp_path) as run:
+        found = run.go()
+    assert found.exits[0].outcome == "finished"
+    assert found.total("/").samples == found.total("/").failures == 3
+    ((message, rc),) = found.total("/").errors
+    assert "refused" in message
+    assert rc == "ConnectionError"
+
+
+def test_a_script_that_does_not_load_fails_the_worker_before_it_is_ready(tmp_path):
+    plan = plan_of([planned("apiritif", "own", concurrency=1, hold_for_s=1.0)], {"own": {"script": "test_own.py"}})
+    with workers(plan, tmp_path, {"test_own.py": "import no_such_module\n"}) as run:
+        run.launch()
+        assert run.wait() == [4]
+        assert "no_such_module" in run.exit().message
+        assert run.store.find(run.key(0, "ready.json")) is None

