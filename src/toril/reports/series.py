@@ -50,6 +50,7 @@ def charts(bundle: Bundle) -> dict[str, Any]:
     if places:
         lines = [_of_location(name, place, seconds, "p95_us", 1000) for place, name in enumerate(places)]
         found.append(_chart("p95 by location", "ms", *lines))
+    found.append(_by_percentile(bundle))
     return {
         "x": [s.get("second", place) for place, s in enumerate(seconds)],
         "charts": [c for c in found if c["lines"]],
