@@ -53,11 +53,11 @@ def _parts(
     if execution.throughput_rps is None:
         return {index: Part(count, None) for index, count in users.items()}
     located = {seat.index: seat.location for seat in seats}
-    throughput = _divided_throughput(execution.throughput_rps, weights, users, located)
+    throughput = divided_throughput(execution.throughput_rps, weights, users, located)
     return {index: Part(count, throughput[index]) for index, count in users.items()}
 
 
-def _divided_throughput(
+def divided_throughput(
     total: Fraction, weights: Mapping[str, Fraction], users: Mapping[int, int], located: Mapping[int, str]
 ) -> dict[int, Fraction]:
     """Whole requests per second where everybody with virtual users gets some, else finer parts; nothing is lost."""

@@ -68,7 +68,7 @@ def seats_of(suite: Suite, executions: Sequence[Execution], wanted: int | None) 
         counts = counted
         if wanted not in (None, sum(counts.values())):
             raise SuiteError(
-                f"{suite.source}: locations-weighted is false and counts out {sum(counts.values())} workers, not {wanted}; "
+                f"{suite.source}: locations-weighted is false and counts out {sum(counts.values())}, not {wanted}; "
                 "leave the number of workers, or locations-weighted, out"
             )
     elif wanted is None:

@@ -75,7 +75,8 @@ class _Reader:
 
     def read(self, item: dict[str, Any], index: int, path: str, taken: set[str]) -> Execution:
         executor = self._executor(item, path)
-        scenario = self.scenarios.of(item, path, executor)
+        without = item.get("scenario") is None and executor not in PROVED  # such as those that only read results
+        scenario = executor if without else self.scenarios.of(item, path, executor)
         self.scenarios.check_files(item, path)
         durations = {key: self.door.seconds(item.get(key), f"{path}.{key}") for key in ("delay", "ramp-up", "hold-for")}
         concurrency = self.door.whole(self._placed(item, "concurrency", path), f"{path}.concurrency")
@@ -89,18 +90,15 @@ class _Reader:
         self._refuse_ignored(item, executor, throughput, steps, timed, path)
         exact = item.get("locations-weighted") is False
         locations = self._locations(item.get("locations", self.locations), f"{path}.locations", exact=exact)
-        load = {"concurrency": concurrency, "iterations": iterations, "steps": steps}
-        config = {key: value for key, value in item.items() if key not in OURS} | {
-            "executor": executor,
-            "scenario": scenario,
+        rate = None if throughput is None else int(throughput) if throughput.denominator == 1 else float(throughput)
+        load = {"concurrency": concurrency, "throughput": rate, "iterations": iterations, "steps": steps}
+        spent = {
+            key: self.door.resolved(item[key], f"{path}.{key}", "") for key in durations if item.get(key) is not None
         }
-        config |= {key: value for key, value in load.items() if key in item}
-        config |= {key: self.door.resolved(item[key], path, "") for key in durations if item.get(key) is not None}
-        if throughput is not None:
-            config["throughput"] = float(throughput) if throughput.denominator > 1 else int(throughput)
-        config = {key: value for key, value in config.items() if key not in (*load, "throughput") or value is not None}
-        if throughput is None:
-            config.pop("throughput", None)
+        config = {key: value for key, value in item.items() if key not in (*OURS, *load, *durations)}
+        config |= {"executor": executor} | {key: value for key, value in load.items() if value is not None} | spent
+        if not without:
+            config["scenario"] = scenario
         return Execution(
             name=_unused(scenario, taken),
             index=index,
@@ -184,7 +182,7 @@ class _Reader:
             self.door.warn(f"{path}.start-at", "is ignored: toril starts all workers together; use `delay`")
 
     def _has_own_load(self, executor: str, scenario: str) -> bool:
-        return executor == "jmeter" and bool(self.scenarios.named[scenario].get("script"))
+        return executor == "jmeter" and bool(self.scenarios.named.get(scenario, {}).get("script"))
 
     def _locations(self, written: object, path: str, *, exact: bool) -> dict[str, Fraction]:
         if written is None:
@@ -208,8 +206,8 @@ class _Reader:
         listed: list[Any] = []
         for holder, key in (
             (config, "files"),
-            (self.scenarios.named[scenario], "files"),
-            (self.scenarios.named[scenario], "data-sources"),
+            (self.scenarios.named.get(scenario, {}), "files"),
+            (self.scenarios.named.get(scenario, {}), "data-sources"),
         ):
             value = holder.get(key)
             listed += value if isinstance(value, list) else []

@@ -1,0 +1,420 @@
+"""A suite is read once, at the door: what is right becomes typed values, what is wrong says where, what and the fix."""
+
+import json
+
+import pytest
+import yaml
+
+from toril.errors import CriterionError, SuiteError
+from toril.suite import read_suite
+
+SIMPLE = {"execution": [{"scenario": {"requests": ["http://127.0.0.1/"]}}]}
+
+
+def write(folder, document, name="suite.yml"):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(document if isinstance(document, str) else yaml.safe_dump(document, sort_keys=False))
+    return path
+
+
+def read(folder, document, **options):
+    return read_suite([write(folder, document)], **{"system": {}, **options})
+
+
+def execution(**keys):
+    return {"execution": [{"scenario": {"requests": ["/"]}, "hold-for": "1m", **keys}]}
+
+
+def refusal(folder, document, **options):
+    with pytest.raises(SuiteError) as refused:
+        read(folder, document, **options)
+    text = str(refused.value)
+    assert "\n" not in text
+    assert len(text) < 600
+    return text
+
+
+def test_the_smallest_suite_has_taurus_defaults(tmp_path):
+    suite = read(tmp_path / "shop", SIMPLE)
+    (only,) = suite.executions
+    assert (suite.name, suite.folder, suite.warnings) == ("shop", tmp_path / "shop", ())
+    assert (only.executor, only.concurrency, only.iterations, only.throughput_rps) == ("jmeter", 1, 1, None)
+    assert (only.delay_s, only.ramp_up_s, only.hold_for_s, only.labels) == (0, 0, 0, ("http://127.0.0.1/",))
+
+
+def test_everything_typed_of_an_execution(tmp_path):
+    suite = read(
+        tmp_path,
+        execution(
+            **{
+                "concurrency": "7",
+                "ramp-up": "1m30s",
+                "delay": 5,
+                "throughput": 2.5,
+                "steps": 3,
+                "iterations": 9,
+                "memo": "x",
+            }
+        ),
+    )
+    (only,) = suite.executions
+    assert (only.concurrency, only.ramp_up_s, only.delay_s, only.hold_for_s, only.steps, only.iterations) == (
+        7,
+        90,
+        5,
+        60,
+        3,
+        9,
+    )
+    assert float(only.throughput_rps) == 2.5
+    assert only.config["memo"] == "x"
+    assert "criteria" not in only.config
+
+
+def test_scenarios_by_name_inline_and_as_a_bare_script(tmp_path):
+    write(tmp_path, "from locust import HttpUser", "scripts/locustfile.py")
+    write(tmp_path, "<jmeterTestPlan/>", "load.jmx")
+    suite = read(
+        tmp_path,
+        {
+            "execution": [
+                {"scenario": "browse"},
+                {"scenario": {"script": "scripts/locustfile.py"}, "executor": "locust"},
+                {"scenario": "load.jmx"},
+                {"scenario": {"requests": [{"url": "/", "label": "home"}]}},
+                {"scenario": "browse"},
+                {"scenario": "load.jmx", "concurrency": 3},
+            ],
+            "scenarios": {"browse": {"requests": ["/a"]}},
+        },
+    )
+    assert [e.name for e in suite.executions] == [
+        "browse",
+        "locustfile.py",
+        "load.jmx",
+        "jmeter",
+        "browse#2",
+        "load.jmx#2",
+    ]
+    assert suite.common["scenarios"]["load.jmx"] == {"script": "load.jmx"}
+    assert suite.executions[3].config["scenario"] == "jmeter"
+    assert {path.as_posix() for path in suite.files} == {"suite.yml", "load.jmx", "scripts/locustfile.py"}
+    assert suite.executions[2].concurrency is None  # its own load, as it stands
+    assert suite.executions[5].concurrency == 3
+
+
+def test_labels_of_requests_blocks_transactions_and_included_scenarios(tmp_path):
+    requests = [
+        "/plain",
+        {"url": "/a", "label": "named ${WHAT}"},
+        {"transaction": "buy", "do": ["/cart", {"if": "x", "then": ["/then"], "else": ["/else"]}]},
+        {"loop": 3, "do": [{"once": ["/once"]}]},
+        {"foreach": "a in b", "do": ["/each"]},
+        {"while": "x", "do": ["/while"]},
+        {"action": "pause", "pause-duration": "1s"},
+        {"set-variables": {"a": 1}},
+        {"include-scenario": "other"},
+        {"include-scenario": "main"},
+    ]
+    suite = read(
+        tmp_path,
+        {
+            "execution": {"scenario": "main"},
+            "scenarios": {"main": {"requests": requests}, "other": {"requests": ["/other"]}},
+            "settings": {"env": {"WHAT": "page"}},
+        },
+    )
+    expected = "/plain|named page|buy|/cart|/then|/else|/once|/each|/while|/other"
+    assert suite.executions[0].labels == tuple(expected.split("|"))
+    assert suite.common["scenarios"]["main"]["requests"][1]["label"] == "named ${WHAT}"
+
+
+def test_references_are_resolved_in_load_keys_locations_and_criteria_only(tmp_path):
+    document = {
+        **execution(
+            **{
+                "concurrency": "${USERS}",
+                "ramp-up": "${RAMP}",
+                "locations": {"${PLACE}": "${WEIGHT}"},
+                "criteria": ["p95 of ${LABEL}>${LIMIT}"],
+                "memo": "${USERS}",
+            }
+        ),
+        "settings": {
+            "env": {"USERS": 5, "RAMP": "$FROM_SYSTEM", "LABEL": "/", "PLACE": "eu", "LIMIT": "${DEEP}", "DEEP": "1s"}
+        },
+    }
+    suite = read(tmp_path, document, env={"USERS": "8", "WEIGHT": "2"}, system={"FROM_SYSTEM": "9s", "USERS": "99"})
+    (only,) = suite.executions
+    assert (only.concurrency, only.ramp_up_s, only.locations) == (8, 9, {"eu": 2})
+    assert suite.criteria[0].source == "p95 of />1s"
+    assert only.config["memo"] == "${USERS}"
+    assert suite.common["settings"]["env"]["USERS"] == "${USERS}"  # the value reaches workers by their environment only
+    assert "8" not in json.dumps(suite.common)
+
+
+def test_an_unknown_reference_in_a_load_key_says_how_to_set_it(tmp_path):
+    text = refusal(tmp_path, execution(concurrency="${USERS}"))
+    assert text == (
+        "suite.yml: execution[0].concurrency is `${USERS}`, which refers to something that is not set; "
+        "pass --env USERS=… or set settings.env.USERS"
+    )
+
+
+def test_references_that_grow_without_end_are_refused(tmp_path):
+    env = {f"V{level}": f"${{V{level + 1}}}" * 100 for level in range(5)}
+    assert "grows beyond" in refusal(tmp_path, {**execution(concurrency="${V0}"), "settings": {"env": env}})
+
+
+def test_load_for_local_and_cloud(tmp_path):
+    document = execution(concurrency={"local": 5, "cloud": 1000}, throughput={"cloud": 70})
+    here, there = read(tmp_path, document), read(tmp_path, document, on="fargate")
+    assert (here.executions[0].concurrency, here.executions[0].throughput_rps) == (5, None)
+    assert (there.executions[0].concurrency, there.executions[0].throughput_rps) == (1000, 70)
+    assert there.executions[0].config["concurrency"] == 1000
+
+
+def test_criteria_from_everywhere_with_their_scope(tmp_path):
+    suite = read(
+        tmp_path,
+        {
+            "execution": [{"scenario": "a", "criteria": ["fail>0%", {"slow": "avg-rt>1s"}]}, {"scenario": "a"}],
+            "scenarios": {"a": {"requests": ["/"], "criteria": {"too slow": "p90>250ms"}}},
+            "reporting": [
+                "final-stats",
+                {"module": "passfail", "criteria": ["p95>300ms"]},
+                {"module": "passfail", "run-at": "cloud", "criteria": ["p95>100ms"]},
+            ],
+            "toril": {"criteria": ["hits<10"]},
+        },
+    )
+    assert [(one.where.removeprefix("suite.yml: "), one.executions) for one in suite.criteria] == [
+        ("reporting[1].criteria[0]", ()),
+        ("execution[0].criteria[0]", ("a",)),
+        ("execution[0].criteria[1]", ("a",)),
+        ("scenarios.a.criteria.too slow", ("a",)),
+        ("scenarios.a.criteria.too slow", ("a#2",)),
+        ("toril.criteria[0]", ()),
+    ]
+    assert "criteria" not in json.dumps([suite.common, [e.config for e in suite.executions]])
+    assert not {"execution", "reporting", "toril"} & set(suite.common)
+
+
+def test_a_bad_criterion_says_where_it_stands(tmp_path):
+    document = {**SIMPLE, "reporting": [{"module": "passfail", "criteria": ["p95>1s", "avg-rt for x>1s"]}]}
+    with pytest.raises(
+        CriterionError, match=r"^suite.yml: reporting\[0\].criteria\[1\] is `avg-rt for x>1s`, .*; write `avg-rt of x`"
+    ):
+        read(tmp_path, document)
+
+
+def test_what_toril_criteria_cannot_judge_names_what_it_can(tmp_path):
+    assert "supported are avg-rt" in refusal(tmp_path, {**SIMPLE, "toril": {"criteria": ["throughput<450/s"]}})
+
+
+def test_what_is_ignored_is_said(tmp_path):
+    document = {
+        **execution(executor="k6", **{"start-at": "10:00"}),
+        "provisioning": "cloud",
+        "cli-aliases": {"x": {"execution": [{"scenario": "never"}]}},
+        "reporting": [{"module": "junit-xml"}],
+        "modules": {"local": {"sequential": True}},
+        "unknown": {"left": "alone"},
+    }
+    suite = read(tmp_path, document)
+    assert len(suite.executions) == 1
+    assert suite.common["unknown"] == {"left": "alone"}
+    assert not {"cli-aliases", "provisioning"} & set(suite.common)
+    said = "\n".join(suite.warnings)
+    for word in (
+        "`k6`, not proved",
+        "provisioning (cloud) is ignored",
+        "`junit-xml`",
+        "start-at is ignored",
+        "modules.local",
+    ):
+        assert word in said
+
+
+def test_the_default_executor_is_the_suites(tmp_path):
+    suite = read(tmp_path, {**SIMPLE, "settings": {"default-executor": "apiritif"}})
+    assert suite.executions[0].config["executor"] == "apiritif"
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"executor": "ab"}, "counts HTTP errors as successes"),
+        ({"executor": "siege"}, "rounds to 10 ms"),
+        ({"executor": "locust", "master": True}, "no percentiles"),
+        ({"executor": "locust", "throughput": 5}, "Locust ignores"),
+        ({"executor": "locust", "steps": 5}, "Locust ignores"),
+        ({"executor": "apiritif", "throughput": 5}, "Apiritif ignores"),
+        ({"throughput": 5, "hold-for": None}, "add `hold-for: 1m`"),
+        ({"concurrency": "many"}, "execution[0].concurrency is `many`, not a number; write a number"),
+        ({"concurrency": -1}, "below 0"),
+        ({"concurrency": 2.5}, "not a whole number"),
+        ({"concurrency": True}, "not a number"),
+        ({"concurrency": [1]}, "not a number"),
+        ({"concurrency": 10**12}, "more than 100,000,000"),
+        ({"concurrency": {"locla": 5}}, "neither local nor cloud"),
+        ({"throughput": "1e999999999"}, "not a number"),
+        ({"throughput": "${__P(rate,5)}"}, "toril divides it"),
+        ({"hold-for": "5 parsecs"}, "not a duration; write it like 30s"),
+        ({"hold-for": "inf"}, "not a duration"),
+        ({"ramp-up": -5}, "not a duration"),
+        ({"hold-for": "999999d"}, "longer than a year"),
+        ({"delay": {}}, "not a duration"),
+        ({"locations": ["eu-west-1"]}, "not a mapping; write it like `locations: {eu-west-1: 1"),
+        ({"locations": {"eu-west-1": 0}}, "without any weight above 0"),
+        ({"locations": {"eu west": 1}}, "not a name for a location"),
+        ({"locations": {"../up": 1}}, "not a name for a location"),
+        ({"locations": {"eu": 1.5}, "locations-weighted": False}, "not a whole number"),
+        ({"scenario": "chekout"}, "did you mean `checkout`?"),
+        ({"scenario": None}, "not a scenario"),
+        ({"scenario": []}, "not a scenario"),
+        ({"scenario": "text"}, "not a mapping"),
+        ({"scenario": {"script": "gone.jmx"}}, "a script that does not exist"),
+        ({"scenario": {"script": "../outside.py"}}, "outside the suite's folder"),
+        ({"scenario": {"script": "/etc/passwd"}}, "outside the suite's folder"),
+        ({"scenario": {"script": "link.py"}}, "outside the suite's folder"),
+        ({"scenario": {"script": 5}}, "not the path of a script"),
+        ({"scenario": {"script": "x\0y"}}, "does not exist"),
+        ({"scenario": {"script": "x" * 5000}}, "does not exist"),
+        ({"scenario": {"script": "${NOWHERE}/x.jmx"}}, "--env NOWHERE=…"),
+        (
+            {"scenario": {"requests": ["/"], "data-sources": ["gone.csv"]}},
+            "data-sources[0] is `gone.csv`, a data source that",
+        ),
+        ({"scenario": {"requests": ["/"], "data-sources": [{"path": "../outside.py"}]}}, "outside"),
+        ({"scenario": {"requests": ["/"], "data-sources": "users.csv"}}, "not a list"),
+        ({"scenario": {"requests": [{"url": "/", "body-file": "gone.json"}]}}, "requests[0].body-file is"),
+        ({"files": ["gone.jar"]}, "execution[0].files[0] is `gone.jar`"),
+        ({"criteria": "fail>0"}, "not a list; write it like"),
+        ({"executor": ["jmeter"]}, "not a name"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_with_the_fix(tmp_path, keys, says):
+    folder = tmp_path / "shop"
+    write(tmp_path, "", "outside.py")
+    write(folder, "")
+    (folder / "link.py").symlink_to(tmp_path / "outside.py")
+    document = {**execution(**keys), "scenarios": {"checkout": {"requests": ["/"]}, "text": "load.jmx"}}
+    text = refusal(folder, document)
+    assert text.startswith("suite.yml: ")
+    assert says in text
+    assert "; " in text
+
+
+@pytest.mark.parametrize(
+    ("block", "says"),
+    [
+        ({"wokers": 3}, "toril.wokers is unknown; did you mean `workers`?"),
+        ({"split_data": []}, "did you mean `split-data`?"),
+        ({"worker": {"cpus": 1}}, "toril.worker.cpus is unknown; did you mean `cpu`?"),
+        ({"regression": {"margins": "3%"}}, "did you mean `margin`?"),
+        ({"zzz": 1}, "known are workers, worker, max-duration"),
+        ({"workers": 0}, "toril.workers is wrong"),
+        ({"workers": 10**9}, "toril.workers is wrong"),
+        ({"quorum": "120%"}, "write it like 90%"),
+        ({"quorum": 50}, "write it like 90%"),
+        ({"max-duration": "soon"}, "write it like 30s, 5m or 2h"),
+        ({"worker": {"cpu": 3}}, "toril.worker.cpu is wrong"),
+        ({"gate": "perhaps"}, "toril.gate is wrong"),
+        ({"split-data": ["gone.csv"]}, "toril.split-data[0] is `gone.csv`"),
+        ([], "toril is no mapping"),
+    ],
+)
+def test_our_own_block_is_strict_and_names_what_was_meant(tmp_path, block, says):
+    assert says in refusal(tmp_path, {**SIMPLE, "toril": block})
+
+
+def test_our_own_block_as_designed(tmp_path):
+    write(tmp_path, "name\na\n", "users.csv")
+    block = """
+      workers: 6
+      worker: {cpu: 2048, memory: 4096, arch: arm64, spot: true}
+      max-duration: 2h
+      graceful-stop: 30s
+      split-data: [users.csv]
+      quorum: 90%
+      gate: true
+      secrets: {TOKEN: arn-or-name}
+      criteria: [hits<450 over 10s]
+      regression: {margin: 3%, blocks: 10, labels: [checkout]}
+    """
+    suite = read(tmp_path, {**SIMPLE, "toril": yaml.safe_load(block)})
+    ours = suite.toril
+    assert (ours.workers, ours.worker.spot, ours.max_duration_s, ours.graceful_stop_s) == (6, True, 7200, 30)
+    assert (ours.quorum, ours.gate, ours.secrets, ours.split_data) == (
+        0.9,
+        True,
+        {"TOKEN": "arn-or-name"},
+        ("users.csv",),
+    )
+    assert ours.regression is not None
+    assert (ours.regression.margin, ours.regression.blocks, ours.regression.labels) == (0.03, 10, ("checkout",))
+
+
+def test_a_folder_is_its_suite_file_and_takes_everything_along_but_hidden_files_and_caches(tmp_path):
+    for name in ("suite.yml", "lib/helper.py", ".env", ".git/config", "__pycache__/x.pyc"):
+        write(tmp_path, SIMPLE if name == "suite.yml" else "x", name)
+    suite = read_suite([tmp_path], system={})
+    assert [path.as_posix() for path in suite.files] == ["lib/helper.py", "suite.yml"]
+    assert all((suite.folder / path).is_file() for path in suite.files)
+
+
+def test_a_file_of_another_name_takes_along_what_it_names_and_what_its_jmx_names(tmp_path):
+    jmx = '<x><stringProp name="filename">users.csv</stringProp><stringProp name="filename">${gone}</stringProp></x>'
+    for name, text in {"load.jmx": jmx, "users.csv": "a", "other.txt": "x", "extra.jar": "x"}.items():
+        write(tmp_path, text, name)
+    path = write(tmp_path, {"execution": [{"scenario": "load.jmx", "files": ["extra.jar"]}]}, "nightly.yml")
+    suite = read_suite([path], system={})
+    assert suite.name == "nightly"
+    assert [path.as_posix() for path in suite.files] == ["extra.jar", "load.jmx", "nightly.yml", "users.csv"]
+
+
+def test_scripts_are_found_from_where_the_command_is_called_as_well(tmp_path, monkeypatch):
+    write(tmp_path, "<x/>", "loadtests/shop/load.jmx")
+    write(tmp_path, {"execution": [{"scenario": "loadtests/shop/load.jmx"}]}, "loadtests/shop/suite.yml")
+    monkeypatch.chdir(tmp_path)
+    suite = read_suite(["loadtests/shop"], system={})
+    assert suite.common["scenarios"]["load.jmx"] == {"script": "load.jmx"}
+
+
+def test_several_files_merge_and_overrides_come_last(tmp_path):
+    base = write(tmp_path, {**execution(concurrency=1), "settings": {"ramp-up-exclude": True}}, "base.yml")
+    more = write(tmp_path, json.dumps({"$execution": [{"concurrency": 2}], "toril": {"workers": 2}}), "more.json")
+    suite = read_suite([base, str(more)], overrides=["execution.0.concurrency=6", "toril.workers=3"], system={})
+    assert (suite.executions[0].concurrency, suite.toril.workers, suite.ramp_up_exclude) == (6, 3, True)
+    assert (suite.name, suite.source) == ("base", "base.yml + more.json")
+
+
+@pytest.mark.parametrize(
+    ("paths", "says"),
+    [
+        ([], "no suite is named"),
+        (["gone.yml"], "'gone.yml' cannot be read: No such file"),
+        (["empty"], "has no suite.yml"),
+        (["full", "full"], "is a folder"),
+        (["full/suite.yml", "full"], "is a folder"),
+        (["http://127.0.0.1/"], "is an address"),
+        (["load.jmx"], "is a script, not a suite"),
+        (["x\0y"], "cannot be read"),
+        (["/dev/zero"], "is no file"),
+    ],
+)
+def test_what_is_no_suite_is_refused(tmp_path, monkeypatch, paths, says):
+    (tmp_path / "empty").mkdir()
+    write(tmp_path, SIMPLE, "full/suite.yml")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SuiteError, match=says):
+        read_suite(paths, system={})
+
+
+@pytest.mark.parametrize(
+    "names", ["base.yml", ["gone.yml"], [5], ["http://127.0.0.1/x.yml"], {"a": 1}, [f"{n}.yml" for n in range(200)]]
+)
+def test_bad_includes_are_refused(tmp_path, names):
+    assert "included-configs" in refusal(tmp_path, {**SIMPLE, "included-configs": names})

@@ -1,0 +1,301 @@
+"""The division of the load: nothing lost, nothing invented, and nobody idle or in lockstep."""
+
+import json
+import math
+from collections import Counter
+from fractions import Fraction
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from toril.errors import OptionError, SuiteError
+from toril.plan import make_plan, share_config, split
+from toril.records import Plan
+from toril.suite import read_suite
+
+QUIET = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def suite_of(folder, *executions, **keys):
+    items = [
+        {"scenario": {"requests": [{"url": "/", "label": "home"}]}, "hold-for": "1m", **item} for item in executions
+    ]
+    path = folder / "suite.json"
+    path.write_text(json.dumps({"execution": items, **keys}))
+    return read_suite([path], system={})
+
+
+def plan_of(folder, *executions, workers=None, smoke=False, **keys):
+    return make_plan(suite_of(folder, *executions, **keys), run_id="r", workers=workers, smoke=smoke)
+
+
+@given(
+    total=st.integers(0, 10**7), weights=st.lists(st.integers(0, 1000) | st.fractions(0, 10), min_size=1, max_size=60)
+)
+def test_split_loses_nothing_and_is_within_one_of_the_exact_share(total, weights):
+    if not any(weights):
+        with pytest.raises(ValueError, match="cannot be divided"):
+            split(total, weights)
+        return
+    parts = split(total, weights)
+    whole = sum(map(Fraction, weights))
+    assert sum(parts) == total
+    assert all(abs(part - Fraction(weight) * total / whole) < 1 for part, weight in zip(parts, weights, strict=True))
+    assert all(part == 0 for part, weight in zip(parts, weights, strict=True) if weight == 0)
+
+
+def test_split_gives_the_odd_ones_to_the_first():
+    assert split(100, [1, 1, 1]) == [34, 33, 33]
+    assert split(3, [2, 1]) == [2, 1]
+    assert split(0, [5, 1]) == [0, 0]
+
+
+LOCATIONS = st.dictionaries(
+    st.sampled_from(["eu-west-1", "us-east-1", "ap-south-1", "home"]), st.integers(1, 9), max_size=4
+)
+EXECUTIONS = st.fixed_dictionaries(
+    {"concurrency": st.integers(1, 300), "locations": LOCATIONS},
+    optional={
+        "throughput": st.integers(1, 500) | st.sampled_from([0.5, 2.5, 0.001]),
+        "iterations": st.integers(1, 9),
+        "steps": st.integers(1, 5),
+    },
+)
+
+
+@QUIET
+@given(executions=st.lists(EXECUTIONS, min_size=1, max_size=4), workers=st.none() | st.integers(1, 40))
+def test_the_shares_are_the_load(tmp_path, executions, workers):
+    executions = [{key: value for key, value in one.items() if value != {}} for one in executions]
+    try:
+        plan = plan_of(tmp_path, *executions, workers=workers)
+    except SuiteError as error:
+        assert "; " in str(error)
+        return
+    assert workers is None or len(plan.shares) == workers
+    assert all(share.executions for share in plan.shares)
+    assert [share.index for share in plan.shares] == list(range(len(plan.shares)))
+    for planned, written in zip(plan.executions, executions, strict=True):
+        parts = [(share, part) for share in plan.shares for part in share.executions if part.execution == planned.name]
+        assert sum(part.concurrency or 0 for _, part in parts) == written["concurrency"] == planned.concurrency
+        assert all(part.concurrency == part.config["concurrency"] for _, part in parts)
+        assert all((part.concurrency or 0) > 0 for _, part in parts)
+        assert all(part.config.get("iterations") == written.get("iterations") for _, part in parts)
+        assert all(part.config.get("steps") == written.get("steps") for _, part in parts)
+        if "throughput" in written:
+            rates = [part.throughput_rps for _, part in parts]
+            assert math.fsum(rates) == pytest.approx(written["throughput"], rel=1e-12)
+            assert all(rate > 0 for rate in rates)
+            assert all(part.config["throughput"] == part.throughput_rps for _, part in parts)
+        phases = sorted(part.phase for _, part in parts)
+        assert phases == pytest.approx([index / len(parts) for index in range(len(parts))])
+        if "locations" in written:
+            located = Counter()
+            for share, part in parts:
+                located[share.location] += part.concurrency or 0
+            names = list(written["locations"])
+            expected = dict(zip(names, split(written["concurrency"], list(written["locations"].values())), strict=True))
+            assert located == {name: count for name, count in expected.items() if count}
+
+
+@QUIET
+@given(executions=st.lists(EXECUTIONS, min_size=1, max_size=3), workers=st.none() | st.integers(1, 9))
+def test_a_plan_is_a_value(tmp_path, executions, workers):
+    executions = [{key: value for key, value in one.items() if value != {}} for one in executions]
+    try:
+        plan = plan_of(tmp_path, *executions, workers=workers)
+    except SuiteError:
+        return
+    assert plan == plan_of(tmp_path, *executions, workers=workers)
+    assert Plan.from_json(plan.to_json(), "plan.json") == plan
+
+
+def test_throughput_is_whole_where_that_leaves_nobody_without():
+    def rates(total, users):
+        from toril.plan.division import divided_throughput
+
+        return list(
+            divided_throughput(
+                Fraction(total), {"a": Fraction(1)}, dict(enumerate(users)), dict.fromkeys(range(9), "a")
+            ).values()
+        )
+
+    assert rates(10, [2, 1, 1]) == [5, 3, 2]
+    assert rates(2, [1, 1, 1]) == [Fraction(7, 10), Fraction(7, 10), Fraction(6, 10)]
+    assert rates("2.5", [1, 1]) == [Fraction(13, 10), Fraction(12, 10)]
+    assert sum(rates(1, [1] * 9)) == 1
+
+
+def test_odd_virtual_users_of_several_executions_spread_over_the_workers(tmp_path):
+    plan = plan_of(tmp_path, *[{"concurrency": 1}] * 6, workers=3)
+    assert [len(share.executions) for share in plan.shares] == [2, 2, 2]
+
+
+def test_workers_of_a_location_are_evenly_spread_in_phase(tmp_path):
+    plan = plan_of(tmp_path, {"concurrency": 8, "locations": {"a": 1, "b": 1}}, workers=4)
+    phases = {share.worker: share.executions[0].phase for share in plan.shares}
+    assert phases == {"a-1": 0.0, "a-2": 0.5, "b-1": 0.25, "b-2": 0.75}
+
+
+def test_exact_worker_counts(tmp_path):
+    exact = {"concurrency": 9, "locations": {"a": 1, "b": 2}, "locations-weighted": False}
+    plan = plan_of(tmp_path, exact)
+    assert [(share.worker, share.executions[0].concurrency) for share in plan.shares] == [
+        ("a-1", 3),
+        ("b-1", 3),
+        ("b-2", 3),
+    ]
+    with pytest.raises(SuiteError, match="counts out 3, not 5"):
+        plan_of(tmp_path, exact, workers=5)
+
+
+def test_executions_with_and_without_locations(tmp_path):
+    plan = plan_of(tmp_path, {"concurrency": 4, "locations": {"a": 3, "b": 1}}, {"concurrency": 4}, workers=2)
+    assert [[part.concurrency for part in share.executions] for share in plan.shares] == [[3, 3], [1, 1]]
+    assert plan.locations == ("a", "b")
+
+
+def test_without_locations_the_location_is_local(tmp_path):
+    plan = plan_of(tmp_path, {"concurrency": 4}, workers=2)
+    assert [share.worker for share in plan.shares] == ["local-1", "local-2"]
+
+
+@pytest.mark.parametrize(
+    ("execution", "workers"),
+    [
+        ({"concurrency": 4000}, 4),  # JMeter: 1,000 virtual users
+        ({"concurrency": 10, "throughput": 30_000}, 5),  # JMeter: 3,000 requests per second and core, 2 cores
+        ({"concurrency": 1500, "executor": "locust"}, 2),
+        ({"concurrency": 250, "executor": "apiritif"}, 3),
+        ({"concurrency": 2, "throughput": 90_000}, 2),  # never more workers than virtual users
+        ({"concurrency": 5000, "executor": "k6"}, 1),  # no rate is known
+        ({"concurrency": 10, "locations": {"a": 1, "b": 1, "c": 1}}, 3),
+        ({"concurrency": 4000, "locations": {"a": 3, "b": 1}}, 4),
+    ],
+)
+def test_the_load_says_how_many_workers_it_needs(tmp_path, execution, workers):
+    assert len(plan_of(tmp_path, execution).shares) == workers
+
+
+def test_the_option_goes_before_the_suite(tmp_path):
+    suite = suite_of(tmp_path, {"concurrency": 9}, toril={"workers": 3})
+    assert len(make_plan(suite, run_id="r", workers=None).shares) == 3
+    assert len(make_plan(suite, run_id="r", workers=2).shares) == 2
+
+
+@pytest.mark.parametrize(
+    ("execution", "workers", "says"),
+    [
+        (
+            {"concurrency": 3},
+            5,
+            "execution[0].concurrency is 3, fewer than the 5 workers; lower `workers` or raise `concurrency`",
+        ),
+        ({}, 2, "execution[0].concurrency is 1, fewer than the 2 workers; lower `workers` or raise `concurrency`"),
+        ({"concurrency": 3, "locations": {"a": 99, "b": 1}}, None, "too few for the location b"),
+        (
+            {"concurrency": 9, "locations": {"a": 1, "b": 1, "c": 1}},
+            2,
+            "workers is 2, fewer than the 3 locations (a, b, c)",
+        ),
+        ({"concurrency": 10_000_000}, None, "more than 1,000"),
+    ],
+)
+def test_a_worker_without_work_is_an_error(tmp_path, execution, workers, says):
+    with pytest.raises(SuiteError) as refused:
+        plan_of(tmp_path, execution, workers=workers)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1001])
+def test_impossible_numbers_of_workers(tmp_path, workers):
+    with pytest.raises(OptionError, match="expected 1 to 1,000"):
+        plan_of(tmp_path, {}, workers=workers)
+
+
+def test_smoke_is_one_user_for_a_few_seconds_without_criteria(tmp_path):
+    plan = plan_of(
+        tmp_path,
+        {
+            "concurrency": 500,
+            "ramp-up": "1m",
+            "throughput": 70,
+            "steps": 3,
+            "delay": "1m",
+            "locations": {"a": 1, "b": 5},
+        },
+        {"concurrency": 500, "locations": {"c": 1}},
+        smoke=True,
+        toril={"workers": 40},
+        reporting=[{"module": "passfail", "criteria": ["p95>1s in b"]}],
+    )
+    (share,) = plan.shares
+    assert share.worker == "a-1"
+    assert [part.concurrency for part in share.executions] == [1, 1]
+    assert not {"ramp-up", "throughput", "steps", "delay"} & set(share.executions[0].config)
+    assert share.executions[0].config["hold-for"] == "5s"
+    assert (plan.duration_s, plan.criteria) == (5, ())
+
+
+def test_a_workers_configuration_is_complete_and_judges_nothing(tmp_path):
+    suite = suite_of(
+        tmp_path,
+        {"concurrency": 4, "criteria": ["fail>0"]},
+        {"concurrency": 1},
+        reporting=[{"module": "passfail", "criteria": ["p95>1s"]}],
+        modules={"jmeter": {"a": 1}},
+    )
+    plan = make_plan(suite, run_id="r", workers=2)
+    config = share_config(plan, plan.shares[1])
+    assert set(config) == {"scenarios", "modules", "execution"}
+    assert [item["concurrency"] for item in config["execution"]] == [2]
+    assert "passfail" not in json.dumps(config)
+    assert "criteria" not in json.dumps(config)
+    config["scenarios"].clear()
+    assert plan.common["scenarios"]
+
+
+def test_a_script_with_its_own_load_runs_once_and_unchanged(tmp_path):
+    (tmp_path / "load.jmx").write_text("<x/>")
+    plan = plan_of(tmp_path, {"scenario": "load.jmx", "hold-for": None}, {"concurrency": 2}, workers=2)
+    parts = [part for share in plan.shares for part in share.executions if part.execution == "load.jmx"]
+    assert [(part.concurrency, "concurrency" in part.config) for part in parts] == [(None, False)]
+    assert plan.executions[0].concurrency is None
+
+
+def test_data_is_split_between_those_that_read_it(tmp_path):
+    (tmp_path / "users.csv").write_text("a\n")
+    reading = {"scenario": {"requests": ["/"], "data-sources": ["users.csv"]}, "concurrency": 2}
+    plan = plan_of(tmp_path, reading, {"concurrency": 1}, workers=3, toril={"split-data": ["users.csv"]})
+    assert [share.data_files for share in plan.shares] == [{"users.csv": (0, 2)}, {"users.csv": (1, 2)}, {}]
+
+
+def test_a_criterion_on_a_location_that_the_run_has_not_is_an_error(tmp_path):
+    criteria = [{"module": "passfail", "criteria": ["p95>1s in eu-west-2"]}]
+    with pytest.raises(
+        SuiteError, match=r"reporting\[0\].criteria\[0\] is `p95>1s in eu-west-2`, where no worker is; this run has a"
+    ):
+        plan_of(tmp_path, {"locations": {"a": 1}}, reporting=criteria)
+
+
+def test_criteria_that_can_never_hold_are_said(tmp_path):
+    criteria = ["p95 of hoem>1s", "p95 of home>1s", "p95>1s for 2m", "p95>1s within 2m"]
+    plan = plan_of(
+        tmp_path, {}, reporting=[{"module": "passfail", "criteria": criteria}], toril={"max-duration": "30s"}
+    )
+    said = "\n".join(plan.warnings)
+    assert said.count("\n") == 2
+    for words in (
+        "no request is labelled `hoem`; there are home",
+        "`p95>1s for 120s` needs more seconds",
+        "toril.max-duration (30 s)",
+    ):
+        assert words in said
+
+
+def test_what_a_plan_keeps_of_the_suite_and_the_options(tmp_path):
+    suite = suite_of(tmp_path, {}, toril={"quorum": "50%", "graceful-stop": "5s"}, settings={"ramp-up-exclude": True})
+    plan = make_plan(suite, run_id="run", workers=1, tags={"commit": "abc"})
+    assert (plan.run_id, plan.suite, plan.tags, plan.quorum) == ("run", tmp_path.name, {"commit": "abc"}, 0.5)
+    assert (plan.graceful_stop_s, plan.ramp_up_exclude, plan.max_duration_s) == (5, True, None)
