@@ -47,6 +47,8 @@ class Capture:
         started_s = batch.started_s - self._start_at
         first = float(batch.started_s.min())
         lane.first_started_s = first if lane.first_started_s is None else min(first, lane.first_started_s)
+        last = float(batch.completed_s.max())
+        lane.last_completed_s = last if lane.last_completed_s is None else max(last, lane.last_completed_s)
         steady_from_s, steady_to_s = planned.steady_from_s + late_s, planned.steady_to_s + late_s
         columns = {
             "completed_s": batch.completed_s - self._start_at,

@@ -28,6 +28,7 @@ class Monitor:
     def __init__(self, now: float) -> None:
         self._worker = psutil.Process()
         self._processes: dict[int, psutil.Process] = {}
+        self._groups: dict[int, int] = {}
         self._used: dict[int, float] = {}
         self._group = _own_group()
         self._cores = _quota(self._group) or float(_usable_cores())
@@ -36,11 +37,10 @@ class Monitor:
         self._now = now
         self._readings = 0
 
-    def read(self, now: float, engines: Sequence[int]) -> Health:
-        """How busy since the last reading; `engines` are the single-threaded engines' and all others' process ids."""
-        if self._readings % CHILDREN_EVERY == 0 or any(pid not in self._processes for pid in engines):
-            with contextlib.suppress(psutil.Error):
-                self._processes = {child.pid: child for child in self._worker.children(recursive=True)}
+    def read(self, now: float, single_threaded: Sequence[int]) -> Health:
+        """How busy since the last reading; `single_threaded` are process groups judged against one core a process."""
+        if self._readings % CHILDREN_EVERY == 0 or any(pid not in self._groups for pid in single_threaded):
+            self._find_processes()
         self._readings += 1
         elapsed_s = max(1e-3, now - self._now)
         memory = _memory(self._worker)
@@ -49,7 +49,9 @@ class Monitor:
             used_s = _cpu_s(process)
             spent_s = max(0.0, used_s - self._used.get(pid, used_s))
             self._used[pid] = used_s
-            busiest, total, memory = max(busiest, spent_s), total + spent_s, memory + _memory(process)
+            total, memory = total + spent_s, memory + _memory(process)
+            if self._groups.get(pid) in single_threaded:
+                busiest = max(busiest, spent_s)
         worker_s, throttled_s = _cpu_s(self._worker), self._throttled()
         total += worker_s - self._worker_s
         health = Health(
@@ -60,6 +62,14 @@ class Monitor:
         )
         self._worker_s, self._throttled_s, self._now = worker_s, throttled_s, now
         return health
+
+    def _find_processes(self) -> None:
+        with contextlib.suppress(psutil.Error):
+            self._processes = {child.pid: child for child in self._worker.children(recursive=True)}
+        self._groups = {}
+        for pid in self._processes:
+            with contextlib.suppress(OSError):
+                self._groups[pid] = os.getpgid(pid)
 
     def _throttled(self) -> float:
         for line in _text(self._group / "cpu.stat").splitlines():

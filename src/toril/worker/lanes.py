@@ -26,6 +26,7 @@ class Lane:
     killed: bool = False
     samples: int = 0
     first_started_s: float | None = None
+    last_completed_s: float | None = None  # seconds since the epoch
     unfinished: int = 0
     users: int = 0
 
@@ -126,6 +127,10 @@ class Lanes(tuple[Lane, ...]):
             if lane.ended:
                 log.info("%s: its engine ended with exit code %s", lane.execution, lane.exit_code)
                 yield lane, complaint
+
+    def single_threaded(self) -> list[int]:
+        """The process groups of engines that cannot use more than one core a process."""
+        return [lane.engine.process.pid for lane in self if lane.started and lane.engine.single_threaded]
 
     def end(self, within_s: float) -> None:
         for lane in self:

@@ -207,11 +207,11 @@ class Worker:
         for lane in self.lanes:
             if lane.at_work:
                 self.capture.read(lane)
+        self.capture.count_users(now)
         second = int(now - self.state.start_at)
         if second >= 0 and second > self._health_second:
             self._health_second = second
-            self.capture.count_users(now)
-            health = self.monitor.read(now, self._leaders())
+            health = self.monitor.read(now, self.lanes.single_threaded())
             self.recorder.health(
                 second,
                 health.cpu_fraction_of_limit,
@@ -275,6 +275,10 @@ class Worker:
             ended_after_signal_s=None if signalled_at is None else now - signalled_at,
             cpu_worker_s=own.ru_utime + own.ru_stime,
             cpu_engines_s=children.ru_utime + children.ru_stime,
+            last_sample_s=max(
+                (lane.last_completed_s - (self.state.start_at or 0.0) for lane in self.lanes if lane.last_completed_s),
+                default=None,
+            ),
             first_sample_lateness_s={
                 lane.execution: lane.lateness_s for lane in self.lanes if lane.lateness_s is not None
             },
