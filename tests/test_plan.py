@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from toril.errors import OptionError, SuiteError
 from toril.plan import make_plan, share_config, split
+from toril.plan.division import divided_throughput
 from toril.records import Plan
 from toril.suite import read_suite
 
@@ -91,7 +92,7 @@ def test_the_shares_are_the_load(tmp_path, executions, workers):
         phases = sorted(part.phase for _, part in parts)
         assert phases == pytest.approx([index / len(parts) for index in range(len(parts))])
         if "locations" in written:
-            located = Counter()
+            located: Counter[str] = Counter()
             for share, part in parts:
                 located[share.location] += part.concurrency or 0
             names = list(written["locations"])
@@ -113,8 +114,6 @@ def test_a_plan_is_a_value(tmp_path, executions, workers):
 
 def test_throughput_is_whole_where_that_leaves_nobody_without():
     def rates(total, users):
-        from toril.plan.division import divided_throughput
-
         return list(
             divided_throughput(
                 Fraction(total), {"a": Fraction(1)}, dict(enumerate(users)), dict.fromkeys(range(9), "a")
@@ -265,10 +264,16 @@ def test_a_script_with_its_own_load_runs_once_and_unchanged(tmp_path):
 
 
 def test_data_is_split_between_those_that_read_it(tmp_path):
-    (tmp_path / "users.csv").write_text("a\n")
+    (tmp_path / "users.csv").write_text('name\na\n"b\nb"\n')
     reading = {"scenario": {"requests": ["/"], "data-sources": ["users.csv"]}, "concurrency": 2}
     plan = plan_of(tmp_path, reading, {"concurrency": 1}, workers=3, toril={"split-data": ["users.csv"]})
     assert [share.data_files for share in plan.shares] == [{"users.csv": (0, 2)}, {"users.csv": (1, 2)}, {}]
+
+
+def test_too_few_rows_of_data_are_an_error(tmp_path):
+    (tmp_path / "users.csv").write_text('name\na\n"b\nb"\n')
+    with pytest.raises(SuiteError, match=r"names users.csv, with 2 rows for 3 workers; add rows"):
+        plan_of(tmp_path, {"concurrency": 3}, workers=3, toril={"split-data": ["users.csv"]})
 
 
 def test_a_criterion_on_a_location_that_the_run_has_not_is_an_error(tmp_path):

@@ -6,7 +6,6 @@ import sys
 import warnings
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # bzt's regular expressions, when its bytecode is not cached
@@ -24,7 +23,7 @@ RESOURCES = Path(RESOURCES_DIR)
 LOG = logging.getLogger("oracle")
 
 
-def plain(value: Any) -> Any:
+def plain(value):
     """bzt's dictionaries as plain ones; keys and dates as text."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
@@ -33,7 +32,7 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, datetime.date) else value
 
 
-def merged(paths: list[str]) -> dict[str, Any]:
+def merged(paths):
     """The files merged by bzt."""
     config = Configuration()
     config.tab_replacement_spaces = 4
@@ -41,7 +40,7 @@ def merged(paths: list[str]) -> dict[str, Any]:
     return plain(config)
 
 
-def included(paths: list[str]) -> dict[str, Any]:
+def included(paths):
     """The files and their included-configs merged by bzt's engine (they have to turn its update check off)."""
     engine = Engine(LOG)
     engine.config.merge({"settings": {"check-updates": False}})
@@ -53,7 +52,7 @@ def included(paths: list[str]) -> dict[str, Any]:
     return found
 
 
-def overridden(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+def overridden(config, overrides):
     """The configuration after bzt's `-o`."""
     changed = Configuration()
     changed.merge(deepcopy(config))
@@ -61,9 +60,9 @@ def overridden(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     return plain(changed)
 
 
-def string_to_config(text: str) -> dict[str, Any]:
+def string_to_config(text):
     return dict(DataCriterion.string_to_config(text))
 
 
-def criterion(fields: dict[str, Any]) -> Any:
+def criterion(fields):
     return DataCriterion(fields, None)

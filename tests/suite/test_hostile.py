@@ -162,7 +162,7 @@ def test_hundreds_of_mutilated_texts_are_answered(tmp_path):
         planned(path)
 
 
-WRONG = [
+WRONG: list = [
     None,
     True,
     0,

@@ -126,7 +126,7 @@ def test_any_override_does_what_bzt_does_or_is_refused_where_bzt_fails(config, p
 
 
 def test_overrides_apply_in_their_order():
-    config = {"execution": [{"concurrency": 1}]}
+    config: dict = {"execution": [{"concurrency": 1}]}
     apply_overrides(
         config, ["execution.0.hold-for=5s", "execution.-1.scenario=x", "execution.0.^concurrency=", "*hold-for=9s"]
     )

@@ -167,6 +167,13 @@ def test_references_that_grow_without_end_are_refused(tmp_path):
     assert "grows beyond" in refusal(tmp_path, {**execution(concurrency="${V0}"), "settings": {"env": env}})
 
 
+def test_jmeters_own_properties_in_load_keys_are_known_at_plan(tmp_path):
+    keys = {"concurrency": "${__P(users,3)}", "ramp-up": "${__property(ramp)}", "hold-for": "${__P(hold, 10)}s"}
+    suite = read(tmp_path, {**execution(**keys), "modules": {"jmeter": {"properties": {"users": 7, "ramp": "5s"}}}})
+    (only,) = suite.executions
+    assert (only.concurrency, only.ramp_up_s, only.hold_for_s) == (7, 5, 10)
+
+
 def test_load_for_local_and_cloud(tmp_path):
     document = execution(concurrency={"local": 5, "cloud": 1000}, throughput={"cloud": 70})
     here, there = read(tmp_path, document), read(tmp_path, document, on="fargate")
@@ -260,7 +267,7 @@ def test_the_default_executor_is_the_suites(tmp_path):
         ({"concurrency": 10**12}, "more than 100,000,000"),
         ({"concurrency": {"locla": 5}}, "neither local nor cloud"),
         ({"throughput": "1e999999999"}, "not a number"),
-        ({"throughput": "${__P(rate,5)}"}, "toril divides it"),
+        ({"throughput": "${__P(rate)}"}, "toril divides it"),
         ({"hold-for": "5 parsecs"}, "not a duration; write it like 30s"),
         ({"hold-for": "inf"}, "not a duration"),
         ({"ramp-up": -5}, "not a duration"),
@@ -353,6 +360,7 @@ def test_our_own_block_as_designed(tmp_path):
         {"TOKEN": "arn-or-name"},
         ("users.csv",),
     )
+    assert suite.data_rows == {"users.csv": 1}
     assert ours.regression is not None
     assert (ours.regression.margin, ours.regression.blocks, ours.regression.labels) == (0.03, 10, ("checkout",))
 

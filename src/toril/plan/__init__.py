@@ -158,7 +158,7 @@ def _data_files(
     seat: Seat, executions: Sequence[Execution], divided: Sequence[dict[int, Part]], suite: Suite
 ) -> Iterator[tuple[str, tuple[int, int]]]:
     """Each `split-data` file: which of how many parts is this worker's. Those that read it share it; else all do."""
-    for path in suite.toril.split_data:
+    for path, rows in suite.data_rows.items():
         readers = sorted(
             {
                 index
@@ -168,6 +168,11 @@ def _data_files(
             }
         )
         everybody = readers or sorted({index for parts in divided for index in parts})
+        if rows < len(everybody):
+            raise SuiteError(
+                f"{suite.source}: toril.split-data names {path}, with {rows} rows for {len(everybody)} workers; "
+                "add rows, lower `workers`, or let them share the file"
+            )
         if seat.index in everybody:
             yield path, (everybody.index(seat.index), len(everybody))
 

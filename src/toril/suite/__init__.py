@@ -46,6 +46,7 @@ class Suite:
     common: dict[str, Any]  # the merged configuration that all workers share
     criteria: tuple[PlannedCriterion, ...]
     toril: TorilSettings
+    data_rows: Mapping[str, int]  # the files of `split-data`, and how many rows each has (counted up to a thousand)
     ramp_up_exclude: bool
     warnings: tuple[str, ...]
 
@@ -70,13 +71,14 @@ def read_suite(
     source = " + ".join(file.name for file in files)
     system = dict(os.environ if system is None else system)
     door = Door(source, Environment(env or {}, _settings_env(merged, source), system))
+    door.properties = _jmeter_properties(merged)
     folder = files[0].parent.resolve()
     found = Files(folder, [*(file.parent.resolve() for file in used), Path.cwd()], door)
     scenarios = Scenarios(merged.get("scenarios"), door, found)
     toril = read_settings(door.environment.resolve_all(merged.get("toril")), source)
     executions = read_executions(merged, scenarios, door, on)
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, door, on)
-    toril = toril.model_copy(update={"split_data": _split_data(toril, found)})
+    data_rows = _split_data(toril, found)
     for file in used:
         found.add(file)
     if files[0].name in SUITE_NAMES:
@@ -91,6 +93,7 @@ def read_suite(
         common=_common(merged, scenarios, env or {}),
         criteria=criteria,
         toril=toril,
+        data_rows=data_rows,
         ramp_up_exclude=_ramp_up_exclude(merged, door),
         warnings=(*warnings, *door.warnings),
     )
@@ -139,10 +142,18 @@ def _ramp_up_exclude(merged: Mapping[str, Any], door: Door) -> bool:
     return written
 
 
-def _split_data(toril: TorilSettings, files: Files) -> tuple[str, ...]:
-    return tuple(
+def _jmeter_properties(merged: Mapping[str, Any]) -> dict[str, Any]:
+    found: Any = merged
+    for key in ("modules", "jmeter", "properties"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _split_data(toril: TorilSettings, files: Files) -> dict[str, int]:
+    paths = [
         files.find(name, f"toril.split-data[{index}]", kind="data file") for index, name in enumerate(toril.split_data)
-    )
+    ]
+    return {path: files.rows(path) for path in paths}
 
 
 def _warn_of_ignored(merged: Mapping[str, Any], door: Door) -> None:

@@ -1,7 +1,8 @@
 """Typed access to an untyped document; every refusal says where, what and the fix."""
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -10,6 +11,7 @@ from toril.grammar import duration_s, number
 from toril.suite.environment import REFERENCE, Environment
 
 LONGEST_DURATION_S = 366 * 86400
+PROPERTY = re.compile(r"\$\{__P(?:property)?\(([^,(){}]+)(?:,([^(){}]*))?\)\}")
 MOST = 100_000_000  # virtual users, requests per second, iterations: beyond, it is a slip
 
 
@@ -34,6 +36,7 @@ class Door:
     def __init__(self, name: str, environment: Environment) -> None:
         self.name = name
         self.environment = environment
+        self.properties: Mapping[str, Any] = {}  # modules.jmeter.properties
         self.warnings: list[str] = []
 
     def error(self, path: str, what: str, fix: str) -> SuiteError:
@@ -56,12 +59,16 @@ class Door:
         """A value without references; one that nobody knows is an error."""
         if not isinstance(value, str):
             return value
-        text = self.environment.resolve(value)
+        text = PROPERTY.sub(self._property, self.environment.resolve(value))
         if unknown := REFERENCE.search(text):
             name = unknown[1]
             how = f"pass --env {name}=… or set settings.env.{name}" if name.isidentifier() else fix
             raise self.error(path, f"{shown(value)}, which refers to something that is not set", how)
         return text.strip()
+
+    def _property(self, match: re.Match[str]) -> str:
+        """JMeter's `${__P(users,10)}` as JMeter will see it: its property, or the default written there."""
+        return str(self.properties.get(match[1].strip(), match[0] if match[2] is None else match[2]))
 
     def whole(self, value: object, path: str) -> int | None:
         """A whole number above 0; None for null and 0, which Taurus takes for *not given*."""

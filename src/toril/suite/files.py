@@ -12,6 +12,7 @@ MOST_FILES = (
     500  # a folder with more, or larger, is taken for a repository: only the files that the suite names are copied
 )
 MOST_BYTES = 50 * 2**20
+MOST_ROWS = 1000  # as many as there can be workers
 NOT_A_SUITES = frozenset({"__pycache__", "node_modules", "venv", "site-packages", "jmeter.log", "bzt.log"})
 SUITE_NAMES = ("suite.yml", "suite.yaml", "suite.json")
 JMX_REFERENCE = re.compile(
@@ -107,6 +108,20 @@ class Files:
             return
         for file in files:
             self.add(file)
+
+    def rows(self, path: str) -> int:
+        """How many records a CSV file has below its header, counted up to `MOST_ROWS`."""
+        records, open_quote = 0, False
+        try:
+            with (self.folder / path).open("rb") as file:
+                for line in file:
+                    open_quote ^= line.count(b'"') % 2 == 1
+                    records += not open_quote
+                    if records > MOST_ROWS:
+                        break
+        except OSError as error:
+            raise self.door.error("toril.split-data", f"{path}, which cannot be read", "give a CSV file") from error
+        return max(0, records - 1)
 
     def sorted(self) -> tuple[Path, ...]:
         return tuple(sorted(self.found))
