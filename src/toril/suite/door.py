@@ -11,7 +11,7 @@ from toril.grammar import duration_s, number
 from toril.suite.environment import REFERENCE, Environment
 
 LONGEST_DURATION_S = 366 * 86400
-PROPERTY = re.compile(r"\$\{__P(?:property)?\(([^,(){}]+)(?:,([^(){}]*))?\)\}")
+PROPERTY = re.compile(r"\$\{__(?:P|property)\(([^,(){}]+)(?:,([^(){}]*))?\)\}")
 MOST = 100_000_000  # virtual users, requests per second, iterations: beyond, it is a slip
 
 
