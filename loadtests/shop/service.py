@@ -22,6 +22,8 @@ from urllib.parse import parse_qs, urlsplit
 
 KINDS = ("lamp", "chair", "table", "mug", "rug", "clock", "shelf", "plant")
 PRODUCTS = 1000
+WORK_MS = {"products": 12, "search": 25, "product": 8, "cart": 10, "checkout": 60}  # the median; a real shop does more
+WORK_SPREAD = 0.35  # of its logarithm: one request in a hundred takes more than twice as long
 SCHEMA = """
 PRAGMA journal_mode = WAL;
 CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT NOT NULL, price_cents INTEGER NOT NULL);
@@ -92,7 +94,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def route(self, body: bytes) -> Answer:
         url = urlsplit(self.path)
-        match self.command, url.path.strip("/").split("/"):
+        page, *_ = path = url.path.strip("/").split("/")
+        time.sleep(WORK_MS.get(page, 0) / 1000 * random.lognormvariate(0, WORK_SPREAD))
+        match self.command, path:
             case "GET", ["products"]:
                 page = int(parse_qs(url.query).get("page", ["0"])[0])
                 return 200, self.products("ORDER BY id LIMIT 20 OFFSET ?", 20 * page)

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from toril.plan import make_plan
 from toril.reports import FORMATS
+from toril.suite import read_suite
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "loadtests/shop/README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -51,11 +53,23 @@ def test_the_readme_names_every_report_format():
     assert line.split("# ")[1] == ", ".join(FORMATS)
 
 
-def test_the_suite_in_the_readme_is_twelve_lines_of_yaml():
+def test_the_suite_in_the_readme_is_twelve_lines_and_can_be_planned(tmp_path):
     (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "suite.yml").write_text(block)
+
+    plan = make_plan(read_suite([tmp_path]), run_id="readme", workers=None)
 
     assert len(block.splitlines()) <= 12
-    assert set(yaml.safe_load(block)) == {"execution", "scenarios", "reporting"}
+    assert [share.worker for share in plan.shares] == ["madrid-1", "sevilla-1"]
+    assert yaml.safe_load(block)
+
+
+def test_the_demo_suite_plays_two_locations():
+    plan = make_plan(read_suite([ROOT / "loadtests/shop"]), run_id="demo", workers=None)
+
+    assert plan.locations == ("madrid", "sevilla")
+    assert len(plan.executions) == 2
+    assert len(plan.criteria) == 4
 
 
 def test_the_docs_know_every_make_target_that_they_name():

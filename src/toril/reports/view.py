@@ -74,7 +74,9 @@ def headline(bundle: Bundle) -> str:
         case "passed" if not rules:
             return "Complete; the suite has no criteria, so nothing was judged"
         case "passed":
-            return "The criterion holds" if len(rules) == 1 else f"All {len(rules)} criteria hold"
+            return {1: "The criterion holds", 2: "Both criteria hold"}.get(
+                len(rules), f"All {len(rules)} criteria hold"
+            )
         case "failed":
             return of_all if broken else "The run failed"
         case _:

@@ -10,7 +10,7 @@
   };
   const plots = [];
 
-  const percentile = (nines) => nines === null ? "–" : Number((100 - 100 / 10 ** nines).toPrecision(Math.max(3, Math.ceil(nines) + 2))) + " %";
+  const percentile = (nines) => nines === null ? "–" : Number((100 - 100 / 10 ** nines).toPrecision(Math.floor(nines) + 2)) + " %";
 
   function line(spec, unit) {
     const colour = css(spec.colour);
