@@ -172,6 +172,7 @@ class Exit(Record):
     ended_after_signal_s: float | None = None
     cpu_worker_s: float = 0.0
     cpu_engines_s: float = 0.0
+    last_sample_s: float | None = None  # when the last sample was complete, in seconds since the start signal
     first_sample_lateness_s: dict[str, float] = Field(default_factory=dict)  # execution → lateness
 
 

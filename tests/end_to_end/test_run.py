@@ -33,7 +33,8 @@ def test_every_answered_request_is_a_sample_and_a_kept_promise_passes(tmp_path: 
     summary = done.json("summary.json")
     assert summary["labels"][""]["samples"] == target.answered
     assert summary["labels"]["home page"]["samples"] == target.answered
-    assert summary["workers"] == {"planned": workers, "reported": workers, "lost": []}
+    counted = {key: summary["workers"][key] for key in ("planned", "reported", "lost", "damaged_files")}
+    assert counted == {"planned": workers, "reported": workers, "lost": [], "damaged_files": []}
     assert done.json("verdict.json")["outcome"] == "passed"
     assert (done.folder / "report.html").is_file()
     assert "PASSED" in done.stdout.upper()

@@ -21,7 +21,9 @@ SATURATED_FOR_S = 5  # a generator at 90 % of its CPU or of one core for so many
 def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, started_at: float | None) -> dict[str, Any]:
     """The summary of a run: all samples, or the steady ones when the plan leaves the ramp-up out."""
     seconds = timeline.select().seconds
-    duration_s = seconds[-1] + 1 if seconds else (timeline.last_second or -1) + 1
+    last = seconds[-1] if seconds else timeline.last_second
+    whole_s = 0 if last is None else last + 1
+    duration_s = round(completeness.load_s(last), 3)
     loads = steady_load(plan, timeline, completeness.stopped_at_s)
     builder = _Builder(plan, timeline, duration_s)
     locations = tuple(dict.fromkeys((*plan.locations, *timeline.locations())))
@@ -45,14 +47,14 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
         "labels": builder.labels(histogram=True),
         "executions": {name: {"labels": builder.labels(execution=name)} for name in _executions(plan, timeline)},
         "locations": {name: {"labels": builder.labels(location=name)} for name in locations},
-        "series": _series(plan, timeline, duration_s, locations),
+        "series": _series(plan, timeline, whole_s, locations),
     }
 
 
 class _Builder:
     """The figures of labels, in the window that is judged."""
 
-    def __init__(self, plan: Plan, timeline: Timeline, duration_s: int) -> None:
+    def __init__(self, plan: Plan, timeline: Timeline, duration_s: float) -> None:
         self._plan, self._timeline, self._duration_s = plan, timeline, duration_s
         self._steady = True if plan.ramp_up_exclude else None
 

@@ -31,6 +31,14 @@ class Completeness:
             return None
         return max(0.0, self.stop.at - self.started_at)
 
+    def load_s(self, last_second: int | None) -> float:
+        """From the start signal to the last sample: exact where its worker lived to say so, else its second's end."""
+        if last_second is None:
+            return 0.0
+        told = [left.last_sample_s for left in self.exits.values() if left.last_sample_s is not None]
+        exact = max(told, default=0.0)
+        return exact if int(exact) >= last_second else float(last_second + 1)
+
     @property
     def unreadable_records(self) -> int:
         """Records that engines wrote and workers could not read."""
