@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toril.errors import StoreError
 from toril.histogram import Int64s
@@ -57,6 +58,9 @@ TABLES = {
 HEALTH_SCALE = 10_000
 
 
+Integers = NDArray[np.integer[Any]]
+
+
 class Series(NamedTuple):
     """What the cells of one series share. Arm and block are 0 unless two targets are measured interleaved."""
 
@@ -74,7 +78,7 @@ class Interval:
     """The content of one interval file: all that one worker recorded between two flushes.
 
     Tables are int64 arrays with a row for each column of TABLES; `buckets` and `counts` are the cells' histograms one
-    after another.
+    after another, as narrow as they fit, since many intervals may wait to be merged.
     """
 
     worker: str
@@ -86,8 +90,8 @@ class Interval:
     rcs: tuple[str, ...]
     messages: tuple[str, ...]
     cells: Int64s
-    buckets: Int64s
-    counts: Int64s
+    buckets: Integers
+    counts: Integers
     outcomes: Int64s
     unfinished: Int64s
     users: Int64s
@@ -148,12 +152,12 @@ def _read(body: memoryview, unpacked: int) -> Interval:
     (length,) = LENGTH.unpack_from(raw)
     position = LENGTH.size + length
     header = json.loads(raw[LENGTH.size : position].decode("utf-8", "surrogatepass"))
-    tables = {}
+    found = {}
     for (name, columns), (rows, width) in zip(TABLES.items(), header["tables"], strict=True):
-        tables[name] = _unpack(raw, position, len(columns), rows, width)
+        found[name] = _unpack(raw, position, len(columns), rows, width)
         position += len(columns) * rows * width
-    cells, counts = tables["cells"], tables["counts"][0]
-    buckets = np.cumsum(tables["gaps"][0].astype(np.uint16), dtype=np.uint16).astype(np.int64)
+    gaps, counts = found.pop("gaps")[0].astype(np.uint16), found.pop("counts")[0]
+    tables = {name: table.astype(np.int64) for name, table in found.items()}
     executions, labels = tuple(header["executions"]), tuple(header["labels"])
     series = tuple(
         Series(executions[e], labels[n], KINDS[kind], bool(steady), bool(ok), arm, block)
@@ -168,8 +172,8 @@ def _read(body: memoryview, unpacked: int) -> Interval:
         labels=labels,
         rcs=tuple(header["rcs"]),
         messages=tuple(header["messages"]),
-        cells=cells,
-        buckets=buckets,
+        cells=tables["cells"],
+        buckets=np.cumsum(gaps, dtype=np.uint16),
         counts=counts,
         outcomes=tables["outcomes"],
         unfinished=tables["unfinished"],
@@ -226,10 +230,10 @@ def _pack(table: Int64s) -> tuple[int, bytes]:
     return width, octets.transpose(0, 2, 1).tobytes()
 
 
-def _unpack(raw: bytes, position: int, columns: int, rows: int, width: int) -> Int64s:
+def _unpack(raw: bytes, position: int, columns: int, rows: int, width: int) -> Integers:
     if width not in (1, 2, 4, 8) or rows < 0:
         raise ValueError(f"a column {width} bytes wide")
     octets = np.frombuffer(raw, np.uint8, columns * rows * width, position)
     if width > 1:
         octets = np.ascontiguousarray(octets.reshape(columns, width, rows).transpose(0, 2, 1)).reshape(-1)
-    return cast(Int64s, octets.view(f"<u{width}").reshape(columns, rows).astype(np.int64))
+    return cast(Integers, octets.view(f"<u{width}").reshape(columns, rows))

@@ -17,6 +17,7 @@ BLOCK_BITS = 8
 BLOCKS = 1 << (BUCKET_BITS - BLOCK_BITS)  # of one row
 BLOCK = 1 << BLOCK_BITS
 HOT_BLOCKS = 192 * 1024  # 1 KiB each: 10 labels over 10 minutes stay hot, in whatever order files come
+FROZEN_AT_ONCE = 64  # rows: a few MB in between
 
 Int32s = NDArray[np.int32]
 Number = TypeVar("Number", np.int32, np.int64)
@@ -47,8 +48,11 @@ class BucketCounts:
         thawed = [(row, *self._frozen.pop(row)) for row in cold.tolist() if row in self._frozen]
         self._heat(cold)
         self._touched[self._hot_of[distinct]] = self._additions
-        for row, old_buckets, old_counts in thawed:
-            self._pour(np.array([row]), np.array([old_buckets.size]), old_buckets.astype(np.int64), old_counts)
+        if thawed:
+            thawed_rows, old_buckets, old_counts = zip(*thawed, strict=True)
+            thawed_sizes = np.array([part.size for part in old_buckets])
+            pairs = (np.concatenate(part, dtype=np.int64) for part in (old_buckets, old_counts))
+            self._pour(np.array(thawed_rows), thawed_sizes, *pairs)
         self._pour(rows, sizes, buckets, counts)
 
     def histogram(self, rows: Int64s) -> Histogram:
@@ -111,17 +115,17 @@ class BucketCounts:
         idle = np.flatnonzero((self._row_of >= 0) & (self._touched < self._additions))
         oldest = idle[np.argsort(self._touched[idle], kind="stable")][: (idle.size + 1) // 2]
         freed = [self._free]
-        for place in oldest.tolist():
-            blocks = np.flatnonzero(self._slots[place] >= 0)
-            slots = self._slots[place][blocks]
+        for start in range(0, oldest.size, FROZEN_AT_ONCE):
+            places = oldest[start : start + FROZEN_AT_ONCE]
+            which, blocks = np.nonzero(self._slots[places] >= 0)
+            slots = self._slots[places[which], blocks]
             counts = self._pool[slots].reshape(-1)
             used = np.flatnonzero(counts)
-            kept = counts[used]
-            buckets = (blocks[used >> BLOCK_BITS] << BLOCK_BITS) + (used & (BLOCK - 1))
-            self._frozen[int(self._row_of[place])] = (
-                buckets.astype(np.uint16),
-                kept.astype(np.min_scalar_type(int(kept.max(initial=0)))),
-            )
+            buckets = ((blocks[used >> BLOCK_BITS] << BLOCK_BITS) + (used & (BLOCK - 1))).astype(np.uint16)
+            ends = np.searchsorted(which[used >> BLOCK_BITS], np.arange(places.size + 1)).tolist()
+            for row, first, end in zip(self._row_of[places].tolist(), ends, ends[1:], strict=False):
+                kept = counts[used[first:end]]
+                self._frozen[row] = buckets[first:end].copy(), kept.astype(np.min_scalar_type(int(kept.max(initial=0))))
             self._pool[slots] = 0
             freed.append(slots.astype(np.int64))
         self._slots[oldest] = -1

@@ -18,7 +18,9 @@ from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
 from toril.timeline.view import SUMS, Slice
 from toril.timeline.workers import HealthBySecond, UsersBySecond, WorkerHealth, grown
 
-BATCH = 100_000  # histogram pairs that wait to be merged
+BATCH = 200_000  # histogram pairs of one part of the run that are merged at once
+MOST_WAITING = 16_000_000  # … and of all parts, some bytes each
+PART_S = 8  # files that come worker by worker, not as time goes on, wait for others of the same time
 SUM_COLUMNS = [CELL_COLUMNS.index(name) for name in SUMS]
 SECOND, SERIES, BUCKETS = (CELL_COLUMNS.index(name) for name in ("second", "series", "buckets"))
 MIN_ABOVE, MAX_ABOVE = CELL_COLUMNS.index("min_above_us"), CELL_COLUMNS.index("max_above_us")
@@ -34,8 +36,8 @@ class Timeline:
     def __init__(self, hot_blocks: int = HOT_BLOCKS) -> None:
         self.unreadable = 0  # records of the engines that could not be read
         self.resolution_us: dict[str, int] = {}  # by execution: the coarsest of its workers
-        self._waiting: list[Interval] = []
-        self._waiting_pairs = 0
+        self._waiting: defaultdict[int, list[Interval]] = defaultdict(list)  # by part of the run
+        self._pairs: Counter[int] = Counter()
         self._series: dict[Placed, int] = {}
         self._row_of: NDArray[np.int32] = np.full((16, 64), -1, np.int32)  # by series and second
         self._rows = 0
@@ -52,10 +54,13 @@ class Timeline:
 
     def add(self, interval: Interval) -> None:
         """Merge one interval file."""
-        self._waiting.append(interval)
-        self._waiting_pairs += interval.buckets.size
-        if self._waiting_pairs >= BATCH:
-            self._merge()
+        part = int(interval.cells[SECOND, 0]) // PART_S if interval.cells.shape[1] else 0
+        self._waiting[part].append(interval)
+        self._pairs[part] += interval.buckets.size
+        if self._pairs[part] >= BATCH:
+            self._merge_part(part)
+        elif self._pairs.total() >= MOST_WAITING:
+            self._merge_part(max(self._pairs, key=self._pairs.__getitem__))
 
     def select(
         self,
@@ -156,9 +161,12 @@ class Timeline:
 
     def _merge(self) -> None:
         """Merge everything that waits."""
-        if not self._waiting:
-            return
-        batch, self._waiting, self._waiting_pairs = self._waiting, [], 0
+        for part in sorted(self._waiting):
+            self._merge_part(part)
+
+    def _merge_part(self, part: int) -> None:
+        batch = self._waiting.pop(part)
+        del self._pairs[part]
         for interval in batch:
             self._note(interval)
         self._merge_users(batch)
@@ -192,8 +200,8 @@ class Timeline:
 
     def _merge_cells(self, batch: Sequence[Interval]) -> None:
         cells = np.concatenate([interval.cells for interval in batch], axis=1)
-        buckets = np.concatenate([interval.buckets for interval in batch])
-        counts = np.concatenate([interval.counts for interval in batch])
+        buckets = np.concatenate([interval.buckets for interval in batch], dtype=np.int64)
+        counts = np.concatenate([interval.counts for interval in batch], dtype=np.int64)
         series = np.concatenate([self._numbers(interval)[interval.cells[SERIES]] for interval in batch])
         rows = self._rows_for(series, cells[SECOND])
         sizes = cells[BUCKETS]

@@ -1,0 +1,168 @@
+"""How long it takes, on one core, to merge, summarise and judge what 1,000 workers measured in 10 minutes.
+
+    python bench/merge.py [--workers 1000] [--seconds 600] [--labels 10] [--samples 100] [--order time|worker]
+
+Every interval file is a real one, decoded from its bytes; a dozen different workers' files stand in for all, under the
+names of the others. The peer is the HdrHistogram library of Python: `decode_and_add` of a histogram for each label and
+second, timed on 2,000 of them and extrapolated. Prints a Markdown row for bench/README.md.
+"""
+
+import argparse
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from hdrh.histogram import HdrHistogram
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+
+from toril.criteria import evaluate
+from toril.grammar import parse_criterion
+from toril.intervals import Interval, Recorder, decode
+from toril.records import ExecutionShare, Plan, PlannedExecution, Share
+from toril.summary import Completeness, summarise
+from toril.timeline import Timeline
+
+FILE_S = 5
+VARIANTS = 12
+LOCATIONS = ("eu-west-1", "us-east-1")
+CRITERIA = ("p95>2s", "p99 of /page/3>1500ms for 10s", "fail>5%", "avg-rt of /page/1>1s over 30s", "hits<1 within 5s")
+SIGMA = 0.5  # of the logarithm: p99 is 3.2 times the median
+FAILING = 0.002
+
+
+@dataclass(frozen=True)
+class Size:
+    workers: int
+    seconds: int
+    labels: int
+    samples: int  # of a label and second
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--workers", type=int, default=1000)
+    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--labels", type=int, default=10)
+    parser.add_argument("--samples", type=int, default=100)
+    parser.add_argument("--order", choices=("time", "worker"), default="time")
+    options = parser.parse_args()
+    size = Size(options.workers, options.seconds, options.labels, options.samples)
+    files = {(variant, start): data for variant in range(VARIANTS) for start, data in recorded(variant, size)}
+    octets = sum(map(len, files.values())) / (len(files) * FILE_S * size.labels)
+    print(f"{len(files)} different files made, {octets:.0f} bytes a label-second", file=sys.stderr)
+
+    began = time.process_time()
+    timeline = Timeline()
+    for interval in intervals(files, size, options.order):
+        timeline.add(interval)
+    samples = timeline.select().total.samples
+    merged = time.process_time()
+    plan = plan_of(size)
+    names = tuple(share.worker for share in plan.shares)
+    summary = summarise(plan, timeline, Completeness(planned=names, reported=names), 0.0)
+    summarised = time.process_time()
+    for text in CRITERIA:
+        evaluate(parse_criterion(text, "bench"), "bench", (), timeline, plan)
+    judged = time.process_time()
+    memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    assert samples == size.workers * size.seconds * size.labels * size.samples == summary["labels"][""]["samples"]
+
+    peer_us, peer_octets = peer(size)
+    label_seconds = size.workers * size.seconds * size.labels
+    print(f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, {platform.machine()}", file=sys.stderr)
+    print(
+        f"| {size.workers:,} × {size.seconds} s × {size.labels} | {options.order} | {merged - began:.1f} s "
+        f"| {summarised - merged:.1f} s | {judged - summarised:.1f} s | **{judged - began:.1f} s** "
+        f"| {memory_mib:.0f} MiB | {octets:.0f} | {peer_us * label_seconds / 1e6:.0f} s | {peer_octets:.0f} |"
+    )
+
+
+def recorded(variant: int, size: Size) -> Iterator[tuple[int, bytes]]:
+    """One worker's files by their first second."""
+    chance = np.random.default_rng(variant)
+    recorder = Recorder(f"variant-{variant}", LOCATIONS[variant % len(LOCATIONS)])
+    codes = np.array([recorder.code("label", f"/page/{number}") for number in range(size.labels)])
+    count = size.labels * size.samples
+    for start in range(0, size.seconds, FILE_S):
+        for second in range(start, start + FILE_S):
+            response = response_times(chance, size)
+            ok = chance.random(count) >= FAILING
+            columns = {
+                "completed_s": second + chance.random(count),
+                "label": np.repeat(codes, size.samples),
+                "ok": ok,
+                "steady": second >= size.seconds // 10,
+                "rc": ["200" if good else "503" for good in ok.tolist()],
+                "message": "Service Unavailable",
+                "response_us": response,
+                "ttfb_us": response - response // 10,
+                "connect_us": np.where(chance.random(count) < 0.1, 400, 0),
+                "bytes": chance.integers(900, 1100, count),
+            }
+            recorder.add_many("shop", columns)
+            recorder.virtual_users(second, "shop", 10)
+            recorder.health(second, 0.4, 0.3, 200 << 20, 0.0)
+        data = recorder.flush()
+        assert data is not None
+        yield start, data
+
+
+def response_times(chance: np.random.Generator, size: Size) -> np.ndarray:
+    """Log-normal, medians from 20 ms to 400 ms."""
+    medians = np.repeat(np.linspace(20_000, 400_000, size.labels), size.samples)
+    return (medians * chance.lognormal(0, SIGMA, medians.size)).astype(np.int64)
+
+
+def intervals(files: dict[tuple[int, int], bytes], size: Size, order: str) -> Iterator[Interval]:
+    """Every worker's every file: as they come in while a run goes on, or worker by worker."""
+    starts, workers = range(0, size.seconds, FILE_S), range(size.workers)
+    if order == "time":
+        places = ((worker, start) for start in starts for worker in workers)
+    else:
+        places = ((worker, start) for worker in workers for start in starts)
+    for worker, start in places:
+        interval = decode(files[worker % VARIANTS, start], "bench")
+        yield replace(interval, worker=f"{interval.location}-{worker}")
+
+
+def plan_of(size: Size) -> Plan:
+    execution = PlannedExecution(
+        name="shop", index=0, executor="locust", scenario="shop", concurrency=10 * size.workers, hold_for_s=size.seconds
+    )
+    shares = tuple(
+        Share(
+            worker=f"{LOCATIONS[number % VARIANTS % len(LOCATIONS)]}-{number}",
+            location=LOCATIONS[number % VARIANTS % len(LOCATIONS)],
+            index=number,
+            executions=(ExecutionShare(execution="shop", concurrency=10, config={}),),
+        )
+        for number in range(size.workers)
+    )
+    return Plan(run_id="bench", suite="bench", toril_version="0", executions=(execution,), shares=shares, common={})
+
+
+def peer(size: Size) -> tuple[float, float]:
+    """µs and bytes of one label-second with the HdrHistogram library."""
+    chance = np.random.default_rng(0)
+    encoded = []
+    for _ in range(2000 // size.labels):
+        for values in response_times(chance, size).reshape(size.labels, size.samples):
+            histogram = HdrHistogram(1, 1 << 40, 3)
+            for value in values.tolist():
+                assert histogram.record_value(value)
+            encoded.append(histogram.encode())
+    total = HdrHistogram(1, 1 << 40, 3)
+    began = time.process_time()
+    for data in encoded:
+        total.decode_and_add(data)
+    return (time.process_time() - began) * 1e6 / len(encoded), sum(map(len, encoded)) / len(encoded)
+
+
+if __name__ == "__main__":
+    main()
