@@ -30,7 +30,7 @@ def report(bundle: Bundle) -> bytes:
                 escaped(rule.observed),
                 escaped(rule.limit),
                 escaped(rule.difference),
-                escaped(rule.detail),
+                escaped(" · ".join(text for text in (rule.remark, rule.detail) if text)),
             )
             for rule in rules
         ]

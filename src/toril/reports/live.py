@@ -96,7 +96,9 @@ def table(figures: LiveFigures) -> RenderableType:
     head.append(f"  {wording.span(round(figures.elapsed_s))}")
     if figures.planned_s:
         head.append(f" of {wording.span(figures.planned_s)}")
-    grid = screen.table("location", "users", "req/s", "p50", "p95", "p99", "requests", "failed", text_columns=1)
+    grid = screen.table(
+        "location", "users", "req/s", "p50", "p95", "p99", "requests", "failed", text_columns=1, number_width=7
+    )
     if len(figures.locations) > 1:
         for location in figures.locations:
             _add(grid, wording.plain(location.location), f"{location.virtual_users}", location, "")

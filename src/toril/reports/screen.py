@@ -19,12 +19,12 @@ def as_text(show: Callable[[Console], None]) -> str:
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
-def table(*heads: str, text_columns: int) -> Table:
+def table(*heads: str, text_columns: int, number_width: int = 0) -> Table:
     """Text columns first, which give way to a narrow terminal; then numbers, which stay whole."""
     made = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
     for place, head in enumerate(heads):
         if place < text_columns:
             made.add_column(Text(head), overflow="fold", min_width=min(len(head), 12))
         else:
-            made.add_column(Text(head), justify="right", no_wrap=True)
+            made.add_column(Text(head), justify="right", no_wrap=True, min_width=number_width)
     return made

@@ -71,7 +71,7 @@ def _criteria(bundle: Bundle) -> Table:
     for rule in view.criteria(bundle):
         colour = screen.COLOURS.get(rule.outcome, "yellow")
         text = Text(rule.text, style="bold" if rule.outcome != "passed" else "")
-        for line in (rule.detail, rule.message if rule.outcome != "passed" else ""):
+        for line in (rule.detail, rule.remark):
             if line:
                 text.append(f"\n{line}", style="not bold dim")
         table.add_row(

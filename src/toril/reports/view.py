@@ -64,6 +64,11 @@ class Criterion:
     def mark(self) -> str:
         return MARKS.get(self.outcome, "?")
 
+    @property
+    def remark(self) -> str:
+        """The criterion's own message, where its numbers don't tell all."""
+        return self.message if self.outcome != "passed" or self.observed == "–" else ""
+
 
 def headline(bundle: Bundle) -> str:
     """The verdict in one sentence."""
