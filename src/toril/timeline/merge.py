@@ -28,6 +28,7 @@ NO_MIN = np.iinfo(np.int64).max
 SATURATED = 0.9  # of its CPU limit, or of one core: from here on a generator's own slowness shows in what it measures
 
 Placed = tuple[str, Series]  # a location and what its intervals call a series
+Selection = tuple[str, frozenset[str], str | None, bool | None, Kind | None, bool | None, int | None, int | None]
 
 
 class Timeline:
@@ -51,6 +52,7 @@ class Timeline:
         self._health = HealthBySecond()
         self._last: dict[str, int] = {}  # by worker
         self._locations: set[str] = set()
+        self._slices: dict[Selection, Slice] = {}
 
     def add(self, interval: Interval) -> None:
         """Merge one interval file."""
@@ -77,7 +79,10 @@ class Timeline:
 
         Label "" is all requests (or all transactions, with that `kind`). Of a label that both carry, the requests.
         """
-        return Slice(self, label, frozenset(executions), location, steady, kind, ok, arm, block)
+        key = (label, frozenset(executions), location, steady, kind, ok, arm, block)
+        if key not in self._slices:
+            self._slices[key] = Slice(self, *key)
+        return self._slices[key]
 
     def labels(self) -> tuple[str, ...]:
         """Every label that has samples, in alphabetical order."""
