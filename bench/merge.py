@@ -21,12 +21,11 @@ from hdrh.histogram import HdrHistogram
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from toril.criteria import evaluate
-from toril.grammar import parse_criterion
 from toril.intervals import Interval, Recorder, decode
-from toril.records import ExecutionShare, Plan, PlannedExecution, Share
+from toril.records import ExecutionShare, Exit, Plan, PlannedCriterion, PlannedExecution, Share
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.verdict import judge
 
 FILE_S = 5
 VARIANTS = 12
@@ -65,13 +64,15 @@ def main() -> None:
     merged = time.process_time()
     plan = plan_of(size)
     names = tuple(share.worker for share in plan.shares)
-    summary = summarise(plan, timeline, Completeness(planned=names, reported=names), 0.0)
+    exits = {name: Exit(worker=name, attempt="a", at=size.seconds, outcome="finished") for name in names}
+    completeness = Completeness(planned=names, reported=names, exits=exits, started_at=0.0)
+    summary = summarise(plan, timeline, completeness, 0.0)
     summarised = time.process_time()
-    for text in CRITERIA:
-        evaluate(parse_criterion(text, "bench"), "bench", (), timeline, plan)
+    verdict = judge(plan, timeline, completeness, summary)
     judged = time.process_time()
     memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
     assert samples == size.workers * size.seconds * size.labels * size.samples == summary["labels"][""]["samples"]
+    assert verdict.outcome == "passed", verdict.reasons
 
     peer_us, peer_octets = peer(size)
     label_seconds = size.workers * size.seconds * size.labels
@@ -144,7 +145,15 @@ def plan_of(size: Size) -> Plan:
         )
         for number in range(size.workers)
     )
-    return Plan(run_id="bench", suite="bench", toril_version="0", executions=(execution,), shares=shares, common={})
+    return Plan(
+        run_id="bench",
+        suite="bench",
+        toril_version="0",
+        executions=(execution,),
+        shares=shares,
+        common={},
+        criteria=tuple(PlannedCriterion(source=text, where="bench") for text in CRITERIA),
+    )
 
 
 def peer(size: Size) -> tuple[float, float]:

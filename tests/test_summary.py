@@ -202,3 +202,12 @@ def test_completeness_says_what_is_missing():
     assert partial.lateness_s == {("local-1", "shop"): 0.2}
     workers = summarise(plan, Timeline(), partial, None)["workers"]
     assert workers["lost"] == [{"worker": "local-2", "reason": "killed"}]
+
+
+def test_the_load_lasted_to_the_last_sample_that_a_worker_told_of():
+    record = Exit(worker="local-1", attempt="x", at=9.0, outcome="finished", last_sample_s=9.25)
+    plan = plan_of()
+
+    assert complete(plan, exits={"local-1": record}).load_s(9) == 9.25
+    assert complete(plan, exits={"local-1": record}).load_s(12) == 13  # a worker that did not live to tell was later
+    assert complete(plan).load_s(None) == 0
