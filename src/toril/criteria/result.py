@@ -1,0 +1,166 @@
+"""What became of one criterion, as plain data and in words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from toril.criteria.measure import MORE
+from toril.criteria.windows import Window
+from toril.grammar import Criterion
+
+_STEPS = {
+    "us": (("s", 1_000_000), ("ms", 1000)),
+    "bytes": (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)),
+}
+_SMALLEST = {"us": "µs", "bytes": "bytes", "%": "%", "": ""}
+
+Outcome = Literal["passed", "failed", "inconclusive", "triggered"]  # triggered: came true, but `as non-failed`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CriterionResult:
+    """One criterion judged. Values are in the criterion's unit: µs, bytes, a count or a percentage."""
+
+    criterion: Criterion
+    where: str
+    executions: tuple[str, ...]  # empty: the whole run
+    outcome: Outcome = "passed"
+    code: str = "kept"  # why, as in the table of `toril.verdict`
+    observed: float | None = None  # at the first breach; without one, the value nearest to it
+    worst: float | None = None
+    window: Window | None = None
+    fired: bool = False  # the condition came true
+    samples: int = 0
+    interval: tuple[int | None, int | None] | None = None  # 95 %, of a percentile over the whole run
+    message: str = ""
+
+    @property
+    def at_s(self) -> int | None:
+        """The second in which a window first breached."""
+        return self.window.to_s if self.fired and self.window is not None else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """An entry of `criteria` in verdict.json."""
+        criterion, window = self.criterion, self.window
+        return {
+            "criterion": criterion.text,
+            "outcome": self.outcome,
+            "observed": _plain(self.observed),
+            "threshold": _plain(criterion.threshold),
+            "unit": criterion.unit,
+            "label": criterion.label,
+            "scope": {"executions": list(self.executions), "location": criterion.location},
+            "window": window
+            and {
+                "logic": criterion.logic,
+                "timeframe_s": criterion.timeframe_s,
+                "from_s": window.from_s,
+                "to_s": window.to_s,
+            },
+            "at_s": self.at_s,
+            "samples": self.samples,
+            "interval": None if self.interval is None else list(self.interval),
+            "message": self.message,
+            "code": self.code,
+            "worst": _plain(self.worst),
+            "op": criterion.op,
+            "subject": subject_of(criterion),
+            "where": self.where,
+            "stop": criterion.stop,
+            "fail": criterion.fail,
+            "own_message": criterion.message,
+        }
+
+
+def subject_of(criterion: Criterion) -> str:
+    """The subject as a person writes it: `p99.9`, `rc5??`, `avg-rt`."""
+    if criterion.subject == "p":
+        return f"p{criterion.percentile:.10g}"
+    return f"rc{criterion.rc_pattern}" if criterion.subject == "rc" else criterion.subject
+
+
+def shown(value: float, unit: str) -> str:
+    """A value with its unit, in three digits where it has more."""
+    return _with_unit(value, unit, _digits)
+
+
+def exact(value: float, unit: str) -> str:
+    """A value with its unit, in all its digits."""
+    return _with_unit(value, unit, lambda number: f"{number:,.10g}")
+
+
+def _with_unit(value: float, unit: str, digits: Callable[[float], str]) -> str:
+    """Bytes go in steps of 1,024, as Taurus counts them."""
+    for name, size in _STEPS.get(unit, ()):
+        if abs(value) >= size:
+            return f"{digits(value / size)} {name}"
+    return f"{digits(value)} {_SMALLEST[unit]}".rstrip()
+
+
+def breach_in_words(criterion: Criterion, value: float, window: Window | None, executions: tuple[str, ...]) -> str:
+    """The observed value against the limit, by how much, where and when."""
+    what = f"{_named(criterion)} {_was(criterion, window)} {_apart(criterion, value)}"
+    if criterion.op == "=":
+        against = "which the criterion rules out"
+    else:
+        side = "above" if value > criterion.threshold else "below"
+        limit = exact(criterion.threshold, criterion.unit)
+        distance = abs(value - criterion.threshold)
+        if distance == 0:
+            against = f"exactly the limit of {limit}, which counts as a breach"
+        else:
+            part = f" ({_digits(100 * distance / criterion.threshold)} %)" if criterion.threshold else ""
+            against = f"{shown(distance, criterion.unit)}{part} {side} the limit of {limit}"
+    return f"{what}, {against}{_when(criterion, window)}{_place(criterion, executions)}"
+
+
+def pass_in_words(criterion: Criterion, value: float, window: Window | None, executions: tuple[str, ...]) -> str:
+    """The value that came nearest to a breach, and what a breach would have been."""
+    verb = "was" if window is None else "was at worst"
+    frame = "" if window is None else f" {criterion.logic} {criterion.timeframe_s} s"
+    limit = f"{criterion.op} {exact(criterion.threshold, criterion.unit)}{frame}"
+    return f"{_named(criterion)} {verb} {_apart(criterion, value)}{_place(criterion, executions)}; a breach is {limit}"
+
+
+def _apart(criterion: Criterion, value: float) -> str:
+    """The value with enough digits to tell it from the threshold."""
+    same = shown(value, criterion.unit) == shown(criterion.threshold, criterion.unit)
+    return exact(value, criterion.unit) if same else shown(value, criterion.unit)
+
+
+def _named(criterion: Criterion) -> str:
+    return subject_of(criterion) + (f" of {criterion.label}" if criterion.label else "")
+
+
+def _was(criterion: Criterion, window: Window | None) -> str:
+    if window is None or criterion.logic != "for" or criterion.op == "=":
+        return "was"
+    return "was at the least" if criterion.op in MORE else "was at the most"
+
+
+def _when(criterion: Criterion, window: Window | None) -> str:
+    if window is None:
+        return ""
+    return (
+        f", {'in every second from' if criterion.logic == 'for' else 'from'} {window.from_s} s to {window.to_s + 1} s"
+    )
+
+
+def _place(criterion: Criterion, executions: tuple[str, ...]) -> str:
+    places = ([f"execution {' + '.join(executions)}"] if executions else []) + (
+        [f"location {criterion.location}"] if criterion.location else []
+    )
+    return f" ({', '.join(places)})" if places else ""
+
+
+def _digits(value: float) -> str:
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _plain(value: float | None) -> float | int | None:
+    """Whole numbers without a fraction, others to a millionth; nothing that JSON does not have."""
+    if value is None or value != value or value in (float("inf"), float("-inf")):
+        return None
+    return int(value) if value == int(value) else round(value, 6)

@@ -1,0 +1,148 @@
+"""A criterion with a timeframe, followed second by second.
+
+It looks at every second in which its label has samples, and at the N seconds that end there:
+
+- `for` N: the condition held in each of those seconds by itself. Silent seconds neither break the series nor
+  count as its end, but its length is last - first + 1, as in Taurus. Its value is the one that was held: the value of
+  the second that breached least.
+- `within` N: the value of the N seconds taken together; also of fewer, as long as the label has been there for less.
+- `over` N: the same, once the label has been there for N seconds.
+
+Taken together means: counts of hits, successes, failures and response codes are summed, percentiles come from the
+merged histogram, averages are weighted by samples, percentages are the share of the window's samples (Taurus takes
+the plain mean of the seconds' values for these three); bytes and virtual users are the mean of the seconds' values.
+"""
+
+import math
+import operator
+from collections import deque
+from dataclasses import dataclass
+
+from toril.criteria.absence import ScopedAbsence
+from toril.criteria.measure import MORE, Pool, Reading, reader_of
+from toril.grammar import Criterion
+from toril.timeline import Stats
+
+_COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "=": operator.eq}
+
+
+def breaches(criterion: Criterion, value: float) -> bool:
+    """Whether the criterion's condition is true of the value."""
+    return bool(_COMPARE[criterion.op](value, criterion.threshold))
+
+
+def margin(criterion: Criterion, value: float) -> float:
+    """How far the value is on the wrong side of the threshold: the larger, the worse."""
+    if math.isnan(value):
+        return -math.inf
+    beyond = value - criterion.threshold
+    if criterion.op in MORE:
+        return beyond
+    return -beyond if criterion.op != "=" else -abs(beyond)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One window of a criterion and its value; both seconds inclusive."""
+
+    from_s: int
+    to_s: int
+    value: float
+    samples: int
+
+
+class _Lowest:
+    """The entry with the lowest key among the latest seconds; each second costs O(1) amortised."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: deque[tuple[int, float, float]] = deque()
+
+    def push(self, second: int, key: float, value: float, oldest: int) -> float:
+        """Add a second, forget those before `oldest`; the value under the lowest key."""
+        while self._entries and self._entries[-1][1] >= key:
+            self._entries.pop()
+        self._entries.append((second, key, value))
+        while self._entries[0][0] < oldest:
+            self._entries.popleft()
+        return self._entries[0][2]
+
+
+class Watch:
+    """Follows one criterion with a timeframe. `fired` is the first window that breached it, `worst` the worst of all.
+
+    With an `absence` every missing sample is given the value that speaks most against a breach.
+    """
+
+    def __init__(self, criterion: Criterion, absence: ScopedAbsence | None = None, share_of_all: float = 1.0) -> None:
+        self.criterion = criterion
+        self.fired: Window | None = None
+        self.worst: Window | None = None
+        self.first_second: int | None = None
+        self._read = reader_of(criterion)
+        self._absence = absence
+        self._share_of_all = share_of_all
+        self._seconds: deque[tuple[int, Reading, int]] = deque()
+        self._pool = Pool()
+        self._samples = 0
+        self._held = _Lowest()
+        self._highest = _Lowest()  # the exact maximum, by its negative
+
+    def see(self, second: int, stats: Stats, users: int) -> Window | None:
+        """Take the next second; the window that ends there if it is the first to breach."""
+        reading = self._read(stats, users)
+        if stats.samples == 0 or reading is None:
+            return None
+        if self.first_second is None:
+            self.first_second = second
+        window = (
+            self._for(second, reading, stats) if self.criterion.logic == "for" else self._window(second, reading, stats)
+        )
+        if window is None:
+            return None
+        if self.worst is None or margin(self.criterion, window.value) > margin(self.criterion, self.worst.value):
+            self.worst = window
+        if self.fired is None and breaches(self.criterion, window.value):
+            self.fired = window
+            return window
+        return None
+
+    def miss(self, second: int) -> None:
+        """A second that has no samples because they are missing: no series survives it."""
+        if self.criterion.logic == "for" and self.first_second is not None:
+            self._seconds.append((second, Reading(0), 0))
+            self._held.push(second, -math.inf, math.nan, self._seconds[0][0])
+
+    def _for(self, second: int, reading: Reading, stats: Stats) -> Window | None:
+        pool = Pool()
+        pool.add(reading)
+        value = pool.value(self.criterion, reading.max_us, self._absent(second, second, reading.weight))
+        earliest = second - self.criterion.timeframe_s + 1
+        self._seconds.append((second, reading, stats.samples))
+        self._samples += stats.samples
+        while len(self._seconds) > 1 and self._seconds[1][0] <= earliest:
+            self._samples -= self._seconds.popleft()[2]
+        start = self._seconds[0][0]
+        held = self._held.push(second, margin(self.criterion, value), value, start)
+        return Window(start, second, held, self._samples) if start <= earliest else None
+
+    def _window(self, second: int, reading: Reading, stats: Stats) -> Window | None:
+        assert self.first_second is not None  # noqa: S101 — set before the first window is looked at
+        earliest = second - self.criterion.timeframe_s + 1
+        self._seconds.append((second, reading, stats.samples))
+        self._pool.add(reading)
+        self._samples += stats.samples
+        while self._seconds[0][0] < earliest:
+            _, left, samples = self._seconds.popleft()
+            self._pool.add(left, -1)
+            self._samples -= samples
+        max_us = int(self._highest.push(second, -reading.max_us, reading.max_us, earliest))
+        if self.criterion.logic == "over" and self.first_second > earliest:
+            return None
+        start = max(earliest, self.first_second)
+        value = self._pool.value(self.criterion, max_us, self._absent(start, second, self._pool.weight))
+        return Window(start, second, value, self._samples)
+
+    def _absent(self, first: int, last: int, measured: int) -> float:
+        return 0.0 if self._absence is None else self._absence.samples(first, last, measured, self._share_of_all)

@@ -1,0 +1,273 @@
+"""What a run means: passed, failed or inconclusive, with every reason for it.
+
+In this order:
+
+1. A saturated generator, a late start or an unsure clock falsifies times: inconclusive. It does not excuse a breach of
+   a criterion on failures or response codes.
+2. A breach fails the run, if it would stand even if every sample that was planned and is missing spoke against it.
+3. Anything missing, or load that was not reached: inconclusive.
+4. What is left has passed; without criteria too, and then it says that nothing was judged.
+
+Reasons have a code that stays the same, and a message for people. Those of the outcome come first.
+
+| code                   | makes it     | because                                                                   |
+|------------------------|--------------|---------------------------------------------------------------------------|
+| `breach`               | failed       | a criterion came true, and nothing that is missing could have changed it  |
+| `saturated`            | inconclusive | a worker had no room left to measure with                                 |
+| `late-start`           | inconclusive | a first request later than 1 s (10 % of the ramp-up if that is longer)    |
+| `unsure-clock`         | inconclusive | a worker's clock is off by more than 1 s, or may be                       |
+| `excused-breach`       | inconclusive | a criterion on times came true, but one of the three above holds          |
+| `breach-may-not-stand` | inconclusive | a criterion came true, but what is missing could have prevented it        |
+| `lost-worker`          | inconclusive | a worker did not report to the end                                        |
+| `damaged-file`         | inconclusive | an interval file is missing or cannot be read                             |
+| `unreadable-records`   | inconclusive | an engine wrote records that could not be read                            |
+| `stopped`              | inconclusive | ended early by a person, a signal, the time limit or lost workers         |
+| `ended-early`          | inconclusive | an engine ended before its planned time                                   |
+| `unreached-load`       | inconclusive | in a steady time of 30 s or more: VUs < 98 %, or throughput outside ± 5 % |
+| `no-success`           | inconclusive | not one request succeeded                                                 |
+| `no-samples`           | inconclusive | nothing that a criterion judges was measured                              |
+| `unknown-label`        | inconclusive | the same, and nothing has the criterion's label; the nearest are named    |
+| `not-measured`         | inconclusive | the engine does not record what a criterion judges                        |
+| `too-few-samples`      | inconclusive | the 95 % interval of a percentile is open, and does not prove a breach    |
+| `kept`                 | passed       | no criterion came true                                                    |
+| `nothing-judged`       | passed       | the suite has no criteria; the run is complete                            |
+
+A criterion has one of these codes too, or `triggered`: it came true, but `as non-failed`.
+"""
+
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from toril.criteria import Absence, CriterionResult, Gap, evaluate
+from toril.grammar import parse_criterion
+from toril.records import Plan
+from toril.summary import Completeness, SteadyLoad, steady_load
+from toril.summary.load import EDGE_S
+from toril.timeline import Timeline
+
+SCHEMA = "toril.verdict/1"
+Outcome = Literal["passed", "failed", "inconclusive"]
+EXIT_CODES: Mapping[str, int] = {"passed": 0, "failed": 1, "inconclusive": 3}
+
+LATEST_START_S = 1.0
+LATEST_START_OF_RAMP_UP = 0.1
+CLOCK_LIMIT_S = 1.0
+STEADY_ENOUGH_S = 30
+LEAST_USERS = 0.98
+THROUGHPUT_TOLERANCE = 0.05
+ENGINE_END_TOLERANCE_S = 1.0
+SURE_WHATEVER_THE_TIMES = frozenset({"fail", "succ", "rc"})
+WORKER_OF_FILE = re.compile(r"(?:^|/)workers/([^/]+)/")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the outcome is what it is; the codes are listed above."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of a run, everything that speaks for it, and every criterion."""
+
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    criteria: tuple[CriterionResult, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of verdict.json."""
+        return {
+            "schema": SCHEMA,
+            "outcome": self.outcome,
+            "reasons": [{"code": reason.code, "message": reason.message} for reason in self.reasons],
+            "criteria": [result.to_dict() for result in self.criteria],
+        }
+
+
+def exit_code(outcome: str, fail_on: Collection[str] = ("failed", "inconclusive")) -> int:
+    """The command's exit code: 0 for every outcome that does not fail a build."""
+    return EXIT_CODES[outcome] if outcome in fail_on else 0
+
+
+def judge(plan: Plan, timeline: Timeline, completeness: Completeness, summary: Mapping[str, Any]) -> Verdict:
+    """Judge every criterion, and the run as a whole."""
+    doubts = [*_saturated(summary), *_late(plan, completeness), *_unsure_clocks(completeness)]
+    absence = _absence(plan, timeline, completeness)
+    results = []
+    for planned in plan.criteria:
+        criterion = parse_criterion(planned.source, planned.where)
+        result = evaluate(criterion, planned.where, planned.executions, timeline, plan, absence)
+        results.append(_excused(result, doubts) if doubts else result)
+    breaches = [Reason(result.code, result.message) for result in results if result.outcome == "failed"]
+    open_questions = [
+        *doubts,
+        *(Reason(result.code, result.message) for result in results if _leaves_open(result)),
+        *_missing(timeline, completeness),
+        *_ended_early(plan, completeness, results),
+        *_unreached(plan, timeline, completeness),
+        *_without_success(timeline),
+    ]
+    if breaches:
+        return Verdict("failed", (*breaches, *open_questions), tuple(results))
+    if open_questions:
+        return Verdict("inconclusive", tuple(open_questions), tuple(results))
+    return Verdict("passed", (_passed(results),), tuple(results))
+
+
+def _excused(result: CriterionResult, doubts: list[Reason]) -> CriterionResult:
+    if result.outcome != "failed" or result.criterion.subject in SURE_WHATEVER_THE_TIMES:
+        return result
+    message = f"{result.message}; this proves nothing, because {doubts[0].message}"
+    return replace(result, outcome="inconclusive", code="excused-breach", message=message)
+
+
+def _leaves_open(result: CriterionResult) -> bool:
+    """Whether the criterion keeps the run from passing; one that cannot fail does so only if it is about nothing."""
+    return result.outcome == "inconclusive" and (
+        result.criterion.fail or result.code in ("no-samples", "unknown-label")
+    )
+
+
+def _passed(results: list[CriterionResult]) -> Reason:
+    if not results:
+        return Reason("nothing-judged", "the run is complete, but the suite has no criteria: nothing was judged")
+    triggered = sum(result.outcome == "triggered" for result in results)
+    if triggered:
+        message = f"{len(results) - triggered} of {len(results)} criteria held; {triggered} came true as non-failed"
+        return Reason("kept", message)
+    return Reason("kept", "every criterion held")
+
+
+# What falsifies times
+
+
+def _saturated(summary: Mapping[str, Any]) -> Iterator[Reason]:
+    generators = summary["generators"]
+    for name in generators["saturated"]:
+        health = generators["workers"][name]
+        core, cpu = health["busiest_core_max"], health["cpu_max"]
+        what = f"{core:.0%} of the one core its engine can use" if core > cpu else f"{cpu:.0%} of its CPU"
+        yield Reason(
+            "saturated",
+            f"worker {name} was busy with up to {what}, {health['longest_above_s']} s in a row "
+            f"from {health['first_above_s']} s on, and measured itself too; use more workers, or less load",
+        )
+
+
+def _late(plan: Plan, completeness: Completeness) -> Iterator[Reason]:
+    ramp_up_s = {execution.name: execution.ramp_up_s for execution in plan.executions}
+    for (worker, execution), late_s in completeness.lateness_s.items():
+        limit_s = max(LATEST_START_S, LATEST_START_OF_RAMP_UP * ramp_up_s.get(execution, 0.0))
+        if late_s > limit_s:
+            what = f"worker {worker} began {execution} {late_s:.1f} s late"
+            yield Reason("late-start", f"{what}; {limit_s:.1f} s are allowed")
+
+
+def _unsure_clocks(completeness: Completeness) -> Iterator[Reason]:
+    for worker, (offset_s, uncertainty_s) in completeness.clock_s.items():
+        if abs(offset_s) + uncertainty_s > CLOCK_LIMIT_S:
+            off = f"the clock of worker {worker} is off by {offset_s:+.2f} s ± {uncertainty_s:.2f} s"
+            yield Reason("unsure-clock", f"{off}; {CLOCK_LIMIT_S:g} s is allowed")
+
+
+# What is missing
+
+
+def _absence(plan: Plan, timeline: Timeline, completeness: Completeness) -> Absence:
+    """Everything that was planned and is not there."""
+    unbounded = any(math.isinf(execution.steady_to_s) for execution in plan.executions)
+    planned_end_s = math.inf if unbounded else plan.duration_s
+    stopped_s, rightly = completeness.stopped_at_s, _ended_rightly(completeness)
+    end_s = stopped_s if rightly and stopped_s is not None else math.inf
+    known_end_s = min(planned_end_s, end_s)
+    if math.isinf(known_end_s):  # as long as the others took
+        known_end_s = (timeline.last_second or 0) + 1
+    last = max(0, math.ceil(known_end_s) - 1)
+    gaps = [Gap(worker, timeline.last_second_of(worker) or 0, last) for worker, _ in _lost(completeness)]
+    workers = [share.worker for share in plan.shares]
+    for file in completeness.damaged:  # which seconds it was about, nobody can tell
+        named = WORKER_OF_FILE.search(file)
+        gaps += [Gap(worker, 0, last) for worker in ([named[1]] if named else workers)]
+    if completeness.stop is not None and not rightly:
+        gaps += [Gap(worker, math.floor(stopped_s or 0) + 1, planned_end_s) for worker in workers]
+    return Absence(plan, tuple(gaps), _unreadable(timeline, completeness), end_s)
+
+
+def _missing(timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
+    for worker, reason in _lost(completeness):
+        yield Reason("lost-worker", f"worker {worker} was lost: {reason}")
+    for file in completeness.damaged:
+        yield Reason("damaged-file", file)
+    unreadable = _unreadable(timeline, completeness)
+    if unreadable:
+        yield Reason("unreadable-records", f"{unreadable:,} records of the engines could not be read")
+
+
+def _lost(completeness: Completeness) -> list[tuple[str, str]]:
+    heard = {*completeness.reported, *(worker for worker, _ in completeness.lost)}
+    silent = [(worker, "nothing was heard of it") for worker in completeness.planned if worker not in heard]
+    return [*completeness.lost, *silent]
+
+
+def _unreadable(timeline: Timeline, completeness: Completeness) -> int:
+    return max(timeline.unreadable, completeness.unreadable_records)
+
+
+def _without_success(timeline: Timeline) -> Iterator[Reason]:
+    total = timeline.select().total
+    if total.samples == total.failures:
+        every = f"all {total.samples:,} requests failed" if total.samples else "not one request was measured"
+        errors = total.errors.most_common(1)
+        yield Reason("no-success", every + (f"; most often: {' '.join(errors[0][0]).strip()}" if errors else ""))
+
+
+# Load that was not as planned
+
+
+def _ended_rightly(completeness: Completeness) -> bool:
+    """Whether a criterion of the user's ended the load: then all that was planned until there is all there is."""
+    return completeness.stop is not None and completeness.stop.cause == "criterion"
+
+
+def _ended_early(plan: Plan, completeness: Completeness, results: list[CriterionResult]) -> Iterator[Reason]:
+    stop, stopped_s = completeness.stop, completeness.stopped_at_s
+    if stop is not None:
+        came_true = any(result.fired and result.criterion.stop for result in results)
+        if not _ended_rightly(completeness) or not came_true:
+            when = "before it began" if stopped_s is None else f"after {stopped_s:.0f} s"
+            yield Reason("stopped", f"the load was ended early, {when}: {stop.message}")
+        return
+    planned = {execution.name: execution for execution in plan.executions}
+    for share in plan.shares:
+        left = completeness.exits.get(share.worker)
+        parts = [planned[part.execution] for part in share.executions if part.execution in planned]
+        if left is None or completeness.started_at is None or any(part.iterations is not None for part in parts):
+            continue
+        end_s = max((part.steady_to_s for part in parts), default=0.0)
+        lasted_s = left.at - completeness.started_at
+        if lasted_s + ENGINE_END_TOLERANCE_S < end_s < math.inf:
+            what = f"worker {share.worker} ended by itself after {lasted_s:.0f} s of {end_s:.0f} s"
+            yield Reason("ended-early", f"{what}{': ' + left.message if left.message else ''}")
+
+
+def _unreached(plan: Plan, timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
+    bounded_by_iterations = {execution.name for execution in plan.executions if execution.iterations is not None}
+    for load in steady_load(plan, timeline, completeness.stopped_at_s):
+        if load.to_s - load.from_s + 2 * EDGE_S >= STEADY_ENOUGH_S and load.execution not in bounded_by_iterations:
+            yield from _below_plan(load)
+
+
+def _below_plan(load: SteadyLoad) -> Iterator[Reason]:
+    when = f"from {load.from_s} s to {load.to_s} s"
+    users, rps = load.achieved_users, load.achieved_rps
+    if load.requested_users and users is not None and users < LEAST_USERS * load.requested_users:
+        reached = f"reached {users:,.1f} of {load.requested_users:,} virtual users"
+        yield Reason("unreached-load", f"{load.execution} {reached} {when}; at least {LEAST_USERS:.0%} are asked for")
+    if load.requested_rps and rps is not None and abs(rps / load.requested_rps - 1) > THROUGHPUT_TOLERANCE:
+        reached = f"made {rps:,.1f} of {load.requested_rps:,.1f} requests per second"
+        yield Reason("unreached-load", f"{load.execution} {reached} {when}; ± {THROUGHPUT_TOLERANCE:.0%} are allowed")

@@ -1,0 +1,145 @@
+"""Runs made up for tests: a plan, and the timeline of samples that workers would have recorded."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from toril.criteria import Absence, CriterionResult, evaluate
+from toril.grammar import parse_criterion
+from toril.intervals import Recorder, decode
+from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share
+from toril.timeline import Timeline
+
+MS = 1000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One request; completed in the middle of its second."""
+
+    second: int
+    us: int = 100 * MS
+    label: str = "home"
+    ok: bool = True
+    rc: str = "200"
+    execution: str = "shop"
+    location: str = "local"
+    steady: bool = True
+    kind: str = "request"
+    bytes: int = 0
+    ttfb_us: int = -1
+    connect_us: int = -1
+
+    def __mul__(self, times: int) -> list["Sample"]:
+        return [self] * times
+
+
+def every_second(seconds: Iterable[int], sample: Sample | None = None, times: int = 1) -> list[Sample]:
+    """The same samples in each of the seconds."""
+    return [replace(sample or Sample(0), second=second) for second in seconds for _ in range(times)]
+
+
+def timeline_of(
+    samples: Sequence[Sample],
+    *,
+    workers: int = 1,
+    users: Mapping[int, int] | None = None,
+    health: float | None = None,
+) -> Timeline:
+    """The merged timeline of samples that were spread over so many workers in each location.
+
+    `users` are virtual users by second, all on the first worker; `health` is every worker's CPU in every second.
+    """
+    recorders: dict[str, Recorder] = {}
+    locations = {sample.location for sample in samples} or {"local"}
+    for location in sorted(locations):
+        for number in range(1, workers + 1):
+            recorders[f"{location}-{number}"] = Recorder(f"{location}-{number}", location)
+    for position, sample in enumerate(samples):
+        recorders[f"{sample.location}-{position % workers + 1}"].add_one(
+            sample.execution,
+            completed_s=sample.second + 0.5,
+            label=sample.label,
+            response_us=sample.us,
+            ok=sample.ok,
+            steady=sample.steady,
+            kind=sample.kind,
+            rc=sample.rc,
+            message="" if sample.ok else "it broke",
+            ttfb_us=sample.ttfb_us,
+            connect_us=sample.connect_us,
+            bytes=sample.bytes,
+        )
+    for second, count in (users or {}).items():
+        next(iter(recorders.values())).virtual_users(second, samples[0].execution, count)
+    if health is not None:
+        for recorder in recorders.values():
+            for second in sorted({sample.second for sample in samples}):
+                recorder.health(second, health, health, 1 << 20, 0.0)
+    timeline = Timeline()
+    for name, recorder in recorders.items():
+        data = recorder.flush()
+        if data is not None:
+            timeline.add(decode(data, name))
+    return timeline
+
+
+def plan_of(
+    *criteria: str | dict,
+    executions: Sequence[PlannedExecution] = (),
+    workers: int = 1,
+    locations: Sequence[str] = ("local",),
+    ramp_up_exclude: bool = False,
+) -> Plan:
+    """A plan with these criteria on the whole run; its load is divided evenly over the workers of all locations."""
+    chosen = tuple(executions) or (execution(),)
+    names = [(location, number) for location in locations for number in range(1, workers + 1)]
+    shares = tuple(
+        Share(
+            worker=f"{location}-{number}",
+            location=location,
+            index=index,
+            executions=tuple(
+                ExecutionShare(
+                    execution=planned.name,
+                    concurrency=planned.concurrency and planned.concurrency // len(names),
+                    throughput_rps=planned.throughput_rps and planned.throughput_rps / len(names),
+                    config={},
+                )
+                for planned in chosen
+            ),
+        )
+        for index, (location, number) in enumerate(names)
+    )
+    return Plan(
+        run_id="20261124T150405Z-shop-0a1b",
+        suite="shop",
+        toril_version="0",
+        executions=chosen,
+        shares=shares,
+        common={},
+        criteria=tuple(
+            PlannedCriterion(source=source, where=f"suite.yml: reporting[0].criteria[{index}]")
+            for index, source in enumerate(criteria)
+        ),
+        ramp_up_exclude=ramp_up_exclude,
+    )
+
+
+def execution(name: str = "shop", **load: object) -> PlannedExecution:
+    """An execution of 10 users for 10 s unless said otherwise."""
+    return PlannedExecution.model_validate(
+        {"name": name, "index": 0, "executor": "locust", "scenario": name, "concurrency": 10, "hold_for_s": 10.0} | load
+    )
+
+
+def judged(
+    source: str | dict,
+    timeline: Timeline,
+    plan: Plan | None = None,
+    *,
+    executions: Sequence[str] = (),
+    absence: Absence | None = None,
+) -> CriterionResult:
+    """One criterion judged on a timeline."""
+    where = "suite.yml: reporting[0].criteria[0]"
+    return evaluate(parse_criterion(source, where), where, executions, timeline, plan or plan_of(), absence)

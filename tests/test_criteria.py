@@ -1,0 +1,475 @@
+"""Criteria on merged samples: each subject, each kind of window, each scope, and the laws behind them."""
+
+import statistics
+from dataclasses import replace
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.measured import MS, Sample, every_second, execution, judged, plan_of, timeline_of
+from toril.criteria import Absence, Gap, LiveCriteria
+from toril.grammar import parse_criterion
+
+SLOW, FAST = Sample(0, 300 * MS), Sample(0, 50 * MS)
+BROKEN = Sample(0, ok=False, rc="503")
+
+# Subjects, on the whole run
+
+
+@pytest.mark.parametrize(
+    ("source", "observed"),
+    [
+        ("avg-rt>100ms", 150 * MS),
+        ("avg-lt>10ms", 20 * MS),
+        ("avg-ct>1ms", 2 * MS),
+        ("stdev-rt>80ms", statistics.pstdev([300 * MS, 100 * MS, 100 * MS, 100 * MS])),
+        ("p50>99ms", 100 * MS),
+        ("p100>299ms", 300 * MS),
+        ("hits>3", 4),
+        ("bytes>1kB", 4096),
+        ("succ<3", 2),
+        ("succ<51%", 50),
+        ("fail>=2", 2),
+        ("fail>=50%", 50),
+        ("rc503>0", 1),
+        ("rc5??>25%", 50),
+        ("rc?03>0", 1),
+        ("rc*>3", 4),
+    ],
+)
+def test_a_subject_is_read_off_all_samples_of_the_run(source, observed):
+    sample = partial(Sample, bytes=1024, ttfb_us=20 * MS, connect_us=2 * MS)
+    timeline = timeline_of(
+        [
+            sample(0, 300 * MS, ok=False, rc="503"),
+            sample(1, 100 * MS, ok=False, rc="500"),
+            sample(4, 100 * MS),
+            sample(5, 100 * MS, rc="201"),
+        ]
+    )
+    result = judged(source, timeline)
+    assert result.fired
+    assert result.observed == pytest.approx(observed, rel=1e-3 if source.startswith("p") else 1e-9)
+    if not source.startswith("p"):
+        assert (result.outcome, result.at_s, result.window) == ("failed", None, None)
+
+
+def test_an_exception_is_a_response_code_too():
+    timeline = timeline_of(every_second(range(60), Sample(0, ok=False, rc="Exception")))
+    assert judged("rcException>99% for 1m, continue as failed", timeline).outcome == "failed"
+
+
+def test_virtual_users_are_the_maximum_of_the_run_and_the_mean_of_a_window():
+    timeline = timeline_of(every_second(range(4)), users={0: 10, 1: 20, 2: 30, 3: 10})
+    assert judged("concurrency>29", timeline).observed == 30
+    assert judged("concurrency>24 over 2s", timeline).observed == 25
+    assert judged("concurrency>19 for 2s", timeline).at_s == 2
+
+
+@pytest.mark.parametrize(
+    ("op", "fires"), [(">", False), (">=", True), ("<", False), ("<=", True), ("=", True), ("==", True)]
+)
+def test_a_value_on_the_threshold_breaches_where_the_operator_says_so(op, fires):
+    assert judged(f"hits{op}7", timeline_of(every_second(range(7)))).fired is fires
+
+
+def test_a_subject_that_the_engine_does_not_record_is_not_taken_for_zero():
+    result = judged("avg-lt<1ms", timeline_of(every_second(range(5))))
+    assert (result.outcome, result.code) == ("inconclusive", "not-measured")
+    assert judged("avg-ct>1ms for 2s", timeline_of(every_second(range(5)))).code == "not-measured"
+
+
+# Windows
+
+
+def test_for_needs_the_condition_in_every_second_of_the_timeframe():
+    timeline = timeline_of(every_second(range(3), FAST) + every_second(range(3, 8), SLOW))
+    result = judged("avg-rt>150ms for 5s", timeline)
+    assert (result.outcome, result.at_s, result.observed) == ("failed", 7, 300 * MS)
+    assert result.window is not None
+    assert (result.window.from_s, result.window.to_s) == (3, 7)
+    assert judged("avg-rt>150ms for 6s", timeline).outcome == "passed"
+
+
+def test_for_begins_again_after_a_second_that_kept_the_criterion():
+    seconds = [SLOW, SLOW, FAST, SLOW, SLOW]
+    timeline = timeline_of([replace(sample, second=second) for second, sample in enumerate(seconds)])
+    assert judged("avg-rt>150ms for 3s", timeline).outcome == "passed"
+    assert judged("avg-rt>150ms for 2s", timeline).at_s == 1
+
+
+def test_for_is_not_interrupted_by_silent_seconds_and_does_not_end_in_one():
+    timeline = timeline_of(every_second([0, 4], SLOW))
+    assert judged("avg-rt>150ms for 5s", timeline).at_s == 4
+    assert judged("avg-rt>150ms for 6s", timeline).outcome == "passed"
+
+
+def test_for_tells_the_value_that_was_held_and_the_worst_of_such_values():
+    times = [300, 200, 250, 400, 350]
+    timeline = timeline_of([Sample(second, ms * MS) for second, ms in enumerate(times)])
+    result = judged("avg-rt>150ms for 2s", timeline)
+    assert (result.at_s, result.observed, result.worst) == (1, 200 * MS, 350 * MS)
+
+
+def test_within_also_looks_at_windows_that_are_not_full_yet_and_over_does_not():
+    timeline = timeline_of(every_second([0], SLOW) + every_second(range(1, 10), FAST))
+    assert judged("avg-rt>150ms within 5s", timeline).at_s == 0
+    assert judged("avg-rt>150ms over 5s", timeline).outcome == "passed"
+    assert judged("avg-rt>90ms over 5s", timeline).at_s == 4
+
+
+def test_over_counts_silent_seconds_as_part_of_a_full_window():
+    timeline = timeline_of(every_second([0, 3, 7], SLOW))
+    assert judged("hits>=2 over 5s", timeline).at_s == 7
+
+
+@pytest.mark.parametrize(
+    ("source", "observed"),
+    [("hits>30 within 3s", 50), ("fail>10 within 3s", 20), ("succ>10 over 3s", 13), ("rc503>10 over 3s", 20)],
+)
+def test_counts_are_summed_over_a_window(source, observed):
+    good, bad = every_second(range(4), times=10), [replace(BROKEN, second=2)] * 20
+    samples = (
+        good + bad if source.startswith("hits") else every_second(range(3), times=3) + every_second([3], times=7) + bad
+    )
+    assert judged(source, timeline_of(samples)).observed == observed
+
+
+def test_averages_of_a_window_are_weighted_by_samples():
+    timeline = timeline_of(every_second([0], SLOW, 1) + every_second([1], FAST, 99))
+    assert judged("avg-rt>52ms over 2s", timeline).observed == pytest.approx(52.5 * MS)
+    assert judged("avg-rt>53ms over 2s", timeline).outcome == "passed"
+
+
+def test_percentages_are_shares_of_the_windows_samples():
+    timeline = timeline_of(every_second([0], BROKEN, 1) + every_second([1], FAST, 99))
+    assert judged("fail>1.5% over 2s", timeline).outcome == "passed"
+    assert judged("fail>=1% over 2s", timeline).observed == 1
+
+
+def test_percentiles_of_a_window_come_from_the_merged_histogram():
+    timeline = timeline_of(every_second([0], SLOW, 4) + every_second([1], FAST, 96))
+    assert judged("p95>100ms over 2s", timeline).outcome == "passed"
+    assert judged("p97>100ms over 2s", timeline).observed == 300 * MS
+
+
+def test_bytes_of_a_window_are_per_second():
+    timeline = timeline_of(every_second(range(4), Sample(0, bytes=2000)))
+    assert judged("bytes>1999 over 4s", timeline).observed == 2000
+    assert judged("bytes>7999", timeline).observed == 8000
+
+
+def test_what_has_left_a_window_leaves_nothing_behind():
+    timeline = timeline_of(every_second([0], Sample(0, 9_000 * MS), 50) + every_second(range(1, 20), FAST))
+    result = judged(
+        {"subject": "p100", "condition": "<", "threshold": "51ms", "logic": "over", "timeframe": "3s"}, timeline
+    )
+    assert (result.at_s, result.observed) == (3, 50 * MS)
+
+
+def test_the_worst_window_is_told_also_when_nothing_was_breached():
+    timeline = timeline_of([Sample(second, ms * MS) for second, ms in enumerate([100, 100, 140, 130, 100])])
+    result = judged("avg-rt>150ms over 2s", timeline)
+    assert (result.outcome, result.observed, result.at_s) == ("passed", 135 * MS, None)
+    assert result.window is not None
+    assert result.window.to_s == 3
+
+
+def test_a_run_shorter_than_the_timeframe_says_so():
+    assert "5 s only" in judged("avg-rt>1ms for 10s", timeline_of(every_second(range(5)))).message
+
+
+# Scope
+
+
+def test_a_label_is_judged_by_its_own_samples_and_matched_exactly():
+    timeline = timeline_of(
+        every_second(range(5), replace(SLOW, label="slow, as a rule: http://x/")) + every_second(range(5), FAST, 9)
+    )
+    full = {"subject": "avg-rt", "label": "slow, as a rule: http://x/", "condition": ">", "threshold": "200ms"}
+    assert judged(full, timeline).outcome == "failed"
+    assert judged("avg-rt of home>200ms", timeline).outcome == "passed"
+    assert judged("avg-rt of Home>200ms", timeline).outcome == "inconclusive"
+
+
+def test_transactions_are_labels_of_their_own_and_not_part_of_all_requests():
+    timeline = timeline_of(
+        every_second(range(5), FAST) + every_second(range(5), replace(SLOW, label="buy", kind="transaction"))
+    )
+    assert judged("hits>5", timeline).outcome == "passed"
+    assert judged("avg-rt of buy>200ms", timeline).outcome == "failed"
+
+
+def test_executions_and_locations_are_judged_by_their_own_samples():
+    timeline = timeline_of(
+        every_second(range(5), replace(SLOW, execution="admin", location="eu-west-1")) + every_second(range(5), FAST)
+    )
+    assert judged("avg-rt>200ms", timeline, executions=("admin",)).outcome == "failed"
+    assert judged("avg-rt>200ms", timeline, executions=("shop",)).outcome == "passed"
+    there = {"subject": "avg-rt", "condition": ">", "threshold": "200ms", "location": "eu-west-1"}
+    result = judged(there, timeline)
+    assert result.outcome == "failed"
+    assert "location eu-west-1" in result.message
+    assert judged(there | {"location": "local"}, timeline).outcome == "passed"
+
+
+def test_with_ramp_up_exclude_only_steady_samples_count_in_windows_too():
+    ramp = every_second(range(5), replace(SLOW, steady=False))
+    timeline, plan = timeline_of(ramp + every_second(range(5, 10), FAST)), plan_of(ramp_up_exclude=True)
+    assert judged("avg-rt>100ms", timeline).outcome == "failed"
+    assert judged("avg-rt>100ms", timeline, plan).outcome == "passed"
+    assert judged("avg-rt>100ms for 2s", timeline).outcome == "failed"
+    assert judged("avg-rt>100ms for 2s", timeline, plan).outcome == "passed"
+    assert judged("avg-rt>1ms", timeline_of(ramp), plan).code == "no-samples"
+
+
+def test_an_unknown_label_is_inconclusive_and_the_nearest_known_ones_are_named():
+    timeline = timeline_of([Sample(0, label=label) for label in ("checkout", "home", "search")])
+    result = judged("p95 of chekout>300ms", timeline)
+    assert (result.outcome, result.code) == ("inconclusive", "unknown-label")
+    assert "'checkout'" in result.message
+
+
+# Enough samples
+
+
+def test_a_percentile_of_too_few_samples_is_inconclusive_although_it_looks_good():
+    result = judged("p99>300ms", timeline_of(every_second(range(100))))
+    assert (result.outcome, result.code) == ("inconclusive", "too-few-samples")
+    assert judged("p99>300ms", timeline_of(every_second(range(100), times=4))).outcome == "passed"
+
+
+def test_a_breach_beyond_its_lower_bound_fails_however_few_the_samples():
+    assert judged("p99>200ms", timeline_of(every_second(range(100), SLOW))).outcome == "failed"
+    one_slow = timeline_of([*every_second(range(99), FAST), replace(SLOW, second=99)])
+    assert judged("p99.5>200ms", one_slow).code == "too-few-samples"
+
+
+def test_windows_of_a_percentile_need_no_interval():
+    assert judged("p99>200ms for 3s", timeline_of(every_second(range(3), SLOW))).outcome == "failed"
+
+
+# Actions
+
+
+def test_a_criterion_as_non_failed_is_triggered_and_does_not_fail():
+    result = judged("fail>50% for 2s, stop as non-failed", timeline_of(every_second(range(5), BROKEN)))
+    assert (result.outcome, result.at_s) == ("triggered", 1)
+
+
+def test_the_users_own_message_comes_first():
+    timeline = timeline_of(every_second(range(12), SLOW))
+    result = judged("Home is slow: avg-rt of home>200ms for 10s", timeline)
+    assert result.message == (
+        "Home is slow: avg-rt of home was at the least 300 ms, 100 ms (50 %) above the limit of 200 ms, "
+        "in every second from 0 s to 10 s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("hits<20", "hits was 10, 10 (50 %) below the limit of 20"),
+        ("fail>0%", "fail was 10 %, 10 % above the limit of 0 %"),
+        ("hits>=10", "hits was 10, exactly the limit of 10, which counts as a breach"),
+        ("hits=10", "hits was 10, which the criterion rules out"),
+        ("avg-rt>99.9996ms", "avg-rt was 100 ms, 0.4 µs (0.0004 %) above the limit of 99.9996 ms"),
+    ],
+)
+def test_a_breach_is_told_in_words(source, words):
+    timeline = timeline_of([*every_second(range(9)), replace(BROKEN, second=9)])
+    assert judged(source, timeline).message == words
+
+
+# What is missing
+
+
+def lost_half(source, samples, last=9, **load):
+    """Judged with two workers of whom one was lost at once."""
+    plan = plan_of(executions=[execution(**load)], workers=2)
+    absence = Absence(plan, (Gap("local-2", 0, last),))
+    return judged(source, timeline_of(samples), plan, absence=absence)
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [
+        ("avg-rt>149ms", "failed"),  # 300 ms, halved
+        ("avg-rt>151ms", "inconclusive"),
+        ("avg-rt>149ms for 3s", "failed"),
+        ("avg-rt>151ms over 3s", "inconclusive"),
+        ("p95>299ms", "failed"),
+        ("p49>299ms", "inconclusive"),
+        ("fail>49%", "failed"),
+        ("fail>51%", "inconclusive"),
+        ("fail>51% within 2s", "inconclusive"),
+        ("succ<51%", "failed"),
+        ("succ<49%", "inconclusive"),
+        ("hits>99", "failed"),
+        ("hits<201", "failed"),
+        ("hits<199", "inconclusive"),
+        ("hits=100", "inconclusive"),
+        ("bytes<1MB", "inconclusive"),
+        ("avg-rt<400ms", "inconclusive"),
+        ("p50<400ms", "failed"),
+        ("p51<400ms", "inconclusive"),
+        ("rc503>49%", "failed"),
+    ],
+)
+def test_a_breach_stands_only_if_missing_samples_could_not_have_prevented_it(source, outcome):
+    samples = every_second(range(10), replace(SLOW, ok=False, rc="503"), 10)
+    result = lost_half(source, samples)
+    assert (result.fired, result.outcome) == (True, outcome)
+
+
+def test_planned_throughput_counts_as_missing_where_the_others_brought_less():
+    samples = every_second(range(10), SLOW, 10)
+    assert lost_half("avg-rt>149ms", samples, throughput_rps=20.0).outcome == "failed"
+    assert lost_half("avg-rt>149ms", samples, throughput_rps=80.0).outcome == "inconclusive"
+
+
+def test_a_breach_before_anything_was_missing_stands():
+    plan = plan_of(workers=2)
+    timeline = timeline_of(every_second(range(10), SLOW, 2))
+    assert (
+        judged("avg-rt>299ms for 5s", timeline, plan, absence=Absence(plan, (Gap("local-2", 5, 9),))).outcome
+        == "failed"
+    )
+    assert (
+        judged("avg-rt>299ms for 5s", timeline, plan, absence=Absence(plan, (Gap("local-2", 4, 9),))).outcome
+        != "failed"
+    )
+
+
+def test_a_series_does_not_stand_over_a_second_whose_samples_are_missing():
+    plan = plan_of(workers=2)
+    absence = Absence(plan, (Gap("local-2", 2, 2),))
+    assert (
+        judged("avg-rt>100ms for 4s", timeline_of(every_second([0, 1, 3, 4], SLOW)), plan, absence=absence).outcome
+        == "inconclusive"
+    )
+
+
+def test_records_that_were_lost_count_as_missing():
+    timeline, plan = timeline_of(every_second(range(10), BROKEN)), plan_of()
+    assert judged("fail>49%", timeline, plan, absence=Absence(plan, lost_records=10)).outcome == "failed"
+    assert judged("fail>51%", timeline, plan, absence=Absence(plan, lost_records=10)).outcome == "inconclusive"
+
+
+def test_when_nobody_knows_how_much_is_missing_only_counts_that_are_too_high_stand():
+    samples = every_second(range(10), BROKEN)
+    assert lost_half("fail>50%", samples, last=float("inf"), hold_for_s=0, iterations=5).outcome == "inconclusive"
+    assert lost_half("fail>5", samples, last=float("inf"), hold_for_s=0, iterations=5).outcome == "failed"
+
+
+# Laws
+
+times = st.sampled_from([1, 20 * MS, 100 * MS, 150 * MS, 151 * MS, 300 * MS, 5_000 * MS])
+samples = st.lists(
+    st.builds(
+        Sample,
+        second=st.integers(0, 14),
+        us=times,
+        label=st.sampled_from(["home", "cart"]),
+        ok=st.booleans(),
+        rc=st.sampled_from(["200", "404", "503"]),
+        bytes=st.integers(0, 3000),
+        steady=st.booleans(),
+    ),
+    min_size=1,
+    max_size=60,
+)
+subjects = st.sampled_from(
+    [
+        "avg-rt{}>149ms",
+        "avg-rt{}<150ms",
+        "p90{}>150ms",
+        "p50{}<=100ms",
+        "stdev-rt{}>50ms",
+        "hits{}>3",
+        "hits{}<4",
+        "fail{}>=50%",
+        "fail{}>1",
+        "succ{}<60%",
+        "rc5??{}>0",
+        "rc404{}>=30%",
+        "bytes{}>2kB",
+        "hits{}=3",
+    ]
+)
+sources = st.builds(
+    lambda subject, label, logic, seconds: subject.format(label) + f" {logic} {seconds}s",
+    subjects,
+    st.sampled_from(["", " of home"]),
+    st.sampled_from(["for", "within", "over"]),
+    st.integers(1, 6),
+)
+
+
+@given(samples, st.one_of(sources, subjects.map(lambda subject: subject.format(""))), st.integers(2, 5), st.randoms())
+def test_how_samples_are_spread_over_workers_never_changes_a_result(samples, source, workers, random):
+    spread = list(samples)
+    random.shuffle(spread)
+    assert judged(source, timeline_of(spread, workers=workers)) == judged(source, timeline_of(samples))
+
+
+@given(samples, sources, st.lists(st.integers(0, 16)), st.booleans())
+def test_live_and_final_judgement_are_the_same(samples, source, completed, steady):
+    plan = plan_of(source, ramp_up_exclude=steady)
+    timeline, live = timeline_of(samples), LiveCriteria(plan)
+    seen = [result for second in [*completed, 16] for result in live.advance(timeline, second)]
+    final = judged(source, timeline, plan)
+    assert [result.at_s for result in seen] == ([final.at_s] if final.fired else [])
+    assert [(result.observed, result.window) for result in seen] == (
+        [(final.observed, final.window)] if final.fired else []
+    )
+
+
+@given(samples, sources)
+def test_a_sliding_window_is_what_its_samples_alone_would_give(samples, source):
+    result = judged(source, timeline_of(samples))
+    if result.window is None or parse_criterion(source, "").logic == "for":
+        return
+    inside = [sample for sample in samples if result.window.from_s <= sample.second <= result.window.to_s]
+    alone = timeline_of(inside)
+    total = source.rsplit(" ", 2)[0]
+    value = judged(total, alone).observed
+    if total.startswith("bytes"):
+        assert value is not None
+        value /= len({s.second for s in inside if "of home" not in source or s.label == "home"})
+    assert result.observed == pytest.approx(value)
+
+
+@given(samples, subjects, st.integers(0, 40))
+def test_a_breach_that_stands_stands_with_any_samples_added(samples, subject, added):
+    """The guarantee behind `failed`, tried with samples that were really missing."""
+    source, plan = subject.format(""), plan_of(workers=2)
+    absence = Absence(plan, lost_records=added)
+    if judged(source, timeline_of(samples), plan, absence=absence).outcome == "failed":
+        for extra in (
+            Sample(3, 0, ok=True, rc="200"),
+            Sample(3, 1 << 30, ok=False, rc="503"),
+            Sample(3, 1 << 30, bytes=1 << 30),
+        ):
+            assert judged(source, timeline_of(samples + [extra] * added), plan).fired
+
+
+# Live
+
+
+def test_live_criteria_tell_a_breach_once_and_only_of_complete_seconds():
+    plan = plan_of("avg-rt>150ms for 3s", "avg-rt>150ms for 2s, continue", "avg-rt>150ms")
+    timeline, live = timeline_of(every_second(range(6), SLOW)), LiveCriteria(plan)
+    assert live.advance(timeline, None) == []
+    assert live.advance(timeline, 1) == []
+    (result,) = live.advance(timeline, 2)
+    assert (result.criterion.text.startswith("avg-rt>150ms for 3s"), result.at_s) == (True, 2)
+    assert live.advance(timeline, 5) == []
+
+
+def test_of_several_stops_in_one_step_those_that_fail_come_first():
+    plan = plan_of("hits>0 for 1s, stop as non-failed", "avg-rt>150ms for 1s, stop as failed")
+    results = LiveCriteria(plan).advance(timeline_of(every_second(range(2), SLOW)), 1)
+    assert [result.outcome for result in results] == ["failed", "triggered"]

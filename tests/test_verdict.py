@@ -1,0 +1,320 @@
+"""From criteria, health and completeness to one of three outcomes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from tests.measured import MS, Sample, every_second, execution, plan_of, timeline_of
+from toril.records import Exit, Plan, Stop
+from toril.summary import Completeness, summarise
+from toril.timeline import Timeline
+from toril.verdict import Verdict, exit_code, judge
+
+FAST, SLOW, BROKEN = Sample(0, 50 * MS), Sample(0, 300 * MS), Sample(0, ok=False, rc="503")
+TIMES, FAILURES = "avg-rt>100ms", "fail>10%"
+START = 1_700_000_000.0
+
+
+def verdict_of(timeline: Timeline, plan: Plan, **circumstances: object) -> Verdict:
+    """The verdict on a run that is complete but for these circumstances."""
+    workers = tuple(share.worker for share in plan.shares)
+    lost = {worker for worker, _ in circumstances.get("lost", ())}  # type: ignore[attr-defined]
+    complete = {
+        "planned": workers,
+        "reported": tuple(worker for worker in workers if worker not in lost),
+        "exits": {worker: left(worker) for worker in workers if worker not in lost},
+        "started_at": START,
+    }
+    completeness = Completeness(**complete | circumstances)  # type: ignore[arg-type]
+    return judge(plan, timeline, completeness, summarise(plan, timeline, completeness, START))
+
+
+def left(worker: str = "local-1", at_s: float = 1e6, **values: object) -> Exit:
+    """A worker's last word."""
+    return Exit.model_validate({"worker": worker, "attempt": "a", "at": START + at_s, "outcome": "finished"} | values)
+
+
+def stopped(cause: str, at_s: float = 5.0) -> Stop:
+    return Stop.model_validate({"at": START + at_s, "cause": cause, "message": f"because of {cause}"})
+
+
+def codes(verdict: Verdict) -> list[str]:
+    return [reason.code for reason in verdict.reasons]
+
+
+def good(seconds: int = 10, sample: Sample = FAST, health: float | None = None) -> Timeline:
+    return timeline_of(every_second(range(seconds), sample, 10), users=dict.fromkeys(range(seconds), 10), health=health)
+
+
+# The simple cases
+
+
+def test_a_complete_run_that_keeps_every_criterion_has_passed():
+    verdict = verdict_of(good(), plan_of(TIMES, FAILURES))
+    assert (verdict.outcome, codes(verdict)) == ("passed", ["kept"])
+    assert [result.outcome for result in verdict.criteria] == ["passed", "passed"]
+
+
+def test_a_complete_run_without_criteria_passes_and_says_that_nothing_was_judged():
+    verdict = verdict_of(good(), plan_of())
+    assert (verdict.outcome, codes(verdict), verdict.criteria) == ("passed", ["nothing-judged"], ())
+
+
+def test_every_breach_is_a_reason_of_its_own():
+    verdict = verdict_of(good(sample=SLOW), plan_of("p50>100ms", FAILURES, TIMES, "hits>5"))
+    assert (verdict.outcome, codes(verdict)) == ("failed", ["breach"] * 3)
+    assert [result.outcome for result in verdict.criteria] == ["failed", "passed", "failed", "failed"]
+
+
+def test_a_criterion_as_non_failed_fails_nothing():
+    verdict = verdict_of(good(), plan_of("hits>5 for 2s, continue as non-failed", TIMES))
+    assert verdict.outcome == "passed"
+    assert "1 came true as non-failed" in verdict.reasons[0].message
+
+
+def test_the_verdict_is_written_as_its_schema_says():
+    plan = plan_of("Too slow: p90 of home>100ms for 3s, stop as failed")
+    data = verdict_of(good(sample=SLOW), plan).to_dict()
+    assert list(data) == ["schema", "outcome", "reasons", "criteria"]
+    assert data["schema"] == "toril.verdict/1"
+    (entry,) = data["criteria"]
+    assert {
+        "criterion": "p90 of home>100ms for 3s",
+        "outcome": "failed",
+        "observed": 300_000,
+        "threshold": 100_000,
+        "unit": "us",
+        "label": "home",
+        "scope": {"executions": [], "location": None},
+        "window": {"logic": "for", "timeframe_s": 3, "from_s": 0, "to_s": 2},
+        "at_s": 2,
+        "samples": 30,
+        "interval": None,
+    }.items() <= entry.items()
+    assert entry["message"].startswith("Too slow: p90 of home was at the least 300 ms")
+
+
+def test_a_percentile_over_the_whole_run_is_written_with_its_interval():
+    (entry,) = verdict_of(good(), plan_of("p90>100ms")).to_dict()["criteria"]
+    assert entry["interval"] == [49_984, 50_015]  # the edges of a bucket
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fail_on", "code"),
+    [
+        ("passed", {"failed", "inconclusive"}, 0),
+        ("failed", {"failed", "inconclusive"}, 1),
+        ("inconclusive", {"failed", "inconclusive"}, 3),
+        ("inconclusive", {"failed"}, 0),
+        ("failed", {"inconclusive"}, 0),
+    ],
+)
+def test_the_exit_code_is_the_verdict_as_far_as_it_is_to_fail(outcome, fail_on, code):
+    assert exit_code(outcome, fail_on) == code
+
+
+# What falsifies times
+
+DOUBTS: Mapping[str, Mapping[str, object]] = {
+    "late-start": {"exits": {"local-1": left(first_sample_lateness_s={"shop": 1.2})}},
+    "unsure-clock": {"clock_s": {"local-1": (0.2, 0.9)}},
+}
+
+
+@pytest.mark.parametrize("code", DOUBTS)
+def test_a_doubt_about_times_makes_a_pass_and_a_slow_run_inconclusive_but_not_a_broken_one(code):
+    plan = plan_of(TIMES, FAILURES)
+    for sample, outcome in ((FAST, "inconclusive"), (SLOW, "inconclusive"), (BROKEN, "failed")):
+        verdict = verdict_of(good(sample=sample), plan, **DOUBTS[code])
+        assert (verdict.outcome, code in codes(verdict)) == (outcome, True)
+
+
+def test_a_saturated_generator_does_the_same():
+    plan = plan_of(TIMES, "rc5??>10%")
+    for sample, outcome in ((FAST, "inconclusive"), (SLOW, "inconclusive"), (BROKEN, "failed")):
+        verdict = verdict_of(good(sample=sample, health=0.99), plan)
+        assert (verdict.outcome, "saturated" in codes(verdict)) == (outcome, True)
+    assert verdict_of(good(health=0.5), plan).outcome == "passed"
+
+
+def test_an_excused_breach_is_shown_as_inconclusive_with_both_reasons():
+    verdict = verdict_of(good(sample=SLOW, health=0.99), plan_of(TIMES))
+    (result,) = verdict.criteria
+    assert (result.outcome, result.code, result.observed) == ("inconclusive", "excused-breach", 300 * MS)
+    assert codes(verdict) == ["saturated", "excused-breach"]
+
+
+@pytest.mark.parametrize(
+    ("ramp_up_s", "late_s", "late"), [(0, 0.9, False), (0, 1.1, True), (60, 5.9, False), (60, 6.1, True)]
+)
+def test_a_start_may_be_late_by_a_second_or_a_tenth_of_the_ramp_up(ramp_up_s, late_s, late):
+    plan = plan_of(TIMES, executions=[execution(ramp_up_s=ramp_up_s)])
+    verdict = verdict_of(good(), plan, exits={"local-1": left(first_sample_lateness_s={"shop": late_s})})
+    assert ("late-start" in codes(verdict)) is late
+
+
+# What is missing
+
+
+def test_a_lost_worker_makes_a_pass_inconclusive():
+    verdict = verdict_of(good(), plan_of(TIMES, workers=2), lost=(("local-2", "killed by signal 9"),))
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["lost-worker"])
+    assert "local-2" in verdict.reasons[0].message
+    assert "signal 9" in verdict.reasons[0].message
+
+
+def test_a_breach_fails_in_spite_of_a_lost_worker_if_that_could_not_have_prevented_it():
+    lost = (("local-2", "killed"),)
+    clear = verdict_of(good(sample=SLOW), plan_of("avg-rt>100ms", workers=2), lost=lost)
+    assert (clear.outcome, codes(clear)) == ("failed", ["breach", "lost-worker"])
+    close = verdict_of(good(sample=SLOW), plan_of("avg-rt>200ms", workers=2), lost=lost)
+    assert (close.outcome, codes(close)) == ("inconclusive", ["breach-may-not-stand", "lost-worker"])
+
+
+def test_a_worker_of_which_nothing_was_heard_is_lost_too():
+    verdict = verdict_of(good(), plan_of(TIMES, workers=2), reported=("local-1",))
+    assert codes(verdict) == ["lost-worker"]
+
+
+def test_a_damaged_or_missing_file_makes_a_pass_inconclusive_and_is_named():
+    file = "runs/r/workers/local-1/abcd/intervals-000002 is missing"
+    verdict = verdict_of(good(), plan_of(TIMES, workers=2), damaged=(file,))
+    assert (verdict.outcome, codes(verdict), verdict.reasons[0].message) == ("inconclusive", ["damaged-file"], file)
+    assert verdict_of(good(sample=SLOW), plan_of(TIMES, workers=2), damaged=(file,)).outcome == "failed"
+    assert verdict_of(good(sample=SLOW), plan_of(TIMES, workers=1), damaged=(file,)).outcome == "inconclusive"
+
+
+def test_unreadable_records_make_a_pass_inconclusive():
+    verdict = verdict_of(good(), plan_of(TIMES), exits={"local-1": left(unreadable_records=3)})
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["unreadable-records"])
+
+
+def test_a_run_without_a_single_success_never_passes():
+    verdict = verdict_of(good(sample=BROKEN), plan_of(TIMES))
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["no-success"])
+    assert "it broke" in verdict.reasons[0].message
+    assert verdict_of(good(sample=BROKEN), plan_of(FAILURES)).outcome == "failed"
+
+
+def test_a_run_without_a_single_sample_never_passes():
+    verdict = verdict_of(Timeline(), plan_of())
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["no-success"])
+    assert verdict_of(Timeline(), plan_of(TIMES)).outcome == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("criterion", "code"),
+    [
+        ("p95 of chekout>1s", "unknown-label"),
+        ("fail of chekout>50% for 5s, stop as non-failed", "unknown-label"),
+        ("p99.9>1s", "too-few-samples"),
+        ("avg-ct>1s", "not-measured"),
+    ],
+)
+def test_a_criterion_that_cannot_be_judged_makes_a_pass_inconclusive(criterion, code):
+    verdict = verdict_of(good(), plan_of(criterion, TIMES))
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", [code])
+
+
+def test_a_criterion_that_cannot_fail_may_stay_open():
+    assert verdict_of(good(), plan_of("p99.9>1s, continue as non-failed")).outcome == "passed"
+
+
+def test_a_breach_fails_whatever_else_cannot_be_judged():
+    assert verdict_of(good(sample=SLOW), plan_of("p95 of chekout>1s", TIMES)).outcome == "failed"
+
+
+# Load that was not as planned
+
+LONG = execution(hold_for_s=40.0)
+
+
+@pytest.mark.parametrize(("users", "reached"), [(10, True), (9, False)])
+def test_a_steady_load_has_to_reach_its_virtual_users(users, reached):
+    timeline = timeline_of(every_second(range(40), FAST, 5), users=dict.fromkeys(range(40), users))
+    verdict = verdict_of(timeline, plan_of(TIMES, executions=[LONG]))
+    assert (verdict.outcome, codes(verdict)) == (
+        ("passed", ["kept"]) if reached else ("inconclusive", ["unreached-load"])
+    )
+
+
+@pytest.mark.parametrize(("throughput_rps", "reached"), [(5.0, True), (5.2, True), (5.5, False), (4.5, False)])
+def test_a_steady_load_has_to_keep_its_throughput_within_five_per_cent(throughput_rps, reached):
+    timeline = timeline_of(every_second(range(40), FAST, 5), users=dict.fromkeys(range(40), 10))
+    planned = execution(hold_for_s=40.0, throughput_rps=throughput_rps)
+    assert (verdict_of(timeline, plan_of(TIMES, executions=[planned])).outcome == "passed") is reached
+
+
+def test_unreached_load_excuses_no_breach():
+    timeline = timeline_of(every_second(range(40), SLOW, 5), users=dict.fromkeys(range(40), 5))
+    verdict = verdict_of(timeline, plan_of(TIMES, executions=[LONG]))
+    assert (verdict.outcome, codes(verdict)) == ("failed", ["breach", "unreached-load"])
+
+
+def test_a_short_steady_time_is_not_held_against_the_load():
+    timeline = timeline_of(every_second(range(29), FAST), users={0: 1})
+    assert verdict_of(timeline, plan_of(TIMES, executions=[execution(hold_for_s=29.0)])).outcome == "passed"
+
+
+def test_an_engine_that_ends_before_its_time_makes_a_pass_inconclusive():
+    plan = plan_of(TIMES, executions=[execution(hold_for_s=20.0)])
+    assert codes(verdict_of(good(), plan, exits={"local-1": left(at_s=11.0)})) == ["ended-early"]
+    assert verdict_of(good(), plan, exits={"local-1": left(at_s=20.5)}).outcome == "passed"
+    counted = plan_of(TIMES, executions=[execution(hold_for_s=20.0, iterations=5)])
+    assert verdict_of(good(), counted, exits={"local-1": left(at_s=11.0)}).outcome == "passed"
+
+
+@pytest.mark.parametrize("cause", ["user", "signal", "deadline", "lost"])
+def test_a_run_that_was_ended_early_is_inconclusive_unless_a_breach_stands(cause):
+    plan, stop = plan_of(TIMES, "hits>20 for 3s", workers=1), stopped(cause)
+    assert codes(verdict_of(good(5), plan_of(TIMES), stop=stop)) == ["stopped"]
+    assert verdict_of(good(5, SLOW), plan_of(TIMES), stop=stop).outcome == "failed"  # 300 ms, twice as many samples
+    assert verdict_of(good(5, SLOW), plan_of("avg-rt>200ms"), stop=stop).outcome == "inconclusive"
+    assert verdict_of(good(5, SLOW), plan_of("avg-rt>299ms for 3s"), stop=stop).outcome == "failed"
+    assert verdict_of(good(5), plan, stop=stop).outcome == "inconclusive"
+
+
+def test_how_long_a_run_by_iterations_would_have_gone_on_nobody_knows():
+    plan = plan_of("fail>1%", executions=[execution(hold_for_s=0.0, iterations=100)])
+    broken = timeline_of(every_second(range(5), BROKEN, 9) + every_second(range(5), FAST))
+    assert verdict_of(broken, plan, stop=stopped("user")).outcome == "inconclusive"
+    assert verdict_of(broken, plan).outcome == "failed"
+
+
+def test_a_stop_as_non_failed_ends_a_run_as_planned():
+    plan = plan_of("hits>5 for 3s, stop as non-failed", TIMES, executions=[execution(hold_for_s=600.0)])
+    verdict = verdict_of(good(5), plan, stop=stopped("criterion"))
+    assert (verdict.outcome, codes(verdict)) == ("passed", ["kept"])
+    assert verdict.criteria[0].outcome == "triggered"
+    long = timeline_of(every_second(range(40), FAST, 10), users=dict.fromkeys(range(40), 10))
+    assert verdict_of(long, plan, stop=stopped("criterion", 40.0)).outcome == "passed"
+
+
+def test_a_stop_as_failed_fails_and_the_rest_is_judged_on_what_there_is():
+    plan = plan_of("avg-rt>100ms for 3s, stop as failed", "avg-rt>200ms", executions=[execution(hold_for_s=600.0)])
+    verdict = verdict_of(good(5, SLOW), plan, stop=stopped("criterion"))
+    assert (verdict.outcome, codes(verdict)) == ("failed", ["breach", "breach"])
+
+
+def test_a_stop_by_a_criterion_that_the_samples_do_not_confirm_never_passes():
+    verdict = verdict_of(good(5), plan_of("avg-rt>100ms for 3s"), stop=stopped("criterion"))
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["stopped"])
+
+
+def test_a_worker_lost_before_a_stop_by_a_criterion_counts_only_until_there():
+    plan = plan_of(
+        "hits>5 for 3s, stop as non-failed", "avg-rt>149ms", workers=2, executions=[execution(hold_for_s=600.0)]
+    )
+    verdict = verdict_of(good(5, SLOW), plan, stop=stopped("criterion"), lost=(("local-2", "killed"),))
+    assert verdict.outcome == "failed"
+    assert verdict.criteria[1].outcome == "failed"
+
+
+def test_criteria_of_one_execution_or_location_see_only_what_is_missing_there():
+    plan = plan_of(
+        {"subject": "avg-rt", "condition": ">", "threshold": "299ms", "location": "eu"}, locations=["eu", "us"]
+    )
+    timeline = timeline_of(every_second(range(10), replace(SLOW, location="eu")))
+    assert verdict_of(timeline, plan, lost=(("us-1", "killed"),)).outcome == "failed"
+    assert verdict_of(timeline, plan, lost=(("eu-1", "killed"),)).outcome == "inconclusive"
