@@ -352,6 +352,14 @@ def test_a_series_does_not_stand_over_a_second_whose_samples_are_missing():
     )
 
 
+def test_nor_over_a_silent_second_while_records_are_lost():
+    plan = plan_of()
+    timeline = timeline_of(every_second([0, 1, 3, 4], SLOW, 100))
+    assert (
+        judged("avg-rt>100ms for 4s", timeline, plan, absence=Absence(plan, lost_records=1)).outcome == "inconclusive"
+    )
+
+
 def test_records_that_were_lost_count_as_missing():
     timeline, plan = timeline_of(every_second(range(10), BROKEN)), plan_of()
     assert judged("fail>49%", timeline, plan, absence=Absence(plan, lost_records=10)).outcome == "failed"

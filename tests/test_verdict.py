@@ -185,6 +185,13 @@ def test_a_damaged_or_missing_file_makes_a_pass_inconclusive_and_is_named():
     assert verdict_of(good(sample=SLOW), plan_of(TIMES, workers=1), damaged=(file,)).outcome == "inconclusive"
 
 
+@pytest.mark.parametrize(("written", "outcome"), [(110, "failed"), (290, "failed"), (310, "inconclusive")])
+def test_what_a_damaged_file_held_is_known_from_what_the_worker_wrote_in_all(written, outcome):
+    file = "runs/r/workers/local-1/abcd/intervals-000002 is missing"
+    exits = {"local-1": left(samples=written)}
+    assert verdict_of(good(sample=SLOW), plan_of(TIMES), damaged=(file,), exits=exits).outcome == outcome
+
+
 def test_unreadable_records_make_a_pass_inconclusive():
     verdict = verdict_of(good(), plan_of(TIMES), exits={"local-1": left(unreadable_records=3)})
     assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["unreadable-records"])

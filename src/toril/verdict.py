@@ -190,12 +190,14 @@ def _absence(plan: Plan, timeline: Timeline, completeness: Completeness) -> Abse
     last = max(0, math.ceil(known_end_s) - 1)
     gaps = [Gap(worker, timeline.last_second_of(worker) or 0, last) for worker, _ in _lost(completeness)]
     workers = [share.worker for share in plan.shares]
-    for file in completeness.damaged:  # which seconds it was about, nobody can tell
-        named = WORKER_OF_FILE.search(file)
-        gaps += [Gap(worker, 0, last) for worker in ([named[1]] if named else workers)]
+    never_read = _samples_never_read(timeline, completeness)
+    if never_read is None:
+        for file in completeness.damaged:  # which seconds it was about, nobody can tell
+            named = WORKER_OF_FILE.search(file)
+            gaps += [Gap(worker, 0, last) for worker in ([named[1]] if named else workers)]
     if completeness.stop is not None and not rightly:
         gaps += [Gap(worker, math.floor(stopped_s or 0) + 1, planned_end_s) for worker in workers]
-    return Absence(plan, tuple(gaps), _unreadable(timeline, completeness), end_s)
+    return Absence(plan, tuple(gaps), _unreadable(timeline, completeness) + (never_read or 0), end_s)
 
 
 def _missing(timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
@@ -212,6 +214,15 @@ def _lost(completeness: Completeness) -> list[tuple[str, str]]:
     heard = {*completeness.reported, *(worker for worker, _ in completeness.lost)}
     silent = [(worker, "nothing was heard of it") for worker in completeness.planned if worker not in heard]
     return [*completeness.lost, *silent]
+
+
+def _samples_never_read(timeline: Timeline, completeness: Completeness) -> int | None:
+    """How many samples are in files that could not be read; None unless every worker says how many it wrote."""
+    if not set(completeness.exits) >= set(completeness.planned):
+        return None
+    written = sum(left.samples for left in completeness.exits.values())
+    read = timeline.select().total.samples + timeline.select(kind="transaction").total.samples
+    return written - read if written >= read else None
 
 
 def _unreadable(timeline: Timeline, completeness: Completeness) -> int:

@@ -42,6 +42,7 @@ class ScopedAbsence:
         plan = absence.plan
         self._lost_records = absence.lost_records
         self.end_s = absence.end_s
+        self._parts: dict[int, float] = {}
         self._planned_rps = 0.0
         self._weights: dict[str, dict[str, float]] = {}  # execution → worker → its part of the load
         for share in plan.shares:
@@ -58,8 +59,18 @@ class ScopedAbsence:
         """Whether nobody knows how long the absent load would have gone on."""
         return any(math.isinf(gap.to_s) for gap in self._gaps)
 
+    def may_have_filled(self, second: int) -> bool:
+        """Whether a silent second may be silent only because its samples are missing."""
+        return self._lost_records > 0 or self.part(second) > 0
+
     def part(self, second: int) -> float:
         """The part of the planned load, 0 … 1, of which nothing is known in that second."""
+        found = self._parts.get(second)
+        if found is None:
+            found = self._parts[second] = self._part(second)
+        return found
+
+    def _part(self, second: int) -> float:
         away = {gap.worker for gap in self._gaps if gap.from_s <= second <= gap.to_s}
         if not away:
             return 0.0

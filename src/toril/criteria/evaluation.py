@@ -14,7 +14,7 @@ from dataclasses import replace
 from toril.criteria.absence import Absence, ScopedAbsence
 from toril.criteria.measure import MORE, Pool, Reading, reader_of
 from toril.criteria.result import CriterionResult, breach_in_words, pass_in_words, subject_of
-from toril.criteria.windows import Watch, breaches
+from toril.criteria.windows import Watch, Window, breaches
 from toril.grammar import Criterion
 from toril.records import Plan
 from toril.stats import quantile_interval
@@ -50,6 +50,12 @@ def view_of(criterion: Criterion, executions: Sequence[str], timeline: Timeline,
         location=criterion.location,
         steady=True if plan.ramp_up_exclude else None,
     )
+
+
+def show(watch: Watch, view: Slice, second: int) -> Window | None:
+    """Let the watch see one second; the window that ends there if it is the first to breach."""
+    users = view.virtual_users(second) if watch.criterion.subject == "concurrency" else 0
+    return watch.see(second, view.second(second), users)
 
 
 def with_own_message(result: CriterionResult) -> CriterionResult:
@@ -116,7 +122,7 @@ def _through_windows(
     watch = Watch(criterion)
     seconds = view.seconds
     for second in seconds:
-        watch.see(second, view.second(second), view.virtual_users(second))
+        show(watch, view, second)
     if watch.first_second is None:
         return _not_measured(blank)
     if watch.fired is not None:
@@ -144,8 +150,8 @@ def _stands(criterion: Criterion, view: Slice, absence: ScopedAbsence, share_of_
     reported = set(view.seconds)
     for second in range(min(reported), max(reported) + 1):
         if second in reported:
-            watch.see(second, view.second(second), view.virtual_users(second))
-        elif absence.part(second):
+            show(watch, view, second)
+        elif absence.may_have_filled(second):
             watch.miss(second)
     return watch.fired is not None
 

@@ -1,6 +1,6 @@
 """The stop criteria, followed while the run goes on."""
 
-from toril.criteria.evaluation import breach, view_of, with_own_message
+from toril.criteria.evaluation import breach, show, view_of, with_own_message
 from toril.criteria.result import CriterionResult
 from toril.criteria.windows import Watch
 from toril.grammar import parse_criterion
@@ -35,7 +35,7 @@ class LiveCriteria:
             if watch.fired is not None:
                 continue
             view = view_of(watch.criterion, planned.executions, timeline, self._plan)
-            if any(watch.see(second, view.second(second), view.virtual_users(second)) for second in seconds):
+            if any(show(watch, view, second) for second in seconds):
                 blank = CriterionResult(criterion=watch.criterion, where=planned.where, executions=planned.executions)
                 stops.append(with_own_message(breach(blank, watch)))
         return sorted(stops, key=lambda result: not result.criterion.fail)
