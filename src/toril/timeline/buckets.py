@@ -16,7 +16,7 @@ from toril.intervals import BUCKET_BITS
 BLOCK_BITS = 8
 BLOCKS = 1 << (BUCKET_BITS - BLOCK_BITS)  # of one row
 BLOCK = 1 << BLOCK_BITS
-HOT_BLOCKS = 192 * 1024  # 1 KiB each: 10 labels over 10 minutes stay hot, in whatever order files come
+HOT_BLOCKS = 96 * 1024  # 1 KiB each, of which the system only gives those that were used
 FROZEN_AT_ONCE = 64  # rows: a few MB in between
 
 Int32s = NDArray[np.int32]
@@ -27,14 +27,13 @@ class BucketCounts:
     """Counts by row and bucket."""
 
     def __init__(self, hot_blocks: int = HOT_BLOCKS) -> None:
-        self._limit = hot_blocks
         self._hot_of: Int32s = np.full(64, -1, np.int32)  # row → its place among the hot ones, or −1
         self._row_of: Int64s = np.full(64, -1, np.int64)  # … and back
         self._touched: Int64s = np.zeros(64, np.int64)  # by hot place: the latest addition
         self._slots: Int32s = np.full((64, BLOCKS), -1, np.int32)  # by hot place: where its blocks are
-        self._pool: Int32s = np.zeros((256, BLOCK), np.int32)
+        self._pool: Int32s = np.zeros((hot_blocks, BLOCK), np.int32)
         self._free_hot = list(range(63, -1, -1))
-        self._free: Int64s = np.arange(255, -1, -1)
+        self._free: Int64s = np.arange(hot_blocks - 1, -1, -1)
         self._frozen: dict[int, tuple[NDArray[np.uint16], NDArray[np.unsignedinteger]]] = {}
         self._additions = 0
 
@@ -99,14 +98,12 @@ class BucketCounts:
 
     def _take(self, count: int) -> Int64s:
         """So many empty blocks; rows are frozen, or the pool grows, to have them."""
-        if self._free.size < count and len(self._pool) >= self._limit:
-            self._freeze_half()
         if self._free.size < count:
-            size = len(self._pool)
-            needed = size + count - self._free.size
-            larger = max(needed, min(2 * size, self._limit))
-            self._pool = np.concatenate([self._pool, np.zeros((larger - size, BLOCK), np.int32)])
-            self._free = np.concatenate([np.arange(larger - 1, size - 1, -1), self._free])
+            self._freeze_half()
+        if self._free.size < count:  # one batch alone needs more
+            size, more = len(self._pool), count - self._free.size
+            self._pool = np.concatenate([self._pool, np.zeros((more, BLOCK), np.int32)])
+            self._free = np.concatenate([np.arange(size + more - 1, size - 1, -1), self._free])
         taken, self._free = self._free[self._free.size - count :], self._free[: self._free.size - count]
         return taken
 
