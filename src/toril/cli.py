@@ -13,7 +13,7 @@ from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError, UserError
 from toril.interrupts import caught_interrupts
 from toril.launchers.local import LocalLauncher
-from toril.reports import FORMATS, live, plan_text, render, runs_table
+from toril.reports import FORMATS, live, plan_text, render, runs_table, terminal
 from toril.run import RunOptions, plan_run
 from toril.run import run as run_plan
 from toril.store import FolderStore, open_store
@@ -83,7 +83,7 @@ def plan(
     if format == "json":
         typer.echo(planned.to_json().decode(), nl=False)
     else:
-        typer.echo(plan_text.render(planned), nl=False)
+        plan_text.show(Console(), planned)
 
 
 @app.command()
@@ -128,7 +128,7 @@ def run(
         )
     for name, path in targets:
         stored.write_report(opened, planned.run_id, judged.bundle, name, path)
-    typer.echo(render("terminal", judged.bundle).decode(), nl=False)
+    terminal.show(Console(), judged.bundle)
     raise typer.Exit(INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing))
 
 
@@ -145,7 +145,10 @@ def report(
     """
     FORMATS.check(format)
     bundle = stored.judged(*options.find_run(run, store), SystemClock().now())
-    stored.emit(render(format, bundle), out)
+    if format == "terminal" and out is None:
+        terminal.show(Console(), bundle)
+    else:
+        stored.emit(render(format, bundle), out)
 
 
 @app.command()
@@ -162,7 +165,7 @@ def watch(
         bundle = stored.follow(found, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
     if bundle is None:
         raise typer.Exit(INTERRUPTED)
-    typer.echo(render("terminal", bundle).decode(), nl=False)
+    terminal.show(Console(), bundle)
     raise typer.Exit(exit_code(bundle.outcome, failing))
 
 
@@ -189,7 +192,7 @@ def runs(
     if prune is not None:
         gone = stored.prune(opened, options.age(prune), now)
         typer.echo(f"deleted {len(gone)} runs" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
-    typer.echo(runs_table.render(stored.listing(opened, now)), nl=False)
+    runs_table.show(Console(), stored.listing(opened, now))
 
 
 @app.command(name="doctor")

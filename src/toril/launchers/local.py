@@ -41,7 +41,7 @@ class LocalLauncher:
             command += ["--store", str(self._store.folder), "--run", plan.run_id]
             command += ["--worker", share.worker, "--attempt", attempt]
             with log.open("wb") as output:
-                self._processes[share.worker] = subprocess.Popen(  # noqa: S603 - our own program and arguments
+                self._processes[share.worker] = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=output,

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 CHILDREN_EVERY = 5  # looking for new descendants costs more than reading those that are known
+LEAST_ELAPSED_S = 0.5  # a hundredth of a second more or less is then at most 2 %
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -37,12 +38,16 @@ class Monitor:
         self._now = now
         self._readings = 0
 
+    def due(self, now: float) -> bool:
+        """Whether enough time has passed: the kernel counts in hundredths of a second, too coarse for a moment."""
+        return now - self._now >= LEAST_ELAPSED_S
+
     def read(self, now: float, single_threaded: Sequence[int]) -> Health:
         """How busy since the last reading; `single_threaded` are process groups judged against one core a process."""
         if self._readings % CHILDREN_EVERY == 0 or any(pid not in self._groups for pid in single_threaded):
             self._find_processes()
         self._readings += 1
-        elapsed_s = max(1e-3, now - self._now)
+        elapsed_s = now - self._now
         memory = _memory(self._worker)
         busiest = total = 0.0
         for pid, process in self._processes.items():

@@ -5,10 +5,8 @@ import contextlib
 import logging
 import os
 import resource
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +15,13 @@ from types import FrameType
 from bzt import TaurusException  # no Exception
 
 from toril import __version__
+from toril.errors import StoreError, UserError
 from toril.intervals import Recorder
 from toril.records import Exit, Plan, Ready, Start, Stop, run_key, worker_key
 from toril.store import Store, open_store
 from toril.worker import machine, processes, share
 from toril.worker.capture import Capture
+from toril.worker.disk import Scratch
 from toril.worker.engines import tail_of
 from toril.worker.health import Monitor
 from toril.worker.lanes import Lanes
@@ -55,7 +55,8 @@ class Worker:
         self.state = State()
         self.recorder = Recorder(worker, self.share.location)
         self.flush_s = float(os.environ.get("TORIL_FLUSH_S", "1"))
-        self.scratch = Path(tempfile.mkdtemp(prefix="toril-worker-"))
+        self._disk = Scratch()
+        self.scratch = self._disk.folder
         self.log = logging.getLogger("toril.worker")
         self.lanes = Lanes()
         self.capture: Capture | None = None
@@ -68,7 +69,7 @@ class Worker:
         self._stop_seen = False
         self._polled_at = self._flushed_at = self._health_second = float("-inf")
 
-    # ── the whole story ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the whole story
 
     def run(self) -> int:
         """From preparing to exit.json; the process's exit code."""
@@ -84,7 +85,7 @@ class Worker:
             self._finish()
         finally:
             processes.kill_all(self._leaders())
-            shutil.rmtree(self.scratch, ignore_errors=True)
+            self._disk.remove()
         return EXIT_CODE_FAILED if self.state.outcome == "failed" else 0
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -125,7 +126,7 @@ class Worker:
             self._tell(machine.Failed(reason_of(error)))
         self.prepared_at = time.time()
 
-    # ── events ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── events
 
     def _tell(self, *events: machine.Event) -> None:
         for event in events:
@@ -139,7 +140,10 @@ class Worker:
     def _what_happened(self, now: float) -> Iterator[machine.Event]:
         told, self.signals = self.signals, []
         yield from (machine.Signalled(why) for why in told)
-        yield from self._from_store(now)
+        try:
+            yield from self._from_store(now)
+        except StoreError as error:
+            yield machine.Failed(str(error))
         yield from self._from_engines(now)
         yield machine.Tick()
 
@@ -176,7 +180,7 @@ class Worker:
             if all(lane.ended for lane in self.lanes):
                 yield machine.Done()
 
-    # ── actions ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── actions
 
     def _do(self, action: machine.Action) -> None:
         match action:
@@ -199,7 +203,7 @@ class Worker:
             case machine.Kill():
                 self.killed += self.lanes.kill()
 
-    # ── records ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── records
 
     def _record(self, now: float) -> None:
         if self.capture is None or self.monitor is None or self.state.start_at is None:
@@ -209,7 +213,7 @@ class Worker:
                 self.capture.read(lane)
         self.capture.count_users(now)
         second = int(now - self.state.start_at)
-        if second >= 0 and second > self._health_second:
+        if second > self._health_second and second >= 0 and self.monitor.due(now):
             self._health_second = second
             health = self.monitor.read(now, self.lanes.single_threaded())
             self.recorder.health(
@@ -234,7 +238,7 @@ class Worker:
         wait_s = None if self.state.start_at is None else self.lanes.next_due(time.time(), self.state.start_at)
         time.sleep(LOOP_S if wait_s is None else min(LOOP_S, wait_s))
 
-    # ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the end
 
     def _finish(self) -> None:
         from toril.worker.taurus import Taurus
@@ -293,7 +297,7 @@ class Worker:
                 parts += [f"─── {path.name}\n{tail}\n"] if tail else []
         self.store.put(self._key("bzt.log"), "".join(parts).encode())
 
-    # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── inside
 
     def _key(self, name: str) -> str:
         return worker_key(self.run_id, self.worker, self.attempt, name)
@@ -340,7 +344,11 @@ def main() -> int:
     parser.add_argument("--attempt", required=True)
     parser.add_argument("--watch-parent", action="store_true", help="end when the process that started this one ends")
     told = parser.parse_args()
-    return run_worker(told.store, told.run, told.worker, told.attempt, watch_parent=told.watch_parent)
+    try:
+        return run_worker(told.store, told.run, told.worker, told.attempt, watch_parent=told.watch_parent)
+    except UserError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_CODE_FAILED
 
 
 if __name__ == "__main__":
