@@ -5,7 +5,8 @@
     assert service.answered == 120           # redirect hops are in `hops`, not in `answered`
 
 What a path does: /status/503 answers with that status, /redirect/2 answers with two redirects before a 200, /delay/0.5
-answers after half a second, /drop closes the connection without an answer; everything else is a 200 with a short body.
+answers after half a second, /drop closes the connection without an answer, /page/3 is a page with three pictures below
+/picture (they are in `parts`, not in `answered`); everything else is a 200 with a short body.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ class Target:
         self.methods: Counter[str] = Counter()
         self.bodies: Counter[bytes] = Counter()
         self.hops = 0
+        self.parts = 0  # pictures of pages
         self.started = 0  # requests that were read, answered or not
         self.first_at: float | None = None  # seconds since the epoch
         self.port = 0
@@ -57,7 +59,8 @@ class Target:
             self.first_at = time.time()
         parts = PurePosixPath(path.partition("?")[0]).parts[1:] or ("",)
         argument = parts[1] if len(parts) > 1 else ""
-        delay_s, status, extra = self.delay_s, self.status, b""
+        delay_s, status, extra, body = self.delay_s, self.status, b"", self.body
+        kind = "text/plain"
         match parts[0]:
             case "status":
                 status = int(argument)
@@ -66,12 +69,17 @@ class Target:
             case "redirect":
                 status, rest = 302, int(argument) - 1
                 extra = b"Location: " + (f"/redirect/{rest}" if rest else "/end").encode() + b"\r\n"
+            case "page":
+                kind = "text/html"
+                body = b"".join(b'<img src="/picture/%d">' % number for number in range(int(argument)))
             case "drop":
                 return False
         if delay_s:
             await asyncio.sleep(delay_s)
         if 300 <= status < 400:
             self.hops += 1
+        elif parts[0] == "picture":
+            self.parts += 1
         else:
             self.paths[path] += 1
             self.statuses[status] += 1
@@ -79,8 +87,8 @@ class Target:
             if sent:
                 self.bodies[sent] += 1
         reason = HTTPStatus(status).phrase
-        body = b"" if method == "HEAD" or status in (204, 304) else self.body
-        head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n".encode()
+        body = b"" if method == "HEAD" or status in (204, 304) else body
+        head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n".encode()
         writer.write(head + extra + b"\r\n" + body)
         await writer.drain()
         return True

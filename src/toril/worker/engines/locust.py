@@ -22,6 +22,7 @@ from bzt.requests_model import HTTPRequest
 from bzt.utils import dehumanize_time
 from numpy.typing import NDArray
 
+from toril.worker.disk import forget
 from toril.worker.engines import Batch, Station, tail_of
 
 HERE = Path(__file__).parent
@@ -132,7 +133,7 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         if self._rows is None:
             if not (self.station.folder / "rows").exists():
                 return
-            self._rows = (self.station.folder / "rows").open("rb")
+            self._rows = (self.station.folder / "rows").open("r+b")
             self._names = (self.station.folder / "names").open("rb")
         while True:
             data = self._rows.read(ROW.itemsize * ROWS_PER_BATCH)
@@ -151,6 +152,7 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
                 rows = rows[samples]
             if len(rows):
                 yield self._batch(rows)
+            forget(self._rows, self._rows.tell())
 
     def virtual_users(self) -> int | None:
         return self._users

@@ -59,14 +59,12 @@ class Records:
         if label_id is None:
             label_id = self._labels[label, transaction] = len(self._labels)
             self.say("label", label, "transaction" if transaction else "request")
+        if outcome not in self._outcomes and outcome[1] and len(self._outcomes) >= MESSAGES:
+            outcome = (outcome[0], "other", outcome[2])
         outcome_id = self._outcomes.get(outcome)
         if outcome_id is None:
-            if len(self._outcomes) >= MESSAGES and outcome[1]:
-                outcome = (outcome[0], "other", outcome[2])
-            outcome_id = self._outcomes.get(outcome)
-            if outcome_id is None:
-                outcome_id = self._outcomes[outcome] = len(self._outcomes)
-                self.say("outcome", *outcome)
+            outcome_id = self._outcomes[outcome] = len(self._outcomes)
+            self.say("outcome", *outcome)
         self._pending.append(ROW.pack(started_s, response_us, ttfb_us, size, label_id, outcome_id))
 
     def users(self, now: float, count: int) -> None:
@@ -97,6 +95,7 @@ class Load:
         self.graceful_stop_s: float = settings["graceful_stop_s"]
         self.statistics = settings["statistics"]
         self.records = Records(self.folder)
+        self.worker = os.getppid()
         self.runner: Any = None
         self.end_at = float("inf")
         self.ending = False
@@ -118,6 +117,7 @@ class Load:
         (self.folder / "parked").touch()
         gate = self.folder / "gate"
         while not gate.exists():
+            self.leave_with_the_worker()
             gevent.sleep(GATE_POLL_S)
         at = float(gate.read_text())
         gevent.sleep(max(0.0, at - time.time() - SPIN_S))
@@ -140,6 +140,7 @@ class Load:
                 flush_at = now + FLUSH_S
                 self.records.users(now, self.runner.user_count)
                 self.records.flush()
+                self.leave_with_the_worker()
             if end.exists():
                 self.finish("asked")
             elif now >= self.end_at:
@@ -150,6 +151,11 @@ class Load:
             gevent.sleep(TICK_S)
         self.runner.environment.stop_timeout = 0
         self.runner.quit()
+
+    def leave_with_the_worker(self) -> None:
+        """Where the kernel does not end a process with its parent (macOS)."""
+        if os.getppid() != self.worker:
+            os._exit(1)
 
     def all_users_left(self) -> bool:
         spawning = self.runner.spawning_greenlet
@@ -243,7 +249,7 @@ class Load:
         """`TaskSet.execute_task` that lets a user go after its last task."""
 
         def execute_task(task_set, task):
-            if not self.iterations or (hasattr(task, "tasks") and isinstance(task, type) and issubclass(task, TaskSet)):
+            if not self.iterations or (isinstance(task, type) and issubclass(task, TaskSet)):
                 return original(task_set, task)
             user = task_set.user
             done = user.__dict__.setdefault("toril_iterations", 0)
@@ -267,8 +273,7 @@ class Load:
         spawning = self.runner.spawning_greenlet
         if spawning is not None and spawning is not getcurrent():
             spawning.kill(block=False)
-        begun = time.time()
-        next_flush = begun
+        begun = next_flush = time.time()
         while self.others() and time.time() < begun + self.patience():
             self.let_go()
             gevent.sleep(0.01)
@@ -282,7 +287,6 @@ class Load:
         self.records.users(time.time(), 0)
         self.records.say("end", why)
         self.records.flush()
-        self.records._names.flush()
 
     def others(self) -> bool:
         """Users that are still there, but for the one that ends the test."""
@@ -324,8 +328,7 @@ def wording(exception: BaseException) -> str:
 
 def run() -> None:
     settings = json.loads(Path(os.environ["TORIL_LOCUST"]).read_text())
-    load = Load(settings)
-    start = LocalRunner._start
+    load, start = Load(settings), LocalRunner._start
 
     def started(runner, *args, **kwargs):
         if load.runner is None:

@@ -1,0 +1,48 @@
+"""A worker's place on the local disk: one folder that goes with it, and records that leave once they are read."""
+
+import contextlib
+import ctypes
+import fcntl
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+PREFIX = "toril-worker-"
+FALLOC_FL_KEEP_SIZE = 1  # linux/falloc.h
+FALLOC_FL_PUNCH_HOLE = 2
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class Scratch:
+    """A folder of this worker alone, locked as long as the worker lives; removes those that killed workers left."""
+
+    def __init__(self) -> None:
+        _remove_abandoned(Path(tempfile.gettempdir()))
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        new = self.folder / "lock.new"
+        self._lock = new.open("wb")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        new.rename(self.folder / "lock")  # locked before another worker can find it
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.close()
+
+
+def _remove_abandoned(top: Path) -> None:
+    for lock in top.glob(f"{PREFIX}*/lock"):
+        with contextlib.suppress(OSError), lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
+
+
+def forget(file: BinaryIO, read: int) -> None:
+    """Give the first `read` bytes of a growing file back to the disk; its offsets stay (Linux; elsewhere nothing)."""
+    if _libc is not None:
+        mode = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
+        _libc.fallocate(
+            file.fileno(), mode, ctypes.c_long(0), ctypes.c_long(read)
+        )  # where it cannot, it changes nothing

@@ -1,0 +1,40 @@
+"""A worker's folder, and records that leave the disk once they are read."""
+
+import sys
+
+import pytest
+
+from toril.worker.disk import Scratch, forget
+
+
+@pytest.fixture(autouse=True)
+def temporary_files_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
+def test_a_folder_that_a_killed_worker_left_is_removed_and_a_living_ones_is_not(tmp_path):
+    left = tmp_path / "toril-worker-left"
+    left.mkdir()
+    (left / "lock").touch()
+    living = Scratch()
+    own = Scratch()
+    assert not left.exists()
+    assert living.folder.is_dir()
+    own.remove()
+    living.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="files with holes that keep their offsets are Linux'")
+def test_what_was_read_leaves_the_disk_and_what_was_not_stays(tmp_path):
+    path = tmp_path / "rows"
+    with path.open("wb") as writer, path.open("r+b") as reader:
+        writer.write(b"a" * 1_000_000)
+        writer.flush()
+        reader.seek(1_000_000)
+        forget(reader, 1_000_000)
+        writer.write(b"b" * 10)
+        writer.flush()
+        assert reader.read() == b"b" * 10
+        assert path.stat().st_size == 1_000_010
+        assert path.stat().st_blocks * 512 < 200_000
