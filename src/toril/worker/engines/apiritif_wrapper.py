@@ -43,13 +43,17 @@ class Sample:
     __slots__ = ("bytes", "kind", "label", "message", "ok", "rc", "response_us", "started_us", "ttfb_us")
 
     def __init__(self, kind, label, started_s, took_s, *, ok=True, rc="", message="", ttfb_s=-1e-6, size=0) -> None:
-        self.kind, self.label, self.ok, self.rc, self.message = kind, label, ok, rc, message
+        self.kind, self.label, self.ok, self.rc, self.message = kind, str(label).replace("\r", " "), ok, rc, message
         self.started_us, self.response_us = round(started_s * 1e6), max(0, round(took_s * 1e6))
         self.ttfb_us, self.bytes = round(ttfb_s * 1e6), size
 
     def fail(self, message) -> None:
         if self.ok:
-            self.ok, self.message = False, str(message).split("\n")[0][:MESSAGE_CHARS]
+            self.ok, self.message = False, first_line(message)
+
+
+def first_line(message):
+    return str(message).strip().split("\n")[0].replace("\r", " ")[:MESSAGE_CHARS]
 
 
 class Frame:
@@ -99,7 +103,7 @@ class Records:
                     "request", sample.test_case, sample.start_time, sample.duration or 0, ok=sample.status == "PASSED"
                 )
             )
-            USER.pending[-1].message = str(sample.error_msg or "")[:MESSAGE_CHARS]
+            USER.pending[-1].message = first_line(sample.error_msg or "")
         elif sample.status != "PASSED" and sample.error_msg and all(one.ok for one in USER.pending):
             USER.pending.append(Sample("transaction", sample.test_case, sample.start_time, sample.duration or 0))
             USER.pending[-1].fail(sample.error_msg)

@@ -115,6 +115,8 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         self._killed = False
         self._cut_off: Counter[str] = Counter()
         self._in_trouble = 0
+        self._abrupt = False  # some of the plan's thread groups would cut off their requests at once
+        self._last_resort = False
 
     def prepare(self) -> None:
         self.settings["version"] = VERSION
@@ -128,7 +130,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         load = self.get_raw_load()
         length_s = self.get_specific_load().duration
         plain_groups = bool(load.iterations or load.concurrency or length_s) and not load.steps
-        rewrite(Path(self.modified_jmx), plain_groups=plain_groups)
+        self._abrupt = rewrite(Path(self.modified_jmx), plain_groups=plain_groups)
         self._write_properties(length_s if plain_groups and load.throughput else 0.0)
         for folder in (".java/.userPrefs", ".systemPrefs"):  # made here, so that Java need not tell that it made them
             (self.station.folder / folder).mkdir(parents=True, exist_ok=True)
@@ -155,7 +157,11 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         station = self.station
         script = station.folder / "gate.bsh"
         inherited = self.properties.get(GATE_PROPERTY, None)
-        script.write_text(gate_script(parked=station.parked, gate=station.gate, inherited=inherited, length_s=length_s))
+        script.write_text(
+            gate_script(
+                parked=station.parked, gate=station.gate, end=self._end_file, inherited=inherited, length_s=length_s
+            )
+        )
         with Path(self.properties_file).open("a") as file:
             for name, value in {**PROPERTIES, GATE_PROPERTY: str(script)}.items():
                 file.write(f"{name}={value}\n")
@@ -185,7 +191,10 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
             self._killed = True
             os.killpg(self.process.pid, signal.SIGKILL)  # parked: there is nothing to lose
             return
-        self._command("Shutdown")
+        if self._abrupt:
+            self._end_file.touch()
+        else:
+            self._command("Shutdown")
         last_resort = threading.Timer(max(0.0, within_s - LAST_RESORT_S), self._cut_off_requests)
         last_resort.daemon = True
         last_resort.start()
@@ -193,7 +202,12 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
     def _cut_off_requests(self) -> None:
         if self._ended_s is None:
             self._ended_s = time.time()
+        self._last_resort = True
         self._command("StopTestNow")
+
+    @property
+    def _end_file(self) -> Path:
+        return self.station.folder / "end"
 
     def _command(self, command: str) -> None:
         with socket.socket(type=socket.SOCK_DGRAM) as sender:
@@ -214,26 +228,26 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         start_ms, elapsed_ms, idle_ms, latency_ms, connect_ms, size, users = numbers
         labels, codes, messages, failures, types, success = columns[NUMBERS:]
         self._users = int(users[-1])
-        ok = np.array([text == "true" for text in success])
-        kinds = ["request"] * len(labels)
-        why = [""] * len(labels)
-        for row in np.flatnonzero(~ok).tolist():
-            why[row] = failures[row] or messages[row] or "unknown error"
-        for row, data_type in enumerate(types):
-            if not data_type and (transaction := TRANSACTION.fullmatch(messages[row])):
-                kinds[row] = "transaction"
-                if not ok[row]:
-                    why[row] = f"{transaction[2]} of {transaction[1]} requests failed"
-        transactions = np.array([kind == "transaction" for kind in kinds])
-        completed_s = (start_ms + elapsed_ms + idle_ms) / 1000
+        ok = np.fromiter(map("true".__eq__, success), np.bool_, len(success))
+        transactions = np.zeros(len(ok), np.bool_)
+        why = np.full(len(ok), "", dtype=object)
+        if not ok.all():
+            for row in np.flatnonzero(~ok).tolist():
+                why[row] = failures[row] or messages[row] or "unknown error"
+        if "" in types:
+            for row, data_type in enumerate(types):
+                if not data_type and (found := TRANSACTION.fullmatch(messages[row])):
+                    transactions[row] = True
+                    why[row] = "" if ok[row] else f"{found[2]} of {found[1]} requests failed"
+        short = {code: _code(code) for code in set(codes)}
         batch = Batch(
             started_s=start_ms / 1000,
-            completed_s=completed_s,
+            completed_s=(start_ms + elapsed_ms + idle_ms) / 1000,
             label=np.array(labels, dtype=object),
-            kind=np.array(kinds, dtype=object),
+            kind=np.where(transactions, "transaction", "request").astype(object),
             ok=ok,
-            rc=np.array([_code(code) for code in codes], dtype=object),
-            message=np.array(why, dtype=object),
+            rc=np.array([short[code] for code in codes], dtype=object),
+            message=why,
             response_us=elapsed_ms * 1000,
             ttfb_us=np.where(transactions | (~ok & (latency_ms == 0)), -1, latency_ms * 1000),
             connect_us=np.where(transactions, -1, connect_ms * 1000),
@@ -269,8 +283,12 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
 
     def unfinished(self) -> Mapping[str, int]:
         code = self.process.poll() if self.process else None
-        if code is not None and code < 0 and not self._killed and self._users:
-            return {**self._cut_off, "(in flight)": self._users}  # killed: at most one request of each user
+        killed = code is not None and code < 0 and not self._killed
+        if killed or (
+            self._last_resort and self._abrupt
+        ):  # no word about what was in flight: at most one for each user
+            unknown = (self._users or 0) - self._cut_off.total()
+            return {**self._cut_off, "(in flight)": unknown} if unknown > 0 else self._cut_off
         return self._cut_off
 
     def unreadable(self) -> int:

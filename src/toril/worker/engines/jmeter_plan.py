@@ -32,9 +32,12 @@ import java.net.*;
 import org.apache.jmeter.engine.StandardJMeterEngine;
 import org.apache.jmeter.protocol.http.sampler.HTTPSamplerProxy;
 import org.apache.jmeter.threads.*;
+import org.apache.jorphan.collections.SearchByClass;
 {inherited}
+setAccessibility(true);
 parked = new File("{parked}");
 gate = new File("{gate}");
+end = new File("{end}");
 
 // Load and compile what a first request needs, with a few to a server of our own that lives as long as they do.
 // In threads of their own: threads of users inherit the HTTP clients of the thread that starts them.
@@ -102,6 +105,47 @@ endAt(millis) {{
     return this;
 }}
 
+// A throughput timer would make up at once for the part of the first whole second that is over.
+startSmoothly(millis) {{
+    try {{
+        timers = new SearchByClass(Class.forName("kg.apc.jmeter.timers.VariableThroughputTimer"));
+        StandardJMeterEngine.engine.test.traverse(timers);
+        for (timer : timers.getSearchResults()) {{
+            timer.cntDelayed = 1; // it would warn that nobody waits
+            timer.checkNextSecond((double) (millis - millis % 1000));
+            timer.cntDelayed = 0;
+            timer.cntSent = Math.round(timer.rps * (millis % 1000) / 1000.0);
+        }}
+    }} catch (Throwable problem) {{
+        log.warn("The throughput may start with a burst", problem);
+    }}
+}}
+
+// The Shutdown command has the plug-in's thread groups cut off their requests; this lets them finish.
+endGently(engine) {{
+    run() {{
+        while (!end.exists()) Thread.sleep(50);
+        try {{
+            engine.running = false;
+            for (int i = 0; i < 5; i++) {{
+                for (group : engine.groups) {{
+                    if (group.getClass().getName().startsWith("com.blazemeter.jmeter.threads.")) {{
+                        group.threadStarter.startTime = 0.0; // long over
+                        for (thread : new ArrayList(group.threads)) thread.stop();
+                    }} else {{
+                        group.stop();
+                    }}
+                }}
+                Thread.sleep(50);
+            }}
+        }} catch (Throwable problem) {{
+            log.warn("Not ended gently", problem);
+            StandardJMeterEngine.stopEngine();
+        }}
+    }}
+    return this;
+}}
+
 testStarted() {{
     if (gate.exists()) return;
     if (!parked.exists()) {{
@@ -124,13 +168,15 @@ testStarted() {{
     long start = (long) (Double.parseDouble(line.trim()) * 1000);
     long left = start - System.currentTimeMillis();
     if (left > 0) Thread.sleep(left);
+    startSmoothly(System.currentTimeMillis());
+    inThread(endGently(StandardJMeterEngine.engine));
     long length = {length_ms};
     if (length > 0) inThread(endAt(start + length));
 }}
 """
 
 
-def gate_script(*, parked: Path, gate: Path, inherited: str | None, length_s: float) -> str:
+def gate_script(*, parked: Path, gate: Path, end: Path, inherited: str | None, length_s: float) -> str:
     """The BeanShell script of the gate; `inherited` is the suite's own file under the same property.
 
     With a `length_s` it also tells the threads to stop that long after the gate has opened.
@@ -138,12 +184,15 @@ def gate_script(*, parked: Path, gate: Path, inherited: str | None, length_s: fl
     source = f'try {{ source("{inherited}"); }} catch (Throwable problem) {{ log.error("{inherited}", problem); }}'
     source = source if inherited else ""
     return GATE_SCRIPT.format(
-        parked=parked, gate=gate, inherited=source, warm_requests=20, length_ms=int(length_s * 1000)
+        parked=parked, gate=gate, end=end, inherited=source, warm_requests=20, length_ms=int(length_s * 1000)
     )
 
 
-def rewrite(path: Path, *, plain_groups: bool) -> None:
-    """Change the plan at `path` as the module's text says; `plain_groups` when bzt, not the suite, chose the groups."""
+def rewrite(path: Path, *, plain_groups: bool) -> bool:
+    """Change the plan at `path` as the module's text says; `plain_groups` when bzt, not the suite, chose the groups.
+
+    True when plug-in groups are left, which know no gentle end.
+    """
     plan: Tree = etree.parse(path)
     show_requests_of_transactions(plan)
     for included in _included(plan, path.parent):
@@ -155,6 +204,7 @@ def rewrite(path: Path, *, plain_groups: bool) -> None:
         _outlast_the_groups(plan)
     _add_gate(plan)
     plan.write(path, encoding="UTF-8", xml_declaration=True)
+    return bool(plan.xpath("//*[starts-with(name(), 'com.blazemeter.jmeter.threads.')]"))
 
 
 def show_requests_of_transactions(plan: Tree) -> None:

@@ -1,0 +1,56 @@
+"""A growing CSV file is read in whole rows, whatever the rows hold and wherever its end is at the moment."""
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toril.worker.engines.csv_tail import CsvTail, whole_rows
+
+TEXT = st.text(st.sampled_from(['"', ",", "\n", "\r", "a", "é", " "]), max_size=6)
+
+
+def written(rows, quoting):
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n", quoting=quoting).writerows([("first", "second", "third"), *rows])
+    return text.getvalue().encode()
+
+
+@given(st.lists(st.tuples(TEXT, TEXT, TEXT), max_size=20), st.lists(st.integers(0, 400), max_size=5), st.booleans())
+def test_every_row_is_read_once_whatever_the_pieces(rows, cuts, plain):
+    if plain:  # no quotes in the file: it is read in the fast way
+        rows = [tuple(field.translate(dict.fromkeys(map(ord, '",\n\r'))) for field in row) for row in rows]
+    data = written(rows, csv.QUOTE_MINIMAL if plain else csv.QUOTE_ALL)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "rows.csv")
+        tail = CsvTail(path, ("third", "first", "missing"))
+        found: list = []
+        for start, stop in zip([0, *sorted(cuts)], [*sorted(cuts), len(data)], strict=True):
+            with path.open("ab") as file:
+                file.write(data[start:stop])
+            for columns in tail.read(final=stop == len(data) and start <= stop and False):
+                found += zip(*columns, strict=True)
+        assert list(tail.read(final=True)) == []
+    assert found == [(third, first, "") for first, _, third in rows]
+    assert tail.unreadable == 0
+
+
+def test_rows_of_another_width_and_a_half_row_at_the_end_are_counted(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"first,second,third\n1,2,3\n4,5\n6,7,8,9\n10,11,12\n13,1")
+    tail = CsvTail(path, ("first",))
+    assert list(tail.read(final=True)) == [[("1", "10")]]
+    assert tail.unreadable == 3
+
+
+def test_a_line_end_between_quotes_ends_no_row():
+    assert whole_rows(b'a,"b\nc') == 0
+    assert whole_rows(b'a,b\nc,"d\n') == 4
+    assert whole_rows(b'a,"b\nc"\nd') == 8
+
+
+def test_a_file_that_is_not_there_yet_has_no_rows(tmp_path):
+    assert list(CsvTail(tmp_path / "none", ("a",)).read(final=True)) == []
