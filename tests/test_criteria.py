@@ -272,7 +272,7 @@ def test_the_users_own_message_comes_first():
     ("source", "words"),
     [
         ("hits<20", "hits was 10, 10 (50 %) below the limit of 20"),
-        ("fail>0%", "fail was 10 %, 10 % above the limit of 0 %"),
+        ("fail>0%", "fail was 10 %, 10 percentage points above the limit of 0 %"),
         ("hits>=10", "hits was 10, exactly the limit of 10, which counts as a breach"),
         ("hits=10", "hits was 10, which the criterion rules out"),
         ("avg-rt>99.9996ms", "avg-rt was 100 ms, 0.4 µs (0.0004 %) above the limit of 99.9996 ms"),

@@ -1,11 +1,17 @@
 """From criteria, health and completeness to one of three outcomes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.measured import MS, Sample, every_second, execution, plan_of, timeline_of
+from toril import criteria as the_criteria
+from toril import verdict as the_verdict
 from toril.records import Exit, Plan, Stop
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
@@ -112,6 +118,16 @@ def test_a_percentile_over_the_whole_run_is_written_with_its_interval():
 )
 def test_the_exit_code_is_the_verdict_as_far_as_it_is_to_fail(outcome, fail_on, code):
     assert exit_code(outcome, fail_on) == code
+
+
+def test_every_code_is_in_the_table_of_reasons():
+    sources = [Path(the_verdict.__file__), *Path(the_criteria.__file__).parent.glob("*.py")]
+    used = {
+        code
+        for source in sources
+        for code in re.findall(r'(?:Reason\(\s*|code ?= ?|code, message = )"([a-z-]+)"', source.read_text())
+    }
+    assert used == {*re.findall(r"^\| `([a-z-]+)`", the_verdict.__doc__ or "", re.MULTILINE), "triggered"}
 
 
 # What falsifies times
@@ -325,3 +341,28 @@ def test_criteria_of_one_execution_or_location_see_only_what_is_missing_there():
     timeline = timeline_of(every_second(range(10), replace(SLOW, location="eu")))
     assert verdict_of(timeline, plan, lost=(("us-1", "killed"),)).outcome == "failed"
     assert verdict_of(timeline, plan, lost=(("eu-1", "killed"),)).outcome == "inconclusive"
+
+
+# The law behind it all
+
+FLAWS: Mapping[str, Mapping[str, object]] = {
+    **DOUBTS,
+    "lost-worker": {"lost": (("local-2", "killed"),)},
+    "damaged-file": {"damaged": ("runs/r/workers/local-2/abcd/intervals-000001 is missing",)},
+    "stopped": {"stop": stopped("user")},
+}
+
+
+@given(
+    st.sets(st.sampled_from(sorted(FLAWS)), min_size=1),
+    st.sampled_from([FAST, SLOW, BROKEN]),
+    st.lists(st.sampled_from([TIMES, FAILURES])),
+)
+def test_a_run_with_any_flaw_never_passes_and_names_them_all(flaws, sample, criteria):
+    circumstances: dict[str, object] = {}
+    for flaw in flaws:
+        circumstances |= FLAWS[flaw]
+    found = verdict_of(good(sample=sample), plan_of(*criteria, workers=2), **circumstances)
+    assert found.outcome != "passed"
+    assert set(codes(found)) >= flaws
+    assert (found.outcome == "failed") == any(result.outcome == "failed" for result in found.criteria)

@@ -109,8 +109,7 @@ def breach_in_words(criterion: Criterion, value: float, window: Window | None, e
         if distance == 0:
             against = f"exactly the limit of {limit}, which counts as a breach"
         else:
-            part = f" ({_digits(100 * distance / criterion.threshold)} %)" if criterion.threshold else ""
-            against = f"{shown(distance, criterion.unit)}{part} {side} the limit of {limit}"
+            against = f"{_distance(criterion, distance)} {side} the limit of {limit}"
     return f"{what}, {against}{_when(criterion, window)}{_place(criterion, executions)}"
 
 
@@ -120,6 +119,14 @@ def pass_in_words(criterion: Criterion, value: float, window: Window | None, exe
     frame = "" if window is None else f" {criterion.logic} {criterion.timeframe_s} s"
     limit = f"{criterion.op} {exact(criterion.threshold, criterion.unit)}{frame}"
     return f"{_named(criterion)} {verb} {_apart(criterion, value)}{_place(criterion, executions)}; a breach is {limit}"
+
+
+def _distance(criterion: Criterion, distance: float) -> str:
+    """How far from the threshold, by itself and in relation to it."""
+    if criterion.percent:
+        return f"{_digits(distance)} percentage points"
+    part = f" ({_digits(100 * distance / criterion.threshold)} %)" if criterion.threshold else ""
+    return f"{shown(distance, criterion.unit)}{part}"
 
 
 def _apart(criterion: Criterion, value: float) -> str:
