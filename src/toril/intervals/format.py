@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
@@ -159,10 +160,7 @@ def _read(body: memoryview, unpacked: int) -> Interval:
     gaps, counts = found.pop("gaps")[0].astype(np.uint16), found.pop("counts")[0]
     tables = {name: table.astype(np.int64) for name, table in found.items()}
     executions, labels = tuple(header["executions"]), tuple(header["labels"])
-    series = tuple(
-        Series(executions[e], labels[n], KINDS[kind], bool(steady), bool(ok), arm, block)
-        for e, n, kind, steady, ok, arm, block in header["series"]
-    )
+    series = _series(executions, labels, tuple(map(tuple, header["series"])))
     interval = Interval(
         worker=header["worker"],
         location=header["location"],
@@ -184,6 +182,16 @@ def _read(body: memoryview, unpacked: int) -> Interval:
     )
     _check(interval, position == len(raw))
     return interval
+
+
+@lru_cache(maxsize=256)  # most files of a run have the same
+def _series(
+    executions: tuple[str, ...], labels: tuple[str, ...], rows: tuple[tuple[int, ...], ...]
+) -> tuple[Series, ...]:
+    return tuple(
+        Series(executions[e], labels[n], KINDS[kind], bool(steady), bool(ok), arm, block)
+        for e, n, kind, steady, ok, arm, block in rows
+    )
 
 
 def _check(interval: Interval, whole: bool) -> None:

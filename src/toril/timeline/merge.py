@@ -175,6 +175,11 @@ class Timeline:
         for interval in batch:
             self._note(interval)
         self._merge_users(batch)
+        told = [interval for interval in batch if interval.health.shape[1]]
+        if told:
+            rows = [np.full(interval.health.shape[1], self._health.row(interval.worker)) for interval in told]
+            reports = np.concatenate([interval.health for interval in told], axis=1)
+            self._health.add(np.concatenate(rows), reports, HEALTH_SCALE)
         batch = [interval for interval in batch if interval.cells.shape[1]]
         if batch:
             self._merge_cells(batch)
@@ -188,8 +193,6 @@ class Timeline:
         self.unreadable += interval.unreadable
         for execution, us in interval.resolution_us.items():
             self.resolution_us[execution] = max(us, self.resolution_us.get(execution, 0))
-        if interval.health.shape[1]:
-            self._health.add(interval.worker, interval.health, HEALTH_SCALE)
         for second, execution, label, count in interval.unfinished.T.tolist():
             place = (interval.location, interval.executions[execution], interval.labels[label])
             self._unfinished[place][second] += count

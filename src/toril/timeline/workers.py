@@ -96,18 +96,21 @@ class HealthBySecond:
         self._busiest: NDArray[np.float32] = np.full((4, 64), np.nan, np.float32)
         self._extremes: Int64s = np.zeros((4, 2), np.int64)  # highest memory, throttled µs in all
 
-    def add(self, worker: str, rows: Int64s, scale: float) -> None:
-        """The rows of one interval file."""
-        row = self._row_of.setdefault(worker, len(self._row_of))
-        seconds = rows[0]
-        end = int(seconds.max()) + 1
-        self._cpu = grown(self._cpu, row + 1, end, np.nan)
-        self._busiest = grown(self._busiest, row + 1, end, np.nan)
-        self._extremes = grown(self._extremes, row + 1, 2, 0)
-        np.fmax.at(self._cpu[row], seconds, (rows[1] / scale).astype(np.float32))
-        np.fmax.at(self._busiest[row], seconds, (rows[2] / scale).astype(np.float32))
-        self._extremes[row, 0] = max(self._extremes[row, 0], rows[3].max())
-        self._extremes[row, 1] += rows[4].sum()
+    def row(self, worker: str) -> int:
+        return self._row_of.setdefault(worker, len(self._row_of))
+
+    def add(self, rows: Int64s, reports: Int64s, scale: float) -> None:
+        """Take reports (the table of an interval file) of the workers in those rows."""
+        if not rows.size:
+            return
+        height, width = len(self._row_of), int(reports[0].max()) + 1
+        self._cpu = grown(self._cpu, height, width, np.nan)
+        self._busiest = grown(self._busiest, height, width, np.nan)
+        self._extremes = grown(self._extremes, height, 2, 0)
+        np.fmax.at(self._cpu, (rows, reports[0]), (reports[1] / scale).astype(np.float32))
+        np.fmax.at(self._busiest, (rows, reports[0]), (reports[2] / scale).astype(np.float32))
+        np.maximum.at(self._extremes[:, 0], rows, reports[3])
+        np.add.at(self._extremes[:, 1], rows, reports[4])
 
     def of_workers(self, above: float) -> dict[str, WorkerHealth]:
         found = {}
