@@ -43,7 +43,7 @@ class Capture:
 
     def _add(self, lane: Lane, batch: Batch) -> None:
         planned = lane.engine.station.planned
-        late_s = self._queued_s(lane)
+        late_s = lane.queued_s(self._start_at)
         started_s = batch.started_s - self._start_at
         first = float(batch.started_s.min())
         lane.first_started_s = first if lane.first_started_s is None else min(first, lane.first_started_s)
@@ -77,11 +77,6 @@ class Capture:
             possible &= (columns[name] >= (0 if name == "response_us" else -1)) & (columns[name] < MAX_DURATION_US)
         self._recorder.unreadable(int((~possible).sum()))
         return {name: column[possible] for name, column in columns.items()}
-
-    def _queued_s(self, lane: Lane) -> float:
-        """How long an execution waited for others (`sequential`, `capacity`) beyond its plan."""
-        due = lane.due(self._start_at)
-        return max(0.0, (lane.begins_at or due) - due)
 
     def _second(self, now: float) -> int:
         return max(0, int(now - self._start_at))

@@ -10,7 +10,6 @@ from toril.worker import machine, processes
 from toril.worker.engines import Engine
 
 PARK_TIMEOUT_S = 180.0  # a JVM on a busy machine takes its time; longer than this is a hang
-LATE_S = 0.1  # an engine that is started later than this begins when it is started, not when it was due
 
 log = logging.getLogger("toril.worker")
 
@@ -20,7 +19,8 @@ class Lane:
     """One engine at work: when its load begins, and what has been read of it."""
 
     engine: Engine
-    begins_at: float | None = None  # seconds since the epoch, once its gate is open
+    begins_at: float | None = None  # seconds since the epoch, once it is known
+    queued_until: float | None = None  # the last moment at which it was due, but others had all the slots
     started: bool = False
     ended: bool = False
     killed: bool = False
@@ -60,11 +60,15 @@ class Lane:
         process = self.engine.process
         return None if process is None else process.poll()
 
-    @property
-    def lateness_s(self) -> float | None:
-        if self.first_started_s is None or self.begins_at is None:
+    def queued_s(self, start_at: float) -> float:
+        """How long it waited for others (`sequential`, `capacity`) beyond its plan."""
+        return 0.0 if self.queued_until is None else max(0.0, self.queued_until - self.due(start_at))
+
+    def lateness_s(self, start_at: float) -> float | None:
+        """The first request against its schedule; waiting for others is excused, a slow or late engine is not."""
+        if self.first_started_s is None:
             return None
-        return max(0.0, self.first_started_s - self.begins_at)
+        return max(0.0, self.first_started_s - self.due(start_at) - self.queued_s(start_at))
 
 
 class Lanes(tuple[Lane, ...]):
@@ -79,8 +83,8 @@ class Lanes(tuple[Lane, ...]):
         return lanes
 
     def park(self) -> None:
-        """Start the engines that can wait for their gates."""
-        for lane in self[: self.slots]:
+        """Start the engines that can wait for their gates, also those that will have to wait for a slot."""
+        for lane in self:
             if lane.engine.parks:
                 lane.start()
 
@@ -92,23 +96,28 @@ class Lanes(tuple[Lane, ...]):
             yield machine.Failed(f"{waiting[0].execution}: its engine was not ready within {PARK_TIMEOUT_S:g} s")
 
     def open(self, start_at: float) -> None:
-        for lane in self:
+        """Give the slots to those that are due first; the engines that are parked learn when they begin."""
+        for lane in self._by_due(start_at)[: self.slots]:
             if lane.started:
                 lane.open(lane.due(start_at))
 
     def start_due(self, now: float, start_at: float) -> None:
-        """Start engines that cannot be parked, and those that waited for a free slot."""
-        free = (self.slots or len(self)) - sum(lane.at_work for lane in self)
-        for lane in self:
-            due = lane.due(start_at)
-            if free > 0 and now >= due and not lane.started and not lane.ended:
-                lane.open(now if now > due + LATE_S else due)
+        """Begin what is due and has a slot: engines that cannot be parked, and those that waited for others."""
+        free = (self.slots or len(self)) - sum(lane.begins_at is not None and not lane.ended for lane in self)
+        for lane in self._by_due(start_at):
+            if lane.begins_at is not None or lane.ended or now < lane.due(start_at):
+                continue
+            if free <= 0:
+                lane.queued_until = now
+                continue
+            lane.open(lane.due(start_at) if lane.queued_until is None else now)
+            if not lane.started:
                 lane.start()
-                free -= 1
+            free -= 1
 
     def next_due(self, now: float, start_at: float) -> float | None:
         """Seconds until the next engine is to be started; None when there is none."""
-        waits = [lane.due(start_at) - now for lane in self if not lane.started and not lane.ended]
+        waits = [lane.due(start_at) - now for lane in self if lane.begins_at is None and not lane.ended]
         return min((wait for wait in waits if wait > 0), default=None)
 
     def newly_ended(self) -> Iterator[tuple[Lane, str | None]]:
@@ -132,10 +141,13 @@ class Lanes(tuple[Lane, ...]):
         """The process groups of engines that cannot use more than one core a process."""
         return [lane.engine.process.pid for lane in self if lane.started and lane.engine.single_threaded]
 
-    def end(self, within_s: float) -> None:
+    def end(self, within_s: float, now: float) -> None:
+        """Those that have begun may finish what they do; for those still at their gates there is nothing to wait for."""
         for lane in self:
             if lane.at_work:
                 lane.engine.end(within_s)
+                if lane.begins_at is None or lane.begins_at > now:
+                    processes.kill_group(lane.engine.process.pid)
             lane.ended = lane.ended or not lane.started
 
     def kill(self) -> int:
@@ -147,3 +159,6 @@ class Lanes(tuple[Lane, ...]):
             lane.killed = True
             processes.kill_group(lane.engine.process.pid)
         return len(alive)
+
+    def _by_due(self, start_at: float) -> list[Lane]:
+        return sorted(self, key=lambda lane: lane.due(start_at))

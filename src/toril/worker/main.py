@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
 
 from bzt import TaurusException  # no Exception
@@ -19,17 +18,15 @@ from toril.errors import StoreError, UserError
 from toril.intervals import Recorder
 from toril.records import Exit, Plan, Ready, Start, Stop, run_key, worker_key
 from toril.store import Store, open_store
-from toril.worker import machine, processes, share
+from toril.worker import logs, machine, processes, share
 from toril.worker.capture import Capture
 from toril.worker.disk import Scratch
-from toril.worker.engines import tail_of
 from toril.worker.health import Monitor
 from toril.worker.lanes import Lanes
 from toril.worker.machine import State
 
 LOOP_S = 0.1
 POLL_S = 0.1  # looking for start.json and stop.json in a folder
-LOG_LINES = 200  # of each log of an engine, kept in bzt.log
 EXIT_CODE_FAILED = 4
 
 
@@ -73,7 +70,7 @@ class Worker:
 
     def run(self) -> int:
         """From preparing to exit.json; the process's exit code."""
-        self._log_to(self.scratch / "bzt.log")
+        logs.begin(self.scratch / "bzt.log")
         try:
             self._tell(*self._from_store(time.time()))  # a stale start is found before anything is prepared
             if self.state.phase != "ended":
@@ -254,7 +251,7 @@ class Worker:
         self.killed += processes.kill_all(self._leaders())
         if isinstance(self.taurus, Taurus) and not self.state.signals:
             self.taurus.end([lane.engine for lane in self.lanes])
-        self._keep_log()
+        self.store.put(self._key("bzt.log"), logs.collected(self.scratch / "bzt.log", self.scratch / "artifacts"))
         if self.state.outcome == "failed":
             sys.stderr.write(self.state.message + "\n")
         self.store.put(self._key("exit.json"), self._exit().to_json())
@@ -288,15 +285,6 @@ class Worker:
             },
         )
 
-    def _keep_log(self) -> None:
-        logging.shutdown()
-        parts = [(self.scratch / "bzt.log").read_text(errors="replace")]
-        for path in sorted((self.scratch / "artifacts").glob("*")):
-            if path.suffix in (".err", ".log") and path.is_file():
-                tail = tail_of(path, LOG_LINES)
-                parts += [f"─── {path.name}\n{tail}\n"] if tail else []
-        self.store.put(self._key("bzt.log"), "".join(parts).encode())
-
     # ── inside
 
     def _key(self, name: str) -> str:
@@ -315,13 +303,6 @@ class Worker:
         if isinstance(settings, dict) and (settings.get("sequential") or settings.get("capacity")):
             return None
         return max(one.steady_from_s + one.hold_for_s for one in planned)
-
-    def _log_to(self, path: Path) -> None:
-        handler = logging.FileHandler(path, encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        root = logging.getLogger()
-        root.setLevel(logging.INFO)  # bzt's debug lines hold the values of environment variables
-        root.addHandler(handler)
 
 
 def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, watch_parent: bool) -> int:

@@ -20,7 +20,7 @@ import re
 import struct
 import sys
 import time
-from http import HTTPStatus
+from http.client import responses
 from pathlib import Path
 from typing import Any
 
@@ -193,10 +193,9 @@ class Load:
     def on_request(
         self, request_type, name, response_time, response_length=0, exception=None, start_time=None, response=None, **_
     ) -> None:
-        entry = self.in_flight.get(getcurrent())
-        transaction = request_type.__class__ is str and request_type.lower() == "transaction"
-        if entry is not None and not transaction:
-            del self.in_flight[getcurrent()]
+        transaction = isinstance(request_type, str) and request_type.lower() == "transaction"
+        if not transaction:
+            self.in_flight.pop(getcurrent(), None)
         if self.closed:
             return
         if start_time is None:
@@ -206,8 +205,7 @@ class Load:
             elapsed = getattr(response, "elapsed", None)
             if elapsed is not None:
                 ttfb_us = elapsed.seconds * 1_000_000 + elapsed.microseconds or -1
-        response_us = round((response_time or 0) * 1000)
-        outcome = self.outcome(response, exception)
+        response_us, outcome = round((response_time or 0) * 1000), self.outcome(response, exception)
         self.records.sample(start_time, response_us, ttfb_us, response_length or 0, str(name), transaction, outcome)
 
     def outcome(self, response, exception) -> tuple[str, str, bool]:
@@ -220,11 +218,9 @@ class Load:
             return known
         if not status:
             return type(exception).__name__, wording(exception), False
-        if isinstance(exception, CatchResponseError) or status < HTTPStatus.BAD_REQUEST:
+        if isinstance(exception, CatchResponseError) or status < 400:
             return str(status), wording(exception), False
-        with contextlib.suppress(ValueError):
-            return str(status), f"{status} {HTTPStatus(status).phrase}", False
-        return str(status), str(status), False
+        return str(status), f"{status} {responses.get(status, '')}".strip(), False
 
     def examined(self, response, exception) -> None:
         """A response whose with-block ended without Locust reporting it: an exception was raised in it."""
@@ -271,7 +267,7 @@ class Load:
             return
         self.ending = True
         spawning = self.runner.spawning_greenlet
-        if spawning is not None and spawning is not getcurrent():
+        if spawning not in (None, getcurrent()):
             spawning.kill(block=False)
         begun = next_flush = time.time()
         while self.others() and time.time() < begun + self.patience():
@@ -289,7 +285,7 @@ class Load:
         self.records.flush()
 
     def others(self) -> bool:
-        """Users that are still there, but for the one that ends the test."""
+        """Whether users are left, but for the one that ends the test."""
         return any(greenlet is not getcurrent() for greenlet in self.runner.user_greenlets)
 
     def patience(self) -> float:
@@ -327,8 +323,7 @@ def wording(exception: BaseException) -> str:
 
 
 def run() -> None:
-    settings = json.loads(Path(os.environ["TORIL_LOCUST"]).read_text())
-    load, start = Load(settings), LocalRunner._start
+    load, start = Load(json.loads(Path(os.environ["TORIL_LOCUST"]).read_text())), LocalRunner._start
 
     def started(runner, *args, **kwargs):
         if load.runner is None:
