@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from toril.criteria import Absence, CriterionResult, evaluate
 from toril.grammar import parse_criterion
 from toril.intervals import Recorder, decode
-from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share
+from toril.records import ExecutionShare, Exit, Plan, PlannedCriterion, PlannedExecution, Share, Stop
+from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.verdict import Verdict, judge
 
 MS = 1000
+START = 1_700_000_000.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class Sample:
 
     def __mul__(self, times: int) -> list["Sample"]:
         return [self] * times
+
+
+FAST, SLOW, BROKEN = Sample(0, 50 * MS), Sample(0, 300 * MS), Sample(0, ok=False, rc="503")
 
 
 def every_second(seconds: Iterable[int], sample: Sample | None = None, times: int = 1) -> list[Sample]:
@@ -143,3 +149,34 @@ def judged(
     """One criterion judged on a timeline."""
     where = "suite.yml: reporting[0].criteria[0]"
     return evaluate(parse_criterion(source, where), where, executions, timeline, plan or plan_of(), absence)
+
+
+def verdict_of(timeline: Timeline, plan: Plan, **circumstances: object) -> Verdict:
+    """The verdict on a run that is complete but for these circumstances."""
+    workers = tuple(share.worker for share in plan.shares)
+    lost = {worker for worker, _ in circumstances.get("lost", ())}  # type: ignore[attr-defined]
+    complete = {
+        "planned": workers,
+        "reported": tuple(worker for worker in workers if worker not in lost),
+        "exits": {worker: left(worker) for worker in workers if worker not in lost},
+        "started_at": START,
+    }
+    completeness = Completeness(**complete | circumstances)  # type: ignore[arg-type]
+    return judge(plan, timeline, completeness, summarise(plan, timeline, completeness, START))
+
+
+def left(worker: str = "local-1", at_s: float = 1e6, **values: object) -> Exit:
+    """A worker's last word."""
+    return Exit.model_validate({"worker": worker, "attempt": "a", "at": START + at_s, "outcome": "finished"} | values)
+
+
+def stopped(cause: str, at_s: float = 5.0) -> Stop:
+    return Stop.model_validate({"at": START + at_s, "cause": cause, "message": f"because of {cause}"})
+
+
+def codes(verdict: Verdict) -> list[str]:
+    return [reason.code for reason in verdict.reasons]
+
+
+def good(seconds: int = 10, sample: Sample = FAST, health: float | None = None) -> Timeline:
+    return timeline_of(every_second(range(seconds), sample, 10), users=dict.fromkeys(range(seconds), 10), health=health)

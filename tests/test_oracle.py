@@ -15,7 +15,7 @@ from bzt.modules.passfail import CriteriaProcessor  # noqa: TID251
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.measured import MS, Sample, every_second, judged, plan_of, timeline_of
+from tests.measured import MS, SLOW, Sample, every_second, judged, plan_of, timeline_of
 from toril.criteria import LiveCriteria
 from toril.errors import CriterionError
 from toril.grammar import parse_criterion
@@ -207,8 +207,6 @@ def test_criteria_on_the_servers_monitoring_are_refused():
 
 
 # Where bzt is wrong
-
-SLOW = Sample(0, 300 * MS)
 
 
 def test_a_window_that_completes_in_the_final_flush_is_not_lost():

@@ -9,48 +9,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.measured import MS, Sample, every_second, execution, plan_of, timeline_of
+from tests.measured import (
+    BROKEN,
+    FAST,
+    MS,
+    SLOW,
+    codes,
+    every_second,
+    execution,
+    good,
+    left,
+    plan_of,
+    stopped,
+    timeline_of,
+    verdict_of,
+)
 from toril import criteria as the_criteria
 from toril import verdict as the_verdict
-from toril.records import Exit, Plan, Stop
-from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
-from toril.verdict import Verdict, exit_code, judge
+from toril.verdict import exit_code
 
-FAST, SLOW, BROKEN = Sample(0, 50 * MS), Sample(0, 300 * MS), Sample(0, ok=False, rc="503")
 TIMES, FAILURES = "avg-rt>100ms", "fail>10%"
-START = 1_700_000_000.0
-
-
-def verdict_of(timeline: Timeline, plan: Plan, **circumstances: object) -> Verdict:
-    """The verdict on a run that is complete but for these circumstances."""
-    workers = tuple(share.worker for share in plan.shares)
-    lost = {worker for worker, _ in circumstances.get("lost", ())}  # type: ignore[attr-defined]
-    complete = {
-        "planned": workers,
-        "reported": tuple(worker for worker in workers if worker not in lost),
-        "exits": {worker: left(worker) for worker in workers if worker not in lost},
-        "started_at": START,
-    }
-    completeness = Completeness(**complete | circumstances)  # type: ignore[arg-type]
-    return judge(plan, timeline, completeness, summarise(plan, timeline, completeness, START))
-
-
-def left(worker: str = "local-1", at_s: float = 1e6, **values: object) -> Exit:
-    """A worker's last word."""
-    return Exit.model_validate({"worker": worker, "attempt": "a", "at": START + at_s, "outcome": "finished"} | values)
-
-
-def stopped(cause: str, at_s: float = 5.0) -> Stop:
-    return Stop.model_validate({"at": START + at_s, "cause": cause, "message": f"because of {cause}"})
-
-
-def codes(verdict: Verdict) -> list[str]:
-    return [reason.code for reason in verdict.reasons]
-
-
-def good(seconds: int = 10, sample: Sample = FAST, health: float | None = None) -> Timeline:
-    return timeline_of(every_second(range(seconds), sample, 10), users=dict.fromkeys(range(seconds), 10), health=health)
 
 
 # The simple cases

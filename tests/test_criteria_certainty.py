@@ -1,0 +1,115 @@
+"""Breaches that stand whatever is missing, and percentiles of too few samples."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.measured import BROKEN, FAST, SLOW, every_second, execution, judged, plan_of, timeline_of
+from toril.criteria import Absence, Gap
+
+# Enough samples
+
+
+def test_a_percentile_of_too_few_samples_is_inconclusive_although_it_looks_good():
+    result = judged("p99>300ms", timeline_of(every_second(range(100))))
+    assert (result.outcome, result.code) == ("inconclusive", "too-few-samples")
+    assert judged("p99>300ms", timeline_of(every_second(range(100), times=4))).outcome == "passed"
+
+
+def test_a_breach_beyond_its_lower_bound_fails_however_few_the_samples():
+    assert judged("p99>200ms", timeline_of(every_second(range(100), SLOW))).outcome == "failed"
+    one_slow = timeline_of([*every_second(range(99), FAST), replace(SLOW, second=99)])
+    assert judged("p99.5>200ms", one_slow).code == "too-few-samples"
+
+
+def test_windows_of_a_percentile_need_no_interval():
+    assert judged("p99>200ms for 3s", timeline_of(every_second(range(3), SLOW))).outcome == "failed"
+
+
+# What is missing
+
+
+def lost_half(source, samples, last=9, **load):
+    """Judged with two workers of whom one was lost at once."""
+    plan = plan_of(executions=[execution(**load)], workers=2)
+    absence = Absence(plan, (Gap("local-2", 0, last),))
+    return judged(source, timeline_of(samples), plan, absence=absence)
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [
+        ("avg-rt>149ms", "failed"),  # 300 ms, halved
+        ("avg-rt>151ms", "inconclusive"),
+        ("avg-rt>149ms for 3s", "failed"),
+        ("avg-rt>151ms over 3s", "inconclusive"),
+        ("p95>299ms", "failed"),
+        ("p49>299ms", "inconclusive"),
+        ("fail>49%", "failed"),
+        ("fail>51%", "inconclusive"),
+        ("fail>51% within 2s", "inconclusive"),
+        ("succ<51%", "failed"),
+        ("succ<49%", "inconclusive"),
+        ("hits>99", "failed"),
+        ("hits<201", "failed"),
+        ("hits<199", "inconclusive"),
+        ("hits=100", "inconclusive"),
+        ("bytes<1MB", "inconclusive"),
+        ("avg-rt<400ms", "inconclusive"),
+        ("p50<400ms", "failed"),
+        ("p51<400ms", "inconclusive"),
+        ("rc503>49%", "failed"),
+    ],
+)
+def test_a_breach_stands_only_if_missing_samples_could_not_have_prevented_it(source, outcome):
+    samples = every_second(range(10), replace(SLOW, ok=False, rc="503"), 10)
+    result = lost_half(source, samples)
+    assert (result.fired, result.outcome) == (True, outcome)
+
+
+def test_planned_throughput_counts_as_missing_where_the_others_brought_less():
+    samples = every_second(range(10), SLOW, 10)
+    assert lost_half("avg-rt>149ms", samples, throughput_rps=20.0).outcome == "failed"
+    assert lost_half("avg-rt>149ms", samples, throughput_rps=80.0).outcome == "inconclusive"
+
+
+def test_a_breach_before_anything_was_missing_stands():
+    plan = plan_of(workers=2)
+    timeline = timeline_of(every_second(range(10), SLOW, 2))
+    assert (
+        judged("avg-rt>299ms for 5s", timeline, plan, absence=Absence(plan, (Gap("local-2", 5, 9),))).outcome
+        == "failed"
+    )
+    assert (
+        judged("avg-rt>299ms for 5s", timeline, plan, absence=Absence(plan, (Gap("local-2", 4, 9),))).outcome
+        != "failed"
+    )
+
+
+def test_a_series_does_not_stand_over_a_second_whose_samples_are_missing():
+    plan = plan_of(workers=2)
+    absence = Absence(plan, (Gap("local-2", 2, 2),))
+    assert (
+        judged("avg-rt>100ms for 4s", timeline_of(every_second([0, 1, 3, 4], SLOW)), plan, absence=absence).outcome
+        == "inconclusive"
+    )
+
+
+def test_nor_over_a_silent_second_while_records_are_lost():
+    plan = plan_of()
+    timeline = timeline_of(every_second([0, 1, 3, 4], SLOW, 100))
+    assert (
+        judged("avg-rt>100ms for 4s", timeline, plan, absence=Absence(plan, lost_records=1)).outcome == "inconclusive"
+    )
+
+
+def test_records_that_were_lost_count_as_missing():
+    timeline, plan = timeline_of(every_second(range(10), BROKEN)), plan_of()
+    assert judged("fail>49%", timeline, plan, absence=Absence(plan, lost_records=10)).outcome == "failed"
+    assert judged("fail>51%", timeline, plan, absence=Absence(plan, lost_records=10)).outcome == "inconclusive"
+
+
+def test_when_nobody_knows_how_much_is_missing_only_counts_that_are_too_high_stand():
+    samples = every_second(range(10), BROKEN)
+    assert lost_half("fail>50%", samples, last=float("inf"), hold_for_s=0, iterations=5).outcome == "inconclusive"
+    assert lost_half("fail>5", samples, last=float("inf"), hold_for_s=0, iterations=5).outcome == "failed"
