@@ -150,6 +150,13 @@ class Lanes(tuple[Lane, ...]):
                     processes.kill_group(lane.engine.process.pid)
             lane.ended = lane.ended or not lane.started
 
+    def lateness_s(self, start_at: float | None) -> dict[str, float]:
+        """By execution, of those that have sent a request."""
+        if start_at is None:
+            return {}
+        late_s = {lane.execution: lane.lateness_s(start_at) for lane in self}
+        return {execution: late for execution, late in late_s.items() if late is not None}
+
     def kill(self) -> int:
         """How many engines were still there."""
         alive = [lane for lane in self if lane.started and lane.engine.process and lane.exit_code is None]

@@ -196,7 +196,7 @@ class Worker:
                 self.capture = Capture(self.recorder, self.lanes, at)
                 self.monitor = Monitor(time.time())
             case machine.EndLoad(within_s):
-                self.lanes.end(within_s)
+                self.lanes.end(within_s, time.time())
             case machine.Kill():
                 self.killed += self.lanes.kill()
 
@@ -280,9 +280,7 @@ class Worker:
                 (lane.last_completed_s - (self.state.start_at or 0.0) for lane in self.lanes if lane.last_completed_s),
                 default=None,
             ),
-            first_sample_lateness_s={
-                lane.execution: lane.lateness_s for lane in self.lanes if lane.lateness_s is not None
-            },
+            first_sample_lateness_s=self.lanes.lateness_s(self.state.start_at),
         )
 
     # ── inside
