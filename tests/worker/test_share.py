@@ -1,5 +1,8 @@
 """A share as files: the worker's copy of the suite, its rows, bzt's configuration, its environment."""
 
+import sys
+from pathlib import Path
+
 from tests.worker.driver import RUN, plan_of, planned
 from toril.records import run_key
 from toril.store import FolderStore
@@ -79,4 +82,5 @@ def test_scripts_can_read_their_place_in_the_run(tmp_path):
     assert environment["TORIL_LOCATION"] == "local"
     assert environment["TORIL_RUN_ID"] == RUN
     assert environment["HOME"] == str(tmp_path / "home")
+    assert environment["PATH"].startswith(str(Path(sys.executable).parent))
     assert environment["XDG_CACHE_HOME"] == "/home/someone/.cache"

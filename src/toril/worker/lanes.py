@@ -142,7 +142,7 @@ class Lanes(tuple[Lane, ...]):
         return [lane.engine.process.pid for lane in self if lane.started and lane.engine.single_threaded]
 
     def end(self, within_s: float, now: float) -> None:
-        """Those that have begun may finish what they do; for those still at their gates there is nothing to wait for."""
+        """Those that have begun may finish what they do; those still at their gates have nothing to finish."""
         for lane in self:
             if lane.at_work:
                 lane.engine.end(within_s)

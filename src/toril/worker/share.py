@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -116,11 +117,12 @@ def _mapping(settings: Any) -> dict[str, Any]:
 
 
 def set_environment(environment: MutableMapping[str, str], plan: Plan, share: Share, home: Path) -> None:
-    """A writable home, and the variables that scripts can read."""
+    """A writable home, the programs that are installed beside bzt, and the variables that scripts can read."""
     own_home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - a text is what is wanted
     environment.setdefault("XDG_CACHE_HOME", str(Path(own_home) / ".cache"))
     home.mkdir(parents=True, exist_ok=True)
     environment["HOME"] = str(home)
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
     variables = {
         "WORKER_INDEX": share.index,
         "WORKER_COUNT": len(plan.shares),
