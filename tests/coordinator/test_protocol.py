@@ -30,7 +30,7 @@ def launched(*workers: str, quorum: float = 1.0, load_s: float | None = 60.0, ma
 
 
 def left(worker: str, outcome: str = "finished", message: str = "") -> WorkerEnded:
-    record = Exit(worker=worker, attempt=f"attempt-{worker}", at=1.0, outcome=outcome, message=message)  # type: ignore[arg-type]
+    record = Exit(worker=worker, attempt=f"attempt-{worker}", at=1.0, outcome=outcome, message=message)
     return WorkerEnded(worker, record)
 
 

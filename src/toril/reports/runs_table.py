@@ -33,6 +33,7 @@ def show(console: Console, rows: Sequence[RunRow]) -> None:
         console.print(Text("no runs in this store yet; `toril run SUITE` makes one"))
         return
     table = screen.table("run", "verdict", "workers", "load", "requests", "failed", "p95", text_columns=2)
+    table.columns[0].no_wrap = True  # people copy it
     for row in rows:
         name = Text(wording.plain(row.run_id))
         if row.tags:
