@@ -95,8 +95,14 @@ def configuration(
         execution.pop("delay", None)  # the gate has it
         execution.pop("start-at", None)
         execution.setdefault("executor", next(e.executor for e in plan.executions if e.name == planned.execution))
-    settings = config.setdefault("settings", {})
-    settings.update({"check-updates": False, "artifacts-dir": str(artifacts), "aggregator": "toril-records"})
+    settings = config.get("settings") or {}
+    config["settings"] = {
+        **settings,
+        "env": {**(settings.get("env") or {}), **variables(plan, share)},  # what `${NAME}` in the suite can be
+        "check-updates": False,
+        "artifacts-dir": str(artifacts),
+        "aggregator": "toril-records",
+    }
     modules = config.setdefault("modules", {})
     for alias, module in ENGINES.items():
         own = {**engine_settings.get(alias, {}), **_mapping(modules.get(alias))}
@@ -123,19 +129,23 @@ def set_environment(environment: MutableMapping[str, str], plan: Plan, share: Sh
     home.mkdir(parents=True, exist_ok=True)
     environment["HOME"] = str(home)
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
-    variables = {
-        "WORKER_INDEX": share.index,
-        "WORKER_COUNT": len(plan.shares),
-        "LOCATION": share.location,
-        "RUN_ID": plan.run_id,
-    }
-    for name, value in variables.items():
-        environment[f"TORIL_{name}"] = str(value)
-    environment["TAURUS_INDEX_ALL"] = str(share.index)
+    environment.update(variables(plan, share))
+
+
+def variables(plan: Plan, share: Share) -> dict[str, str]:
+    """Who this worker is, under toril's names and under those of Taurus' cloud."""
+    index, count = str(share.index), str(len(plan.shares))
     mates = [other.index for other in plan.shares if other.location == share.location]
-    environment["TAURUS_INDEX_LOCATION"] = str(mates.index(share.index))
-    environment["TAURUS_SESSIONS_INDEX"] = str(share.index)
-    environment["TAURUS_SESSIONS_TOTAL"] = str(len(plan.shares))
+    return {
+        "TORIL_WORKER_INDEX": index,
+        "TORIL_WORKER_COUNT": count,
+        "TORIL_LOCATION": share.location,
+        "TORIL_RUN_ID": plan.run_id,
+        "TAURUS_INDEX_ALL": index,
+        "TAURUS_INDEX_LOCATION": str(mates.index(share.index)),
+        "TAURUS_SESSIONS_INDEX": index,
+        "TAURUS_SESSIONS_TOTAL": count,
+    }
 
 
 def write_configuration(config: dict[str, Any], path: Path) -> None:
