@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,9 @@ from toril.store import Store
 from toril.suite import Suite, read_suite
 from toril.summary import Completeness, summarise
 from toril.verdict import judge
+
+
+STEPS_PER_GLANCE = 5  # figures twice a second are as many as an eye can use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +81,13 @@ def run(
     coordinator = Coordinator(store, plan, attempts, clock)
     with closing(launcher):
         launcher.launch(plan, attempts)
-        while not coordinator.ended:
+        for step in count():
+            if coordinator.ended:
+                break
             for action in coordinator.step(launcher.ended(), _asked(interrupts, clock)):
                 (launcher.kill if isinstance(action, Kill) else launcher.terminate)(action.worker)
-            view.show(coordinator.figures())
+            if step % STEPS_PER_GLANCE == 0:
+                view.show(coordinator.figures())
             clock.sleep(STEP_S)
     state = coordinator.finish()
     if state.abort_reason and not interrupts:
