@@ -27,7 +27,6 @@ from toril.suite import Suite, read_suite
 from toril.summary import Completeness, summarise
 from toril.verdict import judge
 
-
 STEPS_PER_GLANCE = 5  # figures twice a second are as many as an eye can use
 
 
