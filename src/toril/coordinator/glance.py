@@ -17,14 +17,15 @@ def glance(fold: Fold, state: RunState, now: float, notes: tuple[str, ...] = ())
     newest = max(
         (second for worker in fold.attempts if (second := timeline.last_second_of(worker)) is not None), default=None
     )
-    last = None if newest is None else max(0, newest - 1)
+    told = fold.complete_to()  # a worker that lags would look like users that left
+    last = told if told is not None and told >= 0 else None if newest is None else max(0, newest - 1)
     return LiveFigures(
         run_id=plan.run_id,
         phase=_phase(state),
         elapsed_s=max(0.0, now - started_at),
         planned_s=plan.duration_s,
         planned_users=sum(execution.concurrency or 1 for execution in plan.executions),
-        lag_s=0.0 if newest is None else max(0.0, now - started_at - (newest + 1)),
+        lag_s=0.0 if last is None else max(0.0, now - started_at - (last + 1)),
         workers_ready=len(state.ready),
         workers_planned=len(plan.shares),
         locations=tuple(_location(timeline, state, plan_location, fold, last) for plan_location in plan.locations),

@@ -9,7 +9,7 @@ from toril.records import Exit, Plan, Ready, Start, Stop, run_key, worker_key
 from toril.store import Store
 from toril.timeline import Timeline
 
-MAX_FILES_PER_POLL = 200  # so that one worker's backlog cannot starve the others or the signals
+MAX_FILES_PER_POLL = 4  # a backlog is folded nearly in the order of time, and cannot starve the signals
 
 
 def interval_name(number: int) -> str:

@@ -39,7 +39,15 @@ ROW = np.dtype(  # as in locust_wrapper.py
 USERS = 0xFFFFFFFF
 ROWS_PER_BATCH = 50_000
 SUBJECTS = ("body", "http-code", "headers")
-UNSUPPORTED = ("extract-regexp", "extract-jsonpath", "extract-css-jquery", "extract-xpath", "assert-jsonpath")
+UNSUPPORTED = (
+    "extract-regexp",
+    "extract-jsonpath",
+    "extract-css-jquery",
+    "extract-xpath",
+    "assert-jsonpath",
+    "timeout",  # of one request; the scenario's is known
+)
+UNSUPPORTED_IN_SCENARIO = ("data-sources", "variables")
 
 
 def settings(worker_index: int) -> dict[str, Any]:
@@ -211,6 +219,9 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         )
 
     def _generate(self, scenario: Any) -> str:
+        for key in UNSUPPORTED_IN_SCENARIO:
+            if scenario.get(key):
+                raise TaurusConfigError(f"Locust's generated script has no `{key}`; use a locustfile or JMeter")
         headers = {str(name): str(value) for name, value in scenario.get_headers().items()}
         if not scenario.get("keepalive", True):
             headers["Connection"] = "close"
