@@ -142,6 +142,24 @@ def test_a_script_that_does_not_load_fails_the_worker_before_it_is_ready(tmp_pat
         assert run.store.find(run.key(0, "ready.json")) is None
 
 
+@pytest.mark.parametrize(
+    ("requests", "scenario", "named"),
+    [
+        ([{"url": "/", "extract-regexp": {"id": "(\\d+)"}}], {}, "extract-regexp"),
+        ([{"url": "/", "timeout": "1s"}], {}, "timeout"),
+        (["/${id}"], {"variables": {"id": 7}}, "variables"),
+        (["/${id}"], {"data-sources": ["ids.csv"]}, "data-sources"),
+    ],
+)
+def test_what_a_generated_script_cannot_do_is_refused_and_not_left_out(tmp_path, requests, scenario, named):
+    scenarios = generated("http://127.0.0.1:9", requests, **scenario)
+    plan = plan_of([planned("locust", "shop", concurrency=1, hold_for_s=1.0)], scenarios)
+    with workers(plan, tmp_path, {"ids.csv": "id\n1\n"}) as run:
+        run.launch()
+        assert run.wait() == [4]
+        assert f"no `{named}`" in run.exit().message
+
+
 def test_an_engine_that_dies_under_load_fails_the_worker_and_keeps_its_samples(tmp_path):
     script = """
 import os
