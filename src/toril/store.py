@@ -10,6 +10,7 @@ from typing import Protocol
 
 from toril.errors import OptionError, StoreError
 
+MODIFIED_STEP_S = 0.01  # a kernel's clock for times of files ticks this slowly, or faster
 BAD_IN_KEY = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
@@ -36,6 +37,10 @@ class Store(Protocol):
 
     def delete(self, prefix: str) -> None:
         """Remove every key below `prefix`, which ends with a slash."""
+        ...
+
+    def time(self) -> tuple[float, float]:
+        """What the store's own clock says now, and how much later it may be; in seconds, the first since the epoch."""
         ...
 
 
@@ -98,6 +103,16 @@ class FolderStore:
             return
         except OSError as error:
             raise StoreError(f"{folder} cannot be removed: {error.strerror}") from error
+
+    def time(self) -> tuple[float, float]:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(prefix=".tmp-", dir=self.folder) as file:
+                file.write(b"now")
+                file.flush()
+                return Path(file.name).stat().st_mtime, MODIFIED_STEP_S
+        except OSError as error:
+            raise StoreError(f"{self.folder} cannot be written: {error.strerror}; choose another --store") from error
 
     def _written(self, key: str, data: bytes) -> Path:
         path = self.path(key)

@@ -24,6 +24,7 @@ from toril.worker.disk import Scratch
 from toril.worker.health import Monitor
 from toril.worker.lanes import Lanes
 from toril.worker.machine import State
+from toril.worker.offset import clock_offset
 
 LOOP_S = 0.1
 POLL_S = 0.1  # looking for start.json and stop.json in a folder
@@ -182,12 +183,15 @@ class Worker:
     def _do(self, action: machine.Action) -> None:
         match action:
             case machine.SayReady():
+                offset_s, uncertainty_s = clock_offset(self.store, time.time)
                 ready = Ready(
                     worker=self.worker,
                     attempt=self.attempt,
                     at=time.time(),
                     toril_version=__version__,
                     pid=os.getpid(),
+                    clock_offset_s=round(offset_s, 6),
+                    clock_uncertainty_s=round(uncertainty_s, 6),
                     image_digest=os.environ.get("TORIL_IMAGE_DIGEST"),
                 )
                 self.store.put(self._key("ready.json"), ready.to_json())

@@ -1,0 +1,37 @@
+"""The clock of a worker against that of its store."""
+
+import time
+
+from toril.store import FolderStore
+from toril.worker.offset import clock_offset
+
+
+class Scripted:
+    """A store whose clock is so far from ours, and answers after so long."""
+
+    def __init__(self, ahead_s: float, delays_s: list[float]) -> None:
+        self.ahead_s, self.delays_s, self.clock = ahead_s, delays_s, 1000.0
+
+    def now(self) -> float:
+        return self.clock
+
+    def time(self) -> tuple[float, float]:
+        delay_s = self.delays_s.pop(0)
+        self.clock += delay_s / 2
+        said = self.clock + self.ahead_s
+        self.clock += delay_s / 2
+        return said, 0.0
+
+
+def test_the_quickest_answer_counts_and_bounds_the_truth():
+    store = Scripted(2.5, [0.4, 0.1, 0.9])
+    offset_s, uncertainty_s = clock_offset(store, store.now)  # type: ignore[arg-type]
+    assert abs(offset_s + 2.5) < 1e-9
+    assert abs(uncertainty_s - 0.05) < 1e-9
+
+
+def test_a_store_in_a_folder_of_this_machine_has_this_machines_clock(tmp_path):
+    store = FolderStore(tmp_path / "store")
+    offset_s, uncertainty_s = clock_offset(store, time.time)
+    assert abs(offset_s) <= uncertainty_s + 0.001
+    assert list(store.keys("")) == []
