@@ -4,7 +4,7 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
-from toril.histogram import highest_us, lowest_us
+from toril.histogram import Histogram, highest_us, lowest_us
 from toril.records import Plan
 from toril.stats import quantile_interval
 from toril.summary.completeness import Completeness
@@ -20,8 +20,8 @@ SATURATED_FOR_S = 5  # a generator at 90 % of its CPU or of one core for so many
 
 def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, started_at: float | None) -> dict[str, Any]:
     """The summary of a run: all samples, or the steady ones when the plan leaves the ramp-up out."""
-    seconds = timeline.select().seconds
-    last = seconds[-1] if seconds else timeline.last_second
+    seconds = [*timeline.select().seconds, *timeline.select(kind="transaction").seconds]
+    last = max(seconds, default=timeline.last_second)
     whole_s = 0 if last is None else last + 1
     duration_s = round(completeness.load_s(last), 3)
     loads = steady_load(plan, timeline, completeness.stopped_at_s)
@@ -44,7 +44,7 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
         },
         "load": _load(loads),
         "generators": _generators(timeline),
-        "labels": builder.labels(histogram=True),
+        "labels": builder.everything(),
         "executions": {name: {"labels": builder.labels(execution=name)} for name in _executions(plan, timeline)},
         "locations": {name: {"labels": builder.labels(location=name)} for name in locations},
         "series": _series(plan, timeline, whole_s, locations),
@@ -57,6 +57,7 @@ class _Builder:
     def __init__(self, plan: Plan, timeline: Timeline, duration_s: float) -> None:
         self._plan, self._timeline, self._duration_s = plan, timeline, duration_s
         self._steady = True if plan.ramp_up_exclude else None
+        self._whole = self._part(None, None)
 
     def window(self, execution: str | None = None) -> tuple[float, float]:
         """From and to, in seconds since the start signal: the whole run or its steady time."""
@@ -67,24 +68,38 @@ class _Builder:
         end = min(float(self._duration_s), max(one.steady_to_s for one in chosen))
         return start, max(start, end)
 
-    def labels(
-        self, execution: str | None = None, location: str | None = None, histogram: bool = False
-    ) -> dict[str, Any]:
-        """The figures of all requests and of every label that has samples there, or unfinished requests."""
+    def everything(self) -> dict[str, Any]:
+        """The figures of all requests and of every label, with their histograms."""
+        found = {}
+        for label, (figures, response) in self._whole.items():
+            pairs = zip(response.buckets.tolist(), response.counts.tolist(), strict=True)
+            histogram = [[lowest_us(bucket), highest_us(bucket), count] for bucket, count in pairs]
+            found[label] = {**figures, "histogram": histogram}
+        return found
+
+    def labels(self, execution: str | None = None, location: str | None = None) -> dict[str, Any]:
+        """The figures of one execution or location; where there is no other, they are those of the whole run."""
+        executions = {*(one.name for one in self._plan.executions), *self._timeline.executions()}
+        everywhere = location is None or set(self._timeline.locations()) == {location}
+        whole = everywhere and (execution is None or executions == {execution})
+        part = self._whole if whole else self._part(execution, location)
+        return {label: figures for label, (figures, _) in part.items()}
+
+    def _part(self, execution: str | None, location: str | None) -> dict[str, tuple[dict[str, Any], Histogram]]:
+        """Of all requests and of every label that has samples there, or unfinished requests."""
         start, end = self.window(execution)
         executions = () if execution is None else (execution,)
         found = {}
-        hung = {label for _, _, label in self._timeline.unfinished()}
-        for label in ("", *sorted({*self._timeline.labels(), *hung} - {""})):
+        for label in ("", *sorted({*self._timeline.labels(), *self._timeline.unfinished_labels()} - {""})):
             view = self._timeline.select(label, executions, location, self._steady)
             stats = view.total
             if stats.samples or stats.unfinished or not label:
                 failed = self._timeline.select(label, executions, location, self._steady, ok=False).total
-                found[label] = self._figures(view, stats, failed, end - start, histogram)
+                found[label] = self._figures(view, stats, failed, end - start), stats.response
         return found
 
-    def _figures(self, view: Slice, stats: Stats, failed: Stats, seconds: float, histogram: bool) -> dict[str, Any]:
-        figures: dict[str, Any] = {
+    def _figures(self, view: Slice, stats: Stats, failed: Stats, seconds: float) -> dict[str, Any]:
+        return {
             "kind": self._timeline.kind_of(view.label) if view.label else "request",
             "samples": stats.samples,
             "failures": stats.failures,
@@ -103,17 +118,13 @@ class _Builder:
                 for (message, rc), count in sorted(stats.errors.items(), key=lambda item: (-item[1], item[0]))
             ],
         }
-        if histogram:
-            pairs = zip(stats.response.buckets.tolist(), stats.response.counts.tolist(), strict=True)
-            figures["histogram"] = [[lowest_us(bucket), highest_us(bucket), count] for bucket, count in pairs]
-        return figures
 
     def _resolution(self, view: Slice) -> int:
         """The coarsest resolution among the executions that the label comes from."""
         executions = {
             series.execution
-            for _, series in self._timeline.series()
-            if view.label in ("", series.label) and (not view.executions or series.execution in view.executions)
+            for _, series in self._timeline.series(view.label)
+            if not view.executions or series.execution in view.executions
         }
         known = self._timeline.resolution_us
         return max((known[name] for name in executions or view.executions if name in known), default=1)

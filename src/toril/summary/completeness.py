@@ -1,5 +1,6 @@
 """What came in of what should have, and what is known of the circumstances."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -36,8 +37,8 @@ class Completeness:
         if last_second is None:
             return 0.0
         told = [left.last_sample_s for left in self.exits.values() if left.last_sample_s is not None]
-        exact = max(told, default=0.0)
-        return exact if int(exact) >= last_second else float(last_second + 1)
+        exact = max(told, default=-1.0)
+        return exact if math.floor(exact) >= last_second else float(last_second + 1)
 
     @property
     def unreadable_records(self) -> int:

@@ -40,6 +40,7 @@ class Timeline:
         self._waiting: defaultdict[int, list[Interval]] = defaultdict(list)  # by part of the run
         self._pairs: Counter[int] = Counter()
         self._series: dict[Placed, int] = {}
+        self._of_label: defaultdict[str, dict[Placed, int]] = defaultdict(dict)  # the same, by label
         self._row_of: NDArray[np.int32] = np.full((16, 64), -1, np.int32)  # by series and second
         self._rows = 0
         self._sums: Int64s = np.zeros((64, len(SUMS)), np.int64)
@@ -47,7 +48,9 @@ class Timeline:
         self._buckets = BucketCounts(hot_blocks)
         self._outcomes: list[dict[int, int]] = []  # by row: outcome → count
         self._outcome_of: dict[tuple[str, str], int] = {}  # response code, message
-        self._unfinished: defaultdict[tuple[str, str, str], Counter[int]] = defaultdict(Counter)
+        self._unfinished: defaultdict[str, defaultdict[tuple[str, str], Counter[int]]] = defaultdict(
+            lambda: defaultdict(Counter)
+        )
         self._users = UsersBySecond()
         self._health = HealthBySecond()
         self._last: dict[str, int] = {}  # by worker
@@ -87,12 +90,12 @@ class Timeline:
     def labels(self) -> tuple[str, ...]:
         """Every label that has samples, in alphabetical order."""
         self._merge()
-        return tuple(sorted({series.label for _, series in self._series}))
+        return tuple(sorted(self._of_label))
 
     def kind_of(self, label: str) -> Kind:
         """What the label's samples are; "request" too when there are none."""
         self._merge()
-        kinds = {series.kind for _, series in self._series if series.label == label}
+        kinds = {series.kind for _, series in self._of_label.get(label, ())}
         return "transaction" if kinds == {"transaction"} else "request"
 
     def executions(self) -> tuple[str, ...]:
@@ -123,10 +126,10 @@ class Timeline:
 
     # Slices read what follows.
 
-    def series(self) -> dict[Placed, int]:
-        """Every series and its number, after all that waits is merged."""
+    def series(self, label: str = "") -> dict[Placed, int]:
+        """Every series, or those of a label, and its number, after all that waits is merged."""
         self._merge()
-        return self._series
+        return self._of_label.get(label, {}) if label else self._series
 
     def rows(self, series: Int64s, first: int | None = None, last: int | None = None) -> NDArray[np.int32]:
         """The rows of some series (down) in some seconds (across); −1 where there are no samples."""
@@ -155,9 +158,16 @@ class Timeline:
         names = list(self._outcome_of)
         return Counter({names[outcome]: count for outcome, count in found.items()})
 
-    def unfinished(self) -> dict[tuple[str, str, str], Counter[int]]:
-        """By location, execution and label: by second."""
-        return self._unfinished
+    def unfinished(self, label: str = "") -> list[tuple[tuple[str, str], Counter[int]]]:
+        """Of a label, or of all: location and execution, and the requests by second."""
+        self._merge()
+        labels = [label] if label else list(self._unfinished)
+        return [place for name in labels if name in self._unfinished for place in self._unfinished[name].items()]
+
+    def unfinished_labels(self) -> tuple[str, ...]:
+        """Every label that has unfinished requests, in alphabetical order."""
+        self._merge()
+        return tuple(sorted(self._unfinished))
 
     def users(self) -> tuple[UsersBySecond, dict[str, int]]:
         """Virtual users, and the last second of each worker."""
@@ -194,8 +204,8 @@ class Timeline:
         for execution, us in interval.resolution_us.items():
             self.resolution_us[execution] = max(us, self.resolution_us.get(execution, 0))
         for second, execution, label, count in interval.unfinished.T.tolist():
-            place = (interval.location, interval.executions[execution], interval.labels[label])
-            self._unfinished[place][second] += count
+            place = (interval.location, interval.executions[execution])
+            self._unfinished[interval.labels[label]][place][second] += count
 
     def _merge_users(self, batch: Sequence[Interval]) -> None:
         rows, numbers = [], []
@@ -246,8 +256,13 @@ class Timeline:
 
     def _numbers(self, interval: Interval) -> Int64s:
         """The numbers of the interval's series here."""
-        location, known = interval.location, self._series
-        return np.array([known.setdefault((location, series), len(known)) for series in interval.series], np.int64)
+        return np.array([self._number((interval.location, series)) for series in interval.series], np.int64)
+
+    def _number(self, placed: Placed) -> int:
+        number = self._series.get(placed)
+        if number is None:
+            number = self._series[placed] = self._of_label[placed[1].label][placed] = len(self._series)
+        return number
 
     def _rows_for(self, series: Int64s, seconds: Int64s) -> Int64s:
         """The row of each pair of series and second; new ones are made."""

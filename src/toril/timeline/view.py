@@ -193,7 +193,7 @@ class Slice:
 
     def _look(self) -> None:
         """Find the slice's series, if there are new ones."""
-        series = self._timeline.series()
+        series = self._timeline.series(self.label)
         if len(series) == self._known:
             return
         kind = self.kind or (self._timeline.kind_of(self.label) if self.label else "request")
@@ -201,7 +201,6 @@ class Slice:
             (number, one.ok)
             for (location, one), number in series.items()
             if one.kind == kind
-            and (not self.label or one.label == self.label)
             and (not self.executions or one.execution in self.executions)
             and self.location in (None, location)
             and self.steady in (None, one.steady)
@@ -220,10 +219,8 @@ class Slice:
         low, high = -math.inf if first is None else first, math.inf if last is None else last
         return sum(
             count
-            for (location, execution, label), seconds in self._timeline.unfinished().items()
-            if self.label in ("", label)
-            and self.location in (None, location)
-            and (not self.executions or execution in self.executions)
+            for (location, execution), seconds in self._timeline.unfinished(self.label)
+            if self.location in (None, location) and (not self.executions or execution in self.executions)
             for second, count in seconds.items()
             if low <= second <= high
         )
