@@ -125,7 +125,7 @@ def _mapping(settings: Any) -> dict[str, Any]:
 def set_environment(environment: MutableMapping[str, str], plan: Plan, share: Share, home: Path) -> None:
     """A writable home, the programs that are installed beside bzt, and the variables that scripts can read."""
     own_home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - a text is what is wanted
-    environment.setdefault("XDG_CACHE_HOME", str(Path(own_home) / ".cache"))
+    environment["XDG_CACHE_HOME"] = environment.get("XDG_CACHE_HOME") or str(Path(own_home) / ".cache")
     home.mkdir(parents=True, exist_ok=True)
     environment["HOME"] = str(home)
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
