@@ -20,7 +20,8 @@ class Record(BaseModel):
 
     def to_json(self) -> bytes:
         data = self.model_dump(mode="json", by_alias=True)
-        return (json.dumps({"schema": self.SCHEMA, **data}, ensure_ascii=False, indent=1) + "\n").encode()
+        text = json.dumps({"schema": self.SCHEMA, **data}, ensure_ascii=False, indent=1) + "\n"
+        return text.encode("utf-8", "backslashreplace")  # half a character from an engine becomes `\udxxx`
 
     @classmethod
     def from_json(cls, data: bytes, where: str) -> Self:

@@ -119,8 +119,8 @@ def _judged(store: Store, fold: Fold, completeness: Completeness) -> Bundle:
     verdict = judge(plan, fold.timeline, completeness, summary).to_dict()
     bundle = Bundle(plan=plan, summary=summary, verdict=verdict)
     for name, content in (("summary.json", summary), ("verdict.json", verdict)):
-        data = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False).encode() + b"\n"
-        store.put(run_key(plan.run_id, name), data)
+        text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+        store.put(run_key(plan.run_id, name), text.encode("utf-8", "backslashreplace"))
     store.put(run_key(plan.run_id, "report.html"), render("html", bundle))
     return bundle
 

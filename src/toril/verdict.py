@@ -20,6 +20,7 @@ Reasons have a code that stays the same, and a message for people. Those of the 
 | `breach-may-not-stand` | inconclusive | a criterion came true, but what is missing could have prevented it        |
 | `lost-worker`          | inconclusive | a worker did not report to the end                                        |
 | `damaged-file`         | inconclusive | an interval file is missing or cannot be read                             |
+| `missing-samples`      | inconclusive | workers recorded more requests than their files hold                      |
 | `unreadable-records`   | inconclusive | an engine wrote records that could not be read                            |
 | `stopped`              | inconclusive | ended early by a person, a signal, the time limit or lost workers         |
 | `ended-early`          | inconclusive | an engine ended before its planned time                                   |
@@ -45,7 +46,6 @@ from toril.criteria import Absence, CriterionResult, Gap, evaluate
 from toril.grammar import parse_criterion
 from toril.records import Plan
 from toril.summary import Completeness, SteadyLoad, steady_load
-from toril.summary.load import EDGE_S
 from toril.timeline import Timeline
 
 SCHEMA = "toril.verdict/1"
@@ -191,7 +191,7 @@ def _absence(plan: Plan, timeline: Timeline, completeness: Completeness) -> Abse
     gaps = [Gap(worker, timeline.last_second_of(worker) or 0, last) for worker, _ in _lost(completeness)]
     workers = [share.worker for share in plan.shares]
     never_read = _samples_never_read(timeline, completeness)
-    if never_read is None:
+    if never_read is None or timeline.select(kind="transaction").total.samples:  # these nobody counts apart
         for file in completeness.damaged:  # which seconds it was about, nobody can tell
             named = WORKER_OF_FILE.search(file)
             gaps += [Gap(worker, 0, last) for worker in ([named[1]] if named else workers)]
@@ -205,6 +205,9 @@ def _missing(timeline: Timeline, completeness: Completeness) -> Iterator[Reason]
         yield Reason("lost-worker", f"worker {worker} was lost: {reason}")
     for file in completeness.damaged:
         yield Reason("damaged-file", file)
+    never_read = _samples_never_read(timeline, completeness)
+    if never_read and not completeness.damaged:
+        yield Reason("missing-samples", f"{never_read:,} requests that workers recorded are in none of their files")
     unreadable = _unreadable(timeline, completeness)
     if unreadable:
         yield Reason("unreadable-records", f"{unreadable:,} records of the engines could not be read")
@@ -217,11 +220,11 @@ def _lost(completeness: Completeness) -> list[tuple[str, str]]:
 
 
 def _samples_never_read(timeline: Timeline, completeness: Completeness) -> int | None:
-    """How many samples are in files that could not be read; None unless every worker says how many it wrote."""
+    """How many requests are in files that could not be read; None unless every worker says how many it wrote."""
     if not set(completeness.exits) >= set(completeness.planned):
         return None
     written = sum(left.samples for left in completeness.exits.values())
-    read = timeline.select().total.samples + timeline.select(kind="transaction").total.samples
+    read = timeline.select().total.samples
     return written - read if written >= read else None
 
 
@@ -230,9 +233,11 @@ def _unreadable(timeline: Timeline, completeness: Completeness) -> int:
 
 
 def _without_success(timeline: Timeline) -> Iterator[Reason]:
-    total = timeline.select().total
+    total, what = timeline.select().total, "requests"
+    if not total.samples:  # a script may report its transactions only
+        total, what = timeline.select(kind="transaction").total, "transactions"
     if total.samples == total.failures:
-        every = f"all {total.samples:,} requests failed" if total.samples else "not one request was measured"
+        every = f"all {total.samples:,} {what} failed" if total.samples else "not one request was measured"
         errors = total.errors.most_common(1)
         yield Reason("no-success", every + (f"; most often: {' '.join(errors[0][0]).strip()}" if errors else ""))
 
@@ -269,7 +274,7 @@ def _ended_early(plan: Plan, completeness: Completeness, results: list[Criterion
 def _unreached(plan: Plan, timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
     bounded_by_iterations = {execution.name for execution in plan.executions if execution.iterations is not None}
     for load in steady_load(plan, timeline, completeness.stopped_at_s):
-        if load.to_s - load.from_s + 2 * EDGE_S >= STEADY_ENOUGH_S and load.execution not in bounded_by_iterations:
+        if load.steady_s >= STEADY_ENOUGH_S and load.execution not in bounded_by_iterations:
             yield from _below_plan(load)
 
 

@@ -99,7 +99,7 @@ class Coordinator:
         return None if data is None else Stop.from_json(data, key)
 
     def _breached(self) -> Stop | None:
-        complete_to = self.fold.complete_to()
+        complete_to = self.fold.complete_to(self.state.ended)
         if self.state.phase != "running" or complete_to is None:
             return None
         for breach in self._live.advance(self.fold.timeline, complete_to):

@@ -17,7 +17,7 @@ def glance(fold: Fold, state: RunState, now: float, notes: tuple[str, ...] = ())
     newest = max(
         (second for worker in fold.attempts if (second := timeline.last_second_of(worker)) is not None), default=None
     )
-    told = fold.complete_to()  # a worker that lags would look like users that left
+    told = fold.complete_to(state.ended)  # a worker that lags would look like users that left
     last = told if told is not None and told >= 0 else None if newest is None else max(0, newest - 1)
     return LiveFigures(
         run_id=plan.run_id,

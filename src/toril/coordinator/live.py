@@ -1,6 +1,6 @@
 """Folds interval files into one timeline as they come, so that the verdict is ready when the last file is."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from toril.errors import StoreError
@@ -102,11 +102,14 @@ class Fold:
                     files.next_number = number
                     self._fold(files, data)
 
-    def complete_to(self) -> int | None:
-        """The last second that every worker still running has told all about; None before the first."""
+    def complete_to(self, ended: Container[str] = ()) -> int | None:
+        """The last second that every worker still running has told all about; None before the first.
+
+        Those that `ended` without an exit.json will tell nothing more.
+        """
         lasts = []
         for worker, files in self._files.items():
-            if files.exit is None:
+            if files.exit is None and worker not in ended:
                 last = self.timeline.last_second_of(worker)
                 if last is None:
                     return None
@@ -120,6 +123,8 @@ class Fold:
             interval = decode(data, key)
             if interval.worker != files.worker:
                 raise StoreError(f"{key} is of worker {interval.worker}")
+            if interval_name(interval.number) != key.rsplit("/", 1)[1]:
+                raise StoreError(f"{key} is a copy of {interval_name(interval.number)}")
             self.timeline.add(interval)
         except StoreError as error:
             self.damaged.append(str(error))

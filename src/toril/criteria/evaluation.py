@@ -101,7 +101,7 @@ def _on_the_whole(
         worst=value,
         message=in_words(criterion, value, None, blank.executions),
     )
-    if criterion.subject == "p" and criterion.percentile is not None:
+    if criterion.subject == "p" and criterion.percentile not in (None, 0.0, 100.0):  # p0 and p100 estimate nothing
         result = replace(result, interval=quantile_interval(total.response, criterion.percentile))
         if _too_few(result):
             few = f"{total.samples:,} samples are too few to know {subject_of(criterion)}"

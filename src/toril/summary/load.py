@@ -1,7 +1,7 @@
 """The load that was planned, second by second, and the load that was reached in steady time."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toril.records import Plan, PlannedExecution
 from toril.timeline import Timeline
@@ -18,6 +18,7 @@ class SteadyLoad:
     requested_rps: float | None
     from_s: int
     to_s: int  # exclusive; from_s when there was no such second
+    steady_s: float = 0.0  # all of the steady time, its edges too; 0 without a planned end
     achieved_users: float | None = None
     achieved_rps: float | None = None
 
@@ -39,26 +40,24 @@ def steady_load(plan: Plan, timeline: Timeline, stopped_at_s: float | None = Non
 
 def _steady(execution: PlannedExecution, timeline: Timeline, stopped_at_s: float | None) -> SteadyLoad:
     first = math.ceil(execution.steady_from_s) + EDGE_S
-    end = first
+    end, steady_s = first, 0.0
     if math.isfinite(execution.steady_to_s):
-        end = math.floor(min(execution.steady_to_s, math.inf if stopped_at_s is None else stopped_at_s)) - EDGE_S
+        steady_to_s = min(execution.steady_to_s, math.inf if stopped_at_s is None else stopped_at_s)
+        end, steady_s = math.floor(steady_to_s) - EDGE_S, steady_to_s - execution.steady_from_s
     load = SteadyLoad(
         execution=execution.name,
         requested_users=execution.concurrency,
         requested_rps=execution.throughput_rps,
         from_s=first,
         to_s=max(first, end),
+        steady_s=max(0.0, steady_s),
     )
     seconds = load.to_s - load.from_s
     if seconds == 0:
         return load
     view = timeline.select(executions=(execution.name,))
-    return SteadyLoad(
-        execution=load.execution,
-        requested_users=load.requested_users,
-        requested_rps=load.requested_rps,
-        from_s=load.from_s,
-        to_s=load.to_s,
+    return replace(
+        load,
         achieved_users=sum(view.virtual_users_curve(end)[first:]) / seconds,
         achieved_rps=view.window(first, end - 1).samples / seconds,
     )

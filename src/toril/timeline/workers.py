@@ -117,7 +117,7 @@ class HealthBySecond:
         for worker, row in sorted(self._row_of.items()):
             cpu, busiest = self._cpu[row], self._busiest[row]
             known = cpu[~np.isnan(cpu)].astype(np.float64)
-            longest, first = _longest(np.fmax(cpu, busiest) >= np.float32(above))
+            longest, first = _longest(_with_gaps_filled(np.fmax(cpu, busiest)) >= np.float32(above))
             found[worker] = WorkerHealth(
                 cpu_max=_rounded(known.max()),
                 cpu_mean=_rounded(known.mean()),
@@ -146,6 +146,17 @@ def _latest(reports: Int64s) -> Int64s:
     known = reports[:, ::-1] >= 0
     position = reports.shape[1] - 1 - known.argmax(axis=1)
     return np.where(known.any(axis=1), reports[np.arange(len(reports)), position], NEVER)
+
+
+def _with_gaps_filled(readings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A reading is about all the time since the one before it: a worker that is too busy skips seconds."""
+    known = np.flatnonzero(~np.isnan(readings))
+    if not known.size:
+        return readings
+    filled = readings.copy()
+    between = np.arange(known[0], known[-1] + 1)
+    filled[between] = readings[known[np.searchsorted(known, between)]]
+    return filled
 
 
 def _longest(high: NDArray[np.bool_]) -> tuple[int, int | None]:
