@@ -58,10 +58,15 @@ def suite_file(folder: Path, url: str, **changes: Any) -> Path:
     return path
 
 
-def run(store: Path, *arguments: str | Path) -> Finished:
-    """`toril run …` to its end."""
+def run(store: Path, *arguments: str | Path, folder: Path | None = None) -> Finished:
+    """`toril run …` to its end, from another current folder if one is named."""
     done = subprocess.run(
-        toril("run", *arguments, "--store", store), capture_output=True, text=True, timeout=LIMIT_S, check=False
+        toril("run", *arguments, "--store", store),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+        cwd=folder,
     )
     return Finished(done.returncode, done.stdout, done.stderr, store)
 

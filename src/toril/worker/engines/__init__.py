@@ -14,8 +14,8 @@ below and is named in `ENGINES`, so that bzt loads it in place of its own class.
     waits until then. An engine with `parks = False` is only prepared until the start; `startup()` follows the gate.
     bzt's `delay` has been taken out of `execution`: the gate has it.
 5.  `check()`, several times a second: True when the process has ended. `batches(final=False)` after it.
-6.  The load's planned end is the engine's business: no request starts after ramp-up + hold-for, those in flight may
-    finish within `station.graceful_stop_s`, then the process ends by itself.
+6.  The load's planned end is the engine's business: no request starts later than `station.length_s` after the gate,
+    those in flight may finish within `station.graceful_stop_s`, then the process ends by itself.
 7.  `end(within_s)` when the load has to end early: no new requests, those in flight may finish within `within_s`;
     must not block; may be called once more with less time. The worker kills the process group when that time (and a
     little more) is over.
@@ -67,13 +67,20 @@ class Station:
 
     @property
     def phase_shift_s(self) -> float:
-        """This worker's place in one arrival period, so that workers do not beat in step."""
-        users = self.share.concurrency or 0
+        """This worker's place in one arrival period, so that workers do not beat in step (stairs all rise at once)."""
+        users, planned_s = self.share.concurrency or 0, self.planned.ramp_up_s + self.planned.hold_for_s
+        period_s = 0.0
         if self.share.throughput_rps:
-            return self.share.phase / self.share.throughput_rps
-        if users and self.planned.ramp_up_s:
-            return self.share.phase * self.planned.ramp_up_s / users
-        return 0.0
+            period_s = 1 / self.share.throughput_rps
+        elif users and self.planned.ramp_up_s and not self.planned.steps:
+            period_s = self.planned.ramp_up_s / users
+        return self.share.phase * min(period_s, planned_s or period_s)
+
+    @property
+    def length_s(self) -> float:
+        """How long this worker's load lasts, so that all end when the plan says; 0 when only iterations bound it."""
+        planned_s = self.planned.ramp_up_s + self.planned.hold_for_s
+        return planned_s - self.phase_shift_s if planned_s else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

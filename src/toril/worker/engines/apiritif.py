@@ -127,6 +127,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
             "ramp_up_s": load.ramp_up or 0,
             "hold_for_s": load.hold or 0,
             "steps": load.steps or 0,
+            "length_s": self.station.length_s,
             "graceful_stop_s": self.station.graceful_stop_s,
         }
         path = self.station.folder / "apiritif.json"

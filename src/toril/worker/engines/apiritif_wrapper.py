@@ -1,7 +1,7 @@
 """Apiritif's own process: parks it, times each request itself, writes a row for each, and ends it request by request.
 
 Started by path (`python -P apiritif_wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder, test,
-generated, concurrency, iterations, ramp_up_s, hold_for_s, steps, graceful_stop_s. In the folder it
+generated, concurrency, iterations, ramp_up_s, hold_for_s, steps, length_s, graceful_stop_s. In the folder it
 writes `rows.csv`; duplicated for its reader in `apiritif.py`: the columns and the marks.
 
 What is a sample: a request made through Apiritif, redirects included, from its sending to the end of its body. An
@@ -212,7 +212,7 @@ class Load:
     """When requests may be sent: until the end of the load."""
 
     def __init__(self, told) -> None:
-        self.length_s = told["ramp_up_s"] + told["hold_for_s"]
+        self.length_s = told["length_s"]
         self.ends_at = float("inf")
         self.kill_at = float("inf")
         self.ending = False

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from toril.errors import InfrastructureError
 from toril.worker.engines import Batch, Station, tail_of
 from toril.worker.engines.csv_tail import CsvTail
-from toril.worker.engines.jmeter_plan import GATE_PROPERTY, gate_script, rewrite
+from toril.worker.engines.jmeter_gate import GATE_PROPERTY, gate_script
+from toril.worker.engines.jmeter_plan import rewrite, speaks_groovy
 
 VERSION = "5.6.3"
 COLUMNS = (
@@ -128,10 +129,11 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         self.get_scenario()["force-parent-sample"] = False
         super().prepare()
         load = self.get_raw_load()
-        length_s = self.get_specific_load().duration
+        length_s = self.station.length_s if self.get_specific_load().duration else 0.0
         plain_groups = bool(load.iterations or load.concurrency or length_s) and not load.steps
         self._abrupt = rewrite(Path(self.modified_jmx), plain_groups=plain_groups)
-        self._write_properties(length_s if plain_groups and load.throughput else 0.0)
+        ends_itself = not load.throughput and not self.station.phase_shift_s  # by its thread groups' own length
+        self._write_properties(length_s if plain_groups and not ends_itself else 0.0)
         for folder in (".java/.userPrefs", ".systemPrefs"):  # made here, so that Java need not tell that it made them
             (self.station.folder / folder).mkdir(parents=True, exist_ok=True)
         preferences = " ".join(f"-Djava.util.prefs.{root}={self.station.folder}" for root in ("userRoot", "systemRoot"))
@@ -159,7 +161,12 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         inherited = self.properties.get(GATE_PROPERTY, None)
         script.write_text(
             gate_script(
-                parked=station.parked, gate=station.gate, end=self._end_file, inherited=inherited, length_s=length_s
+                parked=station.parked,
+                gate=station.gate,
+                end=self._end_file,
+                inherited=inherited,
+                length_s=length_s,
+                groovy=speaks_groovy(Path(self.modified_jmx)),
             )
         )
         with Path(self.properties_file).open("a") as file:

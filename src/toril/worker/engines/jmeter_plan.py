@@ -4,8 +4,8 @@
 - bzt's ConcurrencyThreadGroup gives way to JMeter's own ThreadGroup where both mean the same: the former cuts off the
   requests in flight when a test ends, the latter lets them finish.
 - The plan waits at the gate. A timer in a thread group without threads delays nothing, but JMeter tells every element
-  that the test starts, one after the other, before it starts any thread; the timer's BeanShell script (`GATE_SCRIPT`)
-  takes its time over that. Unlike a sampler in a setUp group it needs no thread and is in nobody's scope, and the
+  that the test starts, one after the other, before it starts any thread; the timer's script (`jmeter_gate.py`) takes
+  its time over that. Unlike a sampler in a setUp group it needs no thread and is in nobody's scope, and the
   suite's own setUp groups wait as well.
 """
 
@@ -17,175 +17,14 @@ from lxml import etree
 
 Tree = Any  # lxml's; what XPath finds in one has no better type
 
-GATE_PROPERTY = "beanshell.timer.init"  # the file that JMeter reads into every BeanShell timer
 CONCURRENCY_GROUP = "com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroup"
-PLAIN_ON_ERROR = {
-    None,
-    "",
-    "continue",
-    "startnextloop",
-}  # a plain group never restarts a user who was stopped by an error
-
-GATE_SCRIPT = """
-import java.io.*;
-import java.net.*;
-import org.apache.jmeter.engine.StandardJMeterEngine;
-import org.apache.jmeter.protocol.http.sampler.HTTPSamplerProxy;
-import org.apache.jmeter.threads.*;
-import org.apache.jorphan.collections.SearchByClass;
-{inherited}
-setAccessibility(true);
-parked = new File("{parked}");
-gate = new File("{gate}");
-end = new File("{end}");
-
-// Load and compile what a first request needs, with a few to a server of our own that lives as long as they do.
-// In threads of their own: threads of users inherit the HTTP clients of the thread that starts them.
-inThread(what) {{
-    Thread thread = new Thread((Runnable) what);
-    thread.setDaemon(true);
-    thread.start();
-    return thread;
-}}
-
-serve(server) {{
-    run() {{
-        answer = "HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nok".getBytes();
-        try {{
-            for (int i = 0; i < {warm_requests}; i++) {{
-                Socket socket = server.accept();
-                socket.getInputStream().read(new byte[4096]);
-                socket.getOutputStream().write(answer);
-                socket.close();
-            }}
-        }} catch (Exception e) {{}}
-    }}
-    return this;
-}}
-
-request(port) {{
-    run() {{
-        try {{
-            JMeterContextService.getContext().setVariables(new JMeterVariables());
-            for (int i = 0; i < {warm_requests}; i++) {{
-                HTTPSamplerProxy sampler = new HTTPSamplerProxy();
-                sampler.setName("warm-up");
-                sampler.setProtocol("http");
-                sampler.setDomain("127.0.0.1");
-                sampler.setPort(port);
-                sampler.setPath("/");
-                sampler.setMethod("GET");
-                sampler.setFollowRedirects(true);
-                sampler.setConnectTimeout("1000");
-                sampler.setResponseTimeout("1000");
-                sampler.sample();
-                sampler.threadFinished();
-            }}
-        }} catch (Throwable problem) {{
-            log.warn("Not warmed up", problem);
-        }}
-    }}
-    return this;
-}}
-
-warmUp() {{
-    server = new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1"));
-    inThread(serve(server));
-    inThread(request(server.getLocalPort())).join(3000);
-    server.close();
-}}
-
-// A throughput timer lets all who wait for it go when its schedule is over; by then they must have been told to stop.
-endAt(millis) {{
-    run() {{
-        long left = millis - System.currentTimeMillis();
-        if (left > 0) Thread.sleep(left);
-        StandardJMeterEngine.stopEngine();
-    }}
-    return this;
-}}
-
-// A throughput timer would make up at once for the part of the first whole second that is over.
-startSmoothly(millis) {{
-    try {{
-        timers = new SearchByClass(Class.forName("kg.apc.jmeter.timers.VariableThroughputTimer"));
-        StandardJMeterEngine.engine.test.traverse(timers);
-        for (timer : timers.getSearchResults()) {{
-            timer.cntDelayed = 1; // it would warn that nobody waits
-            timer.checkNextSecond((double) (millis - millis % 1000));
-            timer.cntDelayed = 0;
-            timer.cntSent = Math.round(timer.rps * (millis % 1000) / 1000.0);
-        }}
-    }} catch (Throwable problem) {{
-        log.warn("The throughput may start with a burst", problem);
-    }}
-}}
-
-// The Shutdown command has the plug-in's thread groups cut off their requests; this lets them finish.
-endGently(engine) {{
-    run() {{
-        while (!end.exists()) Thread.sleep(50);
-        try {{
-            engine.running = false;
-            for (int i = 0; i < 5; i++) {{
-                for (group : engine.groups) {{
-                    if (group.getClass().getName().startsWith("com.blazemeter.jmeter.threads.")) {{
-                        group.threadStarter.startTime = 0.0; // long over
-                        for (thread : new ArrayList(group.threads)) thread.stop();
-                    }} else {{
-                        group.stop();
-                    }}
-                }}
-                Thread.sleep(50);
-            }}
-        }} catch (Throwable problem) {{
-            log.warn("Not ended gently", problem);
-            StandardJMeterEngine.stopEngine();
-        }}
-    }}
-    return this;
-}}
-
-testStarted() {{
-    if (gate.exists()) return;
-    if (!parked.exists()) {{
-        try {{
-            warmUp();
-        }} catch (Throwable problem) {{
-            log.warn("Not warmed up", problem);
-        }}
-        parked.createNewFile();
-    }}
-    String line = null;
-    while (line == null) {{
-        if (gate.exists()) {{
-            BufferedReader reader = new BufferedReader(new FileReader(gate));
-            line = reader.readLine();
-            reader.close();
-        }}
-        if (line == null) Thread.sleep(10);
-    }}
-    long start = (long) (Double.parseDouble(line.trim()) * 1000);
-    long left = start - System.currentTimeMillis();
-    if (left > 0) Thread.sleep(left);
-    startSmoothly(System.currentTimeMillis());
-    inThread(endGently(StandardJMeterEngine.engine));
-    long length = {length_ms};
-    if (length > 0) inThread(endAt(start + length));
-}}
-"""
+PLAIN_ON_ERROR = {None, "", "continue", "startnextloop"}  # a plain group never restarts who was stopped by an error
 
 
-def gate_script(*, parked: Path, gate: Path, end: Path, inherited: str | None, length_s: float) -> str:
-    """The BeanShell script of the gate; `inherited` is the suite's own file under the same property.
-
-    With a `length_s` it also tells the threads to stop that long after the gate has opened.
-    """
-    source = f'try {{ source("{inherited}"); }} catch (Throwable problem) {{ log.error("{inherited}", problem); }}'
-    source = source if inherited else ""
-    return GATE_SCRIPT.format(
-        parked=parked, gate=gate, end=end, inherited=source, warm_requests=20, length_ms=int(length_s * 1000)
-    )
+def speaks_groovy(path: Path) -> bool:
+    """Whether the plan at `path`, or one that it includes, has a script or a function in Groovy."""
+    plans = [path, *_included(etree.parse(path), path.parent)]
+    return any("groovy" in one.read_text(errors="replace").lower() for one in plans)
 
 
 def rewrite(path: Path, *, plain_groups: bool) -> bool:

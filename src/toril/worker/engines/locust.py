@@ -103,7 +103,7 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         bounded = bool(load.duration) or bool(self.execution.get("iterations", 0)) or bool(self._generated)
         own = {
             "folder": str(self.station.folder),
-            "duration_s": dehumanize_time(load.duration) if load.duration else 0,
+            "duration_s": self.station.length_s if load.duration else 0,
             "iterations": load.iterations if bounded else 0,  # a script without load keys may have a shape of its own
             "graceful_stop_s": self.station.graceful_stop_s,
             "statistics": self._generated is None,  # a script may ask Locust's own; the generated one does not

@@ -1,0 +1,236 @@
+"""What runs inside JMeter: it parks the test, warms the JVM up, keeps a throughput exact, and ends requests gently.
+
+BeanShell, because JMeter reads it from a file into a timer (`jmeter_plan.py`) without compiling anything first.
+"""
+
+from pathlib import Path
+
+GATE_PROPERTY = "beanshell.timer.init"  # the file that JMeter reads into every BeanShell timer
+
+GATE_SCRIPT = """
+import java.io.*;
+import java.net.*;
+import org.apache.jmeter.engine.StandardJMeterEngine;
+import org.apache.jmeter.protocol.http.sampler.HTTPSamplerProxy;
+import org.apache.jmeter.threads.*;
+import org.apache.jorphan.collections.SearchByClass;
+{inherited}
+setAccessibility(true);
+parked = new File("{parked}");
+gate = new File("{gate}");
+end = new File("{end}");
+
+// Load and compile what a first request needs, with a few to a server of our own that lives as long as they do.
+// In threads of their own: threads of users inherit the HTTP clients of the thread that starts them.
+inThread(what) {{
+    Thread thread = new Thread((Runnable) what);
+    thread.setDaemon(true);
+    thread.start();
+    return thread;
+}}
+
+serve(server) {{
+    run() {{
+        answer = "HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nok".getBytes();
+        try {{
+            for (int i = 0; i < {warm_requests}; i++) {{
+                Socket socket = server.accept();
+                socket.getInputStream().read(new byte[4096]);
+                socket.getOutputStream().write(answer);
+                socket.close();
+            }}
+        }} catch (Exception e) {{}}
+    }}
+    return this;
+}}
+
+request(port) {{
+    run() {{
+        try {{
+            JMeterContextService.getContext().setVariables(new JMeterVariables());
+            for (int i = 0; i < {warm_requests}; i++) {{
+                HTTPSamplerProxy sampler = new HTTPSamplerProxy();
+                sampler.setName("warm-up");
+                sampler.setProtocol("http");
+                sampler.setDomain("127.0.0.1");
+                sampler.setPort(port);
+                sampler.setPath("/");
+                sampler.setMethod("GET");
+                sampler.setFollowRedirects(true);
+                sampler.setConnectTimeout("1000");
+                sampler.setResponseTimeout("1000");
+                sampler.sample();
+                sampler.threadFinished();
+            }}
+        }} catch (Throwable problem) {{
+            log.warn("Not warmed up", problem);
+        }}
+    }}
+    return this;
+}}
+
+warmUp() {{
+    server = new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1"));
+    inThread(serve(server));
+    inThread(request(server.getLocalPort())).join(3000);
+    server.close();
+}}
+
+// Its first script costs a cold JVM seconds.
+warmUpGroovy() {{
+    try {{
+        engine = org.apache.jmeter.util.JSR223TestElement.getInstance().getEngineByName("groovy");
+        engine.eval("def warm = [1, 2].collect {{ it + 1 }}; System.getenv('PATH') + warm.toString()");
+    }} catch (Throwable problem) {{
+        log.warn("Groovy is not warmed up", problem);
+    }}
+}}
+
+// A throughput timer lets all who wait for it go when its schedule is over; by then they must have been told to stop.
+endAt(millis) {{
+    run() {{
+        long left = millis - System.currentTimeMillis();
+        if (left > 0) Thread.sleep(left);
+        StandardJMeterEngine.stopEngine();
+    }}
+    return this;
+}}
+
+// Left alone, a throughput timer forgets at each whole second what it still owed, makes up at once for the part of the
+// first one that is over, knows no fraction of a request per second, and lets those who wait for it oversleep.
+throughputTimers() {{
+    timers = new SearchByClass(Class.forName("kg.apc.jmeter.timers.VariableThroughputTimer"));
+    StandardJMeterEngine.engine.test.traverse(timers);
+    return timers.getSearchResults();
+}}
+
+enterSecond(timer, now) {{
+    timer.cntDelayed++; // it would warn that nobody waits
+    timer.checkNextSecond((double) (now - now % 1000));
+    timer.cntDelayed--;
+}}
+
+keepRate(timer, startedAt) {{
+    double owed = 1 - 1e-6; // the first request is due at once
+    long now = startedAt;
+    long before;
+    allow(double seconds) {{
+        owed = Math.min(owed, Math.max(2, timer.rps / 10)) + timer.rps * seconds;
+        before = (long) (Math.ceil(timer.rps) - Math.floor(owed));
+        timer.cntSent = before;
+    }}
+    run() {{
+        try {{
+            synchronized (timer) {{
+                enterSecond(timer, now);
+                allow((1000 - now % 1000) / 1000.0);
+                timer.notify();
+            }}
+            while (!timer.stopping) {{
+                now = System.currentTimeMillis();
+                long left = 1000 - now % 1000;
+                if (left <= 5) {{
+                    synchronized (timer) {{ // nobody may enter the next second before the count of this one is read
+                        owed -= timer.cntSent - before;
+                        Thread.sleep(left);
+                        enterSecond(timer, now + left);
+                        allow(1.0);
+                        timer.notify();
+                    }}
+                    continue;
+                }}
+                long due = (long) Math.ceil(timer.cntSent * timer.msecPerReq) - now % 1000;
+                if (due <= 0) {{
+                    synchronized (timer) {{
+                        timer.notify();
+                    }}
+                }}
+                Thread.sleep(Math.max(1, Math.min(left - 4, Math.max(10, due))));
+            }}
+        }} catch (Throwable problem) {{
+            log.warn("The throughput may be inexact", problem);
+        }}
+    }}
+    return this;
+}}
+
+// The Shutdown command has the plug-in's thread groups cut off their requests; this lets them finish.
+endGently(engine) {{
+    run() {{
+        while (!end.exists()) Thread.sleep(50);
+        try {{
+            engine.running = false;
+            for (int i = 0; i < 5; i++) {{
+                for (group : engine.groups) {{
+                    if (group.getClass().getName().startsWith("com.blazemeter.jmeter.threads.")) {{
+                        group.threadStarter.startTime = 0.0; // long over
+                        for (thread : new ArrayList(group.threads)) thread.stop();
+                    }} else {{
+                        group.stop();
+                    }}
+                }}
+                Thread.sleep(50);
+            }}
+        }} catch (Throwable problem) {{
+            log.warn("Not ended gently", problem);
+            StandardJMeterEngine.stopEngine();
+        }}
+    }}
+    return this;
+}}
+
+testStarted() {{
+    if (gate.exists()) return;
+    if (!parked.exists()) {{
+        try {{
+            warmUp();
+            if ({groovy}) warmUpGroovy();
+        }} catch (Throwable problem) {{
+            log.warn("Not warmed up", problem);
+        }}
+        parked.createNewFile();
+    }}
+    String line = null;
+    while (line == null) {{
+        if (gate.exists()) {{
+            BufferedReader reader = new BufferedReader(new FileReader(gate));
+            line = reader.readLine();
+            reader.close();
+        }}
+        if (line == null) Thread.sleep(10);
+    }}
+    long start = (long) (Double.parseDouble(line.trim()) * 1000);
+    long left = start - System.currentTimeMillis();
+    if (left > 0) Thread.sleep(left);
+    try {{
+        now = System.currentTimeMillis();
+        for (timer : throughputTimers()) inThread(keepRate(timer, now));
+    }} catch (Throwable problem) {{
+        log.warn("The throughput may be inexact", problem);
+    }}
+    inThread(endGently(StandardJMeterEngine.engine));
+    long length = {length_ms};
+    if (length > 0) inThread(endAt(start + length));
+}}
+"""
+
+
+def gate_script(
+    *, parked: Path, gate: Path, end: Path, inherited: str | None, length_s: float, groovy: bool = False
+) -> str:
+    """The BeanShell script of the gate; `inherited` is the suite's own file under the same property.
+
+    With a `length_s` it also tells the threads to stop that long after the gate has opened; with `groovy` it has
+    Groovy ready by then.
+    """
+    source = f'try {{ source("{inherited}"); }} catch (Throwable problem) {{ log.error("{inherited}", problem); }}'
+    source = source if inherited else ""
+    return GATE_SCRIPT.format(
+        parked=parked,
+        gate=gate,
+        end=end,
+        inherited=source,
+        warm_requests=20,
+        length_ms=int(length_s * 1000),
+        groovy=str(groovy).lower(),
+    )

@@ -1,0 +1,204 @@
+"""Each engine through `toril run`: nothing lost, nothing invented, whatever ends it; scripts and data as they are."""
+
+import json
+import math
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.running import alive, descendants, finish, intervals, run, running, until, worker_pids
+from tests.targets import Target
+from tests.targets import target as serving
+
+pytestmark = pytest.mark.slow
+
+ENGINES = ["jmeter", "locust", "apiritif"]
+CTRL_C_LIMIT_S = 10.0  # promised 6 s; the rest is for a busy test machine
+LABELS = {"home": 'home, "sweet" – é', "moved": "http://shop.test/moved?to=1,2", "slow": "slow", "page": "page"}
+
+LOCUSTFILE = """
+import csv, os
+from locust import HttpUser, constant, task
+
+with open("data/users.csv", newline="") as file:
+    ROWS = [row["user"] for row in csv.DictReader(file)]
+WHO = "/".join(os.environ["TORIL_" + name] for name in ("LOCATION", "WORKER_INDEX", "WORKER_COUNT"))
+
+class Visitor(HttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def sign_in(self):
+        if ROWS:
+            self.client.get(f"/in/{ROWS.pop()}/{WHO}", name="sign in", headers={"X-Token": os.environ["TOKEN"]})
+"""
+
+
+def written(folder: Path, suite: dict[str, Any], files: dict[str, str] | None = None) -> Path:
+    """The suite in its folder, with its files."""
+    for name, text in {"suite.yml": json.dumps(suite), **(files or {})}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def suite(engine: str, requests: list[Any], load: dict[str, Any], *criteria: str) -> dict[str, Any]:
+    return {
+        "execution": [{"executor": engine, "concurrency": 6, "scenario": "shop", **load}],
+        "scenarios": {"shop": {"requests": requests}},
+        "reporting": [{"module": "passfail", "criteria": list(criteria)}],
+    }
+
+
+def visits(engine: str, target: Target) -> list[dict[str, str]]:
+    """Plain, redirected and slow requests, and for JMeter a page with pictures, which it fetches."""
+    paths = {"home": "/home", "moved": "/redirect/2", "slow": "/delay/0.3"}
+    paths |= {"page": "/page/3"} if engine == "jmeter" else {}
+    return [{"url": f"{target.url}{path}", "label": LABELS[name]} for name, path in paths.items()]
+
+
+@pytest.mark.parametrize(
+    ("engine", "workers", "load"),
+    [
+        *((engine, 3, {"hold-for": "2s"}) for engine in ENGINES),  # with slow responses in flight at the end
+        *((engine, 1, {"iterations": 4}) for engine in ENGINES),
+    ],
+)
+def test_samples_are_the_requests_answered(tmp_path: Path, engine: str, workers: int, load: dict[str, Any]) -> None:
+    with serving(delay_s=0.01) as target:
+        requests = visits(engine, target)
+        folder = written(tmp_path / "shop", suite(engine, requests, load, "fail>0%"))
+        done = run(tmp_path / "store", folder, "--workers", str(workers))
+    assert done.code == 0, done.stdout + done.stderr
+    summary = done.json("summary.json")
+    assert summary["labels"][""]["samples"] == target.answered == target.started - target.hops - target.parts
+    assert {label for label in summary["labels"] if label} == {request["label"] for request in requests}
+    assert summary["labels"][LABELS["home"]]["samples"] == target.paths["/home"]
+    assert target.hops == 2 * summary["labels"][LABELS["moved"]]["samples"]
+    assert target.parts == (3 * target.paths["/page/3"])
+    if "iterations" in load:
+        assert target.answered == 6 * 4 * len(requests)
+
+
+@pytest.mark.parametrize(("engine", "name"), [("jmeter", "SIGINT"), ("apiritif", "SIGTERM")])
+def test_an_interrupted_run_accounts_for_every_request(tmp_path: Path, engine: str, name: str) -> None:
+    store = tmp_path / "store"
+    with serving(delay_s=0.05) as target:
+        requests = [f"{target.url}/home", f"{target.url}/delay/1", f"{target.url}/delay/20"]
+        folder = written(tmp_path / "shop", suite(engine, requests, {"hold-for": "60s"}))
+        with running(store, folder, "--workers", "2") as process:
+            until(lambda: target.answered >= 12, "both requests of six users")
+            family = descendants(process.pid)
+            process.send_signal(getattr(signal, name))
+            until(lambda: process.poll() is not None, "the end after a signal", CTRL_C_LIMIT_S)
+            done = finish(process, store)
+        answered = target.answered
+    assert done.code == 130, done.stdout + done.stderr
+    total = done.json("summary.json")["labels"][""]
+    assert total["failures"] == 0  # what the end cut off is no failure
+    assert total["samples"] <= answered <= total["samples"] + total["unfinished"]
+    assert total["unfinished"] >= 6
+    until(lambda: not alive(family), "no process left", 5)
+
+
+@pytest.mark.parametrize("engine", ["jmeter", "apiritif"])
+def test_a_killed_worker_takes_its_engine_along_and_the_rest_is_shown(tmp_path: Path, engine: str) -> None:
+    store = tmp_path / "store"
+    with serving(delay_s=0.05) as target:
+        folder = written(tmp_path / "shop", suite(engine, [f"{target.url}/home"], {"hold-for": "60s"}))
+        with running(store, folder, "--workers", "2") as process:
+            until(lambda: len(intervals(store)) >= 4, "four interval files")
+            family = descendants(process.pid)
+            os.kill(worker_pids(store)["local-2"], signal.SIGKILL)
+            done = finish(process, store)
+    assert done.code == 3, done.stdout + done.stderr
+    assert "lost-worker" in done.reasons()
+    assert done.json("summary.json")["labels"][""]["samples"] > 0
+    until(lambda: not alive(family), "no process left", 5)
+
+
+def test_engines_side_by_side_are_judged_apart_and_their_percentiles_are_the_services(tmp_path: Path) -> None:
+    with serving() as target:
+        kinds = [("locust", "fast", [100, 100, 100, 400]), ("apiritif", "slow", [600])]
+        mixed = {
+            "execution": [
+                {"executor": engine, "concurrency": 4, "hold-for": "4s", "scenario": name, "criteria": ["p50>300ms"]}
+                for engine, name, _ in kinds
+            ],
+            "scenarios": {
+                name: {"requests": [{"url": f"{target.url}/delay/{ms / 1000}?{name}", "label": "it"} for ms in delays]}
+                for _, name, delays in kinds
+            },
+        }
+        done = run(tmp_path / "store", written(tmp_path / "mixed", mixed), "--workers", "2")
+    assert done.code == 1, done.stdout + done.stderr
+    judged = {tuple(one["scope"]["executions"]): one["outcome"] for one in done.json("verdict.json")["criteria"]}
+    assert judged == {("fast",): "passed", ("slow",): "failed"}
+    summary = done.json("summary.json")
+    raw = sorted(
+        float(path.split("?")[0].removeprefix("/delay/")) * 1e6
+        for path, count in target.paths.items()
+        for _ in range(count)
+    )
+    for name, q in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
+        served_us = raw[math.ceil(q * len(raw)) - 1]
+        assert served_us <= summary["labels"][""]["response_us"][name] < served_us + 150_000  # what a busy machine adds
+    assert summary["executions"]["fast"]["labels"]["it"]["samples"] == sum(
+        count for path, count in target.paths.items() if path.endswith("?fast")
+    )
+
+
+def test_an_own_script_knows_its_worker_and_has_its_own_rows_wherever_it_is_started(tmp_path: Path) -> None:
+    names = [f"user {number}, {number % 7}" for number in range(31)]
+    rows = "user\n" + "".join(f'"{name}"\n' for name in names)
+    with serving() as target:
+        own: dict[str, Any] = {
+            "execution": [
+                {
+                    "executor": "locust",
+                    "concurrency": "${USERS}",
+                    "hold-for": "2s",
+                    "scenario": "shop",
+                    "locations": {"eu-west-1": 2, "us-east-1": 1},
+                    "files": ["data/users.csv"],
+                }
+            ],
+            "scenarios": {"shop": {"script": "locustfile.py", "default-address": "${SHOP}"}},
+            "toril": {"workers": 3, "split-data": ["data/users.csv"]},
+        }
+        folder = written(tmp_path / "the shop ü", own, {"locustfile.py": LOCUSTFILE, "data/users.csv": rows})
+        given = ["--env", f"SHOP={target.url}", "--env", "USERS=6", "--env", "TOKEN=a-secret"]
+        done = run(tmp_path / "my runs", folder, *given, folder=Path("/"))
+    assert done.code == 0, done.stdout + done.stderr
+    asked = [path.split("/") for path in target.paths.elements()]
+    assert sorted(parts[2].replace("%20", " ") for parts in asked) == sorted(names)
+    assert {"/".join(parts[3:]) for parts in asked} == {"eu-west-1/0/3", "eu-west-1/1/3", "us-east-1/2/3"}
+    kept = [path for path in done.folder.rglob("*") if path.is_file() and b"a-secret" in path.read_bytes()]
+    assert kept == []
+
+
+def test_a_throughput_is_kept_by_all_workers_together_and_each_row_is_used_once(tmp_path: Path) -> None:
+    rows = [f"{number},x" for number in range(400)]
+    with serving(delay_s=0.02) as target:
+        limited = suite(
+            "jmeter",
+            [{"url": f"{target.url}/row/${{id}}?${{TORIL_WORKER_INDEX}}", "label": "row"}],
+            {"concurrency": 30, "throughput": 40, "hold-for": "6s", "delay": "1s"},
+        )
+        limited["scenarios"]["shop"]["data-sources"] = ["rows.csv"]
+        limited["toril"] = {"split-data": ["rows.csv"]}
+        files = {"rows.csv": "id,name\n" + "\n".join(rows)}
+        done = run(tmp_path / "store", written(tmp_path / "shop", limited, files), "--workers", "3")
+    assert done.code == 0, done.stdout + done.stderr
+    summary = done.json("summary.json")
+    assert summary["labels"][""]["samples"] == target.answered
+    assert abs(summary["load"]["achieved"]["rps"] / 40 - 1) < 0.05
+    assert summary["series"][0]["samples"] == 0
+    used = Counter(path.partition("?")[0] for path in target.paths.elements())
+    assert set(used.values()) == {1}
+    assert {path.partition("?")[2] for path in target.paths} == {"0", "1", "2"}

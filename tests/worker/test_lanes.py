@@ -1,0 +1,149 @@
+"""Executions side by side: who begins when, and what counts as late; without processes."""
+
+import signal
+import subprocess
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from toril.records import ExecutionShare, PlannedExecution
+from toril.worker.engines import Station
+from toril.worker.lanes import Lanes
+
+START = 1000.0
+
+
+class Engine:
+    """An engine that does what it is told; `ended` is set by the test."""
+
+    def __init__(self, station: Station, *, parks: bool) -> None:
+        self.station, self.parks, self.ended, self.startups = station, parks, False, 0
+        self.process: Any = None
+
+    def startup(self) -> None:
+        self.startups += 1
+        self.process = SimpleNamespace(pid=0, poll=lambda: 0 if self.ended else None)
+
+    def check(self) -> bool:
+        return self.ended
+
+    def end(self, within_s: float) -> None:
+        self.ended = True
+
+
+def lanes_of(folder, *executions, slots=None, phase=0.0):
+    """Lanes of (parks, delay_s) executions, parked."""
+    engines = []
+    for position, (parks, delay_s) in enumerate(executions):
+        home = folder / str(position)
+        home.mkdir()
+        load = {"concurrency": 2, "ramp_up_s": 4.0, "hold_for_s": 6.0, "delay_s": delay_s}
+        planned = PlannedExecution(name=f"e{position}", index=position, executor="x", scenario="s", **load)
+        station = Station(
+            planned=planned,
+            share=ExecutionShare(execution=planned.name, concurrency=2, phase=phase, config={}),
+            position=position,
+            worker_index=0,
+            worker_count=1,
+            graceful_stop_s=30.0,
+            folder=home,
+            suite=folder,
+        )
+        engines.append(Engine(station, parks=parks))
+    lanes = Lanes.of(engines, slots)  # type: ignore[arg-type]
+    lanes.park()
+    return lanes
+
+
+def gates(lanes):
+    return [
+        float(lane.engine.station.gate.read_text()) if lane.engine.station.gate.exists() else None for lane in lanes
+    ]
+
+
+def end(lanes, position):
+    lanes[position].engine.ended = True
+    assert [lane.execution for lane, _ in lanes.newly_ended()] == [f"e{position}"]
+
+
+def test_parked_engines_learn_their_moment_at_once_and_others_are_started_at_theirs(tmp_path):
+    lanes = lanes_of(tmp_path, (True, 0.0), (True, 5.0), (False, 2.0))
+    lanes.open(START)
+    assert gates(lanes) == [START, START + 5, None]
+    lanes.start_due(START + 1.9, START)
+    assert lanes[2].engine.startups == 0
+    assert lanes.next_due(START + 1.9, START) == pytest.approx(0.1)
+    lanes.start_due(START + 2.0, START)
+    assert [lane.engine.startups for lane in lanes] == [1, 1, 1]
+    assert gates(lanes)[2] == START + 2
+
+
+def test_an_engine_that_is_started_late_is_late(tmp_path):
+    lanes = lanes_of(tmp_path, (False, 1.0))
+    lanes.open(START)
+    lanes.start_due(START + 3.5, START)
+    lanes[0].first_started_s = START + 3.75
+    assert lanes.lateness_s(START) == {"e0": pytest.approx(2.75)}
+
+
+def test_waiting_for_a_slot_is_excused_but_nothing_after_it(tmp_path):
+    lanes = lanes_of(tmp_path, (True, 0.0), (True, 0.0), slots=1)
+    assert [lane.engine.startups for lane in lanes] == [1, 1]  # parked both, so that the second one begins at once
+    lanes.open(START)
+    assert gates(lanes) == [START, None]
+    for now in (START + 1, START + 9.9):
+        lanes.start_due(now, START)
+    end(lanes, 0)
+    lanes.start_due(START + 10.0, START)
+    assert gates(lanes) == [START, START + 10]
+    assert lanes[1].queued_s(START) == pytest.approx(9.9)
+    lanes[0].first_started_s, lanes[1].first_started_s = START + 0.1, START + 12.4
+    assert lanes.lateness_s(START) == {"e0": pytest.approx(0.1), "e1": pytest.approx(2.5)}
+
+
+def test_slots_go_to_those_that_are_due_first(tmp_path):
+    lanes = lanes_of(tmp_path, (True, 5.0), (False, 1.0), (True, 3.0), slots=2)
+    lanes.open(START)
+    assert gates(lanes) == [None, None, START + 3]
+    lanes.start_due(START + 1, START)
+    assert gates(lanes)[1] == START + 1
+    lanes.start_due(START + 5, START)
+    assert gates(lanes)[0] is None
+    end(lanes, 2)
+    lanes.start_due(START + 6, START)
+    assert gates(lanes)[0] == START + 6
+
+
+def test_an_early_end_waits_for_nobody_who_has_not_begun(tmp_path):
+    lanes = lanes_of(tmp_path, (True, 0.0), (True, 60.0), (False, 60.0))
+    processes = [subprocess.Popen(["sleep", "60"], process_group=0) for _ in range(2)]
+    try:
+        for lane, process in zip(lanes, processes, strict=False):
+            lane.engine.process = process
+        lanes.open(START)
+        lanes.end(4.0, START + 10)
+        assert processes[1].wait(timeout=10) == -signal.SIGKILL
+        assert processes[0].poll() is None
+        assert [lane.ended for lane in lanes] == [False, False, True]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.25, 0.75])
+def test_all_workers_end_together_however_they_are_shifted(tmp_path, phase):
+    lanes = lanes_of(tmp_path, (True, 1.0), phase=phase)
+    lane = lanes[0]
+    assert lane.due(START) == START + 1 + phase * 2  # of a ramp-up of four seconds for two users
+    assert lane.due(START) + lane.engine.station.length_s == START + 11
+
+
+def test_stairs_rise_in_all_workers_at_once(tmp_path):
+    lanes = lanes_of(tmp_path, (True, 0.0), phase=0.5)
+    station = lanes[0].engine.station
+    assert station.phase_shift_s == 1.0
+    stairs = replace(station, planned=station.planned.model_copy(update={"steps": 2}))
+    assert stairs.phase_shift_s == 0.0
