@@ -99,9 +99,9 @@ def test_rules_take_precedence_as_documented(breach, doubt, missing, reached):
 # A run of transactions only
 
 
-def buying(seconds: int = 10, **values: object) -> Timeline:
-    buy = replace(Sample(0, label="buy", kind="transaction"), **values)
-    return timeline_of(every_second(range(seconds), buy, 10), users=dict.fromkeys(range(seconds), 10))
+def buying(us: int = 100 * MS, ok: bool = True) -> Timeline:
+    buy = Sample(0, us, label="buy", ok=ok, kind="transaction")
+    return timeline_of(every_second(range(10), buy, 10), users=dict.fromkeys(range(10), 10))
 
 
 def test_a_run_that_reports_its_transactions_only_can_pass_and_fail():
