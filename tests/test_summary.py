@@ -52,6 +52,18 @@ def test_figures_of_a_label():
     assert home["histogram"] == [[99_968, 100_031, 9], [199_936, 200_063, 1]]
 
 
+def test_a_transaction_named_like_a_request_does_not_vanish():
+    samples = [*every_second(range(4)), *every_second(range(2), Sample(0, us=900 * MS, kind="transaction"))]
+    found = summary_of(timeline_of(samples))["labels"]
+
+    assert {label: (entry["kind"], entry["samples"]) for label, entry in found.items()} == {
+        "": ("request", 4),
+        "home": ("request", 4),
+        "home (transaction)": ("transaction", 2),
+    }
+    assert found["home (transaction)"]["response_us"]["max"] == 900 * MS
+
+
 def test_nothing_measured_is_null_not_zero():
     found = summary_of(Timeline())
 

@@ -15,6 +15,7 @@ SCHEMA = "toril.summary/1"
 PERCENTILES = {
     "p50": 50.0, "p75": 75.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9, "p99_99": 99.99
 }  # fmt: skip
+SHARED = " (transaction)"  # added to a transaction's label that requests carry too, so that it does not vanish
 SATURATED_FOR_S = 5  # a generator at 90 % of its CPU or of one core for so many seconds in a row is saturated
 
 
@@ -90,17 +91,24 @@ class _Builder:
         start, end = self.window(execution)
         executions = () if execution is None else (execution,)
         found = {}
+        shared = self._timeline.labels_of_both_kinds()
         for label in ("", *sorted({*self._timeline.labels(), *self._timeline.unfinished_labels()} - {""})):
             view = self._timeline.select(label, executions, location, self._steady)
             stats = view.total
             if stats.samples or stats.unfinished or not label:
                 failed = self._timeline.select(label, executions, location, self._steady, ok=False).total
                 found[label] = self._figures(view, stats, failed, end - start), stats.response
+            if label in shared:
+                view = self._timeline.select(label, executions, location, self._steady, "transaction")
+                failed = self._timeline.select(label, executions, location, self._steady, "transaction", False).total
+                if view.total.samples:
+                    figures = self._figures(view, view.total, failed, end - start)
+                    found[f"{label}{SHARED}"] = figures, view.total.response
         return found
 
     def _figures(self, view: Slice, stats: Stats, failed: Stats, seconds: float) -> dict[str, Any]:
         return {
-            "kind": self._timeline.kind_of(view.label) if view.label else "request",
+            "kind": view.kind or (self._timeline.kind_of(view.label) if view.label else "request"),
             "samples": stats.samples,
             "failures": stats.failures,
             "failures_share": stats.failures / stats.samples if stats.samples else None,

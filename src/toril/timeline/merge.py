@@ -92,6 +92,11 @@ class Timeline:
         self._merge()
         return tuple(sorted(self._of_label))
 
+    def labels_of_both_kinds(self) -> frozenset[str]:
+        """Labels that requests and transactions carry; `select` takes the requests unless it is told the kind."""
+        self._merge()
+        return frozenset(label for label, series in self._of_label.items() if len({one.kind for _, one in series}) == 2)
+
     def kind_of(self, label: str) -> Kind:
         """What the label's samples are; "request" too when there are none."""
         self._merge()
