@@ -272,6 +272,8 @@ def _ended_early(plan: Plan, completeness: Completeness, results: list[Criterion
 
 
 def _unreached(plan: Plan, timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
+    if completeness.started_at is None:
+        return  # that there was no load at all is said already
     bounded_by_iterations = {execution.name for execution in plan.executions if execution.iterations is not None}
     for load in steady_load(plan, timeline, completeness.stopped_at_s):
         if load.steady_s >= STEADY_ENOUGH_S and load.execution not in bounded_by_iterations:

@@ -40,15 +40,18 @@ class LocalLauncher:
             command = [sys.executable, "-m", "toril.worker.main", "--watch-parent"]
             command += ["--store", str(self._store.folder), "--run", plan.run_id]
             command += ["--worker", share.worker, "--attempt", attempt]
-            with log.open("wb") as output:
-                self._processes[share.worker] = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=self._environment,
-                    start_new_session=True,
-                )
+            try:
+                with log.open("wb") as output:
+                    self._processes[share.worker] = subprocess.Popen(
+                        command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        env=self._environment,
+                        start_new_session=True,
+                    )
+            except OSError as error:
+                raise InfrastructureError(f"worker {share.worker} could not be started: {error}") from error
             self._logs[share.worker] = log
 
     def ended(self) -> Mapping[str, str]:

@@ -115,7 +115,7 @@ keepRate(timer, startedAt) {{
     long now = startedAt;
     long before;
     allow(double seconds) {{
-        owed = Math.min(owed, Math.max(2, timer.rps / 10)) + timer.rps * seconds;
+        owed = Math.min(owed, Math.max(2, timer.rps / 50)) + timer.rps * seconds;
         before = (long) (Math.ceil(timer.rps) - Math.floor(owed));
         timer.cntSent = before;
     }}
