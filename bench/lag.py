@@ -1,6 +1,6 @@
 """From a sample's completion to the live table: how old the newest shown second is, with quick and with slow answers.
 
-.venv/bin/python bench/lag.py [--delay 0] [--seconds 15]
+.venv/bin/python bench/lag.py [DELAY_S …] [--seconds 15]
 """
 
 import argparse
@@ -35,20 +35,28 @@ class Lags:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("delays", type=float, nargs="*", metavar="DELAY_S", default=[0.0, 3.0])
     parser.add_argument("--seconds", type=int, default=15)
     asked = parser.parse_args()
+    sys.stdout.write("\n| answers take | lag, median | lag, at worst |\n|---|---|---|\n")
+    for delay_s in asked.delays:
+        lags_s = lags(delay_s, asked.seconds)
+        sys.stdout.write(f"| {delay_s:g} s | {statistics.median(lags_s):.1f} s | {max(lags_s):.1f} s |\n")
+
+
+def lags(delay_s: float, seconds: int) -> list[float]:
+    """One run of two workers against a service that takes so long."""
     view, clock = Lags(), SystemClock()
-    with tempfile.TemporaryDirectory() as name, serving(delay_s=asked.delay) as target:
+    with tempfile.TemporaryDirectory() as name, serving(delay_s=delay_s) as target:
         path = Path(name) / "suite.json"
-        execution = {"executor": "locust", "concurrency": 20, "hold-for": f"{asked.seconds}s", "scenario": "home"}
+        execution = {"executor": "locust", "concurrency": 20, "hold-for": f"{seconds}s", "scenario": "home"}
         scenario = {"requests": [{"url": f"{target.url}/", "label": "home"}]}
         path.write_text(json.dumps({"execution": [execution], "scenarios": {"home": scenario}}))
         suite, plan = plan_run([path], RunOptions(workers=2), clock.now())
         store = FolderStore(Path(name) / "store")
         launcher = LocalLauncher(store, {})
         run(suite, plan, store=store, launcher=launcher, clock=clock, view=view, interrupts=Interrupts())
-    sys.stdout.write(f"| {asked.delay:g} s | {statistics.median(view.lags_s):.1f} s | {max(view.lags_s):.1f} s |\n")
+    return view.lags_s
 
 
 if __name__ == "__main__":

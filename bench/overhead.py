@@ -4,7 +4,7 @@ Alternating runs of the same suite, engine and target: `toril run` with one work
 the worker and its engine (the coordinator apart), for bzt the whole process tree. The target is nginx where it is
 installed (a worker of its own, a fixed small answer), else the tests' own.
 
-    .venv/bin/python bench/overhead.py [--engine locust|fast|jmeter|apiritif] [--pairs 3] [--seconds 15]
+    .venv/bin/python bench/overhead.py [ENGINE …] [--pairs 3] [--seconds 15]
 """
 
 import argparse
@@ -34,6 +34,11 @@ events {{ worker_connections 1024; }}
 http {{ access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
 uwsgi_temp_path {folder}; scgi_temp_path {folder}; keepalive_requests 10000000;
 server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{body}"; }} }} }}
+"""
+ENGINES = ["fast", "locust", "jmeter", "apiritif"]  # fast: an own locustfile with FastHttpUser
+HEAD = """
+| engine | toril: requests per generator CPU-s | bzt | ratio (goal 1.0) | coordinator CPU | wall outside load | bzt |
+|---|---|---|---|---|---|---|
 """
 FAST_SCRIPT = """
 from locust import FastHttpUser, task
@@ -141,21 +146,29 @@ def bzt(folder: Path, suite_path: Path) -> Measured:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine", choices=["locust", "fast", "jmeter", "apiritif"], default="fast")
+    parser.add_argument("engines", nargs="*", metavar="ENGINE", default=ENGINES, help="of " + ", ".join(ENGINES))
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=15)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        with target(folder) as url:
-            path = suite(folder, url, asked.engine, asked.seconds)
-            runs = [(toril(folder, path), bzt(folder, path)) for _ in range(asked.pairs)]
+    sys.stdout.write(HEAD)
+    for engine in asked.engines:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            folder.chmod(0o755)
+            with target(folder) as url:
+                path = suite(folder, url, engine, asked.seconds)
+                runs = [(toril(folder, path), bzt(folder, path)) for _ in range(asked.pairs)]
+        sys.stdout.write(row(engine, runs, asked.seconds))
+        sys.stdout.flush()
+
+
+def row(engine: str, runs: list[tuple[Measured, Measured]], seconds: int) -> str:
+    """Medians of the pairs; the ratio is the median of each pair's own."""
     ours, theirs = ([pair[side] for pair in runs] for side in (0, 1))
     ratio = statistics.median(a.rps_per_core / b.rps_per_core for a, b in runs)
-    outside = [statistics.median(m.wall_s - asked.seconds for m in side) for side in (ours, theirs)]
-    sys.stdout.write(
-        f"| {asked.engine} | {statistics.median(m.rps_per_core for m in ours):,.0f} "
+    outside = [statistics.median(m.wall_s - seconds for m in side) for side in (ours, theirs)]
+    return (
+        f"| {engine} | {statistics.median(m.rps_per_core for m in ours):,.0f} "
         f"| {statistics.median(m.rps_per_core for m in theirs):,.0f} | {ratio:.2f} "
         f"| {statistics.median(m.coordinator_cpu_s for m in ours):.1f} s | {outside[0]:.1f} s | {outside[1]:.1f} s |\n"
     )

@@ -27,7 +27,9 @@ def suite(folder: Path, url: str, seconds: int) -> Path:
     requests = [{"url": f"{url}/{number}", "label": f"label {number}"} for number in range(LABELS)]
     execution = {"executor": "locust", "concurrency": 10, "hold-for": f"{seconds}s", "scenario": "many"}
     path = folder / "suite.json"
-    path.write_text(json.dumps({"execution": [execution], "scenarios": {"many": {"requests": requests}}}))
+    path.write_text(
+        json.dumps({"execution": [execution], "scenarios": {"many": {"requests": requests, "think-time": "20ms"}}})
+    )
     return path
 
 
