@@ -254,6 +254,11 @@ def test_unreached_load_excuses_no_breach():
     assert (verdict.outcome, codes(verdict)) == ("failed", ["breach", "unreached-load"])
 
 
+def test_a_run_that_was_stopped_before_it_began_is_not_reproached_with_its_load():
+    verdict = verdict_of(timeline_of([]), plan_of(executions=[LONG]), started_at=None, stop=stopped("signal"))
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["stopped", "no-success"])
+
+
 def test_a_short_steady_time_is_not_held_against_the_load():
     timeline = timeline_of(every_second(range(29), FAST), users={0: 1})
     assert verdict_of(timeline, plan_of(TIMES, executions=[execution(hold_for_s=29.0)])).outcome == "passed"
