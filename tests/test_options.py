@@ -37,6 +37,15 @@ def test_ages() -> None:
     assert options.age("90m") == timedelta(minutes=90)
     with pytest.raises(OptionError, match="30d"):
         options.age("a month")
+    for beyond in ("9" * 20 + "d", "9" * 5000 + "m"):
+        with pytest.raises(OptionError, match="shorter"):
+            options.age(beyond)
+
+
+def test_a_report_is_a_file(tmp_path: Path) -> None:
+    assert options.report_targets(["junit=out.xml", "json"]) == [("junit", Path("out.xml")), ("json", None)]
+    with pytest.raises(OptionError, match="name a file"):
+        options.report_targets([f"html={tmp_path}"])
 
 
 @pytest.fixture
@@ -62,3 +71,5 @@ def test_an_ambiguous_or_unknown_run_is_explained(store_folder: Path) -> None:
         options.find_run("2026", str(store_folder))
     with pytest.raises(OptionError, match="no run 'x'"):
         options.find_run("x", str(store_folder))
+    with pytest.raises(OptionError, match="empty"):
+        options.find_run("", str(store_folder))

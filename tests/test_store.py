@@ -66,3 +66,9 @@ def test_deleting_a_run_leaves_its_neighbours(tmp_path: Path) -> None:
 def test_other_addresses_are_refused() -> None:
     with pytest.raises(OptionError, match="folder"):
         open_store("ftp://x")
+
+
+def test_a_file_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OptionError, match="name a folder"):
+        open_store(str(tmp_path / "file"))

@@ -1,5 +1,6 @@
 """The `toril` command: options → calls → exit codes; no logic of its own."""
 
+import errno
 import sys
 import traceback
 from pathlib import Path
@@ -14,12 +15,14 @@ from toril.errors import InfrastructureError, OptionError, UserError
 from toril.interrupts import caught_interrupts
 from toril.launchers.local import LocalLauncher
 from toril.reports import FORMATS, live, plan_text, render, runs_table, terminal
+from toril.reports.screen import Output
 from toril.run import RunOptions, plan_run
 from toril.run import run as run_plan
 from toril.store import FolderStore, open_store
 from toril.verdict import exit_code
 
 INTERNAL_ERROR, INTERRUPTED = 70, 130
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 app = typer.Typer(
     help="Distributed load testing as code: any Taurus suite, many workers, one exact verdict.",
@@ -31,11 +34,13 @@ app = typer.Typer(
 
 Suites = Annotated[list[Path], typer.Argument(help="Taurus files, merged in order, or one folder with suite.yml.")]
 Run = Annotated[str, typer.Argument(help="A run id (its beginning is enough), `latest`, or a run's folder.")]
-StoreOption = Annotated[str, typer.Option("--store", envvar="TORIL_STORE", help="Folder that keeps runs.")]
+StoreOption = Annotated[str, typer.Option("--store", envvar="TORIL_STORE", help="Folder that keeps the runs.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("-o", "--override", help="Taurus override, e.g. -o execution.0.hold-for=10s.")
 ]
-Environment = Annotated[list[str] | None, typer.Option("--env", help="K=V for ${K} in the suite; repeatable.")]
+Environment = Annotated[
+    list[str] | None, typer.Option("--env", help="K=V for ${K} in the suite, and for its scripts; repeatable.")
+]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Workers in total, over all locations.")]
 On = Annotated[str, typer.Option("--on", help="Where workers run: local (fargate is not available yet).")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="K=V kept with the run, such as its commit; repeatable.")]
@@ -56,7 +61,7 @@ def _run_options(
         environment=options.pairs("--env", env or ()),
         workers=workers,
         on=on,
-        run_id=options.checked_run_id(run_id) if run_id else None,
+        run_id=None if run_id is None else options.checked_run_id(run_id),
         tags=options.pairs("--tag", tags or ()),
         smoke=smoke,
     )
@@ -81,9 +86,9 @@ def plan(
     wanted = _run_options(overrides, env, workers, on, None, None, smoke)
     _, planned = plan_run(suite, wanted, SystemClock().now())
     if format == "json":
-        typer.echo(planned.to_json().decode(), nl=False)
+        stored.emit(planned.to_json(), None)
     else:
-        plan_text.show(Console(), planned)
+        plan_text.show(Output(), planned)
 
 
 @app.command()
@@ -126,9 +131,9 @@ def run(
             view=view,
             interrupts=interrupts,
         )
+    terminal.show(Output(), judged.bundle)
     for name, path in targets:
         stored.write_report(opened, planned.run_id, judged.bundle, name, path)
-    terminal.show(Console(), judged.bundle)
     raise typer.Exit(INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing))
 
 
@@ -146,7 +151,7 @@ def report(
     FORMATS.check(format)
     bundle = stored.judged(*options.find_run(run, store), SystemClock().now())
     if format == "terminal" and out is None:
-        terminal.show(Console(), bundle)
+        terminal.show(Output(), bundle)
     else:
         stored.emit(render(format, bundle), out)
 
@@ -165,7 +170,7 @@ def watch(
         bundle = stored.follow(found, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
     if bundle is None:
         raise typer.Exit(INTERRUPTED)
-    terminal.show(Console(), bundle)
+    terminal.show(Output(), bundle)
     raise typer.Exit(exit_code(bundle.outcome, failing))
 
 
@@ -192,7 +197,7 @@ def runs(
     if prune is not None:
         gone = stored.prune(opened, options.age(prune), now)
         typer.echo(f"deleted {len(gone)} runs" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
-    runs_table.show(Console(), stored.listing(opened, now))
+    runs_table.show(Output(), stored.listing(opened, now))
 
 
 @app.command(name="doctor")
@@ -206,7 +211,7 @@ def doctor_command(
     """
     if on != "local":
         raise OptionError(f"--on {on}: only local is available in this version")
-    findings = doctor.examine(open_store(store))
+    findings = doctor.examine(store)
     typer.echo(doctor.render(findings), nl=False)
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(InfrastructureError.exit_code)
@@ -248,6 +253,11 @@ def main() -> None:
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        typer.echo(f"error: nothing more can be written: {error.strerror}; make room", err=True)
+        sys.exit(InfrastructureError.exit_code)
     except Exception:
         traceback.print_exc()
         typer.echo("internal error: this is a bug in toril; please report the text above", err=True)

@@ -16,7 +16,7 @@ import psutil
 
 from toril.errors import StoreError
 from toril.records import run_key
-from toril.store import Store
+from toril.store import Store, open_store
 
 BZT_VERSION = "1.17.2"  # the version whose records and configuration the worker is written for
 FILES_PER_VU = 2  # a connection and its share of files: below 4,096 descriptors, 2,000 users fail to connect
@@ -34,9 +34,18 @@ class Finding:
     detail: str
 
 
-def examine(store: Store) -> list[Finding]:
-    """All findings on this machine."""
-    return [_python(), _machine(), _store(store), _bzt(), *_engines(), _java(), _jmeter(), _descriptors()]
+def examine(address: str) -> list[Finding]:
+    """All findings on this machine, and in the store of that address."""
+    return [
+        _python(),
+        _machine(),
+        _store(open_store(address), address),
+        _bzt(),
+        *_engines(),
+        _java(),
+        _jmeter(),
+        _descriptors(),
+    ]
 
 
 def render(findings: Iterable[Finding]) -> str:
@@ -56,21 +65,23 @@ def _machine() -> Finding:
     )
 
 
-def _store(store: Store) -> Finding:
+def _store(store: Store, folder: str) -> Finding:
     probe = run_key(f"doctor-{os.getpid()}") + "/"
     try:
         store.put(probe + "probe", b"toril")
         store.delete(probe)
     except StoreError as error:
         return Finding(name="store", state="missing", detail=str(error))
-    return Finding(name="store", state="ok", detail="writable")
+    return Finding(name="store", state="ok", detail=f"{folder} can be written")
 
 
 def _bzt() -> Finding:
     try:
         version = importlib.metadata.version("bzt")
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name="bzt", state="missing", detail="not installed; install the extra toril[worker]")
+        return Finding(
+            name="bzt", state="missing", detail="not installed; runs need toril with its extra: toril[worker]"
+        )
     if version != BZT_VERSION:
         detail = f"{version}, but workers are written for {BZT_VERSION}; reinstall toril[worker]"
         return Finding(name="bzt", state="missing", detail=detail)
@@ -102,7 +113,8 @@ def _jmeter() -> Finding:
     home = Path(os.environ.get("TORIL_JMETER_HOME") or cache / "toril" / "jmeter-5.6.3")
     if (home / "bin" / "ApacheJMeter.jar").is_file():
         return Finding(name="jmeter", state="ok", detail=str(home))
-    detail = "no prepared home; JMeter suites need `make jmeter` (with Maven), or TORIL_JMETER_HOME"
+    maven = "Maven is here" if shutil.which("mvn") else "needs Maven, which is missing"
+    detail = f"no {home}; JMeter suites need `make jmeter` in toril's sources ({maven}), or TORIL_JMETER_HOME"
     return Finding(name="jmeter", state="optional", detail=detail)
 
 

@@ -6,12 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from toril.errors import OptionError
-from toril.records import run_key
 from toril.store import Store, open_store
 
 OUTCOMES = ("failed", "inconclusive")
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-AGE = re.compile(r"(\d+)([dhm])")
+AGE = re.compile(r"([0-9]+)([dhm])")
 AGE_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
@@ -40,6 +39,8 @@ def report_targets(values: Iterable[str]) -> list[tuple[str, Path | None]]:
     found = []
     for value in values:
         name, _, path = value.partition("=")
+        if path and Path(path).is_dir():
+            raise OptionError(f"--report {value}: this is a folder; name a file in it")
         found.append((name, Path(path) if path else None))
     return found
 
@@ -56,11 +57,16 @@ def age(text: str) -> timedelta:
     match = AGE.fullmatch(text.strip())
     if not match:
         raise OptionError(f"--prune {text}: expected an age such as 30d, 12h or 90m")
-    return timedelta(**{AGE_UNITS[match[2]]: int(match[1])})
+    try:
+        return timedelta(**{AGE_UNITS[match[2]]: int(match[1])})
+    except (OverflowError, ValueError) as error:  # ValueError: thousands of digits
+        raise OptionError(f"--prune {text}: longer than there is time; choose a shorter age") from error
 
 
 def find_run(run: str, store_address: str) -> tuple[Store, str]:
     """The store and id of a run given as id (the newest with that beginning, or `latest`) or as its folder."""
+    if not run:
+        raise OptionError(f"RUN is empty; name one that `toril runs --store {store_address}` lists, or latest")
     folder = Path(run)
     if (folder / "plan.json").is_file():
         folder = folder.absolute()
@@ -85,7 +91,3 @@ def run_ids(store: Store) -> list[str]:
     return sorted(
         {key.split("/")[1] for key in store.keys("runs/") if key.count("/") == 2 and key.endswith("/plan.json")}
     )
-
-
-def plan_key(run_id: str) -> str:
-    return run_key(run_id, "plan.json")

@@ -132,4 +132,6 @@ def open_store(address: str) -> Store:
         raise OptionError(f"--store {address}: buckets are not supported yet; use a folder")
     if "://" in address:
         raise OptionError(f"--store {address}: a store is a folder or s3://bucket/prefix")
+    if Path(address).is_file():
+        raise OptionError(f"--store {address}: this is a file; name a folder")
     return FolderStore(Path(address))

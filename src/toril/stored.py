@@ -17,6 +17,7 @@ from toril.interrupts import Interrupts
 from toril.options import run_ids
 from toril.records import Plan, Stop, run_key
 from toril.reports import EXTENSIONS, Bundle, RunRow, render
+from toril.reports.screen import discard_stdout
 from toril.run import View, judge_again
 from toril.store import Store
 
@@ -104,8 +105,11 @@ def write_report(store: Store, run_id: str, bundle: Bundle, name: str, path: Pat
 def emit(data: bytes, path: Path | None) -> None:
     """Write a result to a file, or to stdout."""
     if path is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            discard_stdout()
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

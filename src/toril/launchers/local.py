@@ -16,23 +16,26 @@ from toril.records import Plan, worker_key
 from toril.store import FolderStore
 
 LOG_TAIL_CHARS = 600
-ENGINE_MODULES = {"bzt": "bzt", "locust": "locust", "apiritif": "apiritif"}
 
 
 class LocalLauncher:
-    """Starts `toril worker` processes, each in a session of its own so that nothing of it can outlive the run."""
+    """Starts `toril worker` processes, each in a session of its own so that nothing of it can outlive the run.
+
+    InfrastructureError where workers have nothing to run with: said before anything is written.
+    """
 
     def __init__(self, store: FolderStore, environment: Mapping[str, str]) -> None:
+        if importlib.util.find_spec("bzt") is None:
+            raise InfrastructureError(
+                "local runs need Taurus (bzt) beside toril, and it is not installed; install toril with its extra "
+                "`worker`: toril[worker]"
+            )
         self._store = store
         self._environment = {**os.environ, **environment}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, Path] = {}
 
     def launch(self, plan: Plan, attempts: Mapping[str, str]) -> None:
-        if importlib.util.find_spec("bzt") is None:
-            raise InfrastructureError(
-                "local runs need Taurus beside toril, and it is not installed; install the extra: toril[worker]"
-            )
         for share in plan.shares:
             attempt = attempts[share.worker]
             log = self._store.path(worker_key(plan.run_id, share.worker, attempt, "worker.log"))

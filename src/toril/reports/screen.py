@@ -1,6 +1,8 @@
 """Rich tables and consoles as all our texts use them."""
 
 import io
+import os
+import sys
 from collections.abc import Callable
 
 from rich import box
@@ -10,6 +12,21 @@ from rich.text import Text
 
 COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow", "triggered": "yellow", "running": "cyan"}
 FILE_WIDTH = 100  # of a text that goes into a file or a pipe
+
+
+class Output(Console):
+    """Standard output. A reader that leaves early (`| head`) changes no exit code."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        discard_stdout()
+
+
+def discard_stdout() -> None:
+    """Send what is still to be printed nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def as_text(show: Callable[[Console], None]) -> str:

@@ -1,0 +1,51 @@
+"""What doctor finds, and what it makes of what it doesn't."""
+
+from pathlib import Path
+
+import pytest
+
+from toril import doctor
+from toril.errors import OptionError
+
+
+def test_everything_is_looked_for_and_each_finding_says_something(tmp_path: Path) -> None:
+    findings = doctor.examine(str(tmp_path / "store"))
+
+    names = {"python", "machine", "store", "bzt", "locust", "apiritif", "java", "jmeter", "open files"}
+    assert {finding.name for finding in findings} == names
+    assert all(finding.detail for finding in findings)
+    assert not [finding for finding in findings if finding.state == "missing"]
+    assert doctor.render(findings).count("\n") == len(findings)
+
+
+def test_it_leaves_nothing_in_the_store(tmp_path: Path) -> None:
+    doctor.examine(str(tmp_path))
+
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_store_that_cannot_be_written_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+
+    (store,) = [finding for finding in doctor.examine(str(tmp_path)) if finding.name == "store"]
+
+    assert store.state == "missing"
+    assert str(tmp_path) in store.detail
+
+
+def test_a_bucket_is_refused() -> None:
+    with pytest.raises(OptionError, match="use a folder"):
+        doctor.examine("s3://bucket")
+
+
+def test_a_machine_without_a_home_for_jmeter_is_told_where_it_was_looked_for_and_what_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORIL_JMETER_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    (jmeter,) = [finding for finding in doctor.examine(str(tmp_path)) if finding.name == "jmeter"]
+
+    assert jmeter.state == "optional"
+    assert str(tmp_path) in jmeter.detail
+    assert "Maven, which is missing" in jmeter.detail
