@@ -69,10 +69,11 @@ def _download(jars: Path) -> None:
         str(HERE / "pom.xml"),
         "dependency:copy-dependencies",
     ]
-    try:
-        subprocess.run([*command, f"-DoutputDirectory={jars}", "-DincludeScope=runtime"], check=True)
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"Maven could not download JMeter's parts (exit code {error.returncode}; its own words are above)")
+    command += [f"-DoutputDirectory={jars}", "-DincludeScope=runtime"]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode != 0:  # else it said nothing but how to reset colours
+        print(done.stdout + done.stderr)
+        sys.exit(f"Maven could not download JMeter's parts (exit code {done.returncode}; its own words are above)")
 
 
 def _arrange(jars: Path, home: Path) -> None:
