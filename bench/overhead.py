@@ -35,6 +35,7 @@ http {{ access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}
 uwsgi_temp_path {folder}; scgi_temp_path {folder}; keepalive_requests 10000000;
 server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{body}"; }} }} }}
 """
+BZT_LIMIT_S = 300  # bzt with Apiritif was once seen not to end
 ENGINES = ["fast", "locust", "jmeter", "apiritif"]  # fast: an own locustfile with FastHttpUser
 HEAD = """
 | engine | toril: requests per generator CPU-s | bzt | ratio (goal 1.0) | coordinator CPU | wall outside load | bzt |
@@ -125,7 +126,7 @@ def bzt(folder: Path, suite_path: Path) -> Measured:
         "settings": {"check-updates": False, "artifacts-dir": str(artifacts)},
         "modules": {
             "apiritif": {"dry-install": True},
-            "jmeter": {"path": str(jmeter), "version": "5.6.3", "detect-plugins": False},
+            "jmeter": {"path": str(jmeter), "version": "5.6.3", "detect-plugins": False, "force-ctg": False},
             "console": {"disable": True},
         },
     }
@@ -134,7 +135,12 @@ def bzt(folder: Path, suite_path: Path) -> Measured:
     before, began = children_cpu_s(), time.monotonic()
     command = [Path(sys.executable).parent / "bzt", "-q", base_path, suite_path]
     subprocess.run(
-        list(map(str, command)), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=artifacts
+        list(map(str, command)),
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=artifacts,
+        timeout=BZT_LIMIT_S,
     )
     wall_s, cpu_s = time.monotonic() - began, children_cpu_s() - before
     rows = sum(
