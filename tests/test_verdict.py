@@ -32,9 +32,6 @@ from toril.verdict import exit_code
 TIMES, FAILURES = "avg-rt>100ms", "fail>10%"
 
 
-# The simple cases
-
-
 def test_a_complete_run_that_keeps_every_criterion_has_passed():
     verdict = verdict_of(good(), plan_of(TIMES, FAILURES))
     assert (verdict.outcome, codes(verdict)) == ("passed", ["kept"])
@@ -326,8 +323,6 @@ def test_criteria_of_one_execution_or_location_see_only_what_is_missing_there():
     assert verdict_of(timeline, plan, lost=(("us-1", "killed"),)).outcome == "failed"
     assert verdict_of(timeline, plan, lost=(("eu-1", "killed"),)).outcome == "inconclusive"
 
-
-# The law behind it all
 
 FLAWS: Mapping[str, Mapping[str, object]] = {
     **DOUBTS,
