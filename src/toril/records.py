@@ -176,6 +176,13 @@ class Exit(Record):
     last_sample_s: float | None = None  # when the last sample was complete, in seconds since the start signal
     first_sample_lateness_s: dict[str, float] = Field(default_factory=dict)  # execution → lateness
 
+    @property
+    def failure(self) -> str | None:
+        """Why this worker counts as lost; None when it ended as it should."""
+        if self.outcome in ("failed", "stale"):
+            return self.message or f"its engine {self.outcome}"
+        return None
+
 
 class End(Record):
     """What only the coordinator saw of a run: why workers were lost."""

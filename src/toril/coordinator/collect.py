@@ -42,8 +42,4 @@ def _workers(plan: Plan) -> tuple[str, ...]:
 
 def _unheard(fold: Fold, worker: str) -> str | None:
     left = fold.exits.get(worker)
-    if left is None:
-        return "left no exit.json"
-    if left.outcome in ("failed", "stale"):
-        return left.message or f"its engine {left.outcome}"
-    return None
+    return "left no exit.json" if left is None else left.failure

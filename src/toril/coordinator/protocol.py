@@ -162,11 +162,7 @@ def _ended(
 ) -> tuple[RunState, tuple[Action, ...]]:
     if worker not in state.attempts or worker in state.ended:
         return state, ()
-    lost_why = None
-    if exit_record is None:
-        lost_why = reason or "ended without a word"
-    elif exit_record.outcome in ("failed", "stale"):
-        lost_why = exit_record.message or f"its engine {exit_record.outcome}"
+    lost_why = (reason or "ended without a word") if exit_record is None else exit_record.failure
     state = replace(state, ended={**state.ended, worker: exit_record})
     if lost_why and worker not in state.lost:
         state = replace(state, lost={**state.lost, worker: lost_why})
