@@ -5,7 +5,7 @@ UV := $(or $(shell command -v uv),.tools/uv/bin/uv)
 JMETER_HOME := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/toril/jmeter-5.6.3
 
 # What the tests use and no Python package brings; tools/system-packages knows the packages they come from.
-PROGRAMS := mvn
+PROGRAMS := mvn chromium
 
 export PYTHON UV JMETER_HOME
 export UV_PYTHON_DOWNLOADS := never
