@@ -92,6 +92,7 @@ class PlannedCriterion(BaseModel):
     source: str | dict[str, Any]
     where: str  # "suite.yml: reporting[0].criteria[1]"
     executions: tuple[str, ...] = ()
+    language: Literal["taurus", "toril"] = "taurus"  # passfail's own grammar, or what `toril.criteria` adds to it
 
 
 class Plan(Record):
@@ -190,6 +191,46 @@ class End(Record):
     SCHEMA: ClassVar[str] = "toril.end/1"
     at: float
     lost: dict[str, str] = Field(default_factory=dict)  # worker → why
+
+
+class MetricQuery(BaseModel):
+    """One metric of the system under test as CloudWatch keeps it, with one statistic."""
+
+    model_config = ConfigDict(frozen=True)
+    namespace: str
+    metric: str
+    statistic: str  # as CloudWatch names it: Average, Sum, p95, tm99 …
+    dimensions: dict[str, str] = Field(default_factory=dict)
+    region: str | None = None  # None: that of the coordinator's environment
+    period_s: int = 60
+    unit: str | None = None  # only data in this unit; CloudWatch never converts, and does not say the unit of an answer
+
+    @property
+    def key(self) -> str:
+        """The same for equal queries, different for others; fit to be shown."""
+        dimensions = json.dumps(self.dimensions, sort_keys=True, ensure_ascii=False)
+        parts = [self.namespace, self.metric, self.statistic, dimensions, f"{self.period_s}s"]
+        parts += [self.unit] if self.unit else []
+        return " ".join(parts + ([f"in {self.region}"] if self.region else []))
+
+
+class MetricSeries(MetricQuery):
+    """A query with what CloudWatch answered."""
+
+    points: tuple[tuple[float, float], ...] = ()  # (start of the period, in seconds from the start signal; value)
+    complete_to_s: float = 0.0  # end of the last period that has a point, in seconds from the start signal
+    error: str | None = None  # why there are no points, or too few: where, what, the fix
+
+
+class ServerMetrics(Record):
+    """What CloudWatch measured of the system under test; fetched once, by the coordinator, after the load."""
+
+    SCHEMA: ClassVar[str] = "toril.metrics/1"
+    queries: tuple[MetricSeries, ...] = ()
+
+    def find(self, query: MetricQuery) -> MetricSeries | None:
+        """The answer to `query`; None when it was never asked."""
+        return next((series for series in self.queries if series.key == query.key), None)
 
 
 class Lease(Record):
