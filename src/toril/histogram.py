@@ -35,6 +35,12 @@ def lowests_of(buckets: Int64s) -> Int64s:
     return np.asarray((buckets - (shifts << (EXACT_BITS - 1))) << shifts, dtype=np.int64)
 
 
+def highests_of(buckets: Int64s) -> Int64s:
+    """`highest_us` of many buckets at once."""
+    shifts = np.maximum(0, (buckets >> (EXACT_BITS - 1)) - 1)
+    return np.asarray((((buckets - (shifts << (EXACT_BITS - 1))) + 1) << shifts) - 1, dtype=np.int64)
+
+
 def highest_us(bucket: int) -> int:
     """The highest value that the bucket counts."""
     shift = max(0, (bucket >> (EXACT_BITS - 1)) - 1)

@@ -18,6 +18,7 @@ BLOCKS = 1 << (BUCKET_BITS - BLOCK_BITS)  # of one row
 BLOCK = 1 << BLOCK_BITS
 HOT_BLOCKS = 96 * 1024  # 1 KiB each, of which the system only gives those that were used
 FROZEN_AT_ONCE = 64  # rows: a few MB in between
+BLOCKS_AT_ONCE = 8192  # … 8 MB of them
 
 Int32s = NDArray[np.int32]
 Number = TypeVar("Number", np.int32, np.int64)
@@ -70,6 +71,28 @@ class BucketCounts:
                 flat[frozen[0].astype(np.intp)] += frozen[1]
         found = np.flatnonzero(flat)
         return Histogram(found, flat[found])
+
+    def pairs(self, rows: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+        """The rows' histograms one by one, as pairs: position in `rows` (in no order), bucket and count."""
+        empty: Int64s = np.empty(0, np.int64)
+        found: list[tuple[Int64s, Int64s, Int64s]] = [(empty, empty, empty)]
+        places = np.full(rows.size, -1, np.int32)
+        known = rows < self._hot_of.size
+        places[known] = self._hot_of[rows[known]]
+        hot = np.flatnonzero(places >= 0)
+        which, blocks = np.nonzero(self._slots[places[hot]] >= 0)
+        for start in range(0, which.size, BLOCKS_AT_ONCE):
+            part, block = hot[which[start : start + BLOCKS_AT_ONCE]], blocks[start : start + BLOCKS_AT_ONCE]
+            counts = self._pool[self._slots[places[part], block]]
+            line, column = np.nonzero(counts)
+            found.append((part[line], (block[line] << BLOCK_BITS) + column, counts[line, column].astype(np.int64)))
+        for position in np.flatnonzero(places < 0).tolist():
+            frozen = self._frozen.get(int(rows[position]))
+            if frozen is not None:
+                size = frozen[0].size
+                found.append((np.full(size, position), frozen[0].astype(np.int64), frozen[1].astype(np.int64)))
+        positions, buckets, numbers = zip(*found, strict=True)
+        return np.concatenate(positions), np.concatenate(buckets), np.concatenate(numbers)
 
     def _pour(self, rows: Int64s, sizes: Int64s, buckets: Int64s, counts: NDArray[np.integer]) -> None:
         places = np.repeat(self._hot_of[rows].astype(np.int64) << (BUCKET_BITS - BLOCK_BITS), sizes)

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toril.histogram import Histogram, Int64s, highest_us, lowests_of
 from toril.intervals import Kind
@@ -168,6 +169,11 @@ class Slice:
     def window(self, first: int, last: int) -> Stats:
         """The samples of several seconds; both are part of the window."""
         return self._stats(first, last)
+
+    def rows(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The timeline's rows of good and of failed samples: series down, seconds across, −1 where there is none."""
+        self._look()
+        return self._timeline.rows(self._good), self._timeline.rows(self._failed)
 
     def virtual_users(self, second: int) -> int:
         """The users active in that second, in the slice's executions and location, whatever the label."""

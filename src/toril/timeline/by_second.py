@@ -1,0 +1,66 @@
+"""Every second of a slice at once: the same figures that `Slice.second` gives, ten times as fast."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from toril.histogram import Int64s, highests_of
+from toril.intervals import BUCKET_BITS
+from toril.stats import rank_of
+from toril.timeline.merge import Timeline
+from toril.timeline.view import SUMS, Slice
+
+SAMPLES, BYTES = SUMS.index("samples"), SUMS.index("bytes")
+NOTHING = -1  # a percentile of no samples
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BySecond:
+    """Columns with a value for each second from 0."""
+
+    samples: Int64s
+    failures: Int64s
+    bytes: Int64s
+    percentiles_us: tuple[Int64s, ...]  # in the order they were asked for; −1 in a second without samples
+
+
+def by_second(timeline: Timeline, view: Slice, seconds: int, percents: Sequence[float] = ()) -> BySecond:
+    """The figures of the seconds 0 … `seconds` − 1."""
+    good, failed = (table[:, :seconds] for table in view.rows())
+    both = np.concatenate([good, failed])
+    series, at = np.nonzero(both >= 0)
+    rows = both[series, at].astype(np.int64)
+    sums = np.zeros((seconds, 2), np.int64)
+    np.add.at(sums, at, timeline.sums[rows][:, [SAMPLES, BYTES]])
+    bad = series >= len(good)
+    failures = np.zeros(seconds, np.int64)
+    np.add.at(failures, at[bad], timeline.sums[rows[bad], SAMPLES])
+    samples = sums[:, 0]
+    found = _percentiles(timeline, rows, at, samples, percents) if percents and rows.size else None
+    nothing = np.full(seconds, NOTHING, np.int64)
+    return BySecond(samples, failures, sums[:, 1], found or (nothing,) * len(percents))
+
+
+def _percentiles(
+    timeline: Timeline, rows: Int64s, at: Int64s, samples: Int64s, percents: Sequence[float]
+) -> tuple[Int64s, ...]:
+    """The nearest-rank percentiles of each second, from the buckets of all seconds in one sorted list."""
+    positions, buckets, counts = timeline.buckets.pairs(rows)
+    keys, places = np.unique((at[positions] << BUCKET_BITS) + buckets, return_inverse=True)
+    merged = np.zeros(keys.size, np.int64)
+    np.add.at(merged, places, counts)
+    cumulated = np.cumsum(merged)
+    before = np.cumsum(samples) - samples
+    highest = np.zeros(samples.size, np.int64)
+    np.maximum.at(highest, at, timeline.extremes[rows, 1])
+    some = np.flatnonzero(samples)
+    sizes, size_of = np.unique(samples[some], return_inverse=True)
+    columns = []
+    for percent in percents:
+        ranks = np.array([rank_of(percent, size) for size in sizes.tolist()], np.int64)[size_of]
+        bucket = keys[np.searchsorted(cumulated, before[some] + ranks)] & ((1 << BUCKET_BITS) - 1)
+        column = np.full(samples.size, NOTHING, np.int64)
+        column[some] = np.minimum(highests_of(bucket), highest[some])
+        columns.append(column)
+    return tuple(columns)
