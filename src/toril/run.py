@@ -117,7 +117,7 @@ def _judged(store: Store, fold: Fold, completeness: Completeness) -> Bundle:
     plan = fold.plan
     summary = summarise(plan, fold.timeline, completeness, completeness.started_at)
     verdict = judge(plan, fold.timeline, completeness, summary).to_dict()
-    bundle = Bundle(plan=plan, summary=summary, verdict=verdict)
+    bundle = Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline)
     for name, content in (("summary.json", summary), ("verdict.json", verdict)):
         text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
         store.put(run_key(plan.run_id, name), text.encode("utf-8", "backslashreplace"))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from toril.clock import Clock
+from toril.coordinator.collect import collect
 from toril.coordinator.drive import STEP_S
 from toril.coordinator.glance import glance
 from toril.coordinator.lease import is_live, read_lease
@@ -22,15 +23,19 @@ from toril.run import View, judge_again
 from toril.store import Store
 
 
-def judged(store: Store, run_id: str, now: float) -> Bundle:
-    """The run's summary and verdict: as stored, or made again from the interval files where they are missing."""
+def judged(store: Store, run_id: str, now: float, *, measurements: bool = False) -> Bundle:
+    """The run's summary and verdict: as stored, or made again from the interval files where they are missing.
+
+    `measurements`: with the timeline, for the reports that read it; it takes reading all interval files.
+    """
     plan, _, _ = read_record(store, run_id)
     summary, verdict = (_json(store, run_key(run_id, name)) for name in ("summary.json", "verdict.json"))
     if summary is None or verdict is None:
         if is_live(read_lease(store, run_id), now):
             raise StoreError(f"run {run_id} is not over yet; `toril watch {run_id}` follows it")
         return judge_again(store, run_id)
-    return Bundle(plan=plan, summary=summary, verdict=verdict)
+    timeline = collect(store, run_id)[0].timeline if measurements else None
+    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline)
 
 
 def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:
