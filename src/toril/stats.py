@@ -1,4 +1,6 @@
-"""How sure a quantile is: intervals from order statistics, which assume nothing of the distribution."""
+"""How sure a figure is: intervals of quantiles from order statistics, which assume nothing of the distribution; of
+shares and means.
+"""
 
 import math
 from fractions import Fraction
@@ -10,6 +12,7 @@ import numpy as np
 from toril.histogram import Histogram, highest_us, lowest_us
 
 CONFIDENCE = 0.95
+NORMAL_REACH = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # 1.96 standard deviations
 EXACT_VARIANCE = 100_000  # beyond it the binomial is normal to within a rank, by which the interval is then widened
 
 
@@ -55,6 +58,22 @@ def quantile_interval(
         None if lower is None else lowest_us(histogram.bucket_at_rank(lower)),
         None if upper is None else highest_us(histogram.bucket_at_rank(upper)),
     )
+
+
+def share_interval(part: int, whole: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a share (0 … 1): sound for few samples, and for none or all of them."""
+    if whole < 1:
+        return 0.0, 1.0
+    share, spread = part / whole, NORMAL_REACH**2 / whole
+    middle = (share + spread / 2) / (1 + spread)
+    reach = NORMAL_REACH / (1 + spread) * math.sqrt(share * (1 - share) / whole + spread / (4 * whole))
+    return (0.0 if part == 0 else max(0.0, middle - reach)), (1.0 if part == whole else min(1.0, middle + reach))
+
+
+def mean_interval(mean: float, stdev: float, samples: int) -> tuple[float, float]:
+    """The 95 % interval of a mean by the central limit theorem, for samples enough that it applies."""
+    reach = NORMAL_REACH * stdev / math.sqrt(samples)
+    return mean - reach, mean + reach
 
 
 def _binomial(samples: int, share: float) -> tuple[int, np.ndarray[tuple[int], np.dtype[np.float64]]]:

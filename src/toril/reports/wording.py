@@ -108,7 +108,48 @@ def quantity(value: float | None, unit: str) -> str:
         return percent(value)
     if unit == "bytes":
         return size(value)
-    return f"{number(value)} {unit}".strip()
+    if unit == "s":
+        return span(value)
+    return f"{number(value)}{unit}" if unit.startswith("/") else f"{number(value)} {unit}".strip()
+
+
+def exact(value: float, unit: str = "") -> str:
+    """A value that people wrote, in all its digits.
+
+    >>> [exact(450, "/s"), exact(1234.5678), exact(95, "s")]
+    ['450/s', '1,234.5678', '95 s']
+    """
+    digits = f"{value:,.10g}"
+    return f"{digits}{unit}" if unit.startswith("/") else f"{digits} {unit}".strip()
+
+
+def difference(value: float | None, unit: str) -> str:
+    """One value less another, with its sign; shares differ in points.
+
+    >>> [difference(v, "us") for v in (3200, -41_234, 0, None)]
+    ['+3.20 ms', '−41.2 ms', '±0', '–']
+    >>> [difference(0.5, "%"), difference(-12, "/s")]
+    ['+0.5 points', '−12/s']
+    """
+    if value is None:
+        return "–"
+    if value == 0:
+        return "±0"
+    sign = "+" if value > 0 else MINUS
+    return sign + quantity(abs(value), unit).replace(" %", " points" if unit == "%" else " %")
+
+
+def signed_percent(value: float) -> str:
+    """A change in relation to what was before; one that exists is never shown as nothing.
+
+    >>> [signed_percent(v) for v in (12.34, -0.04, 0, 0.001, 1234.5)]
+    ['+12.3 %', '−0.04 %', '±0 %', '+< 0.01 %', '+1,234 %']
+    """
+    sign = "+" if value > 0 else MINUS if value < 0 else "±"
+    shown = abs(value)
+    if shown >= 0.01:
+        shown = round(shown, 0 if shown >= 100 else 1 if shown >= 1 else 2)
+    return sign + percent(shown)
 
 
 def plural(count: int, noun: str) -> str:

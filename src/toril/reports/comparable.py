@@ -1,0 +1,133 @@
+"""What two runs have not in common, so that their figures say little about each other: in words."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from toril.records import Plan, PlannedExecution
+from toril.reports import view, wording
+from toril.reports.bundle import Bundle
+
+USERS_TOLERANCE = 0.02  # as in the verdict: below 98 % of the virtual users the load was not reached
+WINDOW_TOLERANCE = 0.05
+CAUTIONS = {
+    "saturated": "its load generator was saturated and measured itself too",
+    "late-start": "a worker began late",
+    "unsure-clock": "a worker's clock was off",
+    "lost-worker": "a worker was lost",
+    "damaged-file": "a file of its measurements is missing or damaged",
+    "missing-samples": "some of its measurements are missing",
+    "unreadable-records": "some of its records could not be read",
+    "stopped": "it was ended early",
+    "ended-early": "an engine ended early",
+    "unreached-load": "its load was not reached",
+    "no-success": "not one of its requests succeeded",
+}
+LOAD = {
+    "executor": ("executor", ""),
+    "concurrency": ("virtual users", ""),
+    "throughput_rps": ("throughput", "/s"),
+    "iterations": ("iterations", ""),
+    "steps": ("steps", ""),
+    "delay_s": ("delay", "s"),
+    "ramp_up_s": ("ramp-up", "s"),
+    "hold_for_s": ("hold", "s"),
+}
+
+
+def differences(base: Bundle, head: Bundle) -> Iterator[str]:
+    """Each a sentence that names base first and head second; nothing for two runs of the same load."""
+    if base.plan.run_id == head.plan.run_id:
+        yield "base and head are the same run"
+        return
+    yield from _plans(base.plan, head.plan)
+    yield from _windows(base, head)
+    yield from _achieved(base.summary, head.summary)
+    for name, bundle in (("base", base), ("head", head)):
+        yield from _cautions(name, bundle)
+    yield from _resolutions(base.summary, head.summary)
+
+
+def _plans(base: Plan, head: Plan) -> Iterator[str]:
+    if base.suite != head.suite:
+        yield f"the suites are {wording.plain(base.suite)} and {wording.plain(head.suite)}"
+    yield from _executions(base, head)
+    for noun, of_base, of_head in (
+        ("worker", len(base.shares), len(head.shares)),
+        ("location", len(base.locations), len(head.locations)),
+    ):
+        if of_base != of_head:
+            yield f"base had {wording.plural(of_base, noun)}, head had {wording.plural(of_head, noun)}"
+    if len(base.locations) == len(head.locations) and set(base.locations) != set(head.locations):
+        yield f"the load came from {_names(base.locations)} in base, from {_names(head.locations)} in head"
+    elif len(base.shares) == len(head.shares) and _seats(base) != _seats(head):
+        yield "the workers were divided over the locations in another way"
+    changed = [key for key in sorted({*base.common, *head.common}) if base.common.get(key) != head.common.get(key)]
+    if changed:
+        yield f"the suites differ in {_names(changed)}"
+    if base.toril_version != head.toril_version:
+        yield f"measured by toril {wording.plain(base.toril_version)} and {wording.plain(head.toril_version)}"
+
+
+def _executions(base: Plan, head: Plan) -> Iterator[str]:
+    of_base, of_head = ({execution.name: execution for execution in plan.executions} for plan in (base, head))
+    for name in sorted({*of_base, *of_head}):
+        shown = f"execution {wording.plain(name)}"
+        if name not in of_head or name not in of_base:
+            yield f"{shown} is in {'base' if name in of_base else 'head'} only"
+            continue
+        for field, (noun, unit) in LOAD.items():
+            values = [_load(execution, field, unit) for execution in (of_base[name], of_head[name])]
+            if values[0] != values[1]:
+                yield f"{shown}: {noun} was {values[0]} in base, {values[1]} in head"
+
+
+def _load(execution: PlannedExecution, field: str, unit: str) -> str:
+    value = getattr(execution, field)
+    if value is None:
+        return "not set"
+    return wording.plain(value) if isinstance(value, str) else wording.exact(float(value), unit)
+
+
+def _windows(base: Bundle, head: Bundle) -> Iterator[str]:
+    if base.plan.ramp_up_exclude != head.plan.ramp_up_exclude:
+        whole, steady = ("base", "head") if head.plan.ramp_up_exclude else ("head", "base")
+        yield f"the figures of {whole} are of the whole run, those of {steady} of its steady load only"
+    lengths = [float(bundle.summary.get("duration_s") or 0) for bundle in (base, head)]
+    if abs(lengths[0] - lengths[1]) > max(2.0, WINDOW_TOLERANCE * max(lengths)):
+        yield f"the load lasted {wording.span(lengths[0])} in base, {wording.span(lengths[1])} in head"
+
+
+def _achieved(base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterator[str]:
+    found = [(summary.get("load", {}).get("achieved") or {}).get("virtual_users") for summary in (base, head)]
+    users = [float(count) for count in found if count is not None]
+    if len(users) == 2 and abs(users[0] - users[1]) > USERS_TOLERANCE * max(users):
+        shown = [wording.number(round(count, 1)) for count in users]
+        yield f"on average {shown[0]} virtual users were active in base, {shown[1]} in head"
+
+
+def _cautions(name: str, bundle: Bundle) -> Iterator[str]:
+    """Why the figures of a run are not what they seem; a breach of a criterion is no such reason."""
+    codes = dict.fromkeys(code for code, _ in view.reasons(bundle))
+    told = [CAUTIONS[code] for code in codes if code in CAUTIONS]
+    if told:
+        yield f"{name} is {bundle.outcome}: {', '.join(told)}"
+    elif bundle.outcome == "inconclusive":
+        yield f"{name} is inconclusive"
+
+
+def _resolutions(base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterator[str]:
+    found = [summary.get("labels", {}).get("", {}).get("resolution_us") for summary in (base, head)]
+    if None not in found and found[0] != found[1]:
+        shown = [wording.time(value) for value in found]
+        yield f"times were recorded to {shown[0]} in base, to {shown[1]} in head"
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(wording.plain(name) for name in sorted(names))
+
+
+def _seats(plan: Plan) -> dict[str, int]:
+    seats: dict[str, int] = {}
+    for share in plan.shares:
+        seats[share.location] = seats.get(share.location, 0) + 1
+    return seats
