@@ -56,7 +56,7 @@ def main() -> None:
                 time.sleep(EVERY_S)
                 try:
                     family = psutil.Process(process.pid)
-                    alive = [child for child in family.children() if "toril.worker.main" in child.cmdline()]
+                    alive = [child for child in family.children() if "toril.worker" in child.cmdline()]
                     if alive and list(folder.glob("store/runs/*/workers/*/*/intervals-*")):
                         coordinator.append(rss_mib(family))
                         workers.append(max(map(rss_mib, alive)))

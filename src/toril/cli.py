@@ -20,6 +20,7 @@ from toril.run import RunOptions, plan_run
 from toril.run import run as run_plan
 from toril.store import FolderStore, open_store
 from toril.verdict import exit_code
+from toril.worker.command import worker
 
 INTERNAL_ERROR, INTERRUPTED = 70, 130
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -217,18 +218,7 @@ def doctor_command(
         raise typer.Exit(InfrastructureError.exit_code)
 
 
-@app.command(hidden=True)
-def worker(
-    store: StoreOption,
-    run: Annotated[str, typer.Option("--run")],
-    worker: Annotated[str, typer.Option("--worker")],
-    attempt: Annotated[str, typer.Option("--attempt")],
-    watch_parent: Annotated[bool, typer.Option("--watch-parent")] = False,
-) -> None:
-    """The container's entry point: carry out one share of a run."""
-    from toril.worker.main import run_worker  # bzt is an extra that users of the other commands do not have
-
-    raise typer.Exit(run_worker(store, run, worker, attempt, watch_parent=watch_parent))
+app.command(hidden=True)(worker)
 
 
 def _version(value: bool) -> None:

@@ -94,7 +94,7 @@ class Run:
 
     def command(self, number: int) -> list[str]:
         worker = self.plan.shares[number].worker
-        command = [sys.executable, "-m", "toril.worker.main", "--watch-parent", "--store", str(self.store.folder)]
+        command = [sys.executable, "-m", "toril.worker", "--watch-parent", "--store", str(self.store.folder)]
         return [*command, "--run", RUN, "--worker", worker, "--attempt", self.attempt(number)]
 
     def wait_ready(self) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -132,6 +133,30 @@ def test_a_signal_while_preparing_ends_the_worker(tmp_path):
         assert run.wait() == [0]
         assert run.exit().outcome == "stopped"
         assert not left_over(engines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("after_s", [0.1, 0.25, 0.4, 0.55])
+def test_a_signal_while_the_worker_still_loads_its_own_code_ends_it_with_a_record(tmp_path, number, after_s):
+    with workers(long_plan("http://127.0.0.1:9"), tmp_path) as run:
+        run.launch()
+        wait_until(lambda: listens(run.processes[0].pid), run)
+        time.sleep(after_s - 0.1)
+        run.processes[0].send_signal(number)
+        assert run.wait() == [0]
+        assert run.exit().outcome == "stopped"
+        assert run.exit().signals == 1
+
+
+def listens(pid):
+    """Has the process a handler for SIGTERM? Linux tells; elsewhere an interpreter is up within its time."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        time.sleep(0.1)
+        return True
+    (caught,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")]
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def test_workers_end_with_their_coordinator(tmp_path):

@@ -40,7 +40,7 @@ class LocalLauncher:
             attempt = attempts[share.worker]
             log = self._store.path(worker_key(plan.run_id, share.worker, attempt, "worker.log"))
             log.parent.mkdir(parents=True, exist_ok=True)
-            command = [sys.executable, "-m", "toril.worker.main", "--watch-parent"]
+            command = [sys.executable, "-m", "toril.worker", "--watch-parent"]
             command += ["--store", str(self._store.folder), "--run", plan.run_id]
             command += ["--worker", share.worker, "--attempt", attempt]
             try:

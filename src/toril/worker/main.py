@@ -1,6 +1,5 @@
 """The worker's entry point: signals, the store, and the loop that drives the pure machine of `machine.py`."""
 
-import argparse
 import contextlib
 import logging
 import os
@@ -14,13 +13,14 @@ from types import FrameType
 from bzt import TaurusException  # no Exception
 
 from toril import __version__
-from toril.errors import StoreError, UserError
+from toril.errors import StoreError
 from toril.intervals import Recorder
 from toril.records import Exit, Plan, Ready, Start, Stop, run_key, worker_key
 from toril.store import Store, open_store
 from toril.worker import logs, machine, processes, share
 from toril.worker.capture import Capture
 from toril.worker.disk import Scratch
+from toril.worker.early import EARLY, ENDING
 from toril.worker.health import Monitor
 from toril.worker.lanes import Lanes
 from toril.worker.machine import State
@@ -102,6 +102,8 @@ class Worker:
         suite = self.scratch / "suite"
         try:
             self.preparing = True
+            if self.signals:
+                raise Interrupted
             share.copy_suite(self.store, self.run_id, suite)
             share.split_data(self.share, suite)
             os.chdir(suite)
@@ -310,29 +312,10 @@ class Worker:
 def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, watch_parent: bool) -> int:
     """Do one attempt at one share; 0 whatever was measured, 4 when its engines could not do it (exit.json: why)."""
     one = Worker(open_store(store_address), run_id, worker, attempt)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         signal.signal(number, one.on_signal)
+    one.signals[:0] = EARLY.names
     processes.adopt_orphans()
     if watch_parent:
         processes.watch_parent(one.on_parent_gone)
     return one.run()
-
-
-def main() -> int:
-    """`python -m toril.worker.main`, for launchers."""
-    parser = argparse.ArgumentParser(prog="toril worker", description="Do one worker's share of a run.")
-    parser.add_argument("--store", required=True)
-    parser.add_argument("--run", required=True)
-    parser.add_argument("--worker", required=True)
-    parser.add_argument("--attempt", required=True)
-    parser.add_argument("--watch-parent", action="store_true", help="end when the process that started this one ends")
-    told = parser.parse_args()
-    try:
-        return run_worker(told.store, told.run, told.worker, told.attempt, watch_parent=told.watch_parent)
-    except UserError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_CODE_FAILED
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,27 @@
+"""The options of `toril worker`, declared once for the command and for `python -m toril.worker`."""
+
+from typing import Annotated
+
+import typer
+
+from toril.errors import InfrastructureError, UserError
+
+
+def worker(
+    store: Annotated[str, typer.Option("--store", envvar="TORIL_STORE", help="Folder that keeps the runs.")],
+    run: Annotated[str, typer.Option("--run", help="The run's id.")],
+    worker: Annotated[str, typer.Option("--worker", help="Whose share to do.")],
+    attempt: Annotated[str, typer.Option("--attempt", help="The launcher's nonce.")],
+    watch_parent: Annotated[
+        bool, typer.Option("--watch-parent", help="End when the process that started this one ends.")
+    ] = False,
+) -> None:
+    """The container's entry point: carry out one share of a run."""
+    from toril.worker.main import run_worker  # bzt is an extra that users of the other commands do not have
+
+    try:
+        code = run_worker(store, run, worker, attempt, watch_parent=watch_parent)
+    except UserError as error:
+        typer.echo(str(error), err=True)
+        code = InfrastructureError.exit_code
+    raise typer.Exit(code)
