@@ -7,9 +7,16 @@ from toril.worker.early import EARLY
 
 EARLY.listen()
 
-import typer  # noqa: E402 - after the signals
+import sys  # noqa: E402 - after the signals
 
+import typer  # noqa: E402
+
+from toril.errors import UserError  # noqa: E402
 from toril.worker.command import worker  # noqa: E402
 
 if __name__ == "__main__":
-    typer.run(worker)
+    try:
+        typer.run(worker)
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -4,8 +4,6 @@ from typing import Annotated
 
 import typer
 
-from toril.errors import InfrastructureError, UserError
-
 
 def worker(
     store: Annotated[str, typer.Option("--store", envvar="TORIL_STORE", help="Folder that keeps the runs.")],
@@ -19,9 +17,4 @@ def worker(
     """The container's entry point: carry out one share of a run."""
     from toril.worker.main import run_worker  # bzt is an extra that users of the other commands do not have
 
-    try:
-        code = run_worker(store, run, worker, attempt, watch_parent=watch_parent)
-    except UserError as error:
-        typer.echo(str(error), err=True)
-        code = InfrastructureError.exit_code
-    raise typer.Exit(code)
+    raise typer.Exit(run_worker(store, run, worker, attempt, watch_parent=watch_parent))
