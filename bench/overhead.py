@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.targets import target as serving  # noqa: E402 - the tests' target is outside the package
+from toril.jmeter_home import JMETER_VERSION, jmeter_home  # noqa: E402
 
 NGINX = """
 worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; daemon off;
@@ -119,14 +120,16 @@ def toril(folder: Path, suite_path: Path) -> Measured:
 
 def bzt(folder: Path, suite_path: Path) -> Measured:
     artifacts = Path(tempfile.mkdtemp(dir=folder))
-    jmeter = (
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "toril" / "jmeter-5.6.3" / "bin" / "jmeter"
-    )
     base = {
         "settings": {"check-updates": False, "artifacts-dir": str(artifacts)},
         "modules": {
             "apiritif": {"dry-install": True},
-            "jmeter": {"path": str(jmeter), "version": "5.6.3", "detect-plugins": False, "force-ctg": False},
+            "jmeter": {
+                "path": str(jmeter_home() / "bin" / "jmeter"),
+                "version": JMETER_VERSION,
+                "detect-plugins": False,
+                "force-ctg": False,
+            },
             "console": {"disable": True},
         },
     }

@@ -9,12 +9,12 @@ import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import psutil
 
 from toril.errors import StoreError
+from toril.jmeter_home import is_complete, jmeter_home
 from toril.records import run_key
 from toril.store import Store, open_store
 
@@ -109,9 +109,8 @@ def _java() -> Finding:
 
 
 def _jmeter() -> Finding:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = Path(os.environ.get("TORIL_JMETER_HOME") or cache / "toril" / "jmeter-5.6.3")
-    if (home / "bin" / "ApacheJMeter.jar").is_file():
+    home = jmeter_home()
+    if is_complete(home):
         return Finding(name="jmeter", state="ok", detail=str(home))
     maven = "Maven is here" if shutil.which("mvn") else "needs Maven, which is missing"
     detail = f"no {home}; JMeter suites need `make jmeter` in toril's sources ({maven}), or TORIL_JMETER_HOME"

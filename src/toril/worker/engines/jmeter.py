@@ -21,12 +21,12 @@ from bzt.modules.jmeter import JMeter, JMeterExecutor
 from numpy.typing import NDArray
 
 from toril.errors import InfrastructureError
+from toril.jmeter_home import JMETER_VERSION, is_complete, jmeter_home
 from toril.worker.engines import Batch, Station, tail_of
 from toril.worker.engines.csv_tail import CsvTail
 from toril.worker.engines.jmeter_gate import GATE_PROPERTY, gate_script
 from toril.worker.engines.jmeter_plan import rewrite, speaks_groovy
 
-VERSION = "5.6.3"
 COLUMNS = (
     *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes", "allThreads"),
     *("label", "responseCode", "responseMessage", "failureMessage", "dataType", "success"),
@@ -63,14 +63,6 @@ def settings(worker_index: int) -> dict[str, Any]:
     }
 
 
-def jmeter_home() -> Path:
-    """Where the prepared JMeter is: $TORIL_JMETER_HOME, or where `make jmeter` puts it."""
-    if named := os.environ.get("TORIL_JMETER_HOME"):
-        return Path(named).expanduser().absolute()
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache).absolute() / "toril" / f"jmeter-{VERSION}"
-
-
 def find_jmeter(configured: str | None) -> Path:
     """The program `jmeter`: the suite's own installation when it exists, else the prepared one."""
     candidates = [jmeter_home()]
@@ -78,10 +70,10 @@ def find_jmeter(configured: str | None) -> Path:
         own = Path(configured).expanduser().absolute()
         candidates.insert(0, own.parent.parent if own.is_file() else own)
     for home in candidates:
-        if (home / "bin" / "jmeter").is_file() and (home / "bin" / "ApacheJMeter.jar").is_file():
+        if is_complete(home):
             return home / "bin" / "jmeter"
     raise InfrastructureError(
-        f"JMeter {VERSION} is not in {candidates[-1]}: `make jmeter` assembles it there; "
+        f"JMeter {JMETER_VERSION} is not in {candidates[-1]}: `make jmeter` assembles it there; "
         f"TORIL_JMETER_HOME can name another home"
     )
 
@@ -120,7 +112,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         self._last_resort = False
 
     def prepare(self) -> None:
-        self.settings["version"] = VERSION
+        self.settings["version"] = JMETER_VERSION
         self.settings["detect-plugins"] = False
         self.settings["gui"] = False
         if not self.settings.get("memory-xmx", None):
