@@ -57,7 +57,18 @@ TABLES = {
     "health": ("second", "cpu", "busiest", "memory_bytes", "throttled_us"),  # cpu, busiest: 1/10,000 of the limit
 }
 HEALTH_SCALE = 10_000
-
+VITALS = (  # of the worker and its engines in a second; UNKNOWN where it was not measured. New ones go to the end
+    "second",
+    "machine",  # the CPU that all programs took, in 1/10,000 of what this worker may use
+    "waiting",  # in 1/10,000: see toril.timeline.HealthSeries
+    "throttled",  # in 1/10,000 of the time
+    "sockets",
+    "sockets_share",  # in 1/10,000 of the limit that is nearest
+    "late_us",  # of the send that was latest
+    "late_p90_us",  # nine in ten sends were no later
+    "dropped",  # sends that a throughput asked for and that were never made
+)
+UNKNOWN = -1
 
 Integers = NDArray[np.integer[Any]]
 
@@ -97,6 +108,8 @@ class Interval:
     unfinished: Int64s
     users: Int64s
     health: Int64s
+    vitals: Int64s  # a row for each of VITALS
+    generator: Mapping[str, Any]  # what limits the worker: memory_limit_bytes, cores, single_threaded
     resolution_us: Mapping[str, int]  # by execution
     unreadable: int  # records that could not be read, since the last flush
 
@@ -177,6 +190,8 @@ def _read(body: memoryview, unpacked: int) -> Interval:
         unfinished=tables["unfinished"],
         users=tables["users"],
         health=tables["health"],
+        vitals=_vitals(header.get("vitals", [])),
+        generator=_mapping(header.get("generator", {})),
         resolution_us=header["resolution_us"],
         unreadable=header["unreadable"],
     )
@@ -192,6 +207,26 @@ def _series(
         Series(executions[e], labels[n], KINDS[kind], bool(steady), bool(ok), arm, block)
         for e, n, kind, steady, ok, arm, block in rows
     )
+
+
+def _vitals(columns: list[list[int]]) -> Int64s:
+    """The columns that are known here: a file may have fewer (an earlier toril), or more (a later one)."""
+    if not columns:
+        return _NO_VITALS
+    found = np.array(columns)
+    if found.ndim != 2 or found.dtype != np.int64 or found.min(initial=0) < UNKNOWN or found[0].min(initial=0) < 0:
+        raise ValueError("its vitals are no columns of whole numbers")
+    known = found[: len(VITALS)]
+    return np.pad(known, ((0, len(VITALS) - len(known)), (0, 0)), constant_values=UNKNOWN)
+
+
+_NO_VITALS: Int64s = np.empty((len(VITALS), 0), np.int64)
+
+
+def _mapping(found: Any) -> Mapping[str, Any]:
+    if not isinstance(found, dict):
+        raise TypeError("what it says of its generator has no names")
+    return found
 
 
 def _check(interval: Interval, whole: bool) -> None:
@@ -214,6 +249,7 @@ def _check(interval: Interval, whole: bool) -> None:
         (interval.users[0], MAX_SECOND),
         (interval.users[1], executions),
         (interval.health[0], MAX_SECOND),
+        (interval.vitals[0], MAX_SECOND),
         (interval.buckets, 1 << BUCKET_BITS),
     )
     if any(column.size and column.max() >= limit for column, limit in codes):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toril.histogram import Int64s
-from toril.intervals.format import HEALTH_SCALE, KINDS, MAX_DURATION_US, MAX_SECOND, encode
+from toril.intervals.format import HEALTH_SCALE, KINDS, MAX_DURATION_US, MAX_SECOND, UNKNOWN, VITALS, encode
 from toril.intervals.grouping import (
     ARM_AT,
     ARM_BITS,
@@ -80,6 +80,8 @@ class Recorder:
         self._users: dict[tuple[int, int], int] = {}
         self._unfinished: Counter[tuple[int, int, int]] = Counter()
         self._health: list[tuple[int, ...]] = []
+        self._vitals: dict[int, dict[str, int]] = {}  # by second
+        self._generator: dict[str, Any] = {}
         self._unreadable = 0
 
     def code(self, table: TableName, text: str) -> int:
@@ -164,11 +166,35 @@ class Recorder:
         busiest_engine_core_fraction: float,
         memory_bytes: int,
         throttled_s: float,
+        *,
+        machine: float | None = None,
+        waiting: float | None = None,
+        throttled: float | None = None,
+        sockets: int | None = None,
+        sockets_share: float | None = None,
     ) -> None:
-        """The worker's own state in that second."""
+        """The worker's own state in that second; None is what was not measured (VITALS says what each means)."""
         fractions = (round(cpu_fraction_of_limit * HEALTH_SCALE), round(busiest_engine_core_fraction * HEALTH_SCALE))
         row = (_second(second), *fractions, int(memory_bytes), round(throttled_s * 1e6))
         self._health.append(tuple(max(0, value) for value in row))
+        shares = {"machine": machine, "waiting": waiting, "throttled": throttled, "sockets_share": sockets_share}
+        vitals = {name: round(share * HEALTH_SCALE) for name, share in shares.items() if share is not None}
+        vitals |= {} if sockets is None else {"sockets": sockets}
+        if vitals:
+            self._vitals.setdefault(row[0], {}).update(vitals)
+
+    def sends(self, second: int, *, late_us: int | None, late_p90_us: int | None, dropped: int | None) -> None:
+        """How late sends were in that second: the latest, nine in ten; and how many were never made. None: unknown."""
+        known = self._vitals.setdefault(_second(second), {})
+        for name, late in (("late_us", late_us), ("late_p90_us", late_p90_us)):
+            if late is not None:
+                known[name] = max(_count(late), known.get(name, 0))
+        if dropped is not None:
+            known["dropped"] = _count(dropped) + known.get("dropped", 0)
+
+    def generator(self, **facts: float | bool | None) -> None:
+        """What limits this worker; kept in every file from now on. None is what has no limit, or an unknown one."""
+        self._generator = {name: fact for name, fact in facts.items() if fact is not None}
 
     def resolution(self, execution: str, us: int) -> None:
         """How finely the engine's records tell time; kept in every file from now on."""
@@ -181,7 +207,8 @@ class Recorder:
 
     def flush(self) -> bytes | None:
         """One interval file of everything since the last flush; None when there is nothing."""
-        if not (self._batches or self._single or self._users or self._unfinished or self._health or self._unreadable):
+        told = (self._batches, self._single, self._users, self._unfinished, self._health, self._vitals)
+        if not any(told) and not self._unreadable:
             return None
         key, *columns = self._collected()
         cells, cell_of = np.unique(key, return_inverse=True)
@@ -193,6 +220,13 @@ class Recorder:
             "resolution_us": dict(self._resolution),
             "unreadable": self._unreadable,
         }
+        if self._vitals:
+            names["vitals"] = [
+                [second if name == "second" else known.get(name, UNKNOWN) for second, known in self._vitals.items()]
+                for name in VITALS
+            ]
+        if self._generator:
+            names["generator"] = self._generator
         series, tables["cells"][1] = np.unique(cells & ((1 << SECOND_AT) - 1), return_inverse=True)
         fields = series_fields(series)
         tables["users"] = _rows(((s, e, n) for (s, e), n in self._users.items()), 3)
@@ -209,6 +243,7 @@ class Recorder:
         self._batches, self._single, self._health, self._unreadable = [], [], [], 0
         self._users.clear()
         self._unfinished.clear()
+        self._vitals.clear()
         return data
 
     def _place(self, execution: str, arm: int, block: int) -> int:

@@ -1,7 +1,7 @@
 """The merged measurements of a run: Timeline takes intervals in, a Slice of it answers questions with Stats."""
 
+from toril.timeline.health import HealthSeries, WorkerHealth, longest_run
 from toril.timeline.merge import Timeline
 from toril.timeline.view import Slice, Stats
-from toril.timeline.workers import WorkerHealth
 
-__all__ = ["Slice", "Stats", "Timeline", "WorkerHealth"]
+__all__ = ["HealthSeries", "Slice", "Stats", "Timeline", "WorkerHealth", "longest_run"]

@@ -7,16 +7,18 @@ each numpy call then does more.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toril.histogram import Int64s, lowests_of
-from toril.intervals import CELL_COLUMNS, HEALTH_SCALE, Interval, Kind, Series
+from toril.intervals import CELL_COLUMNS, Interval, Kind, Series
 from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
+from toril.timeline.health import HealthBySecond, HealthSeries, WorkerHealth
 from toril.timeline.view import SUMS, Slice
-from toril.timeline.workers import HealthBySecond, UsersBySecond, WorkerHealth, grown
+from toril.timeline.workers import UsersBySecond, grown
 
 BATCH = 200_000  # histogram pairs of one part of the run that are merged at once
 MOST_WAITING = 16_000_000  # … and of all parts, some bytes each
@@ -129,6 +131,21 @@ class Timeline:
         self._merge()
         return self._health.of_workers(above)
 
+    def health_workers(self) -> tuple[str, ...]:
+        """Every worker that has told how it fares, in alphabetical order."""
+        self._merge()
+        return self._health.workers()
+
+    def health_series(self, worker: str) -> HealthSeries:
+        """One worker's health by second; KeyError when it has told nothing."""
+        self._merge()
+        return self._health.series(worker)
+
+    def health_facts(self, worker: str) -> Mapping[str, Any]:
+        """What limits the worker, as far as it has told: memory_limit_bytes, cores, single_threaded."""
+        self._merge()
+        return self._health.facts(worker)
+
     # Slices read what follows.
 
     def series(self, label: str = "") -> dict[Placed, int]:
@@ -190,11 +207,7 @@ class Timeline:
         for interval in batch:
             self._note(interval)
         self._merge_users(batch)
-        told = [interval for interval in batch if interval.health.shape[1]]
-        if told:
-            rows = [np.full(interval.health.shape[1], self._health.row(interval.worker)) for interval in told]
-            reports = np.concatenate([interval.health for interval in told], axis=1)
-            self._health.add(np.concatenate(rows), reports, HEALTH_SCALE)
+        self._health.add(batch)
         batch = [interval for interval in batch if interval.cells.shape[1]]
         if batch:
             self._merge_cells(batch)
