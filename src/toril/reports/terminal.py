@@ -8,11 +8,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from toril.reports import screen, view, wording
+from toril.reports import screen, selection, view, vouching, wording
 from toril.reports.bundle import Bundle
+from toril.reports.figures_table import between, figures
 
-MOST_LABELS = 40
-MOST_ERRORS = 8
+MOST_LABELS, MOST_CRITERIA, MOST_REASONS, MOST_ERRORS = 40, 100, 20, 8
+ORDER = {"failed": 0, "inconclusive": 1, "triggered": 2, "passed": 3}
 
 
 def report(bundle: Bundle) -> bytes:
@@ -22,26 +23,52 @@ def report(bundle: Bundle) -> bytes:
 
 def show(console: Console, bundle: Bundle) -> None:
     """Print the verdict; the console decides on width and colour."""
-    console.print(_parts(bundle))
+    console.print(_parts(bundle, console.width))
 
 
-def _parts(bundle: Bundle) -> Group:
+def _parts(bundle: Bundle, width: int) -> Group:
     parts: list[RenderableType] = [_banner(bundle)]
     if bundle.outcome != "passed" and view.further_reasons(bundle):
-        parts += [Text(), *(_indented(f"• {message}") for _, message in view.further_reasons(bundle))]
+        reasons = view.further_reasons(bundle)
+        parts += [Text(), *(_indented(f"• {message}") for _, message in reasons[:MOST_REASONS])]
+        if len(reasons) > MOST_REASONS:
+            parts.append(_indented(f"… and {wording.number(len(reasons) - MOST_REASONS)} more: --format json", "dim"))
     if view.criteria(bundle):
-        parts += [_criteria(bundle)]
-    parts += [_figures("label", view.labels(bundle))]
-    if len(view.locations(bundle)) > 1:
-        parts += [_figures("location", view.locations(bundle))]
+        parts.append(_criteria(bundle, width))
+    rows, left_out = selection.labels(bundle, MOST_LABELS)
+    parts.append(figures("label", rows, width, _more(left_out, "label")))
+    locations = view.locations(bundle)
+    if len(locations) > 1:
+        left_out = len(locations[MOST_LABELS:])
+        parts.append(figures("location", locations[:MOST_LABELS], width, _more(left_out, "location")))
+    parts.append(Text())
     if view.failures_note(bundle):
-        parts += [_indented(view.failures_note(bundle), style="yellow")]
+        parts.append(_indented(view.failures_note(bundle), style="yellow"))
     errors = list(view.errors(bundle))
     if errors:
         parts += [_errors(errors)]
+    parts += _vouching(bundle)
     parts += [_indented(f"note: {wording.plain(warning, 1000)}", style="yellow") for warning in bundle.plan.warnings]
-    parts.append(_indented(f"run {wording.plain(bundle.plan.run_id)} · {view.window(bundle)}", style="dim"))
+    sure = " · with each percentile its 95 % interval" if any(row.intervals_us for row in rows) else ""
+    run = f"run {wording.plain(bundle.plan.run_id)} · {view.window(bundle)}{sure}"
+    parts.append(_indented(run, style="dim"))
     return Group(*parts)
+
+
+def _more(left_out: int, noun: str) -> str:
+    """What a table leaves out, and where it is to be found."""
+    if not left_out:
+        return ""
+    return f"and {wording.number(left_out)} more {noun}{'' if left_out == 1 else 's'}: --format csv"
+
+
+def _vouching(bundle: Bundle) -> list[RenderableType]:
+    lines: list[RenderableType] = [_indented(line, style="yellow") for line in vouching.saturated(bundle)]
+    if vouching.health(bundle):
+        lines.append(_indented(vouching.health(bundle), style="dim"))
+    if vouching.not_judged(bundle):
+        lines.append(_indented(f"not judged: {' · '.join(vouching.not_judged(bundle))}", style="dim"))
+    return lines
 
 
 def _banner(bundle: Bundle) -> Panel:
@@ -55,28 +82,34 @@ def _banner(bundle: Bundle) -> Panel:
         "  ",
         (wording.plain(bundle.plan.suite), "bold"),
     )
-    facts = Columns(
-        [Text.assemble((f"{name} ", "dim"), (value, "bold")) for name, value in view.facts(bundle)], padding=(0, 3)
-    )
+    sure = between(view.overall(bundle), "p95", " … ")
+    facts = [
+        Text.assemble((f"{name} ", "dim"), (value, "bold"), (f" ({sure})" if name == "p95" and sure else "", "dim"))
+        for name, value in view.facts(bundle)
+    ]
     return Panel(
-        Group(title, Text(), Text(view.headline(bundle), style=f"bold {colour}"), facts),
+        Group(title, Text(), Text(view.headline(bundle), style=f"bold {colour}"), Columns(facts, padding=(0, 3))),
         box=box.HEAVY,
         border_style=colour,
         padding=(1, 2),
     )
 
 
-def _criteria(bundle: Bundle) -> Table:
+def _criteria(bundle: Bundle, width: int) -> RenderableType:
+    """Breached first, then what is open, then those that held; all of them, for each is a verdict."""
+    rules = sorted(view.criteria(bundle), key=lambda rule: ORDER.get(rule.outcome, 1))
+    shown, more = rules[:MOST_CRITERIA], len(rules[MOST_CRITERIA:])
+    made = _criteria_blocks(shown) if width < screen.NARROW else _criteria_table(shown)
+    return Group(made, _indented(_more(more, "criterion").replace("criterions", "criteria"), "dim")) if more else made
+
+
+def _criteria_table(rules: list[view.Criterion]) -> Table:
     table = screen.table("", "fails when", "observed", "limit", "difference", text_columns=2)
-    for rule in view.criteria(bundle):
+    for rule in rules:
         colour = screen.COLOURS.get(rule.outcome, "yellow")
-        text = Text(rule.text, style="bold" if rule.outcome != "passed" else "")
-        for line in (rule.detail, rule.remark):
-            if line:
-                text.append(f"\n{line}", style="not bold dim")
         table.add_row(
             Text(rule.mark, style=f"bold {colour}"),
-            text,
+            _rule(rule),
             Text(rule.observed, style=f"bold {colour}"),
             Text(rule.limit),
             Text(rule.difference, style=colour if rule.outcome == "failed" else "dim"),
@@ -84,30 +117,36 @@ def _criteria(bundle: Bundle) -> Table:
     return table
 
 
-def _figures(noun: str, rows: list[view.Row]) -> Table:
-    table = screen.table(noun, "requests", "failed", "req/s", "p50", "p95", "p99", "max", text_columns=1)
-    for place, row in enumerate(rows[: MOST_LABELS + 1]):
-        total = noun == "label" and place == 0
-        name = Text(row.name + (" (transaction)" if row.kind == "transaction" else ""), style="bold" if total else "")
-        table.add_row(
-            name,
-            wording.number(row.samples),
-            Text(row.failed, style="red" if row.failures else "dim"),
-            wording.number(row.rps),
-            row.time("p50"),
-            Text(row.time("p95") + row.mark, style="bold"),
-            row.time("p99") + row.mark,
-            row.time("max"),
+def _criteria_blocks(rules: list[view.Criterion]) -> Group:
+    parts: list[RenderableType] = [Text(), Text(" fails when", style="dim")]
+    for rule in rules:
+        colour = screen.COLOURS.get(rule.outcome, "yellow")
+        text = Text.assemble(
+            (f"{rule.mark} ", f"bold {colour}"),
+            (rule.text, "bold" if rule.outcome != "passed" else ""),
+            "\n",
+            (rule.observed, f"bold {colour}"),
+            f" against {rule.limit}" + (f" ({rule.difference})" if rule.difference else ""),
         )
-    if len(rows) > MOST_LABELS + 1:
-        table.add_row(Text(f"… {wording.number(len(rows) - MOST_LABELS - 1)} more in the other reports", style="dim"))
-    return table
+        parts.append(Padding(_explained(text, rule), (0, 0, 0, 3)))
+    return Group(*parts)
+
+
+def _rule(rule: view.Criterion) -> Text:
+    return _explained(Text(rule.text, style="bold" if rule.outcome != "passed" else ""), rule)
+
+
+def _explained(text: Text, rule: view.Criterion) -> Text:
+    for line in (rule.detail, rule.remark):
+        if line:
+            text.append(f"\n{line}", style="not bold dim")
+    return text
 
 
 def _errors(errors: list[tuple[str, str, int]]) -> Table:
     table = screen.table("error", "code", "count", text_columns=2)
     for message, code, count in errors[:MOST_ERRORS]:
-        table.add_row(Text(message), Text(code), wording.number(count))
+        table.add_row(Text(message), Text(wording.shortened(code, 40)), wording.number(count))
     if len(errors) > MOST_ERRORS:
         table.add_row(Text(f"… {wording.number(len(errors) - MOST_ERRORS)} more kinds", style="dim"))
     return table

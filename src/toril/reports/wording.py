@@ -1,26 +1,51 @@
 """Numbers as people read them. The only place where µs, bytes and shares become text."""
 
+import hashlib
 import unicodedata
 
 MINUS = "−"
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidirectional overrides, lone surrogates, unassigned
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # letters and marks that show nothing
+MOST_MARKS = 4  # combining marks on one character; more would run over the lines around it
 
 
 def plain(text: object, longest: int = 300) -> str:
     """A string from the outside, harmless on every screen and in every file: what cannot be seen is written out.
 
+    A longer one loses its middle, as in `shortened`.
+
     >>> plain("a\\x1b[31mb")
     'a\\\\x1b[31mb'
     """
-    shown = []
-    for character in str(text)[: longest + 1]:
+    found = shortened(str(text), longest)
+    if found.isascii() and found.isprintable():
+        return found
+    shown, marks = [], 0
+    for character in found:
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
         if character in "\t\n\r":
             shown.append(" ")
-        elif unicodedata.category(character) in HIDDEN:
+        elif category in HIDDEN or character in BLANK or marks > MOST_MARKS:
             shown.append(character.encode("unicode_escape", "backslashreplace").decode("ascii"))
         else:
             shown.append(character)
-    return "".join(shown[:longest]) + ("…" if len(shown) > longest else "")
+    return "".join(shown)
+
+
+def shortened(text: str, longest: int) -> str:
+    """A text of at most so many characters: its beginning, a checksum of all of it, and its end.
+
+    Two texts that differ anywhere stay different.
+
+    >>> shortened("abc" * 20, 20), shortened("abc" * 20 + "!", 20)
+    ('abcabcab…ca22c3…cabc', 'abcabcab…c4bd93…abc!')
+    """
+    if len(text) <= longest:
+        return text
+    checksum = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    room = max(2, longest - len(checksum) - 2)
+    return f"{text[: room - room // 3]}…{checksum}…{text[len(text) - room // 3 :]}"
 
 
 def time(value_us: float | None, resolution_us: float = 1) -> str:

@@ -1,0 +1,94 @@
+"""Labels or locations with their figures, each percentile over its 95 % interval; blocks where a table has no room."""
+
+from collections.abc import Sequence
+
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from toril.reports import screen, view, wording
+
+LAYOUTS = ((("p50", "p90", "p95", "p99", "p99_9"), " … "), (("p50", "p95", "p99"), " … "), (("p50", "p95", "p99"), "…"))
+LONGEST_NAME, ROOM_FOR_NAME = 64, 24
+GAP = 2  # columns between two of a table
+
+
+def figures(noun: str, rows: Sequence[view.Row], width: int, more: str = "") -> RenderableType:
+    """The rows in that width; `more` says what is left out. The first row of labels is all requests."""
+    names = [_name(row, bold=noun == "label" and place == 0) for place, row in enumerate(rows)]
+    longest = max((name.cell_len for name in names), default=0)
+    for percentiles, apart in LAYOUTS:
+        cells = [_cells(row, percentiles, apart) for row in rows]
+        heads = ["requests", "failed", "req/s", *(key.replace("_", ".") for key in percentiles), "max"]
+        last = (percentiles, apart) == LAYOUTS[-1]
+        room = max(len(noun), min(longest, ROOM_FOR_NAME // 2 if last else ROOM_FOR_NAME))
+        if screen.widths(heads, cells, GAP) + room + GAP <= width:
+            break
+    else:
+        return _blocks(noun, rows, names, more)
+    table = screen.table(noun, *heads, text_columns=1)
+    for name, row_cells in zip(names, cells, strict=True):
+        table.add_row(name, *row_cells)
+    return Group(table, Padding(Text(more, style="dim"), (0, 0, 0, 1))) if more else table
+
+
+def _cells(row: view.Row, percentiles: Sequence[str], apart: str) -> list[Text]:
+    return [
+        Text(wording.number(row.samples)),
+        _failed(row),
+        Text(wording.number(row.rps)),
+        *(_percentile(row, key, apart) for key in percentiles),
+        Text(row.time("max")),
+    ]
+
+
+def between(row: view.Row, key: str, apart: str) -> str:
+    """The 95 % interval without the unit that the percentile itself has; `?` where it is open on both sides."""
+    low, high = row.intervals_us.get(key, (None, None))
+    value = row.times_us.get(key)
+    if value is None or key not in row.intervals_us:
+        return ""
+    if low is None and high is None:
+        return "too few"
+    unit = row.time(key).rpartition(" ")[2]
+    bottom = "0" if low is None else wording.time(low, row.resolution_us)
+    top = "∞" if high is None else wording.time(high, row.resolution_us)
+    ends = [end.removesuffix(f" {unit}").replace("< ", "<") for end in (bottom, top)]
+    return apart.join(ends)
+
+
+def _percentile(row: view.Row, key: str, apart: str) -> Text:
+    text = Text(row.time(key) + row.mark, style="bold" if key == "p95" else "")
+    sure = between(row, key, apart)
+    return text.append(f"\n{sure}", style="not bold dim") if sure else text
+
+
+def _blocks(noun: str, rows: Sequence[view.Row], names: Sequence[Text], more: str) -> RenderableType:
+    """A paragraph a row: as readable in 30 columns as in 70."""
+    parts: list[RenderableType] = [Text(), Text(f" {noun}s", style="dim")]
+    for name, row in zip(names, rows, strict=True):
+        items = [
+            Text(wording.plural(row.samples, "request")),
+            Text.assemble("failed ", _failed(row)),
+            Text(f"{wording.number(row.rps)}/s"),
+        ]
+        for key in ("p50", "p95", "p99"):
+            item = Text.assemble((f"{key} ", "dim"), (row.time(key) + row.mark, "bold" if key == "p95" else ""))
+            sure = between(row, key, " … ")
+            items.append(item.append(f" ({sure})", style="dim") if sure else item)
+        items.append(Text.assemble(("max ", "dim"), row.time("max")))
+        parts.append(Padding(name, (0, 0, 0, 1)))
+        parts.append(Padding(Columns(items, padding=(0, 2)), (0, 0, 0, 3)))
+    if more:
+        parts.append(Padding(Text(more, style="dim"), (0, 0, 0, 1)))
+    return Group(*parts)
+
+
+def _name(row: view.Row, *, bold: bool) -> Text:
+    kind = " (transaction)" if row.kind == "transaction" and not row.name.endswith("(transaction)") else ""
+    return Text(wording.shortened(row.name, LONGEST_NAME) + kind, style="bold" if bold else "")
+
+
+def _failed(row: view.Row) -> Text:
+    return Text(row.failed, style="red" if row.failures else "dim")
