@@ -5,9 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from toril.reports import screen, view, wording
+
+NAMED = 28  # characters of a usual run id
+NARROW, WIDE = 74, 95  # columns of the terminal: below the first a paragraph a run, from the second all in columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,25 +36,46 @@ def show(console: Console, rows: Sequence[RunRow]) -> None:
     if not rows:
         console.print(Text("no runs in this store yet; `toril run SUITE` makes one"))
         return
-    table = screen.table("run", "verdict", "workers", "load", "requests", "failed", "p95", text_columns=2)
-    table.columns[0].no_wrap = True  # people copy it
+    extra = max(0, max(len(row.run_id) for row in rows) - NAMED)
+    if console.width < NARROW + extra:
+        for row in rows:
+            console.print(_name(row), no_wrap=True, overflow="ignore", crop=False)
+            console.print(Padding(Text(" · ").join([_state(row), *map(Text, _facts(row))]), (0, 0, 0, 3)))
+        return
+    wide = console.width >= WIDE + extra
+    heads = ("workers", "load", "requests", "failed", "p95") if wide else ("requests", "failed", "p95")
+    table = screen.table("run", "verdict", *heads, text_columns=2)
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True  # people copy the one, look for the other
     for row in rows:
-        name = Text(wording.plain(row.run_id))
-        if row.tags:
-            name.append(
-                "\n" + " ".join(f"{wording.plain(k)}={wording.plain(v)}" for k, v in row.tags.items()), style="dim"
-            )
-        mark = f"{view.MARKS.get(row.state, '·')} {row.state}"
-        table.add_row(
-            name,
-            Text(mark, style=screen.COLOURS.get(row.state, "dim")),
-            wording.number(row.workers),
-            *_figures(row.summary),
-        )
+        load, *figures = _figures(row.summary)
+        name = _name(row)
+        if not wide:
+            name.append(f"\n{' · '.join(_facts(row)[:2])}", style="dim")
+        for key, value in row.tags.items():
+            name.append(f"\n{wording.plain(key, 24)}={wording.plain(value, 48)}", style="dim")
+        table.add_row(name, _state(row), *([wording.number(row.workers), load] if wide else []), *figures)
     console.print(table)
 
 
+def _name(row: RunRow) -> Text:
+    return Text(wording.plain(row.run_id))
+
+
+def _state(row: RunRow) -> Text:
+    return Text(f"{view.MARKS.get(row.state, '·')} {row.state}", style=screen.COLOURS.get(row.state, "dim"))
+
+
+def _facts(row: RunRow) -> list[str]:
+    """The figures of a run as they stand in a sentence, its tags last."""
+    facts = [wording.plural(row.workers, "worker")]
+    if row.summary is not None:
+        load, requests, failed, p95 = _figures(row.summary)
+        facts += [f"{load} of load", f"{requests} requests", f"{failed} failed", f"p95 {p95}"]
+    return facts + [f"{wording.plain(key)}={wording.plain(value)}" for key, value in row.tags.items()]
+
+
 def _figures(summary: dict[str, Any] | None) -> tuple[str, ...]:
+    """Load, requests, failed and p95."""
     if summary is None:
         return ("–",) * 4
     total = view.row("", summary.get("labels", {}).get("", {}))
