@@ -7,7 +7,7 @@ import pytest
 from tests.measured import MS, Sample, every_second, execution, plan_of, timeline_of
 from toril.intervals import Recorder, decode
 from toril.records import Exit, Stop
-from toril.summary import SATURATED_FOR_S, Completeness, planned_rps, planned_users, steady_load, summarise
+from toril.summary import Completeness, planned_rps, planned_users, steady_load, summarise
 from toril.timeline import Timeline
 
 
@@ -147,7 +147,7 @@ def test_the_resolution_is_the_coarsest_that_a_label_comes_from():
     assert found["workers"]["unreadable_records"] == 2
 
 
-@pytest.mark.parametrize(("seconds", "saturated"), [(SATURATED_FOR_S - 1, []), (SATURATED_FOR_S, ["local-1"])])
+@pytest.mark.parametrize(("seconds", "saturated"), [(4, []), (5, ["local-1"])])
 def test_a_generator_without_room_for_some_seconds_in_a_row_is_saturated(seconds, saturated):
     found = summary_of(timeline_of(every_second(range(seconds)), health=0.93))["generators"]
 

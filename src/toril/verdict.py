@@ -149,14 +149,8 @@ def _passed(results: list[CriterionResult]) -> Reason:
 def _saturated(summary: Mapping[str, Any]) -> Iterator[Reason]:
     generators = summary["generators"]
     for name in generators["saturated"]:
-        health = generators["workers"][name]
-        core, cpu = health["busiest_core_max"], health["cpu_max"]
-        what = f"{core:.0%} of the one core its engine can use" if core > cpu else f"{cpu:.0%} of its CPU"
-        yield Reason(
-            "saturated",
-            f"worker {name} was busy with up to {what}, {health['longest_above_s']} s in a row "
-            f"from {health['first_above_s']} s on, and measured itself too; use more workers, or less load",
-        )
+        why = "; ".join(one["message"] for one in generators["workers"][name]["saturation"])
+        yield Reason("saturated", f"{why}: part of what was measured is the generator's own; {generators['advice']}")
 
 
 def _late(plan: Plan, completeness: Completeness) -> Iterator[Reason]:

@@ -1,17 +1,23 @@
 """What every report shows, as plain data: `toril.summary/1`."""
 
-from toril.summary.build import PERCENTILES, SATURATED_FOR_S, SCHEMA, summarise
+from toril.summary.build import PERCENTILES, SCHEMA, summarise
 from toril.summary.completeness import Completeness
+from toril.summary.generators import LIMITS, OTHERS, Limits, Saturation, generators, saturations
 from toril.summary.load import SteadyLoad, planned_rps, planned_users, steady_load
 
 __all__ = [
+    "LIMITS",
+    "OTHERS",
     "PERCENTILES",
-    "SATURATED_FOR_S",
     "SCHEMA",
     "Completeness",
+    "Limits",
+    "Saturation",
     "SteadyLoad",
+    "generators",
     "planned_rps",
     "planned_users",
+    "saturations",
     "steady_load",
     "summarise",
 ]

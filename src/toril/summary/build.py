@@ -8,6 +8,7 @@ from toril.histogram import Histogram, highest_us, lowest_us
 from toril.records import Plan
 from toril.stats import quantile_interval
 from toril.summary.completeness import Completeness
+from toril.summary.generators import generators
 from toril.summary.load import SteadyLoad, planned_rps, planned_users, steady_load
 from toril.timeline import Slice, Stats, Timeline
 
@@ -16,7 +17,6 @@ PERCENTILES = {
     "p50": 50.0, "p75": 75.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9, "p99_99": 99.99
 }  # fmt: skip
 SHARED = " (transaction)"  # added to a transaction's label that requests carry too, so that it does not vanish
-SATURATED_FOR_S = 5  # a generator at 90 % of its CPU or of one core for so many seconds in a row is saturated
 
 
 def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, started_at: float | None) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
             "unreadable_records": max(timeline.unreadable, completeness.unreadable_records),
         },
         "load": _load(loads),
-        "generators": _generators(timeline),
+        "generators": generators(plan, timeline, builder.window()),
         "labels": builder.everything(),
         "executions": {name: {"labels": builder.labels(execution=name)} for name in _executions(plan, timeline)},
         "locations": {name: {"labels": builder.labels(location=name)} for name in locations},
@@ -186,31 +186,6 @@ def _load(loads: tuple[SteadyLoad, ...]) -> dict[str, Any]:
 def _total(values: list[Any]) -> float | None:
     known = [value for value in values if value is not None]
     return round(sum(known), 3) if known else None
-
-
-def _generators(timeline: Timeline) -> dict[str, Any]:
-    """The worst of all load generators, and each of them."""
-    workers = timeline.health()
-    health = workers.values()
-    return {
-        "cpu_max": max((worker.cpu_max for worker in health), default=None),
-        "busiest_core_max": max((worker.busiest_core_max for worker in health), default=None),
-        "memory_max_bytes": max((worker.memory_max_bytes for worker in health), default=None),
-        "throttled_s": round(sum(worker.throttled_s for worker in health), 3) if workers else None,
-        "saturated": [name for name, worker in workers.items() if worker.longest_above_s >= SATURATED_FOR_S],
-        "workers": {
-            name: {
-                "cpu_max": worker.cpu_max,
-                "cpu_mean": worker.cpu_mean,
-                "busiest_core_max": worker.busiest_core_max,
-                "memory_max_bytes": worker.memory_max_bytes,
-                "throttled_s": worker.throttled_s,
-                "longest_above_s": worker.longest_above_s,
-                "first_above_s": worker.first_above_s,
-            }
-            for name, worker in workers.items()
-        },
-    }
 
 
 def _series(plan: Plan, timeline: Timeline, duration_s: int, locations: tuple[str, ...]) -> list[dict[str, Any]]:
