@@ -14,7 +14,7 @@ from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError, UserError
 from toril.interrupts import caught_interrupts
 from toril.launchers.local import LocalLauncher
-from toril.reports import FORMATS, live, plan_text, render, runs_table, terminal
+from toril.reports import FORMATS, MEASURED, live, pieces, plan_text, runs_table, terminal
 from toril.reports.screen import Output
 from toril.run import RunOptions, plan_run
 from toril.run import run as run_plan
@@ -149,12 +149,13 @@ def report(
 
     Example: toril report latest --format html --out report.html
     """
-    FORMATS.check(format)
-    bundle = stored.judged(*options.find_run(run, store), SystemClock().now())
+    FORMATS.check(format, onto_terminal=out is None and sys.stdout.isatty())
+    found = options.find_run(run, store)
+    bundle = stored.judged(*found, SystemClock().now(), measurements=format in MEASURED)
     if format == "terminal" and out is None:
         terminal.show(Output(), bundle)
     else:
-        stored.emit(render(format, bundle), out)
+        stored.emit(pieces(format, bundle), out)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from toril.errors import StoreError
 from toril.interrupts import Interrupts
 from toril.options import run_ids
 from toril.records import Plan, Stop, run_key
-from toril.reports import EXTENSIONS, Bundle, RunRow, render
+from toril.reports import EXTENSIONS, Bundle, RunRow, pieces, render
 from toril.reports.screen import discard_stdout
 from toril.run import View, judge_again
 from toril.store import Store
@@ -100,25 +101,26 @@ def prune(store: Store, older_than: timedelta, now: float) -> list[str]:
 
 def write_report(store: Store, run_id: str, bundle: Bundle, name: str, path: Path | None) -> None:
     """A report beside the run's other files, or where the user wants it."""
-    data = render(name, bundle)
     if path is None:
-        store.put(run_key(run_id, f"report.{EXTENSIONS[name]}"), data)
+        store.put(run_key(run_id, f"report.{EXTENSIONS[name]}"), render(name, bundle))
     else:
-        emit(data, path)
+        emit(pieces(name, bundle), path)
 
 
-def emit(data: bytes, path: Path | None) -> None:
-    """Write a result to a file, or to stdout."""
+def emit(data: bytes | Iterable[bytes], path: Path | None) -> None:
+    """Write a result, whole or in pieces, to a file or to stdout."""
+    parts = (data,) if isinstance(data, bytes) else data
     if path is None:
         try:
-            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.writelines(parts)
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             discard_stdout()
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        with path.open("wb") as file:
+            file.writelines(parts)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}; choose another path") from error
 
