@@ -132,6 +132,9 @@ class _Reader:
             raise self.door.error(
                 f"{path}.master", "on, and then Locust records no percentiles and no response codes", fix
             )
+        if executor == "apiritif" and item.get("test-mode", executor) != executor:
+            fix = "leave it out, or use `executor: selenium` for a browser"
+            raise self.door.error(f"{path}.test-mode", f"{shown(item['test-mode'])}, not an API test", fix)
         if executor not in PROVED and executor not in self.warned:
             self.warned.add(executor)
             self.door.warn(

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from toril.suite.door import Door, nearest, shown
+from toril.suite.engines import problems
 from toril.suite.files import Files
 
 NESTED = ("do", "then", "else", "once", "setup", "teardown", "requests")  # keys of blocks that hold requests
@@ -33,6 +34,7 @@ class Scenarios:
             {} if written is None else door.mapping(written, "scenarios", "scenarios: {checkout: {requests: […]}}")
         )
         self.checked: set[str] = set()
+        self.proved: set[tuple[str, str]] = set()
 
     def of(self, item: dict[str, Any], path: str, executor: str) -> str:
         """The name of an execution's scenario, which then stands under `scenarios`."""
@@ -53,6 +55,10 @@ class Scenarios:
         if name not in self.checked:
             self.checked.add(name)
             self._check(name, f"scenarios.{name}" if written == name else path)
+        if (name, executor) not in self.proved:
+            self.proved.add((name, executor))
+            for problem in problems(executor, self.named[name], f"scenarios.{name}" if written == name else path):
+                raise self.door.error(*problem)
         return name
 
     def _script(self, text: str, path: str) -> str:

@@ -22,6 +22,7 @@ from bzt.requests_model import HTTPRequest
 from bzt.utils import dehumanize_time
 from numpy.typing import NDArray
 
+from toril.suite.engines import problems
 from toril.worker.disk import forget
 from toril.worker.engines import Batch, Station, tail_of
 
@@ -38,16 +39,6 @@ ROW = np.dtype(  # as in locust_wrapper.py
 )
 USERS = 0xFFFFFFFF
 ROWS_PER_BATCH = 50_000
-SUBJECTS = ("body", "http-code", "headers")
-UNSUPPORTED = (
-    "extract-regexp",
-    "extract-jsonpath",
-    "extract-css-jquery",
-    "extract-xpath",
-    "assert-jsonpath",
-    "timeout",  # of one request; the scenario's is known
-)
-UNSUPPORTED_IN_SCENARIO = ("data-sources", "variables")
 
 
 def settings(worker_index: int) -> dict[str, Any]:
@@ -219,9 +210,8 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         )
 
     def _generate(self, scenario: Any) -> str:
-        for key in UNSUPPORTED_IN_SCENARIO:
-            if scenario.get(key):
-                raise TaurusConfigError(f"Locust's generated script has no `{key}`; use a locustfile or JMeter")
+        for path, what, fix in problems("locust", scenario.data, "scenario"):  # never so from a suite read by toril
+            raise TaurusConfigError(f"{path} is {what}; {fix}")
         headers = {str(name): str(value) for name, value in scenario.get_headers().items()}
         if not scenario.get("keepalive", True):
             headers["Connection"] = "close"
@@ -245,18 +235,11 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
             if "transaction" in item:
                 inner = self._steps(scenario, item.get("do"))
                 steps.append({"transaction": str(item["transaction"]), "steps": inner})
-            elif "url" in item:
-                steps.append(self._request(scenario, item))
             else:
-                raise TaurusConfigError(
-                    f"Locust's generated script knows requests and transactions, not {sorted(item)}; use a locustfile"
-                )
+                steps.append(self._request(scenario, item))
         return steps
 
     def _request(self, scenario: Any, item: Any) -> dict[str, Any]:
-        for key in UNSUPPORTED:
-            if key in item:
-                raise TaurusConfigError(f"Locust's generated script has no `{key}`; use a locustfile or JMeter")
         request = HTTPRequest(type(self.execution).from_dict({**item}), scenario, self.engine)
         headers = {str(name): str(value) for name, value in (request.headers or {}).items()}
         body = request.body or None
@@ -284,12 +267,9 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
 def _check(item: Any) -> dict[str, Any]:
     check = {"contains": [item]} if not isinstance(item, dict) else item
     contains = check.get("contains", [])
-    subject = check.get("subject", "body")
-    if subject not in SUBJECTS:
-        raise TaurusConfigError(f"Wrong subject for a Locust assertion: {subject}; use one of {', '.join(SUBJECTS)}")
     return {
         "contains": [str(one) for one in (contains if isinstance(contains, list) else [contains])],
-        "subject": subject,
+        "subject": check.get("subject", "body"),
         "regexp": bool(check.get("regexp", True)),
         "not": bool(check.get("not", False)),
     }

@@ -1,0 +1,151 @@
+"""What an engine cannot do with a scenario: refused before anything runs, and never left out of the load.
+
+Pure, and of a scenario as Taurus writes it; the worker asks again when it generates a script.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from toril.grammar import duration_s
+
+NEITHER = {  # engine → keys of a request that its generated script does not have
+    "locust": (
+        "extract-regexp",
+        "extract-jsonpath",
+        "extract-css-jquery",
+        "extract-xpath",
+        "assert-jsonpath",
+        "assert-xpath",
+        "jsr223",
+        "upload-files",
+        "timeout",  # of one request; the scenario's is known
+        "keepalive",
+    ),
+    "apiritif": ("jsr223", "upload-files"),
+    "jmeter": (),
+}
+NOT_IN_SCENARIO = {"locust": ("data-sources", "variables"), "apiritif": (), "jmeter": ()}
+BLOCKS = ("if", "once", "loop", "while", "foreach", "transaction", "include-scenario", "action", "set-variables")
+PHASES = ("setup", "teardown")
+KNOWN_BLOCKS = {
+    "locust": {"transaction"},
+    "apiritif": {"transaction", "include-scenario", "set-variables", *PHASES},
+    "jmeter": {*BLOCKS, *PHASES},
+}
+NESTED = ("do", "then", "else", "once", *PHASES)  # keys of blocks that hold requests
+SUBJECTS = ("body", "http-code", "headers")  # of an assertion in Locust's generated script
+INSTEAD = {
+    "locust": "use a locustfile, or executor: jmeter",
+    "apiritif": "use a script, or executor: jmeter",
+    "jmeter": "write a .jmx",
+}
+DISTRIBUTION = re.compile(r"(?:uniform|gaussian|poisson)\(.*\)", re.IGNORECASE)
+
+
+class Problem(NamedTuple):
+    """One thing that cannot be done: `path` is `what`; `fix`."""
+
+    path: str
+    what: str
+    fix: str
+
+
+def problems(engine: str, scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    """What a proved engine cannot do with this scenario, in the scenario's order; nothing about scripts."""
+    if engine not in KNOWN_BLOCKS or scenario.get("script"):
+        return
+    requests = scenario.get("requests")
+    if not requests:
+        yield Problem(path, "without a script and without requests", "write `requests: [http://…]`, or `script: …`")
+    elif not isinstance(requests, list):
+        yield Problem(f"{path}.requests", "no list", "write it like `requests: [http://…]`")
+    else:
+        for key in NOT_IN_SCENARIO[engine]:
+            if scenario.get(key):
+                yield _unknown(engine, f"{path}.{key}", "used")
+        if engine == "locust":
+            yield from _no_durations(scenario, ("timeout", "think-time"), path)
+        yield from _of_requests(engine, requests, f"{path}.requests")
+
+
+def _unknown(engine: str, path: str, what: str) -> Problem:
+    name = {"locust": "Locust's", "apiritif": "Apiritif's", "jmeter": "JMeter's"}[engine]
+    return Problem(path, f"{what}, which {name} generated script does not have", INSTEAD[engine])
+
+
+def _of_requests(engine: str, requests: list[Any], path: str) -> Iterator[Problem]:
+    for index, request in enumerate(requests):
+        where = f"{path}[{index}]"
+        if isinstance(request, str):
+            continue
+        if not isinstance(request, dict):
+            yield Problem(where, "no request", "write an address, or `{url: …}`")
+            continue
+        block = next((key for key in (*BLOCKS, *PHASES) if key in request), None)
+        if block is None:
+            yield from _of_request(engine, request, where)
+        elif block not in KNOWN_BLOCKS[engine]:
+            yield _unknown(engine, f"{where}.{block}", "a block")
+        else:
+            yield from _of_block(engine, request, block, where)
+
+
+def _of_block(engine: str, block: Mapping[str, Any], kind: str, path: str) -> Iterator[Problem]:
+    held = {"if": "then", "once": "once", "setup": "setup", "teardown": "teardown"}.get(kind, "do")
+    needs = kind not in ("include-scenario", "action", "set-variables")
+    if needs and not isinstance(block.get(held), list):
+        yield Problem(f"{path}.{held}", "no list of requests", f"write it like `{held}: [http://…]`")
+        return
+    for key in NESTED:
+        if isinstance(block.get(key), list):
+            yield from _of_requests(engine, block[key], f"{path}.{key}")
+
+
+def _of_request(engine: str, request: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    for key in NEITHER[engine]:
+        if key in request:
+            yield _unknown(engine, f"{path}.{key}", "used")
+    if engine != "locust":
+        return
+    if not request.get("url"):
+        yield Problem(f"{path}.url", "missing", "write the request's address: `{url: …}`")
+    yield from _no_durations(request, ("think-time",), path)
+    yield from _no_assertions(request.get("assert"), f"{path}.assert")
+
+
+def _no_durations(holder: Mapping[str, Any], keys: tuple[str, ...], path: str) -> Iterator[Problem]:
+    for key in keys:
+        written = holder.get(key)
+        if not written or (isinstance(written, str) and ("${" in written or DISTRIBUTION.fullmatch(written))):
+            continue
+        try:
+            duration_s(written)
+        except ValueError:
+            yield Problem(f"{path}.{key}", "no duration", "write it like 30s, 1m30s or 500ms")
+
+
+def _no_assertions(written: Any, path: str) -> Iterator[Problem]:
+    if written and not isinstance(written, list):
+        yield Problem(path, "no list", "write it like `assert: [a text of the body]`")
+        return
+    for index, check in enumerate(written or ()):
+        where = f"{path}[{index}]"
+        mapping = check if isinstance(check, dict) else {"contains": [check]}
+        subject, contains = mapping.get("subject", "body"), mapping.get("contains") or []
+        if subject not in SUBJECTS:
+            yield Problem(f"{where}.subject", f"`{str(subject)[:60]}`", f"use one of {', '.join(SUBJECTS)}")
+        if not contains:
+            yield Problem(f"{where}.contains", "missing", "write what is looked for: `contains: [text]`")
+        texts = contains if isinstance(contains, list) else [contains]
+        for text in texts if mapping.get("regexp", True) else ():
+            yield from _no_pattern(str(text), f"{where}.contains")
+
+
+def _no_pattern(text: str, path: str) -> Iterator[Problem]:
+    try:
+        re.compile(text)
+    except re.error as error:
+        yield Problem(path, f"no regular expression ({error})", "mend it, or write `regexp: false`")
+    except (OverflowError, RecursionError):
+        yield Problem(path, "too large a regular expression", "write a simpler one, or `regexp: false`")

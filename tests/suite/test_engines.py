@@ -1,0 +1,92 @@
+"""What an engine's generated script cannot do is refused when the run is planned, with place and fix."""
+
+import pytest
+
+from tests.suite.reading import execution, read, refusal
+from toril.suite.engines import BLOCKS, KNOWN_BLOCKS, NEITHER, PHASES
+
+
+def suite(engine, *requests, **scenario):
+    return {
+        **execution(executor=engine, scenario="shop"),
+        "scenarios": {"shop": {"default-address": "http://127.0.0.1", "requests": list(requests), **scenario}},
+    }
+
+
+def block(kind):
+    inner = ["/"]
+    return {
+        "if": {"if": "1 == 1", "then": inner},
+        "once": {"once": inner},
+        "setup": {"setup": inner},
+        "teardown": {"teardown": inner},
+        "include-scenario": {"include-scenario": "shop"},
+        "action": {"action": "pause"},
+        "set-variables": {"set-variables": {"a": "b"}},
+    }.get(kind, {kind: "x in y", "do": inner})
+
+
+@pytest.mark.parametrize(("engine", "key"), [(engine, key) for engine, keys in NEITHER.items() for key in keys])
+def test_a_key_of_a_request_that_would_be_left_out_is_refused(tmp_path, engine, key):
+    request = {"url": "/", key: [] if key == "upload-files" else "5s"}
+    text = refusal(tmp_path, suite(engine, "/", request))
+    assert text.startswith(f"suite.yml: scenarios.shop.requests[1].{key} is used, which {engine.capitalize()}'s ")
+    assert text.endswith("executor: jmeter")
+
+
+@pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])
+@pytest.mark.parametrize("kind", [*BLOCKS, *PHASES])
+def test_a_block_is_taken_or_refused_wherever_it_stands(tmp_path, engine, kind):
+    for number, document in enumerate(
+        (suite(engine, "/", block(kind)), suite(engine, {"transaction": "all", "do": ["/", block(kind)]}))
+    ):
+        if kind in KNOWN_BLOCKS[engine]:
+            assert read(tmp_path, document).executions[0].executor == engine
+        else:
+            place = f"scenarios.shop.requests{['', '[0].do'][number]}[1].{kind}"
+            assert f"suite.yml: {place} is a block, which " in refusal(tmp_path, document)
+
+
+@pytest.mark.parametrize(
+    ("engine", "scenario", "says"),
+    [
+        ("locust", {"data-sources": ["ids.csv"]}, "scenarios.shop.data-sources is used"),
+        ("locust", {"variables": {"id": 7}}, "scenarios.shop.variables is used"),
+        ("locust", {"timeout": "soon"}, "scenarios.shop.timeout is no duration; write it like 30s"),
+        ("locust", {"requests": [{"url": "/", "think-time": "long"}]}, "requests[0].think-time is no duration"),
+        ("locust", {"requests": [{"method": "GET"}]}, "requests[0].url is missing"),
+        ("locust", {"requests": [{"url": "/", "assert": "text"}]}, "requests[0].assert is no list"),
+        ("locust", {"requests": [{"url": "/", "assert": [{"subject": "cookie"}]}]}, "assert[0].subject is `cookie`"),
+        ("locust", {"requests": [{"url": "/", "assert": [{"subject": "body"}]}]}, "assert[0].contains is missing"),
+        ("locust", {"requests": [{"url": "/", "assert": ["*["]}]}, "assert[0].contains is no regular expression"),
+        ("locust", {"requests": [{"url": "/", "assert": [{"contains": "*["}]}]}, "is no regular expression"),
+        ("locust", {"requests": [5]}, "requests[0] is no request"),
+        ("jmeter", {"requests": [{"loop": 3}]}, "requests[0].do is no list of requests"),
+        *((engine, {"requests": None}, "without a script and without requests") for engine in KNOWN_BLOCKS),
+        *((engine, {"requests": "requests.txt"}, "requests is no list") for engine in KNOWN_BLOCKS),
+    ],
+)
+def test_what_no_script_can_be_made_of_is_refused(tmp_path, engine, scenario, says):
+    (tmp_path / "ids.csv").write_text("id\n1\n")
+    assert says in refusal(tmp_path, suite(engine, "/", **scenario))
+
+
+def test_a_browser_test_is_no_load_for_apiritif(tmp_path):
+    document = execution(executor="apiritif", scenario={"requests": ["/"]}, **{"test-mode": "selenium"})
+    assert "execution[0].test-mode is `selenium`, not an API test" in refusal(tmp_path, document)
+
+
+def test_one_scenario_is_asked_of_each_engine_that_runs_it(tmp_path):
+    document = suite("jmeter", {"url": "/", "timeout": "1s"})
+    assert read(tmp_path, document)
+    document["execution"].append({"executor": "locust", "scenario": "shop", "hold-for": "1m"})
+    assert "scenarios.shop.requests[0].timeout is used" in refusal(tmp_path, document)
+
+
+def test_a_locustfile_does_what_it_likes_and_references_are_left_to_the_worker(tmp_path):
+    (tmp_path / "locustfile.py").write_text("")
+    own = {"script": "locustfile.py", "variables": {"a": 1}, "timeout": "soon"}
+    assert read(tmp_path, execution(executor="locust", scenario=own))
+    assert read(tmp_path, suite("locust", {"url": "/", "think-time": "${PAUSE}"}, timeout="${T}"))
+    assert read(tmp_path, suite("locust", {"url": "/", "think-time": "uniform(1s,2s)"}))
+    assert read(tmp_path, suite("locust", {"url": "/", "assert": [{"contains": ["*["], "regexp": False}]}))
