@@ -14,7 +14,18 @@ from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError, UserError
 from toril.interrupts import caught_interrupts
 from toril.launchers.local import LocalLauncher
-from toril.reports import FORMATS, MEASURED, live, pieces, plan_text, runs_table, terminal
+from toril.reports import (
+    FORMATS,
+    MEASURED,
+    compare_formats,
+    compare_terminal,
+    comparison,
+    live,
+    pieces,
+    plan_text,
+    runs_table,
+    terminal,
+)
 from toril.reports.screen import Output
 from toril.run import RunOptions, plan_run
 from toril.run import run as run_plan
@@ -156,6 +167,31 @@ def report(
         terminal.show(Output(), bundle)
     else:
         stored.emit(pieces(format, bundle), out)
+
+
+@app.command()
+def compare(
+    base: Annotated[str, typer.Argument(help="The run to compare with: its id, `latest`, or its folder.")],
+    head: Annotated[str, typer.Argument(help="The run in question, given in the same way.")],
+    store: StoreOption = ".toril",
+    format: Annotated[str, typer.Option("--format", help=", ".join(compare_formats.FORMATS) + ".")] = "terminal",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
+) -> None:
+    """Show two runs side by side, BASE first; exits 0 whatever differs.
+
+    A difference counts where the 95 % intervals of the two runs are apart.
+    What changes from one run to the next is not in those intervals: two
+    single runs prove no regression.
+
+    Example: toril compare 20261124T1803 latest --format html --out compared.html
+    """
+    compare_formats.check(format)
+    now = SystemClock().now()
+    runs = [stored.judged(*options.find_run(run, store), now, measurements=True) for run in (base, head)]
+    if format == "terminal" and out is None:
+        compare_terminal.show(Output(), comparison.compare(*runs))
+    else:
+        stored.emit(compare_formats.render(format, *runs), out)
 
 
 @app.command()

@@ -62,8 +62,19 @@ class Figure:
 
     def shown(self, side: Literal["base", "head"]) -> str:
         """The value of one run in words."""
-        value = self.base if side == "base" else self.head
-        return wording.time(value, self.resolution) if self.unit == "us" else wording.quantity(value, self.unit)
+        return self._in_words(self.base if side == "base" else self.head)
+
+    def shown_interval(self, side: Literal["base", "head"], apart: str = " … ") -> str:
+        """The 95 % interval of one run, without the unit that its value has; empty where there is none."""
+        interval = self.base_interval if side == "base" else self.head_interval
+        if interval is None or self.shown(side) == "–":
+            return ""
+        return wording.interval(interval, self.shown(side), self._in_words, apart)
+
+    def _in_words(self, value: float | None) -> str:
+        if self.unit == "us":
+            return wording.time(value, self.resolution)
+        return wording.quantity(value, self.unit)
 
     @property
     def shown_delta(self) -> str:

@@ -73,6 +73,13 @@ class Comparison:
         return f"{wording.number(apart)} of {wording.plural(judged, 'figure')} differ beyond the noise within the runs"
 
     @property
+    def failures_note(self) -> str:
+        """What the mark beside a time says; empty when there is none."""
+        if not any(part.marked for part in self.parts):
+            return ""
+        return "† in one of the runs more than 1 % of these requests failed, and their times are in these figures"
+
+    @property
     def conclusion(self) -> str:
         """What can be concluded from two runs, and what cannot."""
         return CONCLUSION

@@ -44,18 +44,12 @@ def _cells(row: view.Row, percentiles: Sequence[str], apart: str) -> list[Text]:
 
 
 def between(row: view.Row, key: str, apart: str) -> str:
-    """The 95 % interval without the unit that the percentile itself has; `?` where it is open on both sides."""
-    low, high = row.intervals_us.get(key, (None, None))
-    value = row.times_us.get(key)
-    if value is None or key not in row.intervals_us:
+    """The 95 % interval of a percentile, without its unit; empty where nothing is known of it."""
+    if row.times_us.get(key) is None or key not in row.intervals_us:
         return ""
-    if low is None and high is None:
-        return "too few"
-    unit = row.time(key).rpartition(" ")[2]
-    bottom = "0" if low is None else wording.time(low, row.resolution_us)
-    top = "∞" if high is None else wording.time(high, row.resolution_us)
-    ends = [end.removesuffix(f" {unit}").replace("< ", "<") for end in (bottom, top)]
-    return apart.join(ends)
+    return wording.interval(
+        row.intervals_us[key], row.time(key), lambda end: wording.time(end, row.resolution_us), apart
+    )
 
 
 def _percentile(row: view.Row, key: str, apart: str) -> Text:

@@ -1,78 +1,71 @@
-"""GitHub-flavoured Markdown for a job summary or a comment."""
+"""Markdown for a job summary or a comment on a pull request: the verdict, the criteria, the rest folded."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
-from toril.reports import view, wording
+from toril.reports import selection, view, vouching, wording
 from toril.reports.bundle import Bundle
+from toril.reports.figures_table import between
+from toril.reports.markdown import code, details, escaped, limited, more, table
 
-LARGEST = 1024 * 1024  # GitHub's limit for one step's summary, in bytes
-MOST_ROWS = 100
 ICONS = {"passed": "✅", "failed": "❌", "inconclusive": "⚠️", "triggered": "🔔"}
-SPECIAL = '\\`*_{}[]()#!|~<>&"$:'
+ORDER = {"failed": 0, "inconclusive": 1, "triggered": 2, "passed": 3}
 
 
 def report(bundle: Bundle) -> bytes:
+    """The report, short enough for a comment whatever the run."""
+    return limited(lambda most: _parts(bundle, most))
+
+
+def _parts(bundle: Bundle, most: int) -> Iterator[str]:
     outcome = bundle.outcome
-    icon = ICONS.get(outcome, "⚠️")
-    parts = [
-        f"## {icon} {escaped(bundle.plan.suite)}: {outcome}",
-        f"{escaped(view.headline(bundle))}.",
-        " · ".join(f"{name} **{escaped(value)}**" for name, value in view.facts(bundle)),
-    ]
+    yield f"## {icon(outcome)} {escaped(bundle.plan.suite)}: {outcome}"
+    yield f"{escaped(view.headline(bundle))}."
+    yield " · ".join(f"{name} **{escaped(value)}**" for name, value in view.facts(bundle))
     told = [] if outcome == "passed" else view.reasons(bundle)
-    parts.append("\n".join(f"- {escaped(message)} ({code(reason)})" for reason, message in told[:MOST_ROWS]))
-    rules = view.criteria(bundle)
-    if rules:
-        rows = [
-            (
-                ICONS.get(rule.outcome, "⚠️"),
-                code(rule.text),
-                escaped(rule.observed),
-                escaped(rule.limit),
-                escaped(rule.difference),
-                escaped(" · ".join(text for text in (rule.remark, rule.detail) if text)),
-            )
-            for rule in rules
-        ]
-        parts.append(
-            table(("", "fails when", "observed", "limit", "difference", "judged on"), "::rrr:", rows, "criteria")
-        )
-    parts.append(_figures("label", view.labels(bundle)))
-    if len(view.locations(bundle)) > 1:
-        parts.append(_figures("location", view.locations(bundle)))
-    errors = [(code(message), code(rc), wording.number(count)) for message, rc, count in view.errors(bundle)]
+    reasons = [f"- {escaped(message)} ({code(reason)})" for reason, message in told[:most]]
+    yield "\n".join([*reasons, *([f"- {more(len(told) - most, 'reason')}"] if len(told) > most else [])])
+    yield _criteria(sorted(view.criteria(bundle), key=lambda rule: ORDER.get(rule.outcome, 1)), most)
+    saturated = vouching.saturated(bundle)
+    yield "\n".join(f"> {escaped(line)}  " for line in saturated[:most])
+    rows, left_out = selection.labels(bundle, most)
+    yield details("Labels", _figures("label", rows, more(left_out, "label")), open=len(rows) <= 11)
+    locations = view.locations(bundle)
+    if len(locations) > 1:
+        left_out = len(locations) - most
+        yield details("Locations", _figures("location", locations[:most], more(left_out, "location")))
+    errors = list(view.errors(bundle))
     if errors:
-        parts.append(table(("error", "code", "count"), "::r", errors, "errors"))
-    parts.append(escaped(view.failures_note(bundle)))
-    version = escaped(bundle.plan.toril_version)
-    parts.append(f"<sub>run {code(bundle.plan.run_id)} · {view.window(bundle)} · toril {version}</sub>")
-    return _limited("\n\n".join(part for part in parts if part) + "\n")
+        cells = [(code(message), code(rc), wording.number(count)) for message, rc, count in errors[:most]]
+        content = table(("error", "code", "count"), "::r", cells, more(len(errors) - most, "kind"))
+        yield details("Errors", content)
+    yield escaped(view.failures_note(bundle))
+    yield _notes(bundle, most)
 
 
-def escaped(text: object) -> str:
-    """A string that Markdown shows and does not obey, in a table as well; and nobody is called by it."""
-    shown = "".join(f"&#{ord(c)};" if c in SPECIAL else c for c in wording.plain(text))
-    return shown.replace("@", "@\u200b").replace("www.", "www&#46;")
+def icon(outcome: str) -> str:
+    return ICONS.get(outcome, "⚠️")
 
 
-def code(text: object) -> str:
-    return f"<code>{escaped(text)}</code>"
+def _criteria(rules: Sequence[view.Criterion], most: int) -> str:
+    if not rules:
+        return ""
+    cells = [
+        (
+            icon(rule.outcome),
+            code(rule.text),
+            escaped(rule.observed),
+            escaped(rule.limit),
+            escaped(rule.difference),
+            escaped(" · ".join(text for text in (rule.remark, rule.detail) if text)),
+        )
+        for rule in rules[:most]
+    ]
+    left_out = more(len(rules) - most, "criterion")
+    return table(("", "fails when", "observed", "limit", "difference", "judged on"), "::rrr:", cells, left_out)
 
 
-def table(head: Sequence[str], align: str, rows: Sequence[Sequence[str]], noun: str) -> str:
-    """A table of at most MOST_ROWS rows, which says how many more there are. `align`: r for right, one a column."""
-    rule = "|".join("--:" if side == "r" else ":--" for side in align)
-    lines = [_line(head), f"|{rule}|", *(_line(row) for row in rows[:MOST_ROWS])]
-    if len(rows) > MOST_ROWS:
-        lines.append(f"\n… and {wording.number(len(rows) - MOST_ROWS)} more {noun}")
-    return "\n".join(lines)
-
-
-def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _figures(noun: str, rows: Sequence[view.Row]) -> str:
+def _figures(noun: str, rows: Sequence[view.Row], left_out: str) -> str:
+    """Each percentile has its 95 % interval under it."""
     head = (noun, "requests", "failed", "req/s", "p50", "p95", "p99", "max")
     cells = [
         (
@@ -80,16 +73,26 @@ def _figures(noun: str, rows: Sequence[view.Row]) -> str:
             wording.number(row.samples),
             escaped(row.failed),
             escaped(wording.number(row.rps)),
-            *(escaped(row.time(key) + row.mark) for key in ("p50", "p95", "p99", "max")),
+            *(_percentile(row, key) for key in ("p50", "p95", "p99")),
+            escaped(row.time("max") + row.mark),
         )
         for row in rows
     ]
-    return table(head, ":rrrrrrr", cells, f"{noun}s")
+    return table(head, ":rrrrrrr", cells, left_out)
 
 
-def _limited(text: str) -> bytes:
-    data = text.encode()
-    if len(data) <= LARGEST:
-        return data
-    note = "\n\n… cut at GitHub&#39;s limit\n".encode()
-    return data[: LARGEST - len(note)].rpartition(b"\n")[0] + note
+def _percentile(row: view.Row, key: str) -> str:
+    sure = between(row, key, " … ")
+    return escaped(row.time(key) + row.mark) + (f"<br><sub>{escaped(sure)}</sub>" if sure else "")
+
+
+def _notes(bundle: Bundle, most: int) -> str:
+    """What is said in small letters at the end."""
+    lines = [f"note: {escaped(warning)}" for warning in bundle.plan.warnings[:most]]
+    if vouching.health(bundle):
+        lines.append(escaped(vouching.health(bundle)))
+    if vouching.not_judged(bundle):
+        lines.append(f"not judged: {escaped(' · '.join(vouching.not_judged(bundle)))}")
+    version = escaped(bundle.plan.toril_version)
+    lines.append(f"run {code(bundle.plan.run_id)} · {view.window(bundle)} · with each percentile its 95 % interval")
+    return f"<sub>{'<br>'.join(lines)} · toril {version}</sub>"

@@ -2,6 +2,7 @@
 
 import hashlib
 import unicodedata
+from collections.abc import Callable
 
 MINUS = "−"
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidirectional overrides, lone surrogates, unassigned
@@ -146,6 +147,24 @@ def exact(value: float, unit: str = "") -> str:
     """
     digits = f"{value:,.10g}"
     return f"{digits}{unit}" if unit.startswith("/") else f"{digits} {unit}".strip()
+
+
+def interval(
+    ends: tuple[float | None, float | None], value: str, in_words: Callable[[float | None], str], apart: str = " … "
+) -> str:
+    """A 95 % interval without the unit that the value in it is shown with; None is an end that is open.
+
+    >>> interval((36_900, None), "41.2 ms", time), interval((9_900_000, 11e6), "10.1 s", time, "…")
+    ('36.9 … ∞', '9,900 ms…11.0 s')
+    """
+    if ends == (None, None):
+        return "too few"
+    unit = " " + value.rpartition(" ")[2] if " " in value else "/" + value.partition("/")[2]
+    low, high = (in_words(end) for end in ends)
+    words = ("0" if ends[0] is None else low, "∞" if ends[1] is None else high)
+    if not all(word in "0∞" or word.endswith(unit) for word in words):
+        return apart.join(words)
+    return apart.join(word.removesuffix(unit).replace("< ", "<") for word in words)
 
 
 def difference(value: float | None, unit: str) -> str:

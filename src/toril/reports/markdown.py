@@ -1,0 +1,63 @@
+"""GitHub-flavoured Markdown in which nothing from outside has a meaning, and which keeps to a length."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from toril.reports import wording
+
+COMMENT = 65_536  # characters of a comment at the most, says GitHub; a job summary may have 1 MiB, sixteen times that
+LIMIT = COMMENT - 1_536  # room for who posts it to say more
+ROWS = (100, 50, 20, 8, 3)  # of a table at most; the next when the text gets too long
+SPECIAL = '\\`*_{}[]()#!|~<>&"$:'
+STARTS = re.compile(r"[-+](?=\s|$)|=|-(?=-)|(?<=\d)[.)](?=\s|$)")  # of a list, a heading or a rule
+REFERENCES = re.compile(r"(?i)(GH-)(?=\d)")
+UNSEEN = "\u200b"  # stands where text would become a mention or a link
+
+
+def escaped(text: object) -> str:
+    """A string that Markdown shows and does not obey, in a table as well; and nobody is called by it."""
+    words = wording.plain(text, 1000)
+    shown = "".join(f"&#{ord(c)};" if c in SPECIAL else c for c in words)
+    start = STARTS.search(shown)
+    if start and (start.start() == 0 or shown[: start.start()].isdigit()):
+        shown = f"{shown[: start.start()]}&#{ord(start[0])};{shown[start.end() :]}"
+    shown = shown.replace("@", f"@{UNSEEN}").replace("&#35;", f"&#35;{UNSEEN}").replace("www.", "www&#46;")
+    return REFERENCES.sub(rf"\1{UNSEEN}", shown)
+
+
+def code(text: object) -> str:
+    return f"<code>{escaped(text)}</code>"
+
+
+def table(head: Sequence[str], align: str, rows: Sequence[Sequence[str]], more: str = "") -> str:
+    """A table, and a line on what it leaves out. `align`: r for right, one a column."""
+    rule = "|".join("--:" if side == "r" else ":--" for side in align)
+    lines = [_line(head), f"|{rule}|", *map(_line, rows)]
+    return "\n".join(lines) + (f"\n\n{more}" if more else "")
+
+
+def details(title: str, content: str, *, open: bool = False) -> str:
+    """A part that is folded away until it is clicked."""
+    return f"<details{' open' if open else ''}><summary>{title}</summary>\n\n{content}\n\n</details>"
+
+
+def more(count: int, noun: str) -> str:
+    """The line on what is left out; empty when nothing is."""
+    return f"… and {wording.plural(count, f'more {noun}')}" if count > 0 else ""
+
+
+def limited(make: Callable[[int], Iterable[str]]) -> bytes:
+    """The paragraphs that `make` gives for so many rows a table: as many as stay within the limit."""
+    for rows in ROWS:
+        text = "\n\n".join(part for part in make(rows) if part) + "\n"
+        if len(text) <= LIMIT:
+            return text.encode()
+    kept: list[str] = []
+    for part in make(ROWS[-1]):  # whole paragraphs, so that nothing stays open
+        if sum(len(one) + 2 for one in (*kept, part)) < LIMIT - 100:
+            kept.append(part)
+    return ("\n\n".join(kept) + "\n\n… the rest does not fit into a comment\n").encode()
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
