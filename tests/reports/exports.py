@@ -1,0 +1,95 @@
+"""Runs whose every sample is known, for the formats that export measurements; and what an export has to add up to."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.measured import START, Sample, left, plan_of, timeline_of
+from toril.reports import Bundle, pieces
+from toril.summary import Completeness, summarise
+
+LOCATIONS = ("madrid", "sevilla")
+TEXTS = st.one_of(
+    st.sampled_from(
+        ("home", "GET /cart, all", 'say "hi"', "=1+1", "'=1", "-", "@x", "NA", "null", "\t", "a\r\nb", "\r")
+    ),
+    st.sampled_from(("\x00", "é", "\u2028", "\ud800", "%20", "a b", "a%20b", "x" * 999, "𝄞", "</script>", "Tag=1,2")),
+    st.text(min_size=1, max_size=20),
+)
+SAMPLES = st.lists(
+    st.builds(
+        Sample,
+        second=st.integers(0, 6),
+        us=st.one_of(st.integers(0, 5_000), st.integers(0, 5_000_000), st.integers(0, (1 << 40) - 1)),
+        label=TEXTS,
+        ok=st.booleans(),
+        rc=TEXTS,
+        execution=st.sampled_from(("shop", "search")),
+        location=st.sampled_from(LOCATIONS),
+        steady=st.booleans(),
+        kind=st.sampled_from(("request", "request", "transaction")),
+        bytes=st.integers(0, 1 << 40),
+        ttfb_us=st.integers(-1, 5_000_000),
+        connect_us=st.integers(-1, 5_000_000),
+    ),
+    max_size=60,
+)
+
+
+def run_of(samples: Sequence[Sample], *, ramp_up_exclude: bool = False, **changes: Any) -> Bundle:
+    """A complete run of those samples by two workers in each location, in which 10 users are active all the time."""
+    timeline = timeline_of(samples, workers=2, users=dict.fromkeys(range(7), 10) if samples else None)
+    plan = plan_of(workers=2, locations=LOCATIONS, ramp_up_exclude=ramp_up_exclude)
+    workers = tuple(share.worker for share in plan.shares)
+    complete = Completeness(
+        planned=workers, reported=workers, exits={one: left(one) for one in workers}, started_at=START
+    )
+    verdict = {"outcome": "passed", "reasons": [], "criteria": []}
+    return Bundle(plan, summarise(plan, timeline, complete, START), verdict, timeline, **changes)
+
+
+def judged(samples: Sequence[Sample], ramp_up_exclude: bool) -> list[Sample]:
+    return [sample for sample in samples if sample.steady or not ramp_up_exclude]
+
+
+def exported(name: str, bundle: Bundle) -> bytes:
+    return b"".join(pieces(name, bundle))
+
+
+def csv_rows(name: str, bundle: Bundle) -> list[dict[str, str]]:
+    """What Python's own reader makes of it."""
+    return list(csv.DictReader(io.StringIO(exported(name, bundle).decode(), newline="")))
+
+
+def parquet_rows(name: str, bundle: Bundle) -> list[dict[str, Any]]:
+    from pyarrow import parquet
+
+    found: list[dict[str, Any]] = parquet.read_table(io.BytesIO(exported(name, bundle))).to_pylist()
+    return found
+
+
+def plain(text: str) -> str:
+    """A text as UTF-8 can hold it."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def where(sample: Sample) -> tuple[Any, ...]:
+    """What the tables call the place of a sample."""
+    return (sample.second, sample.execution, sample.location, plain(sample.label), sample.kind, sample.steady)
+
+
+def place(row: dict[str, Any]) -> tuple[Any, ...]:
+    """The same of a row of Parquet."""
+    return tuple(row[name] for name in ("second", "execution", "location", "label", "kind", "steady"))
+
+
+def counted(pairs: Any) -> Counter[Any]:
+    """Sums by key."""
+    found: Counter[Any] = Counter()
+    for key, count in pairs:
+        found[key] += count
+    return found

@@ -1,0 +1,197 @@
+"""CSV and Parquet: every sample is there once, in its place, whatever the texts are."""
+
+import io
+from collections import defaultdict
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.measured import START, Sample
+from tests.reports.exports import (
+    SAMPLES,
+    counted,
+    csv_rows,
+    exported,
+    judged,
+    parquet_rows,
+    place,
+    plain,
+    run_of,
+    where,
+)
+from toril.errors import StoreError
+from toril.histogram import bucket_of, highest_us, lowest_us
+from toril.reports import Bundle, cells, parquet
+from toril.reports.csv import safe
+from toril.reports.export_tables import TABLES
+
+SUMS = ("samples", "failures", "bytes", "sum_us", "ttfb_sum_us", "ttfb_samples", "connect_sum_us", "connect_samples")
+
+
+@given(SAMPLES)
+def test_the_cells_hold_every_sample_once_with_exact_sums_and_extremes(samples):
+    of_place = defaultdict(list)
+    for sample in samples:
+        of_place[where(sample)].append(sample)
+
+    rows = parquet_rows("parquet", run_of(samples))
+
+    assert len(rows) >= len(of_place)  # two labels may differ in half characters alone
+    for key, some in of_place.items():
+        mine = [row for row in rows if place(row) == key]
+        assert [sum(row[name] for row in mine) for name in SUMS] == [
+            len(some),
+            sum(not sample.ok for sample in some),
+            sum(sample.bytes for sample in some),
+            sum(sample.us for sample in some),
+            sum(max(0, sample.ttfb_us) for sample in some),
+            sum(sample.ttfb_us >= 0 for sample in some),
+            sum(max(0, sample.connect_us) for sample in some),
+            sum(sample.connect_us >= 0 for sample in some),
+        ]
+        assert min(row["min_us"] for row in mine) == min(sample.us for sample in some)
+        assert max(row["max_us"] for row in mine) == max(sample.us for sample in some)
+
+
+@given(SAMPLES)
+def test_the_percentiles_of_a_cell_are_those_of_the_timeline(samples):
+    run = run_of(samples)
+    assert run.timeline is not None
+
+    for row in parquet_rows("parquet", run):
+        if row["label"] in run.timeline.labels():  # but for those that UTF-8 cannot hold
+            view = run.timeline.select(
+                row["label"], (row["execution"],), row["location"], row["steady"], row["kind"]
+            ).second(row["second"])
+            assert row["samples"] == view.samples
+            assert (row["p50_us"], row["p95_us"], row["p99_9_us"]) == tuple(map(view.percentile, (50, 95, 99.9)))
+            assert row["mean_us"] == round(view.mean_us)
+
+
+@given(SAMPLES)
+def test_the_buckets_hold_every_sample_once(samples):
+    expected = counted(
+        ((*where(one), one.ok, lowest_us(bucket_of(one.us)), highest_us(bucket_of(one.us))), 1) for one in samples
+    )
+
+    rows = parquet_rows("parquet-buckets", run_of(samples))
+
+    assert (
+        counted(((*place(row), row["ok"], row["low_us"], row["high_us"]), row["samples"]) for row in rows) == expected
+    )
+    assert all(row["low_us"] <= row["min_us"] <= row["max_us"] <= row["high_us"] for row in rows)
+    assert min((row["min_us"] for row in rows), default=0) == min((one.us for one in samples), default=0)
+    assert max((row["max_us"] for row in rows), default=0) == max((one.us for one in samples), default=0)
+
+
+@given(SAMPLES)
+def test_the_outcomes_hold_every_sample_once(samples):
+    expected = counted(((*where(one), one.ok, plain(one.rc), "" if one.ok else "it broke"), 1) for one in samples)
+
+    rows = parquet_rows("parquet-outcomes", run_of(samples))
+
+    assert counted(((*place(row), row["ok"], row["rc"], row["message"]), row["samples"]) for row in rows) == expected
+
+
+@given(SAMPLES, st.booleans(), st.sampled_from(["cells", "buckets", "outcomes"]))
+def test_what_is_judged_adds_up_to_the_summary_and_to_the_timeline(samples, ramp_up_exclude, table):
+    run = run_of(samples, ramp_up_exclude=ramp_up_exclude)
+    assert run.timeline is not None
+    name = "parquet" if table == "cells" else f"parquet-{table}"
+
+    rows = [row for row in parquet_rows(name, run) if row["judged"] and row["kind"] == "request"]
+
+    total = sum(row["samples"] for row in rows)
+    assert total == run.summary["labels"][""]["samples"]
+    assert total == run.timeline.select(steady=True if ramp_up_exclude else None).total.samples
+    assert total == sum(sample.kind == "request" for sample in judged(samples, ramp_up_exclude))
+
+
+@given(SAMPLES, st.sampled_from(["", "-buckets", "-outcomes"]))
+def test_csv_and_parquet_hold_the_same(samples, table):
+    run = run_of(samples)
+    texts = [name for name, (kind, _) in TABLES[table[1:] or "cells"].columns.items() if kind == "text"]
+
+    for written, row in zip(csv_rows(f"csv{table}", run), parquet_rows(f"parquet{table}", run), strict=True):
+        time = row.pop("time").isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        assert written.pop("time") == time
+        for name in texts:
+            assert written.pop(name) == safe(row.pop(name))
+        assert written == {
+            name: {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+            for name, value in row.items()
+        }
+
+
+@given(st.text(), st.text())
+def test_a_text_that_a_spreadsheet_would_compute_is_marked_and_told_from_every_other_text(one, other):
+    assert not safe(one).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert (safe(one) == safe(other)) == (one == other)
+    assert safe(one) in (one, f"'{one}")
+
+
+def test_rows_ascend_by_second_and_then_by_name_however_they_came_in():
+    samples = [Sample(second, label=label) for second in (3, 0) for label in ("b", "a")]
+
+    rows = csv_rows("csv", run_of(samples))
+
+    assert [(row["second"], row["label"]) for row in rows] == [("0", "a"), ("0", "b"), ("3", "a"), ("3", "b")]
+    assert exported("csv", run_of(samples)) == exported("csv", run_of(samples[::-1]))
+
+
+def test_a_row_tells_the_time_of_its_second_the_run_and_the_users():
+    (row,) = csv_rows("csv", run_of([Sample(3)]))
+
+    assert row["time"] == datetime.fromtimestamp(START + 3, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    assert row["run_id"] == "20261124T150405Z-shop-0a1b"
+    assert row["virtual_users"] == "10"
+
+
+def test_csv_is_as_rfc_4180_says():
+    data = exported("csv", run_of([Sample(0, label='a "b",\nc')]))
+
+    assert data.startswith(b"run_id,second,time,")
+    assert data.count(b"\r\n") == 2
+    assert b'"a ""b"",\nc"' in data
+
+
+@pytest.mark.parametrize("most", [1, 2, 7])
+def test_batches_of_any_size_make_the_same_table(monkeypatch, most):
+    samples = [Sample(second, us, label, ok) for second in range(5) for us, label, ok in
+               [(5, "a", True), (7000, "a", False), (9, "b", True), (10**6, "c", False)]]  # fmt: skip
+    whole = {name: parquet_rows(f"parquet{name}", run_of(samples)) for name in ("", "-buckets", "-outcomes")}
+    for limit in ("PLACES_AT_ONCE", "ROWS_AT_ONCE"):
+        monkeypatch.setattr(cells, limit, most)
+    monkeypatch.setattr(parquet, "ROWS_OF_A_GROUP", most)
+
+    assert {name: parquet_rows(f"parquet{name}", run_of(samples)) for name in whole} == whole
+
+
+def test_parquet_says_what_it_holds():
+    from pyarrow import parquet as reader
+
+    schema = reader.read_schema(io.BytesIO(exported("parquet-buckets", run_of([Sample(0)]))))
+
+    assert schema.metadata[b"toril.schema"] == b"toril.buckets/1"
+    assert schema.metadata[b"toril.run_id"] == b"20261124T150405Z-shop-0a1b"
+    assert b"microseconds" in schema.metadata[b"toril.units"]
+    assert {field.name: field.metadata[b"description"].decode() for field in schema} == {
+        name: text for name, (_, text) in TABLES["buckets"].columns.items()
+    }
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_run_without_samples_is_a_table_without_rows(table):
+    name = "" if table == "cells" else f"-{table}"
+
+    assert csv_rows(f"csv{name}", run_of([])) == parquet_rows(f"parquet{name}", run_of([])) == []
+
+
+def test_less_than_the_summary_has_counted_is_refused():
+    run = run_of([Sample(0), Sample(1)])
+    some = Bundle(run.plan, run.summary, run.verdict, run_of([Sample(0)]).timeline)
+
+    with pytest.raises(StoreError, match=r"summary tells of 2 samples, its interval files of 1; restore"):
+        exported("csv", some)
