@@ -1,6 +1,28 @@
-"""Taurus' small languages: one pass/fail criterion, and quantities such as `1m30s`."""
+"""Taurus' small languages: one pass/fail criterion, and quantities such as `1m30s`.
 
-from toril.grammar.criterion import Criterion, parse_criterion
+criterion   one criterion, from any of its forms
+text        the string form, taken apart
+subjects    what a criterion can be about, and its threshold
+server      criteria on CloudWatch's metrics
+quantities  durations, sizes, rates, numbers
+wrong       what is refused: what, and the fix
+"""
+
+from toril.grammar.criterion import Criterion, Operator, parse_criterion
 from toril.grammar.quantities import duration_s, number
+from toril.grammar.server import SHORTCUTS, ServerMetric
+from toril.grammar.subjects import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, Language
 
-__all__ = ["Criterion", "duration_s", "number", "parse_criterion"]
+__all__ = [
+    "GENERATOR",
+    "OWN_SUBJECTS",
+    "SERVER_SUBJECTS",
+    "SHORTCUTS",
+    "Criterion",
+    "Language",
+    "Operator",
+    "ServerMetric",
+    "duration_s",
+    "number",
+    "parse_criterion",
+]

@@ -19,6 +19,9 @@ SECONDS = {
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 SIZE = re.compile(rf"({NUMBER.pattern})([a-z]*)", re.IGNORECASE)
 BYTES = {"": 1, "b": 1, "k": 2**10, "kb": 2**10, "kib": 2**10, "m": 2**20, "mb": 2**20, "mib": 2**20}
+GIGABYTES = {"g": 2**30, "gb": 2**30, "gib": 2**30}  # which Taurus does not know
+RATE = re.compile(rf"({NUMBER.pattern})/(s|sec|min|m|h)", re.IGNORECASE)
+RATE_S = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 
 
 def duration_s(value: object) -> Fraction:
@@ -36,13 +39,27 @@ def duration_s(value: object) -> Fraction:
     return sum((_exact(number) * SECONDS[unit.lower()] for number, unit in parts), Fraction(0))
 
 
-def size_bytes(value: object) -> Fraction:
-    """Bytes of `500`, `10kB` or `1.5MB`; a kB has 1024."""
+def size_bytes(value: object, *, giga: bool = False) -> Fraction:
+    """Bytes of `500`, `10kB`, `1.5MB` and, if asked for, `3GB`; a kB has 1024."""
     text = _text(value, "a size")
     match = SIZE.fullmatch(text)
-    if not match or match[2].lower() not in BYTES:
+    units = BYTES | GIGABYTES if giga else BYTES
+    if not match or match[2].lower() not in units:
         raise ValueError(f"{text} is not a size")
-    return _exact(match[1]) * BYTES[match[2].lower()]
+    return _exact(match[1]) * units[match[2].lower()]
+
+
+def rate_per_s(value: object) -> Fraction:
+    """Events per second of `450/s`, `30/min` or `100/h`; the unit is required.
+
+    >>> rate_per_s("30/min")
+    Fraction(1, 2)
+    """
+    text = _text(value, "a rate")
+    match = RATE.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text} is not a rate")
+    return _exact(match[1]) / RATE_S[match[2].lower()]
 
 
 def number(value: object) -> Fraction:

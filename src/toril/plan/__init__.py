@@ -199,7 +199,7 @@ def _warnings(
         judged = [
             execution for execution in executions if not planned.executions or execution.name in planned.executions
         ]
-        criterion = parse_criterion(planned.source, planned.where)
+        criterion = parse_criterion(planned.source, planned.where, planned.language)
         if criterion.location is not None and criterion.location not in locations:
             raise SuiteError(
                 f"{planned.where} is `{criterion.text}`, where no worker is; this run has {', '.join(locations)}"

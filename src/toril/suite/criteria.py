@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from toril.grammar import parse_criterion
+from toril.grammar import Language, parse_criterion
 from toril.records import PlannedCriterion
-from toril.suite.door import Door, shown
+from toril.suite.door import Door, nearest, shown
+from toril.suite.environment import REFERENCE
 from toril.suite.executions import PROVISIONING, Execution
 
 BASE_REPORTERS = ("final-stats", "console", "final_stats")  # bzt's own, on in every run
+PASSFAIL_CLASS = "bzt.modules.passfail.PassFailStatus"
 EXAMPLE = "criteria: [p95>300ms for 10s]"
 
 
@@ -21,14 +23,18 @@ def read_criteria(
 ) -> tuple[PlannedCriterion, ...]:
     """Every criterion, each parsed once, so that a bad one is refused before anything starts."""
     collector = _Collector(door)
+    judging = _passfail_names(config)
     for index, reporter in _reporters(config.get("reporting"), door):
         path = f"reporting[{index}]"
         module = reporter.get("module")
-        run_at = reporter.get("run-at")
-        if module == "passfail" and run_at in (None, PROVISIONING[on]):
-            collector.add(reporter.get("criteria"), f"{path}.criteria")
-        elif module != "passfail" and module not in BASE_REPORTERS:
+        if module in judging:
+            if "criterias" in reporter:
+                raise door.error(f"{path}.criterias", "an old name that bzt ignores", "write `criteria`")
+            if _runs_here(reporter.get("run-at"), f"{path}.run-at", door, on):
+                collector.add(reporter.get("criteria"), f"{path}.criteria")
+        elif module not in BASE_REPORTERS:
             door.warn(path, f"({shown(module)}) is ignored: toril reports on the whole, see --report")
+    _refuse_where_bzt_ignores_them(config, judging, door)
     scenarios = config.get("scenarios") or {}
     written = config.get("execution")
     items = written if isinstance(written, list) else [written]
@@ -37,8 +43,37 @@ def read_criteria(
         scenario = scenarios.get(execution.scenario)
         if isinstance(scenario, dict):
             collector.add(scenario.get("criteria"), f"scenarios.{execution.scenario}.criteria", (execution.name,))
-    collector.add(list(ours) or None, "toril.criteria")
+    collector.add(list(ours) or None, "toril.criteria", language="toril")
     return tuple(collector.found)
+
+
+def _passfail_names(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """`passfail`, and what the suite calls bzt's module besides."""
+    modules = config.get("modules")
+    named = {
+        name
+        for name, module in (modules.items() if isinstance(modules, dict) else ())
+        if PASSFAIL_CLASS in (module, module.get("class") if isinstance(module, dict) else None)
+    }
+    return tuple(sorted({"passfail", *named}))  # no set: what a suite names may be a list
+
+
+def _runs_here(run_at: object, path: str, door: Door, on: str) -> bool:
+    if run_at is not None and run_at not in PROVISIONING.values():
+        raise door.error(path, shown(run_at), nearest(str(run_at), PROVISIONING.values()))
+    return run_at in (None, PROVISIONING[on])
+
+
+def _refuse_where_bzt_ignores_them(config: Mapping[str, Any], judging: tuple[str, ...], door: Door) -> None:
+    """Criteria that no run would ever judge must not look as if one did."""
+    services, modules = config.get("services"), config.get("modules")
+    for index, service in enumerate(services if isinstance(services, list) else ()):
+        if (service.get("module") if isinstance(service, dict) else service) in judging:
+            raise door.error(f"services[{index}]", "passfail, which is no service", "move it to `reporting`")
+    for name in judging:
+        settings = modules.get(name) if isinstance(modules, dict) else None
+        if isinstance(settings, dict) and settings.get("criteria"):
+            raise door.error(f"modules.{name}.criteria", "where bzt ignores them", "move them to `reporting`")
 
 
 def _reporters(written: object, door: Door) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -56,19 +91,33 @@ class _Collector:
         self.door = door
         self.found: list[PlannedCriterion] = []
 
-    def add(self, written: object, path: str, executions: tuple[str, ...] = ()) -> None:
+    def add(self, written: object, path: str, executions: tuple[str, ...] = (), language: Language = "taurus") -> None:
         """A list of criteria, or `{message: criterion}`."""
         if written is None:
             return
         if isinstance(written, dict):
             for message, criterion in written.items():
-                self._one({message: criterion}, f"{path}.{message[:60]}", executions)
+                self._one({message: criterion}, f"{path}.{message[:60]}", executions, language)
         else:
             for index, criterion in enumerate(self.door.items(written, path, EXAMPLE)):
-                self._one(criterion, f"{path}[{index}]", executions)
+                self._one(criterion, f"{path}[{index}]", executions, language)
 
-    def _one(self, written: Any, path: str, executions: tuple[str, ...]) -> None:
+    def _one(self, written: Any, path: str, executions: tuple[str, ...], language: Language) -> None:
         where = f"{self.door.name}: {path}"
         source = self.door.environment.resolve_all(written)
-        parse_criterion(source, where)
-        self.found.append(PlannedCriterion(source=source, where=where, executions=executions))
+        for text in _texts(source):
+            if unknown := REFERENCE.search(text):
+                fix = f"pass --env {unknown[1]}=… or set settings.env.{unknown[1]}"
+                raise self.door.error(path, f"{shown(text)}, which refers to something that is not set", fix)
+        parse_criterion(source, where, language)
+        self.found.append(PlannedCriterion(source=source, where=where, executions=executions, language=language))
+
+
+def _texts(source: object) -> Iterator[str]:
+    """Every text of a criterion but its message, where `${…}` may be meant as it stands."""
+    if isinstance(source, str):
+        yield source
+    elif isinstance(source, dict):
+        for key, value in source.items():
+            if key != "message":
+                yield from _texts(value)

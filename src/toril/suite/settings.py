@@ -39,6 +39,13 @@ def _sequence(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _criteria(value: object) -> object:
+    """A list; or one criterion, or Taurus' mapping of messages to criteria."""
+    if isinstance(value, dict) and "subject" not in value:
+        return [{message: criterion} for message, criterion in value.items()]
+    return [value] if isinstance(value, (str, dict)) else value
+
+
 Duration = Annotated[float, BeforeValidator(_duration)]
 Percentage = Annotated[float, BeforeValidator(_share)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_sequence)]
@@ -80,7 +87,7 @@ class TorilSettings(Block):
     quorum: Percentage = 1.0
     gate: bool = False
     secrets: dict[str, str] = Field(default_factory=dict)
-    criteria: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_sequence)] = ()
+    criteria: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = ()
     regression: Regression | None = None
 
 
