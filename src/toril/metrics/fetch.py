@@ -1,0 +1,160 @@
+"""Asks CloudWatch for the metrics of a load until the end of that load has been published."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from toril.clock import Clock
+from toril.metrics.answers import Answer, ClientFactory, Fault, asking, grouped, name_of, place_of
+from toril.metrics.periods import Span, span
+from toril.records import MetricQuery, MetricSeries, ServerMetrics
+
+LIMIT_S = 300.0  # after the last period's end; AWS' own one-minute metrics are there after one to three minutes
+POLL_S, QUICK_POLL_S = 10.0, 2.0  # the second for periods below a minute: whoever publishes those is quick
+TICK_S = 0.2
+MINUTE_S = 60
+SHORT_PERIODS_KEPT_S = 3 * 3600  # how long CloudWatch keeps periods below a minute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """How far the waiting is, at one moment."""
+
+    settled: int  # of `queries`: those with the end of the load in them, and those that will never have it
+    queries: int
+    waited_s: float
+    limit_s: float
+
+
+def fetch(
+    queries: Iterable[MetricQuery],
+    start_at: float,
+    end_at: float,
+    clock: Clock,
+    clients: ClientFactory,
+    *,
+    limit_s: float = LIMIT_S,
+    goes_on: Callable[[Wait], bool] = lambda _: True,
+) -> ServerMetrics:
+    """The values of all periods that overlap the load from `start_at` to `end_at`, in seconds since the epoch.
+
+    CloudWatch publishes late: a query is asked until it has the end of the load, at most `limit_s` after the end of
+    its last period. `goes_on` is told several times a second how far that is; when it says no, what is open is asked
+    once more and the wait is over. What cannot be had is an `error` of its query, never an exception.
+    """
+    began = clock.now()
+    every = [_Asked(query, span(start_at, end_at, query.period_s), limit_s) for query in _distinct(queries)]
+
+    def goes_on_now() -> bool:
+        waited_s = clock.now() - began
+        end = max(asked.deadline for asked in every)
+        over = sum(asked.over for asked in every)
+        return goes_on(Wait(settled=over, queries=len(every), waited_s=waited_s, limit_s=max(0.0, end - began)))
+
+    going = True
+    while going and any(not asked.over for asked in every):
+        going = goes_on_now()
+        waiting = [asked for asked in every if not asked.over and (asked.is_due(clock.now()) or not going)]
+        for group in _grouped(waiting):
+            _ask(group, clock, clients)
+            going = goes_on_now() and going
+        if going:
+            clock.sleep(TICK_S)
+    return ServerMetrics(queries=tuple(asked.series(start_at, ended=not going) for asked in every))
+
+
+def unfetched(queries: Iterable[MetricQuery], why: str) -> ServerMetrics:
+    """What there is when CloudWatch was not asked."""
+    return ServerMetrics(queries=tuple(MetricSeries(**dict(query), error=why) for query in _distinct(queries)))
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One query, and what is known of its answer."""
+
+    query: MetricQuery
+    span: Span
+    limit_s: float
+    points: Mapping[int, float] = field(default_factory=dict)
+    fault: Fault | None = None
+    asked_at: float = float("-inf")
+    whole: bool = False  # `points` are all that CloudWatch had then
+    complete: bool = False  # … and the load's end was among it
+    settled: bool = False  # … and that did not change any more
+
+    @property
+    def deadline(self) -> float:
+        return self.span.needed_end + self.limit_s
+
+    @property
+    def over(self) -> bool:
+        """Whether asking again is of no use, or too late."""
+        lasting = self.fault is not None and not self.fault.passes
+        return self.settled or lasting or self.asked_at >= self.deadline
+
+    def is_due(self, now: float) -> bool:
+        poll_s = POLL_S if self.query.period_s >= MINUTE_S else QUICK_POLL_S
+        return now >= self.span.needed_end and now >= min(self.asked_at + poll_s, self.deadline)
+
+    def hear(self, answer: Answer, asked_at: float) -> None:
+        """Take in an answer. What was heard whole stays, if it cannot be had again."""
+        self.asked_at, self.fault = asked_at, answer.fault
+        if answer.fault is not None:
+            if not self.whole:
+                self.points = {**self.points, **answer.points}
+            return
+        there = self.span.needed in answer.points and asked_at >= self.span.needed_end
+        self.settled = there and self.whole and answer.points == self.points  # CloudWatch counts what comes late, too
+        self.points, self.whole, self.complete = answer.points, True, there
+
+    def series(self, start_at: float, *, ended: bool) -> MetricSeries:
+        last = max(self.points, default=None)
+        known_to = self.span.end if self.complete else start_at if last is None else last + self.span.period_s
+        return MetricSeries(
+            **dict(self.query),
+            points=tuple((round(begin - start_at, 6), value) for begin, value in sorted(self.points.items())),
+            complete_to_s=round(known_to - start_at, 6),
+            error=None if self.complete else self._error(last, ended=ended),
+        )
+
+    def _error(self, last: int | None, *, ended: bool) -> str:
+        if self.fault is not None:
+            return f"{name_of(self.query)}: {self.fault.message}"
+        wanted = f"from {_clock_time(self.span.begin)} to {_clock_time(self.span.needed_end)}"
+        if ended:
+            fix = "the wait for it was ended; let it run"
+        elif last is None:
+            fix = "check namespace, metric, dimensions, unit and region"
+        else:
+            fix = f"{self.limit_s:g} s were waited; allow more with `toril.metrics-wait`"
+        found = "no value" if last is None else f"values until {_clock_time(last + self.span.period_s)} only"
+        return f"{name_of(self.query)}: {place_of(self.query.region)} has {found} {wanted}; {fix}"
+
+
+def _distinct(queries: Iterable[MetricQuery]) -> list[MetricQuery]:
+    return list({query.key: query for query in queries}.values())
+
+
+def _grouped(waiting: Sequence[_Asked]) -> list[list[_Asked]]:
+    by_key = {asked.query.key: asked for asked in waiting}
+    return [[by_key[query.key] for query in group] for group in grouped(asked.query for asked in waiting)]
+
+
+def _ask(group: Sequence[_Asked], clock: Clock, clients: ClientFactory) -> None:
+    asked_at, queries, periods = clock.now(), [asked.query for asked in group], group[0].span
+    if periods.period_s < MINUTE_S and asked_at - periods.begin >= SHORT_PERIODS_KEPT_S:
+        answers = dict.fromkeys((query.key for query in queries), Answer(fault=too_long(periods.period_s)))
+    else:
+        answers = asking()(queries, periods, clients)
+    for asked in group:
+        asked.hear(answers[asked.query.key], asked_at)
+
+
+def too_long(period_s: int) -> Fault:
+    """A load that has outlived its own metrics."""
+    kept = f"CloudWatch keeps periods of {period_s} s for three hours only, and the load takes longer"
+    return Fault("query", f"{kept}; ask for `period: 60s`")
+
+
+def _clock_time(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%SZ}"
