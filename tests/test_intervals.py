@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toril.errors import StoreError
-from toril.intervals import OTHER, Recorder, acceptable, decode
+from toril.intervals import OTHER, Recorder, acceptable, decode, label_of
 from toril.intervals.format import HEAD
 from toril.timeline import Timeline
 
@@ -196,7 +196,7 @@ def test_a_label_may_be_any_text():
     labels = ["\ud800", "a\x00b", "", "🐂", "x" * 5000]
     recorder.add_many("shop", columns(5, label=labels))
 
-    assert set(merged(recorder).labels()) == {*labels[:4], "x" * 999 + "…"}
+    assert set(merged(recorder).labels()) == {*labels[:4], label_of(labels[4])}
 
 
 @given(st.lists(st.integers(0, (1 << 40) - 1), min_size=1, max_size=40))

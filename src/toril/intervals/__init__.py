@@ -14,7 +14,8 @@ from toril.intervals.format import (
     Series,
     decode,
 )
-from toril.intervals.recorder import OTHER, Recorder, acceptable
+from toril.intervals.recorder import Recorder, acceptable
+from toril.intervals.texts import OTHER, label_of
 
 __all__ = [
     "BUCKET_BITS",
@@ -32,4 +33,5 @@ __all__ = [
     "Series",
     "acceptable",
     "decode",
+    "label_of",
 ]

@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toril.histogram import Int64s
-from toril.intervals.format import HEALTH_SCALE, KINDS, MAX_DURATION_US, MAX_SECOND, UNKNOWN, VITALS, encode
+from toril.intervals.format import (
+    HEALTH_SCALE,
+    KINDS,
+    MAX_DURATION_US,
+    MAX_SECOND,
+    MAX_UNPACKED,
+    UNKNOWN,
+    VITALS,
+    encode,
+)
 from toril.intervals.grouping import (
     ARM_AT,
     ARM_BITS,
@@ -26,39 +35,15 @@ from toril.intervals.grouping import (
     grouped,
     series_fields,
 )
+from toril.intervals.texts import NONE, Texts
 
-OTHER = "other"  # what stands for the messages and response codes beyond the first so many
 MAX_MESSAGES = 100
 MAX_RCS = 1000
-MAX_MESSAGE_LENGTH = 1000
+ROW_BYTES = 200  # more than a cell, its histogram, its outcome and its series can need if it has one sample
+ESCAPED = 6  # bytes that one character can need in JSON
 
 TableName = Literal["label", "rc", "message"]
 Columns = Mapping[str, Any]
-
-
-class _Table(dict[str, int]):
-    """Texts and their codes; beyond the limit every new text has the code of OTHER."""
-
-    def __init__(self, what: str, limit: int, texts: Iterable[str] = (), *, strict: bool = False) -> None:
-        super().__init__()
-        self.what, self.limit, self.strict = what, limit, strict
-        self.texts: list[str] = []
-        for text in texts:
-            self[text]
-
-    def __missing__(self, text: str) -> int:
-        if not isinstance(text, str):
-            raise ValueError(f"{self.what} {text!r} is not a text")
-        if len(self.texts) >= self.limit:
-            if self.strict:
-                raise ValueError(f"{self.what} {text!r} is one more than the {self.limit} that can be told apart")
-            if text != OTHER:
-                return self[OTHER]
-        if len(text) > MAX_MESSAGE_LENGTH:
-            return self[text[: MAX_MESSAGE_LENGTH - 1] + "…"]
-        code = self[text] = len(self.texts)
-        self.texts.append(text)
-        return code
 
 
 class Recorder:
@@ -68,11 +53,11 @@ class Recorder:
         self.worker, self.location = worker, location
         self.samples = 0  # recorded since the beginning, transactions among them
         self.files = 0
-        self._executions = _Table("execution", 1 << EXECUTION_BITS, strict=True)
+        self._executions = Texts("execution", 1 << EXECUTION_BITS, beyond="error")
         self._tables = {
-            "label": _Table("label", 1 << LABEL_BITS, strict=True),
-            "rc": _Table("rc", MAX_RCS),
-            "message": _Table("message", MAX_MESSAGES + 1, [""]),  # no message is none of them
+            "label": Texts("label", 1 << LABEL_BITS, [""], beyond="none"),
+            "rc": Texts("rc", MAX_RCS),
+            "message": Texts("message", MAX_MESSAGES + 1, [""]),  # no message is none of them
         }
         self._resolution: dict[str, int] = {}
         self._batches: list[tuple[Int64s, ...]] = []
@@ -90,6 +75,8 @@ class Recorder:
 
     def add_many(self, execution: str, columns: Columns, *, arm: int = 0, block: int = 0) -> None:
         """Record samples, given as columns of equal length; ValueError, and nothing recorded, if one cannot be.
+
+        A sample whose label is one more than can be told apart (262,143) is counted as unreadable.
 
         completed_s   float    since the start signal; what completed before it counts in second 0
         response_us   integer  0 … 2**40 − 1, like the other durations
@@ -118,8 +105,12 @@ class Recorder:
         key += label << LABEL_AT
         key += (kind << 2) + (steady.astype(np.int64) << 1) + ok
         outcome = (rc << 16) + np.where(ok, 0, message)
-        self._batches.append((key, response, received, ttfb, connect, outcome))
-        self.samples += size
+        batch = (key, response, received, ttfb, connect, outcome)
+        if size and label.min() == NONE:
+            batch = tuple(column[label != NONE] for column in batch)
+            self._unreadable += size - batch[0].size
+        self._batches.append(batch)
+        self.samples += batch[0].size
 
     def add_one(
         self,
@@ -145,8 +136,12 @@ class Recorder:
             raise ValueError(f"{label}: {response_us} µs, completed at {completed_s} s, is no sample of a run")
         if bytes < 0 or kind not in KINDS:
             raise ValueError(f"{label}: {bytes} bytes, kind {kind!r}, is no sample of a run")
+        code = self._tables["label"][label]
+        if code == NONE:
+            self._unreadable += 1
+            return
         key = (max(0, int(completed_s // 1)) << SECOND_AT) + self._place(execution, arm, block)
-        key += (self._tables["label"][label] << LABEL_AT) + (KINDS.index(kind) << 2) + (steady << 1) + ok
+        key += (code << LABEL_AT) + (KINDS.index(kind) << 2) + (steady << 1) + ok
         outcome = (self._tables["rc"][rc] << 16) + (0 if ok else self._tables["message"][message])
         self._single.append((key, response_us, bytes, ttfb_us, connect_us, outcome))
         self.samples += 1
@@ -157,7 +152,8 @@ class Recorder:
 
     def unfinished(self, second: int, execution: str, label: str, count: int) -> None:
         """Requests that were in flight when the load ended; label "" when it is not known."""
-        self._unfinished[_second(second), self._executions[execution], self._tables["label"][label]] += _count(count)
+        code = max(0, self._tables["label"][label])  # "" has the code 0
+        self._unfinished[_second(second), self._executions[execution], code] += _count(count)
 
     def health(
         self,
@@ -206,11 +202,14 @@ class Recorder:
         self._unreadable += _count(count)
 
     def flush(self) -> bytes | None:
-        """One interval file of everything since the last flush; None when there is nothing."""
+        """One interval file of what came since the last flush; None when there is nothing, or nothing is left.
+
+        To be asked until it is None: what is too much for one file is in several, by time.
+        """
         told = (self._batches, self._single, self._users, self._unfinished, self._health, self._vitals)
         if not any(told) and not self._unreadable:
             return None
-        key, *columns = self._collected()
+        (key, *columns), rest = self._collected()
         cells, cell_of = np.unique(key, return_inverse=True)
         tables = grouped(cells, cell_of, *columns)
         names: dict[str, Any] = {
@@ -220,7 +219,7 @@ class Recorder:
             "resolution_us": dict(self._resolution),
             "unreadable": self._unreadable,
         }
-        if self._vitals:
+        if self._vitals and not rest:
             names["vitals"] = [
                 [second if name == "second" else known.get(name, UNKNOWN) for second, known in self._vitals.items()]
                 for name in VITALS
@@ -229,9 +228,9 @@ class Recorder:
             names["generator"] = self._generator
         series, tables["cells"][1] = np.unique(cells & ((1 << SECOND_AT) - 1), return_inverse=True)
         fields = series_fields(series)
-        tables["users"] = _rows(((s, e, n) for (s, e), n in self._users.items()), 3)
-        tables["unfinished"] = _rows(((*place, n) for place, n in self._unfinished.items()), 4)
-        tables["health"] = _rows(self._health, 5)
+        tables["users"] = _rows(((s, e, n) for (s, e), n in self._users.items() if not rest), 3)
+        tables["unfinished"] = _rows(((*place, n) for place, n in self._unfinished.items() if not rest), 4)
+        tables["health"] = _rows([] if rest else self._health, 5)
         outcomes, unfinished, users = tables["outcomes"], tables["unfinished"], tables["users"]
         names["executions"] = _used(self._executions.texts, fields[0], unfinished[1], users[1])
         names["labels"] = _used(self._tables["label"].texts, fields[1], unfinished[2])
@@ -240,7 +239,10 @@ class Recorder:
         names["series"] = fields.T.tolist()
         data = encode(names, tables)
         self.files += 1
-        self._batches, self._single, self._health, self._unreadable = [], [], [], 0
+        self._batches, self._single, self._unreadable = rest, [], 0
+        if rest:
+            return data
+        self._health = []
         self._users.clear()
         self._unfinished.clear()
         self._vitals.clear()
@@ -263,12 +265,17 @@ class Recorder:
         texts = column.tolist() if isinstance(column, np.ndarray) else column
         return _column(np.fromiter(map(table.__getitem__, texts), np.int64), name, size)
 
-    def _collected(self) -> list[Int64s]:
-        """The columns of all samples since the last flush, one array each."""
+    def _collected(self) -> tuple[tuple[Int64s, ...], list[tuple[Int64s, ...]]]:
+        """The columns of all samples since the last flush, one array each; and what is too much for one file."""
         batches = list(self._batches)
         if self._single or not batches:
             batches.append(tuple(_rows(self._single, 6)))
-        return [np.concatenate(column) for column in zip(*batches, strict=True)]
+        columns = tuple(np.concatenate(column) for column in zip(*batches, strict=True))
+        most = MAX_UNPACKED * 3 // 4 // (ROW_BYTES + ESCAPED * self._tables["label"].longest)
+        if columns[0].size <= most:
+            return columns, []
+        by_time = np.argsort(columns[0], kind="stable")
+        return tuple(one[by_time[:most]] for one in columns), [tuple(one[by_time[most:]] for one in columns)]
 
 
 def acceptable(columns: Columns) -> NDArray[np.bool_]:

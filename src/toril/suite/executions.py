@@ -19,7 +19,7 @@ REFUSED = {
 LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 PROVISIONING = {"local": "local", "fargate": "cloud"}  # the key of `concurrency: {local: 5, cloud: 1000}` that counts
 OURS = ("criteria", "locations", "locations-weighted", "start-at")  # keys that no worker sees
-MOST_EXECUTIONS = 500
+MOST_EXECUTIONS = 256  # that interval files can tell apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

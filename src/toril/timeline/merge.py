@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toril.histogram import Int64s, lowests_of
-from toril.intervals import CELL_COLUMNS, Interval, Kind, Series
+from toril.intervals import CELL_COLUMNS, Interval, Kind, Series, label_of
 from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
 from toril.timeline.health import HealthBySecond, HealthSeries, WorkerHealth
 from toril.timeline.view import SUMS, Slice
@@ -84,7 +84,7 @@ class Timeline:
 
         Label "" is all requests (or all transactions, with that `kind`). Of a label that both carry, the requests.
         """
-        key = (label, frozenset(executions), location, steady, kind, ok, arm, block)
+        key = (label_of(label), frozenset(executions), location, steady, kind, ok, arm, block)
         if key not in self._slices:
             self._slices[key] = Slice(self, *key)
         return self._slices[key]
