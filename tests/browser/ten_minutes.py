@@ -89,7 +89,16 @@ def timeline_of(
             height = min(1.0, (second + 1) / RAMP_S)
             recorder.virtual_users(second, "buy", round(USERS / len(planned.shares) * height))
             cpu = (busy if number == 3 else 0.3) * (0.4 + 0.6 * height) + 0.04 * random.random()
-            recorder.health(second, min(1.0, cpu), min(1.0, cpu * 1.3), (300 << 20) + (second << 16), 0.0)
+            waiting = max(0.0, cpu - 0.3) * 0.5
+            recorder.health(
+                second,
+                min(1.0, cpu),
+                min(1.0, cpu * 1.3),
+                (300 << 20) + (second << 16),
+                0.0,
+                waiting=waiting,
+                sockets=60,
+            )
         data = recorder.flush()
         assert data is not None
         timeline.add(decode(data, share.worker))

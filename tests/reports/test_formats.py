@@ -1,6 +1,5 @@
 import json
 import re
-from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
@@ -8,8 +7,9 @@ from junitparser import JUnitXml
 from rich.console import Console
 
 from tests.reports import examples
+from tests.reports.parsed import Page
 from toril.errors import OptionError
-from toril.reports import EXPORTS, EXTENSIONS, FORMATS, github, html, render, series, terminal, view
+from toril.reports import EXPORTS, EXTENSIONS, FORMATS, github, render, terminal, view
 from toril.reports.bundle import Bundle
 
 RUNS = {
@@ -25,36 +25,6 @@ READ_BY_PEOPLE = ("terminal", "html", "github")
 @pytest.fixture(params=RUNS)
 def run(request) -> Bundle:
     return RUNS[request.param]
-
-
-class Page(HTMLParser):
-    """What a browser makes of a page: elements, attributes and the text outside of scripts and styles."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__()
-        self.elements: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self.scripts: list[str] = []
-        self._inside: list[str] = []
-        self.feed(data.decode())
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append(tag)
-        self.attributes += attrs
-        if tag in ("script", "style"):
-            self._inside.append(tag)
-
-    def handle_endtag(self, tag):
-        if self._inside and self._inside[-1] == tag:
-            self._inside.pop()
-
-    def handle_data(self, data):
-        if not self._inside:
-            self.text += data
-        elif self._inside[-1] == "script":
-            self.scripts.append(data)
 
 
 def readable(name: str, data: bytes) -> str:
@@ -99,74 +69,6 @@ def test_every_reason_and_criterion_is_shown(name, which):
 def test_percentiles_beside_many_failures_are_marked(name):
     assert "51.2ms†" in readable(name, render(name, RUNS["failed"]))
     assert "†" not in readable(name, render(name, RUNS["passed"]))
-
-
-# ── HTML ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_the_page_refers_to_nothing_outside_itself(run):
-    page = Page(render("html", run))
-
-    assert not {"link", "img", "iframe", "object", "embed", "base", "form", "a"} & set(page.elements)
-    assert not [
-        name for name, _ in page.attributes if name in ("src", "href", "srcset", "action", "style", "xlink:href")
-    ]
-    assert not [name for name, _ in page.attributes if name.startswith("on")]
-
-
-def test_the_page_allows_exactly_the_scripts_and_the_style_that_it_holds(run):
-    text = render("html", run).decode()
-    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
-    assert policy
-    blocks = re.findall(r"<script>(.*?)</script>|<style>(.*?)</style>", text, re.DOTALL)
-    allowed = policy[1].replace("&#39;", "'")
-
-    assert allowed.startswith("default-src 'none'; ")
-    assert "unsafe" not in allowed
-    assert len(blocks) == 3
-    for script, style in blocks:
-        assert html._hash(script or style) in allowed
-
-
-def test_hostile_strings_are_text_in_the_page():
-    page = Page(render("html", RUNS["hostile"]))
-
-    assert page.elements.count("script") == 3
-    assert "onerror=alert(1)" in page.text
-    assert "{{7*7}}" in page.text
-
-
-def test_hostile_strings_are_data_in_the_script():
-    nasty = {"name": "</script><!--\u2028\u2029&"}
-
-    written = html.in_script(nasty)
-
-    assert not re.search("[<>&\u2028\u2029]", written)
-    assert json.loads(written) == nasty
-
-
-def test_the_charts_have_a_value_or_a_gap_for_each_second():
-    page = Page(render("html", RUNS["passed"]))
-    data = json.loads(page.scripts[0])
-
-    assert data["x"] == list(range(30))
-    assert [chart["title"] for chart in data["charts"]] == [
-        "Virtual users",
-        "Requests per second",
-        "Response times",
-        "Failed requests per second",
-        "p95 by location",
-        "Response times by percentile",
-    ]
-    assert {len(line["values"]) for chart in data["charts"][:-1] for line in chart["lines"]} == {30}
-
-
-def test_the_chart_by_percentile_reads_the_histogram_at_the_nearest_rank():
-    histogram = [[1000, 1999, 50], [2000, 2999, 40], [3000, 3999, 10]]
-
-    assert series._quantiles_ms(histogram, [0, 0.2, 0.5, 1.0, 1.1, 2.0, 2.1]) == [1.999] * 2 + [2.999] * 2 + [
-        3.999
-    ] * 2 + [None]
 
 
 # ── JUnit ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,29 +7,47 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined, Template
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from toril.errors import InfrastructureError
-from toril.reports import series, view, wording
+from toril.reports import tables, view, wording
 from toril.reports.bundle import Bundle
+from toril.reports.charts import charts, short, unanswered
+from toril.reports.compare_figures import Part
+from toril.reports.comparison import Comparison
 
 # What ends a script element or a string of JavaScript; JSON knows all of them as escapes.
 UNSAFE_IN_SCRIPT = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 NOTHING_ELSE = "base-uri 'none'; form-action 'none'"
-TIMES = ("mean", "p50", "p90", "p95", "p99", "p99_9", "max")
+STYLES = ("base.css", "verdict.css", "charts.css", "tables.css", "media.css")
+SCRIPTS = ("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "labels.js", "tables.js", "main.js")
+COMPARED = ("rps", "failures", "mean", "p50", "p90", "p95", "p99", "p99_9", "max")
+MOST_ERRORS = 100
+MOST_REASONS = 12
+MOST_GENERATORS = 50
+LONGEST_MESSAGE = 160  # of an error; longer ones unfold
+MOST_OF_A_MESSAGE = 4000
 
 
-def report(bundle: Bundle) -> bytes:
-    """The page. Style and scripts are allowed by their hashes, everything else is forbidden."""
-    style = _asset("assets", "uPlot.min.css") + _asset("page", "report.css")
-    scripts = [_asset("assets", "uPlot.iife.min.js"), _asset("page", "report.js")]
+def report(bundle: Bundle, against: Comparison | None = None, base: Bundle | None = None) -> bytes:
+    """The page; `against` is the comparison with a base run, whose own bundle gives the charts their faint lines.
+
+    Style and scripts are allowed by their hashes, everything else is forbidden.
+    """
+    style = "\n".join([_asset("assets", "uPlot.min.css"), *(_asset("page", name) for name in STYLES)])
+    own = "\n".join(_asset("page", name) for name in SCRIPTS)
+    scripts = [_asset("assets", "uPlot.iife.min.js"), f'"use strict";\n(() => {{\n{own}\n}})();']
     allowed = " ".join(map(_hash, scripts))
+    data = charts(bundle, base)
+    errors = list(view.errors(bundle))
+    headings, generators = tables.generators(bundle, MOST_GENERATORS)
     page = _template().render(
         policy=f"default-src 'none'; style-src {_hash(style)}; script-src {allowed}; {NOTHING_ELSE}",
         style=Markup(style),  # noqa: S704 - ours, and uPlot's
         scripts=[Markup(script) for script in scripts],  # noqa: S704
-        data=Markup(in_script(series.charts(bundle))),  # noqa: S704 - escaped for where it stands
+        data=Markup(in_script(data)),  # noqa: S704 - escaped for where it stands
+        sections=data,
         suite=wording.plain(bundle.plan.suite),
         run_id=wording.plain(bundle.plan.run_id),
         version=wording.plain(bundle.plan.toril_version),
@@ -40,13 +58,24 @@ def report(bundle: Bundle) -> bytes:
         mark=view.MARKS.get(bundle.outcome, "?"),
         headline=view.headline(bundle),
         facts=view.facts(bundle),
-        reasons=view.reasons(bundle),
-        criteria=view.criteria(bundle),
-        tables=_tables(bundle),
-        times=TIMES,
-        errors=list(view.errors(bundle)),
+        reasons=view.reasons(bundle) if bundle.outcome != "passed" else [],
+        most_reasons=MOST_REASONS,
+        criteria=_criteria(bundle),
+        against=against,
+        compared=COMPARED,
+        parts=_parts(against) if against else [],
+        tables=tables.tables(bundle),
+        times=tables.TIMES,
+        errors=[
+            (short(message, LONGEST_MESSAGE), message, code, count) for message, code, count in errors[:MOST_ERRORS]
+        ],
+        errors_left_out=max(0, len(errors) - MOST_ERRORS),
         codes=view.codes(bundle),
-        generators=view.generators(bundle),
+        headings=headings,
+        generators=generators,
+        generators_left_out=len(bundle.plan.shares) - len(generators),
+        advice=_advice(bundle),
+        unanswered=unanswered(bundle),
         failures_note=view.failures_note(bundle),
         window=view.window(bundle),
         wording=wording,
@@ -59,16 +88,24 @@ def in_script(data: Any) -> str:
     return json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False).translate(UNSAFE_IN_SCRIPT)
 
 
-def _tables(bundle: Bundle) -> list[tuple[str, str, list[view.Row]]]:
-    """Title, first column and rows of each table of figures."""
-    tables = [("Labels", "label", view.labels(bundle))]
-    for title, noun, rows in (
-        ("Locations", "location", view.locations(bundle)),
-        ("Executions", "execution", view.executions(bundle)),
-    ):
-        if len(rows) > 1:
-            tables.append((title, noun, rows))
-    return tables
+def _criteria(bundle: Bundle) -> list[view.Criterion]:
+    """Breached ones first, then those that are undecided; else in the order of the suite."""
+    return sorted(view.criteria(bundle), key=lambda rule: {"failed": 0, "passed": 2}.get(rule.outcome, 1))
+
+
+def _parts(against: Comparison) -> list[Part]:
+    """Labels with most requests, and those that differ; locations and executions where there are several."""
+    by_samples = sorted(against.labels, key=lambda part: -max(part.head_samples, part.base_samples))
+    differing = [part for part in against.labels if part.differing][: tables.MOST_ROWS]
+    kept = {id(part) for part in (*by_samples[: tables.MOST_ROWS], *differing)}
+    labels = [part for part in against.labels if id(part) in kept]
+    others = [parts for parts in (against.locations, against.executions) if len(parts) > 1]
+    return [against.overall, *labels, *(part for parts in others for part in parts)]
+
+
+def _advice(bundle: Bundle) -> str:
+    """What the summary advises for the next run; empty when the generators had room."""
+    return wording.plain((bundle.summary.get("generators") or {}).get("advice") or "", 500)
 
 
 def _hash(text: str) -> str:
@@ -94,6 +131,6 @@ def _template() -> Template:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=DictLoader({"report": _asset("page", "report.html.jinja")}),
+        loader=FunctionLoader(lambda name: _asset("page", name)),
     )
-    return environment.get_template("report")
+    return environment.get_template("page.html.jinja")

@@ -1,0 +1,160 @@
+"""How the run as a whole went: load, response times, errors, locations, each second of it."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from toril.reports.bundle import Bundle
+from toril.reports.charts import marks
+from toril.reports.charts.columns import line
+from toril.reports.charts.names import short
+from toril.reports.charts.thinning import Thinning
+
+Second = Mapping[str, Any]
+Chart = dict[str, Any]
+MOST_LINES = 8  # that an eye can tell apart
+MOST_KINDS = 6  # of errors; what is left is one more
+
+
+def chart(title: str, unit: str, *lines: Any, marks: Sequence[Any] = (), note: str = "", **more: Any) -> Chart:
+    """A chart of those lines that have anything to show."""
+    shown = [one for one in lines if one is not None]
+    return {"title": title, "unit": unit, "lines": shown, "marks": list(marks), "note": note, **more}
+
+
+def course(bundle: Bundle, base: Bundle | None, thin: Thinning) -> list[Chart]:
+    """The charts of the whole run; a line of the base run stands behind the run's own."""
+    seconds, before = _seconds(bundle), _seconds(base)
+    return [
+        _users(bundle, seconds, before, thin),
+        _rate(bundle, seconds, before, thin),
+        _times(bundle, seconds, before, thin),
+        _failed(bundle, seconds, before, thin),
+        _kinds(bundle, len(seconds), thin),
+        *_places(bundle, seconds, thin),
+    ]
+
+
+def _users(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], thin: Thinning) -> Chart:
+    return chart(
+        "Virtual users",
+        "",
+        line("base", "base steps", thin(_of(before, "virtual_users"))),
+        line("running", "first steps filled", thin(_of(seconds, "virtual_users"))),
+        line("planned", "planned dashed steps", thin(_of(seconds, "planned_users"))),
+        marks=marks.of_subjects(bundle, "concurrency", label=""),
+    )
+
+
+def _rate(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], thin: Thinning) -> Chart:
+    return chart(
+        "Requests per second",
+        "/s",
+        line("base", "base", thin(_of(before, "samples"))),
+        line("achieved", "first", thin(_of(seconds, "samples"))),
+        line("planned", "planned dashed steps", thin(_of(seconds, "planned_rps")), digits=1000),
+        marks=marks.of_subjects(bundle, "throughput", label=""),
+    )
+
+
+def _times(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], thin: Thinning) -> Chart:
+    return chart(
+        "Response times",
+        "ms",
+        line("base p95", "base", thin(_of(before, "p95_us")), 1000),
+        line("p50", "first", thin(_of(seconds, "p50_us")), 1000),
+        line("p95", "second", thin(_of(seconds, "p95_us")), 1000),
+        line("p99", "third", thin(_of(seconds, "p99_us")), 1000),
+        marks=marks.times_of(bundle, ""),
+    )
+
+
+def _failed(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], thin: Thinning) -> Chart:
+    return chart(
+        "Failed requests",
+        "%",
+        line("base", "base", thin(_of(before, failed_share)), digits=1000),
+        line("failed", "bad filled", thin(_of(seconds, failed_share)), digits=1000),
+        marks=marks.failed_of(bundle, ""),
+        note="of the requests that ended in each second",
+    )
+
+
+def failed_share(second: Second) -> float | None:
+    """In per cent; None in a second without requests."""
+    samples = second.get("samples")
+    return 100 * second.get("failures", 0) / samples if samples else None
+
+
+def _kinds(bundle: Bundle, seconds: int, thin: Thinning) -> Chart:
+    """Errors per second by what they are: the response code, or the message where there is none."""
+    found = _errors_by_second(bundle, seconds)
+    total: Counter[str] = Counter({kind: sum(column) for kind, column in found.items()})
+    names = [kind for kind, _ in total.most_common(MOST_KINDS)]
+    lines = [line(kind, f"place{place} filled steps", thin(found[kind])) for place, kind in enumerate(names)]
+    rest = [found[kind] for kind in total if kind not in names]
+    if rest:
+        name = f"{len(rest)} other kinds" if len(rest) > 1 else "1 other kind"
+        lines.append(line(name, "planned steps", thin([sum(column) for column in zip(*rest, strict=True)])))
+    return chart("Errors by kind", "/s", *lines)
+
+
+def _errors_by_second(bundle: Bundle, seconds: int) -> dict[str, list[int]]:
+    """By kind, the failed requests of each second; empty without a timeline."""
+    if bundle.timeline is None:
+        return {}
+    view = bundle.timeline.select(ok=False)
+    found: dict[str, list[int]] = {}
+    for second in [one for one in view.seconds if one < seconds]:
+        for (message, rc), count in view.second(second).errors.items():
+            column = found.setdefault(kind_of_error(message, rc), [0] * seconds)
+            column[second] += count
+    return found
+
+
+def kind_of_error(message: str, rc: str) -> str:
+    """A code says more than the many messages that come with it; a success code among errors is a failed assertion."""
+    failed_code = rc and not rc.startswith(("2", "3"))
+    return short(rc if failed_code else message or rc or "no message", 40)
+
+
+def _places(bundle: Bundle, seconds: Sequence[Second], thin: Thinning) -> list[Chart]:
+    """The locations beside each other, when there are several: at most as many as can be told apart."""
+    names = list(bundle.summary.get("locations", {}))
+    if len(names) < 2:
+        return []
+    most = sorted(names, key=lambda name: -_samples_of(bundle, name))[:MOST_LINES]
+    shown = [name for name in names if name in most]
+    note = "" if len(shown) == len(names) else f"the {len(shown)} with most requests of {len(names)}"
+    found = []
+    for title, unit, key, divisor in (
+        ("p95 by location", "ms", "p95_us", 1000),
+        ("Requests per second by location", "/s", "samples", 1),
+    ):
+        lines = [
+            line(short(name, 40), f"place{place}", thin(_of(seconds, _at(name, key))), divisor)
+            for place, name in enumerate(shown)
+        ]
+        found.append(chart(title, unit, *lines, note=note))
+    return found
+
+
+def _samples_of(bundle: Bundle, location: str) -> int:
+    part = bundle.summary["locations"][location]
+    return int(part.get("labels", part).get("", {}).get("samples", 0))
+
+
+def _at(location: str, key: str) -> Callable[[Second], float | None]:
+    def value(second: Second) -> float | None:
+        found: float | None = second.get("locations", {}).get(location, {}).get(key)
+        return found
+
+    return value
+
+
+def _of(seconds: Sequence[Second], key: str | Callable[[Second], float | None]) -> list[float | None]:
+    return [second.get(key) if isinstance(key, str) else key(second) for second in seconds]
+
+
+def _seconds(bundle: Bundle | None) -> list[Second]:
+    return [] if bundle is None else list(bundle.summary.get("series", ()))

@@ -1,0 +1,89 @@
+"""Response times by percentile, on an axis of nines: 1 is 90 %, 2 is 99 %, 3 is 99.9 %."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+from toril.reports.bundle import Bundle
+from toril.reports.charts import marks
+from toril.reports.charts.columns import column, line
+from toril.reports.charts.course import MOST_LINES, chart
+
+STEPS_A_NINE = 20  # points from 90 % to 99 %, and as many to 99.9 %
+SHOWN_AS_STEPS = 1000  # of a nine, in the page's data
+
+Buckets = Sequence[Sequence[int]]
+
+
+def curve(bundle: Bundle, base: Bundle | None, label: str, name: str) -> dict[str, Any]:
+    """One label's curve, with the criteria on its percentiles, and the same label in the base run."""
+    own, before = _buckets(bundle, label), _buckets(base, label)
+    nines = _nines([own, before])
+    return chart(
+        "By percentile",
+        "ms",
+        line("base", "base", quantiles_us(before, nines, _max_us(base, label)), 1000),
+        line(name, "first", quantiles_us(own, nines, _max_us(bundle, label)), 1000),
+        marks=marks.percentiles_of(bundle, label),
+        nines=column(nines, digits=SHOWN_AS_STEPS),
+    )
+
+
+def curves(bundle: Bundle, names: dict[str, str]) -> dict[str, Any]:
+    """All requests and the labels that had most of them, in one picture."""
+    labels = bundle.summary.get("labels", {})
+    largest = sorted((name for name in names if name), key=lambda name: -int(labels[name].get("samples", 0)))
+    kept = {"", *largest[: MOST_LINES - 1]}
+    chosen = {name: _buckets(bundle, name) for name in names if name in kept and _buckets(bundle, name)}
+    nines = _nines(list(chosen.values()))
+    looks = iter(range(MOST_LINES))
+    lines = [
+        line(
+            names[name],
+            f"place{next(looks)}" if name else "strong",
+            quantiles_us(buckets, nines, _max_us(bundle, name)),
+            1000,
+        )
+        for name, buckets in chosen.items()
+    ]
+    return chart(
+        "Response times by percentile",
+        "ms",
+        *lines,
+        marks=[mark for name in chosen for mark in marks.percentiles_of(bundle, name)],
+        nines=column(nines, digits=SHOWN_AS_STEPS),
+        note="all requests, and the labels with most of them" if len(chosen) > 1 else "",
+    )
+
+
+def quantiles_us(histogram: Buckets, nines: Sequence[float], max_us: float = math.inf) -> list[float | None]:
+    """The nearest-rank value at each of these, never above the maximum; None beyond the last sample."""
+    cumulated = list(accumulate(count for _, _, count in histogram))
+    if not cumulated:
+        return [None] * len(nines)
+    samples = cumulated[-1]
+    values: list[float | None] = []
+    for nine in nines:
+        rank = max(1, math.ceil(samples * (1 - 10**-nine) - 1e-9))
+        known = samples >= 10**nine * (1 - 1e-9)
+        values.append(min(histogram[bisect_left(cumulated, rank)][1], max_us) if known else None)
+    return values
+
+
+def _nines(histograms: Sequence[Buckets]) -> list[float]:
+    """From the minimum to the highest percentile that the largest of them can tell."""
+    largest = max((sum(count for _, _, count in histogram) for histogram in histograms), default=0)
+    longest = math.log10(largest) if largest else 0.0
+    return [step / STEPS_A_NINE for step in range(math.floor(longest * STEPS_A_NINE) + 1)]
+
+
+def _buckets(bundle: Bundle | None, label: str) -> Buckets:
+    found: Buckets = [] if bundle is None else bundle.summary.get("labels", {}).get(label, {}).get("histogram") or []
+    return found
+
+
+def _max_us(bundle: Bundle | None, label: str) -> float:
+    times = {} if bundle is None else bundle.summary.get("labels", {}).get(label, {}).get("response_us") or {}
+    return math.inf if times.get("max") is None else float(times["max"])

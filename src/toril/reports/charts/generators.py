@@ -1,0 +1,125 @@
+"""How the load generators fared, second by second: at their limit they measure themselves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toril.reports.bundle import Bundle
+from toril.reports.charts import marks
+from toril.reports.charts.columns import line
+from toril.reports.charts.course import Chart, chart
+from toril.reports.charts.names import short
+from toril.reports.charts.thinning import Thinning
+from toril.timeline import HealthSeries
+
+MOST_WORKERS = 8  # drawn by themselves; of more, the worst, and all together as a band
+WORST = 5
+DIGITS = 100  # of a unit that are kept
+
+Column = NDArray[np.float64]
+Table = Mapping[str, Column]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One thing that can run short: where it stands in HealthSeries, in which unit it is shown, and what limits it."""
+
+    field: str
+    title: str
+    note: str
+    unit: str
+    factor: float  # from the field's unit to the one that is shown
+    subject: str  # of criteria on it
+    limit: str = ""  # its name among the summary's limits
+    always: bool = False  # drawn though it is zero all the time
+    asked_for: bool = False  # drawn only where a criterion is on it
+
+
+PICTURES = (
+    Picture(field="cpu", title="CPU", note="of what the worker may use", unit="%", factor=100, limit="cpu",
+            subject="generator-cpu", always=True),
+    Picture(field="core", title="Busiest core", note="busiest engine process, of one core", unit="%", factor=100,
+            limit="core", subject="generator-core", always=True),
+    Picture(field="waiting", title="Waiting for a CPU", note="busiest engine process, ready but not running", unit="%",
+            factor=100, limit="waiting", subject="generator-waiting"),
+    Picture(field="throttled", title="Throttled", note="held back by the CPU quota", unit="%", factor=100,
+            limit="throttled", subject="generator-throttled"),
+    Picture(field="late_p90_us", title="Lateness of sends", note="nine in ten were no later", unit="ms", factor=0.001,
+            limit="lateness_us", subject=""),
+    Picture(field="late_us", title="Latest send", note="of each second", unit="ms", factor=0.001,
+            subject="generator-lateness", asked_for=True),
+    Picture(field="dropped", title="Dropped sends", note="asked for, never made", unit="/s", factor=1,
+            subject="generator-dropped"),
+    Picture(field="memory_bytes", title="Memory", note="of worker and engines", unit="MiB", factor=1 / (1 << 20),
+            subject="generator-memory"),
+    Picture(field="sockets", title="Open sockets", note="", unit="", factor=1,
+            subject="generator-sockets", asked_for=True),
+)  # fmt: skip
+
+
+def generators(bundle: Bundle, seconds: int, thin: Thinning) -> list[Chart]:
+    """A chart for each thing that can run short; none without a timeline or health."""
+    timeline = bundle.timeline
+    if timeline is None or not seconds:
+        return []
+    health = {worker: timeline.health_series(worker) for worker in timeline.health_workers()}
+    found = []
+    for picture in PICTURES:
+        table = {worker: _column(series, picture, seconds) for worker, series in health.items()}
+        known = {worker: values for worker, values in table.items() if not np.isnan(values).all()}
+        rules = marks.of_subjects(bundle, picture.subject, divisor=1 / picture.factor) if picture.subject else []
+        if picture.unit == "%":  # criteria have their percentages already
+            rules = marks.of_subjects(bundle, picture.subject)
+        some = not picture.asked_for and any(np.nanmax(values) > 0 for values in known.values())
+        if known and (some or picture.always or rules):
+            found.append(_draw(picture, known, [*_limit(bundle, picture), *rules], thin))
+    return found
+
+
+def _draw(picture: Picture, table: Table, limits: Sequence[Any], thin: Thinning) -> Chart:
+    """A line a worker, or the worst ones and what all the others do."""
+    workers = sorted(table)
+    lines, note = [], picture.note
+    if len(workers) > MOST_WORKERS:
+        worst = sorted(workers, key=lambda worker: -float(np.nanmean(table[worker])))[:WORST]
+        stacked = np.array([table[worker] for worker in workers])
+        known = ~np.isnan(stacked).all(axis=0)
+        for name, look, reduce in (
+            ("highest of all", "band", np.nanmax),
+            ("lowest of all", "band low", np.nanmin),
+            ("median", "planned dashed", np.nanmedian),
+        ):
+            values = np.full(stacked.shape[1], np.nan)
+            values[known] = reduce(stacked[:, known], axis=0)
+            lines.append(line(name, look, thin(_plain(values)), digits=DIGITS))
+        note = f"{note}; the {WORST} highest of {len(workers):,} workers, and the range of all".lstrip("; ")
+        workers = sorted(worst)
+    for place, worker in enumerate(workers):
+        lines.append(line(short(worker, 40), f"place{place}", thin(_plain(table[worker])), digits=DIGITS))
+    return chart(picture.title, picture.unit, *lines, marks=limits, note=note)
+
+
+def _column(series: HealthSeries, picture: Picture, seconds: int) -> Column:
+    """In the unit that is shown; not-a-number where nothing was measured, in counts too."""
+    values = np.full(seconds, np.nan)
+    told: Column = getattr(series, picture.field).astype(np.float64)
+    told = np.where(told < 0, np.nan, told)
+    inside = series.second < seconds
+    values[series.second[inside]] = told[inside] * picture.factor
+    return values
+
+
+def _plain(values: Column) -> list[float | None]:
+    return [None if value != value else round(value, 2) for value in values.tolist()]
+
+
+def _limit(bundle: Bundle, picture: Picture) -> list[dict[str, Any]]:
+    """The limit beyond which a generator is called saturated: of engines that differ, the lowest."""
+    by_engine = (bundle.summary.get("generators") or {}).get("limits") or {}
+    known = [limits[picture.limit] for limits in by_engine.values() if picture.limit in limits]
+    if not known:
+        return []
+    return [{"at": min(known) * picture.factor, "text": "limit", "outcome": "limit", "below": False}]

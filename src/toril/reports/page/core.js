@@ -1,0 +1,81 @@
+// What everything else here uses: the page's data, elements, numbers as people read them, colours of the theme.
+const page = JSON.parse(document.getElementById("data").textContent);
+const root = document.documentElement;
+const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+// A column's text holds each value's difference from the last one, in digits of five bits; columns.py writes it.
+function decode({ t, d }) {
+  const values = [];
+  let last = 0, rest = 0, place = 1;
+  for (const character of t) {
+    if (character === ".") { values.push(null); continue; }
+    const digit = DIGITS.indexOf(character);
+    rest += (digit & 31) * place;
+    place *= 32;
+    if (digit & 32) continue;
+    last += rest % 2 ? -(rest - 1) / 2 : rest / 2;
+    values.push(last / d);
+    rest = 0; place = 1;
+  }
+  return values;
+}
+
+function number(value, most = 2) {
+  return value.toLocaleString("en", { maximumFractionDigits: most });
+}
+
+function shown(value, unit) {
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  if (unit === "ms") {
+    if (size >= 10000) return (value / 1000).toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 }) + " s";
+    const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+    return value.toLocaleString("en", { minimumFractionDigits: size ? digits : 0, maximumFractionDigits: digits }) + " ms";
+  }
+  const text = number(value, size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 4);
+  return unit === "/s" ? text + "/s" : unit ? text + " " + unit : text;
+}
+
+// As short as an axis allows: 250 ms, 1.5 s, 40 %.
+function tick(value, unit) {
+  if (unit === "ms") return value >= 1000 ? number(value / 1000, 2) + " s" : number(value, 3) + " ms";
+  if (Math.abs(value) >= 1e9) return number(value / 1e9, 2) + " G" + unit;
+  if (Math.abs(value) >= 1e6) return number(value / 1e6, 2) + " M" + unit;
+  return number(value, 3) + (unit === "/s" ? "/s" : unit ? " " + unit : "");
+}
+
+function clock(seconds) {
+  if (page.seconds <= 120 && seconds < 120) return number(seconds, 1) + " s";
+  const whole = Math.floor(seconds);
+  const two = (part) => String(part).padStart(2, "0");
+  const hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+const percentile = (nines) => nines === 0 ? "min" : Number((100 - 100 / 10 ** nines).toPrecision(Math.max(2, Math.floor(nines) + 2))) + " %";
+
+const live = document.getElementById("live");
+function say(text) { live.textContent = text; }
+
+// Custom properties don't tell what light-dark() comes to; a colour does.
+const probe = make("span", { hidden: "" });
+document.body.append(probe);
+let palette = new Map();
+function colour(name, alpha = 1) {
+  if (!palette.has(name)) {
+    probe.style.color = `var(--${name})`;
+    palette.set(name, getComputedStyle(probe).color);
+  }
+  const found = palette.get(name);
+  return alpha === 1 ? found : found.replace(/^rgb\((.*)\)$/, `rgba($1, ${alpha})`);
+}
+
+const OUTCOMES = { passed: "passed", failed: "failed", limit: "text" };
+const colour_of = (outcome) => colour(OUTCOMES[outcome] || "inconclusive");

@@ -1,0 +1,31 @@
+// A chart is read with the arrow keys, and what it says there is spoken; charts of the same seconds follow.
+function keys(plot) {
+  if (plot.keyed) return;
+  plot.keyed = true;
+  plot.box.addEventListener("keydown", (event) => {
+    const { drawn, own } = plot;
+    const page_of = Math.max(1, Math.round(own.length / 20));
+    const move = { ArrowLeft: -1, ArrowRight: 1, PageUp: -page_of, PageDown: page_of, Home: -Infinity, End: Infinity }[event.key];
+    if (event.key === "Escape") {
+      for (const other of together(plot)) {
+        other.drawn.setScale("x", { min: other.own[0], max: other.own[other.own.length - 1] });
+        other.drawn.setCursor({ left: -10, top: -10 });
+      }
+      return;
+    }
+    if (move === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const { min, max } = drawn.scales.x;
+    const first = Math.max(0, own.findIndex((at) => at >= min));
+    const past = own.findIndex((at) => at > max);
+    const final = past < 0 ? own.length - 1 : past - 1;
+    const now = drawn.cursor.idx ?? (move < 0 ? final + 1 : first - 1);
+    const next = Math.min(final, Math.max(first, now + move));
+    for (const other of together(plot)) other.drawn.setCursor({ left: other.drawn.valToPos(own[next], "x"), top: 10 }, true, false);
+    say(in_words(plot, next));
+  });
+}
+
+function together(plot) {
+  return plot.chart.nines ? [plot] : plots.filter((other) => other.drawn && !other.chart.nines);
+}

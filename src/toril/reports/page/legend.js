@@ -1,0 +1,59 @@
+// Names of the lines and their values under the cursor; a click hides a line. One tab stop a chart, arrows inside.
+function legend(plot) {
+  const { chart, columns } = plot;
+  const at = make("li", { class: "at" });
+  const entries = chart.lines.map((line, place) => {
+    const words = line.look.split(" ");
+    const swatch = make("span", { class: "swatch" + (words.includes("dashed") ? " dashed" : words[0] === "band" ? " area" : ""), "aria-hidden": "true" });
+    swatch.style.setProperty("--own", `var(--${words[0]})`);
+    const value = make("span", { class: "value" });
+    const button = make("button", { type: "button", "aria-pressed": "true", tabindex: place ? "-1" : "0" }, swatch, make("span", { class: "name" }, line.name), value);
+    button.addEventListener("click", () => {
+      const show = button.getAttribute("aria-pressed") === "false";
+      button.setAttribute("aria-pressed", String(show));
+      plot.drawn.setSeries(place + 1, { show });
+    });
+    return { button, value, most: Math.max(...columns[place].filter((one) => one !== null)) };
+  });
+  const list = make("ul", { class: "legend" }, ...entries.map(({ button }) => make("li", {}, button)), at);
+  list.addEventListener("keydown", (event) => {
+    const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const now = entries.findIndex(({ button }) => button === document.activeElement);
+    if (move === undefined || now < 0) return;
+    event.preventDefault();
+    const next = (now + move + entries.length) % entries.length;
+    entries.forEach(({ button }, place) => { button.tabIndex = place === next ? 0 : -1; });
+    entries[next].button.focus();
+  });
+  plot.legend = { entries, at };
+  rest(plot);
+  return list;
+}
+
+// With no cursor in the chart, the highest value of each line stands there.
+function rest({ chart, legend: { entries, at } }) {
+  for (const { value, most } of entries) {
+    value.textContent = "max " + shown(most, chart.unit);
+    value.classList.remove("now");
+  }
+  at.textContent = "";
+}
+
+function moment(plot, index) {
+  if (plot.chart.nines) return percentile(plot.own[index]);
+  return page.step > 1 && !plot.chart.x ? `${clock(plot.own[index])}, ±${page.step / 2} s` : clock(plot.own[index]);
+}
+
+function tell(plot) {
+  const index = plot.drawn?.cursor.idx;
+  if (index === null || index === undefined) return rest(plot);
+  plot.legend.entries.forEach(({ value }, place) => {
+    value.textContent = shown(plot.columns[place][index], plot.chart.unit);
+    value.classList.add("now");
+  });
+  plot.legend.at.textContent = "at " + moment(plot, index);
+}
+
+function in_words(plot, index) {
+  return moment(plot, index) + ": " + plot.chart.lines.map((line, place) => `${line.name} ${shown(plot.columns[place][index], plot.chart.unit)}`).join(", ");
+}

@@ -1,0 +1,123 @@
+// One chart: a figure with its caption, its canvas and its legend.
+const plots = [];
+const times = decode(page.x);
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800];
+const NINES = [0, Math.log10(2), 1, Math.log10(20), 2, 3, 4, 5, 6, 7];
+
+function height() { return innerWidth < 640 ? 190 : 230; }
+
+function look(line, values) {
+  const words = line.look.split(" ");
+  const ink = words[0], has = (word) => words.includes(word);
+  const faint = ink === "base", band = ink === "band";
+  const alone = values.filter((value) => value !== null).length === 1;
+  return {
+    label: line.name,
+    stroke: band ? undefined : () => colour(ink),
+    width: faint || ink.startsWith("place") ? 1.25 : ink === "strong" ? 2.25 : 1.6,
+    dash: has("dashed") ? [6, 4] : undefined,
+    fill: has("filled") ? () => colour(ink, 0.13) : undefined,
+    paths: has("steps") && !alone ? uPlot.paths.stepped({ align: 1 }) : undefined,
+    points: { show: alone && !band, size: 7 },
+    spanGaps: false,
+  };
+}
+
+// From zero, with room for the thresholds that are near; curves over decades on a logarithmic axis.
+function range(chart, columns) {
+  const known = columns.flat().filter((value) => value !== null);
+  const low = Math.min(...known), most = Math.max(...known);
+  if (chart.nines && low > 0 && most / low > 20) {
+    const near = chart.marks.map((mark) => mark.at).filter((at) => at > low / 4 && at < most * 4);
+    return { distr: 3, range: () => [Math.min(low, ...near) * 0.85, Math.max(most, ...near) * 1.25] };
+  }
+  return {
+    range: (plot, _, high) => {
+      const top = Math.max(high ?? 0, 0);
+      const near = chart.marks.map((mark) => mark.at).filter((at) => at <= 3 * top || (chart.unit === "%" && at <= 100));
+      const reach = Math.max(top, ...near) * 1.1;
+      return [0, reach > 0 ? reach : 1];
+    },
+  };
+}
+
+function decades(plot) {
+  const { min, max } = plot.scales.y, found = [];
+  for (let decade = 10 ** Math.floor(Math.log10(min)); decade <= max; decade *= 10) {
+    for (const step of max / min > 300 ? [1] : [1, 2, 5]) if (step * decade >= min && step * decade <= max) found.push(step * decade);
+  }
+  return found;
+}
+
+// Percentiles whose names would touch are left out.
+function roomy(drawn, splits) {
+  let last = -Infinity;
+  return splits.filter((at) => {
+    const place = drawn.valToPos(at, "x");
+    if (place - last < 46) return false;
+    last = place;
+    return true;
+  });
+}
+
+function options(plot) {
+  const { chart, columns, own } = plot;
+  const grid = { stroke: () => colour("line"), width: 1 };
+  const axis = { stroke: () => colour("dim"), grid, ticks: { ...grid, size: 5 }, font: FONT };
+  const scale = range(chart, columns);
+  const bands = chart.lines.flatMap((line, place) => (line.look === "band" ? [{ series: [place + 1, place + 2], fill: () => colour("band") }] : []));
+  const last = own[own.length - 1];
+  return {
+    width: plot.box.clientWidth || 300,
+    height: height(),
+    legend: { show: false },
+    bands,
+    cursor: { y: false, points: { size: 7 }, drag: { x: true, y: false, setScale: true }, ...(chart.nines ? {} : { sync: { key: "run", scales: ["x", null] } }) },
+    scales: { x: { time: false, range: (_, low, high) => (plot.own.length === 1 ? [last - 1, last + 1] : [low, high]) }, y: scale },
+    axes: [
+      chart.nines
+        ? { ...axis, size: 30, splits: (drawn) => roomy(drawn, NINES.filter((at) => at <= last + 0.01)), values: (_, ticks) => ticks.map((at) => percentile(at)) }
+        : { ...axis, size: 30, incrs: STEPS, space: 60, values: (_, ticks) => ticks.map(clock) },
+      { ...axis, size: 62, values: (_, ticks) => ticks.map((at) => (at === null ? "" : tick(at, chart.unit))), ...(scale.distr === 3 ? { splits: decades, filter: (_, ticks) => ticks } : {}) },
+    ],
+    series: [{}, ...chart.lines.map((line, place) => look(line, columns[place]))],
+    hooks: {
+      drawClear: [(drawn) => shades(drawn, chart)],
+      draw: [(drawn) => thresholds(drawn, chart)],
+      setCursor: [() => tell(plot)],
+    },
+  };
+}
+
+function summary_of(chart, columns) {
+  return chart.title + (chart.note ? ", " + chart.note : "") + ": " + chart.lines.map((line, place) => {
+    const known = columns[place].filter((value) => value !== null);
+    return `${line.name} from ${shown(Math.min(...known), chart.unit)} to ${shown(Math.max(...known), chart.unit)}`;
+  }).join("; ") + chart.marks.map((mark) => `; ${mark.outcome === "limit" ? "limit " + shown(mark.at, chart.unit) : `criterion ${mark.text}: ${mark.outcome}`}`).join("");
+}
+
+function figure(chart, wide) {
+  const columns = chart.lines.map(decode);
+  const own = chart.nines ? decode(chart.nines) : chart.x ? decode(chart.x) : times;
+  const box = make("div", { class: "plot", tabindex: "0", role: "group", "aria-roledescription": "chart", "aria-label": summary_of(chart, columns) });
+  const caption = make("figcaption", {}, make("h3", {}, chart.title));
+  if (chart.note) caption.append(make("small", {}, chart.note));
+  const element = make("figure", wide ? { class: "wide" } : {}, caption, box);
+  const plot = { chart, columns, own, box, element, drawn: null, legend: null };
+  element.append(legend(plot));
+  return plot;
+}
+
+function draw(plot) {
+  plot.drawn?.destroy();
+  plot.drawn = new uPlot(options(plot), [plot.own, ...plot.columns], plot.box);
+  plots.push(plot);
+  keys(plot);
+}
+
+function place_charts(element, charts) {
+  const made = charts.map((chart) => figure(chart, chart.nines && charts.length % 2 === 1));
+  element.append(...made.map((plot) => plot.element));
+  made.forEach(draw);
+  return made;
+}

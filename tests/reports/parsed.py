@@ -1,0 +1,61 @@
+"""What the report page holds, read without a browser."""
+
+import json
+from html.parser import HTMLParser
+from typing import Any
+
+DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
+class Page(HTMLParser):
+    """What a browser makes of a page: elements, attributes and the text outside of scripts and styles."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self.elements: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.scripts: list[str] = []
+        self._inside: list[str] = []
+        self.feed(data.decode())
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append(tag)
+        self.attributes += attrs
+        if tag in ("script", "style"):
+            self._inside.append(tag)
+
+    def handle_endtag(self, tag):
+        if self._inside and self._inside[-1] == tag:
+            self._inside.pop()
+
+    def handle_data(self, data):
+        if not self._inside:
+            self.text += data
+        elif self._inside[-1] == "script":
+            self.scripts.append(data)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the charts draw."""
+        found: dict[str, Any] = json.loads(self.scripts[0])
+        return found
+
+
+def decoded(column: dict[str, Any]) -> list[float | None]:
+    """The numbers of a column, as the page's script reads them."""
+    values: list[float | None] = []
+    last = rest = shift = 0
+    for character in column["t"]:
+        if character == ".":
+            values.append(None)
+            continue
+        digit = DIGITS.index(character)
+        rest |= (digit & 31) << shift
+        shift += 5
+        if not digit & 32:
+            last += -(rest >> 1) if rest & 1 else rest >> 1
+            values.append(last / column["d"])
+            rest = shift = 0
+    return values

@@ -1,0 +1,262 @@
+"""Every number that a chart draws is one of the summary's, the verdict's or the timeline's."""
+
+import math
+from functools import cache
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.browser import ten_minutes
+from tests.reports import examples
+from tests.reports.parsed import Page, decoded
+from toril.records import MetricSeries, ServerMetrics
+from toril.reports import html
+from toril.reports.bundle import Bundle
+from toril.reports.charts import charts
+from toril.reports.charts.columns import column
+from toril.reports.charts.curve import quantiles_us
+from toril.reports.charts.thinning import Thinning, thinning
+
+SECONDS = 420
+
+
+@cache
+def run() -> Bundle:
+    return ten_minutes.bundle(seconds=SECONDS)
+
+
+@cache
+def drawn() -> dict:
+    return Page(html.report(run())).data
+
+
+def lines(chart) -> dict:
+    return {line["name"]: decoded(line) for line in chart["lines"]}
+
+
+def titled(section, title) -> dict:
+    return next(chart for chart in section if chart["title"] == title)
+
+
+def ms(values) -> list:
+    return [None if value is None else value / 1000 for value in values]
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(-(2**52), 2**52))))
+def test_a_column_is_read_as_it_was_written(values):
+    assert decoded(column(values)) == values
+
+
+def test_load_times_and_failures_are_those_of_the_summary_second_by_second():
+    series, course = run().summary["series"], drawn()["course"]
+
+    assert decoded(drawn()["x"]) == list(range(SECONDS))
+    users = lines(titled(course, "Virtual users"))
+    assert users == {
+        "running": [s["virtual_users"] for s in series],
+        "planned": [s["planned_users"] for s in series],
+    }
+    rate = lines(titled(course, "Requests per second"))
+    assert rate["achieved"] == [s["samples"] for s in series]
+    assert rate["planned"] == [s["planned_rps"] for s in series]
+    times = lines(titled(course, "Response times"))
+    assert times == {key: ms([s[f"{key}_us"] for s in series]) for key in ("p50", "p95", "p99")}
+    failed = lines(titled(course, "Failed requests"))["failed"]
+    expected = [100 * s["failures"] / s["samples"] if s["samples"] else None for s in series]
+    assert failed == [None if value is None else pytest.approx(value, abs=0.001) for value in expected]
+
+
+def test_errors_by_kind_add_up_to_the_failures_of_each_second():
+    kinds = lines(titled(drawn()["course"], "Errors by kind"))
+
+    assert set(kinds) == {"503", "504", "Connection reset by peer"}
+    assert [sum(column) for column in zip(*kinds.values(), strict=True)] == [
+        second["failures"] for second in run().summary["series"]
+    ]
+
+
+def test_locations_are_those_of_the_summary_second_by_second():
+    found = lines(titled(drawn()["course"], "p95 by location"))
+
+    for name in ten_minutes.LOCATIONS:
+        assert found[name] == ms([s["locations"][name]["p95_us"] for s in run().summary["series"]])
+
+
+def test_each_label_has_its_own_seconds():
+    timeline = run().timeline
+    assert timeline is not None
+    assert len(drawn()["labels"]) == 21
+    for label in drawn()["labels"][1::6]:
+        view = timeline.select(label["name"])
+        times = lines(titled(label["charts"], "Response times"))
+        counts = lines(titled(label["charts"], "Requests and failures per second"))
+        for second in range(0, SECONDS, 7):
+            stats = view.second(second)
+            assert counts["requests"][second] == stats.samples
+            assert times["p95"][second] == (stats.percentile(95) / 1000 if stats.samples else None)
+
+
+def test_the_label_that_is_shown_first_is_one_with_a_breached_criterion():
+    assert drawn()["labels"][drawn()["label"]]["name"] == "POST /checkout/payment"
+
+
+def test_curves_pass_through_the_percentiles_of_the_summary():
+    for label in drawn()["labels"]:
+        curve = titled(label["charts"], "By percentile")
+        nines = decoded(curve["nines"])
+        values = dict(zip(nines, decoded(curve["lines"][0]), strict=True))
+        times = run().summary["labels"]["" if label["name"] == "all" else label["name"]]["response_us"]
+        for nine, key in ((1.0, "p90"), (2.0, "p99"), (3.0, "p99_9")):
+            assert values.get(nine, times[key] / 1000) == times[key] / 1000
+        assert max(value for value in values.values() if value is not None) <= times["max"] / 1000
+
+
+def test_a_curve_reads_the_histogram_at_the_nearest_rank_and_never_above_the_maximum():
+    histogram = [[1000, 1999, 50], [2000, 2999, 40], [3000, 3999, 10]]
+
+    assert quantiles_us(histogram, [0, 0.2, 0.5, 1.0, 1.1, 2.0, 2.1], 3500) == [1999] * 2 + [2999] * 2 + [3500] * 2 + [
+        None
+    ]
+
+
+def test_criteria_are_drawn_where_they_belong_with_their_outcome():
+    course = drawn()["course"]
+
+    def told(chart):
+        return [(mark["at"], mark["text"], mark["outcome"]) for mark in chart["marks"]]
+
+    assert told(titled(course, "Virtual users")) == [(150, "concurrency<150 for 30s", "passed")]
+    assert told(titled(course, "Response times")) == [(400, "p95>400ms", "passed"), (4000, "p99.9>4s", "passed")]
+    assert told(titled(course, "Failed requests")) == [(5, "fail>5% for 10s", "failed")]
+    chosen = drawn()["labels"][drawn()["label"]]["charts"]
+    text = "p95 of POST /checkout/payment>900ms for 10s"
+    assert told(titled(chosen, "Response times")) == [(900, text, "failed")]
+    curve = titled(chosen, "By percentile")
+    assert [(mark["percent"], mark["at"], mark["outcome"]) for mark in curve["marks"]] == [(95, 900, "failed")]
+
+
+def test_windows_in_which_a_criterion_was_breached_are_shaded():
+    breached = [item for item in run().verdict["criteria"] if item["outcome"] == "failed"]
+
+    assert drawn()["breaches"] == [
+        {"from": item["window"]["from_s"], "to": item["window"]["to_s"] + 1, "text": item["criterion"]}
+        for item in breached
+    ]
+    assert len(breached) == 2
+    assert drawn()["steady"] == [60, SECONDS]
+
+
+def test_a_criterion_on_successes_is_drawn_at_the_failures_that_it_allows():
+    rule = examples.criterion("succ<95%", label="", unit="%", threshold=95, subject="succ", op="<")
+    found = charts(Bundle(examples.plan(), examples.summary(), examples.verdict(criteria=[rule])))
+
+    assert [mark["at"] for mark in titled(found["course"], "Failed requests")["marks"]] == [5]
+
+
+def test_generators_are_drawn_worker_by_worker_with_their_limit():
+    timeline = run().timeline
+    assert timeline is not None
+    cpu = titled(drawn()["generators"], "CPU")
+
+    assert [(mark["at"], mark["outcome"]) for mark in cpu["marks"]] == [
+        (100 * run().summary["generators"]["limits"]["jmeter"]["cpu"], "limit")
+    ]
+    assert len(cpu["lines"]) == 8
+    series = timeline.health_series("us-east-1-2")
+    assert lines(cpu)["us-east-1-2"] == pytest.approx([100 * value for value in series.cpu], abs=0.006)
+
+
+def test_of_very_many_workers_the_worst_are_drawn_and_a_band_of_all():
+    places = tuple(f"place-{number}" for number in range(20))
+    many = ten_minutes.bundle(seconds=20, locations=places, criteria=(), busy=0.9)
+    cpu = titled(charts(many)["generators"], "CPU")
+    found = lines(cpu)
+
+    assert list(found)[:3] == ["highest of all", "lowest of all", "median"]
+    assert len(found) == 8
+    assert "place-1-2" in found
+    assert "of 40 workers" in cpu["note"]
+    for name, values in found.items():
+        between = zip(found["lowest of all"], values, found["highest of all"], strict=True)
+        assert all(low <= value <= high for low, value, high in between), name
+
+
+def test_metrics_of_the_service_are_drawn_in_the_unit_that_people_read():
+    query = MetricSeries(
+        namespace="AWS/ApplicationELB",
+        metric="TargetResponseTime",
+        statistic="p95",
+        dimensions={"LoadBalancer": "app/shop/abc"},
+        points=((0.0, 0.1), (60.0, 0.25)),
+    )
+    silent = MetricSeries(namespace="AWS/ECS", metric="CPUUtilization", statistic="Average", error="no permission")
+    found = charts(
+        Bundle(examples.plan(), examples.summary(), examples.verdict(), metrics=ServerMetrics(queries=(query, silent)))
+    )["server"]
+
+    assert [(chart["title"], chart["unit"]) for chart in found] == [("TargetResponseTime, p95", "ms")]
+    assert decoded(found[0]["x"]) == [0, 60, 120]
+    assert lines(found[0]) == {"p95": [100, 250, 250]}
+
+
+def test_the_base_run_stands_behind_the_lines():
+    base = ten_minutes.bundle(seconds=SECONDS + 30, incident=False, seed=7)
+    found = charts(run(), base)
+
+    assert decoded(found["x"]) == list(range(SECONDS + 30))
+    times = lines(titled(found["course"], "Response times"))
+    assert times["base p95"] == ms([second["p95_us"] for second in base.summary["series"]])
+    assert times["p95"][SECONDS:] == [None] * 30
+    assert "base" in lines(titled(found["labels"][1]["charts"], "By percentile"))
+
+
+def test_a_run_without_a_timeline_has_the_charts_of_its_summary():
+    found = charts(examples.passed())
+
+    assert [chart["title"] for chart in found["course"]] == [
+        "Virtual users",
+        "Requests per second",
+        "Response times",
+        "Failed requests",
+        "p95 by location",
+        "Requests per second by location",
+        "Response times by percentile",
+    ]
+    assert [chart["title"] for chart in found["labels"][1]["charts"]] == ["By percentile"]
+    assert found["generators"] == []
+
+
+def test_nothing_is_drawn_of_a_run_without_measurements():
+    found = charts(examples.empty())
+
+    assert (found["course"], found["labels"], found["generators"], found["server"]) == ([], [], [], [])
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 9)), min_size=1, max_size=40), st.integers(2, 7))
+def test_thinning_keeps_the_lowest_and_the_highest_second_of_each_step(values, step):
+    thin = Thinning(len(values), step)
+    drawn = thin(values)
+
+    assert len(drawn) == len(thin.x)
+    for number, start in enumerate(range(0, len(values), step)):
+        known = [value for value in values[start : start + step] if value is not None]
+        pair = drawn[2 * number : 2 * number + 2]
+        assert sorted(pair) == [min(known), max(known)] if known else pair == [None, None]
+
+
+@pytest.mark.parametrize("seconds", [1, 1200, 1201, 7200, 100_000])
+def test_no_chart_has_more_points_than_a_screen(seconds):
+    thin = thinning(seconds)
+
+    assert len(thin.x) <= 1202
+    assert thin.step_s == 1 or seconds > 1200
+    assert thin.x == sorted(thin.x)
+    assert math.isclose(thin.x[-1], seconds, abs_tol=thin.step_s + 1)
+
+
+def test_long_runs_say_that_they_are_thinned():
+    series = [examples.second(number) for number in range(1300)]
+    page = Page(html.report(Bundle(examples.plan(), examples.summary(series=series), examples.verdict())))
+
+    assert "Of every 3 s the lowest and the highest second are drawn" in page.text

@@ -1,0 +1,130 @@
+import json
+import re
+
+import pytest
+
+from tests.browser import ten_minutes
+from tests.reports import examples
+from tests.reports.parsed import Page
+from toril.reports import html, render
+from toril.reports.bundle import Bundle
+
+RUNS = {
+    "passed": examples.passed(),
+    "failed": examples.failed(),
+    "inconclusive": examples.inconclusive(),
+    "hostile": examples.hostile(),
+    "empty": examples.empty(),
+}
+
+
+@pytest.fixture(params=RUNS)
+def run(request) -> Bundle:
+    return RUNS[request.param]
+
+
+def test_the_page_refers_to_nothing_outside_itself(run):
+    page = Page(render("html", run))
+
+    assert not {"link", "img", "iframe", "object", "embed", "base", "form"} & set(page.elements)
+    assert all((value or "").startswith("#") for name, value in page.attributes if name in ("href", "xlink:href"))
+    assert not [name for name, _ in page.attributes if name in ("src", "srcset", "action", "style")]
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+
+
+def test_every_link_leads_to_a_place_in_the_page(run):
+    page = Page(render("html", run))
+    places = [value for name, value in page.attributes if name == "id"]
+
+    assert len(places) == len(set(places))
+    assert {value[1:] for name, value in page.attributes if name == "href" and value} <= set(places)
+
+
+def test_the_page_allows_exactly_the_scripts_and_the_style_that_it_holds(run):
+    text = render("html", run).decode()
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy
+    blocks = re.findall(r"<script>(.*?)</script>|<style>(.*?)</style>", text, re.DOTALL)
+    allowed = policy[1].replace("&#39;", "'")
+
+    assert allowed.startswith("default-src 'none'; ")
+    assert "unsafe" not in allowed
+    assert len(blocks) == 3
+    for script, style in blocks:
+        assert html._hash(script or style) in allowed
+
+
+def test_hostile_strings_are_text_in_the_page():
+    page = Page(render("html", RUNS["hostile"]))
+
+    assert page.elements.count("script") == 3
+    assert "onerror=alert(1)" in page.text
+    assert "{{7*7}}" in page.text
+
+
+def test_hostile_strings_are_data_in_the_script():
+    nasty = {"name": "</script><!--\u2028\u2029&"}
+
+    written = html.in_script(nasty)
+
+    assert not re.search("[<>&\u2028\u2029]", written)
+    assert json.loads(written) == nasty
+
+
+def test_every_label_and_location_has_its_interval_beside_each_percentile():
+    run = ten_minutes.bundle(seconds=80, criteria=())
+    text = Page(render("html", run)).text
+
+    for figures in (run.summary["labels"]["POST /cart"], run.summary["locations"]["sa-east-1"]["labels"][""]):
+        low, high = figures["response_us"]["interval"]["p50"]
+        assert f"{round(low / 1000)} – {round(high / 1000)} ms" in text
+
+
+def test_ten_minutes_of_twenty_labels_in_four_locations_fit_into_a_megabyte():
+    assert len(render("html", ten_minutes.bundle())) < 600_000
+
+
+def test_a_page_of_very_many_labels_shows_those_that_matter_and_says_how_many_it_leaves_out():
+    labels = {f"label {number:05}": examples.figures(1000 - number % 500) for number in range(20_000)}
+    labels["rare and broken"] = examples.figures(4, 4)
+    labels["rare and judged"] = examples.figures(3)
+    labels["rare and slow"] = examples.figures(2, scale=90.0)
+    rule = examples.criterion(label="rare and judged")
+    run = Bundle(
+        examples.plan(), examples.summary({"": examples.figures()} | labels), examples.verdict(criteria=[rule])
+    )
+
+    data = render("html", run)
+    text = Page(data).text
+
+    assert len(data) < 1_000_000
+    assert "19,894 more labels are in the formats csv and json" in text
+    for name in ("rare and broken", "rare and judged", "rare and slow"):
+        assert name in text
+
+
+def test_labels_of_ten_kilobytes_are_told_apart_and_can_be_read_to_their_end():
+    long = [f"{'x' * 10_000} and then {ending}" for ending in ("one", "two")]
+    run = Bundle(
+        examples.plan(),
+        examples.summary({"": examples.figures()} | {name: examples.figures() for name in long}),
+        examples.verdict(),
+    )
+
+    page = Page(render("html", run))
+
+    for name in long:
+        assert name in page.text
+    shown = [label["name"] for label in page.data["labels"]]
+    assert len(set(shown)) == 3
+    assert max(map(len, shown)) < 100
+    assert [name[-3:] for name in shown[1:]] == ["one", "two"]
+
+
+def test_labels_that_differ_in_their_middle_only_are_numbered():
+    middles = {f"{'x' * 500}{middle}{'y' * 500}": examples.figures() for middle in "ab"}
+    run = Bundle(examples.plan(), examples.summary({"": examples.figures()} | middles), examples.verdict())
+
+    shown = [label["name"] for label in Page(render("html", run)).data["labels"]]
+
+    assert shown[2] == f"{shown[1]} (#2)"
