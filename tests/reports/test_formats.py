@@ -1,9 +1,7 @@
 import json
 import re
-from xml.etree import ElementTree
 
 import pytest
-from junitparser import JUnitXml
 from rich.console import Console
 
 from tests.reports import examples
@@ -69,65 +67,6 @@ def test_every_reason_and_criterion_is_shown(name, which):
 def test_percentiles_beside_many_failures_are_marked(name):
     assert "51.2ms†" in readable(name, render(name, RUNS["failed"]))
     assert "†" not in readable(name, render(name, RUNS["passed"]))
-
-
-# ── JUnit ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def junit(run: Bundle) -> JUnitXml:
-    return JUnitXml.fromstring(render("junit", run))
-
-
-@pytest.mark.parametrize(
-    ("which", "tests", "failures", "errors"),
-    [("passed", 2, 0, 0), ("failed", 2, 1, 0), ("inconclusive", 2, 0, 1), ("empty", 1, 0, 1), ("hostile", 1, 1, 0)],
-)
-def test_junit_counts_breaches_as_failures_and_what_is_undecided_as_errors(which, tests, failures, errors):
-    found = junit(RUNS[which])
-
-    assert (found.tests, found.failures, found.errors) == (tests, failures, errors)
-
-
-def test_junit_says_what_was_observed():
-    root = ElementTree.fromstring(render("junit", RUNS["failed"]))  # noqa: S314 - our own
-    failure = root.find(".//failure")
-
-    assert failure is not None
-    assert failure.get("message") == "p95 of checkout>250ms: observed 412 ms, limit 250 ms (+162 ms)"
-
-
-def test_junit_of_a_complete_run_without_criteria_has_one_case_that_passes():
-    run = Bundle(examples.plan(criteria=()), examples.summary(), examples.verdict(criteria=[]))
-
-    found = junit(run)
-
-    assert (found.tests, found.failures, found.errors) == (1, 0, 0)
-
-
-# ── GitHub ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_hostile_strings_break_no_table_and_call_nobody():
-    text = render("github", RUNS["hostile"]).decode()
-
-    assert "<img" not in text
-    assert "@octocat" not in text
-    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
-        assert len({line.count("|") for line in table.splitlines()}) == 1
-
-
-def test_the_summary_stays_below_githubs_limit_and_says_what_is_left_out():
-    data = render("github", examples.hostile(labels=5000))
-
-    assert len(data) <= github.LARGEST
-    assert "… and 4,901 more labels" in data.decode()
-
-
-def test_a_summary_that_is_too_long_all_the_same_is_cut_at_a_line():
-    data = github._limited("é" * 79 + "\n" + 20_000 * ("ä" * 79 + "\n"))
-
-    assert len(data) <= github.LARGEST
-    assert data.decode().endswith("… cut at GitHub&#39;s limit\n")
 
 
 # ── JSON and terminal ─────────────────────────────────────────────────────────────────────────────────────────────────

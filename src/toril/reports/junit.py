@@ -1,23 +1,51 @@
-"""JUnit XML: one case a criterion, so that every CI shows which one broke and by how much."""
+"""JUnit XML: one case a criterion, so that every CI shows which one broke and by how much.
 
-from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+Names and classes stay the same from run to run, so that a CI can follow each case: the criterion as it was written,
+and a few cases on the run itself, which are always there. A breach is a failure; what is undecided is an error, and so
+an inconclusive run is never green; a criterion that decides nothing and could not be judged is skipped.
+"""
 
-from toril.reports import view, wording
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from toril.reports import view, vouching, wording
 from toril.reports.bundle import Bundle
+
+Kind = type[Failure] | type[Error] | type[Skipped]
+
+# Reasons that a criterion's own case tells
+OF_CRITERIA = frozenset(
+    {"breach", "excused-breach", "breach-may-not-stand", "no-samples", "unknown-label", "not-measured"}
+    | {"too-few-samples", "kept", "nothing-judged"}
+)
+LEAVES_OPEN = frozenset({"no-samples", "unknown-label"})  # even where the criterion cannot fail the run
+COMPLETE, GENERATORS = "the run is complete", "the generators had room"
+OF_THE_RUN: Mapping[str, frozenset[str]] = {  # cases on the run itself, and the codes of reasons that break them
+    COMPLETE: frozenset(),  # all codes that no other case has
+    "the load was reached": frozenset({"unreached-load"}),
+    GENERATORS: frozenset({"saturated", "late-start", "unsure-clock"}),
+}
 
 
 def report(bundle: Bundle) -> bytes:
-    """Breached criteria are failures, undecided ones errors; what no criterion explains is a case of its own."""
+    """The suite of one run: its facts as properties, a case a criterion, then the cases on the run itself."""
     name = wording.plain(bundle.plan.suite)
     suite = TestSuite(f"toril {name}")
-    suite.hostname = wording.plain(bundle.plan.run_id)
-    for key, value in view.facts(bundle):  # before the cases, as the schema wants them
+    for key, value in _facts(bundle):  # before the cases, as the schema wants them
         suite.add_property(key, value)
-    rules = view.criteria(bundle)
-    for rule in rules:
-        suite.add_testcase(_case(rule, name))
-    if not rules or (bundle.outcome != "passed" and bundle.outcome not in {rule.outcome for rule in rules}):
-        suite.add_testcase(_run_case(bundle, name))
+    started = _timestamp(bundle.summary.get("started_at"))
+    if started:
+        suite.timestamp = started
+    classname = "toril." + re.sub(r"[.\s]+", "_", name)
+    rules = list(_criteria(bundle, classname))
+    for case in (*rules, *_run_cases(bundle, f"{classname}.run", rules)):
+        case.time = 0.0
+        suite.add_testcase(case)
     document = JUnitXml("toril")
     document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call]
@@ -26,33 +54,81 @@ def report(bundle: Bundle) -> bytes:
     return written if isinstance(written, bytes) else str(written).encode()
 
 
-def _case(rule: view.Criterion, suite: str) -> TestCase:
-    case = TestCase(rule.text, classname=suite)
+def _facts(bundle: Bundle) -> Iterable[tuple[str, str]]:
+    yield "run", wording.plain(bundle.plan.run_id)
+    yield "verdict", bundle.outcome
+    yield from view.facts(bundle)
+    for key, value in sorted(bundle.plan.tags.items()):
+        yield f"tag {wording.plain(key)}", wording.plain(value)
+
+
+def _criteria(bundle: Bundle, classname: str) -> Iterable[TestCase]:
+    seen: Counter[str] = Counter()
+    for item, rule in zip(bundle.verdict.get("criteria", ()), view.criteria(bundle), strict=True):
+        name = rule.text + _scope(item)
+        seen[name] += 1
+        if seen[name] > 1:
+            name += f" ({seen[name]})"
+        yield _case(bundle, item, rule, TestCase(name, classname=classname))
+
+
+def _scope(item: Mapping[str, Any]) -> str:
+    """What tells criteria of the same text apart."""
+    executions = (item.get("scope") or {}).get("executions") or ()
+    return f" in execution {' + '.join(map(wording.plain, executions))}" if executions else ""
+
+
+def _case(bundle: Bundle, item: Mapping[str, Any], rule: view.Criterion, case: TestCase) -> TestCase:
     said = f"observed {rule.observed}, limit {rule.limit}"
     details = "\n".join(text for text in (said, rule.detail, rule.message) if text)
     if rule.outcome == "failed":
         case.result = [_result(Failure, f"{rule.text}: {said} ({rule.difference})", "criterion", details)]
     elif rule.outcome == "inconclusive":
-        case.result = [_result(Error, rule.message or f"{rule.text}: {said}", "inconclusive", details)]
+        decides = item.get("fail", True) or item.get("code") in LEAVES_OPEN
+        kind: Kind = Error if decides and bundle.outcome != "passed" else Skipped
+        case.result = [_result(kind, rule.message or f"{rule.text}: {said}", "inconclusive", details)]
     else:
-        case.system_out = details
+        case.system_out = (
+            f"came true, which does not fail this run\n{details}" if rule.outcome == "triggered" else details
+        )
     return case
 
 
-def _run_case(bundle: Bundle, suite: str) -> TestCase:
-    case = TestCase("the run is complete", classname=suite)
-    outcome = bundle.outcome
-    reasons = view.reasons(bundle)
-    text = "\n".join(message for _, message in reasons) or view.headline(bundle)
-    if outcome == "passed":
-        case.system_out = text
-    else:
-        kind = Failure if outcome == "failed" else Error
-        case.result = [_result(kind, text.splitlines()[0], reasons[0][0] if reasons else outcome, text)]
-    return case
+def _run_cases(bundle: Bundle, classname: str, rules: Sequence[TestCase]) -> Iterable[TestCase]:
+    """A run that has not passed is told by a criterion's case or by one of these, whatever its reasons are."""
+    reasons = [] if bundle.outcome == "passed" else view.reasons(bundle)
+    grouped: dict[str, list[tuple[str, str]]] = {name: [] for name in OF_THE_RUN}
+    for code, message in reasons:
+        if code not in OF_CRITERIA:
+            found = next((name for name, codes in OF_THE_RUN.items() if code in codes), COMPLETE)
+            grouped[found].append((code, message))
+    told = any(isinstance(result, (Failure, Error)) for case in rules for result in case.result)
+    kind: Kind = Error
+    if bundle.outcome != "passed" and not told and not any(grouped.values()):
+        grouped[COMPLETE] = reasons or [(bundle.outcome, view.headline(bundle))]
+        kind = Failure if bundle.outcome == "failed" else Error
+    for name, found_reasons in grouped.items():
+        case = TestCase(name, classname=classname)
+        if found_reasons:
+            text = "\n".join(message for _, message in found_reasons)
+            first = next(iter(text.splitlines()), "")
+            case.result = [_result(kind, first or bundle.outcome, found_reasons[0][0] or bundle.outcome, text)]
+        elif name == COMPLETE and bundle.outcome == "passed":
+            case.system_out = view.headline(bundle)
+        elif name == GENERATORS and vouching.health(bundle):
+            case.system_out = vouching.health(bundle)
+        yield case
 
 
-def _result(kind: type[Failure] | type[Error], message: str, type_: str, text: str) -> Failure | Error:
+def _result(kind: Kind, message: str, type_: str, text: str) -> Failure | Error | Skipped:
     result = kind(message, type_)
     result.text = text
     return result
+
+
+def _timestamp(started_at: object) -> str:
+    """ISO 8601 without a zone, in UTC, as the schema wants it; empty for what is no moment."""
+    try:
+        return datetime.fromisoformat(str(started_at)).strftime("%Y-%m-%dT%H:%M:%S")
+    except ValueError:
+        return ""

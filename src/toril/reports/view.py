@@ -255,7 +255,7 @@ def _criterion(item: Mapping[str, Any]) -> Criterion:
         text=wording.plain(item.get("criterion", "")),
         outcome=str(item.get("outcome", "inconclusive")),
         observed=wording.quantity(observed, unit),
-        limit=wording.quantity(threshold, unit),
+        limit=wording.limit(threshold, unit),
         difference=difference,
         detail=" · ".join(_details(item, unit)),
         message=wording.plain(item.get("message") or "", 1000),

@@ -54,6 +54,8 @@ def time(value_us: float | None, resolution_us: float = 1) -> str:
 
     >>> [time(v) for v in (None, 87, 4210, 41_234, 412_345, 1_204_000, 12_340_000)]
     ['–', '0.087 ms', '4.21 ms', '41.2 ms', '412 ms', '1,204 ms', '12.3 s']
+    >>> [time(v) for v in (99_960, 9_996, 999.6)]
+    ['100 ms', '10.0 ms', '1.00 ms']
     >>> [time(v, 1000) for v in (400, 4000, 41_000)]
     ['< 1 ms', '4 ms', '41 ms']
     """
@@ -66,7 +68,10 @@ def time(value_us: float | None, resolution_us: float = 1) -> str:
     value_ms = value_us / 1000
     if value_ms >= 10_000:
         return f"{value_ms / 1000:,.1f} s"
-    digits = 0 if value_ms >= 100 or resolution_us >= 1000 else 1 if value_ms >= 10 else 2 if value_ms >= 1 else 3
+    if value_ms >= 99.95 or resolution_us >= 1000:
+        digits = 0
+    else:
+        digits = 1 if value_ms >= 9.995 else 2 if value_ms >= 0.9995 else 3
     return f"{value_ms:,.{digits}f} ms"
 
 
@@ -137,6 +142,19 @@ def quantity(value: float | None, unit: str) -> str:
     if unit == "s":
         return span(value)
     return f"{number(value)}{unit}" if unit.startswith("/") else f"{number(value)} {unit}".strip()
+
+
+def limit(value: float | None, unit: str) -> str:
+    """A limit in the unit of its criterion, as exactly as it was written.
+
+    >>> [limit(v, "us") for v in (250_000, 10_000, 1_500_000, 500)], limit(450, "/s"), limit(None, "us")
+    (['250 ms', '10 ms', '1.5 s', '0.5 ms'], '450/s', '–')
+    """
+    if value is None:
+        return "–"
+    if unit == "us":
+        return exact(value / 1e6, "s") if abs(value) >= 1e6 else exact(value / 1000, "ms")
+    return quantity(value, unit) if unit in ("%", "bytes", "s") else exact(value, unit)
 
 
 def exact(value: float, unit: str = "") -> str:
