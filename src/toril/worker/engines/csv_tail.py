@@ -66,6 +66,9 @@ class CsvTail:
 def whole_rows(data: bytes) -> int:
     """How many bytes of `data` are complete rows; a line end between quotes does not end one."""
     end = data.rfind(b"\n") + 1
-    while end and data.count(b'"', 0, end) % 2:
-        end = data.rfind(b"\n", 0, end - 1) + 1
+    quotes = data.count(b'"', 0, end)
+    while end and quotes % 2:
+        before = data.rfind(b"\n", 0, end - 1) + 1
+        quotes -= data.count(b'"', before, end)
+        end = before
     return end
