@@ -1,11 +1,10 @@
 """From an engine's records to cells of intervals: seconds since the start, steady or not, and what is missing."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from toril.intervals import MAX_DURATION_US, Recorder
+from toril.intervals import Recorder, acceptable
 from toril.worker.engines import Batch
 from toril.worker.lanes import Lane
 
@@ -25,6 +24,11 @@ class Capture:
         for batch in lane.engine.batches(final):
             if len(batch):
                 self._add(lane, batch)
+        for told in lane.engine.sends():
+            second = self._second(told.at_s)
+            late = {"late_us": told.late_us, "late_p90_us": told.late_p90_us}
+            if told.at_s >= self._start_at - 1:
+                self._recorder.sends(second, **late, dropped=told.dropped)
         if final:
             second = self._second(float(lane.begins_at or self._start_at))
             self._recorder.unreadable(lane.engine.unreadable())
@@ -45,10 +49,6 @@ class Capture:
         planned = lane.engine.station.planned
         late_s = lane.queued_s(self._start_at)
         started_s = batch.started_s - self._start_at
-        first = float(batch.started_s.min())
-        lane.first_started_s = first if lane.first_started_s is None else min(first, lane.first_started_s)
-        last = float(batch.completed_s.max())
-        lane.last_completed_s = last if lane.last_completed_s is None else max(last, lane.last_completed_s)
         steady_from_s, steady_to_s = planned.steady_from_s + late_s, planned.steady_to_s + late_s
         columns = {
             "completed_s": batch.completed_s - self._start_at,
@@ -63,20 +63,16 @@ class Capture:
             "connect_us": batch.connect_us,
             "bytes": batch.bytes,
         }
-        try:
-            self._recorder.add_many(lane.execution, columns)
-        except ValueError:
-            columns = self._possible(columns)
-            self._recorder.add_many(lane.execution, columns)
+        possible = acceptable(columns)
+        if not possible.all():
+            self._recorder.unreadable(int((~possible).sum()))
+            columns = {name: column[possible] for name, column in columns.items()}
+        self._recorder.add_many(lane.execution, columns)
+        if possible.any():
+            first, last = float(batch.started_s[possible].min()), float(batch.completed_s[possible].max())
+            lane.first_started_s = first if lane.first_started_s is None else min(first, lane.first_started_s)
+            lane.last_completed_s = last if lane.last_completed_s is None else max(last, lane.last_completed_s)
         lane.samples += int((columns["kind"] == "request").sum())
-
-    def _possible(self, columns: dict[str, Any]) -> dict[str, Any]:
-        """Without the rows that hold no possible sample, which are counted."""
-        possible = np.isfinite(columns["completed_s"]) & (columns["bytes"] >= 0)
-        for name in ("response_us", "ttfb_us", "connect_us"):
-            possible &= (columns[name] >= (0 if name == "response_us" else -1)) & (columns[name] < MAX_DURATION_US)
-        self._recorder.unreadable(int((~possible).sum()))
-        return {name: column[possible] for name, column in columns.items()}
 
     def _second(self, now: float) -> int:
         return max(0, int(now - self._start_at))

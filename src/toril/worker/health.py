@@ -2,51 +2,68 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
+from toril.worker import kernel
+from toril.worker.cgroup import Group
+
 CHILDREN_EVERY = 5  # looking for new descendants costs more than reading those that are known
 LEAST_ELAPSED_S = 0.5  # a hundredth of a second more or less is then at most 2 %
-CGROUP = Path("/sys/fs/cgroup")
+MANY = 500  # threads or sockets: looking at each of so many every second would itself be load …
+MANY_EVERY = 5  # … so only one reading in so many does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """One reading, over the time since the last one."""
+    """One reading, over the time since the last one; None is what could not be measured. docs/accuracy.md has more."""
 
     cpu_fraction_of_limit: float
     busiest_engine_core_fraction: float  # of one core; what limits a single-threaded engine
     memory_bytes: int
     throttled_s: float
+    machine: float | None  # CPU of all programs, of what this worker may use
+    waiting: float | None  # the engine process that waited longest for a CPU; of several threads the sum a core
+    throttled: float | None  # of the time
+    sockets: int | None
+    sockets_share: float | None  # of the nearest limit
 
 
 class Monitor:
-    """Reads /proc (by psutil) and, where a CPU quota is set, the control group."""
+    """Reads /proc (by psutil) and the control group."""
 
     def __init__(self, now: float) -> None:
         self._worker = psutil.Process()
         self._processes: dict[int, psutil.Process] = {}
         self._groups: dict[int, int] = {}
         self._used: dict[int, float] = {}
-        self._group = _own_group()
-        self._cores = _quota(self._group) or float(_usable_cores())
-        self._throttled_s = self._throttled()
+        self._group = Group.own()
+        self.cores = self._group.cores or float(_usable_cores())
+        self.memory_limit_bytes = min(self._group.memory_bytes or _total_memory(), _total_memory())
+        self._ports = kernel.ports()
+        self._throttled_s = self._group.throttled_s()
+        self._machine = self._machine_s()
         self._worker_s = _cpu_s(self._worker)
-        self._now = now
+        self._waited: dict[int, dict[int, int]] = {}
+        self._waited_at = self._now = now
+        self._threads = 0
         self._readings = 0
 
     def due(self, now: float) -> bool:
         """Whether enough time has passed: the kernel counts in hundredths of a second, too coarse for a moment."""
         return now - self._now >= LEAST_ELAPSED_S
 
-    def read(self, now: float, single_threaded: Sequence[int]) -> Health:
-        """How busy since the last reading; `single_threaded` are process groups judged against one core a process."""
-        if self._readings % CHILDREN_EVERY == 0 or any(pid not in self._groups for pid in single_threaded):
+    def read(self, now: float, single_threaded: Collection[int], engines: Collection[int] = ()) -> Health:
+        """How busy since the last reading, given the process groups of engines.
+
+        Those that are `single_threaded` are judged against one core a process.
+        """
+        engines = {*single_threaded, *engines}
+        if self._readings % CHILDREN_EVERY == 0 or any(pid not in self._groups for pid in engines):
             self._find_processes()
-        self._readings += 1
         elapsed_s = now - self._now
         memory = _memory(self._worker)
         busiest = total = 0.0
@@ -57,15 +74,23 @@ class Monitor:
             total, memory = total + spent_s, memory + _memory(process)
             if self._groups.get(pid) in single_threaded:
                 busiest = max(busiest, spent_s)
-        worker_s, throttled_s = _cpu_s(self._worker), self._throttled()
+        worker_s = _cpu_s(self._worker)
         total += worker_s - self._worker_s
+        throttled_s = self._throttled_since()
+        sockets, share = self._opened()
         health = Health(
-            cpu_fraction_of_limit=total / elapsed_s / self._cores,
+            cpu_fraction_of_limit=total / elapsed_s / self.cores,
             busiest_engine_core_fraction=busiest / elapsed_s,
             memory_bytes=memory,
-            throttled_s=max(0.0, throttled_s - self._throttled_s),
+            throttled_s=throttled_s or 0.0,
+            machine=self._machine_since(),
+            waiting=self._waiting(now, engines, single_threaded),
+            throttled=None if throttled_s is None else min(1.0, throttled_s / elapsed_s),
+            sockets=sockets,
+            sockets_share=share,
         )
-        self._worker_s, self._throttled_s, self._now = worker_s, throttled_s, now
+        self._worker_s, self._now = worker_s, now
+        self._readings += 1
         return health
 
     def _find_processes(self) -> None:
@@ -76,48 +101,69 @@ class Monitor:
             with contextlib.suppress(OSError):
                 self._groups[pid] = os.getpgid(pid)
 
-    def _throttled(self) -> float:
-        for line in _text(self._group / "cpu.stat").splitlines():
-            name, _, value = line.partition(" ")
-            if name == "throttled_usec":
-                return int(value) / 1e6
-            if name == "throttled_time":  # version 1: nanoseconds
-                return int(value) / 1e9
-        return 0.0
+    def _throttled_since(self) -> float | None:
+        before, self._throttled_s = self._throttled_s, self._group.throttled_s()
+        if before is None or self._throttled_s is None:
+            return None
+        return max(0.0, self._throttled_s - before)
+
+    def _machine_since(self) -> float | None:
+        before, self._machine = self._machine, self._machine_s()
+        busy_s, possible_s = (new - old for new, old in zip(self._machine, before, strict=True))
+        return min(1.0, max(0.0, busy_s / possible_s)) if possible_s > 0 else None
+
+    def _machine_s(self) -> tuple[float, float]:
+        """CPU seconds that all programs have taken, and that there were, on the cores that this worker may use."""
+        used_s = self._group.used_s()
+        if self._group.cores is not None and used_s is not None:
+            return used_s, time.monotonic() * self._group.cores
+        times = psutil.cpu_times(percpu=True)
+        usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(times))
+        chosen = [times[core] for core in usable if core < len(times)] or times
+        idle_s = sum(one.idle + getattr(one, "iowait", 0.0) for one in chosen)
+        guests_s = sum(getattr(one, "guest", 0.0) + getattr(one, "guest_nice", 0.0) for one in chosen)
+        all_s = sum(map(sum, chosen)) - guests_s  # guests are counted as users, too
+        return all_s - idle_s, all_s
+
+    def _waiting(self, now: float, engines: Collection[int], single_threaded: Collection[int]) -> float | None:
+        if self._threads > MANY and self._readings % MANY_EVERY:
+            return None
+        elapsed_ns, self._waited_at = (now - self._waited_at) * 1e9, now
+        before, self._waited, self._threads = self._waited, {}, 0
+        worst = None
+        for pid in self._processes:
+            group = self._groups.get(pid)
+            waited = kernel.waits(pid) if group in engines else None
+            if waited is None:
+                continue
+            self._waited[pid] = waited
+            self._threads += len(waited)
+            if pid in before and elapsed_ns > 0:
+                known = before[pid]
+                sum_ns = sum(max(0, ns - known.get(thread, 0)) for thread, ns in waited.items())
+                cores = 1.0 if group in single_threaded else max(1.0, kernel.cores_of(pid, self.cores))
+                worst = max(worst or 0.0, min(1.0, sum_ns / elapsed_ns / cores))
+        return worst
+
+    def _opened(self) -> tuple[int | None, float | None]:
+        """Open sockets, and the share of the nearest limit: files of one process, or ports for all sockets."""
+        most = MANY if self._readings % MANY_EVERY else 1 << 30
+        found = [told for one in (self._worker, *self._processes.values()) if (told := kernel.opened(one, most))]
+        counts = [told.sockets for told in found]
+        sockets = None if None in counts or not counts else sum(count for count in counts if count is not None)
+        shares = [told.files / told.limit for told in found if told.limit]
+        if sockets is not None and self._ports:
+            shares.append(sockets / self._ports)
+        return sockets, max(shares, default=None)
 
 
-def _own_group() -> Path:
-    """This process's control group: version 2's single tree, or version 1's of the CPU controller."""
-    for line in _text(Path("/proc/self/cgroup")).splitlines():
-        number, controllers, path = line.split(":", 2)
-        top = CGROUP if number == "0" else CGROUP / "cpu" if "cpu" in controllers.split(",") else None
-        if top is not None:
-            own = top / path.lstrip("/")
-            return own if (own / "cpu.stat").exists() else top
-    return CGROUP
-
-
-def _quota(group: Path) -> float | None:
-    """The cores that the control group may use at once; None without a limit."""
-    with contextlib.suppress(ValueError):
-        quota, period = (_text(group / "cpu.max") or "max 1").split()
-        if quota != "max":
-            return int(quota) / int(period)
-        quota = _text(group / "cpu.cfs_quota_us") or "-1"
-        if int(quota) > 0:
-            return int(quota) / int(_text(group / "cpu.cfs_period_us"))
-    return None
+def _total_memory() -> int:
+    """The machine's memory."""
+    return int(psutil.virtual_memory().total)
 
 
 def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
 
 
 def _cpu_s(process: psutil.Process) -> float:

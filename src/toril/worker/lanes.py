@@ -141,6 +141,10 @@ class Lanes(tuple[Lane, ...]):
         """The process groups of engines that cannot use more than one core a process."""
         return [lane.engine.process.pid for lane in self if lane.started and lane.engine.single_threaded]
 
+    def processes(self) -> list[int]:
+        """The process groups of all engines that are at work."""
+        return [lane.engine.process.pid for lane in self if lane.at_work and lane.engine.process is not None]
+
     def end(self, within_s: float, now: float) -> None:
         """Those that have begun may finish what they do; those still at their gates have nothing to finish."""
         for lane in self:

@@ -21,10 +21,10 @@ from toril.worker import logs, machine, processes, share
 from toril.worker.capture import Capture
 from toril.worker.disk import Scratch
 from toril.worker.early import EARLY, ENDING
-from toril.worker.health import Monitor
 from toril.worker.lanes import Lanes
 from toril.worker.machine import State
 from toril.worker.offset import clock_offset
+from toril.worker.vitals import Vitals
 
 LOOP_S = 0.1
 POLL_S = 0.1  # looking for start.json and stop.json in a folder
@@ -58,14 +58,14 @@ class Worker:
         self.log = logging.getLogger("toril.worker")
         self.lanes = Lanes()
         self.capture: Capture | None = None
-        self.monitor: Monitor | None = None
+        self.vitals: Vitals | None = None
         self.taurus: object | None = None
         self.signals: list[str] = []  # not yet told to the machine
         self.preparing = False
         self.killed = 0
         self.prepared_at = float("inf")
         self._stop_seen = False
-        self._polled_at = self._flushed_at = self._health_second = float("-inf")
+        self._polled_at = self._flushed_at = float("-inf")
 
     # ── the whole story
 
@@ -200,7 +200,7 @@ class Worker:
             case machine.OpenGates(at):
                 self.lanes.open(at)
                 self.capture = Capture(self.recorder, self.lanes, at)
-                self.monitor = Monitor(time.time())
+                self.vitals = Vitals(self.recorder, self.lanes, at, time.time())
             case machine.EndLoad(within_s):
                 self.lanes.end(within_s, time.time())
             case machine.Kill():
@@ -209,37 +209,27 @@ class Worker:
     # ── records
 
     def _record(self, now: float) -> None:
-        if self.capture is None or self.monitor is None or self.state.start_at is None:
+        if self.capture is None or self.vitals is None:
             return
         for lane in self.lanes:
             if lane.at_work:
                 self.capture.read(lane)
         self.capture.count_users(now)
-        second = int(now - self.state.start_at)
-        if second > self._health_second and second >= 0 and self.monitor.due(now):
-            self._health_second = second
-            health = self.monitor.read(now, self.lanes.single_threaded())
-            self.recorder.health(
-                second,
-                health.cpu_fraction_of_limit,
-                health.busiest_engine_core_fraction,
-                health.memory_bytes,
-                health.throttled_s,
-            )
+        self.vitals.record(now)
         if now >= self._flushed_at + self.flush_s:
             self._flushed_at = now
             self._flush()
 
     def _flush(self) -> None:
-        data = self.recorder.flush()
-        if data is not None:
+        while (data := self.recorder.flush()) is not None:
             self.store.put(self._key(f"intervals-{self.recorder.files:06d}"), data)
 
     def _wait(self) -> None:
         if self.state.phase == "ended" or self.signals:
             return
         wait_s = None if self.state.start_at is None else self.lanes.next_due(time.time(), self.state.start_at)
-        time.sleep(LOOP_S if wait_s is None else min(LOOP_S, wait_s))
+        seconds = LOOP_S if wait_s is None else min(LOOP_S, wait_s)
+        (time if self.vitals is None else self.vitals).sleep(seconds)
 
     # ── the end
 
@@ -251,8 +241,9 @@ class Worker:
                 with contextlib.suppress(Exception):
                     lane.engine.process.wait(timeout=1)
                 self.capture.read(lane, final=True)
-        if self.capture is not None:
+        if self.capture is not None and self.vitals is not None:
             self.capture.count_users(time.time())
+            self.vitals.record(time.time())
         self._flush()
         self.killed += processes.kill_all(self._leaders())
         if isinstance(self.taurus, Taurus) and not self.state.signals:

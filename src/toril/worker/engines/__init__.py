@@ -103,12 +103,23 @@ class Batch:
         return len(self.response_us)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sends:
+    """How late an engine's sends were for a second or so: against its schedule, or as late as its own loop was."""
+
+    at_s: float  # seconds since the epoch
+    late_us: int  # the latest
+    late_p90_us: int  # nine in ten were no later
+    dropped: int | None = None  # that a throughput asked for and that were never made; None where there is none
+
+
 class Engine(Protocol):
     """bzt's executor of one execution, and what toril needs of it; see the module's text for its life."""
 
     parks: ClassVar[bool]
     single_threaded: ClassVar[bool]  # its busiest process is measured against one core
     resolution_us: ClassVar[int]  # what its records can tell apart
+    tells_lateness: ClassVar[bool]  # whether `sends` tells anything
 
     station: Station
 
@@ -127,6 +138,10 @@ class Engine(Protocol):
 
     def batches(self, final: bool) -> Iterator[Batch]:
         """What the engine has recorded since the last call, complete rows only; `final` after the process is gone."""
+        ...
+
+    def sends(self) -> Iterator[Sends]:
+        """How late its sends were, since the last call; after `batches`, which may have to read it."""
         ...
 
     def virtual_users(self) -> int | None:

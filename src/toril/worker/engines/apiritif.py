@@ -21,7 +21,7 @@ from bzt.modules._apiritif.executor import ApiritifNoseExecutor
 from bzt.modules._apiritif.generator import ApiritifScriptGenerator
 from bzt.requests_model import IncludeScenarioBlock
 
-from toril.worker.engines import Batch, Station, tail_of
+from toril.worker.engines import Batch, Sends, Station, tail_of
 from toril.worker.engines.csv_tail import CsvTail
 
 WRAPPER = Path(__file__).with_name("apiritif_wrapper.py")
@@ -78,6 +78,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = True
     resolution_us: ClassVar[int] = 1
+    tells_lateness: ClassVar[bool] = True
     station: Station
 
     def __init__(self) -> None:
@@ -85,6 +86,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
         self._generated: str | None = None
         self._tail = CsvTail(Path(), COLUMNS)
         self._users: int | None = None
+        self._sends: list[Sends] = []
         self._asked_to_end = False
         self._unfinished: Counter[str] = Counter()
 
@@ -157,9 +159,16 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
             if len(users):
                 self._users = int(users[-1])
             self._unfinished.update(columns[NUMBERS + 1][row] for row in np.flatnonzero(kinds == "unfinished").tolist())
+            for row in np.flatnonzero(kinds == "late").tolist():
+                at_us, late_us, late_p90_us = (int(numbers[column][row]) for column in range(3))
+                self._sends.append(Sends(at_s=at_us / 1e6, late_us=late_us, late_p90_us=late_p90_us))
             samples = (kinds == "request") | (kinds == "transaction")
             if samples.any():
                 yield _batch(numbers, columns, samples)
+
+    def sends(self) -> Iterator[Sends]:
+        while self._sends:
+            yield self._sends.pop(0)
 
     def virtual_users(self) -> int | None:
         return self._users

@@ -10,9 +10,10 @@ transaction ends. A transaction is one of its own kind when it has requests insi
 what is measured, as in Taurus. An exception that no request accounts for is a failed transaction named after its test.
 """
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,assignment,method-assign"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,assignment,method-assign,arg-type,union-attr"
 
 import csv
+import importlib.util
 import json
 import logging
 import os
@@ -35,6 +36,17 @@ EXIT_MARGIN_S = 0.5  # before the time to end is over
 GATE_POLL_S = 0.005
 MESSAGE_CHARS = 500
 OVER = "the load is over"
+
+
+def beside(name):
+    """A module of this folder, which must not be on the path: it has an apiritif.py."""
+    spec = importlib.util.spec_from_file_location(f"toril_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+Lateness = beside("lateness").Lateness
 
 
 class Sample:
@@ -117,6 +129,11 @@ class Records:
                 self._rows.append((*numbers, one.kind, one.label, int(one.ok), one.rc, one.message))
             user["pending"].clear()
             user["responses"].clear()
+
+    def late(self, second, worst_us, p90_us) -> None:
+        with self.lock:
+            numbers = (round(second * 1e6), worst_us, p90_us, 0, self.concurrency)
+            self._rows.append((*numbers, "late", "", 1, "", ""))
 
     def flush(self) -> None:
         with self.lock:
@@ -278,6 +295,8 @@ def main() -> int:
     users = threading.Thread(target=run_users, args=(str(test), failed), daemon=True)
     wait_at_gate(Path(TOLD["folder"]))
     users.start()
+    probe = Lateness(RECORDS.late).probe
+    threading.Thread(target=probe, args=(time.sleep, lambda: not users.is_alive()), daemon=True).start()
     while users.is_alive() and not LOAD.watch():
         users.join(FLUSH_S)
         RECORDS.flush()

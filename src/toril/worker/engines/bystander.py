@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from toril.worker.engines import Batch, Station
+from toril.worker.engines import Batch, Sends, Station
 
 ROWS_PER_BATCH = 20_000
 
@@ -19,6 +19,7 @@ class Bystander:
     parks: ClassVar[bool] = False
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1000
+    tells_lateness: ClassVar[bool] = False
 
     def __init__(self, executor: Any, station: Station, readers: list[Any]) -> None:
         self._executor = executor
@@ -57,6 +58,9 @@ class Bystander:
                 reader.buffer = {0: 1}  # what bzt's executors look at to tell results from none
         if rows:
             yield self._batch(rows)
+
+    def sends(self) -> Iterator[Sends]:
+        yield from ()
 
     def virtual_users(self) -> int | None:
         return self._users

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from toril.errors import InfrastructureError
 from toril.jmeter_home import JMETER_VERSION, is_complete, jmeter_home
-from toril.worker.engines import Batch, Station, tail_of
+from toril.worker.engines import Batch, Sends, Station, tail_of
 from toril.worker.engines.csv_tail import CsvTail
 from toril.worker.engines.jmeter_gate import GATE_PROPERTY, gate_script
 from toril.worker.engines.jmeter_plan import rewrite, speaks_groovy
+from toril.worker.engines.jmeter_sends import SendsFile
 
 COLUMNS = (
     *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes", "allThreads"),
@@ -98,12 +99,14 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1000
+    tells_lateness: ClassVar[bool] = True
     station: Station
 
     def __init__(self) -> None:
         super().__init__()
         self._tail = CsvTail(Path(), COLUMNS)
         self._users: int | None = None
+        self._sends: SendsFile | None = None
         self._ended_s: float | None = None
         self._killed = False
         self._cut_off: Counter[str] = Counter()
@@ -131,6 +134,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         preferences = " ".join(f"-Djava.util.prefs.{root}={self.station.folder}" for root in ("userRoot", "systemRoot"))
         self.env.add_java_param({"JVM_ARGS": f"-Djava.awt.headless=true {preferences}"})
         self._tail = CsvTail(Path(self.kpi_jtl), COLUMNS)
+        self._sends = SendsFile(self.station.folder / "sends")
 
     def install_required_tools(self) -> None:
         """Only looks whether they are there."""
@@ -156,6 +160,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
                 parked=station.parked,
                 gate=station.gate,
                 end=self._end_file,
+                sends=station.folder / "sends",
                 inherited=inherited,
                 length_s=length_s,
                 groovy=speaks_groovy(Path(self.modified_jmx)),
@@ -276,6 +281,9 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         good = [row for row in rows if all(text.lstrip("-").isdigit() for text in row[:NUMBERS])]
         self._tail.unreadable += len(rows) - len(good)
         return list(zip(*good, strict=True)) if good else [()] * len(columns)
+
+    def sends(self) -> Iterator[Sends]:
+        return iter(()) if self._sends is None else self._sends.read()
 
     def virtual_users(self) -> int | None:
         return self._users

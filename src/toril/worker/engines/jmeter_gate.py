@@ -5,9 +5,12 @@ BeanShell, because JMeter reads it from a file into a timer (`jmeter_plan.py`) w
 
 from pathlib import Path
 
+from toril.worker.engines.jmeter_sends import SENDS_SCRIPT
+
 GATE_PROPERTY = "beanshell.timer.init"  # the file that JMeter reads into every BeanShell timer
 
-GATE_SCRIPT = """
+GATE_SCRIPT = (
+    """
 import java.io.*;
 import java.net.*;
 import org.apache.jmeter.engine.StandardJMeterEngine;
@@ -20,6 +23,9 @@ parked = new File("{parked}");
 gate = new File("{gate}");
 end = new File("{end}");
 
+"""
+    + SENDS_SCRIPT
+    + """
 // Load and compile what a first request needs, with a few to a server of our own that lives as long as they do.
 // In threads of their own: threads of users inherit the HTTP clients of the thread that starts them.
 inThread(what) {{
@@ -115,7 +121,9 @@ keepRate(timer, startedAt) {{
     long now = startedAt;
     long before;
     allow(double seconds) {{
-        owed = Math.min(owed, Math.max(2, timer.rps / 50)) + timer.rps * seconds;
+        double most = Math.max(2, timer.rps / 50);
+        if (owed > most) dropped[0] += owed - most;
+        owed = Math.min(owed, most) + timer.rps * seconds;
         before = (long) (Math.ceil(timer.rps) - Math.floor(owed));
         timer.cntSent = before;
     }}
@@ -141,6 +149,7 @@ keepRate(timer, startedAt) {{
                 }}
                 long due = (long) Math.ceil(timer.cntSent * timer.msecPerReq) - now % 1000;
                 if (due <= 0) {{
+                    if (timer.cntDelayed > 0) late.add(-due);
                     synchronized (timer) {{
                         timer.notify();
                     }}
@@ -204,7 +213,10 @@ testStarted() {{
     if (left > 0) Thread.sleep(left);
     try {{
         now = System.currentTimeMillis();
-        for (timer : throughputTimers()) inThread(keepRate(timer, now));
+        timers = throughputTimers();
+        if (timers.size() > 0) dropped[0] = 0.0;
+        for (timer : timers) inThread(keepRate(timer, now));
+        inThread(tellSends("{sends}"));
     }} catch (Throwable problem) {{
         log.warn("The throughput may be inexact", problem);
     }}
@@ -213,10 +225,11 @@ testStarted() {{
     if (length > 0) inThread(endAt(start + length));
 }}
 """
+)
 
 
 def gate_script(
-    *, parked: Path, gate: Path, end: Path, inherited: str | None, length_s: float, groovy: bool = False
+    *, parked: Path, gate: Path, end: Path, sends: Path, inherited: str | None, length_s: float, groovy: bool = False
 ) -> str:
     """The BeanShell script of the gate; `inherited` is the suite's own file under the same property.
 
@@ -229,6 +242,7 @@ def gate_script(
         parked=parked,
         gate=gate,
         end=end,
+        sends=sends,
         inherited=source,
         warm_requests=20,
         length_ms=int(length_s * 1000),

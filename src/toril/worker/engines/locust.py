@@ -24,20 +24,11 @@ from numpy.typing import NDArray
 
 from toril.suite.engines import problems
 from toril.worker.disk import forget
-from toril.worker.engines import Batch, Station, tail_of
+from toril.worker.engines import Batch, Sends, Station, tail_of
+from toril.worker.engines.locust_records import COLUMNS, LATE, NOT_SAMPLES, USERS
 
 HERE = Path(__file__).parent
-ROW = np.dtype(  # as in locust_wrapper.py
-    [
-        ("started_s", "<f8"),
-        ("response_us", "<i8"),
-        ("ttfb_us", "<i8"),
-        ("bytes", "<i8"),
-        ("label", "<u4"),
-        ("outcome", "<u4"),
-    ]
-)
-USERS = 0xFFFFFFFF
+ROW = np.dtype(list(zip(COLUMNS, ("<f8", "<i8", "<i8", "<i8", "<u4", "<u4"), strict=True)))
 ROWS_PER_BATCH = 50_000
 
 
@@ -52,6 +43,7 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = True
     resolution_us: ClassVar[int] = 1
+    tells_lateness: ClassVar[bool] = True
 
     station: Station
 
@@ -61,6 +53,7 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         self._names: BinaryIO | None = None
         self._rows: BinaryIO | None = None
         self._users: int | None = None
+        self._sends: list[Sends] = []
         self._unreadable = 0
         self._ended: str | None = None
         self._asked_to_end = False
@@ -145,13 +138,17 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
             if not data:
                 return
             rows = np.frombuffer(data, ROW)
-            samples = rows["label"] != USERS
+            samples = rows["label"] < NOT_SAMPLES
             if not samples.all():
-                self._users = int(rows["bytes"][~samples][-1])
+                self._read_others(rows[~samples])
                 rows = rows[samples]
             if len(rows):
                 yield self._batch(rows)
             forget(self._rows, self._rows.tell())
+
+    def sends(self) -> Iterator[Sends]:
+        while self._sends:
+            yield self._sends.pop(0)
 
     def virtual_users(self) -> int | None:
         return self._users
@@ -169,6 +166,14 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         return f"Locust ended with exit code {self.process.poll()}: {words}"
 
     # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _read_others(self, rows: Any) -> None:
+        users = rows["bytes"][rows["label"] == USERS]
+        if users.size:
+            self._users = int(users[-1])
+        for row in rows[rows["label"] == LATE]:
+            late_us, late_p90_us = int(row["response_us"]), int(row["ttfb_us"])
+            self._sends.append(Sends(at_s=float(row["started_s"]), late_us=late_us, late_p90_us=late_p90_us))
 
     def _read_names(self) -> None:
         assert self._names is not None  # noqa: S101 - opened with the rows

@@ -2,22 +2,21 @@
 
 Started by path (`python -P locust_wrapper.py …` with Locust's own arguments), so that it imports nothing of toril.
 TORIL_LOCUST names a JSON file: folder, duration_s, iterations, graceful_stop_s, statistics. In the folder it writes
-`names` (a line of JSON for each label and each outcome, then how the load ended) and `rows`; a row's names are
-written before it. Duplicated for its reader in `locust.py`: the row's layout.
+`names` (a line of JSON for each label and each outcome, then how the load ended) and `rows` (`locust_records.py`).
 
 What is a sample: one firing of Locust's `request` event, redirects included. The request type `transaction` (in any
 case) is no request. An exception that a task lets through is no request either: it is recorded as a failed transaction
 named after the user class; but a response that was being examined when it was raised is a failed sample.
 """
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,method-assign,assignment"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,method-assign,assignment,arg-type,union-attr"
 
 import contextlib
 import gc
+import importlib.util
 import json
 import os
 import re
-import struct
 import sys
 import time
 from http.client import responses
@@ -33,56 +32,28 @@ from locust.exception import CatchResponseError, StopUser
 from locust.runners import LocalRunner
 from locust.user.task import DefaultTaskSet, TaskSet
 
-ROW = struct.Struct("<dqqqII")  # started_s, response_us, ttfb_us, bytes, label, outcome
-USERS = 0xFFFFFFFF  # as a row's label: its bytes are the number of virtual users
 FLUSH_S = 0.25
 TICK_S = 0.05
 GATE_POLL_S = 0.005
 SPIN_S = 0.002  # sleeping is not exact: the last of it is spent looking at the clock
-MESSAGES = 1000  # different failures that keep their text
 MESSAGE_CHARS = 500
 NOISE = re.compile(r"<[^<>]*? at 0x[0-9a-f]+>(: )?|0x[0-9a-f]{6,}| for url: \S+")  # what makes equal failures differ
 
 
-class Records:
-    """The two files, buffered."""
+def beside(name: str) -> Any:
+    """A module of this folder, which must not be on the path: it has a locust.py."""
+    spec = importlib.util.spec_from_file_location(f"toril_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
-    def __init__(self, folder: Path) -> None:
-        self._names = (folder / "names").open("w", encoding="utf-8")
-        self._rows = (folder / "rows").open("wb", buffering=0)
-        self._pending: list[bytes] = []
-        self._labels: dict[tuple[str, bool], int] = {}
-        self._outcomes: dict[tuple[str, str, bool], int] = {}
 
-    def sample(self, started_s, response_us, ttfb_us, size, label, transaction, outcome) -> None:
-        label_id = self._labels.get((label, transaction))
-        if label_id is None:
-            label_id = self._labels[label, transaction] = len(self._labels)
-            self.say("label", label, "transaction" if transaction else "request")
-        if outcome not in self._outcomes and outcome[1] and len(self._outcomes) >= MESSAGES:
-            outcome = (outcome[0], "other", outcome[2])
-        outcome_id = self._outcomes.get(outcome)
-        if outcome_id is None:
-            outcome_id = self._outcomes[outcome] = len(self._outcomes)
-            self.say("outcome", *outcome)
-        self._pending.append(ROW.pack(started_s, response_us, ttfb_us, size, label_id, outcome_id))
+Records, Lateness = beside("locust_records").Records, beside("lateness").Lateness
 
-    def users(self, now: float, count: int) -> None:
-        self._pending.append(ROW.pack(now, 0, 0, count, USERS, 0))
 
-    def say(self, *line: object) -> None:
-        self._names.write(json.dumps(line) + "\n")
-
-    def flush(self) -> None:
-        if self._pending:
-            pending, self._pending = self._pending, []
-            self._names.flush()
-            self._rows.write(b"".join(pending))
-
-    def close(self) -> None:
-        self.flush()
-        self._names.close()
-        self._rows.close()
+def whole(number) -> int:
+    """A script's own figure as a row holds it; what is none becomes -1, and the row one that cannot be read."""
+    return round(number) if 0 <= number < 1 << 62 else -1
 
 
 class Load:
@@ -128,6 +99,7 @@ class Load:
         if self.duration_s:
             self.end_at = at + self.duration_s
         gevent.spawn(self.watch)
+        gevent.spawn(Lateness(self.records.late).probe, self.sleep, lambda: self.closed)
 
     def watch(self) -> None:
         """Flushes, and notices the end: planned, asked for, or no user left."""
@@ -151,6 +123,12 @@ class Load:
             gevent.sleep(TICK_S)
         self.runner.environment.stop_timeout = 0
         self.runner.quit()
+
+    @staticmethod
+    def sleep(seconds: float) -> None:
+        """gevent counts from when its loop last looked at the clock, which a busy one has not done for long."""
+        gevent.get_hub().loop.update_now()
+        gevent.sleep(seconds)
 
     def leave_with_the_worker(self) -> None:
         """Where the kernel does not end a process with its parent (macOS)."""
@@ -205,8 +183,9 @@ class Load:
             elapsed = getattr(response, "elapsed", None)
             if elapsed is not None:
                 ttfb_us = elapsed.seconds * 1_000_000 + elapsed.microseconds or -1
-        response_us, outcome = round((response_time or 0) * 1000), self.outcome(response, exception)
-        self.records.sample(start_time, response_us, ttfb_us, response_length or 0, str(name), transaction, outcome)
+        response_us, size = whole((response_time or 0) * 1000), whole(response_length or 0)
+        outcome = self.outcome(response, exception)
+        self.records.sample(start_time, response_us, ttfb_us, size, str(name), transaction, outcome)
 
     def outcome(self, response, exception) -> tuple[str, str, bool]:
         """(rc, message, ok): rc is the status, or what was raised when there is no response."""

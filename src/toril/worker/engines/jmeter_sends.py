@@ -1,0 +1,77 @@
+"""How late JMeter's sends are: told once a second by a thread inside JMeter, in a file of its own.
+
+Where a timer holds a throughput, late is a send that is due by its schedule while a virtual user waits to make it;
+dropped is one that the schedule asked for and that will not be made up for, since no user was there to make it.
+Everything else is as late as the JVM's threads wake up: garbage collection and a busy machine delay them alike.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from toril.worker.engines import Sends
+
+# BeanShell, part of `jmeter_gate.py`, whose timers call late.add(ms) and add to dropped[0]. Interpreted, so it sleeps
+# longer than the probes of the other engines.
+SENDS_SCRIPT = """
+late = new java.util.concurrent.ConcurrentLinkedQueue(); // ms, of sends that were due
+dropped = new double[] {{-1.0}}; // negative: no timer holds a throughput
+
+tellSends(path) {{
+    long[] seen = new long[10000];
+    ninth(count) {{ return seen[(int) Math.ceil(0.9 * count) - 1]; }}
+    run() {{
+        FileWriter writer = new FileWriter(path);
+        int count = 0;
+        while (true) {{
+            long before = System.nanoTime();
+            Thread.sleep(50);
+            seen[count++] = Math.max(0L, (System.nanoTime() - before) / 1000L - 50000L);
+            if (count < 20) continue;
+            java.util.Arrays.sort(seen, 0, count);
+            long worst = seen[count - 1];
+            long p90 = ninth(count);
+            for (count = 0; count < seen.length && (ms = late.poll()) != null; count++) seen[count] = 1000L * ms;
+            if (count > 0) {{
+                java.util.Arrays.sort(seen, 0, count);
+                worst = Math.max(worst, seen[count - 1]);
+                p90 = Math.max(p90, ninth(count));
+            }}
+            count = 0;
+            long at = System.currentTimeMillis() - 500L; // the middle of the second that was watched
+            writer.write(at + " " + worst + " " + p90 + " " + (long) Math.floor(dropped[0]) + "\\n");
+            writer.flush();
+        }}
+    }}
+    return this;
+}}
+"""
+
+
+class SendsFile:
+    """Reads what the script writes, line by line.
+
+    ms since the epoch, worst and 90th percentile in µs, dropped so far (-1: nothing holds a throughput).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+        self._dropped = 0
+
+    def read(self) -> Iterator[Sends]:
+        """Whole lines that were added since the last call."""
+        if self._file is None:
+            if not self._path.is_file():
+                return
+            self._file = self._path.open("rb")
+        while (line := self._file.readline()).endswith(b"\n"):
+            at_ms, late_us, late_p90_us, dropped = map(int, line.split())
+            before, self._dropped = self._dropped, max(0, dropped)
+            yield Sends(
+                at_s=at_ms / 1000,
+                late_us=late_us,
+                late_p90_us=late_p90_us,
+                dropped=None if dropped < 0 else dropped - before,
+            )
+        self._file.seek(-len(line), 1)
