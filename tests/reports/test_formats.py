@@ -7,7 +7,7 @@ from rich.console import Console
 from tests.reports import examples
 from tests.reports.parsed import Page
 from toril.errors import OptionError
-from toril.reports import EXPORTS, EXTENSIONS, FORMATS, github, render, terminal, view
+from toril.reports import EXPORTS, EXTENSIONS, FORMATS, render, terminal, view
 from toril.reports.bundle import Bundle
 
 RUNS = {

@@ -9,24 +9,30 @@ COMMENT = 65_536  # characters of a comment at the most, says GitHub; a job summ
 LIMIT = COMMENT - 1_536  # room for who posts it to say more
 ROWS = (100, 50, 20, 8, 3)  # of a table at most; the next when the text gets too long
 SPECIAL = '\\`*_{}[]()#!|~<>&"$:'
-STARTS = re.compile(r"[-+](?=\s|$)|=|-(?=-)|(?<=\d)[.)](?=\s|$)")  # of a list, a heading or a rule
-REFERENCES = re.compile(r"(?i)(GH-)(?=\d)")
+STARTS = re.compile(r"\s|[-+](?=\s|$)|=|-(?=-)|(?<=\d)[.)](?=\s|$)")  # of code, a list, a heading or a rule
+WORDS = re.compile(r"(?i)(\bGH-(?=\d)|\bwww(?=\.))")  # the same
 UNSEEN = "\u200b"  # stands where text would become a mention or a link
 
 
 def escaped(text: object) -> str:
-    """A string that Markdown shows and does not obey, in a table as well; and nobody is called by it."""
-    words = wording.plain(text, 1000)
-    shown = "".join(f"&#{ord(c)};" if c in SPECIAL else c for c in words)
+    """A string that Markdown shows and does not obey, in a table as well; nobody is called and nothing linked by it."""
+    shown = _entities(wording.plain(text, 1000))
     start = STARTS.search(shown)
     if start and (start.start() == 0 or shown[: start.start()].isdigit()):
         shown = f"{shown[: start.start()]}&#{ord(start[0])};{shown[start.end() :]}"
-    shown = shown.replace("@", f"@{UNSEEN}").replace("&#35;", f"&#35;{UNSEEN}").replace("www.", "www&#46;")
-    return REFERENCES.sub(rf"\1{UNSEEN}", shown)
+    for called in ("@", "&#35;", "&#58;"):  # mentions, references to issues, addresses
+        shown = shown.replace(called, called + UNSEEN)
+    return WORDS.sub(rf"\1{UNSEEN}", shown)
 
 
 def code(text: object) -> str:
-    return f"<code>{escaped(text)}</code>"
+    """The same in fixed letters, where GitHub looks for no mentions; it can be copied."""
+    shown = _entities(wording.plain(text, 1000)).replace("www.", "www&#46;").replace("@", f"@{UNSEEN}")
+    return f"<code>{shown}</code>"
+
+
+def _entities(text: str) -> str:
+    return "".join(f"&#{ord(c)};" if c in SPECIAL else c for c in text)
 
 
 def table(head: Sequence[str], align: str, rows: Sequence[Sequence[str]], more: str = "") -> str:
