@@ -214,11 +214,19 @@ class MetricQuery(BaseModel):
         return " ".join(parts + ([f"in {self.region}"] if self.region else []))
 
 
+PART_OF_PERIOD_NEEDED = 1 / 6  # a balancer that got only a request or two of a period may have no value of it
+
+
 class MetricSeries(MetricQuery):
-    """A query with what CloudWatch answered."""
+    """A query with what CloudWatch answered.
+
+    A period with less than `PART_OF_PERIOD_NEEDED` of its time in the load, at either end, need not have a point;
+    it counts when it has one.
+    """
 
     points: tuple[tuple[float, float], ...] = ()  # (start of the period, in seconds from the start signal; value)
-    complete_to_s: float = 0.0  # end of the last period that has a point, in seconds from the start signal
+    complete_to_s: float = 0.0  # seconds from the start signal up to which nothing is missing at the end
+    answered: bool = False  # CloudWatch was asked to the end of the wait: a period without a point has no value
     error: str | None = None  # why there are no points, or too few: where, what, the fix
 
 

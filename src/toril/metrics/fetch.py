@@ -114,6 +114,7 @@ class _Asked:
             **dict(self.query),
             points=tuple((round(begin - start_at, 6), value) for begin, value in sorted(self.points.items())),
             complete_to_s=round(known_to - start_at, 6),
+            answered=self.complete or (self.whole and self.fault is None and self.asked_at >= self.deadline),
             error=None if self.complete else self._error(last, ended=ended),
         )
 

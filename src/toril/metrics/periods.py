@@ -7,15 +7,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-LEAST_PART = 1 / 6  # ten seconds of a minute: a balancer that got the last request or two may report no value at all
+from toril.records import PART_OF_PERIOD_NEEDED
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
     """The periods that overlap a load: `begin` of the first to `end` of the last.
 
-    `needed` is the beginning of the last period that has to have a value: the last one with a good part of the load
-    in it. A later one counts when it is there.
+    `needed` is the beginning of the last period that has to have a value: the last one with enough of the load in it.
+    A later one counts when it is there.
     """
 
     begin: int
@@ -40,7 +40,11 @@ def span(start_at: float, end_at: float, period_s: int) -> Span:
         return min(end_at, period + period_s) - max(start_at, period)
 
     last = end - period_s
-    if last > begin and overlap_s(last) < LEAST_PART * period_s and overlap_s(last - period_s) >= overlap_s(last):
+    if (
+        last > begin
+        and overlap_s(last) < PART_OF_PERIOD_NEEDED * period_s
+        and overlap_s(last - period_s) >= overlap_s(last)
+    ):
         last -= period_s
     return Span(begin, end, last, period_s)
 
