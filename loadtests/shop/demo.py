@@ -18,7 +18,9 @@ def main() -> int:
     knobs = {
         name: value if os.environ.get(name) == "1" else os.environ.get(name, "0") for name, value in SWITCHED_ON.items()
     }
+    engines, own = cores()
     # A session of its own: Ctrl-C is for toril, which needs the shop until its last request.
+    stay_on(own)  # what is started now inherits it
     shop = subprocess.Popen(
         [sys.executable, HERE / "service.py", "--until-stdin-closes"],
         stdin=subprocess.PIPE,
@@ -27,6 +29,7 @@ def main() -> int:
         text=True,
         start_new_session=True,
     )
+    stay_on(engines)
     try:
         assert shop.stdout is not None
         address = shop.stdout.readline().strip()
@@ -35,12 +38,34 @@ def main() -> int:
             return 4
         page = Path(".toril", "shop.html")
         print(f"the shop is open at {address}; half a minute of load follows", file=sys.stderr)
+        print(whose(engines, own), file=sys.stderr)
         code = load_test(address, page)
         if page.is_file():
             print(f"report page: {page.resolve().as_uri()}", file=sys.stderr)
         return code
     finally:
         shop.communicate(timeout=10)  # closes its stdin, and with it the shop
+
+
+def cores() -> tuple[set[int], set[int]]:
+    """Those of the load generators and that of the shop, which would falsify what they measure if it took theirs."""
+    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return (set(usable[:-1]), set(usable[-1:])) if len(usable) > 1 else (set(usable), set(usable))
+
+
+def stay_on(chosen: set[int]) -> None:
+    if chosen and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, chosen)
+
+
+def whose(engines: set[int], own: set[int]) -> str:
+    if not engines:
+        return "load generators and shop share all cores: this system keeps no program on its own"
+    if engines == own:
+        return "load generators and shop share one core: the run may be inconclusive, as they delay each other"
+    some = "core" if len(engines) == 1 else "cores"
+    listed = ", ".join(map(str, sorted(engines)))
+    return f"load generators have {some} {listed} for themselves, the shop core {', '.join(map(str, own))}"
 
 
 def load_test(address: str, page: Path) -> int:

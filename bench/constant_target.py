@@ -1,0 +1,131 @@
+"""An HTTP target that answers after a constant time, and says how constant it was. Never sleeps: give it a core.
+
+    python bench/constant_target.py --delay-ms 50 --core 1
+
+Prints its address. For each line on stdin it prints what it did since the line before, as JSON: `answered`,
+`service_us` (p50, p99 and maximum of what passed between reading a request and having written its answer) and
+`blind_us` (how long a request may have lain unread, since the target was not looking: p99 over time, and maximum).
+"""
+
+import argparse
+import collections
+import json
+import math
+import os
+import select
+import socket
+import sys
+import time
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
+NOTABLE_S = 20e-6  # turns of the loop that are shorter are counted together
+
+
+class Target:
+    """One epoll loop that spins; every answer is due `delay_s` after its request was read."""
+
+    def __init__(self, delay_s: float) -> None:
+        self.delay_s = delay_s
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        self.listener.setblocking(False)
+        self.clients: dict[int, socket.socket] = {}
+        self.due: collections.deque[tuple[float, int]] = collections.deque()  # in order, as the delay is constant
+        self.poll = select.epoll()
+        for fd in (self.listener.fileno(), sys.stdin.fileno()):
+            self.poll.register(fd, select.EPOLLIN)
+        self.forget()
+
+    def forget(self) -> None:
+        self.served: list[float] = []
+        self.blind: list[float] = []
+        self.looked_s = 0.0
+
+    def serve(self) -> None:
+        last = time.perf_counter()
+        while True:
+            for fd, _ in self.poll.poll(0):
+                if fd == self.listener.fileno():
+                    self.accept()
+                elif fd == sys.stdin.fileno():
+                    if not sys.stdin.readline():
+                        return
+                    sys.stdout.write(json.dumps(self.told()) + "\n")
+                    sys.stdout.flush()
+                    self.forget()
+                    last = time.perf_counter()
+                else:
+                    self.read(fd)
+            now = time.perf_counter()
+            while self.due and self.due[0][0] <= now:
+                self.answer(*self.due.popleft())
+                now = time.perf_counter()
+            turn_s = now - last
+            last = now
+            self.looked_s += turn_s
+            if turn_s > NOTABLE_S:
+                self.blind.append(turn_s)
+
+    def accept(self) -> None:
+        client, _ = self.listener.accept()
+        client.setblocking(False)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.clients[client.fileno()] = client
+        self.poll.register(client.fileno(), select.EPOLLIN)
+
+    def read(self, fd: int) -> None:
+        try:
+            data = self.clients[fd].recv(65536)
+        except OSError:
+            data = b""
+        if data:
+            self.due.append((time.perf_counter() + self.delay_s, fd))
+            return
+        self.poll.unregister(fd)
+        self.clients.pop(fd).close()
+
+    def answer(self, due: float, fd: int) -> None:
+        client = self.clients.get(fd)
+        if client is not None:
+            try:
+                client.send(ANSWER)
+            except OSError:
+                return  # it hung up; its own end shows that
+            self.served.append(time.perf_counter() - due + self.delay_s)
+
+    def told(self) -> dict[str, object]:
+        served = sorted(self.served)
+        return {
+            "answered": len(served),
+            "service_us": {name: _us(_rank(served, q)) for name, q in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))},
+            "blind_us": {"p99": _us(self._blind_99()), "max": _us(max(self.blind, default=0.0))},
+        }
+
+    def _blind_99(self) -> float:
+        """A request that comes at a random moment is read sooner than this, 99 times in 100."""
+        left_s = 0.01 * self.looked_s
+        for turn_s in sorted(self.blind, reverse=True):
+            left_s -= turn_s
+            if left_s < 0:
+                return turn_s
+        return NOTABLE_S
+
+
+def _rank(values: list[float], q: float) -> float:
+    return values[max(0, math.ceil(q * len(values)) - 1)] if values else 0.0
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * 1e6)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--delay-ms", type=float, default=50)
+    parser.add_argument("--core", type=int)
+    asked = parser.parse_args()
+    if asked.core is not None:
+        os.sched_setaffinity(0, {asked.core})
+    target = Target(asked.delay_ms / 1000)
+    sys.stdout.write(f"http://127.0.0.1:{target.listener.getsockname()[1]}\n")
+    sys.stdout.flush()
+    target.serve()

@@ -1,0 +1,211 @@
+"""From where on a generator's own slowness shows in what it measures, for each engine.
+
+A target answers after a constant time, on a core of its own, and says how constant it was. On another core one worker
+and its engine measure it with more and more virtual users, until the core is full. What the engine's percentiles say
+beyond the target's is the generator's own: the table sets it beside core, waiting and lateness as the worker saw them,
+and below it stands between which values of each the measurement began to be wrong. A second part does the same with a
+program that never sleeps on the engine's core (nobody's CPU fraction is high then, but the engine waits).
+
+    python bench/saturation.py                     all engines, about 4 minutes; on a machine with nothing else to do
+    python bench/saturation.py locust --quick      two short steps, to see that it works
+
+Its results are the constants in src/toril/summary/generators.py. Needs Linux and two cores.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.worker.driver import plan_of, planned, workers  # noqa: E402 - the tests' driver is outside the package
+from toril.timeline import HealthSeries  # noqa: E402
+
+DELAY_MS = 50.0  # of the target: a quick web service
+P50_WRONG, P99_WRONG = 0.05, 0.10  # an error of a percentile beyond this part of the true one is wrong
+TARGET_WRONG_US = 1000  # a target that was less constant than this proves nothing
+WARM_UP_S = 2  # of each step, left out
+FULL = 0.97  # of the core: more users would not be more load
+USERS = {"locust": (5, 20, 60, 110, 160, 210, 260, 320, 400), "apiritif": (1, 3, 6, 10, 14, 18, 24, 32)} | {
+    "jmeter": (5, 25, 75, 150, 225, 300, 400, 550)
+}
+SECONDS = {"locust": 6, "apiritif": 6, "jmeter": 9}  # a JVM has to get warm
+BESIDE_A_BURNER = 4  # of the steps above, each second one from the first
+BURNER = "while True: pass"
+HEAD = """
+| engine | on its core | users | rps | core | waiting | lateness p90 | p50, true | measured | p99, true | measured | |
+|---|---|---|---|---|---|---|---|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One step."""
+
+    engine: str
+    burner: bool
+    users: int
+    rps: float
+    core: float
+    waiting: float
+    late_p90_us: float
+    true_us: dict[str, int]
+    measured_us: dict[str, int]
+    target_error_us: int
+
+    @property
+    def valid(self) -> bool:
+        return self.target_error_us <= TARGET_WRONG_US
+
+    @property
+    def wrong(self) -> bool:
+        errors = {name: self.measured_us[name] / self.true_us[name] - 1 for name in ("p50", "p99")}
+        return abs(errors["p50"]) > P50_WRONG or abs(errors["p99"]) > P99_WRONG
+
+    def row(self) -> str:
+        what = "" if self.valid else f"thrown out: the target was off by {self.target_error_us / 1000:.1f} ms"
+        times = " | ".join(
+            f"{us / 1000:.1f} ms" for name in ("p50", "p99") for us in (self.true_us[name], self.measured_us[name])
+        )
+        return (
+            f"| {self.engine} | {'a burner too' if self.burner else 'alone'} | {self.users} | {self.rps:,.0f} "
+            f"| {self.core:.0%} | {self.waiting:.0%} | {self.late_p90_us / 1000:.1f} ms | {times} "
+            f"| {what or ('**wrong**' if self.wrong else '')} |\n"
+        )
+
+
+@contextlib.contextmanager
+def program(*command: object, **options: Any) -> Iterator["subprocess.Popen[str]"]:
+    process = subprocess.Popen([sys.executable, *map(str, command)], text=True, **options)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def step(engine: str, users: int, seconds: int, cores: tuple[int, int], burner: bool) -> Point:
+    """One worker with so many users against a new target; `cores` are the engine's and the target's."""
+    with contextlib.ExitStack() as stack:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        command = [ROOT / "bench" / "constant_target.py", "--delay-ms", DELAY_MS, "--core", cores[1]]
+        target = stack.enter_context(program(*command, **pipes))
+        assert target.stdin is not None
+        assert target.stdout is not None
+        url = target.stdout.readline().strip()
+        os.sched_setaffinity(0, {cores[0]})  # what is started from here on inherits it
+        scenario = {"requests": [{"url": f"{url}/", "label": "constant"}], "keepalive": True}
+        plan = plan_of(
+            [planned(engine, "constant", concurrency=users, hold_for_s=float(seconds))], {"constant": scenario}
+        )
+        run = stack.enter_context(workers(plan, Path(stack.enter_context(tempfile.TemporaryDirectory()))))
+        run.launch()
+        run.wait_ready()
+        if burner:
+            stack.enter_context(program("-c", BURNER))
+        tell(target)
+        run.start()
+        run.wait()
+        true = tell(target)
+        outcome = run.outcome()
+    stats = outcome.timeline.select().window(WARM_UP_S, seconds - 1)
+    health = outcome.timeline.health_series("local-1")
+    steady = (health.second >= WARM_UP_S) & (health.second < seconds)
+    return Point(
+        engine=engine,
+        burner=burner,
+        users=users,
+        rps=stats.samples / (seconds - WARM_UP_S),
+        core=typical(core_of(health), steady),
+        waiting=typical(health.waiting, steady),
+        late_p90_us=typical(np.where(health.late_p90_us < 0, np.nan, health.late_p90_us), steady),
+        true_us=true["service_us"],
+        measured_us={"p50": stats.percentile(50), "p99": stats.percentile(99)},
+        target_error_us=max(true["service_us"]["p99"] - round(DELAY_MS * 1000), true["blind_us"]["p99"]),
+    )
+
+
+def tell(target: "subprocess.Popen[str]") -> dict[str, Any]:
+    """What the target has done since the last time it was asked."""
+    assert target.stdin is not None
+    assert target.stdout is not None
+    target.stdin.write("\n")
+    target.stdin.flush()
+    found: dict[str, Any] = json.loads(target.stdout.readline())
+    return found
+
+
+def core_of(health: HealthSeries) -> Any:
+    """Of one core; a multi-threaded engine's CPU is that of worker and engine, which have one core here."""
+    return health.cpu if np.isnan(health.core).all() else health.core
+
+
+def typical(values: Any, chosen: Any) -> float:
+    known = [float(value) for value in values[chosen] if not np.isnan(value)]
+    return statistics.median(known) if known else float("nan")
+
+
+def limits(engine: str, points: list[Point]) -> str:
+    """Between which values of each figure the measurement began to be wrong."""
+    lines = []
+    judged = [point for point in points if point.engine == engine and point.valid]
+    for what, chosen in (
+        ("core", [point for point in judged if not point.burner]),
+        ("waiting", judged),
+        ("late_p90_us", judged),
+    ):
+        right = max((getattr(point, what) for point in chosen if not point.wrong), default=None)
+        wrong = min((getattr(point, what) for point in chosen if point.wrong), default=None)
+        middle = None if right is None or wrong is None else (right + wrong) / 2
+        told = [shown(what, value) for value in (right, wrong, middle)]
+        lines.append(f"- {engine}, {what}: right up to {told[0]}, wrong from {told[1]} on; limit about {told[2]}\n")
+    return "".join(lines)
+
+
+def shown(what: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value / 1000:.1f} ms" if what == "late_p90_us" else f"{value:.0%}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("engines", nargs="*", metavar="ENGINE", default=list(USERS), help="of " + ", ".join(USERS))
+    parser.add_argument("--quick", action="store_true", help="two short steps of each, and no limits worth the name")
+    asked = parser.parse_args()
+    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(usable) < 2:
+        sys.exit("bench/saturation.py needs Linux and two cores: one for the engine, one for the target")
+    cores = usable[0], usable[-1]
+    busy = os.getloadavg()[0]
+    if busy > 0.5:
+        sys.stderr.write(f"other programs are busy (load {busy:.1f}); what follows may be theirs\n")
+    sys.stdout.write(HEAD)
+    points: list[Point] = []
+    for engine in asked.engines:
+        seconds = SECONDS[engine] - 2 * asked.quick
+        alone = USERS[engine][1:3] if asked.quick else USERS[engine]
+        beside = alone[:1] if asked.quick else USERS[engine][: 2 * BESIDE_A_BURNER : 2]
+        for users, burner in [*((n, False) for n in alone), *((n, True) for n in beside)]:
+            if not burner and any(p.engine == engine and p.core >= FULL and p.valid for p in points):
+                continue
+            points.append(step(engine, users, seconds, cores, burner))
+            sys.stdout.write(points[-1].row())
+            sys.stdout.flush()
+    sys.stdout.write("\n" + "".join(limits(engine, points) for engine in asked.engines))
+
+
+if __name__ == "__main__":
+    main()
