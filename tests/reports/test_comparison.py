@@ -1,0 +1,320 @@
+"""Two runs side by side: laws, and what is said of them."""
+
+import json
+import statistics
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from tests.measured import MS, Sample, execution, stopped
+from tests.reports import examples
+from tests.reports.exports import SAMPLES
+from tests.reports.runs import run_of, small, wavering
+from toril.reports import Bundle
+from toril.reports.compare_figures import Figure, Part
+from toril.reports.compare_formats import FORMATS, document, render
+from toril.reports.comparison import Comparison, compare
+from toril.reports.rates import BATCHES, REACH, rate_interval
+from toril.stats import mean_interval, share_interval
+
+BASE = run_of([*wavering("home", 50), *wavering("cart", 80)], "p95>250ms", "fail>1%", run_id="base")
+SLOWER = run_of([*wavering("home", 50), *wavering("cart", 120)], "p95>100ms", "fail>1%", run_id="head")
+
+
+def label(comparison: Comparison, name: str) -> Part:
+    return next(part for part in comparison.labels if part.name == name)
+
+
+# ── Laws ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@given(SAMPLES)
+@settings(max_examples=40)
+def test_a_run_differs_from_itself_in_nothing(samples):
+    run = run_of(samples, "p95>250ms")
+
+    found = compare(run, run)
+
+    for part in found.parts:
+        assert part.only_in is None
+        for figure in part.figures:
+            assert figure.delta in (0, None)
+            assert figure.finding != "differs"
+    assert all(figure.delta == 0 for figure in found.load if figure.delta is not None)
+    assert not any(pair.changed for pair in found.criteria)
+
+
+def mirrored(figure: Figure) -> Figure:
+    return replace(
+        figure,
+        base=figure.head,
+        head=figure.base,
+        base_interval=figure.head_interval,
+        head_interval=figure.base_interval,
+    )
+
+
+def mirrored_part(part: Part) -> Part:
+    return replace(
+        part,
+        base_samples=part.head_samples,
+        head_samples=part.base_samples,
+        figures=tuple(map(mirrored, part.figures)),
+        only_in={"base": "head", "head": "base", None: None}[part.only_in],
+    )
+
+
+@given(SAMPLES, SAMPLES)
+@settings(max_examples=40)
+def test_the_other_way_round_everything_is_mirrored(first, second):
+    one, other = run_of(first, "p95>250ms", run_id="a"), run_of(second, "p95>250ms", "fail>1%", run_id="b")
+
+    there, back = compare(one, other), compare(other, one)
+
+    assert (there.base, there.head) == (back.head, back.base)
+    assert tuple(map(mirrored_part, there.parts)) == back.parts
+    assert tuple(map(mirrored, there.load)) == back.load
+    assert {(pair.text, pair.base, pair.head) for pair in there.criteria} == {
+        (pair.text, pair.head, pair.base) for pair in back.criteria
+    }
+    assert len(there.differences) == len(back.differences)
+    assert there.headline == back.headline
+    for part, other_part in zip(there.parts, back.parts, strict=True):
+        assert [figure.finding for figure in part.figures] == [figure.finding for figure in other_part.figures]
+        for figure, other_figure in zip(part.figures, other_part.figures, strict=True):
+            assert (figure.delta is None) == (other_figure.delta is None)
+            assert figure.delta is None or figure.delta == -other_figure.delta
+
+
+@given(SAMPLES, SAMPLES)
+@settings(max_examples=20)
+def test_the_figures_are_those_of_the_summaries(first, second):
+    runs = run_of(first, run_id="a"), run_of(second, run_id="b")
+
+    found = compare(*runs)
+
+    for part, name in ((found.overall, ""), *((part, part.name) for part in found.labels)):
+        for side, run in zip(("base", "head"), runs, strict=True):
+            figures = run.summary["labels"].get(name)
+            if figures is None or not figures["samples"] or (part.name != name and name):
+                continue
+            for key in ("mean", "p50", "p99_9", "max"):
+                assert getattr(part.figure(key), side) == figures["response_us"][key]
+            assert getattr(part.figure("rps"), side) == (figures["rps"] or 0)
+
+
+# ── Differs or noise ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def figure(base: Any, head: Any, **changes: Any) -> Figure:
+    """Two values in the middle of their intervals; None is an open end."""
+    return Figure(
+        key="p95", unit="us", base=1, head=1, base_interval=base, head_interval=head, **{"resolution": 1} | changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "finding"),
+    [
+        ((100, 200), (150, 250), "within noise"),
+        ((100, 200), (201, 250), "within noise"),  # the record cannot tell 200 from 201
+        ((100, 200), (202, 250), "differs"),
+        ((202, 250), (100, 200), "differs"),
+        ((100, None), (150, None), "unknown"),
+        ((100, None), (20, 50), "differs"),
+        ((None, 200), (150, 250), "unknown"),
+        ((None, None), (150, 250), "unknown"),
+        (None, (150, 250), "unknown"),
+    ],
+)
+def test_a_difference_is_one_when_the_intervals_are_apart(base, head, finding):
+    assert figure(base, head).finding == finding
+
+
+def test_what_an_engine_cannot_record_is_no_difference():
+    assert figure((41_000, 41_000), (42_000, 42_000), resolution=1000).finding == "within noise"
+    assert figure((41_000, 41_000), (43_000, 43_000), resolution=1000).finding == "differs"
+
+
+def test_a_label_that_got_slower_differs_and_one_that_did_not_is_noise():
+    found = compare(BASE, SLOWER)
+
+    assert {one.key for one in label(found, "cart").differing} == {"mean", "p50", "p90", "p95", "p99"}
+    assert not label(found, "home").differing
+    cart = label(found, "cart").figure("p50")
+    assert cart.delta == pytest.approx(40 * MS, rel=0.01)
+    assert cart.relative == pytest.approx(0.5, rel=0.01)
+    assert cart.shown_relative == "+50 %"
+    assert label(found, "cart").figure("max").finding == "unknown"
+
+
+def test_more_failures_are_a_difference_in_points():
+    broken = [replace(sample, ok=sample.second % 4 != 0) for sample in wavering("home", 50)]
+
+    failures = label(compare(BASE, run_of(broken)), "home").figure("failures")
+
+    assert (failures.base, failures.head, failures.finding) == (0, 25, "differs")
+    assert (failures.shown_delta, failures.shown_relative) == ("+25 points", "")
+
+
+def test_a_rate_has_the_interval_of_its_batch_means():
+    counts = [100 + 7 * (second % 5) + second % 3 for second in range(45)]
+    run = run_of([Sample(second) for second, count in enumerate(counts) for _ in range(count)])
+    rps = sum(counts) / 45
+
+    low, high = rate_interval(run, rps) or (0, 0)
+
+    means = [statistics.mean(counts[start : start + 4]) for start in range(0, 40, 4)]
+    assert len(means) == BATCHES
+    reach = REACH * statistics.stdev(means) / BATCHES**0.5 + 1 / 4
+    middle = statistics.mean(means)
+    assert (low, high) == pytest.approx((min(rps, middle) - reach, max(rps, middle) + reach))
+
+
+def test_a_rate_of_a_short_run_or_without_its_measurements_has_no_interval():
+    assert rate_interval(run_of(small()), 25) is None
+    assert rate_interval(replace(BASE, timeline=None), 25) is None
+    assert rate_interval(BASE, 40) is not None
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "expected"),
+    [
+        (0, 100, (0, 0.037)),
+        (10, 100, (0.0552, 0.1744)),
+        (100, 100, (0.963, 1)),
+        (1, 2, (0.0945, 0.9055)),
+        (0, 0, (0, 1)),
+    ],
+)
+def test_the_interval_of_a_share_is_wilsons(part, whole, expected):
+    assert share_interval(part, whole) == pytest.approx(expected, abs=5e-4)
+
+
+def test_the_interval_of_a_mean_is_that_of_the_normal_distribution():
+    assert mean_interval(100, 20, 400) == pytest.approx((98.04, 101.96), abs=0.001)
+
+
+# ── What makes two runs hard to compare ───────────────────────────────────────────────────────────────────────────────
+
+
+def differences(base: Bundle, head: Bundle) -> str:
+    return "\n".join(compare(base, head).differences)
+
+
+def planned(**load: Any) -> Bundle:
+    return run_of(small(), run_id=str(load), plan={"executions": (execution(**load),)})
+
+
+def test_two_runs_of_the_same_load_are_comparable():
+    assert differences(BASE, SLOWER) == ""
+    assert differences(BASE, BASE) == "base and head are the same run"
+
+
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        ({"concurrency": 20}, "execution shop: virtual users was 10 in base, 20 in head"),
+        ({"throughput_rps": 450.0}, "execution shop: throughput was not set in base, 450/s in head"),
+        ({"ramp_up_s": 5.0}, "execution shop: ramp-up was 0 s in base, 5 s in head"),
+        ({"executor": "jmeter"}, "execution shop: executor was locust in base, jmeter in head"),
+        ({"name": "other"}, "execution other is in head only"),
+    ],
+)
+def test_another_load_is_said(load, said):
+    assert said in differences(planned(), planned(**load)).splitlines()
+
+
+def test_more_workers_and_other_locations_are_said():
+    two = run_of(small(), run_id="b", plan={"workers": 2})
+    elsewhere = run_of(small(), run_id="c", plan={"locations": ("madrid",)})
+
+    assert "base had 1 worker, head had 2 workers" in differences(BASE, two)
+    assert "the load came from local in base, from madrid in head" in differences(BASE, elsewhere)
+
+
+def test_ramp_up_left_out_of_one_is_said():
+    steady = run_of(small(), run_id="b", plan={"ramp_up_exclude": True})
+
+    said = differences(run_of(small()), steady)
+
+    assert "the figures of base are of the whole run, those of head of its steady load only" in said
+
+
+@pytest.mark.parametrize(
+    ("circumstances", "said"),
+    [
+        ({"lost": (("local-1", "killed"),)}, "head is inconclusive: a worker was lost"),
+        ({"stop": stopped("user")}, "head is inconclusive: it was ended early"),
+        ({"clock_s": {"local-1": (5.0, 0.1)}}, "head is inconclusive: a worker's clock was off"),
+    ],
+)
+def test_a_run_that_proves_nothing_is_said(circumstances, said):
+    assert said in differences(BASE, run_of(wavering("home", 50), "p95>1s", run_id="b", **circumstances))
+
+
+def test_a_breach_alone_makes_nothing_incomparable():
+    breached = run_of([*wavering("home", 50), *wavering("cart", 80)], "p95>1ms", run_id="b")
+
+    assert breached.outcome == "failed"
+    assert differences(BASE, breached) == ""
+
+
+def test_another_length_and_another_suite_are_said():
+    short = run_of(wavering("home", 50, seconds=20), run_id="b")
+    other = replace(short, plan=short.plan.model_copy(update={"suite": "bank", "common": {"scenarios": {}}}))
+
+    assert "the load lasted 40 s in base, 20 s in head" in differences(BASE, short)
+    assert "the suites are shop and bank" in differences(BASE, other)
+    assert "the suites differ in scenarios" in differences(BASE, other)
+
+
+def test_labels_of_one_run_only_are_said_to_be():
+    found = compare(BASE, run_of(wavering("home", 50), run_id="b"))
+
+    assert [(part.name, part.only_in) for part in found.labels] == [("cart", "base"), ("home", None)]
+
+
+def test_criteria_pair_up_by_what_they_say():
+    found = compare(BASE, SLOWER)
+
+    assert {(pair.text, pair.base is not None, pair.head is not None) for pair in found.criteria} == {
+        ("p95>250ms", True, False),
+        ("p95>100ms", False, True),
+        ("fail>1%", True, True),
+    }
+
+
+def test_two_single_runs_are_never_said_to_prove_a_regression():
+    assert "prove no regression" in compare(BASE, SLOWER).conclusion
+
+
+# ── Formats ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("head", [SLOWER, examples.hostile(), examples.empty()], ids=["slower", "hostile", "empty"])
+def test_every_format_shows_every_pair(name, head):
+    for pair in ((BASE, head), (head, BASE)):
+        assert render(name, *pair).decode()
+
+
+@pytest.mark.parametrize("name", ["terminal", "github"])
+def test_what_differs_and_what_can_be_concluded_is_shown(name):
+    text = " ".join(render(name, BASE, SLOWER).decode().replace("\n", " ").split())
+
+    for part in ("differs", "within noise", "prove no regression", "cart"):
+        assert part in text
+
+
+def test_json_holds_all_of_it_with_what_follows():
+    found = json.loads(render("json", BASE, SLOWER))
+
+    assert found == json.loads(json.dumps(document(compare(BASE, SLOWER))))
+    assert found["schema"] == "toril.comparison/1"
+    cart = next(part for part in found["labels"] if part["name"] == "cart")
+    p50 = next(one for one in cart["figures"] if one["key"] == "p50")
+    assert p50["delta"] == p50["head"] - p50["base"]
+    assert p50["finding"] == "differs"
