@@ -20,7 +20,7 @@ LABELS = (
     "POST /reviews", "GET /static/app.js",
     "GET /api/v2/tenants/{tenant}/catalogues/{catalogue}/products/{product}/availability",
 )  # fmt: skip
-USERS, RAMP_S, INCIDENT = 200, 60, range(300, 345)
+USERS, RAMP_S, INCIDENT, CALM = 200, 60, range(300, 345), range(0)
 CRITERIA: tuple[str | dict[str, Any], ...] = (
     "p95>400ms",
     "p95 of POST /checkout/payment>900ms for 10s, stop as failed",
@@ -56,7 +56,7 @@ def bundle(
     labels: tuple[str, ...] = LABELS,
     criteria: tuple[str | dict[str, Any], ...] = CRITERIA,
     locations: tuple[str, ...] = LOCATIONS,
-    incident: bool = True,
+    incident: range = INCIDENT,
     slower: float = 1.0,
     busy: float = 0.55,
     seed: int = 1,
@@ -77,7 +77,7 @@ def bundle(
 
 
 def timeline_of(
-    planned: Plan, seconds: int, labels: tuple[str, ...], *, incident: bool, slower: float, busy: float, seed: int
+    planned: Plan, seconds: int, labels: tuple[str, ...], *, incident: range, slower: float, busy: float, seed: int
 ) -> Timeline:
     random = np.random.default_rng(seed)
     timeline = Timeline()
@@ -111,7 +111,7 @@ def _samples(
     location: str,
     seconds: int,
     labels: tuple[str, ...],
-    incident: bool,
+    incident: range,
     slower: float,
 ) -> dict[str, Any]:
     """One worker's requests: some 30 a second, with times that depend on label, place and moment."""
@@ -123,7 +123,7 @@ def _samples(
     far = 1 + 0.35 * LOCATIONS.index(location) if location in LOCATIONS else 1.0
     usual_ms = 18 + 9 * (label % 20) + 12 * np.sin(at / 40)
     times_ms = np.maximum(0.2, slower * far * usual_ms * random.lognormal(0, 0.45, at.size))
-    during = (at >= INCIDENT[0]) & (at <= INCIDENT[-1]) if incident else np.zeros(at.size, bool)
+    during = (at >= incident.start) & (at < incident.stop)
     times_ms[during & (label % 20 >= 12)] *= 6
     odds = np.where(during, 0.16, 0.0004)
     ok = random.uniform(0, 1, at.size) >= odds

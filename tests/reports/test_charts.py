@@ -201,7 +201,7 @@ def test_metrics_of_the_service_are_drawn_in_the_unit_that_people_read():
 
 
 def test_the_base_run_stands_behind_the_lines():
-    base = ten_minutes.bundle(seconds=SECONDS + 30, incident=False, seed=7)
+    base = ten_minutes.bundle(seconds=SECONDS + 30, incident=ten_minutes.CALM, seed=7)
     found = charts(run(), base)
 
     assert decoded(found["x"]) == list(range(SECONDS + 30))
@@ -242,7 +242,7 @@ def test_thinning_keeps_the_lowest_and_the_highest_second_of_each_step(values, s
     for number, start in enumerate(range(0, len(values), step)):
         known = [value for value in values[start : start + step] if value is not None]
         pair = drawn[2 * number : 2 * number + 2]
-        assert sorted(pair) == [min(known), max(known)] if known else pair == [None, None]
+        assert set(pair) == ({min(known), max(known)} if known else {None})
 
 
 @pytest.mark.parametrize("seconds", [1, 1200, 1201, 7200, 100_000])

@@ -121,10 +121,19 @@ def test_labels_of_ten_kilobytes_are_told_apart_and_can_be_read_to_their_end():
     assert [name[-3:] for name in shown[1:]] == ["one", "two"]
 
 
-def test_labels_that_differ_in_their_middle_only_are_numbered():
+def test_labels_that_differ_in_their_middle_only_are_told_apart():
     middles = {f"{'x' * 500}{middle}{'y' * 500}": examples.figures() for middle in "ab"}
     run = Bundle(examples.plan(), examples.summary({"": examples.figures()} | middles), examples.verdict())
 
     shown = [label["name"] for label in Page(render("html", run)).data["labels"]]
 
-    assert shown[2] == f"{shown[1]} (#2)"
+    assert len(set(shown)) == 3
+
+
+def test_labels_that_read_alike_are_numbered():
+    alike = {name: examples.figures() for name in ("a\\x00", "a\x00")}
+    run = Bundle(examples.plan(), examples.summary({"": examples.figures()} | alike), examples.verdict())
+
+    shown = [label["name"] for label in Page(render("html", run)).data["labels"]]
+
+    assert shown[1:] == ["a\\x00", "a\\x00 (#2)"]

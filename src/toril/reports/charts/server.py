@@ -3,6 +3,7 @@
 from typing import Any
 
 from toril.records import MetricSeries
+from toril.reports import wording
 from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
 from toril.reports.charts.columns import column, line
@@ -31,7 +32,7 @@ def unanswered(bundle: Bundle) -> list[tuple[str, str]]:
     if bundle.metrics is None:
         return []
     return [
-        (short(query.key, 300), query.error or "CloudWatch has no data of this time")
+        (wording.plain(query.key), wording.plain(query.error or "CloudWatch has no data of this time", 500))
         for query in bundle.metrics.queries
         if query.error or not query.points
     ]

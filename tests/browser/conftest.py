@@ -1,0 +1,120 @@
+"""One Chromium for all tests of the report page, and the pages that they open."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser import ten_minutes
+from tests.reports import examples
+from toril.reports import html
+from toril.reports.bundle import Bundle
+from toril.reports.comparison import compare
+
+WIDE, PHONE = 1280, 390
+SHORT_S = 90
+CRITERIA = (
+    "p95>2s",
+    "fail>5% for 5s",
+    "p99 of GET />80ms",
+    "concurrency<50",
+    "p50 of GET /search>1ms, continue as non-failed",
+)
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and everything that it did which it should not have."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
+
+    def evaluate(self, script: str) -> Any:
+        return self.page.evaluate(script)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("no Chromium: `make test` installs it on Debian")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory) -> Callable[[str], Path]:
+    """The file of a page by the name of its run; each is made once."""
+    folder = tmp_path_factory.mktemp("pages")
+
+    def page(name: str) -> Path:
+        path: Path = folder / f"{name}.html"
+        if not path.exists():
+            path.write_bytes(MAKERS[name]())
+        return path
+
+    return page
+
+
+@pytest.fixture
+def opened(browser, pages) -> Iterator[Callable[..., Opened]]:
+    """Open a run's page, or some bytes, and keep an eye on it."""
+    contexts = []
+
+    def open_page(what: str | Path, *, width: int = WIDE, dark: bool = False, reset: str = "") -> Opened:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        one = Opened(context.new_page())
+        one.page.on("request", lambda request: one.requests.append(request.url))
+        one.page.on("console", lambda message: one.complaints.append(f"{message.type}: {message.text}"))
+        one.page.on("pageerror", lambda error: one.complaints.append(str(error)))
+
+        def dismiss(dialog: Any) -> None:
+            one.dialogs.append(dialog.message)
+            dialog.dismiss()
+
+        one.page.on("dialog", dismiss)
+        if reset:
+            one.page.add_init_script(reset)
+        one.page.goto((what if isinstance(what, Path) else pages(what)).as_uri())
+        return one
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def _inconclusive() -> Bundle:
+    run = ten_minutes.bundle(seconds=SHORT_S, busy=0.95, criteria=("p95>2s",), incident=ten_minutes.CALM)
+    run.verdict["outcome"] = "inconclusive"
+    return run
+
+
+def _compared() -> bytes:
+    few = {"seconds": SHORT_S, "labels": ten_minutes.LABELS[:4], "locations": ten_minutes.LOCATIONS[:2]}
+    head = ten_minutes.bundle(**few, incident=range(70, 85), criteria=CRITERIA)
+    base = ten_minutes.bundle(**few, incident=ten_minutes.CALM, seed=3, slower=0.7, criteria=CRITERIA)
+    return html.report(head, compare(base, head), base)
+
+
+MAKERS: dict[str, Callable[[], bytes]] = {
+    "failed": lambda: html.report(ten_minutes.bundle()),
+    "passed": lambda: html.report(ten_minutes.bundle(seconds=SHORT_S, criteria=("p95>2s",), incident=ten_minutes.CALM)),
+    "inconclusive": lambda: html.report(_inconclusive()),
+    "compared": _compared,
+    "hostile": lambda: html.report(examples.hostile()),
+    "empty": lambda: html.report(examples.empty()),
+    "old": lambda: html.report(examples.failed()),
+}

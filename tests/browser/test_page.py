@@ -1,0 +1,229 @@
+"""What a person meets who opens the report page."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.conftest import MAKERS, PHONE, WIDE
+
+AXE = Axe()
+BLANK = """() => [...document.querySelectorAll('.plot canvas')].filter((canvas) => {
+  const pixels = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+  return new Set(pixels).size < 4;
+}).length"""
+OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_opening_a_page_asks_nobody_for_anything_and_raises_no_complaint(opened, name):
+    one = opened(name)
+    one.page.wait_for_load_state("networkidle")
+
+    assert one.requests == [one.page.url]
+    assert one.complaints == []
+    assert one.dialogs == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [WIDE, PHONE])
+def test_axe_finds_nothing(opened, width, dark):
+    one = opened("compared", width=width, dark=dark)
+
+    found = AXE.run(one.page)
+
+    assert found.response["violations"] == [], found.generate_report()
+
+
+@pytest.mark.parametrize("name", ["failed", "inconclusive", "hostile", "empty", "old"])
+def test_axe_finds_nothing_in_other_pages(opened, name):
+    found = AXE.run(opened(name).page)
+
+    assert found.response["violations"] == [], found.generate_report()
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_phone_never_scrolls_sideways(opened, name):
+    assert opened(name, width=PHONE).evaluate(OVERFLOW) <= 0
+
+
+def test_every_chart_is_drawn(opened):
+    one = opened("failed")
+
+    assert one.page.locator("figure").count() == 8 + 3 + 4
+    assert one.evaluate(BLANK) == 0
+
+
+def test_the_verdict_stands_on_top_in_words(opened):
+    one = opened("failed")
+
+    assert one.page.locator(".badge").is_visible()
+    assert "failed" in one.page.locator(".badge").inner_text().lower()
+    assert one.page.locator(".headline").first.bounding_box()["y"] < 300
+
+
+def test_a_heading_sorts_its_table_by_mouse_and_by_keyboard(opened):
+    one = opened("failed")
+    table = one.page.locator("table.figures").first
+    heading = table.locator("thead th", has_text="p95")
+
+    def column() -> list[float]:
+        cells = table.locator("tbody tr:not(.total) td:nth-of-type(7)")
+        return [float(value) for value in cells.evaluate_all("cells => cells.map((cell) => cell.dataset.value)")]
+
+    before = column()
+    heading.locator("button").click()
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert column() == sorted(before, reverse=True) != before
+    heading.locator("button").press("Enter")
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert column() == sorted(before)
+    assert table.locator("tbody tr").first.locator("th").inner_text() == "all"
+    assert one.page.locator("#live").inner_text() == "sorted by p95, ascending"
+    table.locator("thead th button").first.press("Space")
+    names = table.locator("tbody tr:not(.total) th").all_inner_texts()
+    assert [name.split("\n")[0] for name in names] == sorted((name.split("\n")[0] for name in names), key=str.lower)
+
+
+def test_a_long_table_can_be_filtered(opened):
+    one = opened("failed")
+    table = one.page.locator("table.figures").first
+
+    one.page.locator("#filter-1").fill("checkout")
+
+    assert table.locator("tbody tr:visible").count() == 1 + 3
+    assert one.page.locator("#live").inner_text() == "3 of 20 rows"
+
+
+def test_a_chart_is_read_with_the_arrow_keys_and_says_what_it_shows(opened):
+    one = opened("failed")
+    chart = one.page.locator(".plot").nth(2)
+    summary = one.evaluate("() => JSON.parse(document.getElementById('data').textContent).seconds")
+    chart.focus()
+
+    chart.press("Home")
+    chart.press("ArrowRight")
+    assert one.page.locator("#live").inner_text().startswith("0:01: p50 ")
+    chart.press("End")
+    assert one.page.locator("#live").inner_text().startswith("9:59: p50 ")
+    assert summary == 600
+    legends = one.page.locator("figure:has(.plot) .legend .at").all_inner_texts()
+    assert legends[0] == legends[2] == "at 9:59"
+    chart.press("Escape")
+    assert one.page.locator("figure .legend .at").nth(2).inner_text() == ""
+
+
+def test_what_is_read_out_is_the_summarys_number(opened, pages):
+    one = opened("failed")
+    chart = one.page.locator(".plot").nth(1)
+    chart.press("Home")
+
+    said = one.page.locator("#live").inner_text()
+
+    first = one.page.locator("figure").nth(1).locator(".legend .value").first.inner_text()
+    assert said == f"0:00: achieved {first}, planned 2/s"
+
+
+def test_the_skip_link_is_the_first_stop_and_leads_to_the_verdict(opened):
+    one = opened("failed")
+
+    one.page.keyboard.press("Tab")
+    assert one.page.evaluate("document.activeElement.className") == "skip"
+    one.page.keyboard.press("Enter")
+    one.page.keyboard.press("Tab")
+    assert one.page.evaluate("document.getElementById('main').contains(document.activeElement)")
+
+
+def test_everything_that_can_be_used_can_be_reached_by_tab(opened):
+    one = opened("passed")
+    wanted = one.evaluate(
+        """() => [...document.querySelectorAll('a, button, select, input, summary, .plot, .scroll')]
+          .filter((one) => one.tabIndex >= 0 && one.checkVisibility()).length"""
+    )
+    seen = 0
+    for _ in range(wanted + 20):
+        one.page.keyboard.press("Tab")
+        if one.evaluate("() => document.activeElement === document.body"):
+            break
+        seen += 1
+
+    assert seen >= wanted
+
+
+def test_choosing_a_label_draws_it(opened):
+    one = opened("failed")
+    chooser = one.page.locator("#label-chosen")
+    before = one.page.locator("#beside").inner_text()
+
+    chooser.select_option(label="GET /search")
+
+    assert one.page.locator('[data-charts="label"] figure').count() == 3
+    assert one.page.locator("#beside").inner_text() != before
+    assert "avg-rt of GET /search>200ms" in one.page.locator('[data-charts="label"] .plot').first.get_attribute(
+        "aria-label"
+    )
+    one.page.get_by_label("next label").click()
+    assert chooser.locator("option:checked").inner_text() != "GET /search"
+    assert one.evaluate(BLANK) == 0
+    assert one.complaints == []
+
+
+def test_a_line_can_be_hidden(opened):
+    one = opened("failed")
+    button = one.page.locator("figure").nth(2).locator(".legend button").first
+    picture = one.page.locator(".plot canvas").nth(2)
+    before = picture.evaluate("canvas => canvas.toDataURL()")
+
+    button.click()
+
+    assert button.get_attribute("aria-pressed") == "false"
+    assert picture.evaluate("canvas => canvas.toDataURL()") != before
+
+
+def test_the_theme_follows_the_system_until_it_is_switched(opened):
+    background = "() => getComputedStyle(document.body).backgroundColor"
+    light, dark = opened("passed"), opened("passed", dark=True)
+    assert light.evaluate(background) != dark.evaluate(background)
+
+    before = light.page.locator(".plot canvas").first.evaluate("canvas => canvas.toDataURL()")
+    light.page.get_by_role("button", name="Switch to the dark theme").click()
+
+    assert light.evaluate(background) == dark.evaluate(background)
+    assert light.page.locator(".plot canvas").first.evaluate("canvas => canvas.toDataURL()") != before
+    light.page.reload()
+    assert light.evaluate(background) == dark.evaluate(background)
+    assert light.complaints == []
+
+
+def test_the_theme_can_be_switched_where_the_page_may_not_store_anything(opened):
+    forbidden = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no'); } })"
+    one = opened("passed", reset=forbidden)
+
+    one.page.locator("#theme").click()
+
+    assert one.evaluate("() => document.documentElement.dataset.theme") == "dark"
+    assert one.complaints == []
+
+
+def test_the_page_prints_on_white_with_everything_unfolded(opened):
+    one = opened("failed", dark=True)
+
+    paper = one.page.pdf(format="A4", print_background=True)
+    assert paper.startswith(b"%PDF")
+    one.page.emulate_media(media="print")
+    one.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    assert one.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert one.evaluate("() => document.querySelectorAll('details:not([open])').length") == 0
+    assert not one.page.locator(".bar").is_visible()
+    one.evaluate("() => dispatchEvent(new Event('afterprint'))")
+    assert one.evaluate("() => document.querySelectorAll('details[open]').length") == 0
+    assert one.complaints == []
+
+
+def test_without_scripts_the_page_still_shows_every_figure(browser, pages):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(pages("failed").as_uri())
+
+    assert page.locator("table.figures tbody tr").count() == 21 + 4 + 80
+    assert page.locator("noscript").is_visible()
+    assert not page.locator("#theme").is_visible()
+    context.close()
