@@ -1,0 +1,126 @@
+"""`toril report` and `--report` for the formats that are made of all measurements."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.measured import START, left, plan_of
+from toril import cli
+from toril.intervals import Recorder
+from toril.records import Plan, Start, run_key, worker_key
+from toril.reports import EXPORTS, EXTENSIONS, FORMATS
+from toril.store import FolderStore
+
+SUITE = {
+    "execution": [{"executor": "locust", "concurrency": 1, "hold-for": "1s", "scenario": "home"}],
+    "scenarios": {"home": {"requests": ["http://127.0.0.1:1/"]}},
+}
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch) -> Plan:
+    """The plan of a run that two workers have left in the store, not yet judged."""
+    monkeypatch.chdir(tmp_path)
+    store, plan = FolderStore(Path(".toril")), plan_of(locations=("madrid", "sevilla"))
+    workers = [share.worker for share in plan.shares]
+    store.put(run_key(plan.run_id, "plan.json"), plan.to_json())
+    store.put(run_key(plan.run_id, "start.json"), Start(at=START, attempts=dict.fromkeys(workers, "a")).to_json())
+    for worker in workers:
+        recorder = Recorder(worker, worker.removesuffix("-1"))
+        for second in range(10):
+            recorder.virtual_users(second, "shop", 5)
+            for us in (1_000, 90_000):
+                recorder.add_one("shop", completed_s=second + 0.5, label="=home", response_us=us, rc="200")
+        data = recorder.flush()
+        assert data is not None
+        store.put(worker_key(plan.run_id, worker, "a", "intervals-000001"), data)
+        ended = left(worker, interval_files=1, samples=20, attempt="a").to_json()
+        store.put(worker_key(plan.run_id, worker, "a", "exit.json"), ended)
+    return plan
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    monkeypatch.setattr(sys, "argv", ["toril", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_every_export_is_made_of_the_run_folder_at_any_time(plan, monkeypatch, name):
+    outs = [f"{place}/run.{EXTENSIONS[name]}" for place in ("first", "stored", "again")]
+
+    assert call(monkeypatch, "report", "latest", "--format", name, "--out", outs[0]) == 0  # judges it
+    assert call(monkeypatch, "report", "latest", "--format", name, "--out", outs[1]) == 0  # reads the verdict
+    Path(".toril", run_key(plan.run_id, "summary.json")).unlink()
+    assert call(monkeypatch, "report", "latest", "--format", name, "--out", outs[2]) == 0
+
+    first, *others = (Path(out).read_bytes() for out in outs)
+    assert len(first) > 300
+    assert others == [first, first]
+
+
+@pytest.mark.parametrize("name", [name for name in EXPORTS if not name.startswith("parquet")])
+def test_an_export_goes_to_stdout_without_a_path(plan, monkeypatch, capfdbinary, name):
+    call(monkeypatch, "report", plan.run_id, "--format", name, "--out", "file")
+    capfdbinary.readouterr()
+
+    assert call(monkeypatch, "report", plan.run_id, "--format", name) == 0
+
+    assert capfdbinary.readouterr().out == Path("file").read_bytes()
+
+
+def test_an_export_of_a_run_whose_interval_files_are_gone_is_refused(plan, monkeypatch, capsys):
+    call(monkeypatch, "report", "latest", "--format", "json")
+    Path(".toril", worker_key(plan.run_id, "madrid-1", "a", "intervals-000001")).unlink()
+
+    assert call(monkeypatch, "report", "latest", "--format", "csv", "--out", "run.csv") == 2
+
+    assert "its summary tells of 40 samples, its interval files of 20; restore the files" in capsys.readouterr().err
+
+
+def test_json_holds_no_number_that_json_has_not(plan, monkeypatch, capsysbinary):
+    assert call(monkeypatch, "report", "latest", "--format", "json") == 0
+
+    def refuse(text: str) -> None:
+        raise AssertionError(text)
+
+    document = json.loads(capsysbinary.readouterr().out, parse_constant=refuse)
+    assert document["summary"]["labels"][""]["samples"] == 40
+
+
+def test_parquet_without_pyarrow_is_refused_with_the_command_that_brings_it(plan, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    assert call(monkeypatch, "report", "latest", "--format", "parquet", "--out", "run.parquet") == 2
+
+    assert "pip install 'toril[parquet]'" in capsys.readouterr().err
+    assert not Path("run.parquet").exists()
+
+
+def test_parquet_without_pyarrow_is_refused_before_a_run_starts(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    Path("suite.json").write_text(json.dumps(SUITE))
+
+    assert call(monkeypatch, "run", "suite.json", "--report", "parquet-buckets=run.parquet") == 2
+
+    assert "pip install 'toril[parquet]'" in capsys.readouterr().err
+    assert not Path(".toril").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name.startswith("parquet")])
+def test_parquet_is_not_written_onto_a_terminal(plan, name):
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "toril", "report", "latest", "--format", name]
+
+    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    os.close(theirs)
+    os.close(ours)
+
+    assert done.returncode == 2
+    assert f"{name} is not text; add --out run.{EXTENSIONS[name]}, or send it into a pipe" in done.stderr
