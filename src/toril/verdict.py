@@ -2,8 +2,9 @@
 
 In this order:
 
-1. A saturated generator, a late start or an unsure clock falsifies times: inconclusive. It does not excuse a breach of
-   a criterion on failures or response codes.
+1. A saturated generator, a late start or an unsure clock falsifies times, and the load with them: inconclusive. It does
+   not excuse a breach of a criterion on failures or response codes, none on the generators themselves (that is what it
+   asks about), and none on servers whose CloudWatch values are too high (they measured that themselves).
 2. A breach fails the run, if it would stand even if every sample that was planned and is missing spoke against it.
 3. Anything missing, or load that was not reached: inconclusive.
 4. What is left has passed; without criteria too, and then it says that nothing was judged.
@@ -16,8 +17,9 @@ Reasons have a code that stays the same, and a message for people. Those of the 
 | `saturated`            | inconclusive | a worker had no room left to measure with                                 |
 | `late-start`           | inconclusive | a first request later than 1 s (10 % of the ramp-up if that is longer)    |
 | `unsure-clock`         | inconclusive | a worker's clock is off by more than 1 s, or may be                       |
-| `excused-breach`       | inconclusive | a criterion on times came true, but one of the three above holds          |
+| `excused-breach`       | inconclusive | a criterion on times or load came true, but one of the three above holds  |
 | `breach-may-not-stand` | inconclusive | a criterion came true, but what is missing could have prevented it        |
+| `pass-may-not-stand`   | inconclusive | a criterion was kept, but what is missing could have breached it          |
 | `lost-worker`          | inconclusive | a worker did not report to the end                                        |
 | `damaged-file`         | inconclusive | an interval file is missing or cannot be read                             |
 | `missing-samples`      | inconclusive | workers recorded more requests than their files hold                      |
@@ -30,10 +32,12 @@ Reasons have a code that stays the same, and a message for people. Those of the 
 | `unknown-label`        | inconclusive | the same, and nothing has the criterion's label; the nearest are named    |
 | `not-measured`         | inconclusive | the engine does not record what a criterion judges                        |
 | `too-few-samples`      | inconclusive | the 95 % interval of a percentile is open, and does not prove a breach    |
+| `never-a-full-window`  | inconclusive | a timeframe longer than what it judges: the criterion could not come true |
 | `kept`                 | passed       | no criterion came true                                                    |
 | `nothing-judged`       | passed       | the suite has no criteria; the run is complete                            |
 
-A criterion has one of these codes too, or `triggered`: it came true, but `as non-failed`.
+A criterion has one of these codes too, or `triggered`: it came true, but `as non-failed`. `pass-may-not-stand` is the
+criterion's own only: that something is missing is a reason already.
 """
 
 import math
@@ -43,8 +47,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from toril.criteria import Absence, CriterionResult, Gap, evaluate
-from toril.grammar import parse_criterion
-from toril.records import Plan
+from toril.grammar import GENERATOR, Criterion, parse_criterion
+from toril.records import Plan, ServerMetrics
 from toril.summary import Completeness, SteadyLoad, steady_load
 from toril.timeline import Timeline
 
@@ -59,7 +63,7 @@ STEADY_ENOUGH_S = 30
 LEAST_USERS = 0.98
 THROUGHPUT_TOLERANCE = 0.05
 ENGINE_END_TOLERANCE_S = 1.0
-SURE_WHATEVER_THE_TIMES = frozenset({"fail", "succ", "rc"})
+SURE_WHATEVER_THE_TIMES = frozenset({"fail", "succ", "rc", *GENERATOR})
 WORKER_OF_FILE = re.compile(r"(?:^|/)workers/([^/]+)/")
 
 
@@ -94,14 +98,20 @@ def exit_code(outcome: str, fail_on: Collection[str] = ("failed", "inconclusive"
     return EXIT_CODES[outcome] if outcome in fail_on else 0
 
 
-def judge(plan: Plan, timeline: Timeline, completeness: Completeness, summary: Mapping[str, Any]) -> Verdict:
+def judge(
+    plan: Plan,
+    timeline: Timeline,
+    completeness: Completeness,
+    summary: Mapping[str, Any],
+    metrics: ServerMetrics | None = None,
+) -> Verdict:
     """Judge every criterion, and the run as a whole."""
     doubts = [*_saturated(summary), *_late(plan, completeness), *_unsure_clocks(completeness)]
     absence = _absence(plan, timeline, completeness)
     results = []
     for planned in plan.criteria:
-        criterion = parse_criterion(planned.source, planned.where)
-        result = evaluate(criterion, planned.where, planned.executions, timeline, plan, absence)
+        criterion = parse_criterion(planned.source, planned.where, planned.language)
+        result = evaluate(criterion, planned.where, planned.executions, timeline, plan, absence, completeness, metrics)
         results.append(_excused(result, doubts) if doubts else result)
     breaches = [Reason(result.code, result.message) for result in results if result.outcome == "failed"]
     open_questions = [
@@ -120,17 +130,22 @@ def judge(plan: Plan, timeline: Timeline, completeness: Completeness, summary: M
 
 
 def _excused(result: CriterionResult, doubts: list[Reason]) -> CriterionResult:
-    if result.outcome != "failed" or result.criterion.subject in SURE_WHATEVER_THE_TIMES:
+    if result.outcome != "failed" or _sure_whatever_the_times(result.criterion):
         return result
     message = f"{result.message}; this proves nothing, because {doubts[0].message}"
     return replace(result, outcome="inconclusive", code="excused-breach", message=message)
 
 
+def _sure_whatever_the_times(criterion: Criterion) -> bool:
+    too_much = criterion.op in (">", ">=")
+    return criterion.subject in SURE_WHATEVER_THE_TIMES or (criterion.server is not None and too_much)
+
+
 def _leaves_open(result: CriterionResult) -> bool:
     """Whether the criterion keeps the run from passing; one that cannot fail does so only if it is about nothing."""
-    return result.outcome == "inconclusive" and (
-        result.criterion.fail or result.code in ("no-samples", "unknown-label")
-    )
+    if result.outcome != "inconclusive" or result.code == "pass-may-not-stand":
+        return False
+    return result.criterion.fail or result.code in ("no-samples", "unknown-label")
 
 
 def _passed(results: list[CriterionResult]) -> Reason:
@@ -150,7 +165,7 @@ def _saturated(summary: Mapping[str, Any]) -> Iterator[Reason]:
     generators = summary["generators"]
     for name in generators["saturated"]:
         why = "; ".join(one["message"] for one in generators["workers"][name]["saturation"])
-        yield Reason("saturated", f"{why}: part of what was measured is the generator's own; {generators['advice']}")
+        yield Reason("saturated", f"{why}: part of its times is its own; {generators['advice']}")
 
 
 def _late(plan: Plan, completeness: Completeness) -> Iterator[Reason]:

@@ -35,11 +35,12 @@ class Limits:
     sockets: float = 0.9  # of the nearest limit: files of a process, or ports
 
 
-# Measured by bench/saturation.py: from there on p50 or p99 of a target of constant latency read wrong.
+# Where bench/saturation.py (results: bench/README.md) found p50 or p99 of a target of constant latency to read wrong.
+# `waiting`: threads that hand each other the interpreter, or a JVM's many, wait a little even on an idle machine.
 LIMITS: Mapping[str, Limits] = {
     "locust": Limits(),
-    "apiritif": Limits(),
-    "jmeter": Limits(),
+    "apiritif": Limits(waiting=0.4),
+    "jmeter": Limits(waiting=0.5),
 }
 OTHERS = Limits()  # executors that were not measured
 

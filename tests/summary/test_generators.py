@@ -1,0 +1,178 @@
+"""What was measured of a generator against the limits: what is too much, for how long, in words, and what mends it."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from tests.measured import execution, plan_of
+from toril.intervals import Recorder, decode
+from toril.records import Plan
+from toril.summary import LIMITS, OTHERS, Limits, generators
+from toril.timeline import Timeline
+
+CALM: dict[str, Any] = {"cpu": 0.2, "core": 0.3, "waiting": 0.01, "throttled": 0.0, "machine": 0.3, "share": 0.01}
+CALM |= {"memory": 200 << 20, "late_ms": 1.0, "sockets": 5}
+LIMIT = Limits()
+TOO_MUCH: dict[str, dict[str, Any]] = {
+    "core": {"core": LIMIT.core},
+    "cpu": {"cpu": LIMIT.cpu},
+    "waiting": {"waiting": 0.9},
+    "throttled": {"throttled": LIMIT.throttled},
+    "lateness": {"late_ms": 400.0},
+    "memory": {"memory": 950 << 20},
+    "sockets": {"share": LIMIT.sockets},
+}
+
+
+def told(worker: str, seconds: Sequence[Mapping[str, Any]], **facts: Any) -> Recorder:
+    recorder = Recorder(worker, "local")
+    recorder.generator(**{"memory_limit_bytes": 1 << 30, "single_threaded": True} | facts)
+    for second, changes in enumerate(seconds):
+        now = CALM | changes
+        recorder.health(
+            second,
+            now["cpu"],
+            now["core"],
+            now["memory"],
+            0.0,
+            machine=now["machine"],
+            waiting=now["waiting"],
+            throttled=now["throttled"],
+            sockets=now["sockets"],
+            sockets_share=now["share"],
+        )
+        if now["late_ms"] is not None:
+            late_us = round(now["late_ms"] * 1000)
+            recorder.sends(second, late_us=2 * late_us, late_p90_us=late_us, dropped=now.get("dropped"))
+    return recorder
+
+
+def judged(
+    seconds: Sequence[Mapping[str, Any]], plan: Plan | None = None, window: tuple[float, float] = (0, 1e9), **facts: Any
+) -> dict[str, Any]:
+    timeline = Timeline()
+    timeline.add(decode(told("local-1", seconds, **facts).flush() or b"", "x"))
+    return generators(plan or plan_of(), timeline, window)
+
+
+def kinds(found: Mapping[str, Any]) -> list[str]:
+    return [one["what"] for one in found["workers"]["local-1"]["saturation"]]
+
+
+def test_a_calm_generator_is_not_saturated_and_needs_no_advice() -> None:
+    found = judged([{}] * 60)
+    assert (found["saturated"], found["advice"], kinds(found)) == ([], None, [])
+
+
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_each_figure_above_its_limit_for_five_seconds_in_a_row_is_told_with_when_and_how_much(what: str) -> None:
+    found = judged([{}] * 7 + [TOO_MUCH[what]] * 5 + [{}] * 60)
+    assert found["saturated"] == ["local-1"]
+    (one,) = found["workers"]["local-1"]["saturation"]
+    assert (one["what"], one["from_s"], one["lasted_s"], one["seconds"]) == (what, 7, 5, 5)
+    assert one["value"] >= one["limit"]
+    assert "local-1" in one["message"]
+    assert "5 s in a row from 7 s on" in one["message"]
+    assert found["advice"]
+
+
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_a_spike_is_no_reason(what: str) -> None:
+    assert judged([{}] * 7 + [TOO_MUCH[what]] * 4 + [{}] * 60)["saturated"] == []
+
+
+@pytest.mark.parametrize(("calm", "saturated"), [(8, ["local-1"]), (9, [])])
+def test_lone_seconds_count_when_they_are_more_than_a_tenth_of_the_time(calm: int, saturated: list[str]) -> None:
+    assert judged(([{"core": 1.0}] + [{}] * calm) * 6)["saturated"] == saturated
+
+
+def test_lone_seconds_that_are_fewer_than_five_are_no_reason_however_short_the_run() -> None:
+    assert judged([{"core": 1.0}, {}] * 4)["saturated"] == []
+    assert judged([{"core": 1.0}, {}] * 5)["saturated"] == ["local-1"]
+
+
+def test_an_engine_that_waits_is_found_though_no_figure_of_cpu_is_high() -> None:
+    found = judged([{"core": 0.5, "cpu": 0.25, "waiting": 0.5, "machine": 0.95}] * 10)
+    assert kinds(found) == ["waiting"]
+    assert "ready to run but got no CPU for up to 50%" in found["workers"]["local-1"]["saturation"][0]["message"]
+    assert "a core of its own" in found["advice"]
+
+
+def test_a_full_machine_is_a_reason_only_where_waiting_is_not_known() -> None:
+    assert kinds(judged([{"machine": 1.0}] * 10)) == []
+    assert kinds(judged([{"machine": 1.0, "waiting": None}] * 10)) == ["machine"]
+
+
+def test_only_the_judged_seconds_count() -> None:
+    seconds = [{"core": 1.0}] * 6 + [{}] * 20 + [{"core": 1.0}] * 6
+    assert judged(seconds, window=(6.0, 26.0))["saturated"] == []
+    assert judged(seconds, window=(0.5, 32.0))["saturated"] == ["local-1"]
+    assert judged(seconds, window=(6.0, 26.0))["busiest_core_max"] == 1.0
+
+
+def test_a_gap_in_the_readings_is_part_of_the_time_that_the_next_one_is_about() -> None:
+    recorder = Recorder("local-1", "local")
+    for second in (0, 3, 5, 8):
+        recorder.health(second, 0.95, 0.1, 1, 0.0)
+    timeline = Timeline()
+    timeline.add(decode(recorder.flush() or b"", "x"))
+    (one,) = generators(plan_of(), timeline, (0, 9))["workers"]["local-1"]["saturation"]
+    assert (one["from_s"], one["lasted_s"], one["seconds"]) == (0, 9, 4)
+
+
+@pytest.mark.parametrize(
+    ("workers", "changes", "advice"),
+    [
+        (1, {"core": 1.0, "cpu": 0.5}, "use 2 workers"),
+        (4, {"core": 0.95, "cpu": 0.5}, "use 6 workers"),
+        (2, {"core": 0.99, "waiting": 0.2}, "use 3 workers"),
+        (2, {"cpu": 1.0}, "use 3 workers"),
+        (1, {"memory": 1000 << 20}, "give each more memory"),
+        (1, {"share": 0.97}, "ulimit"),
+    ],
+)
+def test_the_advised_workers_have_room_for_the_worst_excess(workers: int, changes: dict[str, Any], advice: str) -> None:
+    plan = plan_of(executions=[execution(concurrency=100)], workers=workers)
+    assert advice in judged([changes] * 10, plan)["advice"]
+
+
+def test_workers_that_would_have_no_users_are_not_advised() -> None:
+    advice = judged([{"core": 1.0}] * 10, plan_of(executions=[execution(concurrency=1)]))["advice"]
+    assert "workers" not in advice
+    assert "less load" in advice
+
+
+def test_of_a_worker_with_several_engines_the_strictest_limit_holds() -> None:
+    plan = plan_of(executions=[execution("a", executor="locust"), execution("b", executor="jmeter")])
+    lowest = min(LIMITS["locust"].waiting, LIMITS["jmeter"].waiting)
+    assert judged([{"waiting": lowest}] * 10, plan)["saturated"] == ["local-1"]
+    assert judged([{"waiting": lowest - 0.01}] * 10, plan)["saturated"] == []
+
+
+def test_the_summary_tells_the_limits_and_the_worst_of_each_figure() -> None:
+    found = judged([{"late_ms": ms, "dropped": 2, "waiting": ms / 1000, "sockets": ms} for ms in range(1, 11)])
+    worker = found["workers"]["local-1"]
+    assert (worker["late_max_us"], worker["late_p99_us"]) == (20_000, 20_000)
+    assert (worker["dropped"], found["dropped"]) == (20, 20)
+    assert (worker["waiting_max"], found["waiting_max"]) == (0.01, 0.01)
+    assert (worker["sockets_max"], worker["memory_limit_bytes"], worker["throttled_max"]) == (10, 1 << 30, 0.0)
+    assert found["limits"] == {"locust": dataclasses.asdict(LIMITS["locust"])}
+
+
+def test_what_was_not_measured_is_null_and_no_reason() -> None:
+    unknown = dict.fromkeys(("machine", "waiting", "throttled", "sockets", "share", "late_ms"))
+    found = judged([unknown] * 10, plan_of(executions=[execution(executor="gatling")]), memory_limit_bytes=None)
+    worker = found["workers"]["local-1"]
+    names = ("machine_max", "waiting_max", "throttled_max", "late_max_us", "late_p99_us", "dropped", "sockets_max")
+    assert {worker[name] for name in (*names, "memory_limit_bytes")} == {None}
+    assert found["saturated"] == []
+    assert found["limits"] == {"gatling": dataclasses.asdict(OTHERS)}
+
+
+def test_without_any_health_everything_is_null() -> None:
+    found = generators(plan_of(), Timeline(), (0, 10))
+    assert found["workers"] == {}
+    assert found["saturated"] == []
+    assert found["cpu_max"] is found["late_max_us"] is found["throttled_s"] is found["advice"] is None
