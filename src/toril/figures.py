@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Phase = Literal["preparing", "running", "draining"]
+Phase = Literal["preparing", "running", "draining", "waiting"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,4 +42,5 @@ class LiveFigures:
     workers_ready: int = 0
     workers_planned: int = 0
     locations: tuple[LocationFigures, ...] = ()
+    waiting: str = ""  # in phase "waiting", after the load: for what
     notes: tuple[str, ...] = ()  # what a person should know now: a lost worker, a stop

@@ -110,6 +110,7 @@ class Plan(Record):
     ramp_up_exclude: bool = False
     quorum: float = 1.0
     graceful_stop_s: float = 30.0
+    metrics_wait_s: float = 300.0  # longest wait for CloudWatch after the last of its periods
     max_duration_s: float | None = None
     warnings: tuple[str, ...] = ()
 
@@ -186,11 +187,12 @@ class Exit(Record):
 
 
 class End(Record):
-    """What only the coordinator saw of a run: why workers were lost."""
+    """What only the coordinator saw of a run."""
 
     SCHEMA: ClassVar[str] = "toril.end/1"
     at: float
     lost: dict[str, str] = Field(default_factory=dict)  # worker → why
+    stopped: bool | None = None  # False: a stop.json that is there came after the load
 
 
 class MetricQuery(BaseModel):

@@ -77,22 +77,16 @@ def run(
     """Run the plan, judge it, and leave everything in the run's folder."""
     publish(store, suite, plan)
     attempts = {share.worker: secrets.token_hex(4) for share in plan.shares}
-    coordinator = Coordinator(store, plan, attempts, clock)
-    with closing(launcher):
-        launcher.launch(plan, attempts)
-        for step in count():
-            if coordinator.ended:
-                break
-            for action in coordinator.step(launcher.ended(), _asked(interrupts, clock)):
-                (launcher.kill if isinstance(action, Kill) else launcher.terminate)(action.worker)
-            if step % STEPS_PER_GLANCE == 0:
-                view.show(coordinator.figures())
-            clock.sleep(STEP_S)
-    state = coordinator.finish()
-    if state.abort_reason and not interrupts:
-        raise InfrastructureError(f"run {plan.run_id} could not start: {state.abort_reason}")
-    completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost)
-    return Judged(bundle=_judged(store, coordinator.fold, completeness), interrupted=bool(interrupts))
+    with closing(Coordinator(store, plan, attempts, clock)) as coordinator:
+        with closing(launcher):
+            launcher.launch(plan, attempts)
+            _drive(coordinator, launcher, clock, view, interrupts)
+        state = coordinator.finish()
+        if state.abort_reason and not interrupts:
+            raise InfrastructureError(f"run {plan.run_id} could not start: {state.abort_reason}")
+        completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost)
+        bundle = _judged(store, coordinator.fold, completeness)
+    return Judged(bundle=bundle, interrupted=bool(interrupts))
 
 
 def judge_again(store: Store, run_id: str) -> Bundle:
@@ -111,6 +105,18 @@ def publish(store: Store, suite: Suite, plan: Plan) -> None:
 def new_run_id(suite: str, now: float) -> str:
     """An id that sorts by time: `20261124T150405Z-<suite>-<4 hex>`."""
     return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{suite}-{secrets.token_hex(2)}"
+
+
+def _drive(coordinator: Coordinator, launcher: Launcher, clock: Clock, view: View, interrupts: Interrupts) -> None:
+    """Carry the run through to the end of its last worker."""
+    for step in count():
+        if coordinator.ended:
+            break
+        for action in coordinator.step(launcher.ended(), _asked(interrupts, clock)):
+            (launcher.kill if isinstance(action, Kill) else launcher.terminate)(action.worker)
+        if step % STEPS_PER_GLANCE == 0:
+            view.show(coordinator.figures())
+        clock.sleep(STEP_S)
 
 
 def _judged(store: Store, fold: Fold, completeness: Completeness) -> Bundle:

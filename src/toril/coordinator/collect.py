@@ -16,8 +16,11 @@ def collect(store: Store, run_id: str) -> tuple[Fold, Completeness]:
     fold.poll_exits()
     fold.finish()
     key = run_key(run_id, "end.json")
-    end = store.find(key)
-    return fold, completeness_of(fold, start, stop, End.from_json(end, key).lost if end is not None else {})
+    data = store.find(key)
+    if data is None:
+        return fold, completeness_of(fold, start, stop, {})
+    end = End.from_json(data, key)
+    return fold, completeness_of(fold, start, None if end.stopped is False else stop, end.lost)
 
 
 def completeness_of(fold: Fold, start: Start | None, stop: Stop | None, lost: Mapping[str, str]) -> Completeness:

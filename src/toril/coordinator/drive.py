@@ -69,13 +69,21 @@ class Coordinator:
         return glance(self.fold, self.state, self.clock.now())
 
     def finish(self) -> RunState:
-        """Fold the last files, note what only the coordinator saw, give the lease back; the final state."""
+        """Fold the last files and note what only the coordinator saw; the final state."""
         self.fold.poll_exits()
         self.fold.finish()
-        end = End(at=self.clock.now(), lost=dict(self.state.lost))
+        end = End(at=self.clock.now(), lost=dict(self.state.lost), stopped=self.state.stop is not None)
         self.store.put(run_key(self.plan.run_id, "end.json"), end.to_json())
-        self._lease.renew(ended=True)
         return self.state
+
+    def still_waits(self, asked: Stop | None) -> bool:
+        """Keep the run while something outside is waited for after the load; False when somebody asks to stop."""
+        self._lease.renew()
+        return asked is None and (self.state.stop is not None or self._stop_in_store() is None)
+
+    def close(self) -> None:
+        """Give the lease back."""
+        self._lease.renew(ended=True)
 
     def _events(self, gone: Mapping[str, str], asked: Stop | None) -> list[Event]:
         events: list[Event] = [WorkerReady(worker) for worker in self.fold.poll_ready()]

@@ -53,6 +53,7 @@ def make_plan(
         ramp_up_exclude=suite.ramp_up_exclude,
         quorum=suite.toril.quorum,
         graceful_stop_s=suite.toril.graceful_stop_s,
+        metrics_wait_s=suite.toril.metrics_wait_s,
         max_duration_s=suite.toril.max_duration_s,
         warnings=(*suite.warnings, *_warnings(suite, executions, criteria, seats, smoke=smoke)),
     )

@@ -73,6 +73,8 @@ def line(figures: LiveFigures) -> str:
     """All of it in one line, for logs."""
     if figures.phase == "preparing":
         return f"preparing: {figures.workers_ready} of {wording.plural(figures.workers_planned, 'worker')} ready"
+    if figures.phase == "waiting":
+        return f"waiting for {figures.waiting}"
     planned = f"/{figures.planned_s:.0f}" if figures.planned_s else ""
     parts = [
         f"{figures.phase} {figures.elapsed_s:.0f}{planned} s",
@@ -93,6 +95,9 @@ def table(figures: LiveFigures) -> RenderableType:
     if figures.phase == "preparing":
         head.append(f"  {figures.workers_ready} of {wording.plural(figures.workers_planned, 'worker')} ready")
         return Group(head, _bar(figures.workers_ready, figures.workers_planned))
+    if figures.phase == "waiting":
+        head.append(f"  for {figures.waiting}")
+        return head
     head.append(f"  {wording.span(round(figures.elapsed_s))}")
     if figures.planned_s:
         head.append(f" of {wording.span(figures.planned_s)}")

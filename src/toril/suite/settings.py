@@ -83,6 +83,7 @@ class TorilSettings(Block):
     worker: WorkerSize = WorkerSize()
     max_duration_s: Duration | None = None
     graceful_stop_s: Duration = 30.0
+    metrics_wait_s: Duration = 300.0  # for CloudWatch, which publishes late
     split_data: Texts = ()
     quorum: Percentage = 1.0
     gate: bool = False
