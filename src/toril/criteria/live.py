@@ -1,9 +1,16 @@
 """The stop criteria, followed while the run goes on."""
 
-from toril.criteria.evaluation import breach, show, view_of, with_own_message
-from toril.criteria.result import CriterionResult
+from dataclasses import dataclass, field
+
+from toril.criteria.evaluation import with_own_message
+from toril.criteria.generators import combined_by, health_points
+from toril.criteria.load import load_points
+from toril.criteria.result import CriterionResult, settled
+from toril.criteria.samples import breach, show
+from toril.criteria.scope import seconds_of_health, seconds_of_rate, view_of
+from toril.criteria.series import Combine, Points, PointWatch, fired_in
 from toril.criteria.windows import Watch
-from toril.grammar import parse_criterion
+from toril.grammar import GENERATOR, Criterion, parse_criterion
 from toril.records import Plan
 from toril.timeline import Timeline
 
@@ -15,27 +22,81 @@ class LiveCriteria:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._next = 0
-        parsed = [(planned, parse_criterion(planned.source, planned.where)) for planned in plan.criteria]
-        self._watches = [
-            (planned, Watch(criterion))
-            for planned, criterion in parsed
-            if criterion.stop and criterion.logic != "total"
-        ]
+        parsed = [(one, parse_criterion(one.source, one.where, one.language)) for one in plan.criteria]
+        self._followed: list[_Samples | _Series] = []
+        for planned, criterion in parsed:
+            if criterion.stop and criterion.logic != "total":
+                blank = CriterionResult(criterion=criterion, where=planned.where, executions=planned.executions)
+                by_second = criterion.subject == "load" or criterion.subject in GENERATOR
+                self._followed.append(_Series(plan, blank) if by_second else _Samples(plan, blank))
 
     def advance(self, timeline: Timeline, complete_to_second: int | None) -> list[CriterionResult]:
         """The stop criteria that first came true in the seconds up to this one; those that fail the run come first."""
-        if complete_to_second is None or complete_to_second < self._next:
+        if complete_to_second is None:
             return []
-        seconds = range(self._next, complete_to_second + 1)
-        self._next = complete_to_second + 1
-        stops = []
-        for planned, watch in self._watches:
-            if watch.fired is not None:
-                continue
-            view = view_of(watch.criterion, planned.executions, timeline, self._plan)
-            if any(show(watch, view, second) for second in seconds):
-                blank = CriterionResult(criterion=watch.criterion, where=planned.where, executions=planned.executions)
-                stops.append(with_own_message(breach(blank, watch)))
+        found = [one.advance(timeline, complete_to_second) for one in self._followed if not one.fired]
+        stops = [with_own_message(settled(result, stands=True)) for result in found if result is not None]
         return sorted(stops, key=lambda result: not result.criterion.fail)
+
+
+class _Samples:
+    """A criterion on samples."""
+
+    def __init__(self, plan: Plan, blank: CriterionResult) -> None:
+        self._plan, self._blank = plan, blank
+        self._watch = Watch(blank.criterion)
+        self._next = 0
+
+    @property
+    def fired(self) -> bool:
+        return self._watch.fired is not None
+
+    def advance(self, timeline: Timeline, last: int) -> CriterionResult | None:
+        criterion, executions = self._blank.criterion, self._blank.executions
+        if criterion.subject == "throughput":
+            judged = seconds_of_rate(self._plan, executions, timeline)
+            self._next, last = max(self._next, judged.start), min(last, judged.stop - 1)
+        seconds = range(self._next, last + 1)
+        self._next = max(self._next, last + 1)
+        view = view_of(criterion, executions, timeline, self._plan)
+        if any(show(self._watch, view, second) for second in seconds):
+            return breach(self._blank, self._watch)
+        return None
+
+
+@dataclass(slots=True)
+class _Series:
+    """A criterion on figures of several workers or executions."""
+
+    plan: Plan
+    blank: CriterionResult
+    fired: bool = False
+    _watches: dict[str, PointWatch] = field(default_factory=dict)
+    _next: dict[str, int] = field(default_factory=dict)  # by worker or execution
+
+    def advance(self, timeline: Timeline, last: int) -> CriterionResult | None:
+        criterion = self.blank.criterion
+        combine: Combine = "mean" if criterion.subject == "load" else combined_by(criterion)
+        noun = "execution" if criterion.subject == "load" else "worker"
+        fired = []
+        for one in _points(criterion, self.blank, self.plan, timeline, min(self._next.values(), default=0), last):
+            watch = self._watches.setdefault(one.name, PointWatch(criterion, combine))
+            first = self._next.get(one.name, 0)
+            for second, value in one.points:
+                if second >= first and watch.see(second, value) is not None:
+                    fired.append((one.name, watch))
+            self._next[one.name] = max([first, *(second + 1 for second, _ in one.points[-1:])])
+        if not fired:
+            return None
+        self.fired = True
+        results = [fired_in(self.blank, watch.found, f" ({noun} {name})") for name, watch in fired]
+        return min(results, key=lambda result: (result.at_s or 0, -abs((result.observed or 0) - criterion.threshold)))
+
+
+def _points(
+    criterion: Criterion, blank: CriterionResult, plan: Plan, timeline: Timeline, first: int, last: int
+) -> list[Points]:
+    if criterion.subject == "load":
+        return load_points(criterion, blank.executions, plan, timeline, first, last)
+    from_s, to_s = seconds_of_health(plan, blank.executions)
+    return health_points(criterion, blank.executions, plan, timeline, max(from_s, first), min(to_s, last))

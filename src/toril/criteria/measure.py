@@ -6,31 +6,38 @@ matters which worker a sample came from.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
 import numpy as np
 
-from toril.grammar import Criterion
+from toril.grammar import Criterion, Operator
 from toril.histogram import Histogram, Int64s, highest_us
 from toril.stats import rank_of
 from toril.timeline import Stats
 
-Kind = Literal["sum", "mean", "share", "stdev", "percentile"]
+Kind = Literal["sum", "mean", "share", "stdev", "percentile", "rate"]
 
 MORE = frozenset({">", ">="})  # the operators whose breach is a value that is too high
+OPPOSITE: dict[str, Operator] = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The sums that one second (or the whole run) adds to a window."""
 
-    weight: int  # what `amount` is divided by: samples, or seconds for bytes and virtual users
+    weight: int  # what `amount` is divided by: samples, or seconds for throughput, bytes and virtual users
     amount: int = 0
     squares: int = 0
     histogram: Histogram | None = None
     max_us: int = 0
+
+
+def opposite(criterion: Criterion) -> Criterion | None:
+    """The criterion that comes true exactly when this one does not; None for one on an exact value."""
+    op = OPPOSITE.get(criterion.op)
+    return None if op is None else replace(criterion, op=op)
 
 
 def kind_of(criterion: Criterion) -> Kind:
@@ -38,6 +45,8 @@ def kind_of(criterion: Criterion) -> Kind:
     if criterion.percent:
         return "share"
     match criterion.subject:
+        case "throughput":
+            return "rate"
         case "p":
             return "percentile"
         case "stdev-rt":
@@ -55,6 +64,8 @@ def reader_of(criterion: Criterion) -> Callable[[Stats, int], Reading | None]:
     match criterion.subject:
         case "hits":
             return lambda stats, _: Reading(stats.samples, stats.samples)
+        case "throughput":
+            return lambda stats, _: Reading(1, stats.samples)
         case "bytes":
             return lambda stats, _: Reading(1, stats.bytes)
         case "succ":
@@ -103,6 +114,10 @@ class Pool:
                 self.counts = np.concatenate([self.counts, np.zeros(max(top, 2048) - self.counts.size, np.int64)])
             self.counts[reading.histogram.buckets] += sign * reading.histogram.counts
 
+    def samples(self, criterion: Criterion) -> int:
+        """How many samples were measured, as far as what is absent is estimated from them."""
+        return self.amount if criterion.subject == "throughput" else self.weight
+
     def value(self, criterion: Criterion, max_us: int, absent: float = 0.0) -> float:
         """The value that is compared with the threshold, in its unit.
 
@@ -117,6 +132,8 @@ class Pool:
                 if more or not absent:
                     return self.amount
                 return math.inf if criterion.subject == "bytes" else self.amount + absent
+            case "rate":
+                return (self.amount + (0 if more else absent)) / self.weight
             case "share":
                 if math.isinf(absent):
                     return 0.0 if more else 100.0

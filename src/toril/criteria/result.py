@@ -1,18 +1,18 @@
 """What became of one criterion, as plain data and in words."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from toril.criteria.measure import MORE
 from toril.criteria.windows import Window
-from toril.grammar import Criterion
+from toril.grammar import Criterion, server_text
 
 _STEPS = {
     "us": (("s", 1_000_000), ("ms", 1000)),
     "bytes": (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)),
 }
-_SMALLEST = {"us": "µs", "bytes": "bytes", "%": "%", "": ""}
+_SMALLEST = {"us": " µs", "bytes": " bytes", "%": " %", "/s": "/s", "": ""}
 
 Outcome = Literal["passed", "failed", "inconclusive", "triggered"]  # triggered: came true, but `as non-failed`
 
@@ -30,9 +30,10 @@ class CriterionResult:
     worst: float | None = None
     window: Window | None = None
     fired: bool = False  # the condition came true
-    samples: int = 0
+    samples: int = 0  # … or seconds of a generator's figure, or periods of CloudWatch's
     interval: tuple[int | None, int | None] | None = None  # 95 %, of a percentile over the whole run
     message: str = ""
+    label: str | None = None  # as the summary shows it, where that is not the criterion's
 
     @property
     def at_s(self) -> int | None:
@@ -48,7 +49,7 @@ class CriterionResult:
             "observed": _plain(self.observed),
             "threshold": _plain(criterion.threshold),
             "unit": criterion.unit,
-            "label": criterion.label,
+            "label": criterion.label if self.label is None else self.label,
             "scope": {"executions": list(self.executions), "location": criterion.location},
             "window": window
             and {
@@ -69,11 +70,40 @@ class CriterionResult:
             "stop": criterion.stop,
             "fail": criterion.fail,
             "own_message": criterion.message,
+            "kind": criterion.kind,
         }
 
 
+def settled(result: CriterionResult, *, stands: bool) -> CriterionResult:
+    """The result with its outcome. `stands`: what is missing could not have changed it."""
+    if result.fired and not result.criterion.fail:
+        return replace(result, outcome="triggered", code="triggered")
+    if stands:
+        return replace(result, outcome="failed", code="breach") if result.fired else result
+    if result.fired:
+        message = f"{result.message}; the samples that are missing could have prevented it"
+        return replace(result, outcome="inconclusive", code="breach-may-not-stand", message=message)
+    message = f"{result.message}; the samples that are missing could have breached it"
+    return replace(result, outcome="inconclusive", code="pass-may-not-stand", message=message)
+
+
+def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool) -> CriterionResult:
+    """The result of a criterion whose timeframe is longer than what it judges: it could not have come true.
+
+    That proves nothing, unless a criterion of the user's ended the run before.
+    """
+    told = f"it could not come true: there were samples for {lasted_s} s only"
+    message = f"{told}, less than the timeframe of {blank.criterion.timeframe_s} s"
+    if rightly_ended:
+        return replace(blank, message=f"{message}, when the load was ended by another criterion")
+    fix = "give it a shorter timeframe, or none, or the run more time"
+    return replace(blank, outcome="inconclusive", code="never-a-full-window", message=f"{message}; {fix}")
+
+
 def subject_of(criterion: Criterion) -> str:
-    """The subject as a person writes it: `p99.9`, `rc5??`, `avg-rt`."""
+    """The subject as a person writes it: `p99.9`, `rc5??`, `avg-rt`, `alb-response-time p95 of app/shop/1`."""
+    if criterion.server is not None:
+        return server_text(criterion.subject, criterion.server)
     if criterion.subject == "p":
         return f"p{criterion.percentile:.10g}"
     return f"rc{criterion.rc_pattern}" if criterion.subject == "rc" else criterion.subject
@@ -94,7 +124,7 @@ def _with_unit(value: float, unit: str, digits: Callable[[float], str]) -> str:
     for name, size in _STEPS.get(unit, ()):
         if abs(value) >= size:
             return f"{digits(value / size)} {name}"
-    return f"{digits(value)} {_SMALLEST[unit]}".rstrip()
+    return f"{digits(value)}{_SMALLEST[unit]}"
 
 
 def breach_in_words(criterion: Criterion, value: float, window: Window | None, executions: tuple[str, ...]) -> str:
@@ -116,7 +146,7 @@ def breach_in_words(criterion: Criterion, value: float, window: Window | None, e
 def pass_in_words(criterion: Criterion, value: float, window: Window | None, executions: tuple[str, ...]) -> str:
     """The value that came nearest to a breach, and what a breach would have been."""
     verb = "was" if window is None else "was at worst"
-    frame = "" if window is None else f" {criterion.logic} {criterion.timeframe_s} s"
+    frame = "" if criterion.logic == "total" else f" {criterion.logic} {criterion.timeframe_s} s"
     limit = f"{criterion.op} {exact(criterion.threshold, criterion.unit)}{frame}"
     return f"{_named(criterion)} {verb} {_apart(criterion, value)}{_place(criterion, executions)}; a breach is {limit}"
 
@@ -136,7 +166,9 @@ def _apart(criterion: Criterion, value: float) -> str:
 
 
 def _named(criterion: Criterion) -> str:
-    return subject_of(criterion) + (f" of {criterion.label}" if criterion.label else "")
+    parts = (criterion.label, f"({criterion.kind})" if criterion.kind else "")
+    of = " ".join(part for part in parts if part)
+    return subject_of(criterion) + (f" of {of}" if of else "")
 
 
 def _was(criterion: Criterion, window: Window | None) -> str:

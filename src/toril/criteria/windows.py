@@ -11,6 +11,7 @@ It looks at every second in which its label has samples, and at the N seconds th
 Taken together means: counts of hits, successes, failures and response codes are summed, percentiles come from the
 merged histogram, averages are weighted by samples, percentages are the share of the window's samples (Taurus takes
 the plain mean of the seconds' values for these three); bytes and virtual users are the mean of the seconds' values.
+Throughput is the window's samples by its length: from the first sample on, seconds without any count as well.
 """
 
 import math
@@ -69,36 +70,18 @@ class _Lowest:
         return self._entries[0][2]
 
 
-class Watch:
-    """Follows one criterion with a timeframe. `fired` is the first window that breached it, `worst` the worst of all.
+class Found:
+    """The first window that breached a criterion, and the worst of all."""
 
-    With an `absence` every missing sample is given the value that speaks most against a breach.
-    """
+    __slots__ = ("criterion", "fired", "worst")
 
-    def __init__(self, criterion: Criterion, absence: ScopedAbsence | None = None, share_of_all: float = 1.0) -> None:
+    def __init__(self, criterion: Criterion) -> None:
         self.criterion = criterion
         self.fired: Window | None = None
         self.worst: Window | None = None
-        self.first_second: int | None = None
-        self._read = reader_of(criterion)
-        self._absence = absence
-        self._share_of_all = share_of_all
-        self._seconds: deque[tuple[int, Reading, int]] = deque()
-        self._pool = Pool()
-        self._samples = 0
-        self._held = _Lowest()
-        self._highest = _Lowest()  # the exact maximum, by its negative
 
-    def see(self, second: int, stats: Stats, users: int) -> Window | None:
-        """Take the next second; the window that ends there if it is the first to breach."""
-        reading = self._read(stats, users)
-        if stats.samples == 0 or reading is None:
-            return None
-        if self.first_second is None:
-            self.first_second = second
-        window = (
-            self._for(second, reading, stats) if self.criterion.logic == "for" else self._window(second, reading, stats)
-        )
+    def note(self, window: Window | None) -> Window | None:
+        """Take note of the next window; it comes back if it is the first to breach."""
         if window is None:
             return None
         if self.worst is None or margin(self.criterion, window.value) > margin(self.criterion, self.worst.value):
@@ -108,24 +91,91 @@ class Watch:
             return window
         return None
 
+
+class Held:
+    """The values of `for`: what was held in each of the latest seconds (or periods) of a timeframe."""
+
+    __slots__ = ("_criterion", "_frame", "_lowest", "_samples", "_seconds")
+
+    def __init__(self, criterion: Criterion, frame: int) -> None:
+        self._criterion, self._frame = criterion, frame
+        self._seconds: deque[tuple[int, int]] = deque()
+        self._lowest = _Lowest()
+        self._samples = 0
+
+    def see(self, second: int, value: float, samples: int) -> Window | None:
+        """The next second with its own value; the window that ends there, once one is full."""
+        earliest = second - self._frame + 1
+        self._seconds.append((second, samples))
+        self._samples += samples
+        while len(self._seconds) > 1 and self._seconds[1][0] <= earliest:
+            self._samples -= self._seconds.popleft()[1]
+        start = self._seconds[0][0]
+        held = self._lowest.push(second, margin(self._criterion, value), value, start)
+        return Window(start, second, held, self._samples) if start <= earliest else None
+
+    def miss(self, second: int) -> None:
+        """A second of which nothing is known: no series survives it."""
+        if self._seconds:
+            self._seconds.append((second, 0))
+            self._lowest.push(second, -math.inf, math.nan, self._seconds[0][0])
+
+
+class Watch:
+    """Follows one criterion with a timeframe. `fired` is the first window that breached it, `worst` the worst of all.
+
+    With an `absence` every missing sample is given the value that speaks most against a breach; or most for it, where
+    `against` is the criterion's opposite.
+    """
+
+    def __init__(
+        self,
+        criterion: Criterion,
+        absence: ScopedAbsence | None = None,
+        share_of_all: float = 1.0,
+        against: Criterion | None = None,
+    ) -> None:
+        self.criterion = criterion
+        self.found = Found(criterion)
+        self.first_second: int | None = None
+        self._read = reader_of(criterion)
+        self._valued = against or criterion
+        self._every_second = criterion.subject == "throughput"  # one without samples has a rate as well: 0
+        self._absence = absence
+        self._share_of_all = share_of_all
+        self._seconds: deque[tuple[int, Reading, int]] = deque()
+        self._pool = Pool()
+        self._samples = 0
+        self._held = Held(criterion, criterion.timeframe_s)
+        self._highest = _Lowest()  # the exact maximum, by its negative
+
+    @property
+    def fired(self) -> Window | None:
+        return self.found.fired
+
+    @property
+    def worst(self) -> Window | None:
+        return self.found.worst
+
+    def see(self, second: int, stats: Stats, users: int) -> Window | None:
+        """Take the next second; the window that ends there if it is the first to breach."""
+        reading = self._read(stats, users)
+        known = stats.samples > 0 or (self._every_second and self.first_second is not None)
+        if not known or reading is None:
+            return None
+        if self.first_second is None:
+            self.first_second = second
+        if self.criterion.logic == "for":
+            pool = Pool()
+            pool.add(reading)
+            value = pool.value(self._valued, reading.max_us, self._absent(second, second, pool.samples(self._valued)))
+            return self.found.note(self._held.see(second, value, stats.samples))
+        return self.found.note(self._window(second, reading, stats))
+
     def miss(self, second: int) -> None:
         """A second that has no samples because they are missing: no series survives it."""
         if self.criterion.logic == "for" and self.first_second is not None:
-            self._seconds.append((second, Reading(0), 0))
-            self._held.push(second, -math.inf, math.nan, self._seconds[0][0])
-
-    def _for(self, second: int, reading: Reading, stats: Stats) -> Window | None:
-        pool = Pool()
-        pool.add(reading)
-        value = pool.value(self.criterion, reading.max_us, self._absent(second, second, reading.weight))
-        earliest = second - self.criterion.timeframe_s + 1
-        self._seconds.append((second, reading, stats.samples))
-        self._samples += stats.samples
-        while len(self._seconds) > 1 and self._seconds[1][0] <= earliest:
-            self._samples -= self._seconds.popleft()[2]
-        start = self._seconds[0][0]
-        held = self._held.push(second, margin(self.criterion, value), value, start)
-        return Window(start, second, held, self._samples) if start <= earliest else None
+            self._held.miss(second)
 
     def _window(self, second: int, reading: Reading, stats: Stats) -> Window | None:
         assert self.first_second is not None  # noqa: S101 — set before the first window is looked at
@@ -141,8 +191,8 @@ class Watch:
         if self.criterion.logic == "over" and self.first_second > earliest:
             return None
         start = max(earliest, self.first_second)
-        value = self._pool.value(self.criterion, max_us, self._absent(start, second, self._pool.weight))
-        return Window(start, second, value, self._samples)
+        absent = self._absent(start, second, self._pool.samples(self._valued))
+        return Window(start, second, self._pool.value(self._valued, max_us, absent), self._samples)
 
     def _absent(self, first: int, last: int, measured: int) -> float:
         return 0.0 if self._absence is None else self._absence.samples(first, last, measured, self._share_of_all)

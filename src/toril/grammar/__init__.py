@@ -10,7 +10,7 @@ wrong       what is refused: what, and the fix
 
 from toril.grammar.criterion import Criterion, Operator, parse_criterion
 from toril.grammar.quantities import duration_s, number
-from toril.grammar.server import SHORTCUTS, ServerMetric
+from toril.grammar.server import SHORTCUTS, ServerMetric, server_text
 from toril.grammar.subjects import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, Language
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "duration_s",
     "number",
     "parse_criterion",
+    "server_text",
 ]

@@ -1,0 +1,263 @@
+"""A criterion on samples, judged on the whole run or through all its windows.
+
+Without a timeframe it is judged once, on the whole run, where virtual users are their maximum, as in Taurus. With
+`settings.ramp-up-exclude` only steady samples count, in windows as well. Nothing is lost in the last seconds: windows
+that end with the run's last sample count like any other.
+"""
+
+import difflib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from toril.criteria.absence import ScopedAbsence
+from toril.criteria.measure import MORE, Pool, Reading, opposite, reader_of
+from toril.criteria.result import (
+    CriterionResult,
+    breach_in_words,
+    never_full,
+    pass_in_words,
+    settled,
+    subject_of,
+)
+from toril.criteria.scope import Evidence, chosen, judged_time, seconds_of_rate, view_of
+from toril.criteria.windows import Watch, Window, breaches
+from toril.grammar import Criterion
+from toril.stats import quantile_interval
+from toril.timeline import Slice
+
+
+def on_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
+    """Judge a criterion on samples. What the samples that are missing could have changed is inconclusive."""
+    criterion = blank.criterion
+    view = view_of(criterion, blank.executions, evidence.timeline, evidence.plan)
+    absence = evidence.absence.of(blank.executions, criterion.location) if evidence.absence else None
+    blank = replace(blank, samples=view.total.samples, label=_label_shown(criterion, view, evidence))
+    if not view.total.samples:
+        return _without_samples(blank, evidence)
+    if criterion.logic != "total":
+        return _through_windows(blank, view, evidence, absence)
+    if criterion.subject == "throughput":
+        return _rate_on_the_whole(blank, view, evidence, absence)
+    return _on_the_whole(blank, view, evidence, absence)
+
+
+def show(watch: Watch, view: Slice, second: int) -> Window | None:
+    """Let the watch see one second; the window that ends there if it is the first to breach."""
+    users = view.virtual_users(second) if watch.criterion.subject == "concurrency" else 0
+    return watch.see(second, view.second(second), users)
+
+
+def breach(blank: CriterionResult, watch: Watch) -> CriterionResult:
+    """The first window of a criterion that came true."""
+    window, worst = watch.fired, watch.worst
+    if window is None or worst is None:
+        raise ValueError(f"{blank.criterion.text} has not come true")
+    return replace(
+        blank,
+        fired=True,
+        observed=window.value,
+        worst=worst.value,
+        window=window,
+        samples=window.samples,
+        message=breach_in_words(blank.criterion, window.value, window, blank.executions),
+    )
+
+
+def _on_the_whole(
+    blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence | None
+) -> CriterionResult:
+    criterion, total = blank.criterion, view.total
+    users = max(view.virtual_users(second) for second in view.seconds) if criterion.subject == "concurrency" else 0
+    reading = reader_of(criterion)(total, users)
+    if reading is None:
+        return _not_measured(blank)
+    result = _told(blank, _value(criterion, reading))
+    if criterion.subject == "p" and criterion.percentile not in (None, 0.0, 100.0):  # p0 and p100 estimate nothing
+        result = replace(result, interval=quantile_interval(total.response, criterion.percentile))
+        if _too_few(result):
+            few = f"{total.samples:,} samples are too few to know {subject_of(criterion)}"
+            return replace(result, outcome="inconclusive", code="too-few-samples", message=f"{result.message}; {few}")
+    if absence is None:
+        return settled(result, stands=True)
+    first, last = _planned_seconds(blank, evidence, view, absence)
+    absent = absence.samples(first, last, reading.weight, _share_of_all(blank, evidence))
+    return settled(result, stands=_same(result, lambda valued: _value(valued, reading, absent)))
+
+
+def _rate_on_the_whole(
+    blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence | None
+) -> CriterionResult:
+    """Samples by the length of the time that is judged, as the summary shows it."""
+    from_s, to_s = judged_time(evidence, blank.executions)
+    samples = view.total.samples
+    if to_s <= from_s:
+        return replace(blank, outcome="inconclusive", code="no-samples", message="no time was judged")
+    result = _told(blank, samples / (to_s - from_s))
+    if absence is None:
+        return settled(result, stands=True)
+    first, last = _planned_seconds(blank, evidence, view, absence)
+    absent = absence.samples(first, last, samples, _share_of_all(blank, evidence))
+    planned_s = max(to_s - from_s, last + 1 - max(first, from_s))  # a part of the time may be missing, too
+
+    def value(valued: Criterion) -> float:
+        if valued.op == "=":
+            return math.nan
+        if math.isinf(planned_s):
+            return 0.0 if valued.op in MORE else math.inf
+        return (samples + (0 if valued.op in MORE else absent)) / planned_s
+
+    return settled(result, stands=_same(result, value))
+
+
+def _told(blank: CriterionResult, value: float) -> CriterionResult:
+    fired = breaches(blank.criterion, value)
+    in_words = breach_in_words if fired else pass_in_words
+    message = in_words(blank.criterion, value, None, blank.executions)
+    return replace(blank, fired=fired, observed=value, worst=value, message=message)
+
+
+def _same(result: CriterionResult, value: Callable[[Criterion], float]) -> bool:
+    """Whether the result is the same with everything that is missing speaking against it.
+
+    `value` gives what is missing the value that speaks most against the criterion it is asked about.
+    """
+    criterion = result.criterion
+    if result.fired:
+        return breaches(criterion, value(criterion))
+    other = opposite(criterion)
+    return other is not None and breaches(other, value(other))
+
+
+def _through_windows(
+    blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence | None
+) -> CriterionResult:
+    criterion, watch = blank.criterion, Watch(blank.criterion)
+    seconds = _seconds(blank, view, evidence)
+    for second in seconds:
+        show(watch, view, second)
+    if watch.first_second is None:
+        return _not_measured(blank)
+    if watch.fired is not None:
+        result = breach(blank, watch)
+        if absence is None:
+            return settled(result, stands=True)
+        return settled(result, stands=_stands(blank, view, evidence, absence, seconds))
+    if watch.worst is None:
+        return never_full(blank, seconds[-1] - watch.first_second + 1, rightly_ended=evidence.rightly_ended)
+    worst = watch.worst
+    result = replace(
+        blank,
+        observed=worst.value,
+        worst=worst.value,
+        window=worst,
+        message=pass_in_words(criterion, worst.value, worst, blank.executions),
+    )
+    return settled(result, stands=absence is None or _kept(blank, view, evidence, absence, seconds))
+
+
+def _seconds(blank: CriterionResult, view: Slice, evidence: Evidence) -> Sequence[int]:
+    """The seconds that a criterion with a timeframe looks at."""
+    if blank.criterion.subject != "throughput":
+        return view.seconds
+    every = seconds_of_rate(evidence.plan, blank.executions, evidence.timeline, evidence.stopped_at_s)
+    return range(max(every.start, view.seconds[0]), every.stop)
+
+
+def _stands(
+    blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence, seconds: Sequence[int]
+) -> bool:
+    """Whether any window breaches although every missing sample speaks against it."""
+    watch = Watch(blank.criterion, absence, _share_of_all(blank, evidence))
+    reported = set(seconds)
+    for second in range(min(reported), max(reported) + 1):
+        if second in reported:
+            show(watch, view, second)
+        elif absence.may_have_filled(second):
+            watch.miss(second)
+    return watch.fired is not None
+
+
+def _kept(
+    blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence, seconds: Sequence[int]
+) -> bool:
+    """Whether no window breaches although every missing sample speaks for it, and no second is missing as a whole."""
+    first, last = _planned_seconds(blank, evidence, view, absence)
+    other = opposite(blank.criterion)
+    reported = set(seconds)
+    if other is None or math.isinf(last):
+        return False
+    if any(absence.may_have_filled(second) for second in range(first, int(last) + 1) if second not in reported):
+        return False
+    watch = Watch(blank.criterion, absence, _share_of_all(blank, evidence), against=other)
+    return all(show(watch, view, second) is None for second in seconds)
+
+
+def _too_few(result: CriterionResult) -> bool:
+    """Whether the interval is open and not even its bound nearest to a pass confirms a breach."""
+    low, high = result.interval or (None, None)
+    bound = low if result.criterion.op in MORE else high
+    return (low is None or high is None) and (bound is None or not breaches(result.criterion, bound))
+
+
+def _value(criterion: Criterion, reading: Reading, absent: float = 0.0) -> float:
+    pool = Pool()
+    pool.add(reading)
+    return pool.value(criterion, reading.max_us, absent)
+
+
+def _planned_seconds(
+    blank: CriterionResult, evidence: Evidence, view: Slice, absence: ScopedAbsence
+) -> tuple[int, float]:
+    """The seconds in which samples were planned or came; the last is infinite when nobody knows it."""
+    found = chosen(evidence.plan, blank.executions)
+    steady = evidence.plan.ramp_up_exclude
+    first = min((math.floor(e.steady_from_s if steady else e.delay_s) for e in found), default=0)
+    last = min(max((e.steady_to_s for e in found), default=0.0), absence.end_s)
+    reported = view.seconds
+    if math.isinf(last):
+        return min(first, reported[0]), math.inf if absence.endless else reported[-1]
+    return min(first, reported[0]), max(math.ceil(last) - 1, reported[-1])
+
+
+def _share_of_all(blank: CriterionResult, evidence: Evidence) -> float:
+    """The part of all requests that carries the criterion's label."""
+    if not blank.criterion.label and blank.criterion.kind is None:
+        return 1.0
+    everything = replace(blank.criterion, label="", kind=None)
+    all_samples = view_of(everything, blank.executions, evidence.timeline, evidence.plan).total.samples
+    return blank.samples / max(1, all_samples)
+
+
+def _label_shown(criterion: Criterion, view: Slice, evidence: Evidence) -> str | None:
+    """The label as the summary has it, where that is not the criterion's own."""
+    if criterion.kind is None:
+        return None
+    if not criterion.label:
+        return f"({criterion.kind})" if criterion.kind == "transaction" else None
+    both = view.label in evidence.timeline.labels_of_both_kinds() and criterion.kind == "transaction"
+    return f"{view.label} (transaction)" if both else view.label
+
+
+def _not_measured(blank: CriterionResult) -> CriterionResult:
+    subject = subject_of(blank.criterion)
+    message = f"none of the {blank.samples:,} samples has what {subject} needs: this engine does not record it"
+    return replace(blank, outcome="inconclusive", code="not-measured", message=message)
+
+
+def _without_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
+    label, location, kind = blank.criterion.label, blank.criterion.location, blank.criterion.kind or "request"
+    known = sorted(set(evidence.timeline.labels()) - {""})
+    scope = (f" in location {location}" if location else "") + (
+        f" in execution {' + '.join(blank.executions)}" if blank.executions else ""
+    )
+    what = "no steady sample" if evidence.plan.ramp_up_exclude else "no sample"
+    code, message = "no-samples", f"{what} of {f'label {label!r}' if label else f'any {kind}'} came in{scope}"
+    if label and label not in known:
+        code = "unknown-label"
+        near = difflib.get_close_matches(label, known, n=3, cutoff=0.3) or known[:3]
+        listed = ", ".join(map(repr, near))
+        message += f"; the nearest of {len(known)} known labels: {listed}" if near else "; no label is known"
+        if label.removesuffix(" (transaction)") in known:
+            message += "; a transaction that requests share their label with is judged under `toril.criteria`"
+    return replace(blank, outcome="inconclusive", code=code, message=message)

@@ -1,0 +1,96 @@
+"""What a criterion is judged on: samples, time, and what is known to be missing."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from toril.criteria.absence import Absence
+from toril.grammar import Criterion
+from toril.records import Plan, PlannedExecution, ServerMetrics
+from toril.summary import Completeness
+from toril.timeline import Slice, Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A run that is over, as far as criteria look at it."""
+
+    plan: Plan
+    timeline: Timeline
+    absence: Absence | None = None  # None: nothing is missing
+    completeness: Completeness | None = None
+    metrics: ServerMetrics | None = None  # None: CloudWatch was not asked
+
+    @property
+    def duration_s(self) -> float:
+        """From the start signal to the last sample, as the summary has it."""
+        seconds = [*self.timeline.select().seconds, *self.timeline.select(kind="transaction").seconds]
+        last = max(seconds, default=self.timeline.last_second)
+        if self.completeness is None:
+            return 0.0 if last is None else last + 1.0
+        return round(self.completeness.load_s(last), 3)
+
+    @property
+    def stopped_at_s(self) -> float | None:
+        """When the load was ended early."""
+        return None if self.completeness is None else self.completeness.stopped_at_s
+
+    @property
+    def rightly_ended(self) -> bool:
+        """Whether a criterion of the user's ended the load."""
+        stop = None if self.completeness is None else self.completeness.stop
+        return stop is not None and stop.cause == "criterion"
+
+
+def view_of(criterion: Criterion, executions: Sequence[str], timeline: Timeline, plan: Plan) -> Slice:
+    """The samples that the criterion judges.
+
+    With `ramp-up-exclude` they are the steady ones. A rate in a window is different: all that completed in a second of
+    steady time make its rate, wherever they began.
+    """
+    rate_in_windows = criterion.subject == "throughput" and criterion.logic != "total"
+    steady = True if plan.ramp_up_exclude and not rate_in_windows else None
+    wanted = timeline.select(criterion.label, tuple(executions), criterion.location, steady, criterion.kind)
+    if criterion.kind is None or not criterion.label or wanted.total.samples:
+        return wanted
+    literal = f"{criterion.label} ({criterion.kind})"  # a label may really be called so
+    return timeline.select(literal, tuple(executions), criterion.location, steady)
+
+
+def chosen(plan: Plan, executions: Sequence[str]) -> list[PlannedExecution]:
+    """The executions that are judged; none named: all."""
+    return [execution for execution in plan.executions if not executions or execution.name in executions]
+
+
+def judged_time(evidence: Evidence, executions: Sequence[str]) -> tuple[float, float]:
+    """From and to, in seconds since the start signal: the whole run or its steady time, as in the summary."""
+    found, end = chosen(evidence.plan, executions), evidence.duration_s
+    if not evidence.plan.ramp_up_exclude or not found:
+        return 0.0, end
+    start = min(execution.steady_from_s for execution in found)
+    return start, max(start, min(end, max(execution.steady_to_s for execution in found)))
+
+
+def seconds_of_rate(
+    plan: Plan, executions: Sequence[str], timeline: Timeline, stopped_at_s: float | None = None
+) -> range:
+    """The whole seconds in which a rate is judged: from the load's begin (or its ramp-up's end) to its planned end.
+
+    Stragglers after the end make no rate. Without a planned end the last second that anybody told something of is
+    left out, because it may have been cut.
+    """
+    found = chosen(plan, executions)
+    steady = plan.ramp_up_exclude
+    first = min((math.ceil(e.steady_from_s) if steady else math.floor(e.delay_s) for e in found), default=0)
+    planned = min(max((e.steady_to_s for e in found), default=math.inf), stopped_at_s or math.inf)
+    known = timeline.last_second or 0
+    return range(first, max(first, math.floor(planned) if planned <= known + 1 else known))
+
+
+def seconds_of_health(plan: Plan, executions: Sequence[str]) -> tuple[float, float]:
+    """The first and the last second in which generators are judged: all, or those of steady time."""
+    found = chosen(plan, executions)
+    if not plan.ramp_up_exclude or not found:
+        return 0, math.inf
+    end = max(execution.steady_to_s for execution in found)
+    return math.ceil(min(e.steady_from_s for e in found)), end if math.isinf(end) else math.floor(end) - 1
