@@ -134,10 +134,10 @@ def true_percentile(samples: Iterable[Raw], percent: str) -> int:
     return times[rank(percent, len(times)) - 1]
 
 
-def parts(samples: Iterable[Raw]) -> dict[str, list[Raw]]:
+def parts(samples: Iterable[Raw], run: Iterable[Raw]) -> dict[str, list[Raw]]:
     """The samples by what the summary calls them: all requests, each label, and transactions named like a request."""
     found: defaultdict[str, list[Raw]] = defaultdict(list)
-    requests = {one.label for one in samples if one.kind == "request"}
+    requests = {one.label for one in run if one.kind == "request"}
     for one in samples:
         if one.kind == "request":
             found[""].append(one)
@@ -169,18 +169,19 @@ def check_figures(entry: Mapping[str, Any], samples: Sequence[Raw]) -> None:
         assert all(low <= high for low, high, _ in entry["histogram"])
 
 
-def check_summary(summary: Mapping[str, Any], samples: Sequence[Raw]) -> None:
+def check_summary(summary: Mapping[str, Any], samples: Sequence[Raw], *, steady_only: bool = False) -> None:
     """Every label of the run, of each location and of each execution, and every second."""
-    scopes = [(summary["labels"], samples)]
+    chosen = [one for one in samples if one.steady or not steady_only]
+    scopes = [(summary["labels"], chosen)]
     for name, part in summary["locations"].items():
-        scopes.append((part["labels"], [one for one in samples if one.location == name]))
+        scopes.append((part["labels"], [one for one in chosen if one.location == name]))
     for name, part in summary["executions"].items():
-        scopes.append((part["labels"], [one for one in samples if one.execution == name]))
+        scopes.append((part["labels"], [one for one in chosen if one.execution == name]))
     for labels, mine in scopes:
-        expected = {"": [], **parts(mine)}
+        expected = {"": [], **parts(mine, samples)}
         assert set(labels) == set(expected)
-        for label, chosen in expected.items():
-            check_figures(labels[label], chosen)
+        for label, part in expected.items():
+            check_figures(labels[label], part)
     assert {one.location for one in samples} <= set(summary["locations"])
     by_second: defaultdict[int, list[Raw]] = defaultdict(list)
     for one in samples:

@@ -1,0 +1,124 @@
+"""Records of engines that hold no possible sample, or too many labels: counted, said, and no worker dies of them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tests.pathological.brute import flushed
+from tests.targets import target
+from tests.worker.driver import plan_of, planned, workers
+from toril.intervals import MAX_DURATION_US, MAX_SECOND, Recorder, decode
+from toril.timeline import Timeline
+from toril.worker.capture import Capture
+from toril.worker.engines import Batch
+
+START = 1_700_000_000.0
+GOOD = {
+    "completed_s": START + 1.5, "response_us": 1000, "ttfb_us": 500, "connect_us": -1, "bytes": 7, "label": "home",
+}  # fmt: skip
+IMPOSSIBLE = [
+    {"response_us": -1},
+    {"response_us": -(1 << 62)},
+    {"response_us": MAX_DURATION_US},
+    {"completed_s": float("nan")},
+    {"completed_s": float("inf")},
+    {"completed_s": -float("inf")},
+    {"completed_s": START + MAX_SECOND},
+    {"completed_s": START - MAX_SECOND},
+    {"completed_s": 1e300},
+    {"ttfb_us": -2},
+    {"connect_us": MAX_DURATION_US},
+    {"bytes": -1},
+]
+
+
+def captured(*rows):
+    """What a worker records of these rows, all in one batch."""
+    columns = {name: [{**GOOD, **row}[name] for row in rows] for name in GOOD}
+    size = len(rows)
+    completed = np.array(columns["completed_s"], np.float64)
+    numbers = {name: np.array(columns[name], np.int64) for name in ("response_us", "ttfb_us", "connect_us", "bytes")}
+    batch = Batch(
+        started_s=completed - 0.001, completed_s=completed, label=columns["label"], kind=["request"] * size,
+        ok=np.ones(size, np.bool_), rc=["200"] * size, message=[""] * size, **numbers,
+    )  # fmt: skip
+    station = SimpleNamespace(planned=planned("locust", "shop", hold_for_s=10.0))
+    engine = SimpleNamespace(
+        resolution_us=1, station=station, batches=lambda final: iter([batch]), sends=lambda: iter(()),
+        unreadable=lambda: 0, unfinished=dict,
+    )  # fmt: skip
+    lane = SimpleNamespace(
+        execution="shop", engine=engine, queued_s=lambda at: 0.0, samples=0, unfinished=0, first_started_s=None,
+        last_completed_s=None, begins_at=None,
+    )  # fmt: skip
+    recorder = Recorder("local-1", "local")
+    Capture(recorder, [lane], START).read(lane, final=True)
+    timeline = Timeline()
+    for data in flushed(recorder):
+        timeline.add(decode(data, "file"))
+    timeline.labels()
+    return timeline, lane
+
+
+@pytest.mark.parametrize("row", IMPOSSIBLE, ids=str)
+def test_an_impossible_record_is_counted_as_unreadable_and_costs_the_others_nothing(row):
+    timeline, lane = captured({}, row, {"completed_s": START + 2.5})
+    assert (timeline.select().total.samples, timeline.unreadable, lane.samples) == (2, 1, 2)
+    assert timeline.select().total.response.counts.tolist() == [2]
+    assert (lane.first_started_s, lane.last_completed_s) == (START + 1.499, START + 2.5)
+
+
+def test_nothing_but_impossible_records_is_no_measurement():
+    timeline, lane = captured(*IMPOSSIBLE)
+    assert (timeline.select().total.samples, timeline.unreadable) == (0, len(IMPOSSIBLE))
+    assert (lane.first_started_s, lane.last_completed_s) == (None, None)
+
+
+def test_a_last_possible_record_is_taken():
+    edges = [{"response_us": MAX_DURATION_US - 1}, {"response_us": 0}, {"completed_s": START - 3.0}]
+    timeline, _ = captured(*edges)
+    assert (timeline.select().total.samples, timeline.unreadable) == (3, 0)
+    assert timeline.select().seconds == [0, 1]
+
+
+@pytest.mark.slow
+def test_more_labels_than_can_be_told_apart_are_unreadable_records_and_no_end_of_the_worker():
+    rows = [{"label": f"/items/{n}"} for n in range(262_143 + 25)]
+    timeline, lane = captured(*rows, {"label": "/items/3"})
+    assert (timeline.select().total.samples, timeline.unreadable) == (262_143 + 1, 25)
+    assert timeline.select("/items/3").total.samples == 2
+    assert lane.samples == len(rows) + 1  # the worker knows what the engine sent: the verdict says what is missing
+
+
+FIRES_ANYTHING = """
+import math
+from locust import User, task
+
+class Odd(User):
+    @task
+    def fire(self):
+        for number in (5.0, None, 0, math.nan, math.inf, -math.inf, -3, 1e300, 1e9):
+            self.environment.events.request.fire(
+                request_type="X", name="odd", response_time=number, response_length=1, exception=None, context={}
+            )
+        for size in (None, 10.0, math.nan, -1, 1e300):
+            self.environment.events.request.fire(
+                request_type="X", name="size", response_time=1, response_length=size, exception=None, context={}
+            )
+"""
+
+
+@pytest.mark.slow
+def test_a_script_that_reports_impossible_times_loses_none_of_them_in_silence(tmp_path):
+    with target() as service:
+        plan = plan_of(
+            [planned("locust", "own", concurrency=1, iterations=4)],
+            {"own": {"script": "locustfile.py", "default-address": service.url}},
+        )
+        with workers(plan, tmp_path, {"locustfile.py": FIRES_ANYTHING}) as run:
+            found = run.go()
+    assert found.exits[0].outcome == "finished"
+    assert found.total("odd").samples == 4 * 4  # 5 ms, none, 0 and 11.6 days
+    assert found.total("size").samples == 2 * 4
+    assert found.timeline.unreadable == (5 + 3) * 4
