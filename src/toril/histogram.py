@@ -56,11 +56,12 @@ def lowest_us(bucket: int) -> int:
 class Histogram:
     """Counts by bucket, sparse: two arrays of equal length, buckets ascending, counts positive."""
 
-    __slots__ = ("buckets", "counts")
+    __slots__ = ("_ends", "buckets", "counts")
 
     def __init__(self, buckets: Int64s | None = None, counts: Int64s | None = None) -> None:
         self.buckets: Int64s = np.empty(0, np.int64) if buckets is None else buckets
         self.counts: Int64s = np.empty(0, np.int64) if counts is None else counts
+        self._ends: Int64s | None = None  # the rank of each bucket's last sample
 
     @classmethod
     def of(cls, values_us: Iterable[int]) -> "Histogram":
@@ -100,6 +101,9 @@ class Histogram:
 
     def bucket_at_rank(self, rank: int) -> int:
         """The bucket of the `rank`-th smallest sample, counted from 1."""
-        if not 1 <= rank <= self.total:
+        if self._ends is None:
+            self._ends = np.cumsum(self.counts)
+        position = int(np.searchsorted(self._ends, rank))
+        if rank < 1 or position == self._ends.size:
             raise ValueError(f"rank {rank} of {self.total} samples")
-        return int(self.buckets[np.searchsorted(np.cumsum(self.counts), rank)])
+        return int(self.buckets[position])

@@ -16,6 +16,7 @@ NORMAL_REACH = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # 1.96 standard devia
 EXACT_VARIANCE = 100_000  # beyond it the binomial is normal to within a rank, by which the interval is then widened
 
 
+@lru_cache(maxsize=4096)
 def rank_of(percent: float, samples: int) -> int:
     """The nearest rank, from 1, of a percentile (0 … 100); exact, which 99.9 × 1,000 as floats is not."""
     if not 0 <= percent <= 100:

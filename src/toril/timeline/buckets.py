@@ -57,20 +57,21 @@ class BucketCounts:
 
     def histogram(self, rows: Int64s) -> Histogram:
         """The sum of the rows' histograms."""
-        dense = np.zeros((BLOCKS, BLOCK), np.int64)
         rows = rows[rows < self._hot_of.size]
         places = self._hot_of[rows]
         slots = self._slots[places[places >= 0]]
-        for block in np.flatnonzero((slots >= 0).any(axis=0)).tolist():
+        blocks = np.flatnonzero((slots >= 0).any(axis=0))
+        dense = np.zeros((blocks.size, BLOCK), np.int64)
+        for position, block in enumerate(blocks.tolist()):
             used = slots[:, block]
-            dense[block] = self._pool[used[used >= 0]].sum(axis=0, dtype=np.int64)
-        flat = dense.reshape(-1)
-        for row in rows[places < 0].tolist():
-            frozen = self._frozen.get(row)
-            if frozen is not None:
-                flat[frozen[0].astype(np.intp)] += frozen[1]
-        found = np.flatnonzero(flat)
-        return Histogram(found, flat[found])
+            dense[position] = self._pool[used[used >= 0]].sum(axis=0, dtype=np.int64)
+        which, column = np.nonzero(dense)
+        hot = (blocks[which] << BLOCK_BITS) + column, dense[which, column]
+        frozen = [self._frozen[row] for row in rows[places < 0].tolist() if row in self._frozen]
+        if not frozen:
+            return Histogram(*hot)
+        buckets, counts = zip(hot, *frozen, strict=True)
+        return Histogram.from_pairs(np.concatenate(buckets, dtype=np.int64), np.concatenate(counts, dtype=np.int64))
 
     def pairs(self, rows: Int64s) -> tuple[Int64s, Int64s, Int64s]:
         """The rows' histograms one by one, as pairs: position in `rows` (in no order), bucket and count."""

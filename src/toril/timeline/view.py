@@ -62,7 +62,7 @@ class Stats:
         """The exact minimum; 0 when there are no samples."""
         return int(self._timeline.extremes[self._rows, 0].min()) if self._rows.size else 0
 
-    @property
+    @cached_property
     def max_us(self) -> int:
         """The exact maximum; 0 when there are no samples."""
         return int(self._timeline.extremes[self._rows, 1].max(initial=0))
