@@ -2,11 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from toril.criteria import Absence, CriterionResult, evaluate
-from toril.grammar import parse_criterion
+from toril.grammar import Language, parse_criterion
 from toril.intervals import Recorder, decode
-from toril.records import ExecutionShare, Exit, Plan, PlannedCriterion, PlannedExecution, Share, Stop
+from toril.records import (
+    ExecutionShare,
+    Exit,
+    Plan,
+    PlannedCriterion,
+    PlannedExecution,
+    ServerMetrics,
+    Share,
+    Stop,
+)
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
 from toril.verdict import Verdict, judge
@@ -91,12 +101,16 @@ def timeline_of(
 
 def plan_of(
     *criteria: str | dict,
+    ours: Sequence[str | dict] = (),
     executions: Sequence[PlannedExecution] = (),
     workers: int = 1,
     locations: Sequence[str] = ("local",),
     ramp_up_exclude: bool = False,
 ) -> Plan:
-    """A plan with these criteria on the whole run; its load is divided evenly over the workers of all locations."""
+    """A plan with these criteria on the whole run; its load is divided evenly over the workers of all locations.
+
+    `ours` stand under `toril.criteria`, the others in `passfail`.
+    """
     chosen = tuple(executions) or (execution(),)
     names = [(location, number) for location in locations for number in range(1, workers + 1)]
     shares = tuple(
@@ -126,6 +140,10 @@ def plan_of(
         criteria=tuple(
             PlannedCriterion(source=source, where=f"suite.yml: reporting[0].criteria[{index}]")
             for index, source in enumerate(criteria)
+        )
+        + tuple(
+            PlannedCriterion(source=source, where=f"suite.yml: toril.criteria[{index}]", language="toril")
+            for index, source in enumerate(ours)
         ),
         ramp_up_exclude=ramp_up_exclude,
     )
@@ -145,13 +163,23 @@ def judged(
     *,
     executions: Sequence[str] = (),
     absence: Absence | None = None,
+    language: Language = "taurus",
+    **known: Any,
 ) -> CriterionResult:
-    """One criterion judged on a timeline."""
+    """One criterion judged on a timeline, with what else is `known` of the run: completeness, metrics."""
     where = "suite.yml: reporting[0].criteria[0]"
-    return evaluate(parse_criterion(source, where), where, executions, timeline, plan or plan_of(), absence)
+    criterion = parse_criterion(source, where, language)
+    return evaluate(criterion, where, executions, timeline, plan or plan_of(), absence, **known)
 
 
-def verdict_of(timeline: Timeline, plan: Plan, **circumstances: object) -> Verdict:
+def judged_ours(source: str | dict, timeline: Timeline, plan: Plan | None = None, **known: Any) -> CriterionResult:
+    """One criterion of `toril.criteria` judged on a timeline."""
+    return judged(source, timeline, plan, language="toril", **known)
+
+
+def verdict_of(
+    timeline: Timeline, plan: Plan, metrics: ServerMetrics | None = None, **circumstances: object
+) -> Verdict:
     """The verdict on a run that is complete but for these circumstances."""
     workers = tuple(share.worker for share in plan.shares)
     lost = {worker for worker, _ in circumstances.get("lost", ())}  # type: ignore[attr-defined]
@@ -162,7 +190,7 @@ def verdict_of(timeline: Timeline, plan: Plan, **circumstances: object) -> Verdi
         "started_at": START,
     }
     completeness = Completeness(**complete | circumstances)  # type: ignore[arg-type]
-    return judge(plan, timeline, completeness, summarise(plan, timeline, completeness, START))
+    return judge(plan, timeline, completeness, summarise(plan, timeline, completeness, START), metrics)
 
 
 def left(worker: str = "local-1", at_s: float = 1e6, **values: object) -> Exit:

@@ -191,7 +191,7 @@ def test_a_bad_criterion_says_where_it_stands(tmp_path):
 
 
 def test_what_toril_criteria_cannot_judge_names_what_it_can(tmp_path):
-    assert "supported are avg-rt" in refusal(tmp_path, {**SIMPLE, "toril": {"criteria": ["throughput<450/s"]}})
+    assert "supported are avg-rt" in refusal(tmp_path, {**SIMPLE, "toril": {"criteria": ["latency<450/s"]}})
 
 
 def test_what_is_ignored_is_said(tmp_path):

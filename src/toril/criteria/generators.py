@@ -39,7 +39,12 @@ def on_generators(blank: CriterionResult, evidence: Evidence) -> CriterionResult
     silent = [one.name for one in series if not one.points]
     if len(silent) == len(series):
         what = "no worker" if evidence.timeline.health_workers() else "there is no record of any worker, and so none"
-        return _not_measured(blank, f"{what} tells its {criterion.subject}")
+        why = (
+            "; judge `generator-cpu` where an engine uses several cores"
+            if criterion.subject == "generator-core"
+            else ""
+        )
+        return _not_measured(blank, f"{what} tells its {criterion.subject}{why}")
     combine = combined_by(criterion)
     result, name = worst_of(blank, series, combine, _place)
     if result.fired:
