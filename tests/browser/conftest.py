@@ -97,21 +97,25 @@ def opened(browser, pages) -> Iterator[Callable[..., Opened]]:
 
 
 def _inconclusive() -> Bundle:
-    run = ten_minutes.bundle(seconds=SHORT_S, busy=0.95, criteria=("p95>2s",), incident=ten_minutes.CALM)
-    run.verdict["outcome"] = "inconclusive"
+    run = _few(busy=0.95, criteria=("p95>2s",), incident=ten_minutes.CALM)
+    assert run.outcome == "inconclusive"
     return run
 
 
 def _compared() -> bytes:
-    few = {"seconds": SHORT_S, "labels": ten_minutes.LABELS[:4], "locations": ten_minutes.LOCATIONS[:2]}
-    head = ten_minutes.bundle(**few, incident=range(70, 85), criteria=CRITERIA)
-    base = ten_minutes.bundle(**few, incident=ten_minutes.CALM, seed=3, slower=0.7, criteria=CRITERIA)
+    head = _few(incident=range(70, 85))
+    base = _few(incident=ten_minutes.CALM, seed=3, slower=0.7)
     return html.report(head, compare(base, head), base)
+
+
+def _few(**changes: Any) -> Bundle:
+    few = {"labels": ten_minutes.LABELS[:4], "locations": ten_minutes.LOCATIONS[:2], "criteria": CRITERIA}
+    return ten_minutes.bundle(seconds=SHORT_S, **few | changes)
 
 
 MAKERS: dict[str, Callable[[], bytes]] = {
     "failed": lambda: html.report(ten_minutes.bundle()),
-    "passed": lambda: html.report(ten_minutes.bundle(seconds=SHORT_S, criteria=("p95>2s",), incident=ten_minutes.CALM)),
+    "passed": lambda: html.report(_few(criteria=("p95>2s",), incident=ten_minutes.CALM)),
     "inconclusive": lambda: html.report(_inconclusive()),
     "compared": _compared,
     "hostile": lambda: html.report(examples.hostile()),

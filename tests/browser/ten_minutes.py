@@ -89,7 +89,7 @@ def timeline_of(
             height = min(1.0, (second + 1) / RAMP_S)
             recorder.virtual_users(second, "buy", round(USERS / len(planned.shares) * height))
             cpu = (busy if number == 3 else 0.3) * (0.4 + 0.6 * height) + 0.04 * random.random()
-            waiting = max(0.0, cpu - 0.3) * 0.5
+            waiting = max(0.0, cpu - 0.3) * 0.1
             recorder.health(
                 second,
                 min(1.0, cpu),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.browser import ten_minutes
 from tests.reports import examples
 from tests.reports.parsed import Page, decoded
-from toril.records import MetricSeries, ServerMetrics
+from toril.records import MetricSeries, PlannedCriterion, ServerMetrics
 from toril.reports import html
 from toril.reports.bundle import Bundle
 from toril.reports.charts import charts
@@ -105,10 +105,16 @@ def test_curves_pass_through_the_percentiles_of_the_summary():
     for label in drawn()["labels"]:
         curve = titled(label["charts"], "By percentile")
         nines = decoded(curve["nines"])
-        values = dict(zip(nines, decoded(curve["lines"][0]), strict=True))
+        drawn_lines = {name: dict(zip(nines, values, strict=True)) for name, values in lines(curve).items()}
+        values = drawn_lines[label["name"]]
         times = run().summary["labels"]["" if label["name"] == "all" else label["name"]]["response_us"]
         for nine, key in ((1.0, "p90"), (2.0, "p99"), (3.0, "p99_9")):
-            assert values.get(nine, times[key] / 1000) == times[key] / 1000
+            if nine not in values:
+                continue
+            assert values[nine] == times[key] / 1000
+            low, high = times["interval"][key]
+            band = [drawn_lines[f"95 % sure: at {edge}"].get(nine) for edge in ("least", "most")]
+            assert band == ([low / 1000, high / 1000] if high is not None else [None, None])
         assert max(value for value in values.values() if value is not None) <= times["max"] / 1000
 
 
@@ -190,14 +196,29 @@ def test_metrics_of_the_service_are_drawn_in_the_unit_that_people_read():
         dimensions={"LoadBalancer": "app/shop/abc"},
         points=((0.0, 0.1), (60.0, 0.25)),
     )
+    source = {
+        "subject": "alb-response-time",
+        "load-balancer": "app/shop/abc",
+        "condition": ">",
+        "threshold": "300ms",
+        "timeframe": "1m",
+    }
+    rule = PlannedCriterion(source=source, where="suite.yml: toril.criteria[0]", language="toril")
+    judged = examples.criterion(outcome="passed", label="", threshold=300_000, where=rule.where)
     silent = MetricSeries(namespace="AWS/ECS", metric="CPUUtilization", statistic="Average", error="no permission")
     found = charts(
-        Bundle(examples.plan(), examples.summary(), examples.verdict(), metrics=ServerMetrics(queries=(query, silent)))
+        Bundle(
+            examples.plan(criteria=(rule,)),
+            examples.summary(),
+            examples.verdict(criteria=[judged]),
+            metrics=ServerMetrics(queries=(query, silent)),
+        )
     )["server"]
 
     assert [(chart["title"], chart["unit"]) for chart in found] == [("TargetResponseTime, p95", "ms")]
     assert decoded(found[0]["x"]) == [0, 60, 120]
     assert lines(found[0]) == {"p95": [100, 250, 250]}
+    assert [(mark["at"], mark["outcome"]) for mark in found[0]["marks"]] == [(300, "passed")]
 
 
 def test_the_base_run_stands_behind_the_lines():

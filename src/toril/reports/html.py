@@ -57,7 +57,7 @@ def report(bundle: Bundle, against: Comparison | None = None, base: Bundle | Non
         outcome=wording.plain(bundle.outcome),
         mark=view.MARKS.get(bundle.outcome, "?"),
         headline=view.headline(bundle),
-        facts=view.facts(bundle),
+        facts=_facts(bundle),
         reasons=view.reasons(bundle) if bundle.outcome != "passed" else [],
         most_reasons=MOST_REASONS,
         criteria=_criteria(bundle),
@@ -86,6 +86,15 @@ def report(bundle: Bundle, against: Comparison | None = None, base: Bundle | Non
 def in_script(data: Any) -> str:
     """JSON that may stand in a script element, whatever its strings hold."""
     return json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False).translate(UNSAFE_IN_SCRIPT)
+
+
+def _facts(bundle: Bundle) -> list[tuple[str, str, str]]:
+    """Name and value of what is wanted first, and what stands below it: counts, and intervals of percentiles."""
+    total = view.overall(bundle)
+    beside = {"failed": wording.number(total.failures) if total.failures else ""}
+    for key, interval in total.intervals_us.items():
+        beside[key.replace("_", ".")] = tables.span(interval, total.resolution_us)
+    return [(name, value, beside.get(name, "")) for name, value in view.facts(bundle)]
 
 
 def _criteria(bundle: Bundle) -> list[view.Criterion]:

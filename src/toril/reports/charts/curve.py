@@ -10,6 +10,7 @@ from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
 from toril.reports.charts.columns import column, line
 from toril.reports.charts.course import MOST_LINES, chart
+from toril.stats import quantile_ranks
 
 STEPS_A_NINE = 20  # points from 90 % to 99 %, and as many to 99.9 %
 SHOWN_AS_STEPS = 1000  # of a nine, in the page's data
@@ -24,6 +25,7 @@ def curve(bundle: Bundle, base: Bundle | None, label: str, name: str) -> dict[st
     return chart(
         "By percentile",
         "ms",
+        *_certainty(own, nines),
         line("base", "base", quantiles_us(before, nines, _max_us(base, label)), 1000),
         line(name, "first", quantiles_us(own, nines, _max_us(bundle, label)), 1000),
         marks=marks.percentiles_of(bundle, label),
@@ -70,6 +72,24 @@ def quantiles_us(histogram: Buckets, nines: Sequence[float], max_us: float = mat
         known = samples >= 10**nine * (1 - 1e-9)
         values.append(min(histogram[bisect_left(cumulated, rank)][1], max_us) if known else None)
     return values
+
+
+def _certainty(histogram: Buckets, nines: Sequence[float]) -> list[Any]:
+    """Where each percentile lies with 95 % certainty, as upper and lower edge of a band; gaps where it is unbounded."""
+    samples = sum(count for _, _, count in histogram)
+    if not samples:
+        return []
+    cumulated = list(accumulate(count for _, _, count in histogram))
+    ranks = [quantile_ranks(100 * (1 - 10**-nine), samples) for nine in nines]
+    high = [None if upper is None else histogram[bisect_left(cumulated, upper)][1] for _, upper in ranks]
+    low = [None if lower is None else histogram[bisect_left(cumulated, lower)][0] for lower, _ in ranks]
+    both = [(a, b) if a is not None and b is not None else (None, None) for a, b in zip(high, low, strict=True)]
+    if all(a is None for a, _ in both):
+        return []
+    return [
+        line("95 % sure: at most", "band", [a for a, _ in both], 1000),
+        line("95 % sure: at least", "band low", [b for _, b in both], 1000),
+    ]
 
 
 def _nines(histograms: Sequence[Buckets]) -> list[float]:

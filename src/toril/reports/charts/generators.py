@@ -52,7 +52,7 @@ PICTURES = (
     Picture(field="late_us", title="Latest send", note="of each second", unit="ms", factor=0.001,
             subject="generator-lateness", asked_for=True),
     Picture(field="dropped", title="Dropped sends", note="asked for, never made", unit="/s", factor=1,
-            subject="generator-dropped"),
+            subject=""),
     Picture(field="memory_bytes", title="Memory", note="of worker and engines", unit="MiB", factor=1 / (1 << 20),
             subject="generator-memory"),
     Picture(field="sockets", title="Open sockets", note="", unit="", factor=1,

@@ -1,6 +1,6 @@
 """What criteria look like in a chart: a line at the threshold, a shade where it was breached."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from toril.reports.bundle import Bundle
@@ -14,6 +14,11 @@ OUTCOMES = ("passed", "failed", "inconclusive", "triggered")
 def marks(bundle: Bundle, wanted: Callable[[Mapping[str, Any]], bool], divisor: float = 1.0) -> list[Mark]:
     """A mark for each criterion that is wanted and has a threshold; values are in the chart's unit."""
     return [_mark(item, divisor) for item in bundle.verdict.get("criteria", ()) if wanted(item) and _drawable(item)]
+
+
+def of_items(items: Sequence[Mapping[str, Any]]) -> list[Mark]:
+    """Marks at the thresholds of these entries of a verdict."""
+    return [_mark(item, 1.0) for item in items if _drawable(item)]
 
 
 def times_of(bundle: Bundle, label: str) -> list[Mark]:

@@ -1,8 +1,12 @@
 """What CloudWatch measured of the system under test, period by period."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from toril.records import MetricSeries
+from toril.criteria.servers import query_of
+from toril.grammar import Criterion, parse_criterion
+from toril.grammar.server import KNOWN_TIMES
+from toril.records import MetricQuery, MetricSeries
 from toril.reports import wording
 from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
@@ -11,13 +15,10 @@ from toril.reports.charts.course import Chart, chart
 from toril.reports.charts.names import short
 
 SMALLEST = 10_000  # parts of a unit that are kept
-# CloudWatch's units: what is shown, and how many of it are one of theirs
-UNITS = {
+SHOWN = {
     "Seconds": ("ms", 1000.0), "Milliseconds": ("ms", 1.0), "Microseconds": ("ms", 0.001),
-    "Percent": ("%", 1.0), "Count": ("", 1.0), "Count/Second": ("/s", 1.0),
-    "Bytes": ("B", 1.0), "Bytes/Second": ("B/s", 1.0),
+    "Percent": ("%", 1.0), "Count/Second": ("/s", 1.0), "Bytes": ("B", 1.0), "Bytes/Second": ("B/s", 1.0),
 }  # fmt: skip
-IN_SECONDS = ("TargetResponseTime",)  # metrics that come without a unit and are times
 
 
 def server(bundle: Bundle) -> list[Chart]:
@@ -39,40 +40,42 @@ def unanswered(bundle: Bundle) -> list[tuple[str, str]]:
 
 
 def _chart(bundle: Bundle, query: MetricSeries) -> Chart:
-    unit, factor = unit_of(query)
+    rules = [(rule, item) for rule, item in _rules(bundle) if rule.server and query_of(rule.server).key == query.key]
+    unit, factor = unit_of(query, [rule for rule, _ in rules])
     points = sorted(query.points)
     values: list[float | None] = [value * factor for _, value in points]
     dimensions = ", ".join(f"{name} {value}" for name, value in sorted(query.dimensions.items()))
     x: list[float | None] = [at for at, _ in points]
-    if points:  # a period's value holds to its end
-        x.append(points[-1][0] + query.period_s)
-        values.append(values[-1])
+    x.append(points[-1][0] + query.period_s)  # a period's value holds to its end
+    values.append(values[-1])
+    limits = [
+        {**mark, "at": mark["at"] / (1000 if rule.unit == "us" else 1)}
+        for rule, item in rules
+        for mark in marks.of_items([item])
+    ]
     return chart(
         f"{short(query.metric, 60)}, {short(query.statistic, 20)}",
         unit,
         line(short(query.statistic, 20), "first steps filled", values, digits=SMALLEST),
-        marks=_marks(bundle, query, factor),
+        marks=limits,
         note=short(f"{query.namespace}{', ' if dimensions else ''}{dimensions}; every {query.period_s} s", 160),
         x=column(x, digits=1000),
     )
 
 
-def unit_of(query: MetricSeries) -> tuple[str, float]:
-    """The unit that is shown, and its factor."""
-    if query.unit is None and query.metric in IN_SECONDS:
-        return UNITS["Seconds"]
-    return UNITS.get(query.unit or "", ("", 1.0))
+def unit_of(query: MetricQuery, rules: Sequence[Criterion] = ()) -> tuple[str, float]:
+    """The unit that is shown and its factor: as the criteria on it have it, CloudWatch, or what is known of AWS."""
+    for rule in rules:
+        if rule.unit == "us" and rule.server:
+            return "ms", rule.server.factor / 1000
+        if rule.unit == "%":
+            return "%", 1.0
+    return SHOWN.get(query.unit or KNOWN_TIMES.get((query.namespace, query.metric), ""), ("", 1.0))
 
 
-def _marks(bundle: Bundle, query: MetricSeries, factor: float) -> list[dict[str, Any]]:
-    """Criteria on this very query; times stand there in µs."""
-
-    def wanted(item: Any) -> bool:
-        return bool(item.get("query") == query.key)
-
-    found = []
-    for mark, item in zip(
-        marks.marks(bundle, wanted), filter(wanted, bundle.verdict.get("criteria", ())), strict=False
-    ):
-        found.append({**mark, "at": mark["at"] / 1000 if item.get("unit") == "us" else mark["at"] * factor})
-    return found
+def _rules(bundle: Bundle) -> Iterator[tuple[Criterion, Mapping[str, Any]]]:
+    """The plan's criteria on servers, each with its entry in the verdict."""
+    judged = {item.get("where"): item for item in bundle.verdict.get("criteria", ())}
+    for planned in bundle.plan.criteria:
+        if planned.language == "toril" and planned.where in judged:
+            yield parse_criterion(planned.source, planned.where, planned.language), judged[planned.where]
