@@ -1,6 +1,5 @@
 """The whole story of a run, from a suite to a verdict; every other file is reached from here."""
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -15,12 +14,15 @@ from toril.coordinator.collect import collect, completeness_of
 from toril.coordinator.drive import STEP_S, Coordinator
 from toril.coordinator.live import Fold
 from toril.coordinator.protocol import Kill
+from toril.criteria import queries
+from toril.document import document
 from toril.errors import InfrastructureError, OptionError
 from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
 from toril.launchers import Launcher
+from toril.metrics import ClientFactory, Wait, check, clients, fetch, unfetched
 from toril.plan import make_plan
-from toril.records import Plan, Stop, run_key
+from toril.records import Plan, ServerMetrics, Stop, run_key
 from toril.reports import Bundle, render
 from toril.store import Store
 from toril.suite import Suite, read_suite
@@ -75,6 +77,10 @@ def run(
     suite: Suite, plan: Plan, *, store: Store, launcher: Launcher, clock: Clock, view: View, interrupts: Interrupts
 ) -> Judged:
     """Run the plan, judge it, and leave everything in the run's folder."""
+    cloudwatch = clients()
+    notes = check(queries(plan), clock.now(), cloudwatch, load_s=plan.duration_s)
+    if notes:
+        view.show(LiveFigures(run_id=plan.run_id, workers_planned=len(plan.shares), notes=notes))
     publish(store, suite, plan)
     attempts = {share.worker: secrets.token_hex(4) for share in plan.shares}
     with closing(Coordinator(store, plan, attempts, clock)) as coordinator:
@@ -85,13 +91,26 @@ def run(
         if state.abort_reason and not interrupts:
             raise InfrastructureError(f"run {plan.run_id} could not start: {state.abort_reason}")
         completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost)
-        bundle = _judged(store, coordinator.fold, completeness)
+        metrics = _fetched(coordinator, completeness, cloudwatch, clock, view, interrupts)
+        bundle = _judged(store, coordinator.fold, completeness, metrics)
     return Judged(bundle=bundle, interrupted=bool(interrupts))
 
 
 def judge_again(store: Store, run_id: str) -> Bundle:
     """Merge, summarise and judge a stored run from its files alone."""
-    return _judged(store, *collect(store, run_id))
+    fold, completeness = collect(store, run_id)
+    return _judged(store, fold, completeness, stored_metrics(store, fold.plan))
+
+
+def stored_metrics(store: Store, plan: Plan) -> ServerMetrics | None:
+    """What CloudWatch said when the load was over; None when the plan asks nothing of it."""
+    key = run_key(plan.run_id, "metrics.json")
+    data = store.find(key)
+    if data is not None:
+        return ServerMetrics.from_json(data, key)
+    asked = queries(plan)
+    why = f"{key} is missing: the command ended before it had asked CloudWatch; run the suite again"
+    return unfetched(asked, why) if asked else None
 
 
 def publish(store: Store, suite: Suite, plan: Plan) -> None:
@@ -119,14 +138,39 @@ def _drive(coordinator: Coordinator, launcher: Launcher, clock: Clock, view: Vie
         clock.sleep(STEP_S)
 
 
-def _judged(store: Store, fold: Fold, completeness: Completeness) -> Bundle:
+def _fetched(
+    coordinator: Coordinator,
+    completeness: Completeness,
+    cloudwatch: ClientFactory,
+    clock: Clock,
+    view: View,
+    interrupts: Interrupts,
+) -> ServerMetrics | None:
+    """What CloudWatch measured of the load, waited for and stored once; None when the plan asks nothing of it."""
+    plan, started_at, asked = coordinator.plan, completeness.started_at, queries(coordinator.plan)
+
+    def goes_on(wait: Wait) -> bool:
+        view.show(LiveFigures(run_id=plan.run_id, phase="waiting", waiting=f"CloudWatch: {wait}"))
+        return coordinator.still_waits(_asked(interrupts, clock))
+
+    if not asked:
+        return None
+    if started_at is None:
+        metrics = unfetched(asked, "CloudWatch was not asked: there was no load")
+    else:
+        end_at = started_at + completeness.load_s(coordinator.fold.timeline.last_second)
+        metrics = fetch(asked, started_at, end_at, clock, cloudwatch, limit_s=plan.metrics_wait_s, goes_on=goes_on)
+    coordinator.store.put_once(run_key(plan.run_id, "metrics.json"), metrics.to_json())
+    return metrics
+
+
+def _judged(store: Store, fold: Fold, completeness: Completeness, metrics: ServerMetrics | None) -> Bundle:
     plan = fold.plan
     summary = summarise(plan, fold.timeline, completeness, completeness.started_at)
-    verdict = judge(plan, fold.timeline, completeness, summary).to_dict()
-    bundle = Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline)
+    verdict = judge(plan, fold.timeline, completeness, summary, metrics=metrics).to_dict()
+    bundle = Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
     for name, content in (("summary.json", summary), ("verdict.json", verdict)):
-        text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-        store.put(run_key(plan.run_id, name), text.encode("utf-8", "backslashreplace"))
+        store.put(run_key(plan.run_id, name), document(content))
     store.put(run_key(plan.run_id, "report.html"), render("html", bundle))
     return bundle
 

@@ -20,7 +20,7 @@ from toril.options import run_ids
 from toril.records import Plan, Stop, run_key
 from toril.reports import EXTENSIONS, Bundle, RunRow, pieces, render
 from toril.reports.screen import discard_stdout
-from toril.run import View, judge_again
+from toril.run import View, judge_again, stored_metrics
 from toril.store import Store
 
 
@@ -36,7 +36,8 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
             raise StoreError(f"run {run_id} is not over yet; `toril watch {run_id}` follows it")
         return judge_again(store, run_id)
     timeline = collect(store, run_id)[0].timeline if measurements else None
-    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline)
+    metrics = stored_metrics(store, plan)
+    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
 
 
 def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:

@@ -25,6 +25,10 @@ class Wait:
     waited_s: float
     limit_s: float
 
+    def __str__(self) -> str:
+        there = f"{self.settled} of {self.queries} metrics are there"
+        return f"{there}, after {self.waited_s:.0f} of at most {self.limit_s:.0f} s"
+
 
 def fetch(
     queries: Iterable[MetricQuery],

@@ -1,0 +1,172 @@
+"""Criteria on CloudWatch's metrics, from the command to its exit code, against a service with CloudWatch's model."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cloud.cloudwatch import CREDENTIALS, CloudWatch, cloudwatch
+from tests.end_to_end import running
+from tests.end_to_end.running import Finished, toril, until
+from tests.targets import Target, target
+
+pytestmark = pytest.mark.slow
+BALANCER = {"LoadBalancer": "app/shop/50dc6c495c0c9188"}
+SLOW = {
+    "subject": "alb-response-time",
+    "load-balancer": BALANCER["LoadBalancer"],
+    "region": "eu-west-1",
+    "period": "5s",
+    "condition": ">",
+    "threshold": "300ms",
+}
+
+
+def suite(folder: Path, service: Target, criterion: dict[str, Any] | None = None, wait: str = "30s") -> Path:
+    return running.suite_file(
+        folder,
+        service.url,
+        reporting=[{"module": "passfail", "criteria": ["fail>0%"]}],
+        toril={"criteria": [criterion or SLOW], "metrics-wait": wait},
+    )
+
+
+def balancer(service: CloudWatch, response_s: float) -> None:
+    service.publish(
+        "AWS/ApplicationELB", "TargetResponseTime", BALANCER, lambda second: response_s, unit="Seconds", every_s=1
+    )
+
+
+def start(service: CloudWatch, store: Path, *arguments: str | Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        toril(*arguments, "--store", store),
+        env=service.environment(**CREDENTIALS),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(service: CloudWatch, store: Path, *arguments: str | Path) -> Finished:
+    return running.finish(start(service, store, "run", *arguments), store)
+
+
+def report(store: Path) -> dict[str, Any]:
+    """The verdict made again by a command that knows nothing of AWS."""
+    for name in ("summary.json", "verdict.json"):
+        for path in store.glob(f"runs/*/{name}"):
+            path.unlink()
+    done = subprocess.run(
+        toril("report", "latest", "--format", "json", "--store", store),
+        env=CloudWatch().environment(),
+        capture_output=True,
+        text=True,
+        timeout=running.LIMIT_S,
+        check=True,
+    )
+    assert done.stdout
+    (path,) = store.glob("runs/*/verdict.json")
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+@pytest.mark.parametrize(("response_s", "code", "outcome"), [(0.412, 1, "failed"), (0.2, 0, "passed")])
+def test_a_slow_balancer_fails_the_run_and_the_verdict_can_be_made_again_without_aws(
+    tmp_path: Path, response_s: float, code: int, outcome: str
+) -> None:
+    store = tmp_path / "store"
+    with target() as shop, cloudwatch() as service:
+        balancer(service, response_s)
+        done = run(service, store, suite(tmp_path, shop))
+    assert done.code == code, done.stdout + done.stderr
+    verdict = done.json("verdict.json")
+    (judged,) = [found for found in verdict["criteria"] if found["observed"] not in (0, None)]
+    assert (judged["outcome"], judged["observed"], judged["threshold"]) == (outcome, response_s * 1e6, 300_000)
+    (series,) = done.json("metrics.json")["queries"]
+    assert {value for _, value in series["points"]} == {response_s}
+    assert "waiting for CloudWatch: 0 of 1 metrics are there" in done.stderr
+    assert report(store) == verdict
+
+
+def test_a_metric_that_nobody_publishes_is_noted_before_the_load_and_inconclusive_after_it(tmp_path: Path) -> None:
+    with target() as shop, cloudwatch() as service:
+        done = run(service, tmp_path / "store", suite(tmp_path, shop, wait="3s"))
+    assert done.code == 3, done.stdout + done.stderr
+    assert "no-samples" in done.reasons()
+    assert "has no value of the last two hours" in " ".join(done.stderr.split())
+    assert "check namespace, metric, dimensions" in json.dumps(done.json("verdict.json"))
+
+
+def test_a_missing_permission_is_exit_4_before_any_load(tmp_path: Path) -> None:
+    with target() as shop, cloudwatch() as service:
+        service.denied = True
+        done = run(service, tmp_path / "store", suite(tmp_path, shop))
+        assert shop.started == 0
+    assert done.code == 4
+    assert "allow cloudwatch:GetMetricData there" in done.stderr
+    assert not (tmp_path / "store" / "runs").exists()
+
+
+def test_a_permission_that_is_lost_during_the_load_makes_it_inconclusive(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with target() as shop, cloudwatch() as service:
+        balancer(service, 0.2)
+        process = start(service, store, "run", suite(tmp_path, shop))
+        until(lambda: shop.answered, "the load")
+        service.denied = True
+        done = running.finish(process, store)
+    assert done.code == 3, done.stdout + done.stderr
+    assert "allow cloudwatch:GetMetricData there" in json.dumps(done.json("verdict.json")["reasons"])
+    assert report(store) == done.json("verdict.json")
+
+
+def waiting(service: CloudWatch, store: Path, path: Path) -> "subprocess.Popen[str]":
+    """A run whose load is over, and that waits for metrics."""
+    process = start(service, store, "run", path)
+    until(lambda: list(store.glob("runs/*/end.json")), "the end of the load")
+    return process
+
+
+def test_a_signal_ends_the_wait_and_what_is_there_is_judged(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with target() as shop, cloudwatch() as service:
+        process = waiting(service, store, suite(tmp_path, shop, wait="10m"))
+        process.send_signal(signal.SIGINT)
+        done = running.finish(process, store)
+    assert done.code == 130, done.stdout + done.stderr
+    assert done.reasons() == {"no-samples"}
+    assert "the wait for it was ended" in json.dumps(done.json("verdict.json")["reasons"])
+
+
+def test_toril_stop_ends_the_wait_but_nothing_of_the_load(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with target() as shop, cloudwatch() as service:
+        process = waiting(service, store, suite(tmp_path, shop, wait="10m"))
+        subprocess.run(toril("stop", "latest", "--store", store), check=True, timeout=running.LIMIT_S)
+        done = running.finish(process, store)
+    assert done.code == 3, done.stdout + done.stderr
+    assert done.reasons() == {"no-samples"}
+    assert report(store) == done.json("verdict.json")
+
+
+def test_a_run_whose_command_was_killed_while_it_waited_can_still_be_judged(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with target() as shop, cloudwatch() as service:
+        process = waiting(service, store, suite(tmp_path, shop, wait="10m"))
+        process.kill()
+        process.communicate()
+    (lease,) = store.glob("runs/*/lease.json")
+    lease.write_text(json.dumps({**json.loads(lease.read_text()), "ended": True}))  # instead of 15 s of patience
+    verdict = report(store)
+    assert verdict["outcome"] == "inconclusive"
+    assert "the command ended before it had asked CloudWatch" in json.dumps(verdict["reasons"])
+
+
+def test_a_smoke_run_asks_nobody(tmp_path: Path) -> None:
+    with target() as shop, cloudwatch() as service:
+        done = run(service, tmp_path / "store", suite(tmp_path, shop), "--smoke")
+        assert service.calls == 0
+    assert done.code == 0, done.stdout + done.stderr
