@@ -100,6 +100,23 @@ def test_an_engine_that_waits_is_found_though_no_figure_of_cpu_is_high() -> None
     assert "a core of its own" in found["advice"]
 
 
+@pytest.mark.parametrize(
+    ("core", "waiting", "found"),
+    [
+        (0.14, 0.8, ["waiting"]),
+        (0.5, 0.4, ["waiting"]),  # it had a tenth of the time to spare: that is saturated, however it came about
+        (0.5, 0.39, []),
+        (0.85, 0.06, []),
+        (0.95, 0.04, ["core"]),
+    ],
+)
+def test_running_and_waiting_together_fill_the_time_that_an_engine_has(
+    core: float, waiting: float, found: list[str]
+) -> None:
+    assert kinds(judged([{"core": core, "waiting": waiting}] * 10)) == found
+    assert judged([{"core": core, "waiting": waiting}] * 4)["saturated"] == []
+
+
 def test_a_full_machine_is_a_reason_only_where_waiting_is_not_known() -> None:
     assert kinds(judged([{"machine": 1.0}] * 10)) == []
     assert kinds(judged([{"machine": 1.0, "waiting": None}] * 10)) == ["machine"]

@@ -4,36 +4,78 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
-from toril.worker.health import Monitor
+import pytest
+
+from toril.worker.health import Health, Monitor
 
 BUSY = "import time\nend = time.time() + 5\nwhile time.time() < end: pass"
 
 
-def test_a_busy_engine_shows_against_its_core_and_against_the_limit():
+def readings(read: Callable[[Monitor, int], Health], wait_s: float = 0.5) -> Health:
+    """The second of two readings, with a busy program in a process group of its own between them."""
     with subprocess.Popen([sys.executable, "-c", BUSY], process_group=0) as engine:
         try:
             monitor = Monitor(time.time())
-            monitor.read(time.time(), [engine.pid])
-            time.sleep(0.5)
-            health = monitor.read(time.time(), [engine.pid])
+            read(monitor, engine.pid)
+            time.sleep(wait_s)
+            return read(monitor, engine.pid)
         finally:
             engine.kill()
+
+
+def test_a_busy_engine_shows_against_its_core_and_against_the_limit():
+    health = readings(lambda monitor, pid: monitor.read(time.time(), [pid]))
     assert health.busiest_engine_core_fraction > 0.05
     assert 0 < health.cpu_fraction_of_limit <= 1.5
     assert health.cpu_fraction_of_limit >= health.busiest_engine_core_fraction / (os.cpu_count() or 1) / 1.1
     assert health.memory_bytes > 1_000_000
     assert health.throttled_s >= 0
+    assert health.machine is None or 0 < health.machine <= 1
 
 
 def test_an_engine_with_many_threads_is_not_judged_against_one_core():
-    with subprocess.Popen([sys.executable, "-c", BUSY], process_group=0) as engine:
-        try:
-            monitor = Monitor(time.time())
-            monitor.read(time.time(), [])
-            time.sleep(0.3)
-            health = monitor.read(time.time(), [])
-        finally:
-            engine.kill()
+    health = readings(lambda monitor, pid: monitor.read(time.time(), [], [pid]))
     assert health.busiest_engine_core_fraction == 0
     assert health.cpu_fraction_of_limit > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts how long a thread waits")
+def test_what_linux_tells_of_an_engine_is_measured():
+    health = readings(lambda monitor, pid: monitor.read(time.time(), [pid]))
+    assert health.waiting is not None
+    assert 0 <= health.waiting <= 1
+    assert health.sockets is not None
+    assert health.sockets_share is not None
+    assert 0 < health.sockets_share <= 1
+
+
+def test_of_a_program_that_is_no_engine_nobody_asks_whether_it_waited():
+    assert readings(lambda monitor, _: monitor.read(time.time(), [])).waiting is None
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system keeps no program on a core")
+def test_of_two_engines_on_one_core_each_waits_while_the_other_runs():
+    usable = os.sched_getaffinity(0)
+    burn = f"import os\nos.sched_setaffinity(0, {{{max(usable)}}})\n{BUSY}"
+    engines = [subprocess.Popen([sys.executable, "-c", burn], process_group=0) for _ in range(2)]
+    try:
+        monitor, pids = Monitor(time.time()), [engine.pid for engine in engines]
+        time.sleep(0.3)
+        monitor.read(time.time(), pids)
+        time.sleep(1)
+        health = monitor.read(time.time(), pids)
+    finally:
+        for engine in engines:
+            engine.kill()
+            engine.wait()
+    assert health.waiting is not None
+    assert health.waiting > 0.3
+    assert health.busiest_engine_core_fraction < 0.8
+
+
+def test_memory_has_a_limit():
+    monitor = Monitor(time.time())
+    assert monitor.memory_limit_bytes > monitor.read(time.time() + 1, []).memory_bytes
+    assert 0 < monitor.cores <= (os.cpu_count() or 1)

@@ -19,6 +19,7 @@ from toril.timeline import HealthSeries, Timeline, WorkerHealth, longest_run
 IN_A_ROW_S = 5
 IN_ALL_S = 5
 SHARE_OF_TIME = 0.1
+NOTABLE = 0.1  # of waiting: less is no reason to call an engine that runs nearly all the time a starved one
 ROOM = 0.8  # of a limit: what the advised number of workers will need each
 
 
@@ -27,8 +28,8 @@ class Limits:
     """From where on a generator's own slowness shows in what it measures. Fractions as in HealthSeries."""
 
     cpu: float = 0.9
-    core: float = 0.9
-    waiting: float = 0.3
+    core: float = 0.9  # also of running and waiting together: what is left is all the time that it had to spare
+    waiting: float = 0.5
     throttled: float = 0.05
     lateness_us: int = 20_000  # of the ninth of ten sends
     memory: float = 0.9  # of the control group's limit, or of the machine
@@ -36,11 +37,10 @@ class Limits:
 
 
 # Where bench/saturation.py (results: bench/README.md) found p50 or p99 of a target of constant latency to read wrong.
-# `waiting`: threads that hand each other the interpreter, or a JVM's many, wait a little even on an idle machine.
 LIMITS: Mapping[str, Limits] = {
     "locust": Limits(),
-    "apiritif": Limits(waiting=0.4),
-    "jmeter": Limits(waiting=0.5),
+    "apiritif": Limits(),
+    "jmeter": Limits(),
 }
 OTHERS = Limits()  # executors that were not measured
 
@@ -99,10 +99,10 @@ def saturations(
     total = (facts or {}).get("memory_limit_bytes")
     memory = np.where(series.memory_bytes >= 0, series.memory_bytes / total, np.nan) if total else _unknown(series)
     late_us = np.where(series.late_p90_us >= 0, series.late_p90_us.astype(np.float64), np.nan)
+    starved = (series.waiting >= NOTABLE) & (series.core < limits.core) & (series.core + series.waiting >= limits.core)
     measured: list[tuple[str, NDArray[np.float64], float]] = [
         ("core", series.core, limits.core),
         ("cpu", series.cpu, limits.cpu),
-        ("waiting", series.waiting, limits.waiting),
         # A machine that is full is no harm to an engine that gets its CPU; where nobody can tell, it may be.
         ("machine", np.where(np.isnan(series.waiting), series.machine, np.nan), limits.cpu),
         ("throttled", series.throttled, limits.throttled),
@@ -111,15 +111,22 @@ def saturations(
         ("sockets", series.sockets_share, limits.sockets),
     ]
     found = [_saturation(series, worker, *one) for one in measured]
+    found.append(_saturation(series, worker, "waiting", series.waiting, limits.waiting, starved))
     return tuple(sorted((one for one in found if one is not None), key=lambda one: one.limit / one.value))
 
 
 def _saturation(
-    series: HealthSeries, worker: str, what: str, values: NDArray[np.float64], limit: float
+    series: HealthSeries,
+    worker: str,
+    what: str,
+    values: NDArray[np.float64],
+    limit: float,
+    too: NDArray[np.bool_] | None = None,  # seconds that were too much for another reason
 ) -> Saturation | None:
     known = ~np.isnan(values)
     second, told = series.second[known], values[known]
     high = told.astype(np.float32) >= np.float32(limit)
+    high |= False if too is None else too[known]
     lasted_s, from_s = longest_run(second, high)
     if from_s is None:
         return None

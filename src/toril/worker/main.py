@@ -244,6 +244,7 @@ class Worker:
         if self.capture is not None and self.vitals is not None:
             self.capture.count_users(time.time())
             self.vitals.record(time.time())
+            self.vitals.end()
         self._flush()
         self.killed += processes.kill_all(self._leaders())
         if isinstance(self.taurus, Taurus) and not self.state.signals:

@@ -52,6 +52,10 @@ class Vitals:
         if any(lane.at_work and not lane.engine.tells_lateness for lane in self._lanes):
             self._overslept.add(time.perf_counter() - before - seconds)
 
+    def end(self) -> None:
+        """Nothing more is to come."""
+        self._overslept.tell()
+
     def _late(self, at_s: float, late_us: int, late_p90_us: int) -> None:
         if at_s >= self._start_at - 1:
             second = max(0, int(at_s - self._start_at))

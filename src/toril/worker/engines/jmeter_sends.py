@@ -7,7 +7,6 @@ Everything else is as late as the JVM's threads wake up: garbage collection and 
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from toril.worker.engines import Sends
 
@@ -56,16 +55,20 @@ class SendsFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: BinaryIO | None = None
+        self._position = 0
         self._dropped = 0
 
     def read(self) -> Iterator[Sends]:
         """Whole lines that were added since the last call."""
-        if self._file is None:
-            if not self._path.is_file():
-                return
-            self._file = self._path.open("rb")
-        while (line := self._file.readline()).endswith(b"\n"):
+        if not self._path.is_file():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._position)
+            lines = file.read().splitlines(keepends=True)
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return  # being written
+            self._position += len(line)
             at_ms, late_us, late_p90_us, dropped = map(int, line.split())
             before, self._dropped = self._dropped, max(0, dropped)
             yield Sends(
@@ -74,4 +77,3 @@ class SendsFile:
                 late_p90_us=late_p90_us,
                 dropped=None if dropped < 0 else dropped - before,
             )
-        self._file.seek(-len(line), 1)

@@ -14,16 +14,17 @@ PROBE_S = 0.02
 class Lateness:
     """Collects how late something was, in seconds, and tells of each whole second its worst and its ninth of ten."""
 
-    def __init__(self, tell: Callable[[float, int, int], None]) -> None:
+    def __init__(self, tell: Callable[[float, int, int], None], clock: Callable[[], float] = time.time) -> None:
         self._tell = tell  # (seconds since the epoch, worst in µs, 90th percentile in µs)
+        self._clock = clock
         self._late: list[float] = []
         self._second = 0
 
     def add(self, late_s: float) -> None:
-        now = time.time()
-        if int(now) != self._second:
+        second = int(self._clock())
+        if second != self._second:
             self.tell()
-            self._second = int(now)
+            self._second = second
         self._late.append(late_s)
 
     def tell(self) -> None:

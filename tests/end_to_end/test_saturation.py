@@ -1,0 +1,98 @@
+"""A generator that gets no CPU falsifies what it measures: the same suite passes, or is inconclusive, by that alone."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.running import Finished, run
+from tests.targets import target as serving
+
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(len(CORES) < 2, reason="needs Linux and two cores, one of them to be kept busy"),
+]
+BURNERS = 6  # each wants the whole core, so that an engine beside them gets a seventh of it
+
+LOCUSTFILE = """
+import os, time
+from locust import FastHttpUser, constant, task
+
+mine = os.environ["BUSY"] if os.environ["TORIL_WORKER_INDEX"] == "0" else os.environ["OTHER"]
+os.sched_setaffinity(0, {int(mine)})
+
+class Visitor(FastHttpUser):
+    wait_time = constant(0.06)  # eight of them want about three tenths of a core
+
+    @task
+    def home(self):
+        self.client.get("/home", name="home")
+        enough = time.thread_time() + 0.002  # of CPU, however long that takes
+        while time.thread_time() < enough:
+            pass
+"""
+
+
+@contextlib.contextmanager
+def kept_busy(core: int) -> Iterator[None]:
+    """So many programs that never sleep on that core, until the block ends; a minute at most."""
+    burn = (
+        f"import os, time\nos.sched_setaffinity(0, {{{core}}})\nend = time.time() + 60\nwhile time.time() < end: pass"
+    )
+    burners = [subprocess.Popen([sys.executable, "-c", burn]) for _ in range(BURNERS)]
+    try:
+        yield
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+
+
+def visit(tmp_path: Path) -> Finished:
+    """Two workers, each engine on a core: that of the first on the last one, that of the other on the first one."""
+    suite = {
+        "execution": [{"executor": "locust", "concurrency": 16, "hold-for": "12s", "scenario": "home"}],
+        "scenarios": {"home": {"script": "locustfile.py", "default-address": "${SHOP}"}},
+        "reporting": [{"module": "passfail", "criteria": ["p95 of home>2s", "fail>0%"]}],
+        "toril": {"workers": 2},
+    }
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "suite.yml").write_text(json.dumps(suite))
+    (tmp_path / "shop" / "locustfile.py").write_text(LOCUSTFILE)
+    with serving() as target:
+        given = [f"SHOP={target.url}", f"BUSY={CORES[-1]}", f"OTHER={CORES[0]}"]
+        return run(tmp_path / "store", tmp_path / "shop", *(part for one in given for part in ("--env", one)))
+
+
+def test_an_engine_on_a_core_of_its_own_has_room_to_measure_with(tmp_path: Path) -> None:
+    done = visit(tmp_path)
+    assert done.code == 0, done.stdout + done.stderr
+    summary = done.json("summary.json")
+    assert summary["generators"]["saturated"] == []
+    for worker in summary["generators"]["workers"].values():
+        assert worker["waiting_max"] is not None
+        assert worker["late_max_us"] >= 0
+        assert worker["sockets_max"] >= 1
+        assert worker["memory_limit_bytes"] > worker["memory_max_bytes"] > 0
+
+
+def test_the_same_suite_with_one_engine_on_a_busy_core_is_inconclusive_and_says_why_and_what_to_do(
+    tmp_path: Path,
+) -> None:
+    with kept_busy(CORES[-1]):
+        done = visit(tmp_path)
+    assert done.code == 3, done.stdout + done.stderr
+    assert "saturated" in done.reasons()
+    generators = done.json("summary.json")["generators"]
+    assert "local-1" in generators["saturated"]
+    starved = generators["workers"]["local-1"]
+    assert starved["busiest_core_max"] < 0.6  # no figure of CPU would have shown it
+    assert "waiting" in [one["what"] for one in starved["saturation"]]
+    assert "a core of its own" in generators["advice"]
+    assert "ready to run but got no CPU" in " ".join(done.stdout.split())

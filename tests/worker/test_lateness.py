@@ -1,0 +1,106 @@
+"""How late sends were: the probe inside engines, what JMeter's thread writes, and what Linux says of waiting."""
+
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from toril.worker import kernel
+from toril.worker.engines import Sends
+from toril.worker.engines.jmeter_sends import SendsFile
+from toril.worker.engines.lateness import PROBE_S, Lateness
+
+
+def test_what_is_told_of_a_second_is_its_worst_and_its_ninth_of_ten() -> None:
+    told: list[tuple[float, int, int]] = []
+    now = 7.1
+    late = Lateness(lambda *one: told.append(one), lambda: now)
+    for ms in (5, 1, 3, 4, 2, 9, 8, 6, 7, 10):
+        late.add(ms / 1000)
+    assert told == []  # the second is not over
+    now = 8.0
+    late.add(0.2)
+    assert told == [(7, 10_000, 9_000)]
+    late.tell()
+    late.tell()
+    assert told[1:] == [(8, 200_000, 200_000)]
+
+
+def test_a_probe_tells_by_how_much_it_overslept_and_never_less_than_nothing() -> None:
+    told: list[tuple[float, int, int]] = []
+    asked: list[float] = []
+    Lateness(lambda *one: told.append(one)).probe(asked.append, lambda: len(asked) >= 3)  # wakes at once: too early
+    assert asked == [PROBE_S] * 3
+    assert {one[1:] for one in told} == {(0, 0)}
+
+
+def test_jmeters_lines_are_read_whole_and_once(tmp_path: Path) -> None:
+    path = tmp_path / "sends"
+    sends = SendsFile(path)
+    assert list(sends.read()) == []
+    path.write_bytes(b"1700000000500 900 400 3\n1700000001500 80")
+    first = Sends(at_s=1_700_000_000.5, late_us=900, late_p90_us=400, dropped=3)
+    assert list(sends.read()) == [first]
+    assert list(sends.read()) == []
+    with path.open("ab") as file:
+        file.write(b"0 70 10\n")
+    assert list(sends.read()) == [Sends(at_s=1_700_000_001.5, late_us=800, late_p90_us=70, dropped=7)]
+
+
+def test_without_a_schedule_nothing_is_dropped_and_nothing_said_of_it(tmp_path: Path) -> None:
+    (tmp_path / "sends").write_bytes(b"1000 1 1 -1\n")
+    assert [one.dropped for one in SendsFile(tmp_path / "sends").read()] == [None]
+
+
+def test_waiting_is_told_by_thread_as_far_as_the_kernel_counts(tmp_path: Path) -> None:
+    for thread, text in {"7": "500 90 3", "8": "100 0 1", "9": "0 0 0", "10": "torn"}.items():
+        (tmp_path / "7" / "task" / thread).mkdir(parents=True)
+        (tmp_path / "7" / "task" / thread / "schedstat").write_text(text)
+    (tmp_path / "5" / "task" / "5").mkdir(parents=True)
+    assert kernel.waits(7, tmp_path) == {7: 90, 8: 0}
+    assert kernel.waits(5, tmp_path) is None  # there, but without schedstat
+    assert kernel.waits(4, tmp_path) is None  # gone
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sockets are told apart by /proc")
+def test_open_sockets_are_counted_among_all_that_is_open() -> None:
+    me = psutil.Process()
+    before = kernel.opened(me, 1 << 20)
+    one, other = socket.socketpair()
+    with one, other:
+        now = kernel.opened(me, 1 << 20)
+        rough = kernel.opened(me, 1)
+    assert before is not None
+    assert now is not None
+    assert rough is not None
+    assert before.sockets is not None
+    assert (now.files - before.files, now.sockets) == (2, before.sockets + 2)
+    assert (rough.files, rough.sockets) == (now.files, None)
+    assert now.limit is not None
+    assert now.limit >= now.files
+
+
+def test_a_process_that_is_gone_has_nothing_open_and_waits_for_nothing() -> None:
+    process = psutil.Popen([sys.executable, "-c", ""])
+    process.wait()
+    assert kernel.opened(process, 10) is None
+    assert kernel.waits(process.pid) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system keeps no thread on a core")
+def test_a_process_may_use_no_more_cores_than_it_is_kept_on() -> None:
+    found: list[float] = []
+
+    def on_one() -> None:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # of this thread alone
+        found.append(kernel.cores_of(threading.get_native_id(), 8.0))
+
+    thread = threading.Thread(target=on_one)
+    thread.start()
+    thread.join()
+    assert found == [1.0]
+    assert kernel.cores_of(os.getpid(), 0.5) == 0.5

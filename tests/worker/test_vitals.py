@@ -1,0 +1,87 @@
+"""How a worker fares is told for every second of its load, by whoever can tell it."""
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.targets import target
+from tests.worker.driver import plan_of, planned, workers
+from toril.intervals import Recorder, decode
+from toril.timeline import HealthSeries, Timeline
+from toril.worker.lanes import Lane, Lanes
+from toril.worker.vitals import Vitals
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])
+def test_each_engine_tells_how_late_its_sends_are(tmp_path, engine):
+    with target(delay_s=0.01) as service:
+        scenario = {"requests": [{"url": f"{service.url}/", "label": "home"}]}
+        plan = plan_of([planned(engine, "home", concurrency=2, hold_for_s=3.0)], {"home": scenario})
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    series = found.timeline.health_series("local-1")
+    assert 0 < (series.late_us >= 0).sum() <= 5
+    assert (series.late_us >= series.late_p90_us).all()
+    assert (series.dropped == -1).all()  # no engine has a schedule here
+    assert (series.memory_bytes > 1 << 20).any()
+    assert np.isnan(series.core).all() == (engine == "jmeter")
+    facts = found.timeline.health_facts("local-1")
+    assert facts["single_threaded"] is (engine != "jmeter")
+    assert facts["memory_limit_bytes"] > series.memory_bytes.max()
+
+
+@pytest.mark.slow
+def test_sends_that_a_throughput_asks_for_and_no_user_is_free_to_make_are_dropped(tmp_path):
+    with target(delay_s=0.1) as service:
+        scenario = {"requests": [{"url": f"{service.url}/", "label": "home"}]}
+        load = {"concurrency": 2, "throughput_rps": 60.0, "hold_for_s": 4.0}  # two users make 20 a second at most
+        with workers(plan_of([planned("jmeter", "home", **load)], {"home": scenario}), tmp_path) as run:
+            found = run.go()
+    dropped = found.timeline.health_series("local-1").dropped
+    missing = 60 * 4 - found.samples
+    assert missing >= 240 - 2 * 10 * 5
+    assert 0.4 * missing < dropped[dropped >= 0].sum() <= missing  # told once a second: not the last of them
+
+
+def vitals_of(start_at: float = 1000.0, **engine: Any) -> tuple[Vitals, Recorder]:
+    recorder = Recorder("w", "here")
+    fake = SimpleNamespace(single_threaded=False, process=None, **engine)
+    lanes = Lanes([Lane(engine=fake, started=True)])  # type: ignore[arg-type]
+    return Vitals(recorder, lanes, start_at, start_at - 0.5), recorder
+
+
+def series_of(recorder: Recorder) -> HealthSeries:
+    timeline = Timeline()
+    timeline.add(decode(recorder.flush() or b"", "x"))
+    return timeline.health_series("w")
+
+
+def test_a_reading_counts_in_the_second_that_it_is_about():
+    vitals, recorder = vitals_of(tells_lateness=True)
+    for now in (999.9, 1000.02, 1000.5, 1001.03, 1001.1, 1001.9, 1002.0, 1004.7, 1005.1, 1005.3):
+        vitals.record(now)
+    assert series_of(recorder).second.tolist() == [0, 1, 4]
+
+
+def test_before_the_start_there_is_nothing_to_tell():
+    vitals, recorder = vitals_of(tells_lateness=True)
+    vitals.record(999.9)
+    vitals.record(1000.1)
+    assert recorder.flush() is None
+
+
+@pytest.mark.parametrize("tells", [False, True])
+def test_an_engine_that_cannot_tell_is_as_late_as_its_worker_wakes_up(tells):
+    vitals, recorder = vitals_of(time.time(), tells_lateness=tells)
+    slept: list[float] = []
+    for _ in range(3):
+        vitals.sleep(0.25, slept.append)  # back at once, so not late at all
+    vitals.end()
+    recorder.unreadable()
+    assert slept == [0.25] * 3
+    told = decode(recorder.flush() or b"", "x").vitals
+    assert (told.shape[1] > 0) is not tells
