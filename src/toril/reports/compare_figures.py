@@ -130,31 +130,31 @@ def _at(data: Any, path: Iterable[str]) -> float | None:
     return None if data is None else float(data)
 
 
+def parts(kind: Kind, both: tuple[Bundle, Bundle]) -> tuple[Part, ...]:
+    """Everything of that kind in either run, by name; of "all" there is one."""
+    base, head = (_found(bundle, kind) for bundle in both)
+    return tuple(_part(kind, name, both, (base.get(name), head.get(name))) for name in sorted({*base, *head}))
+
+
 def _found(bundle: Bundle, kind: Kind) -> Mapping[str, Mapping[str, Any]]:
-    """The figures of a summary by name."""
+    """The figures of a summary by name; all requests have none."""
     if kind in ("all", "label"):
         labels: Mapping[str, Mapping[str, Any]] = bundle.summary.get("labels", {})
-        return {name: figures for name, figures in labels.items() if (name == "") == (kind == "all")}
-    parts = bundle.summary.get(f"{kind}s", {})
-    return {name: part.get("labels", {}).get("", {}) for name, part in parts.items()}
+        return {"": labels.get("", {})} if kind == "all" else {name: one for name, one in labels.items() if name}
+    found = bundle.summary.get(f"{kind}s", {})
+    return {name: part.get("labels", {}).get("", {}) for name, part in found.items()}
 
 
-def parts(kind: Kind, both: tuple[Bundle, Bundle]) -> tuple[Part, ...]:
-    """Everything of that kind in either run, by name."""
-    base, head = (_found(bundle, kind) for bundle in both)
-    return tuple(part(kind, name, both) for name in sorted({*base, *head}))
-
-
-def part(kind: Kind, name: str, both: tuple[Bundle, Bundle]) -> Part:
-    """The figures of one name; "" is all requests."""
-    found = [_found(bundle, kind).get(name) for bundle in both]
+def _part(
+    kind: Kind, name: str, both: tuple[Bundle, Bundle], found: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]
+) -> Part:
     rows = [view.row(name, figures or {}) for figures in found]
     resolution_us = max(row.resolution_us for row in rows)
     scope: dict[str, str] = {"label": name} if kind in ("all", "label") else {str(kind): name}
     values, intervals = zip(
         *(_measured(row, bundle, scope) for row, bundle in zip(rows, both, strict=True)), strict=True
     )
-    base_only, head_only = found[1] is None and bool(name), found[0] is None and bool(name)
+    base_only, head_only = found[1] is None, found[0] is None
     return Part(
         kind="transaction" if kind == "label" and any(row.kind == "transaction" for row in rows) else kind,
         name=rows[0].name or "all",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from toril.reports import view, wording
 from toril.reports.bundle import Bundle
 from toril.reports.comparable import differences
-from toril.reports.compare_figures import Figure, Part, load, part, parts
+from toril.reports.compare_figures import Figure, Part, load, parts
 
 SCHEMA = "toril.comparison/1"
 
@@ -101,7 +101,7 @@ def compare(base: Bundle, head: Bundle) -> Comparison:
         differences=tuple(differences(base, head)),
         load=tuple(load(base.summary, head.summary)),
         criteria=tuple(_criteria(base, head)),
-        overall=part("all", "", both),
+        overall=parts("all", both)[0],
         labels=parts("label", both),
         locations=parts("location", both),
         executions=parts("execution", both),
