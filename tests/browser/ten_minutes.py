@@ -99,9 +99,8 @@ def timeline_of(
                 waiting=waiting,
                 sockets=60,
             )
-        data = recorder.flush()
-        assert data is not None
-        timeline.add(decode(data, share.worker))
+        while data := recorder.flush():  # a file holds no more than can be read
+            timeline.add(decode(data, share.worker))
     return timeline
 
 

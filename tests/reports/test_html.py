@@ -1,5 +1,6 @@
 import json
 import re
+from html import unescape
 
 import pytest
 
@@ -78,6 +79,24 @@ def test_every_label_and_location_has_its_interval_beside_each_percentile():
     for figures in (run.summary["labels"]["POST /cart"], run.summary["locations"]["sa-east-1"]["labels"][""]):
         low, high = figures["response_us"]["interval"]["p50"]
         assert f"{round(low / 1000)} – {round(high / 1000)} ms" in text
+
+
+def test_every_figure_of_every_label_is_the_summarys():
+    run = ten_minutes.bundle(seconds=80, criteria=())
+    table = render("html", run).decode().split('<table class="sortable figures">')[1].split("</table>")[0]
+    rows = re.findall(r'<tr(?: class="total")?><th scope="row">(.*?)</th>(.*?)</tr>', table.replace("\n", ""))
+
+    assert len(rows) == 21
+    for name, cells in rows:
+        figures = run.summary["labels"]["" if name == "all" else unescape(name)]
+        times = figures["response_us"]
+        assert [float(value) for value in re.findall(r'data-value="([^"]*)"', cells)] == [
+            figures["samples"],
+            figures["failures"] / figures["samples"],
+            figures["rps"],
+            *(times[key] for key in ("mean", "p50", "p90", "p95", "p99", "p99_9", "max")),
+            figures["bytes"],
+        ]
 
 
 def test_ten_minutes_of_twenty_labels_in_four_locations_fit_into_a_megabyte():

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from toril.errors import InfrastructureError
 from toril.reports import tables, view, wording
 from toril.reports.bundle import Bundle
-from toril.reports.charts import charts, short, unanswered
+from toril.reports.charts import charts, short, span, unanswered
 from toril.reports.compare_figures import Part
 from toril.reports.comparison import Comparison
 
@@ -93,7 +93,7 @@ def _facts(bundle: Bundle) -> list[tuple[str, str, str]]:
     total = view.overall(bundle)
     beside = {"failed": wording.number(total.failures) if total.failures else ""}
     for key, interval in total.intervals_us.items():
-        beside[key.replace("_", ".")] = tables.span(interval, total.resolution_us)
+        beside[key.replace("_", ".")] = span(interval, total.resolution_us)
     return [(name, value, beside.get(name, "")) for name, value in view.facts(bundle)]
 
 

@@ -8,7 +8,7 @@ from toril.records import Share
 from toril.reports import view, wording
 from toril.reports.bundle import Bundle
 from toril.reports.charts import distinct, marks
-from toril.reports.charts.names import LONGEST_WHOLE
+from toril.reports.charts.names import LONGEST_WHOLE, span
 
 TIMES = ("mean", "p50", "p90", "p95", "p99", "p99_9", "max")
 MOST_ROWS = 100  # labels with most requests; those that criteria name and the worst ones come on top
@@ -27,7 +27,7 @@ class Line:
     beside: str = ""  # the location, in a table of labels by location
     judged: bool = False
 
-    def span(self, key: str) -> str:
+    def certainty(self, key: str) -> str:
         """The 95 % interval in few characters; empty where there is none."""
         return span(self.figures.intervals_us.get(key), self.figures.resolution_us)
 
@@ -54,21 +54,6 @@ def tables(bundle: Bundle) -> list[Table]:
             found.append(Table(title=title, noun=noun, lines=_lines(parts, room)))
     crossed = _crossed(bundle, room)
     return [*found, *([crossed] if crossed else [])]
-
-
-def span(interval: tuple[float | None, float | None] | None, resolution_us: float) -> str:
-    """An interval of times with its unit said once.
-
-    >>> span((49_000, 53_300), 1), span((None, 53_300), 1), span((49_000, None), 1)
-    ('49.0 – 53.3 ms', '0 – 53.3 ms', '49.0 ms – ∞')
-    """
-    if interval is None or interval == (None, None):
-        return ""
-    low, high = interval
-    bottom = "0" if low is None else wording.time(low, resolution_us)
-    top = "∞" if high is None else wording.time(high, resolution_us)
-    unit = top.rpartition(" ")[2]
-    return f"{bottom.removesuffix(f' {unit}')} – {top}"
 
 
 def worth_showing(labels: Mapping[str, Any], judged: Iterable[str], most: int = MOST_ROWS) -> set[str]:

@@ -9,11 +9,11 @@ from toril.reports.charts.columns import column
 from toril.reports.charts.course import course
 from toril.reports.charts.curve import curves
 from toril.reports.charts.generators import generators
-from toril.reports.charts.names import distinct, short
+from toril.reports.charts.names import distinct, short, span
 from toril.reports.charts.server import server, unanswered
 from toril.reports.charts.thinning import thinning
 
-__all__ = ["charts", "distinct", "short", "unanswered"]
+__all__ = ["charts", "distinct", "short", "span", "unanswered"]
 
 
 def charts(bundle: Bundle, base: Bundle | None = None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from toril.reports.charts import marks
 from toril.reports.charts.columns import line
 from toril.reports.charts.course import chart
 from toril.reports.charts.curve import curve
-from toril.reports.charts.names import short
+from toril.reports.charts.names import short, span
 from toril.reports.charts.thinning import Thinning
 from toril.summary.build import PERCENTILES, SHARED
 from toril.timeline import Slice, Timeline
@@ -106,7 +106,9 @@ def _figures(bundle: Bundle, label: str) -> list[list[str]]:
         ["throughput", f"{wording.number(row.rps)}/s", ""],
     ]
     found += [
-        [title, row.time(key), row.range(key)] for key, title in FIGURES.items() if row.times_us.get(key) is not None
+        [title, row.time(key), span(row.intervals_us.get(key), row.resolution_us)]
+        for key, title in FIGURES.items()
+        if row.times_us.get(key) is not None
     ]
     for key, title in (("ttfb_us", "first byte, mean"), ("connect_us", "connect, mean")):
         if figures.get(key):

@@ -24,7 +24,7 @@ def column(values: Values, divisor: int = 1, *, digits: int = 1) -> dict[str, An
 def text(values: Iterable[int | None]) -> str:
     """
     >>> text([0, 1, 1, None, -15, 1000])
-    'ACA.hBu+B'
+    'ACA.hBu/B'
     """
     found, last = [], 0
     for value in values:

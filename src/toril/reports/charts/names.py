@@ -1,4 +1,4 @@
-"""Names from the outside, short enough to be read, and still told apart."""
+"""Names and intervals short enough to be read, and names still told apart."""
 
 from collections.abc import Iterable
 
@@ -26,3 +26,18 @@ def distinct(names: Iterable[str]) -> dict[str, str]:
         used.add(text)
         found[name] = text
     return found
+
+
+def span(interval: tuple[float | None, float | None] | None, resolution_us: float) -> str:
+    """An interval of times with its unit said once.
+
+    >>> span((49_000, 53_300), 1), span((None, 53_300), 1), span((49_000, None), 1)
+    ('49.0 – 53.3 ms', '0 – 53.3 ms', '49.0 ms – ∞')
+    """
+    if interval is None or interval == (None, None):
+        return ""
+    low, high = interval
+    bottom = "0" if low is None else wording.time(low, resolution_us)
+    top = "∞" if high is None else wording.time(high, resolution_us)
+    unit = top.rpartition(" ")[2]
+    return f"{bottom.removesuffix(f' {unit}')} – {top}"
