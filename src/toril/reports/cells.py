@@ -85,13 +85,12 @@ def cells(timeline: Timeline, key_of: Callable[[str, Series], Key | None]) -> It
     keys_of = np.array([place_of[key] for _, _, key in chosen], np.int64)
     step = max(1, PLACES_AT_ONCE // numbers.size)
     for first in range(0, seconds + 1, step):
-        table = timeline.rows(numbers, first, first + step - 1)
-        which, second = np.nonzero(table >= 0)
+        which, second, rows = timeline.places(numbers, first, first + step - 1)
         order = np.lexsort((good[which], keys_of[which], second))
-        which, second = which[order], second[order]
-        rows, key, ok = table[which, second].astype(np.int64), keys_of[which], good[which]
+        which, second, rows = which[order], second[order], rows[order]
+        key, ok = keys_of[which], good[which]
         for part in _parts(second, key):
-            yield _batch(timeline, keys, key[part], second[part] + first, rows[part], ok[part])
+            yield _batch(timeline, keys, key[part], second[part], rows[part], ok[part])
 
 
 def _parts(second: Int64s, key: Int64s) -> Iterator[slice]:

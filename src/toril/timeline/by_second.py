@@ -27,15 +27,12 @@ class BySecond:
 
 def by_second(timeline: Timeline, view: Slice, seconds: int, percents: Sequence[float] = ()) -> BySecond:
     """The figures of the seconds 0 … `seconds` − 1."""
-    good, failed = (table[:, :seconds] for table in view.rows())
-    both = np.concatenate([good, failed])
-    series, at = np.nonzero(both >= 0)
-    rows = both[series, at].astype(np.int64)
+    good, (bad_at, bad) = view.places(seconds - 1)
+    at, rows = np.concatenate([good[0], bad_at]), np.concatenate([good[1], bad])
     sums = np.zeros((seconds, 2), np.int64)
     np.add.at(sums, at, timeline.sums[rows][:, [SAMPLES, BYTES]])
-    bad = series >= len(good)
     failures = np.zeros(seconds, np.int64)
-    np.add.at(failures, at[bad], timeline.sums[rows[bad], SAMPLES])
+    np.add.at(failures, bad_at, timeline.sums[bad, SAMPLES])
     samples = sums[:, 0]
     found = _percentiles(timeline, rows, at, samples, percents) if percents and rows.size else None
     nothing = np.full(seconds, NOTHING, np.int64)

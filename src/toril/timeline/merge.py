@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toril.histogram import Int64s, lowests_of
 from toril.intervals import CELL_COLUMNS, Interval, Kind, Series, label_of
 from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
 from toril.timeline.health import HealthBySecond, HealthSeries, WorkerHealth
+from toril.timeline.rows import MOST_PLACES, Rows
 from toril.timeline.view import SUMS, Slice
 from toril.timeline.workers import UsersBySecond, grown
 
@@ -36,15 +36,14 @@ Selection = tuple[str, frozenset[str], str | None, bool | None, Kind | None, boo
 class Timeline:
     """The merged measurements of a run so far."""
 
-    def __init__(self, hot_blocks: int = HOT_BLOCKS) -> None:
+    def __init__(self, hot_blocks: int = HOT_BLOCKS, most_places: int = MOST_PLACES) -> None:
         self.unreadable = 0  # records of the engines that could not be read
         self.resolution_us: dict[str, int] = {}  # by execution: the coarsest of its workers
         self._waiting: defaultdict[int, list[Interval]] = defaultdict(list)  # by part of the run
         self._pairs: Counter[int] = Counter()
         self._series: dict[Placed, int] = {}
         self._of_label: defaultdict[str, dict[Placed, int]] = defaultdict(dict)  # the same, by label
-        self._row_of: NDArray[np.int32] = np.full((16, 64), -1, np.int32)  # by series and second
-        self._rows = 0
+        self._rows = Rows(most_places)
         self._sums: Int64s = np.zeros((64, len(SUMS)), np.int64)
         self._extremes: Int64s = np.tile(np.array([NO_MIN, 0]), (64, 1))  # min_us, max_us
         self._buckets = BucketCounts(hot_blocks)
@@ -153,11 +152,11 @@ class Timeline:
         self._merge()
         return self._of_label.get(label, {}) if label else self._series
 
-    def rows(self, series: Int64s, first: int | None = None, last: int | None = None) -> NDArray[np.int32]:
-        """The rows of some series (down) in some seconds (across); −1 where there are no samples."""
-        start = 0 if first is None else max(0, first)
-        end = None if last is None else max(0, last + 1)
-        return self._row_of[series, start:end]
+    def places(
+        self, series: Int64s, first: int | None = None, last: int | None = None
+    ) -> tuple[Int64s, Int64s, Int64s]:
+        """Where some series have samples in some seconds: position in `series`, second, and the timeline's row."""
+        return self._rows.places(series, first, last)
 
     @property
     def sums(self) -> Int64s:
@@ -284,16 +283,12 @@ class Timeline:
 
     def _rows_for(self, series: Int64s, seconds: Int64s) -> Int64s:
         """The row of each pair of series and second; new ones are made."""
-        self._row_of = grown(self._row_of, len(self._series), int(seconds.max()) + 1, -1)
-        rows = self._row_of[series, seconds]
-        new = np.unique((series[rows < 0] << 32) + seconds[rows < 0])
-        if new.size:
-            self._row_of[new >> 32, new & 0xFFFFFFFF] = np.arange(self._rows, self._rows + new.size)
-            self._rows += new.size
+        known = self._rows.count
+        rows = self._rows.of(series, seconds)
+        if self._rows.count > known:
             height = len(self._sums)
-            self._sums = grown(self._sums, self._rows, 0, 0)
-            self._extremes = grown(self._extremes, self._rows, 0, 0)
+            self._sums = grown(self._sums, self._rows.count, 0, 0)
+            self._extremes = grown(self._extremes, self._rows.count, 0, 0)
             self._extremes[height:, 0] = NO_MIN
-            self._outcomes.extend({} for _ in range(new.size))
-            rows = self._row_of[series, seconds]
-        return rows.astype(np.int64)
+            self._outcomes.extend({} for _ in range(self._rows.count - known))
+        return rows

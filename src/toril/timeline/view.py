@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toril.histogram import Histogram, Int64s, highest_us, lowests_of
 from toril.intervals import Kind
@@ -159,8 +158,9 @@ class Slice:
     def seconds(self) -> list[int]:
         """Every second that has samples, ascending."""
         self._look()
-        rows = self._timeline.rows(np.concatenate([self._good, self._failed]))
-        return [int(second) for second in np.flatnonzero((rows >= 0).any(axis=0))]
+        _, seconds, _ = self._timeline.places(np.concatenate([self._good, self._failed]))
+        found: list[int] = np.unique(seconds).tolist()
+        return found
 
     def second(self, second: int) -> Stats:
         """The samples that completed in one second."""
@@ -170,10 +170,12 @@ class Slice:
         """The samples of several seconds; both are part of the window."""
         return self._stats(first, last)
 
-    def rows(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """The timeline's rows of good and of failed samples: series down, seconds across, −1 where there is none."""
+    def places(self, last: int) -> tuple[tuple[Int64s, Int64s], tuple[Int64s, Int64s]]:
+        """Second and row of everything until `last`: of the good samples, and of the failed ones."""
         self._look()
-        return self._timeline.rows(self._good), self._timeline.rows(self._failed)
+        _, *good = self._timeline.places(self._good, 0, last)
+        _, *failed = self._timeline.places(self._failed, 0, last)
+        return (good[0], good[1]), (failed[0], failed[1])
 
     def virtual_users(self, second: int) -> int:
         """The users active in that second, in the slice's executions and location, whatever the label."""
@@ -188,14 +190,9 @@ class Slice:
 
     def _stats(self, first: int | None, last: int | None) -> Stats:
         self._look()
-        good = self._timeline.rows(self._good, first, last)
-        failed = self._timeline.rows(self._failed, first, last)
-        return Stats(
-            self._timeline,
-            good[good >= 0].astype(np.int64),
-            failed[failed >= 0].astype(np.int64),
-            self._unfinished(first, last),
-        )
+        *_, good = self._timeline.places(self._good, first, last)
+        *_, failed = self._timeline.places(self._failed, first, last)
+        return Stats(self._timeline, good, failed, self._unfinished(first, last))
 
     def _look(self) -> None:
         """Find the slice's series, if there are new ones."""
