@@ -124,6 +124,20 @@ class Plan(Record):
         return tuple(dict.fromkeys(share.location for share in self.shares))
 
 
+class SuiteOrigin(Record):
+    """Which version of the suite was run, where its folder is part of a git repository."""
+
+    SCHEMA: ClassVar[str] = "toril.suite/1"
+    commit: str
+    branch: str | None = None  # None: not on a branch, as in most CI
+    changed: tuple[str, ...] = ()  # files of the suite that are not as in the commit, from the repository's root
+
+    @property
+    def tag(self) -> str:
+        """The commit in short, and a plus sign when the suite is not quite what was committed."""
+        return self.commit[:12] + ("+" if self.changed else "")
+
+
 class Ready(Record):
     """A worker's engine is started and parked."""
 

@@ -26,6 +26,7 @@ from toril.records import Plan, ServerMetrics, Stop, run_key
 from toril.reports import Bundle, render
 from toril.store import Store
 from toril.suite import Suite, read_suite
+from toril.suite.origin import read_origin
 from toril.summary import Completeness, summarise
 from toril.verdict import judge
 
@@ -81,7 +82,7 @@ def run(
     notes = check(queries(plan), clock.now(), cloudwatch, load_s=plan.duration_s)
     if notes:
         view.show(LiveFigures(run_id=plan.run_id, workers_planned=len(plan.shares), notes=notes))
-    publish(store, suite, plan)
+    plan = publish(store, suite, plan)
     attempts = {share.worker: secrets.token_hex(4) for share in plan.shares}
     with closing(Coordinator(store, plan, attempts, clock)) as coordinator:
         with closing(launcher):
@@ -113,12 +114,21 @@ def stored_metrics(store: Store, plan: Plan) -> ServerMetrics | None:
     return unfetched(asked, why) if asked else None
 
 
-def publish(store: Store, suite: Suite, plan: Plan) -> None:
-    """Put the plan and every file of the suite where workers find them; OptionError when the run exists already."""
+def publish(store: Store, suite: Suite, plan: Plan) -> Plan:
+    """Put the plan and every file of the suite where workers find them; OptionError when the run exists already.
+
+    The plan as it is published has the suite's commit as a tag, unless the user gave one.
+    """
+    origin = read_origin(suite.folder, suite.files)
+    if origin is not None:
+        plan = plan.model_copy(update={"tags": {"commit": origin.tag, **plan.tags}})
     if not store.put_once(run_key(plan.run_id, "plan.json"), plan.to_json()):
         raise OptionError(f"--run-id {plan.run_id}: this run exists already; choose another id")
     for file in suite.files:
         store.put(run_key(plan.run_id, "suite", file.as_posix()), (suite.folder / file).read_bytes())
+    if origin is not None:
+        store.put(run_key(plan.run_id, "suite.json"), origin.to_json())
+    return plan
 
 
 def new_run_id(suite: str, now: float) -> str:

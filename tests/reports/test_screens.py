@@ -125,6 +125,13 @@ def test_a_note_is_told_once():
     assert shown(False, (0, noted), (1, noted), (6, noted)).count("! worker a-1 lost") == 1
 
 
+def test_waiting_after_the_load_says_for_what():
+    waiting = LiveFigures(run_id="r", phase="waiting", waiting="CloudWatch: 1 of 3 metrics are there")
+
+    assert shown(False, (0, waiting)) == "waiting for CloudWatch: 1 of 3 metrics are there\n"
+    assert "for CloudWatch: 1 of 3 metrics are there" in shown(True, (0, waiting))
+
+
 def test_on_a_terminal_there_is_a_line_a_location_and_the_total():
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(live.table(FIGURES))

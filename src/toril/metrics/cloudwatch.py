@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
+from botocore.exceptions import PaginationError
+
 from toril.metrics.answers import Answer, ClientFactory, Fault
 from toril.metrics.faults import CALL_ERRORS, PERMISSION, fault_of
 from toril.metrics.periods import Span
@@ -90,8 +92,10 @@ def _pages(
         page = client.get_metric_data(**request)
         yield page
         token = page.get("NextToken")
-        if not token or token in seen:  # a token that comes back would never end
+        if not token:
             return
+        if token in seen:
+            raise PaginationError(message=f"it gave the page {token} twice")
         seen.add(token)
         request["NextToken"] = token
 

@@ -10,6 +10,7 @@ from botocore.exceptions import (
     NoAuthTokenError,
     NoCredentialsError,
     NoRegionError,
+    PaginationError,
     ParamValidationError,
     PartialCredentialsError,
     SSOError,
@@ -78,6 +79,8 @@ def fault_of(error: Exception, region: str | None, endpoint: str | None, *, fips
         return Fault("access", f"{where} was not asked: no usable AWS credentials ({_brief(error)}); {fix}")
     if isinstance(error, ClientError):
         return _refused(error, where)
+    if isinstance(error, PaginationError):
+        return Fault("busy", f"{where} did not answer as it should: {_brief(error)}; try again later")
     if isinstance(error, ParamValidationError):
         return Fault("query", f"{where} cannot be asked that: {_brief(error)}; correct the criterion")
     if isinstance(error, (ConnectionError, HTTPClientError)):
