@@ -144,6 +144,17 @@ def test_the_last_level_of_a_distribution_is_100_percent_and_levels_rise(values)
         assert 100 * upto >= percent * len(values)
 
 
+def test_a_distribution_ends_at_the_exact_maximum_and_its_mean_and_deviation_are_exact():
+    lines = exported("hgrm", run_of([Sample(0, us) for us in (1_000, 1_234_567)])).decode().splitlines()
+
+    assert lines[-5:-2] == [
+        "    1234.567 0.550000000000          2           2.22",
+        "    1234.567 1.000000000000          2",
+        "#[Mean    =      617.784, StdDeviation   =      616.784]",
+    ]
+    assert lines[-2] == "#[Max     =     1234.567, Total count    =            2]"
+
+
 def test_a_run_without_requests_has_an_empty_distribution():
     lines = exported("hgrm", run_of([])).decode().splitlines()
 

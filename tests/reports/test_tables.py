@@ -5,7 +5,7 @@ from collections import defaultdict
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.measured import START, Sample
@@ -23,7 +23,7 @@ from tests.reports.exports import (
 )
 from toril.errors import StoreError
 from toril.histogram import bucket_of, highest_us, lowest_us
-from toril.reports import Bundle, cells, parquet
+from toril.reports import Bundle, cells, csv, parquet
 from toril.reports.csv import safe
 from toril.reports.export_tables import TABLES
 
@@ -126,6 +126,8 @@ def test_csv_and_parquet_hold_the_same(samples, table):
 
 
 @given(st.text(), st.text())
+@example("=1+1", "'=1+1")
+@example("'", "''")
 def test_a_text_that_a_spreadsheet_would_compute_is_marked_and_told_from_every_other_text(one, other):
     assert not safe(one).startswith(("=", "+", "-", "@", "\t", "\r"))
     assert (safe(one) == safe(other)) == (one == other)
@@ -165,8 +167,11 @@ def test_batches_of_any_size_make_the_same_table(monkeypatch, most):
     for limit in ("PLACES_AT_ONCE", "ROWS_AT_ONCE"):
         monkeypatch.setattr(cells, limit, most)
     monkeypatch.setattr(parquet, "ROWS_OF_A_GROUP", most)
+    written = {name: exported(f"csv{name}", run_of(samples)) for name in whole}
+    monkeypatch.setattr(csv, "ROWS_AT_ONCE", most)
 
     assert {name: parquet_rows(f"parquet{name}", run_of(samples)) for name in whole} == whole
+    assert {name: exported(f"csv{name}", run_of(samples)) for name in whole} == written
 
 
 def test_parquet_says_what_it_holds():

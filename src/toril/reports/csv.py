@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from toril.reports.bundle import Bundle
-from toril.reports.export_tables import TABLES, Batch, Texts, Type
+from toril.reports.export_tables import TABLES, Texts, Type
 
+ROWS_AT_ONCE = 20_000  # that stand in memory as Python's own objects
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # a spreadsheet computes what begins so; the last is our own mark
 
 
@@ -19,7 +20,9 @@ def stream(bundle: Bundle, table: str) -> Iterator[bytes]:
     columns = TABLES[table].columns
     yield _written([tuple(columns)])
     for batch in TABLES[table].batches(bundle):
-        yield _written(zip(*(_column(batch, name, kind) for name, (kind, _) in columns.items()), strict=True))
+        for first in range(0, batch["second"].size, ROWS_AT_ONCE):
+            rows = slice(first, first + ROWS_AT_ONCE)
+            yield _written(zip(*(_column(batch[name], kind, rows) for name, (kind, _) in columns.items()), strict=True))
 
 
 def safe(text: str) -> str:
@@ -34,11 +37,12 @@ def _written(rows: Any) -> bytes:
     return buffer.getvalue().encode("utf-8", "backslashreplace")
 
 
-def _column(batch: Batch, name: str, kind: Type) -> list[Any]:
-    values = batch[name]
+def _column(values: Any, kind: Type, rows: slice) -> list[Any]:
     if isinstance(values, Texts):
-        texts = [safe(text) for text in values.values]
-        return [texts[code] for code in values.codes.tolist()]
+        used, codes = np.unique(values.codes[rows], return_inverse=True)
+        texts = [safe(values.values[code]) for code in used.tolist()]
+        return [texts[code] for code in codes.tolist()]
+    values = values[rows]
     if kind == "boolean":
         return [("false", "true")[value] for value in values.tolist()]
     if kind == "time":

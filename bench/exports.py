@@ -1,0 +1,129 @@
+"""How long the exports of a run take, how large they are, and how much memory they add.
+
+    python bench/exports.py [--labels 100000] [--seconds 3] [--samples 1]
+
+Two workers in two locations measure so many samples of each label and second (log-normal, σ = 0.5; 5 % fail). The peer
+of `hdr` is the HdrHistogram library of Python: record and encode each of the log's histograms, timed on 500 of them and
+extrapolated; that of `csv` is pandas, writing the rows that it has read back. Prints Markdown rows for bench/README.md.
+"""
+
+import argparse
+import io
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas
+from hdrh.histogram import HdrHistogram
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.measured import START, left, plan_of
+from toril.histogram import highests_of
+from toril.intervals import Recorder, decode
+from toril.reports import EXPORTS, Bundle, pieces
+from toril.reports.cells import cells
+from toril.summary import Completeness, summarise
+from toril.timeline import Timeline
+
+PEER_HISTOGRAMS = 500
+HOUR_US = 3_600_000_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--labels", type=int, default=100_000)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--samples", type=int, default=1)
+    options = parser.parse_args()
+    bundle = measured(options.labels, options.seconds, options.samples)
+    peers = {"hdr": by_library(bundle)}
+    for name in EXPORTS:
+        before, began, size, kept = memory_mib(), time.process_time(), 0, []
+        for piece in pieces(name, bundle):
+            size += len(piece)
+            if name == "csv":
+                kept.append(piece)
+        took_s = time.process_time() - began
+        more_mib = memory_mib() - before
+        if kept:
+            peers[name] = by_pandas(b"".join(kept))
+        peer = f"{peers[name]:.1f} s" if name in peers else "–"
+        run = f"{options.labels:,} × {options.seconds} s × {options.samples}"
+        print(f"| {run} | `{name}` | {took_s:.1f} s | {size / 1e6:.1f} MB | {more_mib} MiB | {peer} |", flush=True)
+
+
+def measured(labels: int, seconds: int, samples: int) -> Bundle:
+    """A run in which every label has so many samples in each second and location."""
+    chance = np.random.default_rng(1)
+    timeline, plan = Timeline(), plan_of(locations=("madrid", "sevilla"))
+    workers = tuple(share.worker for share in plan.shares)
+    recorders = [Recorder(share.worker, share.location) for share in plan.shares]
+    for second in range(seconds):
+        for recorder in recorders:
+            codes = np.array([recorder.code("label", f"GET /item/{number}") for number in range(labels)])
+            size = labels * samples
+            ok = chance.random(size) > 0.05
+            columns = {
+                "completed_s": np.full(size, second + 0.5),
+                "response_us": np.exp(chance.normal(10, 0.5, size)).astype(np.int64),
+                "label": np.repeat(codes, samples),
+                "ok": ok,
+                "steady": True,
+                "rc": np.where(ok, recorder.code("rc", "200"), recorder.code("rc", "503")),
+                "message": np.where(ok, recorder.code("message", ""), recorder.code("message", "unavailable")),
+            }
+            recorder.add_many("shop", columns)
+            data = recorder.flush()
+            assert data is not None
+            timeline.add(decode(data, recorder.worker))
+    complete = Completeness(
+        planned=workers, reported=workers, exits={name: left(name) for name in workers}, started_at=START
+    )
+    total = timeline.select().total.samples
+    assert total == 2 * labels * seconds * samples
+    summary = summarise(plan, Timeline(), complete, START) | {"labels": {"": {"samples": total}}}
+    return Bundle(plan, summary, {}, timeline)
+
+
+def by_library(bundle: Bundle) -> float:
+    """CPU seconds for all histograms of the log."""
+    assert bundle.timeline is not None
+    total, some, took_s = 0, 0, 0.0
+    for key_of in (lambda _, series: (series.label,), lambda _, series: ("",)):
+        for batch in cells(bundle.timeline, key_of):
+            total += len(batch)
+            bounds = np.searchsorted(batch.cell, np.arange(len(batch) + 1))
+            for first, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+                if some == PEER_HISTOGRAMS:
+                    break
+                some += 1
+                began = time.process_time()
+                histogram = HdrHistogram(1, HOUR_US, 3)
+                values = highests_of(batch.bucket[first:end]).tolist()
+                for value, count in zip(values, batch.count[first:end].tolist(), strict=True):
+                    histogram.record_value(value, count)
+                histogram.encode()
+                took_s += time.process_time() - began
+    return took_s / some * total
+
+
+def by_pandas(data: bytes) -> float:
+    """CPU seconds for writing the same table."""
+    rows = pandas.read_csv(io.BytesIO(data), keep_default_na=False)
+    began = time.process_time()
+    rows.to_csv(io.StringIO(), index=False)
+    return time.process_time() - began
+
+
+def memory_mib() -> int:
+    """The most that this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    main()
