@@ -38,11 +38,12 @@ P50_WRONG, P99_WRONG = 0.05, 0.10  # an error of a percentile beyond this part o
 TARGET_WRONG_US = 1000  # a target that was less constant than this proves nothing
 WARM_UP_S = 2  # of each step, left out
 FULL = 0.97  # of the core: more users would not be more load
-USERS = {"locust": (5, 20, 60, 110, 160, 210, 260, 320, 400), "apiritif": (1, 3, 6, 10, 14, 18, 24, 32)} | {
-    "jmeter": (5, 25, 75, 150, 225, 300, 400, 550)
+USERS = {  # the last ones more than a core can do
+    "locust": (60, 200, 300, 360, 420, 480),
+    "apiritif": (4, 10, 16, 20, 26),
+    "jmeter": (100, 300, 500, 700, 1000),
 }
-SECONDS = {"locust": 6, "apiritif": 6, "jmeter": 9}  # a JVM has to get warm
-BESIDE_A_BURNER = 4  # of the steps above, each second one from the first
+SECONDS = {"locust": 5, "apiritif": 5, "jmeter": 8}  # a JVM has to get warm
 BURNER = "while True: pass"
 HEAD = """
 | engine | on its core | users | rps | core | waiting | lateness p90 | p50, true | measured | p99, true | measured | |
@@ -196,8 +197,8 @@ def main() -> None:
     points: list[Point] = []
     for engine in asked.engines:
         seconds = SECONDS[engine] - 2 * asked.quick
-        alone = USERS[engine][1:3] if asked.quick else USERS[engine]
-        beside = alone[:1] if asked.quick else USERS[engine][: 2 * BESIDE_A_BURNER : 2]
+        alone = USERS[engine][:2] if asked.quick else USERS[engine]
+        beside = alone[:1] if asked.quick else alone[:3:2]
         for users, burner in [*((n, False) for n in alone), *((n, True) for n in beside)]:
             if not burner and any(p.engine == engine and p.core >= FULL and p.valid for p in points):
                 continue

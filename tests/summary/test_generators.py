@@ -9,7 +9,7 @@ import pytest
 from tests.measured import execution, plan_of
 from toril.intervals import Recorder, decode
 from toril.records import Plan
-from toril.summary import LIMITS, OTHERS, Limits, generators
+from toril.summary import LIMITS, OTHERS, Limits, generators, strained
 from toril.timeline import Timeline
 
 CALM: dict[str, Any] = {"cpu": 0.2, "core": 0.3, "waiting": 0.01, "throttled": 0.0, "machine": 0.3, "share": 0.01}
@@ -186,6 +186,18 @@ def test_what_was_not_measured_is_null_and_no_reason() -> None:
     assert {worker[name] for name in (*names, "memory_limit_bytes")} == {None}
     assert found["saturated"] == []
     assert found["limits"] == {"gatling": dataclasses.asdict(OTHERS)}
+
+
+def test_who_has_no_room_now_is_told_while_the_run_goes_on_and_always_in_the_same_words() -> None:
+    timeline = Timeline()
+    seconds = [{"core": 0.9 + second / 1000} for second in range(12)] + [{}] * 12
+    timeline.add(decode(told("local-1", seconds).flush() or b"", "x"))
+    notes = [strained(plan_of(), timeline, last) for last in range(24)]
+    assert notes[3] == ()
+    assert notes[4] == notes[11] == notes[16]
+    assert "local-1" in notes[4][0]
+    assert "(core)" in notes[4][0]
+    assert notes[17] == notes[23] == ()
 
 
 def test_without_any_health_everything_is_null() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from toril.coordinator.live import Fold
 from toril.coordinator.protocol import RunState
 from toril.figures import LiveFigures, LocationFigures, Phase
+from toril.summary import strained
 from toril.timeline import Timeline
 
 WINDOW_S = 5  # rates and percentiles over the last five seconds: calm enough to read, fresh enough to act on
@@ -19,6 +20,9 @@ def glance(fold: Fold, state: RunState, now: float, notes: tuple[str, ...] = ())
     )
     told = fold.complete_to(state.ended)  # a worker that lags would look like users that left
     last = told if told is not None and told >= 0 else None if newest is None else max(0, newest - 1)
+    notes += tuple(f"worker {worker} lost: {why.splitlines()[0]}" for worker, why in state.lost.items())
+    if state.phase == "running" and last is not None:
+        notes += strained(plan, timeline, last)
     return LiveFigures(
         run_id=plan.run_id,
         phase=_phase(state),
@@ -29,7 +33,7 @@ def glance(fold: Fold, state: RunState, now: float, notes: tuple[str, ...] = ())
         workers_ready=len(state.ready),
         workers_planned=len(plan.shares),
         locations=tuple(_location(timeline, state, plan_location, fold, last) for plan_location in plan.locations),
-        notes=notes + tuple(f"worker {worker} lost: {why.splitlines()[0]}" for worker, why in state.lost.items()),
+        notes=notes,
         **_measured(timeline, None, last),
     )
 

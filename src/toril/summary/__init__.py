@@ -2,7 +2,7 @@
 
 from toril.summary.build import PERCENTILES, SCHEMA, summarise
 from toril.summary.completeness import Completeness
-from toril.summary.generators import LIMITS, OTHERS, Limits, Saturation, generators, saturations
+from toril.summary.generators import LIMITS, OTHERS, Limits, Saturation, generators, saturations, strained
 from toril.summary.load import SteadyLoad, planned_rps, planned_users, steady_load
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "planned_users",
     "saturations",
     "steady_load",
+    "strained",
     "summarise",
 ]

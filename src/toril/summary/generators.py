@@ -6,8 +6,9 @@ reason: it costs a few samples, and machines have them.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ IN_A_ROW_S = 5
 IN_ALL_S = 5
 SHARE_OF_TIME = 0.1
 NOTABLE = 0.1  # of waiting: less is no reason to call an engine that runs nearly all the time a starved one
+MOST_LOOKED_AT = 100  # workers of a run that goes on, many times a minute; the verdict looks at all
 ROOM = 0.8  # of a limit: what the advised number of workers will need each
 
 
@@ -63,7 +65,7 @@ def generators(plan: Plan, timeline: Timeline, window: tuple[float, float]) -> d
     """The worst of all load generators, and each of them; `window` is what is judged, from and to."""
     health = timeline.health()
     series = {worker: timeline.health_series(worker) for worker in health}
-    limits = {worker: _limits(_engines(plan, worker)) for worker in health}
+    limits = _limits_of(plan, health)
     found = {
         worker: saturations(
             _within(series[worker], window), limits[worker], worker=worker, facts=timeline.health_facts(worker)
@@ -87,10 +89,23 @@ def generators(plan: Plan, timeline: Timeline, window: tuple[float, float]) -> d
         "memory_max_bytes": _most(workers, "memory_max_bytes"),
         "throttled_s": round(sum(one.throttled_s for one in health.values()), 3) if health else None,
         "saturated": [worker for worker in health if found[worker]],
-        "advice": _advice(plan, {worker: found[worker] for worker in health if found[worker]}, series, window),
+        "advice": _advice(plan, {worker: found[worker] for worker in health if found[worker]}, series, limits, window),
         "limits": {engine: asdict(LIMITS.get(engine, OTHERS)) for engine in engines},
         "workers": workers,
     }
+
+
+def strained(plan: Plan, timeline: Timeline, last_second: int) -> tuple[str, ...]:
+    """Who has been saturated in the last ten seconds of a run that goes on. Of very many workers the first are asked.
+
+    Always in the same words, so that each need be shown only once.
+    """
+    found = []
+    for worker, limits in _limits_of(plan, timeline.health_workers()[:MOST_LOOKED_AT]).items():
+        recent = _within(timeline.health_series(worker), (last_second - 9, last_second + 1))
+        for one in saturations(recent, limits, facts=timeline.health_facts(worker))[:1]:
+            found.append(f"worker {worker} has no room left to measure with ({one.what}); the run may be inconclusive")
+    return tuple(found)
 
 
 def saturations(
@@ -169,6 +184,7 @@ def _advice(
     plan: Plan,
     found: Mapping[str, tuple[Saturation, ...]],
     series: Mapping[str, HealthSeries],
+    limits_of: Mapping[str, Limits],
     window: tuple[float, float],
 ) -> str | None:
     """What would mend it, from the worst excess; None when nothing is saturated."""
@@ -181,7 +197,7 @@ def _advice(
         judged = _within(series[worker], window)
         own = _typical(judged.cpu)
         crowded |= _typical(judged.machine) - own > 1 - ROOM
-        limits = _limits(_engines(plan, worker))
+        limits = limits_of[worker]
         wanted = max(
             _typical(np.fmin(judged.core + np.nan_to_num(judged.waiting), 1.0)) / limits.core, own / limits.cpu
         )
@@ -209,16 +225,22 @@ def _workers(count: int) -> str:
     return f"{count} worker{'s' if count > 1 else ''}"
 
 
-def _limits(engines: tuple[str, ...]) -> Limits:
-    """Those of the engines that a worker runs; of several the strictest."""
+def _limits_of(plan: Plan, workers: Collection[str]) -> dict[str, Limits]:
+    """Those of the engines that each worker runs; of several the strictest."""
+    executor_of = {execution.name: execution.executor for execution in plan.executions}
+    engines = {
+        share.worker: frozenset(
+            executor_of[part.execution] for part in share.executions if part.execution in executor_of
+        )
+        for share in plan.shares
+    }
+    return {worker: _strictest(engines.get(worker, frozenset())) for worker in workers}
+
+
+@cache
+def _strictest(engines: frozenset[str]) -> Limits:
     of_engines = [asdict(LIMITS.get(engine, OTHERS)) for engine in engines] or [asdict(OTHERS)]
     return Limits(**{name: min(limits[name] for limits in of_engines) for name in of_engines[0]})
-
-
-def _engines(plan: Plan, worker: str) -> tuple[str, ...]:
-    executor_of = {execution.name: execution.executor for execution in plan.executions}
-    parts = [part.execution for share in plan.shares if share.worker == worker for part in share.executions]
-    return tuple(sorted({executor_of[name] for name in parts if name in executor_of}))
 
 
 def _within(series: HealthSeries, window: tuple[float, float]) -> HealthSeries:
