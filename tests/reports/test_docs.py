@@ -29,16 +29,40 @@ def commands() -> dict[str, set[str]]:
     }
 
 
+def called(text: str, program: str) -> list[tuple[str, str]]:
+    """Each call of a program in the code of a page, in a block or in a line: its first word and the rest."""
+    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    lines += [code.replace("\n", " ") for code in re.findall(r"`([^`]+)`", prose)]
+    found = (re.match(rf"(?:- run: |\$ )?{program} ([a-z]+)\b([^#|]*)", line.strip()) for line in lines)
+    return [(match[1], match[2]) for match in found if match]
+
+
+def test_only_code_counts_as_a_call():
+    block = "```sh\ntoril plan y  # toril z\n$ toril runs | head\n```\n"
+
+    assert called(f"toril uses `toril run x --quiet`.\n\n{block}toril and `bzt`\n", "toril") == [
+        ("plan", " y  "),
+        ("runs", " "),
+        ("run", " x --quiet"),
+    ]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_and_option_in_the_docs_exists(page, commands):
-    found = re.findall(r"(?:^|`)toril ([a-z]+)([^`\n#|]*)", page.read_text(), re.MULTILINE)
-
-    for name, rest in found:
+    for name, rest in called(page.read_text(), "toril"):
         if name in PLANNED:
             continue
         assert name in commands, f"toril {name}"
         for option in re.findall(r"(?<!\S)(--?[a-z][a-z-]*)", rest):
             assert option in commands[name], f"toril {name} {option}"
+
+
+def test_the_readme_shows_every_command(commands):
+    shown = {name for name, _ in called((ROOT / "README.md").read_text(), "toril")}
+
+    assert set(commands) - {"worker"} <= shown
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -76,4 +100,4 @@ def test_the_docs_know_every_make_target_that_they_name():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     for page in PAGES:
-        assert set(re.findall(r"(?:^|`)make ([a-z]+)", page.read_text(), re.MULTILINE)) <= targets
+        assert {name for name, _ in called(page.read_text(), "make")} <= targets

@@ -12,7 +12,7 @@ from toril.stats import mean_interval, share_interval
 
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
 TIMES = ("mean", *PERCENTILES, "max")
-NORMAL_FROM = 100  # samples from which the mean of response times is near enough to normal for its interval
+NORMAL_FROM = 100  # samples from which means and counts are near enough to normal for their intervals
 
 Finding = Literal["differs", "within noise", "unknown"]
 Kind = Literal["all", "label", "transaction", "location", "execution"]
@@ -191,7 +191,7 @@ def _measured(
     mean, stdev = row.times_us.get("mean"), row.times_us.get("stdev")
     if mean is not None and stdev is not None and row.samples >= NORMAL_FROM:
         intervals["mean"] = mean_interval(mean, stdev, row.samples)
-    rate = rate_interval(bundle, row.rps, **scope)
+    rate = rate_interval(bundle, row.rps, **scope) if row.samples >= NORMAL_FROM else None
     if rate is not None:
         intervals["rps"] = rate
     return values, intervals
