@@ -136,6 +136,9 @@ def _through_windows(
     seconds = _seconds(blank, view, evidence)
     for second in seconds:
         show(watch, view, second)
+    if watch.first_second is None and criterion.subject == "throughput":
+        message = "no whole second of the planned time is left to judge a rate in"
+        return replace(blank, outcome="inconclusive", code="no-samples", message=message)
     if watch.first_second is None:
         return _not_measured(blank)
     if watch.fired is not None:
