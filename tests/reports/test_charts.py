@@ -1,7 +1,9 @@
 """Every number that a chart draws is one of the summary's, the verdict's or the timeline's."""
 
+import doctest
 import math
 from functools import cache
+from importlib import import_module
 
 import pytest
 from hypothesis import given
@@ -281,3 +283,8 @@ def test_long_runs_say_that_they_are_thinned():
     page = Page(html.report(Bundle(examples.plan(), examples.summary(series=series), examples.verdict())))
 
     assert "Of every 3 s the lowest and the highest second are drawn" in page.text
+
+
+@pytest.mark.parametrize("module", ["columns", "names", "thinning"])
+def test_the_examples_in_the_modules_of_charts_hold(module):
+    assert doctest.testmod(import_module(f"toril.reports.charts.{module}")).failed == 0

@@ -18,19 +18,36 @@ function shades(plot, chart) {
   ctx.restore();
 }
 
-function written(plot, text, x, y, ink, align) {
-  const { ctx, bbox } = plot, ratio = devicePixelRatio;
-  ctx.font = FONT.replace("11px", 11 * ratio + "px");
-  ctx.textAlign = align;
-  ctx.textBaseline = "bottom";
+function fitting(plot, text) {
+  const { ctx, bbox } = plot;
+  ctx.font = FONT.replace("11px", 11 * devicePixelRatio + "px");
   let fits = text;
   while (fits.length > 4 && ctx.measureText(fits).width > bbox.width * 0.8) fits = fits.slice(0, -2).trimEnd();
   if (fits !== text) fits += "…";
-  const width = ctx.measureText(fits).width, left = align === "right" ? x - width : x;
+  return { fits, width: ctx.measureText(fits).width };
+}
+
+// A text on its line, at the right; where another one stands it goes to the left of that, or below.
+function written(plot, text, y, ink, taken) {
+  const { ctx, bbox } = plot, ratio = devicePixelRatio, size = 14 * ratio;
+  const { fits, width } = fitting(plot, text);
+  let right = bbox.left + bbox.width - 4 * ratio;
+  const other = () => taken.find((one) => Math.abs(one.y - y) < size && right > one.left && right - width < one.right);
+  for (let found = other(); found; found = other()) {
+    right = found.left - 10 * ratio;
+    if (right - width < bbox.left) {
+      right = bbox.left + bbox.width - 4 * ratio;
+      y += size;
+    }
+  }
+  const left = right - width;
+  taken.push({ left, right, y });
   ctx.fillStyle = colour("card", 0.82);
-  ctx.fillRect(left - 3 * ratio, y - 13 * ratio, width + 6 * ratio, 14 * ratio);
+  ctx.fillRect(left - 3 * ratio, y - 13 * ratio, width + 6 * ratio, size);
   ctx.fillStyle = ink;
-  ctx.fillText(fits, x, y);
+  ctx.textAlign = "left";
+  ctx.textBaseline = "bottom";
+  ctx.fillText(fits, left, y);
 }
 
 // One line a threshold; texts make way for each other, and what is beyond the chart's top is told at its edge.
@@ -58,11 +75,8 @@ function thresholds(plot, chart) {
       }
     }
     ctx.setLineDash([]);
-    const size = 15 * ratio;
-    let y = beyond ? bbox.top + size : Math.max(bbox.top + size, place - 2 * ratio);
-    while (taken.some((other) => Math.abs(other - y) < size) && y < bbox.top + bbox.height) y += size / 3;
-    taken.push(y);
-    written(plot, mark.text + (beyond ? " ↑" : ""), right - 4 * ratio, y, ink, "right");
+    const top = bbox.top + 15 * ratio;
+    written(plot, mark.text + (beyond ? " ↑" : ""), beyond ? top : Math.max(top, place - 2 * ratio), ink, taken);
   }
   ctx.restore();
 }

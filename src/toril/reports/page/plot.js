@@ -116,7 +116,7 @@ function draw(plot) {
 }
 
 function place_charts(element, charts) {
-  const made = charts.map((chart) => figure(chart, chart.nines && charts.length % 2 === 1));
+  const made = charts.map((chart, place) => figure(chart, charts.length % 2 === 1 && place === charts.length - 1));
   element.append(...made.map((plot) => plot.element));
   made.forEach(draw);
   return made;
