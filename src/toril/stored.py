@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,8 @@ def write_report(store: Store, run_id: str, bundle: Bundle, name: str, path: Pat
 
 def emit(data: bytes | Iterable[bytes], path: Path | None) -> None:
     """Write a result, whole or in pieces, to a file or to stdout."""
-    parts = (data,) if isinstance(data, bytes) else data
+    parts = iter((data,) if isinstance(data, bytes) else data)
+    parts = chain((next(parts, b""),), parts)  # what cannot be made costs no file
     if path is None:
         try:
             sys.stdout.buffer.writelines(parts)

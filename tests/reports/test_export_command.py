@@ -74,13 +74,17 @@ def test_an_export_goes_to_stdout_without_a_path(plan, monkeypatch, capfdbinary,
     assert capfdbinary.readouterr().out == Path("file").read_bytes()
 
 
-def test_an_export_of_a_run_whose_interval_files_are_gone_is_refused(plan, monkeypatch, capsys):
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_export_of_a_run_whose_interval_files_are_gone_is_refused(plan, monkeypatch, capsys, name):
     call(monkeypatch, "report", "latest", "--format", "json")
     Path(".toril", worker_key(plan.run_id, "madrid-1", "a", "intervals-000001")).unlink()
 
-    assert call(monkeypatch, "report", "latest", "--format", "csv", "--out", "run.csv") == 2
+    Path("export").write_text("an earlier one")
+
+    assert call(monkeypatch, "report", "latest", "--format", name, "--out", "export") == 2
 
     assert "its summary tells of 40 samples, its interval files of 20; restore the files" in capsys.readouterr().err
+    assert Path("export").read_text() == "an earlier one"
 
 
 def test_json_holds_no_number_that_json_has_not(plan, monkeypatch, capsysbinary):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from toril.reports.bundle import Bundle
-from toril.reports.export_tables import TABLES, Texts, Type
+from toril.reports.export_tables import TABLES, Texts, Type, measured
 
 ROWS_AT_ONCE = 20_000  # that stand in memory as Python's own objects
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # a spreadsheet computes what begins so; the last is our own mark
@@ -17,6 +17,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # a spreadsheet computes what b
 
 def stream(bundle: Bundle, table: str) -> Iterator[bytes]:
     """One table, piece by piece."""
+    measured(bundle)
     columns = TABLES[table].columns
     yield _written([tuple(columns)])
     for batch in TABLES[table].batches(bundle):

@@ -74,7 +74,7 @@ def measured(bundle: Bundle) -> Timeline:
     if found != summed:
         raise StoreError(
             f"run {bundle.plan.run_id}: its summary tells of {summed} samples, its interval files of {found}; restore "
-            "the files, or delete summary.json and verdict.json to have it judged by what is left"
+            "the files, or delete summary.json and verdict.json to have it judged by those that are there"
         )
     return timeline
 
