@@ -1,12 +1,10 @@
 """Metrics fetched from a service with CloudWatch's own model: what is asked, what is waited for, what goes wrong."""
 
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pytest
 
-from tests.cloud.cloudwatch import CREDENTIALS, CloudWatch, cloudwatch
+from tests.cloud.cloudwatch import CloudWatch, cloudwatch
 from tests.metrics.asking import NOON, Clock, query
 from toril.errors import InfrastructureError, SuiteError
 from toril.metrics import Wait, check, fetch
@@ -201,6 +199,23 @@ def test_when_the_wait_is_ended_it_is_asked_once_more_and_what_is_there_counts(s
     assert "the wait for it was ended" in series.error
 
 
+def test_who_does_not_want_to_wait_at_all_gets_what_is_there_now(service, clock):
+    publish(service)
+    (series,) = fetched(service, clock, load_s=150.0, goes_on=lambda wait: False).queries
+    assert (clock.at, service.calls) == (NOON + 150, 1)
+    assert [at for at, _ in series.points] == [0.0, 60.0]
+    assert (series.complete_to_s, series.answered) == (120.0, False)
+
+
+def test_no_value_at_the_end_of_the_wait_is_an_answer_too(service, clock):
+    """Some counts of AWS are published only where they are not zero."""
+    missing, late = fetched(service, clock, query(metric="absent"), query(region="us-east-1"), limit_s=20.0).queries
+    assert missing.answered and late.answered
+    service.statuses["absent"] = "InternalError"
+    (unknown,) = fetched(service, clock, query(metric="absent"), limit_s=20.0).queries
+    assert not unknown.answered
+
+
 def test_who_waits_is_told_how_far_it_is(service, clock):
     publish(service)
     told: list[Wait] = []
@@ -263,66 +278,3 @@ def test_a_service_that_is_not_there_is_an_error_before_the_load(clock):
         pass
     with pytest.raises(InfrastructureError, match=r"cannot be reached at http://127.0.0.1:\d+"):
         check([CPU], clock.now(), gone.clients)
-
-
-# With the environment's own settings, in a process of its own
-
-ENVIRONMENT = """
-import sys
-from toril.errors import UserError
-from toril.metrics import check, clients
-from toril.records import MetricQuery
-query = MetricQuery(namespace="n", metric="m", statistic="Sum", region=sys.argv[1] or None)
-try:
-    print(check([query], 1e9, clients()))
-except UserError as error:
-    print(error.exit_code, error)
-"""
-
-
-def checked(service: CloudWatch, region: str, **environment: str) -> str:
-    return subprocess.run(
-        [sys.executable, "-c", ENVIRONMENT, region],
-        env=service.environment(**environment),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    ).stdout
-
-
-@pytest.mark.slow
-def test_the_environment_gives_region_and_credentials(service):
-    assert "no value" in checked(service, "us-east-1", **CREDENTIALS, AWS_REGION="eu-west-3")
-    assert "no value" in checked(service, "", **CREDENTIALS, AWS_REGION="eu-west-3", AWS_DEFAULT_REGION="us-west-1")
-    assert "no value" in checked(service, "", **CREDENTIALS, AWS_DEFAULT_REGION="us-west-1")
-    assert service.regions == ["us-east-1", "eu-west-3", "us-west-1"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("region", "environment", "code", "said"),
-    [
-        ("eu-west-1", {}, 4, "no usable AWS credentials (Unable to locate credentials)"),
-        (
-            "",
-            CREDENTIALS,
-            2,
-            "no AWS region is known; name it in the criterion (`region: eu-west-1`), or set AWS_REGION",
-        ),
-        ("eu west", CREDENTIALS, 2, "correct the AWS settings"),
-        ("eu-west-1", {**CREDENTIALS, "AWS_PROFILE": "nobody"}, 2, "nobody"),
-        ("eu-west-1", {**CREDENTIALS, "AWS_ENDPOINT_URL_CLOUDWATCH": "nowhere"}, 2, "nowhere"),
-    ],
-)
-def test_settings_that_cannot_work_are_named(service, region, environment, code, said):
-    answer = checked(service, region, **environment)
-    assert answer.startswith(f"{code} ")
-    assert said in answer
-    assert service.calls == 0
-
-
-def test_suites_without_such_criteria_do_not_load_boto3():
-    script = "import sys, toril.cli; print(sorted({'boto3', 'botocore'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "[]\n"

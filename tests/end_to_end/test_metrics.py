@@ -141,6 +141,20 @@ def test_a_signal_ends_the_wait_and_what_is_there_is_judged(tmp_path: Path) -> N
     assert "the wait for it was ended" in json.dumps(done.json("verdict.json")["reasons"])
 
 
+def test_a_run_interrupted_during_its_load_asks_once_and_does_not_wait(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with target() as shop, cloudwatch() as service:
+        path = running.suite_file(
+            tmp_path, shop.url, execution={"hold-for": "60s"}, toril={"criteria": [SLOW], "metrics-wait": "10m"}
+        )
+        process = start(service, store, "run", path)
+        until(lambda: shop.answered, "the load")
+        process.send_signal(signal.SIGINT)
+        done = running.finish(process, store)
+        assert service.calls == 2  # one of them before the load
+    assert done.code == 130, done.stdout + done.stderr
+
+
 def test_toril_stop_ends_the_wait_but_nothing_of_the_load(tmp_path: Path) -> None:
     store = tmp_path / "store"
     with target() as shop, cloudwatch() as service:

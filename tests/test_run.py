@@ -1,0 +1,52 @@
+"""What a run publishes before its workers start."""
+
+import os
+import subprocess
+
+from toril.records import Plan, SuiteOrigin
+from toril.run import RunOptions, plan_run, publish
+from toril.store import FolderStore
+
+SUITE = """
+execution: [{executor: locust, concurrency: 2, hold-for: 5s, scenario: s}]
+scenarios: {s: {requests: ["http://127.0.0.1:1/"]}}
+"""
+NOBODY = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+
+
+def published(folder, tags=None):
+    """The plan in the store, and what there is of the suite's origin."""
+    (folder / "suite.yml").write_text(SUITE)
+    store = FolderStore(folder / "store")
+    suite, plan = plan_run([folder / "suite.yml"], RunOptions(run_id="r", tags=tags or {}), 0.0)
+    returned = publish(store, suite, plan)
+    assert returned == Plan.from_json(store.get("runs/r/plan.json"), "plan.json")
+    origin = store.find("runs/r/suite.json")
+    return returned, None if origin is None else SuiteOrigin.from_json(origin, "suite.json")
+
+
+def repository(folder):
+    (folder / "suite.yml").write_text(SUITE)
+    who = ("-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false")
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "first")):
+        subprocess.run(["git", "-C", str(folder), *who, *words], check=True, env=NOBODY)
+
+
+def test_the_suites_commit_is_kept_and_is_a_tag_of_the_run(tmp_path):
+    repository(tmp_path)
+    plan, origin = published(tmp_path)
+    assert origin is not None
+    assert plan.tags == {"commit": origin.commit[:12]}
+
+
+def test_the_users_own_commit_tag_stays(tmp_path):
+    repository(tmp_path)
+    plan, origin = published(tmp_path, {"commit": "mine", "pull": "7"})
+    assert origin is not None
+    assert plan.tags == {"commit": "mine", "pull": "7"}
+
+
+def test_a_suite_in_no_repository_has_no_commit(tmp_path):
+    plan, origin = published(tmp_path)
+    assert origin is None
+    assert plan.tags == {}
