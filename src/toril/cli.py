@@ -14,6 +14,7 @@ from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError, UserError
 from toril.interrupts import caught_interrupts
 from toril.launchers.local import LocalLauncher
+from toril.records import run_key
 from toril.reports import (
     FORMATS,
     MEASURED,
@@ -146,6 +147,8 @@ def run(
     terminal.show(Output(), judged.bundle)
     for name, path in targets:
         stored.write_report(opened, planned.run_id, judged.bundle, name, path)
+    if not quiet:
+        typer.echo(f"report: {opened.path(run_key(planned.run_id, 'report.html'))}", err=True)
     raise typer.Exit(INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing))
 
 

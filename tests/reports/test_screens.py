@@ -6,6 +6,7 @@ from rich.console import Console
 
 from tests.reports import examples
 from toril.figures import LiveFigures, LocationFigures
+from toril.records import PlannedCriterion
 from toril.reports import RunRow, live, plan_text, runs_table, wording
 
 FIGURES = LiveFigures(
@@ -69,6 +70,27 @@ def test_the_plan_shows_load_division_and_criteria():
         "note: `services` is left to bzt",
     ):
         assert part in text
+
+
+def test_the_plan_shows_criteria_of_both_languages_in_one_line_each():
+    server = {"subject": "ecs-cpu", "cluster": "c", "service": "s", "statistic": "Average", "condition": ">"}
+    criteria = (
+        PlannedCriterion(source="p95>1s for 5s", where="a"),
+        PlannedCriterion(source="fail>1%", where="b", executions=("buy",)),
+        PlannedCriterion(source="p95>1s for 5s, continue as non-failed", where="c"),
+        PlannedCriterion(source="throughput<450/s", where="d", language="toril"),
+        PlannedCriterion(source={**server, "threshold": "80%"}, where="e", language="toril"),
+    )
+
+    lines = plan_text.render(examples.plan(criteria=criteria)).splitlines()[-5:]
+
+    assert [line.strip() for line in lines] == [
+        "p95>1s for 5s, ends the run at once  (a)",
+        "fail>1% in buy  (b)",
+        "p95>1s for 5s, continue as non-failed  (c)",
+        "throughput<450/s  (d)",
+        "ecs-cpu Average of c, s>80%  (e)",
+    ]
 
 
 def test_a_plan_without_criteria_says_that_nothing_is_judged():

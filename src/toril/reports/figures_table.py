@@ -22,7 +22,8 @@ def figures(noun: str, rows: Sequence[view.Row], width: int, more: str = "") -> 
         cells = [_cells(row, percentiles, apart) for row in rows]
         heads = ["requests", "failed", "req/s", *(key.replace("_", ".") for key in percentiles), "max"]
         last = (percentiles, apart) == LAYOUTS[-1]
-        room = max(len(noun), min(longest, ROOM_FOR_NAME // 2 if last else ROOM_FOR_NAME))
+        # rows are two lines high, so a name may fold once at no cost
+        room = max(len(noun), min(-(-longest // 2), ROOM_FOR_NAME // 2) if last else min(longest, ROOM_FOR_NAME))
         if screen.widths(heads, cells, GAP) + room + GAP <= width:
             break
     else:

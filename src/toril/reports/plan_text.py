@@ -1,12 +1,12 @@
 """A plan as a person reads it."""
 
-from typing import Any
-
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from toril.records import Plan, PlannedExecution
+from toril.grammar import parse_criterion
+from toril.records import Plan, PlannedCriterion, PlannedExecution
 from toril.reports import screen, wording
 
 
@@ -27,20 +27,22 @@ def show(console: Console, plan: Plan) -> None:
         steady = "steady load only" if plan.ramp_up_exclude else "the whole run, ramp-up included"
         console.print(Text(f"fails when ({steady})", style="dim"))
         for criterion in plan.criteria:
-            scope = f" in {', '.join(criterion.executions)}" if criterion.executions else ""
-            line = Text.assemble("  ", wording.plain(_rule(criterion.source)), wording.plain(scope))
-            console.print(line.append(f"  ({wording.plain(criterion.where)})", style="dim"))
+            console.print(Padding(_rule(criterion), (0, 0, 0, 2)))
     else:
         console.print(Text("no criteria: a complete run passes, and nothing is judged", style="yellow"))
     for warning in plan.warnings:
         console.print(Text(f"note: {wording.plain(warning, 1000)}", style="yellow"))
 
 
-def _rule(source: str | dict[str, Any]) -> str:
-    """A criterion as its suite wrote it; the long form in the order of the short one."""
-    if isinstance(source, str):
-        return source
-    return ", ".join(f"{key}: {value}" for key, value in source.items())
+def _rule(planned: PlannedCriterion) -> Text:
+    """A criterion in one line, whichever way it was written, with its scope, what it does, and where it stands."""
+    criterion = parse_criterion(planned.source, planned.where, language=planned.language)
+    scope = f" in {', '.join(planned.executions)}" if planned.executions else ""
+    # What is about the whole run is known at its end; of what fails nothing, its text says what it does.
+    at_once = criterion.stop and criterion.fail and criterion.logic != "total"
+    effect = ", ends the run at once" if at_once else ""
+    text = Text(wording.plain(criterion.text) + wording.plain(scope) + effect)
+    return text.append(f"  ({wording.plain(planned.where)})", style="dim")
 
 
 def _executions(plan: Plan) -> Table:
