@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.measured import execution, plan_of
+from tests.measured import START, Sample, every_second, execution, plan_of, timeline_of
 from toril.intervals import Recorder, decode
 from toril.records import Plan
-from toril.summary import LIMITS, OTHERS, Limits, generators, strained
+from toril.summary import LIMITS, OTHERS, Completeness, generators, strained, summarise
 from toril.timeline import Timeline
 
 CALM: dict[str, Any] = {"cpu": 0.2, "core": 0.3, "waiting": 0.01, "throttled": 0.0, "machine": 0.3, "share": 0.01}
 CALM |= {"memory": 200 << 20, "late_ms": 1.0, "sockets": 5}
-LIMIT = Limits()
+LIMIT = LIMITS["locust"]
 TOO_MUCH: dict[str, dict[str, Any]] = {
     "core": {"core": LIMIT.core},
     "cpu": {"cpu": LIMIT.cpu},
@@ -115,6 +115,39 @@ def test_running_and_waiting_together_fill_the_time_that_an_engine_has(
 ) -> None:
     assert kinds(judged([{"core": core, "waiting": waiting}] * 10)) == found
     assert judged([{"core": core, "waiting": waiting}] * 4)["saturated"] == []
+
+
+@pytest.mark.parametrize(
+    ("late_ms", "median_ms", "found"),
+    [
+        (4.9, 1, []),
+        (5.0, 1, ["lateness"]),
+        (5.0, None, ["lateness"]),
+        (5.0, 51, []),
+        (19.9, 200, []),
+        (20.0, 200, ["lateness"]),
+    ],
+)
+def test_a_delay_is_too_much_from_five_milliseconds_and_a_tenth_of_what_is_measured_on(
+    late_ms: float, median_ms: int | None, found: list[str]
+) -> None:
+    timeline = Timeline()
+    timeline.add(decode(told("local-1", [{"late_ms": late_ms}] * 9).flush() or b"", "x"))
+    told_of = generators(plan_of(), timeline, (0, 9), None if median_ms is None else median_ms * 1000)
+    assert kinds(told_of) == found
+
+
+@pytest.mark.parametrize(
+    ("fast", "saturated"),
+    [(0, []), (1, ["local-1"])],  # of 60 requests with 300 ms each a second
+)
+def test_the_fastest_label_says_how_much_delay_does_harm(fast: int, saturated: list[str]) -> None:
+    samples = every_second(range(10), Sample(0, 300_000, "slow"), 60)
+    samples += every_second(range(10), Sample(0, 90_000, "fast"), fast)
+    timeline = timeline_of(samples)
+    timeline.add(decode(told("local-1", [{"late_ms": 10.0}] * 10).flush() or b"", "x"))
+    summary = summarise(plan_of(), timeline, Completeness(planned=("local-1",)), START)
+    assert summary["generators"]["saturated"] == saturated
 
 
 def test_a_full_machine_is_a_reason_only_where_waiting_is_not_known() -> None:

@@ -2,8 +2,9 @@
 
 from toril.summary.build import PERCENTILES, SCHEMA, summarise
 from toril.summary.completeness import Completeness
-from toril.summary.generators import LIMITS, OTHERS, Limits, Saturation, generators, saturations, strained
+from toril.summary.generators import LIMITS, OTHERS, generators, strained
 from toril.summary.load import SteadyLoad, planned_rps, planned_users, steady_load
+from toril.summary.saturation import Limits, Saturation, saturations
 
 __all__ = [
     "LIMITS",

@@ -44,7 +44,7 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
             "unreadable_records": max(timeline.unreadable, completeness.unreadable_records),
         },
         "load": _load(loads),
-        "generators": generators(plan, timeline, builder.window()),
+        "generators": generators(plan, timeline, builder.window(), builder.shortest_median_us()),
         "labels": builder.everything(),
         "executions": {name: {"labels": builder.labels(execution=name)} for name in _executions(plan, timeline)},
         "locations": {name: {"labels": builder.labels(location=name)} for name in locations},
@@ -68,6 +68,12 @@ class _Builder:
         start = min(one.steady_from_s for one in chosen)
         end = min(float(self._duration_s), max(one.steady_to_s for one in chosen))
         return start, max(start, end)
+
+    def shortest_median_us(self) -> int | None:
+        """Of the labels that at least one request in a hundred has; None when nothing was measured."""
+        least = self._whole[""][0]["samples"] / 100
+        found = [figures for figures, _ in self._whole.values() if figures["samples"] >= max(1, least)]
+        return min((figures["response_us"]["p50"] for figures in found), default=None)
 
     def everything(self) -> dict[str, Any]:
         """The figures of all requests and of every label, with their histograms."""

@@ -1,13 +1,11 @@
-"""Whether load generators had room left to measure with: what each took, second by second, against the limits.
+"""Whether load generators had room left to measure with, what each took, and what would mend it.
 
-A figure above its limit falsifies times, if it is above it for 5 s in a row, or for 5 s and more than a tenth of the
-time in all. Only the seconds that are judged count: not the ramp-up when the plan leaves it out. A lone spike is no
-reason: it costs a few samples, and machines have them.
+Only the seconds that are judged count: not the ramp-up when the plan leaves it out.
 """
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from functools import cache
 from typing import Any
 
@@ -15,57 +13,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toril.records import Plan
-from toril.timeline import HealthSeries, Timeline, WorkerHealth, longest_run
+from toril.summary.saturation import Limits, Saturation, saturations
+from toril.timeline import HealthSeries, Timeline, WorkerHealth
 
-IN_A_ROW_S = 5
-IN_ALL_S = 5
-SHARE_OF_TIME = 0.1
-NOTABLE = 0.1  # of waiting: less is no reason to call an engine that runs nearly all the time a starved one
 MOST_LOOKED_AT = 100  # workers of a run that goes on, many times a minute; the verdict looks at all
 ROOM = 0.8  # of a limit: what the advised number of workers will need each
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """From where on a generator's own slowness shows in what it measures. Fractions as in HealthSeries."""
-
-    cpu: float = 0.9
-    core: float = 0.9  # also of running and waiting together: what is left is all the time that it had to spare
-    waiting: float = 0.5
-    throttled: float = 0.05
-    lateness_us: int = 20_000  # of the ninth of ten sends
-    memory: float = 0.9  # of the control group's limit, or of the machine
-    sockets: float = 0.9  # of the nearest limit: files of a process, or ports
-
-
+OTHERS = Limits(  # executors that were not measured
+    cpu=0.9,
+    core=0.9,
+    waiting=0.5,
+    throttled=0.05,
+    lateness_us=5_000,  # machines are as late as that without being in trouble
+    lateness_of_median=0.1,
+    memory=0.9,
+    sockets=0.9,
+)
 # Where bench/saturation.py (results: bench/README.md) found p50 or p99 of a target of constant latency to read wrong.
-# The many threads of a JVM wait for each other's cores a little even when it has plenty, and their waits add up.
 LIMITS: Mapping[str, Limits] = {
-    "locust": Limits(),
-    "apiritif": Limits(),
-    "jmeter": Limits(waiting=0.9),
+    "locust": OTHERS,
+    "apiritif": OTHERS,
+    "jmeter": replace(OTHERS, waiting=0.9),  # many threads wait for each other a little, even with cores to spare
 }
-OTHERS = Limits()  # executors that were not measured
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saturation:
-    """One figure of one worker that was above its limit for too long."""
+def generators(
+    plan: Plan, timeline: Timeline, window: tuple[float, float], median_us: int | None = None
+) -> dict[str, Any]:
+    """The worst of all load generators, and each of them.
 
-    what: str  # cpu, core, machine, waiting, throttled, lateness, memory, sockets
-    value: float  # the worst of those seconds; lateness in µs, all else a fraction
-    limit: float
-    from_s: int  # the first second of the longest time in a row
-    lasted_s: int  # how long that was
-    seconds: int  # above the limit in all
-    message: str
-
-
-def generators(plan: Plan, timeline: Timeline, window: tuple[float, float]) -> dict[str, Any]:
-    """The worst of all load generators, and each of them; `window` is what is judged, from and to."""
+    `window` is what is judged, from and to; `median_us` the shortest median response time among its labels.
+    """
     health = timeline.health()
     series = {worker: timeline.health_series(worker) for worker in health}
-    limits = _limits_of(plan, health)
+    limits = {worker: _for_median(one, median_us) for worker, one in _limits_of(plan, health).items()}
     found = {
         worker: saturations(
             _within(series[worker], window), limits[worker], worker=worker, facts=timeline.health_facts(worker)
@@ -100,84 +82,14 @@ def strained(plan: Plan, timeline: Timeline, last_second: int) -> tuple[str, ...
 
     Always in the same words, so that each need be shown only once.
     """
+    measured = timeline.select().window(max(0, last_second - 9), last_second)
+    median_us = measured.percentile(50) if measured.samples else None
     found = []
     for worker, limits in _limits_of(plan, timeline.health_workers()[:MOST_LOOKED_AT]).items():
         recent = _within(timeline.health_series(worker), (last_second - 9, last_second + 1))
-        for one in saturations(recent, limits, facts=timeline.health_facts(worker))[:1]:
+        for one in saturations(recent, _for_median(limits, median_us), facts=timeline.health_facts(worker))[:1]:
             found.append(f"worker {worker} has no room left to measure with ({one.what}); the run may be inconclusive")
     return tuple(found)
-
-
-def saturations(
-    series: HealthSeries, limits: Limits, *, worker: str = "", facts: Mapping[str, Any] | None = None
-) -> tuple[Saturation, ...]:
-    """Everything that was above its limit for too long, what was worst first."""
-    total = (facts or {}).get("memory_limit_bytes")
-    memory = np.where(series.memory_bytes >= 0, series.memory_bytes / total, np.nan) if total else _unknown(series)
-    late_us = np.where(series.late_p90_us >= 0, series.late_p90_us.astype(np.float64), np.nan)
-    starved = (series.waiting >= NOTABLE) & (series.core < limits.core) & (series.core + series.waiting >= limits.core)
-    measured: list[tuple[str, NDArray[np.float64], float]] = [
-        ("core", series.core, limits.core),
-        ("cpu", series.cpu, limits.cpu),
-        # A machine that is full is no harm to an engine that gets its CPU; where nobody can tell, it may be.
-        ("machine", np.where(np.isnan(series.waiting), series.machine, np.nan), limits.cpu),
-        ("throttled", series.throttled, limits.throttled),
-        ("lateness", late_us, limits.lateness_us),
-        ("memory", memory, limits.memory),
-        ("sockets", series.sockets_share, limits.sockets),
-    ]
-    found = [_saturation(series, worker, *one) for one in measured]
-    found.append(_saturation(series, worker, "waiting", series.waiting, limits.waiting, starved))
-    return tuple(sorted((one for one in found if one is not None), key=lambda one: one.limit / one.value))
-
-
-def _saturation(
-    series: HealthSeries,
-    worker: str,
-    what: str,
-    values: NDArray[np.float64],
-    limit: float,
-    too: NDArray[np.bool_] | None = None,  # seconds that were too much for another reason
-) -> Saturation | None:
-    known = ~np.isnan(values)
-    second, told = series.second[known], values[known]
-    high = told.astype(np.float32) >= np.float32(limit)
-    high |= False if too is None else too[known]
-    lasted_s, from_s = longest_run(second, high)
-    if from_s is None:
-        return None
-    seconds = int(high.sum())
-    if lasted_s < IN_A_ROW_S and (seconds < IN_ALL_S or seconds <= SHARE_OF_TIME * told.size):
-        return None
-    worst = float(told[high].max())
-    when = f"{lasted_s} s in a row from {from_s} s on"
-    if lasted_s < IN_A_ROW_S:
-        when = f"in {seconds} of {told.size} seconds, first at {second[high][0]} s"
-    return Saturation(
-        what=what,
-        value=round(worst, 4),
-        limit=limit,
-        from_s=from_s,
-        lasted_s=lasted_s,
-        seconds=seconds,
-        message=f"{_words(worker, what, worst, limit)}, {when}",
-    )
-
-
-def _words(worker: str, what: str, value: float, limit: float) -> str:
-    if what == "lateness":
-        late, most = (f"{us / 1000:,.0f} ms" for us in (value, limit))
-        return f"worker {worker} sent a tenth of its requests {late} late or later (limit {most})"
-    words = {
-        "core": f"the engine of worker {worker} took up to {value:.0%} of the one core that it can use",
-        "cpu": f"worker {worker} took up to {value:.0%} of the CPU that it may use",
-        "machine": f"the machine of worker {worker} was busy with up to {value:.0%} of its CPU",
-        "waiting": f"the engine of worker {worker} was ready to run but got no CPU for up to {value:.0%} of a second",
-        "throttled": f"worker {worker} was held back by its CPU quota for up to {value:.0%} of a second",
-        "memory": f"worker {worker} used up to {value:.0%} of its memory",
-        "sockets": f"worker {worker} used up to {value:.0%} of the sockets or files that it may open",
-    }
-    return f"{words[what]} (limit {limit:.0%})"
 
 
 def _advice(
@@ -237,6 +149,11 @@ def _limits_of(plan: Plan, workers: Collection[str]) -> dict[str, Limits]:
     return {worker: _strictest(engines.get(worker, frozenset())) for worker in workers}
 
 
+def _for_median(limits: Limits, median_us: int | None) -> Limits:
+    """A delay is the more harmful the shorter the times are that it is added to."""
+    return replace(limits, lateness_us=max(limits.lateness_us, round((median_us or 0) * limits.lateness_of_median)))
+
+
 @cache
 def _strictest(engines: frozenset[str]) -> Limits:
     of_engines = [asdict(LIMITS.get(engine, OTHERS)) for engine in engines] or [asdict(OTHERS)]
@@ -287,10 +204,6 @@ def _typical(values: NDArray[np.float64]) -> float:
 
 def _count(values: NDArray[np.int64]) -> int | None:
     return int(values.max()) if values.size and values.max() >= 0 else None
-
-
-def _unknown(series: HealthSeries) -> NDArray[np.float64]:
-    return np.full(series.second.size, np.nan)
 
 
 def _most(workers: Mapping[str, Mapping[str, Any]], name: str) -> Any:

@@ -295,11 +295,12 @@ def main() -> int:
     users = threading.Thread(target=run_users, args=(str(test), failed), daemon=True)
     wait_at_gate(Path(TOLD["folder"]))
     users.start()
-    probe = Lateness(RECORDS.late).probe
-    threading.Thread(target=probe, args=(time.sleep, lambda: not users.is_alive()), daemon=True).start()
+    lateness = Lateness(RECORDS.late)
+    threading.Thread(target=lateness.probe, args=(time.sleep, lambda: not users.is_alive()), daemon=True).start()
     while users.is_alive() and not LOAD.watch():
         users.join(FLUSH_S)
         RECORDS.flush()
+    lateness.tell()
     RECORDS.finish()
     if failed:
         sys.stderr.write(failed[0])

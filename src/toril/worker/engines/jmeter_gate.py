@@ -149,7 +149,7 @@ keepRate(timer, startedAt) {{
                 }}
                 long due = (long) Math.ceil(timer.cntSent * timer.msecPerReq) - now % 1000;
                 if (due <= 0) {{
-                    if (timer.cntDelayed > 0) late.add(-due);
+                    if (timer.cntDelayed > 0) late.add(Math.max(0L, -due - 10)); // it is looked at every 10 ms
                     synchronized (timer) {{
                         timer.notify();
                     }}

@@ -1,8 +1,9 @@
 """How late JMeter's sends are: told once a second by a thread inside JMeter, in a file of its own.
 
-Where a timer holds a throughput, late is a send that is due by its schedule while a virtual user waits to make it;
-dropped is one that the schedule asked for and that will not be made up for, since no user was there to make it.
-Everything else is as late as the JVM's threads wake up: garbage collection and a busy machine delay them alike.
+Where a timer holds a throughput, late is a send that is due by its schedule while a virtual user waits to make it (the
+schedule is looked at every 10 ms: what goes beyond those); dropped is one that the schedule asked for and that will not
+be made up for, since no user was there to make it. Everything else is as late as the JVM's threads wake up: garbage
+collection and a busy machine delay them alike.
 """
 
 from collections.abc import Iterator

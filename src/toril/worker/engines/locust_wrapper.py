@@ -66,6 +66,7 @@ class Load:
         self.graceful_stop_s: float = settings["graceful_stop_s"]
         self.statistics = settings["statistics"]
         self.records = Records(self.folder)
+        self.lateness = Lateness(self.records.late)
         self.worker = os.getppid()
         self.runner: Any = None
         self.end_at = float("inf")
@@ -99,7 +100,7 @@ class Load:
         if self.duration_s:
             self.end_at = at + self.duration_s
         gevent.spawn(self.watch)
-        gevent.spawn(Lateness(self.records.late).probe, self.sleep, lambda: self.closed)
+        gevent.spawn(self.lateness.probe, self.sleep, lambda: self.closed)
 
     def watch(self) -> None:
         """Flushes, and notices the end: planned, asked for, or no user left."""
@@ -259,6 +260,7 @@ class Load:
         self.closed = True
         for label in [entry[0] for entry in self.in_flight.values()]:
             self.records.say("unfinished", label)
+        self.lateness.tell()
         self.records.users(time.time(), 0)
         self.records.say("end", why)
         self.records.flush()
