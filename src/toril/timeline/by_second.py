@@ -13,6 +13,7 @@ from toril.timeline.view import SUMS, Slice
 
 SAMPLES, BYTES = SUMS.index("samples"), SUMS.index("bytes")
 NOTHING = -1  # a percentile of no samples
+PART_S = 600  # seconds that are taken at once, so that a long run needs no more memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,22 +28,28 @@ class BySecond:
 
 def by_second(timeline: Timeline, view: Slice, seconds: int, percents: Sequence[float] = ()) -> BySecond:
     """The figures of the seconds 0 … `seconds` − 1."""
-    good, (bad_at, bad) = view.places(seconds - 1)
-    at, rows = np.concatenate([good[0], bad_at]), np.concatenate([good[1], bad])
     sums = np.zeros((seconds, 2), np.int64)
-    np.add.at(sums, at, timeline.sums[rows][:, [SAMPLES, BYTES]])
     failures = np.zeros(seconds, np.int64)
-    np.add.at(failures, bad_at, timeline.sums[bad, SAMPLES])
-    samples = sums[:, 0]
-    found = _percentiles(timeline, rows, at, samples, percents) if percents and rows.size else None
-    nothing = np.full(seconds, NOTHING, np.int64)
-    return BySecond(samples, failures, sums[:, 1], found or (nothing,) * len(percents))
+    columns = tuple(np.full(seconds, NOTHING, np.int64) for _ in percents)
+    for start in range(0, seconds, PART_S):
+        end = min(seconds, start + PART_S)
+        (good_at, good), (bad_at, bad) = view.places(start, end - 1)
+        at, rows = np.concatenate([good_at, bad_at]) - start, np.concatenate([good, bad])
+        if not rows.size:
+            continue
+        np.add.at(sums[start:end], at, timeline.sums[rows][:, [SAMPLES, BYTES]])
+        np.add.at(failures, bad_at, timeline.sums[bad, SAMPLES])
+        if percents:
+            found = _percentiles(timeline, rows, at, sums[start:end, 0], percents)
+            for column, values in zip(columns, found, strict=True):
+                column[start:end] = values
+    return BySecond(sums[:, 0], failures, sums[:, 1], columns)
 
 
 def _percentiles(
     timeline: Timeline, rows: Int64s, at: Int64s, samples: Int64s, percents: Sequence[float]
 ) -> tuple[Int64s, ...]:
-    """The nearest-rank percentiles of each second, from the buckets of all seconds in one sorted list."""
+    """The nearest-rank percentiles of each second, from the buckets of all of them in one sorted list."""
     positions, buckets, counts = timeline.buckets.pairs(rows)
     keys, places = np.unique((at[positions] << BUCKET_BITS) + buckets, return_inverse=True)
     merged = np.zeros(keys.size, np.int64)

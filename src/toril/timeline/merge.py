@@ -16,6 +16,7 @@ from toril.histogram import Int64s, lowests_of
 from toril.intervals import CELL_COLUMNS, Interval, Kind, Series, label_of
 from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
 from toril.timeline.health import HealthBySecond, HealthSeries, WorkerHealth
+from toril.timeline.outcomes import Outcomes
 from toril.timeline.rows import MOST_PLACES, Rows
 from toril.timeline.view import SUMS, Slice
 from toril.timeline.workers import UsersBySecond, grown
@@ -47,8 +48,7 @@ class Timeline:
         self._sums: Int64s = np.zeros((64, len(SUMS)), np.int64)
         self._extremes: Int64s = np.tile(np.array([NO_MIN, 0]), (64, 1))  # min_us, max_us
         self._buckets = BucketCounts(hot_blocks)
-        self._outcomes: list[dict[int, int]] = []  # by row: outcome → count
-        self._outcome_of: dict[tuple[str, str], int] = {}  # response code, message
+        self._outcomes = Outcomes()
         self._unfinished: defaultdict[str, defaultdict[tuple[str, str], Counter[int]]] = defaultdict(
             lambda: defaultdict(Counter)
         )
@@ -172,12 +172,7 @@ class Timeline:
 
     def outcomes(self, rows: Int64s) -> Counter[tuple[str, str]]:
         """Response code and message → how often."""
-        found: Counter[int] = Counter()
-        for row in rows.tolist():
-            for outcome, count in self._outcomes[row].items():
-                found[outcome] += count
-        names = list(self._outcome_of)
-        return Counter({names[outcome]: count for outcome, count in found.items()})
+        return self._outcomes.of(rows)
 
     def unfinished(self, label: str = "") -> list[tuple[tuple[str, str], Counter[int]]]:
         """Of a label, or of all: location and execution, and the requests by second."""
@@ -249,27 +244,18 @@ class Timeline:
         self._merge_outcomes(batch, rows)
 
     def _merge_outcomes(self, batch: Sequence[Interval], rows: Int64s) -> None:
-        keys, times, start = [], [], 0
+        places, codes, times, start = [], [], [], 0
         for interval in batch:
-            of_pair = {
-                (rc << 32) + message: self._outcome_of.setdefault(
-                    (interval.rcs[rc], interval.messages[message]), len(self._outcome_of)
-                )
-                for rc, message in set(zip(*interval.outcomes[1:3].tolist(), strict=True))
+            cell, rc, message, count = interval.outcomes
+            code_of = {
+                (a << 32) + b: self._outcomes.code((interval.rcs[a], interval.messages[b]))
+                for a, b in set(zip(rc.tolist(), message.tolist(), strict=True))
             }
-            pairs = (interval.outcomes[1] << 32) + interval.outcomes[2]
-            outcomes = np.array([of_pair[pair] for pair in pairs.tolist()], np.int64)
-            keys.append((rows[start + interval.outcomes[0]] << 32) + outcomes)
-            times.append(interval.outcomes[3])
+            codes.append(np.array([code_of[pair] for pair in ((rc << 32) + message).tolist()], np.int64))
+            places.append(rows[start + cell])
+            times.append(count)
             start += interval.cells.shape[1]
-        distinct, positions = np.unique(np.concatenate(keys), return_inverse=True)
-        sums = np.zeros(distinct.size, np.int64)
-        np.add.at(sums, positions, np.concatenate(times))
-        for row, outcome, count in zip(
-            (distinct >> 32).tolist(), (distinct & 0xFFFFFFFF).tolist(), sums.tolist(), strict=True
-        ):
-            known = self._outcomes[row]
-            known[outcome] = known.get(outcome, 0) + count
+        self._outcomes.add(np.concatenate(places), np.concatenate(codes), np.concatenate(times))
 
     def _numbers(self, interval: Interval) -> Int64s:
         """The numbers of the interval's series here."""
@@ -290,5 +276,4 @@ class Timeline:
             self._sums = grown(self._sums, self._rows.count, 0, 0)
             self._extremes = grown(self._extremes, self._rows.count, 0, 0)
             self._extremes[height:, 0] = NO_MIN
-            self._outcomes.extend({} for _ in range(self._rows.count - known))
         return rows

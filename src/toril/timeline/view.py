@@ -170,11 +170,11 @@ class Slice:
         """The samples of several seconds; both are part of the window."""
         return self._stats(first, last)
 
-    def places(self, last: int) -> tuple[tuple[Int64s, Int64s], tuple[Int64s, Int64s]]:
-        """Second and row of everything until `last`: of the good samples, and of the failed ones."""
+    def places(self, first: int, last: int) -> tuple[tuple[Int64s, Int64s], tuple[Int64s, Int64s]]:
+        """Second and row of everything from `first` to `last`: of the good samples, and of the failed ones."""
         self._look()
-        _, *good = self._timeline.places(self._good, 0, last)
-        _, *failed = self._timeline.places(self._failed, 0, last)
+        _, *good = self._timeline.places(self._good, first, last)
+        _, *failed = self._timeline.places(self._failed, first, last)
         return (good[0], good[1]), (failed[0], failed[1])
 
     def virtual_users(self, second: int) -> int:
