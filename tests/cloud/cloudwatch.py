@@ -72,6 +72,7 @@ class CloudWatch:
     delay_s: float = 0.0
     points_per_page: int | None = None
     denied: bool = False
+    impostor: bytes | None = None  # what something else says in its place, with status 200
     busy: int = 0  # so many answers to come are `Throttling`
     statuses: dict[str, str] = field(default_factory=dict)  # metric name → StatusCode of its results
     asked: list[dict[str, Any]] = field(default_factory=list)  # requests that were valid
@@ -125,6 +126,8 @@ class CloudWatch:
 
     def answer(self, target: str, authorization: str, body: bytes) -> tuple[int, bytes]:
         self.calls += 1
+        if self.impostor is not None:
+            return 200, self.impostor
         if not target.endswith(".GetMetricData"):
             return _error(400, "UnknownOperationException", target)
         signed = re.search(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/monitoring/aws4_request", authorization)

@@ -207,6 +207,18 @@ def test_who_does_not_want_to_wait_at_all_gets_what_is_there_now(service, clock)
     assert (series.complete_to_s, series.answered) == (120.0, False)
 
 
+def test_whenever_the_wait_is_ended_everything_open_is_asked_once_more(service, clock):
+    """Here in the middle of a round, when one query is not due yet because its period is not over."""
+    publish(service)
+
+    def until_the_first_call(wait: Wait) -> bool:
+        return not service.calls
+
+    fetched(service, clock, CPU, query(period_s=300), load_s=180.0, goes_on=until_the_first_call)
+    periods = [asked["MetricDataQueries"][0]["MetricStat"]["Period"] for asked in service.asked]
+    assert periods == [60, 60, 300]
+
+
 def test_no_value_at_the_end_of_the_wait_is_an_answer_too(service, clock):
     """Some counts of AWS are published only where they are not zero."""
     missing, late = fetched(service, clock, query(metric="absent"), query(region="us-east-1"), limit_s=20.0).queries
@@ -271,6 +283,13 @@ def test_throttling_before_the_load_is_only_noted(service, clock):
     service.busy = 1
     (note,) = check([CPU], clock.now(), service.clients)
     assert "Throttling" in note
+
+
+@pytest.mark.parametrize("said", [b"<html>Please log in</html>", b"", b"{}", b'{"MetricDataResults": [{"Id": "q7"}]}'])
+def test_something_else_in_its_place_is_not_taken_for_it(service, clock, said):
+    service.impostor = said
+    with pytest.raises(InfrastructureError, match="is not CloudWatch; check the proxy and AWS_ENDPOINT_URL"):
+        check([CPU], clock.now(), service.clients)
 
 
 def test_a_service_that_is_not_there_is_an_error_before_the_load(clock):

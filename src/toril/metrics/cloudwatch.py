@@ -1,11 +1,12 @@
 """The calls to CloudWatch: GetMetricData in batches and pages."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import PaginationError
+from botocore.parsers import ResponseParserError
 
 from toril.metrics.answers import Answer, ClientFactory, Fault
 from toril.metrics.faults import CALL_ERRORS, PERMISSION, fault_of
@@ -64,18 +65,25 @@ def _read(queries: Sequence[MetricQuery], asked: Span, client: "CloudWatchClient
     replies = {f"q{number}": _Reply() for number in range(len(queries))}
     wire = [_wire(name, query) for name, query in zip(replies, queries, strict=True)]
     for page in _pages(wire, asked, client):
-        for reply in replies.values():
-            reply.said += _texts(page.get("Messages", ()))
-        for result in page["MetricDataResults"]:
-            reply = replies[result["Id"]]
-            reply.status = result["StatusCode"]
-            reply.said += _texts(result.get("Messages", ()))
-            reply.points.update(_points(result, asked))
+        try:
+            _take_in(page, replies, asked)
+        except (KeyError, ValueError) as error:  # boto3 makes an empty answer of whatever is no JSON
+            raise ResponseParserError(f"an answer without {error}") from error
     region = client.meta.region_name
     return {
         query.key: Answer(reply.points, _fault_of_status(reply, region))
         for query, reply in zip(queries, replies.values(), strict=True)
     }
+
+
+def _take_in(page: "GetMetricDataOutputTypeDef", replies: Mapping[str, _Reply], asked: Span) -> None:
+    for reply in replies.values():
+        reply.said += _texts(page.get("Messages", ()))
+    for result in page["MetricDataResults"]:
+        reply = replies[result["Id"]]
+        reply.status = result["StatusCode"]
+        reply.said += _texts(result.get("Messages", ()))
+        reply.points.update(_points(result, asked))
 
 
 def _pages(
