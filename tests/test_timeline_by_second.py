@@ -61,3 +61,15 @@ def test_rows_that_were_frozen_are_read_like_others(samples):
         assert [column.tolist() for column in plain.percentiles_us] == [
             column.tolist() for column in cold.percentiles_us
         ]
+
+
+def test_seconds_far_apart_are_found():
+    samples = [Sample(second, us=1000 + second) for second in (0, 599, 600, 601, 1799)]
+    timeline = timeline_of(samples)
+
+    found = by_second(timeline, timeline.select(), 1900, (50,))
+
+    assert {second: int(us) for second, us in enumerate(found.percentiles_us[0]) if us >= 0} == {
+        sample.second: timeline.select().second(sample.second).percentile(50) for sample in samples
+    }
+    assert found.samples.sum() == 5
