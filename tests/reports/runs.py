@@ -20,7 +20,7 @@ def judged(timeline: Timeline, plan: Plan, **circumstances: Any) -> Bundle:
     """A run that is complete but for these circumstances."""
     workers = tuple(share.worker for share in plan.shares)
     lost = {worker for worker, _ in circumstances.get("lost", ())}
-    complete = {
+    complete: dict[str, Any] = {
         "planned": workers,
         "reported": tuple(worker for worker in workers if worker not in lost),
         "exits": {worker: left(worker) for worker in workers if worker not in lost},

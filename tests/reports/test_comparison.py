@@ -85,7 +85,7 @@ def test_the_other_way_round_everything_is_mirrored(first, second):
         assert [figure.finding for figure in part.figures] == [figure.finding for figure in other_part.figures]
         for figure, other_figure in zip(part.figures, other_part.figures, strict=True):
             assert (figure.delta is None) == (other_figure.delta is None)
-            assert figure.delta is None or figure.delta == -other_figure.delta
+            assert (figure.delta or 0) == -(other_figure.delta or 0)
 
 
 @given(SAMPLES, SAMPLES)

@@ -82,7 +82,7 @@ def test_nobody_is_called_and_nothing_is_linked(name):
 def test_each_percentile_has_its_interval():
     run = run_of(small(), "p95>250ms")
 
-    assert "<td style=\"text-align:right\">50.0 ms<br><sub>50.0 … 50.0</sub></td>" in PARSER.render(written(run))
+    assert '<td style="text-align:right">50.0 ms<br><sub>50.0 … 50.0</sub></td>' in PARSER.render(written(run))
     assert "with each percentile its 95 % interval" in shown(written(run))
 
 

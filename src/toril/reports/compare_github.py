@@ -65,7 +65,7 @@ def _rule(rule: view.Criterion | None) -> str:
 
 
 def _figures(groups: Sequence[tuple[Part, Sequence[Figure]]], left_out: str = "") -> str:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for part, figures in groups:
         if part.kind != "all":
             only = part.base_samples if part.only_in == "base" else part.head_samples
