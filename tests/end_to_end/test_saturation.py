@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(len(CORES) < 2, reason="needs Linux and two cores, one of them to be kept busy"),
 ]
-BURNERS = 6  # each wants the whole core, so that an engine beside them gets a seventh of it
+BURNERS = 8  # each wants the whole core, so that an engine beside them gets a ninth of it
 
 LOCUSTFILE = """
 import os, time
