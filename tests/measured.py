@@ -177,19 +177,18 @@ def judged_ours(source: str | dict, timeline: Timeline, plan: Plan | None = None
     return judged(source, timeline, plan, language="toril", **known)
 
 
-def verdict_of(
-    timeline: Timeline, plan: Plan, metrics: ServerMetrics | None = None, **circumstances: object
-) -> Verdict:
-    """The verdict on a run that is complete but for these circumstances."""
+def verdict_of(timeline: Timeline, plan: Plan, **circumstances: Any) -> Verdict:
+    """The verdict on a run that is complete but for these circumstances, with CloudWatch's `metrics` if it has some."""
+    metrics: ServerMetrics | None = circumstances.pop("metrics", None)
     workers = tuple(share.worker for share in plan.shares)
-    lost = {worker for worker, _ in circumstances.get("lost", ())}  # type: ignore[attr-defined]
-    complete = {
+    lost = {worker for worker, _ in circumstances.get("lost", ())}
+    complete: dict[str, Any] = {
         "planned": workers,
         "reported": tuple(worker for worker in workers if worker not in lost),
         "exits": {worker: left(worker) for worker in workers if worker not in lost},
         "started_at": START,
     }
-    completeness = Completeness(**complete | circumstances)  # type: ignore[arg-type]
+    completeness = Completeness(**complete | circumstances)
     return judge(plan, timeline, completeness, summarise(plan, timeline, completeness, START), metrics)
 
 

@@ -58,8 +58,7 @@ PLAN = plan_of(executions=[execution(concurrency=20, throughput_rps=20.0, hold_f
 
 @pytest.mark.parametrize(("source", "outcome", "ours"), JUDGED, ids=[source for source, *_ in JUDGED])
 def test_every_criterion_of_the_tables_is_judged_as_the_page_says(minute, source, outcome, ours):
-    language = "toril" if ours else "taurus"
-    assert judged(source, minute, PLAN, language=language).outcome == outcome
+    assert judged(source, minute, PLAN, language="toril" if ours else "taurus").outcome == outcome
 
 
 @pytest.mark.parametrize(("source", "_", "because"), ROWS, ids=[source for source, *_ in ROWS])

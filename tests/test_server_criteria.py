@@ -145,12 +145,13 @@ def test_server_criteria_are_part_of_the_verdict_and_never_stop_a_run():
     plan = plan_of(ours=[{"The balancer is slow": ALB}], executions=[execution(hold_for_s=60.0)])
     slow, fast = answers(ALB, 0.4, 0.4), answers(ALB, 0.1, 0.1)
     timeline = good(60)
-    verdict = verdict_of(timeline, plan, slow)
+    verdict = verdict_of(timeline, plan, metrics=slow)
     assert (verdict.outcome, codes(verdict)) == ("failed", ["breach"])
     entry = verdict.to_dict()["criteria"][0]
     assert entry["criterion"] == "alb-response-time p95 of app/shop/1>300ms"
+    assert (entry["samples"], entry["counted"]) == (2, "period")
     assert entry["message"].startswith("The balancer is slow: alb-response-time")
-    assert verdict_of(timeline, plan, fast).outcome == "passed"
+    assert verdict_of(timeline, plan, metrics=fast).outcome == "passed"
     assert codes(verdict_of(timeline, plan)) == ["no-samples"]
     assert LiveCriteria(plan).advance(timeline, 59) == []
 
@@ -158,12 +159,12 @@ def test_server_criteria_are_part_of_the_verdict_and_never_stop_a_run():
 def test_what_servers_measured_too_high_is_excused_by_no_generator_and_too_little_is():
     plan = plan_of(ours=[ALB, {**ERRORS, "condition": "<"}], executions=[execution(hold_for_s=60.0)])
     series = (*answers(ALB, 0.4, 0.4).queries, *answers(ERRORS, 1, 1).queries)
-    verdict = verdict_of(good(60, health=0.99), plan, ServerMetrics(queries=series))
+    verdict = verdict_of(good(60, health=0.99), plan, metrics=ServerMetrics(queries=series))
     assert [one.code for one in verdict.criteria] == ["breach", "excused-breach"]
 
 
 def test_a_run_that_another_criterion_ended_has_no_windows_to_miss():
     for_long = {**ALB, "logic": "for", "timeframe": "5m"}
     plan = plan_of("hits>1 for 2s, stop as non-failed", ours=[for_long], executions=[execution(hold_for_s=600.0)])
-    verdict = verdict_of(good(60), plan, answers(for_long, 0.4, 0.4), stop=stopped("criterion", 60.0))
+    verdict = verdict_of(good(60), plan, metrics=answers(for_long, 0.4, 0.4), stop=stopped("criterion", 60.0))
     assert (verdict.outcome, verdict.criteria[1].outcome) == ("passed", "passed")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from toril.criteria.measure import MORE
 from toril.criteria.windows import Window
-from toril.grammar import Criterion, server_text
+from toril.grammar import GENERATOR, Criterion, server_text
 
 _STEPS = {
     "us": (("s", 1_000_000), ("ms", 1000)),
@@ -40,6 +40,13 @@ class CriterionResult:
         """The second in which a window first breached."""
         return self.window.to_s if self.fired and self.window is not None else None
 
+    @property
+    def counted(self) -> Literal["sample", "second", "period"]:
+        """What `samples` is the number of."""
+        if self.criterion.server is not None:
+            return "period"
+        return "second" if self.criterion.subject == "load" or self.criterion.subject in GENERATOR else "sample"
+
     def to_dict(self) -> dict[str, Any]:
         """An entry of `criteria` in verdict.json."""
         criterion, window = self.criterion, self.window
@@ -71,6 +78,7 @@ class CriterionResult:
             "fail": criterion.fail,
             "own_message": criterion.message,
             "kind": criterion.kind,
+            "counted": self.counted,
         }
 
 

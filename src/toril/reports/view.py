@@ -281,7 +281,7 @@ def _details(item: Mapping[str, Any], unit: str) -> Iterator[str]:
         worst = "" if item.get("at_s") is not None else "at worst "
         yield f"{worst}from {first_s} s to {last_s + 1} s"
     if item.get("samples") is not None:
-        yield wording.plural(int(item["samples"]), "sample")
+        yield wording.plural(int(item["samples"]), str(item.get("counted") or "sample"))
     if interval and interval != [None, None]:
         low, high = interval
         bottom = "0" if low is None else wording.quantity(low, unit)
