@@ -8,6 +8,7 @@ import pytest
 
 from tests.end_to_end.running import LIMIT_S, finish, intervals, run, running, suite_file, toril, until
 from tests.targets import target as serving
+from toril.reports import EXPORTS, EXTENSIONS
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +22,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of one run that passed."""
     folder = tmp_path_factory.mktemp("finished")
     with serving() as target:
-        done = run(folder / "store", suite_file(folder, target.url), "--workers", "2", "--tag", "commit=abc")
+        reports = [option for name in EXPORTS for option in ("--report", name)]
+        done = run(folder / "store", suite_file(folder, target.url), "--workers", "2", "--tag", "commit=abc", *reports)
     assert done.code == 0, done.stdout + done.stderr
     return folder / "store"
 
@@ -31,6 +33,17 @@ def test_every_report_is_rebuilt_from_the_run_folder(finished: Path, name: str) 
     done = command("report", "latest", "--store", finished, "--format", name)
     assert done.returncode == 0, done.stderr
     assert "home page" in done.stdout
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_export_written_by_the_run_and_one_made_later_are_the_same(
+    finished: Path, tmp_path: Path, name: str
+) -> None:
+    (folder,) = (finished / "runs").iterdir()
+    out = tmp_path / "out"
+    done = command("report", "latest", "--store", finished, "--format", name, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes() == (folder / f"report.{EXTENSIONS[name]}").read_bytes()
 
 
 def test_summary_and_verdict_are_the_same_when_made_again_from_the_intervals(finished: Path) -> None:
