@@ -108,7 +108,10 @@ def recorded(variant: int, size: Size) -> Iterator[tuple[int, bytes]]:
             }
             recorder.add_many("shop", columns)
             recorder.virtual_users(second, "shop", 10)
-            recorder.health(second, 0.4, 0.3, 200 << 20, 0.0)
+            shares = dict(zip(("machine", "waiting", "throttled"), chance.random(3), strict=True))
+            recorder.health(second, 0.4, 0.3, 200 << 20, 0.0, **shares, sockets=30, sockets_share=0.01)
+            late_us = int(chance.integers(500, 3000))
+            recorder.sends(second, late_us=late_us, late_p90_us=late_us // 2, dropped=None)
         data = recorder.flush()
         assert data is not None
         yield start, data
