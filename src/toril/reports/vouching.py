@@ -19,7 +19,12 @@ def health(bundle: Bundle) -> str:
 
     parts = [
         f"{name} {wording.percent(round(100 * value, 1))}"
-        for name, key in (("CPU", "cpu_max"), ("busiest core", "busiest_core_max"), ("waiting", "waiting_max"))
+        for name, key in (
+            ("CPU", "cpu_max"),
+            ("busiest core", "busiest_core_max"),
+            ("machine", "machine_max"),
+            ("waiting", "waiting_max"),
+        )
         if (value := worst(key)) is not None
     ]
     if throttled := worst("throttled_max"):
