@@ -216,8 +216,8 @@ def _vitals(columns: list[list[int]]) -> Int64s:
     found = np.array(columns)
     if found.ndim != 2 or found.dtype != np.int64 or found.min(initial=0) < UNKNOWN or found[0].min(initial=0) < 0:
         raise ValueError("its vitals are no columns of whole numbers")
-    known = found[: len(VITALS)]
-    return np.pad(known, ((0, len(VITALS) - len(known)), (0, 0)), constant_values=UNKNOWN)
+    missing = np.full((max(0, len(VITALS) - len(found)), found.shape[1]), UNKNOWN)
+    return np.concatenate((found[: len(VITALS)], missing))
 
 
 _NO_VITALS: Int64s = np.empty((len(VITALS), 0), np.int64)
