@@ -3,6 +3,7 @@
 import json
 import statistics
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -318,3 +319,19 @@ def test_json_holds_all_of_it_with_what_follows():
     p50 = next(one for one in cart["figures"] if one["key"] == "p50")
     assert p50["delta"] == p50["head"] - p50["base"]
     assert p50["finding"] == "differs"
+
+
+@pytest.mark.slow
+def test_runs_of_the_same_service_seldom_differ_and_a_slower_one_does():
+    random = Random(20)
+
+    def measured(slower: float) -> Bundle:
+        times = [int(random.lognormvariate(10.8, 0.5) * slower) for _ in range(1600)]
+        return run_of([Sample(step // 40, us, ok=random.random() > 0.02) for step, us in enumerate(times)])
+
+    found = [compare(measured(1), measured(1)).overall for _ in range(25)]
+    judged = [figure for part in found for figure in part.figures if figure.finding != "unknown"]
+
+    assert len(judged) >= 25 * 6
+    assert sum(figure.finding == "differs" for figure in judged) <= 0.02 * len(judged)
+    assert compare(measured(1), measured(1.2)).overall.figure("p50").finding == "differs"
