@@ -150,6 +150,14 @@ def test_judged_labels_are_shown_however_rare():
     assert "more labels" in text
 
 
+def test_transactions_are_told_from_requests():
+    run = run_of([Sample(0, label="buy", kind="transaction"), Sample(0, label="cart")])
+
+    assert "<code>buy</code> (transaction) |" in written(run)
+    assert "<code>buy</code> (transaction) |" in compare_github.report(compare(run, run)).decode()
+    assert "<code>cart</code> |" in written(run)
+
+
 def test_a_comparison_is_as_harmless_and_as_short():
     hostile = examples.hostile(labels=3000)
     text = compare_github.report(compare(hostile, ALL["failed"])).decode()

@@ -7,7 +7,7 @@ from toril.reports import view, wording
 from toril.reports.compare_figures import Figure, Part
 from toril.reports.compare_terminal import figures_of, finding, notable, worse
 from toril.reports.comparison import Comparison, CriterionPair
-from toril.reports.github import icon
+from toril.reports.github import TRANSACTION, icon
 from toril.reports.markdown import code, details, escaped, limited, more, table
 
 FIGURES = ("", "base", "head", "difference", "", "")
@@ -70,6 +70,8 @@ def _figures(groups: Sequence[tuple[Part, Sequence[Figure]]], left_out: str = ""
         if part.kind != "all":
             only = part.base_samples if part.only_in == "base" else part.head_samples
             said = f" in {part.only_in} only, {wording.plural(only, 'request')}" if part.only_in else ""
+            if part.kind == "transaction" and not part.name.endswith(TRANSACTION):
+                said = TRANSACTION + said
             rows.append((code(part.name) + said, "", "", "", "", ""))
         rows += [_row(part, figure) for figure in ([] if part.only_in else figures)]
     return table(FIGURES, ":rrrr:", rows, left_out)

@@ -8,6 +8,7 @@ from toril.reports.figures_table import between
 from toril.reports.markdown import code, details, escaped, limited, more, table
 
 ICONS = {"passed": "✅", "failed": "❌", "inconclusive": "⚠️", "triggered": "🔔"}
+TRANSACTION = " (transaction)"  # as the summary names one whose label requests have too
 ORDER = {"failed": 0, "inconclusive": 1, "triggered": 2, "passed": 3}
 
 
@@ -20,7 +21,7 @@ def _parts(bundle: Bundle, most: int) -> Iterator[str]:
     outcome = bundle.outcome
     yield f"## {icon(outcome)} {escaped(bundle.plan.suite)}: {outcome}"
     yield f"{escaped(view.headline(bundle))}."
-    yield " · ".join(f"{name} **{escaped(value)}**" for name, value in view.facts(bundle))
+    yield " · ".join(f"{name} **{escaped(value)}**{_sure(bundle, name)}" for name, value in view.facts(bundle))
     told = [] if outcome == "passed" else view.reasons(bundle)
     reasons = [f"- {escaped(message)} ({code(reason)})" for reason, message in told[:most]]
     yield "\n".join([*reasons, *([f"- {more(len(told) - most, 'reason')}"] if len(told) > most else [])])
@@ -46,6 +47,12 @@ def icon(outcome: str) -> str:
     return ICONS.get(outcome, "⚠️")
 
 
+def _sure(bundle: Bundle, name: str) -> str:
+    """The interval of the fact that is a percentile."""
+    sure = between(view.overall(bundle), name, " … ") if name == "p95" else ""
+    return f" ({escaped(sure)})" if sure else ""
+
+
 def _criteria(rules: Sequence[view.Criterion], most: int) -> str:
     if not rules:
         return ""
@@ -69,7 +76,7 @@ def _figures(noun: str, rows: Sequence[view.Row], left_out: str) -> str:
     head = (noun, "requests", "failed", "req/s", "p50", "p95", "p99", "max")
     cells = [
         (
-            code(row.name),
+            code(row.name) + (TRANSACTION if row.kind == "transaction" and not row.name.endswith(TRANSACTION) else ""),
             wording.number(row.samples),
             escaped(row.failed),
             escaped(wording.number(row.rps)),

@@ -15,6 +15,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from toril.reports import view, vouching, wording
 from toril.reports.bundle import Bundle
+from toril.reports.figures_table import between
 
 Kind = type[Failure] | type[Error] | type[Skipped]
 
@@ -58,6 +59,9 @@ def _facts(bundle: Bundle) -> Iterable[tuple[str, str]]:
     yield "run", wording.plain(bundle.plan.run_id)
     yield "verdict", bundle.outcome
     yield from view.facts(bundle)
+    sure = between(view.overall(bundle), "p95", " … ")
+    if sure:
+        yield "p95, with 95 % certainty", sure
     for key, value in sorted(bundle.plan.tags.items()):
         yield f"tag {wording.plain(key)}", wording.plain(value)
 
