@@ -1,5 +1,6 @@
 """Records of engines that hold no possible sample, or too many labels: counted, said, and no worker dies of them."""
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -27,6 +28,7 @@ IMPOSSIBLE = [
     {"completed_s": START + MAX_SECOND},
     {"completed_s": START - MAX_SECOND},
     {"completed_s": 1e300},
+    {"completed_s": time.time() + 86_400},  # it has not happened yet
     {"ttfb_us": -2},
     {"connect_us": MAX_DURATION_US},
     {"bytes": -1},
@@ -35,7 +37,7 @@ IMPOSSIBLE = [
 
 def captured(*rows):
     """What a worker records of these rows, all in one batch."""
-    columns = {name: [{**GOOD, **row}[name] for row in rows] for name in GOOD}
+    columns = {name: [row.get(name, good) for row in rows] for name, good in GOOD.items()}
     size = len(rows)
     completed = np.array(columns["completed_s"], np.float64)
     numbers = {name: np.array(columns[name], np.int64) for name in ("response_us", "ttfb_us", "connect_us", "bytes")}
@@ -61,7 +63,7 @@ def captured(*rows):
     return timeline, lane
 
 
-@pytest.mark.parametrize("row", IMPOSSIBLE, ids=str)
+@pytest.mark.parametrize("row", IMPOSSIBLE, ids=range(len(IMPOSSIBLE)))
 def test_an_impossible_record_is_counted_as_unreadable_and_costs_the_others_nothing(row):
     timeline, lane = captured({}, row, {"completed_s": START + 2.5})
     assert (timeline.select().total.samples, timeline.unreadable, lane.samples) == (2, 1, 2)

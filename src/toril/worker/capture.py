@@ -1,5 +1,6 @@
 """From an engine's records to cells of intervals: seconds since the start, steady or not, and what is missing."""
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from toril.intervals import Recorder, acceptable
 from toril.worker.engines import Batch
 from toril.worker.lanes import Lane
+
+AHEAD_S = 60.0  # a record of what completes later than this has no possible time: the clock, or the engine, went astray
 
 
 class Capture:
@@ -63,7 +66,7 @@ class Capture:
             "connect_us": batch.connect_us,
             "bytes": batch.bytes,
         }
-        possible = acceptable(columns)
+        possible = acceptable(columns) & (batch.completed_s < time.time() + AHEAD_S)
         if not possible.all():
             self._recorder.unreadable(int((~possible).sum()))
             columns = {name: column[possible] for name, column in columns.items()}
