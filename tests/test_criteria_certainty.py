@@ -4,7 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from tests.measured import BROKEN, FAST, SLOW, every_second, execution, judged, plan_of, timeline_of
+from tests.measured import (
+    BROKEN,
+    FAST,
+    SLOW,
+    codes,
+    every_second,
+    execution,
+    good,
+    judged,
+    plan_of,
+    timeline_of,
+    verdict_of,
+)
 from toril.criteria import Absence, Gap
 
 # Enough samples
@@ -113,3 +125,42 @@ def test_when_nobody_knows_how_much_is_missing_only_counts_that_are_too_high_sta
     samples = every_second(range(10), BROKEN)
     assert lost_half("fail>50%", samples, last=float("inf"), hold_for_s=0, iterations=5).outcome == "inconclusive"
     assert lost_half("fail>5", samples, last=float("inf"), hold_for_s=0, iterations=5).outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("fail>51%", "kept"),  # at most half of all can have failed
+        ("fail>49%", "pass-may-not-stand"),
+        ("fail>51% for 3s", "kept"),
+        ("fail>49% for 3s", "pass-may-not-stand"),
+        ("fail>49% over 3s", "pass-may-not-stand"),
+        ("succ<49%", "kept"),
+        ("hits>201", "kept"),
+        ("hits>199", "pass-may-not-stand"),
+        ("hits<100", "kept"),  # more of them could not break it
+        ("avg-rt>1s", "pass-may-not-stand"),
+        ("p49>1s", "kept"),  # were all of the missing slower, it would still be one that was measured
+        ("p51>1s", "pass-may-not-stand"),
+        ("hits=7", "pass-may-not-stand"),
+    ],
+)
+def test_a_pass_stands_only_if_missing_samples_could_not_have_broken_it(source, code):
+    result = lost_half(source, every_second(range(10), FAST, 10))
+    assert (result.fired, result.code) == (False, code)
+    assert result.outcome == ("passed" if code == "kept" else "inconclusive")
+
+
+def test_a_window_in_seconds_of_which_nothing_is_known_could_have_broken_anything():
+    plan = plan_of(workers=1)
+    absence = Absence(plan, (Gap("local-1", 5, 9),))
+    timeline = timeline_of(every_second(range(5), FAST, 10))
+    for source in ("fail>99% for 2s", "hits>1000 within 2s", "fail>49%", "hits>99", "p51>1s"):
+        assert judged(source, timeline, plan, absence=absence).code == "pass-may-not-stand"
+
+
+def test_a_criterion_that_may_not_stand_is_no_further_reason_beside_what_is_missing():
+    plan = plan_of("avg-rt>1s", "hits<1", workers=2)
+    verdict = verdict_of(good(), plan, lost=(("local-2", "killed"),))
+    assert [one.code for one in verdict.criteria] == ["pass-may-not-stand", "kept"]
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["lost-worker"])

@@ -135,7 +135,9 @@ def test_load_is_what_was_reached_of_what_was_asked_for_in_steady_time():
     timeline = timeline_of(every_second(range(10), FAST), users=users)
     result = judged_ours("load<95%", timeline, plan)
     assert (result.outcome, result.observed) == ("failed", 90)
-    assert "(execution shop)" in result.message
+    assert result.message.endswith("(execution shop)")
+    kept = judged_ours("load<90%", timeline, plan).message
+    assert kept == "load was 90 % (execution shop); a breach is < 90 %"
     assert judged_ours("load<90%", timeline, plan).outcome == "passed"
 
 
@@ -252,6 +254,9 @@ def test_what_no_generator_tells_is_not_taken_for_zero():
     assert judged_ours("generator-cpu<1%", good()).code == "not-measured"
     timeline = healthy({"local-1": {0: {"cpu": 0.1}}})
     assert judged_ours("generator-lateness>1s", timeline).code == "not-measured"
+    throttled = plan_of(executions=[execution(throughput_rps=5.0)])
+    assert judged_ours("generator-dropped>0", timeline, throttled).code == "not-measured"
+    assert judged_ours("generator-dropped>0", timeline).outcome == "passed"  # no throughput: nothing to drop
     assert judged_ours("generator-cpu>90%", timeline, plan_of(workers=2)).code == "not-measured"  # local-2 is silent
     assert judged_ours("generator-cpu>5%", timeline, plan_of(workers=2)).outcome == "failed"
     assert judged_ours("generator-cpu>90% for 5s", timeline).code == "never-a-full-window"

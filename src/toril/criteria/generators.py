@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from toril.criteria.measure import MORE
 from toril.criteria.result import CriterionResult, never_full, settled
-from toril.criteria.scope import Evidence, seconds_of_health
+from toril.criteria.scope import Evidence, chosen, seconds_of_health
 from toril.criteria.series import Combine, Points, watched_through, worst_of
 from toril.grammar import Criterion
 from toril.records import Plan
@@ -46,7 +46,7 @@ def on_generators(blank: CriterionResult, evidence: Evidence) -> CriterionResult
         )
         return _not_measured(blank, f"{what} tells its {criterion.subject}{why}")
     combine = combined_by(criterion)
-    result, name = worst_of(blank, series, combine, _place)
+    result, name = worst_of(blank, series, combine, "worker")
     if result.fired:
         return settled(result, stands=_stands(criterion, series, combine, evidence))
     if silent:
@@ -66,11 +66,16 @@ def health_points(
 ) -> list[Points]:
     """What each worker in scope told of the seconds from `first` to `last`."""
     told = set(timeline.health_workers())
+    nothing_to_drop = criterion.subject == "generator-dropped" and not any(
+        execution.throughput_rps for execution in chosen(plan, executions)
+    )
     found = []
     for share in plan.shares:
         takes_part = not executions or any(part.execution in executions for part in share.executions)
         if criterion.location in (None, share.location) and takes_part:
             points = _points(criterion, timeline.health_series(share.worker)) if share.worker in told else []
+            if not points and share.worker in told and nothing_to_drop:
+                points = [(second, 0.0) for second in timeline.health_series(share.worker).second.tolist()]
             within = [(second, value) for second, value in points if first <= second <= last]
             values = [value for _, value in within]
             total = None
@@ -136,7 +141,7 @@ def _stands(criterion: Criterion, series: Sequence[Points], combine: Combine, ev
         if criterion.logic != "total":
             if watched_through(criterion, one, combine).fired is not None:
                 return True
-        elif one.total is not None and worst_of(_blank(criterion), [one], combine, _place)[0].fired:
+        elif one.total is not None and worst_of(_blank(criterion), [one], combine, "worker")[0].fired:
             return True
     return False
 
@@ -153,7 +158,3 @@ def _known_until(evidence: Evidence, worker: str) -> float:
 
 def _not_measured(blank: CriterionResult, message: str) -> CriterionResult:
     return replace(blank, outcome="inconclusive", code="not-measured", message=message)
-
-
-def _place(worker: str) -> str:
-    return f" (worker {worker})"

@@ -89,7 +89,7 @@ class _Series:
         if not fired:
             return None
         self.fired = True
-        results = [fired_in(self.blank, watch.found, f" ({noun} {name})") for name, watch in fired]
+        results = [fired_in(self.blank, watch.found, f"{noun} {name}") for name, watch in fired]
         return min(results, key=lambda result: (result.at_s or 0, -abs((result.observed or 0) - criterion.threshold)))
 
 

@@ -32,7 +32,7 @@ def on_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
         for load in loads
         if absence is not None and (scoped := absence.of((load.execution,), criterion.location)) is not None
     }
-    result, name = worst_of(blank, [load.points() for load in loads], "mean", _place)
+    result, name = worst_of(blank, [load.points() for load in loads], "mean", "execution")
     if name is None:
         return never_full(blank, max(len(load.seconds) for load in loads), rightly_ended=evidence.rightly_ended)
     other = opposite(criterion)
@@ -148,8 +148,4 @@ def _fires(blank: CriterionResult, load: _Load, missing: dict[str, ScopedAbsence
     points = load.with_absent(missing.get(load.execution), op)
     if blank.criterion.logic == "total":
         return points.total is not None and breaches(blank.criterion, points.total)
-    return worst_of(blank, [points], "mean", _place)[0].fired
-
-
-def _place(execution: str) -> str:
-    return f" (execution {execution})"
+    return worst_of(blank, [points], "mean", "execution")[0].fired

@@ -135,8 +135,10 @@ def _with_unit(value: float, unit: str, digits: Callable[[float], str]) -> str:
     return f"{digits(value)}{_SMALLEST[unit]}"
 
 
-def breach_in_words(criterion: Criterion, value: float, window: Window | None, executions: tuple[str, ...]) -> str:
-    """The observed value against the limit, by how much, where and when."""
+def breach_in_words(
+    criterion: Criterion, value: float, window: Window | None, executions: tuple[str, ...], of: str = ""
+) -> str:
+    """The observed value against the limit, by how much, where and when; `of` which worker or execution."""
     what = f"{_named(criterion)} {_was(criterion, window)} {_apart(criterion, value)}"
     if criterion.op == "=":
         against = "which the criterion rules out"
@@ -148,15 +150,18 @@ def breach_in_words(criterion: Criterion, value: float, window: Window | None, e
             against = f"exactly the limit of {limit}, which counts as a breach"
         else:
             against = f"{_distance(criterion, distance)} {side} the limit of {limit}"
-    return f"{what}, {against}{_when(criterion, window)}{_place(criterion, executions)}"
+    return f"{what}, {against}{_when(criterion, window)}{_place(criterion, executions, of)}"
 
 
-def pass_in_words(criterion: Criterion, value: float, window: Window | None, executions: tuple[str, ...]) -> str:
+def pass_in_words(
+    criterion: Criterion, value: float, window: Window | None, executions: tuple[str, ...], of: str = ""
+) -> str:
     """The value that came nearest to a breach, and what a breach would have been."""
     verb = "was" if window is None else "was at worst"
     frame = "" if criterion.logic == "total" else f" {criterion.logic} {criterion.timeframe_s} s"
     limit = f"{criterion.op} {exact(criterion.threshold, criterion.unit)}{frame}"
-    return f"{_named(criterion)} {verb} {_apart(criterion, value)}{_place(criterion, executions)}; a breach is {limit}"
+    place = _place(criterion, executions, of)
+    return f"{_named(criterion)} {verb} {_apart(criterion, value)}{place}; a breach is {limit}"
 
 
 def _distance(criterion: Criterion, distance: float) -> str:
@@ -193,10 +198,9 @@ def _when(criterion: Criterion, window: Window | None) -> str:
     )
 
 
-def _place(criterion: Criterion, executions: tuple[str, ...]) -> str:
-    places = ([f"execution {' + '.join(executions)}"] if executions else []) + (
-        [f"location {criterion.location}"] if criterion.location else []
-    )
+def _place(criterion: Criterion, executions: tuple[str, ...], of: str) -> str:
+    places = [of] if of else [f"execution {' + '.join(executions)}"] if executions else []
+    places += [f"location {criterion.location}"] if criterion.location else []
     return f" ({', '.join(places)})" if places else ""
 
 

@@ -68,44 +68,43 @@ class PointWatch:
 
 
 def worst_of(
-    blank: CriterionResult, series: Sequence[Points], combine: Combine, place: Callable[[str], str]
+    blank: CriterionResult, series: Sequence[Points], combine: Combine, noun: str
 ) -> tuple[CriterionResult, str | None]:
     """The result of the series that decides, and its name; None when no window was ever full.
 
-    `place` says in words what the name is of.
+    `noun` says what the name is of: worker, execution.
     """
     criterion = blank.criterion
     if criterion.logic == "total":
         known = [(one.total, one) for one in series if one.total is not None]
         value, decides = max(known, key=lambda pair: margin(criterion, pair[0]))
         fired = breaches(criterion, value)
-        told = (breach_in_words if fired else pass_in_words)(criterion, value, None, blank.executions)
+        in_words = breach_in_words if fired else pass_in_words
+        told = in_words(criterion, value, None, blank.executions, f"{noun} {decides.name}")
         samples = len(decides.points)
-        return replace(
-            blank, fired=fired, observed=value, worst=value, samples=samples, message=told + place(decides.name)
-        ), decides.name
+        return replace(blank, fired=fired, observed=value, worst=value, samples=samples, message=told), decides.name
     watched = [(one.name, watched_through(criterion, one, combine)) for one in series]
     fired_first = [(found.fired, found, name) for name, found in watched if found.fired is not None]
     if fired_first:
         window, found, name = min(fired_first, key=lambda one: (one[0].to_s, -margin(criterion, one[0].value)))
-        return fired_in(blank, found, place(name)), name
+        return fired_in(blank, found, f"{noun} {name}"), name
     kept = [(found.worst, name) for name, found in watched if found.worst is not None]
     if not kept:
         return blank, None
     window, name = max(kept, key=lambda one: margin(criterion, one[0].value))
-    told = pass_in_words(criterion, window.value, window, blank.executions)
+    told = pass_in_words(criterion, window.value, window, blank.executions, f"{noun} {name}")
     return replace(
         blank,
         observed=window.value,
         worst=window.value,
         window=window,
         samples=window.samples,
-        message=told + place(name),
+        message=told,
     ), name
 
 
-def fired_in(blank: CriterionResult, found: Found, place: str) -> CriterionResult:
-    """The first window of a series that breached its criterion."""
+def fired_in(blank: CriterionResult, found: Found, of: str) -> CriterionResult:
+    """The first window of a series that breached its criterion; `of` which worker or execution."""
     window, worst = found.fired, found.worst
     if window is None or worst is None:
         raise ValueError(f"{blank.criterion.text} has not come true")
@@ -116,7 +115,7 @@ def fired_in(blank: CriterionResult, found: Found, place: str) -> CriterionResul
         worst=worst.value,
         window=window,
         samples=window.samples,
-        message=breach_in_words(blank.criterion, window.value, window, blank.executions) + place,
+        message=breach_in_words(blank.criterion, window.value, window, blank.executions, of),
     )
 
 
