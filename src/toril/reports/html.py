@@ -79,6 +79,7 @@ def report(bundle: Bundle, against: Comparison | None = None, base: Bundle | Non
         failures_note=view.failures_note(bundle),
         window=view.window(bundle),
         wording=wording,
+        span=span,
     )
     return page.encode("utf-8", "backslashreplace")
 

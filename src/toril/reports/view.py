@@ -38,14 +38,6 @@ class Row:
         """What stands next to percentiles that failed requests may have changed."""
         return " †" if self.samples and self.failures / self.samples > NOTABLE_FAILURES else ""
 
-    def range(self, key: str) -> str:
-        low, high = self.intervals_us.get(key, (None, None))
-        if low is None and high is None:
-            return ""
-        bottom = "0" if low is None else wording.time(low, self.resolution_us)
-        top = "∞" if high is None else wording.time(high, self.resolution_us)
-        return f"{bottom} … {top}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criterion:
@@ -178,46 +170,6 @@ def codes(bundle: Bundle) -> list[tuple[str, int]]:
     """Response codes of all requests with their counts."""
     found = bundle.summary.get("labels", {}).get("", {}).get("rc", {})
     return [(wording.plain(code) or "none", int(count)) for code, count in sorted(found.items())]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generator:
-    """How one worker's machine fared."""
-
-    worker: str
-    location: str
-    cpu_max: str  # of what the worker may use
-    cpu_mean: str
-    busiest_core: str  # what limits a single-threaded engine
-    memory: str
-    saturated: bool
-    fate: str  # empty for a worker that reported to its end
-
-
-def generators(bundle: Bundle) -> list[Generator]:
-    """One line for each planned worker."""
-    found = bundle.summary.get("generators", {})
-    lost = {entry["worker"]: entry["reason"] for entry in bundle.summary.get("workers", {}).get("lost", ())}
-    lines = []
-    for share in bundle.plan.shares:
-        health = found.get("workers", {}).get(share.worker, {})
-        lines.append(
-            Generator(
-                worker=wording.plain(share.worker),
-                location=wording.plain(share.location),
-                cpu_max=_part(health.get("cpu_max")),
-                cpu_mean=_part(health.get("cpu_mean")),
-                busiest_core=_part(health.get("busiest_core_max")),
-                memory="–" if health.get("memory_max_bytes") is None else wording.size(health["memory_max_bytes"]),
-                saturated=share.worker in (found.get("saturated") or ()),
-                fate=wording.plain(lost.get(share.worker, "")),
-            )
-        )
-    return lines
-
-
-def _part(fraction: float | None) -> str:
-    return "–" if fraction is None else wording.percent(round(100 * fraction))
 
 
 def row(name: str, figures: Mapping[str, Any]) -> Row:
