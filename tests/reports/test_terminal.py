@@ -75,6 +75,16 @@ def test_what_broke_stands_before_what_held():
     assert text.index("✘  p95>10ms") < text.index("✔  fail>1%")
 
 
+def test_of_very_many_criteria_those_that_broke_are_shown():
+    rules = [examples.criterion(f"p95 of l{place}>1s", "failed" if place == 700 else "passed") for place in range(1000)]
+    run = Bundle(examples.plan(), examples.summary(), examples.verdict("failed", criteria=rules))
+
+    for name, left_out in (("terminal", "and 900 more criteria: --format json"), ("github", "and 900 more criteria")):
+        text = render(name, run).decode().replace("&#62;", ">")
+        assert "p95 of l700>1s" in text
+        assert left_out in text
+
+
 def test_an_open_interval_says_so():
     text = render("terminal", run_of(small(seconds=1))).decode()
 

@@ -59,7 +59,7 @@ def _more(left_out: int, noun: str) -> str:
     """What a table leaves out, and where it is to be found."""
     if not left_out:
         return ""
-    return f"and {wording.number(left_out)} more {noun}{'' if left_out == 1 else 's'}: --format csv"
+    return f"and {wording.plural(left_out, f'more {noun}')}: --format csv"
 
 
 def _vouching(bundle: Bundle) -> list[RenderableType]:
@@ -100,7 +100,9 @@ def _criteria(bundle: Bundle, width: int) -> RenderableType:
     rules = sorted(view.criteria(bundle), key=lambda rule: ORDER.get(rule.outcome, 1))
     shown, more = rules[:MOST_CRITERIA], len(rules[MOST_CRITERIA:])
     made = _criteria_blocks(shown) if width < screen.NARROW else _criteria_table(shown)
-    return Group(made, _indented(_more(more, "criterion").replace("criterions", "criteria"), "dim")) if more else made
+    if not more:
+        return made
+    return Group(made, _indented(f"and {wording.plural(more, 'more criterion')}: --format json", "dim"))
 
 
 def _criteria_table(rules: list[view.Criterion]) -> Table:

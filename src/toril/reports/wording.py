@@ -219,5 +219,5 @@ def plural(count: int, noun: str) -> str:
     >>> [plural(1, "worker"), plural(2, "worker"), plural(0, "criterion")]
     ['1 worker', '2 workers', '0 criteria']
     """
-    many = "criteria" if noun == "criterion" else noun + "s"
+    many = noun.removesuffix("criterion") + "criteria" if noun.endswith("criterion") else noun + "s"
     return f"{number(count)} {noun if count == 1 else many}"
