@@ -46,6 +46,8 @@ def test_every_breach_is_reported_with_what_was_observed(tmp_path: Path) -> None
         suite = suite_file(tmp_path, target.url, reporting=[{"module": "passfail", "criteria": criteria}])
         done = run(tmp_path / "store", suite)
     assert done.code == 1, done.stdout + done.stderr
+    page = Path(done.stderr.splitlines()[-1].removeprefix("report: "))
+    assert page.read_bytes().startswith(b"<!doctype html>")
     results = {result["criterion"]: result for result in done.json("verdict.json")["criteria"]}
     assert [r["outcome"] for r in results.values()] == ["passed", "failed", "failed", "passed"]
     breached = [result for result in results.values() if result["outcome"] == "failed"]
