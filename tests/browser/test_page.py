@@ -111,6 +111,20 @@ def test_a_chart_is_read_with_the_arrow_keys_and_says_what_it_shows(opened):
     assert one.page.locator("figure .legend .at").nth(2).inner_text() == ""
 
 
+def test_a_breach_is_told_and_not_only_coloured(opened):
+    one = opened("failed")
+    chart = one.page.locator(".plot").first
+
+    chart.press("Home")
+    for _ in range(10):
+        chart.press("PageDown")
+
+    said = one.page.locator("#live").inner_text()
+    assert said.startswith("5:00: running 200")
+    assert said.endswith("; breached: p95 of POST /checkout/payment>900ms for 10s, fail>5% for 10s")
+    assert one.page.locator(".legend .at").first.inner_text() == "at 5:00, breach"
+
+
 def test_what_is_read_out_is_the_summarys_number(opened, pages):
     one = opened("failed")
     chart = one.page.locator(".plot").nth(1)

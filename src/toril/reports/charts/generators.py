@@ -122,4 +122,4 @@ def _limit(bundle: Bundle, picture: Picture) -> list[dict[str, Any]]:
     known = [limits[picture.limit] for limits in by_engine.values() if picture.limit in limits]
     if not known:
         return []
-    return [{"at": min(known) * picture.factor, "text": "limit", "outcome": "limit", "below": False}]
+    return [{"at": min(known) * picture.factor, "text": "limit", "outcome": "limit"}]

@@ -7,7 +7,6 @@ from toril.reports.bundle import Bundle
 from toril.reports.charts.names import short
 
 Mark = dict[str, Any]
-BELOW = ("<", "<=")
 OUTCOMES = ("passed", "failed", "inconclusive", "triggered")
 
 
@@ -93,7 +92,6 @@ def _mark(item: Mapping[str, Any], divisor: float) -> Mark:
         "at": float(item["threshold"]) / divisor,
         "text": _text(item),
         "outcome": outcome if outcome in OUTCOMES else "inconclusive",
-        "below": item.get("op") in BELOW,
     }
 
 

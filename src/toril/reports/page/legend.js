@@ -51,9 +51,15 @@ function tell(plot) {
     value.textContent = shown(plot.columns[place][index], plot.chart.unit);
     value.classList.add("now");
   });
-  plot.legend.at.textContent = "at " + moment(plot, index);
+  plot.legend.at.textContent = "at " + moment(plot, index) + (breached(plot, index).length ? ", breach" : "");
+}
+
+// The criteria whose windows of breach hold that moment.
+function breached(plot, index) {
+  return plot.chart.nines ? [] : page.breaches.filter(({ from, to }) => plot.own[index] >= from && plot.own[index] < to).map(({ text }) => text);
 }
 
 function in_words(plot, index) {
-  return moment(plot, index) + ": " + plot.chart.lines.map((line, place) => `${line.name} ${shown(plot.columns[place][index], plot.chart.unit)}`).join(", ");
+  const broken = breached(plot, index);
+  return moment(plot, index) + ": " + plot.chart.lines.map((line, place) => `${line.name} ${shown(plot.columns[place][index], plot.chart.unit)}`).join(", ") + (broken.length ? "; breached: " + broken.join(", ") : "");
 }
