@@ -138,3 +138,13 @@ def test_every_difference_from_bzt_has_a_test(defect):
 
 def test_and_no_test_is_about_a_difference_that_the_page_does_not_name():
     assert len(DEFECTS) == len(PROOFS)
+
+
+def test_the_plan_warns_of_a_timeframe_longer_than_the_load(tmp_path):
+    document = {
+        "execution": [{"scenario": {"requests": ["http://shop/"]}, "hold-for": "1m"}],
+        "reporting": [{"module": "passfail", "criteria": ["p95>1s for 2m", "p95>1s for 1m", "p95>1s within 2m"]}],
+    }
+    plan = make_plan(read(tmp_path, document), run_id="docs", workers=None)
+    (warning,) = [warning for warning in plan.warnings if "more seconds than the load has" in warning]
+    assert "`p95>1s for 120s`" in warning

@@ -211,4 +211,4 @@ def _warnings(
             yield f"{planned.where}: no request is labelled `{criterion.label}`; there are {known}"
         ends_s = [execution.ramp_up_s + execution.hold_for_s for execution in judged]
         if criterion.logic in ("for", "over") and all(ends_s) and criterion.timeframe_s > max(ends_s):
-            yield f"{planned.where}: `{criterion.text}` needs more seconds than the load lasts, and can never hold"
+            yield f"{planned.where}: `{criterion.text}` needs more seconds than the load has: it cannot come true"
