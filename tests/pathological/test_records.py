@@ -71,6 +71,12 @@ def test_an_impossible_record_is_counted_as_unreadable_and_costs_the_others_noth
     assert (lane.first_started_s, lane.last_completed_s) == (START + 1.499, START + 2.5)
 
 
+def test_an_empty_label_is_shown_apart_from_all():
+    timeline, _ = captured({"label": ""}, {})
+    assert timeline.labels() == ("(no name)", "home")
+    assert timeline.select("(no name)").total.samples == 1
+
+
 def test_nothing_but_impossible_records_is_no_measurement():
     timeline, lane = captured(*IMPOSSIBLE)
     assert (timeline.select().total.samples, timeline.unreadable) == (0, len(IMPOSSIBLE))

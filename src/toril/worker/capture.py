@@ -11,6 +11,8 @@ from toril.worker.lanes import Lane
 
 AHEAD_S = 60.0  # a record of what completes later than this has no possible time: the clock, or the engine, went astray
 
+UNNAMED = "(no name)"  # the label of requests whose script gives them an empty one, which in a summary means all
+
 
 class Capture:
     """Reads all lanes into one recorder."""
@@ -55,7 +57,7 @@ class Capture:
         steady_from_s, steady_to_s = planned.steady_from_s + late_s, planned.steady_to_s + late_s
         columns = {
             "completed_s": batch.completed_s - self._start_at,
-            "label": np.asarray(batch.label, object),
+            "label": np.array([label or UNNAMED for label in batch.label], object),
             "kind": np.asarray(batch.kind, object),
             "steady": (started_s >= steady_from_s) & (started_s < steady_to_s),
             "ok": batch.ok,
