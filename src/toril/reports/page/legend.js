@@ -1,7 +1,7 @@
-// Names of the lines and their values under the cursor; a click hides a line. One tab stop a chart, arrows inside.
+// Names of the lines and their values under the cursor, whose moment stands at the top; a click hides a line. One tab stop a chart, arrows inside.
 function legend(plot) {
   const { chart, columns } = plot;
-  const at = make("li", { class: "at" });
+  const at = make("p", { class: "at" });
   const entries = chart.lines.map((line, place) => {
     const words = line.look.split(" ");
     const swatch = make("span", { class: "swatch" + (words.includes("dashed") ? " dashed" : words[0] === "band" ? " area" : ""), "aria-hidden": "true" });
@@ -15,7 +15,7 @@ function legend(plot) {
     });
     return { button, value, most: Math.max(...columns[place].filter((one) => one !== null)) };
   });
-  const list = make("ul", { class: "legend" }, ...entries.map(({ button }) => make("li", {}, button)), at);
+  const list = make("ul", { class: "legend" }, ...entries.map(({ button }) => make("li", {}, button)));
   list.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const now = entries.findIndex(({ button }) => button === document.activeElement);

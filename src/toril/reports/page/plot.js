@@ -104,7 +104,7 @@ function figure(chart, wide) {
   if (chart.note) caption.append(make("small", {}, chart.note));
   const element = make("figure", wide ? { class: "wide" } : {}, caption, box);
   const plot = { chart, columns, own, box, element, drawn: null, legend: null };
-  element.append(legend(plot));
+  element.append(legend(plot), plot.legend.at);
   return plot;
 }
 
