@@ -22,7 +22,8 @@ def asked(batch):
     st.lists(pairs, max_size=5), st.sampled_from([0, 5000, 1 << 24]), bounds, bounds, st.sets(st.integers(0, 3 * FEW))
 )
 def test_rows_are_found_again_wherever_they_are(batches, most_places, first, last, wanted):
-    rows, known = Rows(most_places), {}
+    rows = Rows(most_places)
+    known: dict[tuple[int, int], int] = {}
     for batch in batches:
         series, seconds = asked(batch)
         for pair, row in zip(batch, rows.of(series, seconds).tolist(), strict=True):

@@ -49,7 +49,8 @@ class Raw:
 
 def interval_files(samples: Iterable[Raw], cut: float = 0.0, seed: int = 0) -> dict[str, list[bytes]]:
     """Each worker's interval files; after every sample a new file begins with the probability `cut`."""
-    chance, recorders = random.Random(seed), {}
+    chance = random.Random(seed)
+    recorders: dict[str, Recorder] = {}
     files: defaultdict[str, list[bytes]] = defaultdict(list)
     for one in samples:
         recorder = recorders.setdefault(one.worker, Recorder(one.worker, one.location))

@@ -19,7 +19,7 @@ FILES = interval_files(SAMPLES, cut=0.1, seed=7)
 HELD = {name: [decode(data, name).samples for data in files] for name, files in FILES.items()}
 
 
-def spoilt(folder: Path, spoil: Callable[[list[Path]], None], *criteria: str):
+def spoilt(folder: Path, spoil: Callable[[list[Path]], object], *criteria: str):
     """The verdict on the run after something happened to the files of worker local-2."""
     plan = plan_for(SAMPLES, *criteria)
     store = store_run(folder, plan, FILES, SAMPLES)

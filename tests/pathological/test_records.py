@@ -2,6 +2,7 @@
 
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def captured(*rows):
         resolution_us=1, station=station, batches=lambda final: iter([batch]), sends=lambda: iter(()),
         unreadable=lambda: 0, unfinished=dict,
     )  # fmt: skip
-    lane = SimpleNamespace(
+    lane: Any = SimpleNamespace(
         execution="shop", engine=engine, queued_s=lambda at: 0.0, samples=0, unfinished=0, first_started_s=None,
         last_completed_s=None, begins_at=None,
     )  # fmt: skip
