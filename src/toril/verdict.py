@@ -32,12 +32,13 @@ Reasons have a code that stays the same, and a message for people. Those of the 
 | `unknown-label`        | inconclusive | the same, and nothing has the criterion's label; the nearest are named    |
 | `not-measured`         | inconclusive | the engine does not record what a criterion judges                        |
 | `too-few-samples`      | inconclusive | the 95 % interval of a percentile is open, and does not prove a breach    |
-| `never-a-full-window`  | inconclusive | a timeframe longer than what it judges: the criterion could not come true |
 | `kept`                 | passed       | no criterion came true                                                    |
+| `never-a-full-window`  | passed       | kept, but its timeframe is longer than the run: it could not come true   |
 | `nothing-judged`       | passed       | the suite has no criteria; the run is complete                            |
 
 A criterion has one of these codes too, or `triggered`: it came true, but `as non-failed`. `pass-may-not-stand` is the
-criterion's own only: that something is missing is a reason already.
+criterion's own only: that something is missing is a reason already. So is `never-a-full-window`: the verdict's reason
+is `kept`, and says so.
 """
 
 import math
@@ -152,10 +153,13 @@ def _passed(results: list[CriterionResult]) -> Reason:
     if not results:
         return Reason("nothing-judged", "the run is complete, but the suite has no criteria: nothing was judged")
     triggered = sum(result.outcome == "triggered" for result in results)
+    idle = sum(result.code == "never-a-full-window" for result in results)
+    message = "every criterion held"
     if triggered:
         message = f"{len(results) - triggered} of {len(results)} criteria held; {triggered} came true as non-failed"
-        return Reason("kept", message)
-    return Reason("kept", "every criterion held")
+    if idle:
+        message += f"; {idle} of them could not have come true, because the timeframe is longer than the run"
+    return Reason("kept", message)
 
 
 # What falsifies times

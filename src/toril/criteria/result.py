@@ -98,14 +98,14 @@ def settled(result: CriterionResult, *, stands: bool) -> CriterionResult:
 def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool) -> CriterionResult:
     """The result of a criterion whose timeframe is longer than what it judges: it could not have come true.
 
-    That proves nothing, unless a criterion of the user's ended the run before.
+    It is kept, as in Taurus, and says so: whoever reads the verdict has to know that it could not have been otherwise.
     """
     told = f"it could not come true: there were samples for {lasted_s} s only"
     message = f"{told}, less than the timeframe of {blank.criterion.timeframe_s} s"
     if rightly_ended:
         return replace(blank, message=f"{message}, when the load was ended by another criterion")
     fix = "give it a shorter timeframe, or none, or the run more time"
-    return replace(blank, outcome="inconclusive", code="never-a-full-window", message=f"{message}; {fix}")
+    return replace(blank, code="never-a-full-window", message=f"{message}; {fix}")
 
 
 def subject_of(criterion: Criterion) -> str:
