@@ -1,5 +1,8 @@
 """An HTTP target that answers after a constant time, and says how constant it was. Never sleeps: give it a core.
 
+Users who begin together and always wait equally long would come in one burst for ever. So the first answer on each
+connection takes up to once more as long, by chance, and is not counted: from then on they come evenly.
+
     python bench/constant_target.py --delay-ms 50 --core 1
 
 Prints its address. For each line on stdin it prints what it did since the line before, as JSON: `answered`,
@@ -9,9 +12,11 @@ Prints its address. For each line on stdin it prints what it did since the line 
 
 import argparse
 import collections
+import heapq
 import json
 import math
 import os
+import random
 import select
 import socket
 import sys
@@ -30,6 +35,8 @@ class Target:
         self.listener.setblocking(False)
         self.clients: dict[int, socket.socket] = {}
         self.due: collections.deque[tuple[float, int]] = collections.deque()  # in order, as the delay is constant
+        self.first: list[tuple[float, int]] = []  # a heap, as these are due by chance
+        self.new: set[int] = set()  # connections that have had no answer
         self.poll = select.epoll()
         for fd in (self.listener.fileno(), sys.stdin.fileno()):
             self.poll.register(fd, select.EPOLLIN)
@@ -59,6 +66,8 @@ class Target:
             while self.due and self.due[0][0] <= now:
                 self.answer(*self.due.popleft())
                 now = time.perf_counter()
+            while self.first and self.first[0][0] <= now:
+                self.answer(*heapq.heappop(self.first), counts=False)
             turn_s = now - last
             last = now
             self.looked_s += turn_s
@@ -70,6 +79,7 @@ class Target:
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.clients[client.fileno()] = client
+        self.new.add(client.fileno())
         self.poll.register(client.fileno(), select.EPOLLIN)
 
     def read(self, fd: int) -> None:
@@ -78,19 +88,25 @@ class Target:
         except OSError:
             data = b""
         if data:
-            self.due.append((time.perf_counter() + self.delay_s, fd))
+            due = time.perf_counter() + self.delay_s
+            if fd in self.new:
+                self.new.discard(fd)
+                heapq.heappush(self.first, (due + random.uniform(0, self.delay_s), fd))
+            else:
+                self.due.append((due, fd))
             return
         self.poll.unregister(fd)
         self.clients.pop(fd).close()
 
-    def answer(self, due: float, fd: int) -> None:
+    def answer(self, due: float, fd: int, *, counts: bool = True) -> None:
         client = self.clients.get(fd)
         if client is not None:
             try:
                 client.send(ANSWER)
             except OSError:
                 return  # it hung up; its own end shows that
-            self.served.append(time.perf_counter() - due + self.delay_s)
+            if counts:
+                self.served.append(time.perf_counter() - due + self.delay_s)
 
     def told(self) -> dict[str, object]:
         served = sorted(self.served)
