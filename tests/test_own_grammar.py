@@ -197,6 +197,7 @@ def test_references_in_criteria_are_resolved_or_refused(tmp_path):
         ({"reporting": [{"module": "passfail", "criterias": ["fail>0"]}]}, "write `criteria`"),
         ({"services": [{"module": "passfail", "criteria": ["fail>0"]}]}, "move it to `reporting`"),
         ({"modules": {"passfail": {"criteria": ["fail>0"]}}}, "move them to `reporting`"),
+        ({"criteria": ["fail>0"]}, "move them to `reporting`"),
     ],
 )
 def test_criteria_that_no_run_would_ever_judge_are_refused(tmp_path, change, says):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.suite.reading import read
 from toril.errors import OptionError, SuiteError
 from toril.plan import make_plan, share_config, split
 from toril.plan.division import divided_throughput
@@ -297,6 +298,29 @@ def test_criteria_that_can_never_hold_are_said(tmp_path):
         "toril.max-duration (30 s)",
     ):
         assert words in said
+
+
+@pytest.mark.parametrize(
+    ("second", "of_all", "warned"),
+    [
+        ({"hold-for": "1m"}, {}, True),
+        ({"hold-for": "1m", "delay": "1m"}, {}, False),  # one after the other
+        ({"hold-for": "1m", "ramp-up": "1m"}, {}, False),
+        ({"hold-for": "1m", "ramp-up": "1m", "delay": "1m"}, {"ramp-up-exclude": True}, False),
+        ({"hold-for": "1m", "ramp-up": "10m"}, {"ramp-up-exclude": True}, False),  # the first one has long ended
+        ({"hold-for": "1m", "iterations": 5, "ramp-up": "1s"}, {"ramp-up-exclude": True}, True),
+        ({"iterations": 5}, {}, False),
+    ],
+)
+def test_whether_a_timeframe_fits_depends_on_all_that_is_judged(tmp_path, second, of_all, warned):
+    first = {"scenario": {"requests": ["/"]}, "hold-for": "1m"}
+    document = {
+        "execution": [first, {"scenario": {"requests": ["/b"]}, **second}],
+        "settings": of_all,
+        "reporting": [{"module": "passfail", "criteria": ["p95>1s for 90s"]}],
+    }
+    plan = make_plan(read(tmp_path, document), run_id="run", workers=1)
+    assert any("it cannot come true" in warning for warning in plan.warnings) is warned
 
 
 def test_what_a_plan_keeps_of_the_suite_and_the_options(tmp_path):

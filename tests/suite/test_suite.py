@@ -201,6 +201,7 @@ def test_what_is_ignored_is_said(tmp_path):
         "cli-aliases": {"x": {"execution": [{"scenario": "never"}]}},
         "reporting": [{"module": "junit-xml"}],
         "modules": {"local": {"sequential": True}},
+        "toril": {"secrets": {"TOKEN": "name"}, "regression": {"blocks": 5}},
         "unknown": {"left": "alone"},
     }
     suite = read(tmp_path, document)
@@ -214,6 +215,8 @@ def test_what_is_ignored_is_said(tmp_path):
         "`junit-xml`",
         "start-at is ignored",
         "modules.local",
+        "toril.secrets is checked",
+        "toril.regression is checked",
     ):
         assert word in said
 

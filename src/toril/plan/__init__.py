@@ -5,6 +5,7 @@ their workers. Iterations (per virtual user) and steps are copied. A worker whos
 does not run it.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -209,6 +210,14 @@ def _warnings(
         if criterion.label and criterion.label not in labels and all(execution.labels for execution in judged):
             known = ", ".join(sorted(labels)[:10])
             yield f"{planned.where}: no request is labelled `{criterion.label}`; there are {known}"
-        ends_s = [execution.ramp_up_s + execution.hold_for_s for execution in judged]
-        if criterion.logic in ("for", "over") and all(ends_s) and criterion.timeframe_s > max(ends_s):
+        lasts_s = _judged_s(judged, steady_only=suite.ramp_up_exclude)
+        if criterion.logic in ("for", "over") and criterion.server is None and criterion.timeframe_s > lasts_s:
             yield f"{planned.where}: `{criterion.text}` needs more seconds than the load has: it cannot come true"
+
+
+def _judged_s(executions: Sequence[Execution], *, steady_only: bool) -> float:
+    """From the first judged moment of these executions to the last; infinite when only iterations bound one."""
+    if not all(execution.ramp_up_s + execution.hold_for_s for execution in executions):
+        return math.inf
+    starts_s = (execution.delay_s + steady_only * execution.ramp_up_s for execution in executions)
+    return max(one.delay_s + one.ramp_up_s + one.hold_for_s for one in executions) - min(starts_s)

@@ -160,6 +160,10 @@ def _warn_of_ignored(merged: Mapping[str, Any], door: Door) -> None:
     provisioning = merged.get("provisioning")
     if provisioning not in (None, "local"):
         door.warn("provisioning", f"({str(provisioning)[:40]}) is ignored: --on says where the workers run")
+    ours = merged.get("toril")
+    for key in ("secrets", "regression"):
+        if isinstance(ours, dict) and ours.get(key):
+            door.warn(f"toril.{key}", "is checked, but does nothing in this version")
     modules = merged.get("modules")
     local = modules.get("local") if isinstance(modules, dict) else None
     if isinstance(local, dict) and (local.get("sequential") or local.get("capacity")):

@@ -70,6 +70,8 @@ def _refuse_where_bzt_ignores_them(config: Mapping[str, Any], judging: tuple[str
     for index, service in enumerate(services if isinstance(services, list) else ()):
         if (service.get("module") if isinstance(service, dict) else service) in judging:
             raise door.error(f"services[{index}]", "passfail, which is no service", "move it to `reporting`")
+    if config.get("criteria"):
+        raise door.error("criteria", "at the top, where bzt ignores them", "move them to `reporting`")
     for name in judging:
         settings = modules.get(name) if isinstance(modules, dict) else None
         if isinstance(settings, dict) and settings.get("criteria"):
