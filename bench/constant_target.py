@@ -1,9 +1,10 @@
 """An HTTP target that answers after a constant time, and says how constant it was. Never sleeps: give it a core.
 
-Users who begin together and always wait equally long would come in one burst for ever. So the first answer on each
-connection takes up to once more as long, by chance, and is not counted: from then on they come evenly.
+Users who begin together and always wait equally long would come in one burst for ever. So the first
+answers, as many as there are users, take up to once more as long, by chance, and are not counted: from then on requests
+come evenly.
 
-    python bench/constant_target.py --delay-ms 50 --core 1
+    python bench/constant_target.py --delay-ms 50 --users 20 --core 1
 
 Prints its address. For each line on stdin it prints what it did since the line before, as JSON: `answered`,
 `service_us` (p50, p99 and maximum of what passed between reading a request and having written its answer) and
@@ -29,14 +30,14 @@ NOTABLE_S = 20e-6  # turns of the loop that are shorter are counted together
 class Target:
     """One epoll loop that spins; every answer is due `delay_s` after its request was read."""
 
-    def __init__(self, delay_s: float) -> None:
+    def __init__(self, delay_s: float, users: int) -> None:
         self.delay_s = delay_s
+        self.to_spread = users  # first requests that are still to come
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
         self.listener.setblocking(False)
         self.clients: dict[int, socket.socket] = {}
         self.due: collections.deque[tuple[float, int]] = collections.deque()  # in order, as the delay is constant
         self.first: list[tuple[float, int]] = []  # a heap, as these are due by chance
-        self.new: set[int] = set()  # connections that have had no answer
         self.poll = select.epoll()
         for fd in (self.listener.fileno(), sys.stdin.fileno()):
             self.poll.register(fd, select.EPOLLIN)
@@ -79,7 +80,6 @@ class Target:
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.clients[client.fileno()] = client
-        self.new.add(client.fileno())
         self.poll.register(client.fileno(), select.EPOLLIN)
 
     def read(self, fd: int) -> None:
@@ -89,8 +89,8 @@ class Target:
             data = b""
         if data:
             due = time.perf_counter() + self.delay_s
-            if fd in self.new:
-                self.new.discard(fd)
+            if self.to_spread:
+                self.to_spread -= 1
                 heapq.heappush(self.first, (due + random.uniform(0, self.delay_s), fd))
             else:
                 self.due.append((due, fd))
@@ -137,11 +137,12 @@ def _us(seconds: float) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--delay-ms", type=float, default=50)
+    parser.add_argument("--users", type=int, default=0)
     parser.add_argument("--core", type=int)
     asked = parser.parse_args()
     if asked.core is not None:
         os.sched_setaffinity(0, {asked.core})
-    target = Target(asked.delay_ms / 1000)
+    target = Target(asked.delay_ms / 1000, asked.users)
     sys.stdout.write(f"http://127.0.0.1:{target.listener.getsockname()[1]}\n")
     sys.stdout.flush()
     target.serve()

@@ -101,7 +101,7 @@ def step(engine: str, users: int, seconds: int, cores: tuple[int, int], burner: 
     """One worker with so many users against a new target; `cores` are the engine's and the target's."""
     with contextlib.ExitStack() as stack:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        command = [ROOT / "bench" / "constant_target.py", "--delay-ms", DELAY_MS, "--core", cores[1]]
+        command = [ROOT / "bench" / "constant_target.py", "--delay-ms", DELAY_MS, "--users", users, "--core", cores[1]]
         target = stack.enter_context(program(*command, **pipes))
         assert target.stdin is not None
         assert target.stdout is not None

@@ -196,9 +196,15 @@ def test_workers_that_would_have_no_users_are_not_advised() -> None:
 
 def test_of_a_worker_with_several_engines_the_strictest_limit_holds() -> None:
     plan = plan_of(executions=[execution("a", executor="locust"), execution("b", executor="jmeter")])
-    lowest = min(LIMITS["locust"].waiting, LIMITS["jmeter"].waiting)
-    assert judged([{"waiting": lowest}] * 10, plan)["saturated"] == ["local-1"]
-    assert judged([{"waiting": lowest - 0.01}] * 10, plan)["saturated"] == []
+    assert judged([{"waiting": LIMIT.waiting}] * 10, plan)["saturated"] == ["local-1"]
+    assert judged([{"waiting": 0.49}] * 10, plan)["saturated"] == []
+
+
+def test_the_waits_of_jmeters_many_threads_are_shown_but_not_judged() -> None:
+    found = judged([{"waiting": 1.0}] * 10, plan_of(executions=[execution(executor="jmeter")]))
+    assert (found["saturated"], found["waiting_max"]) == ([], 1.0)
+    late = judged([{"waiting": 1.0, "late_ms": 30.0}] * 10, plan_of(executions=[execution(executor="jmeter")]))
+    assert kinds(late) == ["lateness"]
 
 
 def test_the_summary_tells_the_limits_and_the_worst_of_each_figure() -> None:

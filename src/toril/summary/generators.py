@@ -34,7 +34,7 @@ OTHERS = Limits(  # executors that were not measured
 LIMITS: Mapping[str, Limits] = {
     "locust": OTHERS,
     "apiritif": OTHERS,
-    "jmeter": replace(OTHERS, waiting=0.9),  # many threads wait for each other a little, even with cores to spare
+    "jmeter": replace(OTHERS, waiting=None),  # threads that wake together wait for each other, and their waits add up
 }
 
 
@@ -157,7 +157,9 @@ def _for_median(limits: Limits, median_us: int | None) -> Limits:
 @cache
 def _strictest(engines: frozenset[str]) -> Limits:
     of_engines = [asdict(LIMITS.get(engine, OTHERS)) for engine in engines] or [asdict(OTHERS)]
-    return Limits(**{name: min(limits[name] for limits in of_engines) for name in of_engines[0]})
+    known = {name: [limits[name] for limits in of_engines if limits[name] is not None] for name in of_engines[0]}
+    strictest: dict[str, Any] = {name: min(values, default=None) for name, values in known.items()}
+    return Limits(**strictest)
 
 
 def _within(series: HealthSeries, window: tuple[float, float]) -> HealthSeries:

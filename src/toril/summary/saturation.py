@@ -25,7 +25,7 @@ class Limits:
 
     cpu: float
     core: float  # also of running and waiting together: what is left is all the time that it had to spare
-    waiting: float
+    waiting: float | None  # None: not judged; lateness tells instead
     throttled: float
     lateness_us: int  # of the ninth of ten sends
     lateness_of_median: float  # … and so much of what is measured does no harm: the higher of both is the limit
@@ -65,7 +65,8 @@ def saturations(
         ("sockets", series.sockets_share, limits.sockets),
     ]
     found = [_saturation(series, worker, *one) for one in measured]
-    found.append(_saturation(series, worker, "waiting", series.waiting, limits.waiting, starved))
+    if limits.waiting is not None:
+        found.append(_saturation(series, worker, "waiting", series.waiting, limits.waiting, starved))
     return tuple(sorted((one for one in found if one is not None), key=lambda one: one.limit / one.value))
 
 

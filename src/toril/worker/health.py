@@ -26,7 +26,7 @@ class Health:
     memory_bytes: int
     throttled_s: float
     machine: float | None  # CPU of all programs, of what this worker may use
-    waiting: float | None  # the engine process that waited longest for a CPU; of several threads the sum a core
+    waiting: float | None  # the engine process that waited longest for a CPU; single-threaded ones before others
     throttled: float | None  # of the time
     sockets: int | None
     sockets_share: float | None  # of the nearest limit
@@ -130,7 +130,7 @@ class Monitor:
             return None
         elapsed_ns, self._waited_at = (now - self._waited_at) * 1e9, now
         before, self._waited, self._threads = self._waited, {}, 0
-        worst = None
+        worst: dict[bool, float] = {}  # by whether the engine has one thread for everything
         for pid in self._processes:
             group = self._groups.get(pid)
             waited = kernel.waits(pid) if group in engines else None
@@ -141,9 +141,10 @@ class Monitor:
             if pid in before and elapsed_ns > 0:
                 known = before[pid]
                 sum_ns = sum(max(0, ns - known.get(thread, 0)) for thread, ns in waited.items())
-                cores = 1.0 if group in single_threaded else max(1.0, kernel.cores_of(pid, self.cores))
-                worst = max(worst or 0.0, min(1.0, sum_ns / elapsed_ns / cores))
-        return worst
+                alone = group in single_threaded
+                cores = 1.0 if alone else max(1.0, kernel.cores_of(pid, self.cores))
+                worst[alone] = max(worst.get(alone, 0.0), min(1.0, sum_ns / elapsed_ns / cores))
+        return worst.get(True, worst.get(False))
 
     def _opened(self) -> tuple[int | None, float | None]:
         """Open sockets, and the share of the nearest limit: files of one process, or ports for all sockets."""
