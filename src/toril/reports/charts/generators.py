@@ -119,7 +119,7 @@ def _plain(values: Column) -> list[float | None]:
 def _limit(bundle: Bundle, picture: Picture) -> list[dict[str, Any]]:
     """The limit beyond which a generator is called saturated: of engines that differ, the lowest."""
     by_engine = (bundle.summary.get("generators") or {}).get("limits") or {}
-    known = [limits[picture.limit] for limits in by_engine.values() if picture.limit in limits]
+    known = [limits[picture.limit] for limits in by_engine.values() if limits.get(picture.limit) is not None]
     if not known:
         return []
     return [{"at": min(known) * picture.factor, "text": "limit", "outcome": "limit"}]
