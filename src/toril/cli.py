@@ -27,7 +27,7 @@ from toril.reports import (
     runs_table,
     terminal,
 )
-from toril.reports.screen import Output
+from toril.reports.screen import Output, write_anything
 from toril.run import RunOptions, plan_run
 from toril.run import run as run_plan
 from toril.store import FolderStore, open_store
@@ -278,6 +278,7 @@ def common(
 
 def main() -> None:
     """Run the command and turn what happened into its exit code."""
+    write_anything()
     try:
         app()
     except UserError as error:

@@ -1,5 +1,6 @@
 """Rich tables and consoles as all our texts use them."""
 
+import codecs
 import io
 import os
 import sys
@@ -14,6 +15,7 @@ from rich.text import Text
 COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow", "triggered": "yellow", "running": "cyan"}
 NARROW = 76  # below so many columns figures go into blocks, for a table would hide some of them
 FILE_WIDTH = 100  # of a text that goes into a file or a pipe
+POORER = str.maketrans("✔✘–−†±·→µ≤≥’", "+x--*~|>u<>'") | str.maketrans({"…": "..", "∞": "inf"})  # in ASCII
 
 
 class Output(Console):
@@ -29,6 +31,21 @@ def discard_stdout() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
+
+
+def write_anything() -> None:
+    """Have stdout and stderr take every character, in a locale whose encoding lacks it too: a verdict is no crash."""
+    codecs.register_error("toril", _poorer)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="toril")
+
+
+def _poorer(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end].translate(POORER)
+    return lost.encode("ascii", "backslashreplace").decode("ascii"), error.end
 
 
 def as_text(show: Callable[[Console], None]) -> str:

@@ -86,8 +86,9 @@ def facts(bundle: Bundle) -> list[tuple[str, str]]:
     workers, load = summary.get("workers", {}), summary.get("load", {})
     requested, achieved = load.get("requested", {}), load.get("achieved", {})
     rate = f"{wording.number(total.rps)}/s"
-    if requested.get("rps") is not None:
-        rate += f" of {wording.number(requested['rps'])}/s"
+    if requested.get("rps") is not None and all(one.throughput_rps for one in bundle.plan.executions):
+        steady_rps = total.rps if achieved.get("rps") is None else achieved["rps"]
+        rate = f"{wording.number(steady_rps)}/s of {wording.number(requested['rps'])}/s"
     found = [("requests", wording.number(total.samples)), ("failed", total.failed)]
     if total.unfinished:
         found.append(("unfinished", wording.number(total.unfinished)))
@@ -198,7 +199,9 @@ def _parts(bundle: Bundle, key: str) -> list[Row]:
 def _criterion(item: Mapping[str, Any]) -> Criterion:
     unit = str(item.get("unit", ""))
     observed, threshold = item.get("observed"), item.get("threshold")
-    difference = ""
+    shown, limit, difference = wording.quantity(observed, unit), wording.limit(threshold, unit), ""
+    if observed != threshold and shown in (limit, wording.quantity(threshold, unit)):
+        shown = wording.limit(observed, unit)  # enough digits to tell the two apart
     if observed is not None and threshold is not None:
         gap = float(observed) - float(threshold)
         sign = "+" if gap > 0 else wording.MINUS if gap < 0 else "±"
@@ -206,8 +209,8 @@ def _criterion(item: Mapping[str, Any]) -> Criterion:
     return Criterion(
         text=wording.plain(item.get("criterion", "")),
         outcome=str(item.get("outcome", "inconclusive")),
-        observed=wording.quantity(observed, unit),
-        limit=wording.limit(threshold, unit),
+        observed=shown,
+        limit=limit,
         difference=difference,
         detail=" · ".join(_details(item, unit)),
         message=wording.plain(item.get("message") or "", 1000),

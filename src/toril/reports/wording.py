@@ -76,30 +76,37 @@ def time(value_us: float | None, resolution_us: float = 1) -> str:
 
 
 def number(value: float) -> str:
-    """A count or rate without digits that mean nothing.
+    """A count or rate without digits that mean nothing; one that exists is never shown as nothing.
 
     >>> [number(v) for v in (3, 1234567, 0.5, 41.25, 3412.7)]
     ['3', '1,234,567', '0.5', '41.2', '3,413']
+    >>> [number(v) for v in (5.001, 9.996, 99.96, 0.0167, 0.001, 0.00004)]
+    ['5', '10', '100', '0.017', '0.001', '< 0.001']
     """
     if float(value).is_integer():
         return f"{int(value):,}"
-    return (
-        f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}".rstrip("0")
-    )
+    if 0 < value < 0.001:
+        return "< 0.001"
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 3
+    shown = f"{value:,.{digits}f}"
+    return shown.rstrip("0").rstrip(".") if digits else shown
 
 
 def share(part: float, whole: float) -> str:
     """A part in per cent; one that exists is never shown as nothing.
 
-    >>> [share(p, 1000) for p in (0, 4, 1000, 0.001)]
-    ['0 %', '0.4 %', '100 %', '< 0.01 %']
+    >>> [share(p, 1000) for p in (0, 4, 1000, 0.001, 999.99)]
+    ['0 %', '0.4 %', '100 %', '< 0.01 %', '> 99.99 %']
     """
     return percent(100 * part / whole) if whole else "–"
 
 
 def percent(value: float) -> str:
+    """Two digits after the point at the most; neither nothing nor all of it unless it is."""
     if 0 < value < 0.01:
         return "< 0.01 %"
+    if 99.995 <= value < 100:
+        return "> 99.99 %"
     return f"{value:,.2f}".rstrip("0").rstrip(".") + " %"
 
 
@@ -149,21 +156,23 @@ def limit(value: float | None, unit: str) -> str:
 
     >>> [limit(v, "us") for v in (250_000, 10_000, 1_500_000, 500)], limit(450, "/s"), limit(None, "us")
     (['250 ms', '10 ms', '1.5 s', '0.5 ms'], '450/s', '–')
+    >>> limit(0.005, "%"), limit(99.999, "%")
+    ('0.005 %', '99.999 %')
     """
     if value is None:
         return "–"
     if unit == "us":
         return exact(value / 1e6, "s") if abs(value) >= 1e6 else exact(value / 1000, "ms")
-    return quantity(value, unit) if unit in ("%", "bytes", "s") else exact(value, unit)
+    return quantity(value, unit) if unit in ("bytes", "s") else exact(value, unit)
 
 
 def exact(value: float, unit: str = "") -> str:
     """A value that people wrote, in all its digits.
 
-    >>> [exact(450, "/s"), exact(1234.5678), exact(95, "s")]
-    ['450/s', '1,234.5678', '95 s']
+    >>> [exact(450, "/s"), exact(1234.5678), exact(95, "s"), exact(12_345_678_901)]
+    ['450/s', '1,234.5678', '95 s', '12,345,678,901']
     """
-    digits = f"{value:,.10g}"
+    digits = f"{int(value):,}" if float(value).is_integer() else f"{value:,.10g}"
     return f"{digits}{unit}" if unit.startswith("/") else f"{digits} {unit}".strip()
 
 
