@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.suite.reading import SIMPLE, read, refusal
+from tests.suite.reading import SIMPLE, execution, read, refusal
 from toril.errors import CriterionError
 from toril.grammar import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, parse_criterion
 
@@ -198,10 +198,44 @@ def test_references_in_criteria_are_resolved_or_refused(tmp_path):
         ({"services": [{"module": "passfail", "criteria": ["fail>0"]}]}, "move it to `reporting`"),
         ({"modules": {"passfail": {"criteria": ["fail>0"]}}}, "move them to `reporting`"),
         ({"criteria": ["fail>0"]}, "move them to `reporting`"),
+        ({"reporting": [{"module": "passfail", "critera": ["fail>0"]}]}, "reporting[0].critera is a key"),
+        ({"reporting": [{"module": "passfail", "~criteria": ["fail>0"]}]}, "write `criteria`"),
+        ({"reporting": [{"module": "PassFail", "criteria": ["fail>0"]}]}, "criteria need `module: passfail`"),
+        ({"reporting": [{"modul": "passfail", "criteria": ["fail>0"]}]}, "criteria need `module: passfail`"),
+        ({"reportng": [{"module": "passfail", "criteria": ["fail>0"]}]}, "did you mean `reporting`"),
+        ({"reports": [{"module": "passfail", "criteria": ["fail>0"]}]}, "write `reporting: [{module: passfail"),
+        ({"passfail": {"criteria": ["fail>0"]}}, "write `reporting: [{module: passfail"),
+        ({"settings": {"criteria": ["fail>0"]}}, "move them to `reporting`"),
+        ({"Toril": {"criteria": ["load<95%"]}}, "did you mean `toril`"),
+        (execution(Criteria=["fail>0"]), "execution[0].Criteria is a key"),
+        (execution(scenario={"requests": ["/"], "criterion": ["fail>0"]}), "scenario.criterion is a key"),
+        ({"toril": {"criteria": None}}, "toril.criteria is no list of criteria"),
+        ({"toril": {"criteria": [None]}}, "toril.criteria is no list of criteria"),
     ],
 )
 def test_criteria_that_no_run_would_ever_judge_are_refused(tmp_path, change, says):
     assert says in refusal(tmp_path, {**SIMPLE, **change})
+
+
+def test_what_looks_like_criteria_in_what_a_request_carries_is_none(tmp_path):
+    carried = {"criteria": ["fail>0"]}
+    requests = [{"url": "/", "method": "POST", "body": carried}]
+    document = {
+        "execution": [{"scenario": "criteria", "iterations": 1}],
+        "scenarios": {"criteria": {"requests": requests}},
+    }
+    assert read(tmp_path, {**document, "settings": {"env": {"criteria": "x"}}}).criteria == ()
+
+
+def test_criteria_that_are_empty_or_of_another_place_are_named_where_nothing_else_is_judged(tmp_path):
+    for written in ({}, [], None):
+        suite = read(tmp_path, {**SIMPLE, "reporting": [{"module": "passfail", "criteria": written}]})
+        assert ["criteria is empty" in warning for warning in suite.warnings] == [True]
+    cloud = {"module": "passfail", "run-at": "cloud", "criteria": ["fail>0"]}
+    suite = read(tmp_path, {**SIMPLE, "reporting": [cloud]})
+    assert any("out of this run (--on local)" in warning for warning in suite.warnings)
+    both = read(tmp_path, {**SIMPLE, "reporting": [cloud, {**cloud, "run-at": "local"}]})
+    assert not any("run-at" in warning for warning in both.warnings)
 
 
 def test_passfail_under_another_name_is_judged_too(tmp_path):

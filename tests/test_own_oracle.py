@@ -90,10 +90,11 @@ def test_throughput_first_breaches_where_the_definition_says(samples, label, pla
 
     result = judged_ours(source, timeline, plan)
     assert result.at_s == expected
-    if not mine or (logic != "within" and len(rates) < frame) or not rates:
+    if not rates:
         assert result.outcome == "inconclusive"
     else:
         assert result.outcome == ("passed" if expected is None else "failed")
+        assert (result.code == "never-a-full-window") is (logic != "within" and len(rates) < frame)
     assert told_live(source, plan, timeline) == ([] if expected is None else [expected])
 
 
@@ -131,8 +132,8 @@ def test_generators_first_breach_where_the_definition_says(workers, subject, op,
 
     result = judged_ours(source, timeline, plan)
     assert result.at_s == min(expected, default=None)
-    unjudged = logic != "within" and max(lasted) < frame
-    assert result.outcome == ("inconclusive" if unjudged else "failed" if expected else "passed")
+    assert result.outcome == ("failed" if expected else "passed")
+    assert (result.code == "never-a-full-window") is (logic != "within" and max(lasted) < frame)
     assert told_live(source, plan, timeline) == ([min(expected)] if expected else [])
 
 

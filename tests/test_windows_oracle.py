@@ -124,8 +124,8 @@ def test_windows_first_breach_where_the_definition_says(samples, limited, op, lo
 
     assert result.at_s == expected
     lasted = max((one.second for one in mine), default=-1) - min((one.second for one in mine), default=0) + 1
-    unjudged = not mine or (logic != "within" and lasted < frame)
-    assert result.outcome == ("inconclusive" if unjudged else "passed" if expected is None else "failed")
+    assert result.outcome == ("inconclusive" if not mine else "passed" if expected is None else "failed")
+    assert (result.code == "never-a-full-window") is (bool(mine) and logic != "within" and lasted < frame)
     live = LiveCriteria(plan)
     told = [(second, found) for second in range(15) for found in live.advance(timeline, second)]
     assert [second for second, _ in told] == ([] if expected is None else [expected])

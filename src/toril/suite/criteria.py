@@ -8,6 +8,7 @@ from toril.records import PlannedCriterion
 from toril.suite.door import Door, nearest, shown
 from toril.suite.environment import REFERENCE
 from toril.suite.executions import PROVISIONING, Execution
+from toril.suite.misplaced import refuse_misplaced
 
 BASE_REPORTERS = ("final-stats", "console", "final_stats")  # bzt's own, on in every run
 PASSFAIL_CLASS = "bzt.modules.passfail.PassFailStatus"
@@ -24,17 +25,20 @@ def read_criteria(
     """Every criterion, each parsed once, so that a bad one is refused before anything starts."""
     collector = _Collector(door)
     judging = _passfail_names(config)
+    refuse_misplaced(config, judging, door)
+    elsewhere = []
     for index, reporter in _reporters(config.get("reporting"), door):
         path = f"reporting[{index}]"
         module = reporter.get("module")
         if module in judging:
-            if "criterias" in reporter:
-                raise door.error(f"{path}.criterias", "an old name that bzt ignores", "write `criteria`")
             if _runs_here(reporter.get("run-at"), f"{path}.run-at", door, on):
                 collector.add(reporter.get("criteria"), f"{path}.criteria")
+                if "criteria" in reporter and not reporter["criteria"]:
+                    door.warn(f"{path}.criteria", "is empty: it judges nothing")
+            elif reporter.get("criteria"):
+                elsewhere.append(f"{path}.run-at")
         elif module not in BASE_REPORTERS:
             door.warn(path, f"({shown(module)}) is ignored: toril reports on the whole, see --report")
-    _refuse_where_bzt_ignores_them(config, judging, door)
     scenarios = config.get("scenarios") or {}
     written = config.get("execution")
     items = written if isinstance(written, list) else [written]
@@ -44,6 +48,9 @@ def read_criteria(
         if isinstance(scenario, dict):
             collector.add(scenario.get("criteria"), f"scenarios.{execution.scenario}.criteria", (execution.name,))
     collector.add(list(ours) or None, "toril.criteria", language="toril")
+    if not collector.found:
+        for path in elsewhere:
+            door.warn(path, f"leaves the criteria there out of this run (--on {on}), and there are no others")
     return tuple(collector.found)
 
 
@@ -62,20 +69,6 @@ def _runs_here(run_at: object, path: str, door: Door, on: str) -> bool:
     if run_at is not None and run_at not in PROVISIONING.values():
         raise door.error(path, shown(run_at), nearest(str(run_at), PROVISIONING.values()))
     return run_at in (None, PROVISIONING[on])
-
-
-def _refuse_where_bzt_ignores_them(config: Mapping[str, Any], judging: tuple[str, ...], door: Door) -> None:
-    """Criteria that no run would ever judge must not look as if one did."""
-    services, modules = config.get("services"), config.get("modules")
-    for index, service in enumerate(services if isinstance(services, list) else ()):
-        if (service.get("module") if isinstance(service, dict) else service) in judging:
-            raise door.error(f"services[{index}]", "passfail, which is no service", "move it to `reporting`")
-    if config.get("criteria"):
-        raise door.error("criteria", "at the top, where bzt ignores them", "move them to `reporting`")
-    for name in judging:
-        settings = modules.get(name) if isinstance(modules, dict) else None
-        if isinstance(settings, dict) and settings.get("criteria"):
-            raise door.error(f"modules.{name}.criteria", "where bzt ignores them", "move them to `reporting`")
 
 
 def _reporters(written: object, door: Door) -> Iterator[tuple[int, dict[str, Any]]]:

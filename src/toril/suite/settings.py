@@ -43,6 +43,8 @@ def _criteria(value: object) -> object:
     """A list; or one criterion, or Taurus' mapping of messages to criteria."""
     if isinstance(value, dict) and "subject" not in value:
         return [{message: criterion} for message, criterion in value.items()]
+    if value is None or (isinstance(value, list) and not all(isinstance(one, (str, dict)) for one in value)):
+        raise ValueError("no list of criteria; write it like [throughput<450/s]")
     return [value] if isinstance(value, (str, dict)) else value
 
 
