@@ -30,7 +30,7 @@ def told(worker: str, seconds: Sequence[Mapping[str, Any]], **facts: Any) -> Rec
     recorder = Recorder(worker, "local")
     recorder.generator(**{"memory_limit_bytes": 1 << 30, "single_threaded": True} | facts)
     for second, changes in enumerate(seconds):
-        now = CALM | changes
+        now = {**CALM, **changes}
         recorder.health(
             second,
             now["cpu"],

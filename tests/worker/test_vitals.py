@@ -38,7 +38,11 @@ def test_each_engine_tells_how_late_its_sends_are(tmp_path, engine):
 def test_sends_that_a_throughput_asks_for_and_no_user_is_free_to_make_are_dropped(tmp_path):
     with target(delay_s=0.1) as service:
         scenario = {"requests": [{"url": f"{service.url}/", "label": "home"}]}
-        load = {"concurrency": 2, "throughput_rps": 60.0, "hold_for_s": 4.0}  # two users make 20 a second at most
+        load: dict[str, Any] = {
+            "concurrency": 2,
+            "throughput_rps": 60.0,
+            "hold_for_s": 4.0,
+        }  # two users make 20 a second at most
         with workers(plan_of([planned("jmeter", "home", **load)], {"home": scenario}), tmp_path) as run:
             found = run.go()
     dropped = found.timeline.health_series("local-1").dropped
