@@ -14,6 +14,7 @@ from tests.measured import (
     good,
     judged,
     plan_of,
+    stopped,
     timeline_of,
     verdict_of,
 )
@@ -157,6 +158,39 @@ def test_a_window_in_seconds_of_which_nothing_is_known_could_have_broken_anythin
     timeline = timeline_of(every_second(range(5), FAST, 10))
     for source in ("fail>99% for 2s", "hits>1000 within 2s", "fail>49%", "hits>99", "p51>1s"):
         assert judged(source, timeline, plan, absence=absence).code == "pass-may-not-stand"
+
+
+@pytest.mark.parametrize(
+    ("source", "ours"),
+    [
+        ("avg-rt>1s for 20s", False),
+        ("fail>0 over 20s", False),
+        ("throughput>100/s over 20s", True),
+        ("generator-cpu>80% for 20s", True),
+    ],
+)
+def test_a_timeframe_that_was_not_full_because_something_is_missing_proves_nothing(source, ours):
+    criteria = {"ours": [source]} if ours else {"criteria": [source]}
+    plan = plan_of(
+        *criteria.get("criteria", ()), ours=criteria.get("ours", ()), executions=[execution(hold_for_s=60.0)]
+    )
+    for circumstances in ({"lost": (("local-1", "killed"),)}, {"stop": stopped("user", 10.0)}):
+        (result,) = verdict_of(good(health=0.3), plan, **circumstances).criteria
+        assert (result.outcome, result.code) == ("inconclusive", "pass-may-not-stand")
+        assert "20 s" in result.message
+        assert "could not come true" not in result.message
+
+
+def test_nor_does_one_on_load_that_was_cut():
+    plan = plan_of(ours=["load<50% for 20s"], executions=[execution(hold_for_s=60.0)])
+    (result,) = verdict_of(good(), plan, stop=stopped("user", 10.0)).criteria
+    assert (result.outcome, result.code) == ("inconclusive", "pass-may-not-stand")
+
+
+def test_a_timeframe_longer_than_the_planned_run_could_not_be_filled_by_what_is_missing():
+    plan = plan_of("avg-rt>1s for 20s", "avg-rt>1s for 9s", workers=2)
+    verdict = verdict_of(good(), plan, lost=(("local-2", "killed"),))
+    assert [one.code for one in verdict.criteria] == ["never-a-full-window", "pass-may-not-stand"]
 
 
 def test_a_criterion_that_may_not_stand_is_no_further_reason_beside_what_is_missing():

@@ -33,7 +33,7 @@ Reasons have a code that stays the same, and a message for people. Those of the 
 | `not-measured`         | inconclusive | the engine does not record what a criterion judges                        |
 | `too-few-samples`      | inconclusive | the 95 % interval of a percentile is open, and does not prove a breach    |
 | `kept`                 | passed       | no criterion came true                                                    |
-| `never-a-full-window`  | passed       | kept, but its timeframe is longer than the run: it could not come true   |
+| `never-a-full-window`  | passed       | kept, but its timeframe is longer than what it judges: never a full one   |
 | `nothing-judged`       | passed       | the suite has no criteria; the run is complete                            |
 
 A criterion has one of these codes too, or `triggered`: it came true, but `as non-failed`. `pass-may-not-stand` is the
@@ -158,7 +158,9 @@ def _passed(results: list[CriterionResult]) -> Reason:
     if triggered:
         message = f"{len(results) - triggered} of {len(results)} criteria held; {triggered} came true as non-failed"
     if idle:
-        message += f"; {idle} of them could not have come true, because the timeframe is longer than the run"
+        message += (
+            f"; {idle} of them could not have come true, because the timeframe is longer than what there was to judge"
+        )
     return Reason("kept", message)
 
 

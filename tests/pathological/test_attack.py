@@ -73,9 +73,7 @@ def expected(asked, samples, run):
         return "inconclusive"
     if window:
         breach = first_breach(mine, {}, subject, op, threshold, *window)
-        span = max(one.second for one in mine) - min(one.second for one in mine) + 1
-        never_full = window[0] != "within" and span < window[1]
-        return "failed" if breach is not None else "inconclusive" if never_full else "passed"
+        return "passed" if breach is None else "failed"
     beyond = (lambda value: value > threshold) if op == ">" else (lambda value: value < threshold)
     fired = beyond(value_of(subject, mine, {}))
     if subject[0] != "p":

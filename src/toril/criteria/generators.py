@@ -51,9 +51,11 @@ def on_generators(blank: CriterionResult, evidence: Evidence) -> CriterionResult
         return settled(result, stands=_stands(criterion, series, combine, evidence))
     if silent:
         return _not_measured(blank, f"worker {silent[0]} does not tell its {criterion.subject}")
+    stands = all(math.isinf(_known_until(evidence, one.name)) for one in series)
     if name is None:
-        return never_full(blank, max(one.seconds for one in series), rightly_ended=evidence.rightly_ended)
-    return settled(result, stands=all(math.isinf(_known_until(evidence, one.name)) for one in series))
+        lasted_s = max(one.seconds for one in series)
+        return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=stands)
+    return settled(result, stands=stands)
 
 
 def health_points(

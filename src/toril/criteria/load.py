@@ -33,14 +33,15 @@ def on_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
         if absence is not None and (scoped := absence.of((load.execution,), criterion.location)) is not None
     }
     result, name = worst_of(blank, [load.points() for load in loads], "mean", "execution")
+    cut = criterion.logic != "total" and any(load.planned_to_s > load.seconds.stop for load in loads)
     if name is None:
-        return never_full(blank, max(len(load.seconds) for load in loads), rightly_ended=evidence.rightly_ended)
+        lasted_s = max(len(load.seconds) for load in loads)
+        return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=not (missing and cut))
     other = opposite(criterion)
     if not missing or (other is None and not result.fired):
         return settled(result, stands=not missing)
     if result.fired:
         return settled(result, stands=any(_fires(blank, load, missing, criterion.op) for load in loads))
-    cut = criterion.logic != "total" and any(load.planned_to_s > load.seconds.stop for load in loads)
     adverse = any(_fires(blank, load, missing, (other or criterion).op) for load in loads)
     return settled(result, stands=not cut and not adverse)
 

@@ -89,19 +89,22 @@ def settled(result: CriterionResult, *, stands: bool) -> CriterionResult:
     if stands:
         return replace(result, outcome="failed", code="breach") if result.fired else result
     if result.fired:
-        message = f"{result.message}; the samples that are missing could have prevented it"
+        message = f"{result.message}; what is missing could have prevented it"
         return replace(result, outcome="inconclusive", code="breach-may-not-stand", message=message)
-    message = f"{result.message}; the samples that are missing could have breached it"
+    message = f"{result.message}; what is missing could have breached it"
     return replace(result, outcome="inconclusive", code="pass-may-not-stand", message=message)
 
 
-def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool) -> CriterionResult:
+def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool, stands: bool = True) -> CriterionResult:
     """The result of a criterion whose timeframe is longer than what it judges: it could not have come true.
 
     It is kept, as in Taurus, and says so: whoever reads the verdict has to know that it could not have been otherwise.
+    Unless what is missing might have filled a window: then `stands` is false, and nothing is proven.
     """
-    told = f"it could not come true: there were samples for {lasted_s} s only"
-    message = f"{told}, less than the timeframe of {blank.criterion.timeframe_s} s"
+    lasted = f"what it judges lasted {lasted_s} s only, less than its timeframe of {blank.criterion.timeframe_s} s"
+    if not stands:
+        return settled(replace(blank, message=f"no window was full: {lasted}"), stands=False)
+    message = f"it could not come true: {lasted}"
     if rightly_ended:
         return replace(blank, message=f"{message}, when the load was ended by another criterion")
     fix = "give it a shorter timeframe, or none, or the run more time"

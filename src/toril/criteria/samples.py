@@ -146,8 +146,10 @@ def _through_windows(
         if absence is None:
             return settled(result, stands=True)
         return settled(result, stands=_stands(blank, view, evidence, absence, seconds))
+    stands = absence is None or _kept(blank, view, evidence, absence, seconds)
     if watch.worst is None:
-        return never_full(blank, seconds[-1] - watch.first_second + 1, rightly_ended=evidence.rightly_ended)
+        lasted_s = seconds[-1] - watch.first_second + 1
+        return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=stands)
     worst = watch.worst
     result = replace(
         blank,
@@ -156,7 +158,7 @@ def _through_windows(
         window=worst,
         message=pass_in_words(criterion, worst.value, worst, blank.executions),
     )
-    return settled(result, stands=absence is None or _kept(blank, view, evidence, absence, seconds))
+    return settled(result, stands=stands)
 
 
 def _seconds(blank: CriterionResult, view: Slice, evidence: Evidence) -> Sequence[int]:
