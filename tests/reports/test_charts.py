@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.browser import ten_minutes
+from tests.measured import Sample, execution, plan_of, timeline_of
 from tests.reports import examples
 from tests.reports.parsed import Page, decoded
+from tests.reports.runs import judged, run_of
 from toril.records import MetricSeries, PlannedCriterion, ServerMetrics
 from toril.reports import html
 from toril.reports.bundle import Bundle
@@ -117,15 +119,32 @@ def test_curves_pass_through_the_percentiles_of_the_summary():
             low, high = times["interval"][key]
             band = [drawn_lines[f"95 % sure: at {edge}"].get(nine) for edge in ("least", "most")]
             assert band == ([low / 1000, high / 1000] if high is not None else [None, None])
-        assert max(value for value in values.values() if value is not None) <= times["max"] / 1000
+        assert next(value for value in reversed(values.values()) if value is not None) == times["max"] / 1000
 
 
 def test_a_curve_reads_the_histogram_at_the_nearest_rank_and_never_above_the_maximum():
     histogram = [[1000, 1999, 50], [2000, 2999, 40], [3000, 3999, 10]]
 
-    assert quantiles_us(histogram, [0, 0.2, 0.5, 1.0, 1.1, 2.0, 2.1], 3500) == [1999] * 2 + [2999] * 2 + [3500] * 2 + [
-        None
-    ]
+    places = [0, 0.2, 0.5, 1.0, 1.1, 2.0, math.log10(200), 2.4]
+    assert quantiles_us(histogram, places, 3500) == [1999] * 2 + [2999] * 2 + [3500] * 3 + [None]
+
+
+def test_every_curve_of_a_picture_ends_at_its_own_maximum():
+    samples = [Sample(number % 10, number * 900, label="few" if number % 90 else "one") for number in range(1, 181)]
+    picture = titled(charts(run_of(samples))["course"], "Response times by percentile")
+
+    ends = {name: [value for value in values if value is not None][-1] for name, values in lines(picture).items()}
+    assert ends == {"all": 162, "few": 161.1, "one": 162}
+
+
+def test_a_planned_rate_is_drawn_only_where_it_is_that_of_all_requests():
+    def planned(**other):
+        plan = plan_of(executions=(execution(throughput_rps=20.0), execution("open", **other)))
+        run = judged(timeline_of([Sample(0)]), plan)
+        return lines(titled(charts(run)["course"], "Requests per second")).get("planned")
+
+    assert planned() is None
+    assert planned(throughput_rps=5.0) == [25.0]
 
 
 def test_criteria_are_drawn_where_they_belong_with_their_outcome():

@@ -191,7 +191,8 @@ def generators(bundle: Bundle, most: int) -> tuple[list[str], list[Generator]]:
     for share in sorted(bundle.plan.shares, key=rank)[:most]:
         one = told.get(share.worker, {})
         too_much = {entry.get("what") for entry in one.get("saturation", ())}
-        why = "; ".join(wording.plain(entry.get("message", "")) for entry in one.get("saturation", ()))
+        signs = [wording.plain(entry.get("message", "")) for entry in one.get("saturation", ())]
+        why = "; ".join(sign.removeprefix(f"worker {wording.plain(share.worker)} ") for sign in signs)
         rows.append(
             Generator(
                 worker=wording.plain(share.worker),

@@ -47,12 +47,14 @@ def _users(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], 
 
 
 def _rate(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], thin: Thinning) -> Chart:
+    whole = all(execution.throughput_rps for execution in bundle.plan.executions)  # else no plan for all requests
+    planned = line("planned", "planned dashed steps", thin(_of(seconds, "planned_rps")), digits=1000)
     return chart(
         "Requests per second",
         "/s",
         line("base", "base", thin(_of(before, "samples"))),
         line("achieved", "first", thin(_of(seconds, "samples"))),
-        line("planned", "planned dashed steps", thin(_of(seconds, "planned_rps")), digits=1000),
+        planned if whole else None,
         marks=marks.of_subjects(bundle, "throughput", label=""),
     )
 

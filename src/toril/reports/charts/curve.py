@@ -61,7 +61,7 @@ def curves(bundle: Bundle, names: dict[str, str]) -> dict[str, Any]:
 
 
 def quantiles_us(histogram: Buckets, nines: Sequence[float], max_us: float = math.inf) -> list[float | None]:
-    """The nearest-rank value at each of these, never above the maximum; None beyond the last sample."""
+    """The nearest-rank value at each of these, never above the maximum; None beyond the last sample's own place."""
     cumulated = list(accumulate(count for _, _, count in histogram))
     if not cumulated:
         return [None] * len(nines)
@@ -69,7 +69,7 @@ def quantiles_us(histogram: Buckets, nines: Sequence[float], max_us: float = mat
     values: list[float | None] = []
     for nine in nines:
         rank = max(1, math.ceil(samples * (1 - 10**-nine) - 1e-9))
-        known = samples >= 10**nine * (1 - 1e-9)
+        known = nine <= _last(samples) + 1e-9
         values.append(min(histogram[bisect_left(cumulated, rank)][1], max_us) if known else None)
     return values
 
@@ -93,10 +93,16 @@ def _certainty(histogram: Buckets, nines: Sequence[float]) -> list[Any]:
 
 
 def _nines(histograms: Sequence[Buckets]) -> list[float]:
-    """From the minimum to the highest percentile that the largest of them can tell."""
-    largest = max((sum(count for _, _, count in histogram) for histogram in histograms), default=0)
-    longest = math.log10(largest) if largest else 0.0
-    return [step / STEPS_A_NINE for step in range(math.floor(longest * STEPS_A_NINE) + 1)]
+    """From the minimum to the highest percentile that the largest of them can tell, and where each one ends."""
+    sizes = {sum(count for _, _, count in histogram) for histogram in histograms} - {0}
+    ends = {_last(samples) for samples in sizes}
+    longest = max(ends, default=0.0)
+    return sorted({step / STEPS_A_NINE for step in range(math.floor(longest * STEPS_A_NINE) + 1)} | ends)
+
+
+def _last(samples: int) -> float:
+    """Where the slowest of so many stands: in the middle of the share of samples that it is."""
+    return math.log10(2 * samples)
 
 
 def _buckets(bundle: Bundle | None, label: str) -> Buckets:
