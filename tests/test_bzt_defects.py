@@ -6,10 +6,10 @@ import pytest
 from bzt import AutomatedShutdown, TaurusConfigError  # noqa: TID251 — the oracle
 
 from tests.bzt_judge import Bzt, bzt_fires
-from tests.measured import MS, SLOW, Sample, every_second, judged, plan_of, timeline_of
+from tests.measured import BROKEN, MS, SLOW, Sample, every_second, judged, plan_of, timeline_of
 from tests.suite.reading import read
 from toril.criteria import LiveCriteria
-from toril.errors import CriterionError
+from toril.errors import CriterionError, SuiteError
 from toril.grammar import parse_criterion
 from toril.verdict import exit_code
 
@@ -153,6 +153,18 @@ def test_an_unknown_key_is_refused_and_not_ignored():
     assert Bzt(source).exit_code([SLOW]) == 3
     with pytest.raises(CriterionError, match="did you mean `timeframe`"):
         parse_criterion(source, "")
+
+
+def test_a_response_code_of_other_languages_is_refused():
+    assert Bzt("rc5xx>0").exit_code([BROKEN] * 9) == 0
+    with pytest.raises(CriterionError, match=r"write `rc5\?\?`"):
+        parse_criterion("rc5xx>0", "")
+
+
+def test_a_slip_in_the_key_of_criteria_is_refused(tmp_path):
+    reporting = [{"module": "passfail", "critera": ["hits>0"]}]
+    with pytest.raises(SuiteError, match="write `criteria`"):
+        read(tmp_path, {"execution": [{"scenario": {"requests": ["http://127.0.0.1/"]}}], "reporting": reporting})
 
 
 def test_a_count_has_no_unit_of_time():

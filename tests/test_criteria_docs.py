@@ -122,6 +122,8 @@ PROOFS = {
     "`criteria` of executions": "test_bzt_defects:test_criteria_of_an_execution_count_without_passfail_in_reporting",
     "`criteria` under `modules.passfail`": "test_own_grammar:test_criteria_that_no_run_would_ever_judge_are_refused",
     "`run-at` with a slip": "test_own_grammar:test_criteria_that_no_run_would_ever_judge_are_refused",
+    "A slip in the key": "test_bzt_defects:test_a_slip_in_the_key_of_criteria_is_refused",
+    "`rc5xx` is a code": "test_bzt_defects:test_a_response_code_of_other_languages_is_refused",
     "Unknown keys of the full form": "test_bzt_defects:test_an_unknown_key_is_refused_and_not_ignored",
     "`hits>1m`": "test_bzt_defects:test_a_count_has_no_unit_of_time",
     "`class: …MonitoringCriteria`": "test_bzt_defects:test_criteria_on_the_servers_monitoring_are_refused",

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.suite import oracle
 from toril.errors import CriterionError
-from toril.grammar import duration_s, parse_criterion
+from toril.grammar import doubts_about, duration_s, parse_criterion
 
 TIMES = st.sampled_from(["150ms", "2s500ms", "0.5", "10", "1m", "1.5s", "1h2m", "3d"])
 SUBJECTS = st.one_of(
@@ -162,6 +162,13 @@ def test_the_three_forms_say_the_same():
         ("p95>1s, stop it", "write `stop` or `continue`"),
         ("p95>1s, stop as passed", "write `stop` or `continue`"),
         ("rc>5", "write it like `rc500`"),
+        ("rc4xx>5%", "write `rc4??`"),
+        ("rc50X>0", "write `rc50?`"),
+        ("rc5..>0", "write `rc5??`"),
+        (r"rc5\d\d>0", "or one criterion for each code"),
+        ("rc500|503>0", "or one criterion for each code"),
+        ("rc500-599>0", "or one criterion for each code"),
+        ("p95>1s and fail>1%", "write one criterion for each"),
         ("p95>1e3", "write a time like"),
         ("", "write it like"),
         ("a" * 2000, "at most 1,000"),
@@ -197,6 +204,35 @@ def test_what_could_never_be_judged_is_refused_with_the_fix(source, says):
     assert str(refused.value).startswith("suite.yml: reporting[0].criteria[1] is `")
     assert says in str(refused.value)
     assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("p95>300", "write `300ms` for milliseconds, or `300s`"),
+        ({"subject": "avg-rt", "condition": ">", "threshold": 90}, "write `90ms`"),  # YAML reads 1:30 as 90
+        ("p0.95>1s", "write `p95`"),
+        ("fail>0.05", "write `5%` if their share is meant"),
+        ("hits<0.5", "number of samples"),
+        ("succ<99", "write `99%`"),
+        ("rc200<=95", "write `95%`"),
+        ("fail<0%", "it cannot come true"),
+        ("p95<0ms for 10s", "it cannot come true"),
+        ("succ>100%", "it cannot come true"),
+    ],
+)
+def test_what_is_probably_a_slip_is_doubted_and_told_how_it_is_read(source, says):
+    (doubt,) = doubts_about(parse_criterion(source, ""))
+    assert says in doubt
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["p95>300ms", "p95>300s", "p95>5", "p99.9>1s", "fail>0", "fail>=1", "fail>5%", "succ<100%", "succ<99 for 5s",
+     "succ<1000", "hits<90", "rc503>10", "rc[45]??>0", "rc404*>0", "rcException>0", "bytes<1kB", "concurrency>25"],
+)  # fmt: skip
+def test_what_people_mean_is_not_doubted(source):
+    assert not list(doubts_about(parse_criterion(source, "")))
 
 
 PART = st.builds(

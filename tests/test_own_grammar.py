@@ -228,7 +228,8 @@ def test_what_looks_like_criteria_in_what_a_request_carries_is_none(tmp_path):
 
 
 def test_criteria_that_are_empty_or_of_another_place_are_named_where_nothing_else_is_judged(tmp_path):
-    for written in ({}, [], None):
+    nothing: list[object] = [{}, [], None]
+    for written in nothing:
         suite = read(tmp_path, {**SIMPLE, "reporting": [{"module": "passfail", "criteria": written}]})
         assert ["criteria is empty" in warning for warning in suite.warnings] == [True]
     cloud = {"module": "passfail", "run-at": "cloud", "criteria": ["fail>0"]}

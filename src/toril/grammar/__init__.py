@@ -5,10 +5,12 @@ text        the string form, taken apart
 subjects    what a criterion can be about, and its threshold
 server      criteria on CloudWatch's metrics
 quantities  durations, sizes, rates, numbers
+doubts      what is probably a slip, and would pass every run
 wrong       what is refused: what, and the fix
 """
 
 from toril.grammar.criterion import Criterion, Operator, parse_criterion
+from toril.grammar.doubts import doubts_about
 from toril.grammar.quantities import duration_s, number
 from toril.grammar.server import SHORTCUTS, ServerMetric, server_text
 from toril.grammar.subjects import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, Language
@@ -22,6 +24,7 @@ __all__ = [
     "Language",
     "Operator",
     "ServerMetric",
+    "doubts_about",
     "duration_s",
     "number",
     "parse_criterion",

@@ -9,7 +9,7 @@ mapping. What bzt accepts but then ignores or misreads (`fail>50 %`, `p105>1s`, 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from toril.errors import CriterionError
@@ -72,6 +72,7 @@ class Criterion:
     stop: bool
     fail: bool
     kind: Kind | None = None  # of a label that both carry; None: the requests
+    bare: bool = field(default=False, compare=False)  # the threshold is a time, written without a unit
     server: ServerMetric | None = None  # of a criterion on the system under test
 
 
@@ -170,6 +171,7 @@ def _from_mapping(fields: Mapping[str, Any], language: Language) -> Criterion:
         stop=stop,
         fail=fail,
         kind=kind,
+        bare=unit == "us" and str(fields["threshold"]).strip()[-1:] in "0123456789.",
     )
 
 

@@ -24,6 +24,7 @@ OWN_SUBJECTS = ("throughput", "load", *GENERATOR)
 SERVER_SUBJECTS = ("cloudwatch", "alb-response-time", "ecs-cpu", "ecs-memory", "rds-connections")
 
 PERCENTILE = re.compile(r"p([0-9]{1,3}(?:\.[0-9]{1,6})?)")
+SLIP_OF_CODE = re.compile(r"[1-5][0-9xX._#\\dD|/,+&-]+")  # of HTTP, in the patterns of other languages
 MOST_LOAD = 1000  # per cent of what was asked for; beyond, it is a slip
 
 
@@ -68,12 +69,21 @@ def read_subject(written: object, language: Language) -> Subject:
     if written.startswith("rc"):
         if not written[2:]:
             raise Wrong("without a response code", "write it like `rc500`, `rc5??` or `rc*`")
+        if SLIP_OF_CODE.fullmatch(written[2:]) and not written[2:].isdigit():
+            raise Wrong(f"with the response code `{short(written[2:])}`, which there is not", _code_meant(written[2:]))
         return Subject("rc", rc_pattern=written[2:])
     close = nearest(written, known)
     fix = f"did you mean `{close}`; " if close else ""
     raise Wrong(
         f"with the subject `{short(written)}`, which cannot be judged", f"{fix}supported are {', '.join(known)}"
     )
+
+
+def _code_meant(written: str) -> str:
+    meant = re.sub(r"[xX._#]", "?", written)
+    if re.fullmatch(r"[1-5][0-9?]{2}", meant):
+        return f"write `rc{meant}`: a `?` is any one character"
+    return "write it like `rc5??`, or one criterion for each code: `?` is any one character, `*` any number of them"
 
 
 def read_threshold(value: object, subject: Subject) -> tuple[Unit, Fraction, str]:

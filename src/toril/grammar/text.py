@@ -48,6 +48,8 @@ def _measured(head: str) -> dict[str, Any]:
             raise Wrong("without a subject", f"begin with one of {', '.join(SUBJECTS)}")
         return {"subject": subject}
     word, _, label = rest.partition(" ")
+    if word != "of" and re.search(r"[<>=]", subject):
+        raise Wrong("more than one comparison", "write one criterion for each")
     if word == "of" and label.strip():
         return {"subject": subject, "label": label.strip()}
     if word == "of":

@@ -13,7 +13,7 @@ from typing import Any
 
 from toril import __version__
 from toril.errors import OptionError, SuiteError
-from toril.grammar import parse_criterion
+from toril.grammar import doubts_about, parse_criterion
 from toril.plan.division import Part, divided_between
 from toril.plan.seats import MOST_WORKERS, Seat, seats_of, split
 from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share
@@ -210,6 +210,7 @@ def _warnings(
         if criterion.label and criterion.label not in labels and all(execution.labels for execution in judged):
             known = ", ".join(sorted(labels)[:10])
             yield f"{planned.where}: no request is labelled `{criterion.label}`; there are {known}"
+        yield from (f"{planned.where}: {doubt}" for doubt in doubts_about(criterion))
         lasts_s = _judged_s(judged, steady_only=suite.ramp_up_exclude)
         if criterion.logic in ("for", "over") and criterion.server is None and criterion.timeframe_s > lasts_s:
             yield f"{planned.where}: `{criterion.text}` needs more seconds than the load has: it cannot come true"
