@@ -90,7 +90,7 @@ def plan(
     smoke: Smoke = False,
     format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
 ) -> None:
-    """Print how the load of SUITE would be divided; start nothing.
+    """Print how the load of SUITE would be divided, and what is odd about it; start nothing.
 
     Example: toril plan loadtests/shop --workers 4
     """
@@ -246,7 +246,7 @@ def doctor_command(
     on: On = "local",
     store: StoreOption = ".toril",
 ) -> None:
-    """Check everything that a run needs, before it.
+    """Check everything that a run needs; exits 4 when something is missing.
 
     Example: toril doctor
     """
