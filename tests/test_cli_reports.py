@@ -11,8 +11,13 @@ import pytest
 from lxml import etree
 
 from tests.reports.runs import small, store_run
-from toril import cli
-from toril.reports import EXTENSIONS, FORMATS, compare_formats
+from toril import cli, stored
+from toril.errors import StoreError
+from toril.options import find_run
+from toril.reports import EXTENSIONS, FORMATS, compare_formats, html
+from toril.reports.comparison import compare
+from toril.run import judge_again
+from toril.store import FolderStore
 
 ESCAPE = "\x1b"
 FAST, SLOW = "20261124T150000Z-shop-0001", "20261124T160000Z-shop-0002"
@@ -40,6 +45,43 @@ def toril(kept: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.Capt
         return ended.value.code, told.out.decode("utf-8", "replace")
 
     return call
+
+
+class ReadOnly(FolderStore):
+    """An archive."""
+
+    def put(self, key: str, data: bytes) -> None:
+        raise StoreError(f"{key} cannot be written")
+
+
+def test_a_run_that_can_only_be_read_is_judged_all_the_same(tmp_path):
+    store_run(tmp_path, SLOW, small(90), "p95>150ms")
+
+    assert judge_again(ReadOnly(tmp_path), SLOW).outcome == "failed"
+    assert judge_again(FolderStore(tmp_path), SLOW).summary == judge_again(ReadOnly(tmp_path), SLOW).summary
+
+
+def test_a_renamed_run_is_not_mistaken_for_an_empty_one(tmp_path):
+    store_run(tmp_path, SLOW, small(90))
+    (tmp_path / "runs" / SLOW).rename(tmp_path / "runs" / "renamed")
+
+    with pytest.raises(StoreError, match="path of its folder"):
+        judge_again(FolderStore(tmp_path), "renamed")
+    assert judge_again(*find_run(str(tmp_path / "runs" / "renamed"), "")).summary["labels"][""]["samples"] == 250
+
+
+def test_a_page_and_a_comparison_tell_that_measurements_are_missing(tmp_path):
+    store_run(tmp_path, SLOW, small(90))
+    store_run(tmp_path, FAST, small(50))
+    store = FolderStore(tmp_path)
+    base, whole = judge_again(store, FAST), judge_again(store, SLOW)
+    next(tmp_path.glob(f"runs/{SLOW}/workers/*/*/intervals-*")).unlink()
+    found = stored.judged(store, SLOW, 2e9, measurements=True)
+
+    assert "250 samples in the summary the interval files have 0" in html.report(found).decode()
+    assert "interval files" not in html.report(whole).decode()
+    assert [text for text in compare(base, found).differences if "interval files of head" in text]
+    assert not compare(base, whole).differences
 
 
 @pytest.mark.parametrize("name", FORMATS)

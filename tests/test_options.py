@@ -1,12 +1,14 @@
 """What the command line's values may be."""
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.measured import plan_of
 from toril import options
-from toril.errors import OptionError
+from toril.errors import OptionError, StoreError
 from toril.store import FolderStore
 
 
@@ -52,7 +54,7 @@ def test_a_report_is_a_file(tmp_path: Path) -> None:
 def store_folder(tmp_path: Path) -> Path:
     store = FolderStore(tmp_path / "store")
     for run_id in ("20260101T000000Z-shop-aaaa", "20260102T000000Z-shop-bbbb"):
-        store.put(f"runs/{run_id}/plan.json", b"{}")
+        store.put(f"runs/{run_id}/plan.json", plan_of().model_copy(update={"run_id": run_id}).to_json())
     return tmp_path / "store"
 
 
@@ -64,6 +66,20 @@ def test_a_run_is_found_by_id_beginning_and_as_the_latest(store_folder: Path, na
 def test_a_run_is_found_by_its_folder(store_folder: Path) -> None:
     folder = store_folder / "runs" / "20260101T000000Z-shop-aaaa"
     assert options.find_run(str(folder), "elsewhere")[1] == folder.name
+
+
+def test_a_runs_folder_may_lie_anywhere_under_any_name(store_folder: Path, tmp_path: Path) -> None:
+    run_id = "20260101T000000Z-shop-aaaa"
+    shutil.move(store_folder / "runs" / run_id, tmp_path / "artifact")
+    store, found = options.find_run(str(tmp_path / "artifact"), "elsewhere")
+    assert found == run_id
+    assert list(store.keys(f"runs/{run_id}/")) == [f"runs/{run_id}/plan.json"]
+    store.put(f"runs/{run_id}/workers/a-1/x/ready.json", b"{}")
+    assert (tmp_path / "artifact/workers/a-1/x/ready.json").read_bytes() == b"{}"
+    assert list(store.keys(f"runs/{run_id}/workers/")) == [f"runs/{run_id}/workers/a-1/x/ready.json"]
+    for outside in ("runs/other/plan.json", f"runs/{run_id}/../other/plan.json", "lease.json"):
+        with pytest.raises(StoreError):
+            store.find(outside)
 
 
 def test_an_ambiguous_or_unknown_run_is_explained(store_folder: Path) -> None:

@@ -6,7 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from toril.errors import OptionError
-from toril.store import Store, open_store
+from toril.records import Plan
+from toril.store import RunFolder, Store, open_store
 
 OUTCOMES = ("failed", "inconclusive")
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -67,12 +68,10 @@ def find_run(run: str, store_address: str) -> tuple[Store, str]:
     """The store and id of a run given as id (the newest with that beginning, or `latest`) or as its folder."""
     if not run:
         raise OptionError(f"RUN is empty; name one that `toril runs --store {store_address}` lists, or latest")
-    folder = Path(run)
-    if (folder / "plan.json").is_file():
-        folder = folder.absolute()
-        if folder.parent.name != "runs":
-            raise OptionError(f"{run}: a run's folder lies in <store>/runs/; move it there or name the store")
-        return open_store(str(folder.parent.parent)), folder.name
+    plan = Path(run) / "plan.json"
+    if plan.is_file():
+        run_id = Plan.from_json(plan.read_bytes(), str(plan)).run_id
+        return RunFolder(Path(run), run_id), run_id
     store = open_store(store_address)
     known = run_ids(store)
     matching = known if run == "latest" else [run_id for run_id in known if run_id.startswith(run)]

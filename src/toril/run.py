@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -16,7 +16,7 @@ from toril.coordinator.live import Fold
 from toril.coordinator.protocol import Kill
 from toril.criteria import queries
 from toril.document import document
-from toril.errors import InfrastructureError, OptionError
+from toril.errors import InfrastructureError, OptionError, StoreError
 from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
 from toril.launchers import Launcher
@@ -93,14 +93,18 @@ def run(
             raise InfrastructureError(f"run {plan.run_id} could not start: {state.abort_reason}")
         completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost)
         metrics = _fetched(coordinator, completeness, cloudwatch, clock, view, interrupts)
-        bundle = _judged(store, coordinator.fold, completeness, metrics)
+        bundle = _judged(coordinator.fold, completeness, metrics)
+        _keep(store, bundle)
     return Judged(bundle=bundle, interrupted=bool(interrupts))
 
 
 def judge_again(store: Store, run_id: str) -> Bundle:
-    """Merge, summarise and judge a stored run from its files alone."""
+    """Merge, summarise and judge a stored run from its files alone, and keep that where the folder can be written."""
     fold, completeness = collect(store, run_id)
-    return _judged(store, fold, completeness, stored_metrics(store, fold.plan))
+    bundle = _judged(fold, completeness, stored_metrics(store, fold.plan))
+    with suppress(StoreError):
+        _keep(store, bundle)
+    return bundle
 
 
 def stored_metrics(store: Store, plan: Plan) -> ServerMetrics | None:
@@ -174,15 +178,19 @@ def _fetched(
     return metrics
 
 
-def _judged(store: Store, fold: Fold, completeness: Completeness, metrics: ServerMetrics | None) -> Bundle:
+def _judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None) -> Bundle:
     plan = fold.plan
     summary = summarise(plan, fold.timeline, completeness, completeness.started_at)
     verdict = judge(plan, fold.timeline, completeness, summary, metrics=metrics).to_dict()
-    bundle = Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
-    for name, content in (("summary.json", summary), ("verdict.json", verdict)):
-        store.put(run_key(plan.run_id, name), document(content))
-    store.put(run_key(plan.run_id, "report.html"), render("html", bundle))
-    return bundle
+    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
+
+
+def _keep(store: Store, bundle: Bundle) -> None:
+    """Leave what was found in the run's folder."""
+    run_id = bundle.plan.run_id
+    for name, content in (("summary.json", bundle.summary), ("verdict.json", bundle.verdict)):
+        store.put(run_key(run_id, name), document(content))
+    store.put(run_key(run_id, "report.html"), render("html", bundle))
 
 
 def _asked(interrupts: Interrupts, clock: Clock) -> Stop | None:

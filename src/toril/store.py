@@ -84,7 +84,7 @@ class FolderStore:
             raise StoreError(f"{self.path(key)} cannot be read: {error.strerror}") from error
 
     def keys(self, prefix: str) -> Iterator[str]:
-        top = self.folder / prefix if prefix.endswith("/") else (self.folder / prefix).parent
+        top = self.folder / prefix if not prefix or prefix.endswith("/") else (self.folder / prefix).parent
         found = (
             (Path(folder) / name).relative_to(self.folder).as_posix()
             for folder, _, names in os.walk(top)
@@ -124,6 +124,25 @@ class FolderStore:
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror}; choose another --store") from error
         return Path(name)
+
+
+class RunFolder(FolderStore):
+    """A single run's folder as the store that it came from, wherever it lies now and whatever its name."""
+
+    def __init__(self, folder: Path, run_id: str) -> None:
+        super().__init__(folder)
+        self._prefix = f"runs/{run_id}/"
+
+    def path(self, key: str) -> Path:
+        if f"{key}/" == self._prefix:
+            return self.folder
+        if not key.startswith(self._prefix):
+            raise StoreError(f"{key} lies outside of {self.folder}, which is the folder of one run")
+        return super().path(key.removeprefix(self._prefix))
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        found = (self._prefix + key for key in super().keys(""))
+        yield from (key for key in found if key.startswith(prefix))
 
 
 def open_store(address: str) -> Store:

@@ -137,6 +137,8 @@ def read_record(store: Store, run_id: str) -> tuple[Plan, Start | None, Stop | N
     """What the run folder says of its plan, its start and its stop."""
     plan_key, start_key, stop_key = (run_key(run_id, f"{name}.json") for name in ("plan", "start", "stop"))
     plan = Plan.from_json(store.get(plan_key), plan_key)
+    if plan.run_id != run_id:
+        raise StoreError(f"{plan_key} is the plan of run {plan.run_id}: name the run by the path of its folder")
     start, stop = store.find(start_key), store.find(stop_key)
     return (
         plan,

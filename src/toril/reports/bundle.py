@@ -1,6 +1,6 @@
 """What a report is made from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from toril.records import Plan, ServerMetrics
@@ -25,3 +25,26 @@ class Bundle:
     def outcome(self) -> str:
         """passed, failed or inconclusive."""
         return str(self.verdict.get("outcome", "inconclusive"))
+
+    @property
+    def measured(self) -> int:
+        """Judged samples of the timeline; the summary has as many unless interval files are missing."""
+        if self.timeline is None:
+            return 0
+        return self.timeline.select(steady=True if self.plan.ramp_up_exclude else None).total.samples
+
+    @property
+    def summed(self) -> int:
+        """Samples that the summary tells of."""
+        return int(self.summary.get("labels", {}).get("", {}).get("samples", 0))
+
+    def without_gaps(self) -> "Bundle":
+        """This, or its summary alone, with a note, where the measurements are not all there any more."""
+        if self.timeline is None or self.measured == self.summed:
+            return self
+        note = (
+            f"of the {self.summed} samples in the summary the interval files have {self.measured}: what is made of "
+            "them is left out; restore the files, or delete summary.json and verdict.json to have the run judged again"
+        )
+        plan = self.plan.model_copy(update={"warnings": (*self.plan.warnings, note)})
+        return replace(self, plan=plan, timeline=None)

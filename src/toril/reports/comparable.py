@@ -44,6 +44,8 @@ def differences(base: Bundle, head: Bundle) -> Iterator[str]:
     yield from _achieved(base.summary, head.summary)
     for name, bundle in (("base", base), ("head", head)):
         yield from _cautions(name, bundle)
+        if bundle.without_gaps() is not bundle:
+            yield f"some interval files of {name} are missing or damaged: how sure its rates are is not known"
     yield from _resolutions(base.summary, head.summary)
 
 

@@ -94,7 +94,7 @@ CONCLUSION = (
 
 def compare(base: Bundle, head: Bundle) -> Comparison:
     """Both runs side by side. With their timelines, rates have intervals too."""
-    both = (base, head)
+    both = (base.without_gaps(), head.without_gaps())
     return Comparison(
         base=_side(base),
         head=_side(head),

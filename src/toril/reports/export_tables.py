@@ -69,12 +69,11 @@ def measured(bundle: Bundle) -> Timeline:
     timeline = bundle.timeline
     if timeline is None:
         raise ValueError("this report is made of all measurements, but the run was read without them")
-    found = timeline.select(steady=True if bundle.plan.ramp_up_exclude else None).total.samples
-    summed = bundle.summary.get("labels", {}).get("", {}).get("samples", 0)
-    if found != summed:
+    if bundle.measured != bundle.summed:
         raise StoreError(
-            f"run {bundle.plan.run_id}: its summary tells of {summed} samples, its interval files of {found}; restore "
-            "the files, or delete summary.json and verdict.json to have it judged by those that are there"
+            f"run {bundle.plan.run_id}: its summary tells of {bundle.summed} samples, its interval files of "
+            f"{bundle.measured}; restore the files, or delete summary.json and verdict.json to have it judged by "
+            "those that are there"
         )
     return timeline
 

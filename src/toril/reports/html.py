@@ -35,6 +35,7 @@ def report(bundle: Bundle, against: Comparison | None = None, base: Bundle | Non
 
     Style and scripts are allowed by their hashes, everything else is forbidden.
     """
+    bundle, base = bundle.without_gaps(), base and base.without_gaps()
     style = "\n".join([_asset("assets", "uPlot.min.css"), *(_asset("page", name) for name in STYLES)])
     own = "\n".join(_asset("page", name) for name in SCRIPTS)
     scripts = [_asset("assets", "uPlot.iife.min.js"), f'"use strict";\n(() => {{\n{own}\n}})();']
