@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.measured import MS, SLOW, Sample, every_second, judged, plan_of, timeline_of
+from tests.measured import BROKEN, MS, SLOW, Sample, every_second, execution, judged, plan_of, timeline_of
 from toril.criteria import Absence, LiveCriteria
 from toril.grammar import parse_criterion
 
@@ -117,3 +117,25 @@ def test_of_several_stops_in_one_step_those_that_fail_come_first():
     plan = plan_of("hits>0 for 1s, stop as non-failed", "avg-rt>150ms for 1s, stop as failed")
     results = LiveCriteria(plan).advance(timeline_of(every_second(range(2), SLOW)), 1)
     assert [result.outcome for result in results] == ["failed", "triggered"]
+
+
+@pytest.mark.parametrize("status", ["failed", "non-failed"])
+@pytest.mark.parametrize(
+    ("source", "stands"),
+    [
+        ("fail>45% for 3s", True),
+        ("fail>55% for 3s", False),
+        ("avg-rt>95ms over 3s", False),
+        ("hits>5 within 3s", True),
+    ],
+)
+def test_a_worker_that_lags_holds_up_no_stop_that_stands_without_it(source, stands, status):
+    """Half of the load is of a worker that has told of its first seconds only: it may still have succeeded in all."""
+    samples = every_second(range(10), BROKEN, 4)
+    told = [one for number, one in enumerate(samples) if number % 2 == 0 or one.second < 2]
+    plan = plan_of(f"{source}, stop as {status}", workers=2, executions=[execution(hold_for_s=60.0)])
+    live, timeline = LiveCriteria(plan), timeline_of(samples)
+    found = live.standing(timeline_of(told, workers=2), {"local-1": 9, "local-2": 1})
+    assert [one.criterion.fail for one in found] == ([status == "failed"] if stands else [])
+    assert all(one.at_s is not None and one.at_s < 9 for one in found)
+    assert [one.fired for one in live.advance(timeline, 9)] == [True]  # nothing of that was remembered

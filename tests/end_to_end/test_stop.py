@@ -1,11 +1,13 @@
 """A `stop` is decided on the merged samples, and ends the load in every location."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.running import run, suite_file
+from tests.end_to_end.running import finish, run, running, suite_file, until, worker_pids
 from tests.targets import target as serving
 
 pytestmark = pytest.mark.slow
@@ -68,3 +70,24 @@ def test_a_breach_in_one_location_ends_the_load_in_all(tmp_path: Path, criteria,
         "madrid": True,
         "sevilla": True,
     }
+
+
+def test_a_worker_that_is_stuck_holds_up_no_stop_that_stands_without_it(tmp_path: Path) -> None:
+    (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
+    with serving() as target:
+        suite = suite_file(
+            tmp_path,
+            target.url,
+            execution={"concurrency": 4, "hold-for": "60s", "locations": {"madrid": 1, "sevilla": 1}},
+            scenarios={"home": {"script": "locustfile.py", "default-address": target.url}},
+            reporting=[{"module": "passfail", "criteria": ["fail of page>30% for 3s, stop as failed"]}],
+            toril={"graceful-stop": "1s"},
+        )
+        with running(tmp_path / "store", suite) as process:
+            until(lambda: target.answered > 8, "the load")
+            os.kill(worker_pids(tmp_path / "store")["madrid-1"], signal.SIGSTOP)
+            done = finish(process, tmp_path / "store")
+    (breach,) = done.json("verdict.json")["criteria"]
+    breached_at = done.json("start.json")["at"] + breach["at_s"] + 1
+    assert (done.code, breach["outcome"]) == (1, "failed"), done.stdout + done.stderr
+    assert 0 <= done.json("stop.json")["at"] - breached_at <= PROMISED_S

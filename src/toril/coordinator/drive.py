@@ -21,12 +21,13 @@ from toril.coordinator.protocol import (
     advance,
     begin,
 )
-from toril.criteria import LiveCriteria
+from toril.criteria import CriterionResult, LiveCriteria
 from toril.figures import LiveFigures
 from toril.records import End, Plan, Stop, run_key
 from toril.store import Store
 
 STEP_S = 0.1
+PATIENCE_S = 5  # by how much a worker may lag behind before stop criteria are decided without it
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class Coordinator:
     fold: Fold = field(init=False)
     _live: LiveCriteria = field(init=False)
     _lease: LeaseKeeper = field(init=False)
+    _looked_at_s: int = field(init=False, default=-1)
 
     def __post_init__(self) -> None:
         self.state = begin(self.plan, self.attempts, self.clock.now())
@@ -107,14 +109,23 @@ class Coordinator:
         return None if data is None else Stop.from_json(data, key)
 
     def _breached(self) -> Stop | None:
-        complete_to = self.fold.complete_to(self.state.ended)
-        if self.state.phase != "running" or complete_to is None:
+        if self.state.phase != "running":
             return None
-        for breach in self._live.advance(self.fold.timeline, complete_to):
+        complete_to = self.fold.complete_to(self.state.ended)
+        for breach in self._live.advance(self.fold.timeline, complete_to) or self._breached_without_laggards():
             return Stop(
                 at=self.clock.now(), cause="criterion", message=breach.message, criterion_fails=breach.criterion.fail
             )
         return None
+
+    def _breached_without_laggards(self) -> list[CriterionResult]:
+        """What stands although a worker is stuck, or too slow to tell: nobody waits for it longer than promised."""
+        told = self.fold.told_to(self.state.ended)
+        front = max(told.values(), default=-1)
+        if front <= self._looked_at_s or front - min(told.values()) <= PATIENCE_S:
+            return []
+        self._looked_at_s = front
+        return self._live.standing(self.fold.timeline, told)
 
     def _write(self, action: WriteStart | WriteStop) -> None:
         match action:

@@ -107,14 +107,14 @@ class Fold:
 
         Those that `ended` without an exit.json will tell nothing more.
         """
-        lasts = []
-        for worker, files in self._files.items():
-            if files.exit is None and worker not in ended:
-                last = self.timeline.last_second_of(worker)
-                if last is None:
-                    return None
-                lasts.append(last - 1)
-        return min(lasts) if lasts else None
+        told = self.told_to(ended)
+        return None if not told or -1 in told.values() else min(told.values()) - 1
+
+    def told_to(self, ended: Container[str] = ()) -> dict[str, int]:
+        """The last second that each worker still running has said anything of; -1 before the first."""
+        running = [worker for worker, files in self._files.items() if files.exit is None and worker not in ended]
+        lasts = {worker: self.timeline.last_second_of(worker) for worker in running}
+        return {worker: -1 if last is None else last for worker, last in lasts.items()}
 
     def _fold(self, files: WorkerFiles, data: bytes) -> None:
         key = self._key(files, interval_name(files.next_number))

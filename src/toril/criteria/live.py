@@ -1,8 +1,11 @@
 """The stop criteria, followed while the run goes on."""
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from toril.criteria.evaluation import with_own_message
+from toril.criteria.absence import Absence, Gap
+from toril.criteria.evaluation import evaluate, with_own_message
 from toril.criteria.generators import combined_by, health_points
 from toril.criteria.load import load_points
 from toril.criteria.result import CriterionResult, settled
@@ -22,6 +25,7 @@ class LiveCriteria:
     """
 
     def __init__(self, plan: Plan) -> None:
+        self._plan = plan
         parsed = [(one, parse_criterion(one.source, one.where, one.language)) for one in plan.criteria]
         self._followed: list[_Samples | _Series] = []
         for planned, criterion in parsed:
@@ -38,12 +42,26 @@ class LiveCriteria:
         stops = [with_own_message(settled(result, stands=True)) for result in found if result is not None]
         return sorted(stops, key=lambda result: not result.criterion.fail)
 
+    def standing(self, timeline: Timeline, told: Mapping[str, int]) -> list[CriterionResult]:
+        """The stop criteria that have come true whatever the workers will still tell of the seconds they lag behind.
+
+        `told` is the last second that each running worker has said anything of. So nobody waits for one that is stuck.
+        """
+        gaps = tuple(Gap(worker, max(0, last), math.inf) for worker, last in told.items())
+        absence, found = Absence(self._plan, gaps), []
+        for one in self._followed:
+            criterion = replace(one.blank.criterion, fail=True)  # so that its outcome tells whether it stands
+            result = evaluate(criterion, one.blank.where, one.blank.executions, timeline, self._plan, absence)
+            if result.outcome == "failed":
+                found.append(replace(result, criterion=one.blank.criterion))
+        return sorted(found, key=lambda result: not result.criterion.fail)
+
 
 class _Samples:
     """A criterion on samples."""
 
     def __init__(self, plan: Plan, blank: CriterionResult) -> None:
-        self._plan, self._blank = plan, blank
+        self._plan, self.blank = plan, blank
         self._watch = Watch(blank.criterion)
         self._next = 0
 
@@ -52,7 +70,7 @@ class _Samples:
         return self._watch.fired is not None
 
     def advance(self, timeline: Timeline, last: int) -> CriterionResult | None:
-        criterion, executions = self._blank.criterion, self._blank.executions
+        criterion, executions = self.blank.criterion, self.blank.executions
         if criterion.subject == "throughput":
             judged = seconds_of_rate(self._plan, executions, timeline)
             self._next, last = max(self._next, judged.start), min(last, judged.stop - 1)
@@ -60,7 +78,7 @@ class _Samples:
         self._next = max(self._next, last + 1)
         view = view_of(criterion, executions, timeline, self._plan)
         if any(show(self._watch, view, second) for second in seconds):
-            return breach(self._blank, self._watch)
+            return breach(self.blank, self._watch)
         return None
 
 
