@@ -262,3 +262,10 @@ def test_the_users_own_message_comes_first():
 def test_a_breach_is_told_in_words(source, words):
     timeline = timeline_of([*every_second(range(9)), replace(BROKEN, second=9)])
     assert judged(source, timeline).message == words
+
+
+def test_a_breach_across_silent_seconds_says_how_many_had_samples():
+    message = judged("avg-rt>100ms for 5s", timeline_of(every_second([0, 1, 9], SLOW, 3))).message
+    assert "in each of the 2 seconds with samples from 1 s to 10 s" in message
+    message = judged("avg-rt>100ms for 5s", timeline_of(every_second(range(9), SLOW, 3))).message
+    assert "in every second from 0 s to 5 s" in message

@@ -100,6 +100,7 @@ def test_for_asks_for_as_many_periods_in_a_row_as_the_timeframe_has():
     assert (result.outcome, result.observed) == ("failed", 400_000)
     assert result.window is not None
     assert (result.window.from_s, result.window.to_s) == (40, 219)
+    assert "in every period from 40 s to 220 s" in result.message
     assert result_of({**source, "timeframe": "1h"}, *[0.4] * 6).code == "never-a-full-window"
 
 

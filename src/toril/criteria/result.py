@@ -196,9 +196,14 @@ def _was(criterion: Criterion, window: Window | None) -> str:
 def _when(criterion: Criterion, window: Window | None) -> str:
     if window is None:
         return ""
-    return (
-        f", {'in every second from' if criterion.logic == 'for' else 'from'} {window.from_s} s to {window.to_s + 1} s"
-    )
+    when = f"from {window.from_s} s to {window.to_s + 1} s"
+    if criterion.logic != "for":
+        return f", {when}"
+    if criterion.server is not None:
+        return f", in every period {when}"
+    if window.reported not in (None, window.to_s + 1 - window.from_s):
+        return f", in each of the {window.reported} seconds with samples {when}"
+    return f", in every second {when}"
 
 
 def _place(criterion: Criterion, executions: tuple[str, ...], of: str) -> str:

@@ -50,6 +50,7 @@ class Window:
     to_s: int
     value: float
     samples: int
+    reported: int | None = None  # of `for`: how many of its seconds (or periods) had a value, as silent ones do not
 
 
 class _Lowest:
@@ -112,7 +113,7 @@ class Held:
             self._samples -= self._seconds.popleft()[1]
         start = self._seconds[0][0]
         held = self._lowest.push(second, margin(self._criterion, value), value, start)
-        return Window(start, second, held, self._samples) if start <= earliest else None
+        return Window(start, second, held, self._samples, len(self._seconds)) if start <= earliest else None
 
     def miss(self, second: int) -> None:
         """A second of which nothing is known: no series survives it."""
