@@ -263,3 +263,28 @@ def test_without_scripts_the_page_still_shows_every_figure(browser, pages):
     assert page.locator("noscript").is_visible()
     assert not page.locator("#theme").is_visible()
     context.close()
+
+
+def test_charts_keep_their_colours_where_the_system_forces_its_own(browser, pages):
+    """A canvas is not restyled: colours that came out as the system's text colour would hide lines behind bands."""
+    context = browser.new_context(viewport={"width": WIDE, "height": 900}, forced_colors="active")
+    page = context.new_page()
+    page.goto(pages("failed").as_uri())
+    kinds = page.evaluate(
+        """() => {
+          const canvas = document.querySelector('.plot canvas');
+          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+          const count = { black: 0, tinted: 0, drawn: 0 };
+          for (let at = 0; at < data.length; at += 4) {
+            const [red, green, blue, alpha] = data.slice(at, at + 4);
+            if (!alpha) continue;
+            count.drawn += 1;
+            if (red + green + blue < 30 && alpha > 200) count.black += 1;
+            if (blue > red + 10) count.tinted += 1;
+          }
+          return count;
+        }"""
+    )
+    context.close()
+    assert kinds["tinted"] > kinds["drawn"] / 4
+    assert kinds["black"] < kinds["drawn"] / 100

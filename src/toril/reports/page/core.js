@@ -65,7 +65,7 @@ const live = document.getElementById("live");
 function say(text) { live.textContent = text; }
 
 // Custom properties don't tell what light-dark() comes to; a colour does.
-const probe = make("span", { hidden: "" });
+const probe = make("span", { hidden: "", class: "probe" });
 document.body.append(probe);
 let palette = new Map();
 function colour(name, alpha = 1) {
