@@ -269,3 +269,33 @@ def test_a_breach_across_silent_seconds_says_how_many_had_samples():
     assert "in each of the 2 seconds with samples from 1 s to 10 s" in message
     message = judged("avg-rt>100ms for 5s", timeline_of(every_second(range(9), SLOW, 3))).message
     assert "in every second from 0 s to 5 s" in message
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("fail>9%", "1 percentage point above the limit of 9 %"),
+        ("avg-rt<=49.99ms", "avg-rt was 50 ms; a breach is <= 49.99 ms"),
+        ("avg-rt>50.01ms", "avg-rt was 50 ms; a breach is > 50.01 ms"),
+        ("stdev-rt>120ms for 2s", "a breach is > 120 ms"),
+        ("concurrency>19", "concurrency was at its maximum 20, 1 (5.26 %) above the limit of 19"),
+        ("bytes>1kB for 2s", "bytes a second was at worst 1,000 bytes"),
+        (
+            "rcExeption>0",
+            "rcExeption was 0; a breach is > 0; no response code is like 'Exeption', there were '200', '503'",
+        ),
+        ("rc404>0", "rc404 was 0; a breach is > 0"),
+    ],
+)
+def test_words_say_what_was_judged(source, says):
+    fine, broken = Sample(0, 50 * MS, bytes=100), Sample(0, 50 * MS, ok=False, rc="503", bytes=100)
+    samples = [*every_second(range(5), fine, 9), *every_second(range(5), broken)]
+    message = judged(source, timeline_of(samples, users=dict.fromkeys(range(5), 20))).message
+    assert says in message
+    assert ("there were" in message) is ("Exeption" in source)
+
+
+def test_a_request_that_is_no_transaction_is_told_apart():
+    result = judged({"subject": "p95", "label": "home", "kind": "transaction", "condition": ">", "threshold": "1s"},
+                    timeline_of([FAST]), language="toril")  # fmt: skip
+    assert result.message == "no sample of transaction 'home' came in"

@@ -14,6 +14,10 @@ _STEPS = {
 }
 _SMALLEST = {"us": " µs", "bytes": " bytes", "%": " %", "/s": "/s", "": ""}
 
+MOST_DIGITS = 10
+
+MAXIMA = {"concurrency", *GENERATOR} - {"generator-dropped"}  # of the whole run their maximum is judged
+
 Outcome = Literal["passed", "failed", "inconclusive", "triggered"]  # triggered: came true, but `as non-failed`
 
 
@@ -125,9 +129,9 @@ def shown(value: float, unit: str) -> str:
     return _with_unit(value, unit, _digits)
 
 
-def exact(value: float, unit: str) -> str:
+def exact(value: float, unit: str, digits: int = MOST_DIGITS) -> str:
     """A value with its unit, in all its digits."""
-    return _with_unit(value, unit, lambda number: f"{number:,.10g}")
+    return _with_unit(value, unit, lambda number: f"{number:,.{digits}g}")
 
 
 def _with_unit(value: float, unit: str, digits: Callable[[float], str]) -> str:
@@ -160,7 +164,7 @@ def pass_in_words(
     criterion: Criterion, value: float, window: Window | None, executions: tuple[str, ...], of: str = ""
 ) -> str:
     """The value that came nearest to a breach, and what a breach would have been."""
-    verb = "was" if window is None else "was at worst"
+    verb = _was(criterion, None) if window is None else "was at worst"
     frame = "" if criterion.logic == "total" else f" {criterion.logic} {criterion.timeframe_s} s"
     limit = f"{criterion.op} {exact(criterion.threshold, criterion.unit)}{frame}"
     place = _place(criterion, executions, of)
@@ -170,24 +174,33 @@ def pass_in_words(
 def _distance(criterion: Criterion, distance: float) -> str:
     """How far from the threshold, by itself and in relation to it."""
     if criterion.percent:
-        return f"{_digits(distance)} percentage points"
+        return f"{_digits(distance)} percentage point{'' if distance == 1 else 's'}"
     part = f" ({_digits(100 * distance / criterion.threshold)} %)" if criterion.threshold else ""
     return f"{shown(distance, criterion.unit)}{part}"
 
 
 def _apart(criterion: Criterion, value: float) -> str:
     """The value with enough digits to tell it from the threshold."""
-    same = shown(value, criterion.unit) == shown(criterion.threshold, criterion.unit)
-    return exact(value, criterion.unit) if same else shown(value, criterion.unit)
+    unit = criterion.unit
+    if shown(value, unit) != shown(criterion.threshold, unit):
+        return shown(value, unit)
+    for digits in range(4, MOST_DIGITS):
+        told = exact(value, unit, digits)
+        if told != exact(criterion.threshold, unit, digits):
+            return told
+    return exact(value, unit)
 
 
 def _named(criterion: Criterion) -> str:
     parts = (criterion.label, f"({criterion.kind})" if criterion.kind else "")
     of = " ".join(part for part in parts if part)
-    return subject_of(criterion) + (f" of {of}" if of else "")
+    each = " a second" if criterion.subject == "bytes" and criterion.logic != "total" else ""
+    return subject_of(criterion) + (f" of {of}" if of else "") + each
 
 
 def _was(criterion: Criterion, window: Window | None) -> str:
+    if criterion.logic == "total" and criterion.subject in MAXIMA:
+        return "was at its maximum"
     if window is None or criterion.logic != "for" or criterion.op == "=":
         return "was"
     return "was at the least" if criterion.op in MORE else "was at the most"

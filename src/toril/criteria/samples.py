@@ -7,8 +7,10 @@ that end with the run's last sample count like any other.
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from toril.criteria.absence import ScopedAbsence
 from toril.criteria.measure import MORE, Pool, Reading, opposite, reader_of
@@ -24,7 +26,10 @@ from toril.criteria.scope import Evidence, chosen, judged_time, seconds_of_rate,
 from toril.criteria.windows import Watch, Window, breaches
 from toril.grammar import Criterion
 from toril.stats import quantile_interval
-from toril.timeline import Slice
+from toril.timeline import Slice, Stats
+
+LIKE_HTTP = re.compile(r"[1-5?*][0-9?*]*|\[.*")  # as patterns of HTTP's codes begin
+MOST_CODES = 5
 
 
 def on_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
@@ -72,7 +77,7 @@ def _on_the_whole(
     reading = reader_of(criterion)(total, users)
     if reading is None:
         return _not_measured(blank)
-    result = _told(blank, _value(criterion, reading))
+    result = _told(blank, _value(criterion, reading), _codes_instead(criterion, total))
     if criterion.subject == "p" and criterion.percentile not in (None, 0.0, 100.0):  # p0 and p100 estimate nothing
         result = replace(result, interval=quantile_interval(total.response, criterion.percentile))
         if _too_few(result):
@@ -110,11 +115,21 @@ def _rate_on_the_whole(
     return settled(result, stands=_same(result, value))
 
 
-def _told(blank: CriterionResult, value: float) -> CriterionResult:
+def _told(blank: CriterionResult, value: float, aside: str = "") -> CriterionResult:
     fired = breaches(blank.criterion, value)
     in_words = breach_in_words if fired else pass_in_words
-    message = in_words(blank.criterion, value, None, blank.executions)
+    message = in_words(blank.criterion, value, None, blank.executions) + aside
     return replace(blank, fired=fired, observed=value, worst=value, message=message)
+
+
+def _codes_instead(criterion: Criterion, total: Stats) -> str:
+    """The codes that there were, where none is like that of the criterion and it is no number: it may be a slip."""
+    pattern = criterion.rc_pattern
+    if pattern is None or LIKE_HTTP.fullmatch(pattern) or any(fnmatchcase(code, pattern) for code in total.rc):
+        return ""
+    codes = sorted(total.rc, key=lambda code: (-total.rc[code], code))
+    more = " …" if len(codes) > MOST_CODES else ""
+    return f"; no response code is like {pattern!r}, there were {', '.join(map(repr, codes[:MOST_CODES]))}{more}"
 
 
 def _same(result: CriterionResult, value: Callable[[Criterion], float]) -> bool:
@@ -257,7 +272,8 @@ def _without_samples(blank: CriterionResult, evidence: Evidence) -> CriterionRes
         f" in execution {' + '.join(blank.executions)}" if blank.executions else ""
     )
     what = "no steady sample" if evidence.plan.ramp_up_exclude else "no sample"
-    code, message = "no-samples", f"{what} of {f'label {label!r}' if label else f'any {kind}'} came in{scope}"
+    named = f"{blank.criterion.kind or 'label'} {label!r}" if label else f"any {kind}"
+    code, message = "no-samples", f"{what} of {named} came in{scope}"
     if label and label not in known:
         code = "unknown-label"
         near = difflib.get_close_matches(label, known, n=3, cutoff=0.3) or known[:3]
