@@ -125,11 +125,11 @@ def size(value: float) -> str:
 def span(seconds: float) -> str:
     """A length of time that people planned or waited for.
 
-    >>> [span(s) for s in (0.4, 30, 95, 3600, 7260)]
-    ['0.4 s', '30 s', '1 min 35 s', '1 h', '2 h 1 min']
+    >>> [span(s) for s in (0.04, 0.4, 30, 95, 3600, 7260)]
+    ['0.04 s', '0.4 s', '30 s', '1 min 35 s', '1 h', '2 h 1 min']
     """
     if seconds < 60:
-        return f"{number(round(seconds, 1))} s"
+        return f"{number(round(seconds, 1) if seconds >= 0.1 else seconds)} s"
     minutes, rest_s = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "h"), (minutes, "min"), (rest_s if not hours else 0, "s"))
