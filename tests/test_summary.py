@@ -212,8 +212,10 @@ def test_completeness_says_what_is_missing():
     assert not partial.complete
     assert (partial.unreadable_records, partial.stopped_at_s) == (3, 12.5)
     assert partial.lateness_s == {("local-1", "shop"): 0.2}
-    workers = summarise(plan, Timeline(), partial, None)["workers"]
-    assert workers["lost"] == [{"worker": "local-2", "reason": "killed"}]
+    found = summarise(plan, Timeline(), partial, None)
+    assert found["workers"]["lost"] == [{"worker": "local-2", "reason": "killed"}]
+    assert found["stop"] == {"cause": "user", "at_s": 12.5}
+    assert summarise(plan, Timeline(), complete(plan), None)["stop"] is None
 
 
 def test_the_load_lasted_to_the_last_sample_that_a_worker_told_of():

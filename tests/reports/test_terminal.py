@@ -62,6 +62,15 @@ def test_names_figures_and_intervals_are_there_at_any_width(width):
         assert wording.number(figures["samples"]) in text
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_transaction_is_never_cut_within_the_word(width):
+    whole = [Sample(second, 700 * MS, label="buy", kind="transaction") for second in range(9)]
+    run = run_of([*wavering("buy", 120), *wavering("GET /cart", 50, spread=30), *whole])
+
+    assert "buy (transaction)" in run.summary["labels"]
+    assert re.search(r"\btransaction\b", printed(run, width))
+
+
 def test_the_order_is_verdict_criteria_labels_locations():
     text = render("terminal", examples.failed()).decode()
 

@@ -1,17 +1,20 @@
 """What a figure becomes in words: never nothing, never all, never the limit, unless it is."""
 
 import os
+import re
 import subprocess
 import sys
+from html import unescape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.measured import execution, plan_of, timeline_of
+from tests.measured import START, Sample, execution, plan_of, timeline_of
 from tests.reports.examples import criterion, passed, verdict
-from tests.reports.runs import judged, small, store_run
-from toril.reports import Bundle, view, wording
+from tests.reports.runs import MS, judged, run_of, small, store_run
+from toril.records import Stop
+from toril.reports import Bundle, render, view, wording
 
 
 @given(st.floats(0.0001, 1e9))
@@ -67,3 +70,61 @@ def test_a_locale_without_our_characters_costs_no_verdict(tmp_path, encoding, co
     )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode(encoding).isascii() or encoding != "ascii"
+
+
+SLOW_LATER = [Sample(second, 900 * MS if second >= 4 else 9 * MS) for second in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("cause", "criteria", "said"),
+    [
+        (
+            "criterion",
+            ["avg-rt>1ms", "avg-rt>500ms for 3s"],
+            "; avg-rt>500ms for 3s ended the load after 9.2 s of 30 s",
+        ),
+        (
+            "criterion",
+            ["avg-rt>500ms for 3s", "avg-rt>100ms for 2s"],
+            "; avg-rt>100ms for 2s ended the load after 9.2 s",
+        ),
+        ("user", ["avg-rt>1ms", "avg-rt>500ms for 3s"], ""),
+        (None, ["avg-rt>1ms", "avg-rt>500ms for 3s"], ""),
+    ],
+)
+@pytest.mark.parametrize("format", ["terminal", "html", "github"])
+def test_the_headline_names_the_criterion_that_ended_the_load(cause, criteria, said, format):
+    stop = cause and Stop(at=START + 9.2, cause=cause, message="enough", criterion_fails=True)
+    run = run_of(SLOW_LATER, *criteria, plan={"executions": [execution(hold_for_s=30.0)]}, stop=stop)
+
+    assert view.headline(run).startswith("2 of 2 criteria breached" + said)
+    assert (" ended the load" in view.headline(run)) == bool(said)
+    text = "".join(re.sub(r"<[^>]*>|┃", "", unescape(render(format, run).decode())).split())
+    assert ("endedtheloadafter" in text) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        (["passed"], "The criterion holds"),
+        (["passed"] * 3, "All 3 criteria hold"),
+        (["triggered"], "No criterion is breached: 1 came true as non-failed"),
+        (
+            ["passed", "triggered", "inconclusive"],
+            "No criterion is breached: 1 held, 1 came true as non-failed, 1 could not be judged",
+        ),
+    ],
+)
+def test_a_passed_run_says_what_did_not_hold(outcomes, said):
+    run = passed()
+    rules = [criterion(outcome=outcome) for outcome in outcomes]
+    assert view.headline(Bundle(run.plan, run.summary, verdict(criteria=rules))) == said
+
+
+def test_samples_of_the_worst_window_are_told_from_those_of_all():
+    run = run_of(SLOW_LATER, "avg-rt>2s for 3s", "avg-rt>500ms for 3s", "avg-rt>2s")
+    assert [rule.detail for rule in view.criteria(run)] == [
+        "at worst from 4 s to 7 s · 9 samples in all",
+        "from 4 s to 7 s · 3 samples",
+        "9 samples",
+    ]

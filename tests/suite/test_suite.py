@@ -128,6 +128,26 @@ def test_references_are_resolved_in_load_keys_locations_and_criteria_only(tmp_pa
     assert "8" not in json.dumps(suite.common)
 
 
+@pytest.mark.parametrize(
+    ("scenario", "noted"),
+    [
+        ({"default-address": "http://${HOST}:${PORT}"}, ["HOST"]),
+        ({"default-address": "http://${HOST}", "data-sources": [{"path": "hosts.csv"}]}, []),
+        ({"default-address": "http://${HOST}", "variables": {"HOST": "shop"}}, []),
+        ({"default-address": "http://${TORIL_LOCATION}.shop:${__P(port,80)}"}, []),
+    ],
+)
+def test_an_address_that_nothing_sets_is_noted(tmp_path, scenario, noted):
+    write(tmp_path, "HOST\nshop\n", "hosts.csv")
+    document = execution(scenario=scenario | {"requests": ["/"]})
+    suite = read(tmp_path, document, env={"PORT": "80"})
+    where = "suite.yml: execution[0].scenario.default-address"
+    assert list(suite.warnings) == [
+        f"{where} refers to ${{{name}}}, which nothing sets: pass --env {name}=…" for name in noted
+    ]
+    assert read(tmp_path, document, env={"PORT": "80", "HOST": "shop"}).warnings == ()
+
+
 def test_an_unknown_reference_in_a_load_key_says_how_to_set_it(tmp_path):
     text = refusal(tmp_path, execution(concurrency="${USERS}"))
     assert text == (

@@ -11,6 +11,7 @@ from toril.reports import screen, view, wording
 
 LAYOUTS = ((("p50", "p90", "p95", "p99", "p99_9"), " … "), (("p50", "p95", "p99"), " … "), (("p50", "p95", "p99"), "…"))
 LONGEST_NAME, ROOM_FOR_NAME = 64, 24
+KIND = "transaction"
 GAP = 2  # columns between two of a table
 
 
@@ -18,19 +19,21 @@ def figures(noun: str, rows: Sequence[view.Row], width: int, more: str = "") -> 
     """The rows in that width; `more` says what is left out. The first row of labels is all requests."""
     names = [_name(row, bold=noun == "label" and place == 0) for place, row in enumerate(rows)]
     longest = max((name.cell_len for name in names), default=0)
+    kinds = max((len(KIND) for row in rows if row.kind == KIND), default=0)
     for percentiles, apart in LAYOUTS:
         cells = [_cells(row, percentiles, apart) for row in rows]
         heads = ["requests", "failed", "req/s", *(key.replace("_", ".") for key in percentiles), "max"]
         last = (percentiles, apart) == LAYOUTS[-1]
         # rows are two lines high, so a name may fold once at no cost
-        room = max(len(noun), min(-(-longest // 2), ROOM_FOR_NAME // 2) if last else min(longest, ROOM_FOR_NAME))
+        room = max(min(-(-longest // 2), ROOM_FOR_NAME // 2), kinds) if last else min(longest, ROOM_FOR_NAME)
+        room = max(len(noun), room)
         if screen.widths(heads, cells, GAP) + room + GAP <= width:
             break
     else:
         return _blocks(noun, rows, names, more)
     table = screen.table(noun, *heads, text_columns=1)
     for name, row_cells in zip(names, cells, strict=True):
-        table.add_row(name, *row_cells)
+        table.add_row(_over_its_kind(name) if last else name, *row_cells)
     return Group(table, Padding(Text(more, style="dim"), (0, 0, 0, 1))) if more else table
 
 
@@ -81,8 +84,14 @@ def _blocks(noun: str, rows: Sequence[view.Row], names: Sequence[Text], more: st
 
 
 def _name(row: view.Row, *, bold: bool) -> Text:
-    kind = " (transaction)" if row.kind == "transaction" and not row.name.endswith("(transaction)") else ""
+    kind = f" ({KIND})" if row.kind == KIND and not row.name.endswith(f" ({KIND})") else ""
     return Text(wording.shortened(row.name, LONGEST_NAME) + kind, style="bold" if bold else "")
+
+
+def _over_its_kind(name: Text) -> Text:
+    """The kind in a line of its own and without its brackets, so that it stays whole in a narrow column."""
+    start, kind, _ = name.plain.rpartition(f" ({KIND})")
+    return Text.assemble((start, name.style), f"\n{KIND}") if kind else name
 
 
 def _failed(row: view.Row) -> Text:

@@ -1,5 +1,7 @@
 """Summary and verdict as the rows that every report shows: what is shown is decided here, how in each format."""
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +65,11 @@ class Criterion:
 
 
 def headline(bundle: Bundle) -> str:
-    """The verdict in one sentence."""
+    """The verdict in one sentence, with the criterion that ended the load early if one did."""
+    return "; ".join((_decided(bundle), *_ended(bundle)))
+
+
+def _decided(bundle: Bundle) -> str:
     rules = criteria(bundle)
     broken = sum(rule.outcome == "failed" for rule in rules)
     of_all = f"{wording.number(broken)} of {wording.plural(len(rules), 'criterion')} breached"
@@ -71,13 +77,36 @@ def headline(bundle: Bundle) -> str:
         case "passed" if not rules:
             return "Complete; the suite has no criteria, so nothing was judged"
         case "passed":
-            return {1: "The criterion holds", 2: "Both criteria hold"}.get(
-                len(rules), f"All {len(rules)} criteria hold"
-            )
+            return _held(rules)
         case "failed":
             return of_all if broken else "The run failed"
         case _:
             return "Nothing is proven: " + (of_all if broken else "this run cannot vouch for the service")
+
+
+def _held(rules: list[Criterion]) -> str:
+    """Of a passed run: those that did not hold cannot fail it."""
+    count = Counter(rule.outcome for rule in rules)
+    if count["passed"] == len(rules):
+        return {1: "The criterion holds", 2: "Both criteria hold"}.get(len(rules), f"All {len(rules)} criteria hold")
+    words = {"passed": "held", "triggered": "came true as non-failed", "inconclusive": "could not be judged"}
+    said = [f"{wording.number(count[outcome])} {what}" for outcome, what in words.items() if count[outcome]]
+    return f"No criterion is breached: {', '.join(said)}"
+
+
+def _ended(bundle: Bundle) -> Iterator[str]:
+    """Which criterion ended the load; whatever else did is a reason of the verdict."""
+    stop = bundle.summary.get("stop") or {}
+    fired = [
+        item
+        for item in bundle.verdict.get("criteria", ())
+        if item.get("stop") and item.get("window") and item.get("at_s") is not None
+    ]
+    if stop.get("cause") == "criterion" and stop.get("at_s") is not None and fired:
+        first = wording.shortened(wording.plain(min(fired, key=lambda item: item["at_s"]).get("criterion", "")), 100)
+        planned_s = bundle.plan.duration_s
+        planned = f" of {wording.span(planned_s)}" if 0 < planned_s < math.inf else ""
+        yield f"{first} ended the load after {wording.span(stop['at_s'])}{planned}"
 
 
 def facts(bundle: Bundle) -> list[tuple[str, str]]:
@@ -236,7 +265,8 @@ def _details(item: Mapping[str, Any], unit: str) -> Iterator[str]:
         worst = "" if item.get("at_s") is not None else "at worst "
         yield f"{worst}from {first_s} s to {last_s + 1} s"
     if item.get("samples") is not None:
-        yield wording.plural(int(item["samples"]), str(item.get("counted") or "sample"))
+        in_all = " in all" if window and item.get("at_s") is None else ""  # the worst window alone has fewer
+        yield wording.plural(int(item["samples"]), str(item.get("counted") or "sample")) + in_all
     if interval and interval != [None, None]:
         low, high = interval
         bottom = "0" if low is None else wording.quantity(low, unit)

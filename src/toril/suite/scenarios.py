@@ -6,6 +6,7 @@ from typing import Any
 
 from toril.suite.door import Door, nearest, shown
 from toril.suite.engines import problems
+from toril.suite.environment import REFERENCE
 from toril.suite.files import Files
 
 NESTED = ("do", "then", "else", "once", "setup", "teardown", "requests")  # keys of blocks that hold requests
@@ -23,6 +24,7 @@ BLOCKS = (
     "teardown",
 )
 DEEPEST_INCLUDE = 20
+SET_BY_WORKERS = ("TORIL_", "TAURUS_")  # what such names begin with
 
 
 class Scenarios:
@@ -82,11 +84,21 @@ class Scenarios:
             scenario["script"] = self.files.find(scenario["script"], f"{path}.script", kind="script")
         self._check_listed(scenario, "data-sources", path, "data source")
         self._check_listed(scenario, "files", path, "file")
+        self._check_address(scenario, f"{path}.default-address")
         requests = scenario.get("requests")
         if isinstance(requests, str):
             return  # some executors read them from a file or a script of their own
         for request, where in _walked(requests, f"{path}.requests"):
             self._check_request(request, where)
+
+    def _check_address(self, scenario: dict[str, Any], path: str) -> None:
+        """Nearly always an `--env` that was forgotten; JMeter's own variables come from where toril does not look."""
+        address = scenario.get("default-address")
+        if not isinstance(address, str) or scenario.get("variables") or scenario.get("data-sources"):
+            return
+        for name in dict.fromkeys(REFERENCE.findall(self.door.environment.resolve(address))):
+            if name.isidentifier() and not name.startswith(SET_BY_WORKERS):
+                self.door.warn(path, f"refers to ${{{name}}}, which nothing sets: pass --env {name}=…")
 
     def _check_listed(self, holder: dict[str, Any], key: str, path: str, kind: str) -> None:
         """Files listed as texts or as `{path: …}`."""

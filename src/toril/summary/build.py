@@ -36,6 +36,7 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
         "started_at": _moment(started_at),
         "duration_s": duration_s,
         "window": dict(zip(("from_s", "to_s"), builder.window(), strict=True)),
+        "stop": _stop(completeness),
         "workers": {
             "planned": len(completeness.planned),
             "reported": len(completeness.reported),
@@ -50,6 +51,14 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
         "locations": {name: {"labels": builder.labels(location=name)} for name in locations},
         "series": _series(plan, timeline, whole_s, locations),
     }
+
+
+def _stop(completeness: Completeness) -> dict[str, Any] | None:
+    """What ended the load before its planned end, and when; None when nothing did."""
+    if completeness.stop is None:
+        return None
+    at_s = completeness.stopped_at_s
+    return {"cause": completeness.stop.cause, "at_s": None if at_s is None else round(at_s, 3)}
 
 
 class _Builder:
