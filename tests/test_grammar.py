@@ -219,6 +219,10 @@ def test_what_could_never_be_judged_is_refused_with_the_fix(source, says):
         ("fail<0%", "it cannot come true"),
         ("p95<0ms for 10s", "it cannot come true"),
         ("succ>100%", "it cannot come true"),
+        ("p95<5000ms", "this fails a run for little of it; write `>`"),  # people write what should be
+        ("avg-rt<=2s for 10s", "write `>`"),
+        ("fail<10%", "write `>`"),
+        ("succ>=95%", "write `<`"),
     ],
 )
 def test_what_is_probably_a_slip_is_doubted_and_told_how_it_is_read(source, says):
@@ -229,7 +233,8 @@ def test_what_is_probably_a_slip_is_doubted_and_told_how_it_is_read(source, says
 @pytest.mark.parametrize(
     "source",
     ["p95>300ms", "p95>300s", "p95>5", "p99.9>1s", "fail>0", "fail>=1", "fail>5%", "succ<100%", "succ<99 for 5s",
-     "succ<1000", "hits<90", "rc503>10", "rc[45]??>0", "rc404*>0", "rcException>0", "bytes<1kB", "concurrency>25"],
+     "succ<1000", "hits<90", "hits>9", "avg-rt<100ms for 10s, stop as non-failed",
+     "rc503>10", "rc[45]??>0", "rc404*>0", "rcException>0", "bytes<1kB", "concurrency>25"],
 )  # fmt: skip
 def test_what_people_mean_is_not_doubted(source):
     assert not list(doubts_about(parse_criterion(source, "")))

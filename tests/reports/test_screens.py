@@ -86,7 +86,7 @@ def test_the_plan_shows_criteria_of_both_languages_in_one_line_each():
 
     assert [line.strip() for line in lines] == [
         "p95>1s for 5s, ends the run at once  (a)",
-        "fail>1% in buy  (b)",
+        "fail>1% in execution buy  (b)",
         "p95>1s for 5s, continue as non-failed  (c)",
         "throughput<450/s  (d)",
         "ecs-cpu Average of c, s>80%  (e)",

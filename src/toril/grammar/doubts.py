@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from toril.grammar.criterion import Criterion
+from toril.grammar.subjects import GENERATOR
 
 LONG_S = 30  # a response time that few mean when they write a number alone
 COUNTED = ("hits", "succ", "fail", "rc")
+BAD = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", *GENERATOR)  # the less, the better
+GOOD = ("succ", "load")
 SHARED = ("succ", "fail", "rc")  # those that have percentages
 
 
@@ -22,6 +25,10 @@ def doubts_about(criterion: Criterion) -> Iterator[str]:
         yield f"{text}: percentiles are in per cent; write `{likely}` if that is meant"
     if criterion.op == "<" and threshold == 0:
         yield f"{text}: nothing is below 0, so it cannot come true"
+    elif criterion.fail and criterion.op in ("<", "<=") and criterion.subject in BAD:
+        yield f"{text}: this fails a run for little of it; write `>` to fail one for much"
+    elif criterion.fail and criterion.op in (">", ">=") and criterion.subject in GOOD and threshold < 100:
+        yield f"{text}: this fails a run for much of it; write `<` to fail one for little"
     if criterion.op == ">" and criterion.percent and criterion.subject in SHARED and threshold == 100:
         yield f"{text}: no share is above 100 %, so it cannot come true"
     if criterion.percent or criterion.subject not in COUNTED:

@@ -37,7 +37,7 @@ def show(console: Console, plan: Plan) -> None:
 def _rule(planned: PlannedCriterion) -> Text:
     """A criterion in one line, whichever way it was written, with its scope, what it does, and where it stands."""
     criterion = parse_criterion(planned.source, planned.where, language=planned.language)
-    scope = f" in {', '.join(planned.executions)}" if planned.executions else ""
+    scope = f" in execution {', '.join(planned.executions)}" if planned.executions else ""
     # What is about the whole run is known at its end; of what fails nothing, its text says what it does.
     at_once = criterion.stop and criterion.fail and criterion.logic != "total"
     effect = ", ends the run at once" if at_once else ""
