@@ -1,5 +1,6 @@
 """Real JMeter under real bzt against a service on loopback: what is recorded is what was answered."""
 
+import time
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -146,6 +147,27 @@ def test_throughput_is_kept_and_ends_without_a_burst(tmp_path):
     assert found.samples == service.answered
     assert 50 <= found.samples <= 80
     assert found.total(steady=False).samples <= 3
+
+
+def test_a_throughput_outlasts_the_beginnings_of_seconds_that_jmeter_sleeps_through(tmp_path):
+    with target() as service:
+        load = planned("jmeter", "shop", concurrency=50, throughput_rps=10.0, hold_for_s=10)
+        with workers(plan_of([load], generated(service.url, ["/"])), tmp_path) as run:
+            run.launch()
+            run.wait_ready()
+            run.start()
+            wait_until(lambda: service.answered > 2, run)
+            for _ in range(6):
+                time.sleep(1 - (time.time() - 0.9) % 1)
+                for process in engines_of(run):
+                    process.suspend()
+                time.sleep(0.2)
+                for process in engines_of(run):
+                    process.resume()
+            assert run.wait() == [0]
+            found = run.outcome()
+    dropped = sum(max(0, count) for count in found.timeline.health_series("local-1").dropped.tolist())
+    assert 94 <= found.samples + dropped <= 106  # of 100: none may be lost without being counted
 
 
 def test_a_signal_lets_requests_finish_and_cuts_off_the_rest_without_calling_them_failures(tmp_path):

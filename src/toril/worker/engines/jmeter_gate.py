@@ -119,13 +119,28 @@ enterSecond(timer, now) {{
 keepRate(timer, startedAt) {{
     double owed = 1 - 1e-6; // the first request is due at once
     long now = startedAt;
+    long second = startedAt / 1000;
     long before;
+    long seen;
     allow(double seconds) {{
         double most = Math.max(2, timer.rps / 50);
         if (owed > most) dropped[0] += owed - most;
         owed = Math.min(owed, most) + timer.rps * seconds;
         before = (long) (Math.ceil(timer.rps) - Math.floor(owed));
-        timer.cntSent = before;
+        timer.cntSent = seen = before;
+    }}
+    sleptThrough() {{ // the beginning of this second: what is due in it stays due, that of whole seconds is dropped
+        synchronized (timer) {{
+            boolean begun = timer.time >= now - now % 1000; // by a user who woke up by himself
+            long sent = begun ? timer.cntSent : 0L;
+            owed -= (begun ? seen : timer.cntSent) - before;
+            enterSecond(timer, now);
+            dropped[0] += timer.rps * (now / 1000 - second - 1);
+            allow(1.0);
+            timer.cntSent += sent;
+            second = now / 1000;
+            timer.notify();
+        }}
     }}
     run() {{
         try {{
@@ -137,12 +152,14 @@ keepRate(timer, startedAt) {{
             while (!timer.stopping) {{
                 now = System.currentTimeMillis();
                 long left = 1000 - now % 1000;
+                if (now / 1000 > second) sleptThrough();
                 if (left <= 5) {{
                     synchronized (timer) {{ // nobody may enter the next second before the count of this one is read
                         owed -= timer.cntSent - before;
                         Thread.sleep(left);
                         enterSecond(timer, now + left);
                         allow(1.0);
+                        second = (now + left) / 1000;
                         timer.notify();
                     }}
                     continue;
@@ -154,6 +171,7 @@ keepRate(timer, startedAt) {{
                         timer.notify();
                     }}
                 }}
+                seen = timer.cntSent;
                 Thread.sleep(Math.max(1, Math.min(left - 4, Math.max(10, due))));
             }}
         }} catch (Throwable problem) {{
