@@ -8,6 +8,7 @@ from tests.suite.reading import SIMPLE, execution, read, refusal
 from toril.errors import CriterionError
 from toril.grammar import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, parse_criterion
 
+ARN = "arn:aws"
 ALB = {"subject": "alb-response-time", "load-balancer": "app/shop/1", "condition": ">", "threshold": "300ms"}
 QUEUE = {
     "subject": "cloudwatch",
@@ -104,6 +105,19 @@ def test_in_taurus_own_list_our_subjects_are_refused_with_the_place_where_they_b
         ({**ALB, "threshold": "80%"}, "write a time"),
         ({key: value for key, value in ALB.items() if key != "load-balancer"}, "needs `load-balancer`"),
         ({**ALB, "cluster": "c"}, "has no key `cluster`"),
+        (
+            {**ALB, "load-balancer": f"{ARN}:elasticloadbalancing:eu-west-1:1:loadbalancer/app/shop/1"},
+            "as `app/shop/1`",
+        ),
+        ({**ALB, "target-group": f"{ARN}:elasticloadbalancing:eu-west-1:1:targetgroup/w/2"}, "as `targetgroup/w/2`"),
+        (
+            {"subject": "ecs-cpu", "cluster": f"{ARN}:ecs:eu-west-1:1:cluster/c", "condition": ">", "threshold": "80%"},
+            "as `c`",
+        ),
+        (
+            {"subject": "rds-connections", "database": f"{ARN}:rds:eu-west-1:1:db:d", "condition": ">", "threshold": 5},
+            "as `d`",
+        ),
         ({"subject": "ecs-cpu", "cluster": "c", "condition": ">", "threshold": 80}, "write a percentage"),
         ({"subject": "rds-connections", "condition": ">", "threshold": 5}, "needs `database` or `cluster`"),
         ({"subject": "rds-connections", "database": "d", "condition": ">", "threshold": "5ms"}, "write a number"),

@@ -140,7 +140,7 @@ def read_server(fields: Mapping[str, Any]) -> tuple[ServerMetric, Unit, Fraction
         for group in shortcut.required:
             if not any(fields.get(key) for key in group):
                 raise Wrong(f"without `{group[0]}`", f"`{subject}` needs {' or '.join(f'`{key}`' for key in group)}")
-        dimensions = {name: _text(fields, key, subject) for key, name in shortcut.keys.items() if fields.get(key)}
+        dimensions = {name: _own_name(fields, key, subject) for key, name in shortcut.keys.items() if fields.get(key)}
         statistic = _statistic(fields.get("statistic", shortcut.statistic))
     unit, threshold, text, factor = _threshold(fields, namespace, metric, statistic, shortcut)
     found = ServerMetric(
@@ -160,6 +160,19 @@ def read_server(fields: Mapping[str, Any]) -> tuple[ServerMetric, Unit, Fraction
             "averages and percentiles of CloudWatch's periods cannot be merged: use `for`, or a longer `period`",
         )
     return found, unit, threshold, text
+
+
+def _own_name(fields: Mapping[str, Any], key: str, subject: str) -> str:
+    """A resource as its metrics name it, which is never its ARN: a metric of that name would never have a value."""
+    text = _text(fields, key, subject)
+    if text.startswith("arn:"):
+        resource = text.split(":", 5)[-1]
+        if subject == "alb-response-time":
+            meant = resource.removeprefix("loadbalancer/")
+        else:
+            meant = resource.replace(":", "/").rpartition("/")[2]
+        raise Wrong(f"with an ARN as `{key}`", f"CloudWatch knows it as `{short(meant)}`")
+    return text
 
 
 def server_text(subject: str, metric: ServerMetric) -> str:
