@@ -50,7 +50,7 @@ function written(plot, text, y, ink, taken) {
   ctx.fillText(fits, left, y);
 }
 
-// One line a threshold; texts make way for each other, and what is beyond the chart's top is told at its edge.
+// One line a threshold; texts make way for each other, and what is beyond the chart is told at its edge.
 function thresholds(plot, chart) {
   const { ctx, bbox } = plot, ratio = devicePixelRatio, right = bbox.left + bbox.width;
   const taken = [];
@@ -58,7 +58,7 @@ function thresholds(plot, chart) {
   for (const mark of chart.marks) {
     const ink = colour_of(mark.outcome);
     const place = plot.valToPos(mark.at, "y", true);
-    const beyond = place < bbox.top - 1;
+    const bottom = bbox.top + bbox.height, below = place > bottom + 1, beyond = below || place < bbox.top - 1;
     ctx.strokeStyle = ctx.fillStyle = ink;
     ctx.lineWidth = 1.5 * ratio;
     ctx.setLineDash([5 * ratio, 4 * ratio]);
@@ -69,14 +69,15 @@ function thresholds(plot, chart) {
       const across = plot.valToPos(-Math.log10(1 - mark.percent / 100), "x", true);
       if (across >= bbox.left && across <= right) {
         ctx.lineWidth = ratio;
-        ctx.beginPath(); ctx.moveTo(across, bbox.top + bbox.height); ctx.lineTo(across, place); ctx.stroke();
+        ctx.beginPath(); ctx.moveTo(across, bottom); ctx.lineTo(across, place); ctx.stroke();
         ctx.setLineDash([]);
         ctx.beginPath(); ctx.arc(across, place, 4.5 * ratio, 0, 7); ctx.fill();
       }
     }
     ctx.setLineDash([]);
     const top = bbox.top + 15 * ratio;
-    written(plot, mark.text + (beyond ? " ↑" : ""), beyond ? top : Math.max(top, place - 2 * ratio), ink, taken);
+    const foot = below ? bottom - 2 * ratio : beyond ? top : Math.max(top, place - 2 * ratio);
+    written(plot, mark.text + (below ? " ↓" : beyond ? " ↑" : ""), foot, ink, taken);
   }
   ctx.restore();
 }
