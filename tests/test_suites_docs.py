@@ -20,6 +20,7 @@ from tests.suite.reading import refusal
 from toril import cli
 from toril.grammar import duration_s
 from toril.grammar.criterion import OWN_KEYS, TAURUS_KEYS
+from toril.plan import make_plan
 from toril.suite import TorilSettings, engines, read_suite, scenarios
 
 ROOT = Path(__file__).parents[1]
@@ -115,10 +116,11 @@ def test_what_the_page_calls_refused_is_refused_for_that_reason(shop, where, wri
     assert because in refusal(shop, changed(where, written))
 
 
-@pytest.mark.parametrize(("where", "written", "said"), rows("Said and ignored"))
-def test_what_the_page_calls_ignored_is_said(shop, where, written, said):
+@pytest.mark.parametrize(("where", "written", "said"), rows("Noted"))
+def test_what_the_page_says_is_noted_is_noted(shop, where, written, said):
     (shop / "suite.yml").write_text(yaml.safe_dump(changed(where, written)))
-    assert any(said in warning for warning in read_suite([shop]).warnings)
+    plan = make_plan(read_suite([shop], system={}), run_id="docs", workers=None)
+    assert any(said in warning for warning in plan.warnings), plan.warnings
 
 
 # What engines take of `requests`
