@@ -101,9 +101,9 @@ def test_a_chart_is_read_with_the_arrow_keys_and_says_what_it_shows(opened):
 
     chart.press("Home")
     chart.press("ArrowRight")
-    assert one.page.locator("#live").inner_text().startswith("0:01: p50 ")
+    assert one.page.locator("#live").inner_text().startswith("0:01: p99 ")
     chart.press("End")
-    assert one.page.locator("#live").inner_text().startswith("9:59: p50 ")
+    assert one.page.locator("#live").inner_text().startswith("9:59: p99 ")
     assert summary == 600
     legends = one.page.locator("figure .at").all_inner_texts()
     assert legends[0] == legends[2] == "at 9:59"

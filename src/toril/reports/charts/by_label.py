@@ -23,7 +23,7 @@ FIGURES = {
     "max": "max",
 }
 MOST_ERRORS = 5
-PERCENTS = {"p50": "first", "p95": "second", "p99": "third"}
+PERCENTS = {"p99": "third", "p95": "second", "p50": "first"}  # the last one is drawn over the others
 
 
 def chosen(bundle: Bundle) -> list[str]:

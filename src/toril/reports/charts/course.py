@@ -64,9 +64,9 @@ def _times(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], 
         "Response times",
         "ms",
         line("base p95", "base", thin(_of(before, "p95_us")), 1000),
-        line("p50", "first", thin(_of(seconds, "p50_us")), 1000),
+        line("p99", "third", thin(_of(seconds, "p99_us")), 1000),  # the last one is drawn over the others
         line("p95", "second", thin(_of(seconds, "p95_us")), 1000),
-        line("p99", "third", thin(_of(seconds, "p99_us")), 1000),
+        line("p50", "first", thin(_of(seconds, "p50_us")), 1000),
         marks=marks.times_of(bundle, ""),
     )
 
