@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.suite.reading import SIMPLE, execution, read, refusal
 from toril.errors import CriterionError
 from toril.grammar import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, parse_criterion
+from toril.plan import make_plan
 
 ARN = "arn:aws"
 ALB = {"subject": "alb-response-time", "load-balancer": "app/shop/1", "condition": ">", "threshold": "300ms"}
@@ -265,3 +266,16 @@ def test_passfail_under_another_name_is_judged_too(tmp_path):
 def test_every_subject_of_our_own_is_in_one_group():
     assert set(GENERATOR) < set(OWN_SUBJECTS)
     assert not set(OWN_SUBJECTS) & set(SERVER_SUBJECTS)
+
+
+def test_a_criterion_that_is_probably_a_slip_is_named_by_the_plan(tmp_path):
+    document = {
+        **SIMPLE,
+        "reporting": [{"module": "passfail", "criteria": ["p95>300"]}],
+        "toril": {"criteria": ["fail>0.5"]},
+    }
+    warnings = make_plan(read(tmp_path, document), run_id="run", workers=1).warnings
+    assert [warning.split(": `")[0] for warning in warnings] == [
+        "suite.yml: reporting[0].criteria[0]",
+        "suite.yml: toril.criteria[0]",
+    ]

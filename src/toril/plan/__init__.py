@@ -212,7 +212,8 @@ def _warnings(
             yield f"{planned.where}: no request is labelled `{criterion.label}`; there are {known}"
         yield from (f"{planned.where}: {doubt}" for doubt in doubts_about(criterion))
         lasts_s = _judged_s(judged, steady_only=suite.ramp_up_exclude)
-        if criterion.logic in ("for", "over") and criterion.server is None and criterion.timeframe_s > lasts_s:
+        period_s = 0 if criterion.server is None else criterion.server.period_s  # two of which may lie half outside
+        if criterion.logic in ("for", "over") and criterion.timeframe_s > lasts_s + 2 * period_s:
             yield f"{planned.where}: `{criterion.text}` needs more seconds than the load has: it cannot come true"
 
 
