@@ -8,7 +8,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from toril import cli
+from toril.plan import make_plan
 from toril.reports import FORMATS
+from toril.suite import read_suite
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -38,6 +40,16 @@ def test_every_command_has_help_with_an_example_and_a_place_in_the_docs(command)
     said = CliRunner().invoke(cli.app, [command, "--help"]).output
     assert f"Example: toril {command}" in said
     assert f"toril {command}" in (ROOT / "README.md").read_text() + (ROOT / "docs" / "operations.md").read_text()
+
+
+def test_the_suite_on_the_first_screen_is_divided_as_it_says(tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    (tmp_path / "suite.yml").write_text(re.findall(r"^```yaml\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)[0])
+    plan = make_plan(read_suite([tmp_path], env={"SHOP_URL": "http://shop"}), run_id="docs", workers=None)
+    assert [share.worker for share in plan.shares] == ["madrid-1", "sevilla-1"]
+    assert [share.executions[0].concurrency for share in plan.shares] == [10, 10]
+    assert f"{plan.duration_s:g} s" in readme
+    assert not plan.warnings
 
 
 def test_every_format_of_report_is_explained():
