@@ -298,4 +298,4 @@ def test_words_say_what_was_judged(source, says):
 def test_a_request_that_is_no_transaction_is_told_apart():
     result = judged({"subject": "p95", "label": "home", "kind": "transaction", "condition": ">", "threshold": "1s"},
                     timeline_of([FAST]), language="toril")  # fmt: skip
-    assert result.message == "no sample of transaction 'home' came in"
+    assert result.message == "no sample of transaction 'home' was measured"

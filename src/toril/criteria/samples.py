@@ -180,7 +180,7 @@ def _seconds(blank: CriterionResult, view: Slice, evidence: Evidence) -> Sequenc
     """The seconds that a criterion with a timeframe looks at."""
     if blank.criterion.subject != "throughput":
         return view.seconds
-    every = seconds_of_rate(evidence.plan, blank.executions, evidence.timeline, evidence.stopped_at_s)
+    every = seconds_of_rate(evidence.plan, blank.criterion, blank.executions, evidence.timeline, evidence.stopped_at_s)
     return range(max(every.start, view.seconds[0]), every.stop)
 
 
@@ -273,7 +273,7 @@ def _without_samples(blank: CriterionResult, evidence: Evidence) -> CriterionRes
     )
     what = "no steady sample" if evidence.plan.ramp_up_exclude else "no sample"
     named = f"{blank.criterion.kind or 'label'} {label!r}" if label else f"any {kind}"
-    code, message = "no-samples", f"{what} of {named} came in{scope}"
+    code, message = "no-samples", f"{what} of {named} was measured{scope}"
     if label and label not in known:
         code = "unknown-label"
         near = difflib.get_close_matches(label, known, n=3, cutoff=0.3) or known[:3]
