@@ -93,6 +93,17 @@ def test_the_plan_shows_criteria_of_both_languages_in_one_line_each():
     ]
 
 
+def test_a_narrow_terminal_hides_no_column_of_the_plan():
+    shop = examples.plan().executions[0]
+    wide = shop.model_copy(update={"delay_s": 90.0, "ramp_up_s": 90.0, "steps": 3, "throughput_rps": 6000.0})
+    plan = examples.plan(executions=(wide.model_copy(update={"concurrency": 3000, "iterations": 777}),))
+    file = io.StringIO()
+
+    plan_text.show(Console(file=file, width=80), plan)
+
+    assert "777" in file.getvalue()
+
+
 def test_a_plan_without_criteria_says_that_nothing_is_judged():
     assert "no criteria" in plan_text.render(examples.plan(criteria=()))
 

@@ -59,7 +59,7 @@ def _executions(plan: Plan) -> Table:
             wording.span(execution.hold_for_s) if execution.hold_for_s else "–",
             _count(execution.iterations),
         )
-    return table
+    return _whole(table)
 
 
 def _shares(plan: Plan) -> Table:
@@ -77,6 +77,13 @@ def _shares(plan: Plan) -> Table:
             rate = f"≤ {_rate(part.throughput_rps)}" if part.throughput_rps is not None else ""
             cells.append(" ".join(text for text in (users, rate) if text) or "as written")
         table.add_row(Text(wording.plain(share.worker)), *cells)
+    return _whole(table)
+
+
+def _whole(table: Table) -> Table:
+    """Cells that fold rather than hide a column on a narrow terminal."""
+    for column in table.columns:
+        column.no_wrap = False
     return table
 
 
