@@ -72,7 +72,7 @@ class _Samples:
     def advance(self, timeline: Timeline, last: int) -> CriterionResult | None:
         criterion, executions = self.blank.criterion, self.blank.executions
         if criterion.subject == "throughput":
-            judged = seconds_of_rate(self._plan, executions, timeline)
+            judged = seconds_of_rate(self._plan, criterion, executions, timeline)
             self._next, last = max(self._next, judged.start), min(last, judged.stop - 1)
         seconds = range(self._next, last + 1)
         self._next = max(self._next, last + 1)

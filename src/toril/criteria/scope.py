@@ -62,6 +62,16 @@ def chosen(plan: Plan, executions: Sequence[str]) -> list[PlannedExecution]:
     return [execution for execution in plan.executions if not executions or execution.name in executions]
 
 
+def at_work(plan: Plan, criterion: Criterion, executions: Sequence[str]) -> list[PlannedExecution]:
+    """The executions that make the criterion's samples: those of its place, and of its label as far as plans know."""
+    found = chosen(plan, executions)
+    if criterion.location is not None:
+        shares = (share for share in plan.shares if share.location == criterion.location)
+        there = {part.execution for share in shares for part in share.executions}
+        found = [execution for execution in found if execution.name in there] or found
+    return [one for one in found if not one.labels or not criterion.label or criterion.label in one.labels] or found
+
+
 def judged_time(evidence: Evidence, executions: Sequence[str]) -> tuple[float, float]:
     """From and to, in seconds since the start signal: the whole run or its steady time, as in the summary."""
     found, end = chosen(evidence.plan, executions), evidence.duration_s
@@ -72,14 +82,15 @@ def judged_time(evidence: Evidence, executions: Sequence[str]) -> tuple[float, f
 
 
 def seconds_of_rate(
-    plan: Plan, executions: Sequence[str], timeline: Timeline, stopped_at_s: float | None = None
+    plan: Plan, criterion: Criterion, executions: Sequence[str], timeline: Timeline, stopped_at_s: float | None = None
 ) -> range:
     """The whole seconds in which a rate is judged: from the load's begin (or its ramp-up's end) to its planned end.
 
-    Stragglers after the end make no rate. Without a planned end the last second that anybody told something of is
-    left out, because it may have been cut.
+    That is the load of the executions at work for the criterion: a place or a label whose load is over is not silent
+    because others go on. Stragglers after the end make no rate. Without a planned end the last second that anybody
+    told something of is left out, because it may have been cut.
     """
-    found = chosen(plan, executions)
+    found = at_work(plan, criterion, executions)
     steady = plan.ramp_up_exclude
     first = min((math.ceil(e.steady_from_s) if steady else math.floor(e.delay_s) for e in found), default=0)
     planned = min(max((e.steady_to_s for e in found), default=math.inf), stopped_at_s or math.inf)
