@@ -209,6 +209,20 @@ def test_of_very_many_workers_the_worst_are_drawn_and_a_band_of_all():
         assert all(low <= value <= high for low, value, high in between), name
 
 
+def test_a_period_of_which_cloudwatch_has_no_value_is_a_gap():
+    query = MetricSeries(
+        namespace="AWS/ECS",
+        metric="CPUUtilization",
+        statistic="Average",
+        points=((160.0, 20.0), (-20.0, 10.0), (40.0, 95.0)),
+    )
+    run = examples.passed()
+    (found,) = charts(Bundle(run.plan, run.summary, run.verdict, metrics=ServerMetrics(queries=(query,))))["server"]
+
+    points = list(zip(decoded(found["x"]), lines(found)["Average"], strict=True))
+    assert points == [(-20, 10), (40, 95), (100, 95), (100.001, None), (160, 20), (220, 20)]
+
+
 def test_metrics_of_the_service_are_drawn_in_the_unit_that_people_read():
     query = MetricSeries(
         namespace="AWS/ApplicationELB",

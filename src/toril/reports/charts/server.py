@@ -1,5 +1,6 @@
 """What CloudWatch measured of the system under test, period by period."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from toril.reports.charts.course import Chart, chart
 from toril.reports.charts.names import short
 
 SMALLEST = 10_000  # parts of a unit that are kept
+MOMENT_S = 0.001  # after the end of a period, where a gap begins
 SHOWN = {
     "Seconds": ("ms", 1000.0), "Milliseconds": ("ms", 1.0), "Microseconds": ("ms", 0.001),
     "Percent": ("%", 1.0), "Count/Second": ("/s", 1.0), "Bytes": ("B", 1.0), "Bytes/Second": ("B/s", 1.0),
@@ -42,12 +44,8 @@ def unanswered(bundle: Bundle) -> list[tuple[str, str]]:
 def _chart(bundle: Bundle, query: MetricSeries) -> Chart:
     rules = [(rule, item) for rule, item in _rules(bundle) if rule.server and query_of(rule.server).key == query.key]
     unit, factor = unit_of(query, [rule for rule, _ in rules])
-    points = sorted(query.points)
-    values: list[float | None] = [value * factor for _, value in points]
+    x, values = _steps(sorted(query.points), query.period_s)
     dimensions = ", ".join(f"{name} {value}" for name, value in sorted(query.dimensions.items()))
-    x: list[float | None] = [at for at, _ in points]
-    x.append(points[-1][0] + query.period_s)  # a period's value holds to its end
-    values.append(values[-1])
     limits = [
         {**mark, "at": mark["at"] / (1000 if rule.unit == "us" else 1)}
         for rule, item in rules
@@ -56,11 +54,31 @@ def _chart(bundle: Bundle, query: MetricSeries) -> Chart:
     return chart(
         f"{short(query.metric, 60)}, {short(query.statistic, 20)}",
         unit,
-        line(short(query.statistic, 20), "first steps filled", values, digits=SMALLEST),
+        line(
+            short(query.statistic, 20),
+            "first steps filled",
+            [None if value is None else value * factor for value in values],
+            digits=SMALLEST,
+        ),
         marks=limits,
         note=short(f"{query.namespace}{', ' if dimensions else ''}{dimensions}; every {query.period_s} s", 160),
         x=column(x, digits=1000),
     )
+
+
+def _steps(points: Sequence[tuple[float, float]], period_s: int) -> tuple[list[float | None], list[float | None]]:
+    """Where each value begins; it holds to the end of its period, and a period without one is a gap."""
+    x: list[float | None] = []
+    values: list[float | None] = []
+    for place, (at, value) in enumerate(points):
+        x.append(at)
+        values.append(value)
+        end = at + period_s
+        following = points[place + 1][0] if place + 1 < len(points) else math.inf
+        if following > end + MOMENT_S:
+            x += [end] if following == math.inf else [end, end + MOMENT_S]
+            values += [value] if following == math.inf else [value, None]
+    return x, values
 
 
 def unit_of(query: MetricQuery, rules: Sequence[Criterion] = ()) -> tuple[str, float]:
