@@ -24,6 +24,15 @@ OWN_SUBJECTS = ("throughput", "load", *GENERATOR)
 SERVER_SUBJECTS = ("cloudwatch", "alb-response-time", "ecs-cpu", "ecs-memory", "rds-connections")
 
 PERCENTILE = re.compile(r"p([0-9]{1,3}(?:\.[0-9]{1,6})?)")
+SYNONYMS = {
+    **dict.fromkeys(("error", "errors", "err", "error-rate", "errors-rate"), "fail"),
+    **dict.fromkeys(("success-rate", "successes-rate"), "succ"),
+    **dict.fromkeys(("rps", "tps", "qps", "hits-rate"), "throughput"),
+    **dict.fromkeys(("vus", "users", "threads"), "concurrency"),
+    **dict.fromkeys(("rt", "response-time", "mean", "mean-rt"), "avg-rt"),
+    **{"latency": "avg-lt", "ttfb": "avg-lt", "connect": "avg-ct", "stdev": "stdev-rt", "size": "bytes"},
+    **{"median": "p50", "min": "p0", "min-rt": "p0", "max": "p100", "max-rt": "p100"},
+}  # what others call it
 SLIP_OF_CODE = re.compile(r"[1-5][0-9xX._#\\dD|/,+&-]+")  # of HTTP, in the patterns of other languages
 MOST_LOAD = 1000  # per cent of what was asked for; beyond, it is a slip
 
@@ -72,7 +81,7 @@ def read_subject(written: object, language: Language) -> Subject:
         if SLIP_OF_CODE.fullmatch(written[2:]) and not written[2:].isdigit():
             raise Wrong(f"with the response code `{short(written[2:])}`, which there is not", _code_meant(written[2:]))
         return Subject("rc", rc_pattern=written[2:])
-    close = nearest(written, known)
+    close = SYNONYMS.get(written.casefold().replace("_", "-")) or nearest(written.casefold(), known)
     fix = f"did you mean `{close}`; " if close else ""
     raise Wrong(
         f"with the subject `{short(written)}`, which cannot be judged", f"{fix}supported are {', '.join(known)}"
