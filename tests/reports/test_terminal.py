@@ -243,6 +243,12 @@ def test_a_saturated_generator_is_told_with_its_sign_and_the_advice():
     assert "use 3 workers" in render("terminal", run).decode()
     assert "use 3 workers" in render("github", run).decode()
 
+    reasons = [{"code": "saturated", "message": "worker a-1: 99 % CPU from 3 s on; use 3 workers"}]
+    told = Bundle(run.plan, run.summary, examples.verdict("inconclusive", reasons=reasons))
+    for name in ("terminal", "github"):
+        text = render(name, told).decode()
+        assert (text.count("from 3 s on"), text.count("use 3 workers")) == (1, 1), text
+
 
 def test_a_run_without_health_says_nothing_of_it():
     assert vouching.health(examples.empty()) == ""

@@ -45,13 +45,19 @@ def health(bundle: Bundle) -> str:
 
 
 def saturated(bundle: Bundle) -> list[str]:
-    """The generators that had no room left, each with what showed it; then what to do about it."""
+    """The generators that had no room left, each with what showed it; then what to do about it.
+
+    Nothing where the reasons of the verdict tell all of it.
+    """
     found = bundle.summary.get("generators") or {}
+    if bundle.outcome != "passed" and "saturated" in {code for code, _ in view.reasons(bundle)}:
+        return []
     lines = []
     for name in found.get("saturated") or ():
         signs = (found.get("workers") or {}).get(name, {}).get("saturation") or ()
         told = "; ".join(wording.plain(sign.get("message", ""), 1000) for sign in signs)
-        lines.append(f"worker {wording.plain(name)} was saturated{': ' + told if told else ''}")
+        worker = f"worker {wording.plain(name)}"
+        lines.append(f"{worker} was saturated{': ' + told.removeprefix(worker + ' ') if told else ''}")
     if found.get("advice"):
         lines.append(wording.plain(found["advice"], 1000))
     return lines
