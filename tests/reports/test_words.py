@@ -1,20 +1,23 @@
 """What a figure becomes in words: never nothing, never all, never the limit, unless it is."""
 
+import io
 import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html import unescape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from tests.measured import START, Sample, execution, plan_of, timeline_of
 from tests.reports.examples import criterion, passed, verdict
-from tests.reports.runs import MS, judged, run_of, small, store_run
+from tests.reports.runs import MS, judged, run_of, small, store_run, wavering
 from toril.records import Stop
-from toril.reports import Bundle, render, view, wording
+from toril.reports import Bundle, render, terminal, view, wording
 
 
 @given(st.floats(0.0001, 1e9))
@@ -128,3 +131,25 @@ def test_samples_of_the_worst_window_are_told_from_those_of_all():
         "from 4 s to 7 s · 3 samples",
         "9 samples",
     ]
+
+
+@pytest.mark.parametrize(
+    ("failed", "said"), [(99, "a p95 of 9.00 ms (9.00 … 9.00)"), (9, "a p95 of 9.00 ms (9.00 … ∞)")]
+)
+def test_the_percentile_of_failed_requests_has_its_interval_too(failed, said):
+    broken = [Sample(1, 9 * MS, ok=False)] * failed
+    assert view.failures_note(run_of([*broken, *[Sample(2, 50 * MS)] * 90])).endswith(said)
+
+
+def test_figures_without_room_for_a_table_still_stand_in_columns():
+    samples = [
+        replace(sample, ok=number % 5 > 0)
+        for label, ms in (("a label as long as this one", 9), ("cart", 98), ("search", 1200))
+        for number, sample in enumerate(wavering(label, ms))
+    ]
+    file = io.StringIO()
+    terminal.show(Console(file=file, width=78, color_system=None), run_of(samples, "p95>1s"))
+    blocks = [line for line in file.getvalue().splitlines() if line.startswith("   p50")]
+
+    assert len(blocks) == 4
+    assert len({line.index("p95") for line in blocks}) == 1

@@ -1,6 +1,7 @@
 """Labels or locations with their figures, each percentile over its 95 % interval; blocks where a table has no room."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from rich.columns import Columns
 from rich.console import Group, RenderableType
@@ -13,6 +14,8 @@ LAYOUTS = ((("p50", "p90", "p95", "p99", "p99_9"), " … "), (("p50", "p95", "p9
 LONGEST_NAME, ROOM_FOR_NAME = 64, 24
 KIND = "transaction"
 GAP = 2  # columns between two of a table
+INDENT = 3
+LINES = ((0, 1, 2), (3, 4), (5, 6))  # of a block: counts, then percentiles and the maximum
 
 
 def figures(noun: str, rows: Sequence[view.Row], width: int, more: str = "") -> RenderableType:
@@ -30,7 +33,7 @@ def figures(noun: str, rows: Sequence[view.Row], width: int, more: str = "") -> 
         if screen.widths(heads, cells, GAP) + room + GAP <= width:
             break
     else:
-        return _blocks(noun, rows, names, more)
+        return _blocks(noun, rows, names, width, more)
     table = screen.table(noun, *heads, text_columns=1)
     for name, row_cells in zip(names, cells, strict=True):
         table.add_row(_over_its_kind(name) if last else name, *row_cells)
@@ -62,25 +65,45 @@ def _percentile(row: view.Row, key: str, apart: str) -> Text:
     return text.append(f"\n{sure}", style="not bold dim") if sure else text
 
 
-def _blocks(noun: str, rows: Sequence[view.Row], names: Sequence[Text], more: str) -> RenderableType:
-    """A paragraph a row: as readable in 30 columns as in 70."""
+def _blocks(noun: str, rows: Sequence[view.Row], names: Sequence[Text], width: int, more: str) -> RenderableType:
+    """A paragraph a row: as readable in 30 columns as in 70; lines with common columns where they fit."""
     parts: list[RenderableType] = [Text(), Text(f" {noun}s", style="dim")]
-    for name, row in zip(names, rows, strict=True):
-        items = [
-            Text(wording.plural(row.samples, "request")),
-            Text.assemble("failed ", _failed(row)),
-            Text(f"{wording.number(row.rps)}/s"),
-        ]
-        for key in ("p50", "p95", "p99"):
-            item = Text.assemble((f"{key} ", "dim"), (row.time(key) + row.mark, "bold" if key == "p95" else ""))
-            sure = between(row, key, " … ")
-            items.append(item.append(f" ({sure})", style="dim") if sure else item)
-        items.append(Text.assemble(("max ", "dim"), row.time("max")))
+    for apart in (" … ", "…"):
+        items = [_items(row, apart) for row in rows]
+        widest = [max(item.cell_len for item in column) for column in zip(*items, strict=True)]
+        columns = [max(widest[place] for place in column if place is not None) + GAP for column in zip_longest(*LINES)]
+        aligned = INDENT + sum(columns) <= width
+        if aligned:
+            break
+    for name, found in zip(names, items, strict=True):
         parts.append(Padding(name, (0, 0, 0, 1)))
-        parts.append(Padding(Columns(items, padding=(0, 2)), (0, 0, 0, 3)))
+        shown = [_line(found, columns, line) for line in LINES] if aligned else [Columns(found, padding=(0, GAP))]
+        parts += [Padding(one, (0, 0, 0, INDENT)) for one in shown]
     if more:
         parts.append(Padding(Text(more, style="dim"), (0, 0, 0, 1)))
     return Group(*parts)
+
+
+def _items(row: view.Row, apart: str) -> list[Text]:
+    items = [
+        Text(wording.plural(row.samples, "request")),
+        Text.assemble("failed ", _failed(row)),
+        Text(f"{wording.number(row.rps)}/s"),
+    ]
+    for key in ("p50", "p95", "p99"):
+        item = Text.assemble((f"{key} ", "dim"), (row.time(key) + row.mark, "bold" if key == "p95" else ""))
+        sure = between(row, key, apart)
+        items.append(item.append(f" ({sure})", style="dim") if sure else item)
+    items.append(Text.assemble(("max ", "dim"), row.time("max")))
+    return items
+
+
+def _line(items: Sequence[Text], columns: Sequence[int], places: Sequence[int]) -> Text:
+    text = Text()
+    for place, room in zip(places, columns, strict=False):
+        text.append_text(items[place]).append(" " * (room - items[place].cell_len))
+    text.rstrip()
+    return text
 
 
 def _name(row: view.Row, *, bold: bool) -> Text:
