@@ -151,7 +151,7 @@ def exact_ranks(percent, count):
     return lower, upper
 
 
-def check_times(found, times, *, interval):
+def check_times(found, times):
     """Minimum to maximum, the intervals, against the sorted times themselves."""
     count = len(times)
     if not count:
@@ -166,12 +166,11 @@ def check_times(found, times, *, interval):
     for name, percent in PERCENTILES.items():
         exact = times[exact_rank(percent, count) - 1]
         assert exact <= found[name] <= min(exact * 1.001, times[-1])
-        if interval:
-            lower, upper = exact_ranks(percent, count)
-            low, high = found["interval"][name]
-            assert (low is None, high is None) == (lower is None, upper is None)
-            assert low is None or times[lower - 1] * 0.999 <= low <= times[lower - 1]
-            assert high is None or times[upper - 1] <= high <= times[upper - 1] * 1.001
+        lower, upper = exact_ranks(percent, count)
+        low, high = found["interval"][name]
+        assert (low is None, high is None) == (lower is None, upper is None)
+        assert low is None or times[lower - 1] * 0.999 <= low <= times[lower - 1]
+        assert high is None or times[upper - 1] <= high <= times[upper - 1] * 1.001
 
 
 def check_label(found, samples, unfinished, seconds, *, kind, whole):
@@ -187,9 +186,9 @@ def check_label(found, samples, unfinished, seconds, *, kind, whole):
         known = [value for one in samples if (value := getattr(one, name)) >= 0]
         assert found[name] is None if not known else found[name]["samples"] == len(known)
         assert not known or abs(found[name]["mean"] - Fraction(sum(known), len(known))) <= Fraction(501, 1000)
-    check_times(found["response_us"], [one.us for one in samples], interval=True)
+    check_times(found["response_us"], [one.us for one in samples])
     if failed:
-        check_times(found["failed_response_us"], [one.us for one in failed], interval=False)
+        check_times(found["failed_response_us"], [one.us for one in failed])
     assert found["resolution_us"] == 1
     assert ("histogram" in found) == whole
     if whole:

@@ -120,6 +120,7 @@ def test_runs_are_listed_with_what_is_known_of_them():
     assert "✔ passed" in text
     assert "51.2 ms" in text
     assert "pr=7" in text
+    assert "49.0…53.3" in text
 
 
 def test_an_empty_store_says_how_to_fill_it():

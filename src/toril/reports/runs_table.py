@@ -9,9 +9,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from toril.reports import screen, view, wording
+from toril.reports.figures_table import between
 
 NAMED = 28  # characters of a usual run id
-NARROW, WIDE = 74, 95  # columns of the terminal: below the first a paragraph a run, from the second all in columns
+NARROW, WIDE = 76, 110  # columns of the terminal: below the first a paragraph a run, from the second all in columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,9 @@ def show(console: Console, rows: Sequence[RunRow]) -> None:
     table = screen.table("run", "verdict", *heads, text_columns=2)
     table.columns[0].no_wrap = table.columns[1].no_wrap = True  # people copy the one, look for the other
     for row in rows:
-        load, *figures = _figures(row.summary)
+        load, *figures, sure = _figures(row.summary)
+        if sure:
+            figures[-1] += f" ({sure})" if wide else f"\n{sure}"
         name = _name(row)
         if not wide:
             name.append(f"\n{' · '.join(_facts(row)[:2])}", style="dim")
@@ -69,15 +72,17 @@ def _facts(row: RunRow) -> list[str]:
     """The figures of a run as they stand in a sentence, its tags last."""
     facts = [wording.plural(row.workers, "worker")]
     if row.summary is not None:
-        load, requests, failed, p95 = _figures(row.summary)
+        load, requests, failed, p95, sure = _figures(row.summary)
+        p95 += f" ({sure})" if sure else ""
         facts += [f"{load} of load", f"{requests} requests", f"{failed} failed", f"p95 {p95}"]
     return facts + [f"{wording.plain(key)}={wording.plain(value)}" for key, value in row.tags.items()]
 
 
 def _figures(summary: dict[str, Any] | None) -> tuple[str, ...]:
-    """Load, requests, failed and p95."""
+    """Load, requests, failed, p95 and its 95 % interval (empty where there is none)."""
     if summary is None:
-        return ("–",) * 4
+        return ("–",) * 4 + ("",)
     total = view.row("", summary.get("labels", {}).get("", {}))
     load = wording.span(float(summary.get("duration_s") or 0))
-    return load, wording.number(total.samples), total.failed, total.time("p95") + total.mark
+    p95 = total.time("p95") + total.mark
+    return load, wording.number(total.samples), total.failed, p95, between(total, "p95", "…")

@@ -148,8 +148,12 @@ def failures_note(bundle: Bundle) -> str:
     """What the mark beside a percentile says; empty when there is none."""
     if not any(row.mark for row in labels(bundle)):
         return ""
-    times = bundle.summary.get("labels", {}).get("", {}).get("failed_response_us") or {}
-    apart = f"; by themselves all failed ones have a p95 of {wording.time(times['p95'])}" if times.get("p95") else ""
+    failed = bundle.summary.get("labels", {}).get("", {}).get("failed_response_us") or {}
+    apart = ""
+    if failed.get("p95"):
+        shown, ends = wording.time(failed["p95"]), (failed.get("interval") or {}).get("p95")
+        sure = f" ({wording.interval((ends[0], ends[1]), shown, wording.time)})" if ends else ""
+        apart = f"; by themselves all failed ones have a p95 of {shown}{sure}"
     return f"† more than 1 % of these requests failed, and their times are in these figures{apart}"
 
 
@@ -265,8 +269,7 @@ def _details(item: Mapping[str, Any], unit: str) -> Iterator[str]:
         worst = "" if item.get("at_s") is not None else "at worst "
         yield f"{worst}from {first_s} s to {last_s + 1} s"
     if item.get("samples") is not None:
-        in_all = " in all" if window and item.get("at_s") is None else ""  # the worst window alone has fewer
-        yield wording.plural(int(item["samples"]), str(item.get("counted") or "sample")) + in_all
+        yield wording.plural(int(item["samples"]), str(item.get("counted") or "sample"))
     if interval and interval != [None, None]:
         low, high = interval
         bottom = "0" if low is None else wording.quantity(low, unit)

@@ -131,7 +131,7 @@ class _Builder:
             "bytes": stats.bytes,
             "rps": round(stats.samples / seconds, 3) if seconds > 0 else None,
             "resolution_us": self._resolution(view),
-            "response_us": _times(stats, intervals=True),
+            "response_us": _times(stats),
             "failed_response_us": _times(failed) if failed.samples else None,
             "ttfb_us": _mean(stats.ttfb_mean_us, stats.ttfb_count),
             "connect_us": _mean(stats.connect_mean_us, stats.connect_count),
@@ -153,20 +153,16 @@ class _Builder:
         return max((known[name] for name in executions or view.executions if name in known), default=1)
 
 
-def _times(stats: Stats, intervals: bool = False) -> dict[str, Any]:
+def _times(stats: Stats) -> dict[str, Any]:
     some = stats.samples > 0
-    times: dict[str, Any] = {
+    return {
         "min": stats.min_us if some else None,
         "mean": round(stats.mean_us) if some else None,
         "stdev": round(stats.stdev_us) if some else None,
         **{name: stats.percentile(percent) if some else None for name, percent in PERCENTILES.items()},
         "max": stats.max_us if some else None,
+        "interval": {name: list(quantile_interval(stats.response, percent)) for name, percent in PERCENTILES.items()},
     }
-    if intervals:
-        times["interval"] = {
-            name: list(quantile_interval(stats.response, percent)) for name, percent in PERCENTILES.items()
-        }
-    return times
 
 
 def _mean(mean_us: float | None, samples: int) -> dict[str, Any] | None:

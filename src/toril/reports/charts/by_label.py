@@ -115,7 +115,10 @@ def _figures(bundle: Bundle, label: str) -> list[list[str]]:
             found.append([title, wording.time(figures[key]["mean"], row.resolution_us), ""])
     failed = figures.get("failed_response_us") or {}
     if failed.get("p95") is not None:
-        found.append(["p95 of failed", wording.time(failed["p95"], row.resolution_us), ""])
+        low, high = (failed.get("interval") or {}).get("p95") or (None, None)
+        found.append(
+            ["p95 of failed", wording.time(failed["p95"], row.resolution_us), span((low, high), row.resolution_us)]
+        )
     return found
 
 
