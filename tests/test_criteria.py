@@ -167,7 +167,7 @@ def test_the_worst_window_is_told_also_when_nothing_was_breached():
     result = judged("avg-rt>150ms over 2s", timeline)
     assert (result.outcome, result.observed, result.at_s) == ("passed", 135 * MS, None)
     assert result.window is not None
-    assert result.window.to_s == 3
+    assert (result.window.to_s, result.samples) == (3, 2)  # those of the window, as with a breach
 
 
 @pytest.mark.parametrize("logic", ["for", "over"])

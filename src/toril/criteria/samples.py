@@ -171,6 +171,7 @@ def _through_windows(
         observed=worst.value,
         worst=worst.value,
         window=worst,
+        samples=worst.samples,
         message=pass_in_words(criterion, worst.value, worst, blank.executions),
     )
     return settled(result, stands=stands)
