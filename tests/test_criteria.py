@@ -299,3 +299,12 @@ def test_a_request_that_is_no_transaction_is_told_apart():
     result = judged({"subject": "p95", "label": "home", "kind": "transaction", "condition": ">", "threshold": "1s"},
                     timeline_of([FAST]), language="toril")  # fmt: skip
     assert result.message == "no sample of transaction 'home' was measured"
+
+
+def test_a_label_with_spaces_at_its_ends_is_judged_in_the_full_form():
+    timeline = timeline_of([Sample(0, 300 * MS, "cart "), Sample(0, 300 * MS, "home")])
+    full = {"subject": "p100", "condition": ">", "threshold": "200ms"}
+    assert judged({**full, "label": "cart "}, timeline).outcome == "failed"
+    assert judged({**full, "label": "cart"}, timeline).code == "unknown-label"
+    assert judged({**full, "label": " home"}, timeline).code == "unknown-label"
+    assert judged({**full, "label": "  "}, timeline).samples == 2

@@ -215,7 +215,8 @@ def _when(criterion: Criterion, window: Window | None) -> str:
     if criterion.server is not None:
         return f", in every period {when}"
     if window.reported not in (None, window.to_s + 1 - window.from_s):
-        return f", in each of the {window.reported} seconds with samples {when}"
+        what = "values" if criterion.subject in GENERATOR else "samples"
+        return f", in each of the {window.reported} seconds with {what} {when}"
     return f", in every second {when}"
 
 
