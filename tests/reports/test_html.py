@@ -1,12 +1,15 @@
 import json
 import re
 from html import unescape
+from typing import Any
 
 import pytest
+from lxml.html import document_fromstring
 
 from tests.browser import ten_minutes
 from tests.reports import examples
 from tests.reports.parsed import Page
+from tests.reports.runs import run_of, small
 from toril.reports import html, render
 from toril.reports.bundle import Bundle
 
@@ -156,3 +159,14 @@ def test_labels_that_read_alike_are_numbered():
     shown = [label["name"] for label in Page(render("html", run)).data["labels"]]
 
     assert shown[1:] == ["a\\x00", "a\\x00 (#2)"]
+
+
+def test_of_very_many_criteria_the_breached_ones_are_seen_and_the_others_unfold():
+    rules = [f"p95>{ms}ms" for ms in range(1, 101)]
+    page: Any = document_fromstring(html.report(run_of(small(50), *rules)).decode())
+
+    seen, unfold = page.xpath("//ul[@class='criteria']")
+    assert [len(one) for one in (seen, unfold)] == [60, 40]
+    assert page.xpath("string(//details[ul[@class='criteria']]/summary)") == "40 more criteria"
+    outcomes = page.xpath("//ul[@class='criteria']/li/@class")
+    assert outcomes == sorted(outcomes)  # failed, inconclusive, passed

@@ -25,6 +25,7 @@ SCRIPTS = ("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "labels.js"
 COMPARED = ("rps", "failures", "mean", "p50", "p90", "p95", "p99", "p99_9", "max")
 MOST_ERRORS = 100
 MOST_REASONS = 12
+MOST_CRITERIA = 60  # shown at once; the others unfold
 MOST_GENERATORS = 50
 LONGEST_MESSAGE = 160  # of an error; longer ones unfold
 MOST_OF_A_MESSAGE = 4000
@@ -62,6 +63,7 @@ def report(bundle: Bundle, against: Comparison | None = None, base: Bundle | Non
         reasons=view.reasons(bundle) if bundle.outcome != "passed" else [],
         most_reasons=MOST_REASONS,
         criteria=_criteria(bundle),
+        most_criteria=MOST_CRITERIA,
         against=against,
         compared=COMPARED,
         parts=_parts(against) if against else [],
