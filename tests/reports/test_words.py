@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from tests.measured import START, Sample, execution, plan_of, timeline_of
-from tests.reports.examples import criterion, passed, verdict
+from tests.reports.examples import criterion, figures, passed, summary, verdict
 from tests.reports.runs import MS, judged, run_of, small, store_run, wavering
 from toril.records import Stop
 from toril.reports import Bundle, render, terminal, view, wording
@@ -144,3 +144,22 @@ def test_figures_without_room_for_a_table_still_stand_in_columns():
 
     assert len(blocks) == 4
     assert len({line.index("p95") for line in blocks}) == 1
+
+
+@pytest.mark.parametrize(
+    ("subject", "resolution_us", "observed_us", "shown"),
+    [
+        ("p95", 1000, 22_010, "22 ms"),
+        ("p95", 1000, 0, "< 1 ms"),
+        ("p95", 1, 22_010, "22.0 ms"),
+        ("avg-rt", 1000, 22_010, "22.0 ms"),
+        ("generator-lateness", 1000, 22_010, "22.0 ms"),
+    ],
+)
+def test_a_percentile_is_judged_no_finer_than_it_was_recorded(subject, resolution_us, observed_us, shown):
+    run = passed()
+    labels = {"": figures(), "checkout": figures(resolution_us=resolution_us)}
+    rule = criterion(subject=subject, observed=observed_us, interval=[observed_us, None])
+    (read,) = view.criteria(Bundle(run.plan, summary(labels), verdict(criteria=[rule])))
+    assert read.observed == shown
+    assert read.detail.endswith(f"95 % sure between {shown} and ∞")

@@ -58,6 +58,7 @@ def report(bundle: Bundle) -> bytes:
 def _facts(bundle: Bundle) -> Iterable[tuple[str, str]]:
     yield "run", wording.plain(bundle.plan.run_id)
     yield "verdict", bundle.outcome
+    yield "in a sentence", view.headline(bundle)
     yield from view.facts(bundle)
     sure = between(view.overall(bundle), "p95", " … ")
     if sure:

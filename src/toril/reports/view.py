@@ -158,7 +158,7 @@ def failures_note(bundle: Bundle) -> str:
 
 
 def criteria(bundle: Bundle) -> list[Criterion]:
-    return [_criterion(item) for item in bundle.verdict.get("criteria", ())]
+    return [_criterion(item, _resolution_us(bundle, item)) for item in bundle.verdict.get("criteria", ())]
 
 
 def reasons(bundle: Bundle) -> list[tuple[str, str]]:
@@ -229,10 +229,18 @@ def _parts(bundle: Bundle, key: str) -> list[Row]:
     return [row(name, part.get("labels", part).get("", {})) for name, part in parts.items()]
 
 
-def _criterion(item: Mapping[str, Any]) -> Criterion:
+def _resolution_us(bundle: Bundle, item: Mapping[str, Any]) -> float:
+    """Of the record that a percentile is read off; means and deviations of many records are finer than one of them."""
+    if not str(item.get("subject", "")).startswith("p"):
+        return 1
+    labels = bundle.summary.get("labels", {})
+    return float((labels.get(item.get("label") or "") or labels.get("", {})).get("resolution_us") or 1)
+
+
+def _criterion(item: Mapping[str, Any], resolution_us: float) -> Criterion:
     unit = str(item.get("unit", ""))
     observed, threshold = item.get("observed"), item.get("threshold")
-    shown, limit, difference = wording.quantity(observed, unit), wording.limit(threshold, unit), ""
+    shown, limit, difference = wording.quantity(observed, unit, resolution_us), wording.limit(threshold, unit), ""
     if observed != threshold and shown in (limit, wording.quantity(threshold, unit)):
         shown = wording.limit(observed, unit)  # enough digits to tell the two apart
     if observed is not None and threshold is not None:
@@ -245,7 +253,7 @@ def _criterion(item: Mapping[str, Any]) -> Criterion:
         observed=shown,
         limit=limit,
         difference=difference,
-        detail=" · ".join(_details(item, unit)),
+        detail=" · ".join(_details(item, unit, resolution_us)),
         message=wording.plain(item.get("message") or "", 1000),
         bar=_bar(observed, threshold),
     )
@@ -258,7 +266,7 @@ def _bar(observed: float | None, threshold: float | None) -> tuple[float, float]
     return round(100 * observed / longest, 1), round(100 * threshold / longest, 1)
 
 
-def _details(item: Mapping[str, Any], unit: str) -> Iterator[str]:
+def _details(item: Mapping[str, Any], unit: str, resolution_us: float) -> Iterator[str]:
     scope, window, interval = item.get("scope") or {}, item.get("window"), item.get("interval")
     if scope.get("executions"):
         yield "execution " + wording.plain(" + ".join(scope["executions"]))
@@ -272,6 +280,6 @@ def _details(item: Mapping[str, Any], unit: str) -> Iterator[str]:
         yield wording.plural(int(item["samples"]), str(item.get("counted") or "sample"))
     if interval and interval != [None, None]:
         low, high = interval
-        bottom = "0" if low is None else wording.quantity(low, unit)
-        top = "∞" if high is None else wording.quantity(high, unit)
+        bottom = "0" if low is None else wording.quantity(low, unit, resolution_us)
+        top = "∞" if high is None else wording.quantity(high, unit, resolution_us)
         yield f"95 % sure between {bottom} and {top}"

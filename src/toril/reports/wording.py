@@ -136,12 +136,12 @@ def span(seconds: float) -> str:
     return " ".join(f"{value} {unit}" for value, unit in parts if value)
 
 
-def quantity(value: float | None, unit: str) -> str:
+def quantity(value: float | None, unit: str, resolution_us: float = 1) -> str:
     """An observed value or limit in the unit of its criterion."""
     if value is None:
         return "–"
     if unit == "us":
-        return time(value)
+        return time(value, resolution_us)
     if unit == "%":
         return percent(value)
     if unit == "bytes":
