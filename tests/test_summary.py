@@ -184,6 +184,17 @@ def test_steady_load_leaves_a_second_out_at_both_ends():
     assert found["achieved"] == {"virtual_users": 10, "rps": 3}
 
 
+def test_the_load_of_all_is_told_only_where_that_of_each_execution_is_known():
+    both = [execution(throughput_rps=3.0), execution("open"), execution("short", iterations=5, hold_for_s=0.0)]
+    timeline = timeline_of(every_second(range(20), times=3), users=dict.fromkeys(range(20), 10))
+    found = summary_of(timeline, plan_of(executions=both))["load"]
+
+    assert found["requested"] == {"virtual_users": 30, "rps": None}
+    assert found["achieved"] == {"virtual_users": None, "rps": None}
+    assert found["executions"]["shop"]["requested"]["rps"] == 3
+    assert found["executions"]["shop"]["achieved"] == {"virtual_users": 10, "rps": 3}
+
+
 def test_steady_load_ends_with_an_early_stop_and_needs_a_planned_end():
     timeline = timeline_of(every_second(range(20)), users={0: 10})
     (stopped,) = steady_load(plan_of(executions=[execution(hold_for_s=60.0)]), timeline, stopped_at_s=9.7)

@@ -195,8 +195,8 @@ def _load(loads: tuple[SteadyLoad, ...]) -> dict[str, Any]:
 
 
 def _total(values: list[Any]) -> float | None:
-    known = [value for value in values if value is not None]
-    return round(sum(known), 3) if known else None
+    """None where a part of it is not known: what some of the load has is no figure of all."""
+    return round(sum(values), 3) if values and None not in values else None
 
 
 def _series(plan: Plan, timeline: Timeline, duration_s: int, locations: tuple[str, ...]) -> list[dict[str, Any]]:
