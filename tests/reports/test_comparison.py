@@ -335,3 +335,9 @@ def test_runs_of_the_same_service_seldom_differ_and_a_slower_one_does():
     assert len(judged) >= 25 * 6
     assert sum(figure.finding == "differs" for figure in judged) <= 0.02 * len(judged)
     assert compare(measured(1), measured(1.2)).overall.figure("p50").finding == "differs"
+
+
+def test_a_difference_is_shown_no_finer_than_what_was_recorded():
+    figure = Figure(key="p95", unit="us", base=25_120.0, head=11_880.0, resolution=1000)
+
+    assert (figure.shown("base"), figure.shown("head"), figure.shown_delta) == ("25 ms", "12 ms", "−13 ms")

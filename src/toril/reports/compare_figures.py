@@ -78,8 +78,8 @@ class Figure:
 
     @property
     def shown_delta(self) -> str:
-        """The difference with its sign: `+3.20 ms`."""
-        return wording.difference(self.delta, self.unit)
+        """The difference with its sign, no finer than what was recorded: `+3.20 ms`."""
+        return wording.difference(self.delta, self.unit, self.resolution)
 
     @property
     def shown_relative(self) -> str:

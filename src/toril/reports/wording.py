@@ -194,19 +194,23 @@ def interval(
     return apart.join(word.removesuffix(unit).replace("< ", "<") for word in words)
 
 
-def difference(value: float | None, unit: str) -> str:
-    """One value less another, with its sign; shares differ in points.
+def difference(value: float | None, unit: str, resolution_us: float = 1) -> str:
+    """One value less another, with its sign; shares differ in points, times by no less than was recorded.
 
     >>> [difference(v, "us") for v in (3200, -41_234, 0, None)]
     ['+3.20 ms', '−41.2 ms', '±0', '–']
     >>> [difference(0.5, "%"), difference(-12, "/s")]
     ['+0.5 points', '−12/s']
+    >>> [difference(v, "us", 1000) for v in (-13_240, 400)]
+    ['−13 ms', '+< 1 ms']
     """
     if value is None:
         return "–"
     if value == 0:
         return "±0"
     sign = "+" if value > 0 else MINUS
+    if unit == "us":
+        return sign + time(abs(value), resolution_us)
     return sign + quantity(abs(value), unit).replace(" %", " points" if unit == "%" else " %")
 
 
