@@ -27,7 +27,8 @@ from toril.records import End, Plan, Stop, run_key
 from toril.store import Store
 
 STEP_S = 0.1
-PATIENCE_S = 5  # by how much a worker may lag behind before stop criteria are decided without it
+PATIENCE_S = 6  # by how much a worker may lag behind before stop criteria are decided without it
+REST = 4  # so many times as long as such a look took is nothing looked at so again
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class Coordinator:
     _live: LiveCriteria = field(init=False)
     _lease: LeaseKeeper = field(init=False)
     _looked_at_s: int = field(init=False, default=-1)
+    _look_again_at: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self.state = begin(self.plan, self.attempts, self.clock.now())
@@ -122,10 +124,14 @@ class Coordinator:
         """What stands although a worker is stuck, or too slow to tell: nobody waits for it longer than promised."""
         told = self.fold.told_to(self.state.ended)
         front = max(told.values(), default=-1)
-        if front <= self._looked_at_s or front - min(told.values()) <= PATIENCE_S:
+        began = self.clock.now()
+        if front <= self._looked_at_s or front - min(told.values()) <= PATIENCE_S or began < self._look_again_at:
             return []
         self._looked_at_s = front
-        return self._live.standing(self.fold.timeline, told)
+        found = self._live.standing(self.fold.timeline, told)
+        ended = self.clock.now()  # it looks at the whole run again: after hours that takes seconds
+        self._look_again_at = ended + REST * (ended - began)
+        return found
 
     def _write(self, action: WriteStart | WriteStop) -> None:
         match action:
