@@ -151,8 +151,8 @@ def test_the_fastest_label_says_how_much_delay_does_harm(fast: int, saturated: l
 
 
 def test_a_full_machine_is_a_reason_only_where_waiting_is_not_known() -> None:
-    assert kinds(judged([{"machine": 1.0}] * 10)) == []
-    assert kinds(judged([{"machine": 1.0, "waiting": None}] * 10)) == ["machine"]
+    assert kinds(judged([{"machine": 0.95}] * 10)) == []
+    assert kinds(judged([{"machine": 0.95, "waiting": None}] * 10)) == ["machine"]
 
 
 def test_only_the_judged_seconds_count() -> None:
@@ -244,3 +244,17 @@ def test_without_any_health_everything_is_null() -> None:
     assert found["workers"] == {}
     assert found["saturated"] == []
     assert found["cpu_max"] is found["late_max_us"] is found["throttled_s"] is found["advice"] is None
+
+
+def test_an_engine_on_a_core_that_other_programs_fill_is_saturated_however_little_it_does() -> None:
+    busy = {"core": 0.06, "cpu": 0.03, "machine": 1.0, "waiting": 0.05}
+    found = judged([busy] * 6)
+    (why,) = found["workers"]["local-1"]["saturation"]
+    assert why["what"] == "crowd"
+    assert "other programs" in why["message"]
+    assert "a core of its own" in found["advice"]
+
+
+def test_a_core_that_the_engine_itself_fills_with_its_target_is_no_crowd() -> None:
+    shared = {"core": 0.5, "cpu": 0.5, "machine": 1.0, "waiting": 0.05}
+    assert judged([shared] * 6)["saturated"] == []

@@ -18,6 +18,7 @@ def readings(read: Callable[[Monitor, int], Health], wait_s: float = 0.5) -> Hea
     with subprocess.Popen([sys.executable, "-c", BUSY], process_group=0) as engine:
         try:
             monitor = Monitor(time.time())
+            time.sleep(0.2)  # until it has run: who never ran has never waited
             read(monitor, engine.pid)
             time.sleep(wait_s)
             return read(monitor, engine.pid)

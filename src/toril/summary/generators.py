@@ -30,7 +30,7 @@ OTHERS = Limits(  # executors that were not measured
     memory=0.9,
     sockets=0.9,
 )
-# Where bench/saturation.py (results: bench/README.md) found p50 or p99 of a target of constant latency to read wrong.
+# Held against bench/saturation.py (results and what they do not say: bench/README.md): from there on p50 reads wrong.
 LIMITS: Mapping[str, Limits] = {
     "locust": OTHERS,
     "apiritif": OTHERS,
@@ -119,7 +119,7 @@ def _advice(
     workers = max(now + 1, math.ceil(now * excess / ROOM))
     users = [execution.concurrency for execution in plan.executions]
     most = sum(count for count in users if count) if all(users) else workers
-    if crowded and kinds & {"waiting", "machine", "lateness"} and not kinds & {"core", "cpu", "throttled"}:
+    if crowded and kinds & {"crowd", "waiting", "machine", "lateness"} and not kinds & {"core", "cpu", "throttled"}:
         return (
             "give the engine a core of its own: other programs took much of the CPU that it may use; "
             f"where that cannot be, use {_workers(workers)} on machines of their own"

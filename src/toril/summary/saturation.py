@@ -16,6 +16,8 @@ from toril.timeline import HealthSeries, longest_run
 IN_A_ROW_S = 5
 IN_ALL_S = 5
 SHARE_OF_TIME = 0.1
+FULL = 0.97  # of the CPU that the engine may use: no core is free when it has something to do
+CROWDED = 0.6  # … and so much of it goes to other programs: the engine is one of many there
 NOTABLE = 0.1  # of waiting: less is no reason to call an engine that runs nearly all the time a starved one
 
 
@@ -37,7 +39,7 @@ class Limits:
 class Saturation:
     """One figure of one worker that was above its limit for too long."""
 
-    what: str  # cpu, core, machine, waiting, throttled, lateness, memory, sockets
+    what: str  # cpu, core, machine, crowd, waiting, throttled, lateness, memory, sockets
     value: float  # the worst of those seconds; lateness in µs, all else a fraction
     limit: float
     from_s: int  # the first second of the longest time in a row
@@ -57,14 +59,18 @@ def saturations(
     measured: list[tuple[str, NDArray[np.float64], float]] = [
         ("core", series.core, limits.core),
         ("cpu", series.cpu, limits.cpu),
-        # A machine that is full is no harm to an engine that gets its CPU; where nobody can tell, it may be.
+        # A machine that its engine fills is judged by core and waiting; where nobody can tell of waiting, as it is.
         ("machine", np.where(np.isnan(series.waiting), series.machine, np.nan), limits.cpu),
         ("throttled", series.throttled, limits.throttled),
         ("lateness", late_us, limits.lateness_us),
         ("memory", memory, limits.memory),
         ("sockets", series.sockets_share, limits.sockets),
     ]
+    own = np.fmax(series.cpu, series.core)
+    crowded = (series.machine >= FULL) & (series.machine - own >= CROWDED)
     found = [_saturation(series, worker, *one) for one in measured]
+    crowd = np.where(crowded | np.isnan(series.machine), series.machine, 0.0)
+    found.append(_saturation(series, worker, "crowd", crowd, FULL))
     if limits.waiting is not None:
         found.append(_saturation(series, worker, "waiting", series.waiting, limits.waiting, starved))
     return tuple(sorted((one for one in found if one is not None), key=lambda one: one.limit / one.value))
@@ -110,6 +116,7 @@ def _words(worker: str, what: str, value: float, limit: float) -> str:
     words = {
         "core": f"the engine of worker {worker} took up to {value:.0%} of the one core that it can use",
         "cpu": f"worker {worker} took up to {value:.0%} of the CPU that it may use",
+        "crowd": f"other programs filled the CPU that the engine of worker {worker} may use, to {value:.0%}",
         "machine": f"the machine of worker {worker} was busy with up to {value:.0%} of its CPU",
         "waiting": f"the engine of worker {worker} was ready to run but got no CPU for up to {value:.0%} of a second",
         "throttled": f"worker {worker} was held back by its CPU quota for up to {value:.0%} of a second",

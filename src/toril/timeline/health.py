@@ -43,7 +43,7 @@ class HealthSeries:
     second: Int64s  # ascending
     cpu: Floats  # what worker and engines took of the CPU that the worker may use
     core: Floats  # what the busiest process of a single-threaded engine took of one core
-    machine: Floats  # what all programs together took of the CPU that the worker may use
+    machine: Floats  # what all programs together took of the CPU that the engine may use
     waiting: Floats  # the busiest engine process could have run but got no CPU; of several threads the sum per core
     throttled: Floats  # of the time, held back by the control group's CPU quota; several cores add up, to 1 at most
     sockets_share: Floats  # open sockets and files of one process, or ports, of the limit that is nearest

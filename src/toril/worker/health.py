@@ -15,6 +15,7 @@ CHILDREN_EVERY = 5  # looking for new descendants costs more than reading those 
 LEAST_ELAPSED_S = 0.5  # a hundredth of a second more or less is then at most 2 %
 MANY = 500  # threads or sockets: looking at each of so many every second would itself be load …
 MANY_EVERY = 5  # … so only one reading in so many does
+WHOLE_QUOTA = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class Health:
     busiest_engine_core_fraction: float  # of one core; what limits a single-threaded engine
     memory_bytes: int
     throttled_s: float
-    machine: float | None  # CPU of all programs, of what this worker may use
+    machine: float | None  # CPU of all programs, of what the engine may use
     waiting: float | None  # the engine process that waited longest for a CPU; single-threaded ones before others
     throttled: float | None  # of the time
     sockets: int | None
@@ -83,7 +84,7 @@ class Monitor:
             busiest_engine_core_fraction=busiest / elapsed_s,
             memory_bytes=memory,
             throttled_s=throttled_s or 0.0,
-            machine=self._machine_since(),
+            machine=self._machine_since(engines),
             waiting=self._waiting(now, engines, single_threaded),
             throttled=None if throttled_s is None else min(1.0, throttled_s / elapsed_s),
             sockets=sockets,
@@ -107,23 +108,33 @@ class Monitor:
             return None
         return max(0.0, self._throttled_s - before)
 
-    def _machine_since(self) -> float | None:
+    def _machine_since(self, engines: Collection[int]) -> float | None:
         before, self._machine = self._machine, self._machine_s()
-        busy_s, possible_s = (new - old for new, old in zip(self._machine, before, strict=True))
+        chosen = self._usable(engines) & before.keys() & self._machine.keys() or before.keys() & self._machine.keys()
+        busy_s, possible_s = (sum(self._machine[core][i] - before[core][i] for core in chosen) for i in (0, 1))
         return min(1.0, max(0.0, busy_s / possible_s)) if possible_s > 0 else None
 
-    def _machine_s(self) -> tuple[float, float]:
-        """CPU seconds that all programs have taken, and that there were, on the cores that this worker may use."""
+    def _usable(self, engines: Collection[int]) -> set[int]:
+        """The cores that the engine with the least choice may use; without an engine, this worker."""
+        choices = []
+        if hasattr(os, "sched_getaffinity"):
+            for pid in (0, *(pid for pid in self._processes if self._groups.get(pid) in engines)):
+                with contextlib.suppress(OSError):
+                    choices.append(os.sched_getaffinity(pid))
+        return min(choices, key=len, default=set())
+
+    def _machine_s(self) -> dict[int, tuple[float, float]]:
+        """By core, CPU seconds that all programs have taken, and that there were; a quota is like one core."""
         used_s = self._group.used_s()
         if self._group.cores is not None and used_s is not None:
-            return used_s, time.monotonic() * self._group.cores
-        times = psutil.cpu_times(percpu=True)
-        usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(times))
-        chosen = [times[core] for core in usable if core < len(times)] or times
-        idle_s = sum(one.idle + getattr(one, "iowait", 0.0) for one in chosen)
-        guests_s = sum(getattr(one, "guest", 0.0) + getattr(one, "guest_nice", 0.0) for one in chosen)
-        all_s = sum(map(sum, chosen)) - guests_s  # guests are counted as users, too
-        return all_s - idle_s, all_s
+            return {WHOLE_QUOTA: (used_s, time.monotonic() * self._group.cores)}
+        found = {}
+        for core, one in enumerate(psutil.cpu_times(percpu=True)):
+            idle_s = one.idle + getattr(one, "iowait", 0.0)
+            guests_s = getattr(one, "guest", 0.0) + getattr(one, "guest_nice", 0.0)
+            all_s = sum(one) - guests_s  # guests are counted as users, too
+            found[core] = (all_s - idle_s, all_s)
+        return found
 
     def _waiting(self, now: float, engines: Collection[int], single_threaded: Collection[int]) -> float | None:
         if self._threads > MANY and self._readings % MANY_EVERY:
