@@ -8,10 +8,10 @@ from toril.criteria.absence import Absence, Gap
 from toril.criteria.evaluation import evaluate, with_own_message
 from toril.criteria.generators import combined_by, health_points
 from toril.criteria.load import load_points
-from toril.criteria.result import CriterionResult, settled
-from toril.criteria.samples import breach, show
+from toril.criteria.result import CriterionResult, fired_in, settled
+from toril.criteria.samples import show
 from toril.criteria.scope import seconds_of_health, seconds_of_rate, view_of
-from toril.criteria.series import Combine, Points, PointWatch, fired_in
+from toril.criteria.series import Combine, Points, PointWatch
 from toril.criteria.windows import Watch
 from toril.grammar import GENERATOR, Criterion, parse_criterion
 from toril.records import Plan
@@ -78,7 +78,7 @@ class _Samples:
         self._next = max(self._next, last + 1)
         view = view_of(criterion, executions, timeline, self._plan)
         if any(show(self._watch, view, second) for second in seconds):
-            return breach(self.blank, self._watch)
+            return fired_in(self.blank, self._watch.found)
         return None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from toril.criteria.measure import MORE
-from toril.criteria.windows import Window
+from toril.criteria.windows import Found, Window
 from toril.grammar import GENERATOR, Criterion, server_text
 
 _STEPS = {
@@ -113,6 +113,22 @@ def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool, st
         return replace(blank, message=f"{message}, when the load was ended by another criterion")
     fix = "give it a shorter timeframe, or none, or the run more time"
     return replace(blank, code="never-a-full-window", message=f"{message}; {fix}")
+
+
+def fired_in(blank: CriterionResult, found: Found, of: str = "") -> CriterionResult:
+    """The first window of a criterion that came true; `of` which worker or execution."""
+    window, worst = found.fired, found.worst
+    if window is None or worst is None:
+        raise ValueError(f"{blank.criterion.text} has not come true")
+    return replace(
+        blank,
+        fired=True,
+        observed=window.value,
+        worst=worst.value,
+        window=window,
+        samples=window.samples,
+        message=breach_in_words(blank.criterion, window.value, window, blank.executions, of),
+    )
 
 
 def subject_of(criterion: Criterion) -> str:

@@ -17,6 +17,7 @@ from toril.criteria.measure import MORE, Pool, Reading, opposite, reader_of
 from toril.criteria.result import (
     CriterionResult,
     breach_in_words,
+    fired_in,
     never_full,
     pass_in_words,
     settled,
@@ -51,22 +52,6 @@ def show(watch: Watch, view: Slice, second: int) -> Window | None:
     """Let the watch see one second; the window that ends there if it is the first to breach."""
     users = view.virtual_users(second) if watch.criterion.subject == "concurrency" else 0
     return watch.see(second, view.second(second), users)
-
-
-def breach(blank: CriterionResult, watch: Watch) -> CriterionResult:
-    """The first window of a criterion that came true."""
-    window, worst = watch.fired, watch.worst
-    if window is None or worst is None:
-        raise ValueError(f"{blank.criterion.text} has not come true")
-    return replace(
-        blank,
-        fired=True,
-        observed=window.value,
-        worst=worst.value,
-        window=window,
-        samples=window.samples,
-        message=breach_in_words(blank.criterion, window.value, window, blank.executions),
-    )
 
 
 def _on_the_whole(
@@ -157,7 +142,7 @@ def _through_windows(
     if watch.first_second is None:
         return _not_measured(blank)
     if watch.fired is not None:
-        result = breach(blank, watch)
+        result = fired_in(blank, watch.found)
         if absence is None:
             return settled(result, stands=True)
         return settled(result, stands=_stands(blank, view, evidence, absence, seconds))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from toril.criteria.result import CriterionResult, breach_in_words, pass_in_words
+from toril.criteria.result import CriterionResult, breach_in_words, fired_in, pass_in_words
 from toril.criteria.windows import Found, Held, Window, breaches, margin
 from toril.grammar import Criterion
 
@@ -101,22 +101,6 @@ def worst_of(
         samples=window.samples,
         message=told,
     ), name
-
-
-def fired_in(blank: CriterionResult, found: Found, of: str) -> CriterionResult:
-    """The first window of a series that breached its criterion; `of` which worker or execution."""
-    window, worst = found.fired, found.worst
-    if window is None or worst is None:
-        raise ValueError(f"{blank.criterion.text} has not come true")
-    return replace(
-        blank,
-        fired=True,
-        observed=window.value,
-        worst=worst.value,
-        window=window,
-        samples=window.samples,
-        message=breach_in_words(blank.criterion, window.value, window, blank.executions, of),
-    )
 
 
 def watched_through(criterion: Criterion, series: Points, combine: Combine) -> Found:

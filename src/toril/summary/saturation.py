@@ -56,21 +56,20 @@ def saturations(
     memory = np.where(series.memory_bytes >= 0, series.memory_bytes / total, np.nan) if total else _unknown(series)
     late_us = np.where(series.late_p90_us >= 0, series.late_p90_us.astype(np.float64), np.nan)
     starved = (series.waiting >= NOTABLE) & (series.core < limits.core) & (series.core + series.waiting >= limits.core)
+    others = series.machine - np.fmax(series.cpu, series.core)
+    crowd = np.where((others >= CROWDED) | np.isnan(series.machine), series.machine, 0.0)
     measured: list[tuple[str, NDArray[np.float64], float]] = [
         ("core", series.core, limits.core),
         ("cpu", series.cpu, limits.cpu),
         # A machine that its engine fills is judged by core and waiting; where nobody can tell of waiting, as it is.
         ("machine", np.where(np.isnan(series.waiting), series.machine, np.nan), limits.cpu),
+        ("crowd", crowd, FULL),
         ("throttled", series.throttled, limits.throttled),
         ("lateness", late_us, limits.lateness_us),
         ("memory", memory, limits.memory),
         ("sockets", series.sockets_share, limits.sockets),
     ]
-    own = np.fmax(series.cpu, series.core)
-    crowded = (series.machine >= FULL) & (series.machine - own >= CROWDED)
     found = [_saturation(series, worker, *one) for one in measured]
-    crowd = np.where(crowded | np.isnan(series.machine), series.machine, 0.0)
-    found.append(_saturation(series, worker, "crowd", crowd, FULL))
     if limits.waiting is not None:
         found.append(_saturation(series, worker, "waiting", series.waiting, limits.waiting, starved))
     return tuple(sorted((one for one in found if one is not None), key=lambda one: one.limit / one.value))
