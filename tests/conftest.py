@@ -4,11 +4,10 @@ import os
 from collections.abc import Generator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 # The same examples in every run: a test that fails now and then is worse than one that fails.
-# How long examples take to make is no property of ours: a busy machine must not fail a test.
-settings.register_profile("toril", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("toril", derandomize=True, deadline=None)
 # For a search by hand: pytest --hypothesis-profile=search
 settings.register_profile("search", max_examples=10_000, deadline=None)
 settings.load_profile("toril")

@@ -76,7 +76,7 @@ def expected(asked, samples, run):
         return "passed" if breach is None else "failed"
     beyond = (lambda value: value > threshold) if op == ">" else (lambda value: value < threshold)
     fired = beyond(value_of(subject, mine, {}))
-    if subject[0] != "p":
+    if subject[0] != "p" or subject in ("p0", "p100"):  # the extremes are what was measured, and estimate nothing
         return "failed" if fired else "passed"
     times = sorted(one.us for one in mine)
     bounds = exact_ranks(subject[1:], len(times))
