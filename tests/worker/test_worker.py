@@ -148,6 +148,30 @@ def test_a_signal_while_the_worker_still_loads_its_own_code_ends_it_with_a_recor
         assert run.exit().signals == 1
 
 
+WRAPS = """
+import os, signal, time
+from bzt.engine import Service
+
+class Wraps(Service):
+    def prepare(self):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        except BaseException as error:
+            raise RuntimeError("cannot be read") from error
+"""
+
+
+def test_an_interruption_that_bzt_puts_into_other_words_is_still_one(tmp_path, monkeypatch):
+    (tmp_path / "wraps.py").write_text(WRAPS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    common = {"modules": {"wraps": {"class": "wraps.Wraps"}}, "services": ["wraps"]}
+    with workers(long_plan("http://127.0.0.1:9", common=common), tmp_path) as run:
+        run.launch()
+        assert run.wait() == [0]
+        assert run.exit().outcome == "stopped"
+
+
 def listens(pid):
     """Has the process a handler for SIGTERM? Linux tells; elsewhere an interpreter is up within its time."""
     try:

@@ -123,7 +123,8 @@ class Worker:
         except (Exception, TaurusException) as error:
             self.preparing = False
             self.log.exception("Preparing failed")
-            self._tell(machine.Failed(reason_of(error)))
+            if not self.signals:  # bzt catches what it finds, and may have put an interruption into other words
+                self._tell(machine.Failed(reason_of(error)))
         self.prepared_at = time.time()
 
     # ── events
