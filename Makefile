@@ -18,7 +18,7 @@ export UV_NO_PROGRESS := 1
 demo: .venv/installed ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
 
-test: .venv/installed jmeter ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
+test: .venv/installed .tools/cloud/installed jmeter ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
 	.venv/bin/pytest $(ARGS)
 
 check: .venv/installed ## what is quick: formatting, lint, types, layers
@@ -43,7 +43,7 @@ lock: $(UV) ## pin all dependencies anew, in requirements/, tools/uplot/ and too
 	cd tools/uplot && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 	$(PYTHON) tools/jmeter/assemble.py --lock "$(JMETER_HOME)"
 
-clean: ## remove what make made; JMeter's home and the runs in .toril stay
+clean: ## remove what make made; JMeter's home, Pulumi's engine and the runs in .toril stay
 	rm -rf .venv .tools build dist src/toril/reports/assets .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -55,6 +55,12 @@ help: ## this list
 	@[ -x .venv/bin/python ] || "$(UV)" venv --quiet --python "$(PYTHON)" .venv
 	@"$(UV)" pip sync --quiet --compile-bytecode --python .venv --require-hashes --build-constraints requirements/build.txt requirements/dev.txt
 	@"$(UV)" pip install --quiet --python .venv --no-deps --build-constraints requirements/build.txt --editable .
+	@touch $@
+
+.tools/cloud/installed: $(UV) requirements/cloud.txt requirements/build.txt | python
+	@echo "Installing the embedded cloud of the tests in .tools/cloud" >&2
+	@[ -x .tools/cloud/bin/python ] || "$(UV)" venv --quiet --python "$(PYTHON)" .tools/cloud
+	@"$(UV)" pip sync --quiet --compile-bytecode --python .tools/cloud --require-hashes --build-constraints requirements/build.txt requirements/cloud.txt
 	@touch $@
 
 .tools/uv/bin/uv: requirements/uv.txt | python

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 # Which extras a lock holds; all of them hold the command's own dependencies.
-EXTRAS = {"run": [], "worker": ["worker"], "dev": ["worker", "jmeter", "parquet", "dev"], "infra": ["infra"]}
+EXTRAS = {"run": [], "worker": ["worker"], "dev": ["worker", "jmeter", "parquet", "infra", "dev"], "infra": ["infra"]}
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:

@@ -1,0 +1,1 @@
+"""The Pulumi program: one hub stack, one stack per region."""
