@@ -1,39 +1,11 @@
-"""The typed, versioned JSON files through which coordinator, workers and watchers meet.
-
-Every record names its schema (`"schema": "toril.plan/1"`); within a version fields are only added, so a reader
-ignores those it does not know.
-"""
+"""The records of a run: plan, ready, start, stop, exit and what else lies in its folder."""
 
 import json
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from toril.errors import StoreError
-
-
-class Record(BaseModel):
-    """One JSON file of a run; immutable once written."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
-    SCHEMA: ClassVar[str] = ""
-
-    def to_json(self) -> bytes:
-        data = self.model_dump(mode="json", by_alias=True)
-        text = json.dumps({"schema": self.SCHEMA, **data}, ensure_ascii=False, indent=1) + "\n"
-        return text.encode("utf-8", "backslashreplace")  # half a character from an engine becomes `\udxxx`
-
-    @classmethod
-    def from_json(cls, data: bytes, where: str) -> Self:
-        """The record in `data`; StoreError, naming `where`, when it is another schema, damaged or incomplete."""
-        try:
-            found = json.loads(data)
-            schema = found.pop("schema", None) if isinstance(found, dict) else None
-            if schema != cls.SCHEMA:
-                raise StoreError(f"{where}: schema {schema!r}, expected {cls.SCHEMA!r}; it is of another version")
-            return cls.model_validate(found)
-        except (ValueError, ValidationError, RecursionError) as error:
-            raise StoreError(f"{where} is damaged: {str(error).splitlines()[0]}") from error
+from toril.records.base import Record
 
 
 class PlannedExecution(BaseModel):

@@ -1,0 +1,93 @@
+"""Every physical name that people, policies or other stacks refer to; a pure function of environment and region.
+
+Names are known before anything exists, so that a role can be allowed to touch exactly what a later stack creates.
+"""
+
+import re
+from dataclasses import dataclass
+
+MAIN = "main"  # the environment of stacks without a prefix
+_ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,10}[a-z0-9]|[a-z]")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+
+
+@dataclass(frozen=True, slots=True)
+class StackName:
+    """`hub`, `us-east-1`, `prod.hub`, `prod.us-east-1`: an environment, and the hub or a region in it."""
+
+    environment: str
+    region: str | None  # None: the hub
+
+
+def parse_stack(name: str) -> StackName:
+    """What a stack's name says; ValueError with the fix for a name of another form."""
+    environment, _, kind = name.rpartition(".")
+    environment = environment or MAIN
+    if not _ENVIRONMENT.fullmatch(environment):
+        raise ValueError(
+            f"{environment!r} is no environment: 1 to 12 lower-case letters, digits and hyphens, as in prod.{kind}"
+        )
+    if kind == "hub":
+        return StackName(environment, None)
+    if not _REGION.fullmatch(kind):
+        raise ValueError(
+            f"stack {name!r} is neither a hub nor a region; name it hub or us-east-1, in an environment prod.hub or "
+            "prod.us-east-1"
+        )
+    return StackName(environment, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of one environment in one account."""
+
+    environment: str
+
+    @property
+    def base(self) -> str:
+        """The beginning of all names: `toril`, or `toril-prod`."""
+        return "toril" if self.environment == MAIN else f"toril-{self.environment}"
+
+    @property
+    def iam_path(self) -> str:
+        return f"/toril/{self.environment}/"
+
+    @property
+    def repository(self) -> str:
+        """The private repository of the worker image, the same in each region."""
+        return "toril/worker" if self.environment == MAIN else f"toril/{self.environment}/worker"
+
+    @property
+    def hub_stack(self) -> str:
+        return "hub" if self.environment == MAIN else f"{self.environment}.hub"
+
+    def results_bucket(self, account: str, region: str) -> str:
+        return f"{self.base}-{account}-{region}"
+
+    def role(self, purpose: str, region: str | None = None) -> str:
+        """Of a role; one that a region stack owns has the region in it. At most 64 characters."""
+        return "-".join(filter(None, (self.base, region, purpose)))
+
+    def cluster(self) -> str:
+        return self.base
+
+    def log_group(self) -> str:
+        return f"/toril/{self.environment}/workers"
+
+    def family(self, flavour: str, architecture: str) -> str:
+        """Of a task definition."""
+        return f"{self.base}-{flavour}-{architecture}"
+
+    def cache_secret(self, prefix: str) -> str:
+        """ECR demands this beginning of the name of a pull-through cache's credential."""
+        return f"ecr-pullthroughcache/{self.base}/{prefix}"
+
+    def schedule_group(self) -> str:
+        return self.base
+
+    def deployment_key(self, region: str) -> str:
+        return f"deployments/{region}.json"
+
+
+def role_arn(partition: str, account: str, names: Names, name: str) -> str:
+    return f"arn:{partition}:iam::{account}:role{names.iam_path}{name}"

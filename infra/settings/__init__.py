@@ -1,0 +1,116 @@
+"""A stack's configuration as one frozen, validated value; nothing else in the program reads `pulumi.Config`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
+from pydantic import BaseModel
+
+from infra.names import Names, StackName, parse_stack
+from infra.settings.caches import UPSTREAMS, CacheSettings
+from infra.settings.common import Setting, SettingError
+from infra.settings.hub import HubSettings
+from infra.settings.region import RegionSettings
+
+__all__ = ["CacheSettings", "HubSettings", "RegionSettings", "Setting", "SettingError", "Stack", "parse", "read_stack"]
+
+CREDENTIALS = "credentials"  # the only secret: {"<prefix>": {"username": …, "accessToken": …}}
+LOGIN_KEYS = {"username", "accessToken"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """One stack and its settings. `credentials` holds secrets in plain text: hand on as `pulumi.Output.secret` only."""
+
+    name: StackName
+    settings: HubSettings | RegionSettings
+    credentials: Mapping[str, Mapping[str, str]] = field(repr=False)
+
+    @property
+    def names(self) -> Names:
+        return Names(self.name.environment)
+
+    @property
+    def region(self) -> str:
+        """Where the stack's resources are made."""
+        return self.settings.region if isinstance(self.settings, HubSettings) else str(self.name.region)
+
+
+def read_stack() -> Stack:
+    """The running program's stack; SettingError with every bad setting and its fix."""
+    project = pulumi.get_project() + ":"
+    found = {**get_config_env(), **CONFIG.get()}
+    own = {key.removeprefix(project): value for key, value in found.items() if key.startswith(project)}
+    secret = {key for key in own if pulumi.runtime.is_config_secret(project + key)}
+    return parse(pulumi.get_stack(), own, secret)
+
+
+def parse(stack: str, found: Mapping[str, str], secret: set[str] | frozenset[str] = frozenset()) -> Stack:
+    """The settings in `found` as Pulumi hands them over: texts, of which lists and objects are JSON.
+
+    `secret` names those that are encrypted. An empty text, list or object counts as not set, which is how a key of
+    the other kind of stack arrives: Pulumi gives all declared keys to every stack.
+    """
+    try:
+        name = parse_stack(stack)
+    except ValueError as error:
+        raise SettingError(str(error)) from error
+    values = {key: _value(text) for key, text in found.items()}
+    given = {key: value for key, value in values.items() if value not in ("", [], {})}
+    credentials = given.pop(CREDENTIALS, {})
+    if exposed := sorted(secret & given.keys()):
+        raise SettingError(f"Pulumi.{stack}.yaml: toril:{exposed[0]} is no secret; set it without --secret")
+    if credentials and CREDENTIALS not in secret:
+        raise SettingError(
+            f"Pulumi.{stack}.yaml: toril:credentials is in plain text; set it again with `pulumi config set --secret`, "
+            "and replace what stood there"
+        )
+    model: type[HubSettings | RegionSettings] = HubSettings if name.region is None else RegionSettings
+    other: type[BaseModel] = RegionSettings if model is HubSettings else HubSettings
+    if misplaced := sorted((_keys(other) - _keys(model)) & given.keys()):
+        kind = "region stacks" if model is HubSettings else "the hub"
+        raise SettingError(f"Pulumi.{stack}.yaml: toril:{misplaced[0]} belongs to {kind}; remove it here")
+    settings = model.read(given, stack)
+    _check_credentials(stack, settings, credentials)
+    return Stack(name=name, settings=settings, credentials=credentials)
+
+
+def _keys(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
+def _value(text: Any) -> Any:
+    if not isinstance(text, str) or text[:1] not in ("{", "["):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _check_credentials(stack: str, settings: HubSettings | RegionSettings, credentials: Any) -> None:
+    """Each login belongs to a cache that wants one, and each such cache has one; values are never shown."""
+    where = f"Pulumi.{stack}.yaml: toril:credentials"
+    if not isinstance(credentials, dict):
+        raise SettingError(f'{where}: an object like {{"docker-hub": {{"username": "…", "accessToken": "…"}}}}')
+    caches = settings.caches if isinstance(settings, RegionSettings) else ()
+    wanted = {cache.prefix: cache for cache in caches if cache.keyed and cache.secret is None}
+    for prefix, login in credentials.items():
+        if prefix not in wanted:
+            raise SettingError(f"{where}.{prefix}: no cache with this prefix takes a credential from here; remove it")
+        if not (isinstance(login, dict) and set(login) == LOGIN_KEYS and all(map(_is_text, login.values()))):
+            raise SettingError(f"{where}.{prefix}: has to have the texts username and accessToken, and nothing else")
+    for prefix, cache in wanted.items():
+        if prefix not in credentials:
+            raise SettingError(
+                f"{where}.{prefix}: is missing; {UPSTREAMS[cache.upstream].url or cache.registry} wants a login. Set "
+                f"it with `pulumi config set --secret --path 'toril:credentials.{prefix}.username' …`, or give the "
+                "cache the `secret` of one that exists, or `later`"
+            )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)

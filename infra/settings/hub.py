@@ -1,0 +1,125 @@
+"""The settings of a hub stack: what exists once in an environment."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from infra.settings.common import Account, Days, Email, KeyArn, PolicyArn, RegionName, Setting
+
+EnvironmentName = Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=255)]  # of GitHub
+
+
+class Retention(Setting):
+    """After how many days the results bucket forgets."""
+
+    runs: Days = Field(default=90, description="Days that a run is kept.")
+    interrupted_uploads: Days = Field(default=1, description="Days after which an unfinished upload is removed.")
+
+
+class Catalog(Setting):
+    """What the gallery of ECR Public shows of the worker image."""
+
+    name: str = Field(
+        default="toril-worker",
+        pattern=r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$",
+        max_length=200,
+        description="Name of the repository, below the account's alias.",
+    )
+    description: str = Field(
+        default="Worker of toril: distributed load tests with Taurus.",
+        max_length=1024,
+        description="One line in the gallery.",
+    )
+    about: str = Field(default="", max_length=25_600, description="Markdown: what it is.")
+    usage: str = Field(default="", max_length=25_600, description="Markdown: how to use it.")
+
+
+class GitHubRepository(Setting):
+    """A repository whose workflows may take roles. Ids are numbers that survive a change of name."""
+
+    name: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="`owner/repository`.")
+    owner_id: str = Field(pattern=r"^\d+$", description="`gh api users/OWNER --jq .id`.")
+    repository_id: str = Field(pattern=r"^\d+$", description="`gh api repos/OWNER/REPOSITORY --jq .id`.")
+    run: EnvironmentName | None = Field(
+        default="load-test", description="Its GitHub environment whose jobs may run load tests."
+    )
+
+
+class GitHub(Setting):
+    """Which workflows may take which role, by GitHub's own identity provider; no stored keys."""
+
+    provider_arn: str | None = Field(
+        default=None,
+        pattern=r"^arn:aws(?:-us-gov|-cn)?:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com$",
+        description="The account's identity provider for GitHub where one exists; an account can have one only. "
+        "Without this setting the stack makes it.",
+    )
+    home: GitHubRepository = Field(
+        description="The repository of these stacks: its workflows preview, deploy and publish, too."
+    )
+    preview: EnvironmentName | None = Field(
+        default=None,
+        description="GitHub environment of previews. Without one, every pull request of the home repository (not of "
+        "a fork) may preview.",
+    )
+    deploy: EnvironmentName = Field(default="deploy", description="GitHub environment that may run `pulumi up`.")
+    publish: EnvironmentName = Field(default="publish", description="GitHub environment that may push images.")
+    repositories: tuple[GitHubRepository, ...] = Field(
+        default=(), description="Further repositories, which may run load tests only."
+    )
+
+
+class Budget(Setting):
+    """A monthly limit on what the environment costs, told by mail; AWS only warns, it stops nothing."""
+
+    monthly_usd: float = Field(gt=0, le=1_000_000, description="US dollars a month.")
+    emails: tuple[Email, ...] = Field(min_length=1, max_length=10, description="Who is told, at 50, 80 and 100 %.")
+
+
+class HubSettings(Setting):
+    """Stack `hub`: results bucket, public repository, GitHub's roles, the roles of coordinators, the budget."""
+
+    region: RegionName = Field(default="us-east-1", description="Where the results bucket lies.")
+    account: Account | None = Field(default=None, description="Deploy into no other account than this one.")
+    bucket: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$",
+        description="Name of the results bucket; by default made of environment, account and region.",
+    )
+    retention: Retention = Field(default=Retention(), description="How long results are kept.")
+    encryption: Literal["AES256", "KMS"] | KeyArn = Field(
+        default="AES256",
+        description="Of the results bucket: S3's own keys, a key of its own ($1 a month), or the ARN of a key.",
+    )
+    protect: bool = Field(
+        default=True, description="Refuse to destroy the results bucket. To destroy the hub: false, `up`, `destroy`."
+    )
+    public_repository: Catalog | None = Field(
+        default=None, description="A repository in ECR Public, with what its gallery page says."
+    )
+    github: GitHub | None = Field(default=None, description="Roles for workflows; without it none is made.")
+    state_bucket: str | None = Field(
+        default=None, description="Bucket of Pulumi's state, so that the roles for preview and deploy may use it."
+    )
+    state_key: KeyArn | None = Field(
+        default=None, description="KMS key of Pulumi's secrets; deploy may use it, preview may not."
+    )
+    region_accounts: tuple[Account, ...] = Field(
+        default=(), description="Other accounts with region stacks of this environment."
+    )
+    permissions_boundary: PolicyArn | None = Field(default=None, description="Boundary of every role made here.")
+    budget: Budget | None = Field(default=None, description="A monthly budget and who is told.")
+    emails: tuple[Email, ...] = Field(
+        default=(), max_length=10, description="Who is told of failed schedules and forgotten tasks."
+    )
+    tags: dict[str, str] = Field(default_factory=dict, description="On everything, beside toril's own.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> "HubSettings":
+        if self.public_repository and not self.region.startswith(("us-gov-", "cn-")):
+            return self
+        if self.public_repository:
+            raise ValueError("publicRepository: ECR Public exists in the commercial partition only; remove it")
+        if self.budget and self.region.startswith("us-gov-"):
+            raise ValueError("budget: AWS Budgets has no API in GovCloud; set it in the commercial account that pays")
+        return self

@@ -1,0 +1,185 @@
+"""The settings of a region stack: registries, caches, network, workers, schedules of one region."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from infra.settings.caches import MOST_RULES, Cache, CacheSettings
+from infra.settings.common import Account, KeyArn, LogDays, PolicyArn, SecretArn, Setting
+from infra.settings.network import Limits, NetworkSettings, Targets
+
+REPOSITORY = r"^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$"
+Architecture = Literal["x86-64", "arm64"]
+Principal = Annotated[
+    str, Field(pattern=r"^(\d{12}|arn:aws[\w-]*:iam::\d{12}:(root|role/[\w+=,.@/-]+)|o-[a-z0-9]{10,32})$")
+]
+SuiteName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+# CPU units → MiB that Fargate offers with them. Amazon ECS developer guide, "Task definition parameters for Fargate".
+MEMORY_OF_CPU: dict[int, tuple[int, ...]] = {
+    256: (512, 1024, 2048),
+    512: tuple(range(1024, 4096 + 1, 1024)),
+    1024: tuple(range(2048, 8192 + 1, 1024)),
+    2048: tuple(range(4096, 16384 + 1, 1024)),
+    4096: tuple(range(8192, 30720 + 1, 1024)),
+    8192: tuple(range(16384, 61440 + 1, 4096)),
+    16384: tuple(range(32768, 122880 + 1, 8192)),
+    32768: (61440, 122880, 249856),
+}
+
+
+class Grant(Setting):
+    """Who may do what with a repository."""
+
+    principal: Principal = Field(description="An account, the ARN of a role or root, or an organisation (`o-…`).")
+    rights: tuple[Literal["pull", "push"], ...] = Field(default=("pull",), min_length=1, description="What it may do.")
+
+
+class Repository(Setting):
+    """A private repository."""
+
+    name: str = Field(pattern=REPOSITORY, min_length=2, max_length=256, description="Its name in the registry.")
+    grants: tuple[Grant, ...] = Field(default=(), description="Who else may use it: its repository policy.")
+    keep: int = Field(default=50, ge=1, le=10_000, description="Images kept; the oldest go first.")
+    keep_untagged_days: int = Field(default=7, ge=1, le=365, description="Days that an image without a tag is kept.")
+
+
+class Registry(Setting):
+    """What a registry has one of, and other stacks or people may have set: touched only where it is named here."""
+
+    scanning: Literal["BASIC", "ENHANCED"] | None = Field(
+        default=None, description="Scanning of the whole registry; overwrites what is set there."
+    )
+    policy: tuple[Grant, ...] = Field(
+        default=(), description="Rights on all repositories of the registry; overwrites its registry policy."
+    )
+    replicate_to: tuple[str, ...] = Field(
+        default=(), max_length=25, description="Regions that get every image pushed; overwrites the replication."
+    )
+
+
+class Flavour(Setting):
+    """A kind of worker: which image it is. Nothing set: the stack's own repository, tagged with the flavour's name."""
+
+    image: str | None = Field(
+        default=None,
+        max_length=512,
+        description="Another image: a path below a cache's prefix, a full reference in a known upstream (both are "
+        "rewritten to the cache), in a private ECR, or in a registry with `credentials`.",
+    )
+    digest: Digest | None = Field(
+        default=None, description="What exactly runs. Without it, no run starts; set it once the image is pushed."
+    )
+    credentials: SecretArn | None = Field(
+        default=None, description="Secret with username and password, for a registry that is not ECR."
+    )
+    architectures: tuple[Architecture, ...] | None = Field(
+        default=None, min_length=1, description="Those that the image has; by default those of the stack."
+    )
+
+
+class WorkerSettings(Setting):
+    """What a worker gets where its suite says nothing else."""
+
+    cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384, 32768] = Field(
+        default=1024, description="CPU units; 1024 are one vCPU."
+    )
+    memory: int = Field(default=2048, description="MiB; which values there are depends on cpu.")
+    storage: int | None = Field(
+        default=None, ge=21, le=200, description="GiB of disk, from 21 to 200; without it Fargate gives 20, free."
+    )
+
+    @model_validator(mode="after")
+    def _exists(self) -> "WorkerSettings":
+        known = MEMORY_OF_CPU[self.cpu]
+        if self.memory not in known:
+            raise ValueError(f"memory: with cpu {self.cpu} Fargate has {', '.join(map(str, known))}")
+        return self
+
+
+class Logs(Setting):
+    """The workers' log group. Results never depend on it."""
+
+    days: LogDays = Field(default=14, description="Days that logs are kept.")
+    blocking: bool = Field(
+        default=False,
+        description="Wait for CloudWatch rather than lose lines: a slow log would slow the load. By default lines "
+        "beyond a buffer of 10 MiB are lost.",
+    )
+    encryption: KeyArn | None = Field(default=None, description="A key for the log group, whose policy allows it.")
+
+
+class Schedule(Setting):
+    """A suite that runs by itself; in the home region only."""
+
+    name: SuiteName = Field(description="Of the schedule.")
+    suite: SuiteName = Field(description="What runs: `suites/<suite>/` in the results bucket, put there by a push.")
+    cron: str = Field(
+        pattern=r"^((cron|rate)\(.{1,100}\)|at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\))$",
+        description="`cron(17 2 * * ? *)`, `rate(12 hours)` or `at(2027-01-31T02:00:00)`.",
+    )
+    timezone: str = Field(default="UTC", max_length=50, description="IANA name, as in Europe/Madrid.")
+    enabled: bool = Field(default=True, description="false: keep it, but do not run it.")
+
+
+class RegionSettings(Setting):
+    """A stack named after a region: all that load from there needs."""
+
+    account: Account | None = Field(default=None, description="Deploy into no other account than this one.")
+    hub: str | None = Field(
+        default=None,
+        description="Stack reference of the hub; by default the one of the same environment in this project.",
+    )
+    home: bool = Field(default=False, description="Schedules, coordinators and sweepers live here. One region only.")
+    repositories: tuple[Repository, ...] = Field(default=(), description="Private repositories beside the workers'.")
+    registry: Registry = Field(default=Registry(), description="Settings of the whole registry; none by default.")
+    caches: tuple[Cache, ...] = Field(default=(), max_length=MOST_RULES, description="Pull-through cache rules.")
+    flavours: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,20}$")], Flavour] = Field(
+        default={"slim": Flavour(), "full": Flavour()}, min_length=1, description="Kinds of workers, by name."
+    )
+    architectures: tuple[Architecture, ...] = Field(
+        default=("x86-64", "arm64"), min_length=1, description="Processors for which there are task definitions."
+    )
+    worker: WorkerSettings = Field(default=WorkerSettings(), description="What a worker gets by default.")
+    network: NetworkSettings = Field(default=NetworkSettings(), description="Where workers run.")
+    targets: Targets = Field(default=Targets(), description="What may be put under load.")
+    limits: Limits = Field(default=Limits(), description="The most that one run may use.")
+    fips: bool = Field(default=False, description="FIPS endpoints for every call, or no stack at all.")
+    secrets: tuple[SecretArn, ...] = Field(
+        default=(), description="Secrets that workers may read, for suites that name them."
+    )
+    encryption: Literal["AES256", "KMS"] | KeyArn = Field(
+        default="AES256",
+        description="Of repositories and secrets: AWS' own keys, a key of the stack ($1 a month), or a key's ARN.",
+    )
+    protect: bool = Field(default=False, description="Refuse to destroy the worker images' repository.")
+    logs: Logs = Field(default=Logs(), description="The workers' log group.")
+    schedules: tuple[Schedule, ...] = Field(default=(), description="Suites that run by themselves.")
+    idle_alarm: bool = Field(
+        default=True, description="Alarm when vCPU are in use for longer than any run may last ($0.10 a month)."
+    )
+    permissions_boundary: PolicyArn | None = Field(default=None, description="Boundary of every role made here.")
+    tags: dict[str, str] = Field(default_factory=dict, description="On everything, beside toril's own.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> "RegionSettings":
+        _once("caches: prefix", [cache.prefix for cache in self.caches])
+        _once("repositories: name", [one.name for one in self.repositories])
+        _once("schedules: name", [one.name for one in self.schedules])
+        if self.schedules and not self.home:
+            raise ValueError("schedules: belong to the region with home: true")
+        if self.fips and self.caches:
+            raise ValueError(
+                "caches: a first pull through a cache does not work over FIPS; remove them and push the images"
+            )
+        return self
+
+    def cache_of(self, prefix: str) -> CacheSettings | None:
+        return next((cache for cache in self.caches if cache.prefix == prefix), None)
+
+
+def _once(what: str, values: list[Any]) -> None:
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{what} {', '.join(twice)} is there twice")
