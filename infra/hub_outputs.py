@@ -19,6 +19,7 @@ class HubOutputs:
     scheduler_role: pulumi.Output[str]
     sweeper_role: pulumi.Output[str]
     alarm_topic: pulumi.Output[str]
+    notice_bus: pulumi.Output[str]
 
     def export(self) -> None:
         """As outputs of the running stack, under the names of the fields."""

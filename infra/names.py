@@ -85,6 +85,14 @@ class Names:
     def schedule_group(self) -> str:
         return self.base
 
+    def dead_letters(self) -> str:
+        """The queue of invocations of a schedule that failed."""
+        return f"{self.base}-dead-letters"
+
+    def notices(self) -> str:
+        """The topic, and the rules that lead to it."""
+        return f"{self.base}-notices"
+
     def deployment_key(self, region: str) -> str:
         return f"deployments/{region}.json"
 

@@ -60,13 +60,26 @@ class GitHub(Setting):
     preview: EnvironmentName | None = Field(
         default=None,
         description="GitHub environment of previews. Without one, every pull request of the home repository (not of "
-        "a fork) may preview.",
+        "a fork) and its scheduled workflows may preview.",
+    )
+    branch: str = Field(
+        default="main",
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$",
+        max_length=244,
+        description="The default branch of the home repository: where its scheduled workflows run.",
     )
     deploy: EnvironmentName = Field(default="deploy", description="GitHub environment that may run `pulumi up`.")
     publish: EnvironmentName = Field(default="publish", description="GitHub environment that may push images.")
     repositories: tuple[GitHubRepository, ...] = Field(
-        default=(), description="Further repositories, which may run load tests only."
+        default=(), max_length=20, description="Further repositories, which may run load tests only."
     )
+
+    @model_validator(mode="after")
+    def _once(self) -> "GitHub":
+        ids = [one.repository_id for one in (self.home, *self.repositories)]
+        if len(set(ids)) < len(ids):
+            raise ValueError("repositories: the same repositoryId is there twice")
+        return self
 
 
 class Budget(Setting):

@@ -7,13 +7,13 @@ from pydantic import Field, model_validator
 from infra.settings.caches import MOST_RULES, Cache, CacheSettings
 from infra.settings.common import Account, KeyArn, LogDays, PolicyArn, SecretArn, Setting
 from infra.settings.network import Limits, NetworkSettings, Targets
+from infra.settings.schedules import Schedule
 
 REPOSITORY = r"^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$"
 Architecture = Literal["x86-64", "arm64"]
 Principal = Annotated[
     str, Field(pattern=r"^(\d{12}|arn:aws[\w-]*:iam::\d{12}:(root|role/[\w+=,.@/-]+)|o-[a-z0-9]{10,32})$")
 ]
-SuiteName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 # CPU units → MiB that Fargate offers with them. Amazon ECS developer guide, "Task definition parameters for Fargate".
@@ -110,19 +110,6 @@ class Logs(Setting):
     encryption: KeyArn | None = Field(default=None, description="A key for the log group, whose policy allows it.")
 
 
-class Schedule(Setting):
-    """A suite that runs by itself; in the home region only."""
-
-    name: SuiteName = Field(description="Of the schedule.")
-    suite: SuiteName = Field(description="What runs: `suites/<suite>/` in the results bucket, put there by a push.")
-    cron: str = Field(
-        pattern=r"^((cron|rate)\(.{1,100}\)|at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\))$",
-        description="`cron(17 2 * * ? *)`, `rate(12 hours)` or `at(2027-01-31T02:00:00)`.",
-    )
-    timezone: str = Field(default="UTC", max_length=50, description="IANA name, as in Europe/Madrid.")
-    enabled: bool = Field(default=True, description="false: keep it, but do not run it.")
-
-
 class RegionSettings(Setting):
     """A stack named after a region: all that load from there needs."""
 
@@ -169,6 +156,10 @@ class RegionSettings(Setting):
         _once("schedules: name", [one.name for one in self.schedules])
         if self.schedules and not self.home:
             raise ValueError("schedules: belong to the region with home: true")
+        if taken := [one.name for one in self.schedules if one.name.startswith("sweep-")]:
+            raise ValueError(f"schedules: {taken[0]}: sweep-… are the schedules of runs' deadlines; name it otherwise")
+        if "coordinator" in self.flavours:
+            raise ValueError("flavours: coordinator is the name of the coordinator's task definition; choose another")
         if self.fips and self.caches:
             raise ValueError(
                 "caches: a first pull through a cache does not work over FIPS; remove them and push the images"

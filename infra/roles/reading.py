@@ -1,0 +1,245 @@
+"""What refreshing and previewing the stacks reads, of exactly the services that the program uses.
+
+| statement | who needs it, for what |
+|---|---|
+| ReadNetwork, ReadVpcs | own VPC, endpoints, security groups; zones and subnets of an existing VPC |
+| ReadUnnamed | registries' rules, templates and settings, task definitions: actions that know no resource |
+| ReadRepositories | private repositories, their policies and lifecycles |
+| ReadCluster | clusters, their capacity providers, tags of task definitions |
+| ReadLogs, ReadAlarms | log group; alarms |
+| ReadSecrets | that a cache's secret is there and has a version, never its value |
+| ReadKeys | keys of the stacks: their policy, rotation, tags |
+| ReadRoles, ReadPolicies, ReadProvider | what lies below the environment's path; GitHub's identity provider |
+| ReadBucket, ReadDeployments | the results bucket's settings; what regions publish. No run, no suite |
+| ReadTopic, ReadSubscriptions, ReadQueue, ReadSchedules, ReadRules | notices, dead letters, schedules, rules |
+| ReadBudget, ReadPublicRepository, ReadFirewall | only where the stack has one |
+| ListState, ReadState | Pulumi's state, whose secrets stay encrypted |
+"""
+
+from infra.roles.scope import Scope
+from infra.statements import ANY, Document, Statement, allow, document
+
+_NETWORK = (
+    "AddressesAttribute",
+    "Addresses",
+    "AvailabilityZones",
+    "InternetGateways",
+    "ManagedPrefixLists",
+    "NatGateways",
+    "NetworkAcls",
+    "NetworkInterfaces",
+    "PrefixLists",
+    "Regions",
+    "RouteTables",
+    "SecurityGroupRules",
+    "SecurityGroups",
+    "Subnets",
+    "Tags",
+    "VpcEndpointServices",
+    "VpcEndpoints",
+    "Vpcs",
+)
+_BUCKET = (
+    "GetAccelerateConfiguration",
+    "GetBucketAcl",
+    "GetBucketCORS",
+    "GetBucketLocation",
+    "GetBucketLogging",
+    "GetBucketObjectLockConfiguration",
+    "GetBucketOwnershipControls",
+    "GetBucketPolicy",
+    "GetBucketPublicAccessBlock",
+    "GetBucketRequestPayment",
+    "GetBucketTagging",
+    "GetBucketVersioning",
+    "GetBucketWebsite",
+    "GetEncryptionConfiguration",
+    "GetLifecycleConfiguration",
+    "GetReplicationConfiguration",
+    "ListBucket",
+    "ListTagsForResource",
+)
+_UNNAMED = (
+    "ecr:DescribePullThroughCacheRules",
+    "ecr:DescribeRegistry",
+    "ecr:DescribeRepositoryCreationTemplates",
+    "ecr:GetAccountSetting",
+    "ecr:GetRegistryPolicy",
+    "ecr:GetRegistryScanningConfiguration",
+    "ecs:DescribeTaskDefinition",
+    "kms:ListAliases",
+    "secretsmanager:ListSecrets",
+)
+
+
+def preview_policy(scope: Scope) -> Document:
+    """Read the stacks and their state; change nothing, decrypt nothing, read no secret."""
+    return document([*read_statements(scope), *_read_state(scope)])
+
+
+def read_statements(scope: Scope) -> list[Statement]:
+    return [
+        allow("ReadNetwork", [f"ec2:Describe{what}" for what in _NETWORK], ANY),  # none of them knows a resource
+        allow("ReadVpcs", ["ec2:DescribeVpcAttribute"], [scope.arn("ec2", "vpc/*")]),
+        allow("ReadUnnamed", _UNNAMED, ANY),  # none of them knows a resource
+        allow(
+            "ReadRepositories",
+            [
+                "ecr:DescribeRepositories",
+                "ecr:GetLifecyclePolicy",
+                "ecr:GetRepositoryPolicy",
+                "ecr:ListTagsForResource",
+            ],
+            [scope.arn("ecr", "repository/*")],
+        ),
+        allow(
+            "ReadCluster",
+            ["ecs:DescribeClusters", "ecs:ListTagsForResource"],
+            [scope.cluster, scope.arn("ecs", f"task-definition/{scope.names.base}-*:*")],
+        ),
+        # DescribeLogGroups is asked of all groups, whatever its prefix
+        allow("ReadLogs", ["logs:DescribeLogGroups", "logs:ListTagsForResource"], [scope.arn("logs", "log-group:*")]),
+        allow("ReadAlarms", ["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"], [alarms(scope)]),
+        allow(
+            "ReadSecrets",
+            [
+                "secretsmanager:DescribeSecret",
+                "secretsmanager:GetResourcePolicy",
+                "secretsmanager:ListSecretVersionIds",
+            ],
+            [cache_secrets(scope)],
+        ),
+        allow(
+            "ReadKeys",
+            ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"],
+            [scope.arn("kms", "key/*")],
+        ),
+        allow(
+            "ReadRoles",
+            [
+                "iam:GetRole",
+                "iam:GetRolePolicy",
+                "iam:ListAttachedRolePolicies",
+                "iam:ListInstanceProfilesForRole",
+                "iam:ListRolePolicies",
+            ],
+            [roles(scope)],
+        ),
+        allow(
+            "ReadPolicies", ["iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions"], [own_policies(scope)]
+        ),
+        allow("ReadProvider", ["iam:GetOpenIDConnectProvider"], [identity_provider(scope)]),
+        allow("ReadBucket", [f"s3:{action}" for action in _BUCKET], [scope.bucket_arn]),
+        allow("ReadDeployments", ["s3:GetObject", "s3:GetObjectTagging"], scope.objects("deployments/*")),
+        allow(
+            "ReadTopic",
+            ["sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource"],
+            [topic(scope)],
+        ),
+        allow("ReadSubscriptions", ["sns:GetSubscriptionAttributes"], [f"{topic(scope)}:*"]),
+        allow("ReadQueue", ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"], [scope.dead_letters]),
+        allow(
+            "ReadSchedules",
+            ["scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource"],
+            schedules(scope),
+        ),
+        allow(
+            "ReadRules",
+            [
+                "events:DescribeEventBus",
+                "events:DescribeRule",
+                "events:ListTagsForResource",
+                "events:ListTargetsByRule",
+            ],
+            rules(scope),
+        ),
+        allow(
+            "ReadFirewall",
+            [f"route53resolver:{action}" for action in _FIREWALL],
+            firewalls(scope),
+        ),
+        *_read_optional(scope),
+    ]
+
+
+_FIREWALL = (
+    "GetFirewallDomainList",
+    "GetFirewallRuleGroup",
+    "GetFirewallRuleGroupAssociation",
+    "ListFirewallDomains",
+    "ListFirewallRules",
+    "ListTagsForResource",
+)
+
+
+def _read_optional(scope: Scope) -> list[Statement]:
+    found = []
+    if scope.partition == "aws":
+        found.append(allow("ReadBudget", ["budgets:ListTagsForResource", "budgets:ViewBudget"], [budget(scope)]))
+    if scope.public_repository is not None:
+        actions = ["DescribeRepositories", "GetRepositoryCatalogData", "GetRepositoryPolicy", "ListTagsForResource"]
+        found.append(
+            allow("ReadPublicRepository", [f"ecr-public:{action}" for action in actions], [public_repository(scope)])
+        )
+    return found
+
+
+def _read_state(scope: Scope) -> list[Statement]:
+    if scope.state_bucket is None:
+        return []
+    bucket = f"arn:{scope.partition}:s3:::{scope.state_bucket}"
+    return [
+        allow("ListState", ["s3:GetBucketLocation", "s3:ListBucket"], [bucket]),
+        allow("ReadState", ["s3:GetObject"], [f"{bucket}/*"]),
+    ]
+
+
+def alarms(scope: Scope) -> str:
+    return scope.arn("cloudwatch", f"alarm:{scope.names.base}-*")
+
+
+def cache_secrets(scope: Scope) -> str:
+    return scope.arn("secretsmanager", f"secret:{scope.names.cache_secret('*')}")
+
+
+def roles(scope: Scope) -> str:
+    return f"arn:{scope.partition}:iam::{scope.account}:role{scope.names.iam_path}*"
+
+
+def own_policies(scope: Scope) -> str:
+    return f"arn:{scope.partition}:iam::{scope.account}:policy{scope.names.iam_path}*"
+
+
+def identity_provider(scope: Scope) -> str:
+    return f"arn:{scope.partition}:iam::{scope.account}:oidc-provider/token.actions.githubusercontent.com"
+
+
+def topic(scope: Scope) -> str:
+    return scope.arn("sns", scope.names.notices())
+
+
+def rules(scope: Scope) -> list[str]:
+    """Those of regions, those of the hub's bus, and the bus."""
+    return [
+        scope.arn("events", f"event-bus/{scope.names.notices()}"),
+        scope.arn("events", f"rule/{scope.names.notices()}*"),
+    ]
+
+
+def schedules(scope: Scope) -> list[str]:
+    group = scope.names.schedule_group()
+    return [scope.arn("scheduler", f"schedule-group/{group}"), scope.arn("scheduler", f"schedule/{group}/*")]
+
+
+def firewalls(scope: Scope) -> list[str]:
+    """Their ARNs hold an id, no name."""
+    kinds = ("firewall-domain-list", "firewall-rule-group", "firewall-rule-group-association")
+    return [scope.arn("route53resolver", f"{kind}/*") for kind in kinds]
+
+
+def budget(scope: Scope) -> str:
+    return f"arn:{scope.partition}:budgets::{scope.account}:budget/{scope.names.base}"
+
+
+def public_repository(scope: Scope) -> str:
+    return f"arn:{scope.partition}:ecr-public::{scope.account}:repository/{scope.public_repository}"

@@ -1,0 +1,50 @@
+"""A role as a resource: path, boundary and trust; its rights as inline policies, which belong to it alone.
+
+Inline policies may have 10,240 characters together; a role that needs more gets managed ones, of 6,144 each.
+"""
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.place import Place
+from infra.statements import Document, render
+
+HOUR_S = 3600
+LONGEST_S = 12 * HOUR_S  # AWS' maximum; a session that ends before its run would leave that without a coordinator
+
+
+def make_role(
+    name: str,
+    place: Place,
+    role: str,
+    description: str,
+    trust: pulumi.Input[Document],
+    policies: Mapping[str, pulumi.Input[Document]],
+    opts: pulumi.ResourceOptions,
+    *,
+    session_s: int = HOUR_S,
+    managed: bool = False,
+) -> aws.iam.Role:
+    """The role called `role`, below the environment's path, with these policies."""
+    made = aws.iam.Role(
+        name,
+        name=role,
+        path=place.names.iam_path,
+        description=description,
+        assume_role_policy=pulumi.Output.from_input(trust).apply(render),
+        permissions_boundary=place.permissions_boundary,
+        max_session_duration=session_s,
+        opts=opts,
+    )
+    for one, policy in sorted(policies.items()):
+        text = pulumi.Output.from_input(policy).apply(render)
+        if managed:
+            its = aws.iam.Policy(
+                f"{name}-{one}", name=f"{role}-{one}", path=place.names.iam_path, policy=text, opts=opts
+            )
+            aws.iam.RolePolicyAttachment(f"{name}-{one}", role=made.name, policy_arn=its.arn, opts=opts)
+        else:
+            aws.iam.RolePolicy(f"{name}-{one}", name=one, role=made.name, policy=text, opts=opts)
+    return made

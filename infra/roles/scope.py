@@ -1,0 +1,82 @@
+"""What the roles of an environment are about, and the resources of it by their names."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from infra.names import Names
+from infra.statements import Condition, Statement, allow
+
+ANY_REGION = "*"  # region stacks come and go; what limits a role is the environment's names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """One environment in the hub's account. `bucket_key` and `state_key` are ARNs, None where there is none."""
+
+    partition: str
+    account: str
+    region: str  # the hub's
+    names: Names
+    bucket: str
+    bucket_key: str | None = None
+    boundary: str | None = None
+    state_bucket: str | None = None
+    state_key: str | None = None
+    region_accounts: tuple[str, ...] = ()
+    public_repository: str | None = None
+    protect: bool = True  # whether the results bucket may not be destroyed
+
+    def arn(self, service: str, resource: str, region: str = ANY_REGION) -> str:
+        return f"arn:{self.partition}:{service}:{region}:{self.account}:{resource}"
+
+    def role(self, purpose: str, region: str | None = None) -> str:
+        """The ARN of a role of this environment; region `*`: that of each region stack."""
+        name = self.names.role(purpose, region)
+        return f"arn:{self.partition}:iam::{self.account}:role{self.names.iam_path}{name}"
+
+    def objects(self, *patterns: str) -> list[str]:
+        return [f"arn:{self.partition}:s3:::{self.bucket}/{pattern}" for pattern in patterns]
+
+    @property
+    def bucket_arn(self) -> str:
+        return f"arn:{self.partition}:s3:::{self.bucket}"
+
+    @property
+    def cluster(self) -> str:
+        return self.arn("ecs", f"cluster/{self.names.cluster()}")
+
+    @property
+    def in_cluster(self) -> Condition:
+        """Only in this environment's clusters: a family's name alone would not tell `toril` from `toril-prod`."""
+        return {"ArnLike": {"ecs:cluster": self.cluster}}
+
+    @property
+    def tasks(self) -> str:
+        return self.arn("ecs", f"task/{self.names.cluster()}/*")
+
+    @property
+    def coordinators(self) -> str:
+        """The task definitions of coordinators, of all architectures and revisions."""
+        return self.arn("ecs", f"task-definition/{self.names.family('coordinator', '*')}:*")
+
+    @property
+    def dead_letters(self) -> str:
+        return self.arn("sqs", self.names.dead_letters())
+
+
+def pass_roles(sid: str, roles: Iterable[str], service: str) -> Statement:
+    """Hand roles to one AWS service, and to no other."""
+    return allow(sid, ["iam:PassRole"], roles, {"StringEquals": {"iam:PassedToService": service}})
+
+
+def use_bucket_key(scope: Scope, *, write: bool) -> list[Statement]:
+    """Objects of a bucket with a key of its own; the key serves for nothing but S3."""
+    if scope.bucket_key is None:
+        return []
+    actions = ["kms:Decrypt", *(["kms:GenerateDataKey"] if write else [])]
+    through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{scope.region}.{dns_suffix(scope.partition)}"}}
+    return [allow("ResultsKey", actions, [scope.bucket_key], through_s3)]
+
+
+def dns_suffix(partition: str) -> str:
+    return "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"

@@ -1,0 +1,97 @@
+"""When suites run by themselves: EventBridge Scheduler's expressions, checked before AWS does."""
+
+import re
+import zoneinfo
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from infra.settings.common import Setting
+
+SuiteName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+_MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+_DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
+# field → lowest, highest, names that stand for numbers from the lowest on, what else AWS allows in it
+_FIELDS: dict[str, tuple[int, int, list[str], str]] = {
+    "minutes": (0, 59, [], ""),
+    "hours": (0, 23, [], ""),
+    "day of month": (1, 31, [], r"\?|L|LW|L-\d{1,2}|\d{1,2}W"),
+    "month": (1, 12, _MONTHS, ""),
+    "day of week": (1, 7, _DAYS, r"\?|L|[1-7]L|[1-7]#[1-5]|(SUN|MON|TUE|WED|THU|FRI|SAT)(L|#[1-5])"),
+    "year": (1970, 2199, [], ""),
+}
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)(s?)\)")
+_CRON = re.compile(r"cron\((.*)\)")
+_AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
+
+
+def check_expression(text: str) -> str:
+    """A schedule that AWS accepts; ValueError with the fix."""
+    if found := _CRON.fullmatch(text):
+        _check_cron(found[1])
+    elif found := _RATE.fullmatch(text):
+        if int(found[1]) < 1 or (int(found[1]) == 1) == bool(found[3]):
+            raise ValueError(f"write one as rate(1 {found[2]}), more as rate(2 {found[2]}s)")
+    elif found := _AT.fullmatch(text):
+        try:
+            datetime.fromisoformat(found[1])
+        except ValueError as error:
+            raise ValueError(f"no such time: {error}") from error
+    else:
+        raise ValueError("write it as cron(17 2 * * ? *), rate(12 hours) or at(2027-01-31T02:00:00)")
+    return text
+
+
+def check_zone(name: str) -> str:
+    """An IANA time zone; ValueError with how one looks."""
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("no IANA time zone; they are written as Europe/Madrid or UTC") from None
+    return name
+
+
+def _check_cron(body: str) -> None:
+    parts = body.split()
+    if len(parts) != len(_FIELDS):
+        raise ValueError(f"cron has six fields ({', '.join(_FIELDS)}), not {len(parts)}; nightly is cron(17 2 * * ? *)")
+    for (field, (lowest, highest, words, special)), part in zip(_FIELDS.items(), parts, strict=True):
+        for one in part.split(","):
+            if not (special and re.fullmatch(special, one)) and not _is_range(one, lowest, highest, words):
+                raise ValueError(f"{field}: {one!r} is not from {lowest} to {highest}, nor *, a range or a step")
+    if (parts[2] == "?") == (parts[4] == "?"):
+        raise ValueError("exactly one of day of month and day of week has to be ?")
+
+
+def _is_range(text: str, lowest: int, highest: int, words: list[str]) -> bool:
+    """`*`, `5`, `1-5`, each also with a step as `*/10`."""
+    span, _, step = text.partition("/")
+    if "/" in text and not (step.isdecimal() and 1 <= int(step) <= highest):
+        return False
+    if span == "*":
+        return True
+    ends = [_number(end, lowest, words) for end in span.split("-")]
+    known = [end for end in ends if end is not None and lowest <= end <= highest]
+    return len(ends) <= 2 and len(known) == len(ends) and known == sorted(known)
+
+
+def _number(text: str, lowest: int, words: list[str]) -> int | None:
+    if text.isdecimal() and text.isascii():
+        return int(text)
+    return words.index(text.upper()) + lowest if text.upper() in words else None
+
+
+class Schedule(Setting):
+    """A suite that runs by itself; in the home region only."""
+
+    name: SuiteName = Field(description="Of the schedule; `sweep-…` is taken by runs' deadlines.")
+    suite: SuiteName = Field(description="What runs: `suites/<suite>/` in the results bucket, put there by a push.")
+    cron: Annotated[str, AfterValidator(check_expression)] = Field(
+        max_length=256, description="`cron(17 2 * * ? *)`, `rate(12 hours)` or `at(2027-01-31T02:00:00)`."
+    )
+    timezone: Annotated[str, AfterValidator(check_zone)] = Field(
+        default="UTC", max_length=50, description="IANA name, as in Europe/Madrid."
+    )
+    enabled: bool = Field(default=True, description="false: keep it, but do not run it.")
