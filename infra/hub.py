@@ -8,14 +8,11 @@ from infra.budget import Costs
 from infra.github import Taker, identity_provider, takers, trust_policy
 from infra.hub_outputs import HubOutputs
 from infra.notices import NoticeBoard
-from infra.place import Place
-from infra.public_registry import PublicRegistry
-from infra.results import Results
-from infra.roles.deploying import DEPLOY_POLICIES
-from infra.roles.publish import publish_policy
-from infra.roles.reading import preview_policy
-from infra.roles.role import HOUR_S, LONGEST_S, make_role
-from infra.roles.running import (
+from infra.permissions.deploying import DEPLOY_POLICIES
+from infra.permissions.publish import publish_policy
+from infra.permissions.reading import preview_policy
+from infra.permissions.role import HOUR_S, LONGEST_S, make_role
+from infra.permissions.running import (
     SCHEDULER_SERVICE,
     TASKS_SERVICE,
     coordinator_policy,
@@ -24,7 +21,10 @@ from infra.roles.running import (
     service_trust,
     sweeper_policy,
 )
-from infra.roles.scope import Scope
+from infra.permissions.scope import Scope
+from infra.place import Place
+from infra.public_registry import PublicRegistry
+from infra.results import Results
 from infra.settings import HubSettings
 from infra.statements import Document
 from toril import __version__

@@ -13,8 +13,8 @@ import pulumi_aws as aws
 
 from infra.hub_outputs import HubOutputs
 from infra.names import Names
+from infra.permissions.role import make_role
 from infra.place import Place
-from infra.roles.role import make_role
 from infra.statements import Document, allow, document, render, trust
 
 EVENTS_SERVICE = "events.amazonaws.com"

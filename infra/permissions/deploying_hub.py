@@ -14,8 +14,8 @@
 
 from collections.abc import Iterable
 
-from infra.roles import reading
-from infra.roles.scope import Scope
+from infra.permissions import reading
+from infra.permissions.scope import Scope
 from infra.statements import ANY, Statement, allow
 
 _BUCKET = (

@@ -19,10 +19,10 @@
 
 from collections.abc import Callable
 
-from infra.roles import reading
-from infra.roles.deploying_hub import hub_statements
-from infra.roles.running import SCHEDULER_SERVICE, TASKS_SERVICE
-from infra.roles.scope import Scope, pass_roles
+from infra.permissions import reading
+from infra.permissions.deploying_hub import hub_statements
+from infra.permissions.running import SCHEDULER_SERVICE, TASKS_SERVICE
+from infra.permissions.scope import Scope, pass_roles
 from infra.statements import ANY, Condition, Document, Statement, allow, document
 
 _MADE = (

@@ -16,7 +16,7 @@
 | ListState, ReadState | Pulumi's state, whose secrets stay encrypted |
 """
 
-from infra.roles.scope import Scope
+from infra.permissions.scope import Scope
 from infra.statements import ANY, Document, Statement, allow, document
 
 _NETWORK = (

@@ -9,7 +9,7 @@
 | ResultsKey | S3, where the results bucket has a key of its own |
 """
 
-from infra.roles.scope import Scope, use_bucket_key
+from infra.permissions.scope import Scope, use_bucket_key
 from infra.statements import ANY, Document, Statement, allow, document
 
 _PUSH = (
