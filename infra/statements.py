@@ -24,6 +24,11 @@ def allow(sid: str, actions: Iterable[str], resources: Iterable[str], condition:
     return statement
 
 
+def calls(service: str, *names: str) -> list[str]:
+    """The actions of a service."""
+    return [f"{service}:{name}" for name in names]
+
+
 def trust(principal: Mapping[str, str], action: str, condition: Condition) -> Statement:
     """A statement of a role's trust policy: who may take it, under which condition."""
     return {

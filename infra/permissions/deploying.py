@@ -5,8 +5,9 @@
 | CreateNetwork, InNetworks, ChangeNetwork | the region's own VPC; only what bears the environment's tag is changed |
 | TagNetwork, RetagNetwork | tags on what is made, and on what is ours already: nothing becomes ours by a tag |
 | CreateRepositories, ChangeRepositories | the worker's and further private repositories, and those that caches made |
+| CloseDefaultGroup | the VPC's default security group, which allows nothing |
 | Registry | cache rules, creation templates, and where asked the registry's policy, scanning, replication |
-| Cluster, TaskDefinitions, OldTaskDefinitions | clusters, capacity providers; revisions of task definitions |
+| NewInCluster, Cluster, TaskDefinitions, OldTaskDefinitions | clusters, capacity providers; revisions of task definitions |
 | Logs, Alarms, Secrets | log group; alarms; credentials of caches, by their names |
 | Firewall | DNS Firewall, where the region has one |
 | WriteRoles, BoundRoles | roles below the environment's path, and where a boundary is set only with it |
@@ -23,7 +24,7 @@ from infra.permissions import reading
 from infra.permissions.deploying_hub import hub_statements
 from infra.permissions.running import SCHEDULER_SERVICE, TASKS_SERVICE
 from infra.permissions.scope import Scope, pass_roles
-from infra.statements import ANY, Condition, Document, Statement, allow, document
+from infra.statements import ANY, Condition, Document, Statement, allow, calls, document
 
 _MADE = (
     "elastic-ip",
@@ -39,6 +40,7 @@ _MADE = (
 _CREATE = (
     "AllocateAddress",
     "AuthorizeSecurityGroupEgress",
+    "AuthorizeSecurityGroupIngress",
     "CreateInternetGateway",
     "CreateNatGateway",
     "CreateRouteTable",
@@ -70,7 +72,7 @@ _CHANGE = (
     "ReleaseAddress",
     "ReplaceRoute",
     "RevokeSecurityGroupEgress",
-    "RevokeSecurityGroupIngress",  # of the default group, so that it allows nothing
+    "RevokeSecurityGroupIngress",
     "UpdateSecurityGroupRuleDescriptionsEgress",
 )
 # Services whose linked roles a first use makes; ECS' is made by the first cluster.
@@ -95,21 +97,31 @@ def _network(scope: Scope) -> list[Statement]:
         return [scope.arn("ec2", f"{kind}/*") for kind in kinds]
 
     return [
-        allow("CreateNetwork", [f"ec2:{action}" for action in _CREATE], those(*_MADE), _new(scope)),
+        allow("CreateNetwork", calls("ec2", *_CREATE), those(*_MADE), _new(scope)),
         # what a new thing is made in is authorised, too, and may be an existing VPC's
         allow(
             "InNetworks",
-            [f"ec2:{action}" for action in ("CreateNatGateway", "CreateSecurityGroup", "CreateVpcEndpoint")],
+            calls("ec2", "CreateNatGateway", "CreateSecurityGroup", "CreateVpcEndpoint"),
             those("elastic-ip", "route-table", "security-group", "subnet", "vpc"),
         ),
         allow(
             "ChangeNetwork",
-            [
-                f"ec2:{action}"
-                for action in (*_CHANGE, "AuthorizeSecurityGroupEgress", "CreateRouteTable", "CreateSubnet")
-            ],
+            calls(
+                "ec2",
+                *_CHANGE,
+                "AuthorizeSecurityGroupEgress",
+                "AuthorizeSecurityGroupIngress",
+                "CreateRouteTable",
+                "CreateSubnet",
+            ),
             those(*_MADE),
             _ours(scope),
+        ),
+        # A VPC's default group is closed, and has no tag before: any group of the account can be closed with this.
+        allow(
+            "CloseDefaultGroup",
+            calls("ec2", "CreateTags", "RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress"),
+            those("security-group"),
         ),
         # tags on creation, or on what is already ours: nothing is made ours by a tag
         allow("TagNetwork", ["ec2:CreateTags"], those(*_MADE), {"StringLike": {"ec2:CreateAction": "*"}}),
@@ -123,43 +135,39 @@ def _registry(scope: Scope) -> list[Statement]:
         allow("CreateRepositories", ["ecr:CreateRepository", "ecr:TagResource"], repositories, _new(scope)),
         allow(
             "ChangeRepositories",
-            [
-                f"ecr:{action}"
-                for action in (
-                    "BatchDeleteImage",
-                    "DeleteLifecyclePolicy",
-                    "DeleteRepository",
-                    "DeleteRepositoryPolicy",
-                    "ListImages",
-                    "PutImageScanningConfiguration",
-                    "PutImageTagMutability",
-                    "PutLifecyclePolicy",
-                    "SetRepositoryPolicy",
-                    "TagResource",
-                    "UntagResource",
-                )
-            ],
+            calls(
+                "ecr",
+                "BatchDeleteImage",
+                "DeleteLifecyclePolicy",
+                "DeleteRepository",
+                "DeleteRepositoryPolicy",
+                "ListImages",
+                "PutImageScanningConfiguration",
+                "PutImageTagMutability",
+                "PutLifecyclePolicy",
+                "SetRepositoryPolicy",
+                "TagResource",
+                "UntagResource",
+            ),
             repositories,
             _ours(scope),
         ),
         allow(
             "Registry",  # none of these actions knows a resource
-            [
-                f"ecr:{action}"
-                for action in (
-                    "CreatePullThroughCacheRule",
-                    "CreateRepositoryCreationTemplate",
-                    "DeletePullThroughCacheRule",
-                    "DeleteRegistryPolicy",
-                    "DeleteRepositoryCreationTemplate",
-                    "PutRegistryPolicy",
-                    "PutRegistryScanningConfiguration",
-                    "PutReplicationConfiguration",
-                    "UpdatePullThroughCacheRule",
-                    "UpdateRepositoryCreationTemplate",
-                    "ValidatePullThroughCacheRule",
-                )
-            ],
+            calls(
+                "ecr",
+                "CreatePullThroughCacheRule",
+                "CreateRepositoryCreationTemplate",
+                "DeletePullThroughCacheRule",
+                "DeleteRegistryPolicy",
+                "DeleteRepositoryCreationTemplate",
+                "PutRegistryPolicy",
+                "PutRegistryScanningConfiguration",
+                "PutReplicationConfiguration",
+                "UpdatePullThroughCacheRule",
+                "UpdateRepositoryCreationTemplate",
+                "ValidatePullThroughCacheRule",
+            ),
             ANY,
         ),
     ]
@@ -170,84 +178,77 @@ def _workers(scope: Scope) -> list[Statement]:
     return [
         allow(
             "Cluster",
-            [
-                f"ecs:{action}"
-                for action in (
-                    "CreateCluster",
-                    "DeleteCluster",
-                    "PutClusterCapacityProviders",
-                    "TagResource",
-                    "UntagResource",
-                    "UpdateCluster",
-                )
-            ],
+            calls(
+                "ecs",
+                "DeleteCluster",
+                "PutClusterCapacityProviders",
+                "TagResource",
+                "UntagResource",
+                "UpdateCluster",
+            ),
             [scope.cluster],
         ),
+        # neither knows a resource before there is one
+        allow("NewInCluster", ["ecs:CreateCluster", "ecs:RegisterTaskDefinition"], ANY, _new(scope)),
         allow(
             "TaskDefinitions",
-            ["ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UntagResource"],
+            ["ecs:TagResource", "ecs:UntagResource"],
             [scope.arn("ecs", f"task-definition/{scope.names.base}-*:*")],
         ),
         allow("OldTaskDefinitions", ["ecs:DeregisterTaskDefinition"], ANY),  # knows no resource
         allow(
             "Logs",
-            [
-                f"logs:{action}"
-                for action in (
-                    "AssociateKmsKey",
-                    "CreateLogGroup",
-                    "DeleteLogGroup",
-                    "DeleteRetentionPolicy",
-                    "DisassociateKmsKey",
-                    "PutRetentionPolicy",
-                    "TagResource",
-                    "UntagResource",
-                )
-            ],
+            calls(
+                "logs",
+                "AssociateKmsKey",
+                "CreateLogGroup",
+                "DeleteLogGroup",
+                "DeleteRetentionPolicy",
+                "DisassociateKmsKey",
+                "PutRetentionPolicy",
+                "TagResource",
+                "UntagResource",
+            ),
             [logs, f"{logs}:*"],
         ),
         allow(
             "Alarms",
-            [f"cloudwatch:{action}" for action in ("DeleteAlarms", "PutMetricAlarm", "TagResource", "UntagResource")],
+            calls("cloudwatch", "DeleteAlarms", "PutMetricAlarm", "TagResource", "UntagResource"),
             [reading.alarms(scope)],
         ),
         allow(
             "Secrets",
-            [
-                f"secretsmanager:{action}"
-                for action in (
-                    "CreateSecret",
-                    "DeleteSecret",
-                    "GetSecretValue",  # the provider compares a version with what it is to be
-                    "PutSecretValue",
-                    "TagResource",
-                    "UntagResource",
-                    "UpdateSecret",
-                    "UpdateSecretVersionStage",
-                )
-            ],
+            calls(
+                "secretsmanager",
+                "CreateSecret",
+                "DeleteSecret",
+                "GetSecretValue",  # the provider compares a version with what it is to be
+                "PutSecretValue",
+                "TagResource",
+                "UntagResource",
+                "UpdateSecret",
+                "UpdateSecretVersionStage",
+            ),
             [reading.cache_secrets(scope)],
         ),
         allow(
             "Firewall",
-            [
-                f"route53resolver:{action}"
-                for action in (
-                    "AssociateFirewallRuleGroup",
-                    "CreateFirewallDomainList",
-                    "CreateFirewallRule",
-                    "CreateFirewallRuleGroup",
-                    "DeleteFirewallDomainList",
-                    "DeleteFirewallRule",
-                    "DeleteFirewallRuleGroup",
-                    "DisassociateFirewallRuleGroup",
-                    "TagResource",
-                    "UntagResource",
-                    "UpdateFirewallDomains",
-                    "UpdateFirewallRule",
-                    "UpdateFirewallRuleGroupAssociation",
-                )
-            ],
+            calls(
+                "route53resolver",
+                "AssociateFirewallRuleGroup",
+                "CreateFirewallDomainList",
+                "CreateFirewallRule",
+                "CreateFirewallRuleGroup",
+                "DeleteFirewallDomainList",
+                "DeleteFirewallRule",
+                "DeleteFirewallRuleGroup",
+                "DisassociateFirewallRuleGroup",
+                "TagResource",
+                "UntagResource",
+                "UpdateFirewallDomains",
+                "UpdateFirewallRule",
+                "UpdateFirewallRuleGroupAssociation",
+            ),
             reading.firewalls(scope),
         ),
     ]
@@ -263,26 +264,21 @@ def _roles(scope: Scope) -> list[Statement]:
         allow("BoundRoles", ["iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy"], below, bounded),
         allow(
             "WriteRoles",
-            [
-                f"iam:{action}"
-                for action in ("DeleteRole", "TagRole", "UntagRole", "UpdateAssumeRolePolicy", "UpdateRole")
-            ],
+            calls("iam", "DeleteRole", "TagRole", "UntagRole", "UpdateAssumeRolePolicy", "UpdateRole"),
             below,
         ),
         # the roles' own policies, where they are too long to be inline
         allow(
             "WritePolicies",
-            [
-                f"iam:{action}"
-                for action in (
-                    "CreatePolicy",
-                    "CreatePolicyVersion",
-                    "DeletePolicy",
-                    "DeletePolicyVersion",
-                    "TagPolicy",
-                    "UntagPolicy",
-                )
-            ],
+            calls(
+                "iam",
+                "CreatePolicy",
+                "CreatePolicyVersion",
+                "DeletePolicy",
+                "DeletePolicyVersion",
+                "TagPolicy",
+                "UntagPolicy",
+            ),
             [reading.own_policies(scope)],
         ),
         allow(
@@ -297,8 +293,10 @@ def _roles(scope: Scope) -> list[Statement]:
             TASKS_SERVICE,
         ),
         pass_roles("HandRolesToScheduler", [scope.role("scheduler")], SCHEDULER_SERVICE),
-        pass_roles("HandRolesToRegistry", below, "ecr.amazonaws.com"),
-        pass_roles("HandRolesToPullThrough", below, "pullthroughcache.ecr.amazonaws.com"),
+        pass_roles("HandRolesToRegistry", [scope.role("cache-templates", "*")], "ecr.amazonaws.com"),
+        pass_roles(
+            "HandRolesToPullThrough", [scope.role("cache-upstreams", "*")], "pullthroughcache.ecr.amazonaws.com"
+        ),
         pass_roles("HandRolesToEvents", [scope.role("notices", "*")], "events.amazonaws.com"),
         allow(
             "ServiceRoles",

@@ -3,7 +3,7 @@
 | statement | who needs it, for what |
 |---|---|
 | Bucket, PublishDeployments | the results bucket's settings; `deployments/<region>.json` of region stacks |
-| EmptyBucket | `pulumi destroy` of a hub with `protect: false`; absent while it is protected |
+| EmptyBucket, ListVersions | `pulumi destroy` of a hub with `protect: false`; absent while it is protected |
 | CreateKeys, ChangeKeys, Aliases, AliasesOfKeys | keys of the stacks |
 | Grants | ECR asks for one when a repository is made with a key |
 | ResultsKey | deployments in a bucket with a key of its own |
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 from infra.permissions import reading
 from infra.permissions.scope import Scope
-from infra.statements import ANY, Statement, allow
+from infra.statements import ANY, Statement, allow, calls
 
 _BUCKET = (
     "CreateBucket",
@@ -50,18 +50,20 @@ def hub_statements(scope: Scope) -> list[Statement]:
         *_optional(scope),
         allow(
             "Topic",
-            _of("sns", "CreateTopic", "DeleteTopic", "SetTopicAttributes", "Subscribe", "TagResource", "UntagResource"),
+            calls(
+                "sns", "CreateTopic", "DeleteTopic", "SetTopicAttributes", "Subscribe", "TagResource", "UntagResource"
+            ),
             [reading.topic(scope)],
         ),
-        allow("Subscriptions", _of("sns", "Unsubscribe"), [f"{reading.topic(scope)}:*"]),
+        allow("Subscriptions", ["sns:Unsubscribe"], ANY),  # knows no resource
         allow(
             "Queue",
-            _of("sqs", "CreateQueue", "DeleteQueue", "SetQueueAttributes", "TagQueue", "UntagQueue"),
+            calls("sqs", "CreateQueue", "DeleteQueue", "SetQueueAttributes", "TagQueue", "UntagQueue"),
             [scope.dead_letters],
         ),
         allow(
             "Schedules",
-            _of(
+            calls(
                 "scheduler",
                 "CreateSchedule",
                 "CreateScheduleGroup",
@@ -75,7 +77,7 @@ def hub_statements(scope: Scope) -> list[Statement]:
         ),
         allow(
             "Rules",
-            _of(
+            calls(
                 "events",
                 "CreateEventBus",
                 "DeleteEventBus",
@@ -93,19 +95,16 @@ def hub_statements(scope: Scope) -> list[Statement]:
     ]
 
 
-def _of(service: str, *actions: str) -> list[str]:
-    return [f"{service}:{action}" for action in actions]
-
-
 def _bucket(scope: Scope) -> Iterable[Statement]:
-    yield allow("Bucket", _of("s3", *_BUCKET), [scope.bucket_arn])
+    yield allow("Bucket", calls("s3", *_BUCKET), [scope.bucket_arn])
     yield allow(
         "PublishDeployments",
-        _of("s3", "DeleteObject", "GetObject", "PutObject", "PutObjectTagging"),
+        calls("s3", "DeleteObject", "GetObject", "PutObject", "PutObjectTagging"),
         scope.objects("deployments/*"),
     )
     if not scope.protect:
-        yield allow("EmptyBucket", _of("s3", "DeleteObject"), scope.objects("*"))
+        yield allow("EmptyBucket", calls("s3", "DeleteObject", "DeleteObjectVersion"), scope.objects("*"))
+        yield allow("ListVersions", ["s3:ListBucketVersions"], [scope.bucket_arn])
 
 
 def _keys(scope: Scope) -> Iterable[Statement]:
@@ -114,29 +113,29 @@ def _keys(scope: Scope) -> Iterable[Statement]:
     ours = {"StringEquals": {"aws:ResourceTag/toril:environment": environment}}
     yield allow(  # knows no resource, since there is none yet; tags are given with it
         "CreateKeys",
-        _of("kms", "CreateKey", "TagResource"),
+        calls("kms", "CreateKey", "TagResource"),
         ANY,
         {"StringEquals": {"aws:RequestTag/toril:environment": environment}},
     )
-    yield allow("ChangeKeys", _of("kms", *_KEYS), keys, ours)
+    yield allow("ChangeKeys", calls("kms", *_KEYS), keys, ours)
     yield allow(
         "Aliases",
-        _of("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"),
+        calls("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"),
         [scope.arn("kms", f"alias/{scope.names.base}*")],
     )
-    yield allow("AliasesOfKeys", _of("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"), keys, ours)
+    yield allow("AliasesOfKeys", calls("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"), keys, ours)
     yield allow(
-        "Grants", _of("kms", "CreateGrant", "RetireGrant"), keys, {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+        "Grants", calls("kms", "CreateGrant", "RetireGrant"), keys, {"Bool": {"kms:GrantIsForAWSResource": "true"}}
     )
     if scope.bucket_key is not None:
         through_s3 = {"StringLike": {"kms:ViaService": "s3.*"}}
-        yield allow("ResultsKey", _of("kms", "Decrypt", "GenerateDataKey"), [scope.bucket_key], through_s3)
+        yield allow("ResultsKey", calls("kms", "Decrypt", "GenerateDataKey"), [scope.bucket_key], through_s3)
 
 
 def _optional(scope: Scope) -> Iterable[Statement]:
     yield allow(
         "Provider",
-        _of(
+        calls(
             "iam",
             "AddClientIDToOpenIDConnectProvider",
             "CreateOpenIDConnectProvider",
@@ -150,7 +149,7 @@ def _optional(scope: Scope) -> Iterable[Statement]:
     )
     if scope.partition == "aws":
         actions = ["ModifyBudget", "TagResource", "UntagResource"]
-        yield allow("Budget", _of("budgets", *actions), [reading.budget(scope)])
+        yield allow("Budget", calls("budgets", *actions), [reading.budget(scope)])
     if scope.public_repository is not None:
         actions = [
             "CreateRepository",
@@ -161,4 +160,4 @@ def _optional(scope: Scope) -> Iterable[Statement]:
             "TagResource",
             "UntagResource",
         ]
-        yield allow("PublicRepository", _of("ecr-public", *actions), [reading.public_repository(scope)])
+        yield allow("PublicRepository", calls("ecr-public", *actions), [reading.public_repository(scope)])

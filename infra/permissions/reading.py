@@ -3,7 +3,7 @@
 | statement | who needs it, for what |
 |---|---|
 | ReadNetwork, ReadVpcs | own VPC, endpoints, security groups; zones and subnets of an existing VPC |
-| ReadUnnamed | registries' rules, templates and settings, task definitions: actions that know no resource |
+| ReadUnnamed | registries' settings, task definitions, alarms: what knows no resource |
 | ReadRepositories | private repositories, their policies and lifecycles |
 | ReadCluster | clusters, their capacity providers, tags of task definitions |
 | ReadLogs, ReadAlarms | log group; alarms |
@@ -11,7 +11,7 @@
 | ReadKeys | keys of the stacks: their policy, rotation, tags |
 | ReadRoles, ReadPolicies, ReadProvider | what lies below the environment's path; GitHub's identity provider |
 | ReadBucket, ReadDeployments | the results bucket's settings; what regions publish. No run, no suite |
-| ReadTopic, ReadSubscriptions, ReadQueue, ReadSchedules, ReadRules | notices, dead letters, schedules, rules |
+| ReadTopic, ReadQueue, ReadSchedules, ReadRules | notices, dead letters, schedules, rules |
 | ReadBudget, ReadPublicRepository, ReadFirewall | only where the stack has one |
 | ListState, ReadState | Pulumi's state, whose secrets stay encrypted |
 """
@@ -68,7 +68,9 @@ _UNNAMED = (
     "ecr:GetRegistryScanningConfiguration",
     "ecs:DescribeTaskDefinition",
     "kms:ListAliases",
+    "cloudwatch:DescribeAlarms",
     "secretsmanager:ListSecrets",
+    "sns:GetSubscriptionAttributes",
 )
 
 
@@ -99,7 +101,7 @@ def read_statements(scope: Scope) -> list[Statement]:
         ),
         # DescribeLogGroups is asked of all groups, whatever its prefix
         allow("ReadLogs", ["logs:DescribeLogGroups", "logs:ListTagsForResource"], [scope.arn("logs", "log-group:*")]),
-        allow("ReadAlarms", ["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"], [alarms(scope)]),
+        allow("ReadAlarms", ["cloudwatch:ListTagsForResource"], [alarms(scope)]),
         allow(
             "ReadSecrets",
             [
@@ -136,7 +138,6 @@ def read_statements(scope: Scope) -> list[Statement]:
             ["sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource"],
             [topic(scope)],
         ),
-        allow("ReadSubscriptions", ["sns:GetSubscriptionAttributes"], [f"{topic(scope)}:*"]),
         allow("ReadQueue", ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"], [scope.dead_letters]),
         allow(
             "ReadSchedules",
