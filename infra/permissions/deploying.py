@@ -2,12 +2,10 @@
 
 | statement | who needs it, for what |
 |---|---|
-| CreateNetwork, InNetworks, ChangeNetwork | the region's own VPC; only what bears the environment's tag is changed |
-| TagNetwork, RetagNetwork | tags on what is made, and on what is ours already: nothing becomes ours by a tag |
 | CreateRepositories, ChangeRepositories | the worker's and further private repositories, and those that caches made |
-| CloseDefaultGroup | the VPC's default security group, which allows nothing |
 | Registry | cache rules, creation templates, and where asked the registry's policy, scanning, replication |
-| NewInCluster, Cluster, TaskDefinitions, OldTaskDefinitions | clusters, capacity providers; revisions of task definitions |
+| NewInCluster, Cluster | clusters and their capacity providers |
+| TaskDefinitions, OldTaskDefinitions | revisions of task definitions |
 | Logs, Alarms, Secrets | log group; alarms; credentials of caches, by their names |
 | Firewall | DNS Firewall, where the region has one |
 | WriteRoles, BoundRoles | roles below the environment's path, and where a boundary is set only with it |
@@ -22,117 +20,19 @@ from collections.abc import Callable
 
 from infra.permissions import reading
 from infra.permissions.deploying_hub import hub_statements
+from infra.permissions.deploying_network import network_statements
 from infra.permissions.running import SCHEDULER_SERVICE, TASKS_SERVICE
 from infra.permissions.scope import Scope, pass_roles
 from infra.statements import ANY, Condition, Document, Statement, allow, calls, document
 
-_MADE = (
-    "elastic-ip",
-    "internet-gateway",
-    "natgateway",
-    "route-table",
-    "security-group",
-    "security-group-rule",
-    "subnet",
-    "vpc",
-    "vpc-endpoint",
-)
-_CREATE = (
-    "AllocateAddress",
-    "AuthorizeSecurityGroupEgress",
-    "AuthorizeSecurityGroupIngress",
-    "CreateInternetGateway",
-    "CreateNatGateway",
-    "CreateRouteTable",
-    "CreateSecurityGroup",
-    "CreateSubnet",
-    "CreateVpc",
-    "CreateVpcEndpoint",
-)
-_CHANGE = (
-    "AssociateRouteTable",
-    "AttachInternetGateway",
-    "CreateRoute",
-    "DeleteInternetGateway",
-    "DeleteNatGateway",
-    "DeleteRoute",
-    "DeleteRouteTable",
-    "DeleteSecurityGroup",
-    "DeleteSubnet",
-    "DeleteTags",
-    "DeleteVpc",
-    "DeleteVpcEndpoints",
-    "DetachInternetGateway",
-    "DisassociateAddress",
-    "DisassociateRouteTable",
-    "ModifySecurityGroupRules",
-    "ModifySubnetAttribute",
-    "ModifyVpcAttribute",
-    "ModifyVpcEndpoint",
-    "ReleaseAddress",
-    "ReplaceRoute",
-    "RevokeSecurityGroupEgress",
-    "RevokeSecurityGroupIngress",
-    "UpdateSecurityGroupRuleDescriptionsEgress",
-)
 # Services whose linked roles a first use makes; ECS' is made by the first cluster.
 _LINKED = ("ecr", "ecs", "pullthroughcache.ecr", "replication.ecr")
-
-
-def _tag(scope: Scope, kind: str) -> dict[str, str]:
-    return {f"aws:{kind}Tag/toril:environment": scope.names.environment}
-
-
-def _ours(scope: Scope) -> Condition:
-    """Things without a name of their own are told by the tag that everything bears."""
-    return {"StringEquals": _tag(scope, "Resource")}
-
-
-def _new(scope: Scope) -> Condition:
-    return {"StringEquals": _tag(scope, "Request")}
-
-
-def _network(scope: Scope) -> list[Statement]:
-    def those(*kinds: str) -> list[str]:
-        return [scope.arn("ec2", f"{kind}/*") for kind in kinds]
-
-    return [
-        allow("CreateNetwork", calls("ec2", *_CREATE), those(*_MADE), _new(scope)),
-        # what a new thing is made in is authorised, too, and may be an existing VPC's
-        allow(
-            "InNetworks",
-            calls("ec2", "CreateNatGateway", "CreateSecurityGroup", "CreateVpcEndpoint"),
-            those("elastic-ip", "route-table", "security-group", "subnet", "vpc"),
-        ),
-        allow(
-            "ChangeNetwork",
-            calls(
-                "ec2",
-                *_CHANGE,
-                "AuthorizeSecurityGroupEgress",
-                "AuthorizeSecurityGroupIngress",
-                "CreateRouteTable",
-                "CreateSubnet",
-            ),
-            those(*_MADE),
-            _ours(scope),
-        ),
-        # A VPC's default group is closed, and has no tag before: any group of the account can be closed with this.
-        allow(
-            "CloseDefaultGroup",
-            calls("ec2", "CreateTags", "RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress"),
-            those("security-group"),
-        ),
-        # tags on creation, or on what is already ours: nothing is made ours by a tag
-        allow("TagNetwork", ["ec2:CreateTags"], those(*_MADE), {"StringLike": {"ec2:CreateAction": "*"}}),
-        allow("RetagNetwork", ["ec2:CreateTags"], those(*_MADE), _ours(scope)),
-    ]
 
 
 def _registry(scope: Scope) -> list[Statement]:
     repositories = [scope.arn("ecr", "repository/*")]  # stacks choose the names of their further repositories
     return [
-        allow("CreateRepositories", ["ecr:CreateRepository", "ecr:TagResource"], repositories, _new(scope)),
+        allow("CreateRepositories", ["ecr:CreateRepository", "ecr:TagResource"], repositories, scope.new),
         allow(
             "ChangeRepositories",
             calls(
@@ -150,7 +50,7 @@ def _registry(scope: Scope) -> list[Statement]:
                 "UntagResource",
             ),
             repositories,
-            _ours(scope),
+            scope.ours,
         ),
         allow(
             "Registry",  # none of these actions knows a resource
@@ -189,7 +89,7 @@ def _workers(scope: Scope) -> list[Statement]:
             [scope.cluster],
         ),
         # neither knows a resource before there is one
-        allow("NewInCluster", ["ecs:CreateCluster", "ecs:RegisterTaskDefinition"], ANY, _new(scope)),
+        allow("NewInCluster", ["ecs:CreateCluster", "ecs:RegisterTaskDefinition"], ANY, scope.new),
         allow(
             "TaskDefinitions",
             ["ecs:TagResource", "ecs:UntagResource"],
@@ -337,7 +237,7 @@ def _regions_policy(scope: Scope) -> Document:
 
 
 def _network_policy(scope: Scope) -> Document:
-    return document(_network(scope))
+    return document(network_statements(scope))
 
 
 # By name: managed policies, each within their 6,144 characters.

@@ -108,22 +108,20 @@ def _bucket(scope: Scope) -> Iterable[Statement]:
 
 
 def _keys(scope: Scope) -> Iterable[Statement]:
-    environment = scope.names.environment
     keys = [scope.arn("kms", "key/*")]
-    ours = {"StringEquals": {"aws:ResourceTag/toril:environment": environment}}
     yield allow(  # knows no resource, since there is none yet; tags are given with it
         "CreateKeys",
         calls("kms", "CreateKey", "TagResource"),
         ANY,
-        {"StringEquals": {"aws:RequestTag/toril:environment": environment}},
+        scope.new,
     )
-    yield allow("ChangeKeys", calls("kms", *_KEYS), keys, ours)
+    yield allow("ChangeKeys", calls("kms", *_KEYS), keys, scope.ours)
     yield allow(
         "Aliases",
         calls("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"),
         [scope.arn("kms", f"alias/{scope.names.base}*")],
     )
-    yield allow("AliasesOfKeys", calls("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"), keys, ours)
+    yield allow("AliasesOfKeys", calls("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"), keys, scope.ours)
     yield allow(
         "Grants", calls("kms", "CreateGrant", "RetireGrant"), keys, {"Bool": {"kms:GrantIsForAWSResource": "true"}}
     )

@@ -51,6 +51,16 @@ class Scope:
         return {"ArnLike": {"ecs:cluster": self.cluster}}
 
     @property
+    def ours(self) -> Condition:
+        """Things without a name of their own are told by the tag that everything bears."""
+        return {"StringEquals": {"aws:ResourceTag/toril:environment": self.names.environment}}
+
+    @property
+    def new(self) -> Condition:
+        """Things that get the tag as they are made."""
+        return {"StringEquals": {"aws:RequestTag/toril:environment": self.names.environment}}
+
+    @property
     def tasks(self) -> str:
         return self.arn("ecs", f"task/{self.names.cluster()}/*")
 
