@@ -21,6 +21,11 @@ class Place:
     permissions_boundary: str | None
     tags: Mapping[str, str]  # for what AWS makes by itself and a provider's default tags don't reach
 
+    @property
+    def suffix(self) -> str:
+        """Of the partition's host names."""
+        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+
     def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
         """Of a regional resource of this account; `region` for another one."""
         return f"arn:{self.partition}:{service}:{region or self.region}:{self.account}:{resource}"

@@ -136,15 +136,19 @@ class RegionSettings(Setting):
     secrets: tuple[SecretArn, ...] = Field(
         default=(), description="Secrets that workers may read, for suites that name them."
     )
+    secret_keys: tuple[KeyArn, ...] = Field(
+        default=(), description="Customer keys with which those secrets, or the flavours' credentials, are encrypted."
+    )
     encryption: Literal["AES256", "KMS"] | KeyArn = Field(
         default="AES256",
-        description="Of repositories and secrets: AWS' own keys, a key of the stack ($1 a month), or a key's ARN.",
+        description="Of repositories and secrets: AWS' own keys, a key of the stack ($1 a month; also for logs), or a "
+        "key's ARN.",
     )
-    protect: bool = Field(default=False, description="Refuse to destroy the worker images' repository.")
+    protect: bool = Field(default=False, description="Refuse to destroy the repositories, and the images in them.")
     logs: Logs = Field(default=Logs(), description="The workers' log group.")
     schedules: tuple[Schedule, ...] = Field(default=(), description="Suites that run by themselves.")
     idle_alarm: bool = Field(
-        default=True, description="Alarm when vCPU are in use for longer than any run may last ($0.10 a month)."
+        default=True, description="Alarm when vCPU are in use for longer than any run may last ($0.20 a month)."
     )
     permissions_boundary: PolicyArn | None = Field(default=None, description="Boundary of every role made here.")
     tags: dict[str, str] = Field(default_factory=dict, description="On everything, beside toril's own.")

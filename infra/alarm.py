@@ -1,0 +1,92 @@
+"""The alarm of a region whose tasks run on when no run may."""
+
+import math
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.place import Place
+from infra.settings import RegionSettings
+
+GRACE_S = 1800  # for tasks that start, and for the last results
+DAY_S, WEEK_S = 86_400, 7 * 86_400
+CLASSES = {"demand": "Standard/OnDemand", "spot": "Standard/Spot"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """CloudWatch looks at `periods` of `period_s` each: a day of minutes at most, or a week of hours."""
+
+    period_s: int
+    periods: int
+
+
+def window(duration_s: int) -> Window | None:
+    """The shortest one that is longer than a run may last; None if CloudWatch has none."""
+    longest_s = duration_s + GRACE_S
+    if longest_s > WEEK_S:
+        return None
+    period_s = 300 if longest_s <= DAY_S else 3600
+    return Window(period_s=period_s, periods=math.ceil(longest_s / period_s))
+
+
+class IdleAlarm(pulumi.ComponentResource):
+    """Rings when Fargate vCPU have been in use, without a pause, for longer than a run may last.
+
+    The metric is the account's, so other Fargate tasks of this region count, too. `topic` has to be of this region.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: RegionSettings,
+        place: Place,
+        found: Window,
+        topic: str | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("toril:region:IdleAlarm", name, {}, opts)
+        aws.cloudwatch.MetricAlarm(
+            name,
+            region=place.region,
+            name=f"{place.names.base}-tasks-without-run",
+            alarm_description=(
+                f"Fargate has run in {place.region} for longer than any run may last "
+                f"({settings.limits.duration_s} s). List the tasks of cluster {place.names.cluster()}, and stop what "
+                "belongs to no run."
+            ),
+            comparison_operator="GreaterThanThreshold",
+            threshold=0,
+            evaluation_periods=found.periods,
+            datapoints_to_alarm=found.periods,
+            treat_missing_data="notBreaching",
+            metric_queries=[
+                aws.cloudwatch.MetricAlarmMetricQueryArgs(
+                    id="all", expression="FILL(demand, 0) + FILL(spot, 0)", label="vCPU", return_data=True
+                ),
+                *[_usage(label, kind, found.period_s) for label, kind in CLASSES.items()],
+            ],
+            alarm_actions=[topic] if topic else None,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        if not topic:
+            pulumi.log.info(
+                f"the alarm of {place.region} tells nobody by itself: an alarm's topic has to be of its own region",
+                self,
+            )
+        self.register_outputs({})
+
+
+def _usage(label: str, kind: str, period_s: int) -> aws.cloudwatch.MetricAlarmMetricQueryArgs:
+    return aws.cloudwatch.MetricAlarmMetricQueryArgs(
+        id=label,
+        return_data=False,
+        metric=aws.cloudwatch.MetricAlarmMetricQueryMetricArgs(
+            namespace="AWS/Usage",
+            metric_name="ResourceCount",
+            stat="Minimum",
+            period=period_s,
+            dimensions={"Service": "Fargate", "Type": "Resource", "Resource": "vCPU", "Class": kind},
+        ),
+    )

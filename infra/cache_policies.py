@@ -1,0 +1,59 @@
+"""What pulling through a cache takes: of the puller, of ECR's own roles, of an upstream in another account."""
+
+from collections.abc import Iterable
+
+from infra.keys import REPOSITORIES
+from infra.place import Place
+from infra.policies import Statement, allow, document
+from infra.registries import PrivateRegistry
+from infra.settings import CacheSettings
+from infra.settings.caches import ROOT
+
+# Beside the rights to pull: the first pull of an image makes its repository and brings it.
+IMPORT = ("ecr:BatchImportUpstreamImage", "ecr:CreateRepository")
+READ_UPSTREAM = (
+    "ecr:BatchGetImage",
+    "ecr:BatchImportUpstreamImage",
+    "ecr:GetDownloadUrlForLayer",
+    "ecr:GetImageCopyStatus",
+)
+FILL = (
+    "ecr:BatchImportUpstreamImage",
+    "ecr:CompleteLayerUpload",
+    "ecr:InitiateLayerUpload",
+    "ecr:PutImage",
+    "ecr:UploadLayerPart",
+)
+
+
+def below(place: Place, prefix: str) -> str:
+    """ARN of all repositories that a rule with `prefix` may make."""
+    return place.arn("ecr", "repository/*" if prefix == ROOT else f"repository/{prefix}/*")
+
+
+def template_policy(place: Place, prefixes: Iterable[str], key: str) -> str:
+    """Of the role by which ECR makes tagged or encrypted repositories; `key` is empty without a customer's key."""
+    made = allow("Create", ["ecr:CreateRepository", "ecr:TagResource"], [below(place, one) for one in prefixes])
+    return document(made, allow("Encrypt", REPOSITORIES, [key])) if key else document(made)
+
+
+def pulling_upstream(place: Place, caches: Iterable[CacheSettings]) -> list[Statement]:
+    """Of the role by which ECR pulls from registries of other accounts."""
+    found = list(caches)
+    return [
+        # the login has no resource level
+        allow("LogIn", ["ecr:GetAuthorizationToken"], ["*"]),
+        allow("Read", READ_UPSTREAM, [_upstream(place, one) for one in found]),
+        allow("Fill", FILL, [below(place, one.prefix) for one in found]),
+    ]
+
+
+def _upstream(place: Place, cache: CacheSettings) -> str:
+    registry = PrivateRegistry(cache.account or place.account, cache.region or place.region)
+    prefix = cache.upstream_prefix
+    return registry.repository_arn("*" if prefix in (None, ROOT) else f"{prefix}/*")
+
+
+def upstream_policy(role: str, repositories: Iterable[str]) -> str:
+    """What the other account's registry policy has to say, so that `role` may pull from its `repositories` (ARNs)."""
+    return document(allow("TorilCache", READ_UPSTREAM, repositories, principal={"AWS": role}))

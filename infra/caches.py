@@ -1,0 +1,180 @@
+"""Pull-through caches: rule, creation template, credential and roles of each upstream."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.cache_policies import pulling_upstream, template_policy
+from infra.images import upstream_host
+from infra.keys import Keys
+from infra.place import Place
+from infra.policies import document, trust_service
+from infra.registries import PrivateRegistry
+from infra.registry import lifecycle
+from infra.roles import Role, make_role
+from infra.settings import CacheSettings
+from infra.settings.caches import ROOT
+from toril.records.deployment import DeployedCache
+
+KEEP, KEEP_UNTAGGED_DAYS = 50, 7  # images in a repository that a cache makes
+LATER = "later"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachesArgs:
+    """`credentials` are in plain text: they go into secrets of Pulumi only."""
+
+    caches: tuple[CacheSettings, ...]
+    credentials: Mapping[str, Mapping[str, str]]
+    place: Place
+    keys: Keys
+
+
+class Caches(pulumi.ComponentResource):
+    """The rules of one registry, with what AWS demands of each. `deployed` says which are there."""
+
+    deployed: tuple[DeployedCache, ...]
+
+    def __init__(self, name: str, args: CachesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("toril:region:Caches", name, {}, opts)
+        self._args, self._name = args, name
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._home = PrivateRegistry(args.place.account, args.place.region)
+        template_role = self._template_role() if args.caches else None
+        upstream_role = self._upstream_role()
+        self.deployed = tuple(self._cache(cache, template_role, upstream_role) for cache in args.caches)
+        self.register_outputs({})
+
+    def _cache(self, cache: CacheSettings, template: Role | None, upstream: Role | None) -> DeployedCache:
+        place, keys, name = self._args.place, self._args.keys, f"{self._name}-{cache.prefix}"
+        credential, needs, reason = self._credential(name, cache)
+        made = DeployedCache(
+            prefix=cache.prefix,
+            upstream=upstream_host(cache, self._home),
+            uri=self._home.host() + ("" if cache.prefix == ROOT else f"/{cache.prefix}"),
+            ready=not reason,
+            reason=reason,
+        )
+        if template:
+            aws.ecr.RepositoryCreationTemplate(
+                name,
+                region=place.region,
+                prefix=cache.prefix,
+                description=f"Cache of {made.upstream}",
+                applied_fors=["PULL_THROUGH_CACHE"],
+                image_tag_mutability="MUTABLE",  # ECR could not refresh an immutable tag
+                encryption_configurations=[
+                    {"encryption_type": "KMS", "kms_key": keys.registry}
+                    if keys.registry
+                    else {"encryption_type": "AES256"}
+                ],
+                lifecycle_policy=lifecycle(KEEP, KEEP_UNTAGGED_DAYS),
+                resource_tags=dict(place.tags),
+                custom_role_arn=template.arn,
+                opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=[template.ready])),
+            )
+        if reason:
+            pulumi.log.warn(f"cache {cache.prefix} of {made.upstream} is left out: {reason}", self)
+            return made
+        role: pulumi.Input[str] | None = cache.role
+        if _crosses_accounts(cache, place) and not role and upstream:
+            role, needs = upstream.arn, [*needs, upstream.ready]
+        aws.ecr.PullThroughCacheRule(
+            name,
+            region=place.region,
+            ecr_repository_prefix=cache.prefix,
+            upstream_registry_url=made.upstream,
+            upstream_repository_prefix=cache.upstream_prefix,
+            credential_arn=credential,
+            custom_role_arn=role,
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=needs)),
+        )
+        return made
+
+    def _credential(
+        self, name: str, cache: CacheSettings
+    ) -> tuple[pulumi.Input[str] | None, list[pulumi.Resource], str]:
+        """The ARN of the secret, what has to exist before the rule, and why there can be no rule yet."""
+        place, keys = self._args.place, self._args.keys
+        if not cache.keyed or cache.secret not in (None, LATER):
+            return cache.secret, [], ""
+        physical = place.names.cache_secret(cache.prefix)
+        reason = ""
+        if cache.secret == LATER and not self._has_value(physical):
+            reason = f"secret {physical} is empty; put username and accessToken into it, then `pulumi up`"
+        secret = aws.secretsmanager.Secret(
+            name,
+            region=place.region,
+            name=physical,
+            description=f"Login at {upstream_host(cache, self._home)} for the cache {cache.prefix}",
+            kms_key_id=keys.registry,
+            recovery_window_in_days=0,  # its name would be taken for days, and a login can be given again
+            opts=self._child,
+        )
+        if cache.secret == LATER:
+            return secret.arn, [secret], reason
+        value = pulumi.Output.secret(json.dumps(dict(self._args.credentials[cache.prefix]), sort_keys=True))
+        version = aws.secretsmanager.SecretVersion(
+            name,
+            region=place.region,
+            secret_id=secret.id,
+            secret_string=value,
+            opts=pulumi.ResourceOptions(parent=secret),
+        )
+        return secret.arn, [version], ""
+
+    def _has_value(self, secret: str) -> bool:
+        """Whether an operator has filled a secret; told by its versions, never by reading one."""
+        options, region = pulumi.InvokeOptions(parent=self), self._args.place.region
+        found = aws.secretsmanager.get_secrets(
+            filters=[{"name": "name", "values": [secret]}], region=region, opts=options
+        )
+        if secret not in found.names:  # the filter takes a name as a beginning
+            return False
+        versions = aws.secretsmanager.get_secret_versions(secret_id=secret, region=region, opts=options).versions
+        return any("AWSCURRENT" in version.version_stages for version in versions)
+
+    def _template_role(self) -> Role:
+        place, key = self._args.place, self._args.keys.registry
+        prefixes = [cache.prefix for cache in self._args.caches]
+        policy = pulumi.Output.from_input(key or "").apply(lambda arn: template_policy(place, prefixes, arn))
+        return make_role(
+            f"{self._name}-templates",
+            place,
+            role=place.names.role("cache-templates", place.region),
+            description="ECR makes the repositories of pull-through caches with it, tagged and encrypted",
+            trust=trust_service("ecr.amazonaws.com"),
+            policy=policy,
+            opts=self._child,
+        )
+
+    def _upstream_role(self) -> Role | None:
+        """For caches of ECR in other accounts, which have to allow it: `cache_policies.upstream_policy`."""
+        place = self._args.place
+        others = [cache for cache in self._args.caches if _crosses_accounts(cache, place) and not cache.role]
+        if not others:
+            return None
+        return make_role(
+            f"{self._name}-upstreams",
+            place,
+            role=place.names.role("cache-upstreams", place.region),
+            description="ECR pulls from registries of other accounts with it",
+            trust=trust_service("pullthroughcache.ecr.amazonaws.com"),
+            policy=document(*pulling_upstream(place, others)),
+            opts=self._child,
+        )
+
+
+def _crosses_accounts(cache: CacheSettings, place: Place) -> bool:
+    return cache.account not in (None, place.account)
+
+
+def ready(caches: Iterable[DeployedCache]) -> dict[str, dict[str, str | bool]]:
+    """As the stack exports them: prefix → address, and whether a pull works."""
+    return {
+        cache.prefix: {"uri": cache.uri, "ready": cache.ready, **({"reason": cache.reason} if cache.reason else {})}
+        for cache in caches
+    }

@@ -1,0 +1,85 @@
+"""What the network itself lets through, and what it says about that: decided without making anything."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from infra import fips
+from infra.images import Image
+from infra.place import Place
+from infra.policies import allow, document
+from infra.settings import RegionSettings
+
+Enforced = Literal["addresses", "names"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """The results bucket."""
+
+    name: str
+    region: str
+
+
+def enforced(settings: RegionSettings, images: Iterable[Image]) -> tuple[Enforced, ...]:
+    """Which of the targets the network enforces.
+
+    Addresses: in private mode, when all targets are addresses; behind a host name may be any. Not where an image comes
+    from outside on its first pull, and not for coordinators, which call other regions. Names: by the DNS firewall.
+    """
+    found: list[Enforced] = []
+    targets, outside = settings.targets, any(image.cache or image.credentials for image in images)
+    by_address = settings.network.mode == "private" and targets.cidrs and not targets.hosts
+    if by_address and not outside and not settings.home:
+        found.append("addresses")
+    if settings.network.dns_firewall and not targets.anything:
+        found.append("names")
+    return tuple(found)
+
+
+def interface_services(settings: RegionSettings) -> list[str]:
+    """The interface endpoints that workers need in private mode, by their part of the service's name."""
+    wanted = ["ecr.api", "ecr.dkr", "logs"]
+    if settings.secrets or any(flavour.credentials for flavour in settings.flavours.values()):
+        wanted.append("secretsmanager")
+    return [fips.PRIVATE_LINK.get(one, one) if settings.fips else one for one in sorted(wanted)]
+
+
+def service_name(region: str, service: str) -> str:
+    """Of an endpoint service of AWS."""
+    return f"{'cn.' if region.startswith('cn-') and service.startswith('ecr') else ''}com.amazonaws.{region}.{service}"
+
+
+def bucket_statements(place: Place, bucket: Bucket) -> list[dict[str, object]]:
+    arn = f"arn:{place.partition}:s3:::{bucket.name}"
+    return [
+        allow("List", ["s3:ListBucket"], [arn], principal={"AWS": "*"}),
+        allow("Results", ["s3:GetObject", "s3:PutObject"], [f"{arn}/*"], principal={"AWS": "*"}),
+    ]
+
+
+def layers_statement(place: Place) -> dict[str, object]:
+    """ECR keeps layers in a bucket of its own, in each region."""
+    bucket = f"arn:{place.partition}:s3:::prod-{place.region}-starport-layer-bucket/*"
+    return allow("Layers", ["s3:GetObject"], [bucket], principal={"AWS": "*"})
+
+
+def gateway_policy(place: Place, bucket: Bucket) -> str:
+    """Of the S3 gateway endpoint beside private workers: image layers, and the results bucket if it is near."""
+    near = bucket_statements(place, bucket) if bucket.region == place.region else []
+    return document(layers_statement(place), *near)
+
+
+def names_of_aws(place: Place, settings: RegionSettings, bucket: Bucket) -> list[str]:
+    """The host names that a worker's task needs from AWS, whatever it tests."""
+    layers = f"prod-{place.region}-starport-layer-bucket"
+    services = ["ecr", "logs", "secretsmanager"]
+    near = [f"{one}.{place.region}.{place.suffix}" for one in ("api.ecr", "logs", "secretsmanager")]
+    near += [f"{place.account}.dkr.ecr.{place.region}.{place.suffix}"]
+    store = [f"{bucket.name}.s3.{bucket.region}.{place.suffix}", f"s3.{bucket.region}.{place.suffix}"]
+    layer = [f"{layers}.s3.{place.region}.{place.suffix}"]
+    if settings.fips:
+        near += [fips.SERVICES[one].host_in(place.region) for one in services]
+        near += [f"api.ecr-fips.{place.region}.{place.suffix}", fips.registry_host(place.account, place.region)]
+        store += [f"{bucket.name}.s3-fips.{bucket.region}.{place.suffix}", f"s3-fips.{bucket.region}.{place.suffix}"]
+    return sorted({*near, *store, *layer})

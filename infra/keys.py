@@ -1,0 +1,93 @@
+"""The stack's own KMS key: one statement for each service that uses it, and nothing by a wildcard."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.place import Place
+from infra.policies import Statement, allow, document
+
+ADMINISTER = (
+    "kms:CancelKeyDeletion",
+    "kms:CreateAlias",
+    "kms:DeleteAlias",
+    "kms:DescribeKey",
+    "kms:DisableKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListGrants",
+    "kms:ListKeyPolicies",
+    "kms:ListResourceTags",
+    "kms:PutKeyPolicy",
+    "kms:RevokeGrant",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
+)
+USE = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
+REPOSITORIES = ("kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant")  # ECR works by the grant that it gets
+
+
+def key_policy(place: Place, log_group: str) -> str:
+    """Administration by the account's own policies; use through ECR, Secrets Manager and the one log group only."""
+    return document(
+        allow("Administer", ADMINISTER, ["*"], principal={"AWS": f"arn:{place.partition}:iam::{place.account}:root"}),
+        _through("Registry", "ecr", {*USE, *REPOSITORIES}, place),
+        _through("Secrets", "secretsmanager", USE, place),
+        allow(
+            "Logs",
+            {*USE, "kms:ReEncryptFrom", "kms:ReEncryptTo"},
+            ["*"],
+            principal={"Service": f"logs.{place.region}.{place.suffix}"},
+            condition={
+                "ArnEquals": {"kms:EncryptionContext:aws:logs:arn": place.arn("logs", f"log-group:{log_group}")}
+            },
+        ),
+    )
+
+
+def _through(sid: str, service: str, actions: set[str] | tuple[str, ...], place: Place) -> Statement:
+    """Whoever in the account may use the service: its service-linked roles, too, whose policies cannot be extended.
+
+    In a key's policy `*` is this key.
+    """
+    condition = {
+        "StringEquals": {
+            "kms:CallerAccount": place.account,
+            "kms:ViaService": f"{service}.{place.region}.{place.suffix}",
+        }
+    }
+    return allow(sid, actions, ["*"], principal={"AWS": "*"}, condition=condition)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """ARNs of the keys to encrypt with; None: AWS' own."""
+
+    registry: pulumi.Input[str] | None = None  # of repositories and secrets
+    logs: pulumi.Input[str] | None = None
+
+
+def make_keys(name: str, place: Place, *, encryption: str, logs: str | None, opts: pulumi.ResourceOptions) -> Keys:
+    """A key of the stack with `encryption` KMS, else the one it names, or none."""
+    if encryption == "AES256":
+        return Keys(logs=logs)
+    if encryption != "KMS":
+        return Keys(registry=encryption, logs=logs)
+    key = aws.kms.Key(
+        name,
+        region=place.region,
+        description=f"{place.names.base}: repositories, secrets and logs of {place.region}",
+        enable_key_rotation=True,
+        deletion_window_in_days=30,
+        policy=key_policy(place, place.names.log_group()),
+        opts=opts,
+    )
+    aws.kms.Alias(name, region=place.region, name=f"alias/{place.names.base}", target_key_id=key.key_id, opts=opts)
+    return Keys(registry=key.arn, logs=logs or key.arn)

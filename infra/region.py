@@ -1,0 +1,127 @@
+"""A region stack: everything that load from one region needs."""
+
+from collections.abc import Mapping
+
+import pulumi
+
+from infra.alarm import IdleAlarm, window
+from infra.caches import Caches, CachesArgs, ready
+from infra.checks import check_hub, check_images, check_settings
+from infra.cluster import Cluster
+from infra.compatibility import check_pair
+from infra.egress import Bucket
+from infra.hub_facts import settle
+from infra.hub_outputs import read_hub
+from infra.images import Image, OwnRegistry, resolve
+from infra.keys import make_keys
+from infra.network import Network, NetworkArgs
+from infra.place import Place
+from infra.publish import Decided, Made, publish
+from infra.registries import PrivateRegistry
+from infra.registry import Registry
+from infra.settings import RegionSettings
+from infra.worker_policies import Results
+from infra.worker_roles import WorkerRoles
+from infra.workers import Workers, WorkersArgs, kinds
+from toril import __version__
+
+
+def resolve_images(settings: RegionSettings, place: Place) -> dict[str, Image]:
+    """Flavour → image; SettingError for one that would come from outside."""
+    registry = OwnRegistry(
+        home=PrivateRegistry(place.account, place.region),
+        worker_repository=place.names.repository,
+        repositories=frozenset(one.name for one in settings.repositories),
+        caches=settings.caches,
+        fips=settings.fips,
+    )
+    return {name: resolve(name, flavour, registry) for name, flavour in sorted(settings.flavours.items())}
+
+
+class Region(pulumi.ComponentResource):
+    """Registry, caches, network, cluster, workers, and the record that tells runners of them."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: RegionSettings,
+        place: Place,
+        credentials: Mapping[str, Mapping[str, str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        check_settings(settings, place)
+        images = resolve_images(settings, place)
+        check_images(settings, place, images.values())
+        reference = settings.hub or f"{pulumi.get_organization()}/{pulumi.get_project()}/{place.names.hub_stack}"
+        hub = settle(read_hub(reference), reference)
+        check_pair(
+            hub_version=hub.version,
+            version=__version__,
+            hub_environment=hub.environment,
+            environment=place.names.environment,
+        )
+        check_hub(settings, place, hub)
+
+        super().__init__("toril:region:Region", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        all_images = tuple(images.values())
+        keys = make_keys(name, place, encryption=settings.encryption, logs=settings.logs.encryption, opts=child)
+        Registry(name, settings, place, keys.registry, opts=child)
+        caches = Caches(
+            name, CachesArgs(caches=settings.caches, credentials=credentials, place=place, keys=keys), opts=child
+        )
+        network = Network(
+            name,
+            NetworkArgs(
+                settings=settings,
+                place=place,
+                bucket=Bucket(name=hub.bucket, region=hub.bucket_region),
+                images=all_images,
+            ),
+            opts=child,
+        )
+        cluster = Cluster(name, settings, place, keys.logs, opts=child)
+        results = Results(bucket=hub.bucket, region=hub.bucket_region, key=hub.bucket_key)
+        roles = WorkerRoles(name, settings, place, results, all_images, opts=child)
+        worker_kinds = tuple(kinds(settings, images))
+        workers = Workers(
+            name,
+            WorkersArgs(
+                settings=settings,
+                place=place,
+                store=f"s3://{hub.bucket}",
+                kinds=worker_kinds,
+                log_group=cluster.log_group,
+                worker_role=roles.worker.arn,
+                execution_role=roles.execution.arn,
+            ),
+            opts=child,
+        )
+        if settings.idle_alarm and (found := window(settings.limits.duration_s)):
+            near = hub.bucket_region == place.region
+            IdleAlarm(name, settings, place, found, hub.alarm_topic if near and hub.alarm_topic else None, opts=child)
+        decided = Decided(
+            settings=settings,
+            place=place,
+            hub=hub,
+            kinds=worker_kinds,
+            caches=caches.deployed,
+            targets=network.targets,
+            public_addresses=network.public_addresses,
+        )
+        made = pulumi.Output.all(
+            cluster=cluster.arn,
+            subnets=network.subnets,
+            security_group=network.security_group,
+            task_definitions=workers.task_definitions,
+            log_group=cluster.log_group,
+            execution_role=roles.execution.arn,
+            worker_role=roles.worker.arn,
+        ).apply(lambda parts: Made(**parts))
+        published = publish(name, decided, made, opts=child)
+
+        pulumi.export("cluster", cluster.arn)
+        pulumi.export("caches", ready(caches.deployed))
+        pulumi.export("images", {flavour: image.uri for flavour, image in images.items()})
+        pulumi.export("deployment", published.key)
+        self.register_outputs({})
