@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 
+from infra.grants import grant
 from infra.keys import REPOSITORIES
 from infra.place import Place
-from infra.policies import Statement, allow, document
 from infra.registries import PrivateRegistry
 from infra.settings import CacheSettings
 from infra.settings.caches import ROOT
+from infra.statements import ANY, Document, allow, document
 
 # Beside the rights to pull: the first pull of an image makes its repository and brings it.
 IMPORT = ("ecr:BatchImportUpstreamImage", "ecr:CreateRepository")
@@ -31,21 +32,27 @@ def below(place: Place, prefix: str) -> str:
     return place.arn("ecr", "repository/*" if prefix == ROOT else f"repository/{prefix}/*")
 
 
-def template_policy(place: Place, prefixes: Iterable[str], key: str) -> str:
-    """Of the role by which ECR makes tagged or encrypted repositories; `key` is empty without a customer's key."""
+def crosses_accounts(cache: CacheSettings, place: Place) -> bool:
+    """Whether ECR needs a role for the upstream."""
+    return cache.account not in (None, place.account)
+
+
+def template_policy(place: Place, prefixes: Iterable[str], key: str | None) -> Document:
+    """Of the role by which ECR makes tagged or encrypted repositories; `key`: a customer's, if any."""
     made = allow("Create", ["ecr:CreateRepository", "ecr:TagResource"], [below(place, one) for one in prefixes])
-    return document(made, allow("Encrypt", REPOSITORIES, [key])) if key else document(made)
+    return document([made, allow("Encrypt", REPOSITORIES, [key])] if key else [made])
 
 
-def pulling_upstream(place: Place, caches: Iterable[CacheSettings]) -> list[Statement]:
+def upstream_role_policy(place: Place, caches: Iterable[CacheSettings]) -> Document:
     """Of the role by which ECR pulls from registries of other accounts."""
     found = list(caches)
-    return [
-        # the login has no resource level
-        allow("LogIn", ["ecr:GetAuthorizationToken"], ["*"]),
-        allow("Read", READ_UPSTREAM, [_upstream(place, one) for one in found]),
-        allow("Fill", FILL, [below(place, one.prefix) for one in found]),
-    ]
+    return document(
+        [
+            allow("LogIn", ["ecr:GetAuthorizationToken"], ANY),  # knows no resource
+            allow("Read", READ_UPSTREAM, [_upstream(place, one) for one in found]),
+            allow("Fill", FILL, [below(place, one.prefix) for one in found]),
+        ]
+    )
 
 
 def _upstream(place: Place, cache: CacheSettings) -> str:
@@ -54,6 +61,16 @@ def _upstream(place: Place, cache: CacheSettings) -> str:
     return registry.repository_arn("*" if prefix in (None, ROOT) else f"{prefix}/*")
 
 
-def upstream_policy(role: str, repositories: Iterable[str]) -> str:
+def upstream_policy(role: str, repositories: Iterable[str]) -> Document:
     """What the other account's registry policy has to say, so that `role` may pull from its `repositories` (ARNs)."""
-    return document(allow("TorilCache", READ_UPSTREAM, repositories, principal={"AWS": role}))
+    return document([grant("TorilCache", {"AWS": role}, READ_UPSTREAM, repositories)])
+
+
+def wanted_upstream(place: Place, caches: Iterable[CacheSettings]) -> dict[str, Document]:
+    """Prefix → the registry policy that the account upstream has to have, for caches of ECR in other accounts."""
+    made = place.role_arn(place.names.role("cache-upstreams", place.region))
+    return {
+        cache.prefix: upstream_policy(cache.role or made, [_upstream(place, cache)])
+        for cache in caches
+        if crosses_accounts(cache, place)
+    }

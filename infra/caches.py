@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.cache_policies import pulling_upstream, template_policy
+from infra.cache_policies import crosses_accounts
+from infra.cache_roles import CacheRoles
 from infra.images import upstream_host
 from infra.keys import Keys
 from infra.place import Place
-from infra.policies import document, trust_service
 from infra.registries import PrivateRegistry
 from infra.registry import lifecycle
-from infra.roles import Role, make_role
 from infra.settings import CacheSettings
 from infra.settings.caches import ROOT
 from toril.records.deployment import DeployedCache
@@ -43,13 +42,13 @@ class Caches(pulumi.ComponentResource):
         self._args, self._name = args, name
         self._child = pulumi.ResourceOptions(parent=self)
         self._home = PrivateRegistry(args.place.account, args.place.region)
-        template_role = self._template_role() if args.caches else None
-        upstream_role = self._upstream_role()
-        self.deployed = tuple(self._cache(cache, template_role, upstream_role) for cache in args.caches)
+        if args.caches:
+            self._roles = CacheRoles(name, args.caches, args.place, args.keys.registry, opts=self._child)
+        self.deployed = tuple(self._cache(cache) for cache in args.caches)
         self.register_outputs({})
 
-    def _cache(self, cache: CacheSettings, template: Role | None, upstream: Role | None) -> DeployedCache:
-        place, keys, name = self._args.place, self._args.keys, f"{self._name}-{cache.prefix}"
+    def _cache(self, cache: CacheSettings) -> DeployedCache:
+        place, name = self._args.place, f"{self._name}-{cache.prefix}"
         credential, needs, reason = self._credential(name, cache)
         made = DeployedCache(
             prefix=cache.prefix,
@@ -58,30 +57,13 @@ class Caches(pulumi.ComponentResource):
             ready=not reason,
             reason=reason,
         )
-        if template:
-            aws.ecr.RepositoryCreationTemplate(
-                name,
-                region=place.region,
-                prefix=cache.prefix,
-                description=f"Cache of {made.upstream}",
-                applied_fors=["PULL_THROUGH_CACHE"],
-                image_tag_mutability="MUTABLE",  # ECR could not refresh an immutable tag
-                encryption_configurations=[
-                    {"encryption_type": "KMS", "kms_key": keys.registry}
-                    if keys.registry
-                    else {"encryption_type": "AES256"}
-                ],
-                lifecycle_policy=lifecycle(KEEP, KEEP_UNTAGGED_DAYS),
-                resource_tags=dict(place.tags),
-                custom_role_arn=template.arn,
-                opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=[template.ready])),
-            )
+        self._template(name, cache, made)
         if reason:
             pulumi.log.warn(f"cache {cache.prefix} of {made.upstream} is left out: {reason}", self)
             return made
         role: pulumi.Input[str] | None = cache.role
-        if _crosses_accounts(cache, place) and not role and upstream:
-            role, needs = upstream.arn, [*needs, upstream.ready]
+        if crosses_accounts(cache, place) and not role:
+            role, needs = self._roles.upstreams, [*needs, self._roles]
         aws.ecr.PullThroughCacheRule(
             name,
             region=place.region,
@@ -93,6 +75,24 @@ class Caches(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=needs)),
         )
         return made
+
+    def _template(self, name: str, cache: CacheSettings, made: DeployedCache) -> None:
+        key = self._args.keys.registry
+        aws.ecr.RepositoryCreationTemplate(
+            name,
+            region=self._args.place.region,
+            prefix=cache.prefix,
+            description=f"Cache of {made.upstream}",
+            applied_fors=["PULL_THROUGH_CACHE"],
+            image_tag_mutability="MUTABLE",  # ECR could not refresh an immutable tag
+            encryption_configurations=[
+                {"encryption_type": "KMS", "kms_key": key} if key else {"encryption_type": "AES256"}
+            ],
+            lifecycle_policy=lifecycle(KEEP, KEEP_UNTAGGED_DAYS),
+            resource_tags=dict(self._args.place.tags),
+            custom_role_arn=self._roles.templates,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._roles]),
+        )
 
     def _credential(
         self, name: str, cache: CacheSettings
@@ -136,40 +136,6 @@ class Caches(pulumi.ComponentResource):
             return False
         versions = aws.secretsmanager.get_secret_versions(secret_id=secret, region=region, opts=options).versions
         return any("AWSCURRENT" in version.version_stages for version in versions)
-
-    def _template_role(self) -> Role:
-        place, key = self._args.place, self._args.keys.registry
-        prefixes = [cache.prefix for cache in self._args.caches]
-        policy = pulumi.Output.from_input(key or "").apply(lambda arn: template_policy(place, prefixes, arn))
-        return make_role(
-            f"{self._name}-templates",
-            place,
-            role=place.names.role("cache-templates", place.region),
-            description="ECR makes the repositories of pull-through caches with it, tagged and encrypted",
-            trust=trust_service("ecr.amazonaws.com"),
-            policy=policy,
-            opts=self._child,
-        )
-
-    def _upstream_role(self) -> Role | None:
-        """For caches of ECR in other accounts, which have to allow it: `cache_policies.upstream_policy`."""
-        place = self._args.place
-        others = [cache for cache in self._args.caches if _crosses_accounts(cache, place) and not cache.role]
-        if not others:
-            return None
-        return make_role(
-            f"{self._name}-upstreams",
-            place,
-            role=place.names.role("cache-upstreams", place.region),
-            description="ECR pulls from registries of other accounts with it",
-            trust=trust_service("pullthroughcache.ecr.amazonaws.com"),
-            policy=document(*pulling_upstream(place, others)),
-            opts=self._child,
-        )
-
-
-def _crosses_accounts(cache: CacheSettings, place: Place) -> bool:
-    return cache.account not in (None, place.account)
 
 
 def ready(caches: Iterable[DeployedCache]) -> dict[str, dict[str, str | bool]]:

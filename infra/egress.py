@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from infra import fips
+from infra.grants import EVERYBODY, grant
 from infra.images import Image
 from infra.place import Place
-from infra.policies import allow, document
 from infra.settings import RegionSettings
+from infra.statements import Document, Statement, document
 
 Enforced = Literal["addresses", "names"]
 
@@ -50,24 +51,27 @@ def service_name(region: str, service: str) -> str:
     return f"{'cn.' if region.startswith('cn-') and service.startswith('ecr') else ''}com.amazonaws.{region}.{service}"
 
 
-def bucket_statements(place: Place, bucket: Bucket) -> list[dict[str, object]]:
+def results_policy(place: Place, bucket: Bucket) -> Document:
+    """Of an endpoint that leads to the results bucket; who may is the business of roles."""
+    return document(_results(place, bucket))
+
+
+def gateway_policy(place: Place, bucket: Bucket) -> Document:
+    """Of the S3 gateway beside private workers: image layers, and the results bucket if it is near.
+
+    ECR keeps layers in a bucket of its own in each region.
+    """
+    layers = f"arn:{place.partition}:s3:::prod-{place.region}-starport-layer-bucket/*"
+    near = _results(place, bucket) if bucket.region == place.region else []
+    return document([grant("Layers", EVERYBODY, ["s3:GetObject"], [layers]), *near])
+
+
+def _results(place: Place, bucket: Bucket) -> list[Statement]:
     arn = f"arn:{place.partition}:s3:::{bucket.name}"
     return [
-        allow("List", ["s3:ListBucket"], [arn], principal={"AWS": "*"}),
-        allow("Results", ["s3:GetObject", "s3:PutObject"], [f"{arn}/*"], principal={"AWS": "*"}),
+        grant("List", EVERYBODY, ["s3:ListBucket"], [arn]),
+        grant("Results", EVERYBODY, ["s3:GetObject", "s3:PutObject"], [f"{arn}/*"]),
     ]
-
-
-def layers_statement(place: Place) -> dict[str, object]:
-    """ECR keeps layers in a bucket of its own, in each region."""
-    bucket = f"arn:{place.partition}:s3:::prod-{place.region}-starport-layer-bucket/*"
-    return allow("Layers", ["s3:GetObject"], [bucket], principal={"AWS": "*"})
-
-
-def gateway_policy(place: Place, bucket: Bucket) -> str:
-    """Of the S3 gateway endpoint beside private workers: image layers, and the results bucket if it is near."""
-    near = bucket_statements(place, bucket) if bucket.region == place.region else []
-    return document(layers_statement(place), *near)
 
 
 def names_of_aws(place: Place, settings: RegionSettings, bucket: Bucket) -> list[str]:

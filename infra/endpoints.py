@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from infra.egress import Bucket, bucket_statements, gateway_policy, interface_services, service_name
+from infra.egress import Bucket, gateway_policy, interface_services, results_policy, service_name
 from infra.place import Place
-from infra.policies import document
 from infra.settings import RegionSettings
+from infra.statements import render
 
 
 class Endpoints(pulumi.ComponentResource):
@@ -45,7 +45,7 @@ class Endpoints(pulumi.ComponentResource):
             service_name=service_name(place.region, "s3"),
             vpc_endpoint_type="Gateway",
             route_table_ids=[route_table],
-            policy=gateway_policy(place, bucket) if private else None,
+            policy=render(gateway_policy(place, bucket)) if private else None,
             tags={"Name": f"{place.names.base}-{name}-s3"},
             opts=child,
         )
@@ -123,7 +123,7 @@ class Endpoints(pulumi.ComponentResource):
             private_dns_enabled=True,
             subnet_ids=subnets,
             security_group_ids=[group.id],
-            policy=document(*bucket_statements(place, bucket)),
+            policy=render(results_policy(place, bucket)),
             tags={"Name": f"{place.names.base}-{name}-results"},
             opts=pulumi.ResourceOptions(parent=self),
         )

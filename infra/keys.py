@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.grants import EVERYBODY, grant
 from infra.place import Place
-from infra.policies import Statement, allow, document
+from infra.statements import ANY, Document, Statement, document, render
 
 ADMINISTER = (
     "kms:CancelKeyDeletion",
@@ -34,36 +35,32 @@ USE = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
 REPOSITORIES = ("kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant")  # ECR works by the grant that it gets
 
 
-def key_policy(place: Place, log_group: str) -> str:
-    """Administration by the account's own policies; use through ECR, Secrets Manager and the one log group only."""
+def key_policy(place: Place, log_group: str) -> Document:
+    """Administration by the account's own policies; use through ECR, Secrets Manager and the one log group only.
+
+    In a key's policy the resource `*` is this key.
+    """
+    logs = {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": place.arn("logs", f"log-group:{log_group}")}}
     return document(
-        allow("Administer", ADMINISTER, ["*"], principal={"AWS": f"arn:{place.partition}:iam::{place.account}:root"}),
-        _through("Registry", "ecr", {*USE, *REPOSITORIES}, place),
-        _through("Secrets", "secretsmanager", USE, place),
-        allow(
-            "Logs",
-            {*USE, "kms:ReEncryptFrom", "kms:ReEncryptTo"},
-            ["*"],
-            principal={"Service": f"logs.{place.region}.{place.suffix}"},
-            condition={
-                "ArnEquals": {"kms:EncryptionContext:aws:logs:arn": place.arn("logs", f"log-group:{log_group}")}
-            },
-        ),
+        [
+            grant("Administer", {"AWS": f"arn:{place.partition}:iam::{place.account}:root"}, ADMINISTER, ANY),
+            _through("Registry", "ecr", (*USE, *REPOSITORIES), place),
+            _through("Secrets", "secretsmanager", USE, place),
+            grant(
+                "Logs",
+                {"Service": f"logs.{place.region}.{place.suffix}"},
+                (*USE, "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+                ANY,
+                logs,
+            ),
+        ]
     )
 
 
-def _through(sid: str, service: str, actions: set[str] | tuple[str, ...], place: Place) -> Statement:
-    """Whoever in the account may use the service: its service-linked roles, too, whose policies cannot be extended.
-
-    In a key's policy `*` is this key.
-    """
-    condition = {
-        "StringEquals": {
-            "kms:CallerAccount": place.account,
-            "kms:ViaService": f"{service}.{place.region}.{place.suffix}",
-        }
-    }
-    return allow(sid, actions, ["*"], principal={"AWS": "*"}, condition=condition)
+def _through(sid: str, service: str, actions: tuple[str, ...], place: Place) -> Statement:
+    """Whoever in the account may use the service, its linked roles included, whose policies cannot be extended."""
+    via = {"kms:CallerAccount": place.account, "kms:ViaService": f"{service}.{place.region}.{place.suffix}"}
+    return grant(sid, EVERYBODY, actions, ANY, {"StringEquals": via})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +83,7 @@ def make_keys(name: str, place: Place, *, encryption: str, logs: str | None, opt
         description=f"{place.names.base}: repositories, secrets and logs of {place.region}",
         enable_key_rotation=True,
         deletion_window_in_days=30,
-        policy=key_policy(place, place.names.log_group()),
+        policy=render(key_policy(place, place.names.log_group())),
         opts=opts,
     )
     aws.kms.Alias(name, region=place.region, name=f"alias/{place.names.base}", target_key_id=key.key_id, opts=opts)

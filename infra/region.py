@@ -92,8 +92,8 @@ class Region(pulumi.ComponentResource):
                 store=f"s3://{hub.bucket}",
                 kinds=worker_kinds,
                 log_group=cluster.log_group,
-                worker_role=roles.worker.arn,
-                execution_role=roles.execution.arn,
+                worker_role=roles.worker,
+                execution_role=roles.execution,
             ),
             opts=child,
         )
@@ -115,8 +115,8 @@ class Region(pulumi.ComponentResource):
             security_group=network.security_group,
             task_definitions=workers.task_definitions,
             log_group=cluster.log_group,
-            execution_role=roles.execution.arn,
-            worker_role=roles.worker.arn,
+            execution_role=roles.execution,
+            worker_role=roles.worker,
         ).apply(lambda parts: Made(**parts))
         published = publish(name, decided, made, opts=child)
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 import pulumi
 import pulumi_aws as aws
 
+from infra.grants import EVERYBODY, grant
 from infra.place import Place
-from infra.policies import Statement, allow, document
 from infra.settings import RegionSettings
 from infra.settings.region import Grant, Repository
+from infra.statements import Statement, document, render
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 PUSH = ("ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart")
@@ -37,19 +38,15 @@ def _expire(priority: int, description: str, selection: dict[str, str | int]) ->
 
 def grant_statements(grants: Iterable[Grant], partition: str, resources: Iterable[str] = ()) -> list[Statement]:
     """Who may do what: statements of a repository's policy or, with `resources`, of the registry's."""
-    return [
-        _grant(f"Grant{number}", grant, partition, tuple(resources)) for number, grant in enumerate(grants, start=1)
-    ]
+    return [_grant(f"Grant{number}", one, partition, tuple(resources)) for number, one in enumerate(grants, start=1)]
 
 
-def _grant(sid: str, grant: Grant, partition: str, resources: tuple[str, ...]) -> Statement:
-    actions = {action for right in grant.rights for action in RIGHTS[right]}
-    who = grant.principal
+def _grant(sid: str, one: Grant, partition: str, resources: tuple[str, ...]) -> Statement:
+    actions = {action for right in one.rights for action in RIGHTS[right]}
+    who = one.principal
     if who.startswith("o-"):
-        condition = {"StringEquals": {"aws:PrincipalOrgID": who}}
-        return allow(sid, actions, resources, principal={"AWS": "*"}, condition=condition)
-    arn = f"arn:{partition}:iam::{who}:root" if who.isdigit() else who
-    return allow(sid, actions, resources, principal={"AWS": arn})
+        return grant(sid, EVERYBODY, actions, resources, {"StringEquals": {"aws:PrincipalOrgID": who}})
+    return grant(sid, {"AWS": f"arn:{partition}:iam::{who}:root" if who.isdigit() else who}, actions, resources)
 
 
 class Registry(pulumi.ComponentResource):
@@ -103,7 +100,7 @@ class Registry(pulumi.ComponentResource):
                 f"{name}-{repository.name}",
                 region=place.region,
                 repository=made.name,
-                policy=document(*grant_statements(repository.grants, place.partition)),
+                policy=render(document(grant_statements(repository.grants, place.partition))),
                 opts=child,
             )
         return made
@@ -112,7 +109,7 @@ class Registry(pulumi.ComponentResource):
         registry, child = settings.registry, pulumi.ResourceOptions(parent=self)
         if registry.policy:
             everything = [place.arn("ecr", "repository/*")]
-            policy = document(*grant_statements(registry.policy, place.partition, everything))
+            policy = render(document(grant_statements(registry.policy, place.partition, everything)))
             aws.ecr.RegistryPolicy(name, region=place.region, policy=policy, opts=child)
         if registry.scanning:
             frequency = "CONTINUOUS_SCAN" if registry.scanning == "ENHANCED" else "SCAN_ON_PUSH"

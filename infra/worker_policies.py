@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from infra.cache_policies import IMPORT
 from infra.images import Image
 from infra.place import Place
-from infra.policies import Statement, allow, document
 from infra.registry import PULL
+from infra.statements import ANY, Document, Statement, allow, document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class Results:
     key: str = ""
 
 
-def worker_policy(place: Place, results: Results, secrets: Iterable[str], secret_keys: Iterable[str]) -> str:
+def worker_policy(place: Place, results: Results, secrets: Iterable[str], secret_keys: Iterable[str]) -> Document:
     """Of the workers themselves: read runs, add what is not there yet, read the secrets on the stack's list."""
     bucket = f"arn:{place.partition}:s3:::{results.bucket}"
     statements = [
@@ -37,17 +37,16 @@ def worker_policy(place: Place, results: Results, secrets: Iterable[str], secret
     if results.key:
         through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{results.region}.{place.suffix}"}}
         statements.append(allow("Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [results.key], condition=through_s3))
-    return document(*statements, *_secrets(place, secrets, secret_keys))
+    return document([*statements, *_secrets(place, secrets, secret_keys)])
 
 
-def execution_policy(place: Place, images: Iterable[Image], log_group: str, secret_keys: Iterable[str]) -> str:
+def execution_policy(place: Place, images: Iterable[Image], log_group: str, secret_keys: Iterable[str]) -> Document:
     """Of ECS while it starts a worker: pull these images, log in where they are, write this log group."""
     found = list(images)
     pulled = [image.repository_arn for image in found if image.repository_arn]
     cached = [image.repository_arn for image in found if image.repository_arn and image.cache]
     statements = [
-        # the login has no resource level
-        allow("LogIn", ["ecr:GetAuthorizationToken"], ["*"]),
+        allow("LogIn", ["ecr:GetAuthorizationToken"], ANY),  # knows no resource
         allow("Pull", PULL, pulled),
         allow("Import", IMPORT, cached),
         allow(
@@ -57,7 +56,8 @@ def execution_policy(place: Place, images: Iterable[Image], log_group: str, secr
         ),
     ]
     needed = [one for one in statements if one.get("Resource")]
-    return document(*needed, *_secrets(place, [one.credentials for one in found if one.credentials], secret_keys))
+    logins = [one.credentials for one in found if one.credentials]
+    return document([*needed, *_secrets(place, logins, secret_keys)])
 
 
 def _secrets(place: Place, secrets: Iterable[str], keys: Iterable[str]) -> list[Statement]:

@@ -2,10 +2,10 @@
 
 import pulumi
 
+from infra.grants import service_trust
 from infra.images import Image
 from infra.place import Place
-from infra.policies import trust
-from infra.roles import Role, make_role
+from infra.permissions.role import make_role
 from infra.settings import RegionSettings
 from infra.worker_policies import Results, execution_policy, worker_policy
 
@@ -13,8 +13,8 @@ from infra.worker_policies import Results, execution_policy, worker_policy
 class WorkerRoles(pulumi.ComponentResource):
     """Both can be taken by tasks of this account and region only."""
 
-    worker: Role
-    execution: Role
+    worker: pulumi.Output[str]  # ARN
+    execution: pulumi.Output[str]  # ARN
 
     def __init__(
         self,
@@ -27,23 +27,27 @@ class WorkerRoles(pulumi.ComponentResource):
     ) -> None:
         super().__init__("toril:region:WorkerRoles", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        tasks = trust("ecs-tasks.amazonaws.com", place.account, place.arn("ecs", "*"))
+        of_this_place = {
+            "StringEquals": {"aws:SourceAccount": place.account},
+            "ArnLike": {"aws:SourceArn": place.arn("ecs", "*")},
+        }
+        tasks = service_trust("ecs-tasks.amazonaws.com", of_this_place)
         self.worker = make_role(
             f"{name}-worker",
             place,
-            role=place.names.role("worker", place.region),
-            description="A worker: reads runs, adds its results",
-            trust=tasks,
-            policy=worker_policy(place, results, settings.secrets, settings.secret_keys),
-            opts=child,
-        )
+            place.names.role("worker", place.region),
+            "A worker reads runs and adds its results",
+            tasks,
+            {"worker": worker_policy(place, results, settings.secrets, settings.secret_keys)},
+            child,
+        ).arn
         self.execution = make_role(
             f"{name}-execution",
             place,
-            role=place.names.role("execution", place.region),
-            description="ECS as it starts a worker: pulls its image, opens its log",
-            trust=tasks,
-            policy=execution_policy(place, images, place.names.log_group(), settings.secret_keys),
-            opts=child,
-        )
-        self.register_outputs({"worker": self.worker.arn, "execution": self.execution.arn})
+            place.names.role("execution", place.region),
+            "ECS pulls a worker's image and opens its log",
+            tasks,
+            {"execution": execution_policy(place, images, place.names.log_group(), settings.secret_keys)},
+            child,
+        ).arn
+        self.register_outputs({"worker": self.worker, "execution": self.execution})
