@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.names import Names
 from infra.place import Place
 from infra.settings import RegionSettings
 
@@ -31,10 +32,15 @@ def window(duration_s: int) -> Window | None:
     return Window(period_s=period_s, periods=math.ceil(longest_s / period_s))
 
 
+def alarm_name(names: Names) -> str:
+    return f"{names.base}-tasks-without-run"
+
+
 class IdleAlarm(pulumi.ComponentResource):
     """Rings when Fargate vCPU have been in use, without a pause, for longer than a run may last.
 
-    The metric is the account's, so other Fargate tasks of this region count, too. `topic` has to be of this region.
+    The metric is the account's, so other Fargate tasks of this region count, too. Whom it tells is up to `Notices`: an
+    alarm by itself could only tell a topic of its own region.
     """
 
     def __init__(
@@ -43,14 +49,13 @@ class IdleAlarm(pulumi.ComponentResource):
         settings: RegionSettings,
         place: Place,
         found: Window,
-        topic: str | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("toril:region:IdleAlarm", name, {}, opts)
         aws.cloudwatch.MetricAlarm(
             name,
             region=place.region,
-            name=f"{place.names.base}-tasks-without-run",
+            name=alarm_name(place.names),
             alarm_description=(
                 f"Fargate has run in {place.region} for longer than any run may last "
                 f"({settings.limits.duration_s} s). List the tasks of cluster {place.names.cluster()}, and stop what "
@@ -67,14 +72,8 @@ class IdleAlarm(pulumi.ComponentResource):
                 ),
                 *[_usage(label, kind, found.period_s) for label, kind in CLASSES.items()],
             ],
-            alarm_actions=[topic] if topic else None,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        if not topic:
-            pulumi.log.info(
-                f"the alarm of {place.region} tells nobody by itself: an alarm's topic has to be of its own region",
-                self,
-            )
         self.register_outputs({})
 
 

@@ -6,8 +6,8 @@ import pulumi
 
 from infra.cache_policies import crosses_accounts, template_policy, upstream_role_policy
 from infra.grants import service_trust
-from infra.place import Place
 from infra.permissions.role import make_role
+from infra.place import Place
 from infra.settings import CacheSettings
 
 

@@ -40,6 +40,9 @@ SERVICES = {
     "ec2": _service("Amazon EC2", NORTH_AMERICA, "ec2-fips.{region}.amazonaws.com", "ec2.{region}.amazonaws.com"),
     "ecr": _service("Amazon ECR", US | GOVCLOUD, "ecr-fips.{region}.amazonaws.com"),
     "ecs": _service("Amazon ECS", US | GOVCLOUD, "ecs-fips.{region}.amazonaws.com"),
+    "events": _service(
+        "EventBridge", NORTH_AMERICA, "events-fips.{region}.amazonaws.com", "events.{region}.amazonaws.com"
+    ),
     "iam": _service("IAM", None, "iam-fips.amazonaws.com", "iam.us-gov.amazonaws.com"),
     "kms": _service("AWS KMS", None, "kms-fips.{region}.amazonaws.com"),
     "logs": _service(
@@ -78,13 +81,13 @@ def services_used(settings: RegionSettings) -> tuple[str, ...]:
     if settings.encryption != "AES256" or settings.logs.encryption or settings.secret_keys:
         used.add("kms")
     if settings.idle_alarm:
-        used.add("monitoring")
+        used |= {"events", "monitoring"}
     if settings.network.dns_firewall:
         used.add("route53resolver")
     if settings.secrets or any(flavour.credentials for flavour in settings.flavours.values()):
         used.add("secretsmanager")
     if settings.home:
-        used |= {"monitoring", "scheduler", "secretsmanager", "sqs"}
+        used |= {"events", "monitoring", "scheduler", "secretsmanager", "sqs"}
     return tuple(sorted(used))
 
 

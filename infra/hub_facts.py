@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import pulumi
 from pulumi.runtime.sync_await import _sync_await  # as pulumi's own invokes wait; there is no public way
 
 from infra.hub_outputs import HubOutputs
@@ -19,19 +18,12 @@ class HubFacts:
     bucket: str
     bucket_region: str
     bucket_key: str
-    alarm_topic: str
+    notice_bus: str
 
 
 def settle(hub: HubOutputs, reference: str) -> HubFacts:
     """The facts; SettingError if the hub is not deployed."""
-    return HubFacts(**{name: _settled(getattr(hub, name), name, reference) for name in HubFacts.__slots__})
-
-
-def _settled(output: pulumi.Output[str], name: str, reference: str) -> str:
-    try:
-        value = _sync_await(output.future(with_unknowns=False))
-    except KeyError as error:
-        raise SettingError(f"toril:hub: stack {reference} has no output {name}; `pulumi up` the hub first") from error
-    if not isinstance(value, str):
-        raise SettingError(f"toril:hub: stack {reference} does not know its {name} yet; `pulumi up` the hub first")
-    return value
+    facts = HubFacts(**{name: _sync_await(getattr(hub, name).future()) or "" for name in HubFacts.__slots__})
+    if not (facts.version and facts.bucket):
+        raise SettingError(f"toril:hub: stack {reference} has no results bucket yet; `pulumi up` the hub first")
+    return facts

@@ -28,6 +28,6 @@ class HubOutputs:
 
 
 def read_hub(reference: str) -> HubOutputs:
-    """The outputs of the hub stack called `reference`."""
+    """The outputs of the hub stack called `reference`; empty texts for those that an older hub does not have."""
     hub = pulumi.StackReference(reference)
-    return HubOutputs(**{name: hub.require_output(name) for name in HubOutputs.__slots__})
+    return HubOutputs(**{name: hub.get_output(name).apply(lambda value: value or "") for name in HubOutputs.__slots__})

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pulumi
 
-from infra.alarm import IdleAlarm, window
+from infra.alarm import IdleAlarm, alarm_name, window
 from infra.caches import Caches, CachesArgs, ready
 from infra.checks import check_hub, check_images, check_settings
 from infra.cluster import Cluster
@@ -15,6 +15,7 @@ from infra.hub_outputs import read_hub
 from infra.images import Image, OwnRegistry, resolve
 from infra.keys import make_keys
 from infra.network import Network, NetworkArgs
+from infra.notices import Notices
 from infra.place import Place
 from infra.publish import Decided, Made, publish
 from infra.registries import PrivateRegistry
@@ -53,7 +54,8 @@ class Region(pulumi.ComponentResource):
         images = resolve_images(settings, place)
         check_images(settings, place, images.values())
         reference = settings.hub or f"{pulumi.get_organization()}/{pulumi.get_project()}/{place.names.hub_stack}"
-        hub = settle(read_hub(reference), reference)
+        outputs = read_hub(reference)
+        hub = settle(outputs, reference)
         check_pair(
             hub_version=hub.version,
             version=__version__,
@@ -97,9 +99,12 @@ class Region(pulumi.ComponentResource):
             ),
             opts=child,
         )
+        alarms: list[str] = []
         if settings.idle_alarm and (found := window(settings.limits.duration_s)):
-            near = hub.bucket_region == place.region
-            IdleAlarm(name, settings, place, found, hub.alarm_topic if near and hub.alarm_topic else None, opts=child)
+            IdleAlarm(name, settings, place, found, opts=child)
+            alarms = [alarm_name(place.names)]
+        if hub.notice_bus and (alarms or settings.home):
+            Notices(f"{name}-notices", place, outputs, alarms, coordinators=settings.home, opts=child)
         decided = Decided(
             settings=settings,
             place=place,

@@ -4,8 +4,8 @@ import pulumi
 
 from infra.grants import service_trust
 from infra.images import Image
-from infra.place import Place
 from infra.permissions.role import make_role
+from infra.place import Place
 from infra.settings import RegionSettings
 from infra.worker_policies import Results, execution_policy, worker_policy
 
