@@ -1,0 +1,32 @@
+"""One embedded cloud for all tests of this folder, empty before each; and one in which IAM decides."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cloud.embedded import Cloud, embedded_cloud
+
+
+@pytest.fixture(scope="session")
+def open_cloud() -> Iterator[Cloud]:
+    with embedded_cloud() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def guarded_cloud() -> Iterator[Cloud]:
+    with embedded_cloud(auth=True) as found:
+        yield found
+
+
+@pytest.fixture
+def cloud(open_cloud: Cloud) -> Cloud:
+    open_cloud.reset()
+    return open_cloud
+
+
+@pytest.fixture
+def strict(guarded_cloud: Cloud) -> Cloud:
+    """A cloud that asks IAM."""
+    guarded_cloud.reset()
+    return guarded_cloud

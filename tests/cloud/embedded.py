@@ -1,0 +1,207 @@
+"""The embedded cloud: a stand-in for AWS on loopback, in a process of its own.
+
+    with embedded_cloud(auth=True) as cloud:
+        cloud.client("ecr", "eu-west-1").create_repository(repositoryName="worker")
+        subprocess.run([…], env=cloud.environment(AWS_REGION="eu-west-1"))
+
+What it emulates, where it is stricter than MiniStack and what it can't prove: tests/README.md.
+"""
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+ROOT = Path(__file__).parents[2]
+PYTHON = ROOT / ".tools/cloud/bin/python"
+ACCOUNT = "123456789012"
+ROOT_KEY = "test"  # MiniStack's key of the account's root: everything is allowed
+HOME_REGION = "us-east-1"  # of what has no region
+GITHUB = "https://token.actions.githubusercontent.com"
+STARTS_WITHIN_S = 30
+ENDS_WITHIN_S = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a client signs with."""
+
+    access_key: str
+    secret_key: str
+    token: str | None = None
+
+    def environment(self) -> dict[str, str]:
+        """For a process that acts with them."""
+        found = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
+        return {**found, **({"AWS_SESSION_TOKEN": self.token} if self.token else {})}
+
+
+ROOT_CREDENTIALS = Credentials(access_key=ROOT_KEY, secret_key=ROOT_KEY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cloud:
+    """A running embedded cloud."""
+
+    url: str
+    account: str = ACCOUNT
+    _clients: dict[tuple[str, str, Credentials], Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """For a process that talks to this cloud as the account's root: nobody's real settings, and `more`."""
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": self.url,
+            "NO_PROXY": "127.0.0.1,localhost",
+            **ROOT_CREDENTIALS.environment(),
+            **more,
+        }
+
+    def client(self, service: str, region: str = HOME_REGION, credentials: Credentials | None = None) -> Any:
+        """A boto3 client that tries once; of the account's root, or of the role that `credentials` are of."""
+        key = (service, region, credentials or ROOT_CREDENTIALS)
+        if key not in self._clients:
+            self._clients[key] = boto3.session.Session().client(
+                service,  # type: ignore[call-overload]
+                region_name=region,
+                endpoint_url=self.url,
+                aws_access_key_id=key[2].access_key,
+                aws_secret_access_key=key[2].secret_key,
+                aws_session_token=key[2].token,
+                config=Config(retries={"total_max_attempts": 1}, proxies={}, s3={"addressing_style": "path"}),
+            )
+        return self._clients[key]
+
+    def assume(self, role_arn: str, session_name: str = "test") -> Credentials:
+        """A session of a role that trusts the account."""
+        return _credentials(self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=session_name))
+
+    def assume_with_github(self, role_arn: str, **claims: str) -> Credentials:
+        """A session of a role that trusts GitHub's tokens with these claims, such as `sub` and `repository_id`."""
+        token = web_identity_token(iss=GITHUB, **{"aud": "sts.amazonaws.com", **claims})
+        sts = self.client("sts")
+        return _credentials(
+            sts.assume_role_with_web_identity(RoleArn=role_arn, RoleSessionName="github", WebIdentityToken=token)
+        )
+
+    def set_quota(self, region: str, code: str, value: float) -> None:
+        """Set one of Fargate's quotas, in one region."""
+        self.control("quota", account=self.account, region=region, code=code, value=value)
+
+    def reset(self) -> None:
+        """Forget every resource and every setting."""
+        self.control("reset")
+
+    def control(self, command: str, **asked: Any) -> Any:
+        """What a test says to the cloud beside AWS's interfaces (`tests/cloud/server/control.py`)."""
+        request = urllib.request.Request(f"{self.url}/_embedded/{command}", json.dumps(asked).encode(), method="POST")
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+            return json.loads(answer.read())
+
+
+@contextmanager
+def embedded_cloud(*, auth: bool = False, environment: Mapping[str, str] | None = None) -> Iterator[Cloud]:
+    """A cloud of its own on a free port; with `auth`, IAM decides on every request.
+
+    The server ends with the context, or with this process.
+    """
+    with tempfile.TemporaryDirectory(prefix="toril-cloud-") as folder:
+        log = Path(folder, "log")
+        server, port = _started(folder, log, auth, environment or {})
+        try:
+            cloud = Cloud(url=f"http://127.0.0.1:{port}")
+            _wait(cloud, server, log)
+            yield cloud
+        finally:
+            _end(server)
+
+
+def _started(folder: str, log: Path, auth: bool, more: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
+    """The server and its port, on which connections wait until it answers."""
+    with socket.socket() as listening, log.open("wb") as output:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(128)
+        port = listening.getsockname()[1]
+        server = subprocess.Popen(
+            [PYTHON, "-m", "tests.cloud.server", str(listening.fileno())],
+            cwd=ROOT,
+            env={**_server_environment(port, folder, auth), **more},
+            pass_fds=[listening.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+        )
+    return server, port
+
+
+def web_identity_token(**claims: str) -> str:
+    """An unsigned token: the embedded cloud reads claims and checks no signature."""
+    parts = [{"alg": "none", "typ": "JWT"}, {"exp": int(time.time()) + 300, **claims}]
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
+    return ".".join([*encoded, "unsigned"])
+
+
+def _credentials(answer: Mapping[str, Any]) -> Credentials:
+    found = answer["Credentials"]
+    return Credentials(
+        access_key=found["AccessKeyId"], secret_key=found["SecretAccessKey"], token=found["SessionToken"]
+    )
+
+
+def _server_environment(port: int, folder: str, auth: bool) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+        "TMPDIR": folder,
+        "AUTH": str(auth).lower(),
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "MINISTACK_REGION": HOME_REGION,
+        "LOG_LEVEL": "WARNING",
+        "IOT_MTLS_ENABLED": "0",  # it would listen on all addresses
+        "SFTP_ENABLED": "0",
+        "DOCKER_HOST": f"unix://{folder}/no-docker",
+    }
+
+
+def _wait(cloud: Cloud, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Until it answers: connections wait in the socket, so the first answer is the sign."""
+    give_up = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < give_up:
+        if server.poll() is not None:
+            break
+        try:
+            cloud.control("ready")
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.05)
+        else:
+            return
+    said = log.read_text(errors="replace")
+    raise RuntimeError(f"the embedded cloud did not start (exit code {server.poll()}):\n{said}")
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    assert server.stdin is not None
+    server.stdin.close()
+    try:
+        server.wait(ENDS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()

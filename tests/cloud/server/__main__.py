@@ -1,0 +1,34 @@
+"""Serve the embedded cloud on a listening socket, inherited as the file descriptor that the first argument names.
+
+It ends when its standard input does: with the process that started it, however that ended.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from tests.cloud.server.app import app
+
+
+def main() -> None:
+    config = Config()
+    config.bind = [f"fd://{sys.argv[1]}"]
+    config.errorlog = "-"
+    config.loglevel = "WARNING"
+    config.graceful_timeout = 0.2
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    asyncio.run(serve(app, config))
+
+
+def _end_with_parent() -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Between MiniStack's front door and its services: every request is checked, and ours are answered here."""
+
+import json
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from tests.cloud.server.constraints import problems
+from tests.cloud.server.errors import Refusal
+from tests.cloud.server.requests import Query, model_of, read
+
+Request = dict[str, Any]
+Operation = Callable[[Request], dict[str, Any]]
+Check = Callable[[Request], None]
+Amend = Callable[[Request, dict[str, Any]], dict[str, Any]]
+Answer = tuple[int, dict[str, str], Any]
+Handler = Callable[[str, str, dict[str, str], bytes, Query], Awaitable[Answer]]
+MOST_NAMED = 3  # problems of one request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What is known of one service beside what MiniStack does with it."""
+
+    name: str  # MiniStack's
+    model: str  # botocore's
+    invalid: str = "ValidationException"  # the code of a request that breaks a constraint of the model
+    operations: Mapping[str, Operation] = field(default_factory=dict)  # answered here
+    checks: Mapping[str, Check] = field(default_factory=dict)  # refused here, or answered by MiniStack
+    amends: Mapping[str, Amend] = field(default_factory=dict)  # MiniStack's JSON, with what it leaves out
+    before: Check | None = None  # every operation
+
+
+def guarded(service: Service, inner: Handler | None) -> Handler:
+    """`inner`, MiniStack's own handler of the service, behind the checks of `service`."""
+    model = model_of(service.model)
+
+    async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: Query) -> Answer:
+        try:
+            call = read(model, method, path, headers, body, query)
+            name, request = call.operation.name, call.parameters
+            wrong = list(problems(call.operation.input_shape, request)) if call.operation.input_shape else []
+            if wrong:
+                said = "; ".join(wrong[:MOST_NAMED])
+                raise Refusal(
+                    service.invalid, f"{len(wrong)} validation error{'s' * (len(wrong) > 1)} detected: {said}"
+                )
+            if service.before:
+                service.before(request)
+            if name in service.operations:
+                return _answer(service.operations[name](request))
+            if inner is None:
+                raise Refusal("UnknownOperationException", f"{service.name}:{name} is not part of the embedded cloud")
+            if name in service.checks:
+                service.checks[name](request)
+            status, said_headers, answer = await inner(method, path, headers, body, query)
+            if status < 300 and name in service.amends:
+                return status, said_headers, json.dumps(service.amends[name](request, json.loads(answer))).encode()
+            return status, said_headers, answer
+        except Refusal as refusal:
+            return _refused(model.metadata["protocol"], headers, refusal)
+
+    return handle
+
+
+def _answer(answer: dict[str, Any]) -> Answer:
+    return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(answer).encode()
+
+
+def _refused(protocol: str, headers: Mapping[str, str], refusal: Refusal) -> Answer:
+    if "x-amz-target" in headers or protocol in ("json", "rest-json"):
+        body = json.dumps({"__type": refusal.code, "message": refusal.message, "Message": refusal.message})
+        said = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-errortype": refusal.code}
+        return refusal.status, said, body.encode()
+    error, request = f"<Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message>", uuid.uuid4()
+    if protocol == "ec2":
+        text = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>{request}</RequestID></Response>"
+    else:
+        text = f"<Error><Type>Sender</Type>{error}</Error><RequestId>{request}</RequestId>"
+        text = f"<ErrorResponse>{text}</ErrorResponse>"
+    return refusal.status, {"Content-Type": "text/xml"}, text.encode()

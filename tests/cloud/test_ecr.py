@@ -1,0 +1,189 @@
+"""ECR's repositories, creation templates and registry settings, as Pulumi makes, reads, changes and removes them."""
+
+import json
+
+import pytest
+
+from tests.cloud.refused import refused
+
+PUBLIC = {"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": [PUBLIC]})
+SELECTION = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7}
+
+
+@pytest.fixture
+def ecr(cloud):
+    return cloud.client("ecr", "eu-west-1")
+
+
+@pytest.fixture
+def repository(ecr):
+    ecr.create_repository(repositoryName="toril/worker")
+    return "toril/worker"
+
+
+def lifecycle(**selection):
+    rule = {"rulePriority": 1, "selection": {**SELECTION, **selection}, "action": {"type": "expire"}}
+    return json.dumps({"rules": [rule]})
+
+
+def test_a_repository_lives_from_create_to_delete(ecr, repository):
+    filters = [{"filterType": "WILDCARD", "filter": "latest*"}]
+    with refused("RepositoryAlreadyExistsException"):
+        ecr.create_repository(repositoryName=repository)
+    ecr.put_image_tag_mutability(
+        repositoryName=repository,
+        imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
+        imageTagMutabilityExclusionFilters=filters,
+    )
+    (found,) = ecr.describe_repositories(repositoryNames=[repository])["repositories"]
+    assert found["imageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
+    assert found["imageTagMutabilityExclusionFilters"] == filters
+    ecr.delete_repository(repositoryName=repository)
+    with refused("RepositoryNotFoundException"):
+        ecr.describe_repositories(repositoryNames=[repository])
+
+
+def test_exclusion_filters_come_with_a_setting_that_has_exclusions(ecr):
+    filters = [{"filterType": "WILDCARD", "filter": "latest*"}]
+    with refused("InvalidParameterException"):
+        ecr.create_repository(
+            repositoryName="one", imageTagMutability="IMMUTABLE", imageTagMutabilityExclusionFilters=filters
+        )
+    with refused("InvalidParameterException"):
+        ecr.create_repository(repositoryName="one", imageTagMutability="IMMUTABLE_WITH_EXCLUSION")
+
+
+def test_a_repository_with_images_is_deleted_by_force_only(ecr, repository):
+    ecr.put_image(repositoryName=repository, imageManifest='{"schemaVersion": 2}', imageTag="1")
+    with refused("RepositoryNotEmptyException"):
+        ecr.delete_repository(repositoryName=repository)
+    ecr.delete_repository(repositoryName=repository, force=True)
+
+
+def test_repositories_come_in_pages(ecr):
+    for number in range(7):
+        ecr.create_repository(repositoryName=f"r{number}")
+    pages = ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 3})
+    assert [len(page["repositories"]) for page in pages] == [3, 3, 1]
+
+
+@pytest.mark.parametrize("name", ["Toril", "toril/", "a--"])
+def test_names_follow_the_pattern(ecr, name):
+    with refused("InvalidParameterException", "repositoryName"):
+        ecr.create_repository(repositoryName=name)
+
+
+def test_a_repositorys_policy_is_set_read_and_deleted(ecr, repository):
+    with refused("RepositoryPolicyNotFoundException"):
+        ecr.get_repository_policy(repositoryName=repository)
+    ecr.set_repository_policy(repositoryName=repository, policyText=POLICY)
+    assert json.loads(ecr.get_repository_policy(repositoryName=repository)["policyText"]) == json.loads(POLICY)
+    ecr.delete_repository_policy(repositoryName=repository)
+    with refused("RepositoryPolicyNotFoundException"):
+        ecr.get_repository_policy(repositoryName=repository)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "{",
+        "{}",
+        json.dumps({"Statement": [{**PUBLIC, "Effect": "allow"}]}),
+        json.dumps({"Statement": [{"Effect": "Allow", "Action": "*"}]}),
+        json.dumps({"Version": "2026-01-01", "Statement": [PUBLIC]}),
+    ],
+)
+def test_what_is_no_resource_policy_is_refused(ecr, repository, policy):
+    with refused("InvalidParameterException"):
+        ecr.set_repository_policy(repositoryName=repository, policyText=policy)
+    with refused("InvalidParameterException"):
+        ecr.put_registry_policy(policyText=policy)
+
+
+def test_a_lifecycle_policy_is_put_read_and_deleted(ecr, repository):
+    ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=lifecycle())
+    assert json.loads(ecr.get_lifecycle_policy(repositoryName=repository)["lifecyclePolicyText"])["rules"]
+    ecr.delete_lifecycle_policy(repositoryName=repository)
+    with refused("LifecyclePolicyNotFoundException"):
+        ecr.get_lifecycle_policy(repositoryName=repository)
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        {"tagStatus": "tagged"},
+        {"tagStatus": "none"},
+        {"countNumber": 0},
+        {"countType": "imageCountMoreThan"},
+        {"tagPrefixList": ["v"]},
+        {"countUnit": "hours"},
+        {"more": 1},
+    ],
+)
+def test_what_is_no_lifecycle_policy_is_refused(ecr, repository, selection):
+    with refused("InvalidParameterException", "Lifecycle policy"):
+        ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=lifecycle(**selection))
+
+
+def test_a_creation_template_lives_from_create_to_delete(cloud, ecr):
+    ecr.create_repository_creation_template(
+        prefix="docker-hub", appliedFor=["PULL_THROUGH_CACHE"], lifecyclePolicy=lifecycle(), repositoryPolicy=POLICY
+    )
+    with refused("TemplateAlreadyExistsException"):
+        ecr.create_repository_creation_template(prefix="docker-hub", appliedFor=["REPLICATION"])
+    ecr.update_repository_creation_template(prefix="docker-hub", imageTagMutability="IMMUTABLE")
+    (found,) = ecr.describe_repository_creation_templates(prefixes=["docker-hub"])["repositoryCreationTemplates"]
+    assert found["imageTagMutability"] == "IMMUTABLE"
+    assert found["appliedFor"] == ["PULL_THROUGH_CACHE"]
+    assert found["encryptionConfiguration"] == {"encryptionType": "AES256"}
+    ecr.delete_repository_creation_template(prefix="docker-hub")
+    assert ecr.describe_repository_creation_templates(prefixes=["docker-hub"])["repositoryCreationTemplates"] == []
+    with refused("TemplateNotFoundException"):
+        ecr.delete_repository_creation_template(prefix="docker-hub")
+
+
+@pytest.mark.parametrize(
+    "more", [{"resourceTags": [{"Key": "a", "Value": "b"}]}, {"encryptionConfiguration": {"encryptionType": "KMS"}}]
+)
+def test_a_template_with_tags_or_kms_needs_a_role(cloud, ecr, more):
+    template = {"prefix": "docker-hub", "appliedFor": ["PULL_THROUGH_CACHE"], **more}
+    with refused("InvalidParameterException", "customRoleArn"):
+        ecr.create_repository_creation_template(**template)
+    ecr.create_repository_creation_template(**template, customRoleArn=f"arn:aws:iam::{cloud.account}:role/template")
+
+
+def test_a_template_is_applied_for_something_known(ecr):
+    with refused("InvalidParameterException", "enum"):
+        ecr.create_repository_creation_template(prefix="docker-hub", appliedFor=["PULL"])
+
+
+def test_the_registrys_policy_is_put_read_and_deleted(cloud, ecr):
+    with refused("RegistryPolicyNotFoundException"):
+        ecr.get_registry_policy()
+    ecr.put_registry_policy(policyText=POLICY)
+    assert json.loads(ecr.get_registry_policy()["policyText"]) == json.loads(POLICY)
+    with refused("RegistryPolicyNotFoundException"):
+        cloud.client("ecr", "us-east-1").get_registry_policy()
+    ecr.delete_registry_policy()
+    with refused("RegistryPolicyNotFoundException"):
+        ecr.delete_registry_policy()
+
+
+def test_scanning_replication_and_settings_are_the_registrys(cloud, ecr):
+    assert ecr.get_registry_scanning_configuration()["scanningConfiguration"]["scanType"] == "BASIC"
+    rule = {"scanFrequency": "CONTINUOUS_SCAN", "repositoryFilters": [{"filter": "*", "filterType": "WILDCARD"}]}
+    with refused("InvalidParameterException"):
+        ecr.put_registry_scanning_configuration(scanType="BASIC", rules=[rule])
+    ecr.put_registry_scanning_configuration(scanType="ENHANCED", rules=[rule])
+    assert ecr.get_registry_scanning_configuration()["scanningConfiguration"]["rules"] == [rule]
+    goal = {"rules": [{"destinations": [{"region": "us-east-1", "registryId": cloud.account}]}]}
+    ecr.put_replication_configuration(replicationConfiguration=goal)
+    assert ecr.describe_registry()["replicationConfiguration"] == goal
+    with refused("InvalidParameterException"):
+        cloud.client("ecr", "us-east-1").put_replication_configuration(replicationConfiguration=goal)
+    assert ecr.get_account_setting(name="REGISTRY_POLICY_SCOPE")["value"] == "V2"
+    ecr.put_account_setting(name="BLOB_MOUNTING", value="ENABLED")
+    assert ecr.get_account_setting(name="BLOB_MOUNTING")["value"] == "ENABLED"
+    with refused("InvalidParameterException"):
+        ecr.put_account_setting(name="BLOB_MOUNTING", value="V2")
