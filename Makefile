@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 UV := $(or $(shell command -v uv),.tools/uv/bin/uv)
-JMETER_HOME := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/toril/jmeter-5.6.3
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/toril
+JMETER_HOME := $(CACHE)/jmeter-5.6.3
 
 # What the tests use and no Python package brings; tools/system-packages knows the packages they come from.
 PROGRAMS := mvn chromium
@@ -13,13 +14,13 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench soak jmeter lock clean help
+.PHONY: demo test check bench soak jmeter pulumi lock clean help
 
 demo: .venv/installed ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
 
-test: .venv/installed .tools/cloud/installed jmeter ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
-	.venv/bin/pytest $(ARGS)
+test: .venv/installed .tools/cloud/installed jmeter pulumi ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
+	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -x && .venv/bin/pytest $(ARGS)
 
 check: .venv/installed ## what is quick: formatting, lint, types, layers
 	.venv/bin/ruff format --check
@@ -37,6 +38,9 @@ soak: .venv/installed ## load with 100 labels for 10 minutes; memory has to stay
 jmeter: ## assemble JMeter's home from Maven artifacts, in a cache that outlives `make clean`
 	@tools/system-packages $(PROGRAMS)
 	@$(PYTHON) tools/jmeter/assemble.py "$(JMETER_HOME)"
+
+pulumi: ## build Pulumi's engine, if the machine has none, in a cache that outlives `make clean`
+	@tools/pulumi/build "$(CACHE)" >/dev/null
 
 lock: $(UV) ## pin all dependencies anew, in requirements/, tools/uplot/ and tools/jmeter/
 	tools/lock

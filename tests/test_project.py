@@ -91,7 +91,7 @@ def test_the_lock_of_npm_has_an_integrity_hash_and_no_address():
 def test_every_make_target_is_explained():
     targets = re.findall(r"^([a-z]+):(.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     internal = {"python"}
-    assert {"demo", "test", "check", "bench", "soak", "clean", "help", "jmeter", "lock"} <= {
+    assert {"demo", "test", "check", "bench", "soak", "clean", "help", "jmeter", "lock", "pulumi"} <= {
         name for name, _ in targets
     }
     assert not [name for name, rest in targets if "## " not in rest and name not in internal]

@@ -1,0 +1,87 @@
+"""The emulated AWS as the provider reaches it: where it is, as whom, and a record of what was called."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+HOME = "us-east-1"  # where global services answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Where AWS is, and as whom a provider calls it."""
+
+    url: str | None  # None: AWS' own host names
+    key: str = "test"
+    secret: str = "test"
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """One call that reached the service."""
+
+    service: str
+    operation: str
+    region: str
+
+
+class Refused(Exception):
+    """The service answered with success, but refused a part."""
+
+
+_making = threading.Lock()  # making a client is not thread-safe, using it is
+
+
+@lru_cache(maxsize=256)
+def _client(access: Access, service: str, region: str) -> Any:
+    with _making:
+        session = boto3.session.Session(
+            aws_access_key_id=access.key, aws_secret_access_key=access.secret, aws_session_token=access.token
+        )
+        config = Config(
+            retries={"total_max_attempts": 1}, max_pool_connections=32, proxies={}, s3={"addressing_style": "path"}
+        )
+        return session.client(service, region_name=region, endpoint_url=access.url, config=config)  # type: ignore[call-overload]
+
+
+@dataclass(slots=True)
+class Account:
+    """Calls AWS with one identity, and records it."""
+
+    access: Access
+    log: list[Called] = field(default_factory=list)
+
+    def call(self, service: str, operation: str, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer; Refused if the service took only a part of the request."""
+        self.log.append(Called(service, operation, region))
+        client = _client(self.access, service, region)
+        answer = client._make_api_call(operation, dict(request))  # by the operation's own name, as models have it
+        failed = answer.get("FailedEntries") if answer.get("FailedEntryCount") else None
+        if failed:
+            raise Refused(f"{service}:{operation}: {failed}")
+        answer.pop("ResponseMetadata", None)
+        return dict(answer)
+
+    def client(self, service: str, region: str) -> Any:
+        return _client(self.access, service, region)
+
+    def number(self) -> str:
+        return str(self.call("sts", "GetCallerIdentity", HOME, {})["Account"])
+
+    def assuming(self, role: str, session_name: str) -> "Account":
+        """The same cloud with the credentials of a role."""
+        request = {"RoleArn": role, "RoleSessionName": session_name}
+        granted = self.call("sts", "AssumeRole", HOME, request)["Credentials"]
+        access = replace(
+            self.access,
+            key=granted["AccessKeyId"],
+            secret=granted["SecretAccessKey"],
+            token=granted["SessionToken"],
+        )
+        return Account(access, self.log)

@@ -1,0 +1,176 @@
+"""S3: buckets, what is set on them, and objects."""
+
+import base64
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.infra.engine.cloud import HOME
+from tests.infra.engine.kinds import ID, From, Kind, Tagging, View, call, derived, given, look
+
+
+def _empty(client: Any, view: View) -> None:
+    """What `forceDestroy` does before the bucket goes: all versions of all objects."""
+    if not view["forceDestroy"]:
+        return
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=view.id):
+        for found in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            client.delete_object(Bucket=view.id, Key=found["Key"], VersionId=found["VersionId"])
+
+
+def _place(view: View) -> dict[str, str] | None:
+    return None if view.region == HOME else {"LocationConstraint": view.region}
+
+
+def _setting(
+    put: str, get: str, member: str, takes: str, value: From, at: str = "@", delete: str | None = None, **more: Any
+) -> Kind:
+    """Something that is set on a bucket: made and changed by one call."""
+    write = call(put, Bucket=given("bucket"), **{member: value})
+    return Kind(
+        service="s3",
+        create=(write,),
+        id=given("bucket"),
+        read=(look(get, at, Bucket=ID),),
+        delete=(call(delete, Bucket=ID),) if delete else more.pop("delete_calls", ()),
+        replaces="bucket",
+        updates={takes: (write,)},
+        **more,
+    )
+
+
+def _public_access(view: View) -> dict[str, bool]:
+    flags = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    return {flag: view.inputs.get(flag, False) for flag in flags}
+
+
+def _with_filter(rules: list[dict[str, Any]]) -> dict[str, Any]:
+    """A rule for the whole bucket has to say so."""
+    whole = {"filter": {"prefix": ""}}
+    return {"rules": [rule if rule.get("filter") or rule.get("prefix") else rule | whole for rule in rules]}
+
+
+PUT_OBJECT = call(
+    "PutObject",
+    "bucket key contentType cacheControl contentDisposition contentEncoding contentLanguage metadata storageClass "
+    "serverSideEncryption kmsKeyId:SSEKMSKeyId bucketKeyEnabled",
+    Body=lambda view: (
+        derived("contentBase64", base64.b64decode)(view)
+        if view["contentBase64"] is not None
+        else derived("content", str.encode)(view)
+    ),
+    Tagging=lambda view: urlencode(sorted(view.tags.items())) or None,
+)
+OBJECT = {"Bucket": given("bucket"), "Key": given("key")}
+
+KINDS = {
+    "aws:s3/bucket:Bucket": Kind(
+        service="s3",
+        create=(
+            call(
+                "CreateBucket",
+                "bucket objectLockEnabled:ObjectLockEnabledForBucket",
+                CreateBucketConfiguration=_place,
+            ),
+            call(
+                "PutBucketTagging",
+                Bucket=ID,
+                Tagging=lambda view: {"TagSet": view.tags},
+                when=lambda view: bool(view.tags),
+            ),
+        ),
+        id=given("bucket"),
+        read=(look("HeadBucket", "@", Bucket=ID),),
+        delete=(call("DeleteBucket", Bucket=ID),),
+        replaces="bucket objectLockEnabled",
+        local="forceDestroy",
+        outputs={
+            "arn": lambda view, seen: f"arn:{view.partition}:s3:::{view.id}",
+            "bucketDomainName": lambda view, seen: f"{view.id}.s3.amazonaws.com",
+            "bucketRegionalDomainName": lambda view, seen: f"{view.id}.s3.{view.region}.amazonaws.com",
+        },
+        auto_name="bucket",
+        lower_case=True,
+        empties=_empty,
+        tagging=Tagging(
+            add=call("PutBucketTagging", Bucket=ID, Tagging=lambda view: {"TagSet": view.inputs["tagsAll"]}),
+            remove=call("DeleteBucketTagging", Bucket=ID),
+            look=look("GetBucketTagging", "TagSet", Bucket=ID),
+            at="@",
+            whole=True,
+        ),
+    ),
+    "aws:s3/bucketPolicy:BucketPolicy": _setting(
+        "PutBucketPolicy", "GetBucketPolicy", "Policy", "policy", given("policy"), delete="DeleteBucketPolicy"
+    ),
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": _setting(
+        "PutPublicAccessBlock",
+        "GetPublicAccessBlock",
+        "PublicAccessBlockConfiguration",
+        "blockPublicAcls blockPublicPolicy ignorePublicAcls restrictPublicBuckets",
+        _public_access,
+        at="PublicAccessBlockConfiguration",
+        delete="DeletePublicAccessBlock",
+    ),
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": _setting(
+        "PutBucketEncryption",
+        "GetBucketEncryption",
+        "ServerSideEncryptionConfiguration",
+        "rules",
+        derived("rules", lambda rules: {"rules": rules}),
+        at="ServerSideEncryptionConfiguration",
+        delete="DeleteBucketEncryption",
+    ),
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": _setting(
+        "PutBucketLifecycleConfiguration",
+        "GetBucketLifecycleConfiguration",
+        "LifecycleConfiguration",
+        "rules",
+        derived("rules", _with_filter),
+        delete="DeleteBucketLifecycle",
+    ),
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": _setting(
+        "PutBucketOwnershipControls",
+        "GetBucketOwnershipControls",
+        "OwnershipControls",
+        "rule",
+        derived("rule", lambda rule: {"rules": [rule]}),
+        at="OwnershipControls",
+        delete="DeleteBucketOwnershipControls",
+        seen_as={"rule": "Rules[0]"},
+    ),
+    "aws:s3/bucketVersioning:BucketVersioning": _setting(
+        "PutBucketVersioning",
+        "GetBucketVersioning",
+        "VersioningConfiguration",
+        "versioningConfiguration",
+        given("versioningConfiguration"),
+        delete_calls=(call("PutBucketVersioning", Bucket=ID, VersioningConfiguration={"Status": "Suspended"}),),
+        seen_as={"versioningConfiguration": "@"},
+        alive="Status",
+    ),
+    "aws:s3/bucketObjectv2:BucketObjectv2": Kind(
+        service="s3",
+        create=(PUT_OBJECT,),
+        id=given("key"),
+        read=(look("HeadObject", "@", **OBJECT),),
+        delete=(call("DeleteObject", **OBJECT),),
+        replaces="bucket key",
+        updates={
+            "content contentBase64 contentType cacheControl contentDisposition contentEncoding contentLanguage "
+            "metadata storageClass serverSideEncryption kmsKeyId bucketKeyEnabled": (PUT_OBJECT,)
+        },
+        local="forceDestroy",
+        outputs={
+            "arn": lambda view, seen: f"arn:{view.partition}:s3:::{view['bucket']}/{view.id}",
+            "etag": lambda view, seen: seen["ETag"].strip('"'),
+            "versionId": "VersionId",
+        },
+        tagging=Tagging(
+            add=call("PutObjectTagging", **OBJECT, Tagging=lambda view: {"TagSet": view.inputs["tagsAll"]}),
+            remove=call("DeleteObjectTagging", **OBJECT),
+            look=look("GetObjectTagging", "TagSet", **OBJECT),
+            at="@",
+            whole=True,
+        ),
+    ),
+}

@@ -1,0 +1,205 @@
+"""The real Pulumi engine over an emulated AWS, for tests.
+
+    with engine(cloud.url) as pulumi:
+        pulumi.cli("stack", "init", "hub", cwd=project)            # the literal command
+        stack = pulumi.stack("us-east-1", program=main)            # the same by the Automation API
+        assert stack.up() == {"create": 4}
+
+State lies in a folder of its own. Nothing is downloaded, and nothing of the user's settings is read.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pulumi import automation
+from pulumi.automation.errors import create_command_error
+from semver import VersionInfo
+
+from tests.infra.engine import language, server
+from tests.infra.engine.cloud import Access, Called
+
+Config = Mapping[str, automation.ConfigValue | str]
+ROOT = Path(__file__).parents[3]
+PASSPHRASE = "a passphrase of the tests"
+
+
+@cache
+def pulumi_program() -> str:
+    """$PULUMI, as `make test` sets it, or what `make pulumi` would."""
+    if named := os.environ.get("PULUMI"):
+        return named
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "toril")
+    done = subprocess.run([ROOT / "tools/pulumi/build", folder], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    return done.stdout.strip()
+
+
+class IsolatedCommand(automation.PulumiCommand):
+    """The Automation API's command without the environment of the tests, which it would hand on (pulumi 3.272)."""
+
+    def __init__(self, program: str) -> None:
+        self.command = program
+        version = subprocess.run([program, "version"], capture_output=True, text=True, check=True, env={})
+        self.version = VersionInfo.parse(version.stdout.strip().removeprefix("v"))
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: Callable[[str], Any] | None = None,
+        on_error: Callable[[str], Any] | None = None,
+    ) -> automation.CommandResult:
+        done = subprocess.run(
+            [self.command, "--non-interactive", *args],
+            cwd=cwd,
+            env=dict(additional_env),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for text, callback in ((done.stdout, on_output), (done.stderr, on_error)):
+            if callback:
+                for line in text.splitlines():
+                    callback(line)
+        result = automation.CommandResult(done.stdout, done.stderr, done.returncode)
+        if done.returncode != 0:
+            raise create_command_error(result)
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack of an inline program; what the operations answer are counts: `{"create": 4, "same": 1}`."""
+
+    automation: automation.Stack
+    options: Mapping[str, Any]
+
+    def preview(self, **options: Any) -> dict[str, int]:
+        return _counts(self.automation.preview(**self.options, **options).change_summary)
+
+    def up(self, **options: Any) -> dict[str, int]:
+        return _counts(self.automation.up(**self.options, **options).summary.resource_changes)
+
+    def refresh(self, **options: Any) -> dict[str, int]:
+        return _counts(self.automation.refresh(**self.options, **options).summary.resource_changes)
+
+    def destroy(self, **options: Any) -> dict[str, int]:
+        return _counts(self.automation.destroy(**self.options, **options).summary.resource_changes)
+
+    def outputs(self) -> dict[str, Any]:
+        return {name: output.value for name, output in self.automation.outputs().items()}
+
+    def configure(self, config: Config) -> None:
+        """Set what is named, leave the rest."""
+        values = {
+            name: v if isinstance(v, automation.ConfigValue) else automation.ConfigValue(v)
+            for name, v in config.items()
+        }
+        self.automation.set_all_config(values)
+
+    def export(self) -> dict[str, Any]:
+        """The deployment as the state has it, its secrets encrypted (the Automation API's own export opens them)."""
+        workspace = self.automation.workspace
+        asked = ["stack", "export", "--stack", self.automation.name]
+        said = workspace.pulumi_command.run(asked, workspace.work_dir, workspace.env_vars)
+        return dict(json.loads(said.stdout)["deployment"])
+
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """Of the deployment, by URN."""
+        return {resource["urn"]: resource for resource in self.export().get("resources", [])}
+
+
+def _counts(changes: Mapping[Any, int] | None) -> dict[str, int]:
+    return {str(getattr(kind, "value", kind)): count for kind, count in (changes or {}).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """`pulumi`, the provider attached, and a place for its state."""
+
+    program: str
+    home: Path
+    environment: Mapping[str, str]
+    provider: server.Running
+
+    @property
+    def log(self) -> Sequence[Called]:
+        """The calls of AWS so far, in order."""
+        return self.provider.log
+
+    def cli(self, *arguments: str, cwd: Path, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        """The literal command; fails with what it said, unless told not to check."""
+        done = subprocess.run(
+            [self.program, *arguments, "--non-interactive"],
+            cwd=cwd,
+            env=dict(self.environment),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"pulumi {' '.join(arguments)}\n{done.stdout}{done.stderr}")
+        return done
+
+    def stack(
+        self, name: str, *, program: Callable[[], Any], config: Config | None = None, project: str = "toril"
+    ) -> Stack:
+        """The stack of that name, made if it does not exist, with an inline program."""
+        folder = self.home / "work" / f"{project}.{name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        made = automation.create_or_select_stack(
+            stack_name=name,
+            project_name=project,
+            program=program,
+            opts=automation.LocalWorkspaceOptions(
+                work_dir=str(folder),
+                pulumi_home=self.environment["PULUMI_HOME"],
+                pulumi_command=IsolatedCommand(self.program),
+                env_vars=dict(self.environment),
+            ),
+        )
+        stack = Stack(made, {"color": "never", "suppress_progress": True})
+        stack.configure(config or {})
+        return stack
+
+
+@contextmanager
+def engine(
+    cloud_url: str, *, access: Access | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[Engine]:
+    """`environment` goes to the engine and to programs of the literal command, besides what they need."""
+    with tempfile.TemporaryDirectory(prefix="toril-pulumi-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder)
+        program = pulumi_program()
+        for name in ("state", "home"):
+            (home / name).mkdir()
+        own = {
+            "HOME": str(home),
+            "PATH": os.pathsep.join((str(Path(program).parent), os.environ.get("PATH", os.defpath))),
+            "PULUMI_HOME": str(home / "home"),
+            "PULUMI_BACKEND_URL": f"file://{home / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+            "LANG": "C.UTF-8",
+            **(environment or {}),
+        }
+        with server.serving(access or Access(url=cloud_url)) as provider, language.serving(own) as host:
+            attached = {
+                "PULUMI_DEBUG_PROVIDERS": f"aws:{provider.port}",
+                "PULUMI_DEBUG_LANGUAGES": f"python:{host}",
+            }
+            yield Engine(program, home, own | attached, provider)

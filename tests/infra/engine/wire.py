@@ -1,0 +1,42 @@
+"""Property maps as the engine sends them, and as it wants them back."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf import struct_pb2
+
+SIGNATURE = "4dabf18193072939515e22adb298388d"  # marks a structure that stands for something else
+SECRET = "1b47061264138c4ac30d75fd1eb44270"
+
+
+class NotAProperty(TypeError):
+    """An asset, an archive or a resource reference: nothing that the table of kinds can send to AWS."""
+
+
+def plain(value: Any) -> Any:
+    """A value of the wire: secrets opened, whole numbers as integers, unknown values as they are."""
+    match value:
+        case struct_pb2.Struct():
+            return _plain_structure(value)
+        case struct_pb2.ListValue():
+            return [plain(item) for item in value]
+        case float() if value.is_integer():
+            return int(value)
+    return value
+
+
+def _plain_structure(value: struct_pb2.Struct) -> Any:
+    fields = dict(value.items())
+    if SIGNATURE not in fields:
+        return {key: plain(item) for key, item in fields.items()}
+    if fields[SIGNATURE] == SECRET:
+        return plain(fields["value"])
+    raise NotAProperty(f"a value with the signature {fields[SIGNATURE]}")
+
+
+def struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
+    """The same for the wire; dates as texts."""
+    message = struct_pb2.Struct()
+    message.update(json.loads(json.dumps(properties, default=str)))
+    return message
