@@ -1,0 +1,107 @@
+"""Every resource type of the table lives a whole life in the embedded cloud."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.cloud.embedded import embedded_cloud
+from tests.infra.engine.cloud import Access, Account
+from tests.infra.engine.examples import EXAMPLES, REGION, Example, Of
+from tests.infra.engine.provider import Provider
+from tests.infra.engine.shapes import Misfit
+from tests.infra.engine.specs.table import KINDS
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    with embedded_cloud(auth=False) as cloud:
+        yield Provider(account=Account(Access(url=cloud.url)), region=REGION, default_tags={"project": "toril"})
+
+
+def filled(value: Any, made: dict[str, dict[str, Any]]) -> Any:
+    """With the outputs of what has been made in the place of references."""
+    match value:
+        case Of(token, output):
+            return made[token][output]
+        case dict():
+            return {key: filled(item, made) for key, item in value.items()}
+        case list():
+            return [filled(item, made) for item in value]
+    return value
+
+
+def references(value: Any) -> Iterator[str]:
+    match value:
+        case Of(token, _):
+            yield token
+        case dict():
+            yield from (each for item in value.values() for each in references(item))
+        case list():
+            yield from (each for item in value for each in references(item))
+
+
+class World:
+    """Makes examples, and what they need first."""
+
+    def __init__(self, provider: Provider, stack: ExitStack) -> None:
+        self.provider, self.stack = provider, stack
+        self.made: dict[str, dict[str, Any]] = {}
+
+    def inputs(self, token: str, example: Example) -> dict[str, Any]:
+        for needed in [*example.after, *references(dict(example.inputs))]:
+            if needed not in self.made:
+                self.make(needed)
+        return self.provider.check(token, "example", b"", filled(dict(example.inputs), self.made), {})
+
+    def make(self, token: str) -> None:
+        inputs = self.inputs(token, EXAMPLES[token])
+        id, outputs = self.provider.create(token, inputs)
+        self.made[token] = {**outputs, "id": id}
+        self.stack.callback(self.provider.delete, token, id, inputs, outputs)
+
+
+@contextmanager
+def world(provider: Provider) -> Iterator[World]:
+    with ExitStack() as stack:
+        yield World(provider, stack)
+
+
+def test_there_is_an_example_of_every_type():
+    assert KINDS.keys() == EXAMPLES.keys()
+
+
+@pytest.mark.parametrize(
+    "token", EXAMPLES, ids=lambda token: token.split("/")[0].split(":")[1] + "." + token.split(":")[2]
+)
+def test_a_type_lives_a_whole_life(provider, token):
+    example = EXAMPLES[token]
+    with world(provider) as here:
+        inputs = here.inputs(token, example)
+        assert not provider.diff(token, inputs, here.inputs(token, example)).changed, "checking twice differs"
+        id, outputs = provider.create(token, inputs)
+        assert provider.read(token, id, inputs, outputs), "made, but cannot be read"
+        seen, _ = provider.read(token, id, inputs, outputs)
+        assert provider.diff(token, seen, inputs).changed == (), "what was made is not what was asked for"
+        if example.change:
+            changed = here.inputs(token, replace(example, inputs={**example.inputs, **example.change}))
+            difference = provider.diff(token, inputs, changed)
+            assert set(example.change) <= set(difference.changed)
+            if not difference.replacing:
+                outputs = provider.update(token, id, inputs, changed, outputs)
+                seen, outputs = provider.read(token, id, changed, outputs)
+                assert provider.diff(token, seen, changed).changed == (), "the update has not come about"
+                inputs = changed
+            assert not difference.replacing
+        provider.delete(token, id, inputs, outputs)
+        provider.delete(token, id, inputs, outputs)  # what is gone already is no error
+        gone = provider.read(token, id, inputs, outputs) is None
+        assert gone or example.outlives
+
+
+@pytest.mark.parametrize("token", EXAMPLES)
+def test_a_property_that_the_table_does_not_know_is_refused(provider, token):
+    with world(provider) as here, pytest.raises(Misfit, match="has no madeUp"):
+        here.inputs(token, replace(EXAMPLES[token], inputs={**EXAMPLES[token].inputs, "madeUp": 1}))
