@@ -14,13 +14,16 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench soak jmeter pulumi lock clean help
+.PHONY: demo demo-cloud test check bench soak jmeter pulumi lock clean help
 
 demo: .venv/installed ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
 
 test: .venv/installed .tools/cloud/installed jmeter pulumi ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -x && .venv/bin/pytest $(ARGS)
+
+demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and two regions by the real Pulumi engine into an embedded cloud; needs no account
+	@PULUMI="$$(tools/pulumi/build "$(CACHE)")" .venv/bin/python -m tools.demo_cloud
 
 check: .venv/installed ## what is quick: formatting, lint, types, layers
 	.venv/bin/ruff format --check
@@ -52,7 +55,7 @@ clean: ## remove what make made; JMeter's home, Pulumi's engine and the runs in 
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '%-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
 
 .venv/installed: $(UV) pyproject.toml hatch_build.py requirements/dev.txt requirements/build.txt | python
 	@echo "Installing the locked environment in .venv" >&2

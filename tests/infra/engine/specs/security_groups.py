@@ -28,6 +28,14 @@ def _as_request(view: View) -> dict[str, Any]:
     return {names.get(name, name): view[name] for name in RULE.split() if has(name)(view)}
 
 
+def _default_of_vpc(view: View) -> list[dict[str, Any]]:
+    return [{"Name": "vpc-id", "Values": [view["vpcId"]]}, {"Name": "group-name", "Values": ["default"]}]
+
+
+def _from_itself(view: View) -> list[dict[str, Any]]:
+    return [{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": view.id}]}]
+
+
 def _rule(direction: str) -> Kind:
     return Kind(
         service="ec2",
@@ -95,6 +103,21 @@ KINDS = {
         auto_name="name",
         tagging=TAGGING,
         defaults={"description": "Managed by Pulumi"},
+    ),
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Kind(  # adopts the VPC's own; only emptied ones are known here
+        service="ec2",
+        create=(
+            call("DescribeSecurityGroups", Filters=_default_of_vpc),
+            call("RevokeSecurityGroupIngress", GroupId=ID, IpPermissions=_from_itself),
+            call("RevokeSecurityGroupEgress", GroupId=ID, IpPermissions=EVERYTHING),
+            call("CreateTags", Resources=ids, Tags=TAGS, when=lambda view: bool(view.tags)),
+        ),
+        id="SecurityGroups[0].GroupId",
+        read=(look("DescribeSecurityGroups", "SecurityGroups[0]", GroupIds=ids),),
+        replaces="vpcId",
+        local="ingress egress",
+        outputs={"arn": arn_of("security-group")},
+        tagging=TAGGING,
     ),
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": _rule("Ingress"),
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _rule("Egress"),

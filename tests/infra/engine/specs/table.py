@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from tests.infra.engine.kinds import Kind
 from tests.infra.engine.specs import (
+    buses,
     ecr,
     ecs,
     identity,
+    managed_policies,
     messaging,
     network,
     s3,
@@ -18,6 +20,19 @@ from tests.infra.engine.specs import (
 
 KINDS: Mapping[str, Kind] = {
     token: kind
-    for module in (ecr, ecs, identity, messaging, network, s3, schedules, secrets, security_groups, watching)
+    for module in (
+        buses,
+        ecr,
+        ecs,
+        identity,
+        managed_policies,
+        messaging,
+        network,
+        s3,
+        schedules,
+        secrets,
+        security_groups,
+        watching,
+    )
     for token, kind in module.KINDS.items()
 }

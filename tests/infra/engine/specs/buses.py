@@ -1,0 +1,33 @@
+"""EventBridge's buses, and who may put events on them."""
+
+from tests.infra.engine.kinds import ARN, ID, TAGS, Kind, Tagging, call, look
+
+KINDS = {
+    "aws:cloudwatch/eventBus:EventBus": Kind(
+        service="events",
+        create=(call("CreateEventBus", "name description kmsKeyIdentifier", Tags=TAGS),),
+        id=lambda view: str(view["name"]),
+        read=(look("DescribeEventBus", "@", Name=ID),),
+        delete=(call("DeleteEventBus", Name=ID),),
+        replaces="name",
+        updates={"description kmsKeyIdentifier": (call("UpdateEventBus", "name description kmsKeyIdentifier"),)},
+        outputs={"arn": "Arn"},
+        auto_name="name",
+        tagging=Tagging(
+            add=call("TagResource", ResourceARN=ARN, Tags=TAGS),
+            remove=call("UntagResource", ResourceARN=ARN, TagKeys=lambda view: sorted(view.tags)),
+            look=look("ListTagsForResource", "Tags", ResourceARN=ARN),
+            at="@",
+        ),
+    ),
+    "aws:cloudwatch/eventBusPolicy:EventBusPolicy": Kind(
+        service="events",
+        create=(call("PutPermission", "eventBusName policy"),),
+        id=lambda view: str(view["eventBusName"]),
+        read=(look("DescribeEventBus", "Policy && {Policy: Policy}", Name=ID),),
+        delete=(call("RemovePermission", "eventBusName", RemoveAllPermissions=True),),
+        replaces="eventBusName",
+        updates={"policy": (call("PutPermission", "eventBusName policy"),)},
+        seen_as={"eventBusName": "null"},
+    ),
+}
