@@ -111,4 +111,6 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         pattern = pattern.replace(f"[{java}]", f"[{python}]").replace(java, python)
     # A class of Unicode that `re` can't name is taken for any character, inside a set and outside
     pattern = re.sub(r"\[([^\]]*)\\[pP]\{\^?\w+\}[^\]]*\]", r"[\\s\\S]", pattern)
-    return re.compile(UNICODE_CLASS.sub(r"[\\s\\S]", pattern))
+    flags = "".join(re.findall(r"\(\?([a-z]+)\)", pattern))  # which Java takes anywhere
+    pattern = re.sub(r"\(\?[a-z]+\)", "", UNICODE_CLASS.sub(r"[\\s\\S]", pattern))
+    return re.compile(f"(?{flags})" + pattern if flags else pattern)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from botocore.model import OperationModel
+
+from tests.cloud.server import xml
 from tests.cloud.server.constraints import problems
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.requests import Query, model_of, read
@@ -50,7 +53,7 @@ def guarded(service: Service, inner: Handler | None) -> Handler:
             if service.before:
                 service.before(request)
             if name in service.operations:
-                return _answer(service.operations[name](request))
+                return _answer(call.operation, model.metadata["protocol"], headers, service.operations[name](request))
             if inner is None:
                 raise Refusal("UnknownOperationException", f"{service.name}:{name} is not part of the embedded cloud")
             if name in service.checks:
@@ -65,8 +68,10 @@ def guarded(service: Service, inner: Handler | None) -> Handler:
     return handle
 
 
-def _answer(answer: dict[str, Any]) -> Answer:
-    return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(answer).encode()
+def _answer(operation: OperationModel, protocol: str, headers: Mapping[str, str], answer: dict[str, Any]) -> Answer:
+    if "x-amz-target" in headers or protocol in ("json", "rest-json"):
+        return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(answer).encode()
+    return 200, {"Content-Type": "text/xml"}, xml.answer(operation, answer, ec2=protocol == "ec2").encode()
 
 
 def _refused(protocol: str, headers: Mapping[str, str], refusal: Refusal) -> Answer:

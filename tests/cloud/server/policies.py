@@ -12,6 +12,31 @@ STATEMENT_KEYS = {
 
 def resource_policy(text: str, where: str, code: str = "InvalidParameterException") -> dict[str, Any]:
     """The document of a resource's policy, which names principals; a refusal if it isn't one."""
+    document = policy(text, where, code)
+    for statement in _statements(document):
+        if ("Principal" in statement) == ("NotPrincipal" in statement):
+            raise Refusal(code, f"Invalid parameter at '{where}': a resource's policy names a principal")
+    return document
+
+
+def identity_policy(text: str, where: str, code: str) -> dict[str, Any]:
+    """The document of an identity's policy, which names resources and no principals; a refusal if it isn't one."""
+    document = policy(text, where, code)
+    for statement in _statements(document):
+        if "Principal" in statement or "NotPrincipal" in statement:
+            raise Refusal(code, f"Invalid parameter at '{where}': an identity's policy names no principal")
+        if ("Resource" in statement) == ("NotResource" in statement):
+            raise Refusal(code, f"Invalid parameter at '{where}': a statement names resources")
+    return document
+
+
+def _statements(document: dict[str, Any]) -> list[dict[str, Any]]:
+    found = document["Statement"]
+    return [found] if isinstance(found, dict) else list(found)
+
+
+def policy(text: str, where: str, code: str) -> dict[str, Any]:
+    """The document of any policy."""
     try:
         document = json.loads(text)
     except ValueError as error:
@@ -29,8 +54,6 @@ def resource_policy(text: str, where: str, code: str = "InvalidParameterExceptio
             raise Refusal(code, f"Invalid parameter at '{where}': not a statement: {statement!r}")
         if statement.get("Effect") not in ("Allow", "Deny"):
             raise Refusal(code, f"Invalid parameter at '{where}': Effect is Allow or Deny")
-        if ("Principal" in statement) == ("NotPrincipal" in statement):
-            raise Refusal(code, f"Invalid parameter at '{where}': a resource's policy names a principal")
         if ("Action" in statement) == ("NotAction" in statement):
             raise Refusal(code, f"Invalid parameter at '{where}': a statement names actions")
     return document

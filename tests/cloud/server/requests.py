@@ -94,7 +94,8 @@ def _uri(template: str) -> re.Pattern[str]:
     for at in range(0, len(parts), 3):
         pattern += re.escape(parts[at])
         if at + 1 < len(parts):
-            pattern += f"(?P<{parts[at + 1]}>{'.+' if parts[at + 2] else '[^/]+'})"
+            whole = parts[at + 2] or parts[at + 1].lower().endswith("arn")  # an ARN has slashes of its own
+            pattern += f"(?P<{parts[at + 1]}>{'.+' if whole else '[^/]+'})"
     return re.compile(pattern)
 
 

@@ -3,26 +3,25 @@
 from ministack import app as gateway
 from ministack.core import iam_actions, router
 
-from tests.cloud.server import ecr, ecr_public, quotas
+from tests.cloud.server import documents, ec2, ecr, ecr_public, iam, logs, quotas, resolver, secrets
 from tests.cloud.server.gateway import Service, guarded
 from tests.cloud.server.requests import model_of
 
 CHECKED = (
     ecr.SERVICE,
-    Service(name="secretsmanager", model="secretsmanager"),
-    Service(name="kms", model="kms"),
-    Service(name="logs", model="logs", invalid="InvalidParameterException"),
-    Service(name="monitoring", model="cloudwatch", invalid="ValidationError"),
+    secrets.SERVICE,
+    logs.SERVICE,
+    iam.SERVICE,
+    ec2.SERVICE,
+    documents.KMS,
+    documents.SQS,
+    documents.SNS,
     Service(name="ecs", model="ecs", invalid="InvalidParameterException"),
-    Service(name="iam", model="iam", invalid="ValidationError"),
-    Service(name="sns", model="sns", invalid="InvalidParameter"),
-    Service(name="sqs", model="sqs", invalid="InvalidParameterValue"),
-    Service(name="ec2", model="ec2", invalid="InvalidParameterValue"),
+    Service(name="monitoring", model="cloudwatch", invalid="ValidationError"),
     Service(name="budgets", model="budgets", invalid="InvalidParameterException"),
     Service(name="scheduler", model="scheduler"),
 )
-OURS = (ecr_public.SERVICE, quotas.SERVICE)  # MiniStack doesn't know them
-IAM_NAMESPACES = {"ecr-public": "ecr-public", "servicequotas": "servicequotas", "budgets": "budgets"}
+OURS = (ecr_public.SERVICE, quotas.SERVICE, resolver.SERVICE)  # MiniStack doesn't know them
 
 
 def install() -> None:
@@ -34,7 +33,9 @@ def install() -> None:
         gateway.SERVICE_HANDLERS[service.name] = handler
         prefix = f"{_target_prefix(service)}."
         router.SERVICE_PATTERNS[service.name] = {"target_prefixes": [prefix], "credential_scope": service.name}
-    iam_actions.SERVICE_TO_IAM_NAMESPACE.update(IAM_NAMESPACES)
+    gateway.SERVICE_HANDLERS["s3"] = documents.with_bucket_policies(gateway.SERVICE_HANDLERS["s3"])
+    namespaces = {service.name: service.name for service in (*CHECKED, *OURS)}
+    iam_actions.SERVICE_TO_IAM_NAMESPACE.update({**namespaces, **iam_actions.SERVICE_TO_IAM_NAMESPACE})
 
 
 def _target_prefix(service: Service) -> str:

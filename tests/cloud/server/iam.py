@@ -1,0 +1,65 @@
+"""IAM's identity providers and policy documents, where MiniStack is incomplete."""
+
+from typing import Any
+
+from ministack.services import iam
+
+from tests.cloud.server.errors import Refusal
+from tests.cloud.server.gateway import Service
+from tests.cloud.server.policies import identity_policy, resource_policy
+
+MALFORMED = "MalformedPolicyDocument"
+
+
+def check_trust(request: dict[str, Any]) -> None:
+    name = "AssumeRolePolicyDocument" if "AssumeRolePolicyDocument" in request else "PolicyDocument"
+    resource_policy(request[name], name, MALFORMED)
+
+
+def check_policy(request: dict[str, Any]) -> None:
+    identity_policy(request["PolicyDocument"], "PolicyDocument", MALFORMED)
+
+
+def _provider(request: dict[str, Any]) -> dict[str, Any]:
+    arn = request["OpenIDConnectProviderArn"]
+    if arn not in iam._oidc_providers:
+        raise Refusal("NoSuchEntity", f"OpenIDConnect Provider not found for arn {arn}", 404)
+    found: dict[str, Any] = iam._oidc_providers[arn]
+    return found
+
+
+def add_client(request: dict[str, Any]) -> dict[str, Any]:
+    clients = _provider(request)["ClientIDList"]
+    if request["ClientID"] not in clients:
+        clients.append(request["ClientID"])
+    return {}
+
+
+def remove_client(request: dict[str, Any]) -> dict[str, Any]:
+    provider = _provider(request)
+    provider["ClientIDList"] = [one for one in provider["ClientIDList"] if one != request["ClientID"]]
+    return {}
+
+
+def set_thumbprints(request: dict[str, Any]) -> dict[str, Any]:
+    _provider(request)["ThumbprintList"] = request["ThumbprintList"]
+    return {}
+
+
+SERVICE = Service(
+    name="iam",
+    model="iam",
+    invalid="ValidationError",
+    operations={
+        "AddClientIDToOpenIDConnectProvider": add_client,
+        "RemoveClientIDFromOpenIDConnectProvider": remove_client,
+        "UpdateOpenIDConnectProviderThumbprint": set_thumbprints,
+    },
+    checks={
+        "CreateRole": check_trust,
+        "UpdateAssumeRolePolicy": check_trust,
+        "PutRolePolicy": check_policy,
+        "CreatePolicy": check_policy,
+        "PutUserPolicy": check_policy,
+    },
+)
