@@ -2,9 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jmespath
@@ -16,7 +16,8 @@ from tests.infra.engine.shapes import UNKNOWN, Misfit, Props, is_unknown, mirror
 from tests.infra.engine.specs.table import KINDS
 
 DEFAULTED = "__defaults"  # the inputs that the provider chose, as the real one marks them
-GONE = re.compile(r"NotFound|NoSuch|NonExist|DoesNotExist|^404$|SetupNot")
+NOWHERE = "null"  # as a place to see an input: it can't be read
+GONE = re.compile(r"NotFound|NoSuch|NonExist|DoesNotExist|NotAttached|^404$")
 
 
 class Unsupported(NotImplementedError):
@@ -156,14 +157,16 @@ class Provider:
     def delete(self, token: str, id: str, inputs: Props, state: Props) -> None:
         kind = kind_of(token)
         view = replace(self._view(kind, inputs or state, state), id=id)
-        try:
-            if kind.empties:
-                kind.empties(self.account.client(kind.service, view.region), view)
-            for call in self._calls(kind.delete, view):
-                self._do(kind, call, view)
-        except ClientError as error:
-            if not _says_gone(error):
-                raise
+        steps: list[Callable[[], Any]] = []
+        if kind.empties:
+            steps.append(partial(kind.empties, self.account.client(kind.service, view.region), view))
+        steps += [partial(self._do, kind, call, view) for call in self._calls(kind.delete, view)]
+        for step in steps:
+            try:
+                step()
+            except ClientError as error:
+                if not _says_gone(error):
+                    raise
 
     # ---- how ------------------------------------------------------------------------------------------------------
 
@@ -212,9 +215,12 @@ class Provider:
     @staticmethod
     def _now(kind: Kind, name: str, value: Any, seen: Props) -> Any:
         if path := kind.seen_as.get(name):
-            return mirror(value, jmespath.search(path, seen), kind.names)
-        found = mirror({kind.member(name): value}, seen, kind.names)
-        return found[kind.member(name)]
+            found = jmespath.search(path, seen)
+            nothing: list[Any] | None = (
+                [] if isinstance(value, list) and path != NOWHERE else None
+            )  # services leave empty lists out
+            return mirror(value, nothing if found is None else found, kind.names)
+        return mirror({kind.member(name): value}, seen, kind.names)[kind.member(name)]
 
     def _tags(self, kind: Kind, tagging: Tagging, view: View, seen: Props) -> dict[str, str] | None:
         """The tags that it has; None where they cannot be read."""
@@ -251,8 +257,3 @@ def _without_mark(inputs: Props) -> dict[str, Any]:
 
 def _says_gone(error: ClientError) -> bool:
     return bool(GONE.search(error.response.get("Error", {}).get("Code", "")))
-
-
-def steps_of(kind: Kind) -> Sequence[Step]:
-    """All steps of a kind; for tests of the table."""
-    return [*kind.create, *(step for steps in kind.updates.values() for step in steps), *kind.delete]

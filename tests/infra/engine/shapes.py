@@ -198,8 +198,11 @@ def _text(shape: Shape, value: str, path: str) -> Iterator[str]:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """None for no pattern, and for what Java's expressions have and Python's don't (`\\p{…}`)."""
-    return re.compile(pattern, re.DOTALL) if pattern and "\\p{" not in pattern and "[[" not in pattern else None
+    """None for no pattern, and for what Java's expressions have and Python's don't: `\\p{…}`, sets in sets."""
+    if not pattern or "\\p{" in pattern or "[[" in pattern:
+        return None
+    any_case = re.IGNORECASE if "(?i)" in pattern else 0  # which Java lets stand anywhere
+    return re.compile(pattern.replace("(?i)", ""), re.DOTALL | any_case)
 
 
 # ---- from what was read back to properties ------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.embedded import embedded_cloud
+from tests.cloud.embedded import Cloud, embedded_cloud
 from tests.infra.engine.cloud import Access, Account
 from tests.infra.engine.examples import EXAMPLES, REGION, Example, Of
 from tests.infra.engine.provider import Provider
@@ -16,9 +16,15 @@ from tests.infra.engine.specs.table import KINDS
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with embedded_cloud(auth=False) as cloud:
-        yield Provider(account=Account(Access(url=cloud.url)), region=REGION, default_tags={"project": "toril"})
+def cloud() -> Iterator[Cloud]:
+    with embedded_cloud(auth=False) as running:
+        yield running
+
+
+@pytest.fixture
+def provider(cloud: Cloud) -> Provider:
+    cloud.reset()
+    return Provider(account=Account(Access(url=cloud.url)), region=REGION, default_tags={"project": "toril"})
 
 
 def filled(value: Any, made: dict[str, dict[str, Any]]) -> Any:

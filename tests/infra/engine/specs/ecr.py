@@ -108,7 +108,7 @@ KINDS = {
         read=(
             look(
                 "DescribeRepositoryCreationTemplates",
-                "merge(repositoryCreationTemplates[0], {registryId: registryId})",
+                "repositoryCreationTemplates[0] && merge(repositoryCreationTemplates[0], {registryId: registryId})",
                 prefixes=lambda view: [view.id],
             ),
         ),

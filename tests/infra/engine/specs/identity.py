@@ -1,5 +1,7 @@
 """IAM: global, so nothing here has a region."""
 
+from dataclasses import replace
+
 from tests.infra.engine.kinds import ID, TAGS, From, Kind, Tagging, call, given, has, lacks, look, part
 
 
@@ -114,12 +116,15 @@ KINDS = {
         },
         outputs={"arn": lambda view, seen: view.id},
         seen_as={"url": "null"},  # without its https://
-        tagging=_tagging("OpenIDConnectProvider", "OpenIDConnectProviderArn", ID),
+        tagging=replace(_tagging("OpenIDConnectProvider", "OpenIDConnectProviderArn", ID), look=None, at="Tags"),
         is_global=True,
     ),
     "aws:iam/serviceLinkedRole:ServiceLinkedRole": Kind(
         service="iam",
-        create=(call("CreateServiceLinkedRole", "awsServiceName:AWSServiceName customSuffix description"),),
+        create=(
+            call("CreateServiceLinkedRole", "awsServiceName:AWSServiceName customSuffix description"),
+            call("TagRole", RoleName=NAME_IN_ARN, Tags=TAGS, when=lambda view: bool(view.tags)),
+        ),
         id="Role.Arn",
         read=(look("GetRole", "Role", RoleName=NAME_IN_ARN),),
         delete=(call("DeleteServiceLinkedRole", RoleName=NAME_IN_ARN),),

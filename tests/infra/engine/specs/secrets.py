@@ -53,7 +53,8 @@ KINDS = {
         create=(
             call(
                 "CreateSecret",
-                "name description kmsKeyId replicas:AddReplicaRegions forceOverwriteReplicaSecret",
+                "name description kmsKeyId forceOverwriteReplicaSecret",
+                AddReplicaRegions=lambda view: view["replicas"] or None,
                 Tags=TAGS,
             ),
             SET_POLICY,
