@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,11 +104,37 @@ class Cloud:
         """Set one of Fargate's quotas, in one region."""
         self.control("quota", account=self.account, region=region, code=code, value=value)
 
+    def set_image(
+        self,
+        name: str,
+        entrypoint: Sequence[str],
+        *,
+        command: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        workdir: str | None = None,
+    ) -> None:
+        """Say what an image runs: tasks are processes of this machine.
+
+        `name` is the image's whole reference, or its repository without registry, tag and digest.
+        """
+        more = {"command": list(command), "environment": dict(environment or {}), "workdir": workdir}
+        self.control("image", name=name, entrypoint=list(entrypoint), **more)
+
+    def fail_next_tasks(self, region: str, *reasons: str) -> None:
+        """Let the next tasks of a region, one for each reason, come to `failures[]` of RunTask."""
+        found = [{"reason": reason} for reason in reasons]
+        self.control("failures", account=self.account, region=region, failures=found)
+
+    def invocations(self, region: str) -> list[dict[str, Any]]:
+        """What the schedules of a region have come to: the ARNs of their `tasks`, or their `error`."""
+        found: list[dict[str, Any]] = self.control("invocations", account=self.account, region=region)["invocations"]
+        return found
+
     def reset(self) -> None:
         """Forget every resource and every setting."""
         self.control("reset")
 
-    def control(self, command: str, **asked: Any) -> Any:
+    def control(self, command: str, /, **asked: Any) -> Any:
         """What a test says to the cloud beside AWS's interfaces (`tests/cloud/server/control.py`)."""
         request = urllib.request.Request(f"{self.url}/_embedded/{command}", json.dumps(asked).encode(), method="POST")
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:

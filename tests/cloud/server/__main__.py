@@ -12,6 +12,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from tests.cloud.server.app import app
+from tests.cloud.server.processes import CLIENT
 
 
 def main() -> None:
@@ -27,6 +28,7 @@ def main() -> None:
 def _end_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
+    CLIENT.end_all()
     os._exit(0)
 
 

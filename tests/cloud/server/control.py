@@ -4,27 +4,28 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ministack import app as ministack_app
+from ministack import app as gateway
 from ministack.core.responses import request_scope
 
-from tests.cloud.server import quotas, state
+from tests.cloud.server import processes, quotas, run_task, scheduler, state
 
 PREFIX = "/_embedded/"
+Asked = dict[str, Any]
 
 
-def ready(asked: dict[str, Any]) -> dict[str, Any]:
+def ready(asked: Asked) -> Asked:
     """Nothing: an answer is the answer."""
     return {}
 
 
-def reset(asked: dict[str, Any]) -> dict[str, Any]:
+def reset(asked: Asked) -> Asked:
     """Forget everything."""
-    ministack_app._reset_all_state()
+    gateway._reset_all_state()
     state.reset()
     return {}
 
 
-def quota(asked: dict[str, Any]) -> dict[str, Any]:
+def quota(asked: Asked) -> Asked:
     """Set one of Fargate's quotas in one region."""
     if asked["code"] not in quotas.NAMES:
         raise KeyError(asked["code"])
@@ -33,7 +34,38 @@ def quota(asked: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-COMMANDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"ready": ready, "reset": reset, "quota": quota}
+def image(asked: Asked) -> Asked:
+    """Say what an image runs."""
+    processes.IMAGES[asked["name"]] = processes.Image(
+        entrypoint=tuple(asked["entrypoint"]),
+        command=tuple(asked["command"]),
+        environment=dict(asked["environment"]),
+        workdir=asked["workdir"],
+    )
+    return {}
+
+
+def failures(asked: Asked) -> Asked:
+    """Let the next tasks of one region come to failures instead, one for each of the list."""
+    with request_scope(asked["account"], asked["region"]):
+        run_task.FAILURES.here().extend(asked["failures"])
+    return {}
+
+
+def invocations(asked: Asked) -> Asked:
+    """What the schedules of one region have come to."""
+    with request_scope(asked["account"], asked["region"]):
+        return {"invocations": list(scheduler.INVOCATIONS.here())}
+
+
+COMMANDS: dict[str, Callable[[Asked], Asked]] = {
+    "ready": ready,
+    "reset": reset,
+    "quota": quota,
+    "image": image,
+    "failures": failures,
+    "invocations": invocations,
+}
 
 
 def answer(path: str, body: bytes) -> tuple[int, bytes]:

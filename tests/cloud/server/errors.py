@@ -1,15 +1,18 @@
 """What a service says instead of an answer."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Refusal(Exception):
-    """An error that AWS would answer with."""
+    """An error that AWS would answer with, and members of it beside the message."""
 
     code: str
     message: str
     status: int = 400
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"

@@ -76,7 +76,9 @@ def _answer(operation: OperationModel, protocol: str, headers: Mapping[str, str]
 
 def _refused(protocol: str, headers: Mapping[str, str], refusal: Refusal) -> Answer:
     if "x-amz-target" in headers or protocol in ("json", "rest-json"):
-        body = json.dumps({"__type": refusal.code, "message": refusal.message, "Message": refusal.message})
+        body = json.dumps(
+            {"__type": refusal.code, "message": refusal.message, "Message": refusal.message, **refusal.more}
+        )
         said = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-errortype": refusal.code}
         return refusal.status, said, body.encode()
     error, request = f"<Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message>", uuid.uuid4()

@@ -3,7 +3,20 @@
 from ministack import app as gateway
 from ministack.core import iam_actions, router
 
-from tests.cloud.server import documents, ec2, ecr, ecr_public, iam, logs, quotas, resolver, secrets
+from tests.cloud.server import (
+    documents,
+    ec2,
+    ecr,
+    ecr_public,
+    ecs,
+    iam,
+    logs,
+    quotas,
+    resolver,
+    scheduler,
+    secrets,
+    task_roles,
+)
 from tests.cloud.server.gateway import Service, guarded
 from tests.cloud.server.requests import model_of
 
@@ -16,10 +29,10 @@ CHECKED = (
     documents.KMS,
     documents.SQS,
     documents.SNS,
-    Service(name="ecs", model="ecs", invalid="InvalidParameterException"),
+    ecs.SERVICE,
     Service(name="monitoring", model="cloudwatch", invalid="ValidationError"),
     Service(name="budgets", model="budgets", invalid="InvalidParameterException"),
-    Service(name="scheduler", model="scheduler"),
+    scheduler.SERVICE,
 )
 OURS = (ecr_public.SERVICE, quotas.SERVICE, resolver.SERVICE)  # MiniStack doesn't know them
 
@@ -34,6 +47,9 @@ def install() -> None:
         prefix = f"{_target_prefix(service)}."
         router.SERVICE_PATTERNS[service.name] = {"target_prefixes": [prefix], "credential_scope": service.name}
     gateway.SERVICE_HANDLERS["s3"] = documents.with_bucket_policies(gateway.SERVICE_HANDLERS["s3"])
+    ecs.install()
+    task_roles.install()
+    scheduler.install()
     namespaces = {service.name: service.name for service in (*CHECKED, *OURS)}
     iam_actions.SERVICE_TO_IAM_NAMESPACE.update({**namespaces, **iam_actions.SERVICE_TO_IAM_NAMESPACE})
 

@@ -1,0 +1,122 @@
+"""Amazon ECS on Fargate: tasks are processes, and calls are refused as AWS refuses them."""
+
+import logging
+import threading
+from typing import Any
+
+from ministack.core.concurrency import resource_lock
+from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services import ecs
+
+from tests.cloud.server import fargate, run_task
+from tests.cloud.server.errors import Refusal
+from tests.cloud.server.gateway import Service
+from tests.cloud.server.processes import CLIENT, STOP_TIMEOUT_S
+
+Request = dict[str, Any]
+Answer = tuple[int, dict[str, str], bytes]
+FARGATE_INJECTED = {"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"}
+_build, _register = ecs._build_run_kwargs, ecs._register_task_definition
+
+
+def install() -> None:
+    """Run tasks as processes, and put our RunTask and StopTask in the place of MiniStack's."""
+    ecs._get_docker = lambda: CLIENT
+    ecs._build_run_kwargs = _run_options
+    ecs._ACTION_MAP.update(
+        RunTask=run_task.run, StopTask=_stop_task, RegisterTaskDefinition=lambda one: _register(fargate.canonical(one))
+    )
+
+
+def _run_options(container: dict[str, Any], definition: dict[str, Any], environment: dict[str, str], *more: Any) -> Any:
+    """MiniStack's options, with what it leaves out."""
+    options = _build(container, definition, environment, *more)
+    options.pop("platform", None)  # a process is of this machine's architecture
+    if container.get("entryPoint"):
+        options["entrypoint"] = container["entryPoint"]
+    region = get_region()
+    said = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, **FARGATE_INJECTED}
+    options["environment"] = {**said, **options["environment"]}
+    return options
+
+
+def _stop_task(request: Request) -> Answer:
+    """Answers at once; the task gets SIGTERM, its containers' stopTimeout, and SIGKILL. Exit codes are its own."""
+    cluster = run_task.cluster_of(request)
+    task = ecs._resolve_task(request["task"], cluster["clusterName"])
+    if not task:
+        raise Refusal("InvalidParameterException", "The referenced task was not found.")
+    with resource_lock("ecs-task", task["taskArn"]):
+        first = task["desiredStatus"] != "STOPPED"
+        if first:
+            task["desiredStatus"], task["stoppingAt"] = "STOPPED", ecs._iso()
+            task["_stop_code"] = "UserInitiated"
+            ecs._bump_task_version(task)
+    if first:
+        reason = request.get("reason", "Task stopped by user")
+        scope = (get_account_id(), get_region())
+        threading.Thread(target=_stop, args=(task, reason, *scope), daemon=True).start()
+    answer: Answer = ecs.json_response({"task": ecs._sanitize(task)})
+    return answer
+
+
+def _stop(task: dict[str, Any], reason: str, account: str, region: str) -> None:
+    with request_scope(account, region):
+        definition = ecs._task_defs[ecs._resolve_td_key(task["taskDefinitionArn"])]
+        timeouts = [one.get("stopTimeout", STOP_TIMEOUT_S) for one in definition["containerDefinitions"]]
+        stopping = []
+        for at, container_id in enumerate(list(task.get("_docker_ids") or ())):
+            stopping.append(threading.Thread(target=_stop_container, args=(task, at, container_id, timeouts[at])))
+            stopping[-1].start()
+        for one in stopping:
+            one.join()
+        with resource_lock("ecs-task", task["taskArn"]):
+            task["desiredStatus"] = "RUNNING"  # _mark_task_stopped passes over a task that is already stopping
+        ecs._mark_task_stopped(task["taskArn"], task, reason, "UserInitiated")
+        ecs._cleanup_task_resources(task, CLIENT)
+
+
+def _stop_container(task: dict[str, Any], at: int, container_id: str, timeout_s: float) -> None:
+    try:
+        container = CLIENT.get(container_id)
+    except KeyError:
+        logging.getLogger("ecs").info("%s had ended", container_id)
+        return
+    container.stop(timeout_s)
+    task["containers"][at]["exitCode"] = container.wait()["StatusCode"]
+
+
+def check_delete_cluster(request: Request) -> None:
+    cluster = run_task.cluster_of(request)
+    there = [one for one in ecs._tasks.values() if one["clusterArn"] == cluster["clusterArn"]]
+    if any(one["lastStatus"] != "STOPPED" for one in there):
+        raise Refusal("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
+
+
+def check_providers(request: Request) -> None:
+    providers = request.get("capacityProviders", [])
+    unknown = [one for one in providers if one not in run_task.FARGATE and one not in ecs._capacity_providers]
+    if unknown:
+        raise Refusal("InvalidParameterException", f"The specified capacity provider was not found: {unknown[0]}")
+    strategy = [one["capacityProvider"] for one in request.get("defaultCapacityProviderStrategy", ())]
+    if any(one not in providers for one in strategy):
+        raise Refusal("InvalidParameterException", "The default strategy names a provider that is not the cluster's.")
+
+
+def check_cluster(request: Request) -> None:
+    run_task.cluster_of(request)
+
+
+SERVICE = Service(
+    name="ecs",
+    model="ecs",
+    invalid="InvalidParameterException",
+    checks={
+        "DeleteCluster": check_delete_cluster,
+        "CreateCluster": check_providers,
+        "PutClusterCapacityProviders": check_providers,
+        "UpdateCluster": check_cluster,
+        "ListTasks": check_cluster,
+        "DescribeTasks": check_cluster,
+    },
+)

@@ -1,0 +1,60 @@
+"""RunTask requests as EventBridge Scheduler makes them of a target."""
+
+from typing import Any
+
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+
+from tests.cloud.server.constraints import problems
+from tests.cloud.server.errors import Refusal
+from tests.cloud.server.requests import model_of
+
+Record = dict[str, Any]
+
+
+def from_universal(asked: Record) -> Record:
+    """The request whose members are written in PascalCase; one in camelCase is none, as AWS' is none."""
+    shape = model_of("ecs").shape_for("RunTaskRequest")
+    request: Record = _camel(shape, asked, "Input")
+    wrong = list(problems(shape, request))
+    if wrong:
+        raise Refusal("ValidationException", "; ".join(wrong))
+    return request
+
+
+def _camel(shape: Shape, value: Any, where: str) -> Any:
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
+        named = {name[:1].upper() + name[1:]: name for name in shape.members}
+        unknown = sorted(value.keys() - named.keys())
+        if unknown:
+            raise Refusal("ValidationException", f"Unknown parameter {where}.{unknown[0]}")
+        return {named[key]: _camel(shape.members[named[key]], item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(shape, ListShape) and isinstance(value, list):
+        return [_camel(shape.member, item, where) for item in value]
+    if isinstance(shape, MapShape) and isinstance(value, dict):
+        return {key: _camel(shape.value, item, where) for key, item in value.items()}
+    return value
+
+
+def from_templated(target: Record) -> Record:
+    """The request of a cluster's ARN and EcsParameters, which knows no overrides."""
+    asked = target["EcsParameters"]
+    names = {
+        "TaskDefinitionArn": "taskDefinition",
+        "TaskCount": "count",
+        "LaunchType": "launchType",
+        "PlatformVersion": "platformVersion",
+        "Group": "group",
+        "PropagateTags": "propagateTags",
+        "EnableECSManagedTags": "enableECSManagedTags",
+        "EnableExecuteCommand": "enableExecuteCommand",
+        "ReferenceId": "referenceId",
+        "CapacityProviderStrategy": "capacityProviderStrategy",
+    }
+    request: Record = {"cluster": target["Arn"], **{to: asked[name] for name, to in names.items() if name in asked}}
+    network = (asked.get("NetworkConfiguration") or {}).get("awsvpcConfiguration")
+    if network:
+        lower = {name[:1].lower() + name[1:]: value for name, value in network.items()}
+        request["networkConfiguration"] = {"awsvpcConfiguration": lower}
+    if "Tags" in asked:
+        request["tags"] = [dict(tag) for tag in asked["Tags"]]
+    return request

@@ -1,0 +1,168 @@
+"""Tasks as processes of this machine: as much of a Docker client as MiniStack asks for.
+
+An image is what a test has said that it runs (`images`, by the control path `image`): one that nobody named can't be
+pulled.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.cloud.server.state import on_reset
+
+STOP_TIMEOUT_S = 30  # of Fargate, where the task definition has none
+POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """What an image would bring: its entry point, command, environment and working directory."""
+
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    workdir: str | None = None
+
+
+IMAGES: dict[str, Image] = {}  # by name: a whole reference, or one without registry, tag and digest
+on_reset(IMAGES.clear)
+
+
+class PullError(Exception):
+    """There is no such image."""
+
+
+def image_of(reference: str) -> Image:
+    name = reference.partition("@")[0]
+    head, _, last = name.rpartition("/")
+    name = f"{head}/{last.partition(':')[0]}".lstrip("/")
+    first, _, rest = name.partition("/")
+    known = (reference, name, rest if "." in first or ":" in first else name)
+    for candidate in known:
+        if candidate in IMAGES:
+            return IMAGES[candidate]
+    raise PullError(f"{reference}: not found")
+
+
+class Container:
+    """A process in a folder of its own, in a group of its own."""
+
+    def __init__(self, reference: str, options: dict[str, Any]) -> None:
+        image = image_of(reference)
+        self.id = uuid.uuid4().hex * 2
+        self.image = reference
+        self.labels = options.get("labels") or {}
+        self.attrs: dict[str, Any] = {"NetworkSettings": {"Networks": {}}}
+        entrypoint = options.get("entrypoint")
+        command = options.get("command") or (image.command if entrypoint is None else ())
+        argv = [*(image.entrypoint if entrypoint is None else entrypoint), *command]
+        self.folder = Path(tempfile.mkdtemp(prefix="task-"))
+        self.output = self.folder / "output"
+        environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(self.folder)}
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                argv,
+                env={**environment, **image.environment, **(options.get("environment") or {})},
+                cwd=image.workdir or self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def status(self) -> str:
+        return "running" if self.process.poll() is None else "exited"
+
+    def reload(self) -> None:
+        self.process.poll()
+
+    def wait(self) -> dict[str, int]:
+        code = self.process.wait()
+        return {"StatusCode": 128 - code if code < 0 else code}
+
+    def stop(self, timeout: float = STOP_TIMEOUT_S) -> None:
+        self.signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+            self.process.wait()
+
+    def remove(self, **options: object) -> None:
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+        CLIENT.forget(self)
+
+    def signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    def logs(self, *, stream: bool = False, **options: object) -> Any:
+        return self._lines() if stream else self.output.read_bytes()
+
+    def _lines(self) -> Iterator[bytes]:
+        """Whole lines as they come, until the process has ended and all is read."""
+        with self.output.open("rb") as output:
+            part = b""
+            while True:
+                ended = self.process.poll() is not None
+                part += output.readline()
+                if part.endswith(b"\n") or (ended and part):
+                    yield part
+                    part = b""
+                elif ended:
+                    return
+                else:
+                    time.sleep(POLL_S)
+
+
+class Client:
+    """The containers and images of a Docker client."""
+
+    def __init__(self) -> None:
+        self.containers = self
+        self.images = self
+        self._lock = threading.Lock()
+        self._known: dict[str, Container] = {}
+        self._ended: list[Path] = []  # whose output may still be read
+
+    def run(self, image: str, **options: Any) -> Container:
+        container = Container(image, options)
+        with self._lock:
+            self._known[container.id] = container
+        return container
+
+    def get(self, container_id: str) -> Container:
+        return self._known[container_id]
+
+    def list(self, **options: object) -> list[Container]:
+        return list(self._known.values())
+
+    def forget(self, container: Container) -> None:
+        with self._lock:
+            self._known.pop(container.id, None)
+            self._ended.append(container.folder)
+
+    def end_all(self) -> None:
+        """Kill what still runs, and remove what is left of it."""
+        for container in self.list():
+            container.remove()
+        with self._lock:
+            ended, self._ended = self._ended, []
+        for folder in ended:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+CLIENT = Client()
+on_reset(CLIENT.end_all)

@@ -1,0 +1,43 @@
+"""What a role that AWS acts with may do: a task's execution role, a schedule's role."""
+
+from ministack import app as gateway
+from ministack.core import iam_evaluator
+from ministack.core.responses import get_region
+from ministack.services import iam
+
+
+def allows(role_arn: str, action: str, resource: str, **context: str) -> bool:
+    """Whether the role's own policies, within its boundary, allow it; always, in a cloud that doesn't ask IAM."""
+    if not gateway.AUTH:
+        return True
+    account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    if iam._roles.get_scoped(account, None, name) is None:
+        return False
+    asked = iam_evaluator.EvalContext(
+        principal_arn=f"arn:aws:sts::{account}:assumed-role/{name}/aws",
+        principal_type="AssumedRole",
+        principal_account=account,
+        action=action,
+        resource_arn=resource,
+        region=get_region(),
+        service_context={key.lower(): value for key, value in context.items()},
+        principal_keys={},
+    )
+    limits = iam_evaluator._permissions_boundary(iam._roles, name, account)
+    policies = iam_evaluator._gather_role_policies(name, account)
+    return bool(iam_evaluator.evaluate(asked, policies, *limits).decision == "Allow")
+
+
+def trusts(role_arn: str, service: str) -> bool:
+    """Whether an AWS service may act with the role; always, in a cloud that doesn't ask IAM."""
+    if not gateway.AUTH:
+        return True
+    account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    role = iam._roles.get_scoped(account, None, name)
+    statements = iam_evaluator.parse_policy_document(role.get("AssumeRolePolicyDocument", "{}")) if role else []
+    return any(
+        one.effect == "Allow"
+        and iam_evaluator._service_principal_matches(one.principal, service)
+        and iam_evaluator._action_matches("sts:AssumeRole", one.actions, one.not_actions)
+        for one in statements
+    )

@@ -1,0 +1,151 @@
+"""The roles of a task: its own, whose credentials it gets, and the execution role that starts it."""
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import cloudwatch_logs, ecs, imds, sts
+
+from tests.cloud.server import roles
+from tests.cloud.server.processes import PullError, image_of
+from tests.cloud.server.state import on_reset
+
+CREDENTIALS = "/v2/credentials/"
+CREDENTIALS_LAST_S = 3600
+ECR_IMAGE = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.([\w-]+)\.amazonaws\.com/([^:@]+)")
+PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
+WRITE_LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
+LOGGER = "ResourceInitializationError: failed to validate logger args"
+RESOURCES = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Whose credentials are behind one address, and what has to be shown for them."""
+
+    role_arn: str
+    task_id: str
+    token: str
+
+
+GRANTS: dict[str, Grant] = {}
+on_reset(GRANTS.clear)
+_register, _start, _answer = ecs._register_metadata, ecs._start_task_worker, imds.handle_request
+
+
+def install() -> None:
+    ecs._register_metadata = _register_on_loopback
+    ecs._start_task_worker = _start_with_execution_role
+    imds.handle_request = _credentials
+
+
+def _register_on_loopback(
+    task_arn: str, cluster_arn: str, definition: Any, container: Any, launch: str, environment: Any, *more: Any
+) -> Any:
+    """Metadata and credentials at an address of this machine; no credentials for a task without a role."""
+    token = _register(task_arn, cluster_arn, definition, container, launch, environment, True, None)
+    address = environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+    if definition.get("taskRoleArn"):
+        shown = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+        GRANTS[address.rpartition("/")[2]] = Grant(definition["taskRoleArn"], task_arn.rpartition("/")[2], shown)
+    else:
+        del environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"], environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+    return token
+
+
+async def _credentials(method: str, path: str, headers: dict[str, str], body: bytes, query: Any) -> Any:
+    if not path.startswith(CREDENTIALS):
+        return await _answer(method, path, headers, body, query)
+    grant = GRANTS.get(path.removeprefix(CREDENTIALS))
+    if grant is None or headers.get("authorization") != grant.token:
+        return 401, {"Content-Type": "application/json"}, b"{}"
+    key, secret, token = sts._gen_session_access_key(), sts._gen_secret(), sts._gen_session_token()
+    until = time.time() + CREDENTIALS_LAST_S
+    arn, _ = sts._assumed_role_arn(grant.role_arn, grant.task_id)
+    sts.register_session(
+        key,
+        {
+            "Arn": arn,
+            "UserId": f"{sts._role_id(grant.role_arn)}:{grant.task_id}",
+            "SecretAccessKey": secret,
+            "SessionToken": token,
+            "Expiration": until,
+            "AccountId": grant.role_arn.split(":")[4],
+            "PrincipalType": "AssumedRole",
+            "SourceAccessKeyId": None,
+            "SourcePrincipalArn": None,
+            "SessionTags": [],
+            "SessionPolicies": None,
+        },
+    )
+    shown = {
+        "AccessKeyId": key,
+        "SecretAccessKey": secret,
+        "Token": token,
+        "RoleArn": grant.role_arn,
+        "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until)),
+    }
+    return 200, {"Content-Type": "application/json"}, json.dumps(shown).encode()
+
+
+def _start_with_execution_role(task: Any, definition: Any, overrides: Any, client: Any) -> None:
+    for container in definition["containerDefinitions"]:
+        wrong = _cannot_start(container, definition.get("executionRoleArn") or "")
+        if wrong:
+            ecs._fail_task_start(task, client, wrong)
+            return
+    _start(task, definition, overrides, client)
+
+
+def _cannot_start(container: dict[str, Any], role: str) -> str | None:
+    """Why a container can't be started: in the order in which Fargate finds out."""
+    image = ECR_IMAGE.match(container["image"])
+    if image:
+        repository = f"arn:aws:ecr:{image[2]}:{image[1]}:repository/{image[3]}"
+        for action, resource in [("ecr:GetAuthorizationToken", "*"), *((one, repository) for one in PULL)]:
+            if not roles.allows(role, action, resource):
+                return f"{RESOURCES}: AccessDeniedException: not authorized to perform: {action} on {resource}"
+    for secret in container.get("secrets", ()):
+        of_manager = ":secretsmanager:" in secret["valueFrom"]
+        action = "secretsmanager:GetSecretValue" if of_manager else "ssm:GetParameters"
+        resource = ":".join(secret["valueFrom"].split(":")[:7]) if of_manager else _parameter(secret["valueFrom"])
+        if not roles.allows(role, action, resource):
+            return f"{RESOURCES}: AccessDeniedException: not authorized to perform: {action} on {resource}"
+    wrong = _cannot_log(container.get("logConfiguration") or {}, role)
+    if wrong:
+        return wrong
+    try:
+        image_of(container["image"])
+    except PullError as error:
+        return (
+            f"CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {error}"
+        )
+    return None
+
+
+def _cannot_log(logging: dict[str, Any], role: str) -> str | None:
+    if logging.get("logDriver") != "awslogs":
+        return None
+    options = logging["options"]
+    group, region = options["awslogs-group"], options["awslogs-region"]
+    made = options.get("awslogs-create-group") == "true"
+    there = cloudwatch_logs._log_groups.get_scoped(get_account_id(), region, group) is not None
+    if not there and not made:
+        return f"{LOGGER}: The specified log group does not exist: {group}"
+    arn = f"arn:aws:logs:{region}:{get_account_id()}:log-group:{group}"
+    for action in (*WRITE_LOGS, *(() if there else ("logs:CreateLogGroup",))):
+        resource = arn if action == "logs:CreateLogGroup" else f"{arn}:log-stream:task"
+        if not roles.allows(role, action, resource):
+            return f"{LOGGER}: AccessDeniedException: {action} on {arn}"
+    return None
+
+
+def _parameter(name: str) -> str:
+    return (
+        name
+        if name.startswith("arn:")
+        else f"arn:aws:ssm:{get_region()}:{get_account_id()}:parameter/{name.lstrip('/')}"
+    )

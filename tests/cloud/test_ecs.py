@@ -1,0 +1,173 @@
+"""Tasks on Fargate: what ECS refuses, and how a task runs, stops and ends."""
+
+import time
+
+import pytest
+
+from tests.cloud.refused import refused
+from tests.cloud.tasks import REGION, Place, place
+
+SPOT = [{"capacityProvider": "FARGATE", "base": 1, "weight": 1}, {"capacityProvider": "FARGATE_SPOT", "weight": 3}]
+WAIT = "import time; print('up'); time.sleep(60)"
+GRACEFUL = """
+import signal, sys, time
+def end(*_): time.sleep(0.3); sys.exit(7)
+signal.signal(signal.SIGTERM, end); print('up'); time.sleep(60)
+"""
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(60)"
+
+
+@pytest.fixture
+def here(cloud) -> Place:
+    return place(cloud)
+
+
+@pytest.fixture
+def ecs(cloud):
+    return cloud.client("ecs", REGION)
+
+
+def test_a_task_runs_writes_its_log_and_keeps_its_exit_code(here):
+    script = "import os, sys; print(os.environ['X'], os.environ['AWS_REGION']); sys.exit(3)"
+    definition = here.define("one", script, environment=[{"name": "X", "value": "defined"}])
+    override = {"containerOverrides": [{"name": "main", "environment": [{"name": "X", "value": "overridden"}]}]}
+    task = here.wait(here.start(definition, overrides=override))
+    assert task["containers"][0]["exitCode"] == 3
+    assert task["stopCode"] == "EssentialContainerExited"
+    assert "containerInstanceArn" not in task
+    assert here.output("one") == [f"overridden {REGION}"]
+
+
+@pytest.mark.slow
+def test_a_stopped_task_has_its_stop_timeout_and_keeps_its_exit_code(here, ecs):
+    for script, timeout, code in ((GRACEFUL, 10, 7), (DEAF, 2, 137)):
+        arn = here.start(here.define(f"stop{code}", script, stopTimeout=timeout))
+        here.wait(arn, "RUNNING")
+        assert here.output(f"stop{code}") == ["up"]
+        began = time.monotonic()
+        answer = ecs.stop_task(cluster="toril", task=arn, reason="enough")["task"]
+        assert time.monotonic() - began < 1
+        assert answer["desiredStatus"] == "STOPPED"
+        task = here.wait(arn)
+        assert task["containers"][0]["exitCode"] == code
+        assert (task["stopCode"], task["stoppedReason"]) == ("UserInitiated", "enough")
+
+
+def test_an_image_that_nobody_has_is_a_task_that_fails_to_start(here):
+    task = here.wait(here.start(here.define("none", WAIT, image="docker.io/library/none:1")))
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert "CannotPullContainerError" in task["stoppedReason"]
+
+
+def test_a_log_group_has_to_be_there(cloud, here):
+    cloud.client("logs", REGION).delete_log_group(logGroupName="/toril/worker")
+    task = here.wait(here.start(here.define("nolog", WAIT)))
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert "log group" in task["stoppedReason"]
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory"), [("256", "512"), ("1024", "8192"), ("16384", "122880"), (".25 vCPU", "0.5 GB")]
+)
+def test_sizes_of_fargate_are_given_back_in_units(ecs, cpu, memory):
+    made = ecs.register_task_definition(**definition(cpu=cpu, memory=memory))["taskDefinition"]
+    assert made["cpu"].isdigit()
+    assert made["memory"].isdigit()
+
+
+@pytest.mark.parametrize(("cpu", "memory"), [("300", "512"), ("256", "4096"), ("8192", "17408"), ("one", "512")])
+def test_other_sizes_are_refused(ecs, cpu, memory):
+    with refused("ClientException"):
+        ecs.register_task_definition(**definition(cpu=cpu, memory=memory))
+
+
+def definition(**more):
+    fargate = {"networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512"}
+    return {"family": "f", "containerDefinitions": [{"name": "main", "image": "i"}], **fargate, **more}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"networkMode": "bridge"},
+        {"containerDefinitions": [{"name": "main", "image": "i", "privileged": True}]},
+        {"containerDefinitions": [{"name": "main", "image": "i", "stopTimeout": 121}]},
+        {"containerDefinitions": [{"name": "main", "image": "1.dkr.ecr.eu-west-1.amazonaws.com/a:1"}]},
+        {"ephemeralStorage": {"sizeInGiB": 20}},
+    ],
+)
+def test_what_fargate_cannot_is_refused(ecs, more):
+    with refused("ClientException"):
+        ecs.register_task_definition(**definition(**more))
+
+
+def test_run_task_refuses_what_is_not_there(here):
+    one = here.define("one", WAIT)
+    with refused("ClusterNotFoundException"):
+        here.run(one, cluster="other")
+    with refused("ClientException"):
+        here.run("other")
+    with refused("InvalidParameterException", "Network Configuration"):
+        here.run(one, networkConfiguration=None)
+    with refused("InvalidParameterException", "subnet-0"):
+        here.run(one, networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-0"]}})
+    with refused("InvalidParameterException", "Count"):
+        here.run(one, count=11)
+    with refused("InvalidParameterException", "other"):
+        here.run(one, overrides={"containerOverrides": [{"name": "other"}]})
+    with refused("InvalidParameterException", "Container Instances"):
+        here.run(one, launchType=None)
+
+
+def test_a_client_token_starts_its_tasks_once(here):
+    one = here.define("one", WAIT)
+    first = here.run(one, clientToken="token")
+    again = here.run(one, clientToken="token")
+    assert [task["taskArn"] for task in again["tasks"]] == [task["taskArn"] for task in first["tasks"]]
+    with refused("ConflictException"):
+        here.run(one, clientToken="token", count=2)
+
+
+def test_failures_that_a_test_asks_for_take_the_place_of_tasks(cloud, here):
+    cloud.fail_next_tasks(REGION, "Capacity is unavailable at this time", "RESOURCE:MEMORY")
+    answer = here.run(here.define("one", WAIT), count=3)
+    assert [failure["reason"] for failure in answer["failures"]] == [
+        "Capacity is unavailable at this time",
+        "RESOURCE:MEMORY",
+    ]
+    assert len(answer["tasks"]) == 1
+
+
+def test_tasks_are_placed_by_base_and_weight_also_by_the_clusters_default(here, ecs):
+    one = here.define("one", WAIT)
+    ecs.put_cluster_capacity_providers(
+        cluster="toril", capacityProviders=["FARGATE", "FARGATE_SPOT"], defaultCapacityProviderStrategy=SPOT
+    )
+    for strategy in (SPOT, None):
+        tasks = here.run(one, count=9, launchType=None, capacityProviderStrategy=strategy)["tasks"]
+        assert sorted(task["capacityProviderName"] for task in tasks) == ["FARGATE"] * 3 + ["FARGATE_SPOT"] * 6
+    with refused("InvalidParameterException"):
+        ecs.put_cluster_capacity_providers(
+            cluster="toril", capacityProviders=["OTHER"], defaultCapacityProviderStrategy=[]
+        )
+
+
+def test_a_cluster_with_tasks_stays(here, ecs):
+    arn = here.start(here.define("one", WAIT))
+    with refused("ClusterContainsTasksException"):
+        ecs.delete_cluster(cluster="toril")
+    ecs.stop_task(cluster="toril", task=arn)
+    here.wait(arn)
+    ecs.delete_cluster(cluster="toril")
+    with refused("ClusterNotFoundException"):
+        ecs.list_tasks(cluster="toril")
+
+
+def test_a_task_definition_lives_from_register_to_deregister(here, ecs):
+    arn = here.define("one", WAIT)
+    ecs.deregister_task_definition(taskDefinition=arn)
+    assert ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]["status"] == "INACTIVE"
+    with refused("ClientException", "inactive"):
+        here.run(arn)
+    with refused("ClientException"):
+        ecs.describe_task_definition(taskDefinition="other")
