@@ -6,6 +6,8 @@ from typing import Any
 from ministack.app import app as ministack
 
 from tests.cloud.server import control, services
+from tests.cloud.server.errors import Refusal
+from tests.cloud.server.gateway import refused
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -24,7 +26,13 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
     else:
-        await ministack({**scope, "headers": [*scope["headers"], TLS]}, receive, send)
+        try:
+            await ministack({**scope, "headers": [*scope["headers"], TLS]}, receive, send)
+        except Refusal as refusal:  # of a role that is passed: by what speaks JSON
+            status, said, answer = refused("json", {}, refusal)
+            headers = [(name.lower().encode(), value.encode()) for name, value in said.items()]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": answer})
 
 
 async def _body(receive: Receive) -> bytes:

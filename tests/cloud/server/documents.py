@@ -3,6 +3,10 @@
 from html import escape
 from typing import Any
 
+from ministack import app as gateway
+from ministack.core import iam_evaluator, router
+from ministack.core.responses import get_region
+
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import Answer, Handler, Service
 from tests.cloud.server.policies import resource_policy
@@ -35,8 +39,8 @@ SQS = Service(
 SNS = Service(name="sns", model="sns", invalid="InvalidParameter", checks={"SetTopicAttributes": _topic})
 
 
-def with_bucket_policies(inner: Handler) -> Handler:
-    """MiniStack's S3, which takes any text for a bucket's policy."""
+def stricter_s3(inner: Handler) -> Handler:
+    """MiniStack's S3, which takes any text for a bucket's policy, and tells everybody which keys there are."""
 
     async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: Query) -> Answer:
         if method == "PUT" and "policy" in query:
@@ -45,6 +49,20 @@ def with_bucket_policies(inner: Handler) -> Handler:
             except Refusal as refusal:
                 said = f"<Error><Code>MalformedPolicy</Code><Message>{escape(refusal.message)}</Message></Error>"
                 return refusal.status, {"Content-Type": "application/xml"}, said.encode()
-        return await inner(method, path, headers, body, query)
+        status, found, answer = await inner(method, path, headers, body, query)
+        if gateway.AUTH and status == 404 and method in ("GET", "HEAD") and not _may_list(path, headers, query):
+            denial = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+            return 403, {"Content-Type": "application/xml"}, b"" if method == "HEAD" else denial
+        return status, found, answer
 
     return handle
+
+
+def _may_list(path: str, headers: dict[str, str], query: Query) -> bool:
+    """Whether the caller may know that a key isn't there; a path without a key isn't asked about."""
+    bucket, _, key = path.lstrip("/").partition("/")
+    if not key:
+        return True
+    caller = router.extract_access_key_id(headers, query)
+    denied = iam_evaluator.enforce(caller, "s3:ListBucket", "s3", get_region(), f"arn:aws:s3:::{bucket}", {})
+    return denied is None

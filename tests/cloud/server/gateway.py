@@ -63,7 +63,7 @@ def guarded(service: Service, inner: Handler | None) -> Handler:
                 return status, said_headers, json.dumps(service.amends[name](request, json.loads(answer))).encode()
             return status, said_headers, answer
         except Refusal as refusal:
-            return _refused(model.metadata["protocol"], headers, refusal)
+            return refused(model.metadata["protocol"], headers, refusal)
 
     return handle
 
@@ -74,7 +74,8 @@ def _answer(operation: OperationModel, protocol: str, headers: Mapping[str, str]
     return 200, {"Content-Type": "text/xml"}, xml.answer(operation, answer, ec2=protocol == "ec2").encode()
 
 
-def _refused(protocol: str, headers: Mapping[str, str], refusal: Refusal) -> Answer:
+def refused(protocol: str, headers: Mapping[str, str], refusal: Refusal) -> Answer:
+    """The answer that says it, in the protocol of the request."""
     if "x-amz-target" in headers or protocol in ("json", "rest-json"):
         body = json.dumps(
             {"__type": refusal.code, "message": refusal.message, "Message": refusal.message, **refusal.more}

@@ -1,5 +1,8 @@
 """What a role that AWS acts with may do: a task's execution role, a schedule's role."""
 
+import json
+from urllib.parse import unquote
+
 from ministack import app as gateway
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_region
@@ -34,10 +37,10 @@ def trusts(role_arn: str, service: str) -> bool:
         return True
     account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
     role = iam._roles.get_scoped(account, None, name)
-    statements = iam_evaluator.parse_policy_document(role.get("AssumeRolePolicyDocument", "{}")) if role else []
-    return any(
-        one.effect == "Allow"
-        and iam_evaluator._service_principal_matches(one.principal, service)
-        and iam_evaluator._action_matches("sts:AssumeRole", one.actions, one.not_actions)
-        for one in statements
-    )
+    found = json.loads(unquote(role["AssumeRolePolicyDocument"]))["Statement"] if role else []
+    for one in [found] if isinstance(found, dict) else found:
+        actions = [one["Action"]] if isinstance(one["Action"], str) else one["Action"]
+        named = iam_evaluator._service_principal_matches(one.get("Principal"), service)
+        if one["Effect"] == "Allow" and named and "sts:AssumeRole" in actions:
+            return True
+    return False

@@ -4,6 +4,7 @@ from ministack import app as gateway
 from ministack.core import iam_actions, router
 
 from tests.cloud.server import (
+    authorisation,
     documents,
     ec2,
     ecr,
@@ -46,7 +47,8 @@ def install() -> None:
         gateway.SERVICE_HANDLERS[service.name] = handler
         prefix = f"{_target_prefix(service)}."
         router.SERVICE_PATTERNS[service.name] = {"target_prefixes": [prefix], "credential_scope": service.name}
-    gateway.SERVICE_HANDLERS["s3"] = documents.with_bucket_policies(gateway.SERVICE_HANDLERS["s3"])
+    gateway.SERVICE_HANDLERS["s3"] = documents.stricter_s3(gateway.SERVICE_HANDLERS["s3"])
+    authorisation.install()
     ecs.install()
     task_roles.install()
     scheduler.install()

@@ -1,0 +1,176 @@
+"""IAM's decisions, where MiniStack's are not AWS': resources, condition keys, passed roles, tags, policy variables.
+
+Everything here wraps a function of MiniStack 1.5.33; without `AUTH` none of them is called.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import cognito, ecs, iam, sts
+
+from tests.cloud.server import resources
+from tests.cloud.server.errors import Refusal
+
+GITHUB = "token.actions.githubusercontent.com"
+GITHUB_CLAIMS = (  # that AWS reads beside aud and sub
+    "actor", "actor_id", "enterprise_id", "environment", "job_workflow_ref", "ref", "repository", "repository_id",
+    "workflow",
+)  # fmt: skip
+PASSED, TAGGED = "embedded:passed", "embedded:tagged"  # what a request needs beside its own action
+VARIABLE = re.compile(r"\$\{([^}]+)\}")
+_context, _s3_context = iam_actions.request_tag_context, iam_actions.s3_service_context
+_enforce, _first_match = iam_evaluator.enforce, iam_evaluator._first_match
+_principal, _trust_denied = sts._web_identity_principal, sts._web_identity_trust_denied
+
+
+def install() -> None:
+    iam_actions.extract_resource_arn = resources.of
+    iam_actions.request_tag_context = context
+    iam_actions.s3_service_context = s3_context
+    iam_evaluator.enforce = enforce
+    iam_evaluator._first_match = first_match
+    sts._web_identity_principal = web_identity_principal
+    sts._web_identity_trust_denied = web_identity_denied
+
+
+def context(service: str, action: str, body: bytes, params: Mapping[str, Any]) -> dict[str, Any]:
+    """MiniStack's condition keys, more of AWS', and which other actions the request takes."""
+    found: dict[str, Any] = dict(_context(service, action, body, params))
+    request, place = resources.body_of(body), f"{get_region()}:{get_account_id()}"
+    if service == "ecs":
+        found["ecs:cluster"] = resources.cluster(request, place)
+        if request.get("tags") and action != "ecs:TagResource":
+            found[TAGGED] = _tagged(action, request, place)
+    if service == "iam":
+        boundary = _boundary(params)
+        if boundary:
+            found["iam:PermissionsBoundary"] = boundary
+    found[PASSED] = _passed(action, request)
+    return found
+
+
+def _boundary(params: Mapping[str, Any]) -> str | None:
+    named = resources._one(params, "PermissionsBoundary")
+    role = iam._roles.get(resources._one(params, "RoleName") or "") or {}
+    return named or role.get("PermissionsBoundary") or None
+
+
+def _passed(action: str, request: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The roles that a request hands to a service."""
+    if action == "ecs:RunTask":
+        definition = ecs._task_defs.get(ecs._resolve_td_key(request.get("taskDefinition", ""))) or {}
+        overrides = request.get("overrides") or {}
+        roles = [overrides.get(name) or definition.get(name) for name in ("taskRoleArn", "executionRoleArn")]
+        return [(role, "ecs-tasks.amazonaws.com") for role in roles if role]
+    if action == "ecs:RegisterTaskDefinition":
+        roles = [request.get(name) for name in ("taskRoleArn", "executionRoleArn")]
+        return [(role, "ecs-tasks.amazonaws.com") for role in roles if role]
+    if action in ("scheduler:CreateSchedule", "scheduler:UpdateSchedule"):
+        role = (request.get("Target") or {}).get("RoleArn")
+        return [(role, "scheduler.amazonaws.com")] if role else []
+    role = request.get("customRoleArn")
+    if role and action in ("ecr:CreatePullThroughCacheRule", "ecr:UpdatePullThroughCacheRule"):
+        return [(role, "pullthroughcache.ecr.amazonaws.com")]
+    if role and action in ("ecr:CreateRepositoryCreationTemplate", "ecr:UpdateRepositoryCreationTemplate"):
+        return [(role, "ecr.amazonaws.com")]
+    return []
+
+
+def _tagged(action: str, request: Mapping[str, Any], place: str) -> str:
+    if action == "ecs:RunTask":
+        return f"arn:aws:ecs:{place}:task/{resources.cluster(request, place).rpartition('/')[2]}/*"
+    if action == "ecs:RegisterTaskDefinition":
+        return f"arn:aws:ecs:{place}:task-definition/{request.get('family')}:*"
+    return f"arn:aws:ecs:{place}:cluster/{request.get('clusterName', 'default')}"
+
+
+def s3_context(action: str, query: Any, path: str = "", headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = dict(_s3_context(action, query, path, headers))
+    for name in ("if-none-match", "if-match"):
+        if headers and headers.get(name):
+            found[f"s3:{name}"] = headers[name]
+    return found
+
+
+def enforce(
+    key: str,
+    action: str,
+    service: str,
+    region: str,
+    resource_arn: str = "*",
+    service_context: Mapping[str, Any] | None = None,
+) -> Any:
+    """MiniStack's decision, and on the roles that are passed and the tags that are set."""
+    asked = dict(service_context or {})
+    passed, tagged = asked.pop(PASSED, ()), asked.pop(TAGGED, None)
+    denied = _enforce(key, action, service, region, resource_arn=resource_arn, service_context=asked)
+    if denied:
+        return denied
+    more = [("iam:PassRole", "iam", role, {"iam:PassedToService": to}) for role, to in passed]
+    if tagged:
+        more.append(("ecs:TagResource", "ecs", tagged, {**asked, "ecs:CreateAction": action.partition(":")[2]}))
+    for other, of, resource, keys in more:
+        denied = _enforce(key, other, of, region, resource_arn=resource, service_context=keys)
+        if denied:
+            who = getattr(denied, "principal_arn", "")
+            message = f"User: {who} is not authorized to perform: {other} on resource: {resource}"
+            raise Refusal("AccessDeniedException", message)
+    return None
+
+
+def first_match(asked: Any, statements: list[Any], *more: Any, **named: Any) -> Any:
+    """With the policy variables of resources and conditions filled in."""
+    return _first_match(asked, [_filled(one, asked) for one in statements], *more, **named)
+
+
+def _filled(statement: Any, asked: Any) -> Any:
+    def fill(text: str) -> str:
+        return VARIABLE.sub(lambda found: _variable(found, asked), text)
+
+    def fill_all(value: Any) -> Any:
+        return (
+            [fill(one) for one in value]
+            if isinstance(value, list)
+            else fill(value)
+            if isinstance(value, str)
+            else value
+        )
+
+    conditions = {
+        operator: {key: fill_all(value) for key, value in keys.items()} if isinstance(keys, dict) else keys
+        for operator, keys in (statement.conditions or {}).items()
+    }
+    return dataclasses.replace(statement, resources=[fill(one) for one in statement.resources], conditions=conditions)
+
+
+def _variable(found: re.Match[str], asked: Any) -> str:
+    name = found[1]
+    if name in ("*", "?", "$"):
+        return f"[{name}]" if name != "$" else name
+    value = iam_evaluator._resolve_condition_key(name, asked)
+    return found[0] if value is None else str(value)
+
+
+def web_identity_principal(token: str, provider: str, role_arn: str) -> tuple[str, dict[str, Any]]:
+    principal, keys = _principal(token, provider, role_arn)
+    if principal.endswith(f"/{GITHUB}"):
+        claims = cognito._decode_id_token_unverified(token)
+        keys.update({f"{GITHUB}:{name}": claims[name] for name in GITHUB_CLAIMS if name in claims})
+    return principal, keys
+
+
+def web_identity_denied(role_arn: str, params: Mapping[str, Any], use_json: bool) -> Any:
+    """Also for a provider that the account doesn't have, and an audience that it doesn't know."""
+    principal, keys = web_identity_principal(sts._p(params, "WebIdentityToken"), sts._p(params, "ProviderId"), role_arn)
+    if principal.endswith(f"/{GITHUB}"):
+        known = iam._oidc_providers.get_scoped(role_arn.split(":")[4], None, principal)
+        if known is None:
+            message = "No OpenIDConnect provider found in your account for https://" + GITHUB
+            return sts._error(400, "InvalidIdentityToken", message, ns="sts")
+        if keys.get(f"{GITHUB}:aud") not in known["ClientIDList"]:
+            return sts._error(400, "InvalidIdentityToken", "Incorrect token audience", ns="sts")
+    return _trust_denied(role_arn, params, use_json)

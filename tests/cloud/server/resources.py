@@ -1,0 +1,104 @@
+"""The ARN that a request is authorised on, where MiniStack takes another one than AWS."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from ministack.core import iam_actions
+from ministack.services import ecs, iam
+
+_known = iam_actions.extract_resource_arn
+UNRESTRICTED = {  # actions of ECS that have no resource
+    "DescribeTaskDefinition", "DeregisterTaskDefinition", "ListTaskDefinitions", "ListTasks", "ListClusters",
+    "CreateCluster", "PutAccountSettingDefault", "ListAccountSettings",
+}  # fmt: skip
+RESOLVER = {
+    "FirewallDomainListId": "firewall-domain-list",
+    "FirewallRuleGroupId": "firewall-rule-group",
+    "FirewallRuleGroupAssociationId": "firewall-rule-group-association",
+}
+
+
+def of(
+    service: str,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    params: Mapping[str, Any],
+    region: str,
+    account: str,
+) -> str:
+    request = body_of(body)
+    action = headers.get("x-amz-target", "").rpartition(".")[2]
+    place = f"{region}:{account}"
+    if service == "ecs":
+        return _ecs(action, request, place)
+    if service == "ecr":
+        name = request.get("repositoryName") or next(iter(request.get("repositoryNames") or ()), None)
+        return request.get("resourceArn") or (f"arn:aws:ecr:{place}:repository/{name}" if name else "*")
+    if service == "ecr-public":
+        name = request.get("repositoryName") or next(iter(request.get("repositoryNames") or ()), None)
+        return request.get("resourceArn") or (f"arn:aws:ecr-public::{account}:repository/{name}" if name else "*")
+    if service == "servicequotas" and "QuotaCode" in request:
+        return f"arn:aws:servicequotas:{place}:{request['ServiceCode']}/{request['QuotaCode']}"
+    if service == "budgets":
+        name = request.get("BudgetName") or (request.get("Budget") or request.get("NewBudget") or {}).get("BudgetName")
+        return request.get("ResourceARN") or (f"arn:aws:budgets::{account}:budget/{name}" if name else "*")
+    if service == "route53resolver":
+        kinds = [(kind, request[name]) for name, kind in RESOLVER.items() if name in request]
+        named = f"arn:aws:route53resolver:{place}:{kinds[0][0]}/{kinds[0][1]}" if kinds else "*"
+        return request.get("ResourceArn") or named
+    if service == "scheduler" and path.startswith("/schedules/"):
+        group = request.get("GroupName") or (params.get("groupName") or ["default"])[0]
+        return f"arn:aws:scheduler:{place}:schedule/{group}/{unquote(path.removeprefix('/schedules/'))}"
+    if service == "iam" and (name := _one(params, "RoleName")):
+        role = iam._roles.get(name)
+        return str(role["Arn"]) if role else f"arn:aws:iam::{account}:role{_one(params, 'Path') or '/'}{name}"
+    found: str = _known(service, method, path, headers, body, params, region, account)
+    return found
+
+
+def body_of(body: bytes) -> dict[str, Any]:
+    """A JSON request's members; none of another request."""
+    if body[:1] != b"{":
+        return {}
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}  # which the service refuses, whoever asks
+    return found if isinstance(found, dict) else {}
+
+
+def cluster(request: Mapping[str, Any], place: str) -> str:
+    name = str(request.get("cluster") or "default")
+    return name if name.startswith("arn:") else f"arn:aws:ecs:{place}:cluster/{name}"
+
+
+def _ecs(action: str, request: dict[str, Any], place: str) -> str:
+    def full(kind: str, name: str) -> str:
+        return name if name.startswith("arn:") else f"arn:aws:ecs:{place}:{kind}/{name}"
+
+    if action in UNRESTRICTED:
+        return "*"
+    if action == "RunTask":
+        name = str(request.get("taskDefinition", ""))
+        newest = ecs._task_def_latest.get(name)
+        return full("task-definition", name if ":" in name else f"{name}:{newest}")
+    if action == "RegisterTaskDefinition":
+        return full("task-definition", f"{request.get('family')}:*")
+    named = cluster(request, place).rpartition("/")[2]
+    tasks = request.get("tasks") or [request["task"]] if "tasks" in request or "task" in request else []
+    if tasks:
+        task = str(tasks[0])
+        return full("task", task if task.startswith("arn:") else f"{named}/{task}")
+    if "resourceArn" in request:
+        return str(request["resourceArn"])
+    clusters = request.get("clusters") or [request.get("cluster") or request.get("clusterName") or "default"]
+    return full("cluster", str(clusters[0]))
+
+
+def _one(params: Mapping[str, Any], name: str) -> str | None:
+    found = params.get(name)
+    return found[0] if isinstance(found, list) and found else found or None

@@ -1,0 +1,267 @@
+"""IAM in force: what policies decide in the embedded cloud, and on which resources, keys and roles."""
+
+import json
+
+import pytest
+
+from tests.cloud.embedded import GITHUB
+from tests.cloud.refused import refused
+from tests.cloud.tasks import EXECUTION, REGION, TASKS, document, place, role
+
+ACCOUNT = "123456789012"
+ANYONE = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+ECS = f"arn:aws:ecs:{REGION}:{ACCOUNT}"
+DENIED = "AccessDeniedException"
+WAIT = "import time; time.sleep(60)"
+
+
+def allow(action, resource="*", **condition):
+    return {
+        "Effect": "Allow",
+        "Action": action,
+        "Resource": resource,
+        **({"Condition": condition} if condition else {}),
+    }
+
+
+def acting(cloud, name, *statements):
+    return cloud.assume(role(cloud, name, statements, ANYONE))
+
+
+@pytest.fixture
+def here(strict):
+    return place(strict)
+
+
+def test_what_no_policy_allows_is_denied_also_by_services_of_ours(strict):
+    nobody, reader = acting(strict, "nobody"), acting(strict, "reader", allow("ecr:Describe*"))
+    for service, call in (
+        ("ecr", "describe_pull_through_cache_rules"),
+        ("ecr-public", "describe_repositories"),
+        ("route53resolver", "list_firewall_domain_lists"),
+    ):
+        with refused(DENIED):
+            getattr(strict.client(service, "us-east-1", nobody), call)()
+    assert strict.client("ecr", REGION, reader).describe_pull_through_cache_rules()["pullThroughCacheRules"] == []
+    with refused(DENIED):
+        strict.client("ecr", REGION, reader).create_pull_through_cache_rule(
+            ecrRepositoryPrefix="quay", upstreamRegistryUrl="quay.io"
+        )
+    with refused(DENIED):
+        strict.client("service-quotas", REGION, nobody).get_service_quota(ServiceCode="fargate", QuotaCode="L-3032A538")
+
+
+def test_run_task_is_allowed_on_the_task_definition_in_the_cluster(here, strict):
+    definition = here.define("worker", WAIT)
+    passing = allow("iam:PassRole", [here.task_role, here.execution_role])
+    of_cluster = {"ArnEquals": {"ecs:cluster": f"{ECS}:cluster/toril"}}
+    right = acting(strict, "right", allow("ecs:RunTask", f"{ECS}:task-definition/worker:*", **of_cluster), passing)
+    here.run(definition, right)
+    here.run("worker", right)
+    other = acting(strict, "other", allow("ecs:RunTask", f"{ECS}:task-definition/other:*"), passing)
+    with refused(DENIED):
+        here.run(definition, other)
+    elsewhere = {"ArnEquals": {"ecs:cluster": f"{ECS}:cluster/elsewhere"}}
+    with refused(DENIED):
+        here.run(definition, acting(strict, "elsewhere", allow("ecs:RunTask", **elsewhere), passing))
+
+
+def test_roles_are_passed_by_those_who_may(here, strict):
+    definition = here.define("worker", WAIT)
+    run = allow("ecs:RunTask")
+    with refused(DENIED, "iam:PassRole"):
+        here.run(definition, acting(strict, "none", run))
+    to_scheduler = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+    with refused(DENIED, "iam:PassRole"):
+        here.run(definition, acting(strict, "scheduler", run, allow("iam:PassRole", **to_scheduler)))
+    to_tasks = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    here.run(definition, acting(strict, "tasks", run, allow("iam:PassRole", **to_tasks)))
+    with refused(DENIED, "iam:PassRole"):
+        strict.client("ecs", REGION, acting(strict, "defining", allow("ecs:*"))).register_task_definition(
+            family="x", taskRoleArn=here.task_role, containerDefinitions=[{"name": "a", "image": "i"}]
+        )
+
+
+def test_tags_at_creation_are_an_action_of_their_own(here, strict):
+    definition, tags = here.define("worker", WAIT), [{"key": "run", "value": "1"}]
+    basic = (allow("ecs:RunTask"), allow("iam:PassRole"))
+    with refused(DENIED, "ecs:TagResource"):
+        here.run(definition, acting(strict, "untagged", *basic), tags=tags)
+    on_run = {"StringEquals": {"ecs:CreateAction": "RunTask"}}
+    tagging = allow("ecs:TagResource", f"{ECS}:task/toril/*", **on_run)
+    here.run(definition, acting(strict, "tagging", *basic, tagging), tags=tags)
+
+
+def test_tasks_are_described_and_stopped_by_cluster(here, strict):
+    arn = here.start(here.define("worker", WAIT))
+    own = acting(strict, "own", allow(["ecs:DescribeTasks", "ecs:StopTask"], f"{ECS}:task/toril/*"))
+    other = acting(strict, "other", allow(["ecs:DescribeTasks", "ecs:StopTask"], f"{ECS}:task/other/*"))
+    with refused(DENIED):
+        strict.client("ecs", REGION, other).stop_task(cluster="toril", task=arn)
+    assert strict.client("ecs", REGION, own).describe_tasks(cluster="toril", tasks=[arn])["tasks"]
+    strict.client("ecs", REGION, own).stop_task(cluster="toril", task=arn.rpartition("/")[2])
+
+
+TASK = """
+import boto3
+print(boto3.client("sts").get_caller_identity()["Arn"])
+for key in ("runs/1/out", "other"):
+    try: boto3.client("s3").put_object(Bucket="toril-results", Key=key, Body=b"1"); print("put", key)
+    except Exception as error: print("denied", key)
+"""
+
+
+@pytest.mark.slow
+def test_a_task_acts_as_its_own_role(strict):
+    here = place(strict, [allow("s3:PutObject", "arn:aws:s3:::toril-results/runs/*")])
+    strict.client("s3").create_bucket(Bucket="toril-results")
+    here.wait(here.start(here.define("acting", TASK)))
+    lines = here.output("acting")
+    assert "assumed-role/task/" in lines[0]
+    assert lines[1:] == ["put runs/1/out", "denied other"]
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_task_starts_only_if_its_execution_role_may_pull_and_log(strict, missing):
+    here = place(strict)
+    kept = [statement for at, statement in enumerate(EXECUTION) if at != missing]
+    strict.client("iam").put_role_policy(RoleName="execution", PolicyName="main", PolicyDocument=document(kept))
+    task = here.wait(here.start(here.define("worker", WAIT)))
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert "AccessDeniedException" in task["stoppedReason"]
+
+
+def test_a_task_gets_secrets_by_its_execution_role(strict):
+    here = place(strict)
+    secret = strict.client("secretsmanager", REGION).create_secret(Name="token", SecretString="s3cr3t")["ARN"]
+    secrets = [{"name": "TOKEN", "valueFrom": secret}]
+    script = "import os; print(os.environ['TOKEN'])"
+    task = here.wait(here.start(here.define("worker", script, secrets=secrets)))
+    assert "secretsmanager:GetSecretValue" in task["stoppedReason"]
+    policy = document([allow("secretsmanager:GetSecretValue", secret)])
+    strict.client("iam").put_role_policy(RoleName="execution", PolicyName="more", PolicyDocument=policy)
+    here.wait(here.start(here.define("worker", script, secrets=secrets)))
+    assert here.output("worker") == ["s3cr3t"]
+
+
+@pytest.fixture
+def github(strict):
+    """The ARN of a role for one repository's main branch."""
+    iam = strict.client("iam")
+    provider = iam.create_open_id_connect_provider(Url=GITHUB, ClientIDList=["sts.amazonaws.com"])
+    host = GITHUB.removeprefix("https://")
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider["OpenIDConnectProviderArn"]},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringEquals": {f"{host}:aud": "sts.amazonaws.com", f"{host}:repository_id": "42"},
+            "StringLike": {f"{host}:sub": "repo:toril/*:ref:refs/heads/main"},
+        },
+    }
+    return iam.create_role(RoleName="ci", AssumeRolePolicyDocument=document([trust]))["Role"]["Arn"]
+
+
+def test_githubs_claims_decide_who_gets_a_role(strict, github):
+    right = {"sub": "repo:toril/toril:ref:refs/heads/main", "repository_id": "42"}
+    credentials = strict.assume_with_github(github, **right)
+    assert ":assumed-role/ci/" in strict.client("sts", credentials=credentials).get_caller_identity()["Arn"]
+    for wrong in ({"repository_id": "43"}, {"sub": "repo:toril/toril:pull_request"}):
+        with refused("AccessDenied"):
+            strict.assume_with_github(github, **{**right, **wrong})
+    with refused("InvalidIdentityToken"):
+        strict.assume_with_github(github, **right, aud="someone-else")
+    arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+    strict.client("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    with refused("InvalidIdentityToken"):
+        strict.assume_with_github(github, **right)
+
+
+def test_a_role_that_may_not_list_is_not_told_that_a_key_is_missing(strict):
+    strict.client("s3").create_bucket(Bucket="toril-results")
+    everything = "arn:aws:s3:::toril-results/*"
+    blind = acting(strict, "blind", allow("s3:GetObject", everything))
+    seeing = acting(
+        strict, "seeing", allow("s3:GetObject", everything), allow("s3:ListBucket", "arn:aws:s3:::toril-results")
+    )
+    with refused("AccessDenied"):
+        strict.client("s3", credentials=blind).get_object(Bucket="toril-results", Key="none")
+    with refused("403"):
+        strict.client("s3", credentials=blind).head_object(Bucket="toril-results", Key="none")
+    with refused("NoSuchKey"):
+        strict.client("s3", credentials=seeing).get_object(Bucket="toril-results", Key="none")
+
+
+def test_writes_can_be_tied_to_a_condition_of_the_request(strict):
+    strict.client("s3").create_bucket(Bucket="toril-results")
+    once = {"StringEquals": {"s3:if-none-match": "*"}}
+    writer = strict.client("s3", credentials=acting(strict, "writer", allow("s3:PutObject", **once)))
+    with refused("AccessDenied"):
+        writer.put_object(Bucket="toril-results", Key="a", Body=b"1")
+    writer.put_object(Bucket="toril-results", Key="a", Body=b"1", IfNoneMatch="*")
+    with refused("PreconditionFailed"):
+        writer.put_object(Bucket="toril-results", Key="a", Body=b"1", IfNoneMatch="*")
+
+
+def test_a_policy_of_encrypted_transport_lets_clients_in(strict):
+    strict.client("s3").create_bucket(Bucket="toril-results")
+    both = ["arn:aws:s3:::toril-results", "arn:aws:s3:::toril-results/*"]
+    plain = {"Bool": {"aws:SecureTransport": "false"}}
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": both, "Condition": plain}
+    strict.client("s3").put_bucket_policy(Bucket="toril-results", Policy=document([deny]))
+    writer = acting(strict, "writer", allow("s3:PutObject"))
+    strict.client("s3", credentials=writer).put_object(Bucket="toril-results", Key="a", Body=b"1")
+
+
+def test_variables_of_policies_are_filled_in(strict):
+    strict.client("s3").create_bucket(Bucket="toril-results")
+    own = "arn:aws:s3:::toril-results/${aws:PrincipalAccount}/*"
+    writer = strict.client("s3", credentials=acting(strict, "writer", allow("s3:PutObject", own)))
+    writer.put_object(Bucket="toril-results", Key=f"{ACCOUNT}/a", Body=b"1")
+    with refused("AccessDenied"):
+        writer.put_object(Bucket="toril-results", Key="210987654321/a", Body=b"1")
+
+
+def test_a_boundary_limits_a_role_and_can_be_required(strict):
+    iam = strict.client("iam")
+    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=document([allow("s3:*")]))["Policy"]["Arn"]
+    limited = strict.assume(role(strict, "limited", [allow("*")], ANYONE, PermissionsBoundary=boundary, Path="/toril/"))
+    assert strict.client("s3", credentials=limited).list_buckets()["Buckets"] == []
+    with refused(DENIED):
+        strict.client("ecr", REGION, limited).describe_registry()
+    bounded = {"StringEquals": {"iam:PermissionsBoundary": boundary}}
+    on_roles = f"arn:aws:iam::{ACCOUNT}:role/toril/*"
+    maker = acting(strict, "maker", allow(["iam:CreateRole", "iam:PutRolePolicy"], on_roles, **bounded))
+    made = {"AssumeRolePolicyDocument": document([{"Effect": "Allow", "Principal": TASKS, "Action": "sts:AssumeRole"}])}
+    making = strict.client("iam", credentials=maker)
+    with refused("AccessDenied"):
+        making.create_role(RoleName="free", Path="/toril/", **made)
+    with refused("AccessDenied"):
+        making.create_role(RoleName="outside", PermissionsBoundary=boundary, **made)
+    making.create_role(RoleName="bound", Path="/toril/", PermissionsBoundary=boundary, **made)
+    making.put_role_policy(
+        RoleName="bound",
+        PolicyName="a",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow("*")]}),
+    )
+
+
+def test_schedules_are_of_groups_and_pass_roles(strict):
+    scheduling = role(strict, "scheduling", [allow("ecs:RunTask")], {"Service": "scheduler.amazonaws.com"})
+    strict.client("scheduler", REGION).create_schedule_group(Name="toril")
+    in_group = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/toril/*"
+    target = {"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "RoleArn": scheduling, "Input": "{}"}
+    schedule = {"Name": "one", "GroupName": "toril", "ScheduleExpression": "rate(1 day)", "Target": target}
+    schedule["FlexibleTimeWindow"] = {"Mode": "OFF"}
+    half = acting(strict, "half", allow("scheduler:*", in_group))
+    with refused(DENIED, "iam:PassRole"):
+        strict.client("scheduler", REGION, half).create_schedule(**schedule)
+    whole = acting(strict, "whole", allow("scheduler:*", in_group), allow("iam:PassRole", scheduling))
+    strict.client("scheduler", REGION, whole).create_schedule(**schedule)
+    with refused(DENIED):
+        strict.client("scheduler", REGION, whole).create_schedule(**{**schedule, "GroupName": "default"})
+    stranger = role(strict, "stranger", [], TASKS)
+    with refused("ValidationException", "assume the role"):
+        strict.client("scheduler", REGION).create_schedule(
+            **{**schedule, "Name": "two", "Target": {**target, "RoleArn": stranger}}
+        )

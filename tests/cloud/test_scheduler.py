@@ -1,0 +1,172 @@
+"""Schedules: which ones are taken, and what they start when they come due."""
+
+import json
+import time
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.cloud.refused import refused
+from tests.cloud.tasks import REGION, place, role
+
+TARGET = "arn:aws:scheduler:::aws-sdk:ecs:runTask"
+SCHEDULER = {"Service": "scheduler.amazonaws.com"}
+OFF = {"Mode": "OFF"}
+SOON = "rate(1 day)"
+
+
+@pytest.fixture
+def scheduler(cloud):
+    return cloud.client("scheduler", REGION)
+
+
+def target(asked="{}", **more):
+    return {"Arn": TARGET, "RoleArn": "arn:aws:iam::123456789012:role/schedule", "Input": asked, **more}
+
+
+def create(scheduler, expression=SOON, name="one", **more):
+    more = {"FlexibleTimeWindow": OFF, "Target": target(), **more}
+    return scheduler.create_schedule(Name=name, ScheduleExpression=expression, **more)
+
+
+def at(seconds, zone="UTC"):
+    return (datetime.now(ZoneInfo(zone)) + timedelta(seconds=seconds)).strftime("at(%Y-%m-%dT%H:%M:%S)")
+
+
+def invoked(cloud, within_s=10):
+    give_up = time.monotonic() + within_s
+    while time.monotonic() < give_up:
+        found = cloud.invocations(REGION)
+        if found:
+            return found
+        time.sleep(0.05)
+    raise TimeoutError("no schedule has fired")
+
+
+def test_a_schedule_and_its_group_live_from_create_to_delete(scheduler):
+    scheduler.create_schedule_group(Name="toril", Tags=[{"Key": "a", "Value": "b"}])
+    create(scheduler, "cron(0 3 ? * MON-FRI *)", GroupName="toril", ScheduleExpressionTimezone="Europe/Madrid")
+    found = scheduler.get_schedule(Name="one", GroupName="toril")
+    assert found["ScheduleExpressionTimezone"] == "Europe/Madrid"
+    with refused("ConflictException"):
+        create(scheduler, GroupName="toril")
+    changed = {"ScheduleExpression": SOON, "FlexibleTimeWindow": OFF, "Target": target(), "State": "DISABLED"}
+    scheduler.update_schedule(Name="one", GroupName="toril", **changed)
+    assert scheduler.get_schedule(Name="one", GroupName="toril")["State"] == "DISABLED"
+    scheduler.delete_schedule(Name="one", GroupName="toril")
+    with refused("ResourceNotFoundException"):
+        scheduler.get_schedule(Name="one", GroupName="toril")
+    scheduler.delete_schedule_group(Name="toril")
+    with refused("ResourceNotFoundException"):
+        scheduler.get_schedule_group(Name="toril")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "cron(0 3 * * *)",
+        "cron(0 3 * * * *)",
+        "cron(0 25 * * ? *)",
+        "rate(1 days)",
+        "rate(2 day)",
+        "rate(0 days)",
+        "rate(1 week)",
+        "at(2026-13-01T00:00:00)",
+        "at(2026-12-01)",
+        "every day",
+    ],
+)
+def test_expressions_that_say_no_time_are_refused(scheduler, expression):
+    with refused("ValidationException"):
+        create(scheduler, expression)
+
+
+def test_a_time_zone_is_one_of_iana(scheduler):
+    with refused("ValidationException", "Mars/Base"):
+        create(scheduler, ScheduleExpressionTimezone="Mars/Base")
+
+
+def test_the_universal_target_takes_json_and_knows_run_task_only(scheduler):
+    with refused("ValidationException", "JSON"):
+        create(scheduler, Target=target("run"))
+    with refused("ValidationException", "stopTask"):
+        create(scheduler, Target={**target(), "Arn": "arn:aws:scheduler:::aws-sdk:ecs:stopTask"})
+
+
+def request(here, definition, **more):
+    network = here.network["awsvpcConfiguration"]
+    vpc = {"AwsvpcConfiguration": {"Subnets": network["subnets"], "AssignPublicIp": network["assignPublicIp"]}}
+    return {
+        "Cluster": "toril",
+        "TaskDefinition": definition,
+        "LaunchType": "FARGATE",
+        "NetworkConfiguration": vpc,
+        "StartedBy": "schedule",
+        **more,
+    }
+
+
+@pytest.mark.slow
+def test_a_schedule_starts_a_task_with_overrides_once_in_its_zone_and_is_gone(cloud, scheduler):
+    here = place(cloud)
+    definition = here.define("worker", "import os; print(os.environ['SUITE'])")
+    override = {"Name": "main", "Environment": [{"Name": "SUITE", "Value": "nightly"}]}
+    asked = json.dumps(request(here, definition, Overrides={"ContainerOverrides": [override]}))
+    zone = {"ScheduleExpressionTimezone": "Asia/Kolkata", "ActionAfterCompletion": "DELETE"}
+    create(scheduler, at(1, "Asia/Kolkata"), Target=target(asked), **zone)
+    (invocation,) = invoked(cloud)
+    here.wait(invocation["tasks"][0])
+    assert here.output("worker") == ["nightly"]
+    with refused("ResourceNotFoundException"):
+        scheduler.get_schedule(Name="one")
+    assert len(cloud.invocations(REGION)) == 1
+
+
+@pytest.mark.slow
+def test_a_request_in_the_wrong_case_starts_nothing_and_is_buried(cloud, scheduler):
+    here = place(cloud)
+    queue = cloud.client("sqs", REGION).create_queue(QueueName="dead")["QueueUrl"]
+    dead = {"DeadLetterConfig": {"Arn": f"arn:aws:sqs:{REGION}:123456789012:dead"}}
+    asked = {"cluster": "toril", "taskDefinition": here.define("worker", "print(1)")}
+    create(scheduler, at(0), Target=target(json.dumps(asked), **dead))
+    (invocation,) = invoked(cloud)
+    assert "Unknown parameter Input.cluster" in invocation["error"]
+    (letter,) = cloud.client("sqs", REGION).receive_message(
+        QueueUrl=queue, WaitTimeSeconds=5, MessageAttributeNames=["All"]
+    )["Messages"]
+    assert json.loads(letter["Body"]) == asked
+    assert letter["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "ValidationException"
+
+
+@pytest.mark.slow
+def test_a_schedules_role_has_to_allow_the_run_and_the_roles_it_passes(strict):
+    here = place(strict)
+    scheduler = strict.client("scheduler", REGION)
+    asked = json.dumps(request(here, here.define("worker", "print(1)")))
+    run = {"Effect": "Allow", "Action": "ecs:RunTask", "Resource": "*"}
+    passing = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": [here.task_role, here.execution_role]}
+    half, whole = role(strict, "half", [run], SCHEDULER), role(strict, "whole", [run, passing], SCHEDULER)
+    create(scheduler, at(0), "half", Target={**target(asked), "RoleArn": half})
+    assert "iam:PassRole" in invoked(strict)[0]["error"]
+    create(scheduler, at(0), "whole", Target={**target(asked), "RoleArn": whole})
+    give_up = time.monotonic() + 10
+    while len(strict.invocations(REGION)) < 2 and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert strict.invocations(REGION)[1]["tasks"]
+
+
+@pytest.mark.slow
+def test_the_templated_target_of_a_cluster_starts_tasks(cloud, scheduler):
+    here = place(cloud)
+    network = here.network["awsvpcConfiguration"]
+    vpc = {"awsvpcConfiguration": {"Subnets": network["subnets"], "AssignPublicIp": "ENABLED"}}
+    ecs = {"TaskDefinitionArn": here.define("worker", "print(1)"), "LaunchType": "FARGATE", "TaskCount": 2}
+    cluster = {
+        "Arn": f"arn:aws:ecs:{REGION}:123456789012:cluster/toril",
+        "RoleArn": "arn:aws:iam::123456789012:role/schedule",
+        "EcsParameters": {**ecs, "NetworkConfiguration": vpc},
+    }
+    create(scheduler, at(0), Target=cluster)
+    (invocation,) = invoked(cloud)
+    assert len(invocation["tasks"]) == 2
