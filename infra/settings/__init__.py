@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from infra.names import Names, StackName, parse_stack
 from infra.settings.caches import UPSTREAMS, CacheSettings
@@ -51,8 +52,9 @@ def read_stack() -> Stack:
 def parse(stack: str, found: Mapping[str, str], secret: set[str] | frozenset[str] = frozenset()) -> Stack:
     """The settings in `found` as Pulumi hands them over: texts, of which lists and objects are JSON.
 
-    `secret` names those that are encrypted. An empty text, list or object counts as not set, which is how a key of
-    the other kind of stack arrives: Pulumi gives all declared keys to every stack.
+    `secret` names those that are encrypted. Pulumi gives all declared keys to every stack, with their defaults where
+    the stack sets nothing: an empty text, list or object counts as not set, and a key of the other kind of stack does
+    so when it has its default.
     """
     try:
         name = parse_stack(stack)
@@ -70,7 +72,9 @@ def parse(stack: str, found: Mapping[str, str], secret: set[str] | frozenset[str
         )
     model: type[HubSettings | RegionSettings] = HubSettings if name.region is None else RegionSettings
     other: type[BaseModel] = RegionSettings if model is HubSettings else HubSettings
-    if misplaced := sorted((_keys(other) - _keys(model)) & given.keys()):
+    foreign = _keys(other).keys() - _keys(model).keys()
+    given = {key: value for key, value in given.items() if not (key in foreign and _is_default(other, key, value))}
+    if misplaced := sorted(foreign & given.keys()):
         kind = "region stacks" if model is HubSettings else "the hub"
         raise SettingError(f"Pulumi.{stack}.yaml: toril:{misplaced[0]} belongs to {kind}; remove it here")
     settings = model.read(given, stack)
@@ -78,8 +82,16 @@ def parse(stack: str, found: Mapping[str, str], secret: set[str] | frozenset[str
     return Stack(name=name, settings=settings, credentials=credentials)
 
 
-def _keys(model: type[BaseModel]) -> set[str]:
-    return {field.alias or name for name, field in model.model_fields.items()}
+def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _is_default(model: type[BaseModel], key: str, value: Any) -> bool:
+    """Whether a value, or the text that Pulumi makes of it, is what the model has anyway."""
+    default = _keys(model)[key].get_default()
+    if isinstance(default, bool):
+        return value in (default, str(default).lower())
+    return bool(value == (list(default) if isinstance(default, tuple) else default))
 
 
 def _value(text: Any) -> Any:
