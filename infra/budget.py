@@ -34,7 +34,7 @@ class Costs(pulumi.ComponentResource):
         self.register_outputs({"budget": made.name})
 
 
-def notifications(budget: Budget) -> list[aws.budgets.BudgetNotificationArgsDict]:
+def notifications(budget: Budget) -> "list[aws.budgets.BudgetNotificationArgsDict]":
     """At 50, 80 and 100 % of the month's limit, and when 100 % is to be expected."""
     points = [*(("ACTUAL", percent) for percent in ACTUAL_PERCENT), ("FORECASTED", 100)]
     return [

@@ -77,7 +77,7 @@ class Home(pulumi.ComponentResource):
 
 def _coordinator(
     name: str, args: HomeArgs, store: pulumi.Output[str], opts: pulumi.ResourceOptions
-) -> aws.ecs.TaskDefinition:
+) -> "aws.ecs.TaskDefinition":
     place, architecture = args.place, args.settings.architectures[0]
     definitions = pulumi.Output.all(args.image, args.log_group, store).apply(
         lambda found: containers(
@@ -114,7 +114,7 @@ def _role_of(hub_account: str, role: str, account: str) -> str:
     return role
 
 
-def _dead_letters(name: str, place: Place, opts: pulumi.ResourceOptions) -> aws.sqs.Queue:
+def _dead_letters(name: str, place: Place, opts: pulumi.ResourceOptions) -> "aws.sqs.Queue":
     called = place.names.dead_letters()
     return aws.sqs.Queue(
         f"{name}-dead-letters",

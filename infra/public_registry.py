@@ -27,7 +27,7 @@ class PublicRegistry(pulumi.ComponentResource):
         self.register_outputs({"uri": self.uri})
 
 
-def catalog_data(catalog: Catalog) -> aws.ecrpublic.RepositoryCatalogDataArgsDict:
+def catalog_data(catalog: Catalog) -> "aws.ecrpublic.RepositoryCatalogDataArgsDict":
     """What the gallery shows; texts that are not set stay away."""
     page: aws.ecrpublic.RepositoryCatalogDataArgsDict = {
         "architectures": ["ARM 64", "x86-64"],

@@ -13,6 +13,21 @@ from infra.settings.hub import HubSettings, Retention
 from infra.statements import Document, Statement, document, render
 
 NAMED = 10  # deployments in a message
+_USE = ("Decrypt", "GenerateDataKey")
+_ADMINISTER = (
+    "CancelKeyDeletion",
+    "DescribeKey",
+    "DisableKeyRotation",
+    "EnableKeyRotation",
+    "GetKeyPolicy",
+    "GetKeyRotationStatus",
+    "ListResourceTags",
+    "PutKeyPolicy",
+    "ScheduleKeyDeletion",
+    "TagResource",
+    "UntagResource",
+    "UpdateKeyDescription",
+)
 
 
 class Results(pulumi.ComponentResource):
@@ -94,7 +109,7 @@ def refuse_while_deployed(bucket: str, region: str, opts: pulumi.InvokeOptions) 
         )
 
 
-def encryption_rule(key: str) -> aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict:
+def encryption_rule(key: str) -> "aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict":
     """S3's own keys, or the key with this ARN; with a bucket key, so that not every object costs a call of KMS."""
     if not key:
         return {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}, "bucket_key_enabled": False}
@@ -104,7 +119,7 @@ def encryption_rule(key: str) -> aws.s3.BucketServerSideEncryptionConfigurationR
     }
 
 
-def lifecycle_rules(retention: Retention) -> list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]:
+def lifecycle_rules(retention: Retention) -> "list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]":
     """Runs go after their days, and what an interrupted upload left; deployments and suites stay."""
     return [
         {
@@ -198,8 +213,8 @@ def key_policy(partition: str, account: str, accounts: Iterable[str], names: Nam
             "Sid": "Account",
             "Effect": "Allow",
             "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
-            "Action": "kms:*",
-            "Resource": "*",
+            "Action": sorted(f"kms:{action}" for action in (*_ADMINISTER, *_USE)),
+            "Resource": "*",  # in a key's policy: this key
         }
     ]
     if others := sorted(accounts):
@@ -210,8 +225,8 @@ def key_policy(partition: str, account: str, accounts: Iterable[str], names: Nam
                 "Sid": "OtherAccounts",
                 "Effect": "Allow",
                 "Principal": {"AWS": [f"arn:{partition}:iam::{one}:root" for one in others]},
-                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-                "Resource": "*",  # in a key's policy: this key
+                "Action": [f"kms:{action}" for action in _USE],
+                "Resource": "*",
                 "Condition": {
                     "ArnLike": {"aws:PrincipalArn": sorted(roles)},
                     "StringLike": {"kms:ViaService": "s3.*"},

@@ -26,7 +26,7 @@ def make_role(
     *,
     session_s: int = HOUR_S,
     managed: bool = False,
-) -> aws.iam.Role:
+) -> "aws.iam.Role":
     """The role called `role`, below the environment's path, with these policies."""
     made = aws.iam.Role(
         name,

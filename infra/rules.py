@@ -1,0 +1,238 @@
+"""What no stack may break: plain functions from a resource's type and inputs to the reasons against it.
+
+Inputs are as the engine has them, with keys in camelCase. Nothing here imports Pulumi, so that the tests, and the
+policy pack in `policy/`, both use these functions.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+Inputs = Mapping[str, Any]
+Rule = Callable[[Inputs], Iterator[str]]
+
+# Actions that know no resource: AWS' service authorization reference, November 2026. EC2's descriptions know none.
+WITHOUT_RESOURCE = frozenset(
+    {
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:GetMetricData",
+        "ecr-public:GetAuthorizationToken",
+        "ecr:CreatePullThroughCacheRule",
+        "ecr:CreateRepositoryCreationTemplate",
+        "ecr:DeletePullThroughCacheRule",
+        "ecr:DeleteRegistryPolicy",
+        "ecr:DeleteRepositoryCreationTemplate",
+        "ecr:DescribePullThroughCacheRules",
+        "ecr:DescribeRegistry",
+        "ecr:DescribeRepositoryCreationTemplates",
+        "ecr:GetAccountSetting",
+        "ecr:GetAuthorizationToken",
+        "ecr:GetRegistryPolicy",
+        "ecr:GetRegistryScanningConfiguration",
+        "ecr:PutRegistryPolicy",
+        "ecr:PutRegistryScanningConfiguration",
+        "ecr:PutReplicationConfiguration",
+        "ecr:UpdatePullThroughCacheRule",
+        "ecr:UpdateRepositoryCreationTemplate",
+        "ecr:ValidatePullThroughCacheRule",
+        "ecs:CreateCluster",
+        "ecs:DeregisterTaskDefinition",
+        "ecs:DescribeTaskDefinition",
+        "ecs:ListTasks",
+        "ecs:RegisterTaskDefinition",
+        "kms:CreateKey",
+        "kms:ListAliases",
+        "kms:TagResource",  # with CreateKey
+        "secretsmanager:ListSecrets",
+        "servicequotas:GetServiceQuota",
+        "servicequotas:ListServiceQuotas",
+        "sns:GetSubscriptionAttributes",
+        "sns:Unsubscribe",
+        "sts:GetServiceBearerToken",
+    }
+)
+GLOBAL = ("aws:budgets/", "aws:iam/", "pulumi:", "toril:")  # no resource of these is in a region
+ROOT_USERS = ("", "0", "root")
+GITHUB = "token.actions.githubusercontent.com"
+# a bucket is made of several resources; each of these has to be there for it
+OF_A_BUCKET = (
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+    "aws:s3/bucketPolicy:BucketPolicy",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+)
+
+
+def reasons(kind: str, inputs: Inputs) -> list[str]:
+    """What is wrong with a resource; empty: nothing. Values that are not known yet are no reason."""
+    found = [reason for rule in _RULES.get(kind, ()) for reason in rule(inputs)]
+    if kind.startswith("aws:") and not kind.startswith(GLOBAL) and not inputs.get("region"):
+        found.append("names no region: it would follow the provider's")
+    return found
+
+
+def stack_reasons(resources: Iterable[tuple[str, Inputs]]) -> list[str]:
+    """What is wrong with a stack as a whole: a bucket without one of its parts."""
+    kinds = [kind for kind, _ in resources]
+    buckets = kinds.count("aws:s3/bucket:Bucket")
+    return [
+        f"{buckets} buckets, but {kinds.count(part)} of {part}" for part in OF_A_BUCKET if kinds.count(part) < buckets
+    ]
+
+
+def _document(text: Any) -> list[Mapping[str, Any]]:
+    """The statements of a policy; none if it is not known yet."""
+    if not text:
+        return []
+    found = json.loads(text) if isinstance(text, str) else text
+    statements = found["Statement"]
+    return [statements] if isinstance(statements, dict) else list(statements)
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
+
+
+def _identity_policy(inputs: Inputs) -> Iterator[str]:
+    for statement in _document(inputs.get("policy")):
+        yield from _no_wildcard(statement)
+        if statement["Effect"] == "Allow" and "*" in _list(statement.get("Resource")):
+            for action in _list(statement["Action"]):
+                if action not in WITHOUT_RESOURCE and not action.startswith("ec2:Describe"):
+                    yield f"{action} on every resource, though it could name some"
+
+
+def _no_wildcard(statement: Mapping[str, Any]) -> Iterator[str]:
+    if statement["Effect"] != "Allow":
+        return
+    if "NotAction" in statement or "NotResource" in statement or "NotPrincipal" in statement:
+        yield "allows all but what it names"
+    for action in _list(statement.get("Action")):
+        if "*" in action:
+            yield f"action {action} has a wildcard"
+
+
+def _resource_policy(inputs: Inputs) -> Iterator[str]:
+    for statement in _document(inputs.get("policy")):
+        yield from _no_wildcard(statement)
+        anybody = statement.get("Principal") in ("*", {"AWS": "*"})
+        if statement["Effect"] == "Allow" and anybody and not statement.get("Condition"):
+            yield "allows everybody, on no condition"
+
+
+def _bucket_policy(inputs: Inputs) -> Iterator[str]:
+    yield from _resource_policy(inputs)
+    statements = _document(inputs.get("policy"))
+    if statements and not any(_is_tls_only(statement) for statement in statements):
+        yield "does not refuse requests without TLS"
+
+
+def _is_tls_only(statement: Mapping[str, Any]) -> bool:
+    condition = statement.get("Condition", {}).get("Bool", {})
+    return (
+        statement["Effect"] == "Deny"
+        and statement.get("Principal") in ("*", {"AWS": "*"})
+        and _list(statement.get("Action")) == ["s3:*"]
+        and condition.get("aws:SecureTransport") == "false"
+    )
+
+
+def _trust(inputs: Inputs) -> Iterator[str]:
+    for statement in _document(inputs.get("assumeRolePolicy")):
+        principal = statement.get("Principal", {})
+        if principal == "*" or "*" in _list(principal.get("AWS")):
+            yield "anybody may take it"
+        if GITHUB in str(principal.get("Federated", "")):
+            yield from _pinned(statement.get("Condition", {}))
+
+
+def _pinned(condition: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    if set(condition) != {"StringEquals"}:
+        yield "trusts GitHub by something else than equal texts"
+    exact = condition.get("StringEquals", {})
+    for claim in ("aud", "repository_id", "sub"):
+        values = _list(exact.get(f"{GITHUB}:{claim}"))
+        if not values or any("*" in value for value in values):
+            yield f"trusts GitHub without an exact {claim}"
+
+
+def _public_access(inputs: Inputs) -> Iterator[str]:
+    for key in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"):
+        if inputs.get(key) is not True:
+            yield f"{key} is not true"
+
+
+def _encryption(inputs: Inputs) -> Iterator[str]:
+    for rule in _list(inputs.get("rules")):
+        default = rule.get("applyServerSideEncryptionByDefault", {})
+        if default.get("sseAlgorithm") not in ("AES256", "aws:kms"):
+            yield "encrypts by no algorithm"
+
+
+def _ownership(inputs: Inputs) -> Iterator[str]:
+    if inputs.get("rule", {}).get("objectOwnership") != "BucketOwnerEnforced":
+        yield "objects may belong to others than the bucket's owner"
+
+
+def _security_group(inputs: Inputs) -> Iterator[str]:
+    if inputs.get("ingress"):
+        yield "lets somebody in"
+
+
+def _ingress_rule(inputs: Inputs) -> Iterator[str]:
+    """Endpoints are reached from the workers' group; from addresses nobody gets in."""
+    if any(inputs.get(key) for key in ("cidrIpv4", "cidrIpv6", "prefixListId")):
+        yield "lets addresses in"
+
+
+def _repository(inputs: Inputs) -> Iterator[str]:
+    if inputs.get("imageTagMutability") != "IMMUTABLE":
+        yield "its tags can be moved to other images"
+    if not inputs.get("imageScanningConfiguration", {}).get("scanOnPush"):
+        yield "images are not scanned as they are pushed"
+
+
+def _task_definition(inputs: Inputs) -> Iterator[str]:
+    for container in json.loads(inputs.get("containerDefinitions") or "[]"):
+        name = container["name"]
+        if container.get("logConfiguration", {}).get("logDriver") != "awslogs":
+            yield f"container {name} writes no log"
+        if container.get("readonlyRootFilesystem") is not True:
+            yield f"container {name} can change its file system"
+        if str(container.get("user", "")).partition(":")[0] in ROOT_USERS:
+            yield f"container {name} runs as root"
+        if container.get("privileged"):
+            yield f"container {name} is privileged"
+
+
+def _log_group(inputs: Inputs) -> Iterator[str]:
+    if not inputs.get("retentionInDays"):
+        yield "keeps logs for ever"
+
+
+def _queue(inputs: Inputs) -> Iterator[str]:
+    yield from _resource_policy(inputs)
+    if not (inputs.get("sqsManagedSseEnabled") or inputs.get("kmsMasterKeyId")):
+        yield "is not encrypted"
+
+
+_RULES: dict[str, tuple[Rule, ...]] = {
+    "aws:cloudwatch/eventBusPolicy:EventBusPolicy": (_resource_policy,),
+    "aws:cloudwatch/logGroup:LogGroup": (_log_group,),
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": (_security_group,),
+    "aws:ec2/securityGroup:SecurityGroup": (_security_group,),
+    "aws:ecr/repository:Repository": (_repository,),
+    "aws:ecr/repositoryPolicy:RepositoryPolicy": (_resource_policy,),
+    "aws:ecs/taskDefinition:TaskDefinition": (_task_definition,),
+    "aws:iam/policy:Policy": (_identity_policy,),
+    "aws:iam/role:Role": (_trust,),
+    "aws:iam/rolePolicy:RolePolicy": (_identity_policy,),
+    "aws:kms/key:Key": (_resource_policy,),
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": (_ownership,),
+    "aws:s3/bucketPolicy:BucketPolicy": (_bucket_policy,),
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": (_public_access,),
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (_encryption,),
+    "aws:sns/topic:Topic": (_resource_policy,),
+    "aws:sqs/queue:Queue": (_queue,),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (_ingress_rule,),
+}

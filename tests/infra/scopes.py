@@ -1,0 +1,30 @@
+"""Environments that permissions are tested for: a bare one, and one with everything that can be set."""
+
+from infra.names import Names
+from infra.permissions.scope import Scope
+
+ACCOUNT, OTHER = "123456789012", "210987654321"
+KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/0ab1"
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
+
+BARE = Scope(
+    partition="aws", account=ACCOUNT, region="us-east-1", names=Names("main"), bucket=f"toril-{ACCOUNT}-us-east-1"
+)
+FULL = Scope(
+    partition="aws",
+    account=ACCOUNT,
+    region="eu-west-1",
+    names=Names("production12"),  # as long as an environment may be
+    bucket="acme-load-test-results",
+    bucket_key=KEY,
+    boundary=BOUNDARY,
+    state_bucket="acme-state",
+    state_key=f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/57a7e",
+    region_accounts=(OTHER, "310987654321"),
+    public_repository="toril-worker",
+    protect=False,
+)
+GOVERNMENT = Scope(
+    partition="aws-us-gov", account=ACCOUNT, region="us-gov-west-1", names=Names("main"), bucket="acme-gov-results"
+)
+SCOPES = {"bare": BARE, "full": FULL, "government": GOVERNMENT}

@@ -1,0 +1,98 @@
+"""Which of GitHub's jobs may take which role: exact subjects in both forms, and the repository's id."""
+
+import json
+import re
+
+import pytest
+
+from infra.github import takers, trust_policy
+from infra.rules import reasons
+from infra.settings import SettingError, parse
+from infra.statements import render
+
+PROVIDER = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+HOME = {"name": "acme/shop", "ownerId": "11", "repositoryId": "22"}
+OTHER = {"name": "acme/Cart.api", "ownerId": "11", "repositoryId": "33", "run": "nightly"}
+
+
+def roles(**settings):
+    stack = parse("hub", {"github": json.dumps({"home": HOME, **settings})})
+    return {one.role: one for one in takers(stack.settings.github)}
+
+
+def condition(taker, provider=PROVIDER):
+    (statement,) = trust_policy(provider, taker.repository, taker.suffixes)["Statement"]
+    assert statement["Principal"] == {"Federated": provider}
+    assert set(statement["Condition"]) == {"StringEquals"}
+    return {key.rpartition(":")[2]: value for key, value in statement["Condition"]["StringEquals"].items()}
+
+
+def test_a_run_is_trusted_in_its_environment_under_both_forms_of_the_subject():
+    assert condition(roles()["run"]) == {
+        "aud": "sts.amazonaws.com",
+        "repository_id": "22",
+        "sub": ["repo:acme/shop:environment:load-test", "repo:acme@11/shop@22:environment:load-test"],
+    }
+
+
+def test_a_preview_is_for_pull_requests_and_the_default_branch():
+    assert condition(roles(branch="trunk")["preview"])["sub"] == [
+        "repo:acme/shop:pull_request",
+        "repo:acme/shop:ref:refs/heads/trunk",
+        "repo:acme@11/shop@22:pull_request",
+        "repo:acme@11/shop@22:ref:refs/heads/trunk",
+    ]
+
+
+def test_a_preview_with_an_environment_is_for_its_jobs_only():
+    assert condition(roles(preview="look")["preview"])["sub"] == [
+        "repo:acme/shop:environment:look",
+        "repo:acme@11/shop@22:environment:look",
+    ]
+
+
+def test_deploying_and_publishing_need_their_environments():
+    found = roles(deploy="production", publish="images")
+    assert {end for role in ("deploy", "publish") for end in found[role].suffixes} == {
+        "environment:production",
+        "environment:images",
+    }
+
+
+def test_a_further_repository_gets_a_role_to_run_and_no_other():
+    found = roles(repositories=[OTHER])
+    assert set(found) == {"preview", "deploy", "publish", "run", "run-33"}
+    assert found["run-33"].purpose == "run"
+    assert condition(found["run-33"])["sub"] == [
+        "repo:acme/Cart.api:environment:nightly",
+        "repo:acme@11/Cart.api@33:environment:nightly",
+    ]
+
+
+def test_a_repository_that_runs_nothing_gets_no_role_to_run():
+    assert "run" not in roles(home={**HOME, "run": None})
+
+
+def test_the_same_repository_twice_is_refused():
+    with pytest.raises(SettingError, match="same repositoryId"):
+        roles(repositories=[{**OTHER, "repositoryId": "22"}])
+
+
+@pytest.mark.parametrize("name", ["*", "load*", "a:b", ""])
+def test_an_environment_with_a_pattern_in_its_name_is_refused(name):
+    with pytest.raises(SettingError, match="deploy"):
+        roles(deploy=name)
+
+
+def test_every_trust_keeps_the_rules_and_fits_into_a_role():
+    long = {"name": "o" * 39 + "/" + "r" * 100, "ownerId": "9" * 12, "repositoryId": "9" * 12, "run": "e" * 255}
+    for taker in roles(repositories=[OTHER, long]).values():
+        text = render(trust_policy(PROVIDER, taker.repository, taker.suffixes))
+        assert reasons("aws:iam/role:Role", {"assumeRolePolicy": text}) == []
+        assert len(text) <= 2048
+        assert not re.search(r"[*?]", text)
+
+
+def test_in_govcloud_the_provider_is_that_partitions():
+    government = PROVIDER.replace("arn:aws:", "arn:aws-us-gov:")
+    assert condition(roles()["run"], government)["repository_id"] == "22"

@@ -1,0 +1,211 @@
+"""What the hub's roles may do: exact actions, on this environment's things, each with its reason."""
+
+import re
+
+import pytest
+from botocore.session import Session
+
+from infra.hub import POLICIES
+from infra.permissions import deploying, deploying_hub, deploying_network, publish, reading, running
+from infra.permissions.running import SCHEDULER_SERVICE, TASKS_SERVICE, service_trust
+from infra.rules import WITHOUT_RESOURCE, reasons
+from infra.statements import render
+from tests.infra.scopes import ACCOUNT, BARE, BOUNDARY, FULL, GOVERNMENT, OTHER, SCOPES
+
+ALL = [
+    pytest.param(scope, purpose, name, id=f"{label}-{purpose}-{name}")
+    for label, scope in SCOPES.items()
+    for purpose, policies in POLICIES.items()
+    for name in policies
+]
+MODULES = {
+    "preview": [reading],
+    "publish": [publish],
+    "deploy": [reading, deploying, deploying_hub, deploying_network],
+    **{purpose: [running] for purpose in ("run", "coordinator", "scheduler", "sweeper")},
+}
+# IAM's name for a service → botocore's, where they differ
+MODELS = {"cloudwatch": "cloudwatch", "servicequotas": "service-quotas", "s3": None, "budgets": None, "sts": None}
+NO_OPERATION = {"iam:PassRole", "ecs:TagResource", "logs:GetLogEvents"}
+
+
+def statements(scope, purpose):
+    return [one for policy in POLICIES[purpose].values() for one in policy(scope)["Statement"]]
+
+
+def actions(scope, purpose):
+    return {action for one in statements(scope, purpose) for action in one["Action"]}
+
+
+@pytest.mark.parametrize(("scope", "purpose", "name"), ALL)
+def test_no_policy_breaks_the_rules_of_every_stack(scope, purpose, name):
+    text = render(POLICIES[purpose][name](scope))
+    assert reasons("aws:iam/rolePolicy:RolePolicy", {"policy": text}) == []
+
+
+@pytest.mark.parametrize(("scope", "purpose", "name"), ALL)
+def test_a_policy_is_as_long_as_iam_takes(scope, purpose, name):
+    assert len(render(POLICIES[purpose][name](scope))) <= (6144 if purpose == "deploy" else 10_240)
+
+
+@pytest.mark.parametrize(("scope", "purpose", "name"), ALL)
+def test_identifiers_of_statements_are_unique_and_plain(scope, purpose, name):
+    sids = [one["Sid"] for one in POLICIES[purpose][name](scope)["Statement"]]
+    assert len(set(sids)) == len(sids)
+    assert all(re.fullmatch(r"[A-Za-z0-9]+", sid) for sid in sids)
+
+
+@pytest.mark.parametrize(("purpose", "modules"), MODULES.items())
+def test_every_statement_has_its_reason_in_a_table(purpose, modules):
+    rows = [line for module in modules for line in (module.__doc__ or "").splitlines() if line.startswith("| ")]
+    explained = {sid.strip() for row in rows for sid in row.split("|")[1].split(",")}
+    found = {one["Sid"] for scope in SCOPES.values() for one in statements(scope, purpose)}
+    assert found - explained == set()
+
+
+def test_every_row_of_a_table_has_its_statement():
+    found = {one["Sid"] for scope in (*SCOPES.values(),) for purpose in POLICIES for one in statements(scope, purpose)}
+    for module in (reading, running, publish, deploying, deploying_hub, deploying_network):
+        for row in [line for line in (module.__doc__ or "").splitlines() if line.startswith("| ")][1:]:
+            assert {sid.strip() for sid in row.split("|")[1].split(",")} <= found, row
+
+
+def test_every_action_is_an_operation_of_its_service():
+    session = Session()
+    known = {action for scope in SCOPES.values() for purpose in POLICIES for action in actions(scope, purpose)}
+    for action in sorted(known - NO_OPERATION):
+        service, _, operation = action.partition(":")
+        model = MODELS.get(service, service)
+        if model is not None:
+            assert operation in session.get_service_model(model).operation_names, action
+
+
+def test_what_is_listed_as_knowing_no_resource_is_used_by_somebody():
+    known = {action for scope in SCOPES.values() for purpose in POLICIES for action in actions(scope, purpose)}
+    assert known >= WITHOUT_RESOURCE - {"ecr:GetAuthorizationToken"}
+
+
+@pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
+def test_a_preview_reads_no_secret_decrypts_nothing_and_changes_nothing(scope):
+    for action in actions(scope, "preview"):
+        assert re.fullmatch(r"[a-z0-9-]+:(Describe|Get|List|View)\w+", action), action
+    assert not actions(scope, "preview") & {"secretsmanager:GetSecretValue", "kms:Decrypt", "ecr:GetAuthorizationToken"}
+
+
+def test_a_preview_reads_state_and_not_runs():
+    objects = [arn for one in statements(FULL, "preview") for arn in one["Resource"] if arn.startswith("arn:aws:s3:::")]
+    assert "arn:aws:s3:::acme-state/*" in objects
+    assert not [arn for arn in objects if "runs" in arn or arn.endswith("results/*")]
+
+
+@pytest.mark.parametrize("purpose", ["run", "coordinator", "scheduler", "sweeper"])
+def test_nobody_who_runs_loads_deletes_anything_or_changes_a_stack(purpose):
+    changing = {one for one in actions(FULL, purpose) if re.match(r"[a-z]+:(Delete|Create|Update|Register)", one)}
+    assert changing <= {"scheduler:CreateSchedule", "scheduler:DeleteSchedule"}
+
+
+def test_a_run_hands_on_workers_roles_and_the_sweepers_only():
+    handed = {
+        (service, arn.rpartition("/")[2])
+        for one in statements(BARE, "run")
+        if one["Action"] == ["iam:PassRole"]
+        for service in [one["Condition"]["StringEquals"]["iam:PassedToService"]]
+        for arn in one["Resource"]
+    }
+    assert handed == {
+        (TASKS_SERVICE, "toril-*-worker"),
+        (TASKS_SERVICE, "toril-*-execution"),
+        (SCHEDULER_SERVICE, "toril-sweeper"),
+    }
+
+
+def test_a_run_plans_sweeps_and_touches_no_nightly_schedule():
+    (planned,) = [one for one in statements(BARE, "run") if "scheduler:CreateSchedule" in one["Action"]]
+    assert planned["Resource"] == [f"arn:aws:scheduler:*:{ACCOUNT}:schedule/toril/sweep-*"]
+
+
+def test_tasks_start_in_the_clusters_of_the_environment_only():
+    for purpose in ("run", "scheduler", "sweeper"):
+        for one in statements(FULL, purpose):
+            if "ecs:RunTask" in one["Action"]:
+                assert one["Condition"] == {
+                    "ArnLike": {"ecs:cluster": f"arn:aws:ecs:*:{ACCOUNT}:cluster/toril-production12"}
+                }
+
+
+def test_the_scheduler_starts_coordinators_and_no_workers():
+    (started,) = [one for one in statements(BARE, "scheduler") if "ecs:RunTask" in one["Action"]]
+    assert started["Resource"] == [f"arn:aws:ecs:*:{ACCOUNT}:task-definition/toril-coordinator-*:*"]
+
+
+def test_a_sweeper_writes_nothing_but_the_stop_of_a_run():
+    written = [one["Resource"] for one in statements(BARE, "sweeper") if "s3:PutObject" in one["Action"]]
+    assert written == [[f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1/runs/*/stop.json"]]
+
+
+def test_other_accounts_are_entered_by_their_launchers_role_only():
+    (entered,) = [one for one in statements(FULL, "run") if one["Action"] == ["sts:AssumeRole"]]
+    assert f"arn:aws:iam::{OTHER}:role/toril/production12/toril-production12-*-launcher" in entered["Resource"]
+    assert not [one for one in statements(BARE, "run") if one["Action"] == ["sts:AssumeRole"]]
+
+
+def test_with_a_boundary_every_role_that_is_deployed_bears_it():
+    giving = {"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePolicy"}
+    for one in statements(FULL, "deploy"):
+        if giving & set(one["Action"]):
+            assert one["Condition"]["StringEquals"]["iam:PermissionsBoundary"] == BOUNDARY
+    taking = {"iam:DeleteRolePermissionsBoundary", "iam:PutRolePermissionsBoundary"}
+    assert not taking & actions(FULL, "deploy")
+
+
+@pytest.mark.parametrize("purpose", POLICIES)
+def test_roles_are_handed_on_to_one_service_and_by_their_names(purpose):
+    for one in statements(FULL, purpose):
+        if "iam:PassRole" in one["Action"]:
+            assert isinstance(one["Condition"]["StringEquals"]["iam:PassedToService"], str)
+            assert all(arn.startswith(f"arn:aws:iam::{ACCOUNT}:role/toril/production12/") for arn in one["Resource"])
+            assert not [arn for arn in one["Resource"] if arn.endswith("/*")]
+
+
+def test_deploying_writes_iam_below_the_environments_path_only():
+    for one in statements(BARE, "deploy"):
+        if any(action.startswith("iam:") for action in one["Action"]):
+            for arn in one["Resource"]:
+                assert re.search(r":(role|policy)/toril/main/|:oidc-provider/|:role/aws-service-role/", arn), arn
+
+
+def test_deploying_empties_no_bucket_that_is_protected():
+    assert "s3:DeleteObjectVersion" not in actions(BARE, "deploy")
+    assert "s3:DeleteObjectVersion" in actions(FULL, "deploy")
+
+
+def test_publishing_starts_nothing_and_pushes_into_the_workers_repositories():
+    assert not [action for action in actions(FULL, "publish") if action.startswith(("ecs:", "iam:", "scheduler:"))]
+    pushed = {arn for one in statements(FULL, "publish") if "ecr:PutImage" in one["Action"] for arn in one["Resource"]}
+    assert pushed == {f"arn:aws:ecr:*:{ACCOUNT}:repository/toril/production12/worker"}
+
+
+@pytest.mark.parametrize("purpose", POLICIES)
+def test_another_partition_has_arns_of_its_own(purpose):
+    text = "".join(render(policy(GOVERNMENT)) for policy in POLICIES[purpose].values())
+    assert "arn:aws-us-gov:" in text
+    assert "arn:aws:" not in text
+    assert "budgets:" not in text
+    assert "ecr-public:" not in text
+
+
+@pytest.mark.parametrize("purpose", POLICIES)
+def test_an_environment_names_nothing_of_another(purpose):
+    for one in statements(FULL, purpose):
+        for arn in one["Resource"]:
+            assert "toril-main" not in arn
+            assert not re.search(r"toril(/main|-\*|/\*|/worker)", arn), arn
+
+
+def test_services_take_roles_for_this_account_only():
+    trust = service_trust((SCHEDULER_SERVICE, TASKS_SERVICE), "aws", ACCOUNT, BARE.names)
+    for one in trust["Statement"]:
+        assert one["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+    assert trust["Statement"][1]["Condition"]["ArnLike"] == {
+        "aws:SourceArn": f"arn:aws:scheduler:*:{ACCOUNT}:schedule-group/toril"
+    }

@@ -1,0 +1,90 @@
+"""The results bucket: who may write what, what is kept, and when it may go."""
+
+import json
+
+import pytest
+
+from infra.names import Names
+from infra.results import bucket_policy, encryption_rule, key_policy, lifecycle_rules
+from infra.rules import reasons
+from infra.settings.hub import Retention
+from infra.statements import render
+from tests.infra.scopes import ACCOUNT, KEY, OTHER
+
+BUCKET = "toril-123456789012-us-east-1"
+NAMES = Names("main")
+
+
+def policy(*accounts):
+    return {one["Sid"]: one for one in bucket_policy(BUCKET, "aws", NAMES, accounts)["Statement"]}
+
+
+def test_requests_without_tls_are_refused_for_the_bucket_and_everything_in_it():
+    assert policy()["TlsOnly"]["Resource"] == [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]
+    text = render(bucket_policy(BUCKET, "aws", NAMES, ()))
+    assert reasons("aws:s3/bucketPolicy:BucketPolicy", {"policy": text, "region": "us-east-1"}) == []
+
+
+def test_a_bucket_of_one_account_allows_nobody_by_itself():
+    assert {one["Effect"] for one in policy().values()} == {"Deny"}
+
+
+def test_what_a_worker_wrote_is_never_overwritten_but_the_lease_is():
+    denied = policy()["WorkersWriteOnce"]
+    assert denied["Resource"] == [f"arn:aws:s3:::{BUCKET}/runs/*/workers/*"]
+    assert denied["Principal"] == {"AWS": "*"}
+    assert denied["Condition"]["Null"] == {"s3:if-none-match": "true"}
+
+
+def test_an_upload_in_parts_is_checked_at_its_end():
+    assert policy()["WorkersWriteOnce"]["Condition"]["BoolIfExists"] == {"s3:ObjectCreationOperation": "true"}
+
+
+def test_other_accounts_workers_add_and_read_and_their_deploying_roles_publish():
+    found = policy(OTHER)
+    allowed = {sid: one for sid, one in found.items() if one["Effect"] == "Allow"}
+    assert set(allowed) == {"WorkersList", "WorkersRead", "WorkersWrite", "RegionsPublish"}
+    for one in allowed.values():
+        assert one["Principal"] == {"AWS": [f"arn:aws:iam::{OTHER}:root"]}
+    worker = [f"arn:aws:iam::{OTHER}:role/toril/main/toril-*-worker"]
+    assert allowed["WorkersWrite"]["Condition"]["ArnLike"] == {"aws:PrincipalArn": worker}
+    assert allowed["WorkersWrite"]["Condition"]["Null"] == {"s3:if-none-match": "false"}
+    assert allowed["WorkersWrite"]["Action"] == ["s3:PutObject"]
+    assert allowed["RegionsPublish"]["Resource"] == [f"arn:aws:s3:::{BUCKET}/deployments/*"]
+
+
+def test_the_order_of_accounts_makes_no_difference():
+    accounts = (OTHER, "310987654321")
+    assert policy(*accounts) == policy(*reversed(accounts))
+    first, second = (key_policy("aws", ACCOUNT, some, NAMES) for some in (accounts, accounts[::-1]))
+    assert first == second
+
+
+def test_runs_expire_and_deployments_and_suites_stay():
+    expiring = {
+        one["filter"]["prefix"]: one["expiration"]["days"]
+        for one in lifecycle_rules(Retention(runs=30))
+        if "expiration" in one
+    }
+    assert expiring == {"runs/": 30}
+
+
+def test_uploads_that_were_interrupted_are_removed_everywhere():
+    (one,) = [rule for rule in lifecycle_rules(Retention()) if "abort_incomplete_multipart_upload" in rule]
+    assert one["filter"] == {"prefix": ""}
+    assert one["abort_incomplete_multipart_upload"] == {"days_after_initiation": 1}
+
+
+@pytest.mark.parametrize(("key", "algorithm"), [("", "AES256"), (KEY, "aws:kms")])
+def test_a_key_is_used_through_a_key_of_the_bucket(key, algorithm):
+    rule = encryption_rule(key)
+    assert rule["apply_server_side_encryption_by_default"]["sse_algorithm"] == algorithm
+    assert rule["bucket_key_enabled"] is bool(key)
+
+
+def test_a_keys_policy_names_its_actions_and_lets_other_accounts_in_through_s3_only():
+    found = key_policy("aws", ACCOUNT, (OTHER,), NAMES)
+    assert reasons("aws:kms/key:Key", {"policy": render(found), "region": "us-east-1"}) == []
+    others = found["Statement"][1]
+    assert others["Condition"]["StringLike"] == {"kms:ViaService": "s3.*"}
+    assert json.dumps(others).count(OTHER) == 3  # its root, its workers, its deploying role

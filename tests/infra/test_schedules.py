@@ -1,0 +1,156 @@
+"""Suites that run by themselves: expressions that AWS takes, and the request that starts a coordinator."""
+
+import json
+
+import pytest
+from botocore.session import Session
+from botocore.validate import validate_parameters
+
+from infra.coordinators import EXECUTION_ID, Launch, container, containers, run_task, schedule_input
+from infra.rules import reasons
+from infra.settings import SettingError, parse
+from toril.records.deployment import Deployment
+
+LAUNCH = Launch(
+    cluster="arn:aws:ecs:us-east-1:123456789012:cluster/toril",
+    task_definition="arn:aws:ecs:us-east-1:123456789012:task-definition/toril-coordinator-x86-64:7",
+    subnets=("subnet-0b", "subnet-0a"),
+    security_groups=("sg-01",),
+    public_addresses=True,
+)
+STORE = "s3://toril-123456789012-us-east-1"
+TAGS = {"toril:environment": "main"}
+RUN_TASK = Session().get_service_model("ecs").operation_model("RunTask").input_shape
+
+
+def settings(**changes):
+    schedule = {"name": "nightly", "suite": "shop", "cron": "cron(17 2 * * ? *)", **changes}
+    return parse("us-east-1", {"home": "true", "schedules": json.dumps([schedule])}).settings.schedules[0]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "cron(17 2 * * ? *)",
+        "cron(0/15 8-17 ? * MON-FRI *)",
+        "cron(0 9 L * ? 2027-2030)",
+        "cron(0 9 15W * ? *)",
+        "cron(0 9 ? JAN,JUN 2#1 *)",
+        "cron(0 9 ? * 6L *)",
+        "rate(1 hour)",
+        "rate(12 hours)",
+        "at(2027-01-31T02:00:00)",
+    ],
+)
+def test_an_expression_that_the_scheduler_knows_is_taken(expression):
+    assert settings(cron=expression).cron == expression
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("17 2 * * *", r"write it as cron\("),
+        ("cron(17 2 * * *)", "six fields"),
+        ("cron(17 2 * * * *)", r"exactly one of day of month and day of week has to be \?"),
+        ("cron(17 2 ? * ? *)", r"exactly one of day of month and day of week has to be \?"),
+        ("cron(60 2 * * ? *)", "minutes: '60' is not from 0 to 59"),
+        ("cron(0 24 * * ? *)", "hours"),
+        ("cron(0 2 0 * ? *)", "day of month"),
+        ("cron(0 2 * FOO ? *)", "month"),
+        ("cron(0 2 ? * 8 *)", "day of week"),
+        ("cron(0 2 * * ? 1969)", "year"),
+        ("cron(0 17-8 * * ? *)", "hours"),
+        ("cron(*/0 2 * * ? *)", "minutes"),
+        ("rate(1 hours)", r"rate\(1 hour\)"),
+        ("rate(2 hour)", r"rate\(2 hours\)"),
+        ("rate(0 hours)", "rate"),
+        ("rate(5 seconds)", "write it as"),
+        ("at(2027-02-30T02:00:00)", "no such time"),
+        ("at(tomorrow)", "write it as"),
+    ],
+)
+def test_an_expression_that_the_scheduler_would_refuse_is_refused_with_the_fix(expression, message):
+    with pytest.raises(SettingError, match=message):
+        settings(cron=expression)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Madrit", "../etc/passwd", "/etc/localtime", "europe"])
+def test_an_unknown_time_zone_is_refused(zone):
+    with pytest.raises(SettingError, match="no IANA time zone"):
+        settings(timezone=zone)
+
+
+def test_the_name_of_a_sweep_is_not_for_a_schedule():
+    with pytest.raises(SettingError, match="sweep-"):
+        settings(name="sweep-1")
+
+
+def test_a_flavour_cannot_be_called_like_the_coordinator():
+    with pytest.raises(SettingError, match="coordinator"):
+        parse("us-east-1", {"flavours": '{"coordinator": {}}'})
+
+
+def request():
+    return json.loads(schedule_input(LAUNCH, suite="shop", schedule="nightly", store=STORE, tags=TAGS))
+
+
+def lowered(value, shape):
+    """The request in the model's own names; KeyError for a key that is none of them with a capital first letter."""
+    if shape.type_name == "structure":
+        names = {name[0].upper() + name[1:]: name for name in shape.members}
+        return {names[key]: lowered(one, shape.members[names[key]]) for key, one in value.items()}
+    if shape.type_name == "list":
+        return [lowered(one, shape.member) for one in value]
+    return value
+
+
+def test_the_schedulers_input_is_run_tasks_request_in_pascal_case():
+    found = lowered(request(), RUN_TASK)
+    validate_parameters(found, RUN_TASK)
+    assert found["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == ["subnet-0a", "subnet-0b"]
+    assert found["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"] == "ENABLED"
+
+
+def test_a_schedule_runs_the_command_that_anybody_runs():
+    (override,) = request()["Overrides"]["ContainerOverrides"]
+    assert override == {
+        "Name": "coordinator",
+        "Command": ["run", f"{STORE}/suites/shop", "--on", "fargate", "--store", STORE],
+    }
+
+
+def test_an_invocation_that_is_retried_starts_one_task():
+    assert request()["ClientToken"] == EXECUTION_ID == "<aws.scheduler.execution-id>"
+
+
+def test_a_task_bears_the_tags_of_its_costs_and_says_what_started_it():
+    found = request()
+    assert {one["Key"]: one["Value"] for one in found["Tags"]} == {
+        "toril:environment": "main",
+        "toril:schedule": "nightly",
+        "toril:suite": "shop",
+    }
+    assert found["StartedBy"] == "schedule/nightly"
+
+
+def test_the_input_is_the_same_text_whatever_the_order_of_subnets_and_tags():
+    other = Launch(**{name: getattr(LAUNCH, name) for name in Launch.__slots__} | {"subnets": LAUNCH.subnets[::-1]})
+    first = run_task(LAUNCH, ["doctor"], started_by="x", tags={"a": "1", "b": "2"})
+    assert first == run_task(other, ["doctor"], started_by="x", tags={"b": "2", "a": "1"})
+
+
+def test_a_coordinator_is_no_root_writes_a_log_and_cannot_change_its_files():
+    text = containers("image@sha256:0", log_group="/toril/main/workers", region="us-east-1", store=STORE, fips=True)
+    assert reasons("aws:ecs/taskDefinition:TaskDefinition", {"containerDefinitions": text, "region": "x"}) == []
+    shape = Session().get_service_model("ecs").shape_for("ContainerDefinition")
+    validate_parameters(json.loads(text)[0], shape)
+
+
+@pytest.mark.parametrize("fips", [True, False])
+def test_a_coordinator_of_a_fips_stack_calls_fips_endpoints(fips):
+    found = container("image", log_group="g", region="us-east-1", store=STORE, fips=fips)
+    assert ({"name": "AWS_USE_FIPS_ENDPOINT", "value": "true"} in found["environment"]) is fips
+
+
+def test_its_platform_is_that_of_workers():
+    assert request()["PlatformVersion"] == Deployment.model_fields["platform_version"].default

@@ -1,0 +1,93 @@
+"""The settings as users read them: Pulumi.yaml and the manual say what the program reads."""
+
+import json
+
+import pytest
+import yaml
+
+from infra.schema import MANUAL, PROJECT, declared, main, render_manual, render_project, rows
+from infra.settings import CREDENTIALS, HubSettings, RegionSettings, SettingError, parse
+from infra.settings import _keys as keys
+
+MODELS = {"hub": HubSettings, "region": RegionSettings}
+
+
+def as_pulumi_gives_them(changes):
+    """What a stack gets: its own settings, and every declared default."""
+    texts = {}
+    for key, one in declared().items():
+        value = changes.get(key, one["default"])
+        is_text = isinstance(value, str)
+        texts[key] = value if is_text else json.dumps(value)
+    return texts
+
+
+def test_project_and_manual_are_up_to_date():
+    assert render_project(PROJECT.read_text()) == PROJECT.read_text()
+    assert render_manual(MANUAL.read_text()) == MANUAL.read_text()
+    assert main([]) == 0
+
+
+def test_what_is_declared_is_what_is_read():
+    read = {key for model in MODELS.values() for key in keys(model)}
+    assert set(declared()) == read | {CREDENTIALS}
+    assert set(yaml.safe_load(PROJECT.read_text())["config"]) == set(declared())
+
+
+@pytest.mark.parametrize("stack", ["hub", "us-east-1", "prod.hub", "prod.eu-west-1"])
+def test_declared_defaults_are_the_settings_own_in_either_kind_of_stack(stack):
+    assert parse(stack, as_pulumi_gives_them({})) == parse(stack, {})
+
+
+@pytest.mark.parametrize(("stack", "key", "value"), [("hub", "fips", "true"), ("us-east-1", "region", "eu-west-1")])
+def test_a_setting_of_the_other_kind_of_stack_is_refused_once_it_is_more_than_its_default(stack, key, value):
+    with pytest.raises(SettingError, match=key):
+        parse(stack, as_pulumi_gives_them({key: value}))
+
+
+def test_a_setting_keeps_its_value_among_the_defaults():
+    found = parse("us-east-1", as_pulumi_gives_them({"home": "true", "idleAlarm": "false"})).settings
+    assert (found.home, found.idle_alarm) == (True, False)
+
+
+@pytest.mark.parametrize("key", sorted(declared()))
+def test_every_declared_key_has_a_description_and_a_default_of_its_type(key):
+    one = declared()[key]
+    assert one["description"].split(": ")[0] in ("hub", "region", "both")
+    kinds = {"string": str, "boolean": bool, "array": list, "object": dict}
+    assert "type" not in one or type(one["default"]) is kinds[one["type"]]
+    assert ("items" in one) == (one.get("type") == "array")
+
+
+def test_credentials_are_secret_and_untyped_since_their_default_is_not_encrypted():
+    assert declared()[CREDENTIALS]["secret"] is True
+    assert "type" not in declared()[CREDENTIALS]
+
+
+def test_what_may_be_written_in_short_has_no_type_that_would_forbid_it():
+    assert "type" not in declared()["caches"]
+    assert parse("us-east-1", as_pulumi_gives_them({"caches": ["ecr-public"]})).settings.caches[0].prefix
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_every_setting_has_a_row_with_a_sentence(model):
+    found = list(rows(model))
+    assert {one.path.partition(".")[0].removesuffix("[]") for one in found} >= set(keys(model))
+    assert all(one.description.endswith((".", ")")) for one in found), [one.path for one in found]
+
+
+def test_nested_settings_are_named_by_their_path():
+    paths = {one.path for one in rows(RegionSettings)} | {one.path for one in rows(HubSettings)}
+    assert paths >= {
+        "caches[].upstreamPrefix",
+        "flavours.<name>.digest",
+        "repositories[].grants[].rights",
+        "github.home.repositoryId",
+        "github.repositories[].run",
+        "targets.cidrs",
+    }
+
+
+def test_a_manual_without_its_markers_is_an_error():
+    with pytest.raises(ValueError, match="markers"):
+        render_manual("# Operations\n")
