@@ -7,7 +7,7 @@ import pytest
 
 from infra.github import takers, trust_policy
 from infra.rules import reasons
-from infra.settings import SettingError, parse
+from infra.settings import HubSettings, SettingError, parse
 from infra.statements import render
 
 PROVIDER = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
@@ -16,8 +16,10 @@ OTHER = {"name": "acme/Cart.api", "ownerId": "11", "repositoryId": "33", "run": 
 
 
 def roles(**settings):
-    stack = parse("hub", {"github": json.dumps({"home": HOME, **settings})})
-    return {one.role: one for one in takers(stack.settings.github)}
+    found = parse("hub", {"github": json.dumps({"home": HOME, **settings})}).settings
+    assert isinstance(found, HubSettings)
+    assert found.github
+    return {one.role: one for one in takers(found.github)}
 
 
 def condition(taker, provider=PROVIDER):

@@ -8,7 +8,7 @@ from botocore.validate import validate_parameters
 
 from infra.coordinators import EXECUTION_ID, Launch, container, containers, run_task, schedule_input
 from infra.rules import reasons
-from infra.settings import SettingError, parse
+from infra.settings import RegionSettings, SettingError, parse
 from toril.records.deployment import Deployment
 
 LAUNCH = Launch(
@@ -20,12 +20,14 @@ LAUNCH = Launch(
 )
 STORE = "s3://toril-123456789012-us-east-1"
 TAGS = {"toril:environment": "main"}
-RUN_TASK = Session().get_service_model("ecs").operation_model("RunTask").input_shape
+RUN_TASK = Session().get_service_model("ecs").shape_for("RunTaskRequest")
 
 
 def settings(**changes):
     schedule = {"name": "nightly", "suite": "shop", "cron": "cron(17 2 * * ? *)", **changes}
-    return parse("us-east-1", {"home": "true", "schedules": json.dumps([schedule])}).settings.schedules[0]
+    found = parse("us-east-1", {"home": "true", "schedules": json.dumps([schedule])}).settings
+    assert isinstance(found, RegionSettings)
+    return found.schedules[0]
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ import json
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from infra.schema import MANUAL, PROJECT, declared, main, render_manual, render_project, rows
 from infra.settings import CREDENTIALS, HubSettings, RegionSettings, SettingError, parse
 from infra.settings import _keys as keys
 
-MODELS = {"hub": HubSettings, "region": RegionSettings}
+MODELS: dict[str, type[BaseModel]] = {"hub": HubSettings, "region": RegionSettings}
 
 
 def as_pulumi_gives_them(changes):
@@ -47,6 +48,7 @@ def test_a_setting_of_the_other_kind_of_stack_is_refused_once_it_is_more_than_it
 
 def test_a_setting_keeps_its_value_among_the_defaults():
     found = parse("us-east-1", as_pulumi_gives_them({"home": "true", "idleAlarm": "false"})).settings
+    assert isinstance(found, RegionSettings)
     assert (found.home, found.idle_alarm) == (True, False)
 
 
@@ -66,7 +68,9 @@ def test_credentials_are_secret_and_untyped_since_their_default_is_not_encrypted
 
 def test_what_may_be_written_in_short_has_no_type_that_would_forbid_it():
     assert "type" not in declared()["caches"]
-    assert parse("us-east-1", as_pulumi_gives_them({"caches": ["ecr-public"]})).settings.caches[0].prefix
+    found = parse("us-east-1", as_pulumi_gives_them({"caches": ["ecr-public"]})).settings
+    assert isinstance(found, RegionSettings)
+    assert [cache.prefix for cache in found.caches] == ["ecr-public"]
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
