@@ -18,6 +18,7 @@ from infra.place import Place
 from infra.statements import Document, allow, document, render, trust
 
 EVENTS_SERVICE = "events.amazonaws.com"
+PURPOSE = "notices"  # of the role
 
 
 class NoticeBoard(pulumi.ComponentResource):
@@ -59,6 +60,7 @@ class NoticeBoard(pulumi.ComponentResource):
             region=region,
             opts=own,
         )
+        passing_role(name, place, place.names.role(PURPOSE), bus.arn, own)
         aws.cloudwatch.EventTarget(
             name, rule=rule.name, event_bus_name=bus.name, arn=topic.arn, target_id="topic", region=region, opts=own
         )
@@ -68,7 +70,11 @@ class NoticeBoard(pulumi.ComponentResource):
 
 
 class Notices(pulumi.ComponentResource):
-    """In a region: what happens here and has to be told is passed on to the hub."""
+    """In a region: what happens here and has to be told is passed on to the hub.
+
+    All regions of the hub's account use one role, which the hub has made; one in another account (`foreign`) makes
+    its own.
+    """
 
     def __init__(
         self,
@@ -78,20 +84,15 @@ class Notices(pulumi.ComponentResource):
         alarms: Sequence[str],
         *,
         coordinators: bool,
+        foreign: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("toril:region:Notices", name, {}, opts)
         own = pulumi.ResourceOptions(parent=self)
         called = place.names.notices()
-        role = make_role(
-            name,
-            place,
-            place.names.role("notices", place.region),
-            "EventBridge passes alarms and failed coordinators on to the hub",
-            rule_trust(place.arn("events", f"rule/{called}"), place.account),
-            {"pass-on": hub.notice_bus.apply(lambda bus: document([allow("PassOn", ["events:PutEvents"], [bus])]))},
-            own,
-        )
+        role: pulumi.Input[str] = place.role_arn(place.names.role(PURPOSE))
+        if foreign:
+            role = passing_role(name, place, place.names.role(PURPOSE, place.region), hub.notice_bus, own)
         for part, pattern in event_patterns(place.names, alarms, coordinators=coordinators).items():
             rule = aws.cloudwatch.EventRule(
                 f"{name}-{part}",
@@ -104,12 +105,22 @@ class Notices(pulumi.ComponentResource):
                 f"{name}-{part}",
                 rule=rule.name,
                 arn=hub.notice_bus,
-                role_arn=role.arn,
+                role_arn=role,
                 target_id="hub",
                 region=place.region,
                 opts=own,
             )
         self.register_outputs({})
+
+
+def passing_role(
+    name: str, place: Place, role: str, bus: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> pulumi.Output[str]:
+    """The ARN of a role by which rules of this account's regions put their events on the hub's bus."""
+    rules = place.arn("events", f"rule/{place.names.notices()}-*", region="*")
+    policy = pulumi.Output.from_input(bus).apply(lambda arn: document([allow("PassOn", ["events:PutEvents"], [arn])]))
+    description = "Rules pass alarms and failed coordinators on to the hub"
+    return make_role(name, place, role, description, rule_trust(rules, place.account), {"pass-on": policy}, opts).arn
 
 
 def event_patterns(names: Names, alarms: Sequence[str], *, coordinators: bool) -> dict[str, Any]:
@@ -176,13 +187,13 @@ def bus_policy(bus: str, place: Place, accounts: Sequence[str]) -> Document:
     )
 
 
-def rule_trust(rule: str, account: str) -> Document:
+def rule_trust(rules: str, account: str) -> Document:
     return document(
         [
             trust(
                 {"Service": EVENTS_SERVICE},
                 "sts:AssumeRole",
-                {"StringEquals": {"aws:SourceAccount": account}, "ArnLike": {"aws:SourceArn": f"{rule}-*"}},
+                {"StringEquals": {"aws:SourceAccount": account}, "ArnLike": {"aws:SourceArn": rules}},
             )
         ]
     )

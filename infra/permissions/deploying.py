@@ -197,7 +197,7 @@ def _roles(scope: Scope) -> list[Statement]:
         pass_roles(
             "HandRolesToPullThrough", [scope.role("cache-upstreams", "*")], "pullthroughcache.ecr.amazonaws.com"
         ),
-        pass_roles("HandRolesToEvents", [scope.role("notices", "*")], "events.amazonaws.com"),
+        pass_roles("HandRolesToEvents", [scope.role("notices"), scope.role("notices", "*")], "events.amazonaws.com"),
         allow(
             "ServiceRoles",
             ["iam:CreateServiceLinkedRole"],
