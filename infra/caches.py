@@ -57,7 +57,7 @@ class Caches(pulumi.ComponentResource):
             ready=not reason,
             reason=reason,
         )
-        self._template(name, cache, made)
+        template = self._template(name, cache, made)
         if reason:
             pulumi.log.warn(f"cache {cache.prefix} of {made.upstream} is left out: {reason}", self)
             return made
@@ -72,13 +72,14 @@ class Caches(pulumi.ComponentResource):
             upstream_repository_prefix=cache.upstream_prefix,
             credential_arn=credential,
             custom_role_arn=role,
-            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=needs)),
+            # a repository that is made before its template has neither tags nor lifecycle, for ever
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[template, *needs]),
         )
         return made
 
-    def _template(self, name: str, cache: CacheSettings, made: DeployedCache) -> None:
+    def _template(self, name: str, cache: CacheSettings, made: DeployedCache) -> pulumi.Resource:
         key = self._args.keys.registry
-        aws.ecr.RepositoryCreationTemplate(
+        return aws.ecr.RepositoryCreationTemplate(
             name,
             region=self._args.place.region,
             prefix=cache.prefix,

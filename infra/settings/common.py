@@ -22,6 +22,22 @@ Days = Annotated[int, Field(ge=1, le=3650)]
 LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
 
 
+# What a pattern asks for, in words: a message shows these rather than the pattern.
+WORDS = {
+    rf"^{ACCOUNT}$": "an account's number, of 12 digits",
+    r"^[a-z]{2}(-[a-z]+)+-\d$": "a region, as in eu-west-1",
+    rf"^arn:{PARTITION}:kms:[a-z0-9-]+:{ACCOUNT}:key/[\w-]+$": "the ARN of a KMS key (not of an alias)",
+    rf"^arn:{PARTITION}:secretsmanager:[a-z0-9-]+:{ACCOUNT}:secret:[\w/+=.@-]+$": "the ARN of a secret",
+    rf"^arn:{PARTITION}:iam::{ACCOUNT}:role/[\w+=,.@/-]+$": "the ARN of a role",
+    rf"^arn:{PARTITION}:iam::(?:{ACCOUNT}|aws):policy/[\w+=,.@/-]+$": "the ARN of a policy",
+    r"^[^@\s]+@[^@\s]+\.[^@\s]+$": "an address of mail",
+    r"^sha256:[0-9a-f]{64}$": "a digest: sha256: and 64 digits from 0 to f",
+    r"^vpc-[0-9a-f]{8,17}$": "a VPC's id, as in vpc-0123456789abcdef0",
+    r"^subnet-[0-9a-f]{8,17}$": "a subnet's id, as in subnet-0123456789abcdef0",
+}
+_UNION = ("literal[", "constrained-", "function-", "nullable[")  # how pydantic calls the branches of a union
+
+
 class SettingError(pulumi.RunError):
     """A setting of a stack that is wrong: which one, what is wrong, the fix. Pulumi shows it without a traceback."""
 
@@ -42,21 +58,65 @@ class Setting(BaseModel):
         try:
             return cls.model_validate(dict(found))
         except ValidationError as error:
-            problems = "\n".join(_problem(one, cls) for one in error.errors(include_url=False))
+            problems = "\n".join(_problems(error.errors(include_url=False), cls))
             raise SettingError(f"Pulumi.{stack}.yaml:\n{problems}") from error
 
 
-def _problem(error: Any, model: type[BaseModel]) -> str:
-    path = error["loc"]
+def _problems(errors: Iterable[Any], model: type[BaseModel]) -> Iterable[str]:
+    """One line for each setting; what a setting of several kinds could be is told in one."""
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    for error in errors:
+        path = error["loc"]
+        branch = bool(path) and isinstance(path[-1], str) and path[-1].startswith(_UNION)
+        found.setdefault(path[:-1] if branch else path, []).append(error)
+    inner = {path[: len(path) - 1] for path in found}  # a list is not too short because what is in it is wrong
+    return [
+        _problem(path, same, model)
+        for path, same in found.items()
+        if not (path in inner and same[0]["type"] == "too_short")
+    ]
+
+
+def _problem(path: tuple[Any, ...], errors: list[Any], model: type[BaseModel]) -> str:
     where = "toril:" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-    if error["type"] == "extra_forbidden":
+    kind = errors[0]["type"]
+    if kind == "extra_forbidden":
         close = difflib.get_close_matches(str(path[-1]), _keys_beside(model, path), n=1)
         hint = f"did you mean {close[0]}?" if close else "remove it"
         return f"  {where}: no such setting; {hint}"
-    if error["type"] == "missing":
+    if kind == "missing":
         return f"  {where}: is missing; set it, as docs/operations.md shows"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return f"  {where}: {message} (it is {_short(error['input'])})"
+    said = " or ".join(dict.fromkeys(_wrong(error) for error in errors))
+    text = said if kind == "value_error" else f"has to be {said}"
+    return f"  {where}: {text} (it is {_short(errors[0]['input'])})"
+
+
+def _wrong(error: Any) -> str:
+    """What should have been there."""
+    given = error.get("ctx", {})
+    match error["type"]:
+        case "value_error":
+            return str(error["msg"]).removeprefix("Value error, ")
+        case "literal_error":
+            *others, last = str(given["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+            return f"{', '.join(others)} or {last}" if others else last
+        case "string_pattern_mismatch":
+            return WORDS.get(given["pattern"], f"something like {given['pattern']}")
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return "an object with keys"
+        case "tuple_type" | "list_type":
+            return "a list"
+        case "too_short":
+            return f"at least {given['min_length']} of them"
+        case "string_too_short":
+            return f"of {given['min_length']} characters or more"
+        case "string_too_long":
+            return f"of {given['max_length']} characters or less"
+        case "bool_parsing":
+            return "true or false"
+        case "too_long":
+            return f"at most {given['max_length']} of them"
+    return str(error["msg"]).removeprefix("Input should be ")
 
 
 def _keys_beside(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
