@@ -9,7 +9,10 @@ from toril.suite.engines import BLOCKS, KNOWN_BLOCKS, NEITHER, PHASES
 def suite(engine, *requests, **scenario):
     return {
         **execution(executor=engine, scenario="shop"),
-        "scenarios": {"shop": {"default-address": "http://127.0.0.1", "requests": list(requests), **scenario}},
+        "scenarios": {
+            "shop": {"default-address": "http://127.0.0.1", "requests": list(requests), **scenario},
+            "other": {"requests": ["/"]},
+        },
     }
 
 
@@ -20,7 +23,7 @@ def block(kind):
         "once": {"once": inner},
         "setup": {"setup": inner},
         "teardown": {"teardown": inner},
-        "include-scenario": {"include-scenario": "shop"},
+        "include-scenario": {"include-scenario": "other"},
         "action": {"action": "pause"},
         "set-variables": {"set-variables": {"a": "b"}},
     }.get(kind, {kind: "x in y", "do": inner})
@@ -81,6 +84,37 @@ def test_one_scenario_is_asked_of_each_engine_that_runs_it(tmp_path):
     assert read(tmp_path, document)
     document["execution"].append({"executor": "locust", "scenario": "shop", "hold-for": "1m"})
     assert "scenarios.shop.requests[0].timeout is used" in refusal(tmp_path, document)
+
+
+def test_an_included_scenario_is_asked_of_the_engine_as_well(tmp_path):
+    document = suite("apiritif", {"include-scenario": "other"})
+    document["scenarios"]["other"] = {"requests": [{"url": "/", "jsr223": "x"}]}
+    assert "scenarios.other.requests[0].jsr223 is used" in refusal(tmp_path, document)
+
+
+@pytest.mark.parametrize(
+    ("included", "says"),
+    [
+        ({"other": []}, "requests[0].include-scenario is `othr`, not a scenario; did you mean `other`?"),
+        ({"othr": [{"include-scenario": "shop"}]}, "include-scenario is `shop`, which includes itself"),
+        ({"othr": [{"include-scenario": "othr"}]}, "include-scenario is `othr`, which includes itself"),
+        (
+            {"othr": [{"include-scenario": "0"}]} | {f"{n}": [{"include-scenario": f"{n + 1}"}] for n in range(50)},
+            "include-scenario is more than 20 levels deep",
+        ),
+    ],
+)
+def test_an_include_that_leads_nowhere_is_refused(tmp_path, included, says):
+    document = suite("jmeter", {"include-scenario": "othr"})
+    document["scenarios"] |= {name: {"requests": requests} for name, requests in included.items()}
+    assert says in refusal(tmp_path, document)
+
+
+def test_scenarios_that_include_each_other_manifold_are_read_at_once(tmp_path):
+    document = suite("jmeter", {"include-scenario": "0"})
+    document["scenarios"] |= {f"{n}": {"requests": [{"include-scenario": f"{n + 1}"}] * 5} for n in range(19)}
+    document["scenarios"]["19"] = {"requests": ["/end"]}
+    assert read(tmp_path, document).executions[0].labels == ("/end",)
 
 
 def test_a_locustfile_does_what_it_likes_and_references_are_left_to_the_worker(tmp_path):

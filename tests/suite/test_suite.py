@@ -89,7 +89,6 @@ def test_labels_of_requests_blocks_transactions_and_included_scenarios(tmp_path)
         {"action": "pause", "pause-duration": "1s"},
         {"set-variables": {"a": 1}},
         {"include-scenario": "other"},
-        {"include-scenario": "main"},
     ]
     suite = read(
         tmp_path,
@@ -262,6 +261,15 @@ def test_a_file_of_another_name_takes_along_what_it_names_and_what_its_jmx_names
     suite = read_suite([path], system={})
     assert suite.name == "nightly"
     assert [path.as_posix() for path in suite.files] == ["extra.jar", "load.jmx", "nightly.yml", "users.csv"]
+
+
+def test_the_files_of_an_included_scenario_go_along(tmp_path):
+    other = {"requests": [{"url": "/", "body-file": "body.txt"}], "data-sources": ["users.csv"]}
+    for name in ("body.txt", "users.csv"):
+        write(tmp_path, "x", name)
+    scenarios = {"main": {"requests": [{"loop": 2, "do": [{"include-scenario": "other"}]}]}, "other": other}
+    path = write(tmp_path, {"execution": [{"scenario": "main"}], "scenarios": scenarios}, "nightly.yml")
+    assert [path.as_posix() for path in read_suite([path], system={}).files] == ["body.txt", "nightly.yml", "users.csv"]
 
 
 def test_scripts_are_found_from_where_the_command_is_called_as_well(tmp_path, monkeypatch):

@@ -54,14 +54,35 @@ class Scenarios:
             raise self.door.error(
                 path, f"{shown(written)}, not a scenario", f"name one, or a script; {nearest('', self.named)}"
             )
+        self._examine(name, executor, f"scenarios.{name}" if written == name else path, ())
+        return name
+
+    def _examine(self, name: str, executor: str, path: str, within: tuple[str, ...]) -> None:
+        """Check a scenario for the engine that runs it, and all that it includes; each of them once."""
         if name not in self.checked:
             self.checked.add(name)
-            self._check(name, f"scenarios.{name}" if written == name else path)
-        if (name, executor) not in self.proved:
-            self.proved.add((name, executor))
-            for problem in problems(executor, self.named[name], f"scenarios.{name}" if written == name else path):
-                raise self.door.error(*problem)
-        return name
+            self._check(name, path)
+        if (name, executor) in self.proved:
+            return
+        self.proved.add((name, executor))
+        for problem in problems(executor, self.named[name], path):
+            raise self.door.error(*problem)
+        for included, where in self._included(self.named[name], path):
+            if included in (*within, name):
+                raise self.door.error(where, f"{shown(included)}, which includes itself", "take the circle apart")
+            if included not in self.named:
+                raise self.door.error(where, f"{shown(included)}, not a scenario", nearest(included, self.named))
+            if len(within) >= DEEPEST_INCLUDE:
+                raise self.door.error(where, f"more than {DEEPEST_INCLUDE} levels deep", "include it further up")
+            self._examine(included, executor, f"scenarios.{included}", (*within, name))
+
+    def _included(self, scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
+        """The scenarios that this one includes, where it says so; a name with a reference is the worker's to know."""
+        if scenario.get("script") is None:
+            for request, where in _walked(scenario.get("requests"), f"{path}.requests"):
+                included = request.get("include-scenario") if isinstance(request, dict) else None
+                if included is not None and not REFERENCE.search(str(included)):
+                    yield str(included), f"{where}.include-scenario"
 
     def _script(self, text: str, path: str) -> str:
         if self.files.existing(text) is None and not text.lower().startswith(("http://", "https://")):
@@ -135,18 +156,19 @@ class Scenarios:
     def labels(self, name: str) -> tuple[str, ...]:
         """The labels of generated requests and transactions; none where a script names them."""
         found: dict[str, None] = {}
-        self._collect(name, found, 0)
+        self._collect(name, found, set(), 0)
         return tuple(found)
 
-    def _collect(self, name: str, found: dict[str, None], depth: int) -> None:
+    def _collect(self, name: str, found: dict[str, None], seen: set[str], depth: int) -> None:
         scenario = self.named.get(name)
-        if depth > DEEPEST_INCLUDE or not isinstance(scenario, dict) or scenario.get("script"):
+        if name in seen or depth > DEEPEST_INCLUDE or not isinstance(scenario, dict) or scenario.get("script"):
             return
+        seen.add(name)
         for request, _ in _walked(scenario.get("requests"), ""):
             if isinstance(request, str):
                 found[self.door.environment.resolve(request)] = None
             elif isinstance(request.get("include-scenario"), str):
-                self._collect(request["include-scenario"], found, depth + 1)
+                self._collect(request["include-scenario"], found, seen, depth + 1)
             elif "transaction" in request:
                 found[self.door.environment.resolve(str(request["transaction"]))] = None
             elif not any(key in request for key in BLOCKS):
