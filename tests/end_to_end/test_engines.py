@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 ENGINES = ["jmeter", "locust", "apiritif"]
 CTRL_C_LIMIT_S = 10.0  # promised 6 s; the rest is for a busy test machine
-LABELS = {"home": 'home, "sweet" – é', "moved": "http://shop.test/moved?to=1,2", "slow": "slow", "page": "page"}
+LABELS = {"home": 'home, "sweet" – é 🎉', "moved": "http://shop.test/moved?to=1,2", "slow": "slow", "page": "page"}
 
 LOCUSTFILE = """
 import csv, os

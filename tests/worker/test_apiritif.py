@@ -25,7 +25,7 @@ class TestShop(unittest.TestCase):
 
     def test_3_plain(self):
         response = apiritif.http.get("{url}/plain")
-        self.assertEqual(response.status_code, 201)
+        self.assertEqual(response.status_code, 201, "half: \\ud83d")
 
     def test_4_without_requests(self):
         with apiritif.transaction("computed"):
@@ -93,7 +93,9 @@ def test_an_own_script_keeps_its_transactions_and_what_its_tests_find(tmp_path):
     asserted = found.total(f"{service.url}/status/503")
     assert (asserted.failures, dict(asserted.rc)) == (10, {"503": 10})
     assert found.total(f"{service.url}/plain").failures == 0
-    assert dict(found.total("test_3_plain").errors) == {("200 != 201", ""): 10}  # no request's fault, and not lost
+    assert dict(found.total("test_3_plain").errors) == {
+        ("200 != 201 : half: \\ud83d", ""): 10
+    }  # no request's fault, and not lost
     assert found.timeline.select("test_3_plain", kind="transaction").total.failures == 10
 
 

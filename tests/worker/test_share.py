@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from bzt.engine import Configuration
+
 from tests.worker.driver import RUN, plan_of, planned
 from toril.records import run_key
 from toril.store import FolderStore
@@ -72,6 +74,15 @@ def test_bzt_gets_no_network_no_judge_no_reporter_and_no_delay(tmp_path):
     assert config["~services"] == [{"module": "shellexec", "prepare": ["true"]}]
     assert config["modules"]["locust"] == {"x": 1, "class": "toril.worker.engines.locust.Executor"}
     assert "delay" not in config["execution"][0]
+
+
+def test_bzt_reads_every_character_as_the_suite_has_it(tmp_path):
+    texts = ["🎉 é – ю", "\\ud83c", "a\x85b\u2028c\xa0\u202e\ufeff\x7f\x9f", "\U0010ffff\ufffe", 'q"\\\t\n\x01']
+    written = {"labels": texts, "ключ 🎉": 1}
+    share.write_configuration(written, tmp_path / "bzt.json")
+    read = Configuration()
+    read.load([str(tmp_path / "bzt.json")])
+    assert {key: read[key] for key in written} == written
 
 
 def test_scripts_can_read_their_place_in_the_run(tmp_path):

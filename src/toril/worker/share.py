@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from toril.store import Store
 from toril.worker.engines import ENGINES, Station
 
 OWN_SERVICES = ("monitoring", "proxy2jmx")  # of bzt's: the worker measures itself; the other talks to a service
+NOT_ASCII = re.compile("[\x7f-\uffff]")  # up to where JSON's escapes take two halves
 
 
 def share_of(plan: Plan, worker: str) -> Share:
@@ -149,5 +151,6 @@ def variables(plan: Plan, share: Share) -> dict[str, str]:
 
 
 def write_configuration(config: dict[str, Any], path: Path) -> None:
-    """As the file that bzt reads."""
-    path.write_text(json.dumps(config, indent=1))
+    """As the file that bzt reads: as YAML, to which the two halves of JSON's escape of an emoji are two characters."""
+    text = json.dumps(config, indent=1, ensure_ascii=False)
+    path.write_text(NOT_ASCII.sub(lambda found: f"\\u{ord(found[0]):04x}", text), encoding="utf-8")

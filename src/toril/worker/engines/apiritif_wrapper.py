@@ -100,7 +100,7 @@ class Records:
         self.in_flight = {}  # thread → (label, started_s)
         self.concurrency = 0
         self._told = 0
-        self._file = (folder / "rows.csv").open("w", encoding="utf-8", newline="")
+        self._file = (folder / "rows.csv").open("w", encoding="utf-8", errors="backslashreplace", newline="")
         self._csv = csv.writer(self._file, lineterminator="\n")
         self._csv.writerow(COLUMNS)
         self._rows = []
