@@ -32,6 +32,36 @@ class TestShop(unittest.TestCase):
             sum(range(1000))
 """
 
+SMART = """
+import unittest
+
+import apiritif
+
+
+class TestShop(unittest.TestCase):
+    def test_1_smart(self):
+        with apiritif.smart_transaction("buy"):
+            apiritif.http.get("{url}/home")
+        raise KeyError("after it")
+
+    def test_2_before(self):
+        raise ValueError("nothing sent")
+
+    def test_3_asserted(self):
+        with apiritif.smart_transaction("look"):
+            apiritif.http.get("{url}/home")
+        apiritif.http.get("{url}/status/503").assert_ok()
+
+
+class TestCart(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        raise RuntimeError("no cart")
+
+    def test_4_never(self):
+        apiritif.http.get("{url}/never")
+"""
+
 
 def generated(url, requests, **scenario):
     return {"shop": {"default-address": url, "requests": requests, **scenario}}
@@ -97,6 +127,23 @@ def test_an_own_script_keeps_its_transactions_and_what_its_tests_find(tmp_path):
         ("200 != 201 : half: \\ud83d", ""): 10
     }  # no request's fault, and not lost
     assert found.timeline.select("test_3_plain", kind="transaction").total.failures == 10
+
+
+def test_a_test_that_breaks_beside_its_smart_transactions_is_a_failure(tmp_path):
+    with target() as service:
+        loads = [planned("apiritif", name, index=n, iterations=2) for n, name in enumerate(("own", "shop"))]
+        shop = generated(service.url, ["/home", {"url": "/", "label": "${nowhere}"}, "/never"])
+        plan = plan_of(loads, {"own": {"script": "test_own.py"}, **shop})
+        with workers(plan, tmp_path, {"test_own.py": SMART.replace("{url}", service.url)}) as run:
+            found = run.go()
+    assert found.samples == found.total().samples == service.answered + 6
+    broken = {"test_1_smart": "transaction", "test_2_before": "request", "setUpClass (test_own.TestCart)": "request"}
+    for name, kind in {**broken, "test_shop": "request"}.items():
+        total = found.timeline.select(name, kind=kind).total
+        assert (name, total.samples, total.failures) == (name, 2, 2)
+    assert dict(found.total("test_2_before").errors) == {("ValueError: nothing sent", ""): 2}
+    assert dict(found.total("test_shop").errors) == {("KeyError: 'nowhere'", "KeyError"): 2}
+    assert found.total().failures == 8  # and the two that were answered with a 503
 
 
 def test_times_are_those_of_the_whole_request_in_microseconds(tmp_path):

@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 
 import apiritif
@@ -34,7 +35,6 @@ COLUMNS = ("started_us", "response_us", "ttfb_us", "bytes", "users", "kind", "la
 FLUSH_S = 0.1
 EXIT_MARGIN_S = 0.5  # before the time to end is over
 GATE_POLL_S = 0.005
-MESSAGE_CHARS = 500
 OVER = "the load is over"
 
 
@@ -46,36 +46,8 @@ def beside(name):
     return module
 
 
-Lateness = beside("lateness").Lateness
-
-
-class Sample:
-    """A row in the making."""
-
-    __slots__ = ("bytes", "kind", "label", "message", "ok", "rc", "response_us", "started_us", "ttfb_us")
-
-    def __init__(self, kind, label, started_s, took_s, *, ok=True, rc="", message="", ttfb_s=-1e-6, size=0) -> None:
-        self.kind, self.label, self.ok, self.rc, self.message = kind, str(label).replace("\r", " "), ok, rc, message
-        self.started_us, self.response_us = round(started_s * 1e6), max(0, round(took_s * 1e6))
-        self.ttfb_us, self.bytes = round(ttfb_s * 1e6), size
-
-    def fail(self, message) -> None:
-        if self.ok:
-            self.ok, self.message = False, first_line(message)
-
-
-def first_line(message):
-    return str(message).strip().split("\n")[0].replace("\r", " ")[:MESSAGE_CHARS]
-
-
-class Frame:
-    """A transaction that has begun."""
-
-    __slots__ = ("name", "samples")
-
-    def __init__(self, name) -> None:
-        self.name = name
-        self.samples = []  # of the requests inside, also those of inner transactions
+Lateness, hear_all = beside("lateness").Lateness, beside("apiritif_tests").hear_all
+Sample, Frame, first_line = (getattr(beside("apiritif_samples"), name) for name in ("Sample", "Frame", "first_line"))
 
 
 class User(threading.local):
@@ -87,6 +59,7 @@ class User(threading.local):
         self.frames = []
         self.sent = None  # (started_s, took_s, ttfb_s) of the last request
         self.depth = 0
+        self.measured = False  # whether the test that runs has samples yet
         with RECORDS.lock:
             RECORDS.users.append(self.__dict__)
 
@@ -124,11 +97,24 @@ class Records:
     def settle(self, user) -> None:
         """Write what a thread has recorded."""
         with self.lock:
+            user["measured"] |= bool(user["pending"])
             for one in user["pending"]:
                 numbers = (one.started_us, one.response_us, one.ttfb_us, one.bytes, self.concurrency)
                 self._rows.append((*numbers, one.kind, one.label, int(one.ok), one.rc, one.message))
             user["pending"].clear()
             user["responses"].clear()
+
+    def broke(self, name, error, *, generated) -> None:
+        """A test has failed where Apiritif does not listen: beside its smart transactions, or before it began."""
+        if all(one.ok for one in USER.pending):
+            kind = "transaction" if (USER.measured or USER.pending) and not generated else "request"
+            USER.pending.append(Sample(kind, name, time.time(), 0, rc=type(error).__name__ if generated else ""))
+            USER.pending[-1].fail(f"{type(error).__name__}: {error}")
+        self.settle(USER.__dict__)
+
+    def ended(self) -> None:
+        """A test of this thread is over."""
+        USER.measured = False
 
     def late(self, second, worst_us, p90_us) -> None:
         with self.lock:
@@ -290,6 +276,7 @@ def main() -> int:
         if name.startswith("record_"):
             setattr(apiritif.recorder, name, getattr(recorder, name))
     requests.Session.send = timed(requests.Session.send)
+    hear_all(loadgen.ApiritifPlugin, partial(RECORDS.broke, generated=TOLD["generated"]), RECORDS.ended)
     __import__(test.stem)  # a script that does not load fails here, before the worker is ready
     failed = []
     users = threading.Thread(target=run_users, args=(str(test), failed), daemon=True)
