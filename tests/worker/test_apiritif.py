@@ -1,5 +1,7 @@
 """Real Apiritif under real bzt against a service on loopback: what is recorded is what was answered."""
 
+from typing import Literal
+
 import pytest
 
 from tests.targets import target
@@ -137,8 +139,13 @@ def test_a_test_that_breaks_beside_its_smart_transactions_is_a_failure(tmp_path)
         with workers(plan, tmp_path, {"test_own.py": SMART.replace("{url}", service.url)}) as run:
             found = run.go()
     assert found.samples == found.total().samples == service.answered + 6
-    broken = {"test_1_smart": "transaction", "test_2_before": "request", "setUpClass (test_own.TestCart)": "request"}
-    for name, kind in {**broken, "test_shop": "request"}.items():
+    broken: dict[str, Literal["request", "transaction"]] = {
+        "test_1_smart": "transaction",
+        "test_2_before": "request",
+        "setUpClass (test_own.TestCart)": "request",
+        "test_shop": "request",
+    }
+    for name, kind in broken.items():
         total = found.timeline.select(name, kind=kind).total
         assert (name, total.samples, total.failures) == (name, 2, 2)
     assert dict(found.total("test_2_before").errors) == {("ValueError: nothing sent", ""): 2}
