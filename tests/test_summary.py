@@ -1,6 +1,7 @@
 """The summary: every figure of the reports, in the schema toril.summary/1."""
 
 import json
+import math
 
 import pytest
 
@@ -227,6 +228,23 @@ def test_completeness_says_what_is_missing():
     assert found["workers"]["lost"] == [{"worker": "local-2", "reason": "killed"}]
     assert found["stop"] == {"cause": "user", "at_s": 12.5}
     assert summarise(plan, Timeline(), complete(plan), None)["stop"] is None
+
+
+@pytest.mark.parametrize(("stopped_s", "lasted"), [(None, 10), (6.5, 6.5), (1.5, 2)])
+def test_a_service_that_hangs_does_not_make_the_load_short(stopped_s, lasted):
+    recorder = Recorder("local-1", "local")
+    for second in (0, 1):
+        recorder.add_one("shop", completed_s=second + 0.5, label="home", response_us=1, ok=True, steady=True)
+    recorder.unfinished(12, "shop", "home", 3)
+    timeline = Timeline()
+    timeline.add(decode(recorder.flush(), "file"))
+    plan = plan_of("throughput<1/s", executions=[execution(hold_for_s=10.0)])
+    stop = None if stopped_s is None else Stop(at=1000 + stopped_s, cause="user", message="enough")
+    found = summarise(plan, timeline, complete(plan, stop=stop, started_at=1000.0), 1000.0)
+
+    assert (found["duration_s"], found["window"]["to_s"]) == (lasted, lasted)
+    assert found["labels"][""]["rps"] == pytest.approx(2 / lasted, abs=0.001)
+    assert [entry["samples"] for entry in found["series"]] == [1, 1] + [0] * (math.ceil(lasted) - 2)
 
 
 def test_the_load_lasted_to_the_last_sample_that_a_worker_told_of():

@@ -27,7 +27,7 @@ from toril.reports import Bundle, render
 from toril.store import Store
 from toril.suite import Suite, read_suite
 from toril.suite.origin import read_origin
-from toril.summary import Completeness, summarise
+from toril.summary import Completeness, lasted_s, summarise
 from toril.verdict import judge
 
 STEPS_PER_GLANCE = 5  # figures twice a second are as many as an eye can use
@@ -172,7 +172,7 @@ def _fetched(
     if started_at is None:
         metrics = unfetched(asked, "CloudWatch was not asked: there was no load")
     else:
-        end_at = started_at + completeness.load_s(coordinator.fold.timeline.last_second)
+        end_at = started_at + lasted_s(plan, coordinator.fold.timeline, completeness)
         metrics = fetch(asked, started_at, end_at, clock, cloudwatch, limit_s=plan.metrics_wait_s, goes_on=goes_on)
     coordinator.store.put_once(run_key(plan.run_id, "metrics.json"), metrics.to_json())
     return metrics

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from toril.criteria.absence import Absence
 from toril.grammar import Criterion
 from toril.records import Plan, PlannedExecution, ServerMetrics
-from toril.summary import Completeness
+from toril.summary import Completeness, lasted_s
 from toril.timeline import Slice, Timeline
 
 
@@ -23,12 +23,8 @@ class Evidence:
 
     @property
     def duration_s(self) -> float:
-        """From the start signal to the last sample, as the summary has it."""
-        seconds = [*self.timeline.select().seconds, *self.timeline.select(kind="transaction").seconds]
-        last = max(seconds, default=self.timeline.last_second)
-        if self.completeness is None:
-            return 0.0 if last is None else last + 1.0
-        return round(self.completeness.load_s(last), 3)
+        """How long the load lasted, as the summary has it."""
+        return lasted_s(self.plan, self.timeline, self.completeness or Completeness(planned=()))
 
     @property
     def stopped_at_s(self) -> float | None:

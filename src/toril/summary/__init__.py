@@ -1,7 +1,7 @@
 """What every report shows, as plain data: `toril.summary/1`."""
 
 from toril.summary.build import PERCENTILES, SCHEMA, summarise
-from toril.summary.completeness import Completeness
+from toril.summary.completeness import Completeness, lasted_s
 from toril.summary.generators import LIMITS, OTHERS, generators, strained
 from toril.summary.load import SteadyLoad, planned_rps, planned_users, steady_load
 from toril.summary.saturation import Limits, Saturation, saturations
@@ -16,6 +16,7 @@ __all__ = [
     "Saturation",
     "SteadyLoad",
     "generators",
+    "lasted_s",
     "planned_rps",
     "planned_users",
     "saturations",

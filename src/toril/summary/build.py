@@ -7,7 +7,7 @@ from typing import Any
 from toril.histogram import Histogram, highest_us, lowest_us
 from toril.records import Plan
 from toril.stats import quantile_interval
-from toril.summary.completeness import Completeness
+from toril.summary.completeness import Completeness, last_measured, lasted_s
 from toril.summary.generators import generators
 from toril.summary.load import SteadyLoad, planned_rps, planned_users, steady_load
 from toril.timeline import Slice, Stats, Timeline
@@ -21,10 +21,8 @@ SHARED = " (transaction)"  # added to a transaction's label that requests carry 
 
 def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, started_at: float | None) -> dict[str, Any]:
     """The summary of a run: all samples, or the steady ones when the plan leaves the ramp-up out."""
-    seconds = [*timeline.select().seconds, *timeline.select(kind="transaction").seconds]
-    last = max(seconds, default=timeline.last_second)
-    whole_s = 0 if last is None else last + 1
-    duration_s = round(completeness.load_s(last), 3)
+    last, duration_s = last_measured(timeline), lasted_s(plan, timeline, completeness)
+    whole_s = max(0 if last is None else last + 1, math.ceil(duration_s))
     loads = steady_load(plan, timeline, completeness.stopped_at_s)
     builder = _Builder(plan, timeline, duration_s)
     locations = tuple(dict.fromkeys((*plan.locations, *timeline.locations())))

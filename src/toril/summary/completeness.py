@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from toril.records import Exit, Stop
+from toril.records import Exit, Plan, Stop
+from toril.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +54,20 @@ class Completeness:
             for worker, record in self.exits.items()
             for execution, late in record.first_sample_lateness_s.items()
         }
+
+
+def last_measured(timeline: Timeline) -> int | None:
+    """The last second that has samples, else the last that anybody told something of; None when there is none."""
+    seconds = [*timeline.select().seconds, *timeline.select(kind="transaction").seconds]
+    return max(seconds, default=timeline.last_second)
+
+
+def lasted_s(plan: Plan, timeline: Timeline, completeness: Completeness) -> float:
+    """From the start signal to the last sample; where requests stayed unanswered, to the end of the load at least.
+
+    A service that hangs does not make the load short: its users wait for it until their planned end, or until a stop.
+    """
+    sampled_s = completeness.load_s(last_measured(timeline))
+    ends = [one.steady_to_s for one in plan.executions if timeline.select(executions=(one.name,)).total.unfinished]
+    waited_s = min(max(ends, default=0.0), math.inf if completeness.stopped_at_s is None else completeness.stopped_at_s)
+    return round(max(sampled_s, waited_s if math.isfinite(waited_s) else 0.0), 3)
