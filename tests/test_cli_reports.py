@@ -61,6 +61,16 @@ def test_a_run_that_can_only_be_read_is_judged_all_the_same(tmp_path):
     assert judge_again(FolderStore(tmp_path), SLOW).summary == judge_again(ReadOnly(tmp_path), SLOW).summary
 
 
+@pytest.mark.parametrize("name", ["plan.json", "summary.json", "verdict.json"])
+def test_a_run_that_cannot_be_read_hides_no_other(tmp_path, name):
+    for run_id in (FAST, SLOW):
+        store_run(tmp_path, run_id, small(50), "p95>250ms")
+        judge_again(FolderStore(tmp_path), run_id)
+    (tmp_path / "runs" / SLOW / name).write_text('{"schema": "toril.plan/9"')
+    found = [(row.run_id, row.state) for row in stored.listing(FolderStore(tmp_path), 0.0)]
+    assert found == [(SLOW, "unreadable"), (FAST, "passed")]
+
+
 def test_a_renamed_run_is_not_mistaken_for_an_empty_one(tmp_path):
     store_run(tmp_path, SLOW, small(90))
     (tmp_path / "runs" / SLOW).rename(tmp_path / "runs" / "renamed")

@@ -79,10 +79,13 @@ def listing(store: Store, now: float) -> list[RunRow]:
 
 
 def _row(store: Store, run_id: str, now: float) -> RunRow:
-    verdict, summary = (_json(store, run_key(run_id, name)) for name in ("verdict.json", "summary.json"))
-    plan = Plan.from_json(store.get(run_key(run_id, "plan.json")), run_key(run_id, "plan.json"))
+    try:
+        verdict, summary = (_json(store, run_key(run_id, name)) for name in ("verdict.json", "summary.json"))
+        plan = Plan.from_json(store.get(run_key(run_id, "plan.json")), run_key(run_id, "plan.json"))
+    except StoreError:  # one damaged run, or one of another version, hides no other; `toril report` says what it is
+        return RunRow(run_id=run_id, suite="", state="unreadable", workers=0)
     if verdict is not None:
-        state = str(verdict["outcome"])
+        state = str(verdict.get("outcome"))
     else:
         state = "running" if is_live(read_lease(store, run_id), now) else "not judged"
     return RunRow(
