@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class Cloud:
         """A boto3 client that tries once; of the account's root, or of the role that `credentials` are of."""
         key = (service, region, credentials or ROOT_CREDENTIALS)
         if key not in self._clients:
-            self._clients[key] = boto3.session.Session().client(
+            self._clients[key] = _session().client(
                 service,  # type: ignore[call-overload]
                 region_name=region,
                 endpoint_url=self.url,
@@ -174,6 +175,12 @@ def _started(folder: str, log: Path, auth: bool, more: Mapping[str, str]) -> tup
             stderr=output,
         )
     return server, port
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """One for all clients: it keeps the services' models, which are slow to read."""
+    return boto3.session.Session()
 
 
 def web_identity_token(**claims: str) -> str:

@@ -80,9 +80,9 @@ def _rest(model: ServiceModel, method: str, path: str, body: bytes, query: Query
         for member, part in shape.members.items() if shape is not None else ():
             place, wire = part.serialization.get("location"), part.serialization.get("name", member)
             if place == "uri":
-                parameters[wire] = unquote(found[re.sub(r"\W", "_", wire)])
+                parameters[member] = unquote(found[re.sub(r"\W", "_", wire)])
             elif place == "querystring" and wire in query:
-                parameters[wire] = query[wire] if isinstance(part, ListShape) else _plain(part, query[wire][-1])
+                parameters[member] = query[wire] if isinstance(part, ListShape) else _plain(part, query[wire][-1])
         return Call(operation, parameters)
     raise Refusal("UnknownOperationException", f"{model.service_name} has no operation at {method} {path}", 404)
 

@@ -10,6 +10,7 @@ from ministack.services import eventbridge
 AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
 RATE = re.compile(r"rate\((\d+) (minutes?|hours?|days?)\)")
 CRON = re.compile(r"cron\((.+)\)")
+BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (1, 7), (1970, 2199))  # minute, hour, day, month, weekday, year
 UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 
 
@@ -64,4 +65,8 @@ def _valid_cron(text: str) -> bool:
     fields = text.split()
     if len(fields) != 6 or (fields[2] == "?") == (fields[4] == "?"):
         return False
+    for field, (least, most) in zip(fields, BOUNDS, strict=True):
+        numbers = [int(one) for one in re.findall(r"(?<![\d/#])\d+", field)]  # neither steps nor ordinals
+        if not all(least <= one <= most for one in numbers):
+            return False
     return eventbridge._parse_cron_fields(f"cron({text})") is not None

@@ -1,0 +1,183 @@
+"""What else a stack is made of, from create to delete: secrets, keys, roles, logs, alarms, queues, topics, budgets."""
+
+import json
+
+from tests.cloud.embedded import GITHUB
+from tests.cloud.refused import refused
+from tests.cloud.tasks import TASKS, document
+
+REGION = "eu-west-1"
+EVERYBODY = document([{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}])
+
+
+def test_a_secret_and_its_replica_live_from_create_to_delete(cloud):
+    here, there = (cloud.client("secretsmanager", region) for region in (REGION, "us-east-1"))
+    made = here.create_secret(Name="toril/token", SecretString="1", AddReplicaRegions=[{"Region": "us-east-1"}])
+    version = here.put_secret_value(SecretId=made["ARN"], SecretString="2")["VersionId"]
+    assert there.get_secret_value(SecretId="toril/token")["SecretString"] == "2"
+    assert there.describe_secret(SecretId="toril/token")["ARN"] == made["ARN"].replace(REGION, "us-east-1")
+    versions = here.list_secret_version_ids(SecretId=made["ARN"], IncludeDeprecated=True)["Versions"]
+    assert version in [one["VersionId"] for one in versions]
+    for prefix, number in (("toril/", 1), ("other/", 0)):
+        listed = here.list_secrets(Filters=[{"Key": "name", "Values": [prefix]}])["SecretList"]
+        assert len(listed) == number
+    with refused("InvalidRequestException", "replica"):
+        here.delete_secret(SecretId=made["ARN"], ForceDeleteWithoutRecovery=True)
+    here.remove_regions_from_replication(SecretId=made["ARN"], RemoveReplicaRegions=["us-east-1"])
+    here.delete_secret(SecretId=made["ARN"], ForceDeleteWithoutRecovery=True)
+    for client in (here, there):
+        with refused("ResourceNotFoundException"):
+            client.describe_secret(SecretId="toril/token")
+
+
+def test_a_replica_can_be_the_credential_of_a_rule_in_its_region(cloud):
+    value = json.dumps({"username": "a", "accessToken": "b"})
+    name = "ecr-pullthroughcache/docker-hub"
+    made = cloud.client("secretsmanager", REGION).create_secret(
+        Name=name, SecretString=value, AddReplicaRegions=[{"Region": "us-east-1"}]
+    )
+    cloud.client("ecr", "us-east-1").create_pull_through_cache_rule(
+        ecrRepositoryPrefix="docker-hub",
+        upstreamRegistryUrl="registry-1.docker.io",
+        credentialArn=made["ARN"].replace(REGION, "us-east-1"),
+    )
+
+
+def test_a_buckets_policy_is_one_and_a_bucket_goes_empty(cloud):
+    s3 = cloud.client("s3", REGION)
+    s3.create_bucket(Bucket="toril-results", CreateBucketConfiguration={"LocationConstraint": REGION})
+    with refused("NoSuchBucketPolicy"):
+        s3.get_bucket_policy(Bucket="toril-results")
+    for text in ("{", "{}", document([{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}])):
+        with refused("MalformedPolicy"):
+            s3.put_bucket_policy(Bucket="toril-results", Policy=text)
+    s3.put_bucket_policy(Bucket="toril-results", Policy=EVERYBODY)
+    s3.put_object(Bucket="toril-results", Key="a/b", Body=b"1")
+    assert [one["Key"] for one in s3.list_objects_v2(Bucket="toril-results", Prefix="a/")["Contents"]] == ["a/b"]
+    with refused("BucketNotEmpty"):
+        s3.delete_bucket(Bucket="toril-results")
+    s3.delete_object(Bucket="toril-results", Key="a/b")
+    s3.delete_bucket(Bucket="toril-results")
+    with refused("404"):
+        s3.head_bucket(Bucket="toril-results")
+
+
+def test_a_keys_policy_is_one_and_an_alias_is_unique(cloud):
+    kms = cloud.client("kms", REGION)
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    with refused("MalformedPolicyDocumentException"):
+        kms.put_key_policy(KeyId=key, PolicyName="default", Policy="{")
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=EVERYBODY)
+    kms.create_alias(AliasName="alias/toril", TargetKeyId=key)
+    with refused("AlreadyExistsException"):
+        kms.create_alias(AliasName="alias/toril", TargetKeyId=key)
+    kms.delete_alias(AliasName="alias/toril")
+    with refused("NotFoundException"):
+        kms.describe_key(KeyId="alias/toril")
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+
+
+def test_a_roles_documents_are_policies(cloud):
+    iam = cloud.client("iam")
+    trust = document([{"Effect": "Allow", "Principal": TASKS, "Action": "sts:AssumeRole"}])
+    for text in ("{", document([{"Effect": "Allow", "Action": "sts:AssumeRole"}])):
+        with refused("MalformedPolicyDocument"):
+            iam.create_role(RoleName="r", AssumeRolePolicyDocument=text)
+    iam.create_role(RoleName="r", Path="/toril/", AssumeRolePolicyDocument=trust)
+    for text in ("{", trust, document([{"Effect": "Allow", "Action": "s3:*"}])):
+        with refused("MalformedPolicyDocument"):
+            iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=text)
+    iam.put_role_policy(
+        RoleName="r", PolicyName="p", PolicyDocument=document([{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}])
+    )
+    with refused("DeleteConflict"):
+        iam.delete_role(RoleName="r")
+    iam.delete_role_policy(RoleName="r", PolicyName="p")
+    iam.delete_role(RoleName="r")
+    with refused("NoSuchEntity"):
+        iam.get_role(RoleName="r")
+
+
+def test_an_identity_providers_audiences_and_thumbprints_change(cloud):
+    iam = cloud.client("iam")
+    provider = {"OpenIDConnectProviderArn": f"arn:aws:iam::{cloud.account}:oidc-provider/{GITHUB.partition('//')[2]}"}
+    iam.create_open_id_connect_provider(Url=GITHUB, ClientIDList=["sts.amazonaws.com"])
+    with refused("EntityAlreadyExists"):
+        iam.create_open_id_connect_provider(Url=GITHUB, ClientIDList=["sts.amazonaws.com"])
+    iam.add_client_id_to_open_id_connect_provider(**provider, ClientID="toril")
+    iam.remove_client_id_from_open_id_connect_provider(**provider, ClientID="sts.amazonaws.com")
+    iam.update_open_id_connect_provider_thumbprint(**provider, ThumbprintList=["a" * 40])
+    found = iam.get_open_id_connect_provider(**provider)
+    assert (found["ClientIDList"], found["ThumbprintList"]) == (["toril"], ["a" * 40])
+    iam.delete_open_id_connect_provider(**provider)
+    with refused("NoSuchEntity"):
+        iam.get_open_id_connect_provider(**provider)
+
+
+def test_a_protected_log_group_stays_until_it_is_not(cloud):
+    logs = cloud.client("logs", REGION)
+    logs.create_log_group(logGroupName="/toril/a", deletionProtectionEnabled=True, tags={"a": "b"})
+    assert logs.describe_log_groups()["logGroups"][0]["deletionProtectionEnabled"]
+    with refused("InvalidParameterException"):
+        logs.put_retention_policy(logGroupName="/toril/a", retentionInDays=31)
+    with refused("ValidationException", "protected"):
+        logs.delete_log_group(logGroupName="/toril/a")
+    logs.put_log_group_deletion_protection(logGroupIdentifier="/toril/a", deletionProtectionEnabled=False)
+    logs.delete_log_group(logGroupName="/toril/a")
+    with refused("ResourceNotFoundException"):
+        logs.delete_log_group(logGroupName="/toril/a")
+
+
+def test_an_alarm_is_valid(cloud):
+    cloudwatch = cloud.client("cloudwatch", REGION)
+    alarm = {
+        "AlarmName": "a",
+        "Namespace": "n",
+        "MetricName": "m",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1,
+        "ComparisonOperator": "GreaterThanThreshold",
+    }
+    with refused("ValidationError", "Statistic"):
+        cloudwatch.put_metric_alarm(**alarm, Statistic="Total")
+    cloudwatch.put_metric_alarm(**alarm, Statistic="Sum")
+    cloudwatch.delete_alarms(AlarmNames=["a"])
+    assert cloudwatch.describe_alarms(AlarmNames=["a"])["MetricAlarms"] == []
+
+
+def test_queues_and_topics_take_policies_only(cloud):
+    sqs, sns = cloud.client("sqs", REGION), cloud.client("sns", REGION)
+    queue = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    topic = sns.create_topic(Name="alarms")["TopicArn"]
+    with refused("InvalidAttributeValue"):
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": "{"})
+    with refused("InvalidParameter"):
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue="{")
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": EVERYBODY})
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=EVERYBODY)
+    sqs.delete_queue(QueueUrl=queue)
+    sns.delete_topic(TopicArn=topic)
+    with refused("AWS.SimpleQueueService.NonExistentQueue"):
+        sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])
+    with refused("NotFound"):
+        sns.get_topic_attributes(TopicArn=topic)
+
+
+def test_a_budget_lives_from_create_to_delete(cloud):
+    budgets = cloud.client("budgets", "us-east-1")
+    budget = {"BudgetName": "toril", "BudgetType": "COST", "TimeUnit": "MONTHLY"}
+    limit = {"Amount": "100", "Unit": "USD"}
+    with refused("InvalidParameterException", "BudgetType"):
+        budgets.create_budget(AccountId=cloud.account, Budget={**budget, "BudgetType": "MONEY", "BudgetLimit": limit})
+    budgets.create_budget(AccountId=cloud.account, Budget={**budget, "BudgetLimit": limit})
+    assert budgets.describe_budget(AccountId=cloud.account, BudgetName="toril")["Budget"]["BudgetLimit"] == limit
+    budgets.delete_budget(AccountId=cloud.account, BudgetName="toril")
+    with refused("NotFoundException"):
+        budgets.describe_budget(AccountId=cloud.account, BudgetName="toril")
+
+
+def test_names_follow_their_patterns_in_the_query_protocol(cloud):
+    with refused("ValidationError", "RoleName"):
+        cloud.client("iam").create_role(RoleName="no blanks", AssumeRolePolicyDocument=EVERYBODY)
