@@ -1,48 +1,67 @@
-"""Runs one Pulumi program in this interpreter, for language.py: settings as JSON on standard input."""
+"""Runs one Pulumi program: in this process for `run`, in an interpreter of its own for language.py as a script."""
 
 import asyncio
+import contextvars
 import json
 import logging
 import runpy
 import sys
 import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import grpc
 import pulumi
 from pulumi import runtime
 
+FAILED = "the program failed; what was wrong is above"
+Program = Callable[[], Any]
 
-def main() -> int:
-    settings = json.load(sys.stdin)
-    runtime.set_all_config(settings["config"], settings["secret_keys"])
-    runtime.configure(
-        runtime.Settings(
-            monitor=settings["monitor"],
-            engine=settings["engine"],
-            project=settings["project"],
-            root_directory=settings["root"],
-            stack=settings["stack"],
-            organization=settings["organization"],
-            parallel=settings["parallel"],
-            dry_run=settings["dry_run"],
-        )
+
+def run(settings: Mapping[str, Any], program: Program) -> str | None:
+    """Run the program for the engine that `settings` name; None, or why it failed, of which the engine knows more."""
+    return contextvars.copy_context().run(_run, settings, program)  # Pulumi keeps its own settings in the context
+
+
+def _run(settings: Mapping[str, Any], program: Program) -> str | None:
+    runtime.reset_options(
+        project=settings["project"],
+        stack=settings["stack"],
+        organization=settings["organization"],
+        parallel=settings["parallel"],
+        preview=settings["dry_run"],
+        engine_address=settings["engine"],
+        monitor_address=settings["monitor"],
     )
-
-    def program() -> None:
-        runpy.run_path(settings["program"], run_name="__main__")
-
-    sys.argv = [settings["program"], *settings["arguments"]]
+    runtime.set_all_config(settings["config"], settings["secret_keys"])
     # A program that fails leaves futures behind that nobody will look at; Pulumi's own host is silent about them, too.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
         with asyncio.Runner() as runner:
-            runner.run(runtime.run_in_stack(program))
+            runner.run(runtime.run_in_stack(lambda: _nothing(program())))
     except pulumi.RunError as failure:
         pulumi.log.error(str(failure))
-        return 1
+        return FAILED
+    except grpc.RpcError as failure:
+        if failure.code() is not grpc.StatusCode.UNAVAILABLE:  # the engine has ended: it needs no news
+            pulumi.log.error(f"{failure.code()}: {failure.details()}")
+        return FAILED
     except Exception:
         pulumi.log.error(traceback.format_exc())
-        return 1
-    return 0
+        return FAILED
+    return None
+
+
+def _nothing(answer: Any) -> None:
+    """What a program answers is nobody's business."""
+
+
+def main() -> int:
+    """Settings come as JSON on standard input."""
+    settings = json.load(sys.stdin)
+    sys.argv = [settings["program"], *settings["arguments"]]
+    failure = run(settings, lambda: runpy.run_path(settings["program"], run_name="__main__"))
+    return 0 if failure is None else 1
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """The provider's gRPC service, as the engine attaches to it.
 
 All provider resources of a program share this server, each with a connection of its own: what `Configure` says is kept
-per connection. Secrets are declined (`acceptSecrets`), so that the engine itself marks the outputs of secret inputs.
+per connection. What came as a secret goes back as one, and all tags are secret if some are.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ from tests.infra.engine.cloud import Access, Account, Called
 from tests.infra.engine.functions import invoke
 from tests.infra.engine.provider import Provider, Unfinished, Unsupported
 from tests.infra.engine.shapes import UNKNOWN, Misfit, Props, is_unknown, same
-from tests.infra.engine.wire import plain, struct
+from tests.infra.engine.wire import plain, secrets_in, struct
 
 VERSION = "7.51.1"  # of pulumi-aws, whose types these are
 MOST_BYTES = 64 << 20
@@ -74,7 +74,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
     # ---- the plugin itself ----------------------------------------------------------------------------------------
 
     def Handshake(self, request: Any, context: Any) -> Any:
-        return provider_pb2.ProviderHandshakeResponse()
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
     def Attach(self, request: Any, context: Any) -> Any:
         return empty_pb2.Empty()
@@ -106,7 +106,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         settings = settings_of(request.args)
         with _told(context):
             self.providers[context.peer()] = configured(self.base, {} if is_unknown(settings) else settings)
-        return provider_pb2.ConfigureResponse(supportsPreview=True)
+        return provider_pb2.ConfigureResponse(supportsPreview=True, acceptSecrets=True)
 
     # ---- resources ------------------------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
             )
         except (Misfit, Unsupported) as refusal:
             return _refused(str(refusal))
-        return provider_pb2.CheckResponse(inputs=struct(inputs))
+        return provider_pb2.CheckResponse(inputs=struct(inputs, _secrets(request.news)))
 
     def Diff(self, request: Any, context: Any) -> Any:
         olds, news = plain(request.old_inputs) or plain(request.olds), plain(request.news)
@@ -141,14 +141,15 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
 
     def Create(self, request: Any, context: Any) -> Any:
         provider, token, inputs = self._provider(context), _token(request), plain(request.properties)
+        secret = _secrets(request.properties)
         if request.preview:
-            return provider_pb2.CreateResponse(properties=struct(provider.foreseen(token, inputs, {})))
+            return provider_pb2.CreateResponse(properties=struct(provider.foreseen(token, inputs, {}), secret))
         with _told(context):
             try:
                 id, state = provider.create(token, inputs)
             except Unfinished as failure:
-                _abort_unfinished(context, failure, inputs)
-        return provider_pb2.CreateResponse(id=id, properties=struct(state))
+                _abort_unfinished(context, failure, inputs, secret)
+        return provider_pb2.CreateResponse(id=id, properties=struct(state, secret))
 
     def Read(self, request: Any, context: Any) -> Any:
         with _told(context):
@@ -158,18 +159,22 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.ReadResponse()  # without an id: it is gone
         now, outputs = found
         mark = {key: value for key, value in inputs.items() if key.startswith("__")}
-        return provider_pb2.ReadResponse(id=request.id, inputs=struct({**now, **mark}), properties=struct(outputs))
+        secret = _secrets(request.inputs, request.properties)
+        return provider_pb2.ReadResponse(
+            id=request.id, inputs=struct({**now, **mark}, secret), properties=struct(outputs, secret)
+        )
 
     def Update(self, request: Any, context: Any) -> Any:
         provider, token = self._provider(context), _token(request)
         olds, news, state = plain(request.old_inputs) or plain(request.olds), plain(request.news), plain(request.olds)
         for name in request.ignoreChanges:
             news[name] = olds.get(name)
+        secret = _secrets(request.news)
         if request.preview:
-            return provider_pb2.UpdateResponse(properties=struct(provider.foreseen(token, news, state)))
+            return provider_pb2.UpdateResponse(properties=struct(provider.foreseen(token, news, state), secret))
         with _told(context):
             outputs = provider.update(token, request.id, olds, news, state)
-        return provider_pb2.UpdateResponse(properties=struct(outputs))
+        return provider_pb2.UpdateResponse(properties=struct(outputs, secret))
 
     def Delete(self, request: Any, context: Any) -> Any:
         with _told(context):
@@ -184,6 +189,11 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
 
     def _provider(self, context: Any) -> Provider:
         return self.providers[context.peer()]
+
+
+def _secrets(*properties: Any) -> frozenset[str]:
+    found = secrets_in(*properties)
+    return found | {"tagsAll"} if "tags" in found else found
 
 
 def _changes(changed: Any) -> Any:
@@ -213,10 +223,13 @@ def _told(context: Any) -> Iterator[None]:
         raise
 
 
-def _abort_unfinished(context: Any, failure: Unfinished, inputs: Mapping[str, Any]) -> NoReturn:
+def _abort_unfinished(context: Any, failure: Unfinished, inputs: Props, secret: frozenset[str]) -> NoReturn:
     """The engine keeps such a resource in its state, and goes on with it at the next update."""
     detail = provider_pb2.ErrorResourceInitFailed(
-        id=failure.id, properties=struct(failure.state), reasons=[str(failure)], inputs=struct(inputs)
+        id=failure.id,
+        properties=struct(failure.state, secret),
+        reasons=[str(failure)],
+        inputs=struct(inputs, secret),
     )
     packed = any_pb2.Any()
     packed.Pack(detail)

@@ -13,7 +13,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -131,6 +131,7 @@ class Engine:
     home: Path
     environment: Mapping[str, str]
     provider: server.Running
+    hosts: ExitStack  # of inline programs
 
     @property
     def log(self) -> Sequence[Called]:
@@ -155,17 +156,18 @@ class Engine:
         self, name: str, *, program: Callable[[], Any], config: Config | None = None, project: str = "toril"
     ) -> Stack:
         """The stack of that name, made if it does not exist, with an inline program."""
-        folder = self.home / "work" / f"{project}.{name}"
+        folder = self.home / "projects" / f"{project}.{name}"  # keeps the stack's configuration
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "Pulumi.yaml").write_text(json.dumps({"name": project, "runtime": "python"}))
+        host = self.hosts.enter_context(language.serving(language.in_this_process(program)))
+        environment = {**self.environment, "PULUMI_DEBUG_LANGUAGES": f"python:{host}"}
         made = automation.create_or_select_stack(
             stack_name=name,
-            project_name=project,
-            program=program,
+            work_dir=str(folder),
             opts=automation.LocalWorkspaceOptions(
-                work_dir=str(folder),
                 pulumi_home=self.environment["PULUMI_HOME"],
                 pulumi_command=IsolatedCommand(self.program),
-                env_vars=dict(self.environment),
+                env_vars=environment,
             ),
         )
         stack = Stack(made, {"color": "never", "suppress_progress": True})
@@ -197,9 +199,13 @@ def engine(
             "LANG": "C.UTF-8",
             **(environment or {}),
         }
-        with server.serving(access or Access(url=cloud_url)) as provider, language.serving(own) as host:
+        with (
+            server.serving(access or Access(url=cloud_url)) as provider,
+            language.serving(language.in_an_interpreter(own)) as host,
+            ExitStack() as hosts,
+        ):
             attached = {
                 "PULUMI_DEBUG_PROVIDERS": f"aws:{provider.port}",
                 "PULUMI_DEBUG_LANGUAGES": f"python:{host}",
             }
-            yield Engine(program, home, own | attached, provider)
+            yield Engine(program, home, own | attached, provider, hosts)

@@ -7,23 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.embedded import Cloud, embedded_cloud
+from tests.cloud.embedded import Cloud
 from tests.infra.engine.cloud import Access, Account
-from tests.infra.engine.examples import EXAMPLES, REGION, Example, Of
+from tests.infra.engine.examples.common import REGION, Example, Of
+from tests.infra.engine.examples.table import EXAMPLES
 from tests.infra.engine.provider import Provider
 from tests.infra.engine.shapes import Misfit
 from tests.infra.engine.specs.table import KINDS
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    with embedded_cloud(auth=False) as running:
-        yield running
-
-
 @pytest.fixture
 def provider(cloud: Cloud) -> Provider:
-    cloud.reset()
     return Provider(account=Account(Access(url=cloud.url)), region=REGION, default_tags={"project": "toril"})
 
 

@@ -35,8 +35,25 @@ def _plain_structure(value: struct_pb2.Struct) -> Any:
     raise NotAProperty(f"a value with the signature {fields[SIGNATURE]}")
 
 
-def struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
-    """The same for the wire; dates as texts."""
+def secrets_in(*properties: struct_pb2.Struct) -> frozenset[str]:
+    """The properties that hold a secret, at whatever depth."""
+    return frozenset(name for each in properties for name, value in each.items() if _holds_secret(value))
+
+
+def _holds_secret(value: Any) -> bool:
+    match value:
+        case struct_pb2.Struct():
+            return dict(value.items()).get(SIGNATURE) == SECRET or any(map(_holds_secret, dict(value.items()).values()))
+        case struct_pb2.ListValue():
+            return any(map(_holds_secret, value))
+    return False
+
+
+def struct(properties: Mapping[str, Any], secret: frozenset[str] = frozenset()) -> struct_pb2.Struct:
+    """The same for the wire; dates as texts, and what is named in `secret` marked as such."""
+    marked = {
+        name: {SIGNATURE: SECRET, "value": value} if name in secret else value for name, value in properties.items()
+    }
     message = struct_pb2.Struct()
-    message.update(json.loads(json.dumps(properties, default=str)))
+    message.update(json.loads(json.dumps(marked, default=str)))
     return message

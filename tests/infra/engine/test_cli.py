@@ -1,0 +1,69 @@
+"""The literal commands of the manual, with a program in a folder."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.slow
+PROGRAM = """
+from tests.infra.engine.sample import Sample, main
+import pulumi
+
+config = pulumi.Config()
+main(Sample(region=config.require("region"), tags={"owner": config.require_secret("owner")}))
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "Pulumi.yaml").write_text("name: toril\nruntime: python\nmain: infra/\n")
+    (tmp_path / "infra").mkdir()
+    (tmp_path / "infra/__main__.py").write_text(PROGRAM)
+    return tmp_path
+
+
+def test_a_stack_is_made_shown_refreshed_and_taken_down_by_the_commands(pulumi, project):
+    def run(*arguments):
+        return pulumi.cli(*arguments, cwd=project).stdout
+
+    run("stack", "init", "eu-west-1")
+    run("config", "set", "region", "eu-west-1")
+    run("config", "set", "--secret", "owner", "not for everybody")
+    assert "secure:" in (project / "Pulumi.eu-west-1.yaml").read_text()
+    assert "+ 10 created" in run("up", "--yes")
+    assert "10 unchanged" in run("preview", "--expect-no-changes")
+    assert "10 unchanged" in run("refresh", "--yes")
+    assert json.loads(run("stack", "output", "--json"))["token"] == "[secret]"
+    assert "not for everybody" not in run("stack", "export")
+    assert "- 10 deleted" in run("destroy", "--yes")
+    run("stack", "rm", "--yes")
+
+
+def test_each_run_of_a_program_is_a_new_interpreter(pulumi, project):
+    (project / "infra/__main__.py").write_text("import pulumi\npulumi.export('said', 'before')\n")
+    pulumi.cli("stack", "init", "hub", cwd=project)
+    pulumi.cli("up", "--yes", "--skip-preview", cwd=project)
+    (project / "infra/__main__.py").write_text("import pulumi\npulumi.export('said', 'after')\n")
+    pulumi.cli("up", "--yes", "--skip-preview", cwd=project)
+    assert pulumi.cli("stack", "output", "said", cwd=project).stdout.strip() == "after"
+
+
+def test_a_program_that_raises_fails_the_command_with_its_traceback(pulumi, project):
+    (project / "infra/__main__.py").write_text("raise ValueError('the region is missing')\n")
+    pulumi.cli("stack", "init", "hub", cwd=project)
+    done = pulumi.cli("preview", cwd=project, check=False)
+    assert done.returncode != 0
+    assert "ValueError: the region is missing" in done.stdout + done.stderr
+    with pytest.raises(AssertionError, match="the region is missing"):
+        pulumi.cli("preview", cwd=project)
+
+
+def test_nothing_of_the_users_environment_reaches_the_engine_or_the_program(pulumi, project, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "somebody")
+    monkeypatch.setenv("PULUMI_ACCESS_TOKEN", "somebodys")
+    program = "import os, pulumi\nforeign = ('AWS_', 'PULUMI_A')\n"
+    program += "pulumi.export('seen', sorted(name for name in os.environ if name.startswith(foreign)))\n"
+    (project / "infra/__main__.py").write_text(program)
+    pulumi.cli("stack", "init", "hub", cwd=project)
+    pulumi.cli("up", "--yes", "--skip-preview", cwd=project)
+    assert json.loads(pulumi.cli("stack", "output", "seen", "--json", cwd=project).stdout) == []

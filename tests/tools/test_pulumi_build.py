@@ -1,0 +1,73 @@
+"""`tools/pulumi/build` finds the user's engine, or its own in the cache, or says what is missing."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BUILD = ROOT / "tools/pulumi/build"
+PINNED = re.findall(r"pulumi/pkg/v3 v(\S+)", (ROOT / "tools/pulumi/go.mod").read_text())[0]
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A machine whose PATH has only what a test puts there."""
+    (tmp_path / "bin").mkdir()
+
+    def run(**programs: str) -> "subprocess.CompletedProcess[str]":
+        for name, script in programs.items():
+            program = tmp_path / "bin" / name
+            program.write_text(f"#!/bin/sh\n{script}\n")
+            program.chmod(0o755)
+        command = [sys.executable, BUILD, tmp_path / "cache"]
+        environment = {"PATH": str(tmp_path / "bin"), "HOME": str(tmp_path)}
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+    return run
+
+
+def test_the_users_own_engine_is_preferred(machine, tmp_path):
+    done = machine(pulumi="echo v99.0.0")
+    assert (done.returncode, done.stdout.strip()) == (0, str(tmp_path / "bin/pulumi"))
+
+
+def test_an_engine_in_the_cache_is_used_if_the_users_is_older_than_the_sdk(machine, tmp_path):
+    cached = tmp_path / f"cache/pulumi-{PINNED}/pulumi"
+    cached.parent.mkdir(parents=True)
+    cached.touch()
+    done = machine(pulumi="echo v3.1.0", go="exit 1")
+    assert (done.returncode, done.stdout.strip()) == (0, str(cached))
+
+
+def test_what_has_to_be_installed_is_said(machine):
+    done = machine()
+    assert done.returncode == 1
+    assert "there is no `pulumi`, and there is no Go" in done.stderr
+
+
+def test_a_go_that_is_too_old_is_named(machine, tmp_path):
+    done = machine(pulumi="echo v3.1.0", go="echo go1.22.1")
+    assert done.returncode == 1
+    assert "`" + str(tmp_path / "bin/pulumi") + "` is older than the SDK, and Go is 1.22.1" in done.stderr
+
+
+def test_it_is_built_without_another_toolchain_and_appears_only_when_it_is_whole(machine, tmp_path):
+    go = 'if [ "$1" = env ]; then echo go1.99.0; exit; fi\n'
+    go += 'while [ "$1" != -o ]; do shift; done\necho "$GOTOOLCHAIN $GOFLAGS" > "$2"'
+    done = machine(go=go)
+    assert done.returncode == 0, done.stderr
+    built = Path(done.stdout.strip())
+    assert built == tmp_path / f"cache/pulumi-{PINNED}/pulumi"
+    assert built.read_text().split() == ["local", "-mod=readonly"]
+    assert [path.name for path in built.parent.iterdir()] == ["pulumi"]
+
+
+def test_a_build_that_fails_leaves_nothing_behind(machine, tmp_path):
+    done = machine(go='if [ "$1" = env ]; then echo go1.99.0; else echo "no space left" >&2; exit 2; fi')
+    assert done.returncode == 1
+    assert "no space left" in done.stderr
+    assert "Go could not build Pulumi (exit code 2" in done.stderr
+    assert not list(tmp_path.glob("cache/*/*"))
