@@ -248,7 +248,14 @@ KINDS = {
             ),
         ),
         id="VpcEndpoint.VpcEndpointId",
-        read=(look("DescribeVpcEndpoints", "VpcEndpoints[0]", VpcEndpointIds=ids),),
+        read=(
+            look("DescribeVpcEndpoints", "VpcEndpoints[0]", VpcEndpointIds=ids),
+            look(
+                "DescribePrefixLists",
+                "{list: PrefixLists[0].PrefixListId, cidrs: PrefixLists[0].Cidrs}",
+                Filters=lambda view: [{"Name": "prefix-list-name", "Values": [view["serviceName"]]}],
+            ),
+        ),
         delete=(call("DeleteVpcEndpoints", VpcEndpointIds=ids),),
         replaces="vpcId serviceName serviceRegion vpcEndpointType",
         updates={
@@ -275,6 +282,8 @@ KINDS = {
             "arn": arn_of("vpc-endpoint"),
             "state": "State",
             "ownerId": "OwnerId",
+            "prefixListId": "list",
+            "cidrBlocks": "cidrs",
             "networkInterfaceIds": "NetworkInterfaceIds",
             "dnsEntries": "DnsEntries[].{dnsName: DnsName, hostedZoneId: HostedZoneId}",
         },

@@ -113,11 +113,10 @@ KINDS = {
     ),
     "aws:secretsmanager/secretVersion:SecretVersion": Kind(  # a version that is current can't be deleted; it stays
         service="secretsmanager",
-        create=(call("PutSecretValue", "secretId secretString versionStages"),),
+        create=(call("PutSecretValue", "secretId secretString"),),
         id="join('|', [ARN, VersionId])",
         read=(look("GetSecretValue", "@", SecretId=part(0, "|"), VersionId=part(1, "|")),),
         replaces="secretId secretString",
-        local="versionStages",
         outputs={"arn": "ARN", "secretArn": "ARN", "versionId": "VersionId"},
         seen_as={"secretId": "ARN"},
     ),
