@@ -9,6 +9,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from tests.infra.engine.shapes import session
+
 HOME = "us-east-1"  # where global services answer
 
 
@@ -41,13 +43,18 @@ _making = threading.Lock()  # making a client is not thread-safe, using it is
 @lru_cache(maxsize=256)
 def _client(access: Access, service: str, region: str) -> Any:
     with _making:
-        session = boto3.session.Session(
-            aws_access_key_id=access.key, aws_secret_access_key=access.secret, aws_session_token=access.token
-        )
         config = Config(
             retries={"total_max_attempts": 1}, max_pool_connections=32, proxies={}, s3={"addressing_style": "path"}
         )
-        return session.client(service, region_name=region, endpoint_url=access.url, config=config)  # type: ignore[call-overload]
+        return boto3.session.Session(botocore_session=session()).client(
+            service,  # type: ignore[call-overload]
+            region_name=region,
+            endpoint_url=access.url,
+            aws_access_key_id=access.key,
+            aws_secret_access_key=access.secret,
+            aws_session_token=access.token,
+            config=config,
+        )
 
 
 @dataclass(slots=True)

@@ -6,13 +6,14 @@ own validator leaves to the service: enum, pattern, length and range.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
 import botocore.session
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 from botocore.validate import ParamValidator
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # how the engine writes what is known only after the update
@@ -25,8 +26,21 @@ class Misfit(ValueError):
 
 
 @cache
+def session() -> botocore.session.Session:
+    """One for all: each reads its models anew, and EC2's takes a second. It knows nothing of the user's settings."""
+    nowhere = (None, None, os.devnull, None)
+    own = {"profile": (None, None, None, None), "config_file": nowhere, "credentials_file": nowhere}
+    return botocore.session.Session(session_vars=own)
+
+
+@cache
+def _model(service: str) -> ServiceModel:
+    return session().get_service_model(service)
+
+
+@cache
 def operation(service: str, name: str) -> OperationModel:
-    return botocore.session.get_session().get_service_model(service).operation_model(name)
+    return _model(service).operation_model(name)
 
 
 def request_shape(service: str, name: str) -> StructureShape:
