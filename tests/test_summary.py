@@ -236,8 +236,10 @@ def test_a_service_that_hangs_does_not_make_the_load_short(stopped_s, lasted):
     for second in (0, 1):
         recorder.add_one("shop", completed_s=second + 0.5, label="home", response_us=1, ok=True, steady=True)
     recorder.unfinished(12, "shop", "home", 3)
+    data = recorder.flush()
+    assert data is not None
     timeline = Timeline()
-    timeline.add(decode(recorder.flush(), "file"))
+    timeline.add(decode(data, "file"))
     plan = plan_of("throughput<1/s", executions=[execution(hold_for_s=10.0)])
     stop = None if stopped_s is None else Stop(at=1000 + stopped_s, cause="user", message="enough")
     found = summarise(plan, timeline, complete(plan, stop=stop, started_at=1000.0), 1000.0)

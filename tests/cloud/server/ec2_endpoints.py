@@ -26,6 +26,10 @@ FIPS_INTERFACES = {
 ECR_FIPS_INTERFACES = {"ecr-fips.api", "ecr-fips.dkr"}
 ECR_FIPS_REGIONS = {"us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1"}
 DEFAULT_POLICY = '{"Statement":[{"Action":"*","Effect":"Allow","Principal":"*","Resource":"*"}]}'
+UNDERSTOOD = {
+    "VpcEndpointType", "VpcId", "ServiceName", "PolicyDocument", "RouteTableIds", "SubnetIds", "SecurityGroupIds",
+    "IpAddressType", "PrivateDnsEnabled", "TagSpecifications", "ClientToken", "DryRun",
+}  # fmt: skip
 Record = dict[str, Any]
 
 
@@ -36,6 +40,9 @@ def services(region: str) -> set[str]:
 
 
 def create(request: Record) -> Record:
+    unknown = sorted(request.keys() - UNDERSTOOD)
+    if unknown:
+        raise Refusal("UnsupportedOperation", f"The embedded cloud's VPC endpoints have no {', '.join(unknown)}")
     kind = request.get("VpcEndpointType", "Gateway")
     region = get_region()
     prefix, name = f"com.amazonaws.{region}.", request.get("ServiceName", "")
