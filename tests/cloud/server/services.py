@@ -31,6 +31,7 @@ CHECKED = (
     documents.SQS,
     documents.SNS,
     ecs.SERVICE,
+    Service(name="sts", model="sts", invalid="ValidationError"),
     Service(name="monitoring", model="cloudwatch", invalid="ValidationError"),
     Service(name="budgets", model="budgets", invalid="InvalidParameterException"),
     scheduler.SERVICE,
