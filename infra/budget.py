@@ -22,7 +22,6 @@ class Costs(pulumi.ComponentResource):
         made = aws.budgets.Budget(
             name,
             name=place.names.base,
-            account_id=place.account,
             budget_type="COST",
             time_unit="MONTHLY",
             limit_amount=f"{budget.monthly_usd:.2f}",

@@ -1,0 +1,147 @@
+"""A hub with everything that can be set, by the real engine in the embedded cloud: made, unchanged, refused, gone."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from infra.rules import reasons, stack_reasons
+from tests.cloud.embedded import embedded_cloud
+from tests.infra.engine.stacks import engine
+
+ROOT = Path(__file__).parents[2]
+ACCOUNT = "123456789012"
+SETTINGS = {
+    "bucket": "acme-results",
+    "encryption": "KMS",
+    "protect": "false",
+    "publicRepository": {"about": "# Worker", "usage": "docker run"},
+    "github": {
+        "home": {"name": "acme/shop", "ownerId": "11", "repositoryId": "22"},
+        "repositories": [{"name": "acme/cart", "ownerId": "11", "repositoryId": "33"}],
+    },
+    "stateBucket": "acme-state",
+    "regionAccounts": ["210987654321"],
+    "budget": {"monthlyUsd": 50, "emails": ["costs@acme.example"]},
+    "emails": ["ops@acme.example"],
+    "permissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/boundary",
+    "tags": {"team": "shop"},
+}
+ROLES = {"preview", "deploy", "publish", "run", "run-33", "coordinator", "scheduler", "sweeper", "notices"}
+BOUNDARY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+@pytest.fixture(scope="module")
+def cloud():
+    with embedded_cloud() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def hub(cloud, tmp_path_factory):
+    """The project with its hub deployed, the engine that did it, and how it ran."""
+    project = tmp_path_factory.mktemp("project")
+    shutil.copy(ROOT / "Pulumi.yaml", project)
+    shutil.copytree(ROOT / "infra", project / "infra", ignore=shutil.ignore_patterns("__pycache__"))
+    cloud.client("iam", "us-east-1").create_policy(PolicyName="boundary", PolicyDocument=json.dumps(BOUNDARY))
+    with engine(cloud.url) as pulumi:
+        pulumi.cli("stack", "init", "prod.hub", cwd=project)
+        configure(project, SETTINGS)
+        pulumi.cli("up", "--yes", "--skip-preview", "--stack", "prod.hub", cwd=project)
+        yield project, pulumi
+
+
+def configure(project, settings):
+    file = project / "Pulumi.prod.hub.yaml"
+    found = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**found, "config": {f"toril:{key}": one for key, one in settings.items()}}))
+
+
+def up(hub, *arguments, check=True):
+    project, pulumi = hub
+    return pulumi.cli("up", "--yes", "--skip-preview", "--stack", "prod.hub", *arguments, cwd=project, check=check)
+
+
+def resources(hub):
+    project, pulumi = hub
+    state = json.loads(pulumi.cli("stack", "export", "--stack", "prod.hub", cwd=project).stdout)
+    return state["deployment"]["resources"]
+
+
+@pytest.mark.slow
+def test_a_second_up_changes_nothing(hub):
+    up(hub, "--expect-no-changes")
+
+
+@pytest.mark.slow
+def test_what_was_made_breaks_no_rule(hub):
+    made = [(one["type"], one["inputs"]) for one in resources(hub) if one.get("custom")]
+    assert {kind: found for kind, inputs in made if (found := reasons(kind, inputs))} == {}
+    assert stack_reasons(made) == []
+
+
+@pytest.mark.slow
+def test_its_roles_are_there_with_path_boundary_and_policies(hub, cloud):
+    iam = cloud.client("iam", "us-east-1")
+    found = {one["RoleName"]: one for one in iam.list_roles(PathPrefix="/toril/prod/")["Roles"]}
+    assert set(found) == {f"toril-prod-{role}" for role in ROLES}
+    role = iam.get_role(RoleName="toril-prod-run")["Role"]
+    assert role["MaxSessionDuration"] == 12 * 3600
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == SETTINGS["permissionsBoundary"]
+    attached = iam.list_attached_role_policies(RoleName="toril-prod-deploy")["AttachedPolicies"]
+    assert {one["PolicyName"] for one in attached} == {
+        f"toril-prod-deploy-{part}" for part in ("hub", "identity", "network", "read", "regions")
+    }
+
+
+@pytest.mark.slow
+def test_the_bucket_is_private_encrypted_and_forgets_runs(hub, cloud):
+    s3 = cloud.client("s3", "us-east-1")
+    assert all(s3.get_public_access_block(Bucket="acme-results")["PublicAccessBlockConfiguration"].values())
+    (rule,) = s3.get_bucket_encryption(Bucket="acme-results")["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+    rules = s3.get_bucket_lifecycle_configuration(Bucket="acme-results")["Rules"]
+    assert [one["Filter"]["Prefix"] for one in rules if "Expiration" in one] == ["runs/"]
+
+
+@pytest.mark.slow
+def test_it_exports_what_regions_and_workflows_need(hub):
+    project, pulumi = hub
+    found = json.loads(pulumi.cli("stack", "output", "--json", "--stack", "prod.hub", cwd=project).stdout)
+    assert found["bucket"] == "acme-results"
+    assert found["coordinator_role"] == f"arn:aws:iam::{ACCOUNT}:role/toril/prod/toril-prod-coordinator"
+    assert found["run-33_role"].endswith("/toril-prod-run-33")
+    assert found["alarm_topic"].endswith(":toril-prod-notices")
+    assert ":event-bus/toril-prod-notices" in found["notice_bus"]
+
+
+@pytest.mark.slow
+def test_it_is_neither_unprotected_nor_destroyed_while_regions_depend_on_it(hub, cloud):
+    s3 = cloud.client("s3", "us-east-1")
+    keys = ["deployments/eu-west-1.json", "deployments/us-east-1.json"]
+    for key in keys:
+        s3.put_object(Bucket="acme-results", Key=key, Body=b"{}")
+    done = up(hub, check=False)
+    assert done.returncode != 0
+    assert "still depend on this hub: eu-west-1, us-east-1" in done.stdout + done.stderr
+    for key in keys:
+        s3.delete_object(Bucket="acme-results", Key=key)
+
+
+@pytest.mark.slow
+def test_protected_it_refuses_to_go_and_unprotected_it_leaves_nothing(hub, cloud):
+    project, pulumi = hub
+    destroy = ("destroy", "--yes", "--skip-preview", "--stack", "prod.hub")
+    configure(project, SETTINGS | {"protect": "true"})
+    up(hub)
+    refused = pulumi.cli(*destroy, cwd=project, check=False)
+    assert refused.returncode != 0
+    assert "protected" in refused.stdout + refused.stderr
+    configure(project, SETTINGS)
+    up(hub)
+    pulumi.cli(*destroy, cwd=project)
+    assert cloud.client("iam", "us-east-1").list_roles(PathPrefix="/toril/prod/")["Roles"] == []
+    assert cloud.client("s3", "us-east-1").list_buckets()["Buckets"] == []
+    assert cloud.client("sns", "us-east-1").list_topics()["Topics"] == []

@@ -1,0 +1,55 @@
+"""What people are told of, and through whom."""
+
+from infra.budget import notifications
+from infra.names import Names
+from infra.notices import bus_policy, event_patterns, rule_trust, topic_policy
+from infra.place import Place
+from infra.settings.hub import Budget
+from tests.infra.scopes import ACCOUNT, OTHER
+
+NAMES = Names("prod")
+PLACE = Place(region="us-east-1", account=ACCOUNT, partition="aws", names=NAMES, permissions_boundary=None, tags={})
+
+
+def test_an_alarm_is_told_when_it_goes_off_and_by_its_name_only():
+    pattern = event_patterns(NAMES, ["b", "a"], coordinators=False)
+    assert set(pattern) == {"alarms"}
+    assert pattern["alarms"]["detail"] == {"alarmName": ["a", "b"], "state": {"value": ["ALARM"]}}
+
+
+def test_a_coordinator_is_told_of_when_it_fails_or_cannot_start():
+    found = event_patterns(NAMES, [], coordinators=True)["coordinators"]["detail"]
+    assert found["group"] == [{"prefix": "family:toril-prod-coordinator-"}]
+    assert found["clusterArn"] == [{"suffix": ":cluster/toril-prod"}]
+    assert {"containers": {"exitCode": [{"anything-but": [0]}]}} in found["$or"]
+    assert {"stopCode": ["TaskFailedToStart"]} in found["$or"]
+
+
+def test_a_region_with_nothing_to_tell_has_no_rule():
+    assert event_patterns(NAMES, [], coordinators=False) == {}
+
+
+def test_only_rules_of_this_account_reach_the_topic():
+    (statement,) = topic_policy("arn:topic", ACCOUNT)["Statement"]
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    (taken,) = rule_trust("arn:rules", ACCOUNT)["Statement"]
+    assert taken["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+
+
+def test_another_account_puts_events_on_the_bus_by_the_roles_of_its_regions():
+    (statement,) = bus_policy("arn:bus", PLACE, [OTHER])["Statement"]
+    assert statement["Action"] == "events:PutEvents"
+    assert statement["Condition"]["ArnLike"]["aws:PrincipalArn"] == [
+        f"arn:aws:iam::{OTHER}:role/toril/prod/toril-prod-*-notices"
+    ]
+
+
+def test_a_budget_is_told_of_at_half_at_eighty_percent_at_its_end_and_before():
+    found = notifications(Budget(monthlyUsd=50, emails=("b@acme.example", "a@acme.example")))
+    assert [(one["notification_type"], one["threshold"]) for one in found] == [
+        ("ACTUAL", 50),
+        ("ACTUAL", 80),
+        ("ACTUAL", 100),
+        ("FORECASTED", 100),
+    ]
+    assert all(one["subscriber_email_addresses"] == ["a@acme.example", "b@acme.example"] for one in found)
