@@ -43,6 +43,11 @@ def check_hub(settings: RegionSettings, place: Place, hub: HubFacts) -> None:
             f"toril:fips: Amazon S3 has no FIPS endpoint in {hub.bucket_region}, where the results bucket is; remove "
             "`fips`, or use a hub in another region"
         )
+    if settings.home and hub.account != place.account:
+        raise SettingError(
+            f"toril:home: the hub is in account {hub.account}, this region in {place.account}, and a task can have no "
+            "role of another account; make a region of the hub's account the home"
+        )
     network = settings.network
     elsewhere = network.mode == "private" and not network.nat and hub.bucket_region != place.region
     if elsewhere and settings.fips:

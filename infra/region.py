@@ -10,6 +10,7 @@ from infra.checks import check_hub, check_images, check_settings
 from infra.cluster import Cluster
 from infra.compatibility import check_pair
 from infra.egress import Bucket
+from infra.home import Home, HomeArgs
 from infra.hub_facts import settle
 from infra.hub_outputs import read_hub
 from infra.images import Image, OwnRegistry, resolve
@@ -25,6 +26,7 @@ from infra.worker_policies import Results
 from infra.worker_roles import WorkerRoles
 from infra.workers import Workers, WorkersArgs, kinds
 from toril import __version__
+from toril.records.deployment import DeployedHome
 
 
 def resolve_images(settings: RegionSettings, place: Place) -> dict[str, Image]:
@@ -37,6 +39,12 @@ def resolve_images(settings: RegionSettings, place: Place) -> dict[str, Image]:
         fips=settings.fips,
     )
     return {name: resolve(name, flavour, registry) for name, flavour in sorted(settings.flavours.items())}
+
+
+def coordinator_image(images: Mapping[str, Image], place: Place) -> Image:
+    """What coordinators run in, which is a worker's image: the smallest of the stack's own, else the first flavour."""
+    own = [name for name, image in images.items() if image.repository == place.names.repository]
+    return images[min(own or images, key=lambda name: (name != "slim", name))]
 
 
 class Region(pulumi.ComponentResource):
@@ -102,9 +110,34 @@ class Region(pulumi.ComponentResource):
         alarms: list[str] = []
         if settings.idle_alarm and (found := window(settings.limits.duration_s)):
             IdleAlarm(name, settings, place, found, opts=child)
-            alarms = [alarm_name(place.names)]
+            alarms.append(alarm_name(place.names))
+        home: pulumi.Output[DeployedHome] | None = None
+        if settings.home:
+            args = HomeArgs(
+                settings=settings,
+                place=place,
+                hub=outputs,
+                cluster_arn=cluster.arn,
+                subnets=pulumi.Output.all(*network.subnets),
+                security_groups=pulumi.Output.all(network.security_group),
+                public_addresses=network.public_addresses,
+                log_group=cluster.log_group,
+                image=coordinator_image(images, place).uri,
+                execution_role=roles.execution,
+            )
+            coordination = Home(f"{name}-home", args, opts=child)
+            alarms += coordination.alarms
+            home = coordination.deployed
         if hub.notice_bus and (alarms or settings.home):
-            Notices(f"{name}-notices", place, outputs, alarms, coordinators=settings.home, opts=child)
+            Notices(
+                f"{name}-notices",
+                place,
+                outputs,
+                alarms,
+                coordinators=settings.home,
+                foreign=hub.account != place.account,
+                opts=child,
+            )
         decided = Decided(
             settings=settings,
             place=place,
@@ -122,6 +155,7 @@ class Region(pulumi.ComponentResource):
             log_group=cluster.log_group,
             execution_role=roles.execution,
             worker_role=roles.worker,
+            home=home,
         ).apply(lambda parts: Made(**parts))
         published = publish(name, decided, made, opts=child)
 
