@@ -90,7 +90,7 @@ class CacheSettings(Setting):
         if self.secret and not upstream.keyed:
             raise ValueError(f"secret: {self.upstream} takes no credential; remove it")
         if (self.upstream == "acr") != (self.registry is not None):
-            raise ValueError("registry: names an ACR, and only that; write it as acme.azurecr.io")
+            raise ValueError("registry: names an ACR, and only that; write it as acmeload.azurecr.io")
         if self.upstream != "ecr" and (self.account or self.region or self.role):
             raise ValueError("account, region, role: belong to the upstream ecr only")
         if self.upstream == "ecr" and not (self.account or self.region):
