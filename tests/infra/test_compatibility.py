@@ -1,0 +1,36 @@
+"""Which versions of hub and region go together."""
+
+import pytest
+
+from infra.compatibility import check_pair
+from infra.settings import SettingError
+
+
+def check(hub: str, region: str, environments: tuple[str, str] = ("main", "main")) -> None:
+    check_pair(hub_version=hub, version=region, hub_environment=environments[0], environment=environments[1])
+
+
+@pytest.mark.parametrize(
+    ("hub", "region"), [("1.4.0", "1.4.9"), ("1.4.0", "1.5.0"), ("1.5.2", "1.4.0"), ("0.1.0", "0.2.0")]
+)
+def test_the_same_and_the_neighbouring_minor_versions_go_together(hub, region):
+    check(hub, region)
+
+
+@pytest.mark.parametrize(
+    ("hub", "region", "older"),
+    [("1.4.0", "1.6.0", "the hub"), ("2.0.0", "1.9.0", "this stack"), ("0.9.0", "1.0.0", "the hub")],
+)
+def test_others_are_refused_and_the_older_one_is_to_be_upgraded(hub, region, older):
+    with pytest.raises(SettingError, match=f"Upgrade {older} first"):
+        check(hub, region)
+
+
+def test_a_hub_of_another_environment_is_refused():
+    with pytest.raises(SettingError, match="of environment prod, this stack of main"):
+        check("0.1.0", "0.1.0", ("prod", "main"))
+
+
+def test_what_is_no_version_is_refused():
+    with pytest.raises(SettingError, match="'soon', which is none"):
+        check("soon", "0.1.0")

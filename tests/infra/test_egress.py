@@ -1,0 +1,74 @@
+"""What the network lets through, and that it says the truth about it."""
+
+import pytest
+
+from infra.egress import Bucket, enforced, gateway_policy, interface_services, names_of_aws, results_policy
+from infra.images import Image
+from infra.settings import RegionSettings
+from tests.infra.regions import ACCOUNT, place, secret, settings
+
+NEAR, FAR = Bucket(name="results", region="us-east-1"), Bucket(name="results", region="eu-west-1")
+OWN, CACHED = Image(uri="own", digest=None), Image(uri="cached", digest=None, cache="docker-hub")
+BLOCKS = {"cidrs": ["203.0.113.0/24"]}
+
+
+def told(found: RegionSettings, *images: Image) -> tuple[str, ...]:
+    return enforced(found, images or (OWN,))
+
+
+def test_addresses_are_enforced_where_nothing_else_has_to_be_reached():
+    assert told(settings(network={"mode": "private"}, targets=BLOCKS)) == ("addresses",)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"targets": BLOCKS},
+        {"network": {"mode": "private"}},
+        {"network": {"mode": "private"}, "targets": {**BLOCKS, "hosts": ["shop.example.com"]}},
+        {"network": {"mode": "existing", "vpc": "vpc-12345678", "subnets": ["subnet-12345678"]}, "targets": BLOCKS},
+        {"network": {"mode": "private", "nat": True}, "targets": BLOCKS, "home": True},
+    ],
+    ids=["public", "no targets", "a name may be any address", "existing", "home"],
+)
+def test_what_cannot_be_enforced_is_not_said_to_be(found):
+    assert told(settings(**found)) == ()
+
+
+def test_an_image_that_comes_through_a_cache_keeps_the_way_out_open():
+    assert told(settings(network={"mode": "private", "nat": True}, targets=BLOCKS), OWN, CACHED) == ()
+
+
+def test_the_firewall_enforces_names():
+    assert told(settings(network={"dnsFirewall": True}, targets={"hosts": ["shop.example.com"]})) == ("names",)
+    assert told(settings(network={"dnsFirewall": True})) == ()
+
+
+def test_private_workers_get_the_endpoints_that_they_call():
+    assert interface_services(settings()) == ["ecr.api", "ecr.dkr", "logs"]
+    assert interface_services(settings(secrets=[secret()])) == ["ecr.api", "ecr.dkr", "logs", "secretsmanager"]
+    assert interface_services(settings(fips=True)) == ["ecr-fips.api", "ecr-fips.dkr", "logs"]
+
+
+def test_the_gateway_serves_layers_and_the_results_only_where_they_are():
+    def resources(bucket: Bucket) -> set[str]:
+        return {one for statement in gateway_policy(place(), bucket)["Statement"] for one in statement["Resource"]}
+
+    layers = "arn:aws:s3:::prod-us-east-1-starport-layer-bucket/*"
+    assert resources(NEAR) == {layers, "arn:aws:s3:::results", "arn:aws:s3:::results/*"}
+    assert resources(FAR) == {layers}
+
+
+def test_a_far_buckets_endpoint_leads_to_that_bucket_only():
+    found = results_policy(place(), FAR)["Statement"]
+    assert {one for statement in found for one in statement["Resource"]} == {
+        "arn:aws:s3:::results",
+        "arn:aws:s3:::results/*",
+    }
+
+
+def test_names_of_aws_are_whole_host_names():
+    names = names_of_aws(place(), settings(), FAR)
+    assert f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com" in names
+    assert "results.s3.eu-west-1.amazonaws.com" in names
+    assert not [name for name in names if "*" in name]

@@ -1,0 +1,42 @@
+"""The stack's key: who may do what with it."""
+
+from typing import Any
+
+import pytest
+
+from infra.keys import key_policy
+from tests.infra.regions import ACCOUNT, place
+
+
+def statements(region: str = "us-east-1") -> dict[str, dict[str, Any]]:
+    return {one["Sid"]: one for one in key_policy(place(region), "/toril/main/workers")["Statement"]}
+
+
+def test_the_account_administers_the_key_but_does_not_use_it_by_that():
+    administer = statements()["Administer"]
+    assert administer["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    assert not {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"} & set(administer["Action"])
+    assert "kms:PutKeyPolicy" in administer["Action"]  # or nobody could ever change it
+
+
+def test_no_action_is_a_wildcard():
+    assert not [action for one in statements().values() for action in one["Action"] if "*" in action]
+
+
+@pytest.mark.parametrize(("sid", "service"), [("Registry", "ecr"), ("Secrets", "secretsmanager")])
+def test_everybody_is_this_account_and_through_one_service_of_this_region(sid, service):
+    found = statements("eu-west-1")[sid]
+    assert found["Principal"] == {"AWS": "*"}
+    assert found["Condition"] == {
+        "StringEquals": {
+            "kms:CallerAccount": ACCOUNT,
+            "kms:ViaService": f"{service}.eu-west-1.amazonaws.com",
+        }
+    }
+
+
+def test_logs_use_the_key_for_the_workers_group_only():
+    found = statements()["Logs"]
+    assert found["Principal"] == {"Service": "logs.us-east-1.amazonaws.com"}
+    group = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/toril/main/workers"
+    assert found["Condition"] == {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": group}}

@@ -1,0 +1,98 @@
+"""What workers, and ECS on their behalf, may do; and nothing beside."""
+
+from typing import Any
+
+import pytest
+
+from infra.images import Image
+from infra.registries import PrivateRegistry
+from infra.statements import Document
+from infra.worker_policies import Results, execution_policy, worker_policy
+from tests.infra.regions import ACCOUNT, OTHER, key, place, secret
+
+RESULTS = Results(bucket="results", region="us-east-1")
+HOME = PrivateRegistry(ACCOUNT, "us-east-1")
+OWN = Image(uri="own", digest=None, registry=HOME, repository="toril/worker")
+CACHED = Image(uri="c", digest=None, registry=HOME, repository="docker-hub/library/nginx", cache="docker-hub")
+LOGIN = Image(uri="l", digest=None, credentials=secret("login-AbCdEf"))
+
+
+def rights(policy: Document) -> dict[str, set[str]]:
+    """Action → resources."""
+    found: dict[str, set[str]] = {}
+    for statement in policy["Statement"]:
+        for action in statement["Action"]:
+            found.setdefault(action, set()).update(statement["Resource"])
+    return found
+
+
+def statement(policy: Document, sid: str) -> dict[str, Any]:
+    (found,) = [one for one in policy["Statement"] if one["Sid"] == sid]
+    return dict(found)
+
+
+def test_a_worker_reads_runs_and_adds_below_its_own_folder_and_can_do_no_more():
+    assert rights(worker_policy(place(), RESULTS, [], [])) == {
+        "s3:GetObject": {"arn:aws:s3:::results/runs/*"},
+        "s3:ListBucket": {"arn:aws:s3:::results"},
+        "s3:PutObject": {"arn:aws:s3:::results/runs/*/workers/*"},
+    }
+
+
+def test_a_worker_can_write_over_nothing_and_list_runs_only():
+    policy = worker_policy(place(), RESULTS, [], [])
+    assert statement(policy, "AddResults")["Condition"] == {"Null": {"s3:if-none-match": "false"}}
+    assert statement(policy, "ListRuns")["Condition"] == {"StringLike": {"s3:prefix": "runs/*"}}
+
+
+def test_the_buckets_key_is_used_through_s3_only():
+    found = statement(worker_policy(place(), Results(bucket="b", region="eu-west-1", key=key()), [], []), "Encrypt")
+    assert found["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+    assert found["Resource"] == [key()]
+    assert found["Condition"] == {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}
+
+
+def test_secrets_are_those_of_the_list_and_keys_decrypt_those_only():
+    policy = worker_policy(place(), RESULTS, [secret(), secret("b-AbCdEf", "eu-west-1")], [key()])
+    assert rights(policy)["secretsmanager:GetSecretValue"] == {secret(), secret("b-AbCdEf", "eu-west-1")}
+    equals = statement(policy, "DecryptSecrets")["Condition"]["StringEquals"]
+    assert equals["kms:EncryptionContext:SecretARN"] == sorted([secret(), secret("b-AbCdEf", "eu-west-1")])
+    assert "kms:Decrypt" not in rights(worker_policy(place(), RESULTS, [secret()], []))
+    assert "kms:Decrypt" not in rights(worker_policy(place(), RESULTS, [], [key()]))
+
+
+def test_ecs_pulls_the_images_of_the_stack_and_writes_its_log_group():
+    assert rights(execution_policy(place(), [OWN], "/toril/main/workers", [])) == {
+        "ecr:GetAuthorizationToken": {"*"},
+        "ecr:BatchCheckLayerAvailability": {f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/toril/worker"},
+        "ecr:BatchGetImage": {f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/toril/worker"},
+        "ecr:GetDownloadUrlForLayer": {f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/toril/worker"},
+        "logs:CreateLogStream": {f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/toril/main/workers:log-stream:*"},
+        "logs:PutLogEvents": {f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/toril/main/workers:log-stream:*"},
+    }
+
+
+@pytest.mark.parametrize("action", ["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"])
+def test_only_a_cached_image_may_be_imported(action):
+    assert action not in rights(execution_policy(place(), [OWN], "logs", []))
+    found = rights(execution_policy(place(), [OWN, CACHED], "logs", []))
+    assert found[action] == {f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/docker-hub/library/nginx"}
+
+
+def test_a_registry_with_a_login_needs_its_secret():
+    found = rights(execution_policy(place(), [LOGIN], "logs", []))
+    assert found["secretsmanager:GetSecretValue"] == {secret("login-AbCdEf")}
+    assert "ecr:BatchGetImage" not in found
+
+
+def test_an_image_of_another_account_is_pulled_from_there():
+    other = Image(uri="o", digest=None, registry=PrivateRegistry(OTHER, "eu-west-1"), repository="team/app")
+    pulled = rights(execution_policy(place(), [other], "logs", []))["ecr:BatchGetImage"]
+    assert pulled == {f"arn:aws:ecr:eu-west-1:{OTHER}:repository/team/app"}
+
+
+def test_arns_are_those_of_the_partition():
+    government = place("us-gov-west-1")
+    for policy in (worker_policy(government, RESULTS, [], []), execution_policy(government, [], "logs", [])):
+        resources = {one for found in rights(policy).values() for one in found}
+        assert all(one == "*" or one.startswith("arn:aws-us-gov:") for one in resources)
