@@ -58,6 +58,7 @@ def test_a_block_is_taken_or_refused_wherever_it_stands(tmp_path, engine, kind):
         ("locust", {"timeout": "soon"}, "scenarios.shop.timeout is no duration; write it like 30s"),
         ("locust", {"requests": [{"url": "/", "think-time": "long"}]}, "requests[0].think-time is no duration"),
         ("locust", {"requests": [{"method": "GET"}]}, "requests[0].url is missing"),
+        ("apiritif", {"requests": [{"url": "", "label": ""}]}, "requests[0].url is missing"),
         ("locust", {"requests": [{"url": "/", "assert": "text"}]}, "requests[0].assert is no list"),
         ("locust", {"requests": [{"url": "/", "assert": [{"subject": "cookie"}]}]}, "assert[0].subject is `cookie`"),
         ("locust", {"requests": [{"url": "/", "assert": [{"subject": "body"}]}]}, "assert[0].contains is missing"),

@@ -106,10 +106,10 @@ def _of_request(engine: str, request: Mapping[str, Any], path: str) -> Iterator[
     for key in NEITHER[engine]:
         if key in request:
             yield _unknown(engine, f"{path}.{key}", "used")
+    if engine != "jmeter" and not request.get("url"):
+        yield Problem(f"{path}.url", "missing", "write the request's address: `{url: …}`")
     if engine != "locust":
         return
-    if not request.get("url"):
-        yield Problem(f"{path}.url", "missing", "write the request's address: `{url: …}`")
     yield from _no_durations(request, ("think-time",), path)
     yield from _no_assertions(request.get("assert"), f"{path}.assert")
 
