@@ -138,8 +138,9 @@ def test_workers_of_a_location_are_evenly_spread_in_phase(tmp_path):
     assert phases == {"a-1": 0.0, "a-2": 0.5, "b-1": 0.25, "b-2": 0.75}
 
 
-def test_exact_worker_counts(tmp_path):
-    exact = {"concurrency": 9, "locations": {"a": 1, "b": 2}, "locations-weighted": False}
+@pytest.mark.parametrize("weighted", [False, "false"])
+def test_exact_worker_counts(tmp_path, weighted):
+    exact = {"concurrency": 9, "locations": {"a": 1, "b": 2}, "locations-weighted": weighted}
     plan = plan_of(tmp_path, exact)
     assert [(share.worker, share.executions[0].concurrency) for share in plan.shares] == [
         ("a-1", 3),

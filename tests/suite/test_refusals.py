@@ -35,6 +35,8 @@ from tests.suite.reading import SIMPLE, execution, read, refusal, write
         ({"locations": {"eu west": 1}}, "not a name for a location"),
         ({"locations": {"../up": 1}}, "not a name for a location"),
         ({"locations": {"eu": 1.5}, "locations-weighted": False}, "not a whole number"),
+        ({"locations": {"eu": 1}, "locations-weighted": 0}, "locations-weighted is `0`; write true or false"),
+        ({"locations": {"eu": 1}, "locations-weighted": "off"}, "locations-weighted is `off`; write true or false"),
         ({"scenario": "chekout"}, "did you mean `checkout`?"),
         ({"scenario": None}, "not a scenario"),
         ({"scenario": []}, "not a scenario"),

@@ -88,7 +88,7 @@ class _Reader:
             concurrency or throughput or iterations or steps or timed
         )
         self._refuse_ignored(item, executor, throughput, steps, timed, path)
-        exact = item.get("locations-weighted") is False
+        exact = self._exact(item.get("locations-weighted"), f"{path}.locations-weighted")
         locations = self._locations(item.get("locations", self.locations), f"{path}.locations", exact=exact)
         rate = None if throughput is None else int(throughput) if throughput.denominator == 1 else float(throughput)
         load = {"concurrency": concurrency, "throughput": rate, "iterations": iterations, "steps": steps}
@@ -186,6 +186,13 @@ class _Reader:
 
     def _has_own_load(self, executor: str, scenario: str) -> bool:
         return executor == "jmeter" and bool(self.scenarios.named.get(scenario, {}).get("script"))
+
+    def _exact(self, written: object, path: str) -> bool:
+        """Whether the numbers of `locations` are those of workers, and no weights."""
+        weighted = str(self.door.resolved(written, path, "write true or false")).lower()
+        if weighted not in ("true", "false", "none"):
+            raise self.door.error(path, shown(written), "write true or false")
+        return weighted == "false"
 
     def _locations(self, written: object, path: str, *, exact: bool) -> dict[str, Fraction]:
         if written is None:
