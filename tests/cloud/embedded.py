@@ -2,7 +2,7 @@
 
     with embedded_cloud(auth=True) as cloud:
         cloud.client("ecr", "eu-west-1").create_repository(repositoryName="worker")
-        subprocess.run([…], env=cloud.environment(AWS_REGION="eu-west-1"))
+        subprocess.run([…], env=cloud.environment(AWS_DEFAULT_REGION="eu-west-1"))
 
 What it emulates, where it is stricter than MiniStack and what it can't prove: tests/README.md.
 """
@@ -125,6 +125,24 @@ class Cloud:
         """Let the next tasks of a region, one for each reason, come to `failures[]` of RunTask."""
         found = [{"reason": reason} for reason in reasons]
         self.control("failures", account=self.account, region=region, failures=found)
+
+    def fail_next(
+        self,
+        service: str,
+        operation: str,
+        code: str = "ThrottlingException",
+        *,
+        times: int = 1,
+        message: str = "Rate exceeded",
+        status: int = 400,
+    ) -> None:
+        """Answer the next calls of an operation (`"ecs", "RunTask"`) with an error, in all regions."""
+        more = {"code": code, "message": message, "status": status, "times": times}
+        self.control("fault", service=service, operation=operation, **more)
+
+    def interrupt(self, task_arn: str) -> None:
+        """Take a task away, as Fargate Spot does: SIGTERM, stopTimeout, SIGKILL, and its stop code."""
+        self.control("interrupt", task=task_arn)
 
     def invocations(self, region: str) -> list[dict[str, Any]]:
         """What the schedules of a region have come to: the ARNs of their `tasks`, or their `error`."""

@@ -171,3 +171,22 @@ def test_a_task_definition_lives_from_register_to_deregister(here, ecs):
         here.run(arn)
     with refused("ClientException"):
         ecs.describe_task_definition(taskDefinition="other")
+
+
+def test_a_task_on_spot_is_taken_away_with_its_reason(cloud, here):
+    spot = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    arn = here.start(here.define("one", WAIT), launchType=None, capacityProviderStrategy=spot)
+    here.wait(arn, "RUNNING")
+    cloud.interrupt(arn)
+    task = here.wait(arn)
+    assert task["stopCode"] == "SpotInterruption"
+    assert task["containers"][0]["exitCode"] == 143
+
+
+def test_calls_are_throttled_as_often_as_a_test_asks_for(cloud, here, ecs):
+    cloud.fail_next("ecs", "RunTask", times=2)
+    definition = here.define("one", WAIT)
+    for _ in range(2):
+        with refused("ThrottlingException", "Rate exceeded"):
+            here.run(definition)
+    assert here.run(definition)["tasks"]

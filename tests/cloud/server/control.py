@@ -6,8 +6,11 @@ from typing import Any
 
 from ministack import app as gateway
 from ministack.core.responses import request_scope
+from ministack.services import ecs as ecs_tasks
 
-from tests.cloud.server import processes, quotas, run_task, scheduler, state
+from tests.cloud.server import ecs, processes, quotas, run_task, scheduler, services, state
+from tests.cloud.server.errors import Refusal
+from tests.cloud.server.gateway import FAULTS, Fault
 
 PREFIX = "/_embedded/"
 Asked = dict[str, Any]
@@ -52,6 +55,25 @@ def failures(asked: Asked) -> Asked:
     return {}
 
 
+def fault(asked: Asked) -> Asked:
+    """Answer the next calls of an operation with an error."""
+    if asked["service"] not in {one.name for one in services.KNOWN}:
+        raise ValueError(f"no such service: {asked['service']}")
+    error = Refusal(asked["code"], asked["message"], asked["status"])
+    one = Fault(service=asked["service"], operation=asked["operation"], error=error, times=asked["times"])
+    FAULTS.append(one)
+    return {}
+
+
+def interrupt(asked: Asked) -> Asked:
+    """Take a task away, as Fargate Spot does."""
+    region, account = asked["task"].split(":")[3:5]
+    with request_scope(account, region):
+        task = ecs_tasks._tasks[asked["task"]]
+        ecs.stop(task, "Your Spot Task was interrupted.", "SpotInterruption")
+    return {}
+
+
 def invocations(asked: Asked) -> Asked:
     """What the schedules of one region have come to."""
     with request_scope(asked["account"], asked["region"]):
@@ -65,6 +87,8 @@ COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "image": image,
     "failures": failures,
     "invocations": invocations,
+    "fault": fault,
+    "interrupt": interrupt,
 }
 
 

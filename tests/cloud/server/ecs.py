@@ -46,21 +46,23 @@ def _stop_task(request: Request) -> Answer:
     task = ecs._resolve_task(request["task"], cluster["clusterName"])
     if not task:
         raise Refusal("InvalidParameterException", "The referenced task was not found.")
-    with resource_lock("ecs-task", task["taskArn"]):
-        first = task["desiredStatus"] != "STOPPED"
-        if first:
-            task["desiredStatus"], task["stoppingAt"] = "STOPPED", ecs._iso()
-            task["_stop_code"] = "UserInitiated"
-            ecs._bump_task_version(task)
-    if first:
-        reason = request.get("reason", "Task stopped by user")
-        scope = (get_account_id(), get_region())
-        threading.Thread(target=_stop, args=(task, reason, *scope), daemon=True).start()
+    stop(task, request.get("reason", "Task stopped by user"), "UserInitiated")
     answer: Answer = ecs.json_response({"task": ecs._sanitize(task)})
     return answer
 
 
-def _stop(task: dict[str, Any], reason: str, account: str, region: str) -> None:
+def stop(task: dict[str, Any], reason: str, code: str) -> None:
+    """Begin to stop a task that nobody is stopping yet."""
+    with resource_lock("ecs-task", task["taskArn"]):
+        if task["desiredStatus"] == "STOPPED":
+            return
+        task["desiredStatus"], task["stoppingAt"] = "STOPPED", ecs._iso()
+        ecs._bump_task_version(task)
+    scope = (get_account_id(), get_region())
+    threading.Thread(target=_stop, args=(task, reason, code, *scope), daemon=True).start()
+
+
+def _stop(task: dict[str, Any], reason: str, code: str, account: str, region: str) -> None:
     with request_scope(account, region):
         definition = ecs._task_defs[ecs._resolve_td_key(task["taskDefinitionArn"])]
         timeouts = [one.get("stopTimeout", STOP_TIMEOUT_S) for one in definition["containerDefinitions"]]
@@ -72,7 +74,7 @@ def _stop(task: dict[str, Any], reason: str, account: str, region: str) -> None:
             one.join()
         with resource_lock("ecs-task", task["taskArn"]):
             task["desiredStatus"] = "RUNNING"  # _mark_task_stopped passes over a task that is already stopping
-        ecs._mark_task_stopped(task["taskArn"], task, reason, "UserInitiated")
+        ecs._mark_task_stopped(task["taskArn"], task, reason, code)
         ecs._cleanup_task_resources(task, CLIENT)
 
 

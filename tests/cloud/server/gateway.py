@@ -13,6 +13,7 @@ from tests.cloud.server import xml
 from tests.cloud.server.constraints import problems
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.requests import Query, model_of, read
+from tests.cloud.server.state import on_reset
 
 Request = dict[str, Any]
 Operation = Callable[[Request], dict[str, Any]]
@@ -36,6 +37,27 @@ class Service:
     before: Check | None = None  # every operation
 
 
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    """An error that the next calls of an operation are answered with."""
+
+    service: str  # MiniStack's
+    operation: str
+    error: Refusal
+    times: int
+
+
+FAULTS: list[Fault] = []
+on_reset(FAULTS.clear)
+
+
+def _fail(service: str, operation: str) -> None:
+    for fault in FAULTS:
+        if (fault.service, fault.operation) == (service, operation) and fault.times:
+            fault.times -= 1
+            raise fault.error
+
+
 def guarded(service: Service, inner: Handler | None) -> Handler:
     """`inner`, MiniStack's own handler of the service, behind the checks of `service`."""
     model = model_of(service.model)
@@ -50,6 +72,7 @@ def guarded(service: Service, inner: Handler | None) -> Handler:
                 raise Refusal(
                     service.invalid, f"{len(wrong)} validation error{'s' * (len(wrong) > 1)} detected: {said}"
                 )
+            _fail(service.name, name)
             if service.before:
                 service.before(request)
             if name in service.operations:

@@ -38,6 +38,8 @@ CHECKED = (
 )
 OURS = (ecr_public.SERVICE, quotas.SERVICE, resolver.SERVICE)  # MiniStack doesn't know them
 
+KNOWN = (*CHECKED, *OURS)
+
 
 def install() -> None:
     """Put the checks and our services between MiniStack's front door, authorisation included, and its services."""
@@ -53,7 +55,7 @@ def install() -> None:
     ecs.install()
     task_roles.install()
     scheduler.install()
-    namespaces = {service.name: service.name for service in (*CHECKED, *OURS)}
+    namespaces = {service.name: service.name for service in KNOWN}
     iam_actions.SERVICE_TO_IAM_NAMESPACE.update({**namespaces, **iam_actions.SERVICE_TO_IAM_NAMESPACE})
 
 
