@@ -99,6 +99,8 @@ def test_tasks_are_described_and_stopped_by_cluster(here, strict):
     with refused(DENIED):
         strict.client("ecs", REGION, other).stop_task(cluster="toril", task=arn)
     assert strict.client("ecs", REGION, own).describe_tasks(cluster="toril", tasks=[arn])["tasks"]
+    with refused(DENIED):  # one of the two isn't its own
+        strict.client("ecs", REGION, own).describe_tasks(cluster="toril", tasks=[arn, arn.replace("toril/", "other/")])
     strict.client("ecs", REGION, own).stop_task(cluster="toril", task=arn.rpartition("/")[2])
 
 

@@ -20,7 +20,7 @@ GITHUB_CLAIMS = (  # that AWS reads beside aud and sub
     "actor", "actor_id", "enterprise_id", "environment", "job_workflow_ref", "ref", "repository", "repository_id",
     "workflow",
 )  # fmt: skip
-PASSED, TAGGED = "embedded:passed", "embedded:tagged"  # what a request needs beside its own action
+PASSED, TAGGED, OTHERS = "embedded:passed", "embedded:tagged", "embedded:others"  # what else has to be allowed
 VARIABLE = re.compile(r"\$\{([^}]+)\}")
 _context, _s3_context = iam_actions.request_tag_context, iam_actions.s3_service_context
 _enforce, _first_match = iam_evaluator.enforce, iam_evaluator._first_match
@@ -50,6 +50,7 @@ def context(service: str, action: str, body: bytes, params: Mapping[str, Any]) -
         if boundary:
             found["iam:PermissionsBoundary"] = boundary
     found[PASSED] = _passed(action, request)
+    found[OTHERS] = resources.others(action, request, place)
     return found
 
 
@@ -106,8 +107,10 @@ def enforce(
 ) -> Any:
     """MiniStack's decision, and on the roles that are passed and the tags that are set."""
     asked = dict(service_context or {})
-    passed, tagged = asked.pop(PASSED, ()), asked.pop(TAGGED, None)
+    passed, tagged, asked_of_all = asked.pop(PASSED, ()), asked.pop(TAGGED, None), asked.pop(OTHERS, ())
     denied = _enforce(key, action, service, region, resource_arn=resource_arn, service_context=asked)
+    for other in asked_of_all:
+        denied = denied or _enforce(key, action, service, region, resource_arn=other, service_context=asked)
     if denied:
         return denied
     more = [("iam:PassRole", "iam", role, {"iam:PassedToService": to}) for role, to in passed]

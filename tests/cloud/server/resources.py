@@ -60,6 +60,17 @@ def of(
     return found
 
 
+def others(action: str, request: Mapping[str, Any], place: str) -> list[str]:
+    """The further resources of a request that names several: each has to be allowed."""
+    if action == "ecs:DescribeTasks":
+        return [_ecs("DescribeTasks", {**request, "tasks": [one]}, place) for one in request.get("tasks", [])[1:]]
+    if action == "ecs:DescribeClusters":
+        return [_ecs("DescribeClusters", {"clusters": [one]}, place) for one in request.get("clusters", [])[1:]]
+    if action == "ecr:DescribeRepositories":
+        return [f"arn:aws:ecr:{place}:repository/{one}" for one in request.get("repositoryNames", [])[1:]]
+    return []
+
+
 def body_of(body: bytes) -> dict[str, Any]:
     """A JSON request's members; none of another request."""
     if body[:1] != b"{":
