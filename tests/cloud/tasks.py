@@ -124,6 +124,7 @@ def place(cloud: Cloud, task_statements: Sequence[Mapping[str, Any]] = ()) -> Pl
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
     ecs.create_cluster(clusterName="toril", capacityProviders=["FARGATE", "FARGATE_SPOT"])
     cloud.client("logs", REGION).create_log_group(logGroupName=GROUP)
+    cloud.client("ecr", REGION).create_repository(repositoryName="toril/worker")
     cloud.set_image("toril/worker", [sys.executable, "-u"])
     network = {"awsvpcConfiguration": {"subnets": [subnet], "assignPublicIp": "ENABLED"}}
     return Place(

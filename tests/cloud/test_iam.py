@@ -146,6 +146,37 @@ def test_a_task_gets_secrets_by_its_execution_role(strict):
     assert here.output("worker") == ["s3cr3t"]
 
 
+CACHED = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/quay/toril/worker:1"
+
+
+def test_the_first_pull_through_a_cache_makes_its_repository_for_a_role_that_may(strict):
+    here, ecr = place(strict), strict.client("ecr", REGION)
+    strict.set_image("quay/toril/worker", ["true"])
+    repository = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/quay/*"
+    iam = {"RoleName": "execution", "PolicyName": "cache"}
+    pull = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"]
+    strict.client("iam").put_role_policy(**iam, PolicyDocument=document([allow(pull, repository)]))
+    definition = here.define("cached", "", image=CACHED)
+    assert "does not exist" in here.wait(here.start(definition))["stoppedReason"]
+    ecr.create_pull_through_cache_rule(ecrRepositoryPrefix="quay", upstreamRegistryUrl="quay.io")
+    ecr.create_repository_creation_template(
+        prefix="quay", appliedFor=["PULL_THROUGH_CACHE"], imageTagMutability="IMMUTABLE"
+    )
+    assert "ecr:BatchImportUpstreamImage" in here.wait(here.start(definition))["stoppedReason"]
+    importing = {"Effect": "Allow", "Principal": {"AWS": here.execution_role}, "Action": "ecr:BatchImportUpstreamImage"}
+    ecr.put_registry_policy(policyText=document([{**importing, "Resource": repository}]))
+    assert "ecr:CreateRepository" in here.wait(here.start(definition))["stoppedReason"]
+    strict.client("iam").put_role_policy(
+        **iam, PolicyDocument=document([allow([*pull, "ecr:CreateRepository"], repository)])
+    )
+    fips = here.define("fips", "", image=CACHED.replace(".ecr.", ".ecr-fips."))
+    assert "FIPS" in here.wait(here.start(fips))["stoppedReason"]
+    assert here.wait(here.start(definition))["stopCode"] == "EssentialContainerExited"
+    (made,) = ecr.describe_repositories(repositoryNames=["quay/toril/worker"])["repositories"]
+    assert made["imageTagMutability"] == "IMMUTABLE"
+    assert here.wait(here.start(fips))["stopCode"] == "EssentialContainerExited"
+
+
 @pytest.fixture
 def github(strict):
     """The ARN of a role for one repository's main branch."""

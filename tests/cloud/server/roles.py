@@ -9,8 +9,11 @@ from ministack.core.responses import get_region
 from ministack.services import iam
 
 
-def allows(role_arn: str, action: str, resource: str, **context: str) -> bool:
-    """Whether the role's own policies, within its boundary, allow it; always, in a cloud that doesn't ask IAM."""
+def allows(role_arn: str, action: str, resource: str, *, policy: str | None = None, **context: str) -> bool:
+    """Whether the role's policies within its boundary, or a resource's policy, allow it.
+
+    Always, in a cloud that doesn't ask IAM.
+    """
     if not gateway.AUTH:
         return True
     account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
@@ -28,7 +31,10 @@ def allows(role_arn: str, action: str, resource: str, **context: str) -> bool:
     )
     limits = iam_evaluator._permissions_boundary(iam._roles, name, account)
     policies = iam_evaluator._gather_role_policies(name, account)
-    return bool(iam_evaluator.evaluate(asked, policies, *limits).decision == "Allow")
+    decided = iam_evaluator.evaluate(asked, policies, *limits)
+    if policy is not None:
+        decided = iam_evaluator.combine_resource_policy(decided, asked, policy, account, limits=limits)
+    return bool(decided.decision == "Allow")
 
 
 def trusts(role_arn: str, service: str) -> bool:

@@ -6,18 +6,20 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from ministack.core.responses import get_account_id, get_region
+from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import cloudwatch_logs, ecs, imds, sts
 
 from tests.cloud.server import roles
+from tests.cloud.server.ecr_import import imported
 from tests.cloud.server.processes import PullError, image_of
 from tests.cloud.server.state import on_reset
 
 CREDENTIALS = "/v2/credentials/"
 CREDENTIALS_LAST_S = 3600
-ECR_IMAGE = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.([\w-]+)\.amazonaws\.com/([^:@]+)")
+ECR_IMAGE = re.compile(r"(\d{12})\.dkr\.ecr(?P<fips>-fips)?\.([\w-]+)\.amazonaws\.com/([^:@]+)")
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 WRITE_LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
+PULL_ERROR = "CannotPullContainerError: pull image manifest has been retried 1 time(s)"
 LOGGER = "ResourceInitializationError: failed to validate logger args"
 RESOURCES = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed"
 
@@ -104,10 +106,15 @@ def _cannot_start(container: dict[str, Any], role: str) -> str | None:
     """Why a container can't be started: in the order in which Fargate finds out."""
     image = ECR_IMAGE.match(container["image"])
     if image:
-        repository = f"arn:aws:ecr:{image[2]}:{image[1]}:repository/{image[3]}"
+        account, region, name = image[1], image[3], image[4]
+        repository = f"arn:aws:ecr:{region}:{account}:repository/{name}"
         for action, resource in [("ecr:GetAuthorizationToken", "*"), *((one, repository) for one in PULL)]:
             if not roles.allows(role, action, resource):
                 return f"{RESOURCES}: AccessDeniedException: not authorized to perform: {action} on {resource}"
+        with request_scope(account, region):
+            wrong = imported(name, role, fips=image["fips"] is not None)
+        if wrong:
+            return f"{PULL_ERROR}: {wrong}"
     for secret in container.get("secrets", ()):
         of_manager = ":secretsmanager:" in secret["valueFrom"]
         action = "secretsmanager:GetSecretValue" if of_manager else "ssm:GetParameters"

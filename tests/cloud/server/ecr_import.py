@@ -1,0 +1,58 @@
+"""The first pull of an image through a cache rule: who may, and which repository it makes."""
+
+import json
+import time
+from typing import Any
+
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import ecr
+
+from tests.cloud.server import ecr_pull_through, ecr_templates, roles
+from tests.cloud.server.ecr_registry import REGISTRIES
+
+NEEDED = ("ecr:BatchImportUpstreamImage", "ecr:CreateRepository")
+
+
+def imported(repository: str, role: str, *, fips: bool) -> str | None:
+    """Why an image of this repository can't be pulled; it is there afterwards, if it can be."""
+    if repository in ecr._repositories:
+        return None
+    if _rule(repository) is None:
+        return f"The repository with name '{repository}' does not exist in the registry with id '{get_account_id()}'"
+    if fips:
+        return "the first pull through a cache rule has no FIPS endpoint"
+    arn = f"arn:aws:ecr:{get_region()}:{get_account_id()}:repository/{repository}"
+    for action in NEEDED:
+        if not roles.allows(role, action, arn, policy=REGISTRIES.here().policy):
+            return f"{role} is not authorized to perform: {action} on resource: {arn}"
+    _create(repository)
+    return None
+
+
+def _rule(repository: str) -> dict[str, Any] | None:
+    """The rule of the longest prefix, or ROOT's."""
+    rules = ecr_pull_through.RULES.here()
+    named = [prefix for prefix in rules if repository.startswith(f"{prefix}/")]
+    return rules[max(named, key=len)] if named else rules.get("ROOT")
+
+
+def _create(repository: str) -> None:
+    template = ecr_templates.for_repository(repository, "PULL_THROUGH_CACHE") or ecr_templates.DEFAULTS
+    ecr._create_repository(
+        {
+            "repositoryName": repository,
+            "imageTagMutability": template["imageTagMutability"],
+            "encryptionConfiguration": template["encryptionConfiguration"],
+            "tags": template.get("resourceTags", []),
+        }
+    )
+    if template.get("imageTagMutabilityExclusionFilters"):
+        ecr._repositories[repository]["imageTagMutabilityExclusionFilters"] = template[
+            "imageTagMutabilityExclusionFilters"
+        ]
+    if template.get("repositoryPolicy"):
+        ecr._set_repository_policy({"repositoryName": repository, "policyText": template["repositoryPolicy"]})
+    if template.get("lifecyclePolicy"):
+        ecr._put_lifecycle_policy({"repositoryName": repository, "lifecyclePolicyText": template["lifecyclePolicy"]})
+    manifest = json.dumps({"schemaVersion": 2, "imported": time.time()})
+    ecr._put_image({"repositoryName": repository, "imageManifest": manifest, "imageTag": "latest"})
