@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 ROOT = Path(__file__).parents[2]
@@ -197,8 +198,10 @@ def _started(folder: str, log: Path, auth: bool, more: Mapping[str, str]) -> tup
 
 @cache
 def _session() -> boto3.session.Session:
-    """One for all clients: it keeps the services' models, which are slow to read."""
-    return boto3.session.Session()
+    """One for all clients, with nobody's real settings: it keeps the services' models, which are slow to read."""
+    nothing = (None, None, None, None)
+    files = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
+    return boto3.session.Session(botocore_session=botocore.session.Session({"profile": nothing, **files}))
 
 
 def web_identity_token(**claims: str) -> str:
