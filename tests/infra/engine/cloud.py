@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import boto3
@@ -40,13 +40,19 @@ class Refused(Exception):
 _making = threading.Lock()  # making a client is not thread-safe, using it is
 
 
+@cache
+def _boto3() -> boto3.session.Session:
+    """One: a session of boto3 adds its own to a session of botocore, which bears that once."""
+    return boto3.session.Session(botocore_session=session())
+
+
 @lru_cache(maxsize=256)
 def _client(access: Access, service: str, region: str) -> Any:
     with _making:
         config = Config(
             retries={"total_max_attempts": 1}, max_pool_connections=32, proxies={}, s3={"addressing_style": "path"}
         )
-        return boto3.session.Session(botocore_session=session()).client(
+        return _boto3().client(
             service,  # type: ignore[call-overload]
             region_name=region,
             endpoint_url=access.url,
