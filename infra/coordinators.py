@@ -5,12 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from infra.containers import HOME, STOP_TIMEOUT_S, USER, VOLUMES
+
 CONTAINER = "coordinator"
-USER = "10001:10001"  # of the worker image; no user of it is root
-HOME = "/home/toril"
-# The only places that can be written to; the image declares them as volumes of its user.
-VOLUMES = {"home": HOME, "tmp": "/tmp"}  # noqa: S108 - the container's, not this machine's
-STOP_TIMEOUT_S = 120  # the most that Fargate allows: what was measured is still judged
 PLATFORM_VERSION = "1.4.0"
 # EventBridge Scheduler puts the invocation's id here, the same in each retry: one invocation starts one task.
 EXECUTION_ID = "<aws.scheduler.execution-id>"

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.coordinators import VOLUMES, Launch, containers, schedule_input
+from infra.containers import VOLUMES
+from infra.coordinators import Launch, containers, schedule_input
 from infra.hub_outputs import HubOutputs
 from infra.place import Place
 from infra.settings import RegionSettings, SettingError
