@@ -13,10 +13,11 @@
 | ReadBucket, ReadDeployments | the results bucket's settings; what regions publish. No run, no suite |
 | ReadTopic, ReadQueue, ReadSchedules, ReadRules | notices, dead letters, schedules, rules |
 | ReadBudget, ReadPublicRepository, ReadFirewall | only where the stack has one |
+| ResultsKey | what regions publish, where the results bucket has a key of its own |
 | ListState, ReadState | Pulumi's state, whose secrets stay encrypted |
 """
 
-from infra.permissions.scope import Scope
+from infra.permissions.scope import Scope, use_bucket_key
 from infra.statements import ANY, Document, Statement, allow, document
 
 _NETWORK = (
@@ -75,8 +76,8 @@ _UNNAMED = (
 
 
 def preview_policy(scope: Scope) -> Document:
-    """Read the stacks and their state; change nothing, decrypt nothing, read no secret."""
-    return document([*read_statements(scope), *_read_state(scope)])
+    """Read the stacks and their state; change nothing, read no secret, decrypt nothing but what regions publish."""
+    return document([*read_statements(scope), *use_bucket_key(scope, write=False), *_read_state(scope)])
 
 
 def read_statements(scope: Scope) -> list[Statement]:
@@ -124,11 +125,14 @@ def read_statements(scope: Scope) -> list[Statement]:
                 "iam:ListAttachedRolePolicies",
                 "iam:ListInstanceProfilesForRole",
                 "iam:ListRolePolicies",
+                "iam:ListRoleTags",
             ],
             [roles(scope)],
         ),
         allow(
-            "ReadPolicies", ["iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions"], [own_policies(scope)]
+            "ReadPolicies",
+            ["iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyTags", "iam:ListPolicyVersions"],
+            [own_policies(scope)],
         ),
         allow("ReadProvider", ["iam:GetOpenIDConnectProvider"], [identity_provider(scope)]),
         allow("ReadBucket", [f"s3:{action}" for action in _BUCKET], [scope.bucket_arn]),

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from infra.hub import POLICIES
 from infra.rules import reasons, stack_reasons
 from tests.cloud.embedded import embedded_cloud
 from tests.infra.engine.stacks import engine
+from tests.infra.scopes import FULL
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "123456789012"
@@ -31,6 +33,46 @@ SETTINGS = {
 }
 ROLES = {"preview", "deploy", "publish", "run", "run-33", "coordinator", "scheduler", "sweeper", "notices"}
 BOUNDARY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+# What IAM calls an operation that it calls otherwise; None: it asks for no right.
+RIGHTS = {
+    "budgets:CreateBudget": "budgets:ModifyBudget",
+    "budgets:CreateNotification": "budgets:ModifyBudget",
+    "budgets:DeleteBudget": "budgets:ModifyBudget",
+    "budgets:DescribeBudget": "budgets:ViewBudget",
+    "budgets:DescribeNotificationsForBudget": "budgets:ViewBudget",
+    "budgets:DescribeSubscribersForNotification": "budgets:ViewBudget",
+    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
+    "s3:DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
+    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "sts:GetCallerIdentity": None,
+}
+
+
+def needed(calls):
+    """The rights that these calls of AWS need."""
+    names = {f"{call.service}:{call.operation}" for call in calls}
+    return {right for name in names if (right := RIGHTS.get(name, name))}
+
+
+def given(purpose):
+    return {
+        action
+        for policy in POLICIES[purpose].values()
+        for statement in policy(FULL)["Statement"]
+        for action in statement["Action"]
+    }
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +122,16 @@ def test_what_was_made_breaks_no_rule(hub):
     made = [(one["type"], one["inputs"]) for one in resources(hub) if one.get("custom")]
     assert {kind: found for kind, inputs in made if (found := reasons(kind, inputs))} == {}
     assert stack_reasons(made) == []
+
+
+@pytest.mark.slow
+def test_a_preview_that_refreshes_needs_the_rights_of_previews_only(hub):
+    project, pulumi = hub
+    before = len(pulumi.log)
+    pulumi.cli("preview", "--refresh", "--expect-no-changes", "--stack", "prod.hub", cwd=project)
+    calls = pulumi.log[before:]
+    assert len(needed(calls)) > 10
+    assert needed(calls) - given("preview") == set()
 
 
 @pytest.mark.slow
@@ -145,3 +197,4 @@ def test_protected_it_refuses_to_go_and_unprotected_it_leaves_nothing(hub, cloud
     assert cloud.client("iam", "us-east-1").list_roles(PathPrefix="/toril/prod/")["Roles"] == []
     assert cloud.client("s3", "us-east-1").list_buckets()["Buckets"] == []
     assert cloud.client("sns", "us-east-1").list_topics()["Topics"] == []
+    assert needed(pulumi.log) - given("deploy") == set()
