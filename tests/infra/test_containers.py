@@ -1,6 +1,7 @@
 """The worker's container, in the form that ECS gives back."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ LOGS = LogTarget(group="/toril/main/workers", region="us-east-1", blocking=False
 IMAGE = Image(uri="registry/worker@sha256:00", digest="sha256:00")
 
 
-def container(image: Image = IMAGE, logs: LogTarget = LOGS, **variables: str) -> dict[str, object]:
+def container(image: Image = IMAGE, logs: LogTarget = LOGS, **variables: str) -> dict[str, Any]:
     (only,) = json.loads(definition(image, variables, logs))
     return dict(only)
 
@@ -21,7 +22,7 @@ def test_the_root_file_system_is_read_only_and_the_user_is_not_root():
     found = container()
     assert found["readonlyRootFilesystem"] is True
     assert found["user"] == "10001:10001"
-    writable = {one["containerPath"] for one in found["mountPoints"] if not one["readOnly"]}  # type: ignore[attr-defined]
+    writable = {one["containerPath"] for one in found["mountPoints"] if not one["readOnly"]}
     assert writable == {"/tmp", "/home/toril"}
 
 
@@ -43,9 +44,8 @@ def test_the_order_of_variables_changes_nothing():
 
 
 def test_logs_never_stop_the_load_unless_they_are_told_to():
-    def options(blocking: bool) -> dict[str, str]:
-        logs = LogTarget(group="g", region="r", blocking=blocking)
-        return container(logs=logs)["logConfiguration"]["options"]  # type: ignore[index]
+    def options(blocking: bool) -> Any:
+        return container(logs=LogTarget(group="g", region="r", blocking=blocking))["logConfiguration"]["options"]
 
     assert (options(False)["mode"], options(False)["max-buffer-size"]) == ("non-blocking", "10m")
     assert options(True)["mode"] == "blocking" and "max-buffer-size" not in options(True)
