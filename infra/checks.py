@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pulumi
 
 from infra import fips
+from infra.alarm import window
 from infra.hub_facts import HubFacts
 from infra.images import Image
 from infra.place import Place, partition_of
@@ -23,6 +24,11 @@ def check_settings(settings: RegionSettings, place: Place) -> None:
     _check_caches(settings, place)
     for secret in (*settings.secrets, *[one.credentials for one in settings.flavours.values() if one.credentials]):
         _same_partition("toril:secrets", secret, place)
+    if settings.idle_alarm and window(settings.limits.duration_s) is None:
+        raise SettingError(
+            "toril:idleAlarm: CloudWatch looks back a week at most, and a run may last longer; lower limits.durationS, "
+            "or set idleAlarm to false"
+        )
     if place.region in settings.registry.replicate_to:
         raise SettingError("toril:registry.replicateTo: has this region itself in it; remove it")
     if settings.home and settings.network.mode == "private" and not settings.network.nat:

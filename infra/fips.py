@@ -71,7 +71,8 @@ EXEMPT = {
     "servicequotas": "Service Quotas: whether a run fits, before it starts",
 }
 
-# Interface endpoints of a VPC whose FIPS hosts are a service of their own; the others' serve both kinds of hosts.
+# Interface endpoints of a VPC whose FIPS hosts are a service of their own. AWS lists none for the others that workers
+# use (CloudWatch Logs, Secrets Manager): their usual one is taken to serve both kinds of hosts.
 PRIVATE_LINK = {"ecr.api": "ecr-fips.api", "ecr.dkr": "ecr-fips.dkr", "kms": "kms-fips", "sts": "sts-fips"}
 
 

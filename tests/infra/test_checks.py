@@ -33,6 +33,7 @@ OUTSIDE = Image(uri="outside", digest=None, credentials=secret())
         ),
         ({"repositories": [{"name": "toril/worker"}]}, "is there anyway"),
         ({"caches": [{"upstream": "ecr", "account": ACCOUNT}]}, "caches this very registry"),
+        ({"limits": {"durationS": 7 * 86_400}}, "toril:idleAlarm: CloudWatch looks back a week at most"),
         ({"registry": {"replicateTo": ["us-east-1"]}}, "this region itself"),
         ({"home": True, "network": PRIVATE}, "toril:network.nat: coordinators call ECS in other regions"),
         ({"secrets": ["arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:x"]}, "another partition"),

@@ -1,0 +1,76 @@
+"""All that is decided about a region stack before anything is made: the only place where it can still be refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.checks import check_hub, check_images, check_settings
+from infra.compatibility import check_pair
+from infra.hub_facts import HubFacts, settle
+from infra.hub_outputs import HubOutputs, read_hub
+from infra.images import Image, OwnRegistry, resolve
+from infra.place import Place
+from infra.registries import PrivateRegistry
+from infra.settings import RegionSettings
+from infra.workers import WorkerKind, kinds
+from toril import __version__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What the parts of a region have in common."""
+
+    settings: RegionSettings
+    place: Place
+    outputs: HubOutputs
+    hub: HubFacts
+    images: Mapping[str, Image]  # by flavour
+    kinds: tuple[WorkerKind, ...]
+
+    @property
+    def all_images(self) -> tuple[Image, ...]:
+        return tuple(self.images.values())
+
+
+def survey(settings: RegionSettings, place: Place) -> Survey:
+    """Settings, images and hub, checked; SettingError for what does not fit."""
+    check_settings(settings, place)
+    images = resolve_images(settings, place)
+    check_images(settings, place, images.values())
+    reference = settings.hub or f"{pulumi.get_organization()}/{pulumi.get_project()}/{place.names.hub_stack}"
+    outputs = read_hub(reference)
+    hub = settle(outputs, reference)
+    check_pair(
+        hub_version=hub.version,
+        version=__version__,
+        hub_environment=hub.environment,
+        environment=place.names.environment,
+    )
+    check_hub(settings, place, hub)
+    return Survey(
+        settings=settings,
+        place=place,
+        outputs=outputs,
+        hub=hub,
+        images=images,
+        kinds=tuple(kinds(settings, images)),
+    )
+
+
+def resolve_images(settings: RegionSettings, place: Place) -> dict[str, Image]:
+    """Flavour → image; SettingError for one that would come from outside."""
+    registry = OwnRegistry(
+        home=PrivateRegistry(place.account, place.region),
+        worker_repository=place.names.repository,
+        repositories=frozenset(one.name for one in settings.repositories),
+        caches=settings.caches,
+        fips=settings.fips,
+    )
+    return {name: resolve(name, flavour, registry) for name, flavour in sorted(settings.flavours.items())}
+
+
+def coordinator_image(images: Mapping[str, Image], place: Place) -> Image:
+    """What coordinators run in, which is a worker's image: the smallest of the stack's own, else the first flavour."""
+    own = [name for name, image in images.items() if image.repository == place.names.repository]
+    return images[min(own or images, key=lambda name: (name != "slim", name))]
