@@ -74,6 +74,16 @@ def _results(place: Place, bucket: Bucket) -> list[Statement]:
     ]
 
 
+def resolvable(place: Place, settings: RegionSettings, bucket: Bucket) -> list[str]:
+    """What the DNS firewall lets through: the targets' names, and those of AWS that a task needs."""
+    return qualified([*settings.targets.hosts, *names_of_aws(place, settings, bucket)])
+
+
+def qualified(names: Iterable[str]) -> list[str]:
+    """With the dot at the end that Route 53 gives back, so that a refresh finds nothing to change."""
+    return sorted({f"{name}." for name in names})
+
+
 def names_of_aws(place: Place, settings: RegionSettings, bucket: Bucket) -> list[str]:
     """The host names that a worker's task needs from AWS, whatever it tests."""
     layers = f"prod-{place.region}-starport-layer-bucket"

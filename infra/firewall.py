@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
-from infra.egress import Bucket, names_of_aws
+from infra.egress import Bucket, qualified, resolvable
 from infra.place import Place
 from infra.settings import RegionSettings
 
@@ -27,10 +27,10 @@ class DnsFirewall(pulumi.ComponentResource):
         group = aws.route53.ResolverFirewallRuleGroup(
             name, region=self._region, name=f"{self._base}-targets", opts=self._child
         )
-        allowed = sorted({*settings.targets.hosts, *names_of_aws(place, settings, bucket)})
+        allowed = resolvable(place, settings, bucket)
         # an allowed name may be an alias of any other: the owner of the name decides
         self._rule(group, "allowed", allowed, 100, action="ALLOW", redirection="TRUST_REDIRECTION_DOMAIN")
-        self._rule(group, "others", ["*"], 200, action="BLOCK", redirection=None)
+        self._rule(group, "others", qualified(["*"]), 200, action="BLOCK", redirection=None)
         aws.route53.ResolverFirewallRuleGroupAssociation(
             name,
             region=self._region,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.egress import Bucket, enforced, gateway_policy, interface_services, names_of_aws, results_policy
+from infra.egress import Bucket, enforced, gateway_policy, interface_services, qualified, resolvable, results_policy
 from infra.images import Image
 from infra.settings import RegionSettings
 from tests.infra.regions import ACCOUNT, place, secret, settings
@@ -67,8 +67,12 @@ def test_a_far_buckets_endpoint_leads_to_that_bucket_only():
     }
 
 
-def test_names_of_aws_are_whole_host_names():
-    names = names_of_aws(place(), settings(), FAR)
-    assert f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com" in names
-    assert "results.s3.eu-west-1.amazonaws.com" in names
-    assert not [name for name in names if "*" in name]
+def test_workers_resolve_the_targets_and_whole_host_names_of_aws():
+    names = resolvable(place(), settings(targets={"hosts": ["*.shop.example.com"]}), FAR)
+    assert f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com." in names
+    assert "results.s3.eu-west-1.amazonaws.com." in names
+    assert [name for name in names if "*" in name] == ["*.shop.example.com."]
+
+
+def test_names_are_as_route_53_gives_them_back():
+    assert qualified(["b.example.com", "*", "b.example.com"]) == ["*.", "b.example.com."]
