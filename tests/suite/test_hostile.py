@@ -3,6 +3,7 @@
 import json
 import random
 import string
+import time
 
 import pytest
 import yaml
@@ -208,6 +209,30 @@ def test_any_wrong_value_at_any_place_is_answered(tmp_path):
             holder[place[-1]] = wrong
             path.write_text(json.dumps(document))
             planned(path)
+
+
+@pytest.mark.parametrize(("labels", "criteria", "executions"), [(20_000, 3_000, 1), (30_000, 1, 250)])
+def test_a_large_suite_is_planned_in_moments(tmp_path, labels, criteria, executions):
+    document = {
+        "execution": [{"scenario": "shop", "hold-for": "1m"}] * executions,
+        "scenarios": {"shop": {"requests": [f"/{number}" for number in range(labels)]}},
+        "reporting": [{"module": "passfail", "criteria": [f"p95 of gone {n}>1s" for n in range(criteria)]}],
+    }
+    path = tmp_path / "suite.json"
+    path.write_text(json.dumps(document))
+    began = time.process_time()
+    plan = make_plan(read_suite([path], system={}), run_id="r", workers=None)
+    assert len([text for text in plan.warnings if "no request is labelled" in text]) == criteria
+    assert time.process_time() - began < 15  # it takes two
+
+
+def test_a_slip_among_very_many_names_is_answered_in_moments(tmp_path):
+    scenarios = {f"{number} shop{'x' * 50}": {"requests": ["/"]} for number in range(12_000)}
+    path = tmp_path / "suite.json"
+    path.write_text(json.dumps({"execution": {"scenario": f"1 shp{'x' * 50}"}, "scenarios": scenarios}))
+    began = time.process_time()
+    assert "did you mean `1 shop" in planned(path)
+    assert time.process_time() - began < 8  # it takes one
 
 
 def test_wrong_overrides_are_answered(tmp_path):

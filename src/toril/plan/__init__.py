@@ -197,6 +197,7 @@ def _warnings(
     if limit_s is not None and duration_s > limit_s:
         yield f"{suite.source}: toril.max-duration ({limit_s:g} s) ends the run before its {duration_s:g} s are over"
     locations = tuple(dict.fromkeys(seat.location for seat in seats))
+    labels_of: dict[tuple[str, ...], tuple[set[str], str]] = {}  # by executions: both may be many, labels and criteria
     for planned in criteria:
         judged = [
             execution for execution in executions if not planned.executions or execution.name in planned.executions
@@ -206,9 +207,11 @@ def _warnings(
             raise SuiteError(
                 f"{planned.where} is `{criterion.text}`, where no worker is; this run has {', '.join(locations)}"
             )
-        labels = {label for execution in judged for label in execution.labels}
+        if planned.executions not in labels_of:
+            found = {label for one in judged for label in one.labels}
+            labels_of[planned.executions] = found, ", ".join(sorted(found)[:10])
+        labels, known = labels_of[planned.executions]
         if criterion.label and criterion.label not in labels and all(execution.labels for execution in judged):
-            known = ", ".join(sorted(labels)[:10])
             yield f"{planned.where}: no request is labelled `{criterion.label}`; there are {known}"
         yield from (f"{planned.where}: {doubt}" for doubt in doubts_about(criterion))
         lasts_s = _judged_s(judged, steady_only=suite.ramp_up_exclude)

@@ -12,6 +12,7 @@ from toril.suite.environment import REFERENCE, Environment
 
 LONGEST_DURATION_S = 366 * 86400
 PROPERTY = re.compile(r"\$\{__(?:P|property)\(([^,(){}]+)(?:,([^(){}]*))?\)\}")
+MOST_COMPARED = 1000  # names; comparing takes half a millisecond each
 MOST = 100_000_000  # virtual users, requests per second, iterations: beyond, it is a slip
 
 
@@ -24,7 +25,8 @@ def shown(value: object) -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """`did you mean …?`, or the list of what is known."""
     names = sorted(known)
-    found = difflib.get_close_matches(word[:60], names, n=1)
+    alike = names if len(names) <= MOST_COMPARED else [name for name in names if name[:1] == word[:1]][:MOST_COMPARED]
+    found = difflib.get_close_matches(word[:60], alike, n=1)
     if found:
         return f"did you mean `{found[0]}`?"
     return f"known are {', '.join(names[:10])}{' …' if len(names) > 10 else ''}" if names else "there is none yet"

@@ -37,6 +37,7 @@ class Scenarios:
         )
         self.checked: set[str] = set()
         self.proved: set[tuple[str, str]] = set()
+        self.labels_of: dict[str, tuple[str, ...]] = {}
 
     def of(self, item: dict[str, Any], path: str, executor: str) -> str:
         """The name of an execution's scenario, which then stands under `scenarios`."""
@@ -155,9 +156,11 @@ class Scenarios:
 
     def labels(self, name: str) -> tuple[str, ...]:
         """The labels of generated requests and transactions; none where a script names them."""
-        found: dict[str, None] = {}
-        self._collect(name, found, set(), 0)
-        return tuple(found)
+        if name not in self.labels_of:
+            found: dict[str, None] = {}
+            self._collect(name, found, set(), 0)
+            self.labels_of[name] = tuple(found)
+        return self.labels_of[name]
 
     def _collect(self, name: str, found: dict[str, None], seen: set[str], depth: int) -> None:
         scenario = self.named.get(name)
