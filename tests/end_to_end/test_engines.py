@@ -17,6 +17,7 @@ from tests.targets import target as serving
 pytestmark = pytest.mark.slow
 
 ENGINES = ["jmeter", "locust", "apiritif"]
+ANY_MACHINE = ("--fail-on", "failed")  # sums hold on a busy one as well, whose generators are saturated
 CTRL_C_LIMIT_S = 10.0  # promised 6 s; the rest is for a busy test machine
 LABELS = {"home": 'home, "sweet" – é 🎉', "moved": "http://shop.test/moved?to=1,2", "slow": "slow", "page": "page"}
 
@@ -73,7 +74,7 @@ def test_samples_are_the_requests_answered(tmp_path: Path, engine: str, workers:
     with serving(delay_s=0.01) as target:
         requests = visits(engine, target)
         folder = written(tmp_path / "shop", suite(engine, requests, load, "fail>0%"))
-        done = run(tmp_path / "store", folder, "--workers", str(workers))
+        done = run(tmp_path / "store", folder, "--workers", str(workers), *ANY_MACHINE)
     assert done.code == 0, done.stdout + done.stderr
     summary = done.json("summary.json")
     assert summary["labels"][""]["samples"] == target.answered == target.started - target.hops - target.parts
@@ -173,7 +174,7 @@ def test_an_own_script_knows_its_worker_and_has_its_own_rows_wherever_it_is_star
         }
         folder = written(tmp_path / "the shop ü", own, {"locustfile.py": LOCUSTFILE, "data/users.csv": rows})
         given = ["--env", f"SHOP={target.url}", "--env", "USERS=6", "--env", "TOKEN=a-secret"]
-        done = run(tmp_path / "my runs", folder, *given, folder=Path("/"))
+        done = run(tmp_path / "my runs", folder, *given, *ANY_MACHINE, folder=Path("/"))
     assert done.code == 0, done.stdout + done.stderr
     asked = [path.split("/") for path in target.paths.elements()]
     assert sorted(parts[2].replace("%20", " ") for parts in asked) == sorted(names)
@@ -193,7 +194,7 @@ def test_a_throughput_is_kept_by_all_workers_together_and_each_row_is_used_once(
         limited["scenarios"]["shop"]["data-sources"] = ["rows.csv"]
         limited["toril"] = {"split-data": ["rows.csv"]}
         files = {"rows.csv": "id,name\n" + "\n".join(rows)}
-        done = run(tmp_path / "store", written(tmp_path / "shop", limited, files), "--workers", "3")
+        done = run(tmp_path / "store", written(tmp_path / "shop", limited, files), "--workers", "3", *ANY_MACHINE)
     assert done.code == 0, done.stdout + done.stderr
     summary = done.json("summary.json")
     assert summary["labels"][""]["samples"] == target.answered
