@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.infra.engine.examples import identity, network, registry, watching
+from tests.infra.engine.examples import buses, identity, network, registry, watching
 from tests.infra.engine.examples.common import Example
 
 EXAMPLES: Mapping[str, Example] = {
@@ -13,4 +13,5 @@ EXAMPLES: Mapping[str, Example] = {
     **watching.WATCHING,
     **network.CONTAINERS,
     **network.NETWORK,
+    **buses.BUSES,
 }
