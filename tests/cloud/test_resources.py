@@ -181,3 +181,14 @@ def test_a_budget_lives_from_create_to_delete(cloud):
 def test_names_follow_their_patterns_in_the_query_protocol(cloud):
     with refused("ValidationError", "RoleName"):
         cloud.client("iam").create_role(RoleName="no blanks", AssumeRolePolicyDocument=EVERYBODY)
+
+
+def test_a_secret_without_a_value_has_no_version_until_one_is_put(cloud):
+    secrets = cloud.client("secretsmanager")
+    arn = secrets.create_secret(Name="later")["ARN"]
+    assert secrets.list_secret_version_ids(SecretId=arn)["Versions"] == []
+    with refused("ResourceNotFoundException"):
+        secrets.get_secret_value(SecretId=arn)
+    secrets.put_secret_value(SecretId=arn, SecretString="now")
+    (version,) = secrets.list_secret_version_ids(SecretId=arn)["Versions"]
+    assert version["VersionStages"] == ["AWSCURRENT"]

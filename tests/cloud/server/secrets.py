@@ -1,4 +1,4 @@
-"""Secrets Manager: replicas, which MiniStack makes on request and takes away never."""
+"""Secrets Manager: replicas, which MiniStack makes on request and never takes away; and secrets without a value."""
 
 from typing import Any
 
@@ -27,6 +27,9 @@ def check_create(request: dict[str, Any]) -> None:
 
 
 def created(request: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    if "SecretString" not in request and "SecretBinary" not in request:
+        _secret(answer["ARN"])["Versions"].clear()  # without a value there is no version
+        answer = {key: value for key, value in answer.items() if key != "VersionId"}
     goals = request.get("AddReplicaRegions")
     if not goals:
         return answer

@@ -73,19 +73,11 @@ def test_there_is_an_example_of_every_type():
     assert KINDS.keys() == EXAMPLES.keys()
 
 
-# Strict: as soon as the cloud does it right, the entry has to go.
-NOT_IN_THE_CLOUD = {
-    "aws:cloudwatch/eventBusPolicy:EventBusPolicy": "MiniStack 1.5.33 forgets the policy and lets everybody put events"
-}
+def name_of(token: str) -> str:
+    return token.split("/")[0].split(":")[1] + "." + token.split(":")[2]
 
 
-def case(token: str) -> Any:
-    name = token.split("/")[0].split(":")[1] + "." + token.split(":")[2]
-    reason = NOT_IN_THE_CLOUD.get(token)
-    return pytest.param(token, id=name, marks=[pytest.mark.xfail(reason=reason, strict=True)] if reason else [])
-
-
-@pytest.mark.parametrize("token", [case(token) for token in EXAMPLES])
+@pytest.mark.parametrize("token", EXAMPLES, ids=name_of)
 def test_a_type_lives_a_whole_life(provider, token):
     example = EXAMPLES[token]
     with world(provider) as here:
