@@ -1,0 +1,350 @@
+"""Hypothesis strategies of whole stacks: settings as their files have them, and the world that they meet.
+
+`hubs` and `regions` are valid by construction, each setting used; `anything` pairs settings that may contradict.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from hypothesis import strategies as st
+
+from infra.fips import GOVCLOUD, US
+from infra.settings.caches import UPSTREAMS
+from tests.infra.engine.provider import partition_of
+from tests.infra.invented import ACCOUNT, World, suffix_of, zone_ids
+from tests.infra.offline import ORGANISATION, PROJECT, Found, run
+
+OTHER = "210987654321"
+MARK = "S3CR3T"  # in every credential, and nowhere else
+COMMERCIAL = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "eu-west-1", "eu-central-1")
+FAR = ("ap-northeast-1", "ap-southeast-2", "sa-east-1", "af-south-1", "il-central-1")
+REGIONS = (*COMMERCIAL, *FAR)  # twelve
+GOVERNMENT = tuple(sorted(GOVCLOUD))
+CHINA = ("cn-north-1", "cn-northwest-1")
+ENVIRONMENTS = ("", "prod.", "production12.", "a.", "us-east-1.")
+
+Config = dict[str, Any]
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A stack, its settings, and what it finds."""
+
+    stack: str
+    config: Mapping[str, Any]
+    hub: Mapping[str, Any] = field(default_factory=lambda: {"region": "us-east-1"})
+    world: World = field(default_factory=World)
+
+    @property
+    def region(self) -> str:
+        kind = self.stack.rpartition(".")[2]
+        return str(self.config.get("region", "us-east-1")) if kind == "hub" else kind
+
+    @property
+    def environment(self) -> str:
+        return self.stack.rpartition(".")[0]
+
+    def found(self, *, preview: bool = False) -> Found:
+        """What the program makes of it; a region reads the outputs that its hub really has."""
+        if self.stack.endswith("hub"):
+            return run(self.stack, self.config, self.world, preview=preview)
+        hub = f"{self.environment}.hub" if self.environment else "hub"
+        outputs = hub_outputs(hub, repr(self.hub), self.hub_account)
+        name = str(self.config.get("hub") or f"{ORGANISATION}/{PROJECT}/{hub}")
+        world = World(account=self.world.account, filled_secrets=self.world.filled_secrets, stacks={name: outputs})
+        return run(self.stack, self.config, world, preview=preview)
+
+    @property
+    def hub_account(self) -> str:
+        return str(self.hub.get("account") or ACCOUNT)
+
+
+@lru_cache(maxsize=512)
+def hub_outputs(stack: str, config: str, account: str = ACCOUNT) -> Mapping[str, Any]:
+    """Those of a hub; `config` is written as Python does."""
+    found = run(stack, eval(config), World(account=account))  # noqa: S307 - our own repr
+    if found.refusal:
+        raise found.refusal
+    return found.exports
+
+
+# ---- parts --------------------------------------------------------------------------------------------------------
+
+
+def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | strategy
+
+
+def settings(**parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Config]:
+    """An object in which any of the parts may be left out."""
+    return st.fixed_dictionaries({}, optional=parts)
+
+
+def key_arn(region: str) -> str:
+    return f"arn:{partition_of(region)}:kms:{region}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+def secret_arn(region: str, name: str = "team/token-AbCdEf") -> str:
+    return f"arn:{partition_of(region)}:secretsmanager:{region}:{ACCOUNT}:secret:{name}"
+
+
+def boundary(region: str) -> str:
+    return f"arn:{partition_of(region)}:iam::{ACCOUNT}:policy/boundaries/toril"
+
+
+def encryptions(region: str) -> st.SearchStrategy[str]:
+    return st.sampled_from(["AES256", "KMS", key_arn(region)])
+
+
+TAGS = st.dictionaries(st.sampled_from(["owner", "cost-centre", "data:class", "Über Team"]), st.just("a-1"))
+HOSTS = st.lists(st.sampled_from(["shop.example.com", "*.example.org", "a.b.c.example.net"]), unique=True)
+CIDRS = st.lists(st.sampled_from(["203.0.113.0/24", "198.51.100.7/32", "2001:db8::/32"]), unique=True)
+
+
+@st.composite
+def caches(draw: Draw, region: str) -> tuple[list[Any], Config, frozenset[str]]:
+    """Rules of any upstreams, the logins that they want, and which secrets an operator has filled."""
+    elsewhere = _others(region)[0]
+    found: list[Any] = []
+    logins: Config = {}
+    filled: set[str] = set()
+    for name in draw(st.lists(st.sampled_from(sorted(UPSTREAMS)), unique=True, max_size=len(UPSTREAMS))):
+        upstream = UPSTREAMS[name]
+        prefix = draw(st.sampled_from(["", "", f"mirror/{name}"]))
+        one: Config = {"upstream": name, **({"prefix": prefix} if prefix else {})}
+        if name == "acr":
+            one["registry"] = "acmeregistry.azurecr.io"
+        if name == "ecr":
+            one |= draw(
+                st.sampled_from(
+                    [
+                        {"region": elsewhere},
+                        {"account": OTHER},
+                        {"account": OTHER, "region": elsewhere},
+                        {"account": OTHER, "role": f"arn:{partition_of(region)}:iam::{ACCOUNT}:role/puller"},
+                    ]
+                )
+            )
+        if draw(st.booleans()):
+            one["upstreamPrefix"] = "team-a"
+        if upstream.keyed:
+            match draw(st.sampled_from(["login", "later", "filled", "existing"])):
+                case "login":
+                    logins[prefix or upstream.prefix] = {"username": f"u-{MARK}", "accessToken": f't"{MARK}\n✓'}
+                case "existing":
+                    one["secret"] = secret_arn(region, f"ecr-pullthroughcache/{name}-AbCdEf")
+                case later:
+                    one["secret"] = "later"
+                    if later == "filled":
+                        filled.add(prefix or upstream.prefix)
+        found.append(name if one == {"upstream": name} else one)
+    if found and draw(st.integers(0, 4)) == 0:
+        found.append({"upstream": "quay", "prefix": "ROOT"})
+    return found, logins, frozenset(filled)
+
+
+@st.composite
+def images(draw: Draw, region: str, given: list[Any], *, fips: bool, closed: bool) -> Config:
+    """A flavour: the stack's own image, a cached one, one of another registry of ECR, one with a login."""
+    host = f"{OTHER}.dkr.ecr.{region}.{suffix_of(region)}"
+    choices: list[Config] = [{}, {"digest": f"sha256:{'a1' * 32}"}, {"image": f"{host}/team/worker:1.2"}]
+    if not (fips or closed):
+        choices.append({"image": "registry.example.com/worker:1", "credentials": secret_arn(region, "login-AbCdEf")})
+        choices.append({"image": f"{OTHER}.dkr.ecr.{_neighbour(region)}.{suffix_of(region)}/team/worker:1"})
+    if "ecr-public" in given:
+        choices.append({"image": "public.ecr.aws/toril/worker:1.0"})
+        choices.append({"image": "ecr-public/toril/worker:1.0", "architectures": ["arm64"]})
+    return dict(draw(st.sampled_from(choices)))
+
+
+@st.composite
+def networks(draw: Draw, region: str, *, nat: bool) -> Config:
+    """`nat`: a private network has to have one."""
+    mode = draw(st.sampled_from(["public", "private", "existing"]))
+    if mode == "existing":
+        subnets = [f"subnet-0123456789abcdef{one}" for one in range(draw(st.integers(1, 3)))]
+        return {
+            "mode": mode,
+            "vpc": "vpc-0123456789abcdef0",
+            "subnets": subnets,
+            **draw(settings(publicAddresses=st.booleans())),
+        }
+    most = min(3, len(zone_ids(region)))
+    found = draw(
+        settings(
+            cidr=st.sampled_from(["10.0.0.0/16", "192.168.128.0/20", "172.16.5.0/24"]),
+            zones=st.integers(1, most),
+            dnsFirewall=st.booleans(),
+        )
+    )
+    if mode == "private":
+        found |= {"nat": True} if nat else draw(settings(nat=st.booleans()))
+    return {"mode": mode, **found}
+
+
+def repositories(region: str) -> st.SearchStrategy[list[Config]]:
+    grants = st.lists(grant(region), max_size=3)
+    one = st.fixed_dictionaries(
+        {"name": st.sampled_from(["tools/jmeter", "suites", "team-a/worker_image.x"])},
+        optional={"grants": grants, "keep": st.integers(1, 10_000), "keepUntaggedDays": st.integers(1, 365)},
+    )
+    return st.lists(one, unique_by=lambda found: str(found["name"]), max_size=3)
+
+
+def grant(region: str) -> st.SearchStrategy[Config]:
+    partition = partition_of(region)
+    who = [OTHER, f"arn:{partition}:iam::{OTHER}:role/ci/build", f"arn:{partition}:iam::{OTHER}:root", "o-a1b2c3d4e5"]
+    rights = st.lists(st.sampled_from(["pull", "push"]), min_size=1, unique=True)
+    return st.fixed_dictionaries({"principal": st.sampled_from(who)}, optional={"rights": rights})
+
+
+SCHEDULES = st.lists(
+    st.fixed_dictionaries(
+        {
+            "name": st.sampled_from(["nightly", "weekly", "s" * 63, "once"]),
+            "suite": st.sampled_from(["checkout", "search-2"]),
+            "cron": st.sampled_from(["cron(17 2 * * ? *)", "rate(12 hours)", "at(2027-01-31T02:00:00)"]),
+        },
+        optional={"timezone": st.sampled_from(["Europe/Madrid", "UTC"]), "enabled": st.booleans()},
+    ),
+    unique_by=lambda one: str(one["name"]),
+    max_size=3,
+)
+
+
+# ---- stacks -------------------------------------------------------------------------------------------------------
+
+
+def _repository(number: int) -> st.SearchStrategy[Config]:
+    return st.fixed_dictionaries(
+        {
+            "name": st.just(f"acme/{'shop' * 10}-{number}"),
+            "ownerId": st.just("1000"),
+            "repositoryId": st.just(str(2000 + number)),
+        },
+        optional={"run": st.sampled_from(["load-test", "other", None])} if number else {"run": st.just("load-test")},
+    )
+
+
+@st.composite
+def hubs(draw: Draw, region: str | None = None, environment: str | None = None) -> Case:
+    """A hub that may be as it is."""
+    region = region or draw(st.sampled_from([*REGIONS, *GOVERNMENT, *CHINA]))
+    environment = draw(st.sampled_from(ENVIRONMENTS)) if environment is None else environment
+    commercial = partition_of(region) == "aws"
+    provider = f"arn:{partition_of(region)}:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+    more = draw(st.integers(0, 20))
+    github = st.fixed_dictionaries(
+        {"home": _repository(0)},
+        optional={
+            "providerArn": st.just(provider),
+            "preview": st.just("preview"),
+            "branch": st.sampled_from(["main", "release/1.x"]),
+            "deploy": st.just("prod.deploy"),
+            "publish": st.just("images"),
+            "repositories": st.tuples(*[_repository(one) for one in range(1, more + 1)]).map(list),
+        },
+    )
+    config = draw(
+        settings(
+            account=st.just(ACCOUNT),
+            bucket=st.just("acme-load-test-results"),
+            retention=settings(runs=st.integers(1, 3650), interruptedUploads=st.integers(1, 30)),
+            encryption=encryptions(region),
+            protect=st.booleans(),
+            github=github,
+            stateBucket=st.just("acme-pulumi-state"),
+            stateKey=st.just(key_arn(region)),
+            regionAccounts=st.lists(st.sampled_from([OTHER, "310987654321", "410987654321"]), unique=True),
+            permissionsBoundary=st.just(boundary(region)),
+            emails=st.lists(st.sampled_from(["a@example.com", "b+c@example.org"]), unique=True),
+            tags=TAGS,
+            **(
+                {
+                    "publicRepository": settings(
+                        name=st.just("load-test-worker"), about=st.just("# What\nÜber"), usage=st.just("`toril`")
+                    ),
+                }
+                if commercial
+                else {}
+            ),
+            **(
+                {
+                    "budget": st.fixed_dictionaries(
+                        {"monthlyUsd": st.sampled_from([0.01, 25, 999_999.5]), "emails": st.just(["a@example.com"])}
+                    )
+                }
+                if not region.startswith("us-gov-")
+                else {}
+            ),
+        )
+    )
+    return Case(stack=f"{environment}hub", config={"region": region, **config})
+
+
+def _others(region: str) -> list[str]:
+    """Other regions of the partition."""
+    known = (*REGIONS, *GOVERNMENT, *CHINA)
+    return [one for one in known if one != region and partition_of(one) == partition_of(region)]
+
+
+def _neighbour(region: str) -> str:
+    """Where a hub may be beside a region: in its partition."""
+    partition = partition_of(region)
+    return "us-gov-west-1" if partition == "aws-us-gov" else "cn-north-1" if partition == "aws-cn" else "us-east-1"
+
+
+@st.composite
+def regions(draw: Draw, within: tuple[str, ...] | None = None) -> Case:
+    """A region that may be as it is, and a hub for it."""
+    region = draw(st.sampled_from(within or (*REGIONS, *GOVERNMENT, *CHINA)))
+    environment = draw(st.sampled_from(ENVIRONMENTS))
+    fips = region in US | GOVCLOUD and draw(st.booleans())
+    home = draw(st.booleans())
+    given, logins, filled = ([], {}, frozenset[str]()) if fips or region in CHINA else draw(caches(region))
+    near = _neighbour(region)
+    network = draw(networks(region, nat=bool(home or given or (fips and near != region))))
+    closed = network["mode"] == "private" and not network.get("nat")
+    names = draw(st.sampled_from([None, ["slim"], ["full", "slim"], ["gpu-1", "a"]]))
+    flavours = {one: draw(images(region, given, fips=fips, closed=closed)) for one in names or ()}
+    config = draw(
+        settings(
+            account=st.just(ACCOUNT),
+            repositories=repositories(region),
+            registry=settings(
+                scanning=st.sampled_from(["BASIC", "ENHANCED"]),
+                policy=st.lists(grant(region), max_size=2),
+                replicateTo=st.lists(st.sampled_from(_others(region)), unique=True),
+            ),
+            architectures=st.sampled_from([["x86-64"], ["arm64"], ["arm64", "x86-64"]]),
+            worker=st.sampled_from([{}, {"cpu": 256, "memory": 512}, {"cpu": 32768, "memory": 249856, "storage": 200}]),
+            targets=settings(hosts=HOSTS, cidrs=CIDRS),
+            limits=settings(
+                vcpus=st.integers(1, 100_000),
+                costUsd=st.sampled_from([0.5, 100]),
+                durationS=st.sampled_from([60, 86_400, 14 * 86_400]),
+            ),
+            secrets=st.lists(
+                st.sampled_from([secret_arn(region), secret_arn(region, "b-AbCdEf")]), unique=True, max_size=2
+            ),
+            secretKeys=st.just([key_arn(region)]),
+            encryption=encryptions(region),
+            protect=st.booleans(),
+            logs=settings(days=st.sampled_from([1, 1827]), blocking=st.booleans(), encryption=st.just(key_arn(region))),
+            idleAlarm=st.booleans(),
+            permissionsBoundary=st.just(boundary(region)),
+            tags=TAGS,
+        )
+    )
+    config |= {"network": network} | ({"flavours": flavours} if flavours else {})
+    config |= {"fips": True} if fips else {}
+    config |= {"caches": given} if given else {}
+    config |= {"credentials": logins} if logins else {}
+    config |= {"home": True, "schedules": draw(SCHEDULES)} if home else {}
+    hub = draw(hubs(region=near, environment=environment))
+    base = "toril" if not environment else f"toril-{environment.rstrip('.')}"
+    secrets = frozenset(f"ecr-pullthroughcache/{base}/{prefix}" for prefix in filled)
+    return Case(stack=f"{environment}{region}", config=config, hub=hub.config, world=World(filled_secrets=secrets))
