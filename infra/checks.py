@@ -31,6 +31,11 @@ def check_settings(settings: RegionSettings, place: Place) -> None:
         )
     if place.region in settings.registry.replicate_to:
         raise SettingError("toril:registry.replicateTo: has this region itself in it; remove it")
+    for region in settings.registry.replicate_to:
+        if partition_of(region) != place.partition:
+            raise SettingError(
+                f"toril:registry.replicateTo: {region} is in another partition of AWS than {place.region}; remove it"
+            )
     if settings.home and settings.network.mode == "private" and not settings.network.nat:
         raise SettingError(
             "toril:network.nat: coordinators call ECS in other regions; set it to true in the home region"
@@ -64,7 +69,14 @@ def check_hub(settings: RegionSettings, place: Place, hub: HubFacts) -> None:
 
 
 def check_images(settings: RegionSettings, place: Place, images: Iterable[Image]) -> None:
-    """Whether workers of a private network can get their images and secrets."""
+    """Whether workers can get their images, those of a private network their secrets, too."""
+    images = list(images)
+    for image in images:
+        if image.registry and partition_of(image.registry.region) != place.partition:
+            raise SettingError(
+                f"toril:flavours: {image.uri} is in another partition of AWS than {place.region}; they share nothing, "
+                "copy the image into this one"
+            )
     if settings.network.mode != "private" or settings.network.nat:
         return
     fix = "set it to true"

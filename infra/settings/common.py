@@ -87,6 +87,8 @@ def _problem(path: tuple[Any, ...], errors: list[Any], model: type[BaseModel]) -
     if kind == "missing":
         return f"  {where}: is missing; set it, as docs/operations.md shows"
     said = " or ".join(dict.fromkeys(_wrong(error) for error in errors))
+    if not path and kind == "value_error":  # of the stack as a whole: the message begins with the key
+        return f"  {where}{said}"
     text = said if kind == "value_error" else f"has to be {said}"
     return f"  {where}: {text} (it is {_short(errors[0]['input'])})"
 

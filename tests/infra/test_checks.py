@@ -35,6 +35,7 @@ OUTSIDE = Image(uri="outside", digest=None, credentials=secret())
         ({"caches": [{"upstream": "ecr", "account": ACCOUNT}]}, "caches this very registry"),
         ({"limits": {"durationS": 7 * 86_400}}, "toril:idleAlarm: CloudWatch looks back a week at most"),
         ({"registry": {"replicateTo": ["us-east-1"]}}, "this region itself"),
+        ({"registry": {"replicateTo": ["cn-north-1"]}}, "cn-north-1 is in another partition of AWS than us-east-1"),
         ({"home": True, "network": PRIVATE}, "toril:network.nat: coordinators call ECS in other regions"),
         ({"secrets": ["arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:x"]}, "another partition"),
     ],
@@ -72,6 +73,12 @@ def test_what_endpoints_do_not_reach_needs_nat(found, images, said):
     assert said in str(refused.value)
     check_images(settings(network={**PRIVATE, "nat": True}, **found), place(), images)
     check_images(settings(**found), place(), images)
+
+
+def test_an_image_of_another_partition_is_refused():
+    there = Image(uri="there", digest=None, registry=PrivateRegistry(ACCOUNT, "us-gov-west-1"), repository="a")
+    with pytest.raises(SettingError, match="there is in another partition of AWS than us-east-1"):
+        check_images(settings(), place(), [there])
 
 
 def far(found: RegionSettings, where: Place, **facts: str) -> str:

@@ -28,6 +28,10 @@ def said(**found: Any) -> str:
         ({"secrets": "x"}, "toril:secrets: has to be a list"),
         ({"home": "perhaps"}, "toril:home: has to be true or false"),
         ({"repositories": [{"name": "a"}]}, "toril:repositories[0].name: has to be of 2 characters or more"),
+        (
+            {"fips": "true", "caches": ["quay"]},
+            "\n  toril:caches: a first pull through a cache does not work over FIPS",
+        ),
         ({"limits": {"vcpu": 3}}, "toril:limits.vcpu: no such setting; did you mean vcpus?"),
     ],
 )
