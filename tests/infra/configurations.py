@@ -230,10 +230,10 @@ def _repository(number: int) -> st.SearchStrategy[Config]:
 
 
 @st.composite
-def hubs(draw: Draw, region: str | None = None, environment: str | None = None) -> Case:
+def hubs(draw: Draw) -> Case:
     """A hub that may be as it is."""
-    region = region or draw(st.sampled_from([*REGIONS, *GOVERNMENT, *CHINA]))
-    environment = draw(st.sampled_from(ENVIRONMENTS)) if environment is None else environment
+    region = draw(st.sampled_from([*REGIONS, *GOVERNMENT, *CHINA]))
+    environment = draw(st.sampled_from(ENVIRONMENTS))
     commercial = partition_of(region) == "aws"
     provider = f"arn:{partition_of(region)}:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
     more = draw(st.integers(0, 20))
@@ -344,7 +344,9 @@ def regions(draw: Draw, within: tuple[str, ...] | None = None) -> Case:
     config |= {"caches": given} if given else {}
     config |= {"credentials": logins} if logins else {}
     config |= {"home": True, "schedules": draw(SCHEDULES)} if home else {}
-    hub = draw(hubs(region=near, environment=environment))
+    hub = draw(st.sampled_from([{}, {"encryption": "KMS", "tags": {"of": "the-hub"}}, {"regionAccounts": [OTHER]}]))
     base = "toril" if not environment else f"toril-{environment.rstrip('.')}"
     secrets = frozenset(f"ecr-pullthroughcache/{base}/{prefix}" for prefix in filled)
-    return Case(stack=f"{environment}{region}", config=config, hub=hub.config, world=World(filled_secrets=secrets))
+    return Case(
+        stack=f"{environment}{region}", config=config, hub={"region": near, **hub}, world=World(filled_secrets=secrets)
+    )
