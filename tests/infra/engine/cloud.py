@@ -41,6 +41,12 @@ _making = threading.Lock()  # making a client is not thread-safe, using it is
 
 
 @cache
+def _clients() -> boto3.session.Session:
+    """One for all: each adds boto3's own methods of S3 to the clients of the one session beneath, once too often."""
+    return boto3.session.Session(botocore_session=session())
+
+
+@cache
 def _boto3() -> boto3.session.Session:
     """One: a session of boto3 adds its own to a session of botocore, which bears that once."""
     return boto3.session.Session(botocore_session=session())

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -74,7 +75,20 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
             "config": dict(request.config),
             "secret_keys": list(request.configSecretKeys),
         }
-        return language_pb2.RunResponse(error=self.runner(settings) or "")
+        said: list[str | None] = []
+        over = threading.Event()
+
+        def run() -> None:
+            try:
+                said.append(self.runner(settings))
+            finally:
+                over.set()
+
+        # An engine that has ended waits for nobody; a program that waits for its answers would for ever.
+        context.add_callback(over.set)
+        threading.Thread(target=run, daemon=True).start()
+        over.wait()
+        return language_pb2.RunResponse(error=(said or ["the program did not end"])[0] or "")
 
 
 def in_this_process(program: execute.Program) -> Runner:
