@@ -116,6 +116,17 @@ def test_a_report_is_the_same_when_all_but_the_measurements_are_deleted(toril, k
     assert reports[0] == reports[1]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk to write to is Linux'")
+def test_a_report_that_cannot_be_written_keeps_no_other_from_it(kept, tmp_path):
+    store = FolderStore(kept)
+    out = tmp_path / "out.xml"
+    told = stored.write_reports(store, judge_again(store, FAST), [("json", Path("/dev/full")), ("junit", out)])
+    assert len(told) == 1
+    assert "/dev/full cannot be written: No space left on device" in told[0]
+    assert f"toril report {FAST} --format json" in told[0]
+    assert out.stat().st_size > 50
+
+
 def test_the_verdict_of_a_rebuilt_run_is_the_one_of_its_measurements(toril):
     _, passed = toril("report", FAST, "--format", "json")
     _, failed = toril("report", SLOW, "--format", "json")

@@ -47,7 +47,32 @@ def test_ages() -> None:
 def test_a_report_is_a_file(tmp_path: Path) -> None:
     assert options.report_targets(["junit=out.xml", "json"]) == [("junit", Path("out.xml")), ("json", None)]
     with pytest.raises(OptionError, match="name a file"):
-        options.report_targets([f"html={tmp_path}"])
+        options.check_writable([("html", tmp_path)])
+
+
+def test_a_report_with_an_empty_path_is_a_slip() -> None:
+    with pytest.raises(OptionError, match="without a path"):
+        options.report_targets(["junit="])
+
+
+def test_reports_that_can_be_written_leave_only_their_folder_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "old.xml").write_text("kept")
+    (tmp_path / "link.xml").symlink_to(tmp_path / "elsewhere.xml")
+    options.check_writable(
+        [("json", None), ("html", tmp_path / "a" / "b" / "out.html"), ("json", Path("/dev/null"))]
+        + [("junit", tmp_path / name) for name in ("old.xml", "link.xml")]
+    )
+    assert (tmp_path / "old.xml").read_text() == "kept"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "link.xml", "old.xml"]
+    assert not list((tmp_path / "a" / "b").iterdir())
+
+
+@pytest.mark.parametrize("name", ["old.xml/out.xml", "old.xml/sub/out.xml", "x" * 300, "loop/out.xml"])
+def test_a_report_that_cannot_be_written_is_named_with_its_fix(tmp_path: Path, name: str) -> None:
+    (tmp_path / "old.xml").write_text("a file, not a folder")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(OptionError, match=r"--report junit=.*cannot be written: .*; choose another path"):
+        options.check_writable([("junit", tmp_path / name)])
 
 
 @pytest.fixture

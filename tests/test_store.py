@@ -68,6 +68,19 @@ def test_other_addresses_are_refused() -> None:
         open_store("ftp://x")
 
 
+def test_a_value_that_cannot_be_put_in_its_place_is_named_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "r" / "summary.json").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"summary\.json cannot be written"):
+        FolderStore(tmp_path).put("runs/r/summary.json", b"{}")
+    assert [path.name for path in (tmp_path / "runs" / "r").iterdir()] == ["summary.json"]
+
+
+@pytest.mark.parametrize("address", ["", " "])
+def test_an_empty_address_is_not_the_current_folder(address: str) -> None:
+    with pytest.raises(OptionError, match="--store is empty"):
+        open_store(address)
+
+
 def test_a_file_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match="name a folder"):

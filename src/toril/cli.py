@@ -123,7 +123,7 @@ def run(
 ) -> None:
     """Run SUITE, judge it, report it; the exit code is the verdict.
 
-    0 passed · 1 failed · 2 bad input · 3 inconclusive · 4 could not start · 130 interrupted.
+    0 passed · 1 failed · 2 bad input · 3 inconclusive · 4 could not start, or write · 130 interrupted.
 
     Example: toril run loadtests/shop --workers 2 --report junit=out.xml
     """
@@ -133,6 +133,7 @@ def run(
     if not isinstance(opened, FolderStore):
         raise OptionError(f"--store {store}: local workers need a folder")
     read, planned = plan_run(suite, _run_options(overrides, env, workers, on, run_id, tag, smoke), clock.now())
+    options.check_writable(targets)
     console = Console(stderr=True)
     with caught_interrupts() as interrupts, live.view(console, quiet=quiet) as view:
         judged = run_plan(
@@ -145,11 +146,13 @@ def run(
             interrupts=interrupts,
         )
     terminal.show(Output(), judged.bundle)
-    for name, path in targets:
-        stored.write_report(opened, planned.run_id, judged.bundle, name, path)
-    if not quiet:
+    unwritten = [*judged.unwritten, *stored.write_reports(opened, judged.bundle, targets)]
+    for problem in unwritten:
+        typer.echo(f"error: {problem}", err=True)
+    if not quiet and not judged.unwritten:
         typer.echo(f"report: {opened.path(run_key(planned.run_id, 'report.html'))}", err=True)
-    raise typer.Exit(INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing))
+    code = INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing)
+    raise typer.Exit(code or (InfrastructureError.exit_code if unwritten else 0))
 
 
 @app.command()

@@ -39,11 +39,31 @@ def report_targets(values: Iterable[str]) -> list[tuple[str, Path | None]]:
     """`["junit=out.xml", "json"]` as (format, path); without a path the report goes into the run's folder."""
     found = []
     for value in values:
-        name, _, path = value.partition("=")
-        if path and Path(path).is_dir():
-            raise OptionError(f"--report {value}: this is a folder; name a file in it")
+        name, equals, path = value.partition("=")
+        if equals and not path:
+            raise OptionError(f"--report {value}: without a path; write one, or only --report {name}")
         found.append((name, Path(path) if path else None))
     return found
+
+
+def check_writable(targets: Iterable[tuple[str, Path | None]]) -> None:
+    """OptionError unless each of those reports can be written; its folder is made, and a file that is there kept."""
+    for name, path in targets:
+        if path is None:
+            continue
+        try:
+            if path.is_dir():
+                raise OptionError(f"--report {name}={path}: this is a folder; name a file in it")
+            if path.exists() and not path.is_file():
+                continue  # a pipe or device is opened once, when it is time
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file, new = path.resolve(), not path.exists()
+            file.open("ab").close()
+            if new:
+                file.unlink()
+        except OSError as error:
+            why = f"{path} cannot be written: {error.strerror}"
+            raise OptionError(f"--report {name}={path}: {why}; choose another path") from error
 
 
 def checked_run_id(text: str) -> str:

@@ -52,6 +52,7 @@ class Judged:
 
     bundle: Bundle
     interrupted: bool = False
+    unwritten: tuple[str, ...] = ()  # why the run's folder lacks a part of it
 
 
 class View(Protocol):
@@ -94,8 +95,12 @@ def run(
         completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost)
         metrics = _fetched(coordinator, completeness, cloudwatch, clock, view, interrupts)
         bundle = _judged(coordinator.fold, completeness, metrics)
-        _keep(store, bundle)
-    return Judged(bundle=bundle, interrupted=bool(interrupts))
+        unwritten: tuple[str, ...] = ()
+        try:
+            _keep(store, bundle)
+        except StoreError as error:  # such as a full disk: the verdict is known, and is not lost with it
+            unwritten = (str(error),)
+    return Judged(bundle=bundle, interrupted=bool(interrupts), unwritten=unwritten)
 
 
 def judge_again(store: Store, run_id: str) -> Bundle:

@@ -57,7 +57,11 @@ class FolderStore:
 
     def put(self, key: str, data: bytes) -> None:
         temporary = self._written(key, data)
-        temporary.replace(self.path(key))
+        try:
+            temporary.replace(self.path(key))
+        except OSError as error:
+            temporary.unlink()
+            raise StoreError(f"{self.path(key)} cannot be written: {error.strerror}; choose another --store") from error
 
     def put_once(self, key: str, data: bytes) -> bool:
         temporary = self._written(key, data)
@@ -147,6 +151,8 @@ class RunFolder(FolderStore):
 
 def open_store(address: str) -> Store:
     """The store at a folder's path; OptionError for an address that is neither folder nor known service."""
+    if not address.strip():
+        raise OptionError("--store is empty; name a folder, or leave it out")
     if address.startswith("s3://"):
         raise OptionError(f"--store {address}: buckets are not supported yet; use a folder")
     if "://" in address:

@@ -104,12 +104,18 @@ def prune(store: Store, older_than: timedelta, now: float) -> list[str]:
     return gone
 
 
-def write_report(store: Store, run_id: str, bundle: Bundle, name: str, path: Path | None) -> None:
-    """A report beside the run's other files, or where the user wants it."""
-    if path is None:
-        store.put(run_key(run_id, f"report.{EXTENSIONS[name]}"), render(name, bundle))
-    else:
-        emit(pieces(name, bundle), path)
+def write_reports(store: Store, bundle: Bundle, targets: Iterable[tuple[str, Path | None]]) -> list[str]:
+    """Write each report beside the run's other files, or where the user wants it; why some could not be written."""
+    run_id, unwritten = bundle.plan.run_id, []
+    for name, path in targets:
+        try:
+            if path is None:
+                store.put(run_key(run_id, f"report.{EXTENSIONS[name]}"), render(name, bundle))
+            else:
+                emit(pieces(name, bundle), path)
+        except StoreError as error:
+            unwritten.append(f"{error}. Later: toril report {run_id} --format {name} --out PATH")
+    return unwritten
 
 
 def emit(data: bytes | Iterable[bytes], path: Path | None) -> None:

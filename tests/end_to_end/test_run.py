@@ -44,14 +44,27 @@ def test_every_breach_is_reported_with_what_was_observed(tmp_path: Path) -> None
     criteria = ["fail>0%", "p50 of home page>20ms", "avg-rt>30ms", "hits<1"]
     with serving(delay_s=0.05) as target:
         suite = suite_file(tmp_path, target.url, reporting=[{"module": "passfail", "criteria": criteria}])
-        done = run(tmp_path / "store", suite)
+        done = run(tmp_path / "store", suite, "--report", "json=/dev/full")  # which changes no verdict but 0
     assert done.code == 1, done.stdout + done.stderr
+    assert "/dev/full cannot be written" in done.stderr
     page = Path(done.stderr.splitlines()[-1].removeprefix("report: "))
     assert page.read_bytes().startswith(b"<!doctype html>")
     results = {result["criterion"]: result for result in done.json("verdict.json")["criteria"]}
     assert [r["outcome"] for r in results.values()] == ["passed", "failed", "failed", "passed"]
     breached = [result for result in results.values() if result["outcome"] == "failed"]
     assert all(result["observed"] >= 50_000 for result in breached)
+
+
+def test_a_verdict_that_cannot_be_kept_is_printed_and_does_not_exit_0(tmp_path: Path) -> None:
+    (tmp_path / "store" / "runs" / "kept" / "summary.json").mkdir(parents=True)  # where a file should be
+    with serving() as target:
+        options = ("--smoke", "--run-id", "kept", "--report", "json=/dev/full", "--fail-on", "none")
+        done = run(tmp_path / "store", suite_file(tmp_path, target.url), *options)
+    assert done.code == 4, done.stdout + done.stderr
+    assert "run kept" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if "summary.json cannot be written" in line]
+    assert [line for line in done.stderr.splitlines() if "/dev/full cannot be written" in line]
 
 
 def test_a_target_that_is_down_never_passes(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Carries the protocol out over a store: sees what workers write, folds it, writes start and stop."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from toril.clock import Clock
@@ -22,6 +23,7 @@ from toril.coordinator.protocol import (
     begin,
 )
 from toril.criteria import CriterionResult, LiveCriteria
+from toril.errors import StoreError
 from toril.figures import LiveFigures
 from toril.records import End, Plan, Stop, run_key
 from toril.store import Store
@@ -86,8 +88,9 @@ class Coordinator:
         return asked is None and (self.state.stop is not None or self._stop_in_store() is None)
 
     def close(self) -> None:
-        """Give the lease back."""
-        self._lease.renew(ended=True)
+        """Give the lease back; one that cannot be, on a full disk, runs out by itself."""
+        with suppress(StoreError):
+            self._lease.renew(ended=True)
 
     def _events(self, gone: Mapping[str, str], asked: Stop | None) -> list[Event]:
         events: list[Event] = [WorkerReady(worker) for worker in self.fold.poll_ready()]
