@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.suite.reading import execution, read, refusal
+from tests.suite.reading import execution, read, refusal, write
 from toril.suite.engines import BLOCKS, KNOWN_BLOCKS, NEITHER, PHASES
 
 
@@ -27,6 +27,32 @@ def block(kind):
         "action": {"action": "pause"},
         "set-variables": {"set-variables": {"a": "b"}},
     }.get(kind, {kind: "x in y", "do": inner})
+
+
+@pytest.mark.parametrize(
+    ("engine", "script", "fix"),
+    [
+        ("jmeter", "load.py", "write `executor: locust` or `executor: apiritif`, or give a .jmx"),
+        ("locust", "load.jmx", "write `executor: jmeter`, or give a .py"),
+        ("apiritif", "LOAD.JMX", "write `executor: jmeter`, or give a .py"),
+        ("jmeter", "load.js", "name the executor that it is for, or give a .jmx"),
+    ],
+)
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_script_of_another_engine_is_refused(tmp_path, engine, script, fix, bare):
+    write(tmp_path, "", script)
+    document = execution(executor=engine, scenario=script if bare else {"script": script})
+    text = refusal(tmp_path, document)
+    assert f"execution[0].scenario.script is `{script}`, which {engine.capitalize()} cannot run".casefold() in (
+        text.casefold()
+    )
+    assert text.endswith(fix)
+
+
+@pytest.mark.parametrize(("engine", "script"), [("jmeter", "load.JMX"), ("jmeter", "plan.xml"), ("apiritif", "tests")])
+def test_a_script_that_may_be_the_engines_is_left_to_it(tmp_path, engine, script):
+    write(tmp_path, "", f"{script}/one.py" if script == "tests" else script)
+    assert read(tmp_path, execution(executor=engine, scenario={"script": script})).executions[0].executor == engine
 
 
 @pytest.mark.parametrize(("engine", "key"), [(engine, key) for engine, keys in NEITHER.items() for key in keys])

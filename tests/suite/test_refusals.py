@@ -38,8 +38,8 @@ from tests.suite.reading import SIMPLE, execution, read, refusal, write
         ({"locations": {"eu": 1}, "locations-weighted": 0}, "locations-weighted is `0`; write true or false"),
         ({"locations": {"eu": 1}, "locations-weighted": "off"}, "locations-weighted is `off`; write true or false"),
         ({"scenario": "chekout"}, "did you mean `checkout`?"),
-        ({"scenario": None}, "not a scenario"),
-        ({"scenario": []}, "not a scenario"),
+        ({"scenario": None}, "scenario is missing; name one, or the path of a script; known are checkout, text"),
+        ({"scenario": []}, "scenario is `[]`, not a scenario; name one"),
         ({"scenario": "text"}, "not a mapping"),
         ({"scenario": {"script": "gone.jmx"}}, "a script that does not exist"),
         ({"scenario": {"script": "../outside.py"}}, "outside the suite's folder"),
@@ -71,6 +71,17 @@ def test_what_cannot_be_run_is_refused_with_the_fix(tmp_path, keys, says):
     assert text.startswith("suite.yml: ")
     assert says in text
     assert "; " in text
+
+
+@pytest.mark.parametrize(
+    ("scenario", "says"),
+    [
+        (None, "execution[0].scenario is missing; write `scenario: {requests: [http://…]}`, or `scenario: load.jmx`"),
+        ("gone", "is `gone`, neither a scenario nor a file; correct the path of the script, or write `scenario: {req"),
+    ],
+)
+def test_a_suite_without_scenarios_is_told_how_to_write_one(tmp_path, scenario, says):
+    assert says in refusal(tmp_path, {"execution": [{"scenario": scenario, "hold-for": "1m"}]})
 
 
 @pytest.mark.parametrize(

@@ -240,6 +240,13 @@ def test_what_is_ignored_is_said(tmp_path):
         assert word in said
 
 
+@pytest.mark.parametrize(("executor", "says"), [("jmetr", "did you mean `jmeter`?"), ("k6", "check its numbers")])
+def test_an_executor_that_is_not_proved_is_said_with_the_one_that_was_meant(tmp_path, executor, says):
+    (warning,) = read(tmp_path, execution(executor=executor)).warnings
+    assert warning.startswith(f"suite.yml: execution[0].executor is `{executor}`, not proved")
+    assert warning.endswith(says)
+
+
 def test_the_default_executor_is_the_suites(tmp_path):
     suite = read(tmp_path, {**SIMPLE, "settings": {"default-executor": "apiritif"}})
     assert suite.executions[0].config["executor"] == "apiritif"

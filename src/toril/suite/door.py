@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -22,14 +22,18 @@ def shown(value: object) -> str:
     return f"`{text if len(text) <= 60 else text[:59] + '…'}`"
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`did you mean …?`, or the list of what is known."""
+def alike(word: str, known: Iterable[str]) -> str:
+    """`did you mean …?`; empty when nothing known comes near."""
     names = sorted(known)
-    alike = names if len(names) <= MOST_COMPARED else [name for name in names if name[:1] == word[:1]][:MOST_COMPARED]
-    found = difflib.get_close_matches(word[:60], alike, n=1)
-    if found:
-        return f"did you mean `{found[0]}`?"
-    return f"known are {', '.join(names[:10])}{' …' if len(names) > 10 else ''}" if names else "there is none yet"
+    compared = names if len(names) <= MOST_COMPARED else [name for name in names if name[:1] == word[:1]]
+    found = difflib.get_close_matches(word[:60], compared[:MOST_COMPARED], n=1)
+    return f"did you mean `{found[0]}`?" if found else ""
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """`did you mean …?`, or the list of what is known; something is."""
+    names = sorted(known)
+    return alike(word, names) or f"known are {', '.join(names[:10])}{' …' if len(names) > 10 else ''}"
 
 
 class Door:

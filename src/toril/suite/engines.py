@@ -5,6 +5,7 @@ Pure, and of a scenario as Taurus writes it; the worker asks again when it gener
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from toril.grammar import duration_s
@@ -40,6 +41,8 @@ INSTEAD = {
     "apiritif": "use a script, or executor: jmeter",
     "jmeter": "write a .jmx",
 }
+SCRIPTS = {"locust": ".py", "apiritif": ".py", "jmeter": ".jmx"}
+OF_OTHERS = (".py", ".jmx", ".js", ".ts", ".scala", ".java", ".jar")  # other endings may be any engine's
 DISTRIBUTION = re.compile(r"(?:uniform|gaussian|poisson)\(.*\)", re.IGNORECASE)
 
 
@@ -52,8 +55,11 @@ class Problem(NamedTuple):
 
 
 def problems(engine: str, scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    """What a proved engine cannot do with this scenario, in the scenario's order; nothing about scripts."""
-    if engine not in KNOWN_BLOCKS or scenario.get("script"):
+    """What a proved engine cannot do with this scenario, in the scenario's order; of a script only its kind."""
+    if engine not in KNOWN_BLOCKS:
+        return
+    if scenario.get("script"):
+        yield from _of_script(engine, str(scenario["script"]), path)
         return
     requests = scenario.get("requests")
     if not requests:
@@ -67,6 +73,16 @@ def problems(engine: str, scenario: Mapping[str, Any], path: str) -> Iterator[Pr
         if engine == "locust":
             yield from _no_durations(scenario, ("timeout", "think-time"), path)
         yield from _of_requests(engine, requests, f"{path}.requests")
+
+
+def _of_script(engine: str, script: str, path: str) -> Iterator[Problem]:
+    ending = PurePosixPath(script).suffix.lower()
+    if ending in OF_OTHERS and ending != SCRIPTS[engine]:
+        name = {"locust": "Locust", "apiritif": "Apiritif", "jmeter": "JMeter"}[engine]
+        others = [f"`executor: {other}`" for other, known in SCRIPTS.items() if known == ending]
+        fix = f"write {' or '.join(others)}" if others else "name the executor that it is for"
+        shown = PurePosixPath(script).name[-60:]
+        yield Problem(f"{path}.script", f"`{shown}`, which {name} cannot run", f"{fix}, or give a {SCRIPTS[engine]}")
 
 
 def _unknown(engine: str, path: str, what: str) -> Problem:

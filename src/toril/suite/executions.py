@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from toril.errors import SuiteError
-from toril.suite.door import Door, shown
+from toril.suite.door import Door, alike, shown
 from toril.suite.scenarios import Scenarios
 
 PROVED = ("jmeter", "locust", "apiritif")  # by tests that run them
@@ -139,7 +139,8 @@ class _Reader:
             self.warned.add(executor)
             self.door.warn(
                 f"{path}.executor",
-                f"is {shown(executor)}, not proved by toril's tests (those are {', '.join(PROVED)}): check its numbers",
+                f"is {shown(executor)}, not proved by toril's tests (those are {', '.join(PROVED)}): "
+                f"{alike(executor, PROVED) or 'check its numbers'}",
             )
         return executor
 

@@ -42,20 +42,21 @@ class Scenarios:
     def of(self, item: dict[str, Any], path: str, executor: str) -> str:
         """The name of an execution's scenario, which then stands under `scenarios`."""
         written = item.get("scenario")
-        path = f"{path}.scenario"
+        path = place = f"{path}.scenario"
         if isinstance(written, str) and written:
             name = written if written in self.named else self.door.environment.resolve(written)
-            if name not in self.named:
+            if name in self.named:
+                place = f"scenarios.{name}"
+            else:
                 name = self._script(name, path)
         elif isinstance(written, dict) and written:
             script = written.get("script")
             stem = PurePosixPath(script).name if isinstance(script, str) and script else executor
             name = self._added(stem, written)
         else:
-            raise self.door.error(
-                path, f"{shown(written)}, not a scenario", f"name one, or a script; {nearest('', self.named)}"
-            )
-        self._examine(name, executor, f"scenarios.{name}" if written == name else path, ())
+            what = "missing" if written is None else f"{shown(written)}, not a scenario"
+            raise self.door.error(path, what, self._which())
+        self._examine(name, executor, place, ())
         return name
 
     def _examine(self, name: str, executor: str, path: str, within: tuple[str, ...]) -> None:
@@ -88,9 +89,16 @@ class Scenarios:
     def _script(self, text: str, path: str) -> str:
         if self.files.existing(text) is None and not text.lower().startswith(("http://", "https://")):
             self.door.resolved(text, path, "name a scenario or a script")
-            raise self.door.error(path, f"{shown(text)}, neither a scenario nor a file", nearest(text, self.named))
+            fix = nearest(text, self.named) if self.named else f"correct the path of the script, or {self._which()}"
+            raise self.door.error(path, f"{shown(text)}, neither a scenario nor a file", fix)
         script = self.files.find(text, path, kind="script")
         return self._added(PurePosixPath(script).name, {"script": script})
+
+    def _which(self) -> str:
+        """How to say what an execution runs."""
+        if self.named:
+            return f"name one, or the path of a script; {nearest('', self.named)}"
+        return "write `scenario: {requests: [http://…]}`, or `scenario: load.jmx` with the path of a script"
 
     def _added(self, stem: str, scenario: dict[str, Any]) -> str:
         name, number = stem, 1
