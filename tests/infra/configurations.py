@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
 from infra.fips import GOVCLOUD, US
@@ -24,6 +25,14 @@ REGIONS = (*COMMERCIAL, *FAR)  # twelve
 GOVERNMENT = tuple(sorted(GOVCLOUD))
 CHINA = ("cn-north-1", "cn-northwest-1")
 ENVIRONMENTS = ("", "prod.", "production12.", "a.", "us-east-1.")
+
+
+def examples(count: int) -> settings:
+    """So many of them, or as many as a search by hand asks for. Not shrunk: that takes minutes at this size."""
+    asked = settings().max_examples
+    searching = asked > settings.get_profile("toril").max_examples
+    return settings(max_examples=asked if searching else count, phases=[Phase.explicit, Phase.generate])
+
 
 Config = dict[str, Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -78,7 +87,7 @@ def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | strategy
 
 
-def settings(**parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Config]:
+def group(**parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Config]:
     """An object in which any of the parts may be left out."""
     return st.fixed_dictionaries({}, optional=parts)
 
@@ -170,18 +179,18 @@ def networks(draw: Draw, region: str, *, nat: bool) -> Config:
             "mode": mode,
             "vpc": "vpc-0123456789abcdef0",
             "subnets": subnets,
-            **draw(settings(publicAddresses=st.booleans())),
+            **draw(group(publicAddresses=st.booleans())),
         }
     most = min(3, len(zone_ids(region)))
     found = draw(
-        settings(
+        group(
             cidr=st.sampled_from(["10.0.0.0/16", "192.168.128.0/20", "172.16.5.0/24"]),
             zones=st.integers(1, most),
             dnsFirewall=st.booleans(),
         )
     )
     if mode == "private":
-        found |= {"nat": True} if nat else draw(settings(nat=st.booleans()))
+        found |= {"nat": True} if nat else draw(group(nat=st.booleans()))
     return {"mode": mode, **found}
 
 
@@ -249,10 +258,10 @@ def hubs(draw: Draw) -> Case:
         },
     )
     config = draw(
-        settings(
+        group(
             account=st.just(ACCOUNT),
             bucket=st.just("acme-load-test-results"),
-            retention=settings(runs=st.integers(1, 3650), interruptedUploads=st.integers(1, 30)),
+            retention=group(runs=st.integers(1, 3650), interruptedUploads=st.integers(1, 30)),
             encryption=encryptions(region),
             protect=st.booleans(),
             github=github,
@@ -264,7 +273,7 @@ def hubs(draw: Draw) -> Case:
             tags=TAGS,
             **(
                 {
-                    "publicRepository": settings(
+                    "publicRepository": group(
                         name=st.just("load-test-worker"), about=st.just("# What\nÜber"), usage=st.just("`toril`")
                     ),
                 }
@@ -311,18 +320,18 @@ def regions(draw: Draw, within: tuple[str, ...] | None = None) -> Case:
     names = draw(st.sampled_from([None, ["slim"], ["full", "slim"], ["gpu-1", "a"]]))
     flavours = {one: draw(images(region, given, fips=fips, closed=closed)) for one in names or ()}
     config = draw(
-        settings(
+        group(
             account=st.just(ACCOUNT),
             repositories=repositories(region),
-            registry=settings(
+            registry=group(
                 scanning=st.sampled_from(["BASIC", "ENHANCED"]),
                 policy=st.lists(grant(region), max_size=2),
                 replicateTo=st.lists(st.sampled_from(_others(region)), unique=True),
             ),
             architectures=st.sampled_from([["x86-64"], ["arm64"], ["arm64", "x86-64"]]),
             worker=st.sampled_from([{}, {"cpu": 256, "memory": 512}, {"cpu": 32768, "memory": 249856, "storage": 200}]),
-            targets=settings(hosts=HOSTS, cidrs=CIDRS),
-            limits=settings(
+            targets=group(hosts=HOSTS, cidrs=CIDRS),
+            limits=group(
                 vcpus=st.integers(1, 100_000),
                 costUsd=st.sampled_from([0.5, 100]),
                 durationS=st.sampled_from([60, 86_400, 14 * 86_400]),
@@ -333,12 +342,14 @@ def regions(draw: Draw, within: tuple[str, ...] | None = None) -> Case:
             secretKeys=st.just([key_arn(region)]),
             encryption=encryptions(region),
             protect=st.booleans(),
-            logs=settings(days=st.sampled_from([1, 1827]), blocking=st.booleans(), encryption=st.just(key_arn(region))),
+            logs=group(days=st.sampled_from([1, 1827]), blocking=st.booleans(), encryption=st.just(key_arn(region))),
             idleAlarm=st.booleans(),
             permissionsBoundary=st.just(boundary(region)),
             tags=TAGS,
         )
     )
+    if config.get("limits", {}).get("durationS", 0) > 86_400:
+        config["idleAlarm"] = False  # CloudWatch looks back a week at most
     config |= {"network": network} | ({"flavours": flavours} if flavours else {})
     config |= {"fips": True} if fips else {}
     config |= {"caches": given} if given else {}

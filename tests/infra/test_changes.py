@@ -1,0 +1,135 @@
+"""What a change of the settings changes in a stack, and what it leaves as it is."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tests.infra.configurations import Case, examples, hubs, regions
+from tests.infra.offline import Found
+
+# By the names that resources have in the graph of a region; each says what else a change may touch, and why.
+PUBLISHED = r"BucketObjectv2::"  # the deployment tells of everything
+PULLS = r"RolePolicy::[\w-]+-execution-execution$"  # ECS pulls a worker's image, and imports it on its first pull
+MAKES = r"RolePolicy::[\w-]+-(templates-create|upstreams-pull)$"  # ECR makes repositories below the prefixes
+ALARMS = r"Event(Rule|Target)::[\w-]+-notices-alarms$"  # the first schedule brings the alarm of lost ones
+
+
+def difference(before: Found, after: Found) -> tuple[set[str], set[str], set[str]]:
+    """URNs that are new, gone, and those of resources whose inputs or options changed."""
+    old, new = before.urns(), after.urns()
+    changed = {urn for urn in old.keys() & new.keys() if _told(old[urn]) != _told(new[urn])}
+    return new.keys() - old.keys(), old.keys() - new.keys(), changed
+
+
+def _told(one: Any) -> Any:
+    return (one.inputs, one.parent, one.provider, one.protect, one.retained, one.dependencies - {""})
+
+
+def only_touches(case: Case, changed: dict[str, Any], *allowed: str) -> set[str]:
+    """The URNs that a change of settings adds; fails if it removes one, or changes one that is not allowed."""
+    before, after = case.found(), replace(case, config={**case.config, **changed}).found()
+    assume(before.refusal is None and after.refusal is None)
+    added, gone, touched = difference(before, after)
+    assert not gone
+    assert not [urn for urn in sorted(touched) if not any(re.search(one, urn) for one in allowed)]
+    return added
+
+
+@given(st.one_of(hubs(), regions()))
+@examples(8)
+def test_the_same_settings_make_the_same_graph(case):
+    assert case.found() == case.found()
+
+
+@given(regions())
+@examples(10)
+def test_another_cache_leaves_the_others_and_all_else(case):
+    caches = list(case.config.get("caches", []))
+    new = {"upstream": "quay", "prefix": "new-one"}
+    added = only_touches(case, {"caches": [*caches, new]}, PUBLISHED, PULLS, MAKES)
+    own = {urn for urn in added if "new-one" in urn}
+    assert len(own) == 2  # the rule and its template
+    assert added == own or not caches  # the first cache brings the role of the templates
+
+
+@given(regions())
+@examples(10)
+def test_another_repository_leaves_all_else(case):
+    repositories = list(case.config.get("repositories", []))
+    added = only_touches(case, {"repositories": [{"name": "new/one"}, *repositories]}, PUBLISHED)
+    assert {urn.rpartition("::")[2].partition("-new/")[2] for urn in added} == {"one"}
+    assert len(added) == 2
+
+
+@given(regions())
+@examples(10)
+def test_another_flavour_leaves_the_others_and_all_else(case):
+    flavours = case.config.get("flavours") or {"slim": {}, "full": {}}
+    one = {"architectures": ["arm64"], "digest": f"sha256:{'b2' * 32}"}
+    assume("arm64" in case.config.get("architectures", ["arm64"]))  # else other zones may be needed
+    added = only_touches(case, {"flavours": {"another": one, **flavours}}, PUBLISHED, PULLS)
+    assert len(added) == 1
+
+
+@given(regions())
+@examples(10)
+def test_another_schedule_leaves_the_others_and_all_else(case):
+    case = replace(case, config={**case.config, "home": True})
+    schedules = list(case.config.get("schedules", []))
+    new = {"name": "new-one", "suite": "checkout", "cron": "rate(1 day)"}
+    added = only_touches(case, {"schedules": [new, *schedules]}, PUBLISHED, ALARMS)
+    assert [urn for urn in added if "Schedule::" in urn and "new-one" in urn]
+    assert len(added) == 1 or not schedules
+
+
+@given(regions())
+@examples(10)
+def test_another_tag_only_changes_tags(case):
+    before, after = case.found(), replace(case, config={**case.config, "tags": {"new": "tag"}}).found()
+    added, gone, touched = difference(before, after)
+    assert not added | gone
+    for urn in touched:
+        assert re.search(r"pulumi:providers:aws::|RepositoryCreationTemplate::|Schedule::", urn), urn
+
+
+SETS: dict[str, list[str]] = {
+    "region": ["caches", "repositories", "secrets", "secretKeys", "schedules"],
+    "hub": ["regionAccounts", "emails"],
+}
+
+
+@given(st.one_of(hubs(), regions()), st.randoms(use_true_random=False))
+@examples(20)
+def test_the_order_of_what_has_none_makes_no_difference(case, random):
+    kind = "hub" if case.stack.endswith("hub") else "region"
+    shuffled = dict(case.config)
+    for key in SETS[kind]:
+        if key in shuffled:
+            shuffled[key] = random.sample(list(shuffled[key]), len(shuffled[key]))
+    for key in ("flavours", "tags", "targets", "credentials"):
+        if key in shuffled:
+            shuffled[key] = dict(random.sample(list(shuffled[key].items()), len(shuffled[key])))
+    one, other = case.found(), replace(case, config=shuffled).found()
+    assert difference(one, other) == (set(), set(), set())
+
+
+@pytest.mark.parametrize("key", ["hosts", "cidrs"])
+def test_the_order_of_targets_makes_no_difference_to_the_network(key):
+    values = {"hosts": ["b.example.com", "a.example.com"], "cidrs": ["203.0.113.0/24", "198.51.100.0/24"]}[key]
+    network = {"mode": "private", "dnsFirewall": True}
+    config = {"network": network, "targets": {key: values}}
+    one = Case(stack="us-east-1", config=config).found()
+    other = Case(stack="us-east-1", config={**config, "targets": {key: values[::-1]}}).found()
+    assert difference(one, other) == (set(), set(), set())
+
+
+def test_a_new_hub_version_of_outputs_changes_a_region_only_where_it_uses_them():
+    plain = Case(stack="us-east-1", config={})
+    keyed = replace(plain, hub={"region": "us-east-1", "encryption": "KMS"})
+    added, gone, touched = difference(plain.found(), keyed.found())
+    assert not added | gone
+    assert {urn.rpartition("::")[2] for urn in touched} == {"us-east-1-worker-worker"}

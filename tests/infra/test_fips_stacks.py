@@ -1,0 +1,68 @@
+"""`fips: true` where a service has no FIPS endpoint is refused before anything is registered, in every combination."""
+
+from typing import Any
+
+import pytest
+
+from infra.fips import CANADA, GOVCLOUD, SERVICES, US, services_used
+from infra.settings import RegionSettings
+from tests.infra.configurations import CHINA, REGIONS, Case, key_arn, secret_arn
+from tests.infra.laws import broken
+from tests.infra.offline import Found, texts
+
+ALLOWED = sorted(US | GOVCLOUD)
+REFUSED = sorted({*REGIONS, *CANADA, *CHINA, "eu-west-2", "ap-south-1"} - US)
+
+
+def uses(region: str) -> dict[str, dict[str, Any]]:
+    """Settings that bring a service which a plain stack does not call."""
+    return {
+        "nothing more": {},
+        "a key": {"encryption": key_arn(region)},
+        "DNS Firewall": {"network": {"dnsFirewall": True}, "targets": {"hosts": ["shop.example.com"]}},
+        "secrets": {"secrets": [secret_arn(region)]},
+        "the home": {"home": True, "schedules": [{"name": "nightly", "suite": "shop", "cron": "rate(1 day)"}]},
+        "no alarm": {"idleAlarm": False},
+    }
+
+
+def stack(region: str, more: dict[str, Any]) -> Found:
+    near = "us-gov-west-1" if region in GOVCLOUD else "cn-north-1" if region in CHINA else "us-east-1"
+    return Case(stack=region, config={"fips": True, **more}, hub={"region": near}).found()
+
+
+@pytest.mark.parametrize("region", REFUSED)
+def test_a_region_without_endpoints_is_refused_before_anything_is_registered(region):
+    for more in uses(region).values():
+        found = stack(region, more)
+        assert not found.aws
+        assert {one.type for one in found.resources} <= {"pulumi:providers:aws"}
+        said = str(found.refusal)
+        settings = RegionSettings.read({"fips": True, **more}, region)
+        missing = [SERVICES[one].name for one in services_used(settings) if not SERVICES[one].in_region(region)]
+        assert missing
+        assert all(name in said for name in missing)
+        assert f"in {region}; remove `fips`, or deploy to one of" in said
+
+
+@pytest.mark.parametrize("region", ALLOWED)
+@pytest.mark.parametrize("what", uses("us-east-1"))
+def test_where_all_endpoints_are_everything_goes_over_them(region, what):
+    more = uses(region)[what]
+    found = stack(region, more)
+    assert found.refusal is None
+    case = Case(stack=region, config={"fips": True, **more}, hub={"region": "us-gov-west-1"})
+    assert broken(case, found) == []
+    (provider,) = found.of("pulumi:providers:aws") or [one for one in found.resources if "providers" in one.type]
+    assert provider.inputs["useFipsEndpoint"] in (True, "true")
+    for one in found.of("TaskDefinition"):
+        definition = one.inputs["containerDefinitions"]
+        assert '"AWS_USE_FIPS_ENDPOINT","value":"true"' in definition.replace(" ", "")
+        assert ".dkr.ecr-fips." in definition
+        assert ".dkr.ecr." not in "".join(texts(definition))
+
+
+def test_a_hub_whose_bucket_has_no_endpoint_is_refused_too():
+    found = Case(stack="us-east-1", config={"fips": True}, hub={"region": "eu-west-1"}).found()
+    assert "Amazon S3 has no FIPS endpoint in eu-west-1" in str(found.refusal)
+    assert not found.aws
