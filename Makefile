@@ -42,7 +42,7 @@ jmeter: ## assemble JMeter's home from Maven artifacts, in a cache that outlives
 	@tools/system-packages $(PROGRAMS)
 	@$(PYTHON) tools/jmeter/assemble.py "$(JMETER_HOME)"
 
-pulumi: ## build Pulumi's engine, if the machine has none, in a cache that outlives `make clean`
+pulumi: $(UV) ## build Pulumi's engine, if the machine has none, in a cache that outlives `make clean`
 	@tools/pulumi/build "$(CACHE)" >/dev/null
 
 lock: $(UV) ## pin all dependencies anew, in requirements/, tools/uplot/ and tools/jmeter/

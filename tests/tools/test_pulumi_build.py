@@ -17,13 +17,20 @@ def machine(tmp_path):
     """A machine whose PATH has only what a test puts there."""
     (tmp_path / "bin").mkdir()
 
-    def run(**programs: str) -> "subprocess.CompletedProcess[str]":
+    def run(*, uv: str | None = None, **programs: str) -> "subprocess.CompletedProcess[str]":
+        if uv:
+            programs["uv"] = uv
         for name, script in programs.items():
             program = tmp_path / "bin" / name
             program.write_text(f"#!/bin/sh\n{script}\n")
             program.chmod(0o755)
         command = [sys.executable, BUILD, tmp_path / "cache"]
-        environment = {"PATH": str(tmp_path / "bin"), "HOME": str(tmp_path)}
+        environment = {
+            "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin" if uv else str(tmp_path / "bin"),
+            "HOME": str(tmp_path),
+        }
+        if uv:
+            environment["UV"] = str(tmp_path / "bin/uv")
         return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
     return run
@@ -63,6 +70,17 @@ def test_it_is_built_without_another_toolchain_and_appears_only_when_it_is_whole
     assert built == tmp_path / f"cache/pulumi-{PINNED}/pulumi"
     assert built.read_text().split() == ["local", "-mod=readonly"]
     assert [path.name for path in built.parent.iterdir()] == ["pulumi"]
+
+
+def test_a_machine_whose_go_is_too_old_builds_with_a_packaged_one_and_keeps_nothing_of_it(machine, tmp_path):
+    packaged = 'while [ "$1" != -o ]; do shift; done; echo packaged > "$2"'
+    uv = 'case "$1" in venv) for last; do :; done; place="$last/lib/python3/site-packages/go/bin"; mkdir -p "$place"\n'
+    uv += f"printf '#!/bin/sh\\n%s\\n' '{packaged}' > \"$place/go\"; chmod +x \"$place/go\";; esac\n"
+    done = machine(uv=uv, go="echo go1.22.1")
+    assert done.returncode == 0, done.stderr
+    built = Path(done.stdout.strip())
+    assert built == tmp_path / f"cache/pulumi-{PINNED}/pulumi"
+    assert built.read_text() == "packaged\n"
 
 
 def test_a_build_that_fails_leaves_nothing_behind(machine, tmp_path):
