@@ -41,8 +41,8 @@ class Network(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         network = args.settings.network
         self.targets = DeployedTargets(
-            hosts=args.settings.targets.hosts,
-            cidrs=args.settings.targets.cidrs,
+            hosts=tuple(sorted(args.settings.targets.hosts)),
+            cidrs=tuple(sorted(args.settings.targets.cidrs)),
             enforced=enforced(args.settings, args.images),
         )
         self.public_addresses = network.mode == "public" or network.public_addresses

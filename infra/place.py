@@ -38,7 +38,7 @@ class Place:
 def tags_of(stack: Stack) -> dict[str, str]:
     """On everything: what costs are told apart by, and the stack's own."""
     own = {"toril:environment": stack.name.environment, "toril:stack": stack.name.region or "hub"}
-    return {**stack.settings.tags, **own}
+    return dict(sorted({**stack.settings.tags, **own}.items()))
 
 
 def make_provider(stack: Stack, *, fips: bool) -> aws.Provider:
