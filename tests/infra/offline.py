@@ -34,7 +34,7 @@ from tests.infra.invented import NotInvented, World, answer, made
 
 PROJECT, ORGANISATION = "toril", "organization"
 STACK, PROVIDER, REFERENCE = "pulumi:pulumi:Stack", "pulumi:providers:aws", "pulumi:pulumi:StackReference"
-HIDDEN = "[secret]"
+HIDDEN = "<secret>"
 NOWHERE = "us-east-1"  # the region of a default provider, which is a fault
 
 

@@ -15,6 +15,7 @@ from tests.infra.offline import Found
 PUBLISHED = r"BucketObjectv2::"  # the deployment tells of everything
 PULLS = r"RolePolicy::[\w-]+-execution-execution$"  # ECS pulls a worker's image, and imports it on its first pull
 MAKES = r"RolePolicy::[\w-]+-(templates-create|upstreams-pull)$"  # ECR makes repositories below the prefixes
+COORDINATOR = r"TaskDefinition::[\w-]+-home-coordinator$"  # runs in the smallest of the stack's own images
 ALARMS = r"Event(Rule|Target)::[\w-]+-notices-alarms$"  # the first schedule brings the alarm of lost ones
 
 
@@ -46,7 +47,7 @@ def test_the_same_settings_make_the_same_graph(case):
 
 
 @given(regions())
-@examples(10)
+@examples(6)
 def test_another_cache_leaves_the_others_and_all_else(case):
     caches = list(case.config.get("caches", []))
     new = {"upstream": "quay", "prefix": "new-one"}
@@ -57,7 +58,7 @@ def test_another_cache_leaves_the_others_and_all_else(case):
 
 
 @given(regions())
-@examples(10)
+@examples(6)
 def test_another_repository_leaves_all_else(case):
     repositories = list(case.config.get("repositories", []))
     added = only_touches(case, {"repositories": [{"name": "new/one"}, *repositories]}, PUBLISHED)
@@ -66,17 +67,17 @@ def test_another_repository_leaves_all_else(case):
 
 
 @given(regions())
-@examples(10)
+@examples(6)
 def test_another_flavour_leaves_the_others_and_all_else(case):
     flavours = case.config.get("flavours") or {"slim": {}, "full": {}}
     one = {"architectures": ["arm64"], "digest": f"sha256:{'b2' * 32}"}
     assume("arm64" in case.config.get("architectures", ["arm64"]))  # else other zones may be needed
-    added = only_touches(case, {"flavours": {"another": one, **flavours}}, PUBLISHED, PULLS)
+    added = only_touches(case, {"flavours": {"another": one, **flavours}}, PUBLISHED, PULLS, COORDINATOR)
     assert len(added) == 1
 
 
 @given(regions())
-@examples(10)
+@examples(6)
 def test_another_schedule_leaves_the_others_and_all_else(case):
     case = replace(case, config={**case.config, "home": True})
     schedules = list(case.config.get("schedules", []))
@@ -87,7 +88,7 @@ def test_another_schedule_leaves_the_others_and_all_else(case):
 
 
 @given(regions())
-@examples(10)
+@examples(6)
 def test_another_tag_only_changes_tags(case):
     before, after = case.found(), replace(case, config={**case.config, "tags": {"new": "tag"}}).found()
     added, gone, touched = difference(before, after)
@@ -103,7 +104,7 @@ SETS: dict[str, list[str]] = {
 
 
 @given(st.one_of(hubs(), regions()), st.randoms(use_true_random=False))
-@examples(20)
+@examples(12)
 def test_the_order_of_what_has_none_makes_no_difference(case, random):
     kind = "hub" if case.stack.endswith("hub") else "region"
     shuffled = dict(case.config)

@@ -18,7 +18,7 @@ MOST_RESOURCES, MOST_FOR_AN_UPSTREAM = 40, 4
 
 
 @given(hubs())
-@examples(40)
+@examples(30)
 def test_every_hub_keeps_the_laws(case):
     found = case.found()
     assert found.refusal is None
@@ -26,7 +26,7 @@ def test_every_hub_keeps_the_laws(case):
 
 
 @given(regions())
-@examples(50)
+@examples(40)
 def test_every_region_keeps_the_laws(case):
     found = case.found()
     assert found.refusal is None
@@ -41,7 +41,7 @@ def test_every_committed_stack_keeps_the_laws(case):
 
 
 @given(regions(), regions())
-@examples(30)
+@examples(20)
 def test_settings_of_two_stacks_together_keep_the_laws_or_are_refused_with_their_key(one, other):
     mixed = replace(one, config={**one.config, **other.config})
     found = mixed.found()
@@ -52,7 +52,7 @@ def test_settings_of_two_stacks_together_keep_the_laws_or_are_refused_with_their
 
 
 @given(st.one_of(hubs(), regions()))
-@examples(15)
+@examples(10)
 def test_a_preview_foresees_what_the_update_makes(case):
     foreseen, made = case.found(preview=True), case.found()
     assert foreseen.urns().keys() == made.urns().keys()

@@ -1,0 +1,173 @@
+"""The graphs of known stacks as files, so that a review sees what a change does to them.
+
+python -m tests.infra.snapshots --write     # bring them up to date
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.infra.configurations import MARK, OTHER, Case, key_arn, secret_arn
+from tests.infra.engine.provider import kind_of
+from tests.infra.engine.shapes import same
+from tests.infra.invented import ACCOUNT, World
+from tests.infra.offline import Found
+from tests.infra.stack_files import committed
+
+FOLDER = Path(__file__).with_name("snapshots")
+COMMAND = "python -m tests.infra.snapshots --write"
+
+RICH_HUB = Case(
+    stack="prod.hub",
+    config={
+        "region": "eu-west-1",
+        "account": ACCOUNT,
+        "bucket": "acme-load-test-results",
+        "budget": {"monthlyUsd": 100, "emails": ["costs@example.com"]},
+        "emails": ["ops@example.com"],
+        "encryption": "KMS",
+        "github": {
+            "home": {"name": "acme/load-tests", "ownerId": "1000", "repositoryId": "2000"},
+            "repositories": [{"name": "acme/shop", "ownerId": "1000", "repositoryId": "2001", "run": "load-test"}],
+        },
+        "permissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/boundaries/toril",
+        "publicRepository": {"name": "load-test-worker"},
+        "regionAccounts": [OTHER],
+        "stateBucket": "acme-pulumi-state",
+        "stateKey": key_arn("eu-west-1"),
+        "tags": {"owner": "performance"},
+    },
+)
+RICH_REGION = Case(
+    stack="prod.eu-west-1",
+    config={
+        "home": True,
+        "caches": [
+            "docker-hub",
+            {"upstream": "ghcr", "secret": "later"},
+            {"upstream": "ecr", "account": OTHER, "upstreamPrefix": "team-a"},
+        ],
+        "credentials": {"docker-hub": {"username": f"u-{MARK}", "accessToken": f"t-{MARK}"}},
+        "encryption": "KMS",
+        "flavours": {
+            "slim": {"digest": f"sha256:{'a1' * 32}"},
+            "nginx": {"image": "docker-hub/library/nginx:1.27", "architectures": ["arm64"]},
+        },
+        "network": {"mode": "private", "nat": True, "dnsFirewall": True},
+        "permissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/boundaries/toril",
+        "protect": True,
+        "registry": {"scanning": "ENHANCED", "replicateTo": ["eu-central-1"]},
+        "repositories": [{"name": "suites", "grants": [{"principal": OTHER, "rights": ["pull", "push"]}]}],
+        "schedules": [{"name": "nightly", "suite": "checkout", "cron": "cron(17 2 * * ? *)"}],
+        "secrets": [secret_arn("eu-west-1")],
+        "tags": {"owner": "performance"},
+        "targets": {"hosts": ["shop.example.com"], "cidrs": ["203.0.113.0/24"]},
+    },
+    hub=RICH_HUB.config,
+    world=World(),
+)
+
+
+def cases() -> dict[str, Case]:
+    """File name → stack: all that are committed, a rich hub and a rich region."""
+    own = {case.stack: case for case in committed()}
+    return {**own, "rich hub": RICH_HUB, "rich region": RICH_REGION}
+
+
+def snapshot(found: Found) -> dict[str, Any]:
+    """URN → what a review should see of a resource, account and invented ids masked."""
+    return {
+        _masked(one.urn): _masked(
+            {
+                "dependencies": sorted(one.dependencies),
+                "inputs": {key: _opened(value) for key, value in one.shown.items()},
+                "parent": one.parent,
+                "protect": one.protect,
+                "retained": one.retained,
+            }
+        )
+        for one in found.resources
+    }
+
+
+def _opened(value: Any) -> Any:
+    """Documents in JSON as what they say, so that a difference in them is a line."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        return {"JSON": json.loads(value)}
+    if isinstance(value, Mapping):
+        return {key: _opened(item) for key, item in value.items()}
+    return value
+
+
+def _masked(value: Any) -> Any:
+    match value:
+        case str():
+            text = value.replace(ACCOUNT, "<account>").replace(OTHER, "<other account>")
+            text = re.sub(r"\b([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b", "<uuid>", text)
+            return re.sub(r"\b([a-z]+-(?:[a-z]+-)?)[0-9a-f]{17}\b", r"\1<id>", text)
+        case Mapping():
+            return {_masked(key): _masked(item) for key, item in value.items()}
+        case list():
+            return [_masked(item) for item in value]
+    return value
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """One line for each resource and property; a change that makes another resource says so."""
+    yield from (f"+ {urn}" for urn in sorted(new.keys() - old.keys()))
+    yield from (f"- {urn}" for urn in sorted(old.keys() - new.keys()))
+    for urn in sorted(old.keys() & new.keys()):
+        before, after = old[urn], new[urn]
+        for option in ("parent", "protect", "retained", "dependencies"):
+            if before[option] != after[option]:
+                yield f"~ {urn}: {option} {_short(before[option])} → {_short(after[option])}"
+        yield from _changed_inputs(urn, before["inputs"], after["inputs"])
+
+
+def _changed_inputs(urn: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    token = urn.split("::")[2].rpartition("$")[2]
+    replacing = kind_of(token).replacing if token.startswith("aws:") else frozenset()
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if not same(old, new):
+            mark = "± REPLACES" if name in replacing else "~"
+            yield f"{mark} {urn}: {name} {_short(old)} → {_short(new)}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def path_of(name: str) -> Path:
+    return FOLDER / f"{name.replace(' ', '-')}.json"
+
+
+def rendered(found: Found) -> str:
+    return json.dumps(snapshot(found), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write all files, or say which are out of date."""
+    parser = argparse.ArgumentParser(description="The graphs of known stacks.")
+    parser.add_argument("--write", action="store_true", help="bring the files up to date")
+    write = parser.parse_args(arguments).write
+    FOLDER.mkdir(exist_ok=True)
+    texts = {path_of(name): rendered(case.found()) for name, case in cases().items()}
+    stale = [path for path, text in texts.items() if not path.exists() or path.read_text() != text]
+    stale += [path for path in FOLDER.glob("*.json") if path not in texts]
+    for path in stale if write else ():
+        if path in texts:
+            path.write_text(texts[path])
+        else:
+            path.unlink()
+    sys.stdout.write("".join(f"{'wrote' if write else 'out of date'}: {path.name}\n" for path in stale))
+    return 1 if stale and not write else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
