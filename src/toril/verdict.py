@@ -65,6 +65,11 @@ LEAST_USERS = 0.98
 THROUGHPUT_TOLERANCE = 0.05
 ENGINE_END_TOLERANCE_S = 1.0
 SURE_WHATEVER_THE_TIMES = frozenset({"fail", "succ", "rc", *GENERATOR})
+EXCUSES: Mapping[str, str] = {  # what falsifies times, in short
+    "saturated": "a generator was saturated",
+    "late-start": "a worker began late",
+    "unsure-clock": "a worker's clock is unsure",
+}
 WORKER_OF_FILE = re.compile(r"(?:^|/)workers/([^/]+)/")
 
 
@@ -133,7 +138,7 @@ def judge(
 def _excused(result: CriterionResult, doubts: list[Reason]) -> CriterionResult:
     if result.outcome != "failed" or _sure_whatever_the_times(result.criterion):
         return result
-    message = f"{result.message}; this proves nothing, because {doubts[0].message}"
+    message = f"{result.message}; excused: {EXCUSES[doubts[0].code]}, see the reasons"
     return replace(result, outcome="inconclusive", code="excused-breach", message=message)
 
 
@@ -168,10 +173,13 @@ def _passed(results: list[CriterionResult]) -> Reason:
 
 
 def _saturated(summary: Mapping[str, Any]) -> Iterator[Reason]:
+    """A reason for each worker; what that means and what mends it is said with the first."""
     generators = summary["generators"]
+    so = f": part of its times is its own; {generators['advice']}"
     for name in generators["saturated"]:
         why = "; ".join(one["message"] for one in generators["workers"][name]["saturation"])
-        yield Reason("saturated", f"{why}: part of its times is its own; {generators['advice']}")
+        yield Reason("saturated", f"{why}{so}")
+        so = ""
 
 
 def _late(plan: Plan, completeness: Completeness) -> Iterator[Reason]:
