@@ -8,6 +8,9 @@ JMETER_HOME := $(CACHE)/jmeter-5.6.3
 # What the tests use and no Python package brings; tools/system-packages knows the packages they come from.
 PROGRAMS := mvn chromium
 
+# What only computes runs on all cores; what measures time, or starts engines, runs alone.
+ALL_TESTS := .venv/bin/pytest -n logical -m "not slow" && .venv/bin/pytest -m slow
+
 export PYTHON UV JMETER_HOME
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
@@ -20,7 +23,7 @@ demo: .venv/installed ## load-test a small shop on this machine and judge it; SL
 	@.venv/bin/python loadtests/shop/demo.py
 
 test: .venv/installed .tools/cloud/installed jmeter pulumi ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
-	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -x && .venv/bin/pytest $(ARGS)
+	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -ex && $(if $(ARGS),.venv/bin/pytest $(ARGS),$(ALL_TESTS))
 
 demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and two regions by the real Pulumi engine into an embedded cloud; needs no account
 	@PULUMI="$$(tools/pulumi/build "$(CACHE)")" .venv/bin/python -m tools.demo_cloud
