@@ -21,8 +21,8 @@ class StackName:
 
 def parse_stack(name: str) -> StackName:
     """What a stack's name says; ValueError with the fix for a name of another form."""
-    environment, _, kind = name.rpartition(".")
-    environment = environment or MAIN
+    environment, dot, kind = name.rpartition(".")
+    environment = environment if dot else MAIN
     if not _ENVIRONMENT.fullmatch(environment):
         raise ValueError(
             f"{environment!r} is no environment: 1 to 12 lower-case letters, digits and hyphens, as in prod.{kind}"

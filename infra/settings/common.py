@@ -5,36 +5,58 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-ACCOUNT = r"\d{12}"
+ACCOUNT = r"[0-9]{12}"
 PARTITION = r"aws(?:-us-gov|-cn|-iso|-iso-b)?"
 
 Account = Annotated[str, Field(pattern=f"^{ACCOUNT}$")]
-RegionName = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-KeyArn = Annotated[str, Field(pattern=rf"^arn:{PARTITION}:kms:[a-z0-9-]+:{ACCOUNT}:key/[\w-]+$")]
-SecretArn = Annotated[str, Field(pattern=rf"^arn:{PARTITION}:secretsmanager:[a-z0-9-]+:{ACCOUNT}:secret:[\w/+=.@-]+$")]
-RoleArn = Annotated[str, Field(pattern=rf"^arn:{PARTITION}:iam::{ACCOUNT}:role/[\w+=,.@/-]+$")]
-PolicyArn = Annotated[str, Field(pattern=rf"^arn:{PARTITION}:iam::(?:{ACCOUNT}|aws):policy/[\w+=,.@/-]+$")]
+RegionName = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+KeyArn = Annotated[str, Field(pattern=rf"^arn:{PARTITION}:kms:[a-z0-9-]+:{ACCOUNT}:key/[A-Za-z0-9_-]+$")]
+SecretArn = Annotated[
+    str, Field(pattern=rf"^arn:{PARTITION}:secretsmanager:[a-z0-9-]+:{ACCOUNT}:secret:[A-Za-z0-9_/+=.@-]+$")
+]
+RoleArn = Annotated[str, Field(pattern=rf"^arn:{PARTITION}:iam::{ACCOUNT}:role/[A-Za-z0-9_+=,.@/-]+$")]
+PolicyArn = Annotated[str, Field(pattern=rf"^arn:{PARTITION}:iam::(?:{ACCOUNT}|aws):policy/[A-Za-z0-9_+=,.@/-]+$")]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 Days = Annotated[int, Field(ge=1, le=3650)]
 LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
 
 
+def _check_tags(tags: dict[str, str]) -> dict[str, str]:
+    """What every service takes; ValueError with the fix. Source: AWS, "Tag naming limits and requirements"."""
+    if len(tags) > MOST_TAGS:
+        raise ValueError(f"{len(tags)} are too many; {MOST_TAGS} at most, since an object in S3 can bear ten in all")
+    for key, value in tags.items():
+        if not 1 <= len(key) <= 128 or len(value) > 256:
+            raise ValueError(f"{_short(key)} has 1 to 128 characters, and its value at most 256; shorten it")
+        if key.lower().startswith(("aws:", "toril:")):
+            raise ValueError(f"{_short(key)}: aws: and toril: are taken; name it otherwise")
+        if not all(character.isalnum() or character in " _.:/=+-@" for character in key + value):
+            raise ValueError(f"{_short(key)}: letters, digits, blanks and _ . : / = + - @ only; remove the others")
+    return tags
+
+
+Tags = Annotated[dict[str, str], AfterValidator(_check_tags)]
+
 # What a pattern asks for, in words: a message shows these rather than the pattern.
 WORDS = {
     rf"^{ACCOUNT}$": "an account's number, of 12 digits",
-    r"^[a-z]{2}(-[a-z]+)+-\d$": "a region, as in eu-west-1",
-    rf"^arn:{PARTITION}:kms:[a-z0-9-]+:{ACCOUNT}:key/[\w-]+$": "the ARN of a KMS key (not of an alias)",
-    rf"^arn:{PARTITION}:secretsmanager:[a-z0-9-]+:{ACCOUNT}:secret:[\w/+=.@-]+$": "the ARN of a secret",
-    rf"^arn:{PARTITION}:iam::{ACCOUNT}:role/[\w+=,.@/-]+$": "the ARN of a role",
-    rf"^arn:{PARTITION}:iam::(?:{ACCOUNT}|aws):policy/[\w+=,.@/-]+$": "the ARN of a policy",
+    r"^[a-z]{2}(-[a-z]+)+-[0-9]$": "a region, as in eu-west-1",
+    rf"^arn:{PARTITION}:kms:[a-z0-9-]+:{ACCOUNT}:key/[A-Za-z0-9_-]+$": "the ARN of a KMS key (not of an alias)",
+    rf"^arn:{PARTITION}:secretsmanager:[a-z0-9-]+:{ACCOUNT}:secret:[A-Za-z0-9_/+=.@-]+$": "the ARN of a secret",
+    rf"^arn:{PARTITION}:iam::{ACCOUNT}:role/[A-Za-z0-9_+=,.@/-]+$": "the ARN of a role",
+    rf"^arn:{PARTITION}:iam::(?:{ACCOUNT}|aws):policy/[A-Za-z0-9_+=,.@/-]+$": "the ARN of a policy",
+    r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$": "the name of a bucket",
     r"^[^@\s]+@[^@\s]+\.[^@\s]+$": "an address of mail",
     r"^sha256:[0-9a-f]{64}$": "a digest: sha256: and 64 digits from 0 to f",
     r"^vpc-[0-9a-f]{8,17}$": "a VPC's id, as in vpc-0123456789abcdef0",
     r"^subnet-[0-9a-f]{8,17}$": "a subnet's id, as in subnet-0123456789abcdef0",
 }
+SHOWN = 20  # problems in a message
+MOST_TAGS = 8  # an object in S3 can bear ten, and two are toril's own
 _UNION = ("literal[", "constrained-", "function-", "nullable[")  # how pydantic calls the branches of a union
 
 
@@ -58,8 +80,9 @@ class Setting(BaseModel):
         try:
             return cls.model_validate(dict(found))
         except ValidationError as error:
-            problems = "\n".join(_problems(error.errors(include_url=False), cls))
-            raise SettingError(f"Pulumi.{stack}.yaml:\n{problems}") from error
+            problems = list(_problems(error.errors(include_url=False), cls))
+            more = [f"  … and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+            raise SettingError("\n".join([f"Pulumi.{stack}.yaml:", *problems[:SHOWN], *more])) from error
 
 
 def _problems(errors: Iterable[Any], model: type[BaseModel]) -> Iterable[str]:

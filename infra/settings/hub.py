@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from infra.settings.common import Account, Days, Email, KeyArn, PolicyArn, RegionName, Setting
+from infra.settings.common import Account, BucketName, Days, Email, KeyArn, PolicyArn, RegionName, Setting, Tags
 
-EnvironmentName = Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=255)]  # of GitHub
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=255)]  # of GitHub
 
 
 class Retention(Setting):
@@ -37,9 +37,9 @@ class Catalog(Setting):
 class GitHubRepository(Setting):
     """A repository whose workflows may take roles. Ids are numbers that survive a change of name."""
 
-    name: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="`owner/repository`.")
-    owner_id: str = Field(pattern=r"^\d+$", description="`gh api users/OWNER --jq .id`.")
-    repository_id: str = Field(pattern=r"^\d+$", description="`gh api repos/OWNER/REPOSITORY --jq .id`.")
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", description="`owner/repository`.")
+    owner_id: str = Field(pattern=r"^[0-9]+$", description="`gh api users/OWNER --jq .id`.")
+    repository_id: str = Field(pattern=r"^[0-9]+$", description="`gh api repos/OWNER/REPOSITORY --jq .id`.")
     run: EnvironmentName | None = Field(
         default="load-test", description="Its GitHub environment whose jobs may run load tests."
     )
@@ -50,7 +50,7 @@ class GitHub(Setting):
 
     provider_arn: str | None = Field(
         default=None,
-        pattern=r"^arn:aws(?:-us-gov|-cn)?:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com$",
+        pattern=r"^arn:aws(?:-us-gov|-cn)?:iam::[0-9]{12}:oidc-provider/token\.actions\.githubusercontent\.com$",
         description="The account's identity provider for GitHub where one exists; an account can have one only. "
         "Without this setting the stack makes it.",
     )
@@ -111,7 +111,7 @@ class HubSettings(Setting):
         default=None, description="A repository in ECR Public, with what its gallery page says."
     )
     github: GitHub | None = Field(default=None, description="Roles for workflows; without it none is made.")
-    state_bucket: str | None = Field(
+    state_bucket: BucketName | None = Field(
         default=None, description="Bucket of Pulumi's state, so that the roles for preview and deploy may use it."
     )
     state_key: KeyArn | None = Field(
@@ -125,7 +125,7 @@ class HubSettings(Setting):
     emails: tuple[Email, ...] = Field(
         default=(), max_length=10, description="Who is told of failed schedules and forgotten tasks."
     )
-    tags: dict[str, str] = Field(default_factory=dict, description="On everything, beside toril's own.")
+    tags: Tags = Field(default_factory=dict, description="On everything, beside toril's own.")
 
     @model_validator(mode="after")
     def _whole(self) -> "HubSettings":

@@ -5,14 +5,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from infra.settings.caches import MOST_RULES, Cache, CacheSettings
-from infra.settings.common import Account, KeyArn, LogDays, PolicyArn, SecretArn, Setting
+from infra.settings.common import Account, KeyArn, LogDays, PolicyArn, RegionName, SecretArn, Setting, Tags
 from infra.settings.network import Limits, NetworkSettings, Targets
 from infra.settings.schedules import Schedule
 
 REPOSITORY = r"^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$"
 Architecture = Literal["x86-64", "arm64"]
 Principal = Annotated[
-    str, Field(pattern=r"^(\d{12}|arn:aws[\w-]*:iam::\d{12}:(root|role/[\w+=,.@/-]+)|o-[a-z0-9]{10,32})$")
+    str,
+    Field(
+        pattern=r"^([0-9]{12}|arn:aws[A-Za-z0-9_-]*:iam::[0-9]{12}:(root|role/[A-Za-z0-9_+=,.@/-]+)|o-[a-z0-9]{10,32})$"
+    ),
 ]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
@@ -54,7 +57,7 @@ class Registry(Setting):
     policy: tuple[Grant, ...] = Field(
         default=(), description="Rights on all repositories of the registry; overwrites its registry policy."
     )
-    replicate_to: tuple[str, ...] = Field(
+    replicate_to: tuple[RegionName, ...] = Field(
         default=(), max_length=25, description="Regions that get every image pushed; overwrites the replication."
     )
 
@@ -151,7 +154,7 @@ class RegionSettings(Setting):
         default=True, description="Alarm when vCPU are in use for longer than any run may last ($0.20 a month)."
     )
     permissions_boundary: PolicyArn | None = Field(default=None, description="Boundary of every role made here.")
-    tags: dict[str, str] = Field(default_factory=dict, description="On everything, beside toril's own.")
+    tags: Tags = Field(default_factory=dict, description="On everything, beside toril's own.")
 
     @model_validator(mode="after")
     def _whole(self) -> "RegionSettings":
