@@ -10,7 +10,7 @@ import asyncio
 import gc
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -89,7 +89,14 @@ class Found:
         return {one.urn: one for one in self.resources}
 
 
-def run(stack: str, config: Mapping[str, Any], world: World | None = None, *, preview: bool = False) -> Found:
+def run(
+    stack: str,
+    config: Mapping[str, Any],
+    world: World | None = None,
+    *,
+    preview: bool = False,
+    program: Callable[[], None] = main,
+) -> Found:
     """Run the program; `config` has the stack's own settings, as its file has them. Only SettingError is caught."""
     texts = as_pulumi_gives_them(config)
     secrets = [f"{PROJECT}:{CREDENTIALS}"]
@@ -114,7 +121,7 @@ def run(stack: str, config: Mapping[str, Any], world: World | None = None, *, pr
         settings.set_root_resource(None)  # type: ignore[arg-type]  # as the language host does, before there is one
         settings.SETTINGS.outputs.clear()
         try:
-            await run_in_stack(main)
+            await run_in_stack(program)
         except SettingError as refusal:
             return refusal
         return None
