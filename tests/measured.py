@@ -60,10 +60,12 @@ def timeline_of(
     workers: int = 1,
     users: Mapping[int, int] | None = None,
     health: float | None = None,
+    unfinished: int = 0,
 ) -> Timeline:
     """The merged timeline of samples that were spread over so many workers in each location.
 
-    `users` are virtual users by second, all on the first worker; `health` is every worker's CPU in every second.
+    `users` are virtual users by second, and `unfinished` requests at the end, all on the first worker; `health` is
+    every worker's CPU in every second.
     """
     recorders: dict[str, Recorder] = {}
     locations = {sample.location for sample in samples} or {"local"}
@@ -87,6 +89,9 @@ def timeline_of(
         )
     for second, count in (users or {}).items():
         next(iter(recorders.values())).virtual_users(second, samples[0].execution, count)
+    if unfinished:
+        last = samples[-1]
+        next(iter(recorders.values())).unfinished(last.second, last.execution, last.label, unfinished)
     if health is not None:
         for recorder in recorders.values():
             for second in sorted({sample.second for sample in samples}):

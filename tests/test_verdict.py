@@ -58,7 +58,7 @@ def test_a_criterion_as_non_failed_fails_nothing():
 def test_the_verdict_is_written_as_its_schema_says():
     plan = plan_of("Too slow: p90 of home>100ms for 3s, stop as failed")
     data = verdict_of(good(sample=SLOW), plan).to_dict()
-    assert list(data) == ["schema", "outcome", "reasons", "criteria"]
+    assert list(data) == ["schema", "outcome", "reasons", "criteria", "notes"]
     assert data["schema"] == "toril.verdict/1"
     (entry,) = data["criteria"]
     assert {

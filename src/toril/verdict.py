@@ -64,6 +64,8 @@ STEADY_ENOUGH_S = 30
 LEAST_USERS = 0.98
 THROUGHPUT_TOLERANCE = 0.05
 ENGINE_END_TOLERANCE_S = 1.0
+NOTABLE_SHARE = 0.01  # of all requests without an answer …
+NOTABLE_USERS = 0.1  # … or of the virtual users still waiting for one: after a long run they are few among requests
 SURE_WHATEVER_THE_TIMES = frozenset({"fail", "succ", "rc", *GENERATOR})
 EXCUSES: Mapping[str, str] = {  # what falsifies times, in short
     "saturated": "a generator was saturated",
@@ -88,6 +90,7 @@ class Verdict:
     outcome: Outcome
     reasons: tuple[Reason, ...]
     criteria: tuple[CriterionResult, ...]
+    notes: tuple[str, ...] = ()  # what a reader has to know, and what changes no outcome
 
     def to_dict(self) -> dict[str, Any]:
         """The content of verdict.json."""
@@ -96,6 +99,7 @@ class Verdict:
             "outcome": self.outcome,
             "reasons": [{"code": reason.code, "message": reason.message} for reason in self.reasons],
             "criteria": [result.to_dict() for result in self.criteria],
+            "notes": list(self.notes),
         }
 
 
@@ -128,11 +132,12 @@ def judge(
         *_unreached(plan, timeline, completeness),
         *_without_success(timeline),
     ]
+    notes = tuple(_unanswered(plan, timeline, results))
     if breaches:
-        return Verdict("failed", (*breaches, *open_questions), tuple(results))
+        return Verdict("failed", (*breaches, *open_questions), tuple(results), notes)
     if open_questions:
-        return Verdict("inconclusive", tuple(open_questions), tuple(results))
-    return Verdict("passed", (_passed(results),), tuple(results))
+        return Verdict("inconclusive", tuple(open_questions), tuple(results), notes)
+    return Verdict("passed", (_passed(results),), tuple(results), notes)
 
 
 def _excused(result: CriterionResult, doubts: list[Reason]) -> CriterionResult:
@@ -167,6 +172,23 @@ def _passed(results: list[CriterionResult]) -> Reason:
             f"; {idle} of them could not have come true, because the timeframe is longer than what there was to judge"
         )
     return Reason("kept", message)
+
+
+def _unanswered(plan: Plan, timeline: Timeline, results: list[CriterionResult]) -> Iterator[str]:
+    """Of a service that hangs only what it answered before is judged: nobody should have to find that out."""
+    total = timeline.select().total
+    users = sum(execution.concurrency or 0 for execution in plan.executions)
+    if not total.unfinished > NOTABLE_SHARE * (total.samples + total.unfinished) and not (
+        users and total.unfinished >= NOTABLE_USERS * users
+    ):
+        return
+    text = (
+        f"{total.unfinished:,} request{'s' if total.unfinished > 1 else ''} had no answer yet when the run ended: "
+        "neither samples nor failures, and in no criterion on times or failures"
+    )
+    if not any(result.criterion.subject == "throughput" for result in results):
+        text += "; `toril: {criteria: ['throughput<…/s for 10s']}` judges whether answers keep coming"
+    yield text
 
 
 # What falsifies times

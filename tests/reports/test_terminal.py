@@ -250,6 +250,13 @@ def test_a_saturated_generator_is_told_with_its_sign_and_the_advice():
         assert (text.count("from 3 s on"), text.count("use 3 workers")) == (1, 1), text
 
 
+@pytest.mark.parametrize("name", ["terminal", "github", "html", "junit", "json"])
+def test_every_report_has_the_verdicts_notes(name):
+    verdict = {**examples.verdict("passed"), "notes": ["these requests had no answer yet"]}
+    told = render(name, Bundle(examples.plan(), examples.summary(), verdict)).decode()
+    assert " ".join(told.split()).count("these requests had no answer yet") == 1
+
+
 def test_a_run_without_health_says_nothing_of_it():
     assert vouching.health(examples.empty()) == ""
 

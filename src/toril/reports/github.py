@@ -95,7 +95,7 @@ def _percentile(row: view.Row, key: str) -> str:
 
 def _notes(bundle: Bundle, most: int) -> str:
     """What is said in small letters at the end."""
-    lines = [f"note: {escaped(warning)}" for warning in bundle.plan.warnings[:most]]
+    lines = [f"note: {escaped(note)}" for note in view.notes(bundle)[:most]]
     if vouching.health(bundle):
         lines.append(escaped(vouching.health(bundle)))
     if vouching.not_judged(bundle):

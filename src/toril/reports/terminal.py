@@ -48,7 +48,7 @@ def _parts(bundle: Bundle, width: int) -> Group:
     if errors:
         parts += [_errors(errors)]
     parts += _vouching(bundle)
-    parts += [_indented(f"note: {wording.plain(warning, 1000)}", style="yellow") for warning in bundle.plan.warnings]
+    parts += [_indented(f"note: {note}", style="yellow") for note in view.notes(bundle)]
     sure = " · with each percentile its 95 % interval" if any(row.intervals_us for row in rows) else ""
     run = f"run {wording.plain(bundle.plan.run_id)} · {view.window(bundle)}{sure}"
     parts.append(_indented(run, style="dim"))

@@ -157,6 +157,12 @@ def failures_note(bundle: Bundle) -> str:
     return f"† more than 1 % of these requests failed, and their times are in these figures{apart}"
 
 
+def notes(bundle: Bundle) -> list[str]:
+    """What the verdict and the plan say beside the outcome."""
+    said = (*(bundle.verdict.get("notes") or ()), *bundle.plan.warnings)
+    return [wording.plain(note, 1000) for note in said]
+
+
 def criteria(bundle: Bundle) -> list[Criterion]:
     return [_criterion(item, _resolution_us(bundle, item)) for item in bundle.verdict.get("criteria", ())]
 

@@ -1,0 +1,31 @@
+"""What a verdict notes beside its outcome."""
+
+import pytest
+
+from tests.measured import FAST, Sample, every_second, execution, plan_of, timeline_of, verdict_of
+
+TIMES, FAILURES = "avg-rt>100ms", "fail>10%"
+
+
+@pytest.mark.parametrize(
+    ("samples", "unfinished", "noted"),
+    [(10_000, 0, False), (10_000, 1, True), (2000, 20, True), (10_000, 10, True), (50, 1, True)],
+)
+def test_a_service_that_hung_at_the_end_is_noted_and_changes_no_outcome(samples, unfinished, noted):
+    timeline = timeline_of([Sample(step * 10 // samples) for step in range(samples)], unfinished=unfinished)
+    verdict = verdict_of(timeline, plan_of(TIMES, FAILURES))
+    assert verdict.outcome == "passed"
+    assert [text[: text.index(" request")] for text in verdict.notes] == ([str(unfinished)] if noted else [])
+    assert all("throughput<…/s for 10s" in text for text in verdict.notes)
+
+
+def test_few_unfinished_requests_of_many_users_are_no_news():
+    plan = plan_of(TIMES, executions=[execution(concurrency=100)])
+    assert verdict_of(timeline_of(every_second(range(10), FAST, 100), unfinished=9), plan).notes == ()
+
+
+def test_a_criterion_that_sees_a_service_hang_needs_no_advice():
+    timeline = timeline_of(every_second(range(5), FAST, 100), users=dict.fromkeys(range(10), 10), unfinished=10)
+    verdict = verdict_of(timeline, plan_of(FAILURES, ours=["throughput<1/s for 2s"]))
+    assert verdict.outcome == "failed"
+    assert [text.partition("; ")[2] for text in verdict.notes] == [""]
