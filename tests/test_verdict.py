@@ -138,15 +138,6 @@ def test_an_excused_breach_is_shown_as_inconclusive_with_both_reasons():
     assert result.message.endswith("; excused: a generator was saturated, see the reasons")
 
 
-def test_the_advice_is_said_once_however_many_workers_and_criteria_it_concerns():
-    plan = plan_of(TIMES, "p50>100ms", workers=3)
-    verdict = verdict_of(timeline_of(every_second(range(10), SLOW, 6), workers=3, health=0.99), plan)
-    assert codes(verdict) == ["saturated"] * 3 + ["excused-breach"] * 2
-    messages = [reason.message for reason in verdict.reasons]
-    assert [text.count("of its times is its own; use ") for text in messages] == [1, 0, 0, 0, 0]
-    assert all(f"local-{number} " in text for number, text in enumerate(messages[:3], start=1))
-
-
 @pytest.mark.parametrize(
     ("ramp_up_s", "late_s", "late"), [(0, 0.9, False), (0, 1.1, True), (60, 5.9, False), (60, 6.1, True)]
 )

@@ -1,8 +1,8 @@
-"""What a verdict notes beside its outcome."""
+"""What a verdict says beside its outcome, and how often."""
 
 import pytest
 
-from tests.measured import FAST, Sample, every_second, execution, plan_of, timeline_of, verdict_of
+from tests.measured import FAST, SLOW, Sample, codes, every_second, execution, plan_of, timeline_of, verdict_of
 
 TIMES, FAILURES = "avg-rt>100ms", "fail>10%"
 
@@ -29,3 +29,12 @@ def test_a_criterion_that_sees_a_service_hang_needs_no_advice():
     verdict = verdict_of(timeline, plan_of(FAILURES, ours=["throughput<1/s for 2s"]))
     assert verdict.outcome == "failed"
     assert [text.partition("; ")[2] for text in verdict.notes] == [""]
+
+
+def test_the_advice_is_said_once_however_many_workers_and_criteria_it_concerns():
+    plan = plan_of(TIMES, "p50>100ms", workers=3)
+    verdict = verdict_of(timeline_of(every_second(range(10), SLOW, 6), workers=3, health=0.99), plan)
+    assert codes(verdict) == ["saturated"] * 3 + ["excused-breach"] * 2
+    messages = [reason.message for reason in verdict.reasons]
+    assert [text.count("of its times is its own; use ") for text in messages] == [1, 0, 0, 0, 0]
+    assert all(f"local-{number} " in text for number, text in enumerate(messages[:3], start=1))
