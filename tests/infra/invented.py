@@ -13,7 +13,14 @@ from tests.infra.engine.provider import kind_of, partition_of
 from tests.infra.engine.shapes import UNKNOWN, Props
 
 ACCOUNT = "123456789012"
-ZONES = {"us-east-1": (1, 2, 3, 4, 5, 6), "us-west-1": (1, 3), "ap-northeast-1": (1, 2, 4), "ca-central-1": (1, 2, 4)}
+# Those in which Fargate runs, where they are not the first three.
+ZONES = {
+    "us-east-1": (1, 2, 3, 4, 5, 6),
+    "us-west-1": (1, 3),
+    "ap-northeast-1": (1, 2, 4),
+    "ca-central-1": (1, 2, 4),
+    "cn-north-1": (1, 2),
+}
 DIRECTIONS = ("north", "south", "east", "west", "central", "gov")
 
 

@@ -8,7 +8,7 @@ from infra.fips import CANADA, GOVCLOUD, SERVICES, US, services_used
 from infra.settings import RegionSettings
 from tests.infra.configurations import CHINA, REGIONS, Case, key_arn, secret_arn
 from tests.infra.laws import broken
-from tests.infra.offline import Found, texts
+from tests.infra.offline import PROVIDER, texts
 
 ALLOWED = sorted(US | GOVCLOUD)
 REFUSED = sorted({*REGIONS, *CANADA, *CHINA, "eu-west-2", "ap-south-1"} - US)
@@ -26,15 +26,15 @@ def uses(region: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def stack(region: str, more: dict[str, Any]) -> Found:
+def stack(region: str, more: dict[str, Any]) -> Case:
     near = "us-gov-west-1" if region in GOVCLOUD else "cn-north-1" if region in CHINA else "us-east-1"
-    return Case(stack=region, config={"fips": True, **more}, hub={"region": near}).found()
+    return Case(stack=region, config={"fips": True, **more}, hub={"region": near})
 
 
 @pytest.mark.parametrize("region", REFUSED)
 def test_a_region_without_endpoints_is_refused_before_anything_is_registered(region):
     for more in uses(region).values():
-        found = stack(region, more)
+        found = stack(region, more).found()
         assert not found.aws
         assert {one.type for one in found.resources} <= {"pulumi:providers:aws"}
         said = str(found.refusal)
@@ -48,12 +48,11 @@ def test_a_region_without_endpoints_is_refused_before_anything_is_registered(reg
 @pytest.mark.parametrize("region", ALLOWED)
 @pytest.mark.parametrize("what", uses("us-east-1"))
 def test_where_all_endpoints_are_everything_goes_over_them(region, what):
-    more = uses(region)[what]
-    found = stack(region, more)
+    case = stack(region, uses(region)[what])
+    found = case.found()
     assert found.refusal is None
-    case = Case(stack=region, config={"fips": True, **more}, hub={"region": "us-gov-west-1"})
     assert broken(case, found) == []
-    (provider,) = found.of("pulumi:providers:aws") or [one for one in found.resources if "providers" in one.type]
+    (provider,) = [one for one in found.resources if one.type == PROVIDER]
     assert provider.inputs["useFipsEndpoint"] in (True, "true")
     for one in found.of("TaskDefinition"):
         definition = one.inputs["containerDefinitions"]
