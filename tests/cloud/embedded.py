@@ -55,6 +55,22 @@ ROOT_CREDENTIALS = Credentials(access_key=ROOT_KEY, secret_key=ROOT_KEY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One answer of IAM, and the Sids of all statements that gave it where it was allowed."""
+
+    principal: str
+    action: str
+    resource: str
+    allowed: bool
+    statements: frozenset[str]
+
+    @property
+    def role(self) -> str:
+        """The name of the role that asked."""
+        return self.principal.split("/")[1] if ":assumed-role/" in self.principal else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cloud:
     """A running embedded cloud."""
 
@@ -149,6 +165,11 @@ class Cloud:
         """What the schedules of a region have come to: the ARNs of their `tasks`, or their `error`."""
         found: list[dict[str, Any]] = self.control("invocations", account=self.account, region=region)["invocations"]
         return found
+
+    def decisions(self) -> list[Decision]:
+        """What IAM has decided on roles, each question once; with `auth` only."""
+        found = self.control("decisions")["decisions"]
+        return [Decision(**{**one, "statements": frozenset(one["statements"])}) for one in found]
 
     def reset(self) -> None:
         """Forget every resource and every setting."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import cognito, ecs, iam, sts
+from ministack.services import cognito, ecr, ecs, iam, sts, tagging
 
-from tests.cloud.server import resources
+from tests.cloud.server import resources, resources_ec2
 from tests.cloud.server.errors import Refusal
 
 GITHUB = "token.actions.githubusercontent.com"
@@ -22,13 +22,17 @@ GITHUB_CLAIMS = (  # that AWS reads beside aud and sub
 )  # fmt: skip
 PASSED, TAGGED, OTHERS = "embedded:passed", "embedded:tagged", "embedded:others"  # what else has to be allowed
 VARIABLE = re.compile(r"\$\{([^}]+)\}")
+BUDGETS = {"Describe": "ViewBudget", "Create": "ModifyBudget", "Delete": "ModifyBudget", "Update": "ModifyBudget"}
+_action, _resource_tags = iam_actions.extract_iam_action, tagging.resource_tags
 _context, _s3_context = iam_actions.request_tag_context, iam_actions.s3_service_context
 _enforce, _first_match = iam_evaluator.enforce, iam_evaluator._first_match
 _principal, _trust_denied = sts._web_identity_principal, sts._web_identity_trust_denied
 
 
 def install() -> None:
+    iam_actions.extract_iam_action = action
     iam_actions.extract_resource_arn = resources.of
+    tagging.resource_tags = resource_tags
     iam_actions.request_tag_context = context
     iam_actions.s3_service_context = s3_context
     iam_evaluator.enforce = enforce
@@ -37,20 +41,59 @@ def install() -> None:
     sts._web_identity_trust_denied = web_identity_denied
 
 
+def action(
+    service: str, method: str, path: str, headers: Mapping[str, str], body: bytes, params: Mapping[str, Any]
+) -> str | None:
+    """The action of a request; Budgets has fewer of them than operations."""
+    found: str | None = _action(service, method, path, headers, body, params)
+    name = (found or "").removeprefix("budgets:")
+    if found and found != name:
+        of = next((of for begin, of in BUDGETS.items() if name.startswith(begin)), name)
+        return f"budgets:{of}"
+    return found
+
+
+def resource_tags(arn: str) -> dict[str, str] | None:
+    """Also of networks and repositories."""
+    service = arn.split(":")[2] if arn.startswith("arn:") else ""
+    if service == "ec2":
+        return resources_ec2.tags_of(arn)
+    if service == "ecr":
+        repository = ecr._repositories.get(arn.partition("repository/")[2]) or {}
+        return {tag["Key"]: tag["Value"] for tag in repository.get("tags") or ()}
+    found: dict[str, str] | None = _resource_tags(arn)
+    return found
+
+
 def context(service: str, action: str, body: bytes, params: Mapping[str, Any]) -> dict[str, Any]:
     """MiniStack's condition keys, more of AWS', and which other actions the request takes."""
     found: dict[str, Any] = dict(_context(service, action, body, params))
     request, place = resources.body_of(body), f"{get_region()}:{get_account_id()}"
+    others = resources.others(action, request, place)
     if service == "ecs":
         found["ecs:cluster"] = resources.cluster(request, place)
         if request.get("tags") and action != "ecs:TagResource":
             found[TAGGED] = _tagged(action, request, place)
     if service == "iam":
+        if policy := resources._one(params, "PolicyArn"):
+            found["iam:PolicyARN"] = policy
+        if to := resources._one(params, "AWSServiceName"):
+            found["iam:AWSServiceName"] = to
         boundary = _boundary(params)
         if boundary:
             found["iam:PermissionsBoundary"] = boundary
+    if service == "ec2":
+        found |= resources_ec2.new_tags(params)
+        name = action.removeprefix("ec2:")
+        made, named = resources_ec2.made(name, place), resources_ec2.named(name, params, place)
+        others = named if made else named[1:]
+        if made and any(key.startswith("aws:RequestTag/") for key in found):
+            found[TAGGED] = made
+    if service == "kms" and action == "kms:CreateAlias":
+        key = str(request["TargetKeyId"])
+        others = [key if key.startswith("arn:") else f"arn:aws:kms:{place}:key/{key}"]
     found[PASSED] = _passed(action, request)
-    found[OTHERS] = resources.others(action, request, place)
+    found[OTHERS] = others
     return found
 
 
@@ -109,15 +152,21 @@ def enforce(
     asked = dict(service_context or {})
     passed, tagged, asked_of_all = asked.pop(PASSED, ()), asked.pop(TAGGED, None), asked.pop(OTHERS, ())
     denied = _enforce(key, action, service, region, resource_arn=resource_arn, service_context=asked)
+    # only what is made gets the tags of a request, unless tagging is all that it does
+    kept = asked if action == "ec2:CreateTags" else {k: v for k, v in asked.items() if not k.startswith("aws:Request")}
     for other in asked_of_all:
-        denied = denied or _enforce(key, action, service, region, resource_arn=other, service_context=asked)
+        denied = denied or _enforce(key, action, service, region, resource_arn=other, service_context=kept)
     if denied:
         return denied
     more = [("iam:PassRole", "iam", role, {"iam:PassedToService": to}) for role, to in passed]
     if tagged:
-        more.append(("ecs:TagResource", "ecs", tagged, {**asked, "ecs:CreateAction": action.partition(":")[2]}))
+        tagging_action = f"{service}:{'CreateTags' if service == 'ec2' else 'TagResource'}"
+        asked[f"{service}:CreateAction"] = action.partition(":")[2]
+        more.append((tagging_action, service, tagged, asked))
     for other, of, resource, keys in more:
         denied = _enforce(key, other, of, region, resource_arn=resource, service_context=keys)
+        if denied and service == "ec2":
+            return denied
         if denied:
             who = getattr(denied, "principal_arn", "")
             message = f"User: {who} is not authorized to perform: {other} on resource: {resource}"

@@ -8,6 +8,7 @@ from ministack import app as gateway
 from ministack.core.responses import request_scope
 from ministack.services import ecs as ecs_tasks
 
+from tests.cloud.server import decisions as iam_decisions
 from tests.cloud.server import ecs, processes, quotas, run_task, scheduler, services, state
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import FAULTS, Fault
@@ -80,6 +81,11 @@ def invocations(asked: Asked) -> Asked:
         return {"invocations": list(scheduler.INVOCATIONS.here())}
 
 
+def decisions(asked: Asked) -> Asked:
+    """What IAM has decided since the last reset."""
+    return {"decisions": iam_decisions.told()}
+
+
 COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "ready": ready,
     "reset": reset,
@@ -87,6 +93,7 @@ COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "image": image,
     "failures": failures,
     "invocations": invocations,
+    "decisions": decisions,
     "fault": fault,
     "interrupt": interrupt,
 }

@@ -2,6 +2,7 @@
 
 from html import escape
 from typing import Any
+from urllib.parse import unquote
 
 from ministack import app as gateway
 from ministack.core import iam_evaluator, router
@@ -64,5 +65,7 @@ def _may_list(path: str, headers: dict[str, str], query: Query) -> bool:
     if not key:
         return True
     caller = router.extract_access_key_id(headers, query)
-    denied = iam_evaluator.enforce(caller, "s3:ListBucket", "s3", get_region(), f"arn:aws:s3:::{bucket}", {})
+    # as a listing of the key itself would be: AWS takes rights that hold for a prefix
+    listing = {"s3:prefix": unquote(key)}
+    denied = iam_evaluator.enforce(caller, "s3:ListBucket", "s3", get_region(), f"arn:aws:s3:::{bucket}", listing)
     return denied is None

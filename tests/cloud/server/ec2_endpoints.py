@@ -25,10 +25,11 @@ FIPS_INTERFACES = {
 }  # others have no service of their own
 ECR_FIPS_INTERFACES = {"ecr-fips.api", "ecr-fips.dkr"}
 ECR_FIPS_REGIONS = {"us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1"}
+ELSEWHERE = {"dynamodb", "ecr.api", "ecr.dkr", "kms", "lambda", "s3"}  # some of what AWS reaches across regions
 DEFAULT_POLICY = '{"Statement":[{"Action":"*","Effect":"Allow","Principal":"*","Resource":"*"}]}'
 UNDERSTOOD = {
     "VpcEndpointType", "VpcId", "ServiceName", "PolicyDocument", "RouteTableIds", "SubnetIds", "SecurityGroupIds",
-    "IpAddressType", "PrivateDnsEnabled", "TagSpecifications", "ClientToken", "DryRun",
+    "IpAddressType", "PrivateDnsEnabled", "TagSpecifications", "ClientToken", "DryRun", "ServiceRegion",
 }  # fmt: skip
 Record = dict[str, Any]
 
@@ -44,10 +45,12 @@ def create(request: Record) -> Record:
     if unknown:
         raise Refusal("UnsupportedOperation", f"The embedded cloud's VPC endpoints have no {', '.join(unknown)}")
     kind = request.get("VpcEndpointType", "Gateway")
-    region = get_region()
+    region = request.get("ServiceRegion") or get_region()
     prefix, name = f"com.amazonaws.{region}.", request.get("ServiceName", "")
     short = name.removeprefix(prefix)
     there = {"Gateway": GATEWAYS, "Interface": services(region)}.get(kind, set())
+    if region != get_region():
+        there = ELSEWHERE if kind == "Interface" else set()
     if not name.startswith(prefix) or short not in there:
         raise Refusal("InvalidServiceName", f"The Vpc Endpoint Service '{name}' does not exist")
     vpc = ec2._vpcs.get(request["VpcId"])
@@ -64,6 +67,7 @@ def create(request: Record) -> Record:
         "VpcEndpointType": kind,
         "VpcId": request["VpcId"],
         "ServiceName": name,
+        "ServiceRegion": region,
         "State": "available",
         "PolicyDocument": request.get("PolicyDocument") or DEFAULT_POLICY,
         "RouteTableIds": request.get("RouteTableIds", []),

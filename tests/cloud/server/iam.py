@@ -46,6 +46,18 @@ def set_thumbprints(request: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def tag_provider(request: dict[str, Any]) -> dict[str, Any]:
+    provider, new = _provider(request), {tag["Key"]: tag for tag in request["Tags"]}
+    provider["Tags"] = [*(one for one in provider["Tags"] if one["Key"] not in new), *new.values()]
+    return {}
+
+
+def untag_provider(request: dict[str, Any]) -> dict[str, Any]:
+    provider = _provider(request)
+    provider["Tags"] = [one for one in provider["Tags"] if one["Key"] not in request["TagKeys"]]
+    return {}
+
+
 SERVICE = Service(
     name="iam",
     model="iam",
@@ -53,6 +65,8 @@ SERVICE = Service(
     operations={
         "AddClientIDToOpenIDConnectProvider": add_client,
         "RemoveClientIDFromOpenIDConnectProvider": remove_client,
+        "TagOpenIDConnectProvider": tag_provider,
+        "UntagOpenIDConnectProvider": untag_provider,
         "UpdateOpenIDConnectProviderThumbprint": set_thumbprints,
     },
     checks={

@@ -1,12 +1,14 @@
 """The ARN that a request is authorised on, where MiniStack takes another one than AWS."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from ministack.core import iam_actions
 from ministack.services import ecs, iam
+
+from tests.cloud.server import resources_ec2
 
 _known = iam_actions.extract_resource_arn
 UNRESTRICTED = {  # actions of ECS that have no resource
@@ -31,8 +33,13 @@ def of(
     account: str,
 ) -> str:
     request = body_of(body)
-    action = headers.get("x-amz-target", "").rpartition(".")[2]
+    action = headers.get("x-amz-target", "").rpartition(".")[2] or _one(params, "Action") or ""
     place = f"{region}:{account}"
+    if service == "ec2":
+        first = resources_ec2.made(action, place)
+        return first or next(iter(resources_ec2.named(action, params, place)), "*")
+    if service in NAMED and (known := NAMED[service](action, {**params, **request}, path, place)):
+        return known
     if service == "ecs":
         return _ecs(action, request, place)
     if service == "ecr":
@@ -47,6 +54,8 @@ def of(
         name = request.get("BudgetName") or (request.get("Budget") or request.get("NewBudget") or {}).get("BudgetName")
         return request.get("ResourceARN") or (f"arn:aws:budgets::{account}:budget/{name}" if name else "*")
     if service == "route53resolver":
+        if action in ("CreateFirewallDomainList", "CreateFirewallRuleGroup"):
+            return f"arn:aws:route53resolver:{place}:{RESOLVER[action.removeprefix('Create') + 'Id']}/new"
         kinds = [(kind, request[name]) for name, kind in RESOLVER.items() if name in request]
         named = f"arn:aws:route53resolver:{place}:{kinds[0][0]}/{kinds[0][1]}" if kinds else "*"
         return request.get("ResourceArn") or named
@@ -108,6 +117,74 @@ def _ecs(action: str, request: dict[str, Any], place: str) -> str:
         return str(request["resourceArn"])
     clusters = request.get("clusters") or [request.get("cluster") or request.get("clusterName") or "default"]
     return full("cluster", str(clusters[0]))
+
+
+def _events(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    bus = str(asked.get("EventBusName") or "default").rpartition("/")[2]
+    if "ResourceARN" in asked:
+        return str(asked["ResourceARN"])
+    if action in ("CreateEventBus", "DeleteEventBus", "DescribeEventBus", "PutPermission", "RemovePermission"):
+        return f"arn:aws:events:{place}:event-bus/{str(asked.get('Name') or bus).rpartition('/')[2]}"
+    rule = asked.get("Rule") or asked.get("Name")
+    below = "" if bus == "default" else f"{bus}/"
+    return f"arn:aws:events:{place}:rule/{below}{rule}" if rule else None
+
+
+def _sns(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    if action in ("Unsubscribe", "GetSubscriptionAttributes"):
+        return "*"  # neither knows a resource
+    return _one(asked, "ResourceArn")
+
+
+def _iam(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    account = place.partition(":")[2]
+    if service := _one(asked, "AWSServiceName"):
+        return f"arn:aws:iam::{account}:role/aws-service-role/{service}/role"
+    if action == "CreateOpenIDConnectProvider":
+        host = str(_one(asked, "Url")).removeprefix("https://")
+        return f"arn:aws:iam::{account}:oidc-provider/{host}"
+    if provider := _one(asked, "OpenIDConnectProviderArn"):
+        return provider
+    if action == "CreatePolicy":
+        return f"arn:aws:iam::{account}:policy{_one(asked, 'Path') or '/'}{_one(asked, 'PolicyName')}"
+    return None
+
+
+def _logs(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    if "resourceArn" in asked:
+        return str(asked["resourceArn"])
+    group = str(asked.get("logGroupName") or "")
+    return f"arn:aws:logs:{place}:log-group:{group}:log-stream:{asked.get('logStreamName') or ''}"
+
+
+def _monitoring(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    if action in ("ListTagsForResource", "TagResource", "UntagResource"):
+        return _one(asked, "ResourceARN")
+    if action == "DescribeAlarms":
+        return "*"
+    name = _one(asked, "AlarmName") or _one(asked, "AlarmNames.member.1") or _one(asked, "AlarmNames")
+    return f"arn:aws:cloudwatch:{place}:alarm:{name}" if name else None
+
+
+def _scheduler(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    return unquote(path.removeprefix("/tags/")) if path.startswith("/tags/") else None
+
+
+def _kms(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    if action in ("CreateAlias", "DeleteAlias", "UpdateAlias"):
+        return f"arn:aws:kms:{place}:{asked['AliasName']}"
+    return None
+
+
+NAMED: dict[str, Callable[[str, Mapping[str, Any], str, str], str | None]] = {
+    "events": _events,
+    "iam": _iam,
+    "kms": _kms,
+    "logs": _logs,
+    "monitoring": _monitoring,
+    "scheduler": _scheduler,
+    "sns": _sns,
+}
 
 
 def _one(params: Mapping[str, Any], name: str) -> str | None:

@@ -5,6 +5,7 @@ from ministack.core import iam_actions, router
 
 from tests.cloud.server import (
     authorisation,
+    decisions,
     documents,
     ec2,
     ecr,
@@ -54,6 +55,7 @@ def install() -> None:
         router.SERVICE_PATTERNS[service.name] = {"target_prefixes": [prefix], "credential_scope": service.name}
     gateway.SERVICE_HANDLERS["s3"] = documents.stricter_s3(gateway.SERVICE_HANDLERS["s3"])
     authorisation.install()
+    decisions.install()
     ecs.install()
     task_roles.install()
     scheduler.install()

@@ -1,0 +1,89 @@
+"""What a request of EC2 is authorised on: what it makes, and all that it names, each with its own condition keys.
+
+Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2", November 2026.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ministack.services import ec2
+
+MADE = {
+    "AllocateAddress": "elastic-ip",
+    "AuthorizeSecurityGroupEgress": "security-group-rule",
+    "AuthorizeSecurityGroupIngress": "security-group-rule",
+    "CreateInternetGateway": "internet-gateway",
+    "CreateNatGateway": "natgateway",
+    "CreateRouteTable": "route-table",
+    "CreateSecurityGroup": "security-group",
+    "CreateSubnet": "subnet",
+    "CreateVpc": "vpc",
+    "CreateVpcEndpoint": "vpc-endpoint",
+}
+KINDS = {
+    "eigw": "egress-only-internet-gateway", "eipalloc": "elastic-ip", "igw": "internet-gateway", "nat": "natgateway",
+    "rtb": "route-table", "sg": "security-group", "sgr": "security-group-rule", "subnet": "subnet", "vpc": "vpc",
+    "vpce": "vpc-endpoint",
+}  # fmt: skip
+ID = re.compile(r"([a-z]+)-[0-9a-f]+")
+TAG = re.compile(r"(?:TagSpecification\.\d+\.)?Tag\.\d+\.Key")
+ASSOCIATION = re.compile(r"(rtbassoc|eipassoc)-[0-9a-f]+")
+
+
+def made(action: str, place: str) -> str | None:
+    """The kind of thing that a request makes, as an ARN of none in particular."""
+    return f"arn:aws:ec2:{place}:{MADE[action]}/*" if action in MADE else None
+
+
+def named(action: str, params: Mapping[str, Any], place: str) -> list[str]:
+    """The ARNs of what a request names; none of one that describes, but for attributes."""
+    if action.startswith("Describe") and action != "DescribeVpcAttribute":
+        return []
+    found = dict.fromkeys(_ids(action, params))
+    return [f"arn:aws:ec2:{place}:{KINDS[match[1]]}/{match[0]}" for one in found if (match := ID.fullmatch(one))]
+
+
+def tags_of(arn: str) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in ec2._tags.get(arn.rpartition("/")[2]) or ()}
+
+
+def new_tags(params: Mapping[str, Any]) -> dict[str, str]:
+    """The tags that a request sets, as condition keys."""
+    keys = [name for name in params if TAG.fullmatch(name)]
+    return {f"aws:RequestTag/{_first(params[name])}": _first(params.get(name[:-3] + "Value", "")) for name in keys}
+
+
+def _ids(action: str, params: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in sorted(params.items()):
+        text = _first(value)
+        if name.startswith(("Filter.", "TagSpecification.", "Tag.")):
+            continue
+        if ASSOCIATION.fullmatch(text):
+            yield from _associated(text)
+        elif (match := ID.fullmatch(text)) and match[1] in KINDS and _counts(action, name):
+            yield text
+
+
+def _counts(action: str, name: str) -> bool:
+    """What only says where a route or rule leads is not what the request changes."""
+    leads = action in ("CreateRoute", "ReplaceRoute") and not name.startswith("RouteTable")
+    return not leads and not name.startswith("IpPermissions.")
+
+
+def _associated(association: str) -> list[str]:
+    """What an association belongs to."""
+    tables = (
+        table["RouteTableId"]
+        for table in ec2._route_tables.values()
+        for one in table.get("Associations", ())
+        if one.get("RouteTableAssociationId") == association
+    )
+    addresses = (
+        address["AllocationId"] for address in ec2._addresses.values() if address.get("AssociationId") == association
+    )
+    return [*tables, *addresses]
+
+
+def _first(value: Any) -> str:
+    return str(value[0] if isinstance(value, list) else value)
