@@ -40,16 +40,24 @@ def _run(settings: Mapping[str, Any], program: Program) -> str | None:
         with asyncio.Runner() as runner:
             runner.run(runtime.run_in_stack(lambda: _nothing(program())))
     except pulumi.RunError as failure:
-        pulumi.log.error(str(failure))
-        return FAILED
+        _tell(str(failure))
     except grpc.RpcError as failure:
-        if failure.code() is not grpc.StatusCode.UNAVAILABLE:  # the engine has ended: it needs no news
-            pulumi.log.error(f"{failure.code()}: {failure.details()}")
-        return FAILED
+        if failure.code() is not grpc.StatusCode.UNAVAILABLE:
+            _tell(f"{failure.code()}: {failure.details()}")
     except Exception:
-        pulumi.log.error(traceback.format_exc())
-        return FAILED
-    return None
+        _tell(traceback.format_exc())
+    else:
+        return None
+    return FAILED
+
+
+def _tell(what: str) -> None:
+    """An engine that has ended needs no news."""
+    try:
+        pulumi.log.error(what)
+    except grpc.RpcError as failure:
+        if failure.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
 
 
 def _nothing(answer: Any) -> None:
