@@ -1,0 +1,106 @@
+"""Who may do what, in a world with a hub and two regions where IAM decides: for tests of the roles."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.cloud.embedded import Credentials
+from tests.infra.full import FURTHER, REPOSITORY
+from tests.infra.world import World, world
+from toril.records import Deployment
+
+REGION, HUB = "eu-west-1", "us-east-1"
+ACCOUNT = "123456789012"
+BUCKET = f"toril-{ACCOUNT}-{HUB}"
+OTHER_CLUSTER = f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/toril-prod"
+SECRET = "shop-token"
+RUN = "runs/20261124T203406Z-shop-9ce8"
+GITHUB = {"home": REPOSITORY, "repositories": [FURTHER]}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A hub and a region, made by the account's root, and what is beside them."""
+
+    world: World
+    listed: str  # a secret on the region's list
+    unlisted: str
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        return self.world.deployment(REGION)
+
+    @cached_property
+    def home(self) -> Deployment:
+        return self.world.deployment(HUB)
+
+    def arn(self, role: str) -> str:
+        return f"arn:aws:iam::{ACCOUNT}:role/toril/main/toril-{role}"
+
+    def github(self, role: str, end: str, **claims: str) -> Credentials:
+        subject = {"sub": f"repo:acme/shop:{end}", "repository_id": "22"}
+        return self.world.cloud.assume_with_github(self.arn(role), **{**subject, **claims})
+
+    def acting(self, role: str) -> Credentials:
+        """As a task or a service acts: whom AWS trusts with the role is another test's matter."""
+        iam = self.world.cloud.client("iam")
+        name = f"toril-{role}"
+        kept = json.dumps(iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"])
+        root = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+        open_to_root = json.dumps({"Version": "2012-10-17", "Statement": [root]})
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=open_to_root)
+        try:
+            return self.world.cloud.assume(self.arn(role))
+        finally:
+            iam.update_assume_role_policy(RoleName=name, PolicyDocument=kept)
+
+    def client(self, service: str, who: Credentials | None = None, region: str = REGION) -> Any:
+        return self.world.cloud.client(service, region, who)
+
+    def task(self, deployment: Deployment | None = None, **more: Any) -> dict[str, Any]:
+        """A request of RunTask as the launcher makes it."""
+        there = deployment or self.deployment
+        network = {
+            "subnets": list(there.network.subnets),
+            "securityGroups": list(there.network.security_groups),
+            "assignPublicIp": "ENABLED",
+        }
+        asked = {
+            "cluster": there.cluster,
+            "taskDefinition": there.workers[0].task_definition,
+            "launchType": "FARGATE",
+            "networkConfiguration": {"awsvpcConfiguration": network},
+            "tags": [{"key": "toril:environment", "value": "main"}],
+        }
+        return {**asked, **more}
+
+
+@contextmanager
+def granted() -> Iterator[Place]:
+    """The hub and the regions, made by the account's root."""
+    with world(auth=True) as found:
+        secrets = found.cloud.client("secretsmanager", REGION)
+        listed, unlisted = (secrets.create_secret(Name=one, SecretString="s3cr3t")["ARN"] for one in (SECRET, "other"))
+        found.committed("hub", github=GITHUB).up()
+        found.committed(HUB).up()
+        found.committed(REGION, secrets=[listed]).up()
+        for name in ("toril/worker:slim", "toril/worker"):
+            found.cloud.set_image(name, [sys.executable, "-c", "import time; time.sleep(60)"])
+        s3 = found.cloud.client("s3")
+        s3.put_object(Bucket=BUCKET, Key=f"{RUN}/plan.json", Body=b"{}")
+        s3.put_object(Bucket=BUCKET, Key="suites/shop/suite.yml", Body=b"{}")
+        found.cloud.client("ecs", REGION).create_cluster(clusterName="toril-prod", capacityProviders=["FARGATE"])
+        yield Place(found, listed, unlisted)
+
+
+def denied(call: Any, **asked: Any) -> None:
+    """The call is refused by IAM, and not for any other reason."""
+    with pytest.raises(ClientError, match=r"AccessDenied|not authorized|UnauthorizedOperation|AuthorizationError"):
+        call(**asked)

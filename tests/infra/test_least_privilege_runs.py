@@ -1,0 +1,159 @@
+"""The roles beside deploy and worker, under IAM's enforcement: each does what docs/security.md says, no more."""
+
+import json
+
+import pytest
+
+from tests.cloud.refused import refused
+from tests.infra.granted import BUCKET, GITHUB, HUB, OTHER_CLUSTER, REGION, RUN, denied
+from tests.infra.world import acting
+
+pytestmark = pytest.mark.slow
+STACKS = ("hub", REGION)
+
+
+def runner(place, role):
+    return place.github("run", "environment:load-test") if role == "run" else place.acting(role)
+
+
+@pytest.mark.parametrize("role", ["run", "coordinator"])
+def test_a_run_is_started_watched_and_stopped(place, role):
+    who = runner(place, role)
+    ecs, s3 = place.client("ecs", who), place.client("s3", who, HUB)
+    s3.get_object(Bucket=BUCKET, Key=f"deployments/{REGION}.json")
+    s3.get_object(Bucket=BUCKET, Key="suites/shop/suite.yml")
+    s3.put_object(Bucket=BUCKET, Key=f"{RUN}/lease.json", Body=b"{}")
+    with refused("NoSuchKey"):
+        s3.get_object(Bucket=BUCKET, Key=f"{RUN}/none.json")
+    (task,) = ecs.run_task(**place.task())["tasks"]
+    cluster = place.deployment.cluster
+    assert ecs.list_tasks(cluster=cluster)["taskArns"]
+    assert ecs.describe_tasks(cluster=cluster, tasks=[task["taskArn"]])["tasks"]
+    ecs.stop_task(cluster=cluster, task=task["taskArn"])
+    ecs.describe_clusters(clusters=[cluster])
+    ecs.describe_task_definition(taskDefinition=place.deployment.workers[0].task_definition)
+    logs = place.client("logs", who)
+    logs.describe_log_streams(logGroupName=place.deployment.log_group)
+    place.client("service-quotas", who).get_service_quota(ServiceCode="fargate", QuotaCode="L-3032A538")
+    place.client("ec2", who).describe_regions()
+    place.client("ecr", who).describe_pull_through_cache_rules()
+    place.client("cloudwatch", who).get_metric_data(MetricDataQueries=[], StartTime=0, EndTime=60)
+
+
+def sweep(place, name="sweep-1", role=None, group="toril"):
+    target = {
+        "Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask",
+        "RoleArn": role or place.home.home.sweeper_role,
+        "Input": json.dumps({"TaskDefinition": place.home.home.coordinator, "Cluster": place.home.cluster}),
+    }
+    at = {"ScheduleExpression": "at(2030-01-01T00:00:00)", "FlexibleTimeWindow": {"Mode": "OFF"}}
+    return {"Name": name, "GroupName": group, "Target": target, **at}
+
+
+@pytest.mark.parametrize("role", ["run", "coordinator"])
+def test_a_run_plans_its_sweep_and_no_other_schedule(place, role):
+    scheduler = place.client("scheduler", runner(place, role), HUB)
+    scheduler.create_schedule(**sweep(place))
+    scheduler.get_schedule(GroupName="toril", Name="sweep-1")
+    scheduler.delete_schedule(GroupName="toril", Name="sweep-1")
+    denied(scheduler.create_schedule, **sweep(place, name="nightly"))
+    denied(scheduler.create_schedule, **sweep(place, group="default"))
+    denied(scheduler.create_schedule, **sweep(place, role=place.home.home.scheduler_role))
+
+
+@pytest.mark.parametrize("role", ["run", "coordinator"])
+def test_a_run_is_kept_to_its_clusters_roles_and_keys(place, role):
+    who = runner(place, role)
+    ecs, s3 = place.client("ecs", who), place.client("s3", who, HUB)
+    denied(ecs.run_task, **place.task(cluster=OTHER_CLUSTER))
+    denied(ecs.list_tasks, cluster=OTHER_CLUSTER)
+    denied(ecs.describe_clusters, clusters=[OTHER_CLUSTER])
+    denied(ecs.run_task, **place.task(overrides={"taskRoleArn": place.arn("deploy")}))
+    denied(ecs.run_task, **place.task(overrides={"taskRoleArn": place.arn("coordinator")}))
+    denied(place.client("ecs", who, HUB).run_task, **place.task(place.home, taskDefinition=place.home.home.coordinator))
+    denied(ecs.register_task_definition, family="toril-slim-x86-64", containerDefinitions=[{"name": "a", "image": "b"}])
+    denied(s3.put_object, Bucket=BUCKET, Key="suites/shop/suite.yml", Body=b"")
+    denied(s3.put_object, Bucket=BUCKET, Key=f"deployments/{REGION}.json", Body=b"")
+    denied(s3.delete_object, Bucket=BUCKET, Key=f"{RUN}/plan.json")
+    denied(place.client("secretsmanager", who).get_secret_value, SecretId=place.listed)
+    denied(place.client("ecr", who).put_image, repositoryName="toril/worker", imageManifest="{}")
+    denied(place.client("iam", who, HUB).create_role, RoleName="x", AssumeRolePolicyDocument="{}")
+
+
+def test_not_even_a_run_writes_over_a_workers_file(place):
+    s3 = place.client("s3", runner(place, "run"), HUB)
+    denied(s3.put_object, Bucket=BUCKET, Key=f"{RUN}/workers/9/1.hist", Body=b"")
+    s3.put_object(Bucket=BUCKET, Key=f"{RUN}/workers/9/1.hist", Body=b"", IfNoneMatch="*")
+
+
+def test_the_scheduler_starts_coordinators_and_nothing_else(place):
+    who = place.acting("scheduler")
+    ecs = place.client("ecs", who, HUB)
+    coordinator = place.task(place.home, taskDefinition=place.home.home.coordinator)
+    assert ecs.run_task(**coordinator)["tasks"]
+    denied(ecs.run_task, **place.task(place.home))
+    denied(ecs.run_task, **{**coordinator, "overrides": {"taskRoleArn": place.arn("deploy")}})
+    denied(ecs.list_tasks, cluster=place.home.cluster)
+    denied(place.client("s3", who, HUB).get_object, Bucket=BUCKET, Key=f"{RUN}/plan.json")
+    queue = place.client("sqs", None, HUB).list_queues()["QueueUrls"][0]
+    place.client("sqs", who, HUB).send_message(QueueUrl=queue, MessageBody="{}")
+    denied(place.client("sqs", who, HUB).receive_message, QueueUrl=queue)
+
+
+def test_the_sweeper_stops_tasks_and_says_so(place):
+    (task,) = place.client("ecs").run_task(**place.task())["tasks"]
+    who = place.acting("sweeper")
+    ecs, s3 = place.client("ecs", who), place.client("s3", who, HUB)
+    s3.get_object(Bucket=BUCKET, Key=f"{RUN}/plan.json")
+    s3.put_object(Bucket=BUCKET, Key=f"{RUN}/stop.json", Body=b"{}")
+    assert task["taskArn"] in ecs.list_tasks(cluster=place.deployment.cluster)["taskArns"]
+    ecs.stop_task(cluster=place.deployment.cluster, task=task["taskArn"])
+    itself = {"taskRoleArn": place.home.home.sweeper_role}
+    swept = place.task(place.home, taskDefinition=place.home.home.coordinator, overrides=itself)
+    assert place.client("ecs", who, HUB).run_task(**swept)["tasks"]
+    denied(ecs.run_task, **place.task())
+    denied(place.client("ecs", who, HUB).run_task, **{**swept, "overrides": {}})  # with the coordinator's rights
+    denied(s3.put_object, Bucket=BUCKET, Key=f"{RUN}/lease.json", Body=b"")
+    denied(s3.get_object, Bucket=BUCKET, Key="suites/shop/suite.yml")
+    denied(ecs.list_tasks, cluster=OTHER_CLUSTER)
+
+
+def test_publishing_pushes_images_and_suites_and_starts_nothing(place):
+    who = place.github("publish", "environment:publish")
+    ecr, s3 = place.client("ecr", who), place.client("s3", who, HUB)
+    ecr.get_authorization_token()
+    ecr.initiate_layer_upload(repositoryName="toril/worker")
+    s3.put_object(Bucket=BUCKET, Key="suites/shop/new.yml", Body=b"")
+    s3.delete_object(Bucket=BUCKET, Key="suites/shop/new.yml")
+    s3.get_object(Bucket=BUCKET, Key=f"deployments/{REGION}.json")
+    denied(ecr.initiate_layer_upload, repositoryName="elsewhere")
+    denied(ecr.batch_delete_image, repositoryName="toril/worker", imageIds=[{"imageTag": "slim"}])
+    denied(s3.put_object, Bucket=BUCKET, Key=f"{RUN}/lease.json", Body=b"")
+    denied(s3.get_object, Bucket=BUCKET, Key=f"{RUN}/plan.json")
+    denied(place.client("ecs", who).run_task, **place.task())
+
+
+def test_a_preview_sees_no_secret_no_run_and_changes_nothing(place):
+    who = place.github("preview", "pull_request")
+    denied(place.client("secretsmanager", who).get_secret_value, SecretId=place.listed)
+    denied(place.client("s3", who, HUB).get_object, Bucket=BUCKET, Key=f"{RUN}/plan.json")
+    denied(place.client("s3", who, HUB).put_object, Bucket=BUCKET, Key="deployments/x.json", Body=b"")
+    key = place.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    sealed = place.client("kms").encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    denied(place.client("kms", who).decrypt, CiphertextBlob=sealed)
+    denied(place.client("ecs", who).run_task, **place.task())
+    denied(place.client("iam", who, HUB).put_role_policy, RoleName="toril-run", PolicyName="x", PolicyDocument="{}")
+    denied(place.client("ec2", who).create_vpc, CidrBlock="10.9.0.0/16")
+
+
+def test_stacks_are_previewed_and_refreshed_with_the_preview_role(place):
+    states = {name: place.world.pulumi.stack(name, program=lambda: None).automation.export_stack() for name in STACKS}
+    with acting(place.world, place.github("preview", "ref:refs/heads/main")) as reading:
+        stacks = {
+            "hub": reading.committed("hub", github=GITHUB),
+            REGION: reading.committed(REGION, secrets=[place.listed]),
+        }
+        for name, stack in stacks.items():
+            stack.automation.import_stack(states[name])
+        for stack in stacks.values():
+            assert set(stack.preview(refresh=True, expect_no_changes=True)) == {"same"}

@@ -1,0 +1,66 @@
+"""Who gets which role, under IAM's enforcement."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.cloud.refused import refused
+from tests.infra.granted import REGION
+
+pytestmark = pytest.mark.slow
+TRUST = {
+    "preview": ["pull_request", "ref:refs/heads/main"],
+    "deploy": ["environment:deploy"],
+    "publish": ["environment:publish"],
+    "run": ["environment:load-test"],
+}
+
+
+@pytest.mark.parametrize("role", TRUST)
+def test_a_role_is_taken_by_its_own_jobs_under_both_forms_of_the_subject(place, role):
+    for end in TRUST[role]:
+        for subject in (f"repo:acme/shop:{end}", f"repo:acme@11/shop@22:{end}"):
+            who = place.github(role, end, sub=subject)
+            arn = place.client("sts", who).get_caller_identity()["Arn"]
+            assert f":assumed-role/toril-{role}/" in arn
+
+
+@pytest.mark.parametrize("role", TRUST)
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": "https://github.com/acme"},
+        {"repository_id": "33"},
+        {"repository_id": "2"},
+        {"sub": "repo:acme/shop:environment:elsewhere", "environment": "deploy"},
+        {"sub": "repo:acme/shop:ref:refs/heads/feature"},
+        {"sub": "repo:mallory/shop:pull_request"},
+        {"sub": "repo:acme/shop2:environment:deploy"},
+        {"sub": "repo:acme@12/shop@22:environment:deploy"},
+        {"sub": "repo:acme@11/shop@22x:environment:load-test"},
+    ],
+    ids=lambda claims: " ".join(claims.values()),
+)
+def test_nobody_else_gets_in(place, role, claims):
+    with pytest.raises(ClientError, match=r"AccessDenied|InvalidIdentityToken"):
+        place.github(role, TRUST[role][0], **claims)
+
+
+def test_a_role_is_not_taken_by_the_jobs_of_another_one(place):
+    for role in TRUST:
+        for other in set(TRUST) - {role}:
+            with refused("AccessDenied"):
+                place.github(role, TRUST[other][0])
+
+
+def test_a_further_repository_runs_and_gets_no_other_role(place):
+    own = {"sub": "repo:acme/cart:environment:load-test", "repository_id": "33"}
+    place.github("run-33", "", **own)
+    for role in TRUST:
+        with refused("AccessDenied"):
+            place.github(role, "", **own)
+
+
+@pytest.mark.parametrize("role", ["coordinator", "scheduler", "sweeper", f"{REGION}-worker", f"{REGION}-execution"])
+def test_roles_of_services_are_taken_by_nobody_else(place, role):
+    with refused("AccessDenied"):
+        place.world.cloud.assume(place.arn(role))

@@ -1,0 +1,137 @@
+"""Stacks that differ from the repository's: keys, private networks, FIPS, environments side by side."""
+
+import pytest
+from pulumi.automation.errors import CommandError
+
+from infra.fips import SERVICES
+from tests.infra.full import ACCOUNT, BOUNDARY_DOCUMENT, HOME, HUB, REPOSITORY
+from tests.infra.inventory import inventory
+from tests.infra.world import REGIONS, world
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def full():
+    """An environment with everything, in one cloud with the next tests' own."""
+    with world() as found:
+        found.cloud.client("iam").create_policy(PolicyName="boundary", PolicyDocument=BOUNDARY_DOCUMENT)
+        before = inventory(found.cloud, *REGIONS)
+        hub, home = found.stack("hub", **HUB), found.stack("us-east-1", **HOME)
+        hub.up()
+        home.up()
+        yield found, hub, home, before
+
+
+def test_with_everything_set_the_same_again_changes_nothing(full):
+    _, hub, home, _ = full
+    for stack in (hub, home):
+        assert set(stack.up(expect_no_changes=True, refresh=True)) == {"same"}
+
+
+def test_with_keys_everything_is_encrypted_by_one_of_the_stack(full):
+    found, *_ = full
+    s3, kms = found.cloud.client("s3"), found.cloud.client("kms", "us-east-1")
+    ecr, logs = found.cloud.client("ecr", "us-east-1"), found.cloud.client("logs", "us-east-1")
+    keys = {one["KeyArn"] for one in kms.list_keys()["Keys"]}
+    (rule,) = s3.get_bucket_encryption(Bucket=f"toril-{ACCOUNT}-us-east-1")["ServerSideEncryptionConfiguration"][
+        "Rules"
+    ]
+    used = [rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]]
+    repositories = ecr.describe_repositories()["repositories"]
+    assert {one["repositoryName"] for one in repositories} == {"acme/tools", "toril/worker"}
+    used += [one["encryptionConfiguration"].get("kmsKey") for one in repositories]
+    templates = ecr.describe_repository_creation_templates()["repositoryCreationTemplates"]
+    used += [one["encryptionConfiguration"].get("kmsKey") for one in templates]
+    used += [one.get("kmsKeyId") for one in logs.describe_log_groups()["logGroups"]]
+    secrets = found.cloud.client("secretsmanager", "us-east-1")
+    used.append(secrets.describe_secret(SecretId="ecr-pullthroughcache/toril/docker-hub").get("KmsKeyId"))
+    assert set(used) <= keys
+    assert len(set(used)) >= 2  # no consumer of the bucket needs the registry's key, nor the other way round
+
+
+def test_a_schedule_starts_a_coordinator_in_the_home_region(full):
+    found, *_ = full
+    schedule = found.cloud.client("scheduler", "us-east-1").get_schedule(GroupName="toril", Name="nightly")
+    home = found.deployment("us-east-1").home
+    assert schedule["Target"]["Arn"] == "arn:aws:scheduler:::aws-sdk:ecs:runTask"
+    assert schedule["Target"]["RoleArn"] == home.scheduler_role
+    assert schedule["Target"]["DeadLetterConfig"]["Arn"] == home.dead_letters
+    assert home.coordinator in schedule["Target"]["Input"]
+    assert (schedule["ScheduleExpressionTimezone"], schedule["State"]) == ("Europe/Madrid", "ENABLED")
+
+
+def test_a_private_network_away_from_the_bucket_has_its_own_way_there(full):
+    found, *_ = full
+    private = found.stack("eu-west-1", network={"mode": "private"})
+    private.up()
+    ec2 = found.cloud.client("ec2", "eu-west-1")
+    endpoints = {one["ServiceName"]: one for one in ec2.describe_vpc_endpoints()["VpcEndpoints"]}
+    assert endpoints["com.amazonaws.us-east-1.s3"]["VpcEndpointType"] == "Interface"
+    assert endpoints["com.amazonaws.eu-west-1.s3"]["VpcEndpointType"] == "Gateway"
+    assert {f"com.amazonaws.eu-west-1.{one}" for one in ("ecr.api", "ecr.dkr", "logs")} <= set(endpoints)
+    published = found.deployment("eu-west-1")
+    assert not published.network.public_addresses
+    own = [{"Name": "tag-key", "Values": ["toril:stack"]}]
+    assert ec2.describe_internet_gateways(Filters=own)["InternetGateways"] == []
+    assert set(private.up(expect_no_changes=True)) == {"same"}
+    private.destroy()
+
+
+def test_a_second_environment_lives_beside_the_first_and_goes_alone(full):
+    found, hub, home, _ = full
+    before = inventory(found.cloud, *REGIONS)
+    provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+    second = found.stack("prod.hub", protect=False, github={"home": REPOSITORY, "providerArn": provider})
+    region = found.stack("prod.us-east-1", caches=[{"upstream": "quay"}], network={"cidr": "10.41.0.0/16"})
+    second.up()
+    region.up()
+    iam = found.cloud.client("iam")
+    assert {one["RoleName"] for one in iam.list_roles(PathPrefix="/toril/prod/")["Roles"]} >= {"toril-prod-deploy"}
+    assert len(iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]) == 1
+    published = found.deployment("us-east-1", bucket=f"toril-prod-{ACCOUNT}-us-east-1")
+    assert (published.environment, published.cluster.rpartition("/")[2]) == ("prod", "toril-prod")
+    assert found.deployment("us-east-1").environment == "main"
+    for stack in (hub, home):
+        assert set(stack.preview(refresh=True, expect_no_changes=True)) == {"same"}
+    region.destroy()
+    second.destroy()
+    assert inventory(found.cloud, *REGIONS) == before
+
+
+def test_fips_is_refused_where_a_service_has_no_endpoint_before_anything_is_made(full):
+    found, *_ = full
+    before = len(found.pulumi.log)
+    away = found.stack("eu-west-1", fips=True, network=None, caches=None)
+    with pytest.raises(CommandError, match=r"Amazon ECR.* have no FIPS endpoint in eu-west-1"):
+        away.up()
+    assert {one.operation for one in found.pulumi.log[before:]} <= {"GetCallerIdentity"}
+    assert not [one for one in away.resources().values() if one.get("custom") and one["type"].startswith("aws:")]
+
+
+def test_everything_goes_in_the_manuals_order_and_leaves_nothing(full):
+    found, hub, home, before = full
+    home.destroy()
+    hub.configure({"protect": "false"})
+    hub.up()
+    hub.destroy()
+    assert inventory(found.cloud, *REGIONS) == before
+
+
+def test_a_fips_stack_tells_its_tasks_and_runners_the_hosts_that_exist():
+    with world() as found:
+        found.committed("hub").up()
+        stack = found.stack("us-east-1", fips=True)
+        stack.up()
+        published = found.deployment("us-east-1")
+        assert published.fips
+        assert published.endpoints["s3"] == "s3-fips.us-east-1.amazonaws.com"
+        for service, host in published.endpoints.items():
+            assert host == SERVICES[service].host_in("us-east-1")
+        ecs = found.cloud.client("ecs", "us-east-1")
+        for worker in published.workers:
+            assert worker.image.startswith(f"{ACCOUNT}.dkr.ecr-fips.us-east-1.amazonaws.com/")
+            task = ecs.describe_task_definition(taskDefinition=worker.task_definition)["taskDefinition"]
+            environment = {one["name"]: one["value"] for one in task["containerDefinitions"][0]["environment"]}
+            assert environment["AWS_USE_FIPS_ENDPOINT"] == "true"
+        assert set(stack.up(expect_no_changes=True)) == {"same"}
