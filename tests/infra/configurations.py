@@ -3,9 +3,7 @@
 `hubs` and `regions` are valid by construction, each setting used; `anything` pairs settings that may contradict.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import Phase, settings
@@ -13,9 +11,9 @@ from hypothesis import strategies as st
 
 from infra.fips import GOVCLOUD, US
 from infra.settings.caches import UPSTREAMS
+from tests.infra.cases import Case
 from tests.infra.engine.provider import partition_of
 from tests.infra.invented import ACCOUNT, World, suffix_of, zone_ids
-from tests.infra.offline import ORGANISATION, PROJECT, Found, run
 
 OTHER = "210987654321"
 MARK = "S3CR3T"  # in every credential, and nowhere else
@@ -36,48 +34,6 @@ def examples(count: int) -> settings:
 
 Config = dict[str, Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A stack, its settings, and what it finds."""
-
-    stack: str
-    config: Mapping[str, Any]
-    hub: Mapping[str, Any] = field(default_factory=lambda: {"region": "us-east-1"})
-    world: World = field(default_factory=World)
-
-    @property
-    def region(self) -> str:
-        kind = self.stack.rpartition(".")[2]
-        return str(self.config.get("region", "us-east-1")) if kind == "hub" else kind
-
-    @property
-    def environment(self) -> str:
-        return self.stack.rpartition(".")[0]
-
-    def found(self, *, preview: bool = False) -> Found:
-        """What the program makes of it; a region reads the outputs that its hub really has."""
-        if self.stack.endswith("hub"):
-            return run(self.stack, self.config, self.world, preview=preview)
-        hub = f"{self.environment}.hub" if self.environment else "hub"
-        outputs = hub_outputs(hub, repr(self.hub), self.hub_account)
-        name = str(self.config.get("hub") or f"{ORGANISATION}/{PROJECT}/{hub}")
-        world = World(account=self.world.account, filled_secrets=self.world.filled_secrets, stacks={name: outputs})
-        return run(self.stack, self.config, world, preview=preview)
-
-    @property
-    def hub_account(self) -> str:
-        return str(self.hub.get("account") or ACCOUNT)
-
-
-@lru_cache(maxsize=512)
-def hub_outputs(stack: str, config: str, account: str = ACCOUNT) -> Mapping[str, Any]:
-    """Those of a hub; `config` is written as Python does."""
-    found = run(stack, eval(config), World(account=account))  # noqa: S307 - our own repr
-    if found.refusal:
-        raise found.refusal
-    return found.exports
 
 
 # ---- parts --------------------------------------------------------------------------------------------------------

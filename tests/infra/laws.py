@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from infra.rules import reasons, stack_reasons
-from tests.infra.configurations import MARK, Case
+from tests.infra.cases import Case
+from tests.infra.configurations import MARK
 from tests.infra.engine.provider import kind_of
 from tests.infra.engine.shapes import is_unknown
 from tests.infra.offline import Found, Resource, texts

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.infra.configurations import MARK, OTHER, Case, key_arn, secret_arn
+from tests.infra.cases import Case
+from tests.infra.configurations import MARK, OTHER, key_arn, secret_arn
 from tests.infra.engine.provider import kind_of
 from tests.infra.engine.shapes import same
 from tests.infra.invented import ACCOUNT, World

@@ -5,7 +5,8 @@ from typing import Any
 import yaml
 
 from infra.schema import ROOT
-from tests.infra.configurations import MARK, Case
+from tests.infra.cases import Case
+from tests.infra.configurations import MARK
 
 
 def committed() -> list[Case]:

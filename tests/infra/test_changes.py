@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.infra.configurations import Case, examples, hubs, regions
+from tests.infra.cases import Case
+from tests.infra.configurations import examples, hubs, regions
 from tests.infra.offline import Found
 
 # By the names that resources have in the graph of a region; each says what else a change may touch, and why.

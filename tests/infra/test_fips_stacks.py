@@ -6,7 +6,8 @@ import pytest
 
 from infra.fips import CANADA, GOVCLOUD, SERVICES, US, services_used
 from infra.settings import RegionSettings
-from tests.infra.configurations import CHINA, REGIONS, Case, key_arn, secret_arn
+from tests.infra.cases import Case
+from tests.infra.configurations import CHINA, REGIONS, key_arn, secret_arn
 from tests.infra.laws import broken
 from tests.infra.offline import PROVIDER, texts
 

@@ -7,7 +7,8 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from tests.infra.configurations import MARK, Case
+from tests.infra.cases import Case
+from tests.infra.configurations import MARK
 from tests.infra.laws import LAWS, broken
 from tests.infra.offline import HIDDEN, run
 

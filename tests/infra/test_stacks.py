@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from infra.schema import ROOT
 from infra.settings.caches import UPSTREAMS
-from tests.infra.configurations import REGIONS, Case, examples, hubs, regions
+from tests.infra.cases import Case
+from tests.infra.configurations import REGIONS, examples, hubs, regions
 from tests.infra.laws import broken
 from tests.infra.stack_files import committed
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from infra.settings import CREDENTIALS, HubSettings, RegionSettings, SettingError, parse
 from infra.settings import _keys as keys
-from tests.infra.configurations import MARK, Case
+from tests.infra.cases import Case
+from tests.infra.configurations import MARK
 from tests.infra.laws import broken
 
 STACKS: dict[str, type[BaseModel]] = {"hub": HubSettings, "us-east-1": RegionSettings}
