@@ -21,6 +21,8 @@ def main() -> None:
     config.errorlog = "-"
     config.loglevel = "WARNING"
     config.graceful_timeout = 0.2
+    # A connection that ends just as a client uses it again would be an error without a cause.
+    config.keep_alive_timeout, config.keep_alive_max_requests = 3600, 1_000_000
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asyncio.run(serve(app, config))
 
