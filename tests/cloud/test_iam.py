@@ -298,3 +298,57 @@ def test_schedules_are_of_groups_and_pass_roles(strict):
         strict.client("scheduler", REGION).create_schedule(
             **{**schedule, "Name": "two", "Target": {**target, "RoleArn": stranger}}
         )
+
+
+def test_a_right_to_list_a_prefix_tells_which_keys_are_missing_there_and_nowhere_else(strict):
+    strict.client("s3").create_bucket(Bucket="toril-results")
+    bucket = "arn:aws:s3:::toril-results"
+    below = {"StringLike": {"s3:prefix": "runs/*"}}
+    reader = acting(strict, "reader", allow("s3:GetObject", f"{bucket}/*"), allow("s3:ListBucket", bucket, **below))
+    with refused("NoSuchKey"):
+        strict.client("s3", credentials=reader).get_object(Bucket="toril-results", Key="runs/1/start.json")
+    with refused("AccessDenied"):
+        strict.client("s3", credentials=reader).get_object(Bucket="toril-results", Key="suites/none")
+
+
+def test_parts_of_a_network_are_made_with_a_tag_and_changed_by_it(strict):
+    new = {"StringEquals": {"aws:RequestTag/of": "toril"}}
+    ours = {"StringEquals": {"aws:ResourceTag/of": "toril"}}
+    at_creation = {"StringEquals": {"ec2:CreateAction": ["CreateVpc", "CreateSubnet"]}}
+    who = acting(
+        strict,
+        "network",
+        allow(["ec2:CreateVpc", "ec2:CreateSubnet"], **new),
+        allow(["ec2:CreateSubnet", "ec2:DeleteVpc"], **ours),
+        allow("ec2:CreateTags", **at_creation),
+    )
+    ec2, root = strict.client("ec2", REGION, who), strict.client("ec2", REGION)
+
+    def tagged(kind):
+        return [{"ResourceType": kind, "Tags": [{"Key": "of", "Value": "toril"}]}]
+
+    with refused("UnauthorizedOperation"):
+        ec2.create_vpc(CidrBlock="10.0.0.0/16")
+    own = ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=tagged("vpc"))["Vpc"]["VpcId"]
+    other = root.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    with refused("UnauthorizedOperation"):
+        ec2.create_subnet(VpcId=own, CidrBlock="10.0.1.0/24")
+    with refused("UnauthorizedOperation"):
+        ec2.create_subnet(VpcId=other, CidrBlock="10.1.1.0/24", TagSpecifications=tagged("subnet"))
+    with refused("UnauthorizedOperation"):
+        ec2.create_tags(Resources=[other], Tags=[{"Key": "of", "Value": "toril"}])
+    with refused("UnauthorizedOperation"):
+        ec2.delete_vpc(VpcId=other)
+    made = ec2.create_subnet(VpcId=own, CidrBlock="10.0.1.0/24", TagSpecifications=tagged("subnet"))["Subnet"]
+    root.delete_subnet(SubnetId=made["SubnetId"])
+    ec2.delete_vpc(VpcId=own)
+
+
+def test_what_was_decided_is_told_with_the_statements_that_allowed_it(strict):
+    who = acting(strict, "reader", {**allow("ecr:DescribeRegistry"), "Sid": "Registry"})
+    strict.client("ecr", REGION, who).describe_registry()
+    with refused(DENIED):
+        strict.client("ecr", REGION, who).describe_repositories()
+    told = {one.action: (one.role, one.allowed, set(one.statements)) for one in strict.decisions()}
+    assert told["ecr:DescribeRegistry"] == ("reader", True, {"Registry"})
+    assert told["ecr:DescribeRepositories"] == ("reader", False, set())

@@ -1,0 +1,73 @@
+"""What the role `deploy` may do though no tested life of a stack does it: each with its reason, by statement."""
+
+READ_BY_THE_PROVIDER = "AWS' provider of Pulumi reads it along with the resource; the tests' own reads what it compares"
+CHANGED_BY_HAND = "mends what somebody changed by hand, or what a later version of the program sets otherwise"
+NOT_ASKED_HERE = "AWS asks for it where the embedded cloud does not: on behalf of a service, or as a part of a call"
+OF_CONTENT = "only for a stack with content or state that these lives have not: images, results, Pulumi's own bucket"
+OF_CHOICE = "only for a setting that these lives leave out: a credential that an operator fills later"
+DOUBTFUL = "nobody is known to call it: to be taken out once a deployment into AWS has shown so"
+
+EXCUSED: dict[str, dict[str, str]] = {
+    READ_BY_THE_PROVIDER: {
+        "ReadNetwork": "ec2:DescribeAddressesAttribute ec2:DescribeNetworkAcls ec2:DescribeNetworkInterfaces",
+        "ReadSecrets": "secretsmanager:ListSecretVersionIds",
+        "ReadRoles": "iam:ListInstanceProfilesForRole iam:ListRolePolicies",
+        "ReadPolicies": "iam:GetPolicyVersion",
+        "ReadBucket": "s3:GetAccelerateConfiguration s3:GetBucketAcl s3:GetBucketCORS s3:GetBucketLocation "
+        "s3:GetBucketLogging s3:GetBucketObjectLockConfiguration s3:GetBucketRequestPayment s3:GetBucketVersioning "
+        "s3:GetBucketWebsite s3:GetReplicationConfiguration s3:ListTagsForResource",
+        "ReadTopic": "sns:ListSubscriptionsByTopic",
+        "ReadQueue": "sqs:GetQueueUrl",
+    },
+    CHANGED_BY_HAND: {
+        "ChangeRepositories": "ecr:PutImageScanningConfiguration ecr:PutImageTagMutability",
+        "Registry": "ecr:UpdatePullThroughCacheRule",
+        "Cluster": "ecs:UpdateCluster",
+        "Logs": "logs:AssociateKmsKey logs:DeleteRetentionPolicy logs:DisassociateKmsKey",
+        "Secrets": "secretsmanager:UpdateSecret secretsmanager:UpdateSecretVersionStage",
+        "Firewall": "route53resolver:UpdateFirewallRule route53resolver:UpdateFirewallRuleGroupAssociation",
+        "ChangeNetwork": "ec2:ModifySecurityGroupRules ec2:ModifySubnetAttribute ec2:ModifyVpcEndpoint "
+        "ec2:ReplaceRoute ec2:UpdateSecurityGroupRuleDescriptionsEgress",
+        "ChangeKeys": "kms:DisableKeyRotation kms:UpdateKeyDescription",
+        "Aliases": "kms:UpdateAlias",
+        "AliasesOfKeys": "kms:UpdateAlias",
+        "Provider": "iam:AddClientIDToOpenIDConnectProvider iam:RemoveClientIDFromOpenIDConnectProvider "
+        "iam:UpdateOpenIDConnectProviderThumbprint",
+        "Topic": "sns:SetTopicAttributes",
+        "Queue": "sqs:SetQueueAttributes",
+        "WriteRoles": "iam:UpdateAssumeRolePolicy iam:UpdateRole",
+    },
+    NOT_ASKED_HERE: {
+        "CreateRepositories": "ecr:TagResource",
+        "CreateKeys": "kms:TagResource",
+        "Bucket": "s3:TagResource s3:UntagResource",
+        "AliasesOfKeys": "kms:DeleteAlias",
+        "ChangeNetwork": "ec2:DisassociateAddress",
+        "Grants": "kms:CreateGrant kms:RetireGrant",
+        "ResultsKey": "kms:Decrypt kms:GenerateDataKey",
+        "HandRolesToEvents": "iam:PassRole",
+        "ServiceRoles": "iam:CreateServiceLinkedRole",
+    },
+    OF_CONTENT: {
+        "ChangeRepositories": "ecr:BatchDeleteImage ecr:ListImages",
+        "EmptyBucket": "s3:DeleteObject s3:DeleteObjectVersion",
+        "ListState": "s3:GetBucketLocation s3:ListBucket",
+        "WriteState": "s3:DeleteObject s3:GetObject s3:PutObject",
+    },
+    OF_CHOICE: {"ReadUnnamed": "secretsmanager:ListSecrets"},
+    DOUBTFUL: {
+        "ReadNetwork": "ec2:DescribeManagedPrefixLists ec2:DescribeRegions ec2:DescribeTags "
+        "ec2:DescribeVpcEndpointServices",
+        "ReadUnnamed": "ecr:GetAccountSetting",
+        "Registry": "ecr:ValidatePullThroughCacheRule",
+        "ReadPublicRepository": "ecr-public:GetRepositoryPolicy",
+        "PublicRepository": "ecr-public:DeleteRepositoryPolicy ecr-public:SetRepositoryPolicy",
+    },
+}
+
+
+def excused() -> set[tuple[str, str]]:
+    """Statement and action."""
+    return {
+        (sid, action) for reason in EXCUSED.values() for sid, actions in reason.items() for action in actions.split()
+    }

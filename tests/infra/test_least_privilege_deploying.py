@@ -1,0 +1,127 @@
+"""The role `deploy`, under IAM's enforcement: every call of the stacks' life is allowed, nothing else is granted."""
+
+import json
+
+import pytest
+
+from infra.statements import Statement
+from tests.infra.excused import excused
+from tests.infra.full import BOUNDARY_DOCUMENT, HOME, HUB, OTHER
+from tests.infra.inventory import inventory
+from tests.infra.world import REGIONS, World, acting, world
+
+pytestmark = pytest.mark.slow
+DEPLOY = "arn:aws:iam::123456789012:role/toril/main/toril-deploy"
+JOB = {"sub": "repo:acme/shop:environment:deploy", "repository_id": "22"}
+COPY = "copy-of-deploy"  # with the same rights, and not part of what is deployed: a hub takes its roles with it
+AWAY = {
+    "network": {"mode": "private"},
+    "targets": {"cidrs": ["203.0.113.0/24"]},
+    "flavours": {"slim": {}},
+    "permissionsBoundary": HOME["permissionsBoundary"],
+}
+
+
+@pytest.fixture(scope="module")
+def lived():
+    """The statements of `deploy`, and the life of hub and regions with its rights alone, as IAM saw it."""
+    with world(auth=True) as root:
+        root.cloud.client("iam").create_policy(PolicyName="boundary", PolicyDocument=BOUNDARY_DOCUMENT)
+        before = {*inventory(root.cloud, *REGIONS), f"global arn:aws:iam::{root.cloud.account}:role/{COPY}"}
+        hub = root.stack("hub", **HUB)
+        hub.up()
+        with acting(root, root.cloud.assume_with_github(DEPLOY, **JOB)) as deploying:
+            own = deploying.stack("hub", **HUB)
+            own.automation.import_stack(hub.automation.export_stack())
+            own.refresh(expect_no_changes=True)
+            _change_hub(deploying)
+            _regions(deploying)
+            hub.automation.import_stack(own.automation.export_stack())
+        statements = _copy(root)
+        with acting(root, root.cloud.assume(f"arn:aws:iam::{root.cloud.account}:role/{COPY}")) as copy:
+            own = copy.stack("hub", **HUB, protect=False)
+            own.automation.import_stack(hub.automation.export_stack())
+            own.destroy()
+            left = inventory(root.cloud, *REGIONS) - before
+            own.up()
+        yield statements, root.cloud.decisions(), left
+
+
+def _copy(root: World) -> list[Statement]:
+    """A role with the policies of `deploy`; their statements."""
+    iam = root.cloud.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{root.cloud.account}:root"}}
+    document = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
+    iam.create_role(RoleName=COPY, AssumeRolePolicyDocument=json.dumps(document))
+    found = []
+    for one in iam.list_attached_role_policies(RoleName="toril-deploy")["AttachedPolicies"]:
+        version = iam.get_policy(PolicyArn=one["PolicyArn"])["Policy"]["DefaultVersionId"]
+        policy = iam.get_policy_version(PolicyArn=one["PolicyArn"], VersionId=version)["PolicyVersion"]["Document"]
+        iam.put_role_policy(RoleName=COPY, PolicyName=one["PolicyName"], PolicyDocument=json.dumps(policy))
+        found += policy["Statement"]
+    return found
+
+
+def _change_hub(deploying: World) -> None:
+    """What an operator changes in the life of a hub, and back; it stays without protection for its end."""
+    changed = {
+        "retention": {"runs": 30},
+        "tags": {"owner": "ops"},
+        "budget": {"monthlyUsd": 60, "emails": ["costs@acme.example", "more@acme.example"]},
+        "emails": ["others@acme.example"],
+        "regionAccounts": [OTHER, "310987654321"],
+        "publicRepository": {"about": "# Another", "usage": "docker run"},
+    }
+    deploying.stack("hub", **{**HUB, **changed}).up()
+    deploying.stack("hub", **HUB).up()
+
+
+def _regions(deploying: World) -> None:
+    home = deploying.stack("us-east-1", **HOME)
+    home.up()
+    home.refresh(expect_no_changes=True)
+    away = deploying.stack("eu-west-1", **AWAY)
+    away.up()
+    away.destroy()
+    deploying.stack("us-east-1", **_other_home()).up()
+    home.destroy()
+    deploying.stack("hub", **HUB, protect=False).up()
+
+
+def _other_home() -> dict[str, object]:
+    """The home region with everything changed that changes in place."""
+    grants = [{"principal": OTHER, "rights": ["push"]}]
+    login = {"docker-hub": {"username": "acme", "accessToken": "another"}}
+    nightly = [{**HOME["schedules"][0], "cron": "rate(12 hours)"}]
+    return {
+        **HOME,
+        "credentials": login,
+        "logs": {"days": 30},
+        "repositories": [{"name": "acme/tools", "grants": grants, "keep": 5}],
+        "registry": {"scanning": "BASIC", "policy": grants},
+        "schedules": nightly,
+        "tags": {"owner": "ops"},
+        "targets": {"hosts": ["shop.example.com", "cart.example.com"]},
+    }
+
+
+def test_every_call_of_the_stacks_life_is_allowed(lived):
+    _, decisions, _ = lived
+    refused = {(one.action, one.resource) for one in decisions if not one.allowed}
+    assert refused == set()
+
+
+def test_nothing_is_left_behind(lived):
+    assert lived[2] == set()
+
+
+def test_no_statement_is_there_for_nothing(lived):
+    statements, decisions, _ = lived
+    used = {(sid, one.action) for one in decisions for sid in one.statements}
+    granted = {(one["Sid"], action) for one in statements for action in one["Action"]}
+    assert _told(granted - used - excused()) == ""
+    assert _told(excused() - (granted - used)) == ""  # an excuse that nobody needs any more
+
+
+def _told(found: set[tuple[str, str]]) -> str:
+    return "\n".join(f"{sid} {action}" for sid, action in sorted(found))
