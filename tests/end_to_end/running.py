@@ -25,6 +25,7 @@ class Finished:
     stdout: str
     stderr: str
     store: Path
+    answered: int = 0  # by the target, where a test asks
 
     @property
     def folder(self) -> Path:

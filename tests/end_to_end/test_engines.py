@@ -66,7 +66,8 @@ def visits(engine: str, target: Target) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("engine", "workers", "load"),
     [
-        *((engine, 3, {"hold-for": "2s"}) for engine in ENGINES),  # with slow responses in flight at the end
+        # with slow responses in flight at the end; a JVM takes most of a machine while it starts
+        *((engine, 2 if engine == "jmeter" else 3, {"hold-for": "2s"}) for engine in ENGINES),
         *((engine, 1, {"iterations": 4}) for engine in ENGINES),
     ],
 )
@@ -189,12 +190,12 @@ def test_a_throughput_is_kept_by_all_workers_together_and_each_row_is_used_once(
         limited = suite(
             "jmeter",
             [{"url": f"{target.url}/row/${{id}}?${{TORIL_WORKER_INDEX}}", "label": "row"}],
-            {"concurrency": 30, "throughput": 40, "hold-for": "6s", "delay": "1s"},
+            {"concurrency": 30, "throughput": 40, "hold-for": "4s", "delay": "1s"},
         )
         limited["scenarios"]["shop"]["data-sources"] = ["rows.csv"]
         limited["toril"] = {"split-data": ["rows.csv"]}
         files = {"rows.csv": "id,name\n" + "\n".join(rows)}
-        done = run(tmp_path / "store", written(tmp_path / "shop", limited, files), "--workers", "3", *ANY_MACHINE)
+        done = run(tmp_path / "store", written(tmp_path / "shop", limited, files), "--workers", "2", *ANY_MACHINE)
     assert done.code == 0, done.stdout + done.stderr
     summary = done.json("summary.json")
     assert summary["labels"][""]["samples"] == target.answered
@@ -202,4 +203,4 @@ def test_a_throughput_is_kept_by_all_workers_together_and_each_row_is_used_once(
     assert summary["series"][0]["samples"] == 0
     used = Counter(path.partition("?")[0] for path in target.paths.elements())
     assert set(used.values()) == {1}
-    assert {path.partition("?")[2] for path in target.paths} == {"0", "1", "2"}
+    assert {path.partition("?")[2] for path in target.paths} == {"0", "1"}

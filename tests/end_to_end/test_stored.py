@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.running import LIMIT_S, finish, intervals, run, running, suite_file, toril, until
+from tests.end_to_end.running import LIMIT_S, Finished, finish, intervals, running, suite_file, toril, until
 from tests.targets import target as serving
 from toril.reports import EXPORTS, EXTENSIONS
 
@@ -17,67 +17,49 @@ def command(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(toril(*arguments), capture_output=True, text=True, timeout=LIMIT_S, check=False)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The store of one run that passed."""
-    folder = tmp_path_factory.mktemp("finished")
-    with serving() as target:
-        reports = [option for name in EXPORTS for option in ("--report", name)]
-        done = run(folder / "store", suite_file(folder, target.url), "--workers", "2", "--tag", "commit=abc", *reports)
-    assert done.code == 0, done.stdout + done.stderr
-    return folder / "store"
-
-
 @pytest.mark.parametrize("name", ["terminal", "json", "junit", "html", "github"])
-def test_every_report_is_rebuilt_from_the_run_folder(finished: Path, name: str) -> None:
-    done = command("report", "latest", "--store", finished, "--format", name)
+def test_every_report_is_rebuilt_from_the_run_folder(passed: Finished, name: str) -> None:
+    done = command("report", "latest", "--store", passed.store, "--format", name)
     assert done.returncode == 0, done.stderr
     assert "home page" in done.stdout
 
 
 @pytest.mark.parametrize("name", EXPORTS)
 def test_an_export_written_by_the_run_and_one_made_later_are_the_same(
-    finished: Path, tmp_path: Path, name: str
+    passed: Finished, tmp_path: Path, name: str
 ) -> None:
-    (folder,) = (finished / "runs").iterdir()
     out = tmp_path / "out"
-    done = command("report", "latest", "--store", finished, "--format", name, "--out", out)
+    done = command("report", "latest", "--store", passed.store, "--format", name, "--out", out)
     assert done.returncode == 0, done.stderr
-    assert out.read_bytes() == (folder / f"report.{EXTENSIONS[name]}").read_bytes()
+    assert out.read_bytes() == (passed.folder / f"report.{EXTENSIONS[name]}").read_bytes()
 
 
-def test_summary_and_verdict_are_the_same_when_made_again_from_the_intervals(finished: Path) -> None:
-    (folder,) = (finished / "runs").iterdir()
-    before = [json.loads((folder / name).read_text()) for name in ("summary.json", "verdict.json")]
+def test_summary_and_verdict_are_the_same_when_made_again_from_the_intervals(copied: Finished) -> None:
+    before = [copied.json(name) for name in ("summary.json", "verdict.json")]
     for name in ("summary.json", "verdict.json"):
-        (folder / name).unlink()
-    assert command("report", "latest", "--store", finished).returncode == 0
-    after = [json.loads((folder / name).read_text()) for name in ("summary.json", "verdict.json")]
-    assert before == after
+        (copied.folder / name).unlink()
+    assert command("report", "latest", "--store", copied.store).returncode == 0
+    assert [copied.json(name) for name in ("summary.json", "verdict.json")] == before
 
 
-def test_runs_lists_the_run_with_its_outcome(finished: Path) -> None:
-    done = command("runs", "--store", finished)
+def test_runs_lists_the_run_with_its_outcome(passed: Finished) -> None:
+    done = command("runs", "--store", passed.store)
     assert done.returncode == 0
     assert "passed" in done.stdout
 
 
-def test_watching_a_run_that_is_over_gives_its_verdict(finished: Path) -> None:
-    assert command("watch", "latest", "--store", finished, "--quiet").returncode == 0
+def test_watching_a_run_that_is_over_gives_its_verdict(passed: Finished) -> None:
+    assert command("watch", "latest", "--store", passed.store, "--quiet").returncode == 0
 
 
-def test_a_truncated_interval_file_is_named_and_makes_the_run_inconclusive(tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    with serving() as target:
-        assert run(store, suite_file(tmp_path, target.url)).code == 0
-    first = intervals(store)[0]
+def test_a_truncated_interval_file_is_named_and_makes_the_run_inconclusive(copied: Finished) -> None:
+    first = intervals(copied.store)[0]
     first.write_bytes(first.read_bytes()[:-7])
-    (folder,) = (store / "runs").iterdir()
     for name in ("summary.json", "verdict.json"):
-        (folder / name).unlink()
-    done = command("report", "latest", "--store", store, "--format", "json")
+        (copied.folder / name).unlink()
+    done = command("report", "latest", "--store", copied.store, "--format", "json")
     assert done.returncode == 0, done.stderr
-    verdict = json.loads((folder / "verdict.json").read_text())
+    verdict = copied.json("verdict.json")
     assert verdict["outcome"] == "inconclusive"
     assert first.name in json.dumps(verdict["reasons"])
 
@@ -103,10 +85,7 @@ def test_stop_ends_a_run_early_and_watch_sees_its_verdict(tmp_path: Path) -> Non
     assert command("stop", "latest", "--store", store).returncode == 2
 
 
-def test_prune_deletes_only_what_is_old_enough(tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    with serving() as target:
-        assert run(store, suite_file(tmp_path, target.url), "--smoke").code == 0
-    assert "deleted 0" in command("runs", "--store", store, "--prune", "1d").stderr
-    assert "deleted 1" in command("runs", "--store", store, "--prune", "0m").stderr
-    assert not list((store / "runs").iterdir())
+def test_prune_deletes_only_what_is_old_enough(copied: Finished) -> None:
+    assert "deleted 0" in command("runs", "--store", copied.store, "--prune", "1d").stderr
+    assert "deleted 1" in command("runs", "--store", copied.store, "--prune", "0m").stderr
+    assert not list((copied.store / "runs").iterdir())
