@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from infra.registries import PrivateRegistry, parse_host
 from infra.settings import CacheSettings, SettingError
-from infra.settings.caches import ROOT, UPSTREAMS
+from infra.settings.caches import ROOT, UPSTREAMS, usual_prefix
 from infra.settings.region import Flavour
 
 LONGEST_PATH = 256  # of a repository in ECR
@@ -135,7 +135,8 @@ def upstream_path(cache: CacheSettings, path: str) -> str:
 
 def _at_home(reference: Reference, registry: OwnRegistry, where: str) -> Image:
     """What is written as a path of the stack's own registry, with or without its host."""
-    path, cache = reference.path, registry.cache_at(reference.path)
+    path = reference.path if reference.host else _in_environment(reference.path, registry)
+    cache = registry.cache_at(path)
     own = path == registry.worker_repository or path in registry.repositories
     if cache and cache.upstream == "docker-hub" and "/" not in upstream_path(cache, path):
         fixed = "/".join((*path.split("/")[:-1], "library", path.split("/")[-1]))
@@ -146,6 +147,17 @@ def _at_home(reference: Reference, registry: OwnRegistry, where: str) -> Image:
             f"in {reference.at('docker.io', path if '/' in path else 'library/' + path)}"
         )
     return _in_ecr(reference, registry.home, path, registry, where)
+
+
+def _in_environment(path: str, registry: OwnRegistry) -> str:
+    """The path below the cache's own prefix, where it is written with its upstream's usual one."""
+    if registry.cache_at(path) or path in registry.repositories:
+        return path
+    for cache in registry.caches:
+        usual = usual_prefix(cache)
+        if usual and path.startswith(f"{usual}/"):
+            return cache.prefix + path.removeprefix(usual)
+    return path
 
 
 def _cached(reference: Reference, private: PrivateRegistry | None, registry: OwnRegistry) -> str | None:

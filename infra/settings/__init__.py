@@ -10,8 +10,8 @@ from pulumi.runtime.config import CONFIG, get_config_env
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from infra.names import Names, StackName, parse_stack
-from infra.settings.caches import UPSTREAMS, CacheSettings
+from infra.names import MAIN, Names, StackName, parse_stack
+from infra.settings.caches import UPSTREAMS, CacheSettings, in_environment, usual_prefix
 from infra.settings.common import Setting, SettingError
 from infra.settings.hub import HubSettings
 from infra.settings.region import RegionSettings
@@ -77,7 +77,10 @@ def parse(stack: str, found: Mapping[str, str], secret: set[str] | frozenset[str
     if misplaced := sorted(foreign & given.keys()):
         kind = "region stacks" if model is HubSettings else "the hub"
         raise SettingError(f"Pulumi.{stack}.yaml: toril:{misplaced[0]} belongs to {kind}; remove it here")
+    if name.environment != MAIN and "caches" in given:
+        given["caches"] = in_environment(given["caches"], name.environment)
     settings = model.read(given, stack)
+    credentials = _by_prefix(settings, credentials)
     _check_credentials(stack, settings, credentials)
     return Stack(name=name, settings=settings, credentials=credentials)
 
@@ -101,6 +104,15 @@ def _value(text: Any) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _by_prefix(settings: HubSettings | RegionSettings, credentials: Any) -> Any:
+    """Logins under the prefix of their cache, where they stand under its upstream's usual one."""
+    caches = settings.caches if isinstance(settings, RegionSettings) else ()
+    if not isinstance(credentials, dict):
+        return credentials
+    usual = {name: cache.prefix for cache in caches if (name := usual_prefix(cache))}
+    return {usual.get(name, name): login for name, login in credentials.items()}
 
 
 def _check_credentials(stack: str, settings: HubSettings | RegionSettings, credentials: Any) -> None:

@@ -51,7 +51,8 @@ class CacheSettings(Setting):
     upstream: UpstreamName = Field(description="The registry that is cached.")
     prefix: str = Field(
         default="",
-        description="Of the cached repositories: 2 to 30 characters, or `ROOT` for all that no other prefix matches.",
+        description="Of the cached repositories: 2 to 30 characters, or `ROOT` for all that no other prefix matches. "
+        "By default the upstream's usual one, as in `docker-hub`; in an environment `prod/docker-hub`.",
     )
     upstream_prefix: str | None = Field(
         default=None, description="Only what lies below this path of the upstream; by default all of it."
@@ -107,3 +108,25 @@ class CacheSettings(Setting):
 
 
 Cache = Annotated[CacheSettings, BeforeValidator(_in_short)]
+
+
+def in_environment(caches: object, environment: str) -> object:
+    """Caches as they are written, with prefixes of their own in an environment: a registry has each prefix once.
+
+    What is no list of caches is left as it is, for the settings to refuse.
+    """
+    if not isinstance(caches, list):
+        return caches
+    return [_in_environment(_in_short(cache), environment) for cache in caches]
+
+
+def _in_environment(cache: object, environment: str) -> object:
+    if isinstance(cache, dict) and not cache.get("prefix") and cache.get("upstream") in UPSTREAMS:
+        return {**cache, "prefix": f"{environment}/{UPSTREAMS[cache['upstream']].prefix}"}
+    return cache
+
+
+def usual_prefix(cache: CacheSettings) -> str | None:
+    """The upstream's usual prefix, where the cache has it in an environment's form."""
+    usual = UPSTREAMS[cache.upstream].prefix
+    return usual if cache.prefix.endswith(f"/{usual}") else None

@@ -225,3 +225,15 @@ def test_the_order_of_caches_decides_nothing(caches, order, path):
 def test_a_reference_is_taken_apart_whole():
     found = parse(f"registry.acme.com:5000/team/app:v1_2@{DIGEST}", "here")
     assert (found.host, found.path, found.tag, found.digest) == ("registry.acme.com:5000", "team/app", "v1_2", DIGEST)
+
+
+def test_in_an_environment_an_image_is_written_with_the_usual_prefix_or_with_its_own():
+    caches = (cache("docker-hub", prefix="prod/docker-hub"), cache("quay", prefix="prod/quay"))
+    wanted = f"{HOST}/prod/docker-hub/grafana/k6:1.3.0"
+    assert pulled("docker-hub/grafana/k6:1.3.0", *caches) == wanted
+    assert pulled("prod/docker-hub/grafana/k6:1.3.0", *caches) == wanted
+    assert pulled("docker.io/grafana/k6:1.3.0", *caches) == wanted
+    assert pulled(f"{HOST}/docker-hub/grafana/k6:1.3.0", *caches) == f"{HOST}/docker-hub/grafana/k6:1.3.0"
+    assert pulled("quay/a/b:1", *caches, repositories=("quay/a/b",)) == f"{HOST}/quay/a/b:1"
+    with pytest.raises(SettingError, match=r"write prod/docker-hub/library/nginx:1"):
+        pulled("docker-hub/nginx:1", *caches)

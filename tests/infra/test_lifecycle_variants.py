@@ -83,7 +83,7 @@ def test_a_second_environment_lives_beside_the_first_and_goes_alone(full):
     before = inventory(found.cloud, *REGIONS)
     provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
     second = found.stack("prod.hub", protect=False, github={"home": REPOSITORY, "providerArn": provider})
-    region = found.stack("prod.us-east-1", caches=[{"upstream": "quay"}], network={"cidr": "10.41.0.0/16"})
+    region = found.stack("prod.us-east-1", caches=["ecr-public", "quay"], network={"cidr": "10.41.0.0/16"})
     second.up()
     region.up()
     iam = found.cloud.client("iam")
@@ -91,6 +91,7 @@ def test_a_second_environment_lives_beside_the_first_and_goes_alone(full):
     assert len(iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]) == 1
     published = found.deployment("us-east-1", bucket=f"toril-prod-{ACCOUNT}-us-east-1")
     assert (published.environment, published.cluster.rpartition("/")[2]) == ("prod", "toril-prod")
+    assert [cache.prefix for cache in published.caches] == ["prod/ecr-public", "prod/quay"]
     assert found.deployment("us-east-1").environment == "main"
     for stack in (hub, home):
         assert set(stack.preview(refresh=True, expect_no_changes=True)) == {"same"}
