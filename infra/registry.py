@@ -87,7 +87,8 @@ class Registry(pulumi.ComponentResource):
             force_delete=not protect,
             opts=pulumi.ResourceOptions(parent=self, protect=protect),
         )
-        child = pulumi.ResourceOptions(parent=made)
+        # protection would be inherited, and keep rights that are to be taken away
+        child = pulumi.ResourceOptions(parent=made, protect=False)
         aws.ecr.LifecyclePolicy(
             f"{name}-{repository.name}",
             region=place.region,

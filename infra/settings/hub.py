@@ -4,7 +4,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from infra.settings.common import Account, BucketName, Days, Email, KeyArn, PolicyArn, RegionName, Setting, Tags
+from infra.settings.common import (
+    Account,
+    BucketName,
+    Days,
+    Email,
+    KeyArn,
+    PolicyArn,
+    RegionName,
+    RoleArn,
+    Setting,
+    Tags,
+)
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=255)]  # of GitHub
 
@@ -32,6 +43,12 @@ class Catalog(Setting):
     )
     about: str = Field(default="", max_length=25_600, description="Markdown: what it is.")
     usage: str = Field(default="", max_length=25_600, description="Markdown: how to use it.")
+    pushers: tuple[Account | RoleArn, ...] = Field(
+        default=(),
+        max_length=20,
+        description="Accounts, or ARNs of roles, that may push too, beside this account's role `publish`: the "
+        "repository's policy. Everybody may pull.",
+    )
 
 
 class GitHubRepository(Setting):

@@ -230,7 +230,10 @@ def hubs(draw: Draw) -> Case:
             **(
                 {
                     "publicRepository": group(
-                        name=st.just("load-test-worker"), about=st.just("# What\nÜber"), usage=st.just("`toril`")
+                        name=st.just("load-test-worker"),
+                        about=st.just("# What\nÜber"),
+                        usage=st.just("`toril`"),
+                        pushers=st.just([OTHER, f"arn:aws:iam::{OTHER}:role/ci/push"]),
                     ),
                 }
                 if commercial

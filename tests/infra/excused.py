@@ -60,8 +60,6 @@ EXCUSED: dict[str, dict[str, str]] = {
         "ec2:DescribeVpcEndpointServices",
         "ReadUnnamed": "ecr:GetAccountSetting",
         "Registry": "ecr:ValidatePullThroughCacheRule",
-        "ReadPublicRepository": "ecr-public:GetRepositoryPolicy",
-        "PublicRepository": "ecr-public:DeleteRepositoryPolicy ecr-public:SetRepositoryPolicy",
     },
 }
 

@@ -13,7 +13,7 @@ BOUNDARY_DOCUMENT = json.dumps(
 )
 HUB: dict[str, Any] = {
     "encryption": "KMS",
-    "publicRepository": {"about": "# Worker", "usage": "docker run"},
+    "publicRepository": {"about": "# Worker", "usage": "docker run", "pushers": [OTHER]},
     "github": {"home": REPOSITORY, "repositories": [FURTHER]},
     "stateBucket": "acme-state",
     "regionAccounts": [OTHER],

@@ -69,6 +69,7 @@ MADE: Mapping[str, tuple[str, str]] = {
     "aws:ecr/repositoryCreationTemplate:RepositoryCreationTemplate": ("{prefix}", ""),
     "aws:ecr/repositoryPolicy:RepositoryPolicy": ("{repository}", ""),
     "aws:ecrpublic/repository:Repository": ("{repositoryName}", "ecr-public::@account:repository/{repositoryName}"),
+    "aws:ecrpublic/repositoryPolicy:RepositoryPolicy": ("{repositoryName}", ""),
     "aws:ecs/cluster:Cluster": (
         "arn:@partition:ecs:@region:@account:cluster/{name}",
         "ecs:@region:@account:cluster/{name}",

@@ -19,6 +19,7 @@ ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:([a-z]{2}(?:-[a-z]+)+-\d):")
 # Types that may lie in another region than their stack, or name something of another one, and why.
 ELSEWHERE = {
     "aws:ecrpublic/repository:Repository": "ECR Public has its API in us-east-1 only",
+    "aws:ecrpublic/repositoryPolicy:RepositoryPolicy": "the same",
     "aws:s3/bucketObjectv2:BucketObjectv2": "the deployment lies in the hub's bucket and tells of its own region",
 }
 NAMES_ELSEWHERE = {
@@ -49,6 +50,15 @@ LONGEST: Mapping[str, Mapping[str, int]] = {
 INLINE_OF_A_ROLE = 10_240
 TAGS_OF = {"aws:s3/bucketObjectv2:BucketObjectv2": 10}
 MOST_TAGS = 50
+
+
+KEPT = {
+    "aws:ecr/repository:Repository",
+    "aws:ecrpublic/repository:Repository",
+    "aws:kms/alias:Alias",
+    "aws:kms/key:Key",
+    "aws:s3/bucket:Bucket",
+}
 
 
 def broken(case: Case, found: Found) -> list[str]:
@@ -169,6 +179,13 @@ def nothing_refers_to_nothing(case: Case, found: Found) -> Iterator[str]:
                 yield f"{one.urn} has {text[:80]!r}"
 
 
+def only_what_holds_something_is_protected(case: Case, found: Found) -> Iterator[str]:
+    """Protection is inherited from a parent; a policy that has it could not be taken away again."""
+    for one in found.aws:
+        if (one.protect or one.retained) and one.type not in KEPT:
+            yield f"{one.urn} is protected"
+
+
 LAWS: tuple[Law, ...] = (
     engine_and_services_accept_it,
     nothing_is_unknown,
@@ -180,4 +197,5 @@ LAWS: tuple[Law, ...] = (
     secrets_stay_secret,
     nothing_is_too_long,
     nothing_refers_to_nothing,
+    only_what_holds_something_is_protected,
 )

@@ -36,7 +36,7 @@ RICH_HUB = Case(
             "repositories": [{"name": "acme/shop", "ownerId": "1000", "repositoryId": "2001", "run": "load-test"}],
         },
         "permissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/boundaries/toril",
-        "publicRepository": {"name": "load-test-worker"},
+        "publicRepository": {"name": "load-test-worker", "pushers": [OTHER]},
         "regionAccounts": [OTHER],
         "stateBucket": "acme-pulumi-state",
         "stateKey": key_arn("eu-west-1"),

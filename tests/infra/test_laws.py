@@ -67,8 +67,15 @@ def test_a_breach_is_found(found, law, kind, inputs):
     assert [one for one in said if one.startswith(f"{law}: ")]
 
 
+def test_what_is_protected_for_nothing_is_found(found):
+    (policy, *_) = found.of("LifecyclePolicy")
+    others = tuple(replace(one, protect=True) if one is policy else one for one in found.resources)
+    said = broken(CASE, replace(found, resources=others))
+    assert said == [f"only_what_holds_something_is_protected: {policy.urn} is protected"]
+
+
 def test_every_law_has_a_breach():
-    faults = {"engine_and_services_accept_it"}  # the last tests here
+    faults = {"engine_and_services_accept_it", "only_what_holds_something_is_protected"}  # tests of their own
     assert {law.__name__ for law in LAWS} == {law for law, _, _ in BREACHES} | faults
 
 
