@@ -25,7 +25,6 @@ WITHOUT_RESOURCE = frozenset(
         "ecr:DescribePullThroughCacheRules",
         "ecr:DescribeRegistry",
         "ecr:DescribeRepositoryCreationTemplates",
-        "ecr:GetAccountSetting",
         "ecr:GetAuthorizationToken",
         "ecr:GetRegistryPolicy",
         "ecr:GetRegistryScanningConfiguration",

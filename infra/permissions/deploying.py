@@ -66,7 +66,6 @@ def _registry(scope: Scope) -> list[Statement]:
                 "PutReplicationConfiguration",
                 "UpdatePullThroughCacheRule",
                 "UpdateRepositoryCreationTemplate",
-                "ValidatePullThroughCacheRule",
             ),
             ANY,
         ),

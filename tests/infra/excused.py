@@ -5,7 +5,6 @@ CHANGED_BY_HAND = "mends what somebody changed by hand, or what a later version 
 NOT_ASKED_HERE = "AWS asks for it where the embedded cloud does not: on behalf of a service, or as a part of a call"
 OF_CONTENT = "only for a stack with content or state that these lives have not: images, results, Pulumi's own bucket"
 OF_CHOICE = "only for a setting that these lives leave out: a credential that an operator fills later"
-DOUBTFUL = "nobody is known to call it: to be taken out once a deployment into AWS has shown so"
 
 EXCUSED: dict[str, dict[str, str]] = {
     READ_BY_THE_PROVIDER: {
@@ -55,12 +54,6 @@ EXCUSED: dict[str, dict[str, str]] = {
         "WriteState": "s3:DeleteObject s3:GetObject s3:PutObject",
     },
     OF_CHOICE: {"ReadUnnamed": "secretsmanager:ListSecrets"},
-    DOUBTFUL: {
-        "ReadNetwork": "ec2:DescribeManagedPrefixLists ec2:DescribeRegions ec2:DescribeTags "
-        "ec2:DescribeVpcEndpointServices",
-        "ReadUnnamed": "ecr:GetAccountSetting",
-        "Registry": "ecr:ValidatePullThroughCacheRule",
-    },
 }
 
 
