@@ -8,8 +8,10 @@ JMETER_HOME := $(CACHE)/jmeter-5.6.3
 # What the tests use and no Python package brings; tools/system-packages knows the packages they come from.
 PROGRAMS := mvn chromium
 
-# What only computes runs on all cores; what measures time, or starts engines, runs alone.
-ALL_TESTS := .venv/bin/pytest -n logical -m "not slow" && .venv/bin/pytest -m slow
+# What only computes, and the lives of stacks, run on all cores; what measures time runs alone.
+ALL_TESTS := .venv/bin/pytest -n logical -m "not slow" \
+	&& .venv/bin/pytest -n logical --dist loadfile -m slow tests/infra \
+	&& .venv/bin/pytest -m slow --ignore tests/infra
 
 export PYTHON UV JMETER_HOME
 export UV_PYTHON_DOWNLOADS := never
