@@ -150,6 +150,7 @@ def test_throughput_is_kept_and_ends_without_a_burst(tmp_path):
 
 
 def test_a_throughput_outlasts_the_beginnings_of_seconds_that_jmeter_sleeps_through(tmp_path):
+    stops = 6
     with target() as service:
         load = planned("jmeter", "shop", concurrency=50, throughput_rps=10.0, hold_for_s=10)
         with workers(plan_of([load], generated(service.url, ["/"])), tmp_path) as run:
@@ -157,7 +158,7 @@ def test_a_throughput_outlasts_the_beginnings_of_seconds_that_jmeter_sleeps_thro
             run.wait_ready()
             run.start()
             wait_until(lambda: service.answered > 2, run)
-            for _ in range(6):
+            for _ in range(stops):
                 time.sleep(1 - (time.time() - 0.9) % 1)
                 for process in engines_of(run):
                     process.suspend()
@@ -167,7 +168,10 @@ def test_a_throughput_outlasts_the_beginnings_of_seconds_that_jmeter_sleeps_thro
             assert run.wait() == [0]
             found = run.outcome()
     dropped = sum(max(0, count) for count in found.timeline.health_series("local-1").dropped.tolist())
-    assert 94 <= found.samples + dropped <= 106  # of 100: none may be lost without being counted
+    assert found.samples <= 106  # of 100: none may be sent twice …
+    assert found.samples + dropped >= 94  # … or be lost without being counted
+    # What users send in the last 10 ms before JMeter is stopped may be counted as dropped, too: one or two each time.
+    assert found.samples + dropped <= 106 + 2 * stops
 
 
 def test_a_signal_lets_requests_finish_and_cuts_off_the_rest_without_calling_them_failures(tmp_path):
