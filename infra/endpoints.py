@@ -54,9 +54,19 @@ class Endpoints(pulumi.ComponentResource):
             group = self._security_group(name, place, vpc, workers)
             self.security_group = group.id
             for service in interface_services(settings):
-                self._interface(name, service, place, vpc, subnets, group)
+                here = service_name(place.region, service)
+                self._interface(f"{name}-{service}", place, here, vpc, subnets, group)
             if bucket.region != place.region and not network.nat:
-                self._bucket_elsewhere(name, place, bucket, vpc, subnets, group)
+                self._interface(
+                    f"{name}-results",
+                    place,
+                    service_name(bucket.region, "s3"),
+                    vpc,
+                    subnets,
+                    group,
+                    service_region=bucket.region,
+                    policy=render(results_policy(place, bucket)),
+                )
         self.register_outputs({})
 
     def _security_group(
@@ -85,45 +95,26 @@ class Endpoints(pulumi.ComponentResource):
     def _interface(
         self,
         name: str,
+        place: Place,
         service: str,
-        place: Place,
         vpc: pulumi.Input[str],
         subnets: Sequence[pulumi.Input[str]],
         group: aws.ec2.SecurityGroup,
+        *,
+        service_region: str | None = None,
+        policy: str | None = None,
     ) -> None:
         aws.ec2.VpcEndpoint(
-            f"{name}-{service}",
+            name,
             region=place.region,
             vpc_id=vpc,
-            service_name=service_name(place.region, service),
+            service_name=service,
+            service_region=service_region,
             vpc_endpoint_type="Interface",
             private_dns_enabled=True,
             subnet_ids=subnets,
             security_group_ids=[group.id],
-            tags={"Name": f"{place.names.base}-{name}-{service}"},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-
-    def _bucket_elsewhere(
-        self,
-        name: str,
-        place: Place,
-        bucket: Bucket,
-        vpc: pulumi.Input[str],
-        subnets: Sequence[pulumi.Input[str]],
-        group: aws.ec2.SecurityGroup,
-    ) -> None:
-        aws.ec2.VpcEndpoint(
-            f"{name}-results",
-            region=place.region,
-            vpc_id=vpc,
-            service_name=service_name(bucket.region, "s3"),
-            service_region=bucket.region,
-            vpc_endpoint_type="Interface",
-            private_dns_enabled=True,
-            subnet_ids=subnets,
-            security_group_ids=[group.id],
-            policy=render(results_policy(place, bucket)),
-            tags={"Name": f"{place.names.base}-{name}-results"},
+            policy=policy,
+            tags={"Name": f"{place.names.base}-{name}"},
             opts=pulumi.ResourceOptions(parent=self),
         )

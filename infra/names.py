@@ -92,10 +92,3 @@ class Names:
     def notices(self) -> str:
         """The topic, and the rules that lead to it."""
         return f"{self.base}-notices"
-
-    def deployment_key(self, region: str) -> str:
-        return f"deployments/{region}.json"
-
-
-def role_arn(partition: str, account: str, names: Names, name: str) -> str:
-    return f"arn:{partition}:iam::{account}:role{names.iam_path}{name}"

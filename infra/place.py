@@ -24,7 +24,7 @@ class Place:
     @property
     def suffix(self) -> str:
         """Of the partition's host names."""
-        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+        return suffix_of(self.partition)
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
         """Of a regional resource of this account; `region` for another one."""
@@ -64,6 +64,11 @@ def find_place(stack: Stack, provider: aws.Provider) -> Place:
         permissions_boundary=stack.settings.permissions_boundary,
         tags=tags_of(stack),
     )
+
+
+def suffix_of(partition: str) -> str:
+    """Of the host names of a partition."""
+    return "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
 
 
 def partition_of(region: str) -> str:

@@ -22,6 +22,7 @@ from toril.records.deployment import (
     DeployedTargets,
     DeployedWorker,
     Deployment,
+    deployment_key,
 )
 
 
@@ -105,7 +106,7 @@ def publish(
         name,
         region=decided.hub.bucket_region,
         bucket=decided.hub.bucket,
-        key=decided.place.names.deployment_key(decided.place.region),
+        key=deployment_key(decided.place.region),
         content=made.apply(lambda found: deployment(decided, found).to_json().decode()),
         content_type="application/json",
         opts=opts,

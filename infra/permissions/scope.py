@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from infra.names import Names
+from infra.place import suffix_of
 from infra.statements import Condition, Statement, allow
 
 ANY_REGION = "*"  # region stacks come and go; what limits a role is the environment's names
@@ -84,9 +85,5 @@ def use_bucket_key(scope: Scope, *, write: bool) -> list[Statement]:
     if scope.bucket_key is None:
         return []
     actions = ["kms:Decrypt", *(["kms:GenerateDataKey"] if write else [])]
-    through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{scope.region}.{dns_suffix(scope.partition)}"}}
+    through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{scope.region}.{suffix_of(scope.partition)}"}}
     return [allow("ResultsKey", actions, [scope.bucket_key], through_s3)]
-
-
-def dns_suffix(partition: str) -> str:
-    return "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"

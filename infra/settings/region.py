@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from infra.settings.caches import MOST_RULES, Cache, CacheSettings
+from infra.settings.caches import MOST_RULES, Cache
 from infra.settings.common import Account, KeyArn, LogDays, PolicyArn, RegionName, SecretArn, Setting, Tags
 from infra.settings.network import Limits, NetworkSettings, Targets
 from infra.settings.schedules import Schedule
@@ -172,9 +172,6 @@ class RegionSettings(Setting):
                 "caches: a first pull through a cache does not work over FIPS; remove them and push the images"
             )
         return self
-
-    def cache_of(self, prefix: str) -> CacheSettings | None:
-        return next((cache for cache in self.caches if cache.prefix == prefix), None)
 
 
 def _once(what: str, values: list[Any]) -> None:

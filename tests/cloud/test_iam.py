@@ -4,11 +4,10 @@ import json
 
 import pytest
 
-from tests.cloud.embedded import GITHUB
+from tests.cloud.embedded import ACCOUNT, GITHUB
 from tests.cloud.refused import refused
 from tests.cloud.tasks import EXECUTION, REGION, TASKS, document, place, role
 
-ACCOUNT = "123456789012"
 ANYONE = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 ECS = f"arn:aws:ecs:{REGION}:{ACCOUNT}"
 DENIED = "AccessDeniedException"
@@ -16,12 +15,8 @@ WAIT = "import time; time.sleep(60)"
 
 
 def allow(action, resource="*", **condition):
-    return {
-        "Effect": "Allow",
-        "Action": action,
-        "Resource": resource,
-        **({"Condition": condition} if condition else {}),
-    }
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+    return {**statement, "Condition": condition} if condition else statement
 
 
 def acting(cloud, name, *statements):

@@ -133,6 +133,13 @@ class Tagging:
     whole: bool = False  # a change has to state all tags, and `remove` removes all
 
 
+BY_RESOURCE_ARN = Tagging(
+    add=call("TagResource", ResourceARN=ARN, Tags=TAGS),
+    remove=call("UntagResource", ResourceARN=ARN, TagKeys=lambda view: sorted(view.tags)),
+    look=look("ListTagsForResource", "Tags", ResourceARN=ARN),
+    at="@",
+)
+
 Step = Call | Callable[[View], Sequence[Call]]  # the latter where the inputs say how many calls there are
 
 

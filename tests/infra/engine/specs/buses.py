@@ -1,6 +1,6 @@
 """EventBridge's buses, and who may put events on them."""
 
-from tests.infra.engine.kinds import ARN, ID, TAGS, Kind, Tagging, call, look
+from tests.infra.engine.kinds import BY_RESOURCE_ARN, ID, TAGS, Kind, call, look
 
 KINDS = {
     "aws:cloudwatch/eventBus:EventBus": Kind(
@@ -13,12 +13,7 @@ KINDS = {
         updates={"description kmsKeyIdentifier": (call("UpdateEventBus", "name description kmsKeyIdentifier"),)},
         outputs={"arn": "Arn"},
         auto_name="name",
-        tagging=Tagging(
-            add=call("TagResource", ResourceARN=ARN, Tags=TAGS),
-            remove=call("UntagResource", ResourceARN=ARN, TagKeys=lambda view: sorted(view.tags)),
-            look=look("ListTagsForResource", "Tags", ResourceARN=ARN),
-            at="@",
-        ),
+        tagging=BY_RESOURCE_ARN,
     ),
     "aws:cloudwatch/eventBusPolicy:EventBusPolicy": Kind(
         service="events",

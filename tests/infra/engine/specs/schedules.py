@@ -3,7 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.infra.engine.kinds import ARN, ID, TAGS, Kind, Tagging, View, call, derived, given, look, part
+from tests.infra.engine.kinds import (
+    ARN,
+    BY_RESOURCE_ARN,
+    ID,
+    TAGS,
+    Kind,
+    Tagging,
+    View,
+    call,
+    derived,
+    given,
+    look,
+    part,
+)
 
 TAGGING = Tagging(
     add=call("TagResource", ResourceArn=ARN, Tags=TAGS),
@@ -104,12 +117,7 @@ KINDS = {
         local="forceDestroy",
         outputs={"arn": "Arn"},
         auto_name="name",
-        tagging=Tagging(
-            add=call("TagResource", ResourceARN=ARN, Tags=TAGS),
-            remove=call("UntagResource", ResourceARN=ARN, TagKeys=lambda view: sorted(view.tags)),
-            look=look("ListTagsForResource", "Tags", ResourceARN=ARN),
-            at="@",
-        ),
+        tagging=BY_RESOURCE_ARN,
     ),
     "aws:cloudwatch/eventTarget:EventTarget": Kind(
         service="events",

@@ -3,7 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.infra.engine.kinds import ARN, ID, TAGS, Call, Kind, Tagging, View, call, derived, given, has, lacks, look
+from tests.infra.engine.kinds import (
+    ARN,
+    BY_RESOURCE_ARN,
+    ID,
+    TAGS,
+    Call,
+    Kind,
+    Tagging,
+    View,
+    call,
+    derived,
+    given,
+    has,
+    lacks,
+    look,
+)
 
 RETENTION = call("PutRetentionPolicy", "retentionInDays", logGroupName=ID, when=lambda view: view["retentionInDays"])
 ALARM = (
@@ -122,12 +137,7 @@ KINDS = {
         outputs={"arn": "AlarmArn"},
         seen_as={"metricQueries": "null"},
         auto_name="name",
-        tagging=Tagging(
-            add=call("TagResource", ResourceARN=ARN, Tags=TAGS),
-            remove=call("UntagResource", ResourceARN=ARN, TagKeys=lambda view: sorted(view.tags)),
-            look=look("ListTagsForResource", "Tags", ResourceARN=ARN),
-            at="@",
-        ),
+        tagging=BY_RESOURCE_ARN,
     ),
     "aws:budgets/budget:Budget": Kind(
         service="budgets",
