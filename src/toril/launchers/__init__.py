@@ -1,20 +1,44 @@
 """Launchers start, watch and stop workers; the worker is the same program wherever it runs."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
-from toril.records import Plan
+from toril.records import Launch, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A worker whose process or task is no more."""
+
+    reason: str
+    again: bool = False  # it never began, for a reason that may pass: another attempt is worth a try
 
 
 class Launcher(Protocol):
-    """Where workers come from."""
+    """Where workers come from. Every call returns at once; what takes time goes on beside the coordinator."""
 
-    def launch(self, plan: Plan, attempts: Mapping[str, str]) -> None:
-        """Start one worker per share; InfrastructureError when that is impossible."""
+    def launch(self, plan: Plan, launch: Launch) -> None:
+        """Start the first attempt of every share; InfrastructureError when that is impossible.
+
+        Attempts that were started before, by this process or another, are found and not started twice.
+        """
         ...
 
-    def ended(self) -> Mapping[str, str]:
-        """Workers whose process is gone, with what is known of the reason."""
+    def attach(self, plan: Plan, attempts: Mapping[str, str]) -> None:
+        """Find the workers of a run that is under way; start nothing."""
+        ...
+
+    def relaunch(self, worker: str, attempt: str) -> None:
+        """Start another attempt at a share whose last one is gone."""
+        ...
+
+    def ended(self) -> Mapping[str, Gone]:
+        """The workers whose latest attempt is gone, with what is known of the reason."""
+        ...
+
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know now: what is waited for, and since when."""
         ...
 
     def terminate(self, worker: str) -> None: ...

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 
 from toril.errors import InfrastructureError
-from toril.records import Plan, worker_key
+from toril.launchers import Gone
+from toril.records import Launch, Plan, worker_key
 from toril.store import FolderStore
 
 LOG_TAIL_CHARS = 600
@@ -34,35 +35,47 @@ class LocalLauncher:
         self._environment = {**os.environ, **environment}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, Path] = {}
+        self._run_id = ""
 
-    def launch(self, plan: Plan, attempts: Mapping[str, str]) -> None:
+    def launch(self, plan: Plan, launch: Launch) -> None:
+        self._run_id = plan.run_id
         for share in plan.shares:
-            attempt = attempts[share.worker]
-            log = self._store.path(worker_key(plan.run_id, share.worker, attempt, "worker.log"))
-            log.parent.mkdir(parents=True, exist_ok=True)
-            command = [sys.executable, "-m", "toril.worker", "--watch-parent"]
-            command += ["--store", str(self._store.folder), "--run", plan.run_id]
-            command += ["--worker", share.worker, "--attempt", attempt]
-            try:
-                with log.open("wb") as output:
-                    self._processes[share.worker] = subprocess.Popen(
-                        command,
-                        stdin=subprocess.DEVNULL,
-                        stdout=output,
-                        stderr=subprocess.STDOUT,
-                        env=self._environment,
-                        start_new_session=True,
-                    )
-            except OSError as error:
-                raise InfrastructureError(f"worker {share.worker} could not be started: {error}") from error
-            self._logs[share.worker] = log
+            self.relaunch(share.worker, launch.attempts[share.worker][0])
 
-    def ended(self) -> Mapping[str, str]:
+    def attach(self, plan: Plan, attempts: Mapping[str, str]) -> None:
+        raise InfrastructureError(
+            f"run {plan.run_id} cannot be taken over: local workers end with the command that started them"
+        )
+
+    def relaunch(self, worker: str, attempt: str) -> None:
+        log = self._store.path(worker_key(self._run_id, worker, attempt, "worker.log"))
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "toril.worker", "--watch-parent"]
+        command += ["--store", str(self._store.folder), "--run", self._run_id]
+        command += ["--worker", worker, "--attempt", attempt]
+        try:
+            with log.open("wb") as output:
+                self._processes[worker] = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=self._environment,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise InfrastructureError(f"worker {worker} could not be started: {error}") from error
+        self._logs[worker] = log
+
+    def ended(self) -> Mapping[str, Gone]:
         return {
-            worker: self._reason(worker, process.returncode)
+            worker: Gone(self._reason(worker, process.returncode))
             for worker, process in self._processes.items()
             if process.poll() is not None
         }
+
+    def notes(self) -> tuple[str, ...]:
+        return ()
 
     def terminate(self, worker: str) -> None:
         process = self._processes.get(worker)

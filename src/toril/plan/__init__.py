@@ -9,19 +9,22 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from toril import __version__
 from toril.errors import OptionError, SuiteError
 from toril.grammar import doubts_about, parse_criterion
 from toril.plan.division import Part, divided_between
+from toril.plan.pace import pace_of
 from toril.plan.seats import MOST_WORKERS, Seat, seats_of, split
-from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share
+from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share, TaskSize
 from toril.suite import Execution, Suite
 
 __all__ = ["make_plan", "share_config", "split"]
 
 SMOKE_HOLD_S = 5
+
+Place = Literal["local", "fargate"]
 
 
 def make_plan(
@@ -29,13 +32,15 @@ def make_plan(
     *,
     run_id: str,
     workers: int | None,
-    on: str = "local",
+    on: Place = "local",
     tags: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
     smoke: bool = False,
 ) -> Plan:
     """The plan of a run. `workers` (in total) goes before `toril.workers`, and that before what the load needs.
 
-    The plan is the same wherever the run is: `on` has chosen the suite's load already.
+    The division is the same wherever the run is: `on` has chosen the suite's load already. `environment` is for
+    engines on other machines; those on this one inherit it.
     """
     executions = _smoke(suite.executions) if smoke else suite.executions
     wanted = 1 if smoke else _wanted(suite, workers)
@@ -56,6 +61,10 @@ def make_plan(
         graceful_stop_s=suite.toril.graceful_stop_s,
         metrics_wait_s=suite.toril.metrics_wait_s,
         max_duration_s=suite.toril.max_duration_s,
+        on=on,
+        pace=pace_of(on),
+        task=_task(suite) if on == "fargate" else None,
+        environment=dict(environment or {}) if on == "fargate" else {},
         warnings=(*suite.warnings, *_warnings(suite, executions, criteria, seats, smoke=smoke)),
     )
 
@@ -89,6 +98,17 @@ def _smoke(executions: Sequence[Execution]) -> tuple[Execution, ...]:
             },
         )
         for execution in executions
+    )
+
+
+def _task(suite: Suite) -> TaskSize:
+    wanted = suite.toril.worker
+    return TaskSize(
+        cpu=wanted.cpu,
+        memory_mib=wanted.memory,
+        architecture="arm64" if wanted.arch == "arm64" else "x86-64",
+        spot=wanted.spot,
+        storage_gib=wanted.storage,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from toril.records.base import Record
+from toril.records.deployment import Architecture
 
 
 class PlannedExecution(BaseModel):
@@ -67,6 +68,35 @@ class PlannedCriterion(BaseModel):
     language: Literal["taurus", "toril"] = "taurus"  # passfail's own grammar, or what `toril.criteria` adds to it
 
 
+class Pace(BaseModel):
+    """How often the parties of a run look and write, and how long they wait for each other; seconds.
+
+    One value for coordinator and workers: what one of them promises is what the other waits for.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    flush_s: float = 1.0  # between a worker's interval files
+    poll_s: float = 0.1  # between a worker's looks for start.json and stop.json
+    start_lead_s: float = 0.4  # from start.json written to the signal: long enough for every worker to see it
+    ready_timeout_s: float = 180.0  # a cold JVM on a busy two-core machine is ready within 30 s
+    lease_renew_s: float = 2.0
+    lease_expires_s: float = 15.0  # seven renewals missed: gone, not merely slow
+    orphaned_after_s: float | None = None  # a worker whose run nobody owns for so long ends its load; None: never
+    kill_after_s: float = 8.0  # after a stop; a worker ends within 5 s of one
+    give_up_s: float = 10.0  # after the kill: who is still there then is lost, and the run ends without it
+
+
+class TaskSize(BaseModel):
+    """What each worker gets on Fargate."""
+
+    model_config = ConfigDict(frozen=True)
+    cpu: int = 2048  # CPU units
+    memory_mib: int = 4096
+    architecture: Architecture = "arm64"
+    spot: bool = False  # Fargate Spot, and on-demand where there is none
+    storage_gib: int | None = None  # None: what the task definition says
+
+
 class Plan(Record):
     """The whole division of the load: a pure function of suite and options."""
 
@@ -84,6 +114,10 @@ class Plan(Record):
     graceful_stop_s: float = 30.0
     metrics_wait_s: float = 300.0  # longest wait for CloudWatch after the last of its periods
     max_duration_s: float | None = None
+    on: Literal["local", "fargate"] = "local"
+    pace: Pace = Pace()
+    task: TaskSize | None = None  # None: workers are processes of one machine
+    environment: dict[str, str] = Field(default_factory=dict)  # what the command gives to engines on other machines
     warnings: tuple[str, ...] = ()
 
     @property
@@ -110,8 +144,21 @@ class SuiteOrigin(Record):
         return self.commit[:12] + ("+" if self.changed else "")
 
 
+class Launch(Record):
+    """What the launcher may start: written once, before anything is; no other attempt counts."""
+
+    SCHEMA: ClassVar[str] = "toril.launch/1"
+    at: float
+    deadline: float  # nothing of the run goes on after it
+    attempts: dict[str, tuple[str, ...]]  # worker → nonces: the first try, and those that may replace it before the start
+
+    def issued(self, worker: str, attempt: str) -> bool:
+        """Whether the launcher knows this attempt."""
+        return attempt in self.attempts.get(worker, ())
+
+
 class Ready(Record):
-    """A worker's engine is started and parked."""
+    """A worker's engine is started and parked; the first process that says so has the attempt to itself."""
 
     SCHEMA: ClassVar[str] = "toril.ready/1"
     worker: str
@@ -119,6 +166,7 @@ class Ready(Record):
     at: float
     toril_version: str
     pid: int
+    instance: str = ""  # of the process: a task that was started twice has one attempt and two of these
     clock_offset_s: float = 0.0
     clock_uncertainty_s: float = 0.0
     image_digest: str | None = None
@@ -230,13 +278,15 @@ class ServerMetrics(Record):
 
 
 class Lease(Record):
-    """Who owns the run; renewed every few seconds."""
+    """Who owns the run; renewed every few seconds, by compare-and-swap: there is one owner at a time."""
 
     SCHEMA: ClassVar[str] = "toril.lease/1"
-    owner: str
+    owner: str  # of the process, and of no other
     pid: int
     host: str
     renewed_at: float
+    expires_s: float = 15.0  # after the renewal; later the run may be taken over
+    epoch: int = 1  # counts the owners
     ended: bool = False
 
 

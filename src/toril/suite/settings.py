@@ -68,6 +68,7 @@ class WorkerSize(Block):
     memory: int = Field(default=4096, ge=512, le=122_880)  # MiB
     arch: Literal["arm64", "x86_64"] = "arm64"
     spot: bool = False
+    storage: int | None = Field(default=None, ge=21, le=200)  # GiB; the 20 that every task has need not be asked for
 
 
 class Regression(Block):
