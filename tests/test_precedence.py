@@ -176,7 +176,7 @@ def test_a_lost_worker_does_not_hold_up_what_is_judged_live(tmp_path):
         for second in range(last + 1):
             recorder.add_one("shop", completed_s=second, label="home", response_us=1)
         put(store, plan, worker, 1, recorder.flush() or b"")
-    fold.poll_intervals()
+    fold.poll(0.0)
     assert fold.complete_to() == 1
     assert fold.complete_to({"local-2"}) == 8
 

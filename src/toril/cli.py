@@ -14,6 +14,7 @@ from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError, UserError
 from toril.interrupts import caught_interrupts
 from toril.launchers.local import LocalLauncher
+from toril.plan import Place
 from toril.records import run_key
 from toril.reports import (
     FORMATS,
@@ -55,7 +56,7 @@ Environment = Annotated[
     list[str] | None, typer.Option("--env", help="K=V for ${K} in the suite, and for its scripts; repeatable.")
 ]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Workers in total, over all locations.")]
-On = Annotated[str, typer.Option("--on", help="Where workers run: local (fargate is not available yet).")]
+On = Annotated[Place, typer.Option("--on", help="Where workers run: local (fargate is not available yet).")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="K=V kept with the run, such as its commit; repeatable.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="One user, a few seconds, no criteria: does it work at all?")]
 FailOn = Annotated[str, typer.Option("--fail-on", help="Outcomes that fail the command: failed, inconclusive, none.")]
@@ -64,7 +65,7 @@ RunId = Annotated[str | None, typer.Option("--run-id", help="Name the run instea
 
 
 def _run_options(
-    overrides: list[str] | None, env: list[str] | None, workers: int | None, on: str, run_id: str | None,
+    overrides: list[str] | None, env: list[str] | None, workers: int | None, on: Place, run_id: str | None,
     tags: list[str] | None, smoke: bool,
 ) -> RunOptions:  # fmt: skip
     if on != "local":

@@ -1,8 +1,8 @@
 """The whole story of a run, from a suite to a verdict; every other file is reached from here."""
 
 import secrets
-from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -12,8 +12,9 @@ from typing import Protocol
 from toril.clock import Clock
 from toril.coordinator.collect import collect, completeness_of
 from toril.coordinator.drive import STEP_S, Coordinator
+from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.live import Fold
-from toril.coordinator.protocol import Kill
+from toril.coordinator.protocol import Kill, Relaunch, Terminate
 from toril.criteria import queries
 from toril.document import document
 from toril.errors import InfrastructureError, OptionError, StoreError
@@ -21,7 +22,7 @@ from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
 from toril.launchers import Launcher
 from toril.metrics import ClientFactory, Wait, check, clients, fetch, unfetched
-from toril.plan import make_plan
+from toril.plan import Place, make_plan
 from toril.records import Plan, ServerMetrics, Stop, run_key
 from toril.reports import Bundle, render
 from toril.store import Store
@@ -30,6 +31,7 @@ from toril.suite.origin import read_origin
 from toril.summary import Completeness, lasted_s, summarise
 from toril.verdict import judge
 
+PATIENCE_S = 120.0  # with a bucket in trouble, before a coordinator lets go of its run; its workers go on for longer
 STEPS_PER_GLANCE = 5  # figures twice a second are as many as an eye can use
 
 
@@ -40,7 +42,7 @@ class RunOptions:
     overrides: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     workers: int | None = None
-    on: str = "local"
+    on: Place = "local"
     run_id: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     smoke: bool = False
@@ -69,6 +71,7 @@ def plan_run(paths: Sequence[Path], options: RunOptions, now: float) -> tuple[Su
         run_id=options.run_id or new_run_id(suite.name, now),
         workers=options.workers,
         on=options.on,
+        environment=options.environment,
         tags=dict(options.tags),
         smoke=options.smoke,
     )
@@ -84,23 +87,25 @@ def run(
     if notes:
         view.show(LiveFigures(run_id=plan.run_id, workers_planned=len(plan.shares), notes=notes))
     plan = publish(store, suite, plan)
-    attempts = {share.worker: secrets.token_hex(4) for share in plan.shares}
-    with closing(Coordinator(store, plan, attempts, clock)) as coordinator:
-        with closing(launcher):
-            launcher.launch(plan, attempts)
+    with closing(Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s)) as coordinator:
+        with _held(launcher):
+            launcher.launch(plan, coordinator.launch)
             _drive(coordinator, launcher, clock, view, interrupts)
-        state = coordinator.finish()
-        if state.abort_reason and not interrupts:
-            raise InfrastructureError(f"run {plan.run_id} could not start: {state.abort_reason}")
-        completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost)
-        metrics = _fetched(coordinator, completeness, cloudwatch, clock, view, interrupts)
-        bundle = _judged(coordinator.fold, completeness, metrics)
-        unwritten: tuple[str, ...] = ()
-        try:
-            _keep(store, bundle)
-        except StoreError as error:  # such as a full disk: the verdict is known, and is not lost with it
-            unwritten = (str(error),)
-    return Judged(bundle=bundle, interrupted=bool(interrupts), unwritten=unwritten)
+        return _concluded(coordinator, cloudwatch, clock, view, interrupts)
+
+
+def take_over(
+    store: Store, run_id: str, *, launcher: Launcher, clock: Clock, view: View, interrupts: Interrupts
+) -> Judged:
+    """Carry on a run whose coordinator is gone, from its records: start what is missing, or follow what is there."""
+    with closing(Coordinator.of_abandoned(store, run_id, clock)) as coordinator:
+        with _held(launcher):
+            if coordinator.state.phase == "launching":
+                launcher.launch(coordinator.plan, coordinator.launch)
+            else:
+                launcher.attach(coordinator.plan, coordinator.launch, coordinator.state.attempts)
+            _drive(coordinator, launcher, clock, view, interrupts)
+        return _concluded(coordinator, clients(), clock, view, interrupts)
 
 
 def judge_again(store: Store, run_id: str) -> Bundle:
@@ -145,16 +150,66 @@ def new_run_id(suite: str, now: float) -> str:
     return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{suite}-{secrets.token_hex(2)}"
 
 
+@contextmanager
+def _held(launcher: Launcher) -> Iterator[None]:
+    """Leave no worker behind, unless the run is somebody else's by now."""
+    try:
+        yield
+    except LeaseLostError:
+        launcher.release()
+        raise
+    except BaseException:
+        launcher.close()
+        raise
+    launcher.close()
+
+
 def _drive(coordinator: Coordinator, launcher: Launcher, clock: Clock, view: View, interrupts: Interrupts) -> None:
     """Carry the run through to the end of its last worker."""
+    trouble_since: float | None = None
     for step in count():
         if coordinator.ended:
             break
-        for action in coordinator.step(launcher.ended(), _asked(interrupts, clock)):
-            (launcher.kill if isinstance(action, Kill) else launcher.terminate)(action.worker)
+        try:
+            for action in coordinator.step(launcher.ended(), _asked(interrupts, clock)):
+                _obey(launcher, action)
+            trouble_since, notes = None, launcher.notes()
+        except StoreError as error:
+            trouble_since = clock.now() if trouble_since is None else trouble_since
+            if coordinator.plan.on == "local" or clock.now() - trouble_since > PATIENCE_S:
+                raise
+            notes = (str(error),)
         if step % STEPS_PER_GLANCE == 0:
-            view.show(coordinator.figures())
+            view.show(coordinator.figures(notes))
         clock.sleep(STEP_S)
+
+
+def _obey(launcher: Launcher, action: Relaunch | Terminate | Kill) -> None:
+    match action:
+        case Relaunch(worker, attempt):
+            launcher.relaunch(worker, attempt)
+        case Terminate(worker):
+            launcher.terminate(worker)
+        case Kill(worker):
+            launcher.kill(worker)
+
+
+def _concluded(
+    coordinator: Coordinator, cloudwatch: ClientFactory, clock: Clock, view: View, interrupts: Interrupts
+) -> Judged:
+    """Judge what there is, and keep it; InfrastructureError, after that, where the load never began."""
+    state = coordinator.finish()
+    completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost)
+    metrics = _fetched(coordinator, completeness, cloudwatch, clock, view, interrupts)
+    bundle = _judged(coordinator.fold, completeness, metrics)
+    unwritten: tuple[str, ...] = ()
+    try:
+        _keep(coordinator.store, bundle)
+    except StoreError as error:  # such as a full disk: the verdict is known, and is not lost with it
+        unwritten = (str(error),)
+    if state.abort_reason and not interrupts:
+        raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {state.abort_reason}")
+    return Judged(bundle=bundle, interrupted=bool(interrupts), unwritten=unwritten)
 
 
 def _fetched(

@@ -1,8 +1,10 @@
 """What can be done with a stored run: report it again, follow it, stop it, list it, delete it."""
 
 import json
+import math
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
@@ -13,12 +15,13 @@ from toril.coordinator.collect import collect
 from toril.coordinator.drive import STEP_S
 from toril.coordinator.glance import glance
 from toril.coordinator.lease import is_live, read_lease
-from toril.coordinator.live import Fold, attempts_of, read_record
-from toril.coordinator.protocol import begin, resumed
+from toril.coordinator.live import Fold, attempts_of, read_launch, read_record
+from toril.coordinator.protocol import RunState, begin, resumed
 from toril.errors import StoreError
+from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
 from toril.options import run_ids
-from toril.records import Plan, Stop, run_key
+from toril.records import Launch, Lease, Plan, Stop, run_key
 from toril.reports import EXTENSIONS, Bundle, RunRow, pieces, render
 from toril.reports.screen import discard_stdout
 from toril.run import View, judge_again, stored_metrics
@@ -42,30 +45,56 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
 
 
 def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:
-    """Show the run live until it is judged; None when the watcher is interrupted (the run goes on)."""
+    """Show the run live until it is judged; None when the watcher is interrupted (the run goes on).
+
+    A run on other machines whose coordinator is gone may still be taken over, until its deadline.
+    """
     plan, start, _ = read_record(store, run_id)
     fold: Fold | None = None
     while not interrupts:
+        now = clock.now()
         if store.find(run_key(run_id, "verdict.json")) is not None:
-            return judged(store, run_id, clock.now())
-        if not is_live(read_lease(store, run_id), clock.now()):
-            return judge_again(store, run_id)
+            return judged(store, run_id, now)
+        notes: tuple[str, ...] = ()
+        lease = read_lease(store, run_id)
+        if not is_live(lease, now):
+            if _is_over(store, plan, lease, now):
+                return judge_again(store, run_id)
+            notes = (f"nobody owns this run; `toril watch {run_id} --take-over` carries it on",)
         if fold is None:
             plan, start, _ = read_record(store, run_id)
             if start is not None:
                 fold = Fold(store, plan, attempts_of(store, run_id, start))
+                fold.read_ready()
         if fold is not None and start is not None:
-            fold.poll_exits()
-            fold.poll_intervals()
-            state = resumed(begin(plan, fold.attempts, clock.now()), start, fold.exits)
-            view.show(glance(fold, state, clock.now()))
-        clock.sleep(STEP_S)
+            fold.poll(now)
+            view.show(glance(fold, resumed(_begun(plan, fold, now), start, None), now, notes))
+        elif notes:
+            view.show(LiveFigures(run_id=run_id, workers_planned=len(plan.shares), notes=notes))
+        clock.sleep(max(STEP_S, plan.pace.poll_s))
     return None
+
+
+def _is_over(store: Store, plan: Plan, lease: Lease | None, now: float) -> bool:
+    """Whether nothing of a run without an owner goes on: its coordinator took care, or its deadline did."""
+    if plan.on == "local" or (lease is not None and lease.ended):
+        return True
+    launch = read_launch(store, plan.run_id)
+    return launch is None or now > launch.deadline
+
+
+def _begun(plan: Plan, fold: Fold, now: float) -> RunState:
+    """As far as somebody who only watches can tell."""
+    launch = Launch(at=now, deadline=math.inf, attempts={worker: (one,) for worker, one in fold.attempts.items()})
+    return replace(begin(plan, launch, now), ended=fold.exits)
 
 
 def ask_to_stop(store: Store, run_id: str, now: float) -> str:
     """Write the run's stop; what was done, in a sentence."""
-    if store.find(run_key(run_id, "verdict.json")) is not None or not is_live(read_lease(store, run_id), now):
+    plan, _, _ = read_record(store, run_id)
+    lease = read_lease(store, run_id)
+    over = not is_live(lease, now) and _is_over(store, plan, lease, now)
+    if over or store.find(run_key(run_id, "verdict.json")) is not None:
         raise StoreError(f"run {run_id} is over; there is nothing to stop")
     stop = Stop(at=now, cause="user", message="ended early by `toril stop`")
     if store.put_once(run_key(run_id, "stop.json"), stop.to_json()):

@@ -2,9 +2,6 @@
 
 from toril.coordinator.protocol import (
     FINISH_SLACK_S,
-    KILL_AFTER_S,
-    READY_TIMEOUT_S,
-    START_LEAD_S,
     Kill,
     RunState,
     StopAsked,
@@ -16,7 +13,9 @@ from toril.coordinator.protocol import (
     WriteStop,
     advance,
 )
-from toril.records import Exit, Stop
+from toril.records import Exit, Pace, Stop
+
+PACE = Pace()
 
 
 def launched(*workers: str, quorum: float = 1.0, load_s: float | None = 60.0, max_s: float | None = None) -> RunState:
@@ -47,7 +46,7 @@ def test_the_start_is_given_once_when_the_last_worker_is_ready() -> None:
     state, actions = advance(state, WorkerReady("b"), 2.0)
     assert [type(action) for action in actions] == [WriteStart]
     assert state.start is not None
-    assert state.start.at == 2.0 + START_LEAD_S
+    assert state.start.at == 2.0 + PACE.start_lead_s
     assert dict(state.start.attempts) == {"a": "attempt-a", "b": "attempt-b"}
     _, again = advance(state, WorkerReady("b"), 3.0)
     assert again == ()
@@ -67,7 +66,7 @@ def test_a_worker_that_ends_before_the_start_aborts_it_at_once_with_its_reason()
 
 def test_workers_that_are_never_ready_are_named_when_the_deadline_passes() -> None:
     state, _ = advance(launched("a", "b"), WorkerReady("a"), 1.0)
-    state, actions = advance(state, Tick(), READY_TIMEOUT_S + 1)
+    state, actions = advance(state, Tick(), PACE.ready_timeout_s + 1)
     assert state.abort_reason is not None
     assert state.abort_reason.endswith(": b")
     assert Terminate("a") in actions
@@ -77,7 +76,7 @@ def test_a_quorum_starts_without_the_late_worker_and_tells_it_to_go() -> None:
     state = launched("a", "b", "c", quorum=0.6)
     for worker in ("a", "b"):
         state, _ = advance(state, WorkerReady(worker), 1.0)
-    state, actions = advance(state, Tick(), READY_TIMEOUT_S + 1)
+    state, actions = advance(state, Tick(), PACE.ready_timeout_s + 1)
     assert state.start is not None
     assert set(state.start.attempts) == {"a", "b"}
     assert actions[1:] == (Terminate("c"),)
@@ -109,11 +108,11 @@ def test_the_first_stop_counts_and_repeats_change_nothing() -> None:
 
 def test_a_worker_that_ignores_the_stop_is_killed_once() -> None:
     state, _ = advance(started("a"), StopAsked(Stop(at=5.0, cause="user", message="")), 5.0)
-    _, actions = advance(state, Tick(), 5.0 + KILL_AFTER_S - 0.1)
+    _, actions = advance(state, Tick(), 5.0 + PACE.kill_after_s - 0.1)
     assert actions == ()
-    state, actions = advance(state, Tick(), 5.0 + KILL_AFTER_S + 0.1)
+    state, actions = advance(state, Tick(), 5.0 + PACE.kill_after_s + 0.1)
     assert actions == (Kill("a"),)
-    _, actions = advance(state, Tick(), 5.0 + KILL_AFTER_S + 1)
+    _, actions = advance(state, Tick(), 5.0 + PACE.kill_after_s + 1)
     assert actions == ()
 
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol, Self
 
 from toril.clock import Clock
 from toril.coordinator.glance import glance
-from toril.coordinator.lease import LeaseKeeper
-from toril.coordinator.live import Fold
+from toril.coordinator.launch import issue
+from toril.coordinator.lease import LeaseKeeper, LeaseLostError
+from toril.coordinator.live import Fold, attempts_of, read_record
 from toril.coordinator.protocol import (
     Event,
     Kill,
+    Relaunch,
     RunState,
     StopAsked,
     Terminate,
@@ -21,16 +24,28 @@ from toril.coordinator.protocol import (
     WriteStop,
     advance,
     begin,
+    resumed,
+    started_by_another,
 )
 from toril.criteria import CriterionResult, LiveCriteria
 from toril.errors import StoreError
 from toril.figures import LiveFigures
-from toril.records import End, Plan, Stop, run_key
+from toril.records import End, Launch, Plan, Start, Stop, run_key
 from toril.store import Store
 
 STEP_S = 0.1
 PATIENCE_S = 6  # by how much a worker may lag behind before stop criteria are decided without it
 REST = 4  # so many times as long as such a look took is nothing looked at so again
+
+
+class Gone(Protocol):
+    """A worker whose process or task is no more, as a launcher tells it."""
+
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def again(self) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -39,44 +54,69 @@ class Coordinator:
 
     store: Store
     plan: Plan
-    attempts: Mapping[str, str]
+    launch: Launch
     clock: Clock
-    state: RunState = field(init=False)
-    fold: Fold = field(init=False)
+    lease: LeaseKeeper
+    state: RunState
+    fold: Fold
     _live: LiveCriteria = field(init=False)
-    _lease: LeaseKeeper = field(init=False)
     _looked_at_s: int = field(init=False, default=-1)
     _look_again_at: float = field(init=False, default=0.0)
+    _asked_at: float = field(init=False, default=float("-inf"))
 
     def __post_init__(self) -> None:
-        self.state = begin(self.plan, self.attempts, self.clock.now())
-        self.fold = Fold(self.store, self.plan, self.attempts)
         self._live = LiveCriteria(self.plan)
-        self._lease = LeaseKeeper(self.store, self.plan.run_id, self.clock)
+
+    @classmethod
+    def of_new(cls, store: Store, plan: Plan, clock: Clock, *, longest_s: float | None = None) -> Self:
+        """The owner of a run that has just been published."""
+        lease = LeaseKeeper(store, plan.run_id, clock, plan.pace)
+        lease.take()
+        launch = issue(store, plan, clock.now(), longest_s)
+        state = begin(plan, launch, clock.now())
+        return cls(store, plan, launch, clock, lease, state, Fold(store, plan, dict(state.attempts)))
+
+    @classmethod
+    def of_abandoned(cls, store: Store, run_id: str, clock: Clock) -> Self:
+        """The new owner of a run whose coordinator is gone; LeaseLostError while it is not."""
+        plan, _, _ = read_record(store, run_id)
+        lease = LeaseKeeper(store, run_id, clock, plan.pace)
+        lease.take()
+        launch = issue(store, plan, clock.now())
+        _, start, stop = read_record(store, run_id)  # as they stand now that nobody else writes them
+        state = resumed(begin(plan, launch, clock.now()), start, stop)
+        fold = Fold(store, plan, {**state.attempts, **attempts_of(store, run_id, start)})
+        fold.read_ready()
+        return cls(store, plan, launch, clock, lease, state, fold)
 
     @property
     def ended(self) -> bool:
         return self.state.phase == "ended"
 
-    def step(self, gone: Mapping[str, str], asked: Stop | None) -> tuple[Terminate | Kill, ...]:
-        """One look at everything. `gone`: workers whose process is no more, and why; `asked`: a stop from outside."""
-        self._lease.renew()
-        todo: list[Terminate | Kill] = []
+    def step(self, gone: Mapping[str, Gone], asked: Stop | None) -> tuple[Relaunch | Terminate | Kill, ...]:
+        """One look at everything. `gone`: workers whose process is no more, and why; `asked`: a stop from outside.
+
+        LeaseLostError when somebody else has taken the run over: nothing more is done then.
+        """
+        self.lease.renew()
+        todo: list[Relaunch | Terminate | Kill] = []
         for event in self._events(gone, asked):
             self.state, actions = advance(self.state, event, self.clock.now())
             for action in actions:
-                if isinstance(action, Terminate | Kill):
-                    todo.append(action)
-                else:
+                if isinstance(action, WriteStart | WriteStop):
                     self._write(action)
+                else:
+                    todo.append(action)
+                if isinstance(action, Relaunch):
+                    self.fold.follow(action.worker, action.attempt)
         return tuple(todo)
 
-    def figures(self) -> LiveFigures:
-        return glance(self.fold, self.state, self.clock.now())
+    def figures(self, notes: tuple[str, ...] = ()) -> LiveFigures:
+        return glance(self.fold, self.state, self.clock.now(), notes)
 
     def finish(self) -> RunState:
         """Fold the last files and note what only the coordinator saw; the final state."""
-        self.fold.poll_exits()
+        self.lease.renew()
         self.fold.finish()
         end = End(at=self.clock.now(), lost=dict(self.state.lost), stopped=self.state.stop is not None)
         self.store.put(run_key(self.plan.run_id, "end.json"), end.to_json())
@@ -84,29 +124,49 @@ class Coordinator:
 
     def still_waits(self, asked: Stop | None) -> bool:
         """Keep the run while something outside is waited for after the load; False when somebody asks to stop."""
-        self._lease.renew()
+        self.lease.renew()
         return asked is None and (self.state.stop is not None or self._stop_in_store() is None)
 
     def close(self) -> None:
         """Give the lease back; one that cannot be, on a full disk, runs out by itself."""
-        with suppress(StoreError):
-            self._lease.renew(ended=True)
+        with suppress(StoreError, LeaseLostError):
+            self.lease.renew(ended=True)
 
-    def _events(self, gone: Mapping[str, str], asked: Stop | None) -> list[Event]:
-        events: list[Event] = [WorkerReady(worker) for worker in self.fold.poll_ready()]
+    def _events(self, gone: Mapping[str, Gone], asked: Stop | None) -> list[Event]:
+        now = self.clock.now()
+        events: list[Event] = []
+        if self.state.phase == "launching" and (gone or now >= self._asked_at + self.plan.pace.poll_s):
+            events += [WorkerReady(worker) for worker in self.fold.poll_before_start()]
         # a process that was gone before this look at the store has written all it will ever write
-        self.fold.poll_exits()
-        exits = self.fold.exits
-        events += [
-            WorkerEnded(worker, exits.get(worker), gone.get(worker, ""))
-            for worker in self.state.attempts
-            if worker not in self.state.ended and worker in gone
-        ]
-        self.fold.poll_intervals()
-        stop = asked or self._stop_in_store() or self._breached()
+        self.fold.read_exits(worker for worker in gone if worker not in self.state.ended)
+        if self.state.phase != "launching":
+            self.fold.poll(now)
+        events += self._endings(gone)
+        stop = asked or self._stop_asked(now) or self._breached()
         if stop is not None and self.state.stop is None:
             events.append(StopAsked(stop))
         return [*events, Tick()]
+
+    def _endings(self, gone: Mapping[str, Gone]) -> list[Event]:
+        """Workers that are gone; elsewhere than here the last word of one is the end of it."""
+        exits, unfit = self.fold.exits, self.fold.unfit
+        found: list[Event] = []
+        for worker in self.state.attempts:
+            if worker in self.state.ended:
+                continue
+            if worker in gone:
+                one = gone[worker]
+                found.append(WorkerEnded(worker, exits.get(worker), unfit.get(worker) or one.reason, one.again))
+            elif worker in unfit or (worker in exits and self.plan.on != "local"):
+                found.append(WorkerEnded(worker, exits.get(worker), unfit.get(worker, "")))
+        return found
+
+    def _stop_asked(self, now: float) -> Stop | None:
+        """A stop that somebody left in the store, looked for as often as workers do."""
+        if now < self._asked_at + self.plan.pace.poll_s:
+            return None
+        self._asked_at = now
+        return self._stop_in_store()
 
     def _stop_in_store(self) -> Stop | None:
         key = run_key(self.plan.run_id, "stop.json")
@@ -137,8 +197,16 @@ class Coordinator:
         return found
 
     def _write(self, action: WriteStart | WriteStop) -> None:
+        """What is there already counts: another owner of the run, or a user, was first."""
         match action:
             case WriteStart(start):
-                self.store.put_once(run_key(self.plan.run_id, "start.json"), start.to_json())
+                key = run_key(self.plan.run_id, "start.json")
+                if not self.store.put_once(key, start.to_json()):
+                    found = Start.from_json(self.store.get(key), key)
+                    self.state = started_by_another(self.state, found)
+                    for worker, attempt in found.attempts.items():
+                        self.fold.follow(worker, attempt)
             case WriteStop(stop):
-                self.store.put_once(run_key(self.plan.run_id, "stop.json"), stop.to_json())
+                key = run_key(self.plan.run_id, "stop.json")
+                if not self.store.put_once(key, stop.to_json()):
+                    self.state = replace(self.state, stop=Stop.from_json(self.store.get(key), key))

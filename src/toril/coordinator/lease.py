@@ -1,32 +1,85 @@
-"""Who owns a run: a record renewed every few seconds, by which others see whether its coordinator lives."""
+"""Who owns a run: a record renewed every few seconds by compare-and-swap, so that there is one owner at a time."""
 
 import os
+import secrets
 import socket
 
 from toril.clock import Clock
-from toril.records import Lease, run_key
+from toril.errors import InfrastructureError, StoreError
+from toril.records import Lease, Pace, run_key
 from toril.store import Store
 
-RENEW_S = 2.0
-EXPIRES_S = 15.0  # seven renewals missed: gone, not merely slow
+
+class LeaseLostError(InfrastructureError):
+    """Somebody else owns the run now; what still believes to be its coordinator has to let go of it."""
 
 
 class LeaseKeeper:
-    """Renews the lease of one run while its coordinator lives."""
+    """Takes the lease of one run, and renews it while its coordinator lives."""
 
-    def __init__(self, store: Store, run_id: str, clock: Clock) -> None:
-        self._store, self._key, self._clock = store, run_key(run_id, "lease.json"), clock
+    def __init__(self, store: Store, run_id: str, clock: Clock, pace: Pace, owner: str | None = None) -> None:
+        self._store, self._run_id, self._clock, self._pace = store, run_id, clock, pace
+        self._key = run_key(run_id, "lease.json")
+        self._host = socket.gethostname()
+        self.owner = owner or f"{self._host}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._version: str | None = None
+        self._epoch = 0
         self._renewed_at = float("-inf")
+
+    def take(self) -> int:
+        """Own the run from now on: the epoch, which counts its owners. LeaseLostError while another one lives.
+
+        Clocks of machines differ, so that only this one's counts: another owner is gone when its lease has stayed
+        the same for as long as it promised to renew it.
+        """
+        found = self._store.find_version(self._key)
+        while found is not None:
+            data, version = found
+            lease = Lease.from_json(data, self._key)
+            self._version, self._epoch = version, lease.epoch
+            if lease.ended:
+                break
+            patience_until = self._clock.now() + lease.expires_s
+            while self._clock.now() < patience_until:
+                self._clock.sleep(min(self._pace.lease_renew_s, lease.expires_s))
+                again = self._store.find_version(self._key)
+                if again is None or again[1] != version:
+                    raise self._lost()
+            break
+        self._epoch += 1
+        self._write(self._clock.now(), ended=False)
+        return self._epoch
 
     def renew(self, *, ended: bool = False) -> None:
         """Write the lease unless it is fresh enough; `ended` says that the owner needs it no longer."""
         now = self._clock.now()
-        if not ended and now - self._renewed_at < RENEW_S:
-            return
-        host = socket.gethostname()
-        lease = Lease(owner=f"{host}:{os.getpid()}", pid=os.getpid(), host=host, renewed_at=now, ended=ended)
-        self._store.put(self._key, lease.to_json())
-        self._renewed_at = now
+        if ended or now - self._renewed_at >= self._pace.lease_renew_s:
+            self._write(now, ended=ended)
+
+    def _write(self, now: float, *, ended: bool) -> None:
+        lease = Lease(
+            owner=self.owner,
+            pid=os.getpid(),
+            host=self._host,
+            renewed_at=now,
+            expires_s=self._pace.lease_expires_s,
+            epoch=self._epoch,
+            ended=ended,
+        )
+        version = self._store.swap(self._key, lease.to_json(), self._version)
+        if version is None:
+            raise self._lost()
+        self._version, self._renewed_at = version, now
+
+    def _lost(self) -> LeaseLostError:
+        try:
+            lease = read_lease(self._store, self._run_id)
+        except StoreError:
+            lease = None
+        owner = "somebody else" if lease is None else lease.owner
+        return LeaseLostError(
+            f"run {self._run_id} is owned by {owner}, who carries it on; `toril watch {self._run_id}` follows it"
+        )
 
 
 def read_lease(store: Store, run_id: str) -> Lease | None:
@@ -38,4 +91,4 @@ def read_lease(store: Store, run_id: str) -> Lease | None:
 
 def is_live(lease: Lease | None, now: float) -> bool:
     """Whether some coordinator still holds the run."""
-    return lease is not None and not lease.ended and now - lease.renewed_at <= EXPIRES_S
+    return lease is not None and not lease.ended and now - lease.renewed_at <= lease.expires_s

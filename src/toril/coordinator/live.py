@@ -3,13 +3,16 @@
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from toril import __version__
 from toril.errors import StoreError
 from toril.intervals import decode
-from toril.records import Exit, Plan, Ready, Start, Stop, run_key, worker_key
+from toril.records import Exit, Launch, Plan, Ready, Start, Stop, run_key, worker_key
 from toril.store import Store
 from toril.timeline import Timeline
 
 MAX_FILES_PER_POLL = 4  # a backlog is folded nearly in the order of time, and cannot starve the signals
+EXPECTED = 0.8  # of a worker's time between two files: earlier than that the next one need not be looked for
+MANY = 256  # files held in memory at once
 
 
 def interval_name(number: int) -> str:
@@ -26,6 +29,8 @@ class WorkerFiles:
     next_number: int = 1
     ready: Ready | None = None
     exit: Exit | None = None
+    look_at: float = float("-inf")
+    missed: bool = False  # at the last look the next file was not there
 
 
 @dataclass(slots=True)
@@ -37,6 +42,7 @@ class Fold:
     attempts: Mapping[str, str]
     timeline: Timeline = field(default_factory=Timeline)
     damaged: list[str] = field(default_factory=list)
+    unfit: dict[str, str] = field(default_factory=dict)  # worker → why its word cannot be taken
     _files: dict[str, WorkerFiles] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -50,57 +56,108 @@ class Fold:
     def readies(self) -> dict[str, Ready]:
         return {worker: files.ready for worker, files in self._files.items() if files.ready is not None}
 
-    def poll_ready(self) -> list[str]:
-        """Workers whose ready.json was seen just now."""
-        seen = []
+    def follow(self, worker: str, attempt: str) -> None:
+        """Take another attempt for a worker's, in the place of one that left nothing."""
+        if self._files[worker].attempt != attempt:
+            self._files[worker] = WorkerFiles(worker, attempt)
+            self.attempts = {**self.attempts, worker: attempt}
+
+    def poll_before_start(self) -> list[str]:
+        """Workers whose ready.json was seen just now, found by listing what is there; exits are seen as well."""
+        wanted: dict[str, WorkerFiles] = {}
         for files in self._files.values():
+            wanted[self._key(files, "exit.json")] = files
             if files.ready is None:
-                key = self._key(files, "ready.json")
-                data = self.store.find(key)
-                if data is not None:
-                    files.ready = Ready.from_json(data, key)
-                    seen.append(files.worker)
-        return seen
+                wanted[self._key(files, "ready.json")] = files
+        there = [key for key in self.store.keys(run_key(self.plan.run_id, "workers") + "/") if key in wanted]
+        return self._read(wanted, there)
 
-    def poll_exits(self) -> list[Exit]:
-        """Workers whose exit.json was seen just now."""
-        seen = []
-        for files in self._files.values():
-            if files.exit is None:
-                key = self._key(files, "exit.json")
-                data = self.store.find(key)
-                if data is not None:
-                    files.exit = Exit.from_json(data, key)
-                    seen.append(files.exit)
-        return seen
+    def read_ready(self) -> None:
+        """Every ready.json, asked for one by one."""
+        wanted = {self._key(files, "ready.json"): files for files in self._files.values() if files.ready is None}
+        self._read(wanted, wanted)
 
-    def poll_intervals(self) -> int:
-        """Fold every new interval file; how many there were. A damaged one is named and costs only itself."""
+    def read_exits(self, workers: Iterable[str] | None = None) -> None:
+        """The exit.json of these workers, or of all."""
+        chosen = self._files if workers is None else workers
+        wanted = {self._key(self._files[worker], "exit.json"): self._files[worker] for worker in chosen}
+        self._read(wanted, [key for key, files in wanted.items() if files.exit is None])
+
+    def poll(self, now: float) -> int:
+        """Fold the new interval files of workers that are expected to have some; how many there were.
+
+        A damaged file is named and costs only itself. Exits are looked for where the next file is late.
+        """
+        due = [files for files in self._files.values() if now >= files.look_at and not self._complete(files)]
+        self.read_exits(files.worker for files in due if files.missed)
         folded = 0
-        for files in self._files.values():
-            for _ in range(MAX_FILES_PER_POLL):
-                data = self.store.find(self._key(files, interval_name(files.next_number)))
-                if data is None:
-                    break
-                self._fold(files, data)
-                folded += 1
+        for _ in range(MAX_FILES_PER_POLL):
+            found = self.store.find_many([self._next(files) for files in due])
+            due = [files for files in due if self._seen(files, found.get(self._next(files)), now)]
+            folded += len(due)
+            if not due:
+                break
         return folded
 
     def finish(self) -> None:
         """Fold what is left after all workers ended, and name the files that never came."""
-        while self.poll_intervals():
-            pass
+        self.read_exits()
         for files in self._files.values():
+            known = files.exit is not None and self.plan.on != "local"
             prefix = self._key(files, "intervals-")
-            left = {int(key.rsplit("-", 1)[1]) for key in self.store.keys(prefix) if key.rsplit("-", 1)[1].isdigit()}
+            names = () if known else (key.rsplit("-", 1)[1] for key in self.store.keys(prefix))
+            left = {int(name) for name in names if name.isdigit()}
             last = max([files.exit.interval_files if files.exit else 0, *left])
-            for number in range(files.next_number, last + 1):
-                data = self.store.find(self._key(files, interval_name(number)))
-                if data is None:
-                    self.damaged.append(f"{self._key(files, interval_name(number))} is missing")
+            self._fold_rest(files, range(files.next_number, last + 1))
+
+    def _fold_rest(self, files: WorkerFiles, numbers: range) -> None:
+        for first in range(numbers.start, numbers.stop, MANY):
+            some = range(first, min(first + MANY, numbers.stop))
+            found = self.store.find_many([self._key(files, interval_name(number)) for number in some])
+            for number in some:
+                key = self._key(files, interval_name(number))
+                if key not in found:
+                    self.damaged.append(f"{key} is missing")
                 else:
                     files.next_number = number
-                    self._fold(files, data)
+                    self._fold(files, found[key])
+
+    def _complete(self, files: WorkerFiles) -> bool:
+        return files.exit is not None and files.next_number > files.exit.interval_files
+
+    def _next(self, files: WorkerFiles) -> str:
+        return self._key(files, interval_name(files.next_number))
+
+    def _seen(self, files: WorkerFiles, data: bytes | None, now: float) -> bool:
+        """Whether there was a file, and more may be there at once: none was missed since the one before it."""
+        if data is None:
+            files.missed, files.look_at = True, now + self.plan.pace.poll_s
+            return False
+        self._fold(files, data)
+        behind, files.missed = not files.missed, False
+        files.look_at = now if behind or files.exit else now + EXPECTED * self.plan.pace.flush_s
+        return behind or files.exit is not None
+
+    def _read(self, wanted: Mapping[str, WorkerFiles], there: Iterable[str]) -> list[str]:
+        """Take in these records; the workers that have become ready."""
+        seen = []
+        for key, data in self.store.find_many(list(there)).items():
+            files = wanted[key]
+            try:
+                if key.endswith("/exit.json"):
+                    files.exit = Exit.from_json(data, key)
+                elif self._fit(files, Ready.from_json(data, key)):
+                    seen.append(files.worker)
+            except StoreError as error:
+                self.unfit[files.worker] = str(error)
+        return seen
+
+    def _fit(self, files: WorkerFiles, ready: Ready) -> bool:
+        files.ready = ready
+        theirs, ours = (text.partition(".")[0] for text in (ready.toril_version, __version__))
+        if theirs != ours:
+            self.unfit[files.worker] = f"its image has toril {ready.toril_version}, and this is {__version__}: use one"
+        return theirs == ours
 
     def complete_to(self, ended: Container[str] = ()) -> int | None:
         """The last second that every worker still running has told all about; None before the first.
@@ -112,7 +169,11 @@ class Fold:
 
     def told_to(self, ended: Container[str] = ()) -> dict[str, int]:
         """The last second that each worker still running has said anything of; -1 before the first."""
-        running = [worker for worker, files in self._files.items() if files.exit is None and worker not in ended]
+        running = [
+            worker
+            for worker, files in self._files.items()
+            if not self._complete(files) and (files.exit is not None or worker not in ended)
+        ]
         lasts = {worker: self.timeline.last_second_of(worker) for worker in running}
         return {worker: -1 if last is None else last for worker, last in lasts.items()}
 
@@ -147,17 +208,26 @@ def read_record(store: Store, run_id: str) -> tuple[Plan, Start | None, Stop | N
     )
 
 
+def read_launch(store: Store, run_id: str) -> Launch | None:
+    """What the launcher issued; None before anything was started."""
+    key = run_key(run_id, "launch.json")
+    data = store.find(key)
+    return None if data is None else Launch.from_json(data, key)
+
+
 def attempts_of(store: Store, run_id: str, start: Start | None) -> dict[str, str]:
-    """The attempts that count: those the start named, or before a start the ones found in the folder."""
+    """The attempts that count: those the start named, or before a start the ones that were issued and have begun."""
     if start is not None:
         return dict(start.attempts)
-    found: dict[str, str] = {}
-    for parts in _worker_paths(store.keys(run_key(run_id, "workers") + "/")):
-        found[parts[0]] = parts[1]
+    launch = read_launch(store, run_id)
+    found = {} if launch is None else {worker: attempts[0] for worker, attempts in launch.attempts.items()}
+    for worker, attempt in _begun(store.keys(run_key(run_id, "workers") + "/")):
+        if launch is None or launch.issued(worker, attempt):
+            found[worker] = attempt
     return found
 
 
-def _worker_paths(keys: Iterable[str]) -> Iterable[tuple[str, str]]:
+def _begun(keys: Iterable[str]) -> Iterable[tuple[str, str]]:
     for key in keys:
         parts = key.split("/")
         if len(parts) >= 6:

@@ -2,7 +2,7 @@
 
 launching ──all ready──▶ running ──all ended──▶ ended
     │                       │ stop, deadline, quorum lost
-    └─ a worker ends early ─┴──▶ stopping ──all ended──▶ ended
+    └─ a worker ends early ─┴──▶ stopping ──all ended, or given up──▶ ended
 
 It reads no clock, touches no store and no process: the driver hands events in and carries actions out, so that the
 simulation can play any order of them.
@@ -13,12 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from toril.records import Exit, Plan, Start, Stop
+from toril.records import Exit, Launch, Pace, Plan, Start, Stop
 
-START_LEAD_S = 0.4  # from start.json written to the signal: long enough for every worker's poll to see it
-READY_TIMEOUT_S = 180.0  # a cold JVM on a busy two-core machine is ready within 30 s
 FINISH_SLACK_S = 30.0  # beyond planned load and graceful stop, before a run counts as stuck
-KILL_AFTER_S = 8.0  # after a stop; a worker ends within 5 s of one
+NO_HURRY = Pace()
+LATE = "was not ready when a quorum of workers started"
 
 Phase = Literal["launching", "running", "stopping", "ended"]
 
@@ -32,11 +31,15 @@ class WorkerReady:
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnded:
-    """A worker is gone: with its exit.json, or without (`reason` says what the launcher knows)."""
+    """A worker is gone: with its exit.json, or without (`reason` says what the launcher knows).
+
+    `again`: its attempt never began, for a reason that may pass.
+    """
 
     worker: str
     exit: Exit | None
     reason: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,14 @@ class WriteStop:
 
 
 @dataclass(frozen=True, slots=True)
+class Relaunch:
+    """Start this attempt at a share in the place of one that is gone."""
+
+    worker: str
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
 class Terminate:
     """Ask a worker to end (SIGTERM, StopTask)."""
 
@@ -78,24 +89,28 @@ class Kill:
     worker: str
 
 
-Action = WriteStart | WriteStop | Terminate | Kill
+Action = WriteStart | WriteStop | Relaunch | Terminate | Kill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
     """All that the protocol remembers."""
 
-    attempts: Mapping[str, str]  # worker → the attempt that was launched
+    attempts: Mapping[str, str]  # worker → the attempt that was launched last
+    spares: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # worker → attempts that may follow it
     quorum: float
     launched_at: float
+    deadline: float = math.inf  # seconds since the epoch
     load_s: float | None  # planned seconds of load and graceful stop; None when only iterations bound the run
     max_duration_s: float | None
+    pace: Pace = NO_HURRY
     phase: Phase = "launching"
     ready: frozenset[str] = frozenset()
     ended: Mapping[str, Exit | None] = field(default_factory=dict)
     lost: Mapping[str, str] = field(default_factory=dict)  # worker → why
     start: Start | None = None
     stop: Stop | None = None
+    stopping_since: float | None = None  # by this coordinator's clock; the stop may be of another one
     killed: bool = False
     abort_reason: str | None = None  # set when the load never began
 
@@ -109,22 +124,26 @@ class RunState:
         return max(1, math.ceil(round(self.quorum * len(self.attempts), 9)))
 
 
-def begin(plan: Plan, attempts: Mapping[str, str], now: float) -> RunState:
+def begin(plan: Plan, launch: Launch, now: float) -> RunState:
     """The state right after the launcher was told to start every share of the plan."""
-    load_s = plan.duration_s + plan.graceful_stop_s if plan.duration_s else None
     return RunState(
-        attempts=dict(attempts),
+        attempts={worker: attempts[0] for worker, attempts in launch.attempts.items()},
+        spares={worker: attempts[1:] for worker, attempts in launch.attempts.items()},
         quorum=plan.quorum,
         launched_at=now,
-        load_s=load_s,
+        deadline=launch.deadline,
+        load_s=None if plan.bounded_s is None else plan.bounded_s + plan.graceful_stop_s,
         max_duration_s=plan.max_duration_s,
+        pace=plan.pace,
     )
 
 
-def resumed(state: RunState, start: Start, exits: Mapping[str, Exit]) -> RunState:
-    """The state of a run that is under way, as its records tell it to somebody who only watches."""
-    phase: Phase = "stopping" if len(exits) == len(state.attempts) else "running"
-    return replace(state, phase=phase, start=start, ready=frozenset(start.attempts), ended=dict(exits))
+def resumed(state: RunState, start: Start | None, stop: Stop | None) -> RunState:
+    """The state of a run that is under way, as its records tell it to somebody who comes later."""
+    if start is not None:
+        lost = {worker: LATE for worker in state.attempts if worker not in start.attempts}
+        state = replace(started_by_another(state, start), phase="running", ready=frozenset(start.attempts), lost=lost)
+    return state if stop is None else _said(replace(state, phase="stopping", stop=stop), stop)
 
 
 def advance(state: RunState, event: Event, now: float) -> tuple[RunState, tuple[Action, ...]]:
@@ -135,77 +154,121 @@ def advance(state: RunState, event: Event, now: float) -> tuple[RunState, tuple[
         case WorkerReady(worker):
             state = replace(state, ready=state.ready | {worker})
             return _start_when_ready(state, now)
-        case WorkerEnded(worker, exit_record, reason):
-            return _ended(state, worker, exit_record, reason, now)
+        case WorkerEnded():
+            return _ended(state, event, now)
         case StopAsked(stop):
-            return _stop(state, stop)
+            return _stop(state, stop, now)
         case Tick():
             return _tick(state, now)
 
 
+def started_by_another(state: RunState, start: Start) -> RunState:
+    """The state when somebody else's start was there first: that one counts."""
+    return replace(state, start=start, attempts={**state.attempts, **start.attempts})
+
+
 def _start_when_ready(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
-    if state.phase != "launching" or not state.ready >= frozenset(state.attempts):
+    waiting = frozenset(state.attempts) - state.ready - frozenset(state.lost)
+    if state.phase != "launching" or waiting or len(_fit(state)) < state.needed:
         return state, ()
-    return _shoot(state, state.ready, now)
+    return _shoot(state, now)
 
 
-def _shoot(state: RunState, workers: frozenset[str], now: float) -> tuple[RunState, tuple[Action, ...]]:
-    attempts = {worker: attempt for worker, attempt in state.attempts.items() if worker in workers}
-    start = Start(at=now + START_LEAD_S, attempts=attempts)
-    late = tuple(Terminate(worker) for worker in state.attempts if worker not in workers)
-    lost = {**state.lost, **{action.worker: "was not ready when a quorum of workers started" for action in late}}
+def _fit(state: RunState) -> frozenset[str]:
+    """Who is ready, and still there."""
+    return (state.ready & frozenset(state.attempts)) - frozenset(state.ended)
+
+
+def _shoot(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
+    fit = _fit(state)
+    attempts = {worker: attempt for worker, attempt in state.attempts.items() if worker in fit}
+    start = Start(at=now + state.pace.start_lead_s, attempts=attempts)
+    late = tuple(Terminate(worker) for worker in state.attempts if worker in state.alive - fit)
+    lost = {**{action.worker: LATE for action in late}, **state.lost}
     return replace(state, phase="running", start=start, lost=lost), (WriteStart(start), *late)
 
 
-def _ended(
-    state: RunState, worker: str, exit_record: Exit | None, reason: str, now: float
-) -> tuple[RunState, tuple[Action, ...]]:
+def _ended(state: RunState, event: WorkerEnded, now: float) -> tuple[RunState, tuple[Action, ...]]:
+    worker = event.worker
     if worker not in state.attempts or worker in state.ended:
         return state, ()
-    lost_why = (reason or "ended without a word") if exit_record is None else exit_record.failure
-    state = replace(state, ended={**state.ended, worker: exit_record})
+    spares = state.spares.get(worker, ())
+    if state.phase == "launching" and event.exit is None and event.again and spares:
+        state = replace(
+            state,
+            attempts={**state.attempts, worker: spares[0]},
+            spares={**state.spares, worker: spares[1:]},
+            ready=state.ready - {worker},
+        )
+        return state, (Relaunch(worker, spares[0]),)
+    lost_why = (event.reason or "ended without a word") if event.exit is None else event.exit.failure
+    state = replace(state, ended={**state.ended, worker: event.exit})
+    if state.phase == "launching":
+        lost_why = lost_why or "ended before it was ready"
     if lost_why and worker not in state.lost:
         state = replace(state, lost={**state.lost, worker: lost_why})
     actions: tuple[Action, ...] = ()
     if state.phase == "launching":
-        why = lost_why or "ended before it was ready"
-        state = replace(state, abort_reason=state.abort_reason or f"worker {worker}: {why}")
-        stop = Stop(at=now, cause="abort", message=f"worker {worker} ended before the start: {why}")
-        state, actions = _stop(state, stop)
+        if len(state.attempts) - len(state.lost) >= state.needed:
+            state, actions = _start_when_ready(state, now)
+        else:
+            stop = Stop(at=now, cause="abort", message=f"worker {worker} ended before the start: {lost_why}")
+            state, actions = _stop(replace(state, abort_reason=f"worker {worker}: {lost_why}"), stop, now)
     elif state.phase == "running" and lost_why and len(state.attempts) - len(state.lost) < state.needed:
         stop = Stop(at=now, cause="lost", message=f"worker {worker} was lost: {lost_why}")
-        state, actions = _stop(state, stop)
+        state, actions = _stop(state, stop, now)
     if not state.alive:
         state = replace(state, phase="ended")
     return state, actions
 
 
-def _stop(state: RunState, stop: Stop) -> tuple[RunState, tuple[Action, ...]]:
+def _stop(state: RunState, stop: Stop, now: float) -> tuple[RunState, tuple[Action, ...]]:
     """The first stop counts; what asks again changes nothing."""
     if state.stop is not None:
         return state, ()
-    abort = state.abort_reason
-    if state.phase == "launching" and abort is None and stop.cause == "deadline":
-        abort = stop.message
-    state = replace(state, phase="stopping" if state.alive else "ended", stop=stop, abort_reason=abort)
+    state = _said(state, stop)
+    state = replace(state, phase="stopping" if state.alive else "ended", stop=stop, stopping_since=now)
     return state, (WriteStop(stop), *(Terminate(worker) for worker in sorted(state.alive)))
 
 
+def _said(state: RunState, stop: Stop) -> RunState:
+    """A stop before the start that nobody outside asked for is why the run could not start."""
+    if state.start is None and state.abort_reason is None and stop.cause in ("deadline", "abort"):
+        return replace(state, abort_reason=stop.message)
+    return state
+
+
 def _tick(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
-    if state.phase == "launching" and now - state.launched_at > READY_TIMEOUT_S:
-        if len(state.ready) >= state.needed:
-            return _shoot(state, state.ready, now)
+    pace = state.pace
+    if state.phase == "launching" and now - state.launched_at > pace.ready_timeout_s:
+        if len(_fit(state)) >= state.needed:
+            return _shoot(state, now)
         missing = ", ".join(sorted(frozenset(state.attempts) - state.ready))
-        return _stop(
-            state,
-            Stop(at=now, cause="deadline", message=f"not ready after {READY_TIMEOUT_S:.0f} s: {missing}"),
-        )
+        message = f"not ready after {pace.ready_timeout_s:.0f} s: {missing}"
+        return _stop(state, Stop(at=now, cause="deadline", message=message), now)
     if state.phase == "running" and state.start is not None:
         overdue = _overdue(state, now - state.start.at)
         if overdue:
-            return _stop(state, Stop(at=now, cause="deadline", message=overdue))
-    if state.phase == "stopping" and state.stop and not state.killed and now - state.stop.at > KILL_AFTER_S:
+            return _stop(state, Stop(at=now, cause="deadline", message=overdue), now)
+    if state.phase in ("launching", "running") and now > state.deadline:
+        return _stop(state, Stop(at=now, cause="deadline", message="the run's deadline is over"), now)
+    if state.phase == "stopping" and state.stop:
+        return _end_stopping(state, now)
+    return state, ()
+
+
+def _end_stopping(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
+    """Kill whoever does not end; give up on whoever does not even die."""
+    if state.stopping_since is None:
+        return replace(state, stopping_since=now), tuple(Terminate(worker) for worker in sorted(state.alive))
+    patience_s = now - state.stopping_since
+    if not state.killed and patience_s > state.pace.kill_after_s:
         return replace(state, killed=True), tuple(Kill(worker) for worker in sorted(state.alive))
+    if state.killed and patience_s > state.pace.kill_after_s + state.pace.give_up_s:
+        gone_s = state.pace.kill_after_s + state.pace.give_up_s
+        silent = {worker: f"was still there {gone_s:.0f} s after it was told to end" for worker in state.alive}
+        ended = {**state.ended, **dict.fromkeys(silent)}
+        return replace(state, phase="ended", ended=ended, lost={**silent, **state.lost}), ()
     return state, ()
 
 

@@ -18,6 +18,11 @@ class Gone:
 class Launcher(Protocol):
     """Where workers come from. Every call returns at once; what takes time goes on beside the coordinator."""
 
+    @property
+    def longest_s(self) -> float | None:
+        """The most seconds of load that the places of the workers allow; None: any."""
+        ...
+
     def launch(self, plan: Plan, launch: Launch) -> None:
         """Start the first attempt of every share; InfrastructureError when that is impossible.
 
@@ -25,8 +30,8 @@ class Launcher(Protocol):
         """
         ...
 
-    def attach(self, plan: Plan, attempts: Mapping[str, str]) -> None:
-        """Find the workers of a run that is under way; start nothing."""
+    def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
+        """Find the workers of a run that is under way, one attempt each; start nothing."""
         ...
 
     def relaunch(self, worker: str, attempt: str) -> None:
@@ -44,6 +49,10 @@ class Launcher(Protocol):
     def terminate(self, worker: str) -> None: ...
 
     def kill(self, worker: str) -> None: ...
+
+    def release(self) -> None:
+        """Let go of the workers without ending them: somebody else owns the run."""
+        ...
 
     def close(self) -> None:
         """Leave nothing running."""

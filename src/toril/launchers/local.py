@@ -37,12 +37,16 @@ class LocalLauncher:
         self._logs: dict[str, Path] = {}
         self._run_id = ""
 
+    @property
+    def longest_s(self) -> float | None:
+        return None
+
     def launch(self, plan: Plan, launch: Launch) -> None:
         self._run_id = plan.run_id
         for share in plan.shares:
             self.relaunch(share.worker, launch.attempts[share.worker][0])
 
-    def attach(self, plan: Plan, attempts: Mapping[str, str]) -> None:
+    def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
         raise InfrastructureError(
             f"run {plan.run_id} cannot be taken over: local workers end with the command that started them"
         )
@@ -88,6 +92,9 @@ class LocalLauncher:
             process.kill()
             _kill_session(process.pid)
             process.wait()
+
+    def release(self) -> None:
+        self.close()  # workers here end with the command that started them
 
     def close(self) -> None:
         for process in self._processes.values():

@@ -4,7 +4,7 @@ from toril.records import Pace
 
 LOCAL = Pace()
 
-# A request to S3 takes tens of milliseconds and costs money; a task takes a minute to start, an image with a JVM longer.
+# A request to S3 takes tens of milliseconds and costs money; a task takes a minute or two to start.
 FARGATE = Pace(
     flush_s=5.0,
     poll_s=1.0,

@@ -126,6 +126,21 @@ class Plan(Record):
         return max((e.steady_from_s + e.hold_for_s for e in self.executions), default=0.0)
 
     @property
+    def bounded_s(self) -> float | None:
+        """The most seconds of load from the start signal; None when an execution is bounded by iterations only."""
+        if not all(e.ramp_up_s + e.hold_for_s for e in self.executions):
+            return None
+        if self.in_turns:
+            return sum(e.steady_from_s + e.hold_for_s for e in self.executions)
+        return self.duration_s
+
+    @property
+    def in_turns(self) -> bool:
+        """Whether executions of a worker wait for each other (`modules.local.sequential`, `capacity`)."""
+        local = (self.common.get("modules") or {}).get("local")
+        return isinstance(local, dict) and bool(local.get("sequential") or local.get("capacity"))
+
+    @property
     def locations(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(share.location for share in self.shares))
 
@@ -150,7 +165,7 @@ class Launch(Record):
     SCHEMA: ClassVar[str] = "toril.launch/1"
     at: float
     deadline: float  # nothing of the run goes on after it
-    attempts: dict[str, tuple[str, ...]]  # worker → nonces: the first try, and those that may replace it before the start
+    attempts: dict[str, tuple[str, ...]]  # worker → nonces: the first try, and what may replace it
 
     def issued(self, worker: str, attempt: str) -> bool:
         """Whether the launcher knows this attempt."""

@@ -10,12 +10,13 @@ from typing import Literal
 from toril.records import Start, Stop
 
 Phase = Literal["preparing", "ready", "running", "draining", "ended"]
-Outcome = Literal["finished", "stopped", "failed", "stale"]
+Outcome = Literal["finished", "stopped", "failed", "stale", "superseded"]
 
 SIGNAL_STOP_S = 4.0  # what a signal allows requests in flight: the worker has to be gone within 5 s
 STALE_AFTER_S = 30.0  # a start this old is another run's, or this machine slept
 KILL_AFTER_S = 0.4  # what an engine may need to write its last records and leave
 OVERRUN_S = 2.0  # … and at a planned end, where nobody waits for it
+OVERDUE = "the run's deadline is over"
 URGENT = ("signal", "abort", "lost")  # causes of a stop that wait no longer than a signal does
 
 
@@ -28,6 +29,7 @@ class Limits:
     graceful_stop_s: float
     planned_s: float | None = None  # from the start to the last engine's planned end; None: iterations bound it
     max_duration_s: float | None = None
+    deadline: float | None = None  # seconds since the epoch; nothing of the run goes on after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ class Signalled:
 
 
 @dataclass(frozen=True, slots=True)
+class Superseded:
+    """Another process with the same attempt is ready: a task was started twice."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """An engine could not be prepared, or ended in a way that was no end of the load."""
 
@@ -73,7 +80,7 @@ class Tick:
     """Time has passed."""
 
 
-Event = Parked | Started | Stopped | Signalled | Failed | Done | Tick
+Event = Parked | Started | Stopped | Signalled | Superseded | Failed | Done | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,10 @@ def _before_the_start(state: State, event: Event, now: float, limits: Limits) ->
                 return _ended(state, "stale", f"the start was {now - start.at:.0f} s ago"), (Kill(),)
             if state.phase == "ready":
                 return replace(state, phase="running", start_at=start.at), (OpenGates(start.at),)
+        case Superseded():
+            return _ended(state, "superseded", "another task has this attempt"), (Kill(),)
+        case Tick() if limits.deadline is not None and now > limits.deadline:
+            return _ended(state, "stale", OVERDUE), (Kill(),)
         case Stopped(stop):
             return _ended(state, "stopped", f"stopped before the start: {stop.message}"), (Kill(),)
         case Signalled(why):
@@ -168,6 +179,8 @@ def _under_load(state: State, event: Event, now: float, limits: Limits) -> tuple
             return _ended(state, "finished", ""), (Kill(),)
         case Tick():
             elapsed_s = now - state.start_at
+            if limits.deadline is not None and now > limits.deadline - SIGNAL_STOP_S - KILL_AFTER_S:
+                return _drain(state, now, min(limits.graceful_stop_s, SIGNAL_STOP_S), OVERDUE)
             if limits.max_duration_s is not None and elapsed_s > limits.max_duration_s:
                 message = f"max-duration of {limits.max_duration_s:g} s is over"
                 return _drain(state, now, min(limits.graceful_stop_s, SIGNAL_STOP_S), message)
@@ -200,4 +213,5 @@ def _drain(state: State, now: float, within_s: float, message: str) -> tuple[Sta
 
 
 def _ended(state: State, outcome: Outcome, message: str) -> State:
+    """The end; of a process that is superseded the store hears nothing."""
     return replace(state, phase="ended", outcome=outcome, message=message)

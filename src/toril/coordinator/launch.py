@@ -1,0 +1,46 @@
+"""What may be started of a run, decided and written down before anything is."""
+
+import secrets
+from collections.abc import Callable
+
+from toril.coordinator.live import read_launch
+from toril.coordinator.protocol import FINISH_SLACK_S
+from toril.records import Launch, Plan, run_key
+from toril.store import Store
+
+REPLACEMENTS = 2  # of a worker that never began; more of them would only hide what is wrong
+UNBOUNDED_S = 8 * 3600.0  # the longest load of a suite that only iterations bound and that has no max-duration
+
+
+def issue(
+    store: Store,
+    plan: Plan,
+    now: float,
+    longest_s: float | None = None,
+    nonce: Callable[[], str] = lambda: secrets.token_hex(4),
+) -> Launch:
+    """The run's attempts and deadline. What somebody wrote before counts: a run is issued once.
+
+    `longest_s`: the most seconds of load that its regions allow.
+    """
+    found = read_launch(store, plan.run_id)
+    if found is not None:
+        return found
+    tries = 1 + (REPLACEMENTS if plan.on == "fargate" else 0)
+    launch = Launch(
+        at=now,
+        deadline=now + lasts_s(plan, longest_s),
+        attempts={share.worker: tuple(nonce() for _ in range(tries)) for share in plan.shares},
+    )
+    if store.put_once(run_key(plan.run_id, "launch.json"), launch.to_json()):
+        return launch
+    return issue(store, plan, now, longest_s, nonce)
+
+
+def lasts_s(plan: Plan, longest_s: float | None = None) -> float:
+    """From the launch to the moment at which nothing of the run is left, whatever happens to it."""
+    pace = plan.pace
+    bounds = [plan.max_duration_s, None if plan.bounded_s is None else plan.bounded_s + plan.graceful_stop_s, longest_s]
+    load_s = min((bound for bound in bounds if bound is not None), default=UNBOUNDED_S)
+    start_s = pace.ready_timeout_s + pace.start_lead_s
+    return start_s + load_s + FINISH_SLACK_S + pace.kill_after_s + pace.give_up_s

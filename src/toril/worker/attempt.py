@@ -1,0 +1,156 @@
+"""One attempt at one share: the loop that tells the pure machine what happens, and does what it says.
+
+What is put under load, and how, is a `Load`'s business; where records go is the courier's. With simulated ones of
+both this loop is a simulated worker.
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import Protocol
+
+from toril.clock import Clock
+from toril.errors import StoreError
+from toril.intervals import Recorder
+from toril.records import Exit, Plan, Ready
+from toril.store import Store
+from toril.worker import machine
+from toril.worker.courier import Courier
+from toril.worker.machine import State
+from toril.worker.messenger import Messenger
+
+DELIVER_S = 60.0  # what a bucket in trouble is allowed at the end; a task that is told to stop has 120 s
+
+log = logging.getLogger("toril.worker")
+
+
+class Load(Protocol):
+    """What a worker puts on its target: engines, or in a simulation what stands for them."""
+
+    recorder: Recorder
+    planned_s: float | None  # from the start to its planned end; None: something else than time bounds it
+
+    def prepare(self) -> Iterator[machine.Event]:
+        """Everything before it can begin; tells what went wrong."""
+        ...
+
+    def signals(self) -> list[str]:
+        """The names of signals that have come since the last call."""
+        ...
+
+    def events(self, state: State, now: float) -> Iterator[machine.Event]:
+        """What has happened to it since the last call."""
+        ...
+
+    def open(self, at: float) -> None: ...
+
+    def end(self, within_s: float, now: float) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def record(self, now: float) -> None:
+        """Read what it has measured into the recorder."""
+        ...
+
+    def wait(self, state: State) -> None:
+        """Sleep until the next look is due."""
+        ...
+
+    def finish(self, state: State) -> None:
+        """Read the last records; nothing of it is left afterwards."""
+        ...
+
+    def log(self) -> bytes:
+        """What it and its engines said."""
+        ...
+
+    def ready(self) -> Ready: ...
+
+    def exit(self, state: State, now: float) -> Exit: ...
+
+
+class Attempt:
+    """A worker's life from its first look at the store to its last word."""
+
+    def __init__(self, store: Store, plan: Plan, worker: str, attempt: str, load: Load, clock: Clock) -> None:
+        self.plan, self.worker, self.attempt, self.load, self.clock = plan, worker, attempt, load, clock
+        self.courier = Courier(store, plan, worker, attempt, clock.now)
+        self.launch = self.courier.launch()
+        self.limits = machine.Limits(
+            worker=worker,
+            attempt=attempt,
+            graceful_stop_s=plan.graceful_stop_s,
+            planned_s=load.planned_s,
+            max_duration_s=plan.max_duration_s,
+            deadline=None if self.launch is None else self.launch.deadline,
+        )
+        self.state = State()
+        self._flushed_at = float("-inf")
+
+    def run(self, *, beside: bool) -> State:
+        """From preparing to exit.json. `beside`: the store is dealt with in a thread, since it may take its time."""
+        self._tell(*self._unissued(), *self.courier.look())  # a stale start is found before anything is prepared
+        if self.state.phase != "ended":
+            self._tell(*self.load.prepare())
+        self.messenger = Messenger(self.courier, beside=beside)
+        while self.state.phase != "ended":
+            self._tell(*self._what_happened())
+            self.load.record(self.clock.now())
+            self._flush_when_due(self.clock.now())
+            self.load.wait(self.state)
+        self.load.finish(self.state)
+        if self.state.outcome != "superseded":  # the attempt is another process's
+            self._flush()
+            self.messenger.send("bzt.log", self.load.log())
+        if self.messenger.end(DELIVER_S) and self.state.outcome != "superseded":
+            self.courier.last_word(self.load.exit(self.state, self.clock.now()))
+        return self.state
+
+    def _tell(self, *events: machine.Event) -> None:
+        for event in events:
+            before = self.state.phase
+            self.state, actions = machine.step(self.state, event, self.clock.now(), self.limits)
+            if self.state.phase != before:
+                log.info("%s → %s %s", before, self.state.phase, self.state.message)
+            for action in actions:
+                self._do(action)
+
+    def _unissued(self) -> Iterator[machine.Event]:
+        """Whoever is no attempt of the launcher's does nothing; a local one is started by the coordinator itself."""
+        if self.launch is None:
+            if self.plan.on != "local":
+                yield machine.Failed("the run has no launch.json: nobody has started it")
+        elif not self.launch.issued(self.worker, self.attempt):
+            yield machine.Failed("the launcher of this run issued no such attempt")
+
+    def _what_happened(self) -> Iterator[machine.Event]:
+        yield from (machine.Signalled(why) for why in self.load.signals())
+        yield from self.messenger.events()
+        yield from self.load.events(self.state, self.clock.now())
+        yield machine.Tick()
+
+    def _do(self, action: machine.Action) -> None:
+        match action:
+            case machine.SayReady():
+                self._claim()
+            case machine.OpenGates(at):
+                self.load.open(at)
+            case machine.EndLoad(within_s):
+                self.load.end(within_s, self.clock.now())
+            case machine.Kill():
+                self.load.kill()
+
+    def _claim(self) -> None:
+        try:
+            if not self.courier.claim(self.load.ready()):
+                self._tell(machine.Superseded())
+        except StoreError as error:
+            self._tell(machine.Failed(str(error)))
+
+    def _flush_when_due(self, now: float) -> None:
+        if self.state.start_at is not None and now >= self._flushed_at + self.plan.pace.flush_s:
+            self._flushed_at = now
+            self._flush()
+
+    def _flush(self) -> None:
+        while (data := self.load.recorder.flush()) is not None:
+            self.messenger.send(f"intervals-{self.load.recorder.files:06d}", data)

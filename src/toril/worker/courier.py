@@ -1,0 +1,123 @@
+"""All that a worker and the store have to say to each other: its run's records come in, its own go out, in order.
+
+Nothing here knows of engines or of bzt: with a simulated store and clock the same code is a simulated worker's.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from toril.errors import StoreError
+from toril.records import Exit, Launch, Plan, Ready, Start, Stop, run_key, worker_key
+from toril.store import Store
+from toril.worker import machine
+
+log = logging.getLogger("toril.worker")
+
+
+class Courier:
+    """One attempt's dealings with the store."""
+
+    def __init__(self, store: Store, plan: Plan, worker: str, attempt: str, now: Callable[[], float]) -> None:
+        self.store, self.plan, self.worker, self.attempt, self._now = store, plan, worker, attempt, now
+        self._outbox: deque[tuple[str, bytes]] = deque()
+        self._looked_at = float("-inf")
+        self._started = self._stopped = False
+        self._lease: bytes | None = None
+        self._lease_changed_at = now()  # by this clock: the owner's may differ
+        self._lease_looked_at = float("-inf")
+        self.trouble = ""  # why the store cannot be reached at the moment
+
+    def launch(self) -> Launch | None:
+        """What the launcher issued; None when there is no such record."""
+        key = run_key(self.plan.run_id, "launch.json")
+        data = self.store.find(key)
+        return None if data is None else Launch.from_json(data, key)
+
+    def claim(self, ready: Ready) -> bool:
+        """Say that this process is ready; False when another one with the same attempt said so before."""
+        return self.store.put_once(self._key("ready.json"), ready.to_json())
+
+    # ── in
+
+    def look(self) -> Iterator[machine.Event]:
+        """What is new in the store, when it is time to look; the stop before the start that it may call off.
+
+        A store that does not answer is no reason to end: that comes when nobody has owned the run for too long.
+        """
+        now = self._now()
+        if now < self._looked_at + self.plan.pace.poll_s:
+            return
+        self._looked_at = now
+        try:
+            yield from self._records()
+            self._look_at_lease(now)
+            self.trouble = ""
+        except StoreError as error:
+            if self.plan.on == "local":
+                yield machine.Failed(str(error))
+                return
+            if not self.trouble:
+                log.warning("%s", error)
+            self.trouble = str(error)
+        yield from self._orphaned(now)
+
+    def _records(self) -> Iterator[machine.Event]:
+        if not self._stopped:
+            key = run_key(self.plan.run_id, "stop.json")
+            found = self.store.find(key)
+            if found is not None:
+                self._stopped = True
+                yield machine.Stopped(Stop.from_json(found, key))
+        if not self._started:
+            key = run_key(self.plan.run_id, "start.json")
+            found = self.store.find(key)
+            if found is not None:
+                self._started = True
+                yield machine.Started(Start.from_json(found, key))
+
+    def _look_at_lease(self, now: float) -> None:
+        pace = self.plan.pace
+        if pace.orphaned_after_s is None or now < self._lease_looked_at + pace.lease_renew_s:
+            return
+        self._lease_looked_at = now
+        found = self.store.find(run_key(self.plan.run_id, "lease.json"))
+        if found != self._lease:
+            self._lease, self._lease_changed_at = found, now
+
+    def _orphaned(self, now: float) -> Iterator[machine.Event]:
+        patience_s = self.plan.pace.orphaned_after_s
+        if patience_s is not None and now - self._lease_changed_at > patience_s and not self._stopped:
+            self._stopped = True
+            why = f"nobody has renewed the lease of the run for {patience_s:.0f} s"
+            message = f"{why}; {self.trouble}" if self.trouble else why
+            yield machine.Stopped(Stop(at=now, cause="lost", message=message))
+
+    # ── out
+
+    def send(self, name: str, data: bytes) -> None:
+        """Put a file of this attempt after those that are still to be delivered."""
+        self._outbox.append((self._key(name), data))
+
+    def deliver(self) -> bool:
+        """Write what is to be sent, in order; False when the store would not take all of it."""
+        while self._outbox:
+            key, data = self._outbox[0]
+            try:
+                new = self.store.put_once(key, data)
+            except StoreError as error:
+                if self.plan.on == "local":
+                    raise
+                self.trouble = str(error)
+                return False
+            if not new:
+                log.error("%s is there already and was not written again", key)
+            self._outbox.popleft()
+        return True
+
+    def last_word(self, exit_record: Exit) -> None:
+        """Nothing of this attempt comes after it."""
+        self.store.put_once(self._key("exit.json"), exit_record.to_json())
+
+    def _key(self, name: str) -> str:
+        return worker_key(self.plan.run_id, self.worker, self.attempt, name)
