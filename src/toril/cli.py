@@ -47,8 +47,10 @@ app = typer.Typer(
 )
 
 Suites = Annotated[list[Path], typer.Argument(help="Taurus files, merged in order, or one folder with suite.yml.")]
-Run = Annotated[str, typer.Argument(help="A run id (its beginning is enough), `latest`, or a run's folder.")]
-StoreOption = Annotated[str, typer.Option("--store", envvar="TORIL_STORE", help="Folder that keeps the runs.")]
+Run = Annotated[str, typer.Argument(help="A run id (its beginning is enough), `latest`, or a run's folder or URL.")]
+StoreOption = Annotated[
+    str, typer.Option("--store", envvar="TORIL_STORE", help="What keeps the runs: a folder, or s3://bucket/prefix.")
+]
 Overrides = Annotated[
     list[str] | None, typer.Option("-o", "--override", help="Taurus override, e.g. -o execution.0.hold-for=10s.")
 ]
@@ -151,7 +153,7 @@ def run(
     for problem in unwritten:
         typer.echo(f"error: {problem}", err=True)
     if not quiet and not judged.unwritten:
-        typer.echo(f"report: {opened.path(run_key(planned.run_id, 'report.html'))}", err=True)
+        typer.echo(f"report: {opened.address(run_key(planned.run_id, 'report.html'))}", err=True)
     code = INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing)
     raise typer.Exit(code or (InfrastructureError.exit_code if unwritten else 0))
 
@@ -163,7 +165,7 @@ def report(
     format: Annotated[str, typer.Option("--format", help=", ".join(FORMATS) + ".")] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
 ) -> None:
-    """Rebuild a report of RUN from its folder; exits 0 whatever the verdict.
+    """Rebuild a report of RUN from its files; exits 0 whatever the verdict.
 
     Example: toril report latest --format html --out report.html
     """

@@ -4,6 +4,7 @@ UserError                    exit code 2: the input is wrong; the message says w
 ├── SuiteError               a suite's file, key or value
 │   └── CriterionError       one pass/fail criterion
 ├── StoreError               a store, run folder or record that cannot be read or written
+│   └── ExpiredCredentialsError  a bucket's answer to credentials that were good before
 ├── OptionError              a command-line option
 └── InfrastructureError      exit code 4: could not start, capacity, permission, a missing program
 
@@ -27,6 +28,10 @@ class CriterionError(SuiteError):
 
 class StoreError(UserError):
     """A store, run or record that is missing, unreadable or of another version."""
+
+
+class ExpiredCredentialsError(StoreError):
+    """A store that refuses credentials because their time is over; with new ones it goes on."""
 
 
 class OptionError(UserError):

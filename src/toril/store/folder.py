@@ -1,0 +1,185 @@
+"""A store in a local folder, and a single run's folder."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from toril.errors import StoreError
+from toril.store.keys import checked, checked_folder
+
+MODIFIED_STEP_S = 0.01  # a kernel's clock for times of files ticks this slowly, or faster
+HIDDEN = ".tmp-"  # how the names of files begin that are no values
+
+
+class FolderStore:
+    """A store in a local folder: a key is a relative path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+
+    def path(self, key: str) -> Path:
+        return self.folder / checked(key)
+
+    def address(self, key: str) -> str:
+        return str(self.path(key))
+
+    def put(self, key: str, data: bytes) -> None:
+        self._placed(self._written(key, data), self.path(key))
+
+    def put_once(self, key: str, data: bytes) -> bool:
+        return self._linked(self._written(key, data), self.path(key))
+
+    def get(self, key: str) -> bytes:
+        found = self.find(key)
+        if found is None:
+            raise StoreError(f"{self.path(key)}: no such file")
+        return found
+
+    def find(self, key: str) -> bytes | None:
+        found = self.find_version(key)
+        return None if found is None else found[0]
+
+    def find_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        found = ((key, self.find(key)) for key in keys)
+        return {key: data for key, data in found if data is not None}
+
+    def find_version(self, key: str) -> tuple[bytes, str] | None:
+        try:
+            with self.path(key).open("rb") as file:
+                data, modified_ns = file.read(), os.fstat(file.fileno()).st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StoreError(f"{self.path(key)} cannot be read: {error.strerror}") from error
+        return data, _version(data, modified_ns)
+
+    def swap(self, key: str, data: bytes, version: str | None) -> str | None:
+        """As every store does; swaps of one folder wait for each other, and a lock ends with its process.
+
+        Each swap's file is newer than the one before, by a nanosecond at least: no version comes again.
+        """
+        temporary, path = self._written(key, data), self.path(key)
+        if version is None:
+            made = _version(data, temporary.stat().st_mtime_ns)
+            return made if self._linked(temporary, path) else None
+        try:
+            with _locked(path.parent):
+                found = self.find_version(key)
+                if found is None or found[1] != version:
+                    return None
+                modified_ns = max(temporary.stat().st_mtime_ns, path.stat().st_mtime_ns + 1)
+                os.utime(temporary, ns=(modified_ns, modified_ns))
+                made = _version(data, temporary.stat().st_mtime_ns)  # as coarse as the file system keeps it
+                self._placed(temporary, path)
+                return made
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error.strerror}; choose another --store") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        top = self.folder / prefix if not prefix or prefix.endswith("/") else (self.folder / prefix).parent
+        found = (
+            (Path(folder) / name).relative_to(self.folder).as_posix()
+            for folder, _, names in os.walk(top)
+            for name in names
+            if not name.startswith(HIDDEN)
+        )
+        yield from sorted(key for key in found if key.startswith(prefix))
+
+    def names(self, prefix: str) -> list[str]:
+        folder = self.path(prefix[:-1]) if prefix else self.folder
+        try:
+            return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be read: {error.strerror}") from error
+
+    def delete(self, prefix: str) -> None:
+        folder = self.path(checked_folder(prefix)[:-1])
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be removed: {error.strerror}") from error
+
+    def time(self) -> tuple[float, float]:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(prefix=HIDDEN, dir=self.folder) as file:
+                file.write(b"now")
+                file.flush()
+                return Path(file.name).stat().st_mtime, MODIFIED_STEP_S
+        except OSError as error:
+            raise StoreError(f"{self.folder} cannot be written: {error.strerror}; choose another --store") from error
+
+    def _written(self, key: str, data: bytes) -> Path:
+        path = self.path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=HIDDEN, dir=path.parent)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error.strerror}; choose another --store") from error
+        return Path(name)
+
+    def _placed(self, temporary: Path, path: Path) -> None:
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink()
+            raise StoreError(f"{path} cannot be written: {error.strerror}; choose another --store") from error
+
+    def _linked(self, temporary: Path, path: Path) -> bool:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error.strerror}; choose another --store") from error
+        finally:
+            temporary.unlink()
+        return True
+
+
+class RunFolder(FolderStore):
+    """A single run's folder as the store that it came from, wherever it lies now and whatever its name."""
+
+    def __init__(self, folder: Path, run_id: str) -> None:
+        super().__init__(folder)
+        self._prefix = f"runs/{run_id}/"
+
+    def path(self, key: str) -> Path:
+        if f"{key}/" == self._prefix:
+            return self.folder
+        if not key.startswith(self._prefix):
+            raise StoreError(f"{key} lies outside of {self.folder}, which is the folder of one run")
+        return super().path(key.removeprefix(self._prefix))
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        found = (self._prefix + key for key in super().keys(""))
+        yield from (key for key in found if key.startswith(prefix))
+
+    def names(self, prefix: str) -> list[str]:
+        below = (key.removeprefix(prefix).split("/") for key in self.keys(prefix))
+        return sorted({parts[0] for parts in below if len(parts) > 1})
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Alone among the swaps of a folder. The lock's file stays: another one could be locked while it is removed."""
+    with (folder / f"{HIDDEN}lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _version(data: bytes, modified_ns: int) -> str:
+    return f"{modified_ns}-{hashlib.sha256(data).hexdigest()}"

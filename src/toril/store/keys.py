@@ -1,0 +1,29 @@
+"""What a key is: a relative path that leads nowhere but down, the same in a folder and in a bucket."""
+
+import re
+
+from toril.errors import StoreError
+
+_BAD = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
+
+
+def is_key(text: str) -> bool:
+    return not _BAD.search(text) and {"", ".", ".."}.isdisjoint(text.split("/"))
+
+
+def checked(key: str) -> str:
+    """The key; StoreError when it is none."""
+    if not is_key(key):
+        raise StoreError(
+            f"{key!r} is not a key of a store: a relative path without . or .., control characters "
+            "and characters that are not Unicode's"
+        )
+    return key
+
+
+def checked_folder(prefix: str) -> str:
+    """A prefix of which all below it can be deleted; StoreError unless it ends with a slash."""
+    if not prefix.endswith("/"):
+        raise StoreError(f"{prefix!r}: only what lies below a prefix that ends with a slash is deleted")
+    checked(prefix[:-1])
+    return prefix
