@@ -23,7 +23,7 @@ from toril.interrupts import Interrupts
 from toril.launchers import Launcher
 from toril.metrics import ClientFactory, Wait, check, clients, fetch, unfetched
 from toril.plan import Place, make_plan
-from toril.records import Plan, ServerMetrics, Stop, run_key
+from toril.records import Plan, ServerMetrics, Stop, SuiteOrigin, run_key
 from toril.reports import Bundle, render
 from toril.store import Store
 from toril.suite import Suite, read_suite
@@ -63,7 +63,7 @@ class View(Protocol):
     def show(self, figures: LiveFigures) -> None: ...
 
 
-def plan_run(paths: Sequence[Path], options: RunOptions, now: float) -> tuple[Suite, Plan]:
+def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tuple[Suite, Plan]:
     """The suite as read and the division of its load; starts nothing."""
     suite = read_suite(paths, overrides=options.overrides, env=options.environment, on=options.on)
     plan = make_plan(
@@ -79,14 +79,22 @@ def plan_run(paths: Sequence[Path], options: RunOptions, now: float) -> tuple[Su
 
 
 def run(
-    suite: Suite, plan: Plan, *, store: Store, launcher: Launcher, clock: Clock, view: View, interrupts: Interrupts
+    suite: Suite,
+    plan: Plan,
+    *,
+    store: Store,
+    launcher: Launcher,
+    clock: Clock,
+    view: View,
+    interrupts: Interrupts,
+    origin: SuiteOrigin | None = None,
 ) -> Judged:
     """Run the plan, judge it, and leave everything in the run's folder."""
     cloudwatch = clients()
     notes = check(queries(plan), clock.now(), cloudwatch, load_s=plan.duration_s)
     if notes:
         view.show(LiveFigures(run_id=plan.run_id, workers_planned=len(plan.shares), notes=notes))
-    plan = publish(store, suite, plan)
+    plan = publish(store, suite, plan, origin)
     with closing(Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s)) as coordinator:
         with _held(launcher):
             launcher.launch(plan, coordinator.launch)
@@ -128,12 +136,13 @@ def stored_metrics(store: Store, plan: Plan) -> ServerMetrics | None:
     return unfetched(asked, why) if asked else None
 
 
-def publish(store: Store, suite: Suite, plan: Plan) -> Plan:
+def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None = None) -> Plan:
     """Put the plan and every file of the suite where workers find them; OptionError when the run exists already.
 
-    The plan as it is published has the suite's commit as a tag, unless the user gave one.
+    The plan as it is published has the suite's commit as a tag, unless the user gave one. `origin`: where the suite
+    comes from, if its folder cannot tell.
     """
-    origin = read_origin(suite.folder, suite.files)
+    origin = origin or read_origin(suite.folder, suite.files)
     if origin is not None:
         plan = plan.model_copy(update={"tags": {"commit": origin.tag, **plan.tags}})
     if not store.put_once(run_key(plan.run_id, "plan.json"), plan.to_json()):

@@ -6,10 +6,10 @@ import typer
 
 
 def worker(
-    store: Annotated[str, typer.Option("--store", envvar="TORIL_STORE", help="Folder that keeps the runs.")],
-    run: Annotated[str, typer.Option("--run", help="The run's id.")],
-    worker: Annotated[str, typer.Option("--worker", help="Whose share to do.")],
-    attempt: Annotated[str, typer.Option("--attempt", help="The launcher's nonce.")],
+    store: Annotated[str, typer.Option("--store", envvar="TORIL_STORE", help="Folder or bucket that keeps the runs.")],
+    run: Annotated[str, typer.Option("--run", envvar="TORIL_RUN", help="The run's id.")],
+    worker: Annotated[str, typer.Option("--worker", envvar="TORIL_WORKER", help="Whose share to do.")],
+    attempt: Annotated[str, typer.Option("--attempt", envvar="TORIL_ATTEMPT", help="The launcher's nonce.")],
     watch_parent: Annotated[
         bool, typer.Option("--watch-parent", help="End when the process that started this one ends.")
     ] = False,

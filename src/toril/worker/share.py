@@ -131,7 +131,7 @@ def set_environment(environment: MutableMapping[str, str], plan: Plan, share: Sh
     home.mkdir(parents=True, exist_ok=True)
     environment["HOME"] = str(home)
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
-    environment.update(variables(plan, share))
+    environment.update({**plan.environment, **variables(plan, share)})
 
 
 def variables(plan: Plan, share: Share) -> dict[str, str]:

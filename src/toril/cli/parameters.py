@@ -1,0 +1,49 @@
+"""Options and arguments that commands share: each is declared once."""
+
+from typing import Annotated
+
+import typer
+
+from toril import options
+from toril.errors import OptionError
+from toril.plan import Place
+from toril.run import RunOptions
+
+Suites = Annotated[
+    list[str],
+    typer.Argument(help="Taurus files, merged in order, or one folder with suite.yml, or s3://bucket/suites/<name>."),
+]
+Run = Annotated[str, typer.Argument(help="A run id (its beginning is enough), `latest`, or a run's folder or URL.")]
+StoreOption = Annotated[
+    str, typer.Option("--store", envvar="TORIL_STORE", help="What keeps the runs: a folder, or s3://bucket/prefix.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("-o", "--override", help="Taurus override, e.g. -o execution.0.hold-for=10s.")
+]
+Environment = Annotated[
+    list[str] | None, typer.Option("--env", help="K=V for ${K} in the suite, and for its scripts; repeatable.")
+]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Workers in total, over all locations.")]
+On = Annotated[Place, typer.Option("--on", help="Where workers run: local (fargate is not available yet).")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="K=V kept with the run, such as its commit; repeatable.")]
+Smoke = Annotated[bool, typer.Option("--smoke", help="One user, a few seconds, no criteria: does it work at all?")]
+FailOn = Annotated[str, typer.Option("--fail-on", help="Outcomes that fail the command: failed, inconclusive, none.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+RunId = Annotated[str | None, typer.Option("--run-id", help="Name the run instead of having it named by time.")]
+
+
+def run_options(
+    overrides: list[str] | None, env: list[str] | None, workers: int | None, on: Place, run_id: str | None,
+    tags: list[str] | None, smoke: bool,
+) -> RunOptions:  # fmt: skip
+    if on != "local":
+        raise OptionError(f"--on {on}: only local is available in this version")
+    return RunOptions(
+        overrides=overrides or (),
+        environment=options.pairs("--env", env or ()),
+        workers=workers,
+        on=on,
+        run_id=None if run_id is None else options.checked_run_id(run_id),
+        tags=options.pairs("--tag", tags or ()),
+        smoke=smoke,
+    )

@@ -1,0 +1,81 @@
+"""Commands on stored runs: report, compare, list, stop."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toril import options, stored
+from toril.cli.parameters import Run, StoreOption
+from toril.clock import SystemClock
+from toril.reports import FORMATS, MEASURED, compare_formats, compare_terminal, comparison, pieces, runs_table, terminal
+from toril.reports.screen import Output
+from toril.store import open_store
+
+
+def report(
+    run: Run,
+    store: StoreOption = ".toril",
+    format: Annotated[str, typer.Option("--format", help=", ".join(FORMATS) + ".")] = "terminal",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
+) -> None:
+    """Rebuild a report of RUN from its files; exits 0 whatever the verdict.
+
+    Example: toril report latest --format html --out report.html
+    """
+    FORMATS.check(format, onto_terminal=out is None and sys.stdout.isatty())
+    found = options.find_run(run, store)
+    bundle = stored.judged(*found, SystemClock().now(), measurements=format in MEASURED)
+    if format == "terminal" and out is None:
+        terminal.show(Output(), bundle)
+    else:
+        stored.emit(pieces(format, bundle), out)
+
+
+def compare(
+    base: Annotated[str, typer.Argument(help="The run to compare with: its id, `latest`, or its folder.")],
+    head: Annotated[str, typer.Argument(help="The run in question, given in the same way.")],
+    store: StoreOption = ".toril",
+    format: Annotated[str, typer.Option("--format", help=", ".join(compare_formats.FORMATS) + ".")] = "terminal",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
+) -> None:
+    """Show two runs side by side, BASE first; exits 0 whatever differs.
+
+    A difference counts where the 95 % intervals of the two runs are apart.
+    What changes from one run to the next is not in those intervals: two
+    single runs prove no regression.
+
+    Example: toril compare 20261124T1803 latest --format html --out compared.html
+    """
+    compare_formats.check(format)
+    now = SystemClock().now()
+    runs = [stored.judged(*options.find_run(run, store), now, measurements=True) for run in (base, head)]
+    if format == "terminal" and out is None:
+        compare_terminal.show(Output(), comparison.compare(*runs))
+    else:
+        stored.emit(compare_formats.render(format, *runs), out)
+
+
+def stop(run: Run, store: StoreOption = ".toril") -> None:
+    """End RUN's load early; what it has measured is kept and judged.
+
+    Example: toril stop latest
+    """
+    found, run_id = options.find_run(run, store)
+    typer.echo(stored.ask_to_stop(found, run_id, SystemClock().now()))
+
+
+def runs(
+    store: StoreOption = ".toril",
+    prune: Annotated[str | None, typer.Option("--prune", help="Delete ended runs older than this, e.g. 30d.")] = None,
+) -> None:
+    """List the runs of a store, newest first.
+
+    Example: toril runs --prune 30d
+    """
+    opened, now = open_store(store), SystemClock().now()
+    if prune is not None:
+        gone = stored.prune(opened, options.age(prune), now)
+        typer.echo(f"deleted {len(gone)} runs" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
+    runs_table.show(Output(), stored.listing(opened, now))

@@ -1,0 +1,145 @@
+"""Commands that plan and run a suite, or follow a run to its verdict."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from toril import doctor, options, stored
+from toril.cli.parameters import (
+    Environment,
+    FailOn,
+    On,
+    Overrides,
+    Quiet,
+    Run,
+    RunId,
+    Smoke,
+    StoreOption,
+    Suites,
+    Tags,
+    Workers,
+    run_options,
+)
+from toril.clock import SystemClock
+from toril.errors import InfrastructureError, OptionError
+from toril.interrupts import caught_interrupts
+from toril.launchers.local import LocalLauncher
+from toril.records import run_key
+from toril.reports import FORMATS, live, plan_text, terminal
+from toril.reports.screen import Output
+from toril.run import plan_run
+from toril.run import run as run_plan
+from toril.store import FolderStore, open_store
+from toril.suite.pushed import at_hand
+from toril.verdict import exit_code
+
+INTERRUPTED = 130
+
+
+def plan(
+    suite: Suites,
+    overrides: Overrides = None,
+    env: Environment = None,
+    workers: Workers = None,
+    on: On = "local",
+    smoke: Smoke = False,
+    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+) -> None:
+    """Print how the load of SUITE would be divided, and what is odd about it; start nothing.
+
+    Example: toril plan loadtests/shop --workers 4
+    """
+    if format not in ("text", "json"):
+        raise OptionError(f"--format {format}: text or json")
+    wanted = run_options(overrides, env, workers, on, None, None, smoke)
+    clock = SystemClock()
+    with at_hand(suite, clock) as found:
+        _, planned = plan_run(found.paths, wanted, clock.now())
+    if format == "json":
+        stored.emit(planned.to_json(), None)
+    else:
+        plan_text.show(Output(), planned)
+
+
+def run(
+    suite: Suites,
+    store: StoreOption = ".toril",
+    overrides: Overrides = None,
+    env: Environment = None,
+    workers: Workers = None,
+    on: On = "local",
+    run_id: RunId = None,
+    tag: Tags = None,
+    smoke: Smoke = False,
+    fail_on: FailOn = "failed,inconclusive",
+    report: Annotated[
+        list[str] | None, typer.Option("--report", help="FORMAT[=PATH], repeatable: " + ", ".join(FORMATS) + ".")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run SUITE, judge it, report it; the exit code is the verdict.
+
+    0 passed · 1 failed · 2 bad input · 3 inconclusive · 4 could not start, or write · 130 interrupted.
+
+    Example: toril run loadtests/shop --workers 2 --report junit=out.xml
+    """
+    failing = options.fail_on(fail_on)
+    targets = [(name, path) for name, path in options.report_targets(report or ()) if FORMATS.check(name)]
+    clock, opened = SystemClock(), open_store(store)
+    if not isinstance(opened, FolderStore):
+        raise OptionError(f"--store {store}: local workers need a folder")
+    read, planned = plan_run(suite, run_options(overrides, env, workers, on, run_id, tag, smoke), clock.now())
+    options.check_writable(targets)
+    console = Console(stderr=True)
+    with caught_interrupts() as interrupts, live.view(console, quiet=quiet) as view:
+        judged = run_plan(
+            read,
+            planned,
+            store=opened,
+            launcher=LocalLauncher(opened, options.pairs("--env", env or ())),
+            clock=clock,
+            view=view,
+            interrupts=interrupts,
+        )
+    terminal.show(Output(), judged.bundle)
+    unwritten = [*judged.unwritten, *stored.write_reports(opened, judged.bundle, targets)]
+    for problem in unwritten:
+        typer.echo(f"error: {problem}", err=True)
+    if not quiet and not judged.unwritten:
+        typer.echo(f"report: {opened.address(run_key(planned.run_id, 'report.html'))}", err=True)
+    code = INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing)
+    raise typer.Exit(code or (InfrastructureError.exit_code if unwritten else 0))
+
+
+def watch(
+    run: Run, store: StoreOption = ".toril", fail_on: FailOn = "failed,inconclusive", quiet: Quiet = False
+) -> None:
+    """Follow RUN live until it ends; the exit code is its verdict.
+
+    Example: toril watch latest
+    """
+    failing = options.fail_on(fail_on)
+    found, run_id = options.find_run(run, store)
+    with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
+        bundle = stored.follow(found, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
+    if bundle is None:
+        raise typer.Exit(INTERRUPTED)
+    terminal.show(Output(), bundle)
+    raise typer.Exit(exit_code(bundle.outcome, failing))
+
+
+def doctor_command(
+    on: On = "local",
+    store: StoreOption = ".toril",
+) -> None:
+    """Check everything that a run needs; exits 4 when something is missing.
+
+    Example: toril doctor
+    """
+    if on != "local":
+        raise OptionError(f"--on {on}: only local is available in this version")
+    findings = doctor.examine(store)
+    typer.echo(doctor.render(findings), nl=False)
+    if any(finding.state == "missing" for finding in findings):
+        raise typer.Exit(InfrastructureError.exit_code)

@@ -1,0 +1,104 @@
+"""Suites in the store, from which schedules run them: `suites/<name>/`, and beside it a record of what was pushed.
+
+The record is written last and names each file with its hash: who fetches a suite while another version of it is being
+pushed notices, and never runs a mixture.
+"""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from toril.clock import Clock
+from toril.errors import OptionError, StoreError
+from toril.records import Record, SuiteOrigin
+from toril.store import BUCKETS, Store, open_store
+from toril.suite import Suite
+from toril.suite.fetch import fetch_files
+
+ADDRESS = re.compile(r"(?P<store>s3://.+?)/suites/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)/?")
+TRIES, WAIT_S = 5, 2.0  # for a push that is under way
+
+
+class Pushed(Record):
+    """`suites/<name>.json`: one version of a suite."""
+
+    SCHEMA: ClassVar[str] = "toril.pushed/1"
+    suite: str
+    at: float
+    files: dict[str, str]  # path in the suite's folder → SHA-256 of the file
+    origin: SuiteOrigin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """What can be read as a suite on this machine; `origin`: where it comes from, if its folder cannot tell."""
+
+    paths: tuple[str | Path, ...]
+    origin: SuiteOrigin | None = None
+
+
+def push(store: Store, suite: Suite, origin: SuiteOrigin | None, now: float) -> Pushed:
+    """Put a suite's files where schedules find them. Files of an older version that it has no longer stay unused."""
+    contents = {file.as_posix(): (suite.folder / file).read_bytes() for file in suite.files}
+    for name, data in contents.items():
+        store.put(f"{_folder(suite.name)}{name}", data)
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    pushed = Pushed(suite=suite.name, at=now, files=hashes, origin=origin)
+    store.put(_record(suite.name), pushed.to_json())
+    return pushed
+
+
+@contextmanager
+def at_hand(written: Sequence[str], clock: Clock) -> Iterator[AtHand]:
+    """The suite that a command names: files and folders as they are, or for its duration a copy of a pushed one."""
+    if not any(one.startswith(BUCKETS) for one in written):
+        yield AtHand(tuple(written))
+        return
+    if len(written) > 1:
+        raise OptionError(f"SUITE {' '.join(written)}: a suite in a bucket is not merged with others; name it alone")
+    store, name = address_of(written[0])
+    with tempfile.TemporaryDirectory(prefix="toril-suite-") as folder:
+        yield fetch(open_store(store), name, Path(folder), clock)
+
+
+def fetch(store: Store, name: str, into: Path, clock: Clock) -> AtHand:
+    """Copy a pushed suite into a new folder below `into`, named like the suite.
+
+    StoreError when there is none, or when a push of it does not come to an end.
+    """
+    folder = into / name
+    for _ in range(TRIES):
+        data = store.find(_record(name))
+        if data is None:
+            raise StoreError(f"{store.address(_folder(name))} is no suite; `toril push` puts one there")
+        pushed = Pushed.from_json(data, _record(name))
+        fetch_files(store, _folder(name), folder, pushed.files)
+        if all(_hash_of(folder / file) == known for file, known in pushed.files.items()):
+            return AtHand((folder,), pushed.origin)
+        clock.sleep(WAIT_S)
+    raise StoreError(f"{store.address(_folder(name))} does not fit {_record(name)}; push the suite again")
+
+
+def address_of(text: str) -> tuple[str, str]:
+    """The store and the name of a suite given as `s3://bucket/prefix/suites/<name>`."""
+    match = ADDRESS.fullmatch(text)
+    if not match:
+        raise OptionError(f"SUITE {text}: expected s3://bucket/suites/<name>, as `toril push` names it")
+    return match["store"], match["name"]
+
+
+def _hash_of(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _folder(name: str) -> str:
+    return f"suites/{name}/"
+
+
+def _record(name: str) -> str:
+    return f"suites/{name}.json"
