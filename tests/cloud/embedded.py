@@ -27,6 +27,8 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from tests.cloud.faults import Faults
+
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".tools/cloud/bin/python"
 ACCOUNT = "123456789012"
@@ -71,7 +73,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cloud:
+class Cloud(Faults):
     """A running embedded cloud."""
 
     url: str
@@ -137,29 +139,6 @@ class Cloud:
         """
         more = {"command": list(command), "environment": dict(environment or {}), "workdir": workdir}
         self.control("image", name=name, entrypoint=list(entrypoint), **more)
-
-    def fail_next_tasks(self, region: str, *reasons: str) -> None:
-        """Let the next tasks of a region, one for each reason, come to `failures[]` of RunTask."""
-        found = [{"reason": reason} for reason in reasons]
-        self.control("failures", account=self.account, region=region, failures=found)
-
-    def fail_next(
-        self,
-        service: str,
-        operation: str,
-        code: str = "ThrottlingException",
-        *,
-        times: int = 1,
-        message: str = "Rate exceeded",
-        status: int = 400,
-    ) -> None:
-        """Answer the next calls of an operation (`"ecs", "RunTask"`) with an error, in all regions."""
-        more = {"code": code, "message": message, "status": status, "times": times}
-        self.control("fault", service=service, operation=operation, **more)
-
-    def interrupt(self, task_arn: str) -> None:
-        """Take a task away, as Fargate Spot does: SIGTERM, stopTimeout, SIGKILL, and its stop code."""
-        self.control("interrupt", task=task_arn)
 
     def invocations(self, region: str) -> list[dict[str, Any]]:
         """What the schedules of a region have come to: the ARNs of their `tasks`, or their `error`."""

@@ -1,11 +1,12 @@
 """The ASGI application: MiniStack's, with our services, checks and control paths."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from ministack.app import app as ministack
 
-from tests.cloud.server import control, services
+from tests.cloud.server import control, expired, services
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import refused
 
@@ -21,18 +22,23 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         await ministack(scope, receive, send)
     elif scope["path"].startswith(control.PREFIX):
-        status, answer = control.answer(scope["path"], await _body(receive))
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        status, answer = await asyncio.to_thread(control.answer, scope["path"], await _body(receive))
+        await _say(send, status, {"content-type": "application/json"}, answer)
+    elif refusal := expired.refusal(scope["headers"]):
+        await _body(receive)
+        await _say(send, *refusal)
     else:
         try:
             await ministack({**scope, "headers": [*scope["headers"], TLS]}, receive, send)
-        except Refusal as refusal:  # of a role that is passed: by what speaks JSON
-            status, said, answer = refused("json", {}, refusal)
-            headers = [(name.lower().encode(), value.encode()) for name, value in said.items()]
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": answer})
+        except Refusal as said:  # of a role that is passed: by what speaks JSON
+            await _say(send, *refused("json", {}, said))
+
+
+async def _say(send: Send, status: int, said: Mapping[str, str], answer: bytes) -> None:
+    headers = {**{name.lower(): value for name, value in said.items()}, "content-length": str(len(answer))}
+    coded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": coded})
+    await send({"type": "http.response.body", "body": answer})
 
 
 async def _body(receive: Receive) -> bytes:

@@ -9,9 +9,19 @@ from ministack.core.responses import request_scope
 from ministack.services import ecs as ecs_tasks
 
 from tests.cloud.server import decisions as iam_decisions
-from tests.cloud.server import ecs, processes, quotas, run_task, scheduler, services, state
+from tests.cloud.server import (
+    ecs,
+    expired,
+    faults,
+    processes,
+    quotas,
+    run_task,
+    scheduler,
+    services,
+    state,
+    task_faults,
+)
 from tests.cloud.server.errors import Refusal
-from tests.cloud.server.gateway import FAULTS, Fault
 
 PREFIX = "/_embedded/"
 Asked = dict[str, Any]
@@ -56,22 +66,49 @@ def failures(asked: Asked) -> Asked:
     return {}
 
 
-def fault(asked: Asked) -> Asked:
-    """Answer the next calls of an operation with an error."""
-    if asked["service"] not in {one.name for one in services.KNOWN}:
-        raise ValueError(f"no such service: {asked['service']}")
-    error = Refusal(asked["code"], asked["message"], asked["status"])
-    one = Fault(service=asked["service"], operation=asked["operation"], error=error, times=asked["times"])
-    FAULTS.append(one)
+def starts(asked: Asked) -> Asked:
+    """Say what becomes of the next tasks of one region."""
+    here = task_faults.STARTS.of(asked["account"], asked["region"])
+    here.failing.extend(asked.get("failing", ()))
+    here.twins += asked.get("twins", 0)
+    if "ready_after_s" in asked:
+        here.ready_after_s = asked["ready_after_s"]
     return {}
 
 
-def interrupt(asked: Asked) -> Asked:
-    """Take a task away, as Fargate Spot does."""
+def fault(asked: Asked) -> Asked:
+    """Answer the next calls of an operation with an error, late, or not at all."""
+    _known(asked["service"])
+    error = Refusal(asked["code"], asked["message"], asked["status"]) if "code" in asked else None
+    told = {name: asked[name] for name in ("operation", "times", "region", "saying", "delay_s", "done")}
+    faults.FAULTS.append(faults.Fault(service=asked["service"], error=error, **told))
+    return {}
+
+
+def limit(asked: Asked) -> Asked:
+    """Take so many calls of an operation and throttle the others."""
+    key = (_known(asked["service"]), asked["operation"])
+    faults.limit(asked["account"], asked["region"], key, asked["rate_per_s"], asked["burst"])
+    return {}
+
+
+def task(asked: Asked) -> Asked:
+    """Do something to a task: `interrupt` it as Fargate Spot does, `kill`, `freeze` or `thaw` it, take its memory."""
     region, account = asked["task"].split(":")[3:5]
     with request_scope(account, region):
-        task = ecs_tasks._tasks[asked["task"]]
-        ecs.stop(task, "Your Spot Task was interrupted.", "SpotInterruption")
+        found, what = ecs_tasks._tasks[asked["task"]], asked["what"]
+        if what == "interrupt":
+            ecs.stop(found, "Your Spot Task was interrupted.", "SpotInterruption")
+        elif what == "out of memory":
+            task_faults.run_out_of_memory(found)
+        else:
+            task_faults.signal_task(found, what)
+    return {}
+
+
+def expire(asked: Asked) -> Asked:
+    """Let credentials be too old from now on."""
+    expired.KEYS.add(asked["access_key"])
     return {}
 
 
@@ -95,8 +132,17 @@ COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "invocations": invocations,
     "decisions": decisions,
     "fault": fault,
-    "interrupt": interrupt,
+    "limit": limit,
+    "starts": starts,
+    "task": task,
+    "expire": expire,
 }
+
+
+def _known(service: str) -> str:
+    if service not in services.NAMES:
+        raise ValueError(f"no such service: {service}")
+    return service
 
 
 def answer(path: str, body: bytes) -> tuple[int, bytes]:

@@ -2,27 +2,32 @@
 
 import logging
 import threading
+from contextlib import suppress
 from typing import Any
 
 from ministack.core.concurrency import resource_lock
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import ecs
 
-from tests.cloud.server import fargate, run_task
+from tests.cloud.server import fargate, run_task, task_faults
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import Service
 from tests.cloud.server.processes import CLIENT, STOP_TIMEOUT_S
 
 Request = dict[str, Any]
 Answer = tuple[int, dict[str, str], bytes]
+DESCRIBED_AT_ONCE = 100
 FARGATE_INJECTED = {"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"}
+ESSENTIAL_EXITED = "Essential container in task exited"
 _build, _register = ecs._build_run_kwargs, ecs._register_task_definition
+_mark_stopped = ecs._mark_task_stopped
 
 
 def install() -> None:
     """Run tasks as processes, and put our RunTask and StopTask in the place of MiniStack's."""
     ecs._get_docker = lambda: CLIENT
     ecs._build_run_kwargs = _run_options
+    ecs._mark_task_stopped = _stopped
     ecs._ACTION_MAP.update(
         RunTask=run_task.run, StopTask=_stop_task, RegisterTaskDefinition=lambda one: _register(fargate.canonical(one))
     )
@@ -38,6 +43,16 @@ def _run_options(container: dict[str, Any], definition: dict[str, Any], environm
     said = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, **FARGATE_INJECTED}
     options["environment"] = {**said, **options["environment"]}
     return options
+
+
+def _stopped(task_arn: str, task: dict[str, Any], reason: str, code: str, exit_code: int | None = None) -> bool:
+    """In AWS' words."""
+    for container_id in task.get("_docker_ids") or ():
+        with suppress(KeyError):
+            task["_out_of_memory"] = task.get("_out_of_memory") or CLIENT.get(container_id).out_of_memory
+    task_faults.told(task)
+    said = ESSENTIAL_EXITED if code == "EssentialContainerExited" else reason
+    return bool(_mark_stopped(task_arn, task, said, code, exit_code=exit_code))
 
 
 def _stop_task(request: Request) -> Answer:
@@ -74,7 +89,7 @@ def _stop(task: dict[str, Any], reason: str, code: str, account: str, region: st
             one.join()
         with resource_lock("ecs-task", task["taskArn"]):
             task["desiredStatus"] = "RUNNING"  # _mark_task_stopped passes over a task that is already stopping
-        ecs._mark_task_stopped(task["taskArn"], task, reason, code)
+        _stopped(task["taskArn"], task, reason, code)
         ecs._cleanup_task_resources(task, CLIENT)
 
 
@@ -105,6 +120,20 @@ def check_providers(request: Request) -> None:
         raise Refusal("InvalidParameterException", "The default strategy names a provider that is not the cluster's.")
 
 
+def check_described(request: Request) -> None:
+    run_task.cluster_of(request)
+    if len(request["tasks"]) > DESCRIBED_AT_ONCE:
+        raise Refusal("InvalidParameterException", f"Tasks cannot be more than {DESCRIBED_AT_ONCE}.")
+
+
+def check_listed(request: Request) -> None:
+    """AWS: `startedBy` is the only filter beside the cluster."""
+    run_task.cluster_of(request)
+    others = [one for one in ("family", "serviceName", "containerInstance") if one in request]
+    if "startedBy" in request and others:
+        raise Refusal("InvalidParameterException", "Cannot use multiple filters with startedBy.")
+
+
 def check_cluster(request: Request) -> None:
     run_task.cluster_of(request)
 
@@ -118,7 +147,7 @@ SERVICE = Service(
         "CreateCluster": check_providers,
         "PutClusterCapacityProviders": check_providers,
         "UpdateCluster": check_cluster,
-        "ListTasks": check_cluster,
-        "DescribeTasks": check_cluster,
+        "ListTasks": check_listed,
+        "DescribeTasks": check_described,
     },
 )

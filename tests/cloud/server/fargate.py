@@ -29,16 +29,38 @@ def canonical(request: dict[str, Any]) -> dict[str, Any]:
         raise _wrong("Networking mode must be 'awsvpc' for Fargate.")
     if "cpu" not in request or "memory" not in request:
         raise _wrong("Fargate requires that 'cpu' and 'memory' be defined at the task level.")
-    cpu, memory = _units(request["cpu"], "vcpu", 1024), _units(request["memory"], "gb", GIB)
+    cpu, memory = _size(request["cpu"], request["memory"])
+    _check_containers(request["containerDefinitions"], cpu, memory)
+    for one in request["containerDefinitions"]:
+        _check_container(one, request.get("executionRoleArn"))
+    _check_storage(request.get("ephemeralStorage"))
+    return {**request, "cpu": str(cpu), "memory": str(memory)}
+
+
+def overridden(overrides: dict[str, Any], definition: dict[str, Any]) -> dict[str, Any]:
+    """The sizes of a task whose overrides have some; a refusal where Fargate has no such size."""
+    cpu, memory = _size(overrides.get("cpu", definition["cpu"]), overrides.get("memory", definition["memory"]))
+    of = {one.get("name"): one for one in overrides.get("containerOverrides", ())}
+    _check_containers([{**one, **of.get(one["name"], {})} for one in definition["containerDefinitions"]], cpu, memory)
+    _check_storage(overrides.get("ephemeralStorage"))
+    sizes = {"cpu": str(cpu), "memory": str(memory)}
+    storage = overrides.get("ephemeralStorage")
+    return {**sizes, **({"ephemeralStorage": storage} if storage else {})}
+
+
+def _size(cpu_text: str, memory_text: str) -> tuple[int, int]:
+    """CPU units and MiB."""
+    cpu, memory = _units(cpu_text, "vcpu", 1024), _units(memory_text, "gb", GIB)
     if cpu not in MEMORY_MIB:
         raise _wrong("Invalid 'cpu' setting for task.")
     if memory not in MEMORY_MIB[cpu]:
         raise _wrong(f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory.")
-    _check_containers(request, cpu, memory)
-    storage = request.get("ephemeralStorage")
-    if storage is not None and storage["sizeInGiB"] not in STORAGE_GIB:
+    return cpu, memory
+
+
+def _check_storage(asked: dict[str, Any] | None) -> None:
+    if asked is not None and asked["sizeInGiB"] not in STORAGE_GIB:
         raise _wrong(f"ephemeralStorage.sizeInGiB is between {STORAGE_GIB[0]} and {STORAGE_GIB[-1]}.")
-    return {**request, "cpu": str(cpu), "memory": str(memory)}
 
 
 def _units(text: str, unit: str, factor: int) -> int:
@@ -49,8 +71,7 @@ def _units(text: str, unit: str, factor: int) -> int:
         raise _wrong(f"Invalid setting for task: '{text}'") from error
 
 
-def _check_containers(request: dict[str, Any], cpu: int, memory: int) -> None:
-    containers = request["containerDefinitions"]
+def _check_containers(containers: list[dict[str, Any]], cpu: int, memory: int) -> None:
     names = [one.get("name") for one in containers]
     if len(set(names)) != len(names):
         raise _wrong("Container names must be unique.")
@@ -60,8 +81,6 @@ def _check_containers(request: dict[str, Any], cpu: int, memory: int) -> None:
         raise _wrong("The containers' CPU units are more than the task's.")
     if sum(one.get("memory") or one.get("memoryReservation", 0) for one in containers) > memory:
         raise _wrong("The containers' memory is more than the task's.")
-    for one in containers:
-        _check_container(one, request.get("executionRoleArn"))
 
 
 def _check_container(container: dict[str, Any], execution_role: str | None) -> None:

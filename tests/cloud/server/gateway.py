@@ -9,11 +9,10 @@ from typing import Any
 
 from botocore.model import OperationModel
 
-from tests.cloud.server import xml
+from tests.cloud.server import faults, xml
 from tests.cloud.server.constraints import problems
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.requests import Query, model_of, read
-from tests.cloud.server.state import on_reset
 
 Request = dict[str, Any]
 Operation = Callable[[Request], dict[str, Any]]
@@ -37,27 +36,6 @@ class Service:
     before: Check | None = None  # every operation
 
 
-@dataclass(slots=True, kw_only=True)
-class Fault:
-    """An error that the next calls of an operation are answered with."""
-
-    service: str  # MiniStack's
-    operation: str
-    error: Refusal
-    times: int
-
-
-FAULTS: list[Fault] = []
-on_reset(FAULTS.clear)
-
-
-def _fail(service: str, operation: str) -> None:
-    for fault in FAULTS:
-        if (fault.service, fault.operation) == (service, operation) and fault.times:
-            fault.times -= 1
-            raise fault.error
-
-
 def guarded(service: Service, inner: Handler | None) -> Handler:
     """`inner`, MiniStack's own handler of the service, behind the checks of `service`."""
     model = model_of(service.model)
@@ -72,19 +50,23 @@ def guarded(service: Service, inner: Handler | None) -> Handler:
                 raise Refusal(
                     service.invalid, f"{len(wrong)} validation error{'s' * (len(wrong) > 1)} detected: {said}"
                 )
-            _fail(service.name, name)
+            lost = await faults.met(service.name, name, body.decode(errors="replace"))
             if service.before:
                 service.before(request)
             if name in service.operations:
-                return _answer(call.operation, model.metadata["protocol"], headers, service.operations[name](request))
-            if inner is None:
+                answer = _answer(call.operation, model.metadata["protocol"], headers, service.operations[name](request))
+            elif inner is None:
                 raise Refusal("UnknownOperationException", f"{service.name}:{name} is not part of the embedded cloud")
-            if name in service.checks:
-                service.checks[name](request)
-            status, said_headers, answer = await inner(method, path, headers, body, query)
-            if status < 300 and name in service.amends:
-                return status, said_headers, json.dumps(service.amends[name](request, json.loads(answer))).encode()
-            return status, said_headers, answer
+            else:
+                if name in service.checks:
+                    service.checks[name](request)
+                answer = await inner(method, path, headers, body, query)
+                if answer[0] < 300 and name in service.amends:
+                    amended = service.amends[name](request, json.loads(answer[2]))
+                    answer = answer[0], answer[1], json.dumps(amended).encode()
+            if lost:
+                raise lost
+            return answer
         except Refusal as refusal:
             return refused(model.metadata["protocol"], headers, refusal)
 

@@ -12,12 +12,12 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.cloud.server import process_tree
 from tests.cloud.server.state import on_reset
 
 STOP_TIMEOUT_S = 30  # of Fargate, where the task definition has none
@@ -55,25 +55,33 @@ def image_of(reference: str) -> Image:
 
 
 class Container:
-    """A process in a folder of its own, in a group of its own."""
+    """A process in a folder of its own."""
 
     def __init__(self, reference: str, options: dict[str, Any]) -> None:
-        image = image_of(reference)
         self.id = uuid.uuid4().hex * 2
         self.image = reference
         self.labels = options.get("labels") or {}
         self.attrs: dict[str, Any] = {"NetworkSettings": {"Networks": {}}}
+        self.folder = Path(tempfile.mkdtemp(prefix="task-"))
+        self.output = self.folder / "output"
+        self.process = self._started(options)
+
+    def _started(self, options: dict[str, Any]) -> subprocess.Popen[bytes]:
+        image = image_of(self.image)
         entrypoint = options.get("entrypoint")
         command = options.get("command") or (image.command if entrypoint is None else ())
         argv = [*(image.entrypoint if entrypoint is None else entrypoint), *command]
-        self.folder = Path(tempfile.mkdtemp(prefix="task-"))
-        self.output = self.folder / "output"
         environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(self.folder)}
+        asked = {**environment, **image.environment, **(options.get("environment") or {}), process_tree.NAME: self.id}
+        return self.popen(argv, asked, image.workdir or self.folder)
+
+    def popen(self, argv: Sequence[str], environment: dict[str, str], cwd: str | Path) -> subprocess.Popen[bytes]:
+        """A process that writes into `output`, in a session of its own."""
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 argv,
-                env={**environment, **image.environment, **(options.get("environment") or {})},
-                cwd=image.workdir or self.folder,
+                env=environment,
+                cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -89,6 +97,7 @@ class Container:
 
     def wait(self) -> dict[str, int]:
         code = self.process.wait()
+        self.signal_all(signal.SIGKILL)  # whatever the first process leaves behind ends with it, as in a container
         return {"StatusCode": 128 - code if code < 0 else code}
 
     def stop(self, timeout: float = STOP_TIMEOUT_S) -> None:
@@ -96,17 +105,28 @@ class Container:
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            self.signal(signal.SIGKILL)
+            self.signal_all(signal.SIGKILL)
             self.process.wait()
 
     def remove(self, **options: object) -> None:
-        self.signal(signal.SIGKILL)
+        self.signal_all(signal.SIGKILL)
         self.process.wait()
         CLIENT.forget(self)
 
     def signal(self, number: int) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
+        """To the first process, which AWS signals alone."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def signal_all(self, number: int) -> None:
+        """To every process, the first one and what it has started."""
+        self.signal(number)
+        process_tree.signal_all(self.id, number)
+
+    @property
+    def out_of_memory(self) -> bool:
+        """A process has this machine's memory."""
+        return False
 
     def logs(self, *, stream: bool = False, **options: object) -> Any:
         return self._lines() if stream else self.output.read_bytes()
@@ -130,7 +150,8 @@ class Container:
 class Client:
     """The containers and images of a Docker client."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Callable[[str, dict[str, Any]], Container]) -> None:
+        self._start = start
         self.containers = self
         self.images = self
         self._lock = threading.Lock()
@@ -138,7 +159,7 @@ class Client:
         self._ended: list[Path] = []  # whose output may still be read
 
     def run(self, image: str, **options: Any) -> Container:
-        container = Container(image, options)
+        container = self._start(image, options)
         with self._lock:
             self._known[container.id] = container
         return container
@@ -164,5 +185,5 @@ class Client:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-CLIENT = Client()
+CLIENT = Client(Container)
 on_reset(CLIENT.end_all)

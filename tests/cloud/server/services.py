@@ -16,6 +16,7 @@ from tests.cloud.server import (
     logs,
     quotas,
     resolver,
+    s3,
     scheduler,
     secrets,
     task_roles,
@@ -42,6 +43,7 @@ CHECKED = (
 OURS = (ecr_public.SERVICE, quotas.SERVICE, resolver.SERVICE)  # MiniStack doesn't know them
 
 KNOWN = (*CHECKED, *OURS)
+NAMES = {service.name for service in KNOWN} | {"s3"}
 
 
 def install() -> None:
@@ -53,7 +55,7 @@ def install() -> None:
         gateway.SERVICE_HANDLERS[service.name] = handler
         prefix = f"{_target_prefix(service)}."
         router.SERVICE_PATTERNS[service.name] = {"target_prefixes": [prefix], "credential_scope": service.name}
-    gateway.SERVICE_HANDLERS["s3"] = documents.stricter_s3(gateway.SERVICE_HANDLERS["s3"])
+    gateway.SERVICE_HANDLERS["s3"] = s3.faulty(documents.stricter_s3(gateway.SERVICE_HANDLERS["s3"]))
     authorisation.install()
     decisions.install()
     ecs.install()

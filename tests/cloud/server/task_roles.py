@@ -9,7 +9,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import cloudwatch_logs, ecs, imds, sts
 
-from tests.cloud.server import roles
+from tests.cloud.server import roles, task_faults
 from tests.cloud.server.ecr_import import imported
 from tests.cloud.server.processes import PullError, image_of
 from tests.cloud.server.state import on_reset
@@ -94,6 +94,10 @@ async def _credentials(method: str, path: str, headers: dict[str, str], body: by
 
 
 def _start_with_execution_role(task: Any, definition: Any, overrides: Any, client: Any) -> None:
+    failed = task_faults.held_back(task)
+    if failed:
+        ecs._fail_task_start(task, client, failed)
+        return
     for container in definition["containerDefinitions"]:
         wrong = _cannot_start(container, definition.get("executionRoleArn") or "")
         if wrong:

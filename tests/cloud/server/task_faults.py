@@ -1,0 +1,69 @@
+"""What goes wrong with tasks because a test says so: late and failed starts, twins, killed and frozen processes."""
+
+import signal
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from ministack.services import ecs
+
+from tests.cloud.server.processes import CLIENT, Container
+from tests.cloud.server.state import Regional
+
+POLL_S = 0.02
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+SIGNALS = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP, "thaw": signal.SIGCONT, "terminate": signal.SIGTERM}
+
+
+@dataclass(slots=True)
+class Starts:
+    """What becomes of the next tasks of a region."""
+
+    failing: list[str] = field(default_factory=list)  # why, one for each task
+    twins: int = 0  # tasks that are started twice, of which the answer names one
+    ready_after_s: float | None = 0  # how long tasks stay PENDING; None is for ever
+
+
+STARTS: Regional[Starts] = Regional(Starts)
+
+
+def held_back(task: dict[str, Any]) -> str | None:
+    """Wait as long as the region's tasks stay PENDING; why the task fails to start, if it has to."""
+    starts = STARTS.here()
+    if starts.failing:
+        return starts.failing.pop(0)
+    began_s = time.monotonic()
+    if starts.ready_after_s != 0:
+        ecs._mark_task_pending(task["taskArn"], task)
+    while ecs._task_is_active(task["taskArn"], task):
+        starts = STARTS.here()  # another one after a reset; and a test may change its mind
+        if starts.ready_after_s is not None and time.monotonic() - began_s >= starts.ready_after_s:
+            break
+        time.sleep(POLL_S)
+    return None
+
+
+def signal_task(task: dict[str, Any], how: str) -> None:
+    """Send a signal to every process of a task."""
+    for container in _containers(task):
+        container.signal_all(SIGNALS[how])
+
+
+def run_out_of_memory(task: dict[str, Any]) -> None:
+    """Kill every process of a task as the kernel does; its containers say why."""
+    task["_out_of_memory"] = True
+    signal_task(task, "kill")
+
+
+def told(task: dict[str, Any]) -> None:
+    """Name the reason where containers had no memory left."""
+    if task.get("_out_of_memory"):
+        for container in task["containers"]:
+            container["reason"] = OUT_OF_MEMORY
+
+
+def _containers(task: dict[str, Any]) -> list[Container]:
+    found = [CLIENT.get(one) for one in task.get("_docker_ids") or ()]
+    if not found:
+        raise ValueError(f"{task['taskArn']} has no container: it is {task['lastStatus']}")
+    return found

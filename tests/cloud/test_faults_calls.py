@@ -1,0 +1,134 @@
+"""Calls that fail, are slow, lose their answers, come too often, or are signed with old credentials."""
+
+import json
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.cloud.refused import refused
+from tests.cloud.tasks import REGION, place, role
+
+WAIT = "import time; time.sleep(60)"
+
+
+@pytest.fixture
+def s3(cloud):
+    client = cloud.client("s3")
+    client.create_bucket(Bucket="runs")
+    return client
+
+
+def test_a_bucket_says_slow_down_as_often_as_a_test_asks_for(cloud, s3):
+    cloud.fail_next("s3", "PutObject", "SlowDown", times=2, message="Please reduce your request rate.", status=503)
+    for _ in range(2):
+        with refused("SlowDown", "reduce"):
+            s3.put_object(Bucket="runs", Key="a", Body=b"1")
+    with refused("NoSuchKey"):
+        s3.get_object(Bucket="runs", Key="a")
+    s3.put_object(Bucket="runs", Key="a", Body=b"1")
+    assert s3.get_object(Bucket="runs", Key="a")["Body"].read() == b"1"
+
+
+@pytest.mark.parametrize(
+    ("operation", "call"),
+    [
+        ("GetObject", lambda s3: s3.get_object(Bucket="runs", Key="a")),
+        ("HeadObject", lambda s3: s3.head_object(Bucket="runs", Key="a")),
+        ("ListObjectsV2", lambda s3: s3.list_objects_v2(Bucket="runs", Prefix="a")),
+        ("DeleteObject", lambda s3: s3.delete_object(Bucket="runs", Key="a")),
+        ("CopyObject", lambda s3: s3.copy_object(Bucket="runs", Key="b", CopySource="runs/a")),
+        ("HeadBucket", lambda s3: s3.head_bucket(Bucket="runs")),
+    ],
+)
+def test_each_operation_fails_alone(cloud, s3, operation, call):
+    s3.put_object(Bucket="runs", Key="a", Body=b"1")
+    cloud.fail_next("s3", operation, "InternalError", status=500)
+    s3.put_object(Bucket="runs", Key="a", Body=b"1")
+    with pytest.raises(ClientError) as caught:
+        call(s3)
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    call(s3)
+
+
+def test_a_write_whose_answer_is_lost_is_done(cloud, s3):
+    cloud.lose_answers("s3", "PutObject", saying="ready.json")
+    s3.put_object(Bucket="runs", Key="other", Body=b"1")
+    with refused("InternalError"):
+        s3.put_object(Bucket="runs", Key="w0/ready.json", Body=b"1", IfNoneMatch="*")
+    with refused("PreconditionFailed"):
+        s3.put_object(Bucket="runs", Key="w0/ready.json", Body=b"2", IfNoneMatch="*")
+    assert s3.get_object(Bucket="runs", Key="w0/ready.json")["Body"].read() == b"1"
+
+
+def test_an_answer_can_be_late_without_keeping_others_waiting(cloud, s3):
+    cloud.delay_next("s3", "PutObject", 0.4, saying="slow")
+    began = time.monotonic()
+    s3.put_object(Bucket="runs", Key="quick", Body=b"1")
+    s3.put_object(Bucket="runs", Key="slow", Body=b"1")
+    assert time.monotonic() - began >= 0.4
+
+
+def test_a_run_task_whose_answer_is_lost_has_started_its_task(cloud):
+    here = place(cloud)
+    one = here.define("one", WAIT)
+    cloud.lose_answers("ecs", "RunTask", "ServerException", region=REGION)
+    with refused("ServerException"):
+        here.run(one, clientToken="token")
+    (arn,) = cloud.client("ecs", REGION).list_tasks(cluster="toril")["taskArns"]
+    assert [task["taskArn"] for task in here.run(one, clientToken="token")["tasks"]] == [arn]
+
+
+def test_a_fault_of_one_region_leaves_the_others_alone(cloud):
+    cloud.fail_next("ecs", "ListClusters", region=REGION)
+    cloud.client("ecs", "us-west-2").list_clusters()
+    with refused("ThrottlingException"):
+        cloud.client("ecs", REGION).list_clusters()
+
+
+def test_calls_over_the_rate_are_throttled_until_there_are_tokens_again(cloud):
+    cloud.limit("ecs", "ListClusters", rate_per_s=10, burst=3, region=REGION)
+    ecs = cloud.client("ecs", REGION)
+    answers = [_allowed(ecs.list_clusters) for _ in range(20)]
+    assert answers[:3] == [True] * 3
+    assert not all(answers)
+    time.sleep(0.2)
+    assert _allowed(ecs.list_clusters)
+
+
+def _allowed(call):
+    try:
+        call()
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "ThrottlingException"
+        return False
+    return True
+
+
+def test_credentials_that_expired_are_refused_by_every_service(strict):
+    everything = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+    arn = role(strict, "someone", everything, {"AWS": f"arn:aws:iam::{strict.account}:root"})
+    old, new = strict.assume(arn), strict.assume(arn)
+    strict.client("s3", credentials=old).create_bucket(Bucket="runs")
+    strict.expire(old.access_key)
+    with refused("ExpiredToken"):
+        strict.client("s3", credentials=old).list_objects_v2(Bucket="runs")
+    with refused("ExpiredTokenException"):
+        strict.client("ecs", REGION, old).list_clusters()
+    with refused("ExpiredToken"):
+        strict.client("sts", credentials=old).get_caller_identity()
+    strict.client("s3", credentials=new).list_objects_v2(Bucket="runs")
+
+
+def test_a_reset_ends_all_faults(cloud):
+    cloud.fail_next("ecs", "ListClusters", times=9)
+    cloud.limit("ecs", "ListTaskDefinitions", rate_per_s=0, burst=0, region=REGION)
+    cloud.reset()
+    cloud.client("ecs", REGION).list_clusters()
+    cloud.client("ecs", REGION).list_task_definitions()
+
+
+def test_a_service_that_is_not_there_has_no_faults(cloud):
+    with pytest.raises(Exception, match="400"):
+        cloud.fail_next("s4", "PutObject")
+    assert json.dumps(cloud.client("ecs", REGION).list_clusters()["clusterArns"]) == "[]"

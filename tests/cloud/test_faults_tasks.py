@@ -1,0 +1,141 @@
+"""Tasks that start late, twice or not at all, and tasks that are killed, frozen, or have no memory left."""
+
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.cloud.tasks import REGION, Place, place
+
+WAIT = "import time; print('up'); time.sleep(60)"
+COUNT = "import time\nfor number in range(1000): print(number); time.sleep(0.02)"
+NETWORK = "ResourceInitializationError: Timeout waiting for network interface provisioning to complete."
+WITH_A_CHILD = """
+import os, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+print("up"); time.sleep({rest})
+"""
+
+
+@pytest.fixture
+def here(cloud) -> Place:
+    return place(cloud)
+
+
+def test_a_task_that_gets_no_network_is_accepted_and_fails_to_start(cloud, here):
+    cloud.fail_next_starts(REGION, NETWORK)
+    one = here.define("one", WAIT)
+    task = here.wait(here.start(one))
+    assert (task["stopCode"], task["stoppedReason"]) == ("TaskFailedToStart", NETWORK)
+    assert "exitCode" not in task["containers"][0]
+    assert "startedAt" not in task
+    here.wait(here.start(one), "RUNNING")
+
+
+def test_a_region_that_is_never_ready_keeps_its_tasks_pending_until_they_are_stopped(cloud, here):
+    cloud.hold_starts(REGION)
+    waiting, stopped = (here.start(here.define("one", WAIT)) for _ in range(2))
+    here.wait(waiting, "PENDING")
+    cloud.client("ecs", REGION).stop_task(cluster="toril", task=stopped)
+    assert here.wait(stopped)["stopCode"] == "UserInitiated"
+    assert here.task(waiting)["lastStatus"] == "PENDING"
+    cloud.hold_starts(REGION, 0)
+    here.wait(waiting, "RUNNING")
+
+
+def test_a_task_can_stay_pending_for_a_while(cloud, here):
+    cloud.hold_starts(REGION, 0.3)
+    began = time.monotonic()
+    here.wait(here.start(here.define("one", WAIT)), "RUNNING")
+    assert time.monotonic() - began >= 0.3
+
+
+def test_one_call_can_start_two_tasks_and_name_one(cloud, here):
+    cloud.duplicate_next_tasks(REGION)
+    one = here.define("one", WAIT)
+    answer = here.run(one, clientToken="token", startedBy="run")
+    assert len(answer["tasks"]) == 1
+    assert here.run(one, clientToken="token", startedBy="run")["tasks"][0]["taskArn"] == answer["tasks"][0]["taskArn"]
+    listed = cloud.client("ecs", REGION).list_tasks(cluster="toril", startedBy="run")["taskArns"]
+    assert len(listed) == 2
+    for arn in listed:
+        here.wait(arn, "RUNNING")
+    assert len(here.run(one, startedBy="other")["tasks"]) == 1
+    assert len(cloud.client("ecs", REGION).list_tasks(cluster="toril", startedBy="other")["taskArns"]) == 1
+
+
+def test_a_killed_task_has_the_exit_code_of_the_signal(cloud, here):
+    arn = here.start(here.define("one", WAIT))
+    here.wait(arn, "RUNNING")
+    cloud.kill(arn)
+    task = here.wait(arn)
+    assert task["containers"][0]["exitCode"] == 137
+    assert (task["stopCode"], task["stoppedReason"]) == (
+        "EssentialContainerExited",
+        "Essential container in task exited",
+    )
+    assert "reason" not in task["containers"][0]
+
+
+def test_a_task_without_memory_says_so(cloud, here):
+    arn = here.start(here.define("one", WAIT))
+    here.wait(arn, "RUNNING")
+    cloud.run_out_of_memory(arn)
+    (container,) = here.wait(arn)["containers"]
+    assert (container["exitCode"], container["reason"]) == (
+        137,
+        "OutOfMemoryError: Container killed due to memory usage",
+    )
+
+
+@pytest.mark.slow
+def test_a_frozen_task_stands_still_until_it_is_thawed(cloud, here):
+    arn = here.start(here.define("one", COUNT))
+    here.wait(arn, "RUNNING")
+    here.output("one")
+    cloud.freeze(arn)
+    time.sleep(0.3)  # what was written before arrives
+    before = here.output("one")
+    time.sleep(0.5)
+    assert here.output("one") == before
+    assert here.task(arn)["lastStatus"] == "RUNNING"
+    cloud.thaw(arn)
+    give_up = time.monotonic() + 10
+    while here.output("one") == before:
+        assert time.monotonic() < give_up
+    cloud.kill(arn)
+    here.wait(arn)
+
+
+@pytest.mark.parametrize("rest", [0, 60])
+def test_what_a_container_leaves_behind_ends_with_it(cloud, here, rest):
+    mark = uuid.uuid4().hex
+    named = [{"name": "MARK", "value": mark}]
+    arn = here.start(here.define("one", WITH_A_CHILD.format(rest=rest), environment=named))
+    if rest:
+        here.wait(arn, "RUNNING")
+        here.output("one")
+        assert processes_with(mark) == 2
+        cloud.kill(arn)
+    here.wait(arn)
+    give_up = time.monotonic() + 10
+    while processes_with(mark):
+        assert time.monotonic() < give_up
+
+
+def processes_with(mark: str) -> int:
+    """How many have it in their environment."""
+    found = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # gone by now
+            found += mark.encode() in (folder / "environ").read_bytes()
+    return found
+
+
+def test_a_task_that_has_no_process_yet_cannot_be_killed(cloud, here):
+    cloud.hold_starts(REGION)
+    arn = here.start(here.define("one", WAIT))
+    with pytest.raises(Exception, match="400"):
+        cloud.kill(arn)
