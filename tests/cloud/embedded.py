@@ -124,6 +124,10 @@ class Cloud(Faults):
         """Set one of Fargate's quotas, in one region."""
         self.control("quota", account=self.account, region=region, code=code, value=value)
 
+    def disable_region(self, region: str) -> None:
+        """Take a region that has to be opted in away from the account, as DescribeRegions tells."""
+        self.control("disable", region=region)
+
     def set_image(
         self,
         name: str,

@@ -69,6 +69,26 @@ def test_quotas_are_set_for_a_region(cloud):
     asked = {"ServiceCode": "fargate", "QuotaCode": "L-3032A538"}
     assert cloud.client("service-quotas", "eu-west-1").get_service_quota(**asked)["Quota"]["Value"] == 1000
     assert cloud.client("service-quotas", "us-east-1").get_service_quota(**asked)["Quota"]["Value"] == 6
-    assert len(cloud.client("service-quotas").list_service_quotas(ServiceCode="fargate")["Quotas"]) == 2
+    assert len(cloud.client("service-quotas").list_service_quotas(ServiceCode="fargate")["Quotas"]) == 6
     with refused("NoSuchResourceException"):
         cloud.client("service-quotas").get_service_quota(ServiceCode="fargate", QuotaCode="L-00000000")
+
+
+def test_few_regions_start_tasks_fast(cloud):
+    def sustained(region):
+        asked = {"ServiceCode": "fargate", "QuotaCode": "L-551A4E9D"}
+        return cloud.client("service-quotas", region).get_service_quota(**asked)["Quota"]["Value"]
+
+    assert (sustained("eu-west-1"), sustained("eu-south-1")) == (20, 5)
+
+
+def test_a_region_can_be_one_that_the_account_has_not_opted_in(cloud):
+    cloud.disable_region("eu-south-1")
+    ec2 = cloud.client("ec2")
+    assert "eu-south-1" not in [one["RegionName"] for one in ec2.describe_regions()["Regions"]]
+    (region,) = ec2.describe_regions(RegionNames=["eu-south-1"], AllRegions=True)["Regions"]
+    assert region["OptInStatus"] == "not-opted-in"
+    (region,) = ec2.describe_regions(RegionNames=["us-east-1"])["Regions"]
+    assert region["OptInStatus"] == "opt-in-not-required"
+    with refused("InvalidParameterValue", "mars-east-1"):
+        ec2.describe_regions(RegionNames=["mars-east-1"])

@@ -15,6 +15,7 @@ from tests.cloud.server import (
     faults,
     processes,
     quotas,
+    regions,
     run_task,
     scheduler,
     services,
@@ -45,6 +46,12 @@ def quota(asked: Asked) -> Asked:
         raise KeyError(asked["code"])
     with request_scope(asked["account"], asked["region"]):
         quotas.VALUES.here()[asked["code"]] = float(asked["value"])
+    return {}
+
+
+def disable(asked: Asked) -> Asked:
+    """Take a region away from the account."""
+    regions.disable(asked["region"])
     return {}
 
 
@@ -127,6 +134,7 @@ COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "ready": ready,
     "reset": reset,
     "quota": quota,
+    "disable": disable,
     "image": image,
     "failures": failures,
     "invocations": invocations,

@@ -7,7 +7,7 @@ from typing import Any
 from ministack.core.responses import get_region
 from ministack.services import ec2
 
-from tests.cloud.server import ec2_endpoints, ec2_nat
+from tests.cloud.server import ec2_endpoints, ec2_nat, regions
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import Service
 
@@ -160,6 +160,7 @@ SERVICE = Service(
         "DescribeNatGateways": ec2_nat.describe,
         "DeleteNatGateway": ec2_nat.delete,
         "DescribeAddresses": ec2_nat.describe_addresses,
+        "DescribeRegions": regions.describe,
     },
     checks={
         "CreateVpc": _check_vpc,

@@ -1,4 +1,4 @@
-"""Service Quotas: Fargate's, which a test can set."""
+"""Service Quotas: Fargate's, which a test can set; nothing here enforces them."""
 
 from typing import Any
 
@@ -12,9 +12,18 @@ from tests.cloud.server.state import Regional
 NAMES = {
     "L-3032A538": "Fargate On-Demand vCPU resource count",
     "L-36FBB829": "Fargate Spot vCPU resource count",
+    "L-6BAD92DD": "Fargate On-Demand resource launch burst rate",
+    "L-551A4E9D": "Fargate On-Demand resource launch sustained rate",
+    "L-F6E37E82": "Fargate Spot resource launch burst rate",
+    "L-FAA52651": "Fargate Spot resource launch sustained rate",
 }
-DEFAULT_VCPUS = 6.0  # of an account that AWS doesn't know yet
-VALUES: Regional[dict[str, float]] = Regional(lambda: dict.fromkeys(NAMES, DEFAULT_VCPUS))
+VCPUS = 6.0  # of an account that AWS doesn't know yet
+LARGE = {  # regions in which more tasks start in a second than in the others
+    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ap-northeast-1", "ap-northeast-2", "ap-south-1"),
+    *("ap-southeast-1", "ap-southeast-2", "ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2"),
+    *("eu-west-3", "sa-east-1"),
+}
+VALUES: Regional[dict[str, float]] = Regional(lambda: {code: _default(code) for code in NAMES})
 
 
 def get(request: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +37,7 @@ def get(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def get_default(request: dict[str, Any]) -> dict[str, Any]:
-    return {"Quota": {**get(request)["Quota"], "Value": DEFAULT_VCPUS}}
+    return {"Quota": {**get(request)["Quota"], "Value": _default(request["QuotaCode"])}}
 
 
 def list_all(request: dict[str, Any]) -> dict[str, Any]:
@@ -36,6 +45,15 @@ def list_all(request: dict[str, Any]) -> dict[str, Any]:
     asked = {"nextToken": request.get("NextToken"), "maxResults": request.get("MaxResults")}
     shown, more = page([_quota(code, value) for code, value in sorted(VALUES.here().items())], asked)
     return {"Quotas": list(shown), **({"NextToken": more["nextToken"]} if more else {})}
+
+
+def _default(code: str) -> float:
+    large = get_region() in LARGE
+    if code in ("L-6BAD92DD", "L-F6E37E82"):
+        return 100.0 if large else 25.0
+    if code in ("L-551A4E9D", "L-FAA52651"):
+        return 20.0 if large else 5.0
+    return VCPUS
 
 
 def _fargate(code: str) -> None:

@@ -20,6 +20,7 @@ from tests.cloud.server import (
     scheduler,
     secrets,
     task_roles,
+    usage,
 )
 from tests.cloud.server.gateway import Service, guarded
 from tests.cloud.server.requests import model_of
@@ -36,7 +37,7 @@ CHECKED = (
     ecs.SERVICE,
     events.SERVICE,
     Service(name="sts", model="sts", invalid="ValidationError"),
-    Service(name="monitoring", model="cloudwatch", invalid="ValidationError"),
+    usage.SERVICE,
     Service(name="budgets", model="budgets", invalid="InvalidParameterException"),
     scheduler.SERVICE,
 )

@@ -1,0 +1,32 @@
+"""Which regions the account has."""
+
+from typing import Any
+
+from ministack.services import ec2
+
+from tests.cloud.server.errors import Refusal
+from tests.cloud.server.state import on_reset
+
+DISABLED: set[str] = set()  # regions that have to be opted in, and aren't
+on_reset(DISABLED.clear)
+
+
+def describe(request: dict[str, Any]) -> dict[str, Any]:
+    """The regions that the account can use; all of them, if it asks for all."""
+    known = dict(ec2._AWS_REGIONS)
+    named = request.get("RegionNames") or list(known)
+    unknown = [name for name in named if name not in known]
+    if unknown:
+        raise Refusal("InvalidParameterValue", f"Invalid region names provided: {', '.join(unknown)}")
+    shown = [name for name in known if name in named and (name not in DISABLED or request.get("AllRegions"))]
+    return {"Regions": [_region(name, "not-opted-in" if name in DISABLED else known[name]) for name in shown]}
+
+
+def disable(name: str) -> None:
+    if dict(ec2._AWS_REGIONS)[name] == "opt-in-not-required":
+        raise ValueError(f"{name} is every account's")
+    DISABLED.add(name)
+
+
+def _region(name: str, opt_in: str) -> dict[str, str]:
+    return {"RegionName": name, "Endpoint": f"ec2.{name}.amazonaws.com", "OptInStatus": opt_in}
