@@ -75,13 +75,13 @@ def fetch(store: Store, name: str, into: Path, clock: Clock) -> AtHand:
     for _ in range(TRIES):
         data = store.find(_record(name))
         if data is None:
-            raise StoreError(f"{store.address(_folder(name))} is no suite; `toril push` puts one there")
+            raise StoreError(f"{store.address(f'suites/{name}')} is no suite; `toril push` puts one there")
         pushed = Pushed.from_json(data, _record(name))
         fetch_files(store, _folder(name), folder, pushed.files)
         if all(_hash_of(folder / file) == known for file, known in pushed.files.items()):
             return AtHand((folder,), pushed.origin)
         clock.sleep(WAIT_S)
-    raise StoreError(f"{store.address(_folder(name))} does not fit {_record(name)}; push the suite again")
+    raise StoreError(f"{store.address(f'suites/{name}')} does not fit {_record(name)}; push the suite again")
 
 
 def address_of(text: str) -> tuple[str, str]:
