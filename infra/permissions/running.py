@@ -9,14 +9,14 @@
 | ReadTaskDefinitions, ReadClusters | preflight: the revision exists and fits the architecture, the cluster is active |
 | ReadImages, CheckCaches | preflight: the image is there by digest, the cache rule is valid |
 | ReadQuotas, ReadRegions | preflight: vCPU quota and launch rate, region opted in |
-| ReadMetrics | preflight: vCPU in use; criteria on the service's metrics |
+| ReadMetrics | preflight: vCPU in use; criteria on the service's metrics, for the sweeper as well |
 | ReadLogs | the last lines of a worker that stopped |
 | PlanSweeps, HandSweeperToScheduler | the one-time schedule that sweeps a run at its deadline |
 | LaunchInOtherAccounts | the launcher's role in each other account with regions |
 | StartCoordinators, HandRolesToCoordinators, DeadLetters | the scheduler's: it starts one family with two roles |
 | StartSweeper, HandRolesToSweeper | the sweeper starts its own task, with no more rights than it has |
 | ResultsKey | S3, where the results bucket has a key of its own |
-| WriteStop | the sweeper: `stop.json`, before it stops tasks |
+| EndRuns | the sweeper: the stop, before it stops tasks; then lease, end and judgement of a run that nobody owns any more |
 """
 
 from infra.names import Names
@@ -25,6 +25,7 @@ from infra.statements import ANY, Document, Statement, allow, document, trust
 
 TASKS_SERVICE = "ecs-tasks.amazonaws.com"
 SCHEDULER_SERVICE = "scheduler.amazonaws.com"
+ENDING = ("end.json", "lease.json", "metrics.json", "report.html", "stop.json", "summary.json", "verdict.json")
 SWEEP = "sweep-"  # how the names of one-time schedules begin, so that nobody who plans one can change a nightly one
 LAUNCHER = "launcher"  # purpose of the role that a region stack in another account makes for this account's runs
 
@@ -77,7 +78,8 @@ def sweeper_policy(scope: Scope) -> Document:
             *_stop_tasks(scope),
             allow("ListStore", ["s3:ListBucket"], [scope.bucket_arn]),
             allow("ReadStore", ["s3:GetObject"], scope.objects("deployments/*", "runs/*")),
-            allow("WriteStop", ["s3:PutObject"], scope.objects("runs/*/stop.json")),
+            allow("EndRuns", ["s3:PutObject"], scope.objects(*(f"runs/*/{name}" for name in ENDING))),
+            allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # knows no resource
             *use_bucket_key(scope, write=True),
             *_other_accounts(scope),
         ]

@@ -105,7 +105,8 @@ def test_the_sweeper_stops_tasks_and_says_so(place):
     who = place.acting("sweeper")
     ecs, s3 = place.client("ecs", who), place.client("s3", who, HUB)
     s3.get_object(Bucket=BUCKET, Key=f"{RUN}/plan.json")
-    s3.put_object(Bucket=BUCKET, Key=f"{RUN}/stop.json", Body=b"{}")
+    for name in ("stop.json", "lease.json", "end.json", "summary.json", "verdict.json", "report.html"):
+        s3.put_object(Bucket=BUCKET, Key=f"{RUN}/{name}", Body=b"{}")
     assert task["taskArn"] in ecs.list_tasks(cluster=place.deployment.cluster)["taskArns"]
     ecs.stop_task(cluster=place.deployment.cluster, task=task["taskArn"])
     itself = {"taskRoleArn": place.home.home.sweeper_role}
@@ -113,7 +114,9 @@ def test_the_sweeper_stops_tasks_and_says_so(place):
     assert place.client("ecs", who, HUB).run_task(**swept)["tasks"]
     denied(ecs.run_task, **place.task())
     denied(place.client("ecs", who, HUB).run_task, **{**swept, "overrides": {}})  # with the coordinator's rights
-    denied(s3.put_object, Bucket=BUCKET, Key=f"{RUN}/lease.json", Body=b"")
+    denied(s3.put_object, Bucket=BUCKET, Key=f"{RUN}/plan.json", Body=b"")
+    denied(s3.put_object, Bucket=BUCKET, Key=f"{RUN}/start.json", Body=b"")
+    denied(s3.put_object, Bucket=BUCKET, Key=f"{RUN}/workers/w/a/exit.json", Body=b"")
     denied(s3.get_object, Bucket=BUCKET, Key="suites/shop/suite.yml")
     denied(ecs.list_tasks, cluster=OTHER_CLUSTER)
 

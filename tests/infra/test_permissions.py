@@ -145,9 +145,18 @@ def test_the_scheduler_starts_coordinators_and_no_workers():
     assert started["Resource"] == [f"arn:aws:ecs:*:{ACCOUNT}:task-definition/toril-coordinator-*:*"]
 
 
-def test_a_sweeper_writes_nothing_but_the_stop_of_a_run():
-    written = [one["Resource"] for one in statements(BARE, "sweeper") if "s3:PutObject" in one["Action"]]
-    assert written == [[f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1/runs/*/stop.json"]]
+def test_a_sweeper_writes_nothing_but_the_end_of_a_run():
+    (written,) = [one["Resource"] for one in statements(BARE, "sweeper") if "s3:PutObject" in one["Action"]]
+    names = {resource.removeprefix(f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1/runs/*/") for resource in written}
+    assert names == {
+        "end.json",
+        "lease.json",
+        "metrics.json",
+        "report.html",
+        "stop.json",
+        "summary.json",
+        "verdict.json",
+    }
 
 
 def test_other_accounts_are_entered_by_their_launchers_role_only():
