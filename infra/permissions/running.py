@@ -16,7 +16,7 @@
 | StartCoordinators, HandRolesToCoordinators, DeadLetters | the scheduler's: it starts one family with two roles |
 | StartSweeper, HandRolesToSweeper | the sweeper starts its own task, with no more rights than it has |
 | ResultsKey | S3, where the results bucket has a key of its own |
-| EndRuns | the sweeper: the stop, before it stops tasks; then lease, end and judgement of a run that nobody owns any more |
+| EndRuns | the sweeper: the stop, before it stops tasks; then lease, end and judgement of a run without an owner |
 """
 
 from infra.names import Names

@@ -30,7 +30,7 @@ from toril.coordinator.protocol import (
 from toril.criteria import CriterionResult, LiveCriteria
 from toril.errors import StoreError
 from toril.figures import LiveFigures
-from toril.records import End, Launch, Plan, Start, Stop, run_key
+from toril.records import End, Launch, Plan, RanTask, Start, Stop, run_key
 from toril.store import Store
 
 STEP_S = 0.1
@@ -114,11 +114,16 @@ class Coordinator:
     def figures(self, notes: tuple[str, ...] = ()) -> LiveFigures:
         return glance(self.fold, self.state, self.clock.now(), notes)
 
-    def finish(self) -> RunState:
+    def finish(self, tasks: Mapping[str, RanTask] | None = None) -> RunState:
         """Fold the last files and note what only the coordinator saw; the final state."""
         self.lease.renew()
         self.fold.finish()
-        end = End(at=self.clock.now(), lost=dict(self.state.lost), stopped=self.state.stop is not None)
+        end = End(
+            at=self.clock.now(),
+            lost=dict(self.state.lost),
+            stopped=self.state.stop is not None,
+            tasks=dict(tasks or {}),
+        )
         self.store.put(run_key(self.plan.run_id, "end.json"), end.to_json())
         return self.state
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from toril.records import Launch, Plan
+from toril.records import Launch, Plan, RanTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,10 @@ class Launcher(Protocol):
         """The workers whose latest attempt is gone, with what is known of the reason."""
         ...
 
+    def tasks(self) -> Mapping[str, RanTask]:
+        """What the workers run, or ran, in; nothing where they are processes of this machine."""
+        ...
+
     def notes(self) -> tuple[str, ...]:
         """What a person should know now: what is waited for, and since when."""
         ...
@@ -54,6 +58,6 @@ class Launcher(Protocol):
         """Let go of the workers without ending them: somebody else owns the run."""
         ...
 
-    def close(self) -> None:
-        """Leave nothing running."""
+    def close(self) -> tuple[str, ...]:
+        """Leave nothing running; what could not be ended, and why."""
         ...

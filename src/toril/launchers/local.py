@@ -13,7 +13,7 @@ import psutil
 
 from toril.errors import InfrastructureError
 from toril.launchers import Gone
-from toril.records import Launch, Plan, worker_key
+from toril.records import Launch, Plan, RanTask, worker_key
 from toril.store import FolderStore
 
 LOG_TAIL_CHARS = 600
@@ -78,6 +78,9 @@ class LocalLauncher:
             if process.poll() is not None
         }
 
+    def tasks(self) -> Mapping[str, RanTask]:
+        return {}
+
     def notes(self) -> tuple[str, ...]:
         return ()
 
@@ -96,12 +99,13 @@ class LocalLauncher:
     def release(self) -> None:
         self.close()  # workers here end with the command that started them
 
-    def close(self) -> None:
+    def close(self) -> tuple[str, ...]:
         for process in self._processes.values():
             if process.poll() is None:
                 process.kill()
                 process.wait()
             _kill_session(process.pid)
+        return ()
 
     def _reason(self, worker: str, code: int) -> str:
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -235,6 +235,18 @@ class Exit(Record):
         return None
 
 
+class RanTask(BaseModel):
+    """What a worker ran in on Fargate; times in seconds since the epoch, None where AWS said none."""
+
+    model_config = ConfigDict(frozen=True)
+    arn: str
+    region: str
+    capacity: str  # FARGATE or FARGATE_SPOT
+    pull_started_at: float | None = None  # from here on it costs money
+    started_at: float | None = None
+    stopped_at: float | None = None
+
+
 class End(Record):
     """What only the coordinator saw of a run."""
 
@@ -242,6 +254,7 @@ class End(Record):
     at: float
     lost: dict[str, str] = Field(default_factory=dict)  # worker → why
     stopped: bool | None = None  # False: a stop.json that is there came after the load
+    tasks: dict[str, RanTask] = Field(default_factory=dict)  # worker → its last one
 
 
 class MetricQuery(BaseModel):

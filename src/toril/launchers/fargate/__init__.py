@@ -1,0 +1,144 @@
+"""Workers as Fargate tasks: a fleet in each region of the plan, side by side."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from toril.clock import Clock
+from toril.errors import InfrastructureError
+from toril.launchers import Gone
+from toril.launchers.fargate.calls import Refused
+from toril.launchers.fargate.clients import Clients, clients
+from toril.launchers.fargate.fleet import Fleet, Site
+from toril.launchers.fargate.inventory import stop_all
+from toril.launchers.fargate.pacing import Rates, usual_rates
+from toril.launchers.fargate.requests import kind_for
+from toril.launchers.fargate.sweeps import Sweeps
+from toril.records import Deployment, Launch, Plan, RanTask
+
+Value = TypeVar("Value")
+
+__all__ = ["FargateLauncher", "Rates", "clients", "stop_everywhere", "usual_rates"]
+
+
+class FargateLauncher:
+    """Starts `toril worker` as tasks of the plan's locations, which are regions with a deployment.
+
+    `rates` and `spot_rates`: how fast each region starts tasks; by default what AWS gives every account.
+    """
+
+    def __init__(
+        self,
+        deployments: Mapping[str, Deployment],
+        clients: Clients,
+        clock: Clock,
+        *,
+        rates: Mapping[str, Rates] | None = None,
+        spot_rates: Mapping[str, Rates] | None = None,
+    ) -> None:
+        self._deployments, self._clients, self._clock = deployments, clients, clock
+        self._rates, self._spot_rates = rates or {}, spot_rates or {}
+        self._fleets: dict[str, Fleet] = {}
+        self._fleet_of: dict[str, Fleet] = {}
+        self._run_id = ""
+        home = next((one for one in deployments.values() if one.home is not None), None)
+        self._sweeps = None if home is None else Sweeps(home, clients)
+
+    @property
+    def longest_s(self) -> float | None:
+        return min((float(one.limits.duration_s) for one in self._deployments.values()), default=None)
+
+    def launch(self, plan: Plan, launch: Launch) -> None:
+        self._prepare(plan, launch)
+        for share in plan.shares:
+            self._fleet_of[share.worker].start(share, launch.attempts[share.worker][0])
+
+    def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
+        self._prepare(plan, launch)
+        shares = {share.worker: share for share in plan.shares}
+        for region, fleet in self._fleets.items():
+            mine = {worker: one for worker, one in attempts.items() if shares[worker].location == region}
+            try:
+                fleet.find(shares, mine)
+            except Refused as refused:
+                raise InfrastructureError(f"the tasks of {plan.run_id} cannot be found: {refused.said}") from refused
+
+    def relaunch(self, worker: str, attempt: str) -> None:
+        self._fleet_of[worker].again(worker, attempt)
+
+    def ended(self) -> Mapping[str, Gone]:
+        return self._merged(lambda fleet: fleet.ended())
+
+    def tasks(self) -> Mapping[str, RanTask]:
+        return self._merged(lambda fleet: fleet.tasks())
+
+    def notes(self) -> tuple[str, ...]:
+        return tuple(note for fleet in self._fleets.values() for note in fleet.notes())
+
+    def terminate(self, worker: str) -> None:
+        self._fleet_of[worker].stop(worker)
+
+    def kill(self, worker: str) -> None:
+        """Fargate kills what it has been told to stop, after the task's own stopTimeout."""
+        self.terminate(worker)
+
+    def release(self) -> None:
+        for fleet in self._fleets.values():
+            fleet.release()
+
+    def close(self) -> tuple[str, ...]:
+        if not self._fleets:
+            return ()
+        with ThreadPoolExecutor(len(self._fleets)) as pool:
+            problems = [one for found in pool.map(lambda fleet: fleet.close(), self._fleets.values()) for one in found]
+        if self._sweeps is not None and not problems:  # where tasks may be left, the sweep has to come
+            problems += self._sweeps.forget(self._run_id)
+        return tuple(problems)
+
+    def _prepare(self, plan: Plan, launch: Launch) -> None:
+        sites = {location: self._site(plan, location) for location in plan.locations}
+        if self._sweeps is not None:
+            self._sweeps.plan(plan.run_id, launch.deadline)
+        self._run_id = plan.run_id
+        for region, site in sites.items():
+            self._fleets[region] = Fleet(plan, site, self._clients, self._clock.now)
+        self._fleet_of = {share.worker: self._fleets[share.location] for share in plan.shares}
+
+    def _site(self, plan: Plan, location: str) -> Site:
+        deployment = self._deployments.get(location)
+        if deployment is None:
+            known = ", ".join(sorted(self._deployments)) or "none"
+            raise InfrastructureError(
+                f"no stack is deployed for the location {location}; this store has {known}: change `locations`, or "
+                f"`pulumi up --stack {location}`"
+            )
+        usual = usual_rates(location)
+        return Site(
+            deployment,
+            kind_for(plan, deployment),
+            self._rates.get(location, usual),
+            self._spot_rates.get(location, usual),
+        )
+
+    def _merged(self, ask: Callable[[Fleet], Mapping[str, Value]]) -> dict[str, Value]:
+        return {worker: one for fleet in self._fleets.values() for worker, one in ask(fleet).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What a sweep has done: the ARNs of tasks that still ran, and what it could not do."""
+
+    tasks: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def stop_everywhere(deployments: Mapping[str, Deployment], run_id: str, clients: Clients, why: str) -> Stopped:
+    """Stop every task of a run in all regions, side by side; one that cannot be reached holds up no other."""
+    if not deployments:
+        return Stopped((), ())
+    with ThreadPoolExecutor(len(deployments)) as pool:
+        found = list(pool.map(lambda one: stop_all(clients("ecs", one.region), one, run_id, why), deployments.values()))
+    return Stopped(
+        tuple(arn for arns, _ in found for arn in arns), tuple(one for _, problems in found for one in problems)
+    )

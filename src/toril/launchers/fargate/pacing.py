@@ -1,0 +1,64 @@
+"""How fast an account may start tasks, and how long to wait after a refusal; time is handed in."""
+
+import random
+from dataclasses import dataclass, field
+
+FAST_REGIONS = frozenset(  # where AWS starts 20 tasks a second after a burst of 100; elsewhere 5 after 25
+    {
+        "ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ca-central-1",
+        "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1", "us-east-1", "us-east-2",
+        "us-west-1", "us-west-2",
+    }
+)  # fmt: skip
+CALLS_PER_S = 20.0  # of RunTask, whatever the quota of launches is
+LONGEST_WAIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Fargate's quotas of starting tasks: L-6BAD92DD and L-551A4E9D, for Spot L-F6E37E82 and L-FAA52651."""
+
+    burst: float = 25.0
+    sustained_per_s: float = 5.0
+
+
+def usual_rates(region: str) -> Rates:
+    """What AWS gives every account (Amazon ECS service quotas, 2026)."""
+    return Rates(100.0, 20.0) if region in FAST_REGIONS else Rates()
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A token bucket of these rates, full at first."""
+
+    rates: Rates
+    _tokens: float = field(init=False)
+    _at: float | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._tokens = self.rates.burst
+
+    def take(self, wanted: int, now: float) -> int:
+        """How many of the wanted may start now."""
+        per_s = min(self.rates.sustained_per_s, CALLS_PER_S)
+        passed_s = 0.0 if self._at is None else max(0.0, now - self._at)
+        self._at = now
+        self._tokens = min(self.rates.burst, self._tokens + per_s * passed_s)
+        taken = min(wanted, int(self._tokens))
+        self._tokens -= taken
+        return taken
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Waits that double, each somewhere in its second half, the same in each run of the same name."""
+
+    seed: str
+    _random: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)  # noqa: S311 - no secret
+
+    def wait_s(self, refused: int) -> float:
+        """After so many refusals in a row."""
+        return min(LONGEST_WAIT_S, 2.0 ** min(refused, 10) / 2) * self._random.uniform(0.5, 1.0)
