@@ -1,10 +1,14 @@
-"""What all tests share: reproducible properties, and no skipped test in CI."""
+"""What all tests share: reproducible properties, no skipped test in CI, one embedded cloud."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.cloud.embedded import Cloud
 
 # The same examples in every run: a test that fails now and then is worse than one that fails.
 settings.register_profile("toril", derandomize=True, deadline=None)
@@ -21,3 +25,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, which CI takes for a failure: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def open_cloud() -> "Iterator[Cloud]":
+    """A cloud that asks nobody's rights; it is started by the first test that wants it."""
+    from tests.cloud.embedded import embedded_cloud  # boto3 takes long to import
+
+    with embedded_cloud() as found:
+        yield found

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from toril import doctor
-from toril.errors import OptionError
+from toril.errors import OptionError, StoreError
+from toril.store import FolderStore
 
 
 def test_everything_is_looked_for_and_each_finding_says_something(tmp_path: Path) -> None:
@@ -33,9 +34,22 @@ def test_a_store_that_cannot_be_written_is_missing(tmp_path: Path) -> None:
     assert str(tmp_path) in store.detail
 
 
-def test_a_bucket_is_refused() -> None:
-    with pytest.raises(OptionError, match="use a folder"):
-        doctor.examine("s3://bucket")
+def test_an_address_that_is_no_stores_is_refused() -> None:
+    with pytest.raises(OptionError, match="a folder or s3://"):
+        doctor.examine("https://bucket")
+
+
+class NobodyDeletes(FolderStore):
+    """A store as those find it who run loads."""
+
+    def delete(self, prefix: str) -> None:
+        raise StoreError(f"{prefix}: access denied")
+
+
+def test_a_store_in_which_nothing_may_be_deleted_will_do(tmp_path: Path) -> None:
+    found = doctor.store_finding(NobodyDeletes(tmp_path), "s3://bucket")
+    assert found.state == "ok"
+    assert "access denied" in found.detail
 
 
 def test_a_machine_without_a_home_for_jmeter_is_told_where_it_was_looked_for_and_what_it_takes(

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
@@ -26,6 +27,8 @@ from toril.reports import EXTENSIONS, Bundle, RunRow, pieces, render
 from toril.reports.screen import discard_stdout
 from toril.run import View, judge_again, stored_metrics
 from toril.store import Store
+
+ROWS_AT_ONCE = 16  # a run takes three values, each of which a bucket gives after some time
 
 
 def judged(store: Store, run_id: str, now: float, *, measurements: bool = False) -> Bundle:
@@ -104,7 +107,8 @@ def ask_to_stop(store: Store, run_id: str, now: float) -> str:
 
 def listing(store: Store, now: float) -> list[RunRow]:
     """A row for every run, newest first."""
-    return [_row(store, run_id, now) for run_id in reversed(run_ids(store))]
+    with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:
+        return list(pool.map(lambda run_id: _row(store, run_id, now), reversed(run_ids(store))))
 
 
 def _row(store: Store, run_id: str, now: float) -> RunRow:

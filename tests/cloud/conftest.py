@@ -1,16 +1,10 @@
-"""One embedded cloud for all tests of this folder, empty before each; and one in which IAM decides."""
+"""The embedded cloud, empty before each test; and one in which IAM decides."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.cloud.embedded import Cloud, embedded_cloud
-
-
-@pytest.fixture(scope="session")
-def open_cloud() -> Iterator[Cloud]:
-    with embedded_cloud() as found:
-        yield found
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """What S3's clock says, from answers that name whole seconds."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ class Bracket:
     highest: float = math.inf
     readings: int = 0
     read_at: float = 0.0
+    round_trip_s: float = 0.0
 
     @property
     def is_narrow(self) -> bool:
@@ -46,13 +47,13 @@ class Bracket:
         """How long until the next request tells most."""
         if not self.readings:
             return 0.0
-        return -(now + (self.lowest + self.highest) / 2) % 1
+        return -(now + self.round_trip_s / 2 + (self.lowest + self.highest) / 2) % 1
 
     def narrowed(self, sent: float, arrived: float, date: float) -> "Bracket":
         """With one answer more. One that contradicts the others, as of a host whose clock is off, begins anew."""
-        own = Bracket(date - arrived, date + 1 - sent, self.readings + 1, arrived)
-        both = Bracket(max(self.lowest, own.lowest), min(self.highest, own.highest), own.readings, arrived)
-        return both if both.lowest <= both.highest else own
+        own = Bracket(date - arrived, date + 1 - sent, self.readings + 1, arrived, arrived - sent)
+        lowest, highest = max(self.lowest, own.lowest), min(self.highest, own.highest)
+        return replace(own, lowest=lowest, highest=highest) if lowest <= highest else own
 
     def at(self, now: float) -> tuple[float, float]:
         """S3's clock at a moment of this machine's monotonic one, and how much later it may be."""

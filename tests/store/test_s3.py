@@ -1,0 +1,252 @@
+"""A bucket that answers late, not at all, or with a refusal."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.store.scripted import (
+    BROKEN,
+    CONFLICT,
+    DROP,
+    MISSING,
+    SLOW_DOWN,
+    STORED,
+    TAKEN,
+    Answer,
+    Asked,
+    Clock,
+    Script,
+    refusal,
+    scripted_server,
+)
+from toril.errors import ExpiredCredentialsError, StoreError
+from toril.store.s3 import MARK, S3Store
+from toril.store.s3_client import make_client
+
+TRANSIENT = [BROKEN, SLOW_DOWN, CONFLICT, DROP, refusal(400, "RequestTimeout"), refusal(503, "Busy"), Answer(429)]
+LOST = [BROKEN, DROP]
+MARK_HEADER = f"x-amz-meta-{MARK}"
+OTHERS = Answer(200, headers={"ETag": '"other"', MARK_HEADER: "somebody's"})
+UNMARKED = Answer(200, headers={"ETag": '"other"'})
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Script]:
+    with scripted_server() as script:
+        yield script
+
+
+@pytest.fixture(scope="module")
+def client(server: Script) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": server.url,
+            "AWS_REGION": "eu-west-1",
+            "AWS_ACCESS_KEY_ID": "AKIA",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "NO_PROXY": "127.0.0.1",
+        }.items():
+            patch.setenv(name, value)
+        yield make_client("results")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(client: Any, clock: Clock) -> S3Store:
+    return S3Store("results", "", client, monotonic=clock.now, sleep=clock.sleep)
+
+
+def written_by_the_first(asked: list[Asked]) -> Answer:
+    """The head of an object that the first request wrote."""
+    return Answer(200, headers={"ETag": '"own"', MARK_HEADER: asked[0].headers[MARK_HEADER]})
+
+
+@pytest.mark.parametrize("trouble", TRANSIENT, ids=lambda one: f"{one.status}-{one.body[13:30].decode()}")
+def test_what_passes_is_waited_for(server: Script, store: S3Store, clock: Clock, trouble: Answer) -> None:
+    server.says(trouble, trouble, trouble, Answer(200, b"data", {"ETag": '"1"'}))
+    assert store.find("runs/r/plan.json") == b"data"
+    assert len(server.asked) == 4
+    assert len(clock.slept) == 3
+    server.says(trouble, STORED)
+    assert store.put_once("runs/r/plan.json", b"data")
+    server.says(trouble, STORED)
+    store.put("runs/r/plan.json", b"data")
+    assert [one.body for one in server.asked] == [b"data"] * 2
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(server: Script, store: S3Store) -> None:
+    server.says(Answer(200, b"da", {"Content-Length": "4"}), Answer(200, b"data", {"ETag": '"1"'}))
+    assert store.find("runs/r/plan.json") == b"data"
+
+
+def test_patience_lasts_a_minute_and_its_waits_grow(server: Script, store: S3Store, clock: Clock) -> None:
+    server.says(SLOW_DOWN)
+    with pytest.raises(StoreError, match=r"s3://results/a: S3 could not answer for \d+ s: SlowDown; try again later"):
+        store.find("a")
+    assert 45 < clock.at <= 60
+    assert clock.slept[0] < 0.5
+    assert max(clock.slept) <= 8
+    assert 8 < len(server.asked) < 40
+
+
+def test_an_address_where_nobody_ever_answered_gets_less_patience(server: Script, store: S3Store, clock: Clock) -> None:
+    server.says(DROP)
+    with pytest.raises(StoreError, match=f"s3://results/a cannot be reached at {server.url} for .*; check the network"):
+        store.find("a")
+    assert clock.at <= 15
+    server.says(MISSING)
+    assert store.find("a") is None
+    server.says(DROP)
+    before = clock.at
+    with pytest.raises(StoreError, match="cannot be reached"):
+        store.find("a")
+    assert clock.at - before > 45
+
+
+@pytest.mark.parametrize("lost", LOST, ids=["500", "dropped"])
+def test_a_write_whose_answer_was_lost_is_known_by_its_mark(server: Script, store: S3Store, lost: Answer) -> None:
+    server.says(lost, TAKEN, written_by_the_first)
+    assert store.put_once("start", b"1")
+    assert [one.method for one in server.asked] == ["PUT", "PUT", "HEAD"]
+    server.says(lost, TAKEN, written_by_the_first)
+    assert store.swap("lease", b"1", None) == '"own"'
+    server.says(lost, TAKEN, written_by_the_first)
+    assert store.swap("lease", b"1", '"old"') == '"own"'
+    assert server.asked[0].headers["If-Match"] == '"old"'
+
+
+@pytest.mark.parametrize("there", [OTHERS, UNMARKED, Answer(404)], ids=["others", "unmarked", "gone"])
+@pytest.mark.parametrize("lost", LOST, ids=["500", "dropped"])
+def test_a_write_whose_answer_was_lost_is_not_taken_for_somebody_elses(
+    server: Script, store: S3Store, lost: Answer, there: Answer
+) -> None:
+    for write in (
+        lambda: store.put_once("start", b"1"),
+        lambda: store.swap("lease", b"1", None),
+        lambda: store.swap("lease", b"1", '"old"'),
+    ):
+        server.says(lost, TAKEN, there)
+        assert not write()
+
+
+def test_writes_are_conditional(server: Script, store: S3Store) -> None:
+    server.says(STORED)
+    assert store.put_once("a", b"1")
+    assert store.swap("a", b"1", None) == '"new"'
+    assert store.swap("a", b"2", '"new"') == '"new"'
+    store.put("a", b"3")
+    conditions = [(one.headers["If-None-Match"], one.headers["If-Match"]) for one in server.asked]
+    assert conditions == [("*", None), ("*", None), (None, '"new"'), (None, None)]
+
+
+def test_a_value_that_is_gone_is_not_swapped(server: Script, store: S3Store) -> None:
+    server.says(MISSING, Answer(404))
+    assert store.swap("lease", b"2", '"old"') is None
+
+
+def test_who_gave_up_on_a_write_once_may_try_it_again(server: Script, store: S3Store) -> None:
+    first: list[Asked] = []
+    server.says(BROKEN)
+    with pytest.raises(StoreError, match="InternalError"):
+        store.put_once("intervals-000001", b"1")
+    first.extend(server.asked)
+    for _ in range(2):  # what was found then is known, and a third try is a new one
+        server.says(TAKEN, lambda _: written_by_the_first(first))
+        assert store.put_once("intervals-000001", b"1") == (_ == 0)
+    server.says(BROKEN)
+    with pytest.raises(StoreError, match="InternalError"):
+        store.put_once("intervals-000002", b"1")
+    first[:] = server.asked
+    server.says(TAKEN, lambda _: written_by_the_first(first))
+    assert not store.put_once("intervals-000002", b"of another content")
+
+
+def test_a_refusal_that_will_not_pass_is_said_at_once(server: Script, store: S3Store, clock: Clock) -> None:
+    denied = refusal(403, "AccessDenied", "User: arn:aws:sts::1:assumed-role/worker/x is not authorized")
+    server.says(denied)
+    with pytest.raises(
+        StoreError, match=r"s3://results/runs/r/plan\.json: access denied; allow s3:GetObject, and s3:List"
+    ):
+        store.find("runs/r/plan.json")
+    with pytest.raises(StoreError, match=r"allow s3:PutObject there .*assumed-role/worker"):
+        store.put("a", b"")
+    with pytest.raises(StoreError, match="allow s3:ListBucket there"):
+        list(store.keys("runs/"))
+    with pytest.raises(StoreError, match="allow s3:GetObject"):
+        store.find_many(["a", "b"])
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (refusal(404, "NoSuchBucket"), "there is no bucket results; correct --store"),
+        (refusal(403, "InvalidAccessKeyId"), "does not accept the AWS credentials: InvalidAccessKeyId; check them"),
+        (refusal(403, "RequestTimeTooSkewed"), "this machine's clock is too far from S3's; set it"),
+        (refusal(301, "PermanentRedirect", x_amz_bucket_region="us-east-2"), "set AWS_REGION to us-east-2"),
+        (refusal(501, "NotImplemented"), "S3 refuses get_object: NotImplemented"),
+        (refusal(400, "KeyTooLongError", "a\nb" * 500), r"KeyTooLongError; correct .* \([ab ]{299}…\)$"),
+    ],
+)
+def test_each_refusal_says_where_what_and_how_to_mend_it(
+    server: Script, store: S3Store, answer: Answer, message: str
+) -> None:
+    server.says(answer)
+    with pytest.raises(StoreError, match=f"^s3://results/a: .*{message}"):
+        store.find("a")
+
+
+def test_expired_credentials_are_told_apart(server: Script, store: S3Store) -> None:
+    server.says(refusal(400, "ExpiredToken", "The provided token has expired."))
+    for use in (lambda: store.find("a"), lambda: store.put_once("a", b""), lambda: list(store.keys("a"))):
+        with pytest.raises(ExpiredCredentialsError, match="the AWS credentials have expired; renew them"):
+            use()
+
+
+def test_what_cannot_be_deleted_is_named(server: Script, store: S3Store) -> None:
+    listed = b"<ListBucketResult><Contents><Key>runs/r/a</Key></Contents></ListBucketResult>"
+    error = b"<Error><Key>runs/r/a</Key><Code>AccessDenied</Code><Message>no</Message></Error>"
+    server.says(Answer(200, listed), Answer(200, b"<DeleteResult>" + error + b"</DeleteResult>"))
+    with pytest.raises(
+        StoreError, match=r"s3://results/runs/r/a was not deleted: AccessDenied .*allow s3:DeleteObject"
+    ):
+        store.delete("runs/r/")
+
+
+def test_objects_that_are_no_keys_are_not_listed_but_deleted(server: Script, store: S3Store) -> None:
+    names = ["runs/", "runs/r/../../etc/passwd", "runs/r//a", "runs/r/a", "runs/r/b%0A"]
+    contents = "".join(f"<Contents><Key>{name}</Key></Contents>" for name in names)
+    listed = f"<ListBucketResult><EncodingType>url</EncodingType>{contents}</ListBucketResult>".encode()
+    server.says(Answer(200, listed))
+    assert list(store.keys("runs/")) == ["runs/r/a"]
+    server.says(Answer(200, listed), Answer(200, b"<DeleteResult/>"))
+    store.delete("runs/")
+    assert server.asked[1].body.count(b"<Key>") == len(names)
+
+
+def test_a_listing_goes_on_over_all_pages_and_survives_trouble(server: Script, store: S3Store) -> None:
+    def page(key: str, more: str = "") -> Answer:
+        following = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{more}</NextContinuationToken>"
+        return Answer(200, f"<X><Contents><Key>{key}</Key></Contents>{following if more else ''}</X>".encode())
+
+    server.says(page("a", "t1"), SLOW_DOWN, page("b", "t2"), DROP, page("c"))
+    assert list(store.keys("")) == ["a", "b", "c"]
+    assert ["t1" in one.path for one in server.asked] == [False, True, True, False, False]
+
+
+def test_a_browser_knows_what_it_gets(server: Script, store: S3Store) -> None:
+    server.says(STORED)
+    for name in ("report.html", "verdict.json", "report.xml", "bzt.log", "intervals-000001"):
+        store.put(f"runs/r.1/{name}", b"")
+    assert [one.headers["Content-Type"] for one in server.asked] == [
+        "text/html; charset=utf-8",
+        "application/json",
+        "application/xml",
+        "text/plain; charset=utf-8",
+        "application/octet-stream",
+    ]

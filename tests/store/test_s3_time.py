@@ -1,0 +1,105 @@
+"""S3's clock, which is read from whole seconds."""
+
+import math
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.store.scripted import Clock
+from toril.errors import StoreError
+from toril.store.s3 import S3Store
+from toril.worker.offset import clock_offset
+
+LIMIT_S = 1.0  # how far a worker's clock may be off, uncertainty included
+
+
+class Dated:
+    """A client whose server is so far from this machine's clock, and answers after these times."""
+
+    def __init__(self, clock: Clock, ahead_s: float, delays_s: list[tuple[float, float]]) -> None:
+        self.clock, self.ahead_s, self.delays_s, self.asked = clock, ahead_s, delays_s, 0
+
+    def get_object(self, **_: Any) -> Any:
+        there_s, back_s = self.delays_s[self.asked % len(self.delays_s)]
+        self.asked += 1
+        self.clock.at += there_s
+        date = format_datetime(datetime.fromtimestamp(math.floor(self.clock.at + self.ahead_s), UTC), usegmt=True)
+        self.clock.at += back_s
+        head = {"HTTPStatusCode": 404, "HTTPHeaders": {"date": date}}
+        raise ClientError({"Error": {"Code": "NoSuchKey"}, "ResponseMetadata": head}, "GetObject")  # type: ignore[typeddict-item]
+
+
+def store_of(clock: Clock, client: Any) -> S3Store:
+    return S3Store("results", "", client, monotonic=clock.now, sleep=clock.sleep)
+
+
+DELAYS = st.tuples(st.floats(0.001, 0.15), st.floats(0.001, 0.15))
+
+
+@given(began=st.floats(1e9, 1e9 + 5), ahead_s=st.floats(-100, 100), delays_s=st.lists(DELAYS, min_size=1, max_size=6))
+def test_the_truth_lies_within_what_is_said_and_that_is_narrow(
+    began: float, ahead_s: float, delays_s: list[tuple[float, float]]
+) -> None:
+    clock = Clock(began)
+    client = Dated(clock, ahead_s, delays_s)
+    store = store_of(clock, client)
+    said, later_s = store.time()
+    assert said - 1e-6 <= clock.at + ahead_s <= said + later_s + 1e-6
+    assert later_s <= 0.6
+    assert client.asked <= 5
+    assert clock.at - began < 6
+
+
+@given(began=st.floats(1e9, 1e9 + 1), ahead_s=st.floats(-3, 3), rtt_s=st.floats(0.002, 0.25))
+def test_a_worker_learns_how_far_its_clock_is_off(began: float, ahead_s: float, rtt_s: float) -> None:
+    clock = Clock(began)
+    store = store_of(clock, Dated(clock, ahead_s, [(rtt_s / 2, rtt_s / 2)]))
+    offset_s, uncertainty_s = clock_offset(store, clock.now)
+    assert abs(offset_s + ahead_s) <= uncertainty_s + 1e-6
+    assert uncertainty_s < 0.3 * LIMIT_S
+
+
+def test_what_was_found_serves_a_minute(tmp_path: object) -> None:
+    clock = Clock(1e9)
+    client = Dated(clock, 2.5, [(0.01, 0.01)])
+    store = store_of(clock, client)
+    store.time()
+    asked = client.asked
+    clock.at += 50
+    said, later_s = store.time()
+    assert client.asked == asked
+    assert said <= clock.at + 2.5 <= said + later_s
+    clock.at += 20
+    client.ahead_s = -7.0
+    said, later_s = store.time()
+    assert client.asked > asked
+    assert said <= clock.at - 7 <= said + later_s
+
+
+def test_hosts_whose_clocks_differ_do_not_make_a_bracket_of_nothing() -> None:
+    clock = Clock(1e9)
+    client = Dated(clock, 0.0, [(0.01, 0.01)])
+    store = store_of(clock, client)
+
+    def jump(seconds: float) -> None:
+        client.ahead_s += 0.7
+        clock.sleep(seconds)
+
+    store._sleep = jump
+    said, later_s = store.time()
+    assert later_s > 0
+    assert said < math.inf
+
+
+def test_an_answer_without_a_date_is_an_error() -> None:
+    class Undated:
+        def get_object(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}, "ResponseMetadata": {"HTTPHeaders": {}}}, "GetObject")  # type: ignore[typeddict-item]
+
+    with pytest.raises(StoreError, match="doesn't say what time it is"):
+        store_of(Clock(), Undated()).time()
