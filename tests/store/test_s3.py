@@ -166,6 +166,22 @@ def test_who_gave_up_on_a_write_once_may_try_it_again(server: Script, store: S3S
     assert not store.put_once("intervals-000002", b"of another content")
 
 
+def test_who_gave_up_on_a_swap_may_try_it_again_with_another_value(server: Script, store: S3Store) -> None:
+    server.says(BROKEN)
+    with pytest.raises(StoreError, match="InternalError"):
+        store.swap("lease", b"renewed at 1", '"old"')
+    first = list(server.asked)
+    server.says(TAKEN, lambda _: written_by_the_first(first), STORED)
+    assert store.swap("lease", b"renewed at 2", '"old"') == '"new"'
+    assert server.asked[-1].headers["If-Match"] == '"own"'
+    assert server.asked[-1].body == b"renewed at 2"
+    server.says(BROKEN)
+    with pytest.raises(StoreError, match="InternalError"):
+        store.swap("lease", b"renewed at 3", '"new"')
+    server.says(TAKEN, OTHERS)
+    assert store.swap("lease", b"renewed at 4", '"new"') is None
+
+
 def test_a_refusal_that_will_not_pass_is_said_at_once(server: Script, store: S3Store, clock: Clock) -> None:
     denied = refusal(403, "AccessDenied", "User: arn:aws:sts::1:assumed-role/worker/x is not authorized")
     server.says(denied)

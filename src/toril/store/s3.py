@@ -1,8 +1,8 @@
 """A store in a bucket: a key is an object's, behind the prefix.
 
-Every request is repeated for a while when it may succeed a little later. So an answer may be lost and its request have
-been carried out: a conditional write that is refused then looks whether what is there is its own, by the mark that each
-write puts beside its value.
+An answer may be lost and its request have been carried out, and requests are repeated. So a conditional write that is
+refused looks whether what is there is its own, by the mark that each puts beside its value. Marks of writes that ended
+without an answer are remembered until the key is written again.
 """
 
 import hashlib
@@ -13,15 +13,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from random import SystemRandom
 from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
 
 from toril.errors import OptionError, StoreError
 from toril.store.keys import checked, checked_folder, is_key
 from toril.store.s3_client import READERS, make_client
-from toril.store.s3_faults import CALL_ERRORS, Request, code_of, fault_of, passes
+from toril.store.s3_faults import Request
+from toril.store.s3_requests import Requests
 from toril.store.s3_time import Bracket, date_of
 
 if TYPE_CHECKING:
@@ -30,8 +28,6 @@ else:
     S3Client = Any
 
 PATIENCE_S = 60.0  # S3 needs about as long to make room for a run that begins
-FIRST_PATIENCE_S = 15.0  # while nothing has ever answered: more likely a wrong address than a moment's trouble
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 8.0
 KEYS_PER_DELETE = 1000  # the DeleteObjects API's maximum
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 MARK = "toril-write"  # the name of the mark in an object's metadata
@@ -69,21 +65,21 @@ class S3Store:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.bucket, self._prefix, self._client = bucket, f"{prefix}/" if prefix else "", client
-        self._patience_s, self._monotonic, self._sleep = patience_s, monotonic, sleep
-        self._answered = False
-        self._unsure: dict[str, str] = {}  # key → mark of a write-once that ended without an answer
+        self.bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
+        self._monotonic, self._sleep = monotonic, sleep
+        self._requests = Requests(client, patience_s, monotonic, sleep)
+        self._unsure: dict[str, frozenset[str]] = {}  # key → marks of writes that may have been carried out
         self._bracket, self._bracket_lock = Bracket(), threading.Lock()
-        self._random = SystemRandom()
 
     def address(self, key: str) -> str:
         return f"s3://{self.bucket}/{self._prefix}{key}"
 
     def put(self, key: str, data: bytes) -> None:
-        self._call("put_object", "s3:PutObject", key, **self._body(key, data))
+        self._on("put_object", "s3:PutObject", key, **self._body(key, data))
 
     def put_once(self, key: str, data: bytes) -> bool:
-        return self._created(key, data) is not None
+        """As every store does; who gave up on it may try the same again."""
+        return self._written(key, data, None, again=False) is not None
 
     def get(self, key: str) -> bytes:
         found = self.find(key)
@@ -101,17 +97,15 @@ class S3Store:
         return {key: data for key, data in found if data is not None}
 
     def find_version(self, key: str) -> tuple[bytes, str] | None:
-        answer = self._call("get_object", "s3:GetObject", key, unless=MISSING)
+        answer = self._on("get_object", "s3:GetObject", key, unless=MISSING)
         return None if "Error" in answer else (answer["Body"], answer["ETag"])
 
     def swap(self, key: str, data: bytes, version: str | None) -> str | None:
-        """As every store does. A version is S3's ETag, which is made of the bytes alone."""
-        if version is None:
-            return self._created(key, data)
-        mark = _mark(secrets.token_hex(8), data)
-        body = self._body(key, data, mark)
-        answer = self._call("put_object", "s3:PutObject", key, unless=TAKEN | MISSING, IfMatch=version, **body)
-        return self._own(key, mark) if "Error" in answer else str(answer["ETag"])
+        """As every store does. A version is S3's ETag, which is made of the bytes alone.
+
+        Who gave up on it may try again with the same version and another value.
+        """
+        return self._written(key, data, version, again=True)
 
     def keys(self, prefix: str) -> Iterator[str]:
         """As every store does; what is no key, such as the empty objects that stand for folders, is left out."""
@@ -127,7 +121,7 @@ class S3Store:
         found = [{"Key": self._prefix + key} for key in self._all(checked_folder(prefix))]
         for start in range(0, len(found), KEYS_PER_DELETE):
             asked = {"Objects": found[start : start + KEYS_PER_DELETE], "Quiet": True}
-            answer = self._call("delete_objects", "s3:DeleteObject", prefix, keyed=False, Delete=asked)
+            answer = self._call("delete_objects", "s3:DeleteObject", self.address(prefix), Delete=asked)
             for error in answer.get("Errors", ()):
                 raise StoreError(
                     f"s3://{self.bucket}/{error.get('Key', '')} was not deleted: {error.get('Code')} "
@@ -145,7 +139,7 @@ class S3Store:
             while not self._bracket.is_narrow:
                 self._sleep(self._bracket.wait_s(self._monotonic()))
                 sent = self._monotonic()
-                answer = self._call("get_object", "s3:GetObject", "runs/clock", unless=MISSING)
+                answer = self._on("get_object", "s3:GetObject", "runs/clock", unless=MISSING)
                 self._bracket = self._bracket.narrowed(sent, self._monotonic(), date_of(answer))
             return self._bracket.at(self._monotonic())
 
@@ -155,25 +149,29 @@ class S3Store:
     def _readers(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(READERS, thread_name_prefix="toril-s3")
 
-    def _created(self, key: str, data: bytes) -> str | None:
-        """The new value's version; None when there is another."""
-        mark = _mark(self._unsure.pop(key, "") or secrets.token_hex(8), data)
-        body = self._body(key, data, mark)
+    def _written(self, key: str, data: bytes, version: str | None, *, again: bool) -> str | None:
+        """The new value's version; None when there is somebody else's. `again`: write over an own one of before."""
+        mark, before = _mark(data), self._unsure.pop(key, frozenset())
         try:
-            answer = self._call("put_object", "s3:PutObject", key, unless=TAKEN, IfNoneMatch="*", **body)
-            return self._own(key, mark) if "Error" in answer else str(answer["ETag"])
+            while True:
+                condition: dict[str, Any] = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
+                body = {**self._body(key, data), "Metadata": {MARK: mark}}
+                answer = self._on("put_object", "s3:PutObject", key, unless=TAKEN | MISSING, **condition, **body)
+                if "Error" not in answer:
+                    return str(answer["ETag"])
+                found = self._on("head_object", "s3:GetObject", key, unless=MISSING)
+                there = found.get("Metadata", {}).get(MARK)
+                if there == mark or (there in before and _of_same(there, mark)):
+                    return str(found["ETag"])
+                if not again or there not in before:
+                    return None
+                version, before = found["ETag"], before - {there}
         except StoreError:
-            self._unsure[key] = mark.partition("-")[0]
+            self._unsure[key] = before | {mark}
             raise
 
-    def _own(self, key: str, mark: str) -> str | None:
-        """The version of what is there if it was written with that mark, by a request whose answer was lost."""
-        found = self._call("head_object", "s3:GetObject", key, unless=MISSING)
-        return str(found["ETag"]) if found.get("Metadata", {}).get(MARK) == mark else None
-
-    def _body(self, key: str, data: bytes, mark: str = "") -> dict[str, Any]:
-        kind = CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream")
-        return {"Body": data, "ContentType": kind, **({"Metadata": {MARK: mark}} if mark else {})}
+    def _body(self, key: str, data: bytes) -> dict[str, Any]:
+        return {"Body": data, "ContentType": CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream")}
 
     def _all(self, prefix: str) -> Iterator[str]:
         for page in self._pages(prefix):
@@ -182,50 +180,26 @@ class S3Store:
     def _pages(self, prefix: str, **asked: Any) -> Iterator[Any]:
         more: dict[str, Any] = {"Prefix": self._prefix + prefix, **asked}
         while True:
-            page = self._call("list_objects_v2", "s3:ListBucket", prefix, keyed=False, **more)
+            page = self._call("list_objects_v2", "s3:ListBucket", self.address(prefix), **more)
             yield page
             if not page.get("IsTruncated"):
                 return
             more["ContinuationToken"] = page["NextContinuationToken"]
 
-    def _call(
-        self,
-        operation: str,
-        right: str,
-        key: str,
-        *,
-        keyed: bool = True,
-        unless: Set[str] = frozenset(),
-        **asked: Any,
-    ) -> Any:
-        """The answer, its body read, or that of an error of those codes, which has the key `Error`.
+    def _on(self, operation: str, right: str, key: str, *, unless: Set[str] = frozenset(), **asked: Any) -> Any:
+        """The answer to a request about one object."""
+        asked["Key"] = self._prefix + checked(key)
+        return self._call(operation, right, self.address(key), unless, **asked)
 
-        What passes is tried again until patience ends.
-        """
-        if keyed:
-            asked["Key"] = self._prefix + checked(key)
-        request = Request(operation=operation, right=right, address=self.address(key), bucket=self.bucket)
-        began, tries = self._monotonic(), 0
-        while True:
-            try:
-                answer = getattr(self._client, operation)(Bucket=self.bucket, **asked)
-                if operation == "get_object":
-                    answer["Body"] = answer["Body"].read()
-                self._answered = True
-                return answer
-            except CALL_ERRORS as error:
-                code = code_of(error)
-                self._answered = self._answered or code is not None
-                if isinstance(error, ClientError) and code in unless:
-                    return error.response
-                tries += 1
-                wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(tries, 16)) * self._random.uniform(0.25, 1)
-                limit_s = self._patience_s if self._answered else min(FIRST_PATIENCE_S, self._patience_s)
-                waited_s = self._monotonic() - began
-                if not passes(error) or waited_s + wait_s > limit_s:
-                    raise fault_of(error, request, self._client, waited_s) from error
-                self._sleep(wait_s)
+    def _call(self, operation: str, right: str, address: str, unless: Set[str] = frozenset(), **asked: Any) -> Any:
+        request = Request(operation=operation, right=right, address=address, bucket=self.bucket)
+        return self._requests.answer(request, unless, **asked)
 
 
-def _mark(nonce: str, data: bytes) -> str:
-    return f"{nonce}-{hashlib.sha256(data).hexdigest()[:16]}"
+def _mark(data: bytes) -> str:
+    return f"{secrets.token_hex(8)}-{hashlib.sha256(data).hexdigest()[:16]}"
+
+
+def _of_same(mark: str, other: str) -> bool:
+    """Whether two marks are of the same data."""
+    return mark.partition("-")[2] == other.partition("-")[2]
