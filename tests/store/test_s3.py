@@ -186,7 +186,7 @@ def test_a_refusal_that_will_not_pass_is_said_at_once(server: Script, store: S3S
     denied = refusal(403, "AccessDenied", "User: arn:aws:sts::1:assumed-role/worker/x is not authorized")
     server.says(denied)
     with pytest.raises(
-        StoreError, match=r"s3://results/runs/r/plan\.json: access denied; allow s3:GetObject, and s3:List"
+        StoreError, match=r"s3://results/runs/r/plan\.json: access denied; allow s3:GetObject there, and s3:List"
     ):
         store.find("runs/r/plan.json")
     with pytest.raises(StoreError, match=r"allow s3:PutObject there .*assumed-role/worker"):
@@ -201,6 +201,10 @@ def test_a_refusal_that_will_not_pass_is_said_at_once(server: Script, store: S3S
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
+        (
+            refusal(403, "AccessDenied", "not authorized to perform: kms:Decrypt on"),
+            "allow kms:Decrypt on the bucket's key",
+        ),
         (refusal(404, "NoSuchBucket"), "there is no bucket results; correct --store"),
         (refusal(403, "InvalidAccessKeyId"), "does not accept the AWS credentials: InvalidAccessKeyId; check them"),
         (refusal(403, "RequestTimeTooSkewed"), "this machine's clock is too far from S3's; set it"),

@@ -1,5 +1,6 @@
 """What went wrong with a request to S3: whether it passes, and where, what, and how to mend it."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,7 @@ NO_CREDENTIALS = (
     SSOError,
     TokenRetrievalError,
 )
+KEY_RIGHT = re.compile(r"kms:\w+")
 CUT_OFF = (ConnectionError, HTTPClientError, IncompleteReadError, ResponseStreamingError, ResponseParserError)
 
 
@@ -101,7 +103,7 @@ def _refused(error: ClientError, request: Request, waited_s: float) -> StoreErro
         fix = "check them, and that AWS_REGION is of their partition"
         return StoreError(f"{where}: S3 does not accept the AWS credentials: {code}; {fix} ({said})")
     if code in DENIED:
-        return StoreError(f"{where}: access denied; allow {_rights(request.right)} there ({said})")
+        return StoreError(f"{where}: access denied; allow {_rights(request.right, said)} ({said})")
     if code == "NoSuchBucket":
         return StoreError(f"{where}: there is no bucket {request.bucket}; correct --store, or deploy the hub first")
     if code == "RequestTimeTooSkewed":
@@ -120,10 +122,12 @@ def _refused(error: ClientError, request: Request, waited_s: float) -> StoreErro
     )
 
 
-def _rights(right: str) -> str:
+def _rights(right: str, said: str) -> str:
+    if match := KEY_RIGHT.search(said):
+        return f"{match[0]} on the bucket's key"
     if right == "s3:GetObject":
-        return "s3:GetObject, and s3:ListBucket on the bucket, without which what is missing looks forbidden"
-    return right
+        return f"{right} there, and s3:ListBucket on the bucket, without which what is missing looks forbidden"
+    return f"{right} there"
 
 
 def _said(error: ClientError) -> dict[str, Any]:
