@@ -55,6 +55,7 @@ class Judged:
     bundle: Bundle
     interrupted: bool = False
     unwritten: tuple[str, ...] = ()  # why the run's folder lacks a part of it
+    left: tuple[str, ...] = ()  # what may still run, and why it could not be ended
 
 
 class View(Protocol):
@@ -96,10 +97,10 @@ def run(
         view.show(LiveFigures(run_id=plan.run_id, workers_planned=len(plan.shares), notes=notes))
     plan = publish(store, suite, plan, origin)
     with closing(Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s)) as coordinator:
-        with _held(launcher):
+        with _held(launcher) as left:
             launcher.launch(plan, coordinator.launch)
             _drive(coordinator, launcher, clock, view, interrupts)
-        return _concluded(coordinator, cloudwatch, clock, view, interrupts)
+        return _concluded(coordinator, launcher, left, cloudwatch, clock, view, interrupts)
 
 
 def take_over(
@@ -107,13 +108,25 @@ def take_over(
 ) -> Judged:
     """Carry on a run whose coordinator is gone, from its records: start what is missing, or follow what is there."""
     with closing(Coordinator.of_abandoned(store, run_id, clock)) as coordinator:
-        with _held(launcher):
+        with _held(launcher) as left:
             if coordinator.state.phase == "launching":
                 launcher.launch(coordinator.plan, coordinator.launch)
             else:
                 launcher.attach(coordinator.plan, coordinator.launch, coordinator.state.attempts)
             _drive(coordinator, launcher, clock, view, interrupts)
-        return _concluded(coordinator, clients(), clock, view, interrupts)
+        return _concluded(coordinator, launcher, left, clients(), clock, view, interrupts)
+
+
+def sweep(store: Store, run_id: str, *, launcher: Launcher, clock: Clock, view: View) -> Judged | None:
+    """End what is left of a run, and judge what there is; None when that was done before.
+
+    LeaseLostError while its owner lives: that one finds the stop, ends the run and judges it.
+    """
+    if store.find(run_key(run_id, "verdict.json")) is not None:
+        return None
+    stop = Stop(at=clock.now(), cause="deadline", message="swept: nothing of the run may go on any longer")
+    store.put_once(run_key(run_id, "stop.json"), stop.to_json())
+    return take_over(store, run_id, launcher=launcher, clock=clock, view=view, interrupts=Interrupts())
 
 
 def judge_again(store: Store, run_id: str) -> Bundle:
@@ -160,17 +173,18 @@ def new_run_id(suite: str, now: float) -> str:
 
 
 @contextmanager
-def _held(launcher: Launcher) -> Iterator[None]:
-    """Leave no worker behind, unless the run is somebody else's by now."""
+def _held(launcher: Launcher) -> Iterator[list[str]]:
+    """Leave no worker behind, unless the run is somebody else's by now; what could not be ended, once it is over."""
+    left: list[str] = []
     try:
-        yield
+        yield left
     except LeaseLostError:
         launcher.release()
         raise
     except BaseException:
         launcher.close()
         raise
-    launcher.close()
+    left += launcher.close()
 
 
 def _drive(coordinator: Coordinator, launcher: Launcher, clock: Clock, view: View, interrupts: Interrupts) -> None:
@@ -204,10 +218,16 @@ def _obey(launcher: Launcher, action: Relaunch | Terminate | Kill) -> None:
 
 
 def _concluded(
-    coordinator: Coordinator, cloudwatch: ClientFactory, clock: Clock, view: View, interrupts: Interrupts
+    coordinator: Coordinator,
+    launcher: Launcher,
+    left: Sequence[str],
+    cloudwatch: ClientFactory,
+    clock: Clock,
+    view: View,
+    interrupts: Interrupts,
 ) -> Judged:
     """Judge what there is, and keep it; InfrastructureError, after that, where the load never began."""
-    state = coordinator.finish()
+    state = coordinator.finish(launcher.tasks())
     completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost)
     metrics = _fetched(coordinator, completeness, cloudwatch, clock, view, interrupts)
     bundle = _judged(coordinator.fold, completeness, metrics)
@@ -218,7 +238,7 @@ def _concluded(
         unwritten = (str(error),)
     if state.abort_reason and not interrupts:
         raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {state.abort_reason}")
-    return Judged(bundle=bundle, interrupted=bool(interrupts), unwritten=unwritten)
+    return Judged(bundle=bundle, interrupted=bool(interrupts), unwritten=unwritten, left=tuple(left))
 
 
 def _fetched(

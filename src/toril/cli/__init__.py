@@ -33,6 +33,7 @@ for command in (
     reading.stop,
     reading.runs,
     fleet.push,
+    fleet.sweep,
 ):
     app.command()(command)
 app.command(name="doctor")(running.doctor_command)

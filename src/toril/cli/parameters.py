@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from toril import options
-from toril.errors import OptionError
 from toril.plan import Place
 from toril.run import RunOptions
 
@@ -24,7 +23,7 @@ Environment = Annotated[
     list[str] | None, typer.Option("--env", help="K=V for ${K} in the suite, and for its scripts; repeatable.")
 ]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Workers in total, over all locations.")]
-On = Annotated[Place, typer.Option("--on", help="Where workers run: local (fargate is not available yet).")]
+On = Annotated[Place, typer.Option("--on", help="Where workers run: here (local), or on AWS (fargate).")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="K=V kept with the run, such as its commit; repeatable.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="One user, a few seconds, no criteria: does it work at all?")]
 FailOn = Annotated[str, typer.Option("--fail-on", help="Outcomes that fail the command: failed, inconclusive, none.")]
@@ -36,8 +35,6 @@ def run_options(
     overrides: list[str] | None, env: list[str] | None, workers: int | None, on: Place, run_id: str | None,
     tags: list[str] | None, smoke: bool,
 ) -> RunOptions:  # fmt: skip
-    if on != "local":
-        raise OptionError(f"--on {on}: only local is available in this version")
     return RunOptions(
         overrides=overrides or (),
         environment=options.pairs("--env", env or ()),

@@ -24,13 +24,13 @@ from toril.cli.parameters import (
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError
 from toril.interrupts import caught_interrupts
-from toril.launchers.local import LocalLauncher
 from toril.records import run_key
 from toril.reports import FORMATS, live, plan_text, terminal
 from toril.reports.screen import Output
-from toril.run import plan_run
+from toril.run import Judged, plan_run
 from toril.run import run as run_plan
-from toril.store import FolderStore, open_store
+from toril.sites import carry_on, launcher_for
+from toril.store import Store, open_store
 from toril.suite.pushed import at_hand
 from toril.verdict import exit_code
 
@@ -87,40 +87,60 @@ def run(
     failing = options.fail_on(fail_on)
     targets = [(name, path) for name, path in options.report_targets(report or ()) if FORMATS.check(name)]
     clock, opened = SystemClock(), open_store(store)
-    if not isinstance(opened, FolderStore):
-        raise OptionError(f"--store {store}: local workers need a folder")
-    read, planned = plan_run(suite, run_options(overrides, env, workers, on, run_id, tag, smoke), clock.now())
-    options.check_writable(targets)
-    console = Console(stderr=True)
-    with caught_interrupts() as interrupts, live.view(console, quiet=quiet) as view:
-        judged = run_plan(
-            read,
-            planned,
-            store=opened,
-            launcher=LocalLauncher(opened, options.pairs("--env", env or ())),
-            clock=clock,
-            view=view,
-            interrupts=interrupts,
-        )
+    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke)
+    with at_hand(suite, clock) as found:
+        read, planned = plan_run(found.paths, wanted, clock.now())
+        options.check_writable(targets)
+        launcher = launcher_for(planned, opened, wanted.environment, clock)
+        with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
+            judged = run_plan(
+                read,
+                planned,
+                store=opened,
+                launcher=launcher,
+                clock=clock,
+                view=view,
+                interrupts=interrupts,
+                origin=found.origin,
+            )
+    unwritten = stored.write_reports(opened, judged.bundle, targets)
+    _conclude(opened, judged, failing, unwritten, quiet=quiet)
+
+
+def _conclude(store: Store, judged: Judged, failing: frozenset[str], unwritten: list[str], *, quiet: bool) -> None:
+    """Show what was decided, and what went wrong beside it; the exit code says the worst of it."""
     terminal.show(Output(), judged.bundle)
-    unwritten = [*judged.unwritten, *stored.write_reports(opened, judged.bundle, targets)]
-    for problem in unwritten:
+    problems = [*judged.unwritten, *unwritten, *judged.left]
+    for problem in problems:
         typer.echo(f"error: {problem}", err=True)
     if not quiet and not judged.unwritten:
-        typer.echo(f"report: {opened.address(run_key(planned.run_id, 'report.html'))}", err=True)
+        typer.echo(f"report: {store.address(run_key(judged.bundle.plan.run_id, 'report.html'))}", err=True)
     code = INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing)
-    raise typer.Exit(code or (InfrastructureError.exit_code if unwritten else 0))
+    raise typer.Exit(code or (InfrastructureError.exit_code if problems else 0))
 
 
 def watch(
-    run: Run, store: StoreOption = ".toril", fail_on: FailOn = "failed,inconclusive", quiet: Quiet = False
+    run: Run,
+    store: StoreOption = ".toril",
+    fail_on: FailOn = "failed,inconclusive",
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Carry the run on if the command that started it is gone.")
+    ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Follow RUN live until it ends; the exit code is its verdict.
+
+    A run on Fargate outlives the command that started it: with --take-over
+    this one becomes its owner, ends it and judges it, as the first would have.
 
     Example: toril watch latest
     """
     failing = options.fail_on(fail_on)
     found, run_id = options.find_run(run, store)
+    if take_over:
+        with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
+            judged = carry_on(found, run_id, SystemClock(), view, interrupts)
+        _conclude(found, judged, failing, [], quiet=quiet)
     with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
         bundle = stored.follow(found, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
     if bundle is None:

@@ -25,6 +25,7 @@ __all__ = ["FargateLauncher", "Rates", "clients", "stop_everywhere", "usual_rate
 class FargateLauncher:
     """Starts `toril worker` as tasks of the plan's locations, which are regions with a deployment.
 
+    `home`: the region that has coordinators, where a sweep is planned at the run's deadline.
     `rates` and `spot_rates`: how fast each region starts tasks; by default what AWS gives every account.
     """
 
@@ -34,6 +35,7 @@ class FargateLauncher:
         clients: Clients,
         clock: Clock,
         *,
+        home: Deployment | None = None,
         rates: Mapping[str, Rates] | None = None,
         spot_rates: Mapping[str, Rates] | None = None,
     ) -> None:
@@ -42,7 +44,6 @@ class FargateLauncher:
         self._fleets: dict[str, Fleet] = {}
         self._fleet_of: dict[str, Fleet] = {}
         self._run_id = ""
-        home = next((one for one in deployments.values() if one.home is not None), None)
         self._sweeps = None if home is None else Sweeps(home, clients)
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from toril.launchers import Gone
 from toril.launchers.fargate import reasons, requests
 from toril.launchers.fargate.calls import Refused, call
+from toril.launchers.fargate.clients import Clients
 from toril.launchers.fargate.inventory import MOST_DESCRIBED, own_tasks, stop_all
 from toril.launchers.fargate.logs import last_words
 from toril.launchers.fargate.pacing import Backoff, Bucket, Rates

@@ -1,0 +1,85 @@
+"""Where the workers of a run come from: this machine, or Fargate in the regions of the store's stacks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from toril.clock import Clock
+from toril.coordinator.lease import LeaseLostError
+from toril.coordinator.live import read_record
+from toril.errors import InfrastructureError, OptionError
+from toril.interrupts import Interrupts
+from toril.launchers import Launcher
+from toril.launchers.fargate import FargateLauncher, Stopped, clients, stop_everywhere
+from toril.launchers.local import LocalLauncher
+from toril.records import Deployment, Plan, deployment_key, run_key
+from toril.reports import Bundle
+from toril.run import Judged, View, sweep, take_over
+from toril.store import FolderStore, Store
+
+
+def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock) -> Launcher:
+    """What starts this plan's workers; the errors say what it lacks for that."""
+    if plan.on == "fargate":
+        deployments = read_deployments(store)
+        here = {region: one for region, one in deployments.items() if region in plan.locations}
+        return FargateLauncher(here, clients(), clock, home=home_of(deployments))
+    if not isinstance(store, FolderStore):
+        raise OptionError(f"--store {store.address('')}: local workers need a folder")
+    return LocalLauncher(store, environment)
+
+
+def stop_tasks(store: Store, run_id: str, why: str) -> Stopped:
+    """Stop every task of a run, in all regions of the store."""
+    return stop_everywhere(read_deployments(store), run_id, clients(attempts=5), why)
+
+
+def read_deployments(store: Store) -> dict[str, Deployment]:
+    """The store's regions, by name; InfrastructureError when it has none."""
+    keys = [key for key in store.keys("deployments/") if key.endswith(".json")]
+    found = [Deployment.from_json(data, key) for key, data in sorted(store.find_many(keys).items())]
+    if not found:
+        raise InfrastructureError(
+            f"{store.address(deployment_key('<region>'))}: no region is deployed; `pulumi up` a hub and a region, and "
+            "name the hub's bucket with --store or TORIL_STORE"
+        )
+    return {one.region: one for one in found}
+
+
+def home_of(deployments: Mapping[str, Deployment]) -> Deployment | None:
+    """The region with coordinators and schedules."""
+    return next((one for one in deployments.values() if one.home is not None), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a sweep has come to. `bundle`: the run as judged by it; None when somebody else judges, or has judged."""
+
+    stopped: tuple[str, ...]  # ARNs of tasks that still ran
+    problems: tuple[str, ...]
+    bundle: Bundle | None = None
+    owner: str = ""  # who still owns the run, in words
+
+
+def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
+    """Stop every task of a run, whoever has forgotten it, and see to it that it is judged."""
+    plan, _, _ = read_record(store, run_id)
+    if plan.on != "fargate":
+        raise OptionError(f"{run_id} ran on one machine, where workers end with their command: nothing is to be swept")
+    stopped = stop_tasks(store, run_id, "swept")
+    launcher = launcher_for(plan, store, {}, clock)
+    try:
+        judged = sweep(store, run_id, launcher=launcher, clock=clock, view=view)
+    except LeaseLostError as error:
+        return Swept(stopped=stopped.tasks, problems=stopped.problems, owner=str(error))
+    left = () if judged is None else judged.left
+    bundle = None if judged is None else judged.bundle
+    return Swept(stopped=stopped.tasks, problems=(*stopped.problems, *left), bundle=bundle)
+
+
+def carry_on(store: Store, run_id: str, clock: Clock, view: View, interrupts: Interrupts) -> Judged:
+    """Own a run whose coordinator is gone, to its end."""
+    plan, _, _ = read_record(store, run_id)
+    if store.find(run_key(run_id, "verdict.json")) is not None:
+        raise OptionError(f"{run_id} is over and judged; `toril report {run_id}` shows it")
+    launcher = launcher_for(plan, store, {}, clock)
+    return take_over(store, run_id, launcher=launcher, clock=clock, view=view, interrupts=interrupts)
