@@ -1,0 +1,126 @@
+"""A hub and two regions by the real program and engine, in an embedded cloud whose tasks are real workers.
+
+with stage() as one:
+    done = one.toril("run", folder, "--on", "fargate")
+    assert done.code == 0, done.said
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cloud.embedded import Cloud, Credentials
+from tests.infra.world import World, world
+from toril.store import Store, open_store
+
+HOME, AWAY = "us-east-1", "eu-west-1"
+DIGEST = f"sha256:{'0a' * 32}"
+REPOSITORY = "toril/worker"
+FLAVOURS = json.dumps({"slim": {"digest": DIGEST}, "full": {"digest": DIGEST}})
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        return f"exit code {self.code}\n{self.out}\n{self.err}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The cloud, its stacks, and the command."""
+
+    world: World
+    bucket: str
+    more: dict[str, str] = field(default_factory=dict)  # environment of every command
+
+    @property
+    def cloud(self) -> Cloud:
+        return self.world.cloud
+
+    @property
+    def address(self) -> str:
+        return f"s3://{self.bucket}"
+
+    @property
+    def store(self) -> Store:
+        os.environ.update(self.environment())
+        return open_store(self.address)
+
+    def environment(self, who: Credentials | None = None) -> dict[str, str]:
+        """Of a command: the account's root, or a role."""
+        acting = {} if who is None else who.environment()
+        named = {"AWS_DEFAULT_REGION": HOME, "AWS_REGION": HOME, "TORIL_STORE": self.address}
+        return self.cloud.environment(**{**named, **self.more, **acting})
+
+    def toril(self, *words: object, who: Credentials | None = None, within_s: float = 120) -> Done:
+        """A command, to its end."""
+        command = [sys.executable, "-m", "toril", *map(str, words)]
+        done = subprocess.run(
+            command, env=self.environment(who), capture_output=True, text=True, timeout=within_s, check=False
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def begin(self, *words: object, who: Credentials | None = None) -> "subprocess.Popen[str]":
+        """A command that goes on beside the test."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "toril", *map(str, words)],
+            env=self.environment(who),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def running_tasks(self) -> list[str]:
+        """The ARNs of all tasks that run, of whatever kind."""
+        found: list[str] = []
+        for region in (HOME, AWAY):
+            ecs = self.cloud.client("ecs", region)
+            found += ecs.list_tasks(cluster=self.world.deployment(region).cluster)["taskArns"]
+        return found
+
+
+@contextmanager
+def stage(*, auth: bool = False, home: Mapping[str, Any] | None = None) -> Iterator[Stage]:
+    """Everything deployed; tasks are processes. `home`: more settings of the home region."""
+    with world(auth=auth) as found:
+        found.committed("hub").up()
+        found.committed(HOME, flavours=FLAVOURS, **(home or {})).up()
+        found.committed(AWAY, flavours=FLAVOURS).up()
+        worker = [sys.executable, "-m", "toril.worker"]
+        found.cloud.set_image(REPOSITORY, worker, environment=of_processes(found.cloud))
+        yield Stage(world=found, bucket=f"toril-{found.cloud.account}-{HOME}")
+
+
+def of_processes(cloud: Cloud) -> dict[str, str]:
+    """What a task needs beside its definition when it is a process of this machine."""
+    return {"AWS_ENDPOINT_URL": cloud.url, "NO_PROXY": "127.0.0.1,localhost", "PATH": os.environ["PATH"]}
+
+
+def suite(folder: Path, url: str, *, criteria: list[str] | None = None, **execution: Any) -> Path:
+    """A small suite with load from both regions; its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    one = {"executor": "locust", "concurrency": 4, "hold-for": "8s", "scenario": "s", "locations": {HOME: 1, AWAY: 1}}
+    written: dict[str, Any] = {
+        "execution": [{**one, **execution}],
+        "scenarios": {"s": {"think-time": "50ms", "requests": [url]}},
+        "toril": {"worker": {"cpu": 1024, "memory": 2048, "arch": "x86_64"}},
+    }
+    if criteria is not None:
+        written["reporting"] = [{"module": "passfail", "criteria": criteria}]
+    (folder / "suite.yml").write_text(yaml.safe_dump(written))
+    return folder
