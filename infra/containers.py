@@ -47,7 +47,7 @@ def definition(image: Image, variables: dict[str, str], logs: LogTarget) -> str:
         "essential": True,
         "cpu": 0,
         "environment": [{"name": key, "value": variables[key]} for key in sorted(variables)],
-        "linuxParameters": {"initProcessEnabled": True},  # reaps what engines leave behind, hands signals on
+        "linuxParameters": {"initProcessEnabled": False},  # the image's own guard is PID 1
         "logConfiguration": {"logDriver": "awslogs", "options": options},
         "mountPoints": [
             {"sourceVolume": name, "containerPath": path, "readOnly": False} for name, path in sorted(VOLUMES.items())

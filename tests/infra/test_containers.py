@@ -30,7 +30,10 @@ def test_a_task_has_the_most_time_to_end_and_the_most_sockets_that_fargate_allow
     found = container()
     assert found["stopTimeout"] == 120
     assert found["ulimits"] == [{"name": "nofile", "softLimit": 1_048_576, "hardLimit": 1_048_576}]
-    assert found["linuxParameters"] == {"initProcessEnabled": True}
+
+
+def test_pid_1_is_the_images_own_guard_which_enforces_the_deadline():
+    assert container()["linuxParameters"] == {"initProcessEnabled": False}
 
 
 @pytest.mark.parametrize("key", ["cpu", "portMappings", "systemControls", "volumesFrom"])
