@@ -144,6 +144,23 @@ class Cloud(Faults):
         more = {"command": list(command), "environment": dict(environment or {}), "workdir": workdir}
         self.control("image", name=name, entrypoint=list(entrypoint), **more)
 
+    def registry(self, region: str = HOME_REGION, account: str | None = None) -> str:
+        """Where docker, podman and skopeo find the private registry of a region: over plain HTTP."""
+        return self.upstream(f"{account or self.account}.dkr.ecr.{region}.amazonaws.com")
+
+    def upstream(self, host: str) -> str:
+        """Where a test fills an upstream registry, such as public.ecr.aws, from which cache rules fetch."""
+        return f"{self.url.partition('://')[2]}/{host}"
+
+    def set_upstream(self, host: str, *, up: bool = True, login: tuple[str, str] | None = None) -> None:
+        """Whether an upstream registry answers, and to whom: to anybody, or to a user with a token."""
+        self.control("upstream", host=host, up=up, login=login)
+
+    def registry_login(self, region: str = HOME_REGION, credentials: Credentials | None = None) -> str:
+        """`USER:PASSWORD` for a registry, as ECR gives it to the root or a role."""
+        answer = self.client("ecr", region, credentials).get_authorization_token()
+        return base64.b64decode(answer["authorizationData"][0]["authorizationToken"]).decode()
+
     def invocations(self, region: str) -> list[dict[str, Any]]:
         """What the schedules of a region have come to: the ARNs of their `tasks`, or their `error`."""
         found: list[dict[str, Any]] = self.control("invocations", account=self.account, region=region)["invocations"]

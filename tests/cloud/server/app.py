@@ -1,18 +1,15 @@
-"""The ASGI application: MiniStack's, with our services, checks and control paths."""
+"""The ASGI application: MiniStack's, with our services, checks, registry and control paths."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from ministack.app import app as ministack
 
-from tests.cloud.server import control, expired, services
+from tests.cloud.server import caller, control, expired, registry, services
+from tests.cloud.server.asgi import Receive, Scope, Send, body_of, say
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import refused
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 TLS = (b"x-forwarded-proto", b"https")  # policies that refuse plain HTTP hold for clients on loopback, too
 
 services.install()
@@ -21,30 +18,23 @@ services.install()
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         await ministack(scope, receive, send)
-    elif scope["path"].startswith(control.PREFIX):
-        status, answer = await asyncio.to_thread(control.answer, scope["path"], await _body(receive))
-        await _say(send, status, {"content-type": "application/json"}, answer)
-    elif refusal := expired.refusal(scope["headers"]):
-        await _body(receive)
-        await _say(send, *refusal)
+        return
+    headers = caller.text_of(scope["headers"])
+    if scope["path"].startswith(control.PREFIX):
+        status, answer = await asyncio.to_thread(control.answer, scope["path"], await body_of(receive))
+        await say(send, status, {"content-type": "application/json"}, answer)
+    elif registry.serves(scope["path"]):
+        await registry.serve(scope, headers, receive, send)
+    elif expiry := expired.refusal(headers):
+        await body_of(receive)
+        await say(send, *expiry)
     else:
-        try:
-            await ministack({**scope, "headers": [*scope["headers"], TLS]}, receive, send)
-        except Refusal as said:  # of a role that is passed: by what speaks JSON
-            await _say(send, *refused("json", {}, said))
+        await _aws(scope, headers, receive, send)
 
 
-async def _say(send: Send, status: int, said: Mapping[str, str], answer: bytes) -> None:
-    headers = {**{name.lower(): value for name, value in said.items()}, "content-length": str(len(answer))}
-    coded = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": coded})
-    await send({"type": "http.response.body", "body": answer})
-
-
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
+async def _aws(scope: Scope, headers: dict[str, Any], receive: Receive, send: Send) -> None:
+    caller.ACCESS_KEY.set(caller.signed(headers)[0])
+    try:
+        await ministack({**scope, "headers": [*scope["headers"], TLS]}, receive, send)
+    except Refusal as said:  # of a role that is passed: by what speaks JSON
+        await say(send, *refused("json", {}, said))

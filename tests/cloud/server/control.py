@@ -21,6 +21,7 @@ from tests.cloud.server import (
     services,
     state,
     task_faults,
+    upstream,
 )
 from tests.cloud.server.errors import Refusal
 
@@ -70,6 +71,13 @@ def failures(asked: Asked) -> Asked:
     """Let the next tasks of one region come to failures instead, one for each of the list."""
     with request_scope(asked["account"], asked["region"]):
         run_task.FAILURES.here().extend(asked["failures"])
+    return {}
+
+
+def registry(asked: Asked) -> Asked:
+    """Say how an upstream registry behaves."""
+    login = asked["login"] and (asked["login"][0], asked["login"][1])
+    upstream.UPSTREAMS[asked["host"]] = upstream.Upstream(asked["up"], login)
     return {}
 
 
@@ -135,6 +143,7 @@ COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "reset": reset,
     "quota": quota,
     "disable": disable,
+    "upstream": registry,
     "image": image,
     "failures": failures,
     "invocations": invocations,

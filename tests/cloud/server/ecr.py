@@ -1,6 +1,13 @@
 """Amazon ECR: pull-through cache rules, creation templates and registry settings beside MiniStack's repositories."""
 
-from tests.cloud.server import ecr_pull_through, ecr_registry, ecr_repositories, ecr_templates
+from tests.cloud.server import (
+    ecr_images,
+    ecr_pull_through,
+    ecr_registry,
+    ecr_repositories,
+    ecr_templates,
+    registry_access,
+)
 from tests.cloud.server.gateway import Service
 
 SERVICE = Service(
@@ -29,11 +36,14 @@ SERVICE = Service(
         "DescribeRegistry": ecr_registry.describe,
         "DescribeRepositories": ecr_repositories.describe,
         "PutImageTagMutability": ecr_repositories.put_mutability,
+        "GetAuthorizationToken": registry_access.give_token,
+        "DescribeImages": ecr_images.describe,
     },
     checks={
         "CreateRepository": ecr_repositories.check_create,
         "SetRepositoryPolicy": ecr_repositories.check_policy,
         "PutLifecyclePolicy": ecr_repositories.check_lifecycle,
+        "PutImage": ecr_images.check_put,
     },
     amends={"CreateRepository": ecr_repositories.created},
 )

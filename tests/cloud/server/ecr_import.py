@@ -2,7 +2,6 @@
 
 import json
 import time
-from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import ecr
@@ -13,11 +12,14 @@ from tests.cloud.server.ecr_registry import REGISTRIES
 NEEDED = ("ecr:BatchImportUpstreamImage", "ecr:CreateRepository")
 
 
-def imported(repository: str, role: str, *, fips: bool) -> str | None:
-    """Why an image of this repository can't be pulled; it is there afterwards, if it can be."""
+def imported(repository: str, role: str, *, fips: bool, real: bool) -> str | None:
+    """Why an image of this repository can't be pulled; the repository is there afterwards, if it can be.
+
+    So is an image without content, where images are not `real`.
+    """
     if repository in ecr._repositories:
         return None
-    if _rule(repository) is None:
+    if ecr_pull_through.rule_of(repository) is None:
         return f"The repository with name '{repository}' does not exist in the registry with id '{get_account_id()}'"
     if fips:
         return "the first pull through a cache rule has no FIPS endpoint"
@@ -25,18 +27,15 @@ def imported(repository: str, role: str, *, fips: bool) -> str | None:
     for action in NEEDED:
         if not roles.allows(role, action, arn, policy=REGISTRIES.here().policy):
             return f"{role} is not authorized to perform: {action} on resource: {arn}"
-    _create(repository)
+    create(repository)
+    if not real:
+        manifest = json.dumps({"schemaVersion": 2, "imported": time.time()})
+        ecr._put_image({"repositoryName": repository, "imageManifest": manifest, "imageTag": "latest"})
     return None
 
 
-def _rule(repository: str) -> dict[str, Any] | None:
-    """The rule of the longest prefix, or ROOT's."""
-    rules = ecr_pull_through.RULES.here()
-    named = [prefix for prefix in rules if repository.startswith(f"{prefix}/")]
-    return rules[max(named, key=len)] if named else rules.get("ROOT")
-
-
-def _create(repository: str) -> None:
+def create(repository: str) -> None:
+    """A repository that is a cache, by its creation template."""
     template = ecr_templates.for_repository(repository, "PULL_THROUGH_CACHE") or ecr_templates.DEFAULTS
     ecr._create_repository(
         {
@@ -54,5 +53,3 @@ def _create(repository: str) -> None:
         ecr._set_repository_policy({"repositoryName": repository, "policyText": template["repositoryPolicy"]})
     if template.get("lifecyclePolicy"):
         ecr._put_lifecycle_policy({"repositoryName": repository, "lifecyclePolicyText": template["lifecyclePolicy"]})
-    manifest = json.dumps({"schemaVersion": 2, "imported": time.time()})
-    ecr._put_image({"repositoryName": repository, "imageManifest": manifest, "imageTag": "latest"})

@@ -118,6 +118,13 @@ def validate(request: dict[str, Any]) -> dict[str, Any]:
     return {**answer, "isValid": True}
 
 
+def rule_of(repository: str) -> dict[str, Any] | None:
+    """The rule of the longest prefix, or ROOT's."""
+    rules = RULES.here()
+    named = [prefix for prefix in rules if repository.startswith(f"{prefix}/")]
+    return rules[max(named, key=len)] if named else rules.get("ROOT")
+
+
 def own_registry(request: dict[str, Any]) -> None:
     """A registry is an account's; another account's is out of reach."""
     if request.get("registryId", get_account_id()) != get_account_id():

@@ -45,14 +45,14 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
     names = request.get("repositoryNames")
     if names and ("maxResults" in request or "nextToken" in request):
         raise _invalid("maxResults", "named repositories come in one page")
-    found = [_repository(name) for name in names] if names else list(ecr._repositories.values())
+    found = [repository_of(name) for name in names] if names else list(ecr._repositories.values())
     shown, more = page(found, request, REPOSITORIES_PER_PAGE)
     return {"repositories": [_shown(repository) for repository in shown], **more}
 
 
 def put_mutability(request: dict[str, Any]) -> dict[str, Any]:
     check_mutability(request)
-    repository = _repository(request["repositoryName"])
+    repository = repository_of(request["repositoryName"])
     repository["imageTagMutability"] = request["imageTagMutability"]
     repository.pop(FILTERS, None)
     if request.get(FILTERS):
@@ -66,11 +66,11 @@ def check_policy(request: dict[str, Any]) -> None:
 
 
 def check_lifecycle(request: dict[str, Any]) -> None:
-    _repository(request["repositoryName"])
+    repository_of(request["repositoryName"])
     ecr_lifecycle.check(request["lifecyclePolicyText"])
 
 
-def _repository(name: str) -> dict[str, Any]:
+def repository_of(name: str) -> dict[str, Any]:
     if name not in ecr._repositories:
         raise Refusal(
             "RepositoryNotFoundException",

@@ -152,11 +152,20 @@ class Client:
 
     def __init__(self, start: Callable[[str, dict[str, Any]], Container]) -> None:
         self._start = start
+        self.real = False  # whether images are pulled
         self.containers = self
         self.images = self
         self._lock = threading.Lock()
         self._known: dict[str, Container] = {}
         self._ended: list[Path] = []  # whose output may still be read
+
+    def missing(self, reference: str) -> str | None:
+        """Why an image can't be pulled."""
+        try:
+            image_of(reference)
+        except PullError as error:
+            return str(error)
+        return None
 
     def run(self, image: str, **options: Any) -> Container:
         container = self._start(image, options)

@@ -11,7 +11,6 @@ from ministack.services import cloudwatch_logs, ecs, imds, sts
 
 from tests.cloud.server import roles, task_faults
 from tests.cloud.server.ecr_import import imported
-from tests.cloud.server.processes import PullError, image_of
 from tests.cloud.server.state import on_reset
 
 CREDENTIALS = "/v2/credentials/"
@@ -99,14 +98,14 @@ def _start_with_execution_role(task: Any, definition: Any, overrides: Any, clien
         ecs._fail_task_start(task, client, failed)
         return
     for container in definition["containerDefinitions"]:
-        wrong = _cannot_start(container, definition.get("executionRoleArn") or "")
+        wrong = _cannot_start(container, definition.get("executionRoleArn") or "", client)
         if wrong:
             ecs._fail_task_start(task, client, wrong)
             return
     _start(task, definition, overrides, client)
 
 
-def _cannot_start(container: dict[str, Any], role: str) -> str | None:
+def _cannot_start(container: dict[str, Any], role: str, client: Any) -> str | None:
     """Why a container can't be started: in the order in which Fargate finds out."""
     image = ECR_IMAGE.match(container["image"])
     if image:
@@ -116,7 +115,7 @@ def _cannot_start(container: dict[str, Any], role: str) -> str | None:
             if not roles.allows(role, action, resource):
                 return f"{RESOURCES}: AccessDeniedException: not authorized to perform: {action} on {resource}"
         with request_scope(account, region):
-            wrong = imported(name, role, fips=image["fips"] is not None)
+            wrong = imported(name, role, fips=image["fips"] is not None, real=client.real)
         if wrong:
             return f"{PULL_ERROR}: {wrong}"
     for secret in container.get("secrets", ()):
@@ -128,13 +127,8 @@ def _cannot_start(container: dict[str, Any], role: str) -> str | None:
     wrong = _cannot_log(container.get("logConfiguration") or {}, role)
     if wrong:
         return wrong
-    try:
-        image_of(container["image"])
-    except PullError as error:
-        return (
-            f"CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {error}"
-        )
-    return None
+    missing = client.missing(container["image"])
+    return f"{PULL_ERROR}: failed to resolve ref {missing}" if missing else None
 
 
 def _cannot_log(logging: dict[str, Any], role: str) -> str | None:

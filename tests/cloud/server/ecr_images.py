@@ -1,0 +1,52 @@
+"""Images of a repository, where MiniStack doesn't say what ECR says."""
+
+from typing import Any
+
+from ministack.services import ecr
+
+from tests.cloud.server import registry_store
+from tests.cloud.server.ecr_repositories import repository_of
+from tests.cloud.server.errors import Refusal
+from tests.cloud.server.paging import page
+
+SHOWN = ("registryId", "repositoryName", "imageDigest", "imagePushedAt", "imageManifestMediaType")
+
+
+def describe(request: dict[str, Any]) -> dict[str, Any]:
+    name = request["repositoryName"]
+    repository_of(name)
+    found = [_image(name, one) for one in request["imageIds"]] if request.get("imageIds") else ecr._images.get(name, [])
+    wanted = request.get("filter", {}).get("tagStatus", "ANY")
+    found = [one for one in found if wanted == "ANY" or bool(one["imageTags"]) == (wanted == "TAGGED")]
+    shown, more = page(found, request)
+    return {"imageDetails": [_shown(one) for one in shown], **more}
+
+
+def check_put(request: dict[str, Any]) -> None:
+    """A tag that may not move stays; the same image under its own tag is one that is there."""
+    name, tag = request["repositoryName"], request.get("imageTag")
+    repository_of(name)
+    if tag and ecr._find_image(name, {"imageTag": tag}) and registry_store.immutable(name, tag):
+        raise Refusal("ImageTagAlreadyExistsException", moved(name, tag))
+
+
+def moved(repository: str, tag: str) -> str:
+    return (
+        f"The image tag '{tag}' already exists in the '{repository}' repository and cannot be overwritten because the "
+        "repository is immutable."
+    )
+
+
+def _image(name: str, asked: dict[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] | None = ecr._find_image(name, asked)
+    if found is None:
+        said = ", ".join(f"{key}:'{value}'" for key, value in sorted(asked.items()))
+        message = f"The image with imageId {{{said}}} does not exist within the repository with name '{name}'"
+        raise Refusal("ImageNotFoundException", message)
+    return found
+
+
+def _shown(image: dict[str, Any]) -> dict[str, Any]:
+    size = image.get("imageSizeInBytes", len(image.get("imageManifest", "")))
+    tags = {"imageTags": image["imageTags"]} if image["imageTags"] else {}
+    return {**{name: image[name] for name in SHOWN if name in image}, **tags, "imageSizeInBytes": size}
