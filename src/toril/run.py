@@ -21,6 +21,7 @@ from toril.errors import InfrastructureError, OptionError, StoreError
 from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
 from toril.launchers import Launcher
+from toril.masking import masked
 from toril.metrics import ClientFactory, Wait, check, clients, fetch, unfetched
 from toril.plan import Place, make_plan
 from toril.records import Plan, ServerMetrics, Stop, SuiteOrigin, run_key
@@ -270,7 +271,7 @@ def _fetched(
 def _judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None) -> Bundle:
     plan = fold.plan
     summary = summarise(plan, fold.timeline, completeness, completeness.started_at)
-    verdict = judge(plan, fold.timeline, completeness, summary, metrics=metrics).to_dict()
+    verdict = masked(judge(plan, fold.timeline, completeness, summary, metrics=metrics).to_dict())
     return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
 
 

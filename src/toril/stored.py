@@ -21,6 +21,7 @@ from toril.coordinator.protocol import RunState, begin, resumed
 from toril.errors import StoreError
 from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
+from toril.masking import masked_settings
 from toril.options import run_ids
 from toril.records import Launch, Lease, Plan, Stop, run_key
 from toril.reports import EXTENSIONS, Bundle, RunRow, pieces, render
@@ -121,9 +122,8 @@ def _row(store: Store, run_id: str, now: float) -> RunRow:
         state = str(verdict.get("outcome"))
     else:
         state = "running" if is_live(read_lease(store, run_id), now) else "not judged"
-    return RunRow(
-        run_id=run_id, suite=plan.suite, state=state, workers=len(plan.shares), summary=summary, tags=plan.tags
-    )
+    tags = masked_settings(plan.tags)
+    return RunRow(run_id=run_id, suite=plan.suite, state=state, workers=len(plan.shares), summary=summary, tags=tags)
 
 
 def prune(store: Store, older_than: timedelta, now: float) -> list[str]:

@@ -10,6 +10,7 @@ import typer
 from toril import __version__
 from toril.cli import fleet, reading, running
 from toril.errors import InfrastructureError, UserError
+from toril.masking import mask
 from toril.reports.screen import write_anything
 from toril.worker.command import worker
 
@@ -61,7 +62,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {mask(str(error))}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
         if error.errno not in NO_SPACE:

@@ -57,7 +57,7 @@ def plan(
     with at_hand(suite, clock) as found:
         _, planned = plan_run(found.paths, wanted, clock.now())
     if format == "json":
-        stored.emit(planned.to_json(), None)
+        stored.emit(plan_text.as_json(planned), None)
     else:
         plan_text.show(Output(), planned)
 

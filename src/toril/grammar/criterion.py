@@ -27,6 +27,7 @@ from toril.grammar.subjects import (
 )
 from toril.grammar.text import LOGICS, fields_of
 from toril.grammar.wrong import Wrong, nearest, short
+from toril.masking import mask
 
 Operator = Literal[">", ">=", "<", "<=", "="]
 Logic = Literal["total", "for", "within", "over"]
@@ -190,7 +191,9 @@ def _only_known(fields: Mapping[str, Any], language: Language) -> None:
 
 def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> tuple[str, Kind | None]:
     """The label, and whether it is a request's or a transaction's: `kind`, or as the summary marks it."""
-    label = _words(fields, "label") and str(fields["label"])  # in the full form with its spaces: they may be its own
+    label = _words(fields, "label") and mask(
+        str(fields["label"])
+    )  # in the full form with its spaces: they may be its own
     if subject.name == "load" or subject.name in GENERATOR:
         if label or fields.get("kind"):
             raise Wrong(f"with a label, which `{subject.name}` has not", f"write `{subject.name}` alone")

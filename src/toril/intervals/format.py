@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from toril.errors import StoreError
 from toril.histogram import Int64s
+from toril.masking import mask
 
 MAGIC = b"torili"
 VERSION = 1
@@ -172,7 +173,7 @@ def _read(body: memoryview, unpacked: int) -> Interval:
         position += len(columns) * rows * width
     gaps, counts = found.pop("gaps")[0].astype(np.uint16), found.pop("counts")[0]
     tables = {name: table.astype(np.int64) for name, table in found.items()}
-    executions, labels = tuple(header["executions"]), tuple(header["labels"])
+    executions, labels = tuple(header["executions"]), tuple(map(mask, header["labels"]))
     series = _series(executions, labels, tuple(map(tuple, header["series"])))
     interval = Interval(
         worker=header["worker"],
@@ -181,8 +182,8 @@ def _read(body: memoryview, unpacked: int) -> Interval:
         series=series,
         executions=executions,
         labels=labels,
-        rcs=tuple(header["rcs"]),
-        messages=tuple(header["messages"]),
+        rcs=tuple(map(mask, header["rcs"])),
+        messages=tuple(map(mask, header["messages"])),
         cells=tables["cells"],
         buckets=np.cumsum(gaps, dtype=np.uint16),
         counts=counts,

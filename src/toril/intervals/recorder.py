@@ -5,7 +5,7 @@ spent here is one that the load generator does not have.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -36,6 +36,7 @@ from toril.intervals.grouping import (
     series_fields,
 )
 from toril.intervals.texts import NONE, Texts
+from toril.masking import mask
 
 MAX_MESSAGES = 100
 MAX_RCS = 1000
@@ -47,17 +48,17 @@ Columns = Mapping[str, Any]
 
 
 class Recorder:
-    """What one worker measured since the last flush."""
+    """What one worker measured since the last flush. Every text from outside is `cleaned` before it is kept."""
 
-    def __init__(self, worker: str, location: str) -> None:
+    def __init__(self, worker: str, location: str, cleaned: Callable[[str], str] = mask) -> None:
         self.worker, self.location = worker, location
         self.samples = 0  # recorded since the beginning, transactions among them
         self.files = 0
         self._executions = Texts("execution", 1 << EXECUTION_BITS, beyond="error")
         self._tables = {
-            "label": Texts("label", 1 << LABEL_BITS, [""], beyond="none"),
-            "rc": Texts("rc", MAX_RCS),
-            "message": Texts("message", MAX_MESSAGES + 1, [""]),  # no message is none of them
+            "label": Texts("label", 1 << LABEL_BITS, [""], beyond="none", cleaned=cleaned),
+            "rc": Texts("rc", MAX_RCS, cleaned=cleaned),
+            "message": Texts("message", MAX_MESSAGES + 1, [""], cleaned=cleaned),  # no message is none of them
         }
         self._resolution: dict[str, int] = {}
         self._batches: list[tuple[Int64s, ...]] = []

@@ -65,6 +65,7 @@ def make_plan(
         pace=pace_of(on),
         task=_task(suite) if on == "fargate" else None,
         environment=dict(environment or {}) if on == "fargate" else {},
+        secrets=dict(suite.toril.secrets),
         warnings=(*suite.warnings, *_warnings(suite, executions, criteria, seats, smoke=smoke)),
     )
 

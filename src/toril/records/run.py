@@ -118,6 +118,7 @@ class Plan(Record):
     pace: Pace = Pace()
     task: TaskSize | None = None  # None: workers are processes of one machine
     environment: dict[str, str] = Field(default_factory=dict)  # what the command gives to engines on other machines
+    secrets: dict[str, str] = Field(default_factory=dict)  # variable → where its value is kept; never the value
     warnings: tuple[str, ...] = ()
 
     @property

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from toril.masking import masked_settings
 from toril.records import Plan, ServerMetrics
 from toril.timeline import Timeline
 
@@ -25,6 +26,11 @@ class Bundle:
     def outcome(self) -> str:
         """passed, failed or inconclusive."""
         return str(self.verdict.get("outcome", "inconclusive"))
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The run's tags, without credentials."""
+        return dict(masked_settings(self.plan.tags))
 
     @property
     def measured(self) -> int:

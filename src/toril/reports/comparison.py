@@ -116,7 +116,7 @@ def _side(bundle: Bundle) -> Side:
         headline=view.headline(bundle),
         started_at=wording.plain(bundle.summary.get("started_at") or ""),
         window=view.window(bundle),
-        tags=tuple((wording.plain(key), wording.plain(value)) for key, value in sorted(bundle.plan.tags.items())),
+        tags=tuple((wording.plain(key), wording.plain(value)) for key, value in sorted(bundle.tags.items())),
         reasons=() if bundle.outcome == "passed" else tuple(message for _, message in view.reasons(bundle)),
     )
 

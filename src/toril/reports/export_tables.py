@@ -10,6 +10,7 @@ import numpy as np
 from toril.errors import StoreError
 from toril.histogram import highests_of, lowests_of
 from toril.intervals import Series
+from toril.masking import mask
 from toril.reports.bundle import Bundle
 from toril.reports.cells import Cells, cells
 from toril.summary import PERCENTILES
@@ -143,7 +144,7 @@ def _outcomes(bundle: Bundle) -> Iterator[Batch]:
 
 def _place(location: str, series: Series, ok: bool | None = None) -> Place:
     ok = series.ok if ok is None else ok
-    return Place(series.execution, location, series.label, series.kind, series.steady, ok)
+    return Place(series.execution, location, mask(series.label), series.kind, series.steady, ok)
 
 
 def _of_place(bundle: Bundle, batch: Cells[Place], cell: Any) -> Batch:
@@ -168,7 +169,7 @@ def _of_place(bundle: Bundle, batch: Cells[Place], cell: Any) -> Batch:
 
 def _texts(column: list[str]) -> Texts:
     code_of = {text: code for code, text in enumerate(dict.fromkeys(column))}
-    return Texts(np.array([code_of[text] for text in column]), list(code_of))
+    return Texts(np.array([code_of[text] for text in column]), list(map(mask, code_of)))
 
 
 TABLES = {

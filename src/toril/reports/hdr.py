@@ -16,6 +16,7 @@ import numpy as np
 
 from toril.histogram import Int64s
 from toril.intervals import KINDS, MAX_DURATION_US, Series
+from toril.masking import mask
 from toril.reports.bundle import Bundle
 from toril.reports.cells import Cells, cells
 from toril.reports.export_tables import measured, started_ms
@@ -58,7 +59,7 @@ def range_us(timeline: Timeline) -> int:
 def tag(label: str) -> str:
     """The label as a tag, which holds no comma, white space or control character: those are percent-encoded."""
     return "".join(
-        one if one.isprintable() and one not in " ,%" else quote(one, "", errors="surrogatepass") for one in label
+        one if one.isprintable() and one not in " ,%" else quote(one, "", errors="surrogatepass") for one in mask(label)
     )
 
 

@@ -63,7 +63,7 @@ def _facts(bundle: Bundle) -> Iterable[tuple[str, str]]:
     sure = between(view.overall(bundle), "p95", " … ")
     if sure:
         yield "p95, with 95 % certainty", sure
-    for key, value in sorted(bundle.plan.tags.items()):
+    for key, value in sorted(bundle.tags.items()):
         yield f"tag {wording.plain(key)}", wording.plain(value)
 
 

@@ -1,11 +1,15 @@
 """A plan as a person reads it."""
 
+import json
+
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from toril.document import document
 from toril.grammar import parse_criterion
+from toril.masking import masked_settings
 from toril.records import Plan, PlannedCriterion, PlannedExecution
 from toril.reports import screen, wording
 
@@ -13,6 +17,12 @@ from toril.reports import screen, wording
 def render(plan: Plan) -> str:
     """The plan as plain text."""
     return screen.as_text(lambda console: show(console, plan))
+
+
+def as_json(plan: Plan) -> bytes:
+    """The plan as `plan.json` has it, but for credentials that the suite holds."""
+    found = masked_settings({**json.loads(plan.to_json()), "secrets": None})
+    return document({**found, "secrets": plan.secrets})
 
 
 def show(console: Console, plan: Plan) -> None:

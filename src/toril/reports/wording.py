@@ -4,6 +4,8 @@ import hashlib
 import unicodedata
 from collections.abc import Callable
 
+from toril.masking import mask
+
 MINUS = "−"
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidirectional overrides, lone surrogates, unassigned
 BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # letters and marks that show nothing
@@ -13,12 +15,14 @@ MOST_MARKS = 4  # combining marks on one character; more would run over the line
 def plain(text: object, longest: int = 300) -> str:
     """A string from the outside, harmless on every screen and in every file: what cannot be seen is written out.
 
+    What must not be seen, since it looks like a credential, is masked.
+
     A longer one loses its middle, as in `shortened`.
 
     >>> plain("a\\x1b[31mb")
     'a\\\\x1b[31mb'
     """
-    found = shortened(str(text), longest)
+    found = shortened(mask(str(text)), longest)
     if found.isascii() and found.isprintable():
         return found
     shown, marks = [], 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from toril.errors import SuiteError
 from toril.grammar import duration_s, number
+from toril.masking import mask
 from toril.suite.environment import REFERENCE, Environment
 
 LONGEST_DURATION_S = 366 * 86400
@@ -17,8 +18,8 @@ MOST = 100_000_000  # virtual users, requests per second, iterations: beyond, it
 
 
 def shown(value: object) -> str:
-    """A value as a message quotes it."""
-    text = " ".join(str(value).split())
+    """A value as a message quotes it, without credentials."""
+    text = " ".join(mask(str(value)).split())
     return f"`{text if len(text) <= 60 else text[:59] + '…'}`"
 
 

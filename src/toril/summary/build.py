@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from toril.histogram import Histogram, highest_us, lowest_us
+from toril.masking import mask, masked_settings
 from toril.records import Plan
 from toril.stats import quantile_interval
 from toril.summary.completeness import Completeness, last_measured, lasted_s
@@ -30,7 +31,7 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
         "schema": SCHEMA,
         "run_id": plan.run_id,
         "suite": plan.suite,
-        "tags": dict(plan.tags),
+        "tags": masked_settings(dict(plan.tags)),
         "started_at": _moment(started_at),
         "duration_s": duration_s,
         "window": dict(zip(("from_s", "to_s"), builder.window(), strict=True)),
@@ -38,7 +39,7 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
         "workers": {
             "planned": len(completeness.planned),
             "reported": len(completeness.reported),
-            "lost": [{"worker": worker, "reason": reason} for worker, reason in completeness.lost],
+            "lost": [{"worker": worker, "reason": mask(reason)} for worker, reason in completeness.lost],
             "damaged_files": list(completeness.damaged),
             "unreadable_records": max(timeline.unreadable, completeness.unreadable_records),
         },

@@ -1,0 +1,172 @@
+"""Credentials in texts that people will read: found by their shape, shown as `***`.
+
+That is the last line of defence, for what nobody declared: passwords in addresses, headers that authenticate, query
+values and fields called token or password. A suite's declared secrets never come so far; the worker takes their values
+out, wherever they stand. A masked text stays as it is when it is masked again.
+"""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
+
+HIDDEN = "***"
+LONGEST_REMEMBERED = 1000  # characters of a text whose masked form is kept for the next time
+ROUNDS = 5  # of masking; what one of them leaves may be the beginning of what the next one finds
+
+_NAME = re.compile(  # of letters and digits only, in lower case
+    "(?:token|passw(?:or)?d|pwd|passphrase|secret|(?:api|access|secret|private|subscription|shared)key|accesskeyid"
+    "|signature|credentials?|sess(?:ion)?id|authorization|cookies?)$"
+    "|^(?:auth|pass|sid|sig|jwt|otp)$"
+)
+_NOT_IN_NAMES = re.compile("[^a-z0-9]+")
+_WORDS = re.compile(
+    "(?i:auth|cookie|key|token|secret|signature|credential|pass|pwd|sess|bearer|basic|negotiate|sid|sig|jwt|otp)|eyJ"
+)
+_STILL = r"(?!\*{1,3}(?:…|[\s&#\"'<>@,;)}\]\\]|$))"  # not what is masked already, even if it was cut there
+_KEY = r"[\w%.\[\]$~-]"
+_SCHEME = r"(?i:bearer|basic|digest|negotiate|token|apikey)"
+_PAIR = re.compile(rf"(?<!{_KEY})({_KEY}+)(=){_STILL}(?:{_SCHEME}(?:\s+|%20|\+))?[^\s&#\"'<>]+", re.ASCII)  # token=…
+_ENCODED_PAIR = re.compile(rf"(?i)(?<=%3F|%26)([\w.~$-]+)(%3D){_STILL}(?:(?!%26|%23)[^\s&#\"'<>])+")
+_QUOTED = re.compile(  # "token": "…", whatever language wrote it, and cut where it may be
+    rf"(([\"'])({_KEY}{{1,200}})\2\s*[:=]\s*\[?\s*[bu]?)(?:([\"']){_STILL}(?:\\.|(?!\4)[^\\])+(?:\4|\\?$)|({_STILL}-?[\d.]+))",
+    re.DOTALL,
+)
+_ESCAPED = re.compile(rf"((\\+[\"'])({_KEY}{{1,200}})\2\s*:\s*\2){_STILL}.+?(\2|$)", re.DOTALL)  # the same, within JSON
+_ELEMENT = re.compile(rf"(<([\w:.-]{{1,200}})(?:\s[^<>]{{0,500}})?>)\s*{_STILL}[^<>]+")  # <token>…
+_HEADER = re.compile(  # Authorization: … to the end of the line: some hold blanks, quotes and commas
+    r"(?i)(?<![\w-])((?:[\w-]{0,100}-)?(?:authorization|cookie|(?:api|access|subscription)-?key|(?:auth|access|csrf|xsrf"
+    rf"|security|session)-?token|password|secret)\s?:[ \t]*){_STILL}[^\s\"'][^\r\n]*"
+)
+_USER = re.compile(rf"(?i)((?<![a-z0-9+.-])(?:[a-z][a-z0-9+.-]*:)?//){_STILL}[^\s/?#@]*(?:@[^\s/?#@]*)*@")
+_UNENCODED_USER = re.compile(  # a password with a slash or the like; what follows the colon is no port
+    r"(?i)((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://)(?!\*)[^\s/?#@:\[]*:(?!\d{0,5}(?:[/?#\s]|$)|\$\{)[^\s@]*@"
+)
+_ENCODED_USER = re.compile(r"(?i)(%3A%2F%2F)(?!\*)(?:(?!%2F|%3F|%23|%40)[^\s&/?#\"'<>@])+%40")
+_TOKEN = re.compile(r"\b((?i:bearer|basic|negotiate)(?:\s+|%20))(?=[\w.~+/=-]*?(?:[0-9=]|[a-z][A-Z]))[\w.~+/=-]{8,}")
+_JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?")
+
+
+@lru_cache(maxsize=1 << 12)
+def names_a_secret(name: str) -> bool:
+    """Whether a header, parameter or key of that name holds a credential.
+
+    >>> [names_a_secret(n) for n in ("X-Amz-Signature", "user[password]", "pass%77ord", "max_tokens", "bypass")]
+    [True, True, True, False, False]
+    """
+    return _NAME.search(_NOT_IN_NAMES.sub("", unquote(name).lower())) is not None
+
+
+def mask(text: str) -> str:
+    """The text with `***` in the place of each credential.
+
+    >>> mask("https://joe:hunter2@shop.example/cart?id=7&token=abc"), mask("Authorization: Bearer abc")
+    ('https://***@shop.example/cart?id=7&token=***', 'Authorization: ***')
+    """
+    return _remembered(text) if len(text) <= LONGEST_REMEMBERED else _masked(text)
+
+
+def _masked(text: str) -> str:
+    for _ in range(ROUNDS):
+        found = _once(text)
+        if found == text:
+            break
+        text = found
+    return text
+
+
+_remembered = lru_cache(maxsize=1 << 14)(_masked)
+
+
+def _once(text: str) -> str:
+    if "=" in text:
+        text = _PAIR.sub(_pair, text)
+    if "@" in text and "//" in text:
+        text = _UNENCODED_USER.sub(rf"\1{HIDDEN}@", _USER.sub(rf"\1{HIDDEN}@", text))
+    if "%" in text:
+        text = _ENCODED_PAIR.sub(_pair, _ENCODED_USER.sub(rf"\1{HIDDEN}%40", text))
+    if not _WORDS.search(text):
+        return text
+    if ":" in text:
+        text = _HEADER.sub(rf"\1{HIDDEN}", text)
+    if "\\" in text:
+        text = _ESCAPED.sub(_named(3, lambda found: f"{found[1]}{HIDDEN}{found[4]}"), text)
+    if '"' in text or "'" in text:
+        text = _QUOTED.sub(_named(3, lambda found: f"{found[1]}{found[4] or ''}{HIDDEN}{found[4] or ''}"), text)
+    if "<" in text:
+        text = _ELEMENT.sub(_named(2, lambda found: f"{found[1]}{HIDDEN}"), text)
+    if "eyJ" in text:
+        text = _JWT.sub(HIDDEN, text)
+    return _TOKEN.sub(rf"\1{HIDDEN}", text)
+
+
+def masked(content: Any) -> Any:
+    """A document with every text in it masked, its keys as well; keys that become the same are numbered."""
+    if isinstance(content, str):
+        return mask(content)
+    if isinstance(content, dict):
+        return _with_keys(content, lambda _, value: masked(value))
+    if isinstance(content, (list, tuple)):
+        return content if _numbers_only(content) else [masked(one) for one in content]
+    return content
+
+
+def masked_settings(content: Any) -> Any:
+    """The same for what a user wrote: keys say what is a credential, as in `headers: {Authorization: …}`.
+
+    A value that only refers to the environment, such as `${TOKEN}`, is none.
+    """
+    if isinstance(content, dict):
+        return _with_keys(content, lambda key, value: _hidden(value) if names_a_secret(key) else masked_settings(value))
+    if isinstance(content, (list, tuple)):
+        return [masked_settings(one) for one in content]
+    return masked(content)
+
+
+def _hidden(value: Any) -> Any:
+    """What stands below a key that names a secret; cookies are a list of mappings with a `value` each."""
+    if isinstance(value, dict):
+        return {
+            key: _hidden(one) if key == "value" or names_a_secret(str(key)) else masked_settings(one)
+            for key, one in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_hidden(one) for one in value]
+    if value is None or isinstance(value, bool) or value == "" or _REFERENCE.fullmatch(str(value)):
+        return value
+    return HIDDEN
+
+
+_REFERENCE = re.compile(r"(?:(?i:bearer|basic|token)\s+)?\$\{[^{}]*\}")
+
+
+def _with_keys(content: dict[Any, Any], value_of: Callable[[str, Any], Any]) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    for key, value in content.items():
+        name = wanted = mask(key) if isinstance(key, str) else key
+        number = 1
+        while name in found:
+            number += 1
+            name = f"{wanted} (#{number})"
+        found[name] = value_of(str(key), value)
+    return found
+
+
+def _numbers_only(content: list[Any] | tuple[Any, ...]) -> bool:
+    """Of the first of them, which tells for all: histograms have thousands."""
+    first: Any = content
+    while isinstance(first, (list, tuple)):
+        if not first:
+            return True
+        first = first[0]
+    return isinstance(first, (int, float)) and all(not isinstance(one, (str, dict)) for one in content)
+
+
+def _named(group: int, shown: Callable[[re.Match[str]], str]) -> Callable[[re.Match[str]], str]:
+    """`shown` where the group names a secret; else what was found."""
+    return lambda found: shown(found) if names_a_secret(found[group]) else found[0]
+
+
+def _pair(found: re.Match[str]) -> str:
+    return f"{found[1]}{found[2]}{HIDDEN}" if names_a_secret(found[1]) else found[0]

@@ -1,0 +1,178 @@
+"""Credentials in texts: what is masked, what is not, and that it stays readable."""
+
+import base64
+import json
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from toril.masking import HIDDEN, mask, masked, masked_settings, names_a_secret
+
+SECRET = "hunTer2-s3cr3t"
+HOSTILE = [
+    "https://joe:{}@shop.example/cart",
+    "https://{}@shop.example",
+    "HTTPS://joe:p@{}@shop.example/",
+    "https://joe:p/{}@shop.example/",
+    "postgresql+psycopg://joe:{}@db:5432/shop",
+    "//joe:{}@shop.example/x",
+    "cannot GET 'https://joe:{}@shop.example/': 401",
+    "/login?next=https%3A%2F%2Fjoe%3A{}%40shop.example%2F",
+    "/login?next=%2Fcart%3Ftoken%3D{}%26page%3D2",
+    "/cart?token={}",
+    "/cart?a=1&access_token={}&b=2",
+    "/cart?a=1&amp;api_key={}",
+    "/cart;jsessionid={}?a=1",
+    "/cart#id_token={}",
+    "GET /cart?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature={}",
+    "/cart?X%2DAmz%2DSignature={}",
+    "/login?user[password]={}",
+    "/login?user%5Bpassword%5D={}",
+    "/login?pass%77ord={}",
+    "/login?PASSWORD={}",
+    "db password={} is wrong",
+    "?auth=Bearer {}",
+    "?authorization=Basic%20{}",
+    "Authorization: Bearer {}",
+    "authorization:{}",
+    "Proxy-Authorization: Basic {}",
+    'Authorization: Digest username="joe", response="{}"',
+    "Cookie: a=b; session={}",
+    "Set-Cookie: id={}; HttpOnly",
+    "X-Api-Key: {}",
+    "x-auth-token: {}\r\nAccept: */*",
+    "{{'Authorization': 'Bearer {}', 'Accept': '*/*'}}",
+    '{{"password": "{}", "user": "joe"}}',
+    '{{"password":"a\\"{}"}}',
+    '{{"body": "{{\\"password\\": \\"{}\\"}}"}}',
+    '{{"client_secret" : ["{}"]}}',
+    "{{'api_key': b'{}'}}",
+    'the answer was {{"refresh_token": "{}',
+    "<password>{}</password>",
+    '<ns:Password type="x">{}</ns:Password>',
+    "refused: Bearer {}",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_credential_is_not_shown(text):
+    shown = mask(text.format(SECRET))
+    assert SECRET not in shown
+    assert HIDDEN in shown
+    assert mask(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/search?q=lamp&page=2",
+        "https://shop.example:8080/mail/joe@example.com",
+        "http://[::1]:8080/users/a@b",
+        "joe@example.com",
+        "/product/17?max_tokens=5&bypass=yes",
+        "p95 of token exchange>300ms for 10s",
+        "Basic authentication is required",
+        "HTTP 401: bearer token is missing",
+        "GET /api/keys",
+        "the basic cart",
+        "/cart?token=",
+        "x = 5, y == 6",
+        "a=b=c",
+        "",
+    ],
+)
+def test_what_is_no_credential_stays(text):
+    assert mask(text) == text
+
+
+def test_what_is_around_a_credential_stays():
+    assert mask("GET https://joe:pw@shop.example/a?id=7&token=abc&page=2#x") == (
+        "GET https://***@shop.example/a?id=7&token=***&page=2#x"
+    )
+    assert mask('{"user": "joe", "password": "x", "n": 1}') == '{"user": "joe", "password": "***", "n": 1}'
+    assert mask("X-Api-Key: abc\nAccept: */*") == "X-Api-Key: ***\nAccept: */*"
+
+
+TOKENS = st.text("abcXYZ019-_.~!$*+", min_size=6, max_size=40).filter(lambda text: not text.startswith("*"))
+NAMES = st.sampled_from(["token", "password", "X-Amz-Signature", "access_key", "client-secret", "sessionId", "sig"])
+
+
+@given(NAMES, TOKENS, st.text(max_size=30), st.text(max_size=30))
+def test_whatever_stands_around_a_query_value_it_is_masked(name, token, before, after):
+    shown = mask(f"{before} /a?{name}={token}&b=1 {after}")
+    assert f"{name}={token}" not in shown
+
+
+@given(st.text())
+@example("Authorization: ***…0123456789abcdef")
+@example("?token=***…0123456789abcdef")
+@example("?token=*…0123456789abcdef")
+@example("//@//@token=@")
+def test_masking_again_changes_nothing(text):
+    assert mask(mask(text)) == mask(text)
+
+
+PIECES = st.sampled_from(
+    re.findall(
+        r"\S+|\s+",
+        "token password = & : // @ http:// \" ' \\ Authorization Bearer *** %3A%2F%2F %40 %3D %26 %3Ftoken <password> "
+        "< x1 eyJhbGciOi.eyJzdWIiOiIx [ … \n",
+    )
+)
+
+
+@given(st.lists(PIECES, max_size=14).map("".join))
+def test_masking_pieces_again_changes_nothing(text):
+    assert mask(mask(text)) == mask(text)
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "=", "token=", "//", "@", "//@", '"', "\\", "'\\\"", "<a ", "Cookie-", "%3F", "Bearer "]
+)
+def test_a_long_text_takes_no_longer_than_its_length_asks_for(piece):
+    mask(piece * (40_000 // len(piece)))  # the test's time limit would tell
+
+
+def test_texts_of_a_document_are_masked_and_numbers_are_left():
+    found = masked({"labels": {"/a?token=1": 5, "/a?token=2": 6}, "many": [[1, 2], [3, 4]], "why": ["token=x", None]})
+    assert found == {
+        "labels": {"/a?token=***": 5, "/a?token=*** (#2)": 6},
+        "many": [[1, 2], [3, 4]],
+        "why": ["token=***", None],
+    }
+
+
+def test_settings_are_masked_by_their_keys():
+    found = masked_settings(
+        {
+            "headers": {"Authorization": "Bearer abc", "Accept": "text/html", "X-Api-Key": 12345},
+            "cookies": [{"name": "id", "value": "abc", "domain": "shop"}],
+            "store-cookie": True,
+            "authorization": {"name": "joe", "password": "abc"},
+            "variables": {"token": "${TOKEN}"},
+            "requests": [{"url": "https://joe:abc@shop/?sig=1", "body": {"password": "abc"}}],
+        }
+    )
+    assert found == {
+        "headers": {"Authorization": "***", "Accept": "text/html", "X-Api-Key": "***"},
+        "cookies": [{"name": "id", "value": "***", "domain": "shop"}],
+        "store-cookie": True,
+        "authorization": {"name": "joe", "password": "***"},
+        "variables": {"token": "${TOKEN}"},
+        "requests": [{"url": "https://***@shop/?sig=***", "body": {"password": "***"}}],
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "Csrf-Token", "AWSAccessKeyId", "x-api-key", "pwd", "JSESSIONID", "Set-Cookie"]
+)
+def test_names_of_secrets(name):
+    assert names_a_secret(name)
+
+
+def test_a_basic_credential_alone_is_masked():
+    encoded = base64.b64encode(b"joe:hunter2").decode()
+    assert encoded not in mask(f"sent Basic {encoded} to the shop")
+    assert "hunter2" not in mask(json.dumps({"a": json.dumps({"password": "hunter2"})}))
