@@ -39,6 +39,7 @@ from toril.records.run import (
     run_key,
     worker_key,
 )
+from toril.records.secret_references import SecretReference, secret_reference, secrets_outside
 
 __all__ = [
     "PART_OF_PERIOD_NEEDED",
@@ -63,6 +64,7 @@ __all__ = [
     "RanTask",
     "Ready",
     "Record",
+    "SecretReference",
     "ServerMetrics",
     "Share",
     "Start",
@@ -71,5 +73,7 @@ __all__ = [
     "TaskSize",
     "deployment_key",
     "run_key",
+    "secret_reference",
+    "secrets_outside",
     "worker_key",
 ]

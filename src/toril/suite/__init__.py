@@ -18,6 +18,7 @@ from toril.suite.files import SUITE_NAMES, Files
 from toril.suite.merged import merged_configuration, suite_files
 from toril.suite.overrides import apply_overrides
 from toril.suite.scenarios import Scenarios
+from toril.suite.secrets import check_secrets, declared
 from toril.suite.settings import TorilSettings, read_settings
 
 __all__ = ["Execution", "Suite", "TorilSettings", "read_suite"]
@@ -70,12 +71,13 @@ def read_suite(
     apply_overrides(merged, overrides)
     source = " + ".join(file.name for file in files)
     system = dict(os.environ if system is None else system)
-    door = Door(source, Environment(env or {}, _settings_env(merged, source), system))
+    door = Door(source, Environment(env or {}, _settings_env(merged, source), system, declared(merged)))
     door.properties = _jmeter_properties(merged)
     folder = files[0].parent.resolve()
     found = Files(folder, [*(file.parent.resolve() for file in used), Path.cwd()], door)
     scenarios = Scenarios(merged.get("scenarios"), door, found)
     toril = read_settings(door.environment.resolve_all(merged.get("toril")), source)
+    check_secrets(toril.secrets, merged, env or {}, source)
     executions = read_executions(merged, scenarios, door, on)
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, door, on)
     data_rows = _split_data(toril, found)
@@ -161,9 +163,8 @@ def _warn_of_ignored(merged: Mapping[str, Any], door: Door) -> None:
     if provisioning not in (None, "local"):
         door.warn("provisioning", f"({str(provisioning)[:40]}) is ignored: --on says where the workers run")
     ours = merged.get("toril")
-    for key in ("secrets", "regression"):
-        if isinstance(ours, dict) and ours.get(key):
-            door.warn(f"toril.{key}", "is checked, but does nothing in this version")
+    if isinstance(ours, dict) and ours.get("regression"):
+        door.warn("toril.regression", "is checked, but does nothing in this version")
     modules = merged.get("modules")
     local = modules.get("local") if isinstance(modules, dict) else None
     if isinstance(local, dict) and (local.get("sequential") or local.get("capacity")):

@@ -102,7 +102,7 @@ class _Collector:
         source = self.door.environment.resolve_all(written)
         for text in _texts(source):
             if unknown := REFERENCE.search(text):
-                fix = f"pass --env {unknown[1]}=… or set settings.env.{unknown[1]}"
+                fix = self.door.environment.fix_of(unknown[1])
                 raise self.door.error(path, f"{shown(text)}, which refers to something that is not set", fix)
         parse_criterion(source, where, language)
         self.found.append(PlannedCriterion(source=source, where=where, executions=executions, language=language))

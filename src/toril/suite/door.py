@@ -69,7 +69,7 @@ class Door:
         text = PROPERTY.sub(self._property, self.environment.resolve(value))
         if unknown := REFERENCE.search(text):
             name = unknown[1]
-            how = f"pass --env {name}=… or set settings.env.{name}" if name.isidentifier() else fix
+            how = self.environment.fix_of(name) if name.isidentifier() else fix
             raise self.error(path, f"{shown(value)}, which refers to something that is not set", how)
         return text.strip()
 

@@ -15,8 +15,16 @@ LONGEST = 10_000  # characters
 class Environment:
     """Resolves references in a text; a name that nobody knows is left as it stands (JMeter's own look the same)."""
 
-    def __init__(self, given: Mapping[str, str], settings: Mapping[str, Any], system: Mapping[str, str]) -> None:
-        self.system = system
+    def __init__(
+        self,
+        given: Mapping[str, str],
+        settings: Mapping[str, Any],
+        system: Mapping[str, str],
+        secrets: frozenset[str] = frozenset(),
+    ) -> None:
+        """`secrets` are variables that only workers know, whatever this machine's environment says."""
+        self.secrets = secrets
+        self.system = system = {name: value for name, value in system.items() if name not in secrets}
         written = {name: "" if value is None else self._expanded(str(value)) for name, value in settings.items()}
         self.values = {**system, **written, **given}
 
@@ -27,6 +35,12 @@ class Environment:
                 break
             text = self._limited(REFERENCE.sub(lambda match: self.values.get(match[1], match[0]), text))
         return text
+
+    def fix_of(self, name: str) -> str:
+        """What to do about a reference to a name that nobody knows here."""
+        if name in self.secrets:
+            return f"{name} is a secret, and known to the workers only: write the value itself here"
+        return f"pass --env {name}=… or set settings.env.{name}"
 
     def resolve_all(self, value: Any) -> Any:
         """`resolve` for every text in lists and mappings (their values; keys are never references)."""

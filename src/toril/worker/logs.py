@@ -1,6 +1,7 @@
 """bzt.log: what bzt and the worker said, and the last words of each engine."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from toril.worker.engines import tail_of
@@ -17,11 +18,11 @@ def begin(path: Path) -> None:
     root.addHandler(handler)
 
 
-def collected(path: Path, artifacts: Path) -> bytes:
-    """The log so far with the engines' own logs behind it."""
+def collected(path: Path, artifacts: Path, redacted: Callable[[str], str]) -> bytes:
+    """The log so far with the engines' own logs behind it, all of it `redacted`."""
     parts = [path.read_text(errors="replace")]
     for engines in sorted(artifacts.glob("*")):
         if engines.suffix in (".err", ".log") and engines.is_file():
             tail = tail_of(engines, ENGINE_LINES)
             parts += [f"─── {engines.name}\n{tail}\n"] if tail else []
-    return "".join(parts).encode()
+    return redacted("".join(parts)).encode()

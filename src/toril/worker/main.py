@@ -26,6 +26,9 @@ from toril.worker.early import EARLY, ENDING
 from toril.worker.lanes import Lanes
 from toril.worker.machine import State
 from toril.worker.offset import clock_offset
+from toril.worker.output import Output
+from toril.worker.redaction import Redactor
+from toril.worker.secret_values import read_secrets
 from toril.worker.vitals import Vitals
 
 LOOP_S = 0.1
@@ -54,6 +57,7 @@ class Engines:
         self.preparing = False
         self.killed = 0
         self.prepared_at = float("inf")
+        self.redacted = Redactor()
         self._log = logging.getLogger("toril.worker")
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -84,10 +88,11 @@ class Engines:
             without_orphaned_settings()
             share.set_environment(os.environ, self.plan, self.share, self.scratch / "home")
             stations = share.stations(self.plan, self.share, self.scratch, suite)
+            secret_values = self._read_secrets()
             settings = engine_settings((one.planned.executor for one in stations), self.share.index)
             configured = share.configuration(self.plan, self.share, self.scratch / "artifacts", settings)
             share.write_configuration(configured, self.scratch / "taurus.json")
-            taurus = Taurus(logging.getLogger("bzt"), stations)
+            taurus = Taurus(logging.getLogger("bzt"), stations, secret_values)
             self.taurus = taurus
             self.lanes = Lanes.of(taurus.ready(self.scratch / "taurus.json"), taurus.slots)
             self.lanes.park()
@@ -98,14 +103,23 @@ class Engines:
             self.preparing = False
             self._log.exception("Preparing failed")
             if not self.came:  # bzt catches what it finds, and may have put an interruption into other words
-                yield machine.Failed(reason_of(error))
+                yield machine.Failed(self.redacted(reason_of(error)))
         self.prepared_at = time.time()
+
+    def _read_secrets(self) -> dict[str, str]:
+        """The values; from here on they are taken out of everything that leaves this process."""
+        values = read_secrets(self.plan.secrets)
+        self.redacted = Redactor(values.values())
+        self.recorder = Recorder(self.worker, self.share.location, self.redacted)
+        if values:
+            Output().begin(self.redacted.redacted_bytes)
+        return values
 
     def events(self, state: State, now: float) -> Iterator[machine.Event]:
         for lane, complaint in self.lanes.newly_ended():
             if self.capture is not None:
                 self.capture.read(lane, final=True)
-            failure = lane.engine.failure() or complaint
+            failure = self.redacted(lane.engine.failure() or complaint or "")
             if state.phase in ("preparing", "ready"):
                 yield machine.Failed(failure or f"{lane.execution}: the engine ended before the start")
             elif failure and state.phase == "running":
@@ -162,7 +176,7 @@ class Engines:
             self.taurus.end([lane.engine for lane in self.lanes])
 
     def log(self) -> bytes:
-        return logs.collected(self.scratch / "bzt.log", self.scratch / "artifacts")
+        return logs.collected(self.scratch / "bzt.log", self.scratch / "artifacts", self.redacted.redacted)
 
     def remove(self) -> None:
         """Leave neither processes nor files, whatever happened."""

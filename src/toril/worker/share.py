@@ -130,6 +130,8 @@ def set_environment(environment: MutableMapping[str, str], plan: Plan, share: Sh
     environment["XDG_CACHE_HOME"] = environment.get("XDG_CACHE_HOME") or str(Path(own_home) / ".cache")
     home.mkdir(parents=True, exist_ok=True)
     environment["HOME"] = str(home)
+    for name in plan.secrets:  # one of the same name that this process was started with is another one
+        environment.pop(name, None)
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
     environment.update({**plan.environment, **variables(plan, share)})
 

@@ -2,8 +2,9 @@
 
 import importlib
 import os
+import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from bzt.engine import Engine as BztEngine
 from bzt.engine import Provisioning as BztProvisioning
 from bzt.modules.aggregator import ConsolidatingAggregator
 from bzt.modules.provisioning import Local
-from bzt.utils import PIPE  # in which a program's output is kept when it has no file
+from bzt.utils import PIPE, BetterDict  # in which a program's output is kept when it has no file
 
+from toril.errors import UserError
 from toril.worker.engines import ENGINES, Engine, Station
 from toril.worker.engines.bystander import Bystander
 from toril.worker.processes import lead_a_group_and_die_with_parent
@@ -25,8 +27,9 @@ OUTPUT_LINES = 12
 class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
     """bzt's engine, of which only preparing is used; the worker has a loop of its own."""
 
-    def __init__(self, log: Any, stations: Sequence[Station]) -> None:
+    def __init__(self, log: Any, stations: Sequence[Station], secrets: Mapping[str, str] | None = None) -> None:
         super().__init__(log)
+        self.secrets = dict(secrets or {})
         self.stations = stations
         self.started: list[Any] = []
         self.graceful_files: dict[int, str] = {}
@@ -44,6 +47,28 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
             service.startup()
             self.started.append(service)
         return list(self.provisioning.engines())
+
+    def eval_env(self) -> None:
+        """As bzt does it; then the secrets, in one go, since bzt looks for references in what it has put in.
+
+        Services run command lines, which anybody can read: their shell knows the variables.
+        """
+        super().eval_env()
+        if not self.secrets:
+            return
+        reference = re.compile(r"\$\{(" + "|".join(map(re.escape, self.secrets)) + r")\}")
+
+        def put_in(value: Any, key: Any, container: Any) -> None:
+            if isinstance(value, str):
+                container[key] = reference.sub(lambda found: self.secrets[found[1]], value)
+
+        services = self.config.pop("services", None)
+        BetterDict.traverse(self.config, put_in)
+        if services is not None:
+            self.config["services"] = services
+        env = self.config.get("settings", force_set=True).get("env", force_set=True)
+        os.environ.update({str(name): str(value) for name, value in env.items() if value is not None})
+        os.environ.update(self.secrets)
 
     @property
     def slots(self) -> int | None:
@@ -147,7 +172,7 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, ToolError) and getattr(error, "diagnostics", None):
         lines = [line for part in error.diagnostics for line in str(part).splitlines() if line.strip()]
         text = "\n".join([text, *lines[-OUTPUT_LINES:]])
-    return text if isinstance(error, TaurusException) else f"{type(error).__name__}: {text}"
+    return text if isinstance(error, (TaurusException, UserError)) else f"{type(error).__name__}: {text}"
 
 
 def without_orphaned_settings() -> None:

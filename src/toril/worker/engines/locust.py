@@ -104,7 +104,7 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         arguments += [f"--users={users}", f"--spawn-rate={users / load.ramp_up if load.ramp_up else users:f}"]
         host = self.get_scenario().get("default-address", "")
         if host:
-            arguments.append(f"--host={host}")
+            self.env.set({"LOCUST_HOST": str(host)})  # it may hold a secret, and anybody can read command lines
         self.process = self._execute(arguments)
 
     def post_process(self) -> None:

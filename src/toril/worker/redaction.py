@@ -1,0 +1,122 @@
+"""Takes the values of secrets out of texts, in whatever writing an engine, a shop or a log has put them there.
+
+A value is looked for character by character, each in every escape that is usual: so it does not matter which characters
+an encoder of URLs leaves alone, or in which language a string was quoted.
+"""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from toril.masking import HIDDEN, mask, names_a_secret
+
+LONG_LINE = 8  # characters of one line of a value with several, such as a key's; shorter ones are no secret alone
+CUT_FROM = 400  # engines cut messages at 500 characters, maybe in the middle of a value
+SHORTEST_BEGINNING = 6  # of a value at the end of a text that was cut
+ENTITIES = {'"': ("&quot;",), "'": ("&apos;",), "&": ("&amp;",), "<": ("&lt;",), ">": ("&gt;",)}
+ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
+
+
+class Redactor:
+    """A function from texts to texts without these values; without any it only masks what looks like a credential."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        found = sorted({text for value in values for text in _parts(value)}, key=len, reverse=True)
+        self._pattern = (
+            re.compile("|".join(pattern for text in found for pattern in _patterns(text))) if found else None
+        )
+        self._beginnings = found
+
+    def __call__(self, text: str) -> str:
+        """For labels, messages and the like."""
+        return mask(self.redacted(text))
+
+    def redacted(self, text: str) -> str:
+        """For logs, in which only the secrets themselves are taken out."""
+        if self._pattern is None:
+            return text
+        text = self._pattern.sub(HIDDEN, text)
+        return self._without_beginning(text) if len(text) >= CUT_FROM else text
+
+    def redacted_bytes(self, data: bytes) -> bytes:
+        """The same for what is probably UTF-8; other bytes stay as they are."""
+        return self.redacted(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+    def __bool__(self) -> bool:
+        return self._pattern is not None
+
+    def _without_beginning(self, text: str) -> str:
+        for value in self._beginnings:
+            for length in range(len(value) - 1, SHORTEST_BEGINNING - 1, -1):
+                if text.endswith(value[:length]) or text.endswith(value[:length] + "…"):
+                    return text[: text.rindex(value[:length])] + HIDDEN
+        return text
+
+
+def _parts(value: str) -> Iterator[str]:
+    """The value, and what of it a script may use by itself: its lines, the secrets in its JSON."""
+    yield value
+    if value.strip() != value:
+        yield value.strip()
+    lines = value.splitlines()
+    if len(lines) > 1:
+        yield from (line.strip() for line in lines if len(line.strip()) >= LONG_LINE)
+    if value.lstrip()[:1] in ("{", "["):
+        try:
+            yield from _secrets_in(json.loads(value), secret=False)
+        except (ValueError, RecursionError):
+            return
+
+
+def _secrets_in(content: object, *, secret: bool) -> Iterator[str]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from _secrets_in(value, secret=names_a_secret(key))
+    elif isinstance(content, list):
+        for value in content:
+            yield from _secrets_in(value, secret=secret)
+    elif secret and isinstance(content, str) and len(content) >= SHORTEST_BEGINNING:
+        yield content
+
+
+def _patterns(value: str) -> Iterator[str]:
+    yield "".join(map(_character, value))
+    data = value.encode("utf-8", "surrogateescape")
+    for before in range(3):  # bytes in front of it, of those that make a group of three
+        encoded = base64.b64encode(b"\0" * before + data).decode()
+        first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6  # characters that are of the value alone
+        core = "".join({"+": "(?:[+-]|%2[bB])", "/": "(?:[/_]|%2[fF])"}.get(one, one) for one in encoded[first:last])
+        some = "(?:[A-Za-z0-9+/_-])"
+        yield f"{some}{core}{some}?(?:=|%3[dD]){{0,2}}" if before else f"{core}{some}?(?:=|%3[dD]){{0,2}}"
+
+
+def _character(one: str) -> str:
+    """A character in every writing that is usual."""
+    if one.isascii() and one.isalnum():
+        return one
+    octets = one.encode("utf-8", "surrogateescape")
+    halves = one.encode("utf-16-be", "surrogatepass").hex()
+    unicode = "".join(rf"\\+u{_hex(halves[at : at + 4])}" for at in range(0, len(halves), 4))
+    found = {
+        re.escape(one),
+        "".join(f"%(?:25)?{_hex(f'{octet:02x}')}" for octet in octets),
+        "".join(rf"\\+x{_hex(f'{octet:02x}')}" for octet in octets),
+        unicode,
+        rf"\\+(?:x{_hex(f'{ord(one):02x}')}|U{_hex(f'{ord(one):08x}')})",
+        f"&#(?:0*{ord(one)}|[xX]0*{_hex(f'{ord(one):x}')});",
+        *map(re.escape, ENTITIES.get(one, ())),
+        re.escape(html.escape(one)),
+    }
+    if one == " ":
+        found.add(r"\+")
+    if one in ESCAPES:
+        found.add(rf"\\+{ESCAPES[one]}")
+    elif one.isascii():
+        found.add(rf"\\+{re.escape(one)}")
+    return f"(?:{'|'.join(sorted(found, key=len, reverse=True))})"
+
+
+def _hex(digits: str) -> str:
+    return "".join(one if one.isdigit() else f"[{one.lower()}{one.upper()}]" for one in digits)

@@ -1,0 +1,134 @@
+"""`toril.secrets`: references that go into the plan, names that are refused, and no value before a worker."""
+
+import pytest
+
+from tests.suite.reading import execution, read, refusal
+from toril.plan import make_plan
+from toril.records import SecretReference, secret_reference, secrets_outside
+
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop/api-AbCdEf"
+
+
+def suite(**secrets):
+    return {**execution(concurrency=1), "toril": {"secrets": secrets}}
+
+
+def test_the_plan_says_where_a_secret_is(tmp_path):
+    found = read(tmp_path, suite(TOKEN="shop/api", PASSWORD=f"{ARN}:password::"))
+    plan = make_plan(found, run_id="r", workers=1)
+    assert plan.secrets == {"TOKEN": "shop/api", "PASSWORD": f"{ARN}:password::"}
+    assert not any("secrets" in warning for warning in plan.warnings)
+
+
+def test_a_smoke_run_has_them_too(tmp_path):
+    assert make_plan(read(tmp_path, suite(TOKEN="shop/api")), run_id="r", workers=None, smoke=True).secrets
+
+
+def test_a_reference_may_refer_to_the_environment(tmp_path):
+    found = read(tmp_path, suite(TOKEN="${STAGE}/api"), env={"STAGE": "test"})
+    assert found.toril.secrets == {"TOKEN": "test/api"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "why"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", "is a name that workers or their tools need"),
+        ("TORIL_STORE", "is a name that workers"),
+        ("TAURUS_ARTIFACTS_DIR", "is a name that workers"),
+        ("PATH", "is a name that workers"),
+        ("LD_PRELOAD", "is a name that workers"),
+        ("PYTHONPATH", "is a name that workers"),
+        ("https_proxy", "is a name that workers"),
+        ("LOCUST_HOST", "is a name that workers"),
+        ("1TOKEN", "is no name of an environment variable"),
+        ("MY-TOKEN", "is no name of an environment variable"),
+        ("A B", "is no name of an environment variable"),
+    ],
+)
+def test_a_variable_that_cannot_hold_a_secret_is_refused(tmp_path, variable, why):
+    assert why in refusal(tmp_path, suite(**{variable: "shop/api"}))
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "hunter2 and more!",
+        "arn:aws:ssm:eu-west-1:123456789012:parameter/shop",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:",
+        f"{ARN}:password",
+        f"{ARN}:a:b:c:d",
+        "name:password::",
+        "",
+        "x" * 513,
+    ],
+)
+def test_what_is_no_reference_is_refused_and_not_repeated(tmp_path, reference):
+    said = refusal(tmp_path, suite(TOKEN=reference))
+    assert "toril.secrets.TOKEN is no name and no ARN" in said
+    assert not reference or reference not in said
+
+
+def test_a_variable_has_one_value(tmp_path):
+    assert "--env as well" in refusal(tmp_path, suite(TOKEN="shop/api"), env={"TOKEN": "x"})
+    doubled = {**suite(TOKEN="shop/api"), "settings": {"env": {"TOKEN": "x"}}}
+    assert "settings.env as well" in refusal(tmp_path, doubled)
+
+
+def test_a_value_of_this_machine_never_takes_the_place_of_a_secret(tmp_path):
+    document = {**suite(TOKEN="shop/api"), "scenarios": {"s": {"requests": [{"url": "/", "label": "a ${TOKEN}"}]}}}
+    document["execution"][0]["scenario"] = "s"
+    found = read(tmp_path, document, system={"TOKEN": "of-this-machine"})
+    assert found.executions[0].labels == ("a ${TOKEN}",)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"execution": [{"scenario": {"requests": ["/"]}, "concurrency": "${TOKEN}"}]},
+                {"reporting": [{"module": "passfail", "criteria": ["p95 of ${TOKEN}>1s"]}]}]
+)  # fmt: skip
+def test_what_is_planned_cannot_depend_on_a_secret(tmp_path, changes):
+    said = refusal(tmp_path, {**suite(TOKEN="shop/api"), **changes}, system={"TOKEN": "5"})
+    assert "TOKEN is a secret, and known to the workers only" in said
+
+
+def test_a_secret_is_not_put_onto_a_command_line(tmp_path):
+    document = {**suite(TOKEN="shop/api"), "modules": {"jmeter": {"cmdline": "-Jtoken=${TOKEN}"}}}
+    assert "modules.jmeter.cmdline refers to a secret" in refusal(tmp_path, document)
+
+
+def test_too_many_are_refused(tmp_path):
+    assert "more than 50" in refusal(tmp_path, suite(**{f"TOKEN_{n}": "shop/api" for n in range(51)}))
+
+
+def test_references_in_the_syntax_of_task_definitions():
+    assert secret_reference("shop/api") == SecretReference(secret="shop/api", name="shop/api")
+    whole = SecretReference(secret=ARN, name="shop/api-AbCdEf", region="eu-west-1")
+    assert secret_reference(ARN) == secret_reference(f"{ARN}:::") == whole
+    found = secret_reference(f"{ARN}:password:AWSPREVIOUS:v1")
+    assert (found.secret, found.key, found.stage, found.version) == (ARN, "password", "AWSPREVIOUS", "v1")
+    assert secret_reference(f"{ARN}:password::").stage is None
+    assert secret_reference(ARN.replace("aws:", "aws-us-gov:", 1)).region == "eu-west-1"
+
+
+OTHER = ARN.replace("eu-west-1", "us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("reference", "allowed", "region", "outside"),
+    [
+        (ARN, [ARN], None, False),
+        (f"{ARN}:password::", [ARN], None, False),
+        (ARN.removesuffix("-AbCdEf"), [ARN], None, False),
+        ("shop/api", [ARN], None, False),
+        ("shop/api", [ARN], "eu-west-1", False),
+        ("shop/api", [ARN], "us-east-1", True),
+        ("shop/api", [OTHER, ARN], "us-east-1", False),
+        ("shop/ap", [ARN], None, True),
+        ("shop", [ARN], None, True),
+        (OTHER, [ARN], None, True),
+        (ARN[:-1], [ARN], None, True),
+        (ARN, [], None, True),
+        ("no reference!", [ARN], None, True),
+    ],
+)
+def test_a_worker_can_only_read_what_its_stack_lists(reference, allowed, region, outside):
+    assert secrets_outside({"TOKEN": reference}, allowed, region) == (["TOKEN"] if outside else [])
