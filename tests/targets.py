@@ -28,6 +28,7 @@ class Target:
         self.statuses: Counter[int] = Counter()
         self.methods: Counter[str] = Counter()
         self.bodies: Counter[bytes] = Counter()
+        self.headers: set[str] = set()  # lines of all requests, as they came
         self.hops = 0
         self.parts = 0  # pictures of pages
         self.started = 0  # requests that were read, answered or not
@@ -47,6 +48,7 @@ class Target:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin1")
                 method, path, _ = head.split(" ", 2)
+                self.headers.update(head.split("\r\n")[1:])
                 length = next((int(x[15:]) for x in head.lower().split("\r\n") if x.startswith("content-length:")), 0)
                 sent = await reader.readexactly(length) if length else b""
                 if not await self.answer(writer, method, path, sent):
