@@ -7,6 +7,7 @@ import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psutil
@@ -58,9 +59,9 @@ GROOVY = "println('printed by JMeter ' + System.getenv('TOKEN')); log.info('logg
 PACE = {"think-time": "50ms"}
 
 
-def requests(engine: str) -> list[dict[str, object]]:
+def requests(engine: str) -> list[Any]:
     """Generated requests with the secret wherever one can be."""
-    visit = {"url": f"${{SHOP}}/{engine}/${{TOKEN}}?q=${{TOKEN}}", "headers": {"X-Token": "${TOKEN}"}}
+    visit: dict[str, Any] = {"url": f"${{SHOP}}/{engine}/${{TOKEN}}?q=${{TOKEN}}", "headers": {"X-Token": "${TOKEN}"}}
     sent = {"url": f"${{SHOP}}/{engine}", "method": "POST", "body": "${TOKEN}", "label": "sent ${TOKEN}"}
     checked = {"url": f"${{SHOP}}/{engine}/checked", "label": "checked", "assert": ["never ${TOKEN}"]}
     if engine == "jmeter":
@@ -68,8 +69,8 @@ def requests(engine: str) -> list[dict[str, object]]:
     return [visit, sent, checked]
 
 
-def suite(arn: str) -> dict[str, object]:
-    scenarios = {
+def suite(arn: str) -> dict[str, Any]:
+    scenarios: dict[str, Any] = {
         f"{engine}-generated": {"requests": requests(engine), **PACE} for engine in ("locust", "apiritif", "jmeter")
     }
     scenarios |= {

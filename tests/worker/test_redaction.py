@@ -101,7 +101,7 @@ def test_a_recorder_keeps_no_secret_and_adds_up_what_differs_in_it_alone():
     for label in ("/u/s3cr3t-value", "/u/s3cr3t%2Dvalue", "/u/***"):
         for _ in range(2):
             recorder.add_one("x", completed_s=0.5, label=label, response_us=9, ok=False, rc=label, message=label)
-    data = recorder.flush()
+    data = recorder.flush() or b""
     interval = decode(data, "file")
     assert interval.labels == interval.rcs == interval.messages == ("/u/***",)
     assert interval.samples == 6

@@ -8,7 +8,8 @@ from tests.cloud.embedded import Cloud, embedded_cloud
 from toril.errors import InfrastructureError
 from toril.worker.secret_values import read_secrets
 
-VALUES = {"user": "joe", "password": "hunter2-hunter2", "pin": 123456, "short": "abc"}
+PASSWORD = "hunter2-hunter2"
+VALUES = {"user": "joe", "password": PASSWORD, "pin": 123456, "short": "abc"}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def stored(cloud, name="shop/api", region="eu-west-1", **content):
 def refused(secrets):
     with pytest.raises(InfrastructureError) as found:
         read_secrets(secrets)
-    assert VALUES["password"] not in str(found.value)
+    assert PASSWORD not in str(found.value)
     return str(found.value)
 
 

@@ -3,9 +3,11 @@
 import sys
 from pathlib import Path
 
+import pytest
 from bzt.engine import Configuration
 
 from tests.worker.driver import RUN, plan_of, planned
+from toril.errors import SuiteError
 from toril.records import run_key
 from toril.store import FolderStore
 from toril.worker import share
@@ -95,3 +97,22 @@ def test_scripts_can_read_their_place_in_the_run(tmp_path):
     assert environment["HOME"] == str(tmp_path / "home")
     assert environment["PATH"].startswith(str(Path(sys.executable).parent))
     assert environment["XDG_CACHE_HOME"] == "/home/someone/.cache"
+
+
+@pytest.mark.parametrize("name", ["../outside.csv", "/etc/hostname", "a/../../outside.csv", "linked.csv", "up/x.csv"])
+def test_a_data_file_outside_of_the_suite_is_not_touched(tmp_path, name):
+    folder = tmp_path / "suite"
+    folder.mkdir()
+    (tmp_path / "outside.csv").write_text("id\n1\n2\n")
+    (folder / "linked.csv").symlink_to(tmp_path / "outside.csv")
+    (folder / "up").symlink_to(tmp_path)
+    with pytest.raises(SuiteError):
+        share.split_data(PLAN.shares[0].model_copy(update={"data_files": {name: (0, 2)}}), folder)
+    assert (tmp_path / "outside.csv").read_text() == "id\n1\n2\n"
+
+
+def test_a_variable_of_a_secret_is_not_taken_over_from_this_machine(tmp_path):
+    environment = {"TOKEN": "of this machine", "PATH": "/bin", "HOME": "/"}
+    plan = PLAN.model_copy(update={"secrets": {"TOKEN": "shop/api"}})
+    share.set_environment(environment, plan, plan.shares[0], tmp_path / "home")
+    assert "TOKEN" not in environment

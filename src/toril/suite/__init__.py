@@ -14,6 +14,7 @@ from toril.suite.criteria import read_criteria
 from toril.suite.door import Door
 from toril.suite.environment import Environment
 from toril.suite.executions import PROVISIONING, Execution, read_executions
+from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, Files
 from toril.suite.merged import merged_configuration, suite_files
 from toril.suite.overrides import apply_overrides
@@ -85,6 +86,7 @@ def read_suite(
         found.add(file)
     if files[0].name in SUITE_NAMES:
         found.add_folder()
+    checked_names(file.as_posix() for file in found.sorted())
     _warn_of_ignored(merged, door)
     return Suite(
         name=_name(files[0]),

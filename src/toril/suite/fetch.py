@@ -1,18 +1,88 @@
 """A suite's files out of a store, into a folder: what a key says is not believed."""
 
+import os
+import unicodedata
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import Protocol
 
-from toril.errors import SuiteError
-from toril.store import Store
+from toril.errors import StoreError, SuiteError
+from toril.store.keys import is_key
+
+MOST_FILES = 5000
+MOST_BYTES = 2 << 30  # all of them together
+LONGEST_NAME = 1000  # characters of a path; S3 has keys of 1024 bytes
 
 
-def fetch_files(store: Store, prefix: str, folder: Path, names: Iterable[str]) -> None:
-    """Copy those files below `prefix`; SuiteError for a name that leads out of the folder."""
+class Source(Protocol):
+    """Whatever has a file's content by its key: a store."""
+
+    def get(self, key: str) -> bytes: ...
+
+
+def fetch_files(store: Source, prefix: str, folder: Path, names: Iterable[str]) -> None:
+    """Copy those files below `prefix`; SuiteError for a name that leads out of the folder, or for more than there may
+    be.
+
+    Every name is looked at before the first file is written.
+    """
+    wanted = checked_names(names)
+    folder.mkdir(parents=True, exist_ok=True)
+    size = 0
+    for name in wanted:
+        data = store.get(f"{prefix}{name}")
+        size += len(data)
+        if size > MOST_BYTES:
+            raise SuiteError(f"{prefix} holds over {MOST_BYTES >> 20} MiB; leave out what no worker needs")
+        _write(inside(folder, name), data)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The file of that name below `folder`; SuiteError when it would be elsewhere, by its name or by a link."""
+    if not _is_relative(name):
+        raise SuiteError(f"{name[:200]!r} is no path inside of a suite's folder")
+    path, top = folder / name, folder.resolve()
+    if path.is_symlink() or not path.parent.resolve().is_relative_to(top):
+        raise SuiteError(f"{name!r} leads out of the suite's folder by a link")
+    return path
+
+
+def checked_names(names: Iterable[str]) -> list[str]:
+    """The names in order; SuiteError when one leads out of the folder, or is in the way of another on some disk."""
+    found: dict[str, str] = {}
     for name in names:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
-            raise SuiteError(f"{name!r} is no path inside of a suite's folder")
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(store.get(f"{prefix}{name}"))
+        if len(found) == MOST_FILES:
+            raise SuiteError(f"the suite has over {MOST_FILES:,} files; leave out what no worker needs")
+        if not _is_relative(name):
+            raise SuiteError(f"{name[:200]!r} is no path inside of a suite's folder")
+        other = found.setdefault(_on_any_disk(name), name)
+        if other != name:
+            raise SuiteError(f"{name!r} and {other!r} would be one file on some disks; rename one")
+    for disk_name, name in found.items():
+        parts = disk_name.split("/")
+        for length in range(1, len(parts)):
+            if (above := found.get("/".join(parts[:length]))) is not None:
+                raise SuiteError(f"{above!r} would have to be a file and, for {name!r}, a folder; rename one")
+    return list(found.values())
+
+
+def _is_relative(name: str) -> bool:
+    """Downwards and nowhere else, whatever the system: no backslash, no drive, no control character."""
+    return is_key(name) and len(name) <= LONGEST_NAME and name[1:2] != ":"
+
+
+def _on_any_disk(name: str) -> str:
+    """What two names have in common that are one on a disk which ignores case or composes accents."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _write(path: Path, data: bytes) -> None:
+    """As a new file: one that is there, or a link that somebody put there meanwhile, is not written through."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        with os.fdopen(number, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}") from error

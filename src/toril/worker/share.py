@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,6 +13,7 @@ from toril.errors import SuiteError
 from toril.plan import share_config
 from toril.records import Plan, Share, run_key
 from toril.store import Store
+from toril.suite.fetch import fetch_files, inside
 from toril.worker.engines import ENGINES, Station
 
 OWN_SERVICES = ("monitoring", "proxy2jmx")  # of bzt's: the worker measures itself; the other talks to a service
@@ -28,27 +30,22 @@ def share_of(plan: Plan, worker: str) -> Share:
 
 
 def copy_suite(store: Store, run_id: str, folder: Path) -> None:
-    """The suite's files as the run keeps them."""
+    """The suite's files as the run keeps them; SuiteError for one that would be elsewhere."""
     prefix = run_key(run_id, "suite") + "/"
-    folder.mkdir(parents=True, exist_ok=True)
-    for key in store.keys(prefix):
-        path = folder / key.removeprefix(prefix)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(store.get(key))
+    fetch_files(store, prefix, folder, (key.removeprefix(prefix) for key in store.keys(prefix)))
 
 
 def split_data(share: Share, folder: Path) -> None:
     """Leave this worker's rows in each file of `split-data`: every parts-th record, from its part on, header kept."""
     for name, (part, parts) in share.data_files.items():
-        path = folder / name
+        path = inside(folder, name)
         if not path.is_file():
             raise SuiteError(f"{name}: split-data names a file that the suite does not have")
-        new = path.with_name(path.name + ".part")
-        with path.open("rb") as whole, new.open("wb") as own:
+        with path.open("rb") as whole, tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as own:
             for index, record in enumerate(_records(whole), start=-1):
                 if index < 0 or index % parts == part:
                     own.write(record)
-        new.replace(path)
+        Path(own.name).replace(path)
 
 
 def _records(file: BinaryIO) -> Iterator[bytes]:

@@ -1,0 +1,149 @@
+"""A suite's files out of a store: what a key says is not believed, and there is an end to what is copied."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.suite.reading import SIMPLE, refusal, write
+from toril.errors import SuiteError
+from toril.suite import fetch
+from toril.suite.fetch import fetch_files, inside
+
+PREFIX = "suites/shop/"
+
+
+class Bucket:
+    """A store with any keys, as a bucket can have them."""
+
+    def __init__(self, *names: str, size: int = 1) -> None:
+        self.names, self.data, self.asked = names, b"x" * size, 0
+
+    def get(self, key: str) -> bytes:
+        self.asked += 1
+        return self.data
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        return (prefix + name for name in self.names)
+
+
+def fetched(folder, *names, size=1):
+    bucket = Bucket(*names, size=size)
+    fetch_files(bucket, PREFIX, folder, (key.removeprefix(PREFIX) for key in bucket.keys(PREFIX)))
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def refused(folder, *names, size=1):
+    with pytest.raises(SuiteError) as found:
+        fetched(folder / "suite", *names, size=size)
+    assert not [path for path in folder.rglob("*") if path.is_file()]
+    return str(found.value)
+
+
+def test_files_are_copied_with_their_folders(tmp_path):
+    assert fetched(tmp_path, "suite.yml", "data/users.csv", "data/ü/a b.csv") == [
+        "data/users.csv",
+        "data/ü/a b.csv",
+        "suite.yml",
+    ]
+
+
+OUT = ["../x", "a/../../x", "a/..", "..", ".", "", "/etc/x", "//x", "a//x", "a/", "./x", "..\\x", "a\\..\\x", "C:\\x"]
+OUT += ["C:x", "C:/x", "\\\\host\\share", "a\0b", "a\nb", "\x7f", "x" * 1001, "a/" * 501 + "x", "\ud800"]
+
+
+@pytest.mark.parametrize("name", OUT)
+def test_a_name_that_leads_elsewhere_is_refused_before_anything_is_written(tmp_path, name):
+    assert "is no path inside of a suite's folder" in refused(tmp_path, "suite.yml", name)
+    with pytest.raises(SuiteError):
+        inside(tmp_path, name)
+
+
+@pytest.mark.parametrize(("one", "other"), [("a.csv", "A.csv"), ("Data/x", "data/x"), ("é", "e\u0301"), ("ß", "SS")])
+def test_two_names_that_are_one_file_elsewhere_are_refused(tmp_path, one, other):
+    assert "would be one file" in refused(tmp_path, one, other)
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b/c", "a"), ("A/b", "a")])
+def test_a_file_that_would_have_to_be_a_folder_is_refused(tmp_path, names):
+    assert "would have to be a file and" in refused(tmp_path, *names)
+
+
+def test_a_link_is_not_written_through(tmp_path):
+    outside, folder = tmp_path / "outside", tmp_path / "suite"
+    outside.mkdir()
+    folder.mkdir()
+    (outside / "kept").write_text("kept")
+    (folder / "data").symlink_to(outside)
+    (folder / "file").symlink_to(outside / "kept")
+    for name in ("data/users.csv", "data/kept", "file"):
+        with pytest.raises(SuiteError, match="leads out of the suite's folder by a link"):
+            fetched(folder, name)
+        with pytest.raises(SuiteError, match="by a link"):
+            inside(folder, name)
+    assert [(path.name, path.read_text()) for path in outside.iterdir()] == [("kept", "kept")]
+
+
+def test_a_file_with_another_name_on_the_disk_stays_as_it_is(tmp_path):
+    (tmp_path / "elsewhere").write_text("kept")
+    (tmp_path / "suite").mkdir()
+    os.link(tmp_path / "elsewhere", tmp_path / "suite/a")
+    assert fetched(tmp_path / "suite", "a") == ["a"]
+    assert (tmp_path / "elsewhere").read_text() == "kept"
+
+
+def test_more_files_than_a_suite_has_are_refused_without_reading_them(tmp_path):
+    bucket = Bucket(*map(str, range(fetch.MOST_FILES + 1)))
+    with pytest.raises(SuiteError, match="over 5,000 files"):
+        fetch_files(bucket, PREFIX, tmp_path, bucket.names)
+    assert bucket.asked == 0
+
+
+def test_more_bytes_than_a_suite_has_are_refused(tmp_path):
+    bucket = Huge("a", "b", "c")
+    with pytest.raises(SuiteError, match="over 2048 MiB"):
+        fetch_files(bucket, PREFIX, tmp_path, bucket.names)
+    assert bucket.asked == 1
+
+
+class Size(bytes):
+    """Bytes that say that they are many."""
+
+    def __len__(self) -> int:
+        return fetch.MOST_BYTES + 1
+
+
+class Huge(Bucket):
+    def get(self, key: str) -> bytes:
+        self.asked += 1
+        return Size(b"x")
+
+
+PARTS = st.sampled_from(["..", ".", "", "a", "b", "A", "C:", "\\", "é", "\0", "x.csv"]) | st.text(max_size=5)
+NAMES = st.lists(st.lists(PARTS, max_size=4).map("/".join), max_size=5)
+
+
+@given(NAMES)
+@example(["a", "../a"])
+def test_whatever_the_keys_are_nothing_is_written_outside(tmp_path_factory, names):
+    top = tmp_path_factory.mktemp("top")
+    folder = top / "a" / "suite"
+    try:
+        found = fetched(folder, *names)
+    except SuiteError:
+        found = []
+    written = [path for path in top.rglob("*") if path.is_file()]
+    assert len(written) == len(found)
+    assert all(path.is_relative_to(folder) for path in written)
+
+
+def test_a_suite_that_no_worker_could_copy_is_refused_when_it_is_planned(tmp_path):
+    for name in ("data.csv", "Data.csv"):
+        (tmp_path / name).write_text("a\n")
+    if len(list(Path(tmp_path).iterdir())) < 2:
+        pytest.skip("this disk ignores case")
+    write(tmp_path, SIMPLE)
+    assert "would be one file on some disks; rename one" in refusal(tmp_path, SIMPLE)
