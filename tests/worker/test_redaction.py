@@ -5,6 +5,7 @@ import html
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
@@ -16,7 +17,7 @@ from toril.masking import HIDDEN
 from toril.worker.redaction import Redactor
 
 SECRET = "s3cr3t/+ü \"q\" & 'x' <y> $HOME\\n=1"
-WRITTEN = {
+WRITTEN: dict[str, Callable[[str], str]] = {
     "raw": lambda text: text,
     "quoted": quote,
     "quoted whole": lambda text: quote(text, safe=""),
