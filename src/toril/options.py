@@ -85,7 +85,7 @@ def age(text: str) -> timedelta:
         raise OptionError(f"--prune {text}: longer than there is time; choose a shorter age") from error
 
 
-def find_run(run: str, store_address: str) -> tuple[Store, str]:
+def find_run(run: str, store_address: str, *, patience_s: float | None = None) -> tuple[Store, str]:
     """The store and id of a run given as id (the newest with that beginning, or `latest`), folder or s3:// address."""
     if not run:
         raise OptionError(f"RUN is empty; name one that `toril runs --store {store_address}` lists, or latest")
@@ -98,7 +98,7 @@ def find_run(run: str, store_address: str) -> tuple[Store, str]:
         if not match:
             raise OptionError(f"RUN {run}: expected s3://bucket/prefix/runs/<run id>")
         store_address, run = match["store"], match["run"]
-    store = open_store(store_address)
+    store = open_store(store_address, patience_s=patience_s)
     if RUN_ID.fullmatch(run) and store.find(run_key(run, "plan.json")) is not None:
         return store, run
     known = run_ids(store, "" if run == "latest" else run)

@@ -101,7 +101,7 @@ def stage(*, auth: bool = False, home: Mapping[str, Any] | None = None) -> Itera
         found.committed("hub").up()
         found.committed(HOME, flavours=FLAVOURS, **(home or {})).up()
         found.committed(AWAY, flavours=FLAVOURS).up()
-        worker = [sys.executable, "-m", "toril.worker"]
+        worker = [sys.executable, "-m", "toril.worker.guard", sys.executable, "-m", "toril.worker"]
         found.cloud.set_image(REPOSITORY, worker, environment=of_processes(found.cloud))
         yield Stage(world=found, bucket=f"toril-{found.cloud.account}-{HOME}")
 

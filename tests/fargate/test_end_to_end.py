@@ -1,8 +1,10 @@
 """Runs on Fargate from the stacks to the verdict, with tasks as processes."""
 
+import json
+
 import pytest
 
-from tests.fargate.stage import stage, suite
+from tests.fargate.stage import AWAY, HOME, stage, suite
 from tests.targets import target
 
 pytestmark = pytest.mark.slow
@@ -17,9 +19,9 @@ def on_stage():
 def test_a_suite_runs_in_two_regions_and_is_judged_once(on_stage, tmp_path):
     with target(delay_s=0.005) as service:
         folder = suite(tmp_path / "shop", service.url, criteria=["p95>1s", "fail>1%"])
-        done = on_stage.toril(
-            "run", folder, "--on", "fargate", "--run-id", "both", "--report", f"json={tmp_path}/r.json"
-        )
-        print(done.said)
+        done = on_stage.toril("run", folder, "--on", "fargate", "--run-id", "both")
         assert done.code == 0, done.said
+        summary = json.loads(on_stage.store.get("runs/both/summary.json"))
+        assert summary["labels"][""]["samples"] == service.answered
+        assert set(summary["locations"]) == {HOME, AWAY}
         assert on_stage.running_tasks() == []

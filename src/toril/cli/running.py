@@ -35,6 +35,7 @@ from toril.suite.pushed import at_hand
 from toril.verdict import exit_code
 
 INTERRUPTED = 130
+OWNERS_PATIENCE_S = 15.0  # with a bucket in one call: less than a lease lasts, so that its loss is noticed in time
 
 
 def plan(
@@ -86,7 +87,7 @@ def run(
     """
     failing = options.fail_on(fail_on)
     targets = [(name, path) for name, path in options.report_targets(report or ()) if FORMATS.check(name)]
-    clock, opened = SystemClock(), open_store(store)
+    clock, opened = SystemClock(), open_store(store, patience_s=OWNERS_PATIENCE_S)
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke)
     with at_hand(suite, clock) as found:
         read, planned = plan_run(found.paths, wanted, clock.now())
@@ -136,7 +137,7 @@ def watch(
     Example: toril watch latest
     """
     failing = options.fail_on(fail_on)
-    found, run_id = options.find_run(run, store)
+    found, run_id = options.find_run(run, store, patience_s=OWNERS_PATIENCE_S if take_over else None)
     if take_over:
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = carry_on(found, run_id, SystemClock(), view, interrupts)

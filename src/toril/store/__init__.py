@@ -66,14 +66,18 @@ class Store(Protocol):
         ...
 
 
-def open_store(address: str) -> Store:
-    """The store at a folder's path or a bucket's address; OptionError when it is neither."""
+def open_store(address: str, *, patience_s: float | None = None) -> Store:
+    """The store at a folder's path or a bucket's address; OptionError when it is neither.
+
+    `patience_s`: how long one call may last while a bucket is in trouble; those who own a run, or put load on
+    something, can wait less long than others.
+    """
     if not address.strip():
         raise OptionError("--store is empty; name a folder, or leave it out")
     if address.startswith(BUCKETS):
         from toril.store.s3 import open_bucket  # boto3 takes long to import, and most runs never need it
 
-        return open_bucket(address.removeprefix(BUCKETS))
+        return open_bucket(address.removeprefix(BUCKETS), patience_s)
     if "://" in address:
         raise OptionError(f"--store {address}: a store is a folder or s3://bucket/prefix")
     if Path(address).is_file():

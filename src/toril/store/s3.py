@@ -43,13 +43,13 @@ CONTENT_TYPES = {
 }
 
 
-def open_bucket(address: str) -> "S3Store":
+def open_bucket(address: str, patience_s: float | None = None) -> "S3Store":
     """The store at `bucket` or `bucket/prefix`; nothing is asked yet."""
     bucket, _, prefix = address.partition("/")
     prefix = prefix.strip("/")
     if not BUCKET.fullmatch(bucket) or (prefix and not is_key(prefix)):
         raise OptionError(f"--store s3://{address}: expected s3://bucket or s3://bucket/prefix")
-    return S3Store(bucket, prefix, make_client(bucket))
+    return S3Store(bucket, prefix, make_client(bucket), patience_s=PATIENCE_S if patience_s is None else patience_s)
 
 
 class S3Store:

@@ -23,6 +23,7 @@ from toril.worker.attempt import Attempt
 from toril.worker.capture import Capture
 from toril.worker.disk import Scratch
 from toril.worker.early import EARLY, ENDING
+from toril.worker.guard import tell_deadline
 from toril.worker.lanes import Lanes
 from toril.worker.machine import State
 from toril.worker.offset import clock_offset
@@ -33,6 +34,7 @@ from toril.worker.vitals import Vitals
 
 LOOP_S = 0.1
 EXIT_CODE_FAILED = 4
+PATIENCE_S = 10.0  # with a bucket in one call; what could not be delivered is tried again, and the load goes on
 
 
 class Interrupted(BaseException):
@@ -239,7 +241,7 @@ class Engines:
 
 def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, watch_parent: bool) -> int:
     """Do one attempt at one share; 0 whatever was measured, 4 when its engines could not do it (exit.json: why)."""
-    store, where = open_store(store_address), run_key(run_id, "plan.json")
+    store, where = open_store(store_address, patience_s=PATIENCE_S), run_key(run_id, "plan.json")
     plan = Plan.from_json(store.get(where), where)
     engines = Engines(store, plan, worker, attempt)
     try:
@@ -251,6 +253,8 @@ def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, wa
             processes.watch_parent(engines.on_parent_gone)
         logs.begin(engines.scratch / "bzt.log")
         one = Attempt(store, plan, worker, attempt, engines, SystemClock())
+        if one.launch is not None:
+            tell_deadline(one.launch.deadline)
         state = one.run(beside=plan.on != "local")
     finally:
         engines.remove()
