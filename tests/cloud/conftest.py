@@ -1,4 +1,4 @@
-"""The embedded cloud, empty before each test; and one in which IAM decides."""
+"""The embedded cloud, empty before each test; one in which IAM decides; one whose tasks are containers."""
 
 from collections.abc import Iterator
 
@@ -13,6 +13,12 @@ def guarded_cloud() -> Iterator[Cloud]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def container_cloud() -> Iterator[Cloud]:
+    with embedded_cloud(auth=True, containers=True) as found:
+        yield found
+
+
 @pytest.fixture
 def cloud(open_cloud: Cloud) -> Cloud:
     open_cloud.reset()
@@ -24,3 +30,10 @@ def strict(guarded_cloud: Cloud) -> Cloud:
     """A cloud that asks IAM."""
     guarded_cloud.reset()
     return guarded_cloud
+
+
+@pytest.fixture
+def real(container_cloud: Cloud) -> Cloud:
+    """A cloud that asks IAM and runs tasks as containers."""
+    container_cloud.reset()
+    return container_cloud

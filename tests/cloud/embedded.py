@@ -10,6 +10,7 @@ What it emulates, where it is stricter than MiniStack and what it can't prove: t
 import base64
 import json
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -37,6 +38,12 @@ HOME_REGION = "us-east-1"  # of what has no region
 GITHUB = "https://token.actions.githubusercontent.com"
 STARTS_WITHIN_S = 30
 ENDS_WITHIN_S = 5
+CLEANS_UP_WITHIN_S = 120
+CONTAINERS_NEED = ("podman", "runc")
+TASKS_IN_CONTAINERS = {
+    "TASKS": "containers",
+    **{k: os.environ[k] for k in ("HOME", "XDG_RUNTIME_DIR") if k in os.environ},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,20 +190,26 @@ class Cloud(Faults):
 
 
 @contextmanager
-def embedded_cloud(*, auth: bool = False, environment: Mapping[str, str] | None = None) -> Iterator[Cloud]:
+def embedded_cloud(
+    *, auth: bool = False, containers: bool = False, environment: Mapping[str, str] | None = None
+) -> Iterator[Cloud]:
     """A cloud of its own on a free port; with `auth`, IAM decides on every request.
 
-    The server ends with the context, or with this process.
+    Tasks are processes, or `containers` of the images that its registry has. The server ends with the context, or with
+    this process.
     """
+    if containers and not all(map(shutil.which, CONTAINERS_NEED)):
+        raise RuntimeError(f"containers need {' and '.join(CONTAINERS_NEED)}: tools/system-packages installs them")
+    more = {**(TASKS_IN_CONTAINERS if containers else {}), **(environment or {})}
     with tempfile.TemporaryDirectory(prefix="toril-cloud-") as folder:
         log = Path(folder, "log")
-        server, port = _started(folder, log, auth, environment or {})
+        server, port = _started(folder, log, auth, more)
         try:
             cloud = Cloud(url=f"http://127.0.0.1:{port}")
             _wait(cloud, server, log)
             yield cloud
         finally:
-            _end(server)
+            _end(server, CLEANS_UP_WITHIN_S if containers else ENDS_WITHIN_S)
 
 
 def _started(folder: str, log: Path, auth: bool, more: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
@@ -272,11 +285,11 @@ def _wait(cloud: Cloud, server: subprocess.Popen[bytes], log: Path) -> None:
     raise RuntimeError(f"the embedded cloud did not start (exit code {server.poll()}):\n{said}")
 
 
-def _end(server: subprocess.Popen[bytes]) -> None:
+def _end(server: subprocess.Popen[bytes], within_s: float) -> None:
     assert server.stdin is not None
     server.stdin.close()
     try:
-        server.wait(ENDS_WITHIN_S)
+        server.wait(within_s)
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()

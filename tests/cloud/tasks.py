@@ -53,7 +53,7 @@ class Place:
     task_role: str
     execution_role: str
 
-    def define(self, family: str, script: str, **container: Any) -> str:
+    def define(self, family: str, script: str, *, volumes: Sequence[Mapping[str, Any]] = (), **container: Any) -> str:
         """A task definition whose container runs a Python script; its ARN."""
         options = {"awslogs-group": GROUP, "awslogs-region": REGION, "awslogs-stream-prefix": family}
         one = {
@@ -72,6 +72,7 @@ class Place:
             taskRoleArn=self.task_role,
             executionRoleArn=self.execution_role,
             containerDefinitions=[one],
+            volumes=list(volumes),
         )
         return str(made["taskDefinition"]["taskDefinitionArn"])
 

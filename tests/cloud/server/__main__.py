@@ -11,6 +11,7 @@ import threading
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from tests.cloud.server import containers
 from tests.cloud.server.app import app
 from tests.cloud.server.processes import CLIENT
 
@@ -31,6 +32,8 @@ def _end_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
     CLIENT.end_all()
+    if CLIENT.real:
+        containers.end()
     os._exit(0)
 
 

@@ -13,9 +13,9 @@ NEEDED = ("ecr:BatchImportUpstreamImage", "ecr:CreateRepository")
 
 
 def imported(repository: str, role: str, *, fips: bool, real: bool) -> str | None:
-    """Why an image of this repository can't be pulled; the repository is there afterwards, if it can be.
+    """Why an image of this repository can't be pulled.
 
-    So is an image without content, where images are not `real`.
+    Where images are not `real`, the repository is there afterwards, with an image without content.
     """
     if repository in ecr._repositories:
         return None
@@ -27,8 +27,8 @@ def imported(repository: str, role: str, *, fips: bool, real: bool) -> str | Non
     for action in NEEDED:
         if not roles.allows(role, action, arn, policy=REGISTRIES.here().policy):
             return f"{role} is not authorized to perform: {action} on resource: {arn}"
-    create(repository)
     if not real:
+        create(repository)
         manifest = json.dumps({"schemaVersion": 2, "imported": time.time()})
         ecr._put_image({"repositoryName": repository, "imageManifest": manifest, "imageTag": "latest"})
     return None

@@ -1,6 +1,7 @@
 """Amazon ECS on Fargate: tasks are processes, and calls are refused as AWS refuses them."""
 
 import logging
+import os
 import threading
 from contextlib import suppress
 from typing import Any
@@ -9,7 +10,7 @@ from ministack.core.concurrency import resource_lock
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import ecs
 
-from tests.cloud.server import fargate, run_task, task_faults
+from tests.cloud.server import containers, fargate, run_task, task_faults
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import Service
 from tests.cloud.server.processes import CLIENT, STOP_TIMEOUT_S
@@ -19,6 +20,10 @@ Answer = tuple[int, dict[str, str], bytes]
 DESCRIBED_AT_ONCE = 100
 FARGATE_INJECTED = {"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"}
 ESSENTIAL_EXITED = "Essential container in task exited"
+CANNOT_START = (
+    "ResourceInitializationError: unable to pull image or start container: ",  # MiniStack's words, and AWS'
+    "CannotStartContainerError: ",
+)
 _build, _register = ecs._build_run_kwargs, ecs._register_task_definition
 _mark_stopped = ecs._mark_task_stopped
 
@@ -28,6 +33,8 @@ def install() -> None:
     ecs._get_docker = lambda: CLIENT
     ecs._build_run_kwargs = _run_options
     ecs._mark_task_stopped = _stopped
+    if os.environ.get("TASKS") == "containers":
+        containers.install()
     ecs._ACTION_MAP.update(
         RunTask=run_task.run, StopTask=_stop_task, RegisterTaskDefinition=lambda one: _register(fargate.canonical(one))
     )
@@ -36,7 +43,11 @@ def install() -> None:
 def _run_options(container: dict[str, Any], definition: dict[str, Any], environment: dict[str, str], *more: Any) -> Any:
     """MiniStack's options, with what it leaves out."""
     options = _build(container, definition, environment, *more)
-    options.pop("platform", None)  # a process is of this machine's architecture
+    options.pop("platform", None)  # the pull knows it
+    if definition.get("cpu"):
+        task = ecs._tasks[options["labels"]["com.amazonaws.ecs.task-arn"]]
+        sizes = fargate.overridden(task["overrides"], definition)
+        options["limits"] = containers.limits_of(container, sizes, definition.get("runtimePlatform") or {})
     if container.get("entryPoint"):
         options["entrypoint"] = container["entryPoint"]
     region = get_region()
@@ -51,7 +62,7 @@ def _stopped(task_arn: str, task: dict[str, Any], reason: str, code: str, exit_c
         with suppress(KeyError):
             task["_out_of_memory"] = task.get("_out_of_memory") or CLIENT.get(container_id).out_of_memory
     task_faults.told(task)
-    said = ESSENTIAL_EXITED if code == "EssentialContainerExited" else reason
+    said = ESSENTIAL_EXITED if code == "EssentialContainerExited" else reason.replace(*CANNOT_START)
     return bool(_mark_stopped(task_arn, task, said, code, exit_code=exit_code))
 
 

@@ -54,6 +54,15 @@ def image_of(reference: str) -> Image:
     raise PullError(f"{reference}: not found")
 
 
+def missing(reference: str, architecture: str) -> str | None:
+    """Why there is no such image."""
+    try:
+        image_of(reference)
+    except PullError as error:
+        return str(error)
+    return None
+
+
 class Container:
     """A process in a folder of its own."""
 
@@ -151,7 +160,8 @@ class Client:
     """The containers and images of a Docker client."""
 
     def __init__(self, start: Callable[[str, dict[str, Any]], Container]) -> None:
-        self._start = start
+        self.start = start
+        self.missing: Callable[[str, str], str | None] = missing  # why an image of an architecture can't be pulled
         self.real = False  # whether images are pulled
         self.containers = self
         self.images = self
@@ -159,16 +169,8 @@ class Client:
         self._known: dict[str, Container] = {}
         self._ended: list[Path] = []  # whose output may still be read
 
-    def missing(self, reference: str) -> str | None:
-        """Why an image can't be pulled."""
-        try:
-            image_of(reference)
-        except PullError as error:
-            return str(error)
-        return None
-
     def run(self, image: str, **options: Any) -> Container:
-        container = self._start(image, options)
+        container = self.start(image, options)
         with self._lock:
             self._known[container.id] = container
         return container

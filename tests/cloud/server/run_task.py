@@ -63,10 +63,6 @@ def _correct(tasks: list[dict[str, Any]], sizes: dict[str, Any]) -> None:
             if not task.get("capacityProviderName"):
                 task.pop("capacityProviderName", None)
             task.update(sizes)
-            for container in task["containers"]:
-                digest = container["image"].partition("@")[2]
-                if digest:
-                    container["imageDigest"] = digest
 
 
 def cluster_of(request: Request) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import cloudwatch_logs, ecs, imds, sts
 
-from tests.cloud.server import roles, task_faults
+from tests.cloud.server import registry_store, roles, task_faults
 from tests.cloud.server.ecr_import import imported
 from tests.cloud.server.state import on_reset
 
@@ -97,15 +97,20 @@ def _start_with_execution_role(task: Any, definition: Any, overrides: Any, clien
     if failed:
         ecs._fail_task_start(task, client, failed)
         return
-    for container in definition["containerDefinitions"]:
-        wrong = _cannot_start(container, definition.get("executionRoleArn") or "", client)
+    architecture = (definition.get("runtimePlatform") or {}).get("cpuArchitecture", "X86_64")
+    for at, container in enumerate(definition["containerDefinitions"]):
+        role = definition.get("executionRoleArn") or ""
+        wrong = _cannot_start(container, role, client.real) or _cannot_pull(container["image"], architecture, client)
         if wrong:
             ecs._fail_task_start(task, client, wrong)
             return
+        digest = _digest(container["image"])
+        if digest:
+            task["containers"][at]["imageDigest"] = digest
     _start(task, definition, overrides, client)
 
 
-def _cannot_start(container: dict[str, Any], role: str, client: Any) -> str | None:
+def _cannot_start(container: dict[str, Any], role: str, real: bool) -> str | None:
     """Why a container can't be started: in the order in which Fargate finds out."""
     image = ECR_IMAGE.match(container["image"])
     if image:
@@ -115,7 +120,7 @@ def _cannot_start(container: dict[str, Any], role: str, client: Any) -> str | No
             if not roles.allows(role, action, resource):
                 return f"{RESOURCES}: AccessDeniedException: not authorized to perform: {action} on {resource}"
         with request_scope(account, region):
-            wrong = imported(name, role, fips=image["fips"] is not None, real=client.real)
+            wrong = imported(name, role, fips=image["fips"] is not None, real=real)
         if wrong:
             return f"{PULL_ERROR}: {wrong}"
     for secret in container.get("secrets", ()):
@@ -124,11 +129,23 @@ def _cannot_start(container: dict[str, Any], role: str, client: Any) -> str | No
         resource = ":".join(secret["valueFrom"].split(":")[:7]) if of_manager else _parameter(secret["valueFrom"])
         if not roles.allows(role, action, resource):
             return f"{RESOURCES}: AccessDeniedException: not authorized to perform: {action} on {resource}"
-    wrong = _cannot_log(container.get("logConfiguration") or {}, role)
-    if wrong:
-        return wrong
-    missing = client.missing(container["image"])
+    return _cannot_log(container.get("logConfiguration") or {}, role)
+
+
+def _cannot_pull(reference: str, architecture: str, client: Any) -> str | None:
+    missing = client.missing(reference, architecture)
     return f"{PULL_ERROR}: failed to resolve ref {missing}" if missing else None
+
+
+def _digest(reference: str) -> str | None:
+    """Of the image that a tag stood for."""
+    name, _, digest = reference.partition("@")
+    known = ECR_IMAGE.match(name)
+    if digest or known is None:
+        return digest or None
+    with request_scope(known[1], known[3]):
+        found = registry_store.image(known[4], name.rpartition(":")[2] if ":" in name else "latest")
+    return str(found["imageDigest"]) if found else None
 
 
 def _cannot_log(logging: dict[str, Any], role: str) -> str | None:
