@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +18,14 @@ from typing import Any
 import yaml
 
 from tests.cloud.embedded import Cloud, Credentials
+from tests.infra.full import REPOSITORY as HOME_REPOSITORY
 from tests.infra.world import World, world
 from toril.store import Store, open_store
 
 HOME, AWAY = "us-east-1", "eu-west-1"
 DIGEST = f"sha256:{'0a' * 32}"
 REPOSITORY = "toril/worker"
+GITHUB = {"home": HOME_REPOSITORY}
 FLAVOURS = json.dumps({"slim": {"digest": DIGEST}, "full": {"digest": DIGEST}})
 
 
@@ -85,6 +87,12 @@ class Stage:
             text=True,
         )
 
+    def runner(self) -> Credentials:
+        """The role that workflows have while they run load tests."""
+        arn = f"arn:aws:iam::{self.cloud.account}:role/toril/main/toril-run"
+        claims = {"sub": "repo:acme/shop:environment:load-test", "repository_id": "22"}
+        return self.cloud.assume_with_github(arn, **claims)
+
     def running_tasks(self) -> list[str]:
         """The ARNs of all tasks that run, of whatever kind."""
         found: list[str] = []
@@ -95,12 +103,12 @@ class Stage:
 
 
 @contextmanager
-def stage(*, auth: bool = False, home: Mapping[str, Any] | None = None) -> Iterator[Stage]:
-    """Everything deployed; tasks are processes. `home`: more settings of the home region."""
+def stage(*, auth: bool = False, **settings: Any) -> Iterator[Stage]:
+    """Everything deployed; tasks are processes. `settings`: more of them, for both regions."""
     with world(auth=auth) as found:
-        found.committed("hub").up()
-        found.committed(HOME, flavours=FLAVOURS, **(home or {})).up()
-        found.committed(AWAY, flavours=FLAVOURS).up()
+        found.committed("hub", github=GITHUB).up()
+        for region in (HOME, AWAY):
+            found.committed(region, flavours=FLAVOURS, **settings).up()
         worker = [sys.executable, "-m", "toril.worker.guard", sys.executable, "-m", "toril.worker"]
         found.cloud.set_image(REPOSITORY, worker, environment=of_processes(found.cloud))
         yield Stage(world=found, bucket=f"toril-{found.cloud.account}-{HOME}")
@@ -108,7 +116,8 @@ def stage(*, auth: bool = False, home: Mapping[str, Any] | None = None) -> Itera
 
 def of_processes(cloud: Cloud) -> dict[str, str]:
     """What a task needs beside its definition when it is a process of this machine."""
-    return {"AWS_ENDPOINT_URL": cloud.url, "NO_PROXY": "127.0.0.1,localhost", "PATH": os.environ["PATH"]}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {"AWS_ENDPOINT_URL": cloud.url, "NO_PROXY": "127.0.0.1,localhost", "PATH": path}
 
 
 def suite(folder: Path, url: str, *, criteria: list[str] | None = None, **execution: Any) -> Path:
