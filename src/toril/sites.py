@@ -22,7 +22,7 @@ def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock
     if plan.on == "fargate":
         deployments = read_deployments(store)
         here = {region: one for region, one in deployments.items() if region in plan.locations}
-        return FargateLauncher(here, clients(), clock, home=home_of(deployments))
+        return FargateLauncher(here, clients(deployments), clock, home=home_of(deployments))
     if not isinstance(store, FolderStore):
         raise OptionError(f"--store {store.address('')}: local workers need a folder")
     return LocalLauncher(store, environment)
@@ -30,7 +30,8 @@ def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock
 
 def stop_tasks(store: Store, run_id: str, why: str) -> Stopped:
     """Stop every task of a run, in all regions of the store."""
-    return stop_everywhere(read_deployments(store), run_id, clients(attempts=5), why)
+    deployments = read_deployments(store)
+    return stop_everywhere(deployments, run_id, clients(deployments, attempts=5), why)
 
 
 def read_deployments(store: Store) -> dict[str, Deployment]:

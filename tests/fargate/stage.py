@@ -48,6 +48,7 @@ class Stage:
 
     world: World
     bucket: str
+    regions: tuple[str, str]
     more: dict[str, str] = field(default_factory=dict)  # environment of every command
 
     @property
@@ -96,22 +97,22 @@ class Stage:
     def running_tasks(self) -> list[str]:
         """The ARNs of all tasks that run, of whatever kind."""
         found: list[str] = []
-        for region in (HOME, AWAY):
+        for region in self.regions:
             ecs = self.cloud.client("ecs", region)
             found += ecs.list_tasks(cluster=self.world.deployment(region).cluster)["taskArns"]
         return found
 
 
 @contextmanager
-def stage(*, auth: bool = False, **settings: Any) -> Iterator[Stage]:
+def stage(*, auth: bool = False, away: str = AWAY, **settings: Any) -> Iterator[Stage]:
     """Everything deployed; tasks are processes. `settings`: more of them, for both regions."""
     with world(auth=auth) as found:
         found.committed("hub", github=GITHUB).up()
-        for region in (HOME, AWAY):
-            found.committed(region, flavours=FLAVOURS, **settings).up()
+        found.stack(HOME, **{"flavours": FLAVOURS, "home": True, "caches": ["ecr-public"], **settings}).up()
+        found.stack(away, **{"flavours": FLAVOURS, **settings}).up()
         worker = [sys.executable, "-m", "toril.worker.guard", sys.executable, "-m", "toril.worker"]
         found.cloud.set_image(REPOSITORY, worker, environment=of_processes(found.cloud))
-        yield Stage(world=found, bucket=f"toril-{found.cloud.account}-{HOME}")
+        yield Stage(world=found, bucket=f"toril-{found.cloud.account}-{HOME}", regions=(HOME, away))
 
 
 def of_processes(cloud: Cloud) -> dict[str, str]:

@@ -1,9 +1,13 @@
 """AWS clients of one session, made when they are first needed; what is paced here is not retried below."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from toril.errors import InfrastructureError
+from toril.records import Deployment
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -14,8 +18,12 @@ CONNECTIONS = 16
 Clients = Callable[[str, str], Any]  # (service, region) → client
 
 
-def clients(*, attempts: int = 1) -> Clients:
-    """With the environment's own settings: credentials, profile, endpoint, FIPS, proxy. Threads may share them."""
+def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clients:
+    """With the environment's own settings: credentials, profile, endpoint, proxy. Threads may share them.
+
+    A region whose stack is for FIPS is asked at FIPS endpoints, but for services that have none there: botocore would
+    invent a host name for those.
+    """
 
     @cache
     def session() -> "Session":
@@ -34,7 +42,23 @@ def clients(*, attempts: int = 1) -> Clients:
             max_pool_connections=CONNECTIONS,
             user_agent_extra="toril",
         )
+        deployment = deployments.get(region)
+        if deployment is not None and deployment.fips:
+            config = config.merge(Config(use_fips_endpoint=service in deployment.endpoints))
         # boto3's stubs have an overload for each service's name
-        return session().client(service, region_name=region or os.environ.get("AWS_REGION"), config=config)  # type: ignore[call-overload]
+        made = session().client(service, region_name=region or os.environ.get("AWS_REGION"), config=config)  # type: ignore[call-overload]
+        if deployment is not None and deployment.fips:
+            _check(service, made.meta.endpoint_url, deployment)
+        return made
 
     return client
+
+
+def _check(service: str, endpoint: str, deployment: Deployment) -> None:
+    """InfrastructureError when a call would not go where the stack says; an endpoint of loopback is for tests."""
+    host, wanted = urlsplit(endpoint).hostname or "", deployment.endpoints.get(service)
+    if wanted is not None and host != wanted and not host.startswith("127.") and host != "localhost":
+        raise InfrastructureError(
+            f"{deployment.region}: {service} would be asked at {host}, and its stack is for FIPS, at {wanted}; remove "
+            "AWS_ENDPOINT_URL and the like from the environment"
+        )
