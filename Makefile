@@ -6,7 +6,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/toril
 JMETER_HOME := $(CACHE)/jmeter-5.6.3
 
 # What the tests use and no Python package brings; tools/system-packages knows the packages they come from.
-PROGRAMS := mvn chromium
+PROGRAMS := mvn chromium podman runc skopeo
 
 # What only computes, and the lives of stacks, run on all cores; what measures time runs alone.
 ALL_TESTS := .venv/bin/pytest -n logical -m "not slow" \

@@ -79,7 +79,7 @@ def test_a_stopped_container_has_its_stop_timeout_and_keeps_its_exit_code(real, 
         ecs.stop_task(cluster="toril", task=arn, reason="enough")
         task = here.wait(arn)
         assert (task["containers"][0]["exitCode"], task["stopCode"]) == (code, "UserInitiated"), here.output("one")
-        assert (time.monotonic() - began >= 2) == (code == 137)
+        assert code == 7 or time.monotonic() - began >= 2
 
 
 def test_a_container_has_no_more_memory_than_its_task(real, here, image):

@@ -7,6 +7,7 @@ in `processes.py` holds of it, but for what is said here.
 import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import threading
@@ -21,6 +22,7 @@ from tests.cloud.server.state import on_reset
 
 STARTS_WITHIN_S = 60
 POLL_S = 0.02
+PODMANS_OWN = (125, 126, 127)  # exit codes
 DOCKER_HUB = "registry-1.docker.io"
 ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
 NOT_FOUND = re.compile(r"manifest unknown|not found|name unknown|MANIFEST_UNKNOWN|NAME_UNKNOWN", re.IGNORECASE)
@@ -63,6 +65,14 @@ def limits_of(container: dict[str, Any], task: dict[str, Any], platform: dict[st
 class Container(processes.Container):
     """A container, attached to a process of podman's."""
 
+    _killed = False
+
+    def wait(self) -> dict[str, int]:
+        """Of a killed container that it removes meanwhile, podman may say that it could not do something."""
+        found = super().wait()
+        lost = self._killed and found["StatusCode"] in PODMANS_OWN
+        return {"StatusCode": 128 + signal.SIGKILL} if lost else found
+
     def _started(self, options: dict[str, Any]) -> subprocess.Popen[bytes]:
         named = options["labels"].get("com.amazonaws.ecs.container-name", "main")
         limits: Limits = options["limits"]
@@ -87,7 +97,7 @@ class Container(processes.Container):
                 return int(text)
             if process.poll() is not None:
                 said = self.output.read_text(errors="replace").strip()
-                if process.returncode in (125, 126, 127) and said.startswith("Error: "):
+                if process.returncode in PODMANS_OWN and said.startswith("Error: "):
                     raise podman.PodmanError(said.removeprefix("Error: "))
                 return None
             time.sleep(POLL_S)
@@ -96,6 +106,7 @@ class Container(processes.Container):
 
     def signal(self, number: int) -> None:
         if self._pid is not None and self.process.poll() is None:
+            self._killed = self._killed or number == signal.SIGKILL
             try:
                 os.kill(self._pid, number)
             except ProcessLookupError:
