@@ -92,6 +92,7 @@ def test_calls_over_the_rate_are_throttled_until_there_are_tokens_again(cloud):
     answers = [_allowed(ecs.list_clusters) for _ in range(20)]
     assert answers[:3] == [True] * 3
     assert not all(answers)
+    assert all(_allowed(cloud.client("ecs", "us-west-2").list_clusters) for _ in range(20))
     time.sleep(0.2)
     assert _allowed(ecs.list_clusters)
 

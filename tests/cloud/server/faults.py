@@ -52,20 +52,15 @@ class Bucket:
 
 
 FAULTS: list[Fault] = []
-RATES: dict[tuple[str, str], tuple[float, float]] = {}  # of a service's operation: calls a second, burst
-BUCKETS: Regional[dict[tuple[str, str], Bucket]] = Regional(dict)
+BUCKETS: Regional[dict[tuple[str, str], Bucket]] = Regional(dict)  # by service and operation
 on_reset(FAULTS.clear)
-on_reset(RATES.clear)
 
 
 async def met(service: str, operation: str, text: str) -> Refusal | None:
     """Waits, refuses, or tells the error that the caller gets once all is done; as asked for of this call."""
-    key = (service, operation)
-    if key in RATES:
-        rate, burst = RATES[key]
-        bucket = Bucket(rate_per_s=rate, burst=burst, tokens=burst, at_s=time.monotonic())
-        if not BUCKETS.here().setdefault(key, bucket).take():
-            raise Refusal("ThrottlingException", "Rate exceeded")
+    bucket = BUCKETS.here().get((service, operation))
+    if bucket is not None and not bucket.take():
+        raise Refusal("ThrottlingException", "Rate exceeded")
     fault = next((one for one in FAULTS if one.holds(service, operation, text)), None)
     if fault is None:
         return None
@@ -78,6 +73,6 @@ async def met(service: str, operation: str, text: str) -> Refusal | None:
 
 
 def limit(account: str, region: str, key: tuple[str, str], rate_per_s: float, burst: float) -> None:
-    """Start to count anew."""
-    RATES[key] = (rate_per_s, burst)
-    BUCKETS.of(account, region).pop(key, None)
+    """Start to count the calls of one region."""
+    full = Bucket(rate_per_s=rate_per_s, burst=burst, tokens=burst, at_s=time.monotonic())
+    BUCKETS.of(account, region)[key] = full
