@@ -7,8 +7,10 @@ with stage() as one:
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ from tests.infra.full import REPOSITORY as HOME_REPOSITORY
 from tests.infra.world import World, world
 from toril.store import Store, open_store
 
+ROOT = Path(__file__).parents[2]
 HOME, AWAY = "us-east-1", "eu-west-1"
 DIGEST = f"sha256:{'0a' * 32}"
 REPOSITORY = "toril/worker"
@@ -40,6 +43,45 @@ class Done:
     @property
     def said(self) -> str:
         return f"exit code {self.code}\n{self.out}\n{self.err}"
+
+
+@dataclass(slots=True)
+class Driven:
+    """A coordinator that goes on beside the test."""
+
+    stage: "Stage"
+    run_id: str
+    process: "subprocess.Popen[str]"
+    said: str = ""  # on stderr
+
+    def result(self, within_s: float = 90) -> dict[str, Any]:
+        """What the run has come to."""
+        out, self.said = self.process.communicate(timeout=within_s)
+        try:
+            found: dict[str, Any] = json.loads(out.splitlines()[-1])
+        except (IndexError, ValueError):
+            raise AssertionError(f"exit code {self.process.returncode}\n{out}\n{self.said}") from None
+        return found
+
+    def died(self, within_s: float = 60) -> bool:
+        """Whether it was killed, as it was to be."""
+        self.process.communicate(timeout=within_s)
+        return self.process.returncode == -signal.SIGKILL
+
+    def until(self, name: str, within_s: float = 40) -> None:
+        """Wait for a file of the run whose key ends so."""
+        give_up = time.monotonic() + within_s
+        while not any(key.endswith(name) for key in self.stage.store.keys(f"runs/{self.run_id}/")):
+            if time.monotonic() > give_up:
+                self.process.terminate()
+                raise AssertionError(f"no {name} after {within_s} s: {self.process.communicate(timeout=60)}")
+            time.sleep(0.2)
+
+    def task(self, region: str) -> str:
+        """The ARN of the worker's task that runs there."""
+        cluster = self.stage.world.deployment(region).cluster
+        (found,) = self.stage.cloud.client("ecs", region).list_tasks(cluster=cluster, startedBy=self.run_id)["taskArns"]
+        return str(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +130,23 @@ class Stage:
             text=True,
         )
 
+    def drive(self, what: str, run_id: str, *words: object, who: Credentials | None = None) -> "Driven":
+        """A coordinator in a hurry (`driver.py`), beside the test."""
+        command = [sys.executable, "-m", "tests.fargate.driver", what, run_id, *map(str, words)]
+        process = subprocess.Popen(
+            command, env=self.environment(who), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        return Driven(self, run_id, process)
+
     def runner(self) -> Credentials:
         """The role that workflows have while they run load tests."""
         arn = f"arn:aws:iam::{self.cloud.account}:role/toril/main/toril-run"
         claims = {"sub": "repo:acme/shop:environment:load-test", "repository_id": "22"}
         return self.cloud.assume_with_github(arn, **claims)
+
+    def summary(self, run_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.store.get(f"runs/{run_id}/summary.json"))
+        return found
 
     def running_tasks(self) -> list[str]:
         """The ARNs of all tasks that run, of whatever kind."""

@@ -1,0 +1,110 @@
+"""`python -m tests.fargate.driver run|take-over RUN …`: a coordinator in a hurry, which may die on the way.
+
+It is what the command does, with a pace of seconds where Fargate's has minutes, so that faults can be waited for.
+Prints what the run has come to, as JSON.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from toril.clock import SystemClock
+from toril.errors import UserError
+from toril.figures import LiveFigures
+from toril.interrupts import caught_interrupts
+from toril.records import Pace
+from toril.run import Judged, RunOptions, plan_run, run
+from toril.sites import carry_on, launcher_for
+from toril.store import Store, open_store
+
+HURRIED = Pace(
+    flush_s=1.0,
+    poll_s=0.3,
+    start_lead_s=1.5,
+    ready_timeout_s=20.0,
+    lease_renew_s=0.5,
+    lease_expires_s=3.0,
+    orphaned_after_s=12.0,
+    kill_after_s=5.0,
+    give_up_s=12.0,
+)
+
+
+class Mortal:
+    """A store that kills its process right after it has written a key that ends so."""
+
+    def __init__(self, store: Store, last: str) -> None:
+        self._store, self._last = store, last
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._store, name)
+        if name not in ("put", "put_once", "swap"):
+            return found
+
+        def write(key: str, *rest: Any) -> Any:
+            done = found(key, *rest)
+            if key.endswith(self._last):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return done
+
+        return write
+
+
+class Spoken:
+    """A view that says each new note once."""
+
+    def __init__(self) -> None:
+        self.said: set[str] = set()
+
+    def show(self, figures: LiveFigures) -> None:
+        for note in set(figures.notes) - self.said:
+            self.said.add(note)
+            print(note, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["run", "take-over"])
+    parser.add_argument("run_id")
+    parser.add_argument("--suite", type=Path)
+    parser.add_argument("--die-after", default="")
+    parser.add_argument("--pace", default="{}", help="JSON; what differs from the hurried one")
+    parser.add_argument("--plan", default="{}", help="JSON; what differs in the plan")
+    asked = parser.parse_args()
+    store, clock, view = open_store(os.environ["TORIL_STORE"], patience_s=5.0), SystemClock(), Spoken()
+    if asked.die_after:
+        store = Mortal(store, asked.die_after)
+    try:
+        with caught_interrupts() as interrupts:
+            if asked.what == "take-over":
+                said = told(carry_on(store, asked.run_id, clock, view, interrupts))
+            else:
+                suite, plan = plan_run([asked.suite], RunOptions(on="fargate", run_id=asked.run_id), clock.now())
+                pace = HURRIED.model_copy(update=json.loads(asked.pace))
+                plan = plan.model_copy(update={"pace": pace, **json.loads(asked.plan)})
+                launcher = launcher_for(plan, store, {}, clock)
+                said = told(
+                    run(suite, plan, store=store, launcher=launcher, clock=clock, view=view, interrupts=interrupts)
+                )
+    except UserError as error:
+        said = {"error": str(error), "code": error.exit_code}
+    print(json.dumps(said))
+    return 0
+
+
+def told(judged: Judged) -> dict[str, Any]:
+    verdict = judged.bundle.verdict
+    return {
+        "outcome": verdict["outcome"],
+        "reasons": verdict["reasons"],
+        "interrupted": judged.interrupted,
+        "left": list(judged.left),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
