@@ -78,7 +78,7 @@ def test_a_value_of_this_machine_never_takes_the_place_of_a_secret(tmp_path):
     document = {**suite(TOKEN="shop/api"), "scenarios": {"s": {"requests": [{"url": "/", "label": "a ${TOKEN}"}]}}}
     document["execution"][0]["scenario"] = "s"
     found = read(tmp_path, document, system={"TOKEN": "of-this-machine"})
-    assert found.executions[0].labels == ("a ${TOKEN}",)
+    assert found.executions[0].labels == ("a ***",)
 
 
 @pytest.mark.parametrize(
@@ -132,3 +132,15 @@ OTHER = ARN.replace("eu-west-1", "us-east-1")
 )
 def test_a_worker_can_only_read_what_its_stack_lists(reference, allowed, region, outside):
     assert secrets_outside({"TOKEN": reference}, allowed, region) == (["TOKEN"] if outside else [])
+
+
+def test_a_criterion_names_a_label_with_a_secret_as_reports_do(tmp_path):
+    document = {
+        "execution": [{"scenario": "s", "hold-for": "1m"}],
+        "scenarios": {"s": {"requests": ["/${TOKEN}?token=abc"], "default-address": "http://shop"}},
+        "reporting": [{"module": "passfail", "criteria": ["p95 of /***?token=***>1s"]}],
+        "toril": {"secrets": {"TOKEN": "shop/api"}},
+    }
+    found = read(tmp_path, document)
+    assert found.executions[0].labels == ("/***?token=***",)
+    assert make_plan(found, run_id="r", workers=1).warnings == ()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toril.errors import SuiteError
+from toril.masking import HIDDEN, mask
 
 REFERENCE = re.compile(r"\$\{(.*?)\}")
 SYSTEM_REFERENCE = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z0-9_]+))")
@@ -35,6 +36,13 @@ class Environment:
                 break
             text = self._limited(REFERENCE.sub(lambda match: self.values.get(match[1], match[0]), text))
         return text
+
+    def label(self, text: str) -> str:
+        """A label as workers will record it: without credentials, and with secrets taken out."""
+        text = self.resolve(text)
+        for name in self.secrets:
+            text = text.replace(f"${{{name}}}", HIDDEN)
+        return mask(text)
 
     def fix_of(self, name: str) -> str:
         """What to do about a reference to a name that nobody knows here."""

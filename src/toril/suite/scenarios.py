@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from toril.masking import mask
 from toril.suite.door import Door, nearest, shown
 from toril.suite.engines import problems
 from toril.suite.environment import REFERENCE
@@ -178,15 +177,15 @@ class Scenarios:
         seen.add(name)
         for request, _ in _walked(scenario.get("requests"), ""):
             if isinstance(request, str):
-                found[mask(self.door.environment.resolve(request))] = None
+                found[self.door.environment.label(request)] = None
             elif isinstance(request.get("include-scenario"), str):
                 self._collect(request["include-scenario"], found, seen, depth + 1)
             elif "transaction" in request:
-                found[mask(self.door.environment.resolve(str(request["transaction"])))] = None
+                found[self.door.environment.label(str(request["transaction"]))] = None
             elif not any(key in request for key in BLOCKS):
                 label = next((request[key] for key in ("label", "url", "cmd") if request.get(key) is not None), None)
                 if label is not None:
-                    found[mask(self.door.environment.resolve(str(label)))] = None
+                    found[self.door.environment.label(str(label))] = None
 
 
 def _walked(requests: Any, path: str) -> Iterator[tuple[Any, str]]:
