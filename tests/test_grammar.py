@@ -270,3 +270,19 @@ def test_a_bare_number_is_seconds(number):
 def test_what_is_no_duration_is_refused(value):
     with pytest.raises(ValueError):
         duration_s(value)
+
+
+@pytest.mark.parametrize(
+    ("label", "recorded", "kind"),
+    [
+        ("/cart?token=abc", "/cart?token=***", None),
+        ("/cart?token=abc (transaction)", "/cart?token=***", "transaction"),
+        ("https://joe:pw@shop/ (request)", "https://***@shop/", "request"),
+        ("Cookie: a=b (transaction)", "Cookie: ***", "transaction"),
+    ],
+)
+def test_a_label_with_a_credential_is_the_one_that_is_recorded(label, recorded, kind):
+    source = {"subject": "p95", "label": label, "condition": ">", "threshold": "1s"}
+    found = parse_criterion(source, "suite.yml", "toril")
+    assert (found.label, found.kind) == (recorded, kind)
+    assert "abc" not in found.text

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 HIDDEN = "***"
-LONGEST_REMEMBERED = 1000  # characters of a text whose masked form is kept for the next time
+LONGEST_REMEMBERED = 500  # characters of a text whose masked form is kept for the next time
 ROUNDS = 5  # of masking; what one of them leaves may be the beginning of what the next one finds
 
 _NAME = re.compile(  # of letters and digits only, in lower case
@@ -76,7 +76,7 @@ def _masked(text: str) -> str:
     return text
 
 
-_remembered = lru_cache(maxsize=1 << 14)(_masked)
+_remembered = lru_cache(maxsize=1 << 13)(_masked)
 
 
 def _once(text: str) -> str:

@@ -190,10 +190,8 @@ def _only_known(fields: Mapping[str, Any], language: Language) -> None:
 
 
 def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> tuple[str, Kind | None]:
-    """The label, and whether it is a request's or a transaction's: `kind`, or as the summary marks it."""
-    label = _words(fields, "label") and mask(
-        str(fields["label"])
-    )  # in the full form with its spaces: they may be its own
+    """The label as it is recorded, and what it is the label of: `kind` says so, or a mark as in the summary."""
+    label = _words(fields, "label") and str(fields["label"])  # in the full form with its spaces: they may be its own
     if subject.name == "load" or subject.name in GENERATOR:
         if label or fields.get("kind"):
             raise Wrong(f"with a label, which `{subject.name}` has not", f"write `{subject.name}` alone")
@@ -202,8 +200,8 @@ def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> t
     if written not in (None, "request", "transaction"):
         raise Wrong(f"with the kind `{short(written)}`", "write `request` or `transaction`")
     if language == "toril" and written is None and (marked := MARKED.fullmatch(label)):
-        return marked["label"] or "", "transaction" if marked["kind"] == "transaction" else "request"
-    return label, written
+        return mask(marked["label"] or ""), "transaction" if marked["kind"] == "transaction" else "request"
+    return mask(label), written
 
 
 def _window(logic: object, timeframe: object) -> tuple[Logic, int]:
