@@ -92,3 +92,9 @@ def test_a_region_can_be_one_that_the_account_has_not_opted_in(cloud):
     assert region["OptInStatus"] == "opt-in-not-required"
     with refused("InvalidParameterValue", "mars-east-1"):
         ec2.describe_regions(RegionNames=["mars-east-1"])
+
+
+def test_containers_without_podman_are_an_error_that_says_what_is_missing(monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(RuntimeError, match=r"podman and runc: tools/system-packages"), embedded_cloud(containers=True):
+        pass

@@ -7,6 +7,7 @@ import pytest
 
 from tests.cloud import oci
 from tests.cloud.oci import File, Registry, RegistryError
+from tests.cloud.proxy import aws_proxy
 from tests.cloud.refused import refused
 from tests.cloud.tasks import role
 
@@ -148,3 +149,16 @@ def test_skopeo_copies_images_there_and_back(cloud, ecr, tmp_path):
     skopeo("copy", "--dest-tls-verify=false", "--dest-creds", there.login, f"dir:{tmp_path}", target)
     (image,) = ecr.describe_images(repositoryName="copy")["imageDetails"]
     assert (image["imageDigest"], image["imageTags"]) == (digest, ["2"])
+
+
+@pytest.mark.slow
+def test_an_unmodified_client_pushes_to_the_registrys_own_name(cloud, ecr):
+    there = registry(cloud)
+    there.push("toril/worker", ONE, "1")
+    name = f"docker://{cloud.account}.dkr.ecr.{REGION}.amazonaws.com/toril/worker"
+    with aws_proxy(cloud) as proxy:
+        creds = ["--src-creds", there.login, "--dest-creds", there.login]
+        environment = proxy.environment(SSL_CERT_DIR="/nonexistent")
+        subprocess.run(["skopeo", "copy", *creds, f"{name}:1", f"{name}:2"], env=environment, check=True)
+    assert set(proxy.hosts) == {f"{cloud.account}.dkr.ecr.{REGION}.amazonaws.com"}
+    assert there.tags("toril/worker") == ["1", "2"]
