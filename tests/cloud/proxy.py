@@ -89,7 +89,11 @@ async def _serve(cloud: Cloud, authority: "_Authority") -> tuple[Proxy, asyncio.
         await writer.drain()
         await writer.start_tls(authority.context(host))
         back_reader, back_writer = await asyncio.open_connection(upstream.hostname, upstream.port)
-        await asyncio.gather(_pipe(reader, back_writer), _pipe(back_reader, writer))
+        try:
+            await asyncio.gather(_pipe(reader, back_writer), _pipe(back_reader, writer))
+        except asyncio.CancelledError:  # the proxy ends, its client hasn't
+            for one in (writer, back_writer):
+                one.transport.abort()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]

@@ -3,9 +3,12 @@
 import json
 import time
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.cloud.proxy import aws_proxy
 from tests.cloud.refused import refused
 from tests.cloud.tasks import REGION, place, role
 
@@ -59,6 +62,23 @@ def test_a_write_whose_answer_is_lost_is_done(cloud, s3):
     with refused("PreconditionFailed"):
         s3.put_object(Bucket="runs", Key="w0/ready.json", Body=b"2", IfNoneMatch="*")
     assert s3.get_object(Bucket="runs", Key="w0/ready.json")["Body"].read() == b"1"
+
+
+def test_a_bucket_that_is_named_by_its_host_fails_as_well(cloud, s3):
+    with aws_proxy(cloud) as proxy:
+        client = boto3.client(
+            "s3",
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            verify=str(proxy.authority),
+            config=Config(proxies={"https": proxy.url}, retries={"total_max_attempts": 1}),
+        )
+        cloud.fail_next("s3", "PutObject", "SlowDown", status=503)
+        with refused("SlowDown"):
+            client.put_object(Bucket="runs", Key="a", Body=b"1")
+        client.close()
+        assert proxy.hosts == ["runs.s3.amazonaws.com"]
 
 
 def test_an_answer_can_be_late_without_keeping_others_waiting(cloud, s3):

@@ -1,16 +1,31 @@
 """Amazon S3: the operations that a test lets fail, be slow, or lose their answers."""
 
+from functools import partial
 from html import escape
+from typing import Any
+
+from ministack.services import s3
 
 from tests.cloud.server import faults
+from tests.cloud.server.documents import stricter_s3
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import Answer, Handler
 from tests.cloud.server.requests import Query
 
+_answer = s3.handle_request
 OF_OBJECTS = {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
 OF_UPLOADS = {"POST": "CompleteMultipartUpload", "PUT": "UploadPart", "DELETE": "AbortMultipartUpload"}
 OF_BUCKETS = {"GET": "ListObjects", "HEAD": "HeadBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}
 ABOUT_ITSELF = {"list-type", "prefix", "delimiter", "max-keys", "continuation-token", "start-after", "encoding-type"}
+
+
+def install() -> None:
+    """Before MiniStack's own S3: also where a bucket is named by the host, which passes by its front door."""
+    s3.handle_request = _handle
+
+
+async def _handle(method: str, path: str, headers: dict[str, str], body: bytes, query: Query, **more: Any) -> Answer:
+    return await faulty(stricter_s3(partial(_answer, **more)))(method, path, headers, body, query)
 
 
 def operation_of(method: str, path: str, headers: dict[str, str], query: Query) -> str | None:
