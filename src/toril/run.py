@@ -17,7 +17,7 @@ from toril.coordinator.live import Fold
 from toril.coordinator.protocol import Kill, Relaunch, Terminate
 from toril.criteria import queries
 from toril.document import document
-from toril.errors import InfrastructureError, OptionError, StoreError
+from toril.errors import ExpiredCredentialsError, InfrastructureError, OptionError, StoreError
 from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
 from toril.launchers import Launcher
@@ -100,8 +100,8 @@ def run(
     with closing(Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s)) as coordinator:
         with _held(launcher) as left:
             launcher.launch(plan, coordinator.launch)
-            _drive(coordinator, launcher, clock, view, interrupts)
-        return _concluded(coordinator, launcher, left, cloudwatch, clock, view, interrupts)
+            waited_for = _drive(coordinator, launcher, clock, view, interrupts)
+        return _concluded(coordinator, launcher, waited_for, left, cloudwatch, clock, view, interrupts)
 
 
 def take_over(
@@ -114,8 +114,8 @@ def take_over(
                 launcher.launch(coordinator.plan, coordinator.launch)
             else:
                 launcher.attach(coordinator.plan, coordinator.launch, coordinator.state.attempts)
-            _drive(coordinator, launcher, clock, view, interrupts)
-        return _concluded(coordinator, launcher, left, clients(), clock, view, interrupts)
+            waited_for = _drive(coordinator, launcher, clock, view, interrupts)
+        return _concluded(coordinator, launcher, waited_for, left, clients(), clock, view, interrupts)
 
 
 def sweep(store: Store, run_id: str, *, launcher: Launcher, clock: Clock, view: View) -> Judged | None:
@@ -173,13 +173,24 @@ def new_run_id(suite: str, now: float) -> str:
     return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{suite}-{secrets.token_hex(2)}"
 
 
+class _CutOffError(InfrastructureError):
+    """The run's records are out of reach for its coordinator, and may not be for another one."""
+
+    def __init__(self, plan: Plan, error: StoreError) -> None:
+        ends_s = plan.pace.orphaned_after_s or 0.0
+        super().__init__(
+            f"{error}. Run {plan.run_id} goes on without this command, and its workers end their load {ends_s:.0f} s "
+            f"from now unless `toril watch {plan.run_id} --take-over` carries it on"
+        )
+
+
 @contextmanager
 def _held(launcher: Launcher) -> Iterator[list[str]]:
     """Leave no worker behind, unless the run is somebody else's by now; what could not be ended, once it is over."""
     left: list[str] = []
     try:
         yield left
-    except LeaseLostError:
+    except (LeaseLostError, _CutOffError):
         launcher.release()
         raise
     except BaseException:
@@ -188,9 +199,12 @@ def _held(launcher: Launcher) -> Iterator[list[str]]:
     left += launcher.close()
 
 
-def _drive(coordinator: Coordinator, launcher: Launcher, clock: Clock, view: View, interrupts: Interrupts) -> None:
-    """Carry the run through to the end of its last worker."""
+def _drive(
+    coordinator: Coordinator, launcher: Launcher, clock: Clock, view: View, interrupts: Interrupts
+) -> tuple[str, ...]:
+    """Carry the run through to the end of its last worker; what was waited for last before the load began."""
     trouble_since: float | None = None
+    waited_for: tuple[str, ...] = ()
     for step in count():
         if coordinator.ended:
             break
@@ -198,14 +212,19 @@ def _drive(coordinator: Coordinator, launcher: Launcher, clock: Clock, view: Vie
             for action in coordinator.step(launcher.ended(), _asked(interrupts, clock)):
                 _obey(launcher, action)
             trouble_since, notes = None, launcher.notes()
+            if coordinator.state.phase == "launching":
+                waited_for = notes
         except StoreError as error:
             trouble_since = clock.now() if trouble_since is None else trouble_since
-            if coordinator.plan.on == "local" or clock.now() - trouble_since > PATIENCE_S:
+            if coordinator.plan.on == "local":
                 raise
+            if clock.now() - trouble_since > PATIENCE_S or isinstance(error, ExpiredCredentialsError):
+                raise _CutOffError(coordinator.plan, error) from error
             notes = (str(error),)
         if step % STEPS_PER_GLANCE == 0:
             view.show(coordinator.figures(notes))
         clock.sleep(STEP_S)
+    return waited_for
 
 
 def _obey(launcher: Launcher, action: Relaunch | Terminate | Kill) -> None:
@@ -221,6 +240,7 @@ def _obey(launcher: Launcher, action: Relaunch | Terminate | Kill) -> None:
 def _concluded(
     coordinator: Coordinator,
     launcher: Launcher,
+    waited_for: Sequence[str],
     left: Sequence[str],
     cloudwatch: ClientFactory,
     clock: Clock,
@@ -238,7 +258,8 @@ def _concluded(
     except StoreError as error:  # such as a full disk: the verdict is known, and is not lost with it
         unwritten = (str(error),)
     if state.abort_reason and not interrupts:
-        raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {state.abort_reason}")
+        why = "; ".join((state.abort_reason, *waited_for))
+        raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {why}")
     return Judged(bundle=bundle, interrupted=bool(interrupts), unwritten=unwritten, left=tuple(left))
 
 

@@ -1,0 +1,144 @@
+"""What goes wrong under load: the right outcome, with the reason, and no task left behind."""
+
+import threading
+import time
+
+import pytest
+
+from tests.fargate.stage import AWAY, HOME, stage, suite
+from tests.targets import target
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def on_stage():
+    with stage() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def service():
+    with target(delay_s=0.005) as found:
+        yield found
+
+
+@pytest.fixture
+def shop(tmp_path, service):
+    return suite(tmp_path / "shop", service.url, **{"hold-for": "7s", "concurrency": 2})
+
+
+def lost(found, worker):
+    """Why this worker counts as lost."""
+    (said,) = [one["message"] for one in found["reasons"] if worker in one["message"] and one["code"] != "saturated"]
+    return said
+
+
+def under_load(driven):
+    driven.until(f"{HOME}-1/{attempt(driven, f'{HOME}-1')}/intervals-000002")
+    driven.until(f"{AWAY}-1/{attempt(driven, f'{AWAY}-1')}/intervals-000002")
+
+
+def attempt(driven, worker):
+    import json
+
+    driven.until("start.json")
+    return json.loads(driven.stage.store.get(f"runs/{driven.run_id}/start.json"))["attempts"][worker]
+
+
+def acknowledged(on_stage, run_id):
+    """Every interval file of the run is counted: none is missing or damaged."""
+    text = str(on_stage.store.get(f"runs/{run_id}/verdict.json"))
+    return "is missing" not in text and "damaged" not in text
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("kill", "137"),
+        ("run_out_of_memory", "out of memory"),
+        ("interrupt", "Spot"),
+    ],
+)
+def test_a_worker_that_is_taken_away_is_named_with_aws_reason(on_stage, shop, how, said):
+    driven = on_stage.drive("run", f"away-{how}", "--suite", shop)
+    under_load(driven)
+    getattr(on_stage.cloud, how)(driven.task(AWAY))
+    found = driven.result()
+    assert found["outcome"] == "inconclusive"
+    assert said in str(found["reasons"])
+    assert acknowledged(on_stage, driven.run_id)
+    assert on_stage.running_tasks() == []
+
+
+def test_with_a_quorum_the_others_go_on_without_it(on_stage, shop):
+    driven = on_stage.drive("run", "quorum-kill", "--suite", shop, "--plan", '{"quorum": 0.5}')
+    under_load(driven)
+    on_stage.cloud.kill(driven.task(AWAY))
+    found = driven.result()
+    assert found["outcome"] == "inconclusive"
+    assert on_stage.summary("quorum-kill")["duration_s"] > 6
+
+
+def test_a_frozen_worker_is_stopped_and_given_up(on_stage, shop):
+    driven = on_stage.drive("run", "frozen", "--suite", shop, "--plan", '{"max_duration_s": 9}')
+    under_load(driven)
+    task = driven.task(AWAY)
+    on_stage.cloud.freeze(task)
+    try:
+        found = driven.result()
+        assert found["outcome"] == "inconclusive"
+        assert f"{AWAY}-1" in str(found["reasons"])
+    finally:
+        on_stage.cloud.thaw(task)
+
+
+def test_a_bucket_that_slows_down_and_fails_loses_nothing(on_stage, shop, service):
+    before = service.answered
+    driven = on_stage.drive("run", "slow-down", "--suite", shop)
+    driven.until("start.json")
+    on_stage.cloud.fail_next("s3", "PutObject", "SlowDown", times=10, message="Please reduce your rate", status=503)
+    on_stage.cloud.fail_next("s3", "GetObject", "InternalError", times=10, message="Internal error", status=500)
+    on_stage.cloud.lose_answers("s3", "PutObject", times=5)
+    found = driven.result()
+    assert "error" not in found, found
+    assert on_stage.summary("slow-down")["labels"][""]["samples"] == service.answered - before
+    assert acknowledged(on_stage, "slow-down")
+
+
+def test_a_truncated_interval_is_named_and_never_passes(on_stage, shop):
+    driven = on_stage.drive("run", "truncated", "--suite", shop)
+    driven.until("start.json")
+    worker = f"{HOME}-1"
+    key = f"runs/truncated/workers/{worker}/{attempt(driven, worker)}/intervals-000003"
+    on_stage.store.put(key, b"half of an interv")  # before the worker comes to it: it writes nothing over it
+    found = driven.result()
+    assert found["outcome"] == "inconclusive"
+    assert "intervals-000003" in str(found["reasons"])
+
+
+def test_stop_from_elsewhere_keeps_what_was_measured_and_judges_it(on_stage, shop, service):
+    before = service.answered
+    driven = on_stage.drive("run", "stopped", "--suite", shop)
+    under_load(driven)
+    stopped = on_stage.toril("stop", "stopped")
+    assert stopped.code == 0, stopped.said
+    found = driven.result()
+    assert found["outcome"] == "inconclusive"
+    assert on_stage.summary("stopped")["labels"][""]["samples"] == service.answered - before
+    assert on_stage.running_tasks() == []
+
+
+def test_signals_as_actions_sends_them_keep_the_results_and_leave_nothing(on_stage, shop):
+    driven = on_stage.drive("run", "cancelled", "--suite", shop, "--plan", '{"graceful_stop_s": 2}')
+    under_load(driven)
+    driven.process.send_signal(2)
+    late = threading.Timer(7.5, lambda: driven.process.poll() is None and driven.process.terminate())
+    late.start()
+    began = time.monotonic()
+    found = driven.result()
+    late.cancel()
+    assert found["interrupted"]
+    assert found["outcome"] == "inconclusive"
+    assert time.monotonic() - began < 10  # after which Actions kills
+    assert on_stage.running_tasks() == []
