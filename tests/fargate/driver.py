@@ -63,7 +63,7 @@ class Spoken:
     def show(self, figures: LiveFigures) -> None:
         for note in set(figures.notes) - self.said:
             self.said.add(note)
-            print(note, file=sys.stderr, flush=True)
+            sys.stderr.write(f"{note}\n")
 
 
 def main() -> int:
@@ -92,7 +92,7 @@ def main() -> int:
                 )
     except UserError as error:
         said = {"error": str(error), "code": error.exit_code}
-    print(json.dumps(said))
+    sys.stdout.write(json.dumps(said) + "\n")
     return 0
 
 

@@ -30,11 +30,12 @@ from toril.coordinator.protocol import (
 from toril.criteria import CriterionResult, LiveCriteria
 from toril.errors import StoreError
 from toril.figures import LiveFigures
-from toril.records import End, Launch, Plan, RanTask, Start, Stop, run_key
+from toril.records import End, Exit, Launch, Plan, RanTask, Start, Stop, run_key
 from toril.store import Store
 
 STEP_S = 0.1
 PATIENCE_S = 6  # by how much a worker may lag behind before stop criteria are decided without it
+WHY_S = 60.0  # ECS says that a task has stopped, and why, half a minute after its container did
 REST = 4  # so many times as long as such a look took is nothing looked at so again
 
 
@@ -160,11 +161,22 @@ class Coordinator:
             if worker in self.state.ended:
                 continue
             if worker in gone:
-                one = gone[worker]
-                found.append(WorkerEnded(worker, exits.get(worker), unfit.get(worker) or one.reason, one.again))
-            elif worker in unfit or (worker in exits and self.plan.on != "local"):
+                one, taken = gone[worker], self._taken_away(exits.get(worker))
+                reason = unfit.get(worker) or one.reason
+                found.append(WorkerEnded(worker, exits.get(worker), reason, one.again, taken))
+            elif worker in unfit or (worker in exits and self._is_last_word(exits[worker])):
                 found.append(WorkerEnded(worker, exits.get(worker), unfit.get(worker, "")))
         return found
+
+    def _is_last_word(self, left: Exit) -> bool:
+        """Whether nothing more is to be learnt of a worker: of one that was taken away its launcher knows why."""
+        waits = self._taken_away(left) and self.clock.now() < left.at + WHY_S
+        return self.plan.on != "local" and not waits
+
+    def _taken_away(self, left: Exit | None) -> bool:
+        """A signal ended it, and nobody of this run sent one: its task was interrupted."""
+        signalled = left is not None and left.outcome == "stopped" and left.signals > 0
+        return signalled and self.plan.on != "local" and self.state.stop is None
 
     def _stop_asked(self, now: float) -> Stop | None:
         """A stop that somebody left in the store, looked for as often as workers do."""

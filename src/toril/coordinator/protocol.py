@@ -33,13 +33,14 @@ class WorkerReady:
 class WorkerEnded:
     """A worker is gone: with its exit.json, or without (`reason` says what the launcher knows).
 
-    `again`: its attempt never began, for a reason that may pass.
+    `again`: its attempt never began, for a reason that may pass. `taken`: it ended well, but was told to by others.
     """
 
     worker: str
     exit: Exit | None
     reason: str = ""
     again: bool = False
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,9 @@ def _ended(state: RunState, event: WorkerEnded, now: float) -> tuple[RunState, t
             ready=state.ready - {worker},
         )
         return state, (Relaunch(worker, spares[0]),)
-    lost_why = (event.reason or "ended without a word") if event.exit is None else event.exit.failure
+    lost_why = event.reason if event.taken else None if event.exit is None else event.exit.failure
+    if event.exit is None:
+        lost_why = event.reason or "ended without a word"
     state = replace(state, ended={**state.ended, worker: event.exit})
     if state.phase == "launching":
         lost_why = lost_why or "ended before it was ready"

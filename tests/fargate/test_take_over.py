@@ -1,0 +1,114 @@
+"""A coordinator dies at each stage of a run: another one carries it on, or the sweeper ends it; it is judged once."""
+
+import json
+import time
+
+import pytest
+
+from tests.fargate.stage import HOME, stage, suite
+from tests.targets import target
+
+pytestmark = pytest.mark.slow
+
+STAGES = ["plan.json", "launch.json", "ready.json", "start.json", "intervals-000002", "end.json", "summary.json"]
+
+
+@pytest.fixture(scope="module")
+def on_stage():
+    with stage() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def service():
+    with target(delay_s=0.005) as found:
+        yield found
+
+
+@pytest.fixture
+def shop(tmp_path, service):
+    return suite(tmp_path / "shop", service.url, **{"hold-for": "6s", "concurrency": 2})
+
+
+def killed_at(on_stage, stage_name, run_id, shop):
+    """A coordinator that is gone once that key is written, whoever writes it."""
+    if stage_name in ("ready.json", "intervals-000002"):  # those are the workers'
+        driven = on_stage.drive("run", run_id, "--suite", shop)
+        driven.until(stage_name)
+        driven.process.kill()
+    else:
+        driven = on_stage.drive("run", run_id, "--suite", shop, "--die-after", stage_name)
+    assert driven.died()
+
+
+@pytest.mark.parametrize("stage_name", STAGES)
+def test_another_coordinator_carries_the_run_on_to_its_verdict(on_stage, shop, service, stage_name):
+    run_id = "dead-" + stage_name.partition(".")[0]
+    before = service.answered
+    killed_at(on_stage, stage_name, run_id, shop)
+    found = on_stage.drive("take-over", run_id).result()
+    assert found.get("outcome") == "passed" or {one["code"] for one in found["reasons"]} == {"saturated"}, found
+    assert on_stage.summary(run_id)["labels"][""]["samples"] == service.answered - before
+    assert on_stage.running_tasks() == []
+
+
+def test_there_is_one_owner_at_a_time(on_stage, shop):
+    driven = on_stage.drive("run", "owned", "--suite", shop)
+    driven.until("start.json")
+    refused = on_stage.drive("take-over", "owned").result()
+    assert "is owned by" in refused["error"]
+    assert "error" not in driven.result()
+
+
+def test_a_coordinator_that_froze_lets_go_of_the_run_that_another_has_taken(on_stage, shop):
+    driven = on_stage.drive("run", "zombie", "--suite", shop)
+    driven.until("start.json")
+    driven.process.send_signal(19)  # SIGSTOP
+    second = on_stage.drive("take-over", "zombie")
+    time.sleep(5)
+    driven.process.send_signal(18)  # SIGCONT
+    assert "is owned by" in driven.result()["error"]
+    found = second.result()
+    assert "error" not in found, found
+    assert on_stage.running_tasks() == []
+
+
+def test_a_run_that_nobody_owns_is_ended_by_its_workers_and_judged_by_the_sweeper(on_stage, shop, tmp_path, service):
+    long = suite(tmp_path / "long", service.url, **{"hold-for": "10m", "concurrency": 2})
+    killed_at(on_stage, "intervals-000002", "orphans", long)
+    began = time.monotonic()
+    while on_stage.running_tasks():
+        assert time.monotonic() - began < 40, "workers go on without an owner"
+        time.sleep(1)
+    done = on_stage.toril("sweep", "orphans")
+    assert done.code == 0, done.said
+    verdict = json.loads(on_stage.store.get("runs/orphans/verdict.json"))
+    assert verdict["outcome"] == "inconclusive"
+    assert "nobody has renewed the lease" in str(verdict["reasons"])
+
+
+def test_the_schedule_at_the_deadline_ends_and_judges_what_was_forgotten(on_stage, tmp_path, service):
+    """Frozen workers obey nothing; there is no coordinator: the sweeper alone, in a task of its own."""
+    long = suite(tmp_path / "long", service.url, **{"hold-for": "10m", "concurrency": 2})
+    words = (
+        "--plan",
+        '{"max_duration_s": 4, "graceful_stop_s": 0}',
+        "--pace",
+        '{"ready_timeout_s": 5, "give_up_s": 1}',
+    )
+    driven = on_stage.drive("run", "forgotten", "--suite", long, *words)
+    driven.until("intervals-000002")
+    tasks = on_stage.running_tasks()
+    driven.process.kill()
+    for task in tasks:
+        on_stage.cloud.freeze(task)
+    launch = json.loads(on_stage.store.get("runs/forgotten/launch.json"))
+    give_up = launch["deadline"] + 300
+    while on_stage.store.find("runs/forgotten/verdict.json") is None:
+        assert time.time() < give_up, on_stage.cloud.invocations(HOME)
+        time.sleep(2)
+    verdict = json.loads(on_stage.store.get("runs/forgotten/verdict.json"))
+    assert verdict["outcome"] == "inconclusive"
+    while set(on_stage.running_tasks()) & set(tasks):
+        assert time.time() < give_up
+        time.sleep(2)
