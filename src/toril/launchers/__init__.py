@@ -23,15 +23,20 @@ class Launcher(Protocol):
         """The most seconds of load that the places of the workers allow; None: any."""
         ...
 
-    def launch(self, plan: Plan, launch: Launch) -> None:
-        """Start the first attempt of every share; InfrastructureError when that is impossible.
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of the images that its workers may be of; empty: any."""
+        ...
 
-        Attempts that were started before, by this process or another, are found and not started twice.
-        """
+    def launch(self, plan: Plan, launch: Launch) -> None:
+        """Start the first attempt of every share; InfrastructureError when that is impossible."""
         ...
 
     def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
-        """Find the workers of a run that is under way, one attempt each; start nothing."""
+        """Find the workers of a run that is under way, one attempt each; start nothing.
+
+        Who is not there is gone, and may be tried again.
+        """
         ...
 
     def relaunch(self, worker: str, attempt: str) -> None:
@@ -55,7 +60,7 @@ class Launcher(Protocol):
     def kill(self, worker: str) -> None: ...
 
     def release(self) -> None:
-        """Let go of the workers without ending them: somebody else owns the run."""
+        """Let go of the workers without ending them: somebody else owns the run, or may."""
         ...
 
     def close(self) -> tuple[str, ...]:

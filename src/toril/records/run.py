@@ -167,6 +167,7 @@ class Launch(Record):
     at: float
     deadline: float  # nothing of the run goes on after it
     attempts: dict[str, tuple[str, ...]]  # worker → nonces: the first try, and what may replace it
+    digests: tuple[str, ...] = ()  # of the images that workers may be of; empty: any
 
     def issued(self, worker: str, attempt: str) -> bool:
         """Whether the launcher knows this attempt."""
@@ -186,6 +187,7 @@ class Ready(Record):
     clock_offset_s: float = 0.0
     clock_uncertainty_s: float = 0.0
     image_digest: str | None = None
+    task: str | None = None  # its ARN, on Fargate
 
 
 class Start(Record):

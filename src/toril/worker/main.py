@@ -30,6 +30,7 @@ from toril.worker.offset import clock_offset
 from toril.worker.output import Output
 from toril.worker.redaction import Redactor
 from toril.worker.secret_values import read_secrets
+from toril.worker.task_metadata import task_facts
 from toril.worker.vitals import Vitals
 
 LOOP_S = 0.1
@@ -187,6 +188,7 @@ class Engines:
 
     def ready(self) -> Ready:
         offset_s, uncertainty_s = clock_offset(self.store, time.time)
+        facts = task_facts(os.environ)
         return Ready(
             worker=self.worker,
             attempt=self.attempt,
@@ -196,7 +198,8 @@ class Engines:
             instance=secrets.token_hex(8),
             clock_offset_s=round(offset_s, 6),
             clock_uncertainty_s=round(uncertainty_s, 6),
-            image_digest=os.environ.get("TORIL_IMAGE_DIGEST"),
+            image_digest=facts.image_digest,
+            task=facts.task,
         )
 
     def exit(self, state: State, now: float) -> Exit:

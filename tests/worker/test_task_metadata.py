@@ -1,0 +1,94 @@
+"""What a container learns of its task, from a server on loopback that plays the agent of ECS."""
+
+import json
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from toril.worker.task_metadata import ADDRESS, MOST_BYTES, TaskFacts, task_facts
+
+DIGEST, TASK = "sha256:" + "a" * 64, "arn:aws:ecs:eu-west-1:123456789012:task/toril/0123456789abcdef"
+TOLD = {"/v4/x": {"DockerId": "1", "ImageID": DIGEST}, "/v4/x/task": {"Cluster": "toril", "TaskARN": TASK}}
+
+
+@contextmanager
+def agent(answers, delay_s=0.0):
+    """The address that a container gets; `answers` by path: bytes, or what is sent as JSON. None: 404."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            time.sleep(delay_s)
+            found = answers.get(self.path)
+            self.send_response(404 if found is None else 200)
+            self.end_headers()
+            self.wfile.write(found if isinstance(found, bytes) else json.dumps(found).encode())
+
+        def log_message(self, format, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v4/x"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_container_learns_its_image_and_its_task():
+    with agent(TOLD) as address:
+        assert task_facts({ADDRESS: address}) == TaskFacts(DIGEST, TASK)
+
+
+def test_outside_of_ecs_nothing_is_asked():
+    assert task_facts({}) == TaskFacts()
+
+
+def test_a_digest_that_the_environment_names_counts():
+    assert task_facts({"TORIL_IMAGE_DIGEST": "sha256:b"}) == TaskFacts("sha256:b", None)
+    with agent(TOLD) as address:
+        assert task_facts({ADDRESS: address, "TORIL_IMAGE_DIGEST": "sha256:b"}) == TaskFacts("sha256:b", TASK)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [None, b"{", b"[]", b"", {}, {"ImageID": 5}, {"ImageID": ""}, b'{"ImageID": "' + b"x" * MOST_BYTES + b'"}'],
+    ids=["missing", "damaged", "no object", "empty", "without", "no text", "empty text", "too long"],
+)
+def test_what_is_not_told_is_unknown_and_the_rest_is_told(image, caplog):
+    with agent({**TOLD, "/v4/x": image}) as address:
+        assert task_facts({ADDRESS: address}) == TaskFacts(None, TASK)
+
+
+def test_an_agent_that_cannot_be_reached_is_named_in_the_log_and_costs_nothing_else(caplog):
+    with agent(TOLD) as address:
+        pass
+    assert task_facts({ADDRESS: address}) == TaskFacts()
+    assert f"{address} does not tell ImageID" in caplog.text
+    assert f"{address}/task does not tell TaskARN" in caplog.text
+
+
+def test_an_address_that_is_none_of_ecs_is_not_asked(tmp_path, caplog):
+    (tmp_path / "x").write_text(json.dumps({"ImageID": DIGEST}))
+    assert task_facts({ADDRESS: (tmp_path / "x").as_uri()}) == TaskFacts()
+    assert "no http address" in caplog.text
+
+
+@pytest.mark.slow
+def test_an_agent_that_does_not_answer_is_waited_for_a_second_each():
+    with agent(TOLD, delay_s=4.0) as address:
+        began = time.monotonic()
+        assert task_facts({ADDRESS: address}) == TaskFacts()
+        assert time.monotonic() - began < 4.0
+
+
+def test_no_proxy_is_asked_for_it(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with agent(TOLD) as address:
+        assert task_facts({ADDRESS: address}) == TaskFacts(DIGEST, TASK)
