@@ -88,7 +88,8 @@ class Attempt:
 
     def run(self, *, beside: bool) -> State:
         """From preparing to exit.json. `beside`: the store is dealt with in a thread, since it may take its time."""
-        self._tell(*self._unissued(), *self.courier.look())  # a stale start is found before anything is prepared
+        # a stale start, or that the run is over, is found before anything is prepared
+        self._tell(*self._unissued(), *self.courier.look(), machine.Tick())
         if self.state.phase != "ended":
             self._tell(*self.load.prepare())
         self.messenger = Messenger(self.courier, beside=beside)
@@ -98,10 +99,11 @@ class Attempt:
             self._flush_when_due(self.clock.now())
             self.load.wait(self.state)
         self.load.finish(self.state)
-        if self.state.outcome != "superseded":  # the attempt is another process's
+        speaks = self.state.outcome != "superseded" and self.courier.may_speak()
+        if speaks:
             self._flush()
             self.messenger.send("bzt.log", self.load.log())
-        if self.messenger.end(DELIVER_S) and self.state.outcome != "superseded":
+        if self.messenger.end(DELIVER_S) and speaks:
             self.courier.last_word(self.load.exit(self.state, self.clock.now()))
         return self.state
 

@@ -26,6 +26,8 @@ class Courier:
         self._lease: bytes | None = None
         self._lease_changed_at = now()  # by this clock: the owner's may differ
         self._lease_looked_at = float("-inf")
+        self._ready: bytes | None = None  # what this process said of itself, or tried to
+        self._claimed = False
         self.trouble = ""  # why the store cannot be reached at the moment
 
     def launch(self) -> Launch | None:
@@ -35,8 +37,22 @@ class Courier:
         return None if data is None else Launch.from_json(data, key)
 
     def claim(self, ready: Ready) -> bool:
-        """Say that this process is ready; False when another one with the same attempt said so before."""
-        return self.store.put_once(self._key("ready.json"), ready.to_json())
+        """Say that this process is ready; False when another one with the same attempt did, or had its last word."""
+        if self.store.find(self._key("exit.json")) is not None:
+            return False
+        self._ready = ready.to_json()
+        self._claimed = self.store.put_once(self._key("ready.json"), self._ready)
+        return self._claimed
+
+    def may_speak(self) -> bool:
+        """Whether what is left to say is this process's to say: no other one with the same attempt is ready."""
+        try:
+            return self._claimed or self.store.find(self._key("ready.json")) in (None, self._ready)
+        except StoreError as error:
+            if self.plan.on == "local":
+                raise
+            log.warning("%s", error)
+            return False
 
     # ── in
 
@@ -60,21 +76,23 @@ class Courier:
             if not self.trouble:
                 log.warning("%s", error)
             self.trouble = str(error)
-        yield from self._orphaned(now)
+        yield from self._orphaned(self._now())  # a store in trouble takes its time
 
     def _records(self) -> Iterator[machine.Event]:
         if not self._stopped:
             key = run_key(self.plan.run_id, "stop.json")
             found = self.store.find(key)
             if found is not None:
+                stop = Stop.from_json(found, key)
                 self._stopped = True
-                yield machine.Stopped(Stop.from_json(found, key))
+                yield machine.Stopped(stop)
         if not self._started:
             key = run_key(self.plan.run_id, "start.json")
             found = self.store.find(key)
             if found is not None:
+                start = Start.from_json(found, key)
                 self._started = True
-                yield machine.Started(Start.from_json(found, key))
+                yield machine.Started(start)
 
     def _look_at_lease(self, now: float) -> None:
         pace = self.plan.pace

@@ -146,7 +146,9 @@ def _before_the_start(state: State, event: Event, now: float, limits: Limits) ->
             if start.attempts.get(limits.worker) != limits.attempt:
                 return _ended(state, "stale", "the start names other attempts"), (Kill(),)
             if now > start.at + STALE_AFTER_S:
-                return _ended(state, "stale", f"the start was {now - start.at:.0f} s ago"), (Kill(),)
+                return _ended(state, "stale", f"the start was {now - start.at:.0f} s ago by this machine's clock"), (
+                    Kill(),
+                )
             if state.phase == "ready":
                 return replace(state, phase="running", start_at=start.at), (OpenGates(start.at),)
         case Superseded():

@@ -23,6 +23,7 @@ class Messenger:
         self._events: queue.SimpleQueue[machine.Event] = queue.SimpleQueue()
         self._out: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
         self._ending = threading.Event()
+        self._delivered = False
         self._thread = threading.Thread(target=self._work, name="messenger", daemon=True) if beside else None
         if self._thread is not None:
             self._thread.start()
@@ -44,34 +45,33 @@ class Messenger:
 
     def end(self, within_s: float) -> bool:
         """Deliver what is left; False when it could not be within that time."""
+        if self._thread is None:
+            return self.courier.deliver()
         self._ending.set()
-        if self._thread is not None:
-            self._thread.join(within_s)
-            if self._thread.is_alive():
-                return False
-        give_up_at = time.monotonic() + within_s
-        while not self.courier.deliver():
-            if time.monotonic() > give_up_at:
-                log.error("The last files could not be written: %s", self.courier.trouble)
-                return False
-            time.sleep(RETRY_S)
-        return True
+        self._thread.join(within_s)
+        if not self._delivered:
+            log.error("The last files could not be written: %s", self.courier.trouble or "the store did not answer")
+        return self._delivered
 
     def _work(self) -> None:
         retry_at = 0.0
-        while not self._ending.is_set():
-            try:
+        try:
+            while not self._ending.is_set():
                 for event in self.courier.look():
                     self._events.put(event)
-                self._take_in()
-                if time.monotonic() >= retry_at and not self.courier.deliver():
+                if time.monotonic() >= retry_at and not self._deliver():
                     retry_at = time.monotonic() + RETRY_S
-            except Exception as error:  # the loop has to know of it, wherever it happened
-                log.exception("The store")
-                self._events.put(machine.Failed(f"{type(error).__name__}: {error}"))
-                return
-            self._ending.wait(STEP_S)
+                self._ending.wait(STEP_S)
+            while not self._deliver():
+                time.sleep(RETRY_S)
+            self._delivered = True
+        except Exception as error:  # the loop has to know of it, wherever it happened
+            log.exception("The store")
+            self._events.put(machine.Failed(f"{type(error).__name__}: {error}"))
+
+    def _deliver(self) -> bool:
         self._take_in()
+        return self.courier.deliver()
 
     def _take_in(self) -> None:
         while not self._out.empty():

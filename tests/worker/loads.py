@@ -1,0 +1,90 @@
+"""What a worker's loop drives in tests in the place of engines."""
+
+from collections.abc import Callable, Iterator
+
+from tests.clocks import SteppedClock
+from toril import __version__
+from toril.intervals import Recorder
+from toril.records import Exit, Ready
+from toril.worker import machine
+from toril.worker.machine import State
+
+
+class FakeLoad:
+    """Load that takes no time: `meanwhile` is called at each look with the state, and may make things happen."""
+
+    def __init__(self, worker: str, attempt: str, clock: SteppedClock, *, lasts_s: float = 30.0) -> None:
+        self.worker, self.attempt, self.clock, self.lasts_s = worker, attempt, clock, lasts_s
+        self.recorder = Recorder(worker, "local")
+        self.planned_s: float | None = lasts_s
+        self.step_s = 0.1
+        self.fails = ""
+        self.prepared = self.killed = self.finished = False
+        self.opened_at: float | None = None
+        self.ends_by: float | None = None
+        self.came: list[str] = []
+        self.told = 0
+        self.before_ready: Callable[[], None] = lambda: None
+        self.meanwhile: Callable[[State], None] = lambda state: None
+
+    def prepare(self) -> Iterator[machine.Event]:
+        self.prepared = True
+        if self.fails:
+            yield machine.Failed(self.fails)
+
+    def signals(self) -> list[str]:
+        came, self.came = self.came, []
+        return came
+
+    def events(self, state: State, now: float) -> Iterator[machine.Event]:
+        if state.phase == "preparing":
+            yield machine.Parked()
+        ends = [at for at in (self.ends_by, self.opened_at and self.opened_at + self.lasts_s) if at is not None]
+        if ends and now >= min(ends):
+            yield machine.Done()
+
+    def open(self, at: float) -> None:
+        self.opened_at = at
+
+    def end(self, within_s: float, now: float) -> None:
+        self.ends_by = now + within_s / 2
+
+    def kill(self) -> None:
+        self.killed = True
+
+    def record(self, now: float) -> None:
+        while self.opened_at is not None and self.told < min(now - self.opened_at, self.lasts_s):
+            self.recorder.add_one("shop", completed_s=self.told + 0.5, label="home", response_us=1000)
+            self.told += 1
+
+    def wait(self, state: State) -> None:
+        self.meanwhile(state)
+        self.clock.sleep(self.step_s)
+
+    def finish(self, state: State) -> None:
+        self.finished = True
+
+    def log(self) -> bytes:
+        return b"what the engines said"
+
+    def ready(self) -> Ready:
+        self.before_ready()
+        return Ready(
+            worker=self.worker,
+            attempt=self.attempt,
+            at=self.clock.now(),
+            toril_version=__version__,
+            pid=1,
+            instance=str(id(self)),
+        )
+
+    def exit(self, state: State, now: float) -> Exit:
+        return Exit(
+            worker=self.worker,
+            attempt=self.attempt,
+            at=now,
+            outcome="stale" if state.outcome == "superseded" else state.outcome,
+            message=state.message,
+            interval_files=self.recorder.files,
+            samples=self.recorder.samples,
+        )
