@@ -97,10 +97,11 @@ def run(
     if notes:
         view.show(LiveFigures(run_id=plan.run_id, workers_planned=len(plan.shares), notes=notes))
     plan = publish(store, suite, plan, origin)
-    with closing(Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s)) as coordinator:
-        with _held(launcher) as left:
-            launcher.launch(plan, coordinator.launch)
-            waited_for = _drive(coordinator, launcher, clock, view, interrupts)
+    coordinator = Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s, digests=launcher.digests)
+    with _held(coordinator, launcher) as left:
+        launcher.launch(plan, coordinator.launch)
+        waited_for = _drive(coordinator, launcher, clock, view, interrupts)
+    with closing(coordinator):
         return _concluded(coordinator, launcher, waited_for, left, cloudwatch, clock, view, interrupts)
 
 
@@ -108,13 +109,11 @@ def take_over(
     store: Store, run_id: str, *, launcher: Launcher, clock: Clock, view: View, interrupts: Interrupts
 ) -> Judged:
     """Carry on a run whose coordinator is gone, from its records: start what is missing, or follow what is there."""
-    with closing(Coordinator.of_abandoned(store, run_id, clock)) as coordinator:
-        with _held(launcher) as left:
-            if coordinator.state.phase == "launching":
-                launcher.launch(coordinator.plan, coordinator.launch)
-            else:
-                launcher.attach(coordinator.plan, coordinator.launch, coordinator.state.attempts)
-            waited_for = _drive(coordinator, launcher, clock, view, interrupts)
+    coordinator = Coordinator.of_abandoned(store, run_id, clock)
+    with _held(coordinator, launcher) as left:
+        launcher.attach(coordinator.plan, coordinator.launch, coordinator.state.attempts)
+        waited_for = _drive(coordinator, launcher, clock, view, interrupts)
+    with closing(coordinator):
         return _concluded(coordinator, launcher, waited_for, left, clients(), clock, view, interrupts)
 
 
@@ -185,8 +184,8 @@ class _CutOffError(InfrastructureError):
 
 
 @contextmanager
-def _held(launcher: Launcher) -> Iterator[list[str]]:
-    """Leave no worker behind, unless the run is somebody else's by now; what could not be ended, once it is over."""
+def _held(coordinator: Coordinator, launcher: Launcher) -> Iterator[list[str]]:
+    """Leave no worker behind, unless somebody else carries the run on, or can; what could not be ended, afterwards."""
     left: list[str] = []
     try:
         yield left
@@ -194,9 +193,16 @@ def _held(launcher: Launcher) -> Iterator[list[str]]:
         launcher.release()
         raise
     except BaseException:
-        launcher.close()
+        _end(coordinator, launcher)
         raise
     left += launcher.close()
+
+
+def _end(coordinator: Coordinator, launcher: Launcher) -> None:
+    try:
+        launcher.close()
+    finally:
+        coordinator.close()
 
 
 def _drive(
@@ -216,9 +222,11 @@ def _drive(
                 waited_for = notes
         except StoreError as error:
             trouble_since = clock.now() if trouble_since is None else trouble_since
-            if coordinator.plan.on == "local":
+            if coordinator.plan.on == "local" or interrupts:
                 raise
             if clock.now() - trouble_since > PATIENCE_S or isinstance(error, ExpiredCredentialsError):
+                if coordinator.state.stop is not None:
+                    raise  # what is left of it is to end, and nobody need carry it on
                 raise _CutOffError(coordinator.plan, error) from error
             notes = (str(error),)
         if step % STEPS_PER_GLANCE == 0:

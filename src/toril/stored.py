@@ -15,7 +15,7 @@ from toril.clock import Clock
 from toril.coordinator.collect import collect
 from toril.coordinator.drive import STEP_S
 from toril.coordinator.glance import glance
-from toril.coordinator.lease import is_live, read_lease
+from toril.coordinator.lease import LeaseWatch, is_live, read_lease
 from toril.coordinator.live import Fold, attempts_of, read_launch, read_record
 from toril.coordinator.protocol import RunState, begin, resumed
 from toril.errors import StoreError
@@ -40,8 +40,11 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
     plan, _, _ = read_record(store, run_id)
     summary, verdict = (_json(store, run_key(run_id, name)) for name in ("summary.json", "verdict.json"))
     if summary is None or verdict is None:
-        if is_live(read_lease(store, run_id), now):
+        lease = read_lease(store, run_id)
+        if is_live(lease, now):
             raise StoreError(f"run {run_id} is not over yet; `toril watch {run_id}` follows it")
+        if not _is_over(store, plan, lease, now):
+            raise StoreError(f"run {run_id} may not be over yet; {_unowned(run_id)}")
         return judge_again(store, run_id)
     timeline = collect(store, run_id)[0].timeline if measurements else None
     metrics = stored_metrics(store, plan)
@@ -55,16 +58,17 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
     """
     plan, start, _ = read_record(store, run_id)
     fold: Fold | None = None
+    owner = LeaseWatch()
     while not interrupts:
         now = clock.now()
         if store.find(run_key(run_id, "verdict.json")) is not None:
             return judged(store, run_id, now)
         notes: tuple[str, ...] = ()
         lease = read_lease(store, run_id)
-        if not is_live(lease, now):
+        if not (is_live(lease, now) if plan.on == "local" else owner.is_live(lease, now)):
             if _is_over(store, plan, lease, now):
                 return judge_again(store, run_id)
-            notes = (f"nobody owns this run; `toril watch {run_id} --take-over` carries it on",)
+            notes = (_unowned(run_id),)
         if fold is None:
             plan, start, _ = read_record(store, run_id)
             if start is not None:
@@ -73,10 +77,16 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
         if fold is not None and start is not None:
             fold.poll(now)
             view.show(glance(fold, resumed(_begun(plan, fold, now), start, None), now, notes))
-        elif notes:
-            view.show(LiveFigures(run_id=run_id, workers_planned=len(plan.shares), notes=notes))
+        else:
+            said = [key for key in store.keys(run_key(run_id, "workers") + "/") if key.endswith("/ready.json")]
+            planned = len(plan.shares)
+            view.show(LiveFigures(run_id=run_id, workers_ready=len(said), workers_planned=planned, notes=notes))
         clock.sleep(max(STEP_S, plan.pace.poll_s))
     return None
+
+
+def _unowned(run_id: str) -> str:
+    return f"nobody owns this run; `toril watch {run_id} --take-over` carries it on"
 
 
 def _is_over(store: Store, plan: Plan, lease: Lease | None, now: float) -> bool:
@@ -116,25 +126,40 @@ def _row(store: Store, run_id: str, now: float) -> RunRow:
     try:
         verdict, summary = (_json(store, run_key(run_id, name)) for name in ("verdict.json", "summary.json"))
         plan = Plan.from_json(store.get(run_key(run_id, "plan.json")), run_key(run_id, "plan.json"))
+        state = _unjudged(store, plan, now) if verdict is None else str(verdict.get("outcome"))
     except StoreError:  # one damaged run, or one of another version, hides no other; `toril report` says what it is
         return RunRow(run_id=run_id, suite="", state="unreadable", workers=0)
-    if verdict is not None:
-        state = str(verdict.get("outcome"))
-    else:
-        state = "running" if is_live(read_lease(store, run_id), now) else "not judged"
     tags = masked_settings(plan.tags)
     return RunRow(run_id=run_id, suite=plan.suite, state=state, workers=len(plan.shares), summary=summary, tags=tags)
 
 
+def _unjudged(store: Store, plan: Plan, now: float) -> str:
+    lease = read_lease(store, plan.run_id)
+    if is_live(lease, now):
+        return "running"
+    return "not judged" if _is_over(store, plan, lease, now) else "without owner"
+
+
 def prune(store: Store, older_than: timedelta, now: float) -> list[str]:
-    """Delete the runs that ended longer ago than that; their ids. A live run stays."""
+    """Delete the runs that ended longer ago than that; their ids. A live run stays, and one that may be."""
     gone = []
     for run_id in run_ids(store):
         lease = read_lease(store, run_id)
-        if not is_live(lease, now) and now - (lease.renewed_at if lease else 0.0) > older_than.total_seconds():
+        if is_live(lease, now) or now - (lease.renewed_at if lease else 0.0) <= older_than.total_seconds():
+            continue
+        if lease is None or lease.ended or _may_go(store, run_id, now):
             store.delete(run_key(run_id) + "/")
             gone.append(run_id)
     return gone
+
+
+def _may_go(store: Store, run_id: str, now: float) -> bool:
+    """Whether no worker can be left of a run whose owner is gone."""
+    try:
+        launch = read_launch(store, run_id)
+        return launch is None or now > launch.deadline or read_record(store, run_id)[0].on == "local"
+    except StoreError:  # damaged, or of another version
+        return True
 
 
 def write_reports(store: Store, bundle: Bundle, targets: Iterable[tuple[str, Path | None]]) -> list[str]:

@@ -1,8 +1,13 @@
 """The run's protocol, event by event."""
 
+import pytest
+
 from toril.coordinator.protocol import (
     FINISH_SLACK_S,
+    LATE,
+    NAMED,
     Kill,
+    Relaunch,
     RunState,
     StopAsked,
     Terminate,
@@ -12,8 +17,12 @@ from toril.coordinator.protocol import (
     WriteStart,
     WriteStop,
     advance,
+    carried_on,
+    resumed,
+    started_by_another,
 )
-from toril.records import Exit, Pace, Stop
+from toril.plan.pace import FARGATE
+from toril.records import Exit, Pace, Start, Stop
 
 PACE = Pace()
 
@@ -143,3 +152,184 @@ def test_the_run_ends_when_every_worker_has() -> None:
 def test_an_engine_that_failed_under_load_counts_as_lost() -> None:
     state, _ = advance(started("a", "b", quorum=0.5), left("a", "failed", "locust: out of memory"), 30.0)
     assert state.lost == {"a": "locust: out of memory"}
+
+
+# A loss before the start
+
+
+def test_a_loss_before_the_start_is_borne_while_the_quorum_holds_and_nobody_waits_for_it() -> None:
+    state = launched("a", "b", "c", quorum=0.6)
+    for worker in ("a", "b"):
+        state, _ = advance(state, WorkerReady(worker), 1.0)
+    state, actions = advance(state, WorkerEnded("c", None, "no capacity"), 2.0)
+    assert [type(action) for action in actions] == [WriteStart]
+    assert state.start is not None
+    assert set(state.start.attempts) == {"a", "b"}
+    assert state.lost == {"c": "no capacity"}
+
+
+def test_one_that_was_ready_and_is_gone_starts_nothing() -> None:
+    state = launched("a", "b", "c", quorum=0.6)
+    state, _ = advance(state, WorkerReady("a"), 1.0)
+    state, _ = advance(state, WorkerEnded("a", None, "interrupted"), 2.0)
+    state, nothing = advance(state, WorkerReady("b"), 3.0)
+    assert nothing == ()
+    state, _ = advance(state, WorkerReady("c"), 4.0)
+    assert state.start is not None
+    assert set(state.start.attempts) == {"b", "c"}
+    assert state.lost == {"a": "interrupted"}
+
+
+def test_below_the_quorum_the_run_is_aborted_and_the_last_straw_is_named() -> None:
+    state = launched("a", "b", "c", quorum=0.6)
+    state, actions = advance(state, WorkerEnded("a", None, "first"), 1.0)
+    assert actions == ()
+    state, actions = advance(state, WorkerEnded("b", None, "second"), 2.0)
+    assert state.abort_reason == "worker b: second"
+    assert [type(action) for action in actions] == [WriteStop, Terminate]
+    assert state.lost == {"a": "first", "b": "second"}
+
+
+def with_spares(*spares: str, quorum: float = 1.0) -> RunState:
+    return RunState(
+        attempts={"a": "a1", "b": "b1"},
+        spares={"a": spares, "b": ()},
+        quorum=quorum,
+        launched_at=0.0,
+        load_s=60.0,
+        max_duration_s=None,
+    )
+
+
+def test_a_worker_that_never_began_is_started_again_as_often_as_attempts_were_issued() -> None:
+    state, actions = advance(with_spares("a2"), WorkerEnded("a", None, "no capacity", again=True), 1.0)
+    assert actions == (Relaunch("a", "a2"),)
+    assert state.attempts["a"] == "a2"
+    assert not state.lost
+    state, actions = advance(state, WorkerEnded("a", None, "no capacity", again=True), 2.0)
+    assert state.abort_reason == "worker a: no capacity"
+
+
+def test_the_replacement_is_what_the_start_names() -> None:
+    state, _ = advance(with_spares("a2"), WorkerReady("a"), 1.0)
+    state, _ = advance(state, WorkerEnded("a", None, "interrupted", again=True), 2.0)
+    state, nothing = advance(state, WorkerReady("b"), 3.0)
+    assert nothing == ()
+    state, _ = advance(state, WorkerReady("a"), 4.0)
+    assert state.start is not None
+    assert dict(state.start.attempts) == {"a": "a2", "b": "b1"}
+
+
+def test_a_worker_that_said_why_it_ended_is_not_tried_again() -> None:
+    record = Exit(worker="a", attempt="a1", at=1.0, outcome="failed", message="no such script")
+    _, actions = advance(with_spares("a2"), WorkerEnded("a", record, again=True), 1.0)
+    assert not [action for action in actions if isinstance(action, Relaunch)]
+
+
+def test_nobody_is_tried_again_when_it_is_too_late_to_start_or_the_load_goes_on() -> None:
+    gone = WorkerEnded("a", None, "no capacity", again=True)
+    _, actions = advance(with_spares("a2"), gone, PACE.ready_timeout_s + 1)
+    assert not [action for action in actions if isinstance(action, Relaunch)]
+    state = with_spares("a2")
+    for worker in ("a", "b"):
+        state, _ = advance(state, WorkerReady(worker), 1.0)
+    _, actions = advance(state, gone, 2.0)
+    assert not [action for action in actions if isinstance(action, Relaunch)]
+
+
+def test_of_many_workers_that_are_not_ready_some_are_named_and_all_are_counted() -> None:
+    state, _ = advance(launched(*(f"w-{n:03d}" for n in range(100))), Tick(), PACE.ready_timeout_s + 1)
+    assert state.abort_reason is not None
+    assert state.abort_reason.endswith(f"w-009 and {100 - NAMED} more")
+
+
+# The end
+
+
+def test_who_is_still_there_long_after_the_kill_is_lost_and_the_run_ends_without_it() -> None:
+    state, _ = advance(started("a", "b"), StopAsked(Stop(at=5.0, cause="user", message="")), 5.0)
+    state, _ = advance(state, left("b", "stopped"), 6.0)
+    state, killed = advance(state, Tick(), 5.0 + PACE.kill_after_s + 0.1)
+    assert killed == (Kill("a"),)
+    state, _ = advance(state, Tick(), 5.0 + PACE.kill_after_s + PACE.give_up_s - 0.1)
+    assert state.phase == "stopping"
+    state, nothing = advance(state, Tick(), 5.0 + PACE.kill_after_s + PACE.give_up_s + 0.1)
+    assert (state.phase, nothing) == ("ended", ())
+    assert "18 s after it was told to end" in state.lost["a"]
+    assert "b" not in state.lost
+
+
+@pytest.mark.parametrize("ready", [(), ("a", "b")])
+def test_the_run_is_stopped_so_long_before_its_deadline_that_nothing_is_left_at_it(ready: tuple[str, ...]) -> None:
+    pace = FARGATE.model_copy(update={"ready_timeout_s": 1e9})
+    state = RunState(
+        attempts={"a": "a1", "b": "b1"},
+        quorum=1.0,
+        launched_at=0.0,
+        deadline=10_000.0,
+        load_s=None,
+        max_duration_s=None,
+        pace=pace,
+    )
+    for worker in ready:
+        state, _ = advance(state, WorkerReady(worker), 1.0)
+    last = 10_000.0 - pace.kill_after_s - pace.give_up_s
+    _, nothing = advance(state, Tick(), last)
+    assert nothing == ()
+    state, actions = advance(state, Tick(), last + 0.1)
+    assert isinstance(actions[0], WriteStop)
+    assert actions[0].stop.cause == "deadline"
+    assert (state.abort_reason is None) == bool(ready)
+
+
+# Several coordinators
+
+
+def test_the_start_of_another_coordinator_counts() -> None:
+    state = started_by_another(started("a", "b"), Start(at=99.0, attempts={"a": "a9"}))
+    assert state.start is not None
+    assert state.start.at == 99.0
+    assert dict(state.attempts) == {"a": "a9", "b": "attempt-b"}
+
+
+def test_who_comes_before_the_start_goes_on_waiting() -> None:
+    state = resumed(launched("a", "b"), None, None)
+    assert state.phase == "launching"
+    for worker in ("a", "b"):
+        state, actions = advance(state, WorkerReady(worker), 5.0)
+    assert [type(action) for action in actions] == [WriteStart]
+
+
+def test_who_comes_under_load_takes_its_workers_and_starts_nothing() -> None:
+    start = Start(at=5.0, attempts={"a": "a2", "b": "b1"})
+    state = resumed(launched("a", "b", "c", quorum=0.6), start, None)
+    assert state.phase == "running"
+    assert state.lost == {"c": LATE}
+    assert dict(state.attempts) == {"a": "a2", "b": "b1", "c": "attempt-c"}
+    for worker in ("a", "b", "c"):
+        state, actions = advance(state, WorkerEnded(worker, None, "gone"), 6.0)
+        assert not [action for action in actions if isinstance(action, WriteStart | Relaunch)]
+    assert state.phase == "ended"
+
+
+def test_who_comes_after_a_stop_tells_everybody_again_and_waits_from_then_on() -> None:
+    stop = Stop(at=1.0, cause="user", message="enough")
+    state = resumed(launched("a", "b"), Start(at=0.5, attempts={"a": "x", "b": "y"}), stop)
+    assert (state.phase, state.stop, state.abort_reason) == ("stopping", stop, None)
+    state, actions = advance(state, Tick(), 500.0)
+    assert actions == (Terminate("a"), Terminate("b"))
+    _, actions = advance(state, Tick(), 500.0 + PACE.kill_after_s - 0.1)
+    assert actions == ()
+    _, actions = advance(state, Tick(), 500.0 + PACE.kill_after_s + 0.1)
+    assert actions == (Kill("a"), Kill("b"))
+
+
+def test_who_comes_after_an_abort_says_why_the_run_could_not_start() -> None:
+    state = resumed(launched("a"), None, Stop(at=1.0, cause="abort", message="worker a: no such script"))
+    assert state.abort_reason == "worker a: no such script"
+
+
+def test_spares_that_were_used_are_not_used_again() -> None:
+    state = carried_on(with_spares("a2", "a3"), {"a": "a2", "b": "b1"})
+    assert dict(state.attempts) == {"a": "a2", "b": "b1"}
+    assert dict(state.spares) == {"a": ("a3",), "b": ()}

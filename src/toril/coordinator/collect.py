@@ -12,7 +12,6 @@ def collect(store: Store, run_id: str) -> tuple[Fold, Completeness]:
     """Fold a stored run from its files alone."""
     plan, start, stop = read_record(store, run_id)
     fold = Fold(store, plan, attempts_of(store, run_id, start))
-    fold.read_ready()
     fold.finish()
     key = run_key(run_id, "end.json")
     data = store.find(key)

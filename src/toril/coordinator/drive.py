@@ -1,6 +1,7 @@
 """Carries the protocol out over a store: sees what workers write, folds it, writes start and stop."""
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
@@ -9,8 +10,9 @@ from toril.clock import Clock
 from toril.coordinator.glance import glance
 from toril.coordinator.launch import issue
 from toril.coordinator.lease import LeaseKeeper, LeaseLostError
-from toril.coordinator.live import Fold, attempts_of, read_record
+from toril.coordinator.live import Fold, attempts_of, read_launch, read_record
 from toril.coordinator.protocol import (
+    Action,
     Event,
     Kill,
     Relaunch,
@@ -24,11 +26,12 @@ from toril.coordinator.protocol import (
     WriteStop,
     advance,
     begin,
+    carried_on,
     resumed,
     started_by_another,
 )
 from toril.criteria import CriterionResult, LiveCriteria
-from toril.errors import StoreError
+from toril.errors import InfrastructureError, StoreError
 from toril.figures import LiveFigures
 from toril.records import End, Exit, Launch, Plan, RanTask, Start, Stop, run_key
 from toril.store import Store
@@ -36,6 +39,7 @@ from toril.store import Store
 STEP_S = 0.1
 PATIENCE_S = 6  # by how much a worker may lag behind before stop criteria are decided without it
 WHY_S = 60.0  # ECS says that a task has stopped, and why, half a minute after its container did
+UNLAUNCHED = "its command ended before anything was launched; run the suite again"
 REST = 4  # so many times as long as such a look took is nothing looked at so again
 
 
@@ -60,6 +64,8 @@ class Coordinator:
     lease: LeaseKeeper
     state: RunState
     fold: Fold
+    _writes: deque[WriteStart | WriteStop] = field(default_factory=deque)  # not done yet: the store may be in trouble
+    _todo: list[Relaunch | Terminate | Kill] = field(default_factory=list)  # not handed out yet
     _live: LiveCriteria = field(init=False)
     _looked_at_s: int = field(init=False, default=-1)
     _look_again_at: float = field(init=False, default=0.0)
@@ -69,26 +75,46 @@ class Coordinator:
         self._live = LiveCriteria(self.plan)
 
     @classmethod
-    def of_new(cls, store: Store, plan: Plan, clock: Clock, *, longest_s: float | None = None) -> Self:
+    def of_new(
+        cls,
+        store: Store,
+        plan: Plan,
+        clock: Clock,
+        *,
+        longest_s: float | None = None,
+        digests: tuple[str, ...] = (),
+    ) -> Self:
         """The owner of a run that has just been published."""
         lease = LeaseKeeper(store, plan.run_id, clock, plan.pace)
         lease.take()
-        launch = issue(store, plan, clock.now(), longest_s)
+        launch = issue(store, plan, clock.now(), longest_s, digests)
         state = begin(plan, launch, clock.now())
-        return cls(store, plan, launch, clock, lease, state, Fold(store, plan, dict(state.attempts)))
+        return cls(store, plan, launch, clock, lease, state, Fold(store, plan, dict(state.attempts), launch.digests))
 
     @classmethod
     def of_abandoned(cls, store: Store, run_id: str, clock: Clock) -> Self:
-        """The new owner of a run whose coordinator is gone; LeaseLostError while it is not."""
+        """The new owner of a run whose coordinator is gone; LeaseLostError while it is not.
+
+        InfrastructureError for a run on this machine: its workers ended with its coordinator. A run that was never
+        launched ends: its suite may not be complete.
+        """
         plan, _, _ = read_record(store, run_id)
+        if plan.on == "local":
+            raise InfrastructureError(f"run {run_id} cannot be taken over: its workers ended with its command")
+        launched = read_launch(store, run_id) is not None
         lease = LeaseKeeper(store, run_id, clock, plan.pace)
         lease.take()
         launch = issue(store, plan, clock.now())
         _, start, stop = read_record(store, run_id)  # as they stand now that nobody else writes them
-        state = resumed(begin(plan, launch, clock.now()), start, stop)
-        fold = Fold(store, plan, {**state.attempts, **attempts_of(store, run_id, start)})
-        fold.read_ready()
-        return cls(store, plan, launch, clock, lease, state, fold)
+        attempts = attempts_of(store, run_id, start)
+        state = resumed(carried_on(begin(plan, launch, launch.at), attempts), start, stop)
+        fold = Fold(store, plan, dict(state.attempts), launch.digests)
+        if start is not None:
+            fold.read_ready()  # before a start it is news
+        found = cls(store, plan, launch, clock, lease, state, fold)
+        if not launched:
+            found._advance(StopAsked(Stop(at=clock.now(), cause="abort", message=UNLAUNCHED)))
+        return found
 
     @property
     def ended(self) -> bool:
@@ -97,20 +123,16 @@ class Coordinator:
     def step(self, gone: Mapping[str, Gone], asked: Stop | None) -> tuple[Relaunch | Terminate | Kill, ...]:
         """One look at everything. `gone`: workers whose process is no more, and why; `asked`: a stop from outside.
 
-        LeaseLostError when somebody else has taken the run over: nothing more is done then.
+        LeaseLostError when somebody else has taken the run over: nothing more is done then. After a StoreError the
+        next step does what this one could not.
         """
         self.lease.renew()
-        todo: list[Relaunch | Terminate | Kill] = []
+        self._write()
         for event in self._events(gone, asked):
-            self.state, actions = advance(self.state, event, self.clock.now())
-            for action in actions:
-                if isinstance(action, WriteStart | WriteStop):
-                    self._write(action)
-                else:
-                    todo.append(action)
-                if isinstance(action, Relaunch):
-                    self.fold.follow(action.worker, action.attempt)
-        return tuple(todo)
+            self._advance(event)
+            self._write()
+        todo, self._todo = tuple(self._todo), []
+        return todo
 
     def figures(self, notes: tuple[str, ...] = ()) -> LiveFigures:
         return glance(self.fold, self.state, self.clock.now(), notes)
@@ -118,7 +140,10 @@ class Coordinator:
     def finish(self, tasks: Mapping[str, RanTask] | None = None) -> RunState:
         """Fold the last files and note what only the coordinator saw; the final state."""
         self.lease.renew()
+        while self.fold.poll(self.clock.now(), ending=True):  # somebody who took over may have hours of files to read
+            self.lease.renew()
         self.fold.finish()
+        self.lease.renew()
         end = End(
             at=self.clock.now(),
             lost=dict(self.state.lost),
@@ -141,12 +166,13 @@ class Coordinator:
     def _events(self, gone: Mapping[str, Gone], asked: Stop | None) -> list[Event]:
         now = self.clock.now()
         events: list[Event] = []
-        if self.state.phase == "launching" and (gone or now >= self._asked_at + self.plan.pace.poll_s):
+        news = [worker for worker in gone if worker not in self.state.ended]
+        if self.state.phase == "launching" and (news or now >= self._asked_at + self.plan.pace.poll_s):
             events += [WorkerReady(worker) for worker in self.fold.poll_before_start()]
         # a process that was gone before this look at the store has written all it will ever write
-        self.fold.read_exits(worker for worker in gone if worker not in self.state.ended)
+        self.fold.read_exits(news)
         if self.state.phase != "launching":
-            self.fold.poll(now)
+            self.fold.poll(now, ending=self._is_ending(now))
         events += self._endings(gone)
         stop = asked or self._stop_asked(now) or self._breached()
         if stop is not None and self.state.stop is None:
@@ -166,6 +192,8 @@ class Coordinator:
                 found.append(WorkerEnded(worker, exits.get(worker), reason, one.again, taken))
             elif worker in unfit or (worker in exits and self._is_last_word(exits[worker])):
                 found.append(WorkerEnded(worker, exits.get(worker), unfit.get(worker, "")))
+                if worker not in exits:
+                    self._todo.append(Terminate(worker))
         return found
 
     def _is_last_word(self, left: Exit) -> bool:
@@ -177,6 +205,12 @@ class Coordinator:
         """A signal ended it, and nobody of this run sent one: its task was interrupted."""
         signalled = left is not None and left.outcome == "stopped" and left.signals > 0
         return signalled and self.plan.on != "local" and self.state.stop is None
+
+    def _is_ending(self, now: float) -> bool:
+        """Whether workers may leave at any moment, so that their last words are worth looking for."""
+        start, load_s = self.state.start, self.plan.bounded_s
+        planned = start is not None and load_s is not None and now >= start.at + load_s
+        return planned or self.state.phase == "stopping"
 
     def _stop_asked(self, now: float) -> Stop | None:
         """A stop that somebody left in the store, looked for as often as workers do."""
@@ -213,17 +247,44 @@ class Coordinator:
         self._look_again_at = ended + REST * (ended - began)
         return found
 
-    def _write(self, action: WriteStart | WriteStop) -> None:
-        """What is there already counts: another owner of the run, or a user, was first."""
-        match action:
-            case WriteStart(start):
-                key = run_key(self.plan.run_id, "start.json")
-                if not self.store.put_once(key, start.to_json()):
-                    found = Start.from_json(self.store.get(key), key)
-                    self.state = started_by_another(self.state, found)
-                    for worker, attempt in found.attempts.items():
-                        self.fold.follow(worker, attempt)
-            case WriteStop(stop):
-                key = run_key(self.plan.run_id, "stop.json")
-                if not self.store.put_once(key, stop.to_json()):
-                    self.state = replace(self.state, stop=Stop.from_json(self.store.get(key), key))
+    def _advance(self, event: Event) -> None:
+        self.state, actions = advance(self.state, event, self.clock.now())
+        self._take(actions)
+
+    def _take(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            if isinstance(action, WriteStart | WriteStop):
+                self._writes.append(action)
+            else:
+                self._todo.append(action)
+            if isinstance(action, Relaunch):
+                self.fold.follow(action.worker, action.attempt)
+
+    def _write(self) -> None:
+        """Write what is due. What is there already counts: another owner of the run, or a user, was first."""
+        while self._writes:
+            match self._writes[0]:
+                case WriteStart(start):
+                    self._write_start(start)
+                case WriteStop(stop):
+                    key = run_key(self.plan.run_id, "stop.json")
+                    if not self.store.put_once(key, stop.to_json()):
+                        self.state = replace(self.state, stop=Stop.from_json(self.store.get(key), key))
+            self._writes.popleft()
+
+    def _write_start(self, start: Start) -> None:
+        key = run_key(self.plan.run_id, "start.json")
+        # one that could not be written when it was given is given anew: nobody may find it when it is over
+        start = start.model_copy(update={"at": max(start.at, self.clock.now() + self.plan.pace.start_lead_s)})
+        self.state = replace(self.state, start=start)
+        if self.store.put_once(key, start.to_json()):
+            return
+        found = Start.from_json(self.store.get(key), key)
+        if all(self.launch.issued(worker, attempt) for worker, attempt in found.attempts.items()):
+            self.state = started_by_another(self.state, found)
+            for worker, attempt in found.attempts.items():
+                self.fold.follow(worker, attempt)
+        elif self.state.stop is None:
+            self.state = replace(self.state, start=None)
+            why = f"{self.store.address(key)} names attempts that were never issued: it is not this run's"
+            self._advance(StopAsked(Stop(at=self.clock.now(), cause="abort", message=why)))

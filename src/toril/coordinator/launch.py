@@ -17,11 +17,12 @@ def issue(
     plan: Plan,
     now: float,
     longest_s: float | None = None,
+    digests: tuple[str, ...] = (),
     nonce: Callable[[], str] = lambda: secrets.token_hex(4),
 ) -> Launch:
     """The run's attempts and deadline. What somebody wrote before counts: a run is issued once.
 
-    `longest_s`: the most seconds of load that its regions allow.
+    `longest_s`: the most seconds of load that its regions allow; `digests`: the images that its workers may be of.
     """
     found = read_launch(store, plan.run_id)
     if found is not None:
@@ -31,10 +32,11 @@ def issue(
         at=now,
         deadline=now + lasts_s(plan, longest_s),
         attempts={share.worker: tuple(nonce() for _ in range(tries)) for share in plan.shares},
+        digests=digests,
     )
     if store.put_once(run_key(plan.run_id, "launch.json"), launch.to_json()):
         return launch
-    return issue(store, plan, now, longest_s, nonce)
+    return issue(store, plan, now, longest_s, digests, nonce)
 
 
 def lasts_s(plan: Plan, longest_s: float | None = None) -> float:

@@ -53,7 +53,8 @@ class LeaseKeeper:
     def renew(self, *, ended: bool = False) -> None:
         """Write the lease unless it is fresh enough; `ended` says that the owner needs it no longer."""
         now = self._clock.now()
-        if ended or now - self._renewed_at >= self._pace.lease_renew_s:
+        fresh = 0 <= now - self._renewed_at < self._pace.lease_renew_s  # below: the clock was put back
+        if ended or not fresh:
             self._write(now, ended=ended)
 
     def _write(self, now: float, *, ended: bool) -> None:
@@ -67,9 +68,19 @@ class LeaseKeeper:
             ended=ended,
         )
         version = self._store.swap(self._key, lease.to_json(), self._version)
+        if version is None and self._is_own():
+            version = self._store.swap(self._key, lease.to_json(), self._version)
         if version is None:
             raise self._lost()
         self._version, self._renewed_at = version, now
+
+    def _is_own(self) -> bool:
+        """Whether what is there is this owner's all the same: it was written, and the store had no answer to it."""
+        found = self._store.find_version(self._key)
+        if found is None or Lease.from_json(found[0], self._key).owner != self.owner:
+            return False
+        self._version = found[1]
+        return True
 
     def _lost(self) -> LeaseLostError:
         try:
@@ -89,6 +100,22 @@ def read_lease(store: Store, run_id: str) -> Lease | None:
     return None if data is None else Lease.from_json(data, key)
 
 
+class LeaseWatch:
+    """Whether a run has an owner, as somebody with another clock can tell: a lease that is renewed changes."""
+
+    def __init__(self) -> None:
+        self._seen: Lease | None = None
+        self._changed_at = 0.0
+
+    def is_live(self, lease: Lease | None, now: float) -> bool:
+        """`lease` is what was read just now; the first that is seen counts as fresh."""
+        if lease is None or lease.ended:
+            return False
+        if lease != self._seen:
+            self._seen, self._changed_at = lease, now
+        return now - self._changed_at <= lease.expires_s
+
+
 def is_live(lease: Lease | None, now: float) -> bool:
-    """Whether some coordinator still holds the run."""
+    """Whether some coordinator still holds the run, by clocks that agree."""
     return lease is not None and not lease.ended and now - lease.renewed_at <= lease.expires_s

@@ -11,7 +11,8 @@ from toril.store import Store
 from toril.timeline import Timeline
 
 MAX_FILES_PER_POLL = 4  # a backlog is folded nearly in the order of time, and cannot starve the signals
-EXPECTED = 0.8  # of a worker's time between two files: earlier than that the next one need not be looked for
+EXPECTED = 0.9  # of a worker's time between two files: earlier than that the next one need not be looked for
+OVERDUE = 2  # looks in vain, after which a worker may have ended
 MANY = 256  # files held in memory at once
 
 
@@ -30,7 +31,8 @@ class WorkerFiles:
     ready: Ready | None = None
     exit: Exit | None = None
     look_at: float = float("-inf")
-    missed: bool = False  # at the last look the next file was not there
+    misses: int = 0  # looks in vain since the last file
+    exit_look_at: float = float("-inf")
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class Fold:
     store: Store
     plan: Plan
     attempts: Mapping[str, str]
+    digests: tuple[str, ...] = ()  # of the images that workers may be of; empty: any
     timeline: Timeline = field(default_factory=Timeline)
     damaged: list[str] = field(default_factory=list)
     unfit: dict[str, str] = field(default_factory=dict)  # worker → why its word cannot be taken
@@ -60,13 +63,15 @@ class Fold:
         """Take another attempt for a worker's, in the place of one that left nothing."""
         if self._files[worker].attempt != attempt:
             self._files[worker] = WorkerFiles(worker, attempt)
+            self.unfit.pop(worker, None)
             self.attempts = {**self.attempts, worker: attempt}
 
     def poll_before_start(self) -> list[str]:
         """Workers whose ready.json was seen just now, found by listing what is there; exits are seen as well."""
         wanted: dict[str, WorkerFiles] = {}
         for files in self._files.values():
-            wanted[self._key(files, "exit.json")] = files
+            if files.exit is None:
+                wanted[self._key(files, "exit.json")] = files
             if files.ready is None:
                 wanted[self._key(files, "ready.json")] = files
         there = [key for key in self.store.keys(run_key(self.plan.run_id, "workers") + "/") if key in wanted]
@@ -83,24 +88,34 @@ class Fold:
         wanted = {self._key(self._files[worker], "exit.json"): self._files[worker] for worker in chosen}
         self._read(wanted, [key for key, files in wanted.items() if files.exit is None])
 
-    def poll(self, now: float) -> int:
+    def poll(self, now: float, *, ending: bool = False) -> int:
         """Fold the new interval files of workers that are expected to have some; how many there were.
 
-        A damaged file is named and costs only itself. Exits are looked for where the next file is late.
+        A damaged file is named and costs only itself. Exits are looked for where files are overdue; everywhere when
+        the load is `ending`.
         """
-        due = [files for files in self._files.values() if now >= files.look_at and not self._complete(files)]
-        self.read_exits(files.worker for files in due if files.missed)
-        folded = 0
-        for _ in range(MAX_FILES_PER_POLL):
+        there = [files for files in self._files.values() if not self._complete(files)]
+        self._look_for_exits([files for files in there if ending or files.misses >= OVERDUE], now)
+        due, folded = [files for files in there if now >= files.look_at], 0
+        for again in range(MAX_FILES_PER_POLL):
             found = self.store.find_many([self._next(files) for files in due])
-            due = [files for files in due if self._seen(files, found.get(self._next(files)), now)]
-            folded += len(due)
+            folded += len(found)
+            due = [files for files in due if self._seen(files, found.get(self._next(files)), now, again=again > 0)]
             if not due:
                 break
+        for files in due:
+            files.look_at = now  # there was a file at every look: more of them wait
         return folded
+
+    def _look_for_exits(self, some: list[WorkerFiles], now: float) -> None:
+        due = [files for files in some if files.exit is None and now >= files.exit_look_at]
+        for files in due:
+            files.exit_look_at = now + self.plan.pace.poll_s
+        self.read_exits(files.worker for files in due)
 
     def finish(self) -> None:
         """Fold what is left after all workers ended, and name the files that never came."""
+        self.read_ready()
         self.read_exits()
         for files in self._files.values():
             known = files.exit is not None and self.plan.on != "local"
@@ -128,15 +143,20 @@ class Fold:
     def _next(self, files: WorkerFiles) -> str:
         return self._key(files, interval_name(files.next_number))
 
-    def _seen(self, files: WorkerFiles, data: bytes | None, now: float) -> bool:
-        """Whether there was a file, and more may be there at once: none was missed since the one before it."""
-        if data is None:
-            files.missed, files.look_at = True, now + self.plan.pace.poll_s
-            return False
-        self._fold(files, data)
-        behind, files.missed = not files.missed, False
-        files.look_at = now if behind or files.exit else now + EXPECTED * self.plan.pace.flush_s
-        return behind or files.exit is not None
+    def _seen(self, files: WorkerFiles, data: bytes | None, now: float, *, again: bool) -> bool:
+        """Whether there was a file and another one may be there already: unless this one had been waited for.
+
+        `again`: one was there just now, so that it is no surprise if there is none.
+        """
+        if data is not None:
+            waited_for, files.misses = files.misses == 1, 0
+            files.look_at = now + EXPECTED * self.plan.pace.flush_s
+            self._fold(files, data)
+            return not waited_for or files.exit is not None
+        if not again or files.exit is not None:
+            files.misses += 1
+            files.look_at = now + self.plan.pace.poll_s
+        return False
 
     def _read(self, wanted: Mapping[str, WorkerFiles], there: Iterable[str]) -> list[str]:
         """Take in these records; the workers that have become ready."""
@@ -145,7 +165,7 @@ class Fold:
             files = wanted[key]
             try:
                 if key.endswith("/exit.json"):
-                    files.exit = Exit.from_json(data, key)
+                    files.exit, files.look_at = Exit.from_json(data, key), float("-inf")
                 elif self._fit(files, Ready.from_json(data, key)):
                     seen.append(files.worker)
             except StoreError as error:
@@ -157,7 +177,9 @@ class Fold:
         theirs, ours = (text.partition(".")[0] for text in (ready.toril_version, __version__))
         if theirs != ours:
             self.unfit[files.worker] = f"its image has toril {ready.toril_version}, and this is {__version__}: use one"
-        return theirs == ours
+        elif self.digests and ready.image_digest and ready.image_digest not in self.digests:
+            self.unfit[files.worker] = f"it runs the image {ready.image_digest}, not {' or '.join(self.digests)}"
+        return files.worker not in self.unfit
 
     def complete_to(self, ended: Container[str] = ()) -> int | None:
         """The last second that every worker still running has told all about; None before the first.
@@ -216,15 +238,18 @@ def read_launch(store: Store, run_id: str) -> Launch | None:
 
 
 def attempts_of(store: Store, run_id: str, start: Start | None) -> dict[str, str]:
-    """The attempts that count: those the start named, or before a start the ones that were issued and have begun."""
-    if start is not None:
-        return dict(start.attempts)
+    """The attempts that count: issued ones that the start names; before a start each worker's last that has begun."""
     launch = read_launch(store, run_id)
-    found = {} if launch is None else {worker: attempts[0] for worker, attempts in launch.attempts.items()}
-    for worker, attempt in _begun(store.keys(run_key(run_id, "workers") + "/")):
-        if launch is None or launch.issued(worker, attempt):
-            found[worker] = attempt
-    return found
+    if start is not None:
+        named = start.attempts.items()
+        return {worker: attempt for worker, attempt in named if launch is None or launch.issued(worker, attempt)}
+    begun = set(_begun(store.keys(run_key(run_id, "workers") + "/")))
+    if launch is None:
+        return dict(sorted(begun))
+    return {
+        worker: next((one for one in reversed(attempts) if (worker, one) in begun), attempts[0])
+        for worker, attempts in launch.attempts.items()
+    }
 
 
 def _begun(keys: Iterable[str]) -> Iterable[tuple[str, str]]:

@@ -9,7 +9,7 @@ simulation can play any order of them.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -18,6 +18,7 @@ from toril.records import Exit, Launch, Pace, Plan, Start, Stop
 FINISH_SLACK_S = 30.0  # beyond planned load and graceful stop, before a run counts as stuck
 NO_HURRY = Pace()
 LATE = "was not ready when a quorum of workers started"
+NAMED = 10  # workers that a message names one by one
 
 Phase = Literal["launching", "running", "stopping", "ended"]
 
@@ -139,6 +140,15 @@ def begin(plan: Plan, launch: Launch, now: float) -> RunState:
     )
 
 
+def carried_on(state: RunState, attempts: Mapping[str, str]) -> RunState:
+    """The state after a coordinator that had come to these attempts."""
+    spares = dict(state.spares)
+    for worker, attempt in attempts.items():
+        issued = (state.attempts[worker], *spares.get(worker, ()))
+        spares[worker] = issued[issued.index(attempt) + 1 :]
+    return replace(state, attempts={**state.attempts, **attempts}, spares=spares)
+
+
 def resumed(state: RunState, start: Start | None, stop: Stop | None) -> RunState:
     """The state of a run that is under way, as its records tell it to somebody who comes later."""
     if start is not None:
@@ -194,7 +204,8 @@ def _ended(state: RunState, event: WorkerEnded, now: float) -> tuple[RunState, t
     if worker not in state.attempts or worker in state.ended:
         return state, ()
     spares = state.spares.get(worker, ())
-    if state.phase == "launching" and event.exit is None and event.again and spares:
+    in_time = now - state.launched_at <= state.pace.ready_timeout_s
+    if state.phase == "launching" and event.exit is None and event.again and spares and in_time:
         state = replace(
             state,
             attempts={**state.attempts, worker: spares[0]},
@@ -246,14 +257,14 @@ def _tick(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
     if state.phase == "launching" and now - state.launched_at > pace.ready_timeout_s:
         if len(_fit(state)) >= state.needed:
             return _shoot(state, now)
-        missing = ", ".join(sorted(frozenset(state.attempts) - state.ready))
-        message = f"not ready after {pace.ready_timeout_s:.0f} s: {missing}"
+        missing = frozenset(state.attempts) - state.ready
+        message = f"not ready after {pace.ready_timeout_s:.0f} s: {_named(missing)}"
         return _stop(state, Stop(at=now, cause="deadline", message=message), now)
     if state.phase == "running" and state.start is not None:
         overdue = _overdue(state, now - state.start.at)
         if overdue:
             return _stop(state, Stop(at=now, cause="deadline", message=overdue), now)
-    if state.phase in ("launching", "running") and now > state.deadline:
+    if state.phase in ("launching", "running") and now > state.deadline - pace.kill_after_s - pace.give_up_s:
         return _stop(state, Stop(at=now, cause="deadline", message="the run's deadline is over"), now)
     if state.phase == "stopping" and state.stop:
         return _end_stopping(state, now)
@@ -279,6 +290,10 @@ def _overdue(state: RunState, load_s: float) -> str | None:
     if state.max_duration_s is not None and load_s > state.max_duration_s:
         return f"max-duration of {state.max_duration_s:g} s reached"
     if state.load_s is not None and load_s > state.load_s + FINISH_SLACK_S:
-        workers = ", ".join(sorted(state.alive))
-        return f"still running {FINISH_SLACK_S:.0f} s after the planned end: {workers}"
+        return f"still running {FINISH_SLACK_S:.0f} s after the planned end: {_named(state.alive)}"
     return None
+
+
+def _named(workers: Iterable[str]) -> str:
+    first, rest = sorted(workers)[:NAMED], len(frozenset(workers)) - NAMED
+    return ", ".join(first) + (f" and {rest} more" if rest > 0 else "")

@@ -110,7 +110,7 @@ class Fleet:
                 seat = Seat(share=shares[worker], attempt=attempt, capacity="FARGATE", since=now)
                 task = next((one for one in found if requests.attempt_of(one) == (worker, attempt)), None)
                 if task is None:
-                    seat.gone = Gone("AWS knows no task of it")
+                    seat.gone = Gone("AWS knows no task of it", again=True)
                 else:
                     seat.started(task, self.region, now)
                 self._seats.of[worker] = seat

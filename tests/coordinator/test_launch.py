@@ -1,0 +1,77 @@
+"""What may be started of a run is written once, with the moment at which nothing of it may be left."""
+
+import pytest
+
+from tests.measured import execution, plan_of
+from toril.coordinator.launch import REPLACEMENTS, UNBOUNDED_S, issue, lasts_s
+from toril.coordinator.protocol import FINISH_SLACK_S
+from toril.plan.pace import FARGATE
+from toril.records import Launch, Plan
+from toril.store import FolderStore
+
+AROUND_S = FARGATE.ready_timeout_s + FARGATE.start_lead_s + FINISH_SLACK_S + FARGATE.kill_after_s + FARGATE.give_up_s
+
+
+def fleet(workers: int = 2, **changes: object) -> Plan:
+    plan = plan_of(workers=workers, executions=(execution(**changes.pop("execution", {})),))  # type: ignore[arg-type]
+    return plan.model_copy(update={"on": "fargate", "pace": FARGATE, "graceful_stop_s": 30.0} | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "longest_s", "load_s"),
+    [
+        ({}, None, 10 + 30),
+        ({"execution": {"ramp_up_s": 60.0, "delay_s": 5.0}}, None, 75 + 30),
+        ({"max_duration_s": 7.0}, None, 7),
+        ({"max_duration_s": 700.0}, None, 10 + 30),
+        ({}, 20.0, 20),
+        ({"execution": {"hold_for_s": 0.0, "iterations": 5}}, None, UNBOUNDED_S),
+        ({"execution": {"hold_for_s": 0.0, "iterations": 5}}, 3600.0, 3600),
+    ],
+)
+def test_the_deadline_leaves_time_for_the_start_the_load_and_a_slow_end(changes, longest_s, load_s):
+    assert lasts_s(fleet(**changes), longest_s) == AROUND_S + load_s
+
+
+def test_executions_in_turns_need_the_sum_of_their_times():
+    plan = plan_of(executions=(execution("one"), execution("two")))
+    common = {"modules": {"local": {"sequential": True}}}
+    plan = plan.model_copy(update={"pace": FARGATE, "graceful_stop_s": 0.0, "common": common})
+    assert lasts_s(plan) == AROUND_S + 20
+
+
+def test_every_worker_gets_attempts_of_its_own_and_spares_on_fargate(tmp_path):
+    launch = issue(FolderStore(tmp_path), fleet(3), 1000.0)
+    assert set(launch.attempts) == {"local-1", "local-2", "local-3"}
+    every = [attempt for attempts in launch.attempts.values() for attempt in attempts]
+    assert len(every) == len(set(every)) == 3 * (1 + REPLACEMENTS)
+    local = issue(FolderStore(tmp_path / "local"), plan_of(workers=2), 1000.0)
+    assert [len(attempts) for attempts in local.attempts.values()] == [1, 1]
+
+
+def test_a_run_is_issued_once_and_who_comes_later_gets_the_same(tmp_path):
+    store, plan = FolderStore(tmp_path), fleet()
+    first = issue(store, plan, 1000.0, digests=("sha256:a",))
+    assert issue(store, plan, 5000.0, 60.0, ("sha256:b",)) == first
+    assert first.deadline == 1000.0 + lasts_s(plan)
+    assert first.digests == ("sha256:a",)
+
+
+def test_of_two_at_once_both_get_what_was_written_first(tmp_path):
+    store, plan = FolderStore(tmp_path), fleet()
+    others: list[Launch] = []
+
+    def nonce() -> str:
+        if not others:
+            others.append(issue(store, plan, 1.0))  # between the other's look and its writing
+        return "mine"
+
+    assert issue(store, plan, 1000.0, nonce=nonce) == others[0]
+
+
+def test_only_attempts_that_were_issued_count(tmp_path):
+    launch = issue(FolderStore(tmp_path), fleet(), 1000.0)
+    first, second = launch.attempts["local-1"][0], launch.attempts["local-2"][0]
+    assert launch.issued("local-1", first)
+    assert not launch.issued("local-1", second)
+    assert not launch.issued("local-9", first)

@@ -1,0 +1,159 @@
+"""One owner of a run at a time, whatever the clocks of those who want it say."""
+
+import pytest
+
+from tests.clocks import ShiftedClock, SteppedClock
+from tests.troubled import TroubledStore
+from toril.coordinator.lease import LeaseKeeper, LeaseLostError, LeaseWatch, is_live, read_lease
+from toril.errors import StoreError
+from toril.plan.pace import FARGATE
+from toril.records import Lease
+
+RUN = "20260101T000000Z-shop-0001"
+
+
+@pytest.fixture
+def store(tmp_path):
+    return TroubledStore(tmp_path)
+
+
+def keeper(store, clock, owner):
+    return LeaseKeeper(store, RUN, clock, FARGATE, owner)
+
+
+def owner_of(store) -> Lease:
+    lease = read_lease(store, RUN)
+    assert lease is not None
+    return lease
+
+
+def test_a_run_that_nobody_owns_is_taken_at_once(store):
+    clock = SteppedClock()
+    began = clock.now()
+    assert keeper(store, clock, "first").take() == 1
+    assert clock.now() == began
+    assert owner_of(store).owner == "first"
+
+
+@pytest.mark.parametrize("ahead_s", [-600.0, 0.0, 600.0])
+def test_an_owner_that_renews_keeps_the_run_whatever_its_clock_says(store, ahead_s):
+    clock = SteppedClock()
+    first = keeper(store, ShiftedClock(clock, ahead_s), "first")
+    first.take()
+    clock.meanwhile = lambda now: first.renew()
+    with pytest.raises(LeaseLostError, match="owned by first"):
+        keeper(store, clock, "second").take()
+    assert owner_of(store).owner == "first"
+
+
+@pytest.mark.parametrize("ahead_s", [-600.0, 0.0, 600.0])
+def test_an_owner_that_is_gone_loses_the_run_after_the_time_it_promised_on_the_others_clock(store, ahead_s):
+    clock = SteppedClock()
+    keeper(store, ShiftedClock(clock, ahead_s), "first").take()
+    began = clock.now()
+    assert keeper(store, clock, "second").take() == 2
+    assert FARGATE.lease_expires_s <= clock.now() - began <= FARGATE.lease_expires_s + FARGATE.lease_renew_s
+    assert owner_of(store).owner == "second"
+
+
+def test_an_owner_that_slept_notices_that_another_one_has_the_run(store):
+    clock = SteppedClock()
+    first, second = keeper(store, clock, "first"), keeper(store, clock, "second")
+    first.take()
+    second.take()
+    clock.sleep(FARGATE.lease_renew_s)
+    with pytest.raises(LeaseLostError, match="owned by second"):
+        first.renew()
+    second.renew()
+    assert owner_of(store).owner == "second"
+
+
+def test_of_two_that_wait_for_the_same_run_one_gets_it(store):
+    clock = SteppedClock()
+    keeper(store, clock, "gone").take()
+    second, third = keeper(store, clock, "second"), keeper(store, clock, "third")
+    clock.meanwhile = lambda now: None
+    outcomes: list[str] = []
+
+    def third_takes(now):
+        if now >= began + FARGATE.lease_expires_s - 1 and not outcomes:
+            outcomes.append("third tries")
+            clock.meanwhile = lambda now: None
+            third.take()
+
+    began = clock.now()
+    clock.meanwhile = third_takes
+    with pytest.raises(LeaseLostError, match="owned by third"):
+        second.take()
+    assert owner_of(store).owner == "third"
+
+
+def test_a_lease_that_was_given_back_is_free_at_once(store):
+    clock = SteppedClock()
+    first = keeper(store, clock, "first")
+    first.take()
+    first.renew(ended=True)
+    began = clock.now()
+    assert keeper(store, clock, "second").take() == 2
+    assert clock.now() == began
+
+
+def test_a_lease_is_written_as_often_as_promised_and_no_more(store):
+    clock = SteppedClock()
+    first = keeper(store, clock, "first")
+    first.take()
+    for _ in range(600):
+        clock.sleep(0.1)
+        first.renew()
+    assert 60 / FARGATE.lease_renew_s - 1 <= store.asked["swap"] - 1 <= 60 / FARGATE.lease_renew_s
+
+
+def test_a_clock_that_is_put_back_does_not_keep_an_owner_from_renewing(store):
+    clock = SteppedClock()
+    first = keeper(store, clock, "first")
+    first.take()
+    clock.at -= 3600
+    first.renew()
+    assert owner_of(store).renewed_at == clock.now()
+
+
+def test_an_owner_whose_renewal_had_no_answer_still_owns_the_run(store):
+    clock = SteppedClock()
+    first = keeper(store, clock, "first")
+    first.take()
+    clock.sleep(FARGATE.lease_renew_s)
+    store.loses = lambda operation, key: operation == "swap"
+    with pytest.raises(StoreError):
+        first.renew()
+    store.loses = lambda operation, key: False
+    clock.sleep(0.1)
+    first.renew()
+    assert owner_of(store).renewed_at == clock.now()
+
+
+@pytest.mark.parametrize("ahead_s", [-600.0, 600.0])
+def test_a_watcher_with_another_clock_tells_an_owner_from_none_by_what_changes(store, ahead_s):
+    clock = SteppedClock()
+    first = keeper(store, ShiftedClock(clock, ahead_s), "first")
+    first.take()
+    watch = LeaseWatch()
+    for _ in range(100):
+        clock.sleep(1)
+        first.renew()
+        assert watch.is_live(read_lease(store, RUN), clock.now())
+    last = clock.now()
+    while watch.is_live(read_lease(store, RUN), clock.now()):
+        clock.sleep(1)
+    assert FARGATE.lease_expires_s <= clock.now() - last <= FARGATE.lease_expires_s + FARGATE.lease_renew_s + 1
+    assert not watch.is_live(None, clock.now())
+
+
+def test_where_clocks_agree_a_lease_tells_its_age(store):
+    clock = SteppedClock()
+    first = keeper(store, clock, "first")
+    first.take()
+    assert is_live(read_lease(store, RUN), clock.now() + FARGATE.lease_expires_s)
+    assert not is_live(read_lease(store, RUN), clock.now() + FARGATE.lease_expires_s + 1)
+    first.renew(ended=True)
+    assert not is_live(read_lease(store, RUN), clock.now())
+    assert not is_live(None, clock.now())

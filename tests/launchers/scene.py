@@ -1,0 +1,111 @@
+"""A whole run on machines that outlive its coordinator, in one process and no time."""
+
+import json
+
+import pytest
+
+from tests.clocks import SteppedClock
+from tests.launchers.fake import FakeLauncher
+from tests.measured import execution, plan_of
+from tests.test_run import SUITE
+from tests.troubled import TroubledStore
+from toril.coordinator.lease import read_lease
+from toril.interrupts import Interrupts
+from toril.plan.pace import FARGATE
+from toril.records import Lease, run_key
+from toril.run import RunOptions, plan_run, run, take_over
+from toril.store import FolderStore
+
+
+class Shown:
+    """A view that keeps what it was shown."""
+
+    def __init__(self) -> None:
+        self.notes: set[str] = set()
+
+    def show(self, figures) -> None:
+        self.notes |= set(figures.notes)
+
+
+class Scene:
+    """A store, a clock, a plan for Fargate, and how its workers behave."""
+
+    def __init__(self, folder, *, workers: int = 2, quorum: float = 1.0, scripts=None) -> None:
+        (folder / "suite.yml").write_text(SUITE)
+        self.suite, _ = plan_run([folder / "suite.yml"], RunOptions(run_id="r"), 0.0)
+        plan = plan_of("avg-rt>1s", workers=workers, executions=(execution(hold_for_s=30.0, concurrency=None),))
+        self.plan = plan.model_copy(update={"on": "fargate", "pace": FARGATE, "quorum": quorum})
+        self.store, self.clock, self.view = TroubledStore(folder / "store"), SteppedClock(), Shown()
+        self.launcher = self.new_launcher(scripts)
+        self.interrupts = Interrupts()
+
+    def new_launcher(self, scripts=None) -> FakeLauncher:
+        """Its workers have ways of their own to the store, which are never in trouble."""
+        return FakeLauncher(FolderStore(self.store.folder), self.clock, scripts)
+
+    def run(self):
+        return run(self.suite, self.plan, store=self.store, **self.around())
+
+    def take_over(self):
+        return take_over(self.store, self.plan.run_id, **self.around())
+
+    def around(self):
+        return {"launcher": self.launcher, "clock": self.clock, "view": self.view, "interrupts": self.interrupts}
+
+    def key(self, name: str) -> str:
+        return run_key(self.plan.run_id, name)
+
+    def at(self, second: float, happens) -> None:
+        """Let something happen so many seconds from now, beside the workers."""
+        due, steps = self.clock.now() + second, self.clock.meanwhile
+        done: list[float] = []
+
+        def meanwhile(now: float) -> None:
+            steps(now)
+            if now >= due and not done:
+                done.append(now)
+                happens()
+
+        self.clock.meanwhile = meanwhile
+
+    def verdict(self):
+        return json.loads(self.store.get(self.key("verdict.json")))
+
+    def reasons(self) -> dict[str, str]:
+        return {reason["code"]: reason["message"] for reason in self.verdict()["reasons"]}
+
+    def lease(self) -> Lease:
+        lease = read_lease(self.store, self.plan.run_id)
+        assert lease is not None
+        return lease
+
+
+class Killed(BaseException):
+    """The coordinator's process is gone from one moment to the next."""
+
+
+def abandoned(scene, second: float = float("inf"), at_key: str = ""):
+    """The same scene after its coordinator was killed, so many seconds into the run or as it wrote that key.
+
+    Its workers have gone on.
+    """
+
+    def die() -> None:
+        scene.launcher.close = scene.launcher.release = lambda: None  # what is killed does nothing more
+        scene.store.down()
+        raise Killed
+
+    def look(operation: str, key: str) -> bool:
+        if at_key and key.endswith(at_key) and operation.startswith("put"):
+            die()
+        return False
+
+    scene.store.fails = look
+    scene.at(second, die)
+    with pytest.raises(Killed):
+        scene.run()
+    scene.store.up()
+    workers = scene.launcher.workers
+    scene.launcher = scene.new_launcher()
+    scene.launcher.workers = workers
+    return scene

@@ -1,0 +1,260 @@
+"""A whole run with workers that outlive its coordinator, in one process and no time: who ends it, and as what."""
+
+import pytest
+
+from tests.launchers.fake import Script
+from tests.launchers.scene import Scene, abandoned
+from tests.measured import execution
+from toril.coordinator.lease import LeaseLostError
+from toril.coordinator.live import read_launch
+from toril.errors import InfrastructureError, StoreError
+from toril.plan.pace import FARGATE
+from toril.records import End, Start, Stop
+from toril.run import PATIENCE_S
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return lambda **how: Scene(tmp_path, **how)
+
+
+def test_a_run_goes_from_launch_to_verdict_and_leaves_nothing(scene):
+    one = scene()
+    assert one.run().bundle.outcome == "passed"
+    assert one.launcher.closed
+    assert not one.launcher.released
+    assert one.lease().ended
+    assert len(one.launcher.launched) == 2
+
+
+def test_a_worker_that_never_began_is_replaced_and_the_run_passes(scene):
+    one = scene(scripts={"local-1 #1": Script(begins=False)})
+    assert one.run().bundle.outcome == "passed"
+    launch = read_launch(one.store, one.plan.run_id)
+    assert launch is not None
+    start = Start.from_json(one.store.get(one.key("start.json")), "start.json")
+    assert start.attempts["local-1"] == launch.attempts["local-1"][1]
+
+
+def test_a_run_whose_workers_never_begin_could_not_start_and_is_judged_all_the_same(scene):
+    one = scene(scripts={"local-1": Script(begins=False)})
+    with pytest.raises(InfrastructureError, match="could not start: worker local-1: no capacity"):
+        one.run()
+    assert one.verdict()["outcome"] == "inconclusive"
+    assert one.launcher.closed
+    assert one.lease().ended
+
+
+def test_a_worker_of_another_version_is_refused_with_its_reason_and_told_to_go(scene):
+    one = scene(quorum=0.5, scripts={"local-2": Script(version="999.0")})
+    assert one.run().bundle.outcome == "inconclusive"
+    assert "its image has toril 999.0" in one.reasons()["lost-worker"]
+    assert "local-2" in one.launcher.terminated
+
+
+def test_a_worker_of_another_image_than_the_launchers_is_refused(scene):
+    one = scene(scripts={"local-2": Script(digest="sha256:other")})
+    one.launcher.digests = ("sha256:mine",)
+    with pytest.raises(InfrastructureError, match="sha256:other, not sha256:mine"):
+        one.run()
+
+
+@pytest.mark.parametrize("quorum", [1.0, 0.5])
+def test_a_lost_worker_makes_the_run_inconclusive_with_the_launchers_reason(scene, quorum):
+    one = scene(quorum=quorum, scripts={"local-1": Script(gone_after_s=5)})
+    assert one.run().bundle.outcome == "inconclusive"
+    assert "OutOfMemoryError" in one.reasons()["lost-worker"]
+    assert any("OutOfMemoryError" in note for note in one.view.notes) == (quorum < 1)  # else it is over at once
+
+
+def test_a_worker_that_obeys_nothing_is_killed_given_up_and_the_run_is_judged(scene):
+    one = scene(scripts={"local-1": Script(obeys=False), "local-2": Script(gone_after_s=2)})
+    one.plan = one.plan.model_copy(update={"executions": (execution(hold_for_s=3000.0, concurrency=None),)})
+    assert one.run().bundle.outcome == "inconclusive"
+    assert one.launcher.killed == ["local-1"]
+    assert one.launcher.closed
+    end = End.from_json(one.store.get(one.key("end.json")), "end.json")
+    assert "after it was told to end" in end.lost["local-1"]
+
+
+@pytest.mark.parametrize("ahead_s", [-30.0, 25.0, 30.0])
+def test_a_worker_whose_clock_is_off_makes_the_run_inconclusive_and_its_clock_is_named(scene, ahead_s):
+    one = scene(scripts={"local-1": Script(ahead_s=ahead_s)})
+    assert one.run().bundle.outcome == "inconclusive"
+    assert f"the clock of worker local-1 is off by {ahead_s:+.2f} s" in one.reasons()["unsure-clock"]
+
+
+# The store in trouble
+
+
+def test_a_start_that_the_store_would_not_take_is_given_anew(scene):
+    one = scene()
+    one.store.fails = lambda operation, key: operation == "put_once" and key.endswith("start.json")
+    one.at(40, one.store.up)
+    up_at = one.clock.now() + 40
+    assert one.run().bundle.outcome == "passed"
+    start = Start.from_json(one.store.get(one.key("start.json")), "start.json")
+    assert up_at <= start.at - FARGATE.start_lead_s <= up_at + 1  # no worker may find it when it is over
+
+
+def test_a_start_whose_answer_was_lost_stands(scene):
+    one = scene()
+    one.store.loses = lambda operation, key: key.endswith("start.json")
+    assert one.run().bundle.outcome == "passed"
+
+
+def test_a_stop_that_the_store_would_not_take_is_given_later_and_workers_are_told_meanwhile(scene):
+    one = scene(scripts={"local-1": Script(gone_after_s=5), "local-2": Script(obeys=False)})
+    one.store.fails = lambda operation, key: operation == "put_once" and key.endswith("stop.json")
+    one.at(60, one.store.up)
+    one.run()
+    assert one.store.find(one.key("stop.json")) is not None
+    assert one.launcher.terminated == ["local-2"]
+
+
+@pytest.mark.parametrize("second", [0.5, 3.0, 10.0, 30.0])
+def test_a_store_that_is_in_trouble_for_a_while_costs_a_run_nothing(scene, second):
+    one = scene()
+    one.at(second, one.store.down)
+    one.at(second + PATIENCE_S / 2, one.store.up)
+    assert one.run().bundle.outcome == "passed"
+    assert any("cannot be reached" in note for note in one.view.notes)
+
+
+def test_a_coordinator_without_a_store_lets_go_of_its_run_and_says_how_it_goes_on(scene):
+    one = scene(scripts=dict.fromkeys(("local-1", "local-2"), Script(obeys=False)))
+    one.clock.meanwhile = lambda now: None  # workers have stores of their own, and are not what this is about
+    one.at(15, one.store.down)
+    began = one.clock.now()
+    with pytest.raises(InfrastructureError, match=r"cannot be reached.*--take-over.*carries it on"):
+        one.run()
+    assert one.launcher.released
+    assert not one.launcher.closed
+    assert PATIENCE_S < one.clock.now() - began - 15 < PATIENCE_S + 5
+    one.store.up()
+    assert not one.lease().ended  # somebody may take the run over, and nobody takes it for over
+
+
+def test_somebody_who_asks_to_end_while_the_store_is_gone_is_obeyed_at_once(scene):
+    one = scene()
+    one.clock.meanwhile = lambda now: None
+    one.at(15, one.store.down)
+    one.at(20, lambda: one.interrupts.names.append("SIGINT"))
+    began = one.clock.now()
+    with pytest.raises(StoreError):
+        one.run()
+    assert one.clock.now() - began < 21
+    assert one.launcher.closed
+    assert not one.launcher.released
+
+
+def test_a_start_of_another_runs_is_no_start(scene):
+    one = scene()
+    foreign = Start(at=one.clock.now(), attempts={"local-1": "never", "local-2": "issued"})
+    one.store.put(one.key("start.json"), foreign.to_json())
+    with pytest.raises(InfrastructureError, match=r"could not start: .*names attempts that were never issued"):
+        one.run()
+    assert one.verdict()["outcome"] == "inconclusive"
+    assert one.launcher.closed
+
+
+# Several coordinators
+
+
+def test_a_coordinator_whose_run_was_taken_over_lets_its_workers_be(scene):
+    one = scene()
+
+    def taken() -> None:
+        lease = one.lease().model_copy(update={"owner": "another", "epoch": 2})
+        one.store.put(one.key("lease.json"), lease.to_json())
+
+    one.at(15, taken)
+    with pytest.raises(LeaseLostError, match="owned by another"):
+        one.run()
+    assert one.launcher.released
+    assert not one.launcher.closed
+    assert one.lease().owner == "another"
+    assert one.store.find(one.key("verdict.json")) is None
+
+
+@pytest.mark.parametrize("second", [0.05, 0.5, 1.5, 3.0, 10.0, 25.0, 35.9])
+def test_a_coordinator_that_is_killed_at_any_moment_can_be_replaced_and_the_run_passes(scene, second):
+    one = abandoned(scene(), second)
+    assert one.take_over().bundle.outcome == "passed"
+    assert one.launcher.closed
+    assert one.lease().epoch == 2
+    assert one.lease().ended
+
+
+@pytest.mark.parametrize("name", ["start.json", "end.json", "summary.json", "verdict.json", "report.html"])
+def test_a_coordinator_that_is_killed_as_it_writes_can_be_replaced_and_the_run_passes(scene, name):
+    one = abandoned(scene(), at_key=name)
+    assert one.take_over().bundle.outcome == "passed"
+    assert one.launcher.closed
+    assert one.lease().epoch == 2
+    assert one.lease().ended
+
+
+def test_a_take_over_goes_on_with_replacements_and_does_not_go_back_to_first_attempts(scene):
+    one = abandoned(scene(scripts={"local-1 #1": Script(begins=False), "local-2": Script(ready_after_s=60)}), 10)
+    assert one.take_over().bundle.outcome == "passed"
+    assert one.launcher.launched == []
+
+
+def test_workers_that_are_not_there_when_a_run_is_taken_over_are_started_again(scene):
+    one = abandoned(scene(scripts={"local-2": Script(ready_after_s=60)}), 10)
+    del one.launcher.workers["local-2"]
+    assert one.take_over().bundle.outcome == "passed"
+    launch = read_launch(one.store, one.plan.run_id)
+    assert launch is not None
+    assert one.launcher.launched == [("local-2", launch.attempts["local-2"][1])]
+
+
+def test_nothing_is_started_of_a_run_that_is_taken_over_too_late(scene):
+    one = abandoned(scene(scripts={"local-2": Script(ready_after_s=1e9)}), 10)
+    one.launcher.workers.clear()
+    one.clock.at += 24 * 3600
+    with pytest.raises(InfrastructureError, match="could not start"):
+        one.take_over()
+    assert one.launcher.launched == []
+    assert one.verdict()["outcome"] == "inconclusive"
+
+
+def test_a_stop_that_nobody_could_carry_out_is_carried_out_by_who_takes_over(scene):
+    one = abandoned(scene(scripts=dict.fromkeys(("local-1", "local-2"), Script(obeys=False))), 15)
+    stop = Stop(at=one.clock.now(), cause="user", message="enough")
+    one.store.put(one.key("stop.json"), stop.to_json())
+    for worker in one.launcher.workers.values():
+        worker.script = Script()
+    assert one.take_over().bundle.outcome == "inconclusive"
+    assert "enough" in one.reasons()["stopped"]
+
+
+def test_a_run_that_was_never_launched_ends_when_it_is_taken_over(scene):
+    one = scene()
+    one.store.fails = lambda operation, key: key.endswith("launch.json")
+    with pytest.raises(StoreError):
+        one.run()
+    one.store.up()
+    with pytest.raises(InfrastructureError, match="before anything was launched; run the suite again"):
+        one.take_over()
+    assert one.launcher.launched == []
+    assert one.verdict()["outcome"] == "inconclusive"
+
+
+def test_a_run_on_this_machine_cannot_be_taken_over(scene):
+    one = scene()
+    one.plan = one.plan.model_copy(update={"on": "local"})
+    one.run()
+    with pytest.raises(InfrastructureError, match="cannot be taken over"):
+        one.take_over()
+
+
+def test_a_run_whose_owner_lives_is_not_taken_over(scene):
+    one = scene()
+    one.run()
+    renewing = one.lease().model_copy(update={"ended": False})
+    one.store.put(one.key("lease.json"), renewing.to_json())
+    one.at(10, lambda: one.store.put(one.key("lease.json"), renewing.model_copy(update={"pid": 7}).to_json()))
+    with pytest.raises(LeaseLostError, match="who carries it on"):
+        one.take_over()
