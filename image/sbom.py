@@ -1,0 +1,86 @@
+"""Writes what an image consists of as CycloneDX: sbom.py FILE --python ENVIRONMENT [--java HOME] [--jars FOLDER].
+
+Runs in the image, with Debian's Python and nothing else: what is found is what is there.
+"""
+
+import argparse
+import hashlib
+import json
+import platform
+import re
+from collections.abc import Iterator
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+VERSIONED = re.compile(r"(.+?)-v?(\d.*)")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("file", type=Path)
+    arguments.add_argument("--python", type=Path, required=True, help="an environment")
+    arguments.add_argument("--java", type=Path, help="the home of a run-time")
+    arguments.add_argument("--jars", type=Path, help="a folder with jars")
+    options = arguments.parse_args()
+    found = [*_debian(Path("/var/lib/dpkg/status")), *_python(options.python)]
+    found += _java(options.java) if options.java else []
+    found += _jars(options.jars) if options.jars else []
+    options.file.parent.mkdir(parents=True, exist_ok=True)
+    options.file.write_text(json.dumps(document(found), indent=1) + "\n")
+
+
+def document(components: list[dict[str, Any]]) -> dict[str, Any]:
+    """In one order and without a date, so that the same image has the same document."""
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "components": sorted(components, key=lambda one: str(one["bom-ref"])),
+    }
+
+
+def _component(name: str, version: str, purl: str, **more: Any) -> dict[str, Any]:
+    return {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl, **more}
+
+
+def _debian(status: Path) -> Iterator[dict[str, Any]]:
+    release = platform.freedesktop_os_release()
+    for paragraph in status.read_text().strip().split("\n\n"):
+        fields = HeaderParser().parsestr(paragraph)
+        if fields["Status"] == "install ok installed":
+            name, version = fields["Package"], fields["Version"]
+            distribution = f"{release['ID']}-{release['VERSION_ID']}"
+            where = f"arch={fields['Architecture']}&distro={distribution}"
+            yield _component(name, version, f"pkg:deb/debian/{quote(name)}@{quote(version)}?{where}")
+
+
+def _python(environment: Path) -> Iterator[dict[str, Any]]:
+    for file in environment.glob("lib/python3.*/site-packages/*.dist-info/METADATA"):
+        fields = HeaderParser().parsestr(file.read_text(errors="replace"))
+        name, version = re.sub(r"[-_.]+", "-", fields["Name"]).lower(), fields["Version"]
+        licence = fields["License-Expression"]
+        more = {"licenses": [{"expression": licence}]} if licence else {}
+        yield _component(name, version, f"pkg:pypi/{quote(name)}@{quote(version)}", **more)
+
+
+def _java(home: Path) -> list[dict[str, Any]]:
+    told = dict(line.split("=", 1) for line in (home / "release").read_text().splitlines() if "=" in line)
+    version = told["JAVA_VERSION"].strip('"')
+    return [_component("openjdk", version, f"pkg:generic/openjdk@{quote(version)}")]
+
+
+def _jars(folder: Path) -> Iterator[dict[str, Any]]:
+    """By file name, as Maven has them; the hash says which file it was."""
+    for jar in folder.rglob("*.jar"):
+        split = VERSIONED.fullmatch(jar.stem)
+        name, version = split.groups() if split else (jar.stem, "")
+        digest = hashlib.sha256(jar.read_bytes()).hexdigest()
+        purl = f"pkg:generic/{quote(jar.stem)}?checksum=sha256:{digest}"
+        yield _component(name, version, purl, hashes=[{"alg": "SHA-256", "content": digest}])
+
+
+if __name__ == "__main__":
+    main()

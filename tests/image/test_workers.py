@@ -1,0 +1,87 @@
+"""Real shares in real containers, as a task definition starts them, against a service on loopback."""
+
+import time
+
+import pytest
+
+from tests.image.contained import as_the_task_has_it, contained, podman
+from tests.targets import target
+from tests.worker.driver import plan_of, planned
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def plan(url: str, *engines: str, **load: float):
+    load = load or {"hold_for_s": 2.0}
+    executions = [planned(one, one, index=number, concurrency=2, **load) for number, one in enumerate(engines)]
+    paced = {"think-time": "50ms", "default-address": url}
+    return plan_of(executions, {one: {**paced, "requests": [f"/{one}"]} for one in engines})
+
+
+def test_slim_does_a_share_with_locust_and_apiritif(slim, tmp_path):
+    with target() as service, contained(plan(service.url, "locust", "apiritif"), tmp_path, slim) as run:
+        outcome = run.go()
+    assert outcome.exits[0].outcome == "finished", run.log()[-2000:]
+    assert outcome.samples == service.answered
+    assert {service.paths["/locust"] > 10, service.paths["/apiritif"] > 10} == {True}
+    assert outcome.rcs() == {"200": outcome.samples}
+
+
+def test_full_does_a_share_with_jmeter(full, tmp_path):
+    with target() as service, contained(plan(service.url, "jmeter"), tmp_path, full) as run:
+        outcome = run.go()
+    assert outcome.exits[0].outcome == "finished", run.log()[-2000:]
+    assert outcome.samples == service.answered > 10
+    assert outcome.rcs() == {"200": outcome.samples}
+
+
+@pytest.mark.parametrize(("image", "engines"), [("slim", ["locust", "apiritif"]), ("full", ["jmeter"])])
+def test_without_any_network_it_gets_ready(image, engines, tmp_path, request):
+    name = request.getfixturevalue(image)
+    with contained(plan("http://127.0.0.1:9", *engines), tmp_path, name, network="none") as run:
+        run.launch()
+        run.wait_ready()
+
+
+def test_pid_1_is_the_guard_and_sigterm_ends_the_worker_in_time_with_its_results_kept(slim, tmp_path):
+    with target() as service, contained(plan(service.url, "locust", hold_for_s=60.0), tmp_path, slim) as run:
+        run.at_work(service)
+        first = run.inside("cat", "/proc/1/cmdline").split("\0")
+        asked = time.monotonic()
+        run.kill("TERM")
+        (code,) = run.wait()
+        took_s = time.monotonic() - asked
+        outcome = run.outcome()
+    assert first[1:4] == ["-P", "-m", "toril.worker.guard"]
+    assert (code, outcome.exits[0].signals) == (0, 1)
+    assert outcome.samples == service.answered
+    assert took_s < 6  # the worker's 5 s, and what podman itself takes
+
+
+def test_a_frozen_worker_is_ended_by_the_guard_and_nothing_is_left(slim, tmp_path):
+    settings = {"environment": {"TORIL_GUARD_BOUND_S": "8"}}
+    with (
+        target() as service,
+        contained(plan(service.url, "locust", hold_for_s=60.0), tmp_path, slim, **settings) as run,
+    ):
+        run.at_work(service)
+        run.inside("python", "-c", FREEZE)
+        (code,) = run.wait(timeout_s=30)
+    assert code == 137
+    assert run.store.find(run.key(0, "exit.json")) is None
+
+
+FREEZE = """
+import os, pathlib, signal
+for folder in pathlib.Path("/proc").iterdir():
+    if folder.name.isdigit() and folder.name != "1" and int(folder.name) != os.getpid():
+        os.kill(int(folder.name), signal.SIGSTOP)
+"""
+
+
+def test_a_worker_that_was_killed_for_want_of_memory_is_said_in_the_last_line_of_the_log(slim):
+    guard = ["-P", "-m", "toril.worker.guard", "python", "-c", "x = bytearray(300 << 20); print(len(x))"]
+    limits = ["--memory=120m", "--memory-swap=120m"]
+    done = podman("run", "--rm", *limits, *as_the_task_has_it("none"), "--entrypoint=python", slim, *guard, check=False)
+    assert done.returncode == 137
+    assert "out of memory" in done.stderr.splitlines()[-1]
