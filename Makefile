@@ -6,7 +6,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/toril
 JMETER_HOME := $(CACHE)/jmeter-5.6.3
 
 # What the tests use and no Python package brings; tools/system-packages knows the packages they come from.
-PROGRAMS := mvn chromium podman runc skopeo
+PROGRAMS := mvn chromium podman runc skopeo mmdebstrap
 
 # What only computes, and the lives of stacks, run on all cores; what measures time runs alone.
 ALL_TESTS := .venv/bin/pytest -n logical -m "not slow" \
@@ -19,7 +19,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo demo-cloud test check bench soak jmeter pulumi lock clean help
+.PHONY: demo demo-cloud test check bench soak image image-browser jmeter pulumi lock clean help
 
 demo: .venv/installed ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -42,6 +42,12 @@ bench: .venv/installed jmeter ## measure what bench/README.md reports; ONLY=merg
 
 soak: .venv/installed ## load with 100 labels for 10 minutes; memory has to stay flat
 	.venv/bin/python bench/soak.py
+
+image: .venv/installed jmeter ## build the worker's image, localhost/toril:full (TARGET=slim, browser); BASE=local makes the base of Debian's packages
+	@image/build "$(or $(TARGET),full)" $(if $(BASE),--base "$(if $(filter local,$(BASE)),$$(image/base "$(CACHE)"),$(BASE))")
+
+image-browser: .venv/installed jmeter ## build the browser image on a local base and start its Chromium
+	@.venv/bin/pytest tests/image/browser.py
 
 jmeter: ## assemble JMeter's home from Maven artifacts, in a cache that outlives `make clean`
 	@tools/system-packages $(PROGRAMS)

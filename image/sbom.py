@@ -1,4 +1,4 @@
-"""Writes what an image consists of as CycloneDX: sbom.py FILE --python ENVIRONMENT [--java HOME] [--jars FOLDER].
+"""Writes what an image consists of as CycloneDX: sbom.py FILE --python FOLDER… [--java HOME] [--jars FOLDER].
 
 Runs in the image, with Debian's Python and nothing else: what is found is what is there.
 """
@@ -20,13 +20,14 @@ VERSIONED = re.compile(r"(.+?)-v?(\d.*)")
 def main() -> None:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("file", type=Path)
-    arguments.add_argument("--python", type=Path, required=True, help="an environment")
+    arguments.add_argument("--python", type=Path, nargs="+", required=True, help="folders of installed packages")
     arguments.add_argument("--java", type=Path, help="the home of a run-time")
     arguments.add_argument("--jars", type=Path, help="a folder with jars")
     options = arguments.parse_args()
-    found = [*_debian(Path("/var/lib/dpkg/status")), *_python(options.python)]
+    found = [*_debian(Path("/var/lib/dpkg/status")), *(one for folder in options.python for one in _python(folder))]
     found += _java(options.java) if options.java else []
     found += _jars(options.jars) if options.jars else []
+    found = list({one["bom-ref"]: one for one in found}.values())  # a package may be there twice
     options.file.parent.mkdir(parents=True, exist_ok=True)
     options.file.write_text(json.dumps(document(found), indent=1) + "\n")
 
@@ -57,8 +58,8 @@ def _debian(status: Path) -> Iterator[dict[str, Any]]:
             yield _component(name, version, f"pkg:deb/debian/{quote(name)}@{quote(version)}?{where}")
 
 
-def _python(environment: Path) -> Iterator[dict[str, Any]]:
-    for file in environment.glob("lib/python3.*/site-packages/*.dist-info/METADATA"):
+def _python(folder: Path) -> Iterator[dict[str, Any]]:
+    for file in folder.glob("*.dist-info/METADATA"):
         fields = HeaderParser().parsestr(file.read_text(errors="replace"))
         name, version = re.sub(r"[-_.]+", "-", fields["Name"]).lower(), fields["Version"]
         licence = fields["License-Expression"]

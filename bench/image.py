@@ -1,0 +1,124 @@
+"""How large the worker's image is, and how long a container takes from its start to its first request.
+
+.venv/bin/python bench/image.py [--runs 5]. Beside it, in the same containers: the engine alone, and Python importing bzt.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.image.contained import PODMAN, as_the_task_has_it, built, contained, podman  # noqa: E402
+from tests.targets import Target, target  # noqa: E402
+from tests.worker.driver import plan_of, planned, wait_until  # noqa: E402
+
+GOALS = {("slim", "locust"): 2.5, ("full", "jmeter"): 5.0}
+SIZES_MB = {"slim": 130, "full": 260}
+LOCUST = """
+from locust import FastHttpUser, task
+class User(FastHttpUser):
+    @task
+    def home(self): self.client.get("/")
+"""
+JMX = """<?xml version="1.0"?><jmeterTestPlan version="1.2" properties="5.0"><hashTree><TestPlan testname="t"/><hashTree>
+<ThreadGroup testname="g"><elementProp name="ThreadGroup.main_controller" elementType="LoopController">
+<stringProp name="LoopController.loops">1</stringProp></elementProp><stringProp name="ThreadGroup.num_threads">1</stringProp>
+</ThreadGroup><hashTree><HTTPSamplerProxy testname="r"><stringProp name="HTTPSampler.domain">127.0.0.1</stringProp>
+<stringProp name="HTTPSampler.port">PORT</stringProp><stringProp name="HTTPSampler.path">/</stringProp>
+<stringProp name="HTTPSampler.method">GET</stringProp></HTTPSamplerProxy><hashTree/></hashTree></hashTree></hashTree>
+</jmeterTestPlan>"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    asked = parser.parse_args()
+    images = {name: built(name) for name in SIZES_MB}
+    print("\n| image | compressed | goal |\n|---|---|---|")
+    for name, goal_mb in SIZES_MB.items():
+        print(f"| {name} | **{compressed_mb(images[name]):.1f} MB** | {goal_mb} MB |", flush=True)
+    print("\n| image, engine | start to first request, median | at worst | goal | engine alone | Python imports bzt |")
+    print("|---|---|---|---|---|---|")
+    for (name, engine), goal_s in GOALS.items():
+        image = images[name]
+        worker_s = [worker(image, engine) for _ in range(asked.runs)]
+        alone_s = statistics.median(alone(image, engine) for _ in range(asked.runs))
+        import_s = statistics.median(importing(image) for _ in range(asked.runs))
+        figures = f"**{statistics.median(worker_s):.2f} s** | {max(worker_s):.2f} s | {goal_s:.1f} s"
+        print(f"| {name}, {engine} | {figures} | {alone_s:.2f} s | {import_s:.2f} s |", flush=True)
+
+
+def compressed_mb(image: str) -> float:
+    """As it is in a registry: all layers by gzip, and the manifest."""
+    with tempfile.TemporaryDirectory() as folder:
+        podman("push", "--quiet", "--compression-format=gzip", image, f"oci:{folder}:image", limit_s=120)
+        return sum(path.stat().st_size for path in Path(folder, "blobs").rglob("*") if path.is_file()) / 1e6
+
+
+def worker(image: str, engine: str) -> float:
+    """A worker whose start is given the moment it is ready."""
+    with tempfile.TemporaryDirectory() as name, target() as service:
+        plan = plan_of(
+            [planned(engine, "home", concurrency=1, hold_for_s=1.0)],
+            {"home": {"default-address": service.url, "requests": ["/"]}},
+        )
+        Path(name).chmod(0o755)
+        with contained(plan, Path(name), image) as run:
+            began = time.time()
+            run.launch()
+            run.wait_ready()
+            run.start(within_s=0.0)
+            wait_until(lambda: service.first_at is not None, run)
+            return (service.first_at or 0.0) - began
+
+
+def alone(image: str, engine: str) -> float:
+    """The engine with no worker, at the same target."""
+    with tempfile.TemporaryDirectory() as name, target() as service:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "locustfile.py").write_text(LOCUST)
+        (folder / "plan.jmx").write_text(JMX.replace("PORT", str(service.port)))
+        command = ["locust", "--headless", "-u1", "-t1s", f"--host={service.url}", "-f/suite/locustfile.py"]
+        if engine == "jmeter":
+            command = ["/opt/jmeter/bin/jmeter", "-n", "-t/suite/plan.jmx", "-j/tmp/jmeter.log"]
+        return until_first(service, lambda: run_in(image, command, ["--volume", f"{folder}:/suite:ro"]))
+
+
+def until_first(service: Target, start: Callable[[], None]) -> float:
+    began = time.time()
+    start()
+    assert service.first_at is not None, "it asked for nothing"
+    return service.first_at - began
+
+
+def importing(image: str) -> float:
+    began = time.time()
+    run_in(image, ["python", "-c", "import bzt.cli"], [])
+    return time.time() - began
+
+
+def run_in(image: str, command: list[str], options: list[str]) -> None:
+    program, *arguments = command
+    whole = [
+        str(PODMAN),
+        "run",
+        "--rm",
+        *as_the_task_has_it("host"),
+        *options,
+        f"--entrypoint={program}",
+        image,
+        *arguments,
+    ]
+    subprocess.run(whole, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""The image with Chromium, which is 300 MB more: `make image-browser` builds it and runs this; no other does."""
+
+import pytest
+
+from tests.image.contained import built, told, trouble
+
+pytestmark = pytest.mark.timeout(600)
+
+DRIVE = """
+import json
+from selenium import webdriver
+driver = webdriver.Chrome()
+driver.get("data:text/html,<title>before</title><script>document.title = 6 * 7</script>")
+title = driver.title
+driver.quit()
+print(json.dumps(title))
+"""
+LIST = "print(open('/usr/share/toril/sbom.cdx.json').read())"
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    if why := trouble():
+        pytest.skip(f"podman cannot run a container here: {why}")
+    return built("browser")
+
+
+def test_selenium_drives_chromium_without_a_screen_a_network_or_a_privilege(browser):
+    assert told(browser, DRIVE) == "42"
+
+
+def test_the_bill_of_materials_lists_chromium_and_selenium(browser):
+    names = {one["name"] for one in told(browser, LIST)["components"]}
+    assert {"chromium", "chromium-driver", "selenium", "bzt"} <= names
