@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -167,6 +168,35 @@ def stage(*, auth: bool = False, away: str = AWAY, **settings: Any) -> Iterator[
         worker = [sys.executable, "-m", "toril.worker.guard", sys.executable, "-m", "toril.worker"]
         found.cloud.set_image(REPOSITORY, worker, environment=of_processes(found.cloud))
         yield Stage(world=found, bucket=f"toril-{found.cloud.account}-{HOME}", regions=(HOME, away))
+
+
+@contextmanager
+def stage_with_containers(image: str) -> Iterator[Stage]:
+    """Everything deployed, IAM deciding; tasks are containers of that image, which podman has here.
+
+    One region has it in its private registry, where it was pushed; the other pulls it through a cache rule.
+    """
+    with world(auth=True, containers=True) as found:
+        cloud = found.cloud
+        found.committed("hub", github=GITHUB).up()
+        found.stack(HOME, home=True, caches=["ecr-public"]).up()
+        digest = push(image, f"{cloud.registry(HOME)}/{REPOSITORY}:slim", cloud.registry_login(HOME))
+        upstream = "public.ecr.aws/acme/toril"
+        push(image, f"{cloud.upstream('public.ecr.aws')}/acme/toril:slim", "")
+        found.stack(HOME, flavours={"slim": {"digest": digest}}).up()
+        cached = {"slim": {"image": f"{upstream}:slim", "digest": digest}}
+        found.stack(AWAY, flavours=cached, caches=["ecr-public"]).up()
+        yield Stage(world=found, bucket=f"toril-{cloud.account}-{HOME}", regions=(HOME, AWAY))
+
+
+def push(image: str, reference: str, login: str) -> str:
+    """Copy an image of this machine into a registry; its digest there."""
+    with tempfile.NamedTemporaryFile("r") as digest:
+        to = ["--dest-tls-verify=false", *(["--dest-creds", login] if login else []), "--digestfile", digest.name]
+        command = ["skopeo", "copy", "--quiet", *to, f"containers-storage:{image}", f"docker://{reference}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return digest.read().strip()
 
 
 def of_processes(cloud: Cloud) -> dict[str, str]:

@@ -64,9 +64,12 @@ class World:
 
 
 @contextmanager
-def world(*, auth: bool = False) -> Iterator[World]:
-    """An empty one; with `auth`, IAM decides on every request, and the engine acts as the account's root."""
-    with embedded_cloud(auth=auth) as cloud, engine(cloud.url) as pulumi:
+def world(*, auth: bool = False, containers: bool = False) -> Iterator[World]:
+    """An empty one; with `auth`, IAM decides on every request, and the engine acts as the account's root.
+
+    Tasks are processes, or `containers`.
+    """
+    with embedded_cloud(auth=auth, containers=containers) as cloud, engine(cloud.url) as pulumi:
         yield World(cloud, pulumi)
 
 
