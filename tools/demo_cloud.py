@@ -1,93 +1,169 @@
-"""`make demo-cloud`: the manual's own commands deploy a hub and two regions into the embedded cloud of the tests.
+"""`make demo-cloud`: the manual's own commands, from an empty account to a verdict, in the embedded cloud of the tests.
 
-The engine is the real one; its `aws` provider and AWS itself are the tests' own, on loopback: nothing leaves it.
+Stacks by the real engine, the real image pushed to the regions' registries, tasks as containers (as processes where
+podman is missing). AWS itself and the engine's `aws` provider are the tests' own, on loopback: nothing leaves it.
 """
 
-import json
+import os
+import platform
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from tests.cloud.embedded import Cloud, embedded_cloud
 from tests.infra.engine.stacks import Engine, engine
+from tools import demo_stacks as stacks
 
 ROOT = Path(__file__).resolve().parent.parent
-HUB = "hub"
-REGIONS = ("us-east-1", "eu-west-1")
-STACKS = (HUB, *REGIONS)
-COUNTED = ("created", "updated", "deleted", "unchanged")
+SUITE = "loadtests/two-regions"
+REPOSITORY = "toril/worker"
+ANY_DIGEST = f"sha256:{'0d' * 32}"  # of processes, which have no image
+NEEDS = ("podman", "runc", "skopeo", "mmdebstrap")
+ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 console = Console(highlight=False, soft_wrap=True)
 
 
-def main() -> None:
-    """Deploy, deploy again, and show what is there."""
+def main() -> int:
+    """Everything in order; the exit code is the run's."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, embedded_cloud() as cloud, engine(cloud.url) as pulumi:
-        project = Path(folder)
-        for name in ("Pulumi.yaml", *(f"Pulumi.{stack}.yaml" for stack in STACKS)):
-            shutil.copy(ROOT / name, project)  # `stack init` writes the passphrase's salt into it
-        shutil.copytree(ROOT / "infra", project / "infra", ignore=shutil.ignore_patterns("__pycache__"))
-        for stack in STACKS:
-            run(pulumi, project, "stack", "init", stack)
-        up = ("up", "--yes", "--skip-preview", "--stack")
-        run(pulumi, project, *up, HUB)
-        side_by_side(pulumi, project, [(*up, region) for region in REGIONS])
-        console.print("\nThe same again changes nothing:\n")
-        side_by_side(pulumi, project, [(*up, stack, "--expect-no-changes") for stack in STACKS])
-        console.print("\nWhat is there now:\n")
-        for region in REGIONS:
-            show_region(cloud, region)
-        show_bucket(cloud, pulumi, project)
-    console.print(f"\nThat took {time.monotonic() - began:.0f} s, and is gone. On AWS: docs/operations.md.")
+    contained = all(map(shutil.which, NEEDS))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        embedded_cloud(containers=contained) as cloud,
+        engine(cloud.url) as pulumi,
+        shop() as address,
+    ):
+        demo = Demo(cloud, pulumi, Path(folder), contained)
+        stacks.copy(demo.project)
+        console.rule("Stacks")
+        stacks.deploy(console, pulumi, demo.project)
+        console.rule("Image")
+        digests = demo.images() if contained else demo.processes()
+        stacks.set_digests(console, pulumi, demo.project, digests)
+        stacks.deploy_again(console, pulumi, demo.project)
+        stacks.show(console, cloud)
+        console.rule("Run")
+        set_up_s = time.monotonic() - began
+        code = demo.run(address)
+        demo.show_what_is_left()
+    console.print(f"\nSetting up took {set_up_s:.0f} s, all of it {time.monotonic() - began:.0f} s, and it is gone.")
+    console.print("On AWS: docs/operations.md.")
+    return code
 
 
-def side_by_side(pulumi: Engine, project: Path, commands: list[tuple[str, ...]]) -> None:
-    """Stacks that don't wait for each other, as in terminals beside each other."""
-    with ThreadPoolExecutor(len(commands)) as pool:
-        list(pool.map(lambda command: run(pulumi, project, *command), commands))
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """The cloud, the engine, and whether tasks are containers."""
+
+    cloud: Cloud
+    pulumi: Engine
+    project: Path
+    contained: bool
+
+    def images(self) -> dict[str, str]:
+        """Build the image and push it to each region; its digests."""
+        base = output([ROOT / "image/base", cache()])
+        run(["image/build", "slim", "--base", base, "--tag", "localhost/toril:slim", "--with", "podman"], quiet=True)
+        found = {}
+        for region in stacks.REGIONS:
+            there = f"{self.cloud.registry(region)}/{REPOSITORY}:slim"
+            login = self.cloud.registry_login(region)
+            with tempfile.NamedTemporaryFile("r") as digest:
+                to = ["--dest-tls-verify=false", "--dest-creds", login, "--digestfile", digest.name]
+                began = time.monotonic()
+                subprocess.run(
+                    ["skopeo", "copy", "--quiet", *to, "containers-storage:localhost/toril:slim", f"docker://{there}"],
+                    check=True,
+                )
+                found[region] = digest.read().strip()
+            said(f"skopeo copy containers-storage:localhost/toril:slim docker://{there}", began)
+        return found
+
+    def processes(self) -> dict[str, str]:
+        """Where there is no podman, tasks are processes of this environment."""
+        console.print(f"{', '.join(NEEDS)} are not all here: tasks are processes instead of containers")
+        guarded = [sys.executable, "-m", "toril.worker.guard", sys.executable, "-m", "toril.worker"]
+        self.cloud.set_image(REPOSITORY, guarded, environment={"PATH": os.environ["PATH"]})
+        return dict.fromkeys(stacks.REGIONS, ANY_DIGEST)
+
+    def run(self, address: str) -> int:
+        """`toril run`, as a runner would."""
+        architecture = ARCHITECTURES.get(platform.machine(), "x86_64")
+        command = ["run", SUITE, "--on", "fargate", "--env", f"SHOP_URL={address}"]
+        command += [] if architecture == "x86_64" else ["-o", f"toril.worker.arch={architecture}"]
+        console.print(f"[bold]$ export TORIL_STORE={self.store}[/bold]")
+        return self.toril(*command)
+
+    def show_what_is_left(self) -> None:
+        """The tasks of both regions, and the runs."""
+        for region in stacks.REGIONS:
+            ecs = self.cloud.client("ecs", region)
+            tasks = [arn for cluster in ecs.list_clusters()["clusterArns"] for arn in listed(ecs, cluster)]
+            console.print(f"tasks that still run in {region}: {len(tasks)}")
+        self.toril("runs")
+
+    def toril(self, *words: str) -> int:
+        console.print(f"[bold]$ toril {' '.join(words)}[/bold]")
+        environment = self.cloud.environment(AWS_REGION="us-east-1", TORIL_STORE=self.store)
+        return subprocess.run(
+            [sys.executable, "-m", "toril", *words], cwd=ROOT, env=environment, check=False
+        ).returncode
+
+    @property
+    def store(self) -> str:
+        return f"s3://toril-{self.cloud.account}-us-east-1"
 
 
-def run(pulumi: Engine, project: Path, *command: str) -> None:
-    """The literal command; printed with what the engine counted, once it is done."""
+def listed(ecs: object, cluster: str) -> list[str]:
+    found: list[str] = ecs.list_tasks(cluster=cluster)["taskArns"]  # type: ignore[attr-defined]
+    return found
+
+
+@contextmanager
+def shop() -> Iterator[str]:
+    """The system under test, on a free port of loopback."""
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "loadtests/shop/service.py", "--until-stdin-closes"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.communicate(timeout=10)
+
+
+def run(command: list[str], *, quiet: bool = False) -> None:
+    """A command of the manual; what it says is shown if it fails."""
     began = time.monotonic()
-    done = pulumi.cli(*command, cwd=project)
-    words = [line.strip().lstrip("+~- ").split() for line in done.stdout.splitlines()]
-    counts = [" ".join(pair) for pair in words if len(pair) == 2 and pair[0].isdigit() and pair[1] in COUNTED]
-    counts.append(f"{time.monotonic() - began:.1f} s")
-    console.print(f"[bold]$ pulumi {' '.join(command)}[/bold]  [dim]{' · '.join(counts)}[/dim]")
+    done = subprocess.run(command, cwd=ROOT, capture_output=quiet, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    said(" ".join(command), began)
 
 
-def show_region(cloud: Cloud, region: str) -> None:
-    """What the region has, asked of the cloud itself."""
-    ecr, ecs, ec2, logs = (cloud.client(service, region) for service in ("ecr", "ecs", "ec2", "logs"))
-    caches = ecr.describe_pull_through_cache_rules()["pullThroughCacheRules"]
-    own = [{"Name": "tag-key", "Values": ["toril:stack"]}]
-    found: dict[str, Iterable[str]] = {
-        "repository": (one["repositoryUri"] for one in ecr.describe_repositories()["repositories"]),
-        "cache": (f"{one['upstreamRegistryUrl']} as {one['ecrRepositoryPrefix']}/…" for one in caches),
-        "cluster": ecs.list_clusters()["clusterArns"],
-        "task definitions": (arn.rpartition("/")[2] for arn in ecs.list_task_definitions()["taskDefinitionArns"]),
-        "subnets": (one["AvailabilityZone"] for one in ec2.describe_subnets(Filters=own)["Subnets"]),
-        "log group": (one["logGroupName"] for one in logs.describe_log_groups()["logGroups"]),
-    }
-    console.print(f"[bold]{region}[/bold]")
-    for kind, names in found.items():
-        console.print(f"  {kind:<18}{', '.join(sorted(names))}")
+def said(command: str, began: float) -> None:
+    console.print(f"[bold]$ {command}[/bold]  [dim]{time.monotonic() - began:.1f} s[/dim]")
 
 
-def show_bucket(cloud: Cloud, pulumi: Engine, project: Path) -> None:
-    """The results bucket, and what a runner needs to know."""
-    bucket = json.loads(pulumi.cli("stack", "output", "--json", "--stack", HUB, cwd=project).stdout)["bucket"]
-    keys = [one["Key"] for one in cloud.client("s3").list_objects_v2(Bucket=bucket)["Contents"]]
-    console.print(f"\nIn the results bucket: {', '.join(keys)}")
-    console.print(f"A runner needs one thing only: [bold]TORIL_STORE=s3://{bucket}[/bold]")
+def output(command: list[str | Path]) -> str:
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "toril"
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

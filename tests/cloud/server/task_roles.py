@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, request_scope
-from ministack.services import cloudwatch_logs, ecs, imds, sts
+from ministack.services import cloudwatch_logs, ecs, ecs_metadata, imds, sts
 
 from tests.cloud.server import registry_store, roles, task_faults
 from tests.cloud.server.ecr_import import imported
@@ -48,6 +48,9 @@ def _register_on_loopback(
 ) -> Any:
     """Metadata and credentials at an address of this machine; no credentials for a task without a role."""
     token = _register(task_arn, cluster_arn, definition, container, launch, environment, True, None)
+    digest = container["image"].partition("@")[2]
+    if digest:
+        ecs_metadata._TOKEN_TO_CONTAINER[token]["ImageID"] = digest
     address = environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
     if definition.get("taskRoleArn"):
         shown = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"]

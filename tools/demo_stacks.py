@@ -1,0 +1,90 @@
+"""The part of `make demo-cloud` that is about stacks: the manual's commands, and what they have made."""
+
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.cloud.embedded import Cloud
+from tests.infra.engine.stacks import Engine
+
+ROOT = Path(__file__).resolve().parent.parent
+HUB = "hub"
+REGIONS = ("us-east-1", "eu-west-1")
+STACKS = (HUB, *REGIONS)
+COUNTED = ("created", "updated", "deleted", "unchanged")
+UP = ("up", "--yes", "--skip-preview", "--stack")
+
+
+def copy(project: Path) -> None:
+    """The program and its settings, elsewhere: `stack init` writes the passphrase's salt into them."""
+    for name in ("Pulumi.yaml", *(f"Pulumi.{stack}.yaml" for stack in STACKS)):
+        shutil.copy(ROOT / name, project)
+    shutil.copytree(ROOT / "infra", project / "infra", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def deploy(console: Console, pulumi: Engine, project: Path) -> None:
+    """The hub, then the regions side by side; and once more, to show that nothing changes."""
+    for stack in STACKS:
+        run(console, pulumi, project, "stack", "init", stack)
+    run(console, pulumi, project, *UP, HUB)
+    side_by_side(console, pulumi, project, [(*UP, region) for region in REGIONS])
+    console.print("\nThe same again changes nothing:\n")
+    side_by_side(console, pulumi, project, [(*UP, stack, "--expect-no-changes") for stack in STACKS])
+
+
+def set_digests(console: Console, pulumi: Engine, project: Path, digests: Mapping[str, str]) -> None:
+    """Say which image the workers of each region are of."""
+    for region, digest in digests.items():
+        words = ("config", "set", "--path", "toril:flavours.slim.digest", digest, "--stack", region)
+        run(console, pulumi, project, *words)
+
+
+def deploy_again(console: Console, pulumi: Engine, project: Path) -> None:
+    """The regions, with what has changed of them."""
+    side_by_side(console, pulumi, project, [(*UP, region) for region in REGIONS])
+
+
+def side_by_side(console: Console, pulumi: Engine, project: Path, commands: list[tuple[str, ...]]) -> None:
+    """Stacks that don't wait for each other, as in terminals beside each other."""
+    with ThreadPoolExecutor(len(commands)) as pool:
+        list(pool.map(lambda command: run(console, pulumi, project, *command), commands))
+
+
+def run(console: Console, pulumi: Engine, project: Path, *command: str) -> None:
+    """The literal command; printed with what the engine counted, once it is done."""
+    began = time.monotonic()
+    done = pulumi.cli(*command, cwd=project)
+    words = [line.strip().lstrip("+~- ").split() for line in done.stdout.splitlines()]
+    counts = [" ".join(pair) for pair in words if len(pair) == 2 and pair[0].isdigit() and pair[1] in COUNTED]
+    counts.append(f"{time.monotonic() - began:.1f} s")
+    console.print(f"[bold]$ pulumi {' '.join(command)}[/bold]  [dim]{' · '.join(counts)}[/dim]")
+
+
+def show(console: Console, cloud: Cloud) -> None:
+    """What there is now, asked of the cloud itself."""
+    console.print("\nWhat is there now:\n")
+    for region in REGIONS:
+        _show_region(console, cloud, region)
+    keys = cloud.client("s3").list_objects_v2(Bucket=f"toril-{cloud.account}-us-east-1")["Contents"]
+    console.print(f"\nIn the results bucket: {', '.join(one['Key'] for one in keys)}\n")
+
+
+def _show_region(console: Console, cloud: Cloud, region: str) -> None:
+    ecr, ecs, ec2, logs = (cloud.client(service, region) for service in ("ecr", "ecs", "ec2", "logs"))
+    caches = ecr.describe_pull_through_cache_rules()["pullThroughCacheRules"]
+    own = [{"Name": "tag-key", "Values": ["toril:stack"]}]
+    found: dict[str, Iterable[str]] = {
+        "repository": (one["repositoryUri"] for one in ecr.describe_repositories()["repositories"]),
+        "cache": (f"{one['upstreamRegistryUrl']} as {one['ecrRepositoryPrefix']}/…" for one in caches),
+        "cluster": ecs.list_clusters()["clusterArns"],
+        "task definitions": (arn.rpartition("/")[2] for arn in ecs.list_task_definitions()["taskDefinitionArns"]),
+        "subnets": (one["AvailabilityZone"] for one in ec2.describe_subnets(Filters=own)["Subnets"]),
+        "log group": (one["logGroupName"] for one in logs.describe_log_groups()["logGroups"]),
+    }
+    console.print(f"[bold]{region}[/bold]")
+    for kind, names in found.items():
+        console.print(f"  {kind:<18}{', '.join(sorted(names))}")
