@@ -5,10 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from toril.clock import Clock
+from toril.clock import Clock, SystemClock
 from toril.errors import InfrastructureError
 from toril.launchers import Gone
-from toril.launchers.fargate.calls import Refused
 from toril.launchers.fargate.clients import Clients, clients
 from toril.launchers.fargate.fleet import Fleet, Site
 from toril.launchers.fargate.inventory import stop_all
@@ -43,7 +42,7 @@ class FargateLauncher:
         self._rates, self._spot_rates = rates or {}, spot_rates or {}
         self._fleets: dict[str, Fleet] = {}
         self._fleet_of: dict[str, Fleet] = {}
-        self._run_id = ""
+        self._run_id, self._deadline = "", 0.0
         self._sweeps = None if home is None else Sweeps(home, clients)
 
     @property
@@ -55,19 +54,14 @@ class FargateLauncher:
         return ()  # task definitions pin the image already
 
     def launch(self, plan: Plan, launch: Launch) -> None:
-        self._prepare(plan, launch)
+        self._prepare(plan, launch, starts=True)
         for share in plan.shares:
             self._fleet_of[share.worker].start(share, launch.attempts[share.worker][0])
 
     def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
-        self._prepare(plan, launch)
-        shares = {share.worker: share for share in plan.shares}
-        for region, fleet in self._fleets.items():
-            mine = {worker: one for worker, one in attempts.items() if shares[worker].location == region}
-            try:
-                fleet.find(shares, mine)
-            except Refused as refused:
-                raise InfrastructureError(f"the tasks of {plan.run_id} cannot be found: {refused.said}") from refused
+        self._prepare(plan, launch, starts=False)
+        for share in plan.shares:
+            self._fleet_of[share.worker].find(share, attempts[share.worker])
 
     def relaunch(self, worker: str, attempt: str) -> None:
         self._fleet_of[worker].again(worker, attempt)
@@ -97,17 +91,19 @@ class FargateLauncher:
             return ()
         with ThreadPoolExecutor(len(self._fleets)) as pool:
             problems = [one for found in pool.map(lambda fleet: fleet.close(), self._fleets.values()) for one in found]
-        if self._sweeps is not None and not problems:  # where tasks may be left, the sweep has to come
+        # Where tasks may be left, the sweep has to come; after the deadline it has, and removes itself.
+        if self._sweeps is not None and not problems and self._clock.now() < self._deadline:
             problems += self._sweeps.forget(self._run_id)
         return tuple(problems)
 
-    def _prepare(self, plan: Plan, launch: Launch) -> None:
+    def _prepare(self, plan: Plan, launch: Launch, *, starts: bool) -> None:
+        """Fleets for the plan's regions. Whoever may start something plans its sweep before; a sweeper may not."""
         sites = {location: self._site(plan, location) for location in plan.locations}
-        if self._sweeps is not None:
+        self._run_id, self._deadline = plan.run_id, launch.deadline
+        if self._sweeps is not None and starts and self._clock.now() < launch.deadline:
             self._sweeps.plan(plan.run_id, launch.deadline)
-        self._run_id = plan.run_id
         for region, site in sites.items():
-            self._fleets[region] = Fleet(plan, site, self._clients, self._clock.now)
+            self._fleets[region] = Fleet(plan, site, self._clients, self._clock, deadline=launch.deadline)
         self._fleet_of = {share.worker: self._fleets[share.location] for share in plan.shares}
 
     def _site(self, plan: Plan, location: str) -> Site:
@@ -117,6 +113,10 @@ class FargateLauncher:
             raise InfrastructureError(
                 f"no stack is deployed for the location {location}; this store has {known}: change `locations`, or "
                 f"`pulumi up --stack {location}`"
+            )
+        if plan.task is not None and plan.task.spot and "FARGATE_SPOT" not in deployment.capacity_providers:
+            raise InfrastructureError(
+                f"{location} has no Fargate Spot; remove toril.worker.spot, or `pulumi up --stack {location}`"
             )
         usual = usual_rates(location)
         return Site(
@@ -138,12 +138,22 @@ class Stopped:
     problems: tuple[str, ...]
 
 
-def stop_everywhere(deployments: Mapping[str, Deployment], run_id: str, clients: Clients, why: str) -> Stopped:
+def stop_everywhere(
+    deployments: Mapping[str, Deployment], run_id: str, clients: Clients, why: str, clock: Clock | None = None
+) -> Stopped:
     """Stop every task of a run in all regions, side by side; one that cannot be reached holds up no other."""
+    waits = clock or SystemClock()
+
+    def stop(one: Deployment) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        try:
+            return stop_all(clients("ecs", one.region), one, run_id, why, waits)
+        except InfrastructureError as error:  # there is no client for it
+            return (), (f"{one.region}: tasks of {run_id} may still run: {error}",)
+
     if not deployments:
         return Stopped((), ())
     with ThreadPoolExecutor(len(deployments)) as pool:
-        found = list(pool.map(lambda one: stop_all(clients("ecs", one.region), one, run_id, why), deployments.values()))
+        found = list(pool.map(stop, deployments.values()))
     return Stopped(
         tuple(arn for arns, _ in found for arn in arns), tuple(one for _, problems in found for one in problems)
     )

@@ -1,6 +1,7 @@
 """AWS clients of one session, made when they are first needed; what is paced here is not retried below."""
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clie
 
         return Session()
 
+    making = threading.RLock()  # a session makes one client at a time
+
     @cache
     def client(service: str, region: str) -> Any:
         from botocore.config import Config
@@ -51,7 +54,11 @@ def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clie
             _check(service, made.meta.endpoint_url, deployment)
         return made
 
-    return client
+    def one_at_a_time(service: str, region: str) -> Any:
+        with making:
+            return client(service, region)
+
+    return one_at_a_time
 
 
 def _check(service: str, endpoint: str, deployment: Deployment) -> None:

@@ -1,17 +1,19 @@
 """The workers of one region: started, watched and stopped by a thread of their own, at the account's rates."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
+from toril.clock import Clock
 from toril.launchers import Gone
-from toril.launchers.fargate import reasons, requests
+from toril.launchers.fargate import reasons, requests, seats
 from toril.launchers.fargate.calls import Refused, call
 from toril.launchers.fargate.clients import Clients
 from toril.launchers.fargate.inventory import MOST_DESCRIBED, own_tasks, stop_all
-from toril.launchers.fargate.logs import last_words
-from toril.launchers.fargate.pacing import Backoff, Bucket, Rates
+from toril.launchers.fargate.obituary import Obituary
+from toril.launchers.fargate.pacing import OF_CALLS, Bucket, Rates, wait_s
 from toril.launchers.fargate.requests import Capacity
 from toril.launchers.fargate.seats import Seat, Seats
 from toril.records import DeployedWorker, Deployment, Plan, RanTask, Share
@@ -19,7 +21,7 @@ from toril.records import DeployedWorker, Deployment, Plan, RanTask, Share
 AT_ONCE = 8  # calls side by side
 STEP_S = 0.2
 WATCH_S = 3.0  # between two looks at tasks; ECS allows 20 such calls a second in a region
-CLOSE_WITHIN_S = 30.0
+CLOSE_WITHIN_S = 30.0  # what is under way has ended by then: a call is given up earlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,44 +35,44 @@ class Site:
 
 
 class Fleet:
-    """One region's part of a run. Its public methods are for the coordinator's thread, and never wait for AWS."""
+    """One region's part of a run. Its public methods are for the coordinator's thread, and never wait for AWS.
+
+    `step` does all that is due; with `begin`, a thread calls it until the fleet is closed or released.
+    """
 
     def __init__(
-        self,
-        plan: Plan,
-        site: Site,
-        clients: Clients,
-        now: Callable[[], float],
-        *,
-        begin: bool = True,
+        self, plan: Plan, site: Site, clients: Clients, clock: Clock, *, deadline: float, begin: bool = True
     ) -> None:
-        self.plan, self.site, self._clients, self._now = plan, site, clients, now
+        self.plan, self.site, self._clock, self._deadline = plan, site, clock, deadline
         self.region, self._cluster = site.deployment.region, site.deployment.cluster
         self._ecs = clients("ecs", self.region)
+        self._obituary = Obituary(plan, site.deployment, site.kind, clients("logs", self.region), clock)
         self._seats = Seats()
         self._lock = threading.Lock()
         self._ending = threading.Event()
-        self._buckets: dict[Capacity, Bucket] = {
-            "FARGATE": Bucket(site.rates),
-            "FARGATE_SPOT": Bucket(site.spot_rates),
-        }
-        self._backoff = Backoff(f"{plan.run_id} {self.region}")
+        self._launches = {"FARGATE": Bucket(site.rates), "FARGATE_SPOT": Bucket(site.spot_rates)}
+        self._calls = Bucket(OF_CALLS)
+        self._seed = f"{plan.run_id} {self.region}"
+        self._found: dict[tuple[str, str], Any] | None = None  # (worker, attempt) → task, as others have started them
+        self._seek_at, self._seeks_refused = 0.0, 0
         self._watch_at = 0.0
+        self._uncertain = False  # whether a RunTask may have been obeyed without an answer
+        self._trouble: dict[str, str] = {}  # what AWS does not do at the moment, and why
+        self._broken: BaseException | None = None
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"ecs-{self.region}")
         self._thread = threading.Thread(target=self._work, name=f"fleet-{self.region}", daemon=True)
-        self.trouble = ""  # why AWS cannot be asked at the moment
         if begin:
             self._thread.start()
 
     # ── what the coordinator says and asks
 
     def start(self, share: Share, attempt: str) -> None:
-        """Start this attempt, in the place of an earlier one of the same worker."""
-        spot = self.plan.task is not None and self.plan.task.spot
-        capacity: Capacity = "FARGATE_SPOT" if spot else "FARGATE"
-        with self._lock:
-            now = self._now()
-            self._seats.of[share.worker] = Seat(share=share, attempt=attempt, capacity=capacity, since=now, due_at=now)
+        """Start this attempt, unless it was before; in the place of an earlier one of the same worker."""
+        self._seat(share, attempt, startable=True)
+
+    def find(self, share: Share, attempt: str) -> None:
+        """Take over the task that somebody else has started for this attempt."""
+        self._seat(share, attempt, startable=False)
 
     def again(self, worker: str, attempt: str) -> None:
         """Start another attempt of a worker that is known."""
@@ -79,13 +81,12 @@ class Fleet:
     def stop(self, worker: str) -> None:
         """Have the task of this worker stopped; one that has not started never does."""
         with self._lock:
-            seat = self._seats.of[worker]
-            seat.stopping = True
-            if seat.queued:
-                seat.gone = Gone(f"it was told to end before its task started; {seat.waiting}".rstrip("; "))
+            self._seats.of[worker].told_to_stop(self._clock.now())
 
     def ended(self) -> dict[str, Gone]:
         with self._lock:
+            if self._broken is not None:
+                raise self._broken
             return {seat.worker: seat.gone for seat in self._seats if seat.gone is not None}
 
     def tasks(self) -> dict[str, RanTask]:
@@ -94,66 +95,120 @@ class Fleet:
 
     def notes(self) -> tuple[str, ...]:
         with self._lock:
-            trouble = (f"{self.region}: {self.trouble}",) if self.trouble else ()
-            return (*trouble, *self._seats.notes(self.region, self._now()))
-
-    def find(self, shares: Mapping[str, Share], attempts: Mapping[str, str]) -> None:
-        """Take over the tasks that others have started for these attempts; Refused when AWS does not say."""
-        found = [
-            task
-            for status in ("RUNNING", "STOPPED")
-            for task in own_tasks(self._ecs, self.site.deployment, self.plan.run_id, status)
-        ]
-        with self._lock:
-            now = self._now()
-            for worker, attempt in attempts.items():
-                seat = Seat(share=shares[worker], attempt=attempt, capacity="FARGATE", since=now)
-                task = next((one for one in found if requests.attempt_of(one) == (worker, attempt)), None)
-                if task is None:
-                    seat.gone = Gone("AWS knows no task of it", again=True)
-                else:
-                    seat.started(task, self.region, now)
-                self._seats.of[worker] = seat
+            trouble = (f"{self.region}: {said}" for said in dict.fromkeys(self._trouble.values()))
+            return (*trouble, *seats.notes(list(self._seats), self.region, self._clock.now()))
 
     def release(self) -> None:
         """Let the tasks be."""
         self._ending.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> tuple[str, ...]:
         """Stop every task of the run in this region, known or not; what could not be done."""
         self._ending.set()
         if self._thread.is_alive():
             self._thread.join(CLOSE_WITHIN_S)
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        return stop_all(self._ecs, self.site.deployment, self.plan.run_id, "the run is over")[1]
+        self._pool.shutdown(wait=True)
+        with self._lock:
+            known = [seat.task for seat in self._seats if seat.watched and seat.task is not None]
+            uncertain = self._uncertain
+        deployment, run_id = self.site.deployment, self.plan.run_id
+        left = stop_all(self._ecs, deployment, run_id, "the run is over", self._clock, known, uncertain=uncertain)[1]
+        return (*left, f"{self.region}: calls of AWS are still under way") if self._thread.is_alive() else left
+
+    def _seat(self, share: Share, attempt: str, *, startable: bool) -> None:
+        spot = self.plan.task is not None and self.plan.task.spot
+        capacity: Capacity = "FARGATE_SPOT" if spot else "FARGATE"
+        with self._lock:
+            now = self._clock.now()
+            self._seats.of[share.worker] = Seat(
+                share=share, attempt=attempt, capacity=capacity, since=now, due_at=now, startable=startable
+            )
 
     # ── the thread
 
     def _work(self) -> None:
-        while not self._ending.wait(STEP_S):
-            self.step()
+        try:
+            while not self._ending.wait(STEP_S):
+                self.step()
+        except BaseException as error:  # raised again where the coordinator asks: nobody would see it here
+            with self._lock:
+                self._broken = error
+        finally:
+            self._pool.shutdown(wait=False)
 
     def step(self) -> None:
         """All that is due now."""
+        self._seek()
         with self._lock:
-            stopping, due, now = self._seats.to_stop(), self._seats.due(self._now()), self._now()
-            starting = [one for capacity in self._buckets for one in self._affordable(due, capacity, now)]
-            for seat in starting:
+            now = self._clock.now()
+            jobs: list[tuple[Callable[[Seat], None], Seat]] = [(self._stop, one) for one in self._seats.to_stop(now)]
+            due = self._seats.due(now)
+            if now >= self._deadline:
+                self._seats.end(due, "it was not started: the run's deadline is over")
+                due = []
+            for seat in self._affordable(due, now):
                 seat.in_flight = True
-            watch = now >= self._watch_at and any(seat.watched for seat in self._seats)
-        jobs = [(self._stop, seat) for seat in stopping] + [(self._start, seat) for seat in starting]
+                jobs.append((self._start, seat))
+            watch = now >= self._watch_at and bool(self._seats.watched())
         list(self._pool.map(lambda job: job[0](job[1]), jobs))
         if watch:
             self._watch()
 
-    def _affordable(self, due: Sequence[Seat], capacity: Capacity, now: float) -> list[Seat]:
-        wanted = [one for one in due if one.capacity == capacity][:AT_ONCE]
-        return wanted[: self._buckets[capacity].take(len(wanted), now)]
+    def _affordable(self, due: Sequence[Seat], now: float) -> list[Seat]:
+        """As many of those as the account's rates allow."""
+        left = min(AT_ONCE, self._calls.has(now))
+        found: list[Seat] = []
+        for capacity, bucket in self._launches.items():
+            some = [one for one in due if one.capacity == capacity][: min(left - len(found), bucket.has(now))]
+            bucket.take(len(some))
+            found += some
+        self._calls.take(len(found))
+        return found
+
+    def _seek(self) -> None:
+        """Look for tasks that are there already, before any is started."""
+        with self._lock:
+            waiting, now = self._seats.unsought(), self._clock.now()
+        if not waiting or now < self._seek_at:
+            return
+        try:
+            if self._found is None or any(seat.unanswered for seat in waiting):
+                self._found = self._listed()
+        except Refused as refused:
+            self._seeks_refused += 1
+            with self._lock:
+                self._trouble["seek"] = refused.said
+                self._seek_at = now + wait_s(self._seed, self._seeks_refused)
+                if (
+                    not refused.again
+                ):  # who may not look may not start; tasks of others report to the store all the same
+                    self._seats.end((one for one in waiting if one.startable), refused.said)
+            return
+        with self._lock:
+            self._seeks_refused = 0
+            self._trouble.pop("seek", None)
+            for seat in waiting:
+                task = self._found.get((seat.worker, seat.attempt))
+                if task is None:
+                    seat.not_found()
+                else:
+                    seat.has(task, self.region, self._clock.now())
+
+    def _listed(self) -> dict[tuple[str, str], Any]:
+        """Of two tasks of an attempt, the one that runs."""
+        listed = [
+            task
+            for status in ("STOPPED", "RUNNING")
+            for task in own_tasks(self._ecs, self.site.deployment, self.plan.run_id, status)
+        ]
+        return {key: task for task in listed if (key := requests.attempt_of(task)) is not None}
 
     def _start(self, seat: Seat) -> None:
-        deployment = self.site.deployment
-        request = requests.run_task(self.plan, seat.share, seat.attempt, deployment, self.site.kind, seat.capacity)
+        if self._ending.is_set():
+            return
+        request = requests.run_task(
+            self.plan, seat.share, seat.attempt, self.site.deployment, self.site.kind, seat.capacity
+        )
         request["clientToken"] = requests.token(
             self.plan.run_id, seat.worker, seat.attempt, seat.capacity, seat.refused
         )
@@ -161,90 +216,67 @@ class Fleet:
             answer = call(self._ecs.run_task, "ecs:RunTask", **request)
         except Refused as refused:
             with self._lock:
-                seat.in_flight = False
-                self._put_off(seat, refused)
+                if refused.again:
+                    self._uncertain = True
+                    seat.was_not_answered(refused, self._clock.now(), self._seed)
+                elif refused.resources:  # started before, with another revision: it is the one
+                    seat.has({"taskArn": refused.resources[0]}, self.region, self._clock.now())
+                elif reasons.is_full(refused.said):
+                    seat.was_refused(refused.said, self._clock.now(), self._seed)
+                else:
+                    seat.in_flight, seat.gone = False, Gone(refused.said)
             return
         with self._lock:
-            seat.in_flight = False
-            seat.unanswered, self.trouble = 0, ""
             if answer["tasks"]:
-                seat.started(answer["tasks"][0], self.region, self._now())
+                seat.has(answer["tasks"][0], self.region, self._clock.now())
             else:
-                failures = answer.get("failures", [])
-                said = (
-                    " ".join(filter(None, (failures[0].get("reason"), failures[0].get("detail")))) if failures else ""
-                )
-                self._refuse(seat, said or "RunTask started nothing and gave no reason")
-
-    def _refuse(self, seat: Seat, said: str) -> None:
-        """`failures[]`: an answer, so that the next request is another one."""
-        seat.refused += 1
-        seat.waiting = said
-        if not reasons.is_full(said):
-            seat.gone = Gone(reasons.refusal("", said, "ecs:RunTask"))
-        elif seat.capacity == "FARGATE_SPOT":
-            seat.capacity, seat.due_at = "FARGATE", self._now()
-        else:
-            seat.due_at = self._now() + self._backoff.wait_s(seat.refused)
-
-    def _put_off(self, seat: Seat, refused: Refused) -> None:
-        """No answer, or one that asks to wait: the same request again, later. Others are for good."""
-        if refused.again:
-            seat.unanswered += 1
-            seat.waiting = refused.said
-            seat.due_at = self._now() + self._backoff.wait_s(seat.unanswered)
-        elif reasons.is_full(refused.said):
-            self._refuse(seat, refused.said)
-        else:
-            seat.gone = Gone(refused.said)
+                seat.was_refused(requests.failure_of(answer), self._clock.now(), self._seed)
 
     def _stop(self, seat: Seat) -> None:
-        assert seat.task is not None  # noqa: S101 - only those are asked for
-        task = seat.task
+        request = {"cluster": self._cluster, "task": seat.task, "reason": "toril: the run ends"}
         try:
-            call(
-                lambda: self._ecs.stop_task(
-                    cluster=self.site.deployment.cluster, task=task, reason="toril: the run ends"
-                ),
-                "ecs:StopTask",
-            )
+            call(self._ecs.stop_task, "ecs:StopTask", **request)
         except Refused as refused:
             with self._lock:
-                self.trouble = refused.said
-                seat.stop_sent = not refused.again
+                self._trouble["stop"] = refused.said
+                seat.stop_was_refused(refused, self._clock.now(), self._seed)
             return
         with self._lock:
-            seat.stop_sent = True
+            seat.stop_due_at = None
+            self._trouble.pop("stop", None)
 
     def _watch(self) -> None:
         with self._lock:
-            self._watch_at = self._now() + WATCH_S
-            arns = [seat.task for seat in self._seats if seat.watched and seat.task is not None]
-        stopped: list[Seat] = []
+            self._watch_at = self._clock.now() + WATCH_S
+            watched = {seat.task: seat for seat in self._seats.watched() if seat.task is not None}
+        arns = list(watched)
+        over: list[tuple[Seat, Any]] = []
         for first in range(0, len(arns), MOST_DESCRIBED):
             some = arns[first : first + MOST_DESCRIBED]
             try:
                 answer = call(self._ecs.describe_tasks, "ecs:DescribeTasks", cluster=self._cluster, tasks=some)
             except Refused as refused:
                 with self._lock:
-                    self.trouble = refused.said
-                return
+                    self._trouble["watch"] = refused.said
+                break
             with self._lock:
-                self.trouble = ""
-                seats, now = self._seats.by_task(), self._now()
-                stopped += [
-                    seats[one["taskArn"]] for one in answer["tasks"] if seats[one["taskArn"]].described(one, now)
-                ]
+                self._trouble.pop("watch", None)
+                for task in answer["tasks"]:
+                    watched[task["taskArn"]].described(task, self._clock.now())
+                over += [(watched[one["taskArn"]], one) for one in answer["tasks"] if one["lastStatus"] == "STOPPED"]
                 for failure in answer.get("failures", []):
-                    if failure.get("arn") in seats:
-                        seats[failure["arn"]].unknown(now)
-        for seat in stopped:
-            self._explain(seat)
+                    watched[failure["arn"]].unknown(self._clock.now())
+        self._conclude(over)
 
-    def _explain(self, seat: Seat) -> None:
-        """Put the last words of a container that failed to its reason."""
-        if seat.gone is None or seat.task is None or seat.stopping or seat.gone.again:
-            return
-        words = last_words(self._clients("logs", self.region), self.site.deployment, self.site.kind, seat.task)
+    def _conclude(self, over: Sequence[tuple[Seat, Any]]) -> None:
+        """Tell why tasks are gone, or go on with another one of the same attempt: a RunTask may start two."""
+        twins = self._obituary.twins(self._ecs, [task for seat, task in over if not seat.stopping])
         with self._lock:
-            seat.gone = Gone(f"{seat.gone.reason}; {words}", seat.gone.again)
+            for seat, task in over:
+                if task["taskArn"] in twins:
+                    seat.has(twins[task["taskArn"]], self.region, self._clock.now())
+        ended = [(seat, task) for seat, task in over if task["taskArn"] not in twins]
+        found = self._pool.map(lambda one: self._obituary.reason(one[1], stopped=one[0].stopping), ended)
+        for (seat, _), gone in zip(ended, found, strict=True):
+            with self._lock:
+                seat.gone = gone

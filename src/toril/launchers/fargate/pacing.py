@@ -10,7 +10,7 @@ FAST_REGIONS = frozenset(  # where AWS starts 20 tasks a second after a burst of
         "us-west-1", "us-west-2",
     }
 )  # fmt: skip
-CALLS_PER_S = 20.0  # of RunTask, whatever the quota of launches is
+CALLS_PER_S = 20.0  # of RunTask on Fargate, whatever the quota of launches is
 LONGEST_WAIT_S = 30.0
 
 
@@ -20,6 +20,9 @@ class Rates:
 
     burst: float = 25.0
     sustained_per_s: float = 5.0
+
+
+OF_CALLS = Rates(CALLS_PER_S, CALLS_PER_S)
 
 
 def usual_rates(region: str) -> Rates:
@@ -38,27 +41,21 @@ class Bucket:
     def __post_init__(self) -> None:
         self._tokens = self.rates.burst
 
-    def take(self, wanted: int, now: float) -> int:
-        """How many of the wanted may start now."""
-        per_s = min(self.rates.sustained_per_s, CALLS_PER_S)
+    def has(self, now: float) -> int:
+        """How many may be taken now."""
         passed_s = 0.0 if self._at is None else max(0.0, now - self._at)
         self._at = now
-        self._tokens = min(self.rates.burst, self._tokens + per_s * passed_s)
-        taken = min(wanted, int(self._tokens))
+        self._tokens = min(self.rates.burst, self._tokens + self.rates.sustained_per_s * passed_s)
+        return int(self._tokens)
+
+    def take(self, taken: int) -> None:
         self._tokens -= taken
-        return taken
 
 
-@dataclass(slots=True)
-class Backoff:
-    """Waits that double, each somewhere in its second half, the same in each run of the same name."""
+def wait_s(name: str, refused: int) -> float:
+    """How long to wait after so many refusals in a row: doubling, somewhere in the second half of it.
 
-    seed: str
-    _random: random.Random = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._random = random.Random(self.seed)  # noqa: S311 - no secret
-
-    def wait_s(self, refused: int) -> float:
-        """After so many refusals in a row."""
-        return min(LONGEST_WAIT_S, 2.0 ** min(refused, 10) / 2) * self._random.uniform(0.5, 1.0)
+    The same in each run of the same name, in whatever order threads ask.
+    """
+    drawn = random.Random(f"{name} {refused}").uniform(0.5, 1.0)  # noqa: S311 - no secret
+    return min(LONGEST_WAIT_S, 2.0 ** min(refused, 10) / 2) * drawn

@@ -73,12 +73,24 @@ def run_task(
 
 def tags(plan: Plan, share: Share) -> "list[TagTypeDef]":
     """Our own, then the run's as far as AWS takes them."""
-    own = {"toril:run": plan.run_id, "toril:suite": plan.suite, "toril:worker": share.worker}
+    own = {
+        "toril:run": plan.run_id,
+        "toril:suite": plan.suite,
+        "toril:worker": share.worker,
+        "toril:location": share.location,
+    }
     given = {f"toril:tag:{key}": value for key, value in sorted(plan.tags.items())}
     all_of_them = [
         (NOT_IN_TAGS.sub("_", key)[:128], NOT_IN_TAGS.sub("_", value)[:256]) for key, value in {**own, **given}.items()
     ]
     return [{"key": key, "value": value} for key, value in dict(all_of_them[:MOST_TAGS]).items()]
+
+
+def failure_of(answer: Any) -> str:
+    """Why a RunTask started nothing; empty where AWS does not say."""
+    for one in answer.get("failures", []):
+        return " ".join(filter(None, (one.get("reason"), one.get("detail"))))
+    return ""
 
 
 def attempt_of(task: "TaskTypeDef") -> tuple[str, str] | None:

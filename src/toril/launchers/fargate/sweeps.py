@@ -15,7 +15,6 @@ from toril.records import Deployment
 PREFIX = "sweep-"  # the only names that whoever runs a load test may make
 MOST_CHARACTERS = 64
 COORDINATOR = "coordinator"  # the container of the home region's task definition
-PLATFORM_VERSION = "1.4.0"
 # EventBridge Scheduler puts the invocation's id here, the same in each retry: one invocation starts one task.
 EXECUTION_ID = "<aws.scheduler.execution-id>"
 RETRIES = 10
@@ -52,7 +51,7 @@ class Sweeps:
         try:
             call(self._scheduler.create_schedule, "scheduler:CreateSchedule", **request)
         except Refused as refused:
-            if "already exists" not in refused.said:
+            if refused.code != "ConflictException":
                 raise InfrastructureError(
                     f"the sweep of {run_id} at its deadline could not be planned: {refused.said}"
                 ) from refused
@@ -69,7 +68,7 @@ class Sweeps:
                 GroupName=group,
             )
         except Refused as refused:
-            if "does not exist" not in refused.said and "not found" not in refused.said.lower():
+            if refused.code != "ResourceNotFoundException":
                 return (f"the schedule {schedule_name(run_id)} stays until it has fired: {refused.said}",)
         return ()
 
@@ -106,7 +105,7 @@ def sweep_task(home: Deployment, run_id: str) -> dict[str, Any]:
             "ContainerOverrides": [{"Command": ["sweep", run_id, "--store", home.store], "Name": COORDINATOR}],
             "TaskRoleArn": home.home.sweeper_role,
         },
-        "PlatformVersion": PLATFORM_VERSION,
+        "PlatformVersion": home.platform_version,
         "StartedBy": schedule_name(run_id),
         "Tags": [{"Key": "toril:run", "Value": run_id}],
         "TaskDefinition": home.home.coordinator,

@@ -1,0 +1,188 @@
+"""The launcher against the embedded cloud: its requests, AWS' answers and errors, and tasks that are processes."""
+
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from tests.cloud.tasks import GROUP, REGION, Place, place, role
+from tests.launchers.stage import HOME, deployment, kind, launch_of, plan
+from toril.clock import SystemClock
+from toril.launchers import Gone
+from toril.launchers.fargate import FargateLauncher, Rates, stop_everywhere
+from toril.launchers.fargate.calls import Refused, call
+from toril.launchers.fargate.sweeps import Sweeps
+from toril.records import TaskSize
+
+pytestmark = pytest.mark.slow
+
+SMALL = TaskSize(cpu=256, memory_mib=512)
+FIRST, SECOND = f"{REGION}-1", f"{REGION}-2"
+UP = "import os, time; print(os.environ['TORIL_RUN'], os.environ['TORIL_WORKER'], os.environ['TORIL_ATTEMPT']); "
+WAITS = UP + "time.sleep(60)"
+ENI = "Timeout waiting for network interface provisioning to complete."
+
+
+@pytest.fixture
+def cloud(open_cloud):
+    open_cloud.reset()
+    return open_cloud
+
+
+class Here:
+    """A cluster, and launchers that end with their test."""
+
+    def __init__(self, cloud):
+        self.cloud, self.place = cloud, place(cloud)
+        self.launchers = []
+
+    def clients(self, service, region):
+        return self.cloud.client(service, region)
+
+    def deployed(self, script=WAITS):
+        definition = self.place.define("worker", script, name="worker")
+        worker = kind().model_copy(update={"task_definition": definition})
+        subnets = tuple(self.place.network["awsvpcConfiguration"]["subnets"])
+        network = deployment().network.model_copy(update={"subnets": subnets, "security_groups": ()})
+        return deployment(cluster="toril", workers=(worker,), network=network, log_group=GROUP)
+
+    def launcher(self, script=WAITS, **settings):
+        found = FargateLauncher({REGION: self.deployed(script)}, self.clients, SystemClock(), **settings)
+        self.launchers.append(found)
+        return found
+
+    def launched(self, workers=2, script=WAITS, **changes):
+        found, planned = self.launcher(script), plan(workers, **{"task": SMALL, **changes})
+        found.launch(planned, launch_of(planned, time.time() + 600))
+        return found
+
+    def running(self):
+        ecs = self.cloud.client("ecs", REGION)
+        return ecs.list_tasks(cluster="toril", desiredStatus="RUNNING")["taskArns"]
+
+    def until(self, holds, within_s=30):
+        give_up = time.monotonic() + within_s
+        while not (found := holds()):
+            assert time.monotonic() < give_up
+            time.sleep(0.1)
+        return found
+
+    def until_up(self, launcher, workers=2):
+        return self.until(lambda: sum(one.started_at is not None for one in launcher.tasks().values()) == workers)
+
+
+@pytest.fixture
+def here(cloud):
+    made = Here(cloud)
+    yield made
+    for one in made.launchers:
+        one.close()
+
+
+def test_tasks_know_their_share_and_none_is_left(here):
+    launcher = here.launched()
+    here.until_up(launcher)
+    lines = here.until(lambda: found if len(found := here.place.output("worker")) == 2 else None)
+    assert set(lines) == {f"run {FIRST} first", f"run {SECOND} first"}
+    assert {one.capacity for one in launcher.tasks().values()} == {"FARGATE"}
+    described = here.place.task(launcher.tasks()[FIRST].arn)
+    assert (described["cpu"], described["memory"]) == ("256", "512")
+    assert launcher.close() == ()
+    assert here.running() == []
+
+
+def test_a_worker_that_fails_is_gone_with_its_exit_code_and_last_words(here):
+    launcher = here.launched(1, UP + "raise SystemExit('no bucket')")
+    gone = here.until(launcher.ended)[FIRST]
+    assert "its container ended with exit code 1" in gone.reason
+    assert gone.reason.endswith("no bucket")
+    assert not gone.again
+
+
+def test_a_task_that_gets_no_network_is_worth_another_try(here):
+    here.cloud.fail_next_starts(REGION, ENI)
+    launcher = here.launched(1)
+    assert here.until(launcher.ended) == {FIRST: Gone(f"its task failed to start: {ENI}", again=True)}
+    launcher.relaunch(FIRST, "second")
+    here.until_up(launcher, 1)
+    assert here.place.output("worker") == [f"run {FIRST} second"]
+
+
+def test_a_spot_task_that_is_taken_away_is_said_to_be(here):
+    launcher = here.launched(1, task=SMALL.model_copy(update={"spot": True}))
+    here.until_up(launcher, 1)
+    assert launcher.tasks()[FIRST].capacity == "FARGATE_SPOT"
+    here.cloud.interrupt(launcher.tasks()[FIRST].arn)
+    assert here.until(launcher.ended)[FIRST].reason.startswith("Fargate Spot took its task away")
+
+
+def test_throttling_lost_answers_and_twins_leave_one_worker_each_and_no_task_at_the_end(here):
+    here.cloud.fail_next("ecs", "RunTask", times=4)
+    here.cloud.lose_answers("ecs", "RunTask", "ServerException", times=2)
+    here.cloud.duplicate_next_tasks(REGION)
+    here.cloud.fail_next("ecs", "ListTasks", times=1)
+    launcher = here.launched(4)
+    here.until_up(launcher, 4)
+    assert len(here.running()) == 5
+    here.cloud.fail_next("ecs", "StopTask", times=3)
+    assert launcher.close() == ()
+    assert here.running() == []
+
+
+def test_an_account_that_starts_few_tasks_a_second_is_not_asked_for_more(here):
+    here.cloud.limit("ecs", "RunTask", 5, 5, region=REGION)
+    planned = plan(12, task=SMALL)
+    launcher = here.launcher(rates={REGION: Rates(burst=3, sustained_per_s=3)})
+    launcher.launch(planned, launch_of(planned, time.time() + 600))
+    said = []
+    here.until(lambda: said.extend(launcher.notes()) or len(launcher.tasks()) == 12)
+    assert not any("Rate exceeded" in note for note in said)
+
+
+def test_the_next_owner_of_a_run_finds_its_tasks_and_starts_none_twice(here):
+    first = here.launched()
+    here.until_up(first)
+    first.release()
+    planned = plan(2, task=SMALL)
+    again, later = here.launcher(), here.launcher()
+    again.launch(planned, launch_of(planned, time.time() + 600))
+    later.attach(planned, launch_of(planned, time.time() + 600), {FIRST: "first", SECOND: "first"})
+    for one in (again, later):
+        here.until_up(one)
+        assert {task.arn for task in one.tasks().values()} == set(here.running())
+    again.release()
+    later.terminate(FIRST)
+    assert here.until(later.ended) == {FIRST: Gone("its task was stopped: toril: the run ends")}
+
+
+def test_a_token_that_was_used_otherwise_names_its_task(here):
+    ecs, deployed = here.cloud.client("ecs", REGION), here.deployed()
+    request = {
+        "cluster": "toril",
+        "taskDefinition": deployed.workers[0].task_definition,
+        "launchType": "FARGATE",
+        "networkConfiguration": here.place.network,
+        "clientToken": "token",
+        "startedBy": "run",
+    }
+    (task,) = call(ecs.run_task, "ecs:RunTask", **request)["tasks"]
+    with pytest.raises(Refused) as refused:
+        call(ecs.run_task, "ecs:RunTask", **request, platformVersion="1.4.0")
+    assert (refused.value.resources, refused.value.again) == ((task["taskArn"],), False)
+    assert stop_everywhere({REGION: deployed}, "run", here.clients, "swept").tasks == (task["taskArn"],)
+
+
+def test_a_sweep_is_planned_and_forgotten_once_however_often_that_is_asked(here):
+    scheduler = here.cloud.client("scheduler", REGION)
+    scheduler.create_schedule_group(Name=HOME.schedule_group)
+    sweeper = role(here.cloud, "sweeper", [], {"Service": ["scheduler.amazonaws.com", "ecs-tasks.amazonaws.com"]})
+    home = HOME.model_copy(update={"sweeper_role": sweeper})
+    sweeps = Sweeps(here.deployed().model_copy(update={"home": home}), here.clients)
+    for _ in range(2):
+        sweeps.plan("run", time.time() + 600)
+    (made,) = scheduler.list_schedules(GroupName=HOME.schedule_group)["Schedules"]
+    assert made["Name"] == "sweep-run"
+    for _ in range(2):
+        assert sweeps.forget("run") == ()
+    assert scheduler.list_schedules(GroupName=HOME.schedule_group)["Schedules"] == []

@@ -1,0 +1,214 @@
+"""Regions side by side, the run's sweep, and what is refused before anything starts."""
+
+import json
+import time
+
+import pytest
+
+from tests.launchers.fake_ecs import NO_CAPACITY, Clock, FakeEcs, error, timeout
+from tests.launchers.stage import DEADLINE, HOME, REGION, deployment, kind, launch_of, plan
+from toril.errors import InfrastructureError
+from toril.launchers.fargate import FargateLauncher
+from toril.launchers.fargate.requests import kind_for, started_by
+from toril.launchers.fargate.sweeps import schedule_name
+from toril.records import PlannedExecution, TaskSize
+
+OTHER = "us-east-1"
+FORBIDDEN = error("AccessDeniedException", "not authorized to perform: scheduler:CreateSchedule")
+
+
+class Regions:
+    """A launcher over fakes of several regions."""
+
+    def __init__(self, *names, home=None, **changes):
+        self.clock = Clock()
+        self.ecs = {name: FakeEcs(name, self.clock) for name in names}
+        places = {name: deployment(name, **changes) for name in names}
+        at_home = None if home is None else places[home].model_copy(update={"home": HOME})
+        self.launcher = FargateLauncher(places, lambda _, region: self.ecs[region], self.clock, home=at_home)
+
+    def until(self, holds, within_s=10):
+        """The fleets' threads are real."""
+        give_up = time.monotonic() + within_s
+        while not holds():
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+
+    def tasks(self):
+        return [task for one in self.ecs.values() for task in one.tasks.values()]
+
+    def running(self):
+        return [task for one in self.ecs.values() for task in one.running()]
+
+
+@pytest.fixture
+def regions():
+    made = []
+
+    def make(*names, **settings):
+        made.append(Regions(*names, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        for ecs in one.ecs.values():
+            ecs.heal()
+        one.launcher.close()
+
+
+def test_a_region_without_capacity_holds_up_no_other(regions):
+    one, planned = regions(REGION, OTHER), plan(2, (REGION, OTHER))
+    one.ecs[OTHER].fail("run_task", NO_CAPACITY, times=float("inf"))
+    one.launcher.launch(planned, launch_of(planned))
+    one.until(lambda: len(one.ecs[REGION].tasks) == 2 and len(one.ecs[OTHER].asked("run_task")) == 2)
+    one.until(lambda: any(NO_CAPACITY in note for note in one.launcher.notes()))
+    assert one.ecs[OTHER].tasks == {}
+    one.ecs[OTHER].heal()
+    one.clock.at += 60
+    one.until(lambda: set(one.launcher.tasks()) == {share.worker for share in planned.shares})
+    assert {task.region for task in one.launcher.tasks().values()} == {REGION, OTHER}
+    assert one.launcher.close() == ()
+    assert one.running() == []
+
+
+def test_launch_returns_before_anything_has_started(regions):
+    one, planned = regions(REGION), plan(1)
+    one.ecs[REGION].fail("list_tasks", timeout(), where=lambda _: bool(time.sleep(0.3)))  # slow, and never met
+    one.launcher.launch(planned, launch_of(planned))
+    assert one.tasks() == []
+    one.until(lambda: len(one.tasks()) == 1)
+
+
+def test_a_worker_is_terminated_and_killed_in_its_region(regions):
+    one, planned = regions(REGION, OTHER), plan(1, (REGION, OTHER))
+    one.launcher.launch(planned, launch_of(planned))
+    one.until(lambda: len(one.tasks()) == 2)
+    one.launcher.terminate(f"{OTHER}-1")
+    one.launcher.kill(f"{OTHER}-1")
+    one.until(lambda: not one.ecs[OTHER].running())
+    one.clock.at += 5
+    one.until(lambda: set(one.launcher.ended()) == {f"{OTHER}-1"})
+    assert len(one.ecs[REGION].running()) == 1
+
+
+def test_a_location_without_a_stack_is_refused_before_anything_starts(regions):
+    one, planned = regions(REGION, home=REGION), plan(1, (REGION, "ap-south-1"))
+    with pytest.raises(InfrastructureError, match="no stack is deployed for the location ap-south-1; this store has"):
+        one.launcher.launch(planned, launch_of(planned))
+    assert one.ecs[REGION].calls == []
+
+
+def test_spot_where_a_cluster_has_none_is_refused(regions):
+    one, planned = regions(REGION, capacity_providers=("FARGATE",)), plan(1, task=TaskSize(spot=True))
+    with pytest.raises(InfrastructureError, match="has no Fargate Spot"):
+        one.launcher.launch(planned, launch_of(planned))
+
+
+@pytest.mark.parametrize(
+    ("executors", "flavours", "chosen"),
+    [
+        (["locust"], ["slim", "full", "browser"], "slim"),
+        (["locust"], ["full"], "full"),
+        (["locust", "jmeter"], ["slim", "full", "browser"], "full"),
+        (["selenium"], ["slim", "full", "browser"], "browser"),
+    ],
+)
+def test_the_smallest_worker_that_has_what_the_suite_needs_is_taken(executors, flavours, chosen):
+    executions = tuple(
+        PlannedExecution(name=one, index=number, executor=one, scenario="s") for number, one in enumerate(executors)
+    )
+    workers = (*(kind(one) for one in flavours), kind("slim", "x86-64"))
+    assert kind_for(plan(executions=executions), deployment(workers=workers)).flavour == chosen
+
+
+@pytest.mark.parametrize(
+    ("workers", "executor", "said"),
+    [
+        ((kind("slim", "x86-64"),), "locust", "no workers for arm64, only for x86-64; set toril.worker.arch"),
+        ((kind("slim"),), "jmeter", "has the workers slim, and jmeter needs full; add it to the stack's `flavours`"),
+        ((kind("slim", digest=None),), "locust", "no image for slim yet; push one, and `pulumi up` its stack"),
+    ],
+)
+def test_what_a_region_lacks_is_said_with_what_it_has_and_the_fix(workers, executor, said):
+    with pytest.raises(InfrastructureError) as raised:
+        kind_for(plan(executor=executor), deployment(workers=workers))
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("run_id", ["20261124T150405Z-shop-0a1b", "a/b_c-d", "nightly.2 of Zoë", "x" * 500])
+def test_every_run_id_has_a_mark_that_ecs_takes_and_no_two_have_the_same(run_id):
+    mark = started_by(run_id)
+    assert 0 < len(mark) <= 128
+    assert all(one.isascii() and (one.isalnum() or one in "-/_") for one in mark)
+    assert mark != started_by(run_id + ".")
+
+
+def test_a_sweep_is_planned_for_the_deadline_before_anything_starts(regions):
+    one, planned = regions(REGION, home=REGION), plan(1)
+    one.launcher.launch(planned, launch_of(planned))
+    one.until(lambda: len(one.tasks()) == 1)
+    names = [name for name, _ in one.ecs[REGION].calls]
+    assert names.index("create_schedule") < names.index("list_tasks") < names.index("run_task")
+    made = one.ecs[REGION].schedules["sweep-run"]
+    assert (made["ScheduleExpression"], made["ActionAfterCompletion"]) == ("at(1970-01-01T01:23:20)", "DELETE")
+    assert made["Target"]["RoleArn"] == HOME.sweeper_role
+    task = json.loads(made["Target"]["Input"])
+    assert task["Overrides"]["TaskRoleArn"] == HOME.sweeper_role
+    (container,) = task["Overrides"]["ContainerOverrides"]
+    assert container["Command"] == ["sweep", "run", "--store", "s3://results"]
+    assert one.launcher.close() == ()
+    assert one.ecs[REGION].schedules == {}
+
+
+def test_without_a_sweep_nothing_starts(regions):
+    one, planned = regions(REGION, home=REGION), plan(1)
+    one.ecs[REGION].fail("create_schedule", FORBIDDEN)
+    with pytest.raises(InfrastructureError, match=r"its deadline could not be planned.*scheduler:CreateSchedule"):
+        one.launcher.launch(planned, launch_of(planned))
+    one.launcher.close()
+    assert one.tasks() == []
+
+
+def test_a_sweep_that_an_earlier_owner_has_planned_is_kept(regions):
+    one, planned = regions(REGION, home=REGION), plan(1)
+    one.ecs[REGION].schedules["sweep-run"] = {"by": "an earlier owner"}
+    one.launcher.launch(planned, launch_of(planned))
+    assert one.ecs[REGION].schedules["sweep-run"] == {"by": "an earlier owner"}
+
+
+def test_a_sweep_stays_planned_while_tasks_may_be_left(regions):
+    one, planned = regions(REGION, home=REGION), plan(1)
+    one.launcher.launch(planned, launch_of(planned))
+    one.until(lambda: len(one.tasks()) == 1)
+    one.ecs[REGION].fail("stop_task", error("AccessDeniedException", "no"), times=float("inf"))
+    assert len(one.launcher.close()) == 1
+    assert "sweep-run" in one.ecs[REGION].schedules
+
+
+def test_a_sweeper_plans_and_removes_no_sweep_for_which_it_has_no_rights(regions):
+    one, planned = regions(REGION, home=REGION), plan(1)
+    one.clock.at = DEADLINE + 30
+    one.launcher.attach(planned, launch_of(planned), {f"{REGION}-1": "first"})
+    one.until(lambda: one.launcher.ended())
+    assert one.launcher.close() == ()
+    assert {name for name, _ in one.ecs[REGION].calls} == {"list_tasks"}
+
+
+def test_who_takes_over_before_the_deadline_removes_the_sweep_at_the_end(regions):
+    one, planned = regions(REGION, home=REGION), plan(1)
+    one.ecs[REGION].schedules["sweep-run"] = {"by": "an earlier owner"}
+    one.launcher.attach(planned, launch_of(planned), {f"{REGION}-1": "first"})
+    assert one.launcher.close() == ()
+    assert one.ecs[REGION].schedules == {}
+
+
+def test_names_of_sweeps_are_what_the_scheduler_takes():
+    assert schedule_name("20261124T150405Z-shop-0a1b") == "sweep-20261124T150405Z-shop-0a1b"
+    long = schedule_name("x" * 100)
+    assert len(long) <= 64
+    assert long.startswith("sweep-")
+    assert long != schedule_name("x" * 101)
+
+
+def test_the_longest_load_is_what_the_strictest_region_allows(regions):
+    assert regions(REGION).launcher.longest_s == 3600

@@ -1,0 +1,200 @@
+"""A worker that is gone is told with AWS' reason, in words, and whether another attempt is worth a try."""
+
+import pytest
+
+from tests.launchers.fake_ecs import THROTTLED, error
+from tests.launchers.stage import REGION
+from toril.launchers import Gone
+
+FIRST = f"{REGION}-1"
+ENI = "Timeout waiting for network interface provisioning to complete."
+PULLED = 'CannotPullContainerError: failed to resolve reference "r/toril:1": unexpected status code 503'
+NO_IMAGE = "CannotPullContainerError: r/toril@sha256:0a: not found"
+NO_RIGHT = "ResourceInitializationError: unable to pull secrets: AccessDeniedException: ecr:GetAuthorizationToken"
+SPOT = "Your Spot Task was interrupted."
+RETIRED = "ECS is performing maintenance on the underlying infrastructure hosting the task"
+
+
+def running(one):
+    one.start_all()
+    while len(one.ecs.tasks) < len(one.plan.shares):
+        one.pass_time(1)
+    one.run_all()
+    one.pass_time(4)
+    return one
+
+
+def stream(task):
+    return f"worker/worker/{task['taskArn'].rpartition('/')[2]}"
+
+
+def test_nothing_is_said_of_workers_that_run(fleet):
+    one = running(fleet(3))
+    assert one.fleet.ended() == {}
+    assert one.fleet.notes() == ()
+    one.pass_time(60)
+    assert one.ecs.asked("get_log_events") == []
+
+
+@pytest.mark.parametrize(
+    ("stop_code", "reason", "exit_code", "said", "again"),
+    [
+        ("TaskFailedToStart", ENI, None, f"its task failed to start: {ENI}", True),
+        ("TaskFailedToStart", PULLED, None, f"its task failed to start: {PULLED}", True),
+        ("TaskFailedToStart", NO_IMAGE, None, f"its task failed to start: {NO_IMAGE}", False),
+        ("TaskFailedToStart", NO_RIGHT, None, f"its task failed to start: {NO_RIGHT}", False),
+        ("SpotInterruption", SPOT, 143, f"Fargate Spot took its task away: {SPOT}", True),
+        ("InfrastructureHealth", RETIRED, None, f"AWS retired the machine of its task: {RETIRED}", True),
+        ("UserInitiated", "stopped by Ann", 143, "its task was stopped: stopped by Ann; it logged nothing", False),
+        ("EssentialContainerExited", "", 0, "its container ended with exit code 0: EssentialContainerExited", False),
+    ],
+)
+def test_the_reason_is_aws_own(fleet, stop_code, reason, exit_code, said, again):
+    one = running(fleet(2))
+    one.ecs.ends(FIRST, stop_code, reason, exit_code)
+    one.pass_time(4)
+    assert one.fleet.ended() == {FIRST: Gone(said, again)}
+
+
+def test_a_killed_container_is_said_to_lack_memory_most_often(fleet):
+    one = running(fleet(1))
+    one.ecs.ends(FIRST, reason="Essential container in task exited", exit_code=137)
+    one.pass_time(4)
+    assert "exit code 137 (killed; out of memory, most often: raise toril.worker.memory)" in one.reason()
+
+
+def test_a_container_without_memory_is_said_to_need_more(fleet):
+    one = running(fleet(1))
+    one.ecs.ends(FIRST, reason="Essential container in task exited", exit_code=137)
+    one.ecs.task_of(FIRST)["containers"][0]["reason"] = "OutOfMemoryError: Container killed due to memory usage"
+    one.pass_time(4)
+    assert one.reason().startswith("it ran out of memory, raise toril.worker.memory")
+
+
+def test_a_container_that_aws_put_beside_the_worker_is_not_taken_for_it(fleet):
+    one = running(fleet(1))
+    one.ecs.ends(FIRST, reason="Essential container in task exited", exit_code=1)
+    guard = {"name": "aws-guardduty-agent-x", "exitCode": 137}
+    one.ecs.task_of(FIRST)["containers"].insert(0, guard)
+    one.pass_time(4)
+    assert "exit code 1:" in one.reason()
+
+
+def test_the_last_words_of_a_container_are_there_as_soon_as_it_is_told_to_be_gone(fleet):
+    one = running(fleet(1))
+    seen = []
+    one.ecs.logs[stream(one.ecs.task_of(FIRST))] = ["Traceback", "ValueError: no such file"]
+    one.ecs.fail("get_log_events", THROTTLED, where=lambda _: bool(seen.append(one.fleet.ended())))  # never met
+    one.ecs.ends(FIRST, reason="Essential container in task exited", exit_code=1)
+    one.pass_time(4)
+    assert seen == [{}]
+    assert one.reason().endswith("its last words: Traceback\nValueError: no such file")
+    one.pass_time(30)
+    assert len(one.ecs.asked("get_log_events")) == 1
+
+
+def test_a_log_that_cannot_be_read_is_said_and_is_no_more_trouble(fleet):
+    one = running(fleet(1))
+    one.ecs.fail("get_log_events", error("AccessDeniedException", "not authorized to perform: logs:GetLogEvents"))
+    one.ecs.ends(FIRST, reason="Essential container in task exited", exit_code=1)
+    one.pass_time(4)
+    assert "exit code 1" in one.reason()
+    assert "its log cannot be read: logs:GetLogEvents was refused" in one.reason()
+
+
+def test_a_task_that_ecs_does_not_know_for_a_moment_is_not_gone(fleet):
+    one = fleet(1)
+    one.start_all()
+    one.pass_time()
+    one.ecs.undescribed |= set(one.ecs.tasks)
+    one.pass_time(50)
+    assert one.fleet.ended() == {}
+    one.ecs.undescribed.clear()
+    one.run_all()
+    one.pass_time(600)
+    one.ecs.undescribed |= set(one.ecs.tasks)  # once more, after ten minutes of load
+    one.pass_time(10)
+    assert one.fleet.ended() == {}
+    one.pass_time(60)
+    assert one.reason() == "AWS knows its task no longer"
+
+
+def test_hundreds_of_tasks_are_looked_at_in_calls_of_a_hundred(fleet):
+    one = running(fleet(250))
+    one.pass_time(20)
+    before = len(one.ecs.asked("describe_tasks"))
+    one.pass_time(30)
+    assert len(one.ecs.asked("describe_tasks")) - before <= 3 * 30 / 3
+    assert one.fleet.notes() == ()
+
+
+def test_while_aws_cannot_be_asked_that_is_said_and_no_worker_is_lost(fleet):
+    one = running(fleet(2))
+    one.ecs.fail("describe_tasks", THROTTLED, times=float("inf"))
+    one.pass_time(300)
+    assert one.fleet.ended() == {}
+    assert one.fleet.notes() == (f"{REGION}: ecs:DescribeTasks: Rate exceeded",)
+    one.ecs.heal()
+    one.pass_time(5)
+    assert one.fleet.notes() == ()
+
+
+def test_what_is_waited_for_is_said_by_stage(fleet):
+    one = fleet(4)
+    one.start_all()
+    one.pass_time(4)
+    one.ecs.moves(FIRST, "RUNNING")
+    one.ecs.moves(f"{REGION}-2", "PENDING")
+    one.ecs.moves(f"{REGION}-3", "PENDING")
+    one.pass_time(3)
+    one.clock.at += 20
+    assert one.fleet.notes() == (
+        f"{REGION}: 1 of 4 workers run; 2 pulling the image for 20 s; 1 waiting for a network interface for 27 s",
+    )
+
+
+def test_times_of_a_task_are_recorded(fleet):
+    one = running(fleet(1))
+    ran = one.fleet.tasks()[FIRST]
+    assert (ran.region, ran.capacity, ran.started_at, ran.stopped_at) == (REGION, "FARGATE", 1001.0, None)
+
+
+def test_another_attempt_takes_the_place_of_the_one_that_is_gone(fleet):
+    one = fleet(1)
+    one.start_all()
+    one.pass_time()
+    one.ecs.ends(FIRST, "TaskFailedToStart", ENI)
+    one.pass_time(4)
+    assert one.fleet.ended()[FIRST].again
+    one.fleet.again(FIRST, "second")
+    assert one.fleet.ended() == {}
+    one.pass_time(1)
+    assert len(one.ecs.running()) == 1
+    assert len({asked["clientToken"] for asked in one.ecs.asked("run_task")}) == 2
+
+
+def test_of_two_tasks_of_one_attempt_the_worker_is_the_one_that_goes_on(fleet):
+    one = fleet(1)
+    one.ecs.twins = 1
+    one.start_all()
+    one.pass_time()
+    quiet, named = one.ecs.tasks.values()
+    for task in (quiet, named):
+        task["lastStatus"] = "RUNNING"
+    one.pass_time(4)
+    one.ecs.end(named, "EssentialContainerExited", "Essential container in task exited", 4)  # the other was ready first
+    one.pass_time(4)
+    assert one.fleet.ended() == {}
+    assert one.fleet.tasks()[FIRST].arn == quiet["taskArn"]
+    one.ecs.end(quiet, "EssentialContainerExited", "Essential container in task exited", 4)
+    one.pass_time(4)
+    assert "exit code 4" in one.reason()
+
+
+def test_what_breaks_in_a_regions_thread_is_raised_where_workers_are_asked_for(fleet):
+    one = fleet(1, begin=True)
+    one.ecs.fail("run_task", KeyError("a mistake of ours"))
+    one.start_all()
+    one.fleet._thread.join(10)
+    with pytest.raises(KeyError, match="a mistake of ours"):
+        one.fleet.ended()
