@@ -173,7 +173,8 @@ def test_another_attempt_takes_the_place_of_the_one_that_is_gone(fleet):
     assert len({asked["clientToken"] for asked in one.ecs.asked("run_task")}) == 2
 
 
-def test_of_two_tasks_of_one_attempt_the_worker_is_the_one_that_goes_on(fleet):
+@pytest.mark.parametrize("exit_code", [0, 4, 137])
+def test_of_two_tasks_of_one_attempt_the_worker_is_the_one_that_goes_on(fleet, exit_code):
     one = fleet(1)
     one.ecs.twins = 1
     one.start_all()
@@ -182,7 +183,7 @@ def test_of_two_tasks_of_one_attempt_the_worker_is_the_one_that_goes_on(fleet):
     for task in (quiet, named):
         task["lastStatus"] = "RUNNING"
     one.pass_time(4)
-    one.ecs.end(named, "EssentialContainerExited", "Essential container in task exited", 4)  # the other was ready first
+    one.ecs.end(named, "EssentialContainerExited", "Essential container in task exited", exit_code)
     one.pass_time(4)
     assert one.fleet.ended() == {}
     assert one.fleet.tasks()[FIRST].arn == quiet["taskArn"]

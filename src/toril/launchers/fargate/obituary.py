@@ -27,9 +27,12 @@ class Obituary:
     clock: Clock
 
     def twins(self, ecs: Any, stopped: Sequence[Any]) -> dict[str, Any]:
-        """By the ARN of each task that failed: another one of the same attempt that goes on."""
-        failed = {one["taskArn"]: requests.attempt_of(one) for one in stopped if self._failed(one)}
-        if not failed:
+        """By the ARN of each task that has run: another one of the same attempt that goes on.
+
+        Whichever is ready first has the attempt, and the other one ends as if all were well.
+        """
+        ran = {one["taskArn"]: requests.attempt_of(one) for one in stopped if self._exit_code(one) is not None}
+        if not ran:
             return {}
         try:
             listed = patiently(
@@ -39,19 +42,18 @@ class Obituary:
             )
         except Refused:  # then the worker counts as lost, which errs on the safe side
             return {}
-        others = {requests.attempt_of(one): one for one in listed if one["taskArn"] not in failed}
-        return {arn: others[attempt] for arn, attempt in failed.items() if attempt in others}
+        others = {requests.attempt_of(one): one for one in listed if one["taskArn"] not in ran}
+        return {arn: others[attempt] for arn, attempt in ran.items() if attempt in others}
 
     def reason(self, task: Any, *, stopped: bool) -> Gone:
         """`stopped`: we wanted it to end."""
         found = reasons.gone(task, self.kind.container)
-        if stopped or found.again or not self._failed(task):
+        if stopped or found.again or self._exit_code(task) in (None, 0):
             return found
         return replace(found, reason=f"{found.reason}; {self._last_words(task['taskArn'])}")
 
-    def _failed(self, task: Any) -> bool:
-        """Whether its container ran, and did not end well."""
-        return reasons.exit_code(task, self.kind.container) not in (None, 0)
+    def _exit_code(self, task: Any) -> int | None:
+        return reasons.exit_code(task, self.kind.container)
 
     def _last_words(self, task_arn: str) -> str:
         """In words; where they cannot be read, why."""
