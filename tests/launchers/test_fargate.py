@@ -1,12 +1,10 @@
 """The launcher against the embedded cloud: its requests, AWS' answers and errors, and tasks that are processes."""
 
-import threading
 import time
-from dataclasses import replace
 
 import pytest
 
-from tests.cloud.tasks import GROUP, REGION, Place, place, role
+from tests.cloud.tasks import GROUP, REGION, place, role
 from tests.launchers.stage import HOME, deployment, kind, launch_of, plan
 from toril.clock import SystemClock
 from toril.launchers import Gone

@@ -194,6 +194,17 @@ def test_a_sweeper_plans_and_removes_no_sweep_for_which_it_has_no_rights(regions
     assert {name for name, _ in one.ecs[REGION].calls} == {"list_tasks"}
 
 
+def test_who_takes_over_plans_a_sweep_before_it_starts_what_is_missing(regions):
+    one, planned = regions(REGION, home=REGION), plan(1)
+    one.launcher.attach(planned, launch_of(planned), {f"{REGION}-1": "first"})
+    one.until(lambda: one.launcher.ended())
+    assert one.launcher.ended()[f"{REGION}-1"].again
+    assert one.ecs[REGION].schedules == {}
+    one.launcher.relaunch(f"{REGION}-1", "second")
+    one.until(lambda: len(one.tasks()) == 1)
+    assert set(one.ecs[REGION].schedules) == {"sweep-run"}
+
+
 def test_who_takes_over_before_the_deadline_removes_the_sweep_at_the_end(regions):
     one, planned = regions(REGION, home=REGION), plan(1)
     one.ecs[REGION].schedules["sweep-run"] = {"by": "an earlier owner"}

@@ -2,6 +2,7 @@
 
 from tests.launchers.fake_ecs import NO_CAPACITY, THROTTLED, error
 from tests.launchers.stage import REGION
+from toril.launchers import Gone
 from toril.records import TaskSize
 
 FIRST, SECOND = f"{REGION}-1", f"{REGION}-2"
@@ -80,7 +81,7 @@ def test_who_takes_over_starts_nothing_and_says_what_is_not_there(fleet):
     one.find_all()
     one.pass_time(5)
     assert one.ecs.tasks == {}
-    assert one.reason() == "AWS knows no task of it"
+    assert one.fleet.ended() == {FIRST: Gone("AWS knows no task of it", again=True)}
 
 
 def test_a_take_over_has_patience_with_aws_and_loses_no_worker_meanwhile(fleet):

@@ -42,7 +42,7 @@ class FargateLauncher:
         self._rates, self._spot_rates = rates or {}, spot_rates or {}
         self._fleets: dict[str, Fleet] = {}
         self._fleet_of: dict[str, Fleet] = {}
-        self._run_id, self._deadline = "", 0.0
+        self._run_id, self._deadline, self._planned = "", 0.0, False
         self._sweeps = None if home is None else Sweeps(home, clients)
 
     @property
@@ -54,16 +54,18 @@ class FargateLauncher:
         return ()  # task definitions pin the image already
 
     def launch(self, plan: Plan, launch: Launch) -> None:
-        self._prepare(plan, launch, starts=True)
+        self._prepare(plan, launch)
+        self._plan_sweep()
         for share in plan.shares:
             self._fleet_of[share.worker].start(share, launch.attempts[share.worker][0])
 
     def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
-        self._prepare(plan, launch, starts=False)
+        self._prepare(plan, launch)
         for share in plan.shares:
             self._fleet_of[share.worker].find(share, attempts[share.worker])
 
     def relaunch(self, worker: str, attempt: str) -> None:
+        self._plan_sweep()
         self._fleet_of[worker].again(worker, attempt)
 
     def ended(self) -> Mapping[str, Gone]:
@@ -96,12 +98,15 @@ class FargateLauncher:
             problems += self._sweeps.forget(self._run_id)
         return tuple(problems)
 
-    def _prepare(self, plan: Plan, launch: Launch, *, starts: bool) -> None:
-        """Fleets for the plan's regions. Whoever may start something plans its sweep before; a sweeper may not."""
+    def _plan_sweep(self) -> None:
+        """Before anything starts, once; a sweeper starts nothing, and has no right to plan another sweep."""
+        if self._sweeps is not None and not self._planned and self._clock.now() < self._deadline:
+            self._sweeps.plan(self._run_id, self._deadline)
+        self._planned = True
+
+    def _prepare(self, plan: Plan, launch: Launch) -> None:
         sites = {location: self._site(plan, location) for location in plan.locations}
         self._run_id, self._deadline = plan.run_id, launch.deadline
-        if self._sweeps is not None and starts and self._clock.now() < launch.deadline:
-            self._sweeps.plan(plan.run_id, launch.deadline)
         for region, site in sites.items():
             self._fleets[region] = Fleet(plan, site, self._clients, self._clock, deadline=launch.deadline)
         self._fleet_of = {share.worker: self._fleets[share.location] for share in plan.shares}

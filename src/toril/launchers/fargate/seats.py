@@ -128,7 +128,7 @@ class Seat:
         elif self.stopping:
             self.gone = Gone("; ".join(filter(None, ("it was told to end before its task started", self.waiting))))
         else:
-            self.gone = Gone("AWS knows no task of it")
+            self.gone = Gone("AWS knows no task of it", again=True)
 
 
 @dataclass(slots=True)
