@@ -149,7 +149,7 @@ def test_what_is_waited_for_is_said_by_stage(fleet):
     one.pass_time(3)
     one.clock.at += 20
     assert one.fleet.notes() == (
-        f"{REGION}: 1 of 4 workers run; 2 pulling the image for 20 s; 1 waiting for a network interface for 27 s",
+        f"{REGION}: 1 of 4 workers run; 2 pulling the image for 20 s; 1 waiting for a network interface for 25 s",
     )
 
 

@@ -161,16 +161,18 @@ class Seats:
 
 
 def notes(seats: Sequence[Seat], region: str, now: float) -> Iterator[str]:
-    """What is waited for, in a line; nothing once all run."""
+    """What is waited for, in a line: at once where AWS has refused something, else when it takes its time."""
     since: dict[str, list[float]] = {}
     for one in seats:
-        if one.gone is None and one.status not in RAN:
+        if one.gone is None and one.status not in RAN and (one.waiting or now - one.since >= NOTED_S):
             since.setdefault(_stage(one), []).append(one.since)
     if since:
-        parts = [f"{len(ats)} {stage} for {max(0.0, now - min(ats)):.0f} s" for stage, ats in since.items()]
+        waited = {stage: NOTED_S * max(0, int((now - min(ats)) // NOTED_S)) for stage, ats in since.items()}
+        parts = [f"{len(ats)} {stage} for {waited[stage]} s" for stage, ats in since.items()]
         yield "; ".join([f"{region}: {sum(one.status in RAN for one in seats)} of {len(seats)} workers run", *parts])
 
 
+NOTED_S = 5  # and as often as this a line on a screen changes
 STAGES = {
     "PROVISIONING": "waiting for a network interface",
     "PENDING": "pulling the image",
