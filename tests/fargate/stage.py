@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -205,12 +205,14 @@ def of_processes(cloud: Cloud) -> dict[str, str]:
     return {"AWS_ENDPOINT_URL": cloud.url, "NO_PROXY": "127.0.0.1,localhost", "PATH": path}
 
 
-def suite(folder: Path, url: str, *, criteria: list[str] | None = None, **execution: Any) -> Path:
+def suite(
+    folder: Path, url: str, execution: Mapping[str, Any] | None = None, *, criteria: list[str] | None = None
+) -> Path:
     """A small suite with load from both regions; its folder."""
     folder.mkdir(parents=True, exist_ok=True)
     one = {"executor": "locust", "concurrency": 4, "hold-for": "8s", "scenario": "s", "locations": {HOME: 1, AWAY: 1}}
     written: dict[str, Any] = {
-        "execution": [{**one, **execution}],
+        "execution": [{**one, **(execution or {})}],
         "scenarios": {"s": {"think-time": "50ms", "requests": [url]}},
         "toril": {"worker": {"cpu": 1024, "memory": 2048, "arch": "x86_64"}},
     }

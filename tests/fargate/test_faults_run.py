@@ -25,7 +25,7 @@ def service():
 
 @pytest.fixture
 def shop(tmp_path, service):
-    return suite(tmp_path / "shop", service.url, **{"hold-for": "7s", "concurrency": 2})
+    return suite(tmp_path / "shop", service.url, {"hold-for": "7s", "concurrency": 2})
 
 
 def lost(found, worker):

@@ -22,7 +22,7 @@ def service():
 
 @pytest.fixture
 def shop(tmp_path, service):
-    return suite(tmp_path / "shop", service.url, **{"hold-for": "4s", "concurrency": 2})
+    return suite(tmp_path / "shop", service.url, {"hold-for": "4s", "concurrency": 2})
 
 
 def judged(found):

@@ -27,7 +27,7 @@ def test_a_run_with_fips_speaks_to_fips_hosts_only(tmp_path):
         one.cloud.set_image(REPOSITORY, worker, environment=tasks)
         acting = replace(one, more={**passed_on, "AWS_USE_FIPS_ENDPOINT": "true", "AWS_ENDPOINT_URL": ""})
         with target(delay_s=0.005) as service:
-            folder = suite(tmp_path / "shop", service.url, locations={HOME: 1, WEST: 1})
+            folder = suite(tmp_path / "shop", service.url, {"locations": {HOME: 1, WEST: 1}})
             done = acting.toril("run", folder, "--on", "fargate", "--run-id", "fips", who=one.runner())
             assert done.code in (0, 3), done.said
             assert service.answered > 0

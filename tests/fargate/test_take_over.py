@@ -27,7 +27,7 @@ def service():
 
 @pytest.fixture
 def shop(tmp_path, service):
-    return suite(tmp_path / "shop", service.url, **{"hold-for": "6s", "concurrency": 2})
+    return suite(tmp_path / "shop", service.url, {"hold-for": "6s", "concurrency": 2})
 
 
 def killed_at(on_stage, stage_name, run_id, shop):
@@ -82,7 +82,7 @@ def test_a_coordinator_that_froze_lets_go_of_the_run_that_another_has_taken(on_s
 
 
 def test_a_run_that_nobody_owns_is_ended_by_its_workers_and_judged_by_the_sweeper(on_stage, shop, tmp_path, service):
-    long = suite(tmp_path / "long", service.url, **{"hold-for": "10m", "concurrency": 2})
+    long = suite(tmp_path / "long", service.url, {"hold-for": "10m", "concurrency": 2})
     killed_at(on_stage, "intervals-000002", "orphans", long)
     began = time.monotonic()
     while on_stage.running_tasks():
@@ -99,7 +99,7 @@ def test_a_run_that_nobody_owns_is_ended_by_its_workers_and_judged_by_the_sweepe
 
 def test_the_schedule_at_the_deadline_ends_and_judges_what_was_forgotten(on_stage, tmp_path, service):
     """Frozen workers obey nothing; there is no coordinator: the sweeper alone, in a task of its own."""
-    long = suite(tmp_path / "long", service.url, **{"hold-for": "10m", "concurrency": 2})
+    long = suite(tmp_path / "long", service.url, {"hold-for": "10m", "concurrency": 2})
     words = (
         "--plan",
         '{"max_duration_s": 4, "graceful_stop_s": 0}',
