@@ -8,10 +8,11 @@ JMETER_HOME := $(CACHE)/jmeter-5.6.3
 # What the tests use and no Python package brings; tools/system-packages knows the packages they come from.
 PROGRAMS := mvn chromium podman runc skopeo mmdebstrap
 
-# What only computes, and the lives of stacks, run on all cores; what measures time runs alone.
+# What only computes, the lives of stacks and runs on Fargate use all cores; what measures time runs alone.
+ON_ALL_CORES := tests/infra tests/fargate tests/launchers
 ALL_TESTS := .venv/bin/pytest -n logical -m "not slow" \
-	&& .venv/bin/pytest -n logical --dist loadfile -m slow tests/infra \
-	&& .venv/bin/pytest -m slow --ignore tests/infra
+	&& .venv/bin/pytest -n logical --dist loadfile -m slow $(ON_ALL_CORES) \
+	&& .venv/bin/pytest -m slow $(ON_ALL_CORES:%=--ignore %)
 
 export PYTHON UV JMETER_HOME
 export UV_PYTHON_DOWNLOADS := never

@@ -55,7 +55,7 @@ class Driven:
     process: "subprocess.Popen[str]"
     said: str = ""  # on stderr
 
-    def result(self, within_s: float = 90) -> dict[str, Any]:
+    def result(self, within_s: float = 180) -> dict[str, Any]:
         """What the run has come to."""
         out, self.said = self.process.communicate(timeout=within_s)
         try:
@@ -64,12 +64,12 @@ class Driven:
             raise AssertionError(f"exit code {self.process.returncode}\n{out}\n{self.said}") from None
         return found
 
-    def died(self, within_s: float = 60) -> bool:
+    def died(self, within_s: float = 120) -> bool:
         """Whether it was killed, as it was to be."""
         self.process.communicate(timeout=within_s)
         return self.process.returncode == -signal.SIGKILL
 
-    def until(self, name: str, within_s: float = 40) -> None:
+    def until(self, name: str, within_s: float = 90) -> None:
         """Wait for a file of the run whose key ends so."""
         give_up = time.monotonic() + within_s
         while not any(key.endswith(name) for key in self.stage.store.keys(f"runs/{self.run_id}/")):
