@@ -11,6 +11,7 @@ from toril.errors import InfrastructureError, StoreError
 from toril.plan.pace import FARGATE
 from toril.records import End, Start, Stop
 from toril.run import PATIENCE_S
+from toril.store import FolderStore
 
 
 @pytest.fixture
@@ -121,6 +122,21 @@ def test_a_store_that_is_in_trouble_for_a_while_costs_a_run_nothing(scene, secon
     assert any("cannot be reached" in note for note in one.view.notes)
 
 
+@pytest.mark.parametrize("name", ["exit.json", "end.json", "summary.json", "verdict.json", "report.html"])
+def test_a_store_that_is_in_trouble_when_the_load_is_over_costs_a_run_nothing(scene, name):
+    one, since = scene(), []
+
+    def fails(operation: str, key: str) -> bool:
+        if key.endswith(name) and operation in ("put", "find"):
+            since.append(one.clock.now())
+        return bool(since) and one.clock.now() < since[0] + PATIENCE_S / 2
+
+    one.store.fails = fails
+    assert one.run().unwritten == ()
+    assert one.verdict()["outcome"] == "passed"
+    assert one.store.find(one.key("report.html")) is not None
+
+
 def test_a_coordinator_without_a_store_lets_go_of_its_run_and_says_how_it_goes_on(scene):
     one = scene(scripts=dict.fromkeys(("local-1", "local-2"), Script(obeys=False)))
     one.clock.meanwhile = lambda now: None  # workers have stores of their own, and are not what this is about
@@ -175,6 +191,43 @@ def test_a_coordinator_whose_run_was_taken_over_lets_its_workers_be(scene):
     assert not one.launcher.closed
     assert one.lease().owner == "another"
     assert one.store.find(one.key("verdict.json")) is None
+
+
+@pytest.mark.parametrize("name", ["end.json", "summary.json", "verdict.json"])
+def test_a_coordinator_that_stood_still_as_it_wrote_finds_its_run_taken_over_and_writes_no_more(scene, name):
+    one, order = scene(), []
+
+    def stands_still(operation: str, key: str) -> bool:
+        if operation == "put":
+            order.append(key)
+        if operation == "put" and key.endswith(name):
+            lease = one.lease().model_copy(update={"owner": "another", "epoch": 2})
+            one.clock.sleep(lease.expires_s)
+            FolderStore(one.store.folder).put(one.key("lease.json"), lease.to_json())
+        return False
+
+    one.store.fails = stands_still
+    with pytest.raises(LeaseLostError, match="owned by another"):
+        one.run()
+    assert order[-1] == one.key(name)
+
+
+def test_a_coordinator_that_stood_still_as_it_gave_the_stop_ends_no_worker_of_another_owners(scene):
+    one = scene(scripts={"local-1": Script(gone_after_s=5)})
+
+    def stands_still(operation: str, key: str) -> bool:
+        if operation == "put_once" and key.endswith("stop.json"):
+            lease = one.lease().model_copy(update={"owner": "another", "epoch": 2})
+            one.clock.sleep(lease.expires_s)
+            FolderStore(one.store.folder).put(one.key("lease.json"), lease.to_json())
+        return False
+
+    one.store.fails = stands_still
+    with pytest.raises(LeaseLostError, match="owned by another"):
+        one.run()
+    assert one.launcher.terminated == []
+    assert one.launcher.released
+    assert not one.launcher.closed
 
 
 @pytest.mark.parametrize("second", [0.05, 0.5, 1.5, 3.0, 10.0, 25.0, 35.9])

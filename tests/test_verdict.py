@@ -270,6 +270,22 @@ def test_an_engine_that_ends_before_its_time_makes_a_pass_inconclusive():
     assert verdict_of(good(), counted, exits={"local-1": left(at_s=11.0)}).outcome == "passed"
 
 
+@pytest.mark.parametrize("measured_to_s", [None, 11.0])
+@pytest.mark.parametrize("load", [{"hold_for_s": 20.0}, {"hold_for_s": 0.0, "iterations": 5}])
+def test_a_worker_that_was_stopped_by_itself_did_not_do_its_share_whenever_it_left(measured_to_s, load):
+    plan = plan_of(TIMES, executions=[execution(**load)])
+    why = left(at_s=60.0, outcome="stopped", message="nobody has renewed the lease", last_sample_s=measured_to_s)
+    verdict = verdict_of(good(), plan, exits={"local-1": why})
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["ended-early"])
+    assert "nobody has renewed the lease" in verdict.reasons[0].message
+
+
+def test_a_stop_that_came_when_all_was_measured_changes_nothing():
+    plan = plan_of(TIMES, executions=[execution(hold_for_s=20.0)])
+    late = left(at_s=21.0, outcome="stopped", last_sample_s=19.9)
+    assert verdict_of(good(), plan, exits={"local-1": late}).outcome == "passed"
+
+
 @pytest.mark.parametrize("cause", ["user", "signal", "deadline", "lost"])
 def test_a_run_that_was_ended_early_is_inconclusive_unless_a_breach_stands(cause):
     plan, stop = plan_of(TIMES, "hits>20 for 3s", workers=1), stopped(cause)

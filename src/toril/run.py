@@ -1,13 +1,13 @@
 """The whole story of a run, from a suite to a verdict; every other file is reached from here."""
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from toril.clock import Clock
 from toril.coordinator.collect import collect, completeness_of
@@ -31,6 +31,8 @@ from toril.suite import Suite, read_suite
 from toril.suite.origin import read_origin
 from toril.summary import Completeness, lasted_s, summarise
 from toril.verdict import judge
+
+Value = TypeVar("Value")
 
 PATIENCE_S = 120.0  # with a bucket in trouble, before a coordinator lets go of its run; its workers go on for longer
 STEPS_PER_GLANCE = 5  # figures twice a second are as many as an eye can use
@@ -134,7 +136,7 @@ def judge_again(store: Store, run_id: str) -> Bundle:
     fold, completeness = collect(store, run_id)
     bundle = _judged(fold, completeness, stored_metrics(store, fold.plan))
     with suppress(StoreError):
-        _keep(store, bundle)
+        _keep(bundle, lambda name, data: store.put(run_key(run_id, name), data))
     return bundle
 
 
@@ -235,6 +237,20 @@ def _drive(
     return waited_for
 
 
+def _patiently(coordinator: Coordinator, clock: Clock, interrupts: Interrupts, act: Callable[[], Value]) -> Value:
+    """Do it, again and again while a bucket is in trouble: nobody may come after this one who would."""
+    give_up_at = clock.now() + PATIENCE_S
+    while True:
+        try:
+            return act()
+        except StoreError as error:
+            if coordinator.plan.on == "local" or interrupts or isinstance(error, ExpiredCredentialsError):
+                raise
+            if clock.now() > give_up_at:
+                raise
+        clock.sleep(STEP_S)
+
+
 def _obey(launcher: Launcher, action: Relaunch | Terminate | Kill) -> None:
     match action:
         case Relaunch(worker, attempt):
@@ -256,13 +272,13 @@ def _concluded(
     interrupts: Interrupts,
 ) -> Judged:
     """Judge what there is, and keep it; InfrastructureError, after that, where the load never began."""
-    state = coordinator.finish(launcher.tasks())
+    state = _patiently(coordinator, clock, interrupts, lambda: coordinator.finish(launcher.tasks()))
     completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost)
     metrics = _fetched(coordinator, completeness, cloudwatch, clock, view, interrupts)
     bundle = _judged(coordinator.fold, completeness, metrics)
     unwritten: tuple[str, ...] = ()
     try:
-        _keep(coordinator.store, bundle)
+        _patiently(coordinator, clock, interrupts, lambda: _keep(bundle, coordinator.keep))
     except StoreError as error:  # such as a full disk: the verdict is known, and is not lost with it
         unwritten = (str(error),)
     if state.abort_reason and not interrupts:
@@ -304,12 +320,11 @@ def _judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | Non
     return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
 
 
-def _keep(store: Store, bundle: Bundle) -> None:
+def _keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:
     """Leave what was found in the run's folder."""
-    run_id = bundle.plan.run_id
     for name, content in (("summary.json", bundle.summary), ("verdict.json", bundle.verdict)):
-        store.put(run_key(run_id, name), document(content))
-    store.put(run_key(run_id, "report.html"), render("html", bundle))
+        put(name, document(content))
+    put("report.html", render("html", bundle))
 
 
 def _asked(interrupts: Interrupts, clock: Clock) -> Stop | None:

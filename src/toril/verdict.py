@@ -307,9 +307,17 @@ def _ended_early(plan: Plan, completeness: Completeness, results: list[Criterion
     for share in plan.shares:
         left = completeness.exits.get(share.worker)
         parts = [planned[part.execution] for part in share.executions if part.execution in planned]
-        if left is None or completeness.started_at is None or any(part.iterations is not None for part in parts):
+        if left is None or completeness.started_at is None:
             continue
         end_s = max((part.steady_to_s for part in parts), default=0.0)
+        if left.outcome == "stopped" and (left.last_sample_s or 0.0) + ENGINE_END_TOLERANCE_S < end_s:
+            # by a signal, or because it saw no owner; when it left says little, since it may have stood still before
+            heard = "nothing" if left.last_sample_s is None else f"nothing after {left.last_sample_s:.0f} s"
+            of = "" if math.isinf(end_s) else f" of {end_s:.0f} s"
+            yield Reason("ended-early", f"worker {share.worker} was stopped, and measured {heard}{of}: {left.message}")
+            continue
+        if any(part.iterations is not None for part in parts):
+            continue
         lasted_s = left.at - completeness.started_at
         if lasted_s + ENGINE_END_TOLERANCE_S < end_s < math.inf:
             what = f"worker {share.worker} ended by itself after {lasted_s:.0f} s of {end_s:.0f} s"

@@ -131,6 +131,8 @@ class Coordinator:
         for event in self._events(gone, asked):
             self._advance(event)
             self._write()
+        if self._todo or self.ended:
+            self.lease.renew()  # who stood still meanwhile does not act on workers that are another owner's
         todo, self._todo = tuple(self._todo), []
         return todo
 
@@ -143,15 +145,19 @@ class Coordinator:
         while self.fold.poll(self.clock.now(), ending=True):  # somebody who took over may have hours of files to read
             self.lease.renew()
         self.fold.finish()
-        self.lease.renew()
         end = End(
             at=self.clock.now(),
             lost=dict(self.state.lost),
             stopped=self.state.stop is not None,
             tasks=dict(tasks or {}),
         )
-        self.store.put(run_key(self.plan.run_id, "end.json"), end.to_json())
+        self.keep("end.json", end.to_json())
         return self.state
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Leave a file in the run's folder, as its owner: who stood still meanwhile does not write over another's."""
+        self.lease.renew()
+        self.store.put(run_key(self.plan.run_id, name), data)
 
     def still_waits(self, asked: Stop | None) -> bool:
         """Keep the run while something outside is waited for after the load; False when somebody asks to stop."""

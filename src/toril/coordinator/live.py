@@ -133,6 +133,7 @@ class Fold:
                 key = self._key(files, interval_name(number))
                 if key not in found:
                     self.damaged.append(f"{key} is missing")
+                    files.next_number = number + 1  # who has to finish again says it once
                 else:
                     files.next_number = number
                     self._fold(files, found[key])
