@@ -119,15 +119,21 @@ def take_over(
         return _concluded(coordinator, launcher, waited_for, left, clients(), clock, view, interrupts)
 
 
-def sweep(store: Store, run_id: str, *, launcher: Launcher, clock: Clock, view: View) -> Judged | None:
+def sweep(
+    store: Store, run_id: str, *, stop_tasks: Callable[[], None], launcher: Launcher, clock: Clock, view: View
+) -> Judged | None:
     """End what is left of a run, and judge what there is; None when that was done before.
 
-    LeaseLostError while its owner lives: that one finds the stop, ends the run and judges it.
+    LeaseLostError while its owner lives: that one finds the stop, ends the run and judges it. Another
+    InfrastructureError says why the run never began; it is judged all the same.
     """
-    if store.find(run_key(run_id, "verdict.json")) is not None:
+    judged = store.find(run_key(run_id, "verdict.json")) is not None
+    if not judged:
+        stop = Stop(at=clock.now(), cause="deadline", message="swept: nothing of the run may go on any longer")
+        store.put_once(run_key(run_id, "stop.json"), stop.to_json())
+    stop_tasks()
+    if judged:
         return None
-    stop = Stop(at=clock.now(), cause="deadline", message="swept: nothing of the run may go on any longer")
-    store.put_once(run_key(run_id, "stop.json"), stop.to_json())
     return take_over(store, run_id, launcher=launcher, clock=clock, view=view, interrupts=Interrupts())
 
 

@@ -58,7 +58,7 @@ class Swept:
     stopped: tuple[str, ...]  # ARNs of tasks that still ran
     problems: tuple[str, ...]
     bundle: Bundle | None = None
-    owner: str = ""  # who still owns the run, in words
+    said: str = ""  # who still owns the run, or why it never began
 
 
 def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
@@ -66,15 +66,29 @@ def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
     plan, _, _ = read_record(store, run_id)
     if plan.on != "fargate":
         raise OptionError(f"{run_id} ran on one machine, where workers end with their command: nothing is to be swept")
-    stopped = stop_tasks(store, run_id, "swept")
     launcher = launcher_for(plan, store, {}, clock)
+    found: list[Stopped] = []
+    said, judged = "", None
     try:
-        judged = sweep(store, run_id, launcher=launcher, clock=clock, view=view)
-    except LeaseLostError as error:
-        return Swept(stopped=stopped.tasks, problems=stopped.problems, owner=str(error))
+        judged = sweep(
+            store,
+            run_id,
+            stop_tasks=lambda: found.append(stop_tasks(store, run_id, "swept")),
+            launcher=launcher,
+            clock=clock,
+            view=view,
+        )
+    except InfrastructureError as error:
+        if not isinstance(error, LeaseLostError) and store.find(run_key(run_id, "verdict.json")) is None:
+            raise
+        said = str(error)
     left = () if judged is None else judged.left
-    bundle = None if judged is None else judged.bundle
-    return Swept(stopped=stopped.tasks, problems=(*stopped.problems, *left), bundle=bundle)
+    return Swept(
+        stopped=tuple(arn for one in found for arn in one.tasks),
+        problems=(*(text for one in found for text in one.problems), *left),
+        bundle=None if judged is None else judged.bundle,
+        said=said,
+    )
 
 
 def carry_on(store: Store, run_id: str, clock: Clock, view: View, interrupts: Interrupts) -> Judged:

@@ -39,7 +39,7 @@ def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None
     typer.echo(f"{run_id}: {len(swept.stopped)} tasks still ran and were stopped")
     if swept.bundle is not None:
         typer.echo(f"{run_id}: judged as {swept.bundle.outcome}")
-    for problem in filter(None, (swept.owner, *swept.problems)):
+    for problem in filter(None, (swept.said, *swept.problems)):
         typer.echo(f"error: {problem}", err=True)
     if swept.problems:
         raise typer.Exit(InfrastructureError.exit_code)
