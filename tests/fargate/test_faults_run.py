@@ -1,5 +1,6 @@
 """What goes wrong under load: the right outcome, with the reason, and no task left behind."""
 
+import json
 import threading
 import time
 
@@ -28,10 +29,9 @@ def shop(tmp_path, service):
     return suite(tmp_path / "shop", service.url, {"hold-for": "7s", "concurrency": 2})
 
 
-def lost(found, worker):
-    """Why this worker counts as lost."""
-    (said,) = [one["message"] for one in found["reasons"] if worker in one["message"] and one["code"] != "saturated"]
-    return said
+@pytest.fixture
+def long(tmp_path, service):
+    return suite(tmp_path / "long", service.url, {"hold-for": "90s", "concurrency": 2})
 
 
 def under_load(driven):
@@ -40,8 +40,6 @@ def under_load(driven):
 
 
 def attempt(driven, worker):
-    import json
-
     driven.until("start.json")
     return json.loads(driven.stage.store.get(f"runs/{driven.run_id}/start.json"))["attempts"][worker]
 
@@ -108,18 +106,19 @@ def test_a_bucket_that_slows_down_and_fails_loses_nothing(on_stage, shop, servic
 
 def test_a_truncated_interval_is_named_and_never_passes(on_stage, shop):
     driven = on_stage.drive("run", "truncated", "--suite", shop)
-    driven.until("start.json")
+    driven.until("launch.json")
     worker = f"{HOME}-1"
-    key = f"runs/truncated/workers/{worker}/{attempt(driven, worker)}/intervals-000003"
+    issued = json.loads(on_stage.store.get("runs/truncated/launch.json"))["attempts"][worker][0]
+    key = f"runs/truncated/workers/{worker}/{issued}/intervals-000003"
     on_stage.store.put(key, b"half of an interv")  # before the worker comes to it: it writes nothing over it
     found = driven.result()
     assert found["outcome"] == "inconclusive"
     assert "intervals-000003" in str(found["reasons"])
 
 
-def test_stop_from_elsewhere_keeps_what_was_measured_and_judges_it(on_stage, shop, service):
+def test_stop_from_elsewhere_keeps_what_was_measured_and_judges_it(on_stage, long, service):
     before = service.answered
-    driven = on_stage.drive("run", "stopped", "--suite", shop)
+    driven = on_stage.drive("run", "stopped", "--suite", long)
     under_load(driven)
     stopped = on_stage.toril("stop", "stopped")
     assert stopped.code == 0, stopped.said
@@ -129,8 +128,8 @@ def test_stop_from_elsewhere_keeps_what_was_measured_and_judges_it(on_stage, sho
     assert on_stage.running_tasks() == []
 
 
-def test_signals_as_actions_sends_them_keep_the_results_and_leave_nothing(on_stage, shop):
-    driven = on_stage.drive("run", "cancelled", "--suite", shop, "--plan", '{"graceful_stop_s": 2}')
+def test_signals_as_actions_sends_them_keep_the_results_and_leave_nothing(on_stage, long):
+    driven = on_stage.drive("run", "cancelled", "--suite", long, "--plan", '{"graceful_stop_s": 2}')
     under_load(driven)
     driven.process.send_signal(2)
     late = threading.Timer(7.5, lambda: driven.process.poll() is None and driven.process.terminate())

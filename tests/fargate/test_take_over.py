@@ -113,6 +113,7 @@ def test_the_schedule_at_the_deadline_ends_and_judges_what_was_forgotten(on_stag
     driven.until("intervals-000002")
     tasks = on_stage.running_tasks()
     driven.process.kill()
+    assert driven.died()
     for task in tasks:
         on_stage.cloud.freeze(task)
     launch = json.loads(on_stage.store.get("runs/forgotten/launch.json"))
