@@ -230,6 +230,31 @@ def test_a_coordinator_that_stood_still_as_it_gave_the_stop_ends_no_worker_of_an
     assert not one.launcher.closed
 
 
+def test_a_coordinator_that_stood_still_as_it_gave_the_start_gives_no_stop_after_it(scene):
+    one = scene()
+    one.plan = one.plan.model_copy(update={"pace": FARGATE.model_copy(update={"poll_s": 0.0})})
+    ended = one.launcher.ended
+
+    def all_are_ready_and_somebody_wants_it_to_end():
+        if sum(key.endswith("ready.json") for key in FolderStore(one.store.folder).keys("runs/")) == 2:
+            one.interrupts.names.append("SIGTERM")
+        return ended()
+
+    def stands_still(operation: str, key: str) -> bool:
+        if operation == "put_once" and key.endswith("start.json"):
+            lease = one.lease().model_copy(update={"owner": "another", "epoch": 2})
+            one.clock.sleep(lease.expires_s)
+            FolderStore(one.store.folder).put(one.key("lease.json"), lease.to_json())
+        return False
+
+    one.launcher.ended = all_are_ready_and_somebody_wants_it_to_end
+    one.store.fails = stands_still
+    with pytest.raises(LeaseLostError, match="owned by another"):
+        one.run()
+    assert one.store.find(one.key("start.json")) is not None
+    assert one.store.find(one.key("stop.json")) is None
+
+
 @pytest.mark.parametrize("second", [0.05, 0.5, 1.5, 3.0, 10.0, 25.0, 35.9])
 def test_a_coordinator_that_is_killed_at_any_moment_can_be_replaced_and_the_run_passes(scene, second):
     one = abandoned(scene(), second)

@@ -269,6 +269,7 @@ class Coordinator:
     def _write(self) -> None:
         """Write what is due. What is there already counts: another owner of the run, or a user, was first."""
         while self._writes:
+            self.lease.renew()  # before each: whoever stands still between two of them does not come to the second
             match self._writes[0]:
                 case WriteStart(start):
                     self._write_start(start)
