@@ -25,7 +25,7 @@ Reasons have a code that stays the same, and a message for people. Those of the 
 | `missing-samples`      | inconclusive | workers recorded more requests than their files hold                      |
 | `unreadable-records`   | inconclusive | an engine wrote records that could not be read                            |
 | `stopped`              | inconclusive | ended early by a person, a signal, the time limit or lost workers         |
-| `ended-early`          | inconclusive | an engine ended before its planned time                                   |
+| `ended-early`          | inconclusive | an engine ended before its time, or a worker's stop was not the run's     |
 | `unreached-load`       | inconclusive | in a steady time of 30 s or more: VUs < 98 %, or throughput outside ± 5 % |
 | `no-success`           | inconclusive | not one request succeeded                                                 |
 | `no-samples`           | inconclusive | nothing that a criterion judges was measured                              |

@@ -1,0 +1,243 @@
+"""Plays one seed: real coordinators and real workers in a simulated world, and what they do to each other."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.simulation.cloud import Cloud, SimulatedLauncher, stop_all
+from tests.simulation.scenario import RUN, Owner, Scenario, scenario_of, task_fate
+from tests.simulation.store import ALL_LAWS, UNTROUBLED, Handle, Laws, Objects
+from tests.simulation.truth import OWNED_S, Truth
+from tests.simulation.world import BEGIN, Happened, Machine, SimulatedClock, World
+from toril.coordinator.collect import collect
+from toril.coordinator.lease import LeaseLostError
+from toril.errors import UserError
+from toril.figures import LiveFigures
+from toril.interrupts import Interrupts
+from toril.records import Launch, Stop, SuiteOrigin, run_key
+from toril.run import Judged, run, sweep, take_over
+from toril.suite import Suite, TorilSettings
+from toril.worker.attempt import Attempt
+
+BUSY_S = 0.4  # a coordinator sleeps no less, so that a world does not take long
+SWEPT_S = 300.0  # after the deadline a run is over and judged, if nobody is left but the sweeper
+AT_MOST_S = 2000.0
+SUITE = Suite(
+    name="simulated",
+    source="simulated",
+    folder=Path(),
+    files=(),
+    executions=(),
+    common={},
+    criteria=(),
+    toril=TorilSettings(),
+    data_rows={},
+    ramp_up_exclude=False,
+    warnings=(),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds; tests take one away."""
+
+    laws: Laws = ALL_LAWS
+    worker: Callable[..., Attempt] = Attempt
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a world."""
+
+    seed: int
+    scenario: Scenario
+    violations: list[str]
+    verdict: dict[str, Any] | None
+    judges: tuple[str, ...]  # who came to a verdict, in order
+    trace: list[Happened]
+
+    def __str__(self) -> str:
+        lines = [f"{one.at - BEGIN:8.2f} {one.who:14} {_short(one.what)}" for one in self.trace]
+        found = [f"VIOLATED: {violation}" for violation in self.violations]
+        return "\n".join([f"seed {self.seed}: {self.scenario}", *lines, f"verdict: {self.verdict}", *found])
+
+
+class Nobody:
+    """A view that nobody looks at."""
+
+    def show(self, figures: LiveFigures) -> None: ...
+
+
+@dataclass(slots=True)
+class Simulation:
+    """One world with all that is in it."""
+
+    seed: int
+    scenario: Scenario
+    rules: Rules
+    world: World = field(init=False)
+    objects: Objects = field(init=False)
+    truth: Truth = field(init=False)
+    cloud: Cloud = field(init=False)
+    judged: list[tuple[Machine, Judged]] = field(default_factory=list)
+    deadline: float | None = None
+
+    def __post_init__(self) -> None:
+        self.world = World(self.seed)
+        self.objects = Objects(self.rules.laws)
+        self.truth = Truth(self.world, self.objects, self.scenario.plan)
+        self.cloud = Cloud(
+            self.world,
+            self.objects,
+            self.scenario.plan,
+            lambda worker: task_fate(self.world.chance, self.scenario),
+            self.scenario.stop_timeout_s,
+            self.rules.worker,
+        )
+        self.objects.watchers.append(self.truth.wrote)
+        self.cloud.watchers.append(self.truth.acted)
+        self.cloud.on_launch.append(self._launched)
+
+    def play(self) -> Outcome:
+        for number, owner in enumerate(self.scenario.owners):
+            self._coordinate(number, owner)
+        if self.scenario.user_stops_after_s is not None:
+            self._user_stops(self.scenario.user_stops_after_s)
+        self.world.run(BEGIN + AT_MOST_S)
+        verdict = self._check()
+        self.world.end()
+        judges = tuple(machine.name for machine, _ in self.judged)
+        return Outcome(self.seed, self.scenario, self.truth.violations, verdict, judges, self.world.trace)
+
+    # ── who there is
+
+    def _coordinate(self, number: int, owner: Owner) -> None:
+        machine = Machine(f"coordinator-{number}", owner.ahead_s)
+        self.truth.coordinators.append(machine)
+        store = Handle(self.world, self.objects, machine, owner.troubles)
+        store.on_operation = lambda operation, when: self._incident(machine, owner, operation)
+        clock, interrupts = SimulatedClock(self.world, machine, BUSY_S), Interrupts()
+
+        def life() -> None:
+            asked: dict[str, Any] = {"store": store, "clock": clock, "view": Nobody(), "interrupts": interrupts}
+            asked["launcher"] = SimulatedLauncher(self.cloud, machine)
+            if number:
+                judged = take_over(run_id=RUN, **asked)
+            else:
+                judged = run(SUITE, self.scenario.plan, origin=SuiteOrigin(commit="0" * 40), **asked)
+            self.judged.append((machine, judged))
+
+        if owner.signal_after_s is not None:
+            self.world.at(BEGIN + owner.signal_after_s, lambda: interrupts.names.append("SIGTERM"), machine)
+        self.world.spawn(machine, life, after_s=owner.comes_at_s)
+
+    def _incident(self, machine: Machine, owner: Owner, operation: int) -> None:
+        if operation == owner.crash_at and (self.deadline is None or self.world.now < self.deadline):
+            self.world.crash(machine)
+        elif operation == owner.freeze_at and machine.thaws_at == 0.0:
+            self.world.freeze(machine, owner.freeze_s)
+
+    def _launched(self, launch: Launch) -> None:
+        """Somebody has planned the sweep, before anything was started."""
+        if self.deadline is not None:
+            return
+        self.deadline = launch.deadline
+        end = max(self.world.now, self.deadline)
+        self.world.at(end + OWNED_S, lambda: self.truth.check_nothing_runs(self.cloud, guarded=True))
+        self.world.at(end + SWEPT_S, lambda: self.truth.check_nothing_runs(self.cloud, guarded=False))
+        self.world.at(end + SWEPT_S, self.truth.check_judged_in_time)
+        machine = Machine("sweeper")
+        self.truth.coordinators.append(machine)
+        store = Handle(self.world, self.objects, machine, UNTROUBLED)
+        launcher = SimulatedLauncher(self.cloud, machine)
+
+        def life() -> None:
+            stop_all(self.cloud, machine)
+            try:
+                judged = sweep(
+                    store, RUN, launcher=launcher, clock=SimulatedClock(self.world, machine, BUSY_S), view=Nobody()
+                )
+            except LeaseLostError:
+                return  # its owner finds the stop
+            if judged is not None:
+                self.judged.append((machine, judged))
+
+        self.world.spawn(machine, life, after_s=end + 30.0 * self.world.chance.random() - self.world.now)
+
+    def _user_stops(self, after_s: float) -> None:
+        machine = Machine("user")
+        store = Handle(self.world, self.objects, machine, UNTROUBLED)
+        stop = Stop(at=BEGIN + after_s, cause="user", message="enough")
+
+        def life() -> None:
+            store.put_once(run_key(RUN, "stop.json"), stop.to_json())
+
+        self.world.spawn(machine, life, after_s=after_s)
+
+    # ── what came of it
+
+    def _check(self) -> dict[str, Any] | None:
+        truth, tasks = self.truth, self.cloud.tasks
+        instances = [task.instance for task in tasks]
+        truth.check_gates(instances)
+        truth.check_orphans(instances)
+        truth.check_acknowledged({task.machine: task.acknowledged for task in tasks})
+        for machine in (*truth.coordinators, *(task.machine for task in tasks)):
+            for error in machine.errors:
+                if not isinstance(error, UserError):
+                    truth.violated(f"{machine.name} ended by {type(error).__name__}: {error}")
+        for machine, judged in self.judged:
+            lost = frozenset(_lost(judged.bundle.verdict))
+            assert judged.bundle.timeline is not None
+            truth.check_counts(judged.bundle.timeline, tasks, machine.name, but=lost)
+        found = self.objects.values.get(run_key(RUN, "verdict.json"))
+        verdict = None if found is None else json.loads(found[0])
+        truth.check_verdict(verdict, tasks, launched=self.deadline is not None)
+        if verdict is not None:
+            fold, _ = collect(AtOnce(self.objects), RUN)
+            truth.check_counts(fold.timeline, tasks, "what is left", but=frozenset())
+        if self.scenario.calm and (verdict is None or verdict["outcome"] != "passed"):
+            truth.violated("nothing went wrong, and the run has not passed")
+        return verdict
+
+
+class AtOnce(Handle):
+    """The store for somebody who comes when all is over."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+
+    def _send(self, how: str, key: str, effect: Callable[[], Any], *, writes: bool = True) -> Any:
+        return effect()
+
+
+def simulate(seed: int, rules: Rules | None = None, scenario: Scenario | None = None) -> Outcome:
+    """What becomes of the world of that seed."""
+    return Simulation(seed, scenario or scenario_of(seed), rules or Rules()).play()
+
+
+def check(seed: int, rules: Rules | None = None, scenario: Scenario | None = None) -> Outcome:
+    """The same; AssertionError with all that happened if a law was broken."""
+    outcome = simulate(seed, rules, scenario)
+    assert not outcome.violations, f"{outcome}\nreplay it: python -m tests.simulation {seed}"
+    return outcome
+
+
+def violating(seeds: Iterable[int], rules: Rules | None = None) -> Iterator[Outcome]:
+    for seed in seeds:
+        outcome = simulate(seed, rules)
+        if outcome.violations:
+            yield outcome
+
+
+def _lost(verdict: dict[str, Any]) -> Iterator[str]:
+    for reason in verdict["reasons"]:
+        if reason["code"] == "lost-worker":
+            yield reason["message"].split()[1]
+
+
+def _short(what: tuple[object, ...]) -> str:
+    texts = [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in what]
+    return " ".join(" ".join(text.split())[:160] for text in texts).replace(f"runs/{RUN}/", "")

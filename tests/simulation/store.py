@@ -1,0 +1,219 @@
+"""A bucket as S3 is one, and what goes wrong on the way to it.
+
+Operations take effect one by one, at a moment between request and answer. `Handle` is what one process has of it: it
+knows its own writes by their marks, as `S3Store` does.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from tests.simulation.world import Crashed, Machine, World
+from toril.errors import StoreError
+
+Value = TypeVar("Value")
+
+LATENCY_S = 0.1
+SLOW_S = 3.0
+GIVES_UP_S = 5.0  # a process waits no longer for one operation
+STRAGGLES_S = 15.0  # a request that nobody waits for any more may be carried out so much later
+
+
+@dataclass(frozen=True, slots=True)
+class Laws:
+    """What holds in a world. Each can be taken away, to see that it is needed."""
+
+    if_none_match: bool = True
+    if_match: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles:
+    """How likely an operation of a process comes to grief; and a time in which all of them do."""
+
+    refused: float = 0.0  # nothing happened, and the process gives up
+    lost: float = 0.0  # it happened, and the process gives up on the answer
+    straggling: float = 0.0  # the process gave up, and it happens later
+    repeated: float = 0.0  # the answer was lost, the same was sent again: what happens is resolved by the mark
+    slow: float = 0.0
+    cut_off: tuple[float, float] = (0.0, 0.0)  # from, to
+
+    @property
+    def any(self) -> bool:
+        return bool(self.refused or self.lost or self.straggling or self.repeated or self.slow)
+
+
+ALL_LAWS, UNTROUBLED = Laws(), Troubles()
+
+
+@dataclass(slots=True)
+class Objects:
+    """What is in the bucket, and who watches what is written."""
+
+    laws: Laws = ALL_LAWS
+    values: dict[str, tuple[bytes, int]] = field(default_factory=dict)  # key → value, mark
+    straggler: bool = False  # whether what happens now is a request that nobody waits for any more
+    marks: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    watchers: list[Callable[[Machine, str, str, bytes], None]] = field(default_factory=list)
+
+    def write(self, machine: Machine, how: str, key: str, data: bytes, mark: int) -> None:
+        self.values[key] = (data, mark)
+        for watcher in self.watchers:
+            watcher(machine, f"{how}, late" if self.straggler else how, key, data)
+
+
+class Handle:
+    """One process' store; an implementation of the protocol."""
+
+    def __init__(self, world: World, objects: Objects, machine: Machine, troubles: Troubles) -> None:
+        self.world, self.objects, self.machine, self.troubles = world, objects, machine, troubles
+        self.on_operation: Callable[[int, str], None] | None = None
+        self.acknowledged: list[str] = []
+        self._unsure: dict[str, dict[int, bytes]] = {}
+
+    # ── the protocol
+
+    def put(self, key: str, data: bytes) -> None:
+        self._send("put", key, lambda: self.objects.write(self.machine, "put", key, data, next(self.objects.marks)))
+
+    def put_once(self, key: str, data: bytes) -> bool:
+        new = self._written(key, data, None, again=False) is not None
+        if new:
+            self.acknowledged.append(key)
+        return new
+
+    def swap(self, key: str, data: bytes, version: str | None) -> str | None:
+        return self._written(key, data, version, again=True)
+
+    def get(self, key: str) -> bytes:
+        found = self.find(key)
+        if found is None:
+            raise StoreError(f"{self.address(key)}: no such object")
+        return found
+
+    def find(self, key: str) -> bytes | None:
+        return self._read("find", key, lambda: self._value(key))
+
+    def find_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        wanted = list(keys)
+        if not wanted:
+            return {}
+        found = self._read("find_many", " ".join(wanted), lambda: [(key, self._value(key)) for key in wanted])
+        return {key: data for key, data in found if data is not None}
+
+    def find_version(self, key: str) -> tuple[bytes, str] | None:
+        data = self._read("find_version", key, lambda: self._value(key))
+        return None if data is None else (data, _version(data))
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        yield from self._read(
+            "keys", prefix, lambda: sorted(key for key in self.objects.values if key.startswith(prefix))
+        )
+
+    def names(self, prefix: str) -> list[str]:
+        below = (key.removeprefix(prefix).split("/") for key in self.keys(prefix))
+        return sorted({parts[0] for parts in below if len(parts) > 1})
+
+    def delete(self, prefix: str) -> None:
+        raise NotImplementedError("nothing that is simulated deletes anything")
+
+    def time(self) -> tuple[float, float]:
+        return self._read("time", "", lambda: (self.world.now, 0.01))
+
+    def address(self, key: str) -> str:
+        return f"s3://simulated/{key}"
+
+    # ── requests
+
+    def _written(self, key: str, data: bytes, version: str | None, *, again: bool) -> str | None:
+        """As `S3Store` does it."""
+        mark, before = next(self.objects.marks), self._unsure.pop(key, {})
+        how = "swap" if again else "put_once"
+        try:
+            while True:
+                if self._send(how, key, lambda: self._condition(how, key, data, version, mark)):  # noqa: B023
+                    return _version(data)
+                there, found = self._read("head", key, lambda: self.objects.values.get(key, (b"", 0)))
+                if found == mark or before.get(found) == data:
+                    return _version(there)
+                if not again or found not in before:
+                    return None
+                version = _version(there)
+                before = {one: said for one, said in before.items() if one != found}
+        except StoreError:
+            self._unsure[key] = {**before, mark: data}
+            raise
+
+    def _condition(self, how: str, key: str, data: bytes, version: str | None, mark: int) -> bool:
+        """Carry a conditional write out; whether it was."""
+        there = self.objects.values.get(key)
+        laws = self.objects.laws
+        holds = there is None if version is None else there is not None and _version(there[0]) == version
+        if holds or not (laws.if_none_match if version is None and how == "put_once" else laws.if_match):
+            self.objects.write(self.machine, how, key, data, mark)
+            return True
+        return False
+
+    def _value(self, key: str) -> bytes | None:
+        found = self.objects.values.get(key)
+        return None if found is None else found[0]
+
+    def _read(self, how: str, key: str, effect: Callable[[], Value]) -> Value:
+        return self._send(how, key, effect, writes=False)
+
+    def _send(self, how: str, key: str, effect: Callable[[], Value], *, writes: bool = True) -> Value:
+        """Send a request, see what becomes of it, and wait for the answer."""
+        machine, world, chance, troubles = self.machine, self.world, self.world.chance, self.troubles
+        if machine.dead:
+            raise Crashed
+        machine.operations += 1
+        fate = self._fate(writes)
+        if self.on_operation is not None:
+            self.on_operation(machine.operations, "before")
+        slow_s = SLOW_S if troubles.slow and chance.random() < troubles.slow else 0.0
+        world.pause((LATENCY_S + slow_s) * chance.random())
+        if fate in ("refused", "straggling"):
+            if fate == "straggling":
+                world.at(world.now + STRAGGLES_S * chance.random(), lambda: self._straggle(effect))
+            self._give_up(how, key, fate)
+        value = effect()
+        world.say(machine.name, how, key, value)
+        if self.on_operation is not None:
+            self.on_operation(machine.operations, "after")
+        if fate == "lost":
+            self._give_up(how, key, fate)
+        world.pause((LATENCY_S + slow_s) * chance.random())
+        if fate == "repeated":
+            world.say(machine.name, "again", how, key)
+            value = effect()
+            world.pause(LATENCY_S * chance.random())
+        return value
+
+    def _straggle(self, effect: Callable[[], object]) -> None:
+        self.objects.straggler = True
+        effect()
+        self.objects.straggler = False
+
+    def _fate(self, writes: bool) -> str:
+        troubles = self.troubles
+        chance = self.world.chance
+        if troubles.cut_off[0] <= self.world.now < troubles.cut_off[1]:
+            return "lost" if chance.random() < 0.2 else "refused"
+        if not troubles.any:
+            return ""
+        drawn = chance.random()
+        for name in ("refused", "lost", "straggling", "repeated"):
+            drawn -= getattr(troubles, name)
+            if drawn < 0:
+                return name if writes or name == "refused" else ""
+        return ""
+
+    def _give_up(self, how: str, key: str, why: str) -> None:
+        self.world.say(self.machine.name, how, key, "gives up:", why)
+        self.world.pause(GIVES_UP_S * self.world.chance.random())
+        raise StoreError(f"{self.address(key)}: no answer ({why})")
+
+
+def _version(data: bytes) -> str:
+    return data.decode("latin-1")

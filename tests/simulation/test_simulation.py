@@ -1,0 +1,48 @@
+"""Whatever goes wrong, in whatever order: real coordinators and workers keep the protocol's promises.
+
+A seed that fails is printed with all that happened; `python -m tests.simulation SEED` replays it.
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from tests.simulation.scenario import scenario_of
+from tests.simulation.simulate import check, simulate
+from toril.plan.pace import FARGATE
+
+BLOCKS, SEEDS_PER_BLOCK = 20, 100  # blocks are divided between the cores
+REAL_PACE = 40
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_no_law_is_broken_in_any_world(block):
+    first = block * SEEDS_PER_BLOCK
+    for seed in range(first, first + SEEDS_PER_BLOCK):
+        check(seed)
+
+
+@pytest.mark.parametrize("half", range(2))
+def test_no_law_is_broken_at_the_pace_of_fargate(half):
+    for seed in range(half, REAL_PACE, 2):
+        scenario = scenario_of(seed)
+        check(seed, scenario=replace(scenario, plan=scenario.plan.model_copy(update={"pace": FARGATE})))
+
+
+def test_worlds_differ_and_end_in_every_way():
+    outcomes = [simulate(seed) for seed in range(150)]
+    verdicts = Counter(None if one.verdict is None else one.verdict["outcome"] for one in outcomes)
+    assert verdicts["passed"] > 15
+    assert verdicts["inconclusive"] > 15
+    judges = Counter(one.judges[-1] for one in outcomes if one.judges)
+    assert min(judges["coordinator-0"], judges["coordinator-1"], judges["sweeper"]) > 3
+    said = [" ".join(str(what) for _, _, what in one.trace) for one in outcomes]
+    for words in ("CRASHES", "STANDS STILL", "refused", "lost", "straggling", "again", "LeaseLostError", "the guard"):
+        assert any(words in text for text in said), words
+
+
+def test_a_seed_replays():
+    for seed in range(20):
+        first, second = ([(at, who, len(what)) for at, who, what in simulate(seed).trace] for _ in range(2))
+        assert first == second

@@ -1,0 +1,184 @@
+"""What must hold in every world, checked against what really happened in it."""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulation.cloud import Cloud, Task
+from tests.simulation.load import Instance
+from tests.simulation.scenario import RUN
+from tests.simulation.store import Objects
+from tests.simulation.world import Machine, World
+from toril.records import Plan, Start, run_key, worker_key
+from toril.timeline import Timeline
+from toril.worker.machine import STALE_AFTER_S
+
+OWNED_S = 60.0  # after the deadline nothing runs, if a coordinator or the worker's own guard lives
+ORPHAN_SLACK_S = 20.0  # looks at the lease, a store that gives no answer, requests in flight
+ENDS_EARLY_S = 1.0  # a load may end so much before its time
+SETTLING_S = 2.0  # what a process has begun may still come to an end, after it moves again
+LEASE, START, VERDICT = (run_key(RUN, name) for name in ("lease.json", "start.json", "verdict.json"))
+BEFORE_OWNING = ("plan.json", "suite.json", "stop.json")
+
+
+@dataclass(slots=True)
+class Truth:
+    """Sees every write and every call of the cloud, whoever makes it."""
+
+    world: World
+    objects: Objects
+    plan: Plan
+    violations: list[str] = field(default_factory=list)
+    coordinators: list[Machine] = field(default_factory=list)
+    holder: Machine | None = None
+    owned: set[Machine] = field(default_factory=set)
+    renewals: list[float] = field(default_factory=list)
+    strays: Counter[Machine] = field(default_factory=Counter)
+    writers: dict[str, Machine] = field(default_factory=dict)
+
+    def violated(self, law: str) -> None:
+        self.world.say("VIOLATION", law)
+        self.violations.append(law)
+
+    # ── while it happens
+
+    def wrote(self, machine: Machine, how: str, key: str, data: bytes) -> None:
+        if key.endswith(("exit.json", "ready.json")) or "/intervals-" in key:
+            self.writers[key] = machine
+        if machine not in self.coordinators:
+            return
+        if key == LEASE:
+            self._leased(machine, data)
+        elif self.holder is not machine and (machine in self.owned or not key.endswith(BEFORE_OWNING)):
+            if not how.endswith("late"):
+                self.strays[machine] += 1
+            if self.strays[machine] > 1:  # one was on its way when its process stood still
+                self.violated(f"{machine.name} acts as owner without being it: {how} {key}")
+
+    def acted(self, machine: Machine, what: str, _: str) -> None:
+        """A call of the cloud by a launcher."""
+        settled = self.world.now > machine.thaws_at + SETTLING_S
+        if self.holder is not machine and machine in self.owned and self.holder is not None and settled:
+            self.violated(f"{machine.name} acts as owner without being it: {what}")
+
+    def _leased(self, machine: Machine, data: bytes) -> None:
+        ended = b'"ended": true' in data
+        if machine in self.owned and self.holder is not machine:
+            self.violated(f"{machine.name} writes over a lease that it has lost")
+        self.holder = None if ended else machine
+        self.owned.add(machine)
+        self.strays[machine] = 0
+        self.renewals.append(self.world.now)
+
+    # ── in the end
+
+    def check_gates(self, instances: list[Instance]) -> None:
+        """No share runs twice, and none on a signal that is stale or not its own."""
+        start = self._start()
+        named = {} if start is None else start.attempts
+        opened = [one for one in instances if one.opened]
+        for worker, times in Counter(one.worker for one in opened).items():
+            if times > 1:
+                self.violated(f"the share of {worker} runs {times} times")
+        for one in opened:
+            if named.get(one.worker) != one.attempt:
+                self.violated(f"{one.machine.name} starts, and the start does not name it")
+            for clock in one.opened:
+                if start is not None and clock > start.at + STALE_AFTER_S:
+                    self.violated(f"{one.machine.name} starts on a signal that is {clock - start.at:.0f} s old")
+
+    def check_orphans(self, instances: list[Instance]) -> None:
+        """Nobody puts load on a target for long that nobody watches."""
+        patience_s = (self.plan.pace.orphaned_after_s or 0.0) + ORPHAN_SLACK_S
+        for one in instances:
+            for at in one.loads_at:
+                place = bisect_right(self.renewals, at)
+                owned_until = self.renewals[place - 1] if place else 0.0
+                if at > max(owned_until + patience_s, one.machine.thaws_at + ORPHAN_SLACK_S):
+                    self.violated(f"{one.machine.name} loads {at - owned_until:.0f} s after its owner was last seen")
+                    break
+
+    def check_nothing_runs(self, cloud: Cloud, *, guarded: bool) -> None:
+        """After the deadline: `guarded`, but for tasks that stand still as a whole."""
+        for task in cloud.tasks:
+            if task.load is None or task.stopped_at is not None or task.machine.dead:
+                continue
+            if not guarded or not self._stands_still(task):
+                self.violated(f"{task.machine.name} still runs after the deadline")
+
+    def check_judged_in_time(self) -> None:
+        """Some time after the deadline there is a verdict, unless somebody is still at it."""
+        owned = self.holder is not None and self.world.now < self.renewals[-1] + OWNED_S
+        if VERDICT not in self.objects.values and not owned:
+            self.violated("there is no verdict in time")
+
+    def check_counts(self, timeline: Timeline, tasks: list[Task], whose: str, *, but: frozenset[str]) -> None:
+        """All that is in the store of the attempts that count is in the timeline, once."""
+        for worker, (count, microseconds) in self._stored(tasks).items():
+            total = timeline.select(worker).total
+            if worker in but:
+                if total.samples > count:
+                    self.violated(f"{whose}: {total.samples} requests of {worker}, and {count} were written")
+            elif (total.samples, total.sum_us) != (count, microseconds):
+                self.violated(f"{whose}: {total.samples} requests of {worker}, and {count} were written")
+
+    def check_acknowledged(self, acknowledged: Mapping[Machine, list[str]]) -> None:
+        """What a worker was told to be written is there, and its own."""
+        for machine, keys in acknowledged.items():
+            for key in keys:
+                if key in self.writers and self.writers[key] is not machine:
+                    self.violated(
+                        f"{key}: {machine.name} was told that it is written, and it was {self.writers[key].name}'s"
+                    )
+
+    def check_verdict(self, verdict: Mapping[str, Any] | None, tasks: list[Task], launched: bool) -> None:
+        if verdict is None:
+            if launched:
+                self.violated("there is no verdict")
+            return
+        if verdict["outcome"] == "passed":
+            for worker in {one.worker for one in tasks}:
+                self._check_complete(worker, [one.instance for one in tasks if one.worker == worker])
+
+    def _check_complete(self, worker: str, instances: list[Instance]) -> None:
+        ended = [
+            one for one in instances if one.ended_s is not None and one.ended_s + ENDS_EARLY_S >= self.plan.duration_s
+        ]
+        if len(ended) != 1:
+            self.violated(f"passed, and {worker} did not do its share")
+            return
+        one = ended[0]
+        written = [
+            number
+            for number in one.in_files
+            if self.writers.get(worker_key(RUN, worker, one.attempt, f"intervals-{number:06d}")) is one.machine
+        ]
+        if sorted(written) != sorted(one.in_files):
+            self.violated(f"passed, and a file of {worker} is missing")
+
+    def _stored(self, tasks: list[Task]) -> dict[str, tuple[int, int]]:
+        """Worker → how many requests are in the store, and the sum of their µs."""
+        return {
+            worker: (len(found), sum(found))
+            for worker, found in ((worker, list(self._requests(worker, tasks))) for worker in {t.worker for t in tasks})
+        }
+
+    def _requests(self, worker: str, tasks: list[Task]) -> Iterator[int]:
+        start = self._start()
+        named = {} if start is None else start.attempts
+        for task in tasks:
+            if task.worker != worker or named.get(worker) != task.attempt:
+                continue
+            for number, requests in task.instance.in_files.items():
+                key = worker_key(RUN, worker, task.attempt, f"intervals-{number:06d}")
+                if number and self.writers.get(key) is task.machine:
+                    yield from requests
+
+    def _start(self) -> Start | None:
+        found = self.objects.values.get(START)
+        return None if found is None else Start.from_json(found[0], START)
+
+    def _stands_still(self, task: Task) -> bool:
+        return task.fate.guard_freezes and task.machine.thaws_at > self.world.now

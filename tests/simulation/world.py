@@ -1,0 +1,138 @@
+"""A world of its own: one clock, and actors that take turns in an order that a seed decides.
+
+An actor is a greenlet. It runs until it waits for time or for the store, so that whatever the others do lies between
+two of its operations, and never within one.
+"""
+
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from greenlet import getcurrent, greenlet
+
+BEGIN = 1_800_000_000.0  # the true time at which a world begins, in seconds since the epoch
+
+
+class Crashed(BaseException):
+    """Raised in an actor whose machine is no more; nothing that it does on its way out has an effect."""
+
+
+class Happened(NamedTuple):
+    """An entry of the trace."""
+
+    at: float
+    who: str
+    what: tuple[object, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Machine:
+    """Where actors live: they share a clock, stand still together, and end together."""
+
+    name: str
+    ahead_s: float = 0.0  # of the true time
+    dead: bool = False
+    thaws_at: float = 0.0
+    operations: int = 0
+    greenlets: list[greenlet] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)  # with which its actors ended
+
+    @property
+    def running(self) -> bool:
+        return not self.dead and any(not one.dead for one in self.greenlets)
+
+
+class World:
+    """Time, chance, and whoever's turn it is."""
+
+    def __init__(self, seed: int) -> None:
+        self.now = BEGIN
+        self.chance = random.Random(seed)
+        self.trace: list[Happened] = []
+        self._due: list[tuple[float, float, int, Machine | None, Callable[[], object]]] = []
+        self._numbers = itertools.count()
+        self._hub = getcurrent()
+        self._of: dict[greenlet, Machine] = {}
+
+    def say(self, who: str, *what: object) -> None:
+        self.trace.append(Happened(self.now, who, what))
+
+    def spawn(self, machine: Machine, life: Callable[[], None], *, after_s: float = 0.0) -> None:
+        """Begin an actor's life on a machine."""
+        one = greenlet(lambda: self._live(machine, life), self._hub)
+        machine.greenlets.append(one)
+        self._of[one] = machine
+        self._at(self.now + after_s, machine, one.switch)
+
+    def at(self, moment: float, action: Callable[[], object], machine: Machine | None = None) -> None:
+        """Do something later: on a machine only if it lives, and once it moves."""
+        self._at(moment, machine, action)
+
+    def pause(self, seconds: float) -> None:
+        """Let the others go on; for actors."""
+        one = getcurrent()
+        machine = self._of[one]
+        if not machine.dead:
+            self._at(self.now + seconds, machine, one.switch)
+            self._hub.switch()
+        if machine.dead:
+            raise Crashed
+
+    def crash(self, machine: Machine) -> None:
+        """End a machine here and now; by an actor only another one's, or its own as the last thing that it does."""
+        machine.dead = True
+        self.say(machine.name, "CRASHES")
+        for one in machine.greenlets:
+            if one is not getcurrent() and not one.dead:
+                self.at(self.now, lambda one=one: one.throw(Crashed))  # type: ignore[misc]
+
+    def freeze(self, machine: Machine, seconds: float) -> None:
+        machine.thaws_at = max(machine.thaws_at, self.now + seconds)
+        self.say(machine.name, f"STANDS STILL for {seconds:.0f} s")
+
+    def run(self, until: float) -> None:
+        """Everything that happens before that moment; then whoever is still there ends without a sound."""
+        while self._due and self._due[0][0] <= until:
+            moment, _, _, machine, action = heappop(self._due)
+            self.now = max(self.now, moment)
+            if machine is not None and machine.dead:
+                continue
+            if machine is not None and machine.thaws_at > self.now:
+                self._at(machine.thaws_at, machine, action)
+                continue
+            action()
+
+    def end(self) -> None:
+        for one, machine in self._of.items():
+            machine.dead = True
+            if not one.dead:
+                one.throw(Crashed)
+
+    def _at(self, moment: float, machine: Machine | None, action: Callable[[], object]) -> None:
+        heappush(self._due, (moment, self.chance.random(), next(self._numbers), machine, action))
+
+    def _live(self, machine: Machine, life: Callable[[], None]) -> None:
+        try:
+            life()
+            self.say(machine.name, "ends")
+        except Crashed:
+            pass
+        except Exception as error:
+            machine.errors.append(error)
+            self.say(machine.name, f"ends: {type(error).__name__}: {error}")
+
+
+class SimulatedClock:
+    """A machine's own clock. `least_s`: a busy machine sleeps no less than that."""
+
+    def __init__(self, world: World, machine: Machine, least_s: float = 0.0) -> None:
+        self._world, self._machine, self._least_s = world, machine, least_s
+
+    def now(self) -> float:
+        return self._world.now + self._machine.ahead_s
+
+    def sleep(self, seconds: float) -> None:
+        self._world.pause(max(seconds, self._least_s) * (1 + 0.2 * self._world.chance.random()))
