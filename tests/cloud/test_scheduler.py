@@ -8,12 +8,18 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.cloud.refused import refused
-from tests.cloud.tasks import REGION, place, role
+from tests.cloud.tasks import REGION, TASKS, place, role
 
 TARGET = "arn:aws:scheduler:::aws-sdk:ecs:runTask"
 SCHEDULER = {"Service": "scheduler.amazonaws.com"}
 OFF = {"Mode": "OFF"}
 SOON = "rate(1 day)"
+WHO = """
+import json, os, urllib.request
+asked = urllib.request.Request(os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
+asked.add_header("Authorization", os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"])
+print(json.load(urllib.request.urlopen(asked))["RoleArn"])
+"""
 
 
 @pytest.fixture
@@ -154,6 +160,20 @@ def test_a_schedules_role_has_to_allow_the_run_and_the_roles_it_passes(strict):
     while len(strict.invocations(REGION)) < 2 and time.monotonic() < give_up:
         time.sleep(0.05)
     assert strict.invocations(REGION)[1]["tasks"]
+
+
+@pytest.mark.slow
+def test_a_schedule_that_gives_its_task_another_role_passes_and_uses_that_one_only(strict):
+    here = place(strict)
+    other = role(strict, "other", [], TASKS)
+    run = {"Effect": "Allow", "Action": "ecs:RunTask", "Resource": "*"}
+    passing = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": [other, here.execution_role]}
+    schedules = role(strict, "schedules", [run, passing], SCHEDULER)
+    asked = {**request(here, here.define("worker", WHO)), "Overrides": {"TaskRoleArn": other}}
+    create(strict.client("scheduler", REGION), at(0), Target={**target(json.dumps(asked)), "RoleArn": schedules})
+    (invocation,) = invoked(strict)
+    assert invocation["tasks"]
+    assert here.output("worker") == [other]
 
 
 @pytest.mark.slow

@@ -110,9 +110,9 @@ def _run(target: Record) -> list[str]:
     role = target["RoleArn"]
     needs = [("ecs:RunTask", definition["taskDefinitionArn"], {"ecs:cluster": cluster["clusterArn"]})]
     passed = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
-    needs += [
-        ("iam:PassRole", arn, passed) for name in ("taskRoleArn", "executionRoleArn") if (arn := definition.get(name))
-    ]
+    overrides = request.get("overrides") or {}  # the roles that the task gets, as of a RunTask by anybody else
+    handed = [overrides.get(name) or definition.get(name) for name in ("taskRoleArn", "executionRoleArn")]
+    needs += [("iam:PassRole", arn, passed) for arn in handed if arn]
     if request.get("tags"):
         task = f"arn:aws:ecs:{get_region()}:{get_account_id()}:task/{cluster['clusterName']}/*"
         needs.append(("ecs:TagResource", task, {"ecs:CreateAction": "RunTask"}))

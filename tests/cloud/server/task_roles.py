@@ -52,9 +52,11 @@ def _register_on_loopback(
     if digest:
         ecs_metadata._TOKEN_TO_CONTAINER[token]["ImageID"] = digest
     address = environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
-    if definition.get("taskRoleArn"):
+    overrides = ecs._tasks[task_arn].get("overrides") or {}
+    role = overrides.get("taskRoleArn") or definition.get("taskRoleArn")
+    if role:
         shown = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
-        GRANTS[address.rpartition("/")[2]] = Grant(definition["taskRoleArn"], task_arn.rpartition("/")[2], shown)
+        GRANTS[address.rpartition("/")[2]] = Grant(role, task_arn.rpartition("/")[2], shown)
     else:
         del environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"], environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
     return token
