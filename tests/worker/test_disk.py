@@ -1,10 +1,11 @@
 """A worker's folder, and records that leave the disk once they are read."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from toril.worker.disk import Scratch, forget
+from toril.worker.disk import Scratch, forget, is_full
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +39,16 @@ def test_what_was_read_leaves_the_disk_and_what_was_not_stays(tmp_path):
         assert reader.read() == b"b" * 10
         assert path.stat().st_size == 1_000_010
         assert path.stat().st_blocks * 512 < 200_000
+
+
+@pytest.mark.parametrize(
+    ("blocks", "free", "full"),
+    [(1_000_000, 500_000, False), (1_000_000, 100, True), (1_000_000, 0, True), (0, 0, False)],
+    ids=["room", "hardly any", "none", "a file system that counts nothing"],
+)
+def test_a_disk_counts_as_full_before_records_can_be_lost(tmp_path, blocks, free, full):
+    assert is_full(tmp_path, lambda folder: SimpleNamespace(f_blocks=blocks, f_bavail=free, f_frsize=4096)) is full
+
+
+def test_the_disk_of_this_machine_can_be_asked(tmp_path):
+    assert not is_full(tmp_path)

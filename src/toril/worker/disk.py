@@ -3,13 +3,16 @@
 import contextlib
 import ctypes
 import fcntl
+import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 PREFIX = "toril-worker-"
+LEAST_BYTES = 4 * 2**20  # some seconds of an engine's records; with nothing left engines lose them without a word
 FALLOC_FL_KEEP_SIZE = 1  # linux/falloc.h
 FALLOC_FL_PUNCH_HOLE = 2
 
@@ -37,6 +40,12 @@ def _remove_abandoned(top: Path) -> None:
         with contextlib.suppress(OSError), lock.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(lock.parent, ignore_errors=True)
+
+
+def is_full(folder: Path, ask: Callable[[Path], os.statvfs_result] = os.statvfs) -> bool:
+    """Whether hardly anything more can be written there; never where the file system counts no blocks."""
+    there = ask(folder)
+    return there.f_blocks > 0 and there.f_bavail * there.f_frsize < LEAST_BYTES
 
 
 def forget(file: BinaryIO, read: int) -> None:

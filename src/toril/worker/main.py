@@ -21,7 +21,7 @@ from toril.store import Store, open_store
 from toril.worker import logs, machine, processes, share
 from toril.worker.attempt import Attempt
 from toril.worker.capture import Capture
-from toril.worker.disk import Scratch
+from toril.worker.disk import Scratch, is_full
 from toril.worker.early import EARLY, ENDING
 from toril.worker.guard import tell_deadline
 from toril.worker.lanes import Lanes
@@ -127,6 +127,8 @@ class Engines:
                 yield machine.Failed(failure or f"{lane.execution}: the engine ended before the start")
             elif failure and state.phase == "running":
                 yield machine.Failed(f"{lane.execution}: {failure}")
+        if state.phase == "running" and is_full(self.scratch):
+            yield machine.Failed("the worker's disk is full; make room, or raise toril.worker.storage")
         if state.phase == "preparing":
             yield from self.lanes.parked(now - self.prepared_at)
         elif state.start_at is not None:

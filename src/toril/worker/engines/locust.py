@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from toril.suite.engines import problems
 from toril.worker.disk import forget
 from toril.worker.engines import Batch, Sends, Station, tail_of
-from toril.worker.engines.locust_records import COLUMNS, LATE, NOT_SAMPLES, USERS
+from toril.worker.engines.locust_records import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
 
 HERE = Path(__file__).parent
 ROW = np.dtype(list(zip(COLUMNS, ("<f8", "<i8", "<i8", "<i8", "<u4", "<u4"), strict=True)))
@@ -163,6 +163,8 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         if self.process is None or self._ended or self._asked_to_end:
             return None
         words = tail_of(getattr(self.stderr, "name", None)) or tail_of(self.log_file)
+        if self.process.poll() == UNWRITTEN:
+            return "Locust's records could not be written, for want of room on the worker's disk, most often; make room"
         return f"Locust ended with exit code {self.process.poll()}: {words}"
 
     # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ USERS = 0xFFFFFFFF  # as a row's label: its bytes are the number of virtual user
 LATE = 0xFFFFFFFE  # … its response_us and ttfb_us are the worst and the 90th percentile of how late the loop was
 NOT_SAMPLES = LATE  # labels from here on
 MESSAGES = 1000  # different failures that keep their text
+UNWRITTEN = 74  # Locust's exit code when its rows cannot be written (EX_IOERR)
 
 
 class Records:
@@ -58,9 +59,10 @@ class Records:
 
     def flush(self) -> None:
         if self._pending:
-            pending, self._pending = self._pending, []
+            pending, self._pending = memoryview(b"".join(self._pending)), []
             self._names.flush()
-            self._rows.write(b"".join(pending))
+            while pending:  # a disk that is nearly full takes a part
+                pending = pending[self._rows.write(pending) :]
 
     def close(self) -> None:
         self.flush()

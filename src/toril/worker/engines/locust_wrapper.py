@@ -48,7 +48,8 @@ def beside(name: str) -> Any:
     return module
 
 
-Records, Lateness = beside("locust_records").Records, beside("lateness").Lateness
+RECORDS = beside("locust_records")
+Records, Lateness = RECORDS.Records, beside("lateness").Lateness
 
 
 def whole(number) -> int:
@@ -112,7 +113,7 @@ class Load:
             if now >= flush_at:
                 flush_at = now + FLUSH_S
                 self.records.users(now, self.runner.user_count)
-                self.records.flush()
+                self.flush()
                 self.leave_with_the_worker()
             if end.exists():
                 self.finish("asked")
@@ -124,6 +125,16 @@ class Load:
             gevent.sleep(TICK_S)
         self.runner.environment.stop_timeout = 0
         self.runner.quit()
+
+    def flush(self) -> None:
+        """A load whose records are lost must not look like a short one: it ends here."""
+        try:
+            self.records.flush()
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                sys.stderr.write(f"its records cannot be written: {error}\n")
+                sys.stderr.flush()
+            os._exit(RECORDS.UNWRITTEN)
 
     @staticmethod
     def sleep(seconds: float) -> None:
@@ -256,14 +267,14 @@ class Load:
             if time.time() >= next_flush:
                 next_flush = time.time() + FLUSH_S
                 self.records.users(time.time(), self.runner.user_count)
-                self.records.flush()
+                self.flush()
         self.closed = True
         for label in [entry[0] for entry in self.in_flight.values()]:
             self.records.say("unfinished", label)
         self.lateness.tell()
         self.records.users(time.time(), 0)
         self.records.say("end", why)
-        self.records.flush()
+        self.flush()
 
     def others(self) -> bool:
         """Whether users are left, but for the one that ends the test."""
