@@ -1,6 +1,6 @@
 """How large the worker's image is, and how long a container takes from its start to its first request.
 
-.venv/bin/python bench/image.py [--runs 5]. Beside it, in the same containers: the engine alone, and Python importing bzt.
+.venv/bin/python bench/image.py [--runs 5]. Beside it, in the same containers: the engine alone, Python importing bzt.
 """
 
 import argparse
@@ -27,10 +27,11 @@ class User(FastHttpUser):
     @task
     def home(self): self.client.get("/")
 """
-JMX = """<?xml version="1.0"?><jmeterTestPlan version="1.2" properties="5.0"><hashTree><TestPlan testname="t"/><hashTree>
-<ThreadGroup testname="g"><elementProp name="ThreadGroup.main_controller" elementType="LoopController">
-<stringProp name="LoopController.loops">1</stringProp></elementProp><stringProp name="ThreadGroup.num_threads">1</stringProp>
-</ThreadGroup><hashTree><HTTPSamplerProxy testname="r"><stringProp name="HTTPSampler.domain">127.0.0.1</stringProp>
+JMX = """<?xml version="1.0"?><jmeterTestPlan version="1.2" properties="5.0"><hashTree><TestPlan testname="t"/>
+<hashTree><ThreadGroup testname="g"><elementProp name="ThreadGroup.main_controller" elementType="LoopController">
+<stringProp name="LoopController.loops">1</stringProp></elementProp>
+<stringProp name="ThreadGroup.num_threads">1</stringProp></ThreadGroup><hashTree>
+<HTTPSamplerProxy testname="r"><stringProp name="HTTPSampler.domain">127.0.0.1</stringProp>
 <stringProp name="HTTPSampler.port">PORT</stringProp><stringProp name="HTTPSampler.path">/</stringProp>
 <stringProp name="HTTPSampler.method">GET</stringProp></HTTPSamplerProxy><hashTree/></hashTree></hashTree></hashTree>
 </jmeterTestPlan>"""

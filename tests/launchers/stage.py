@@ -36,7 +36,7 @@ HOME = DeployedHome(
 def kind(flavour: str = "slim", architecture: str = "arm64", digest: str | None = DIGEST) -> DeployedWorker:
     return DeployedWorker(
         flavour=flavour,
-        architecture=architecture,  # type: ignore[arg-type]
+        architecture=architecture,
         task_definition=f"arn:aws:ecs:{REGION}:123456789012:task-definition/toril-main-{flavour}-{architecture}:7",
         container="worker",
         image=f"123456789012.dkr.ecr.{REGION}.amazonaws.com/toril/worker",

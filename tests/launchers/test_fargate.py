@@ -1,6 +1,7 @@
 """The launcher against the embedded cloud: its requests, AWS' answers and errors, and tasks that are processes."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,9 @@ def here(cloud):
         one.close()
 
 
+SWEEPERS: Any = {"Service": ["scheduler.amazonaws.com", "ecs-tasks.amazonaws.com"]}
+
+
 def test_tasks_know_their_share_and_none_is_left(here):
     launcher = here.launched()
     here.until_up(launcher)
@@ -134,7 +138,12 @@ def test_an_account_that_starts_few_tasks_a_second_is_not_asked_for_more(here):
     launcher = here.launcher(rates={REGION: Rates(burst=3, sustained_per_s=3)})
     launcher.launch(planned, launch_of(planned, time.time() + 600))
     said = []
-    here.until(lambda: said.extend(launcher.notes()) or len(launcher.tasks()) == 12)
+
+    def all_started():
+        said.extend(launcher.notes())
+        return len(launcher.tasks()) == 12
+
+    here.until(all_started)
     assert not any("Rate exceeded" in note for note in said)
 
 
@@ -174,7 +183,7 @@ def test_a_token_that_was_used_otherwise_names_its_task(here):
 def test_a_sweep_is_planned_and_forgotten_once_however_often_that_is_asked(here):
     scheduler = here.cloud.client("scheduler", REGION)
     scheduler.create_schedule_group(Name=HOME.schedule_group)
-    sweeper = role(here.cloud, "sweeper", [], {"Service": ["scheduler.amazonaws.com", "ecs-tasks.amazonaws.com"]})
+    sweeper = role(here.cloud, "sweeper", [], SWEEPERS)
     home = HOME.model_copy(update={"sweeper_role": sweeper})
     sweeps = Sweeps(here.deployed().model_copy(update={"home": home}), here.clients)
     for _ in range(2):

@@ -71,9 +71,14 @@ def test_a_region_without_capacity_holds_up_no_other(regions):
     assert one.running() == []
 
 
+def slow(_: object) -> bool:
+    time.sleep(0.3)
+    return False
+
+
 def test_launch_returns_before_anything_has_started(regions):
     one, planned = regions(REGION), plan(1)
-    one.ecs[REGION].fail("list_tasks", timeout(), where=lambda _: bool(time.sleep(0.3)))  # slow, and never met
+    one.ecs[REGION].fail("list_tasks", timeout(), where=slow)  # and never met
     one.launcher.launch(planned, launch_of(planned))
     assert one.tasks() == []
     one.until(lambda: len(one.tasks()) == 1)

@@ -80,11 +80,17 @@ def test_a_container_that_aws_put_beside_the_worker_is_not_taken_for_it(fleet):
     assert "exit code 1:" in one.reason()
 
 
+def noted(seen: list[object], what: object) -> bool:
+    """Never met."""
+    seen.append(what)
+    return False
+
+
 def test_the_last_words_of_a_container_are_there_as_soon_as_it_is_told_to_be_gone(fleet):
     one = running(fleet(1))
-    seen = []
+    seen: list[object] = []
     one.ecs.logs[stream(one.ecs.task_of(FIRST))] = ["Traceback", "ValueError: no such file"]
-    one.ecs.fail("get_log_events", THROTTLED, where=lambda _: bool(seen.append(one.fleet.ended())))  # never met
+    one.ecs.fail("get_log_events", THROTTLED, where=lambda _: noted(seen, one.fleet.ended()))
     one.ecs.ends(FIRST, reason="Essential container in task exited", exit_code=1)
     one.pass_time(4)
     assert seen == [{}]

@@ -154,10 +154,15 @@ class Simulation:
         launcher = SimulatedLauncher(self.cloud, machine)
 
         def life() -> None:
-            stop_all(self.cloud, machine)
+            clock = SimulatedClock(self.world, machine, BUSY_S)
             try:
                 judged = sweep(
-                    store, RUN, launcher=launcher, clock=SimulatedClock(self.world, machine, BUSY_S), view=Nobody()
+                    store,
+                    RUN,
+                    stop_tasks=lambda: stop_all(self.cloud, machine),
+                    launcher=launcher,
+                    clock=clock,
+                    view=Nobody(),
                 )
             except LeaseLostError:
                 return  # its owner finds the stop
