@@ -1,0 +1,158 @@
+"""AWS' list prices that a run is made of, and the user's own where they are given (`TORIL_PRICES=file.json`).
+
+`prices.json` beside this module has them in US dollars, of the AWS Price List (AmazonECS) as published in September
+2026 and AWS' pricing pages for VPC, EC2, CloudWatch and S3; what a region is not listed with is priced as in us-east-1.
+São Paulo's are us-east-1's and the surcharge that it is known for. Fargate Spot moves: it is a part of the usual price,
+the same for processor and memory, as seen on 2026-09-28.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from toril.errors import OptionError, StoreError
+from toril.records.base import Record
+from toril.records.deployment import Architecture
+
+VARIABLE = "TORIL_PRICES"
+BASE = "us-east-1"
+FILE = Path(__file__).with_name("prices.json")
+
+Dollars = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+
+
+class RegionPrices(BaseModel):
+    """What is listed for a region."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    vcpu_hour: dict[Architecture, Dollars] = Field(default_factory=dict)
+    gib_hour: dict[Architecture, Dollars] = Field(default_factory=dict)
+    storage_gib_hour: Dollars | None = None  # of the disk above the 20 GiB of every task
+    address_hour: Dollars | None = None  # a public IPv4 address
+    nat_gb: Dollars | None = None  # through a NAT gateway, in either direction
+    egress_gb: Dollars | None = None
+    logs_gb: Dollars | None = None
+    put_1000: Dollars | None = None  # S3's PUT and LIST
+    get_1000: Dollars | None = None
+    stored_gb_month: Dollars | None = None
+
+
+SINGLE = tuple(name for name in RegionPrices.model_fields if name not in ("vcpu_hour", "gib_hour"))
+
+
+class Assumed(BaseModel):
+    """What nobody knows before the load."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    sent_bytes_per_request: float = Field(ge=0)
+    received_bytes_per_request: float = Field(ge=0)
+    log_bytes_per_worker: float = Field(ge=0)
+    kept_months: float = Field(ge=0)  # of a run's folder
+
+
+class PriceTable(Record):
+    """All prices; those of us-east-1 are complete."""
+
+    SCHEMA: ClassVar[str] = "toril.prices/1"
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    as_of: str
+    spot: float = Field(ge=0, le=1)  # of the usual price
+    assumed: Assumed
+    regions: dict[str, RegionPrices]
+    own: str = ""  # the user's file, of which some of them are
+
+    @model_validator(mode="after")
+    def _complete(self) -> "PriceTable":
+        base = self.regions.get(BASE, RegionPrices())
+        for name in ("vcpu_hour", "gib_hour"):
+            if set(getattr(base, name)) != {"x86-64", "arm64"}:
+                raise ValueError(f"{BASE} has no {name} of both processors")
+        lacking = [name for name in SINGLE if getattr(base, name) is None]
+        if lacking:
+            raise ValueError(f"{BASE} has no {', '.join(lacking)}")
+        return self
+
+    def of(self, region: str, architecture: Architecture) -> "Tariff":
+        """The prices of a region, for one processor."""
+        here, base = self.regions.get(region, RegionPrices()), self.regions[BASE]
+        known = architecture in here.vcpu_hour and architecture in here.gib_hour
+        compute = here if known else base
+
+        def price(name: str) -> float:
+            found = getattr(here, name)
+            return float(getattr(base, name) if found is None else found)
+
+        return Tariff(
+            region=region,
+            known=known,
+            vcpu_hour=compute.vcpu_hour[architecture],
+            gib_hour=compute.gib_hour[architecture],
+            **{name: price(name) for name in SINGLE},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tariff:
+    """One region's prices; `known`: its processors are listed, and not priced as in us-east-1."""
+
+    region: str
+    known: bool
+    vcpu_hour: float
+    gib_hour: float
+    storage_gib_hour: float
+    address_hour: float
+    nat_gb: float
+    egress_gb: float
+    logs_gb: float
+    put_1000: float
+    get_1000: float
+    stored_gb_month: float
+
+
+@cache
+def list_prices() -> PriceTable:
+    """The table that toril comes with."""
+    return PriceTable.from_json(FILE.read_bytes(), FILE.name)
+
+
+def read_prices(environment: Mapping[str, str]) -> PriceTable:
+    """The table, with the user's own prices before it; OptionError when their file is not one."""
+    path = environment.get(VARIABLE, "")
+    if not path:
+        return list_prices()
+    where, example = f"{VARIABLE}={path}", '{"regions": {"us-east-1": {"egress_gb": 0.05}}}'
+    try:
+        own = json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise OptionError(f"{where} cannot be read: {error.strerror}; correct the path, or unset it") from error
+    except ValueError as error:
+        raise OptionError(f"{where} is no JSON: {error}; write it like {example}") from error
+    if not isinstance(own, dict):
+        raise OptionError(f"{where} is no JSON object; write it like {example}")
+    own.pop("schema", None)
+    merged = _merged(json.loads(FILE.read_bytes()), {**own, "own": Path(path).name})
+    try:
+        return PriceTable.from_json(json.dumps(merged).encode(), where)
+    except StoreError as error:
+        raise OptionError(f"{where}: {_what(error)}; write it like {example}") from error
+
+
+def _merged(base: Any, own: Any) -> Any:
+    if isinstance(base, dict) and isinstance(own, dict):
+        return {**base, **{key: _merged(base.get(key), value) for key, value in own.items()}}
+    return own
+
+
+def _what(error: StoreError) -> str:
+    """Where in the file, and what is wrong there."""
+    if isinstance(error.__cause__, ValidationError):
+        first = error.__cause__.errors(include_url=False)[0]
+        said = first["msg"].removeprefix("Value error, ")
+        where = ".".join(map(str, first["loc"]))
+        return f"{where}: {said[0].lower()}{said[1:]}" if where else said
+    return str(error)
