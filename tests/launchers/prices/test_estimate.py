@@ -22,8 +22,8 @@ def usd(found, name):
     return amount
 
 
-def start_s(*of, **more):
-    found = estimate(*of, PRICES, **more).start_s
+def start_s(plan, there, **more):
+    found = estimate(plan, there, PRICES, **more).start_s
     assert found is not None
     return found
 

@@ -56,5 +56,5 @@ def test_a_file_that_is_none_is_refused_with_the_place(tmp_path, text, said):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(OptionError, match="none.json cannot be read"):
+    with pytest.raises(OptionError, match=r"none\.json cannot be read"):
         read_prices({HERE: str(tmp_path / "none.json")})

@@ -20,6 +20,11 @@ class Refused(Exception):
         super().__init__(said)
         self.said, self.again, self.code, self.resources = said, again, code, resources
 
+    @property
+    def denied(self) -> bool:
+        """Whether whoever asks has no right to."""
+        return reasons.is_denied(self.code)
+
 
 def call(ask: Callable[..., Any], action: str, **request: Any) -> Any:
     """The answer to a client's method; Refused says what was refused and why. `action` is as IAM names it."""

@@ -17,6 +17,7 @@ CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 5, 20
 CONNECTIONS = 16
 
 Clients = Callable[[str, str], Any]  # (service, region) → client
+HOSTS_OF = {"cloudwatch": "monitoring"}  # services whose endpoints have another name than their client
 
 
 def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clients:
@@ -47,7 +48,7 @@ def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clie
         )
         deployment = deployments.get(region)
         if deployment is not None and deployment.fips:
-            config = config.merge(Config(use_fips_endpoint=service in deployment.endpoints))
+            config = config.merge(Config(use_fips_endpoint=HOSTS_OF.get(service, service) in deployment.endpoints))
         # boto3's stubs have an overload for each service's name
         made = session().client(service, region_name=region or os.environ.get("AWS_REGION"), config=config)  # type: ignore[call-overload]
         if deployment is not None and deployment.fips:
@@ -61,9 +62,20 @@ def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clie
     return one_at_a_time
 
 
+def credentials() -> Any:
+    """Those that clients of this environment sign with, as botocore has them; None when there are none."""
+    from boto3.session import Session
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        return Session().get_credentials()
+    except BotoCoreError as error:
+        raise InfrastructureError(f"the AWS credentials cannot be read: {error}; correct the AWS settings") from error
+
+
 def _check(service: str, endpoint: str, deployment: Deployment) -> None:
     """InfrastructureError when a call would not go where the stack says; an endpoint of loopback is for tests."""
-    host, wanted = urlsplit(endpoint).hostname or "", deployment.endpoints.get(service)
+    host, wanted = urlsplit(endpoint).hostname or "", deployment.endpoints.get(HOSTS_OF.get(service, service))
     if wanted is not None and host != wanted and not host.startswith("127.") and host != "localhost":
         raise InfrastructureError(
             f"{deployment.region}: {service} would be asked at {host}, and its stack is for FIPS, at {wanted}; remove "

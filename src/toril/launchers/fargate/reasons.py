@@ -26,6 +26,7 @@ THROTTLED = frozenset(
 )
 TRANSIENT = frozenset({"ServerException", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException"})
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"})
+DENIED = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError")  # each service has its own
 FULL = ("capacity", "limit on the number of")  # no room now: what else runs may end
 PASSING = ("resource:", "throttl", "rate exceeded", "internal", "try again")  # of reasons in `failures`
 UNDEPLOYED = ("ClusterNotFoundException", "PlatformTaskDefinitionIncompatibilityException", "PlatformUnknownException")
@@ -69,12 +70,17 @@ def passes(reason: str) -> bool:
     return not reason or is_full(reason) or any(one in reason.lower() for one in PASSING)
 
 
+def is_denied(code: str) -> bool:
+    """Whether an error's code says that a right is missing."""
+    return any(one in code for one in DENIED)
+
+
 def refusal(code: str, message: str, action: str) -> str:
     """A refusal that no waiting mends, with the fix where it is known."""
     text = f"{action} was refused: {message or code}"
     if code in EXPIRED:
         return f"{text}; the credentials have expired: get new ones, and `toril watch RUN --take-over`"
-    if "AccessDenied" in code:
+    if is_denied(code):
         return f"{text}; the role that runs load tests may do this (docs/security.md)"
     if code in UNDEPLOYED or "inactive" in message.lower():
         return f"{text}; the region's stack is not what its record says: `pulumi up` it"

@@ -1,0 +1,112 @@
+"""Whether a run's vCPU fit beside what the account uses already, and how fast it may start tasks."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from toril.launchers.fargate.pacing import Rates, usual_rates
+from toril.launchers.fargate.requests import Capacity
+from toril.launchers.preflight.findings import Finding, Look, missing, ok, warning
+
+VCPUS: dict[Capacity, str] = {"FARGATE": "L-3032A538", "FARGATE_SPOT": "L-36FBB829"}
+RATES: dict[Capacity, tuple[str, str]] = {  # burst, sustained
+    "FARGATE": ("L-6BAD92DD", "L-551A4E9D"),
+    "FARGATE_SPOT": ("L-F6E37E82", "L-FAA52651"),
+}
+CLASSES: dict[Capacity, str] = {"FARGATE": "Standard/OnDemand", "FARGATE_SPOT": "Standard/Spot"}
+NAMES: dict[Capacity, str] = {"FARGATE": "on-demand vCPU", "FARGATE_SPOT": "Spot vCPU"}
+LOOKED_BACK_S = 15 * 60  # AWS counts once a minute, and says so some minutes later
+PERIOD_S = 60
+UNITS_PER_VCPU = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """Fargate's in one region, by code."""
+
+    values: Mapping[str, float]
+
+    def rates(self, region: str, capacity: Capacity) -> Rates:
+        """How fast tasks may start; what every account has where the quotas do not say."""
+        burst, sustained = (self.values.get(code) for code in RATES[capacity])
+        return Rates(burst, sustained) if burst and sustained else usual_rates(region)
+
+
+def read_quotas(look: Look) -> Quotas:
+    """All of Fargate's; Refused when they are not told."""
+    values: dict[str, float] = {}
+    more: dict[str, str] = {}
+    while True:
+        answer = look.ask(
+            "service-quotas", "list_service_quotas", "servicequotas:ListServiceQuotas", ServiceCode="fargate", **more
+        )
+        values |= {one["QuotaCode"]: float(one["Value"]) for one in answer.get("Quotas", [])}
+        if not answer.get("NextToken"):
+            return Quotas(values)
+        more = {"NextToken": answer["NextToken"]}
+
+
+def vcpus(look: Look, quotas: Quotas) -> Iterator[Finding]:
+    """The run's vCPU, and those in use, are within the account's quota."""
+    size = None if look.plan is None else look.plan.task
+    needed = 0.0 if size is None else look.workers * size.cpu / UNITS_PER_VCPU
+    wanted: tuple[Capacity, ...] = ("FARGATE", "FARGATE_SPOT")
+    if size is not None:
+        wanted = ("FARGATE_SPOT", "FARGATE") if size.spot else ("FARGATE",)
+    for capacity in wanted:
+        found = _vcpus(look, quotas, capacity, needed)
+        if found.state == "missing" and capacity == "FARGATE" and size is not None and size.spot:
+            found = warning(found.name, f"{found.detail} (needed only where Spot has no capacity)")
+        yield found
+
+
+def _vcpus(look: Look, quotas: Quotas, capacity: Capacity, needed: float) -> Finding:
+    name, code = NAMES[capacity], VCPUS[capacity]
+    quota = quotas.values.get(code)
+    if quota is None:
+        return warning(name, f"the quota {code} is not told; a new account has 6 vCPU a region")
+    used = _in_use(look, capacity)
+    said = f"{needed:g} are needed, {used:g} are in use, {quota:g} allowed" if needed else f"{used:g} of {quota:g} used"
+    if used + needed <= quota:
+        return ok(name, said)
+    raise_it = (
+        f"aws service-quotas request-service-quota-increase --region {look.region} --service-code fargate "
+        f"--quota-code {code} --desired-value {used + needed:.0f}"
+    )
+    return missing(name, f"{said}; fewer or smaller workers here, or `{raise_it}`")
+
+
+def _in_use(look: Look, capacity: Capacity) -> float:
+    """The last count of AWS' own usage metric; a region in which nothing has run for long has none."""
+    dimensions = {"Service": "Fargate", "Type": "Resource", "Resource": "vCPU", "Class": CLASSES[capacity]}
+    answer = look.ask(
+        "cloudwatch",
+        "get_metric_data",
+        "cloudwatch:GetMetricData",
+        MetricDataQueries=[
+            {
+                "Id": "used",
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": "AWS/Usage",
+                        "MetricName": "ResourceCount",
+                        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
+                    },
+                    "Period": PERIOD_S,
+                    "Stat": "Maximum",
+                },
+            }
+        ],
+        StartTime=datetime.fromtimestamp(look.now - LOOKED_BACK_S, UTC),
+        EndTime=datetime.fromtimestamp(look.now + PERIOD_S, UTC),
+        ScanBy="TimestampDescending",
+    )
+    values = [one for result in answer.get("MetricDataResults", []) for one in result.get("Values", [])]
+    return float(values[0]) if values else 0.0
+
+
+def rates(look: Look, quotas: Quotas) -> Iterator[Finding]:
+    """How fast tasks start; told, and never in the way."""
+    spot = look.plan is not None and look.plan.task is not None and look.plan.task.spot
+    found = quotas.rates(look.region, "FARGATE_SPOT" if spot else "FARGATE")
+    yield ok("launch rate", f"{found.burst:g} tasks at once, then {found.sustained_per_s:g} a second")

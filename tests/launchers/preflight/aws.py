@@ -1,0 +1,130 @@
+"""AWS as the preflight finds it: everything in order, until a test says what is not."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from tests.launchers.plans import ACCOUNT, AWAY, HOME
+from toril.launchers.preflight import Preflight, Surroundings, check
+from toril.records import Deployment, Plan
+from toril.store import Store
+
+INDEX = {"manifests": [{"platform": {"os": "linux", "architecture": one}} for one in ("amd64", "arm64")]}
+QUOTAS = {"L-3032A538": 100.0, "L-36FBB829": 50.0, "L-6BAD92DD": 100.0, "L-551A4E9D": 20.0}
+TOKEN = "of a session"
+NOW = 1_764_000_000.0
+
+
+class Aws:
+    """`(service, region) → client`, with an answer for each operation; all can be changed, for one region or all."""
+
+    def __init__(self, *deployments: Deployment) -> None:
+        self.deployments = {one.region: one for one in deployments}
+        self.asked: list[tuple[str, str]] = []  # (region, operation)
+        self._other: dict[tuple[str, str | None], Callable[..., Any]] = {}
+
+    def __call__(self, service: str, region: str) -> Any:
+        return _Client(self, region)
+
+    def answers(self, operation: str, answer: Any, region: str | None = None) -> None:
+        """From now on this operation has this answer, or raises it; a function is given what was asked."""
+
+        def given(**asked: Any) -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer(**asked) if callable(answer) else answer
+
+        self._other[operation, region] = given
+
+    def denies(self, operation: str, code: str = "AccessDeniedException") -> None:
+        self.answers(operation, refusal(code, f"User is not authorized to perform: {operation}"))
+
+    def answer(self, region: str, operation: str, **asked: Any) -> Any:
+        self.asked.append((region, operation))
+        other = self._other.get((operation, region)) or self._other.get((operation, None))
+        return other(**asked) if other else getattr(self, f"_{operation}")(region, **asked)
+
+    def _get_caller_identity(self, region: str) -> Any:
+        return {"Account": ACCOUNT}
+
+    def _describe_regions(self, region: str, **asked: Any) -> Any:
+        return {"Regions": [{"RegionName": one, "OptInStatus": "opt-in-not-required"} for one in (HOME, AWAY)]}
+
+    def _describe_clusters(self, region: str, **asked: Any) -> Any:
+        providers = ["FARGATE", "FARGATE_SPOT"]
+        return {"clusters": [{"clusterArn": asked["clusters"][0], "status": "ACTIVE", "capacityProviders": providers}]}
+
+    def _describe_task_definition(self, region: str, **asked: Any) -> Any:
+        (kind,) = [one for one in self.deployments[region].workers if one.task_definition == asked["taskDefinition"]]
+        return {"taskDefinition": definition(kind.image, kind.architecture)}
+
+    def _batch_get_image(self, region: str, **asked: Any) -> Any:
+        return image()
+
+    def _describe_pull_through_cache_rules(self, region: str, **asked: Any) -> Any:
+        (prefix,) = asked["ecrRepositoryPrefixes"]
+        (cache,) = [one for one in self.deployments[region].caches if one.prefix == prefix]
+        return {"pullThroughCacheRules": [{"ecrRepositoryPrefix": prefix, "upstreamRegistryUrl": cache.upstream}]}
+
+    def _validate_pull_through_cache_rule(self, region: str, **asked: Any) -> Any:
+        return {"isValid": True}
+
+    def _list_service_quotas(self, region: str, **asked: Any) -> Any:
+        return quotas(QUOTAS)
+
+    def _get_metric_data(self, region: str, **asked: Any) -> Any:
+        return {"MetricDataResults": [{"Id": "used", "Values": []}]}
+
+
+class _Client:
+    def __init__(self, aws: Aws, region: str) -> None:
+        self._aws, self._region = aws, region
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        return lambda **asked: self._aws.answer(self._region, operation, **asked)
+
+
+def refusal(code: str, message: str = "") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message or code}}, "Operation")
+
+
+def silence() -> EndpointConnectionError:
+    return EndpointConnectionError(endpoint_url="https://nowhere.example")
+
+
+def definition(image_uri: str, architecture: str, *, status: str = "ACTIVE", container: str = "worker") -> Any:
+    return {
+        "status": status,
+        "runtimePlatform": {"cpuArchitecture": {"x86-64": "X86_64", "arm64": "ARM64"}[architecture]},
+        "containerDefinitions": [{"name": container, "image": image_uri}],
+    }
+
+
+def image(manifest: Any = INDEX) -> Any:
+    return {"images": [{"imageManifest": json.dumps(manifest)}], "failures": []}
+
+
+def quotas(values: dict[str, float]) -> Any:
+    return {"Quotas": [{"QuotaCode": code, "Value": value} for code, value in values.items()]}
+
+
+class Keys:
+    """Credentials as botocore has them."""
+
+    def __init__(self, method: str = "assume-role", token: str | None = TOKEN) -> None:
+        self.method, self.token = method, token
+
+
+def flight(plan: Plan | None, aws: Aws, store: Store, **around: Any) -> Preflight:
+    """The preflight of a plan there."""
+    given: dict[str, Any] = {
+        "store": store,
+        "now": lambda: NOW,
+        "environment": {},
+        "resolve": lambda host: ("192.0.2.1",),
+        "credentials": Keys,
+        **around,
+    }
+    return check(plan, aws.deployments, aws, Surroundings(**given))

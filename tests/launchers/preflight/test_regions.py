@@ -1,0 +1,329 @@
+"""What a region lacks is found, with the fix; the rest of it, and the other regions, are looked at all the same."""
+
+import pytest
+
+from tests.launchers.plans import ACCOUNT, AWAY, DIGEST, HOME, both, deployment_of, plan_of
+from tests.launchers.preflight.aws import INDEX, QUOTAS, Aws, definition, flight, image, quotas, refusal, silence
+from toril.errors import InfrastructureError
+from toril.launchers.fargate import Rates
+from toril.launchers.preflight import refuse
+from toril.records import DeployedCache, DeployedLimits, DeployedWorker
+
+CACHE = DeployedCache(prefix="ecr-public", upstream="public.ecr.aws", uri="registry/ecr-public")
+
+
+@pytest.fixture
+def plan(tmp_path):
+    return plan_of(tmp_path)
+
+
+def of(found, name, region=AWAY):
+    (one,) = [one for one in found.findings if (one.name, one.region) == (name, region)]
+    return one
+
+
+def lacking(found):
+    return [(one.region, one.name) for one in found.findings if one.state == "missing"]
+
+
+def test_when_all_is_there_nothing_is_missing_and_every_finding_says_something(plan, store):
+    found = flight(plan, Aws(*both(caches=(CACHE,)).values()), store)
+    assert {one.state for one in found.findings} == {"ok"}, found.findings
+    assert all(one.detail for one in found.findings)
+    refuse(found.findings)
+    assert found.estimate is not None
+    assert found.rates[AWAY] == Rates(100.0, 20.0)
+
+
+def test_every_thing_that_is_missing_is_in_the_refusal_one_a_line(plan, store):
+    aws = Aws(*both().values())
+    aws.answers("describe_clusters", {"clusters": [], "failures": [{"reason": "MISSING"}]}, AWAY)
+    aws.answers("batch_get_image", {"images": [], "failures": [{"failureCode": "ImageNotFound"}]}, HOME)
+    found = flight(plan, aws, store)
+    with pytest.raises(InfrastructureError) as refused:
+        refuse(found.findings)
+    lines = str(refused.value).splitlines()[1:]
+    assert [line.split(":")[0].strip() for line in lines] == [f"{HOME} image full x86-64", f"{AWAY} cluster"]
+
+
+def test_a_region_that_is_not_enabled_is_not_asked_any_further(plan, store):
+    aws = Aws(*both().values())
+    regions = [{"RegionName": HOME, "OptInStatus": "opted-in"}, {"RegionName": AWAY, "OptInStatus": "not-opted-in"}]
+    aws.answers("describe_regions", {"Regions": regions})
+    found = flight(plan, aws, store)
+    assert lacking(found) == [(AWAY, "region")]
+    assert "enable-region" in of(found, "region").detail
+    assert {region for region, _ in aws.asked} == {HOME}
+
+
+def test_a_region_that_aws_does_not_know_is_missing(plan, store):
+    aws = Aws(*both().values())
+    aws.answers("describe_regions", {"Regions": [{"RegionName": HOME, "OptInStatus": "opted-in"}]})
+    assert lacking(flight(plan, aws, store)) == [(AWAY, "region")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"clusters": [], "failures": [{"reason": "MISSING"}]}, "is missing"),
+        ({"clusters": [{"status": "INACTIVE"}]}, "is INACTIVE"),
+    ],
+)
+def test_a_cluster_that_is_not_active_is_missing(plan, store, answer, said):
+    aws = Aws(*both().values())
+    aws.answers("describe_clusters", answer, AWAY)
+    found = of(flight(plan, aws, store), "cluster")
+    assert found.state == "missing"
+    assert said in found.detail
+    assert f"pulumi up --stack {AWAY}" in found.detail
+
+
+def test_spot_needs_its_capacity_provider(tmp_path, store):
+    aws = Aws(*both().values())
+    aws.answers("describe_clusters", {"clusters": [{"status": "ACTIVE", "capacityProviders": ["FARGATE"]}]})
+    assert of(flight(plan_of(tmp_path), aws, store), "cluster").state == "ok"
+    assert of(flight(plan_of(tmp_path, worker={"spot": True}), aws, store), "cluster").state == "missing"
+
+
+IMAGE = deployment_of(AWAY).workers[0].image
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (refusal("ClientException", "Unable to describe task definition."), "does not exist"),
+        ({"taskDefinition": definition(IMAGE, "x86-64", status="INACTIVE")}, "is INACTIVE"),
+        ({"taskDefinition": definition(IMAGE, "arm64")}, "is for ARM64, not for X86_64"),
+        ({"taskDefinition": definition(IMAGE, "x86-64", container="other")}, "no container worker"),
+        ({"taskDefinition": definition("other@sha256:1", "x86-64")}, "runs other@sha256:1"),
+    ],
+)
+def test_a_task_definition_has_to_be_what_the_stack_said(plan, store, answer, said):
+    aws = Aws(*both().values())
+    aws.answers("describe_task_definition", answer, AWAY)
+    found = of(flight(plan, aws, store), "task definition full x86-64")
+    assert found.state == "missing"
+    assert said in found.detail
+
+
+def test_an_image_is_looked_for_by_digest_and_its_processor_in_the_index(plan, store):
+    aws, asked = Aws(*both().values()), []
+    aws.answers("batch_get_image", lambda **request: asked.append(request) or image(), AWAY)
+    assert of(flight(plan, aws, store), "image full x86-64").state == "ok"
+    assert (asked[0]["repositoryName"], asked[0]["imageIds"]) == ("toril/worker", [{"imageDigest": DIGEST}])
+    aws.answers("batch_get_image", image({"manifests": INDEX["manifests"][1:]}), AWAY)
+    found = of(flight(plan, aws, store), "image full x86-64")
+    assert (found.state, "is for arm64 only" in found.detail) == ("missing", True)
+    aws.answers("batch_get_image", image({"config": {}, "layers": []}), AWAY)
+    assert of(flight(plan, aws, store), "image full x86-64").state == "ok"
+
+
+def test_a_region_without_an_image_for_the_plan_is_missing(tmp_path, store):
+    unset = deployment_of(AWAY)
+    unset = unset.model_copy(
+        update={"workers": tuple(one.model_copy(update={"digest": None}) for one in unset.workers)}
+    )
+    found = flight(plan_of(tmp_path), Aws(deployment_of(HOME), unset), store)
+    assert (AWAY, "worker") in lacking(found)
+    assert "no image" in of(found, "worker").detail
+
+
+def cached(region=AWAY, **other):
+    """A region whose image comes through a cache."""
+    registry = f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com"
+    kind = DeployedWorker(
+        flavour="full",
+        architecture="x86-64",
+        task_definition="cached:1",
+        container="worker",
+        image=f"{registry}/ecr-public/acme/worker@{DIGEST}",
+        digest=DIGEST,
+    )
+    return deployment_of(region, **{"workers": (kind,), "caches": (CACHE,), **other})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal("RepositoryNotFoundException", "The repository does not exist"),
+        {"images": [], "failures": [{"failureCode": "ImageNotFound"}]},
+    ],
+)
+def test_an_image_that_its_cache_has_not_fetched_yet_is_only_told(plan, store, answer):
+    aws = Aws(deployment_of(HOME), cached())
+    aws.answers("batch_get_image", answer, AWAY)
+    found = of(flight(plan, aws, store), "image full x86-64")
+    assert found.state == "warning"
+    assert "the first task pulls it from public.ecr.aws" in found.detail
+
+
+def test_over_fips_and_from_a_cache_that_is_not_ready_a_first_pull_cannot_come(plan, store):
+    gone = refusal("RepositoryNotFoundException")
+    aws = Aws(deployment_of(HOME), cached(fips=True))
+    aws.answers("batch_get_image", gone, AWAY)
+    assert "over FIPS a first pull fails" in of(flight(plan, aws, store), "image full x86-64").detail
+    empty = CACHE.model_copy(update={"ready": False, "reason": "its secret is empty"})
+    aws = Aws(deployment_of(HOME), cached(caches=(empty,)))
+    aws.answers("batch_get_image", gone, AWAY)
+    found = flight(plan, aws, store)
+    assert of(found, "image full x86-64").state == "missing"
+    assert "its secret is empty" in of(found, "cache ecr-public").detail
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer", "said"),
+    [
+        ("describe_pull_through_cache_rules", refusal("PullThroughCacheRuleNotFoundException"), "not there"),
+        (
+            "describe_pull_through_cache_rules",
+            {"pullThroughCacheRules": [{"upstreamRegistryUrl": "quay.io"}]},
+            "for quay.io, not public.ecr.aws",
+        ),
+        (
+            "validate_pull_through_cache_rule",
+            {"isValid": False, "failure": "the secret does not exist"},
+            "the secret does not exist",
+        ),
+    ],
+)
+def test_a_rule_that_ecr_cannot_use_stops_the_run_that_needs_it(plan, store, operation, answer, said):
+    needed, other = Aws(deployment_of(HOME), cached()), Aws(*both(caches=(CACHE,)).values())
+    needed.answers(operation, answer, AWAY)
+    other.answers(operation, answer, AWAY)
+    found = of(flight(plan, needed, store), "cache ecr-public")
+    assert (found.state, said in found.detail) == ("missing", True)
+    assert of(flight(plan, other, store), "cache ecr-public").state == "warning"
+
+
+def used(vcpus):
+    return {"MetricDataResults": [{"Id": "used", "Values": [vcpus, 1.0]}]}
+
+
+def test_vcpu_in_use_and_those_of_the_run_have_to_fit_into_the_quota(plan, store):
+    """Five workers of one vCPU in each region."""
+    aws = Aws(*both().values())
+    aws.answers("list_service_quotas", quotas({**QUOTAS, "L-3032A538": 6.0}))
+    aws.answers("get_metric_data", used(1.0), AWAY)
+    assert lacking(flight(plan, aws, store)) == []
+    aws.answers("get_metric_data", used(2.0), AWAY)
+    found = flight(plan, aws, store)
+    assert lacking(found) == [(AWAY, "on-demand vCPU")]
+    assert "5 are needed, 2 are in use, 6 allowed" in of(found, "on-demand vCPU").detail
+    assert "--quota-code L-3032A538 --desired-value 7" in of(found, "on-demand vCPU").detail
+
+
+def test_spot_has_a_quota_of_its_own_and_on_demand_is_its_reserve(tmp_path, store):
+    aws = Aws(*both().values())
+    aws.answers("list_service_quotas", quotas({**QUOTAS, "L-3032A538": 1.0}))
+    found = flight(plan_of(tmp_path, worker={"spot": True}), aws, store)
+    assert lacking(found) == []
+    assert (of(found, "Spot vCPU").state, of(found, "on-demand vCPU").state) == ("ok", "warning")
+    aws.answers("list_service_quotas", quotas({**QUOTAS, "L-36FBB829": 4.0}))
+    assert (AWAY, "Spot vCPU") in lacking(flight(plan_of(tmp_path, worker={"spot": True}), aws, store))
+
+
+def test_quotas_come_in_pages_and_say_how_fast_tasks_start(plan, store):
+    def pages(ServiceCode, NextToken=None):  # as botocore spells them
+        if NextToken is None:
+            return {**quotas({"L-3032A538": 100.0}), "NextToken": "2"}
+        return quotas({"L-6BAD92DD": 300.0, "L-551A4E9D": 15.0})
+
+    aws = Aws(*both().values())
+    aws.answers("list_service_quotas", pages, AWAY)
+    found = flight(plan, aws, store)
+    assert found.rates[AWAY] == Rates(300.0, 15.0)
+    assert "300 tasks at once, then 15 a second" in of(found, "launch rate").detail
+    assert of(found, "on-demand vCPU").state == "ok"
+
+
+RIGHTS = {
+    "describe_clusters": "ecs:DescribeClusters",
+    "describe_task_definition": "ecs:DescribeTaskDefinition",
+    "batch_get_image": "ecr:BatchGetImage",
+    "describe_pull_through_cache_rules": "ecr:DescribePullThroughCacheRules",
+    "validate_pull_through_cache_rule": "ecr:ValidatePullThroughCacheRule",
+    "list_service_quotas": "servicequotas:ListServiceQuotas",
+    "get_metric_data": "cloudwatch:GetMetricData",
+}
+
+
+@pytest.mark.parametrize(("operation", "right"), RIGHTS.items())
+def test_a_right_that_is_missing_is_named_and_everything_else_looked_at(plan, store, operation, right):
+    aws = Aws(*both(caches=(CACHE,)).values())
+    aws.denies(operation)
+    found = flight(plan, aws, store)
+    refused = [one for one in found.findings if one.state == "missing" or "could not" in one.detail]
+    assert {one.region for one in refused} == {HOME, AWAY}
+    assert all(right in one.detail for one in refused)
+    others = {name for _, name in aws.asked} - {"get_metric_data"}
+    assert others >= set(RIGHTS) - {"get_metric_data"}
+
+
+def test_regions_that_nobody_may_list_are_one_finding_and_stop_no_other_check(plan, store):
+    aws = Aws(*both().values())
+    aws.denies("describe_regions", "UnauthorizedOperation")
+    found = flight(plan, aws, store)
+    assert lacking(found) == [("", "regions")]
+    assert "ec2:DescribeRegions" in of(found, "regions", "").detail
+    assert of(found, "cluster").state == "ok"
+
+
+def test_credentials_that_aws_does_not_take_are_one_finding_and_no_region_is_asked(plan, store):
+    aws = Aws(*both().values())
+    aws.answers("get_caller_identity", refusal("ExpiredToken", "The security token is expired"))
+    found = flight(plan, aws, store)
+    assert ("", "credentials") in lacking(found)
+    assert not {name for _, name in aws.asked} & set(RIGHTS)
+
+
+def test_an_aws_that_does_not_answer_is_a_warning(plan, store):
+    aws = Aws(*both().values())
+    aws.answers("describe_clusters", silence(), AWAY)
+    aws.answers("list_service_quotas", refusal("ThrottlingException"), AWAY)
+    found = flight(plan, aws, store)
+    assert lacking(found) == []
+    assert "could not be checked" in of(found, "cluster").detail
+    assert "could not be checked" in of(found, "quotas").detail
+    assert found.rates[AWAY] == Rates(100.0, 20.0)
+
+
+def test_a_region_of_another_account_is_not_reached(plan, store):
+    aws = Aws(deployment_of(HOME), deployment_of(AWAY, account="210987654321"))
+    found = flight(plan, aws, store)
+    assert lacking(found) == [(AWAY, "account")]
+
+
+def test_without_a_suite_everything_that_is_deployed_is_looked_at(store):
+    aws = Aws(*both(caches=(CACHE,)).values())
+    found = flight(None, aws, store)
+    assert lacking(found) == []
+    assert found.estimate is None
+    names = {one.name for one in found.findings if one.region == AWAY}
+    assert {"image full x86-64", "image full arm64", "cache ecr-public", "on-demand vCPU", "Spot vCPU"} <= names
+    aws.answers("validate_pull_through_cache_rule", {"isValid": False, "failure": "gone"}, AWAY)
+    assert lacking(flight(None, aws, store)) == [(AWAY, "cache ecr-public")]
+
+
+def test_a_kind_of_worker_without_an_image_is_told_where_no_suite_asks_for_it(store):
+    unset = deployment_of(AWAY)
+    kinds = tuple(
+        one.model_copy(update={"digest": None, "image": one.image.partition("@")[0] + ":full"}) for one in unset.workers
+    )
+    aws = Aws(deployment_of(HOME), unset.model_copy(update={"workers": kinds}))
+    found = flight(None, aws, store)
+    assert lacking(found) == [(AWAY, "image full x86-64"), (AWAY, "image full arm64")]
+
+
+def test_a_run_beyond_the_limits_of_a_region_says_which_and_by_how_much(tmp_path, store):
+    small = both(limits=DeployedLimits(vcpus=4, cost_usd=0.01, duration_s=300))
+    found = flight(plan_of(tmp_path), Aws(*small.values()), store)
+    assert lacking(found) == [("", "cost"), (HOME, "limits"), (AWAY, "limits")]
+    assert "5 vCPU, 4 allowed" in of(found, "limits").detail
+    assert "10 min of load, 5 allowed" in of(found, "limits").detail
+    assert "0.01 allowed" in of(found, "cost", "").detail
+
+
+def test_a_load_that_only_iterations_bound_is_told_when_it_ends(tmp_path, store):
+    plan = plan_of(tmp_path, throughput=None, iterations=3, hold_for=None)
+    found = of(flight(plan, Aws(*both().values()), store), "limits")
+    assert (found.state, "ended after 240 min" in found.detail) == ("warning", True)
