@@ -15,6 +15,7 @@ import psutil
 
 from toril.errors import StoreError
 from toril.jmeter_home import is_complete, jmeter_home
+from toril.launchers import preflight
 from toril.records import run_key
 from toril.store import Store, open_store
 
@@ -52,6 +53,16 @@ def render(findings: Iterable[Finding]) -> str:
     """One line a finding."""
     marks = {"ok": "ok      ", "missing": "MISSING ", "optional": "optional"}
     return "".join(f"{marks[finding.state]}  {finding.name:<12} {finding.detail}\n" for finding in findings)
+
+
+def render_remote(findings: "Iterable[preflight.Finding]") -> str:
+    """One line a finding of the preflight, the whole run's first, then region by region."""
+    marks = {"ok": "ok      ", "missing": "MISSING ", "warning": "warning "}
+    ordered = sorted(findings, key=lambda finding: finding.region)
+    width = max((len(f"{one.region} {one.name}") for one in ordered), default=0)
+    return "".join(
+        f"{marks[one.state]}  {f'{one.region} {one.name}'.strip():<{width}}  {one.detail}\n" for one in ordered
+    )
 
 
 def _python() -> Finding:

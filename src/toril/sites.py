@@ -1,5 +1,6 @@
 """Where the workers of a run come from: this machine, or Fargate in the regions of the store's stacks."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,23 +10,64 @@ from toril.coordinator.live import read_record
 from toril.errors import InfrastructureError, OptionError
 from toril.interrupts import Interrupts
 from toril.launchers import Launcher
-from toril.launchers.fargate import FargateLauncher, Stopped, clients, stop_everywhere
+from toril.launchers.fargate import FargateLauncher, Rates, Stopped, clients, stop_everywhere
 from toril.launchers.local import LocalLauncher
+from toril.launchers.preflight import Preflight, Surroundings, check, refuse
+from toril.launchers.prices import estimate, read_prices, within
 from toril.records import Deployment, Plan, deployment_key, run_key
 from toril.reports import Bundle
 from toril.run import Judged, View, sweep, take_over
 from toril.store import FolderStore, Store
 
+PREFLIGHT_TRIES = 4  # of each call: it is made once
+
 
 def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock) -> Launcher:
     """What starts this plan's workers; the errors say what it lacks for that."""
     if plan.on == "fargate":
-        deployments = read_deployments(store)
-        here = {region: one for region, one in deployments.items() if region in plan.locations}
-        return FargateLauncher(here, clients(deployments), clock, home=home_of(deployments))
+        return _fargate(plan, store, clock)
     if not isinstance(store, FolderStore):
         raise OptionError(f"--store {store.address('')}: local workers need a folder")
     return LocalLauncher(store, environment)
+
+
+def examined(plan: Plan | None, store: Store, clock: Clock) -> Preflight:
+    """What a run on Fargate needs, looked at; without a plan everything that the store's regions have."""
+    deployments = read_deployments(store)
+    around = Surroundings(store=store, now=clock.now, environment=os.environ, prices=read_prices(os.environ))
+    return check(plan, deployments, clients(deployments, attempts=PREFLIGHT_TRIES), around)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What starts a run's workers, and what whoever starts it should know of that before."""
+
+    launcher: Launcher
+    lines: tuple[str, ...] = ()
+
+
+def prepared(
+    plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock, *, max_cost_usd: float | None
+) -> Prepared:
+    """What starts this plan's workers, after everything that they need was looked at; the errors say what is missing.
+
+    A run on Fargate that costs more than `max_cost_usd` at list prices is refused.
+    """
+    if plan.on != "fargate":
+        return Prepared(launcher=launcher_for(plan, store, environment, clock))
+    found = examined(plan, store, clock)
+    refuse(found.findings)
+    lines = tuple(f"{one.line}" for one in found.findings if one.state == "warning")
+    if found.estimate is not None:
+        within(found.estimate, max_cost_usd)
+        lines += found.estimate.lines()
+    launcher = _fargate(plan, store, clock, rates=found.rates, spot_rates=found.spot_rates)
+    return Prepared(launcher=launcher, lines=lines)
+
+
+def priced(plan: Plan, store: Store) -> tuple[str, ...]:
+    """What a run on Fargate would take and cost, from records alone: AWS is asked nothing but those."""
+    return estimate(plan, read_deployments(store), read_prices(os.environ)).lines()
 
 
 def stop_tasks(store: Store, run_id: str, why: str) -> Stopped:
@@ -44,6 +86,20 @@ def read_deployments(store: Store) -> dict[str, Deployment]:
             "name the hub's bucket with --store or TORIL_STORE"
         )
     return {one.region: one for one in found}
+
+
+def _fargate(
+    plan: Plan,
+    store: Store,
+    clock: Clock,
+    *,
+    rates: Mapping[str, Rates] | None = None,
+    spot_rates: Mapping[str, Rates] | None = None,
+) -> FargateLauncher:
+    deployments = read_deployments(store)
+    here = {region: one for region, one in deployments.items() if region in plan.locations}
+    home = home_of(deployments)
+    return FargateLauncher(here, clients(deployments), clock, home=home, rates=rates, spot_rates=spot_rates)
 
 
 def home_of(deployments: Mapping[str, Deployment]) -> Deployment | None:

@@ -29,7 +29,7 @@ from toril.reports import FORMATS, live, plan_text, terminal
 from toril.reports.screen import Output
 from toril.run import Judged, plan_run
 from toril.run import run as run_plan
-from toril.sites import carry_on, launcher_for
+from toril.sites import carry_on, examined, prepared, priced
 from toril.store import Store, open_store
 from toril.suite.pushed import at_hand
 from toril.verdict import exit_code
@@ -45,6 +45,7 @@ def plan(
     workers: Workers = None,
     on: On = "local",
     smoke: Smoke = False,
+    store: StoreOption = ".toril",
     format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
 ) -> None:
     """Print how the load of SUITE would be divided, and what is odd about it; start nothing.
@@ -61,6 +62,8 @@ def plan(
         stored.emit(plan_text.as_json(planned), None)
     else:
         plan_text.show(Output(), planned)
+        if on == "fargate":
+            typer.echo("\n".join(priced(planned, open_store(store))))
 
 
 def run(
@@ -77,6 +80,9 @@ def run(
     report: Annotated[
         list[str] | None, typer.Option("--report", help="FORMAT[=PATH], repeatable: " + ", ".join(FORMATS) + ".")
     ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option("--max-cost", min=0, help="Refuse a run on Fargate that costs more US dollars.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Run SUITE, judge it, report it; the exit code is the verdict.
@@ -92,13 +98,15 @@ def run(
     with at_hand(suite, clock) as found:
         read, planned = plan_run(found.paths, wanted, clock.now())
         options.check_writable(targets)
-        launcher = launcher_for(planned, opened, wanted.environment, clock)
+        ready = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
+        if not quiet:
+            typer.echo("".join(f"{line}\n" for line in ready.lines), err=True, nl=False)
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = run_plan(
                 read,
                 planned,
                 store=opened,
-                launcher=launcher,
+                launcher=ready.launcher,
                 clock=clock,
                 view=view,
                 interrupts=interrupts,
@@ -151,16 +159,31 @@ def watch(
 
 
 def doctor_command(
+    suite: Annotated[
+        list[str] | None, typer.Argument(help="With --on fargate: what this suite needs; without it, all regions.")
+    ] = None,
     on: On = "local",
     store: StoreOption = ".toril",
+    overrides: Overrides = None,
+    env: Environment = None,
+    workers: Workers = None,
 ) -> None:
     """Check everything that a run needs; exits 4 when something is missing.
 
-    Example: toril doctor
+    Example: toril doctor --on fargate loadtests/two-regions
     """
-    if on != "local":
-        raise OptionError(f"--on {on}: only local is available in this version")
-    findings = doctor.examine(store)
-    typer.echo(doctor.render(findings), nl=False)
-    if any(finding.state == "missing" for finding in findings):
+    if on == "local":
+        findings = doctor.examine(store)
+        typer.echo(doctor.render(findings), nl=False)
+        fit = not any(finding.state == "missing" for finding in findings)
+    else:
+        clock, planned = SystemClock(), None
+        if suite:
+            with at_hand(suite, clock) as found:
+                wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
+                _, planned = plan_run(found.paths, wanted, clock.now())
+        found_there = examined(planned, open_store(store), clock)
+        typer.echo(doctor.render_remote(found_there.findings), nl=False)
+        fit = not any(finding.state == "missing" for finding in found_there.findings)
+    if not fit:
         raise typer.Exit(InfrastructureError.exit_code)
