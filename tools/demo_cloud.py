@@ -19,13 +19,13 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.cloud.embedded import Cloud, embedded_cloud
+from tests.cloud.stand_in import push_stand_in
 from tests.infra.engine.stacks import Engine, engine
 from tools import demo_stacks as stacks
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITE = "loadtests/two-regions"
 REPOSITORY = "toril/worker"
-ANY_DIGEST = f"sha256:{'0d' * 32}"  # of processes, which have no image
 NEEDS = ("podman", "runc", "skopeo", "mmdebstrap")
 ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -93,14 +93,16 @@ class Demo:
         console.print(f"{', '.join(NEEDS)} are not all here: tasks are processes instead of containers")
         guarded = [sys.executable, "-m", "toril.worker.guard", sys.executable, "-m", "toril.worker"]
         self.cloud.set_image(REPOSITORY, guarded, environment={"PATH": os.environ["PATH"]})
-        return dict.fromkeys(stacks.REGIONS, ANY_DIGEST)
+        return dict.fromkeys(stacks.REGIONS, push_stand_in(self.cloud, REPOSITORY, stacks.REGIONS))
 
     def run(self, address: str) -> int:
         """`toril run`, as a runner would."""
         architecture = ARCHITECTURES.get(platform.machine(), "x86_64")
         command = ["run", SUITE, "--on", "fargate", "--env", f"SHOP_URL={address}"]
         command += [] if architecture == "x86_64" else ["-o", f"toril.worker.arch={architecture}"]
+        examined = ["doctor", SUITE, *command[2:]]
         console.print(f"[bold]$ export TORIL_STORE={self.store}[/bold]")
+        self.toril(*examined)
         return self.toril(*command)
 
     def show_what_is_left(self) -> None:

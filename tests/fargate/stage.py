@@ -21,13 +21,13 @@ from typing import Any
 import yaml
 
 from tests.cloud.embedded import Cloud, Credentials
+from tests.cloud.stand_in import DIGEST, push_stand_in
 from tests.infra.full import REPOSITORY as HOME_REPOSITORY
 from tests.infra.world import World, world
 from toril.store import Store, open_store
 
 ROOT = Path(__file__).parents[2]
 HOME, AWAY = "us-east-1", "eu-west-1"
-DIGEST = f"sha256:{'0a' * 32}"
 REPOSITORY = "toril/worker"
 GITHUB = {"home": HOME_REPOSITORY}
 FLAVOURS = json.dumps({"slim": {"digest": DIGEST}, "full": {"digest": DIGEST}})
@@ -165,6 +165,7 @@ def stage(*, auth: bool = False, away: str = AWAY, **settings: Any) -> Iterator[
         found.committed("hub", github=GITHUB).up()
         found.stack(HOME, **{"flavours": FLAVOURS, "home": True, "caches": ["ecr-public"], **settings}).up()
         found.stack(away, **{"flavours": FLAVOURS, **settings}).up()
+        push_stand_in(found.cloud, REPOSITORY, (HOME, away))
         worker = [sys.executable, "-m", "toril.worker.guard", sys.executable, "-m", "toril.worker"]
         found.cloud.set_image(REPOSITORY, worker, environment=of_processes(found.cloud))
         yield Stage(world=found, bucket=f"toril-{found.cloud.account}-{HOME}", regions=(HOME, away))

@@ -1,0 +1,19 @@
+"""An image for both processors with nothing in it: what a registry has where tasks are processes."""
+
+from collections.abc import Iterable
+
+from tests.cloud.embedded import Cloud
+from tests.cloud.oci import INDEX, Registry, digest_of, image, index
+
+IMAGES = {architecture: image({}, architecture=architecture) for architecture in ("amd64", "arm64")}
+DIGEST = digest_of(index(IMAGES))
+
+
+def push_stand_in(cloud: Cloud, repository: str, regions: Iterable[str]) -> str:
+    """Have it in the private registries of these regions; its digest."""
+    for region in regions:
+        registry = Registry(cloud.registry(region), cloud.registry_login(region))
+        for one in IMAGES.values():
+            registry.push(repository, one)
+        registry.push_manifest(repository, index(IMAGES), INDEX)
+    return DIGEST
