@@ -143,7 +143,11 @@ class Engines:
         self.vitals = Vitals(self.recorder, self.lanes, at, time.time())
 
     def end(self, within_s: float, now: float) -> None:
-        self.lanes.end(within_s, now)
+        try:
+            self.lanes.end(within_s, now)
+        except OSError:  # engines are told by files
+            self._log.exception("Engines cannot be told to end, and are killed")
+            self.kill()
 
     def kill(self) -> None:
         self.killed += self.lanes.kill()
