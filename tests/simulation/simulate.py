@@ -154,14 +154,13 @@ class Simulation:
         launcher = SimulatedLauncher(self.cloud, machine)
 
         def life() -> None:
-            clock = SimulatedClock(self.world, machine, BUSY_S)
             try:
                 judged = sweep(
                     store,
                     RUN,
                     stop_tasks=lambda: stop_all(self.cloud, machine),
                     launcher=launcher,
-                    clock=clock,
+                    clock=SimulatedClock(self.world, machine, BUSY_S),
                     view=Nobody(),
                 )
             except LeaseLostError:
