@@ -107,8 +107,14 @@ def test_a_task_definition_has_to_be_what_the_stack_said(plan, store, answer, sa
 
 
 def test_an_image_is_looked_for_by_digest_and_its_processor_in_the_index(plan, store):
-    aws, asked = Aws(*both().values()), []
-    aws.answers("batch_get_image", lambda **request: asked.append(request) or image(), AWAY)
+    aws = Aws(*both().values())
+    asked = []
+
+    def answer(**request):
+        asked.append(request)
+        return image()
+
+    aws.answers("batch_get_image", answer, AWAY)
     assert of(flight(plan, aws, store), "image full x86-64").state == "ok"
     assert (asked[0]["repositoryName"], asked[0]["imageIds"]) == ("toril/worker", [{"imageDigest": DIGEST}])
     aws.answers("batch_get_image", image({"manifests": INDEX["manifests"][1:]}), AWAY)
