@@ -287,6 +287,8 @@ def _concluded(
         _patiently(coordinator, clock, interrupts, lambda: _keep(bundle, coordinator.keep))
     except StoreError as error:  # such as a full disk: the verdict is known, and is not lost with it
         unwritten = (str(error),)
+    if not unwritten:  # else the sweep judges it
+        left = (*left, *launcher.settle())
     if state.abort_reason and not interrupts:
         why = "; ".join((state.abort_reason, *waited_for))
         raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {why}")

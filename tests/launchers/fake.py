@@ -133,7 +133,7 @@ class FakeLauncher:
         self.launched: list[tuple[str, str]] = []
         self.terminated: list[str] = []
         self.killed: list[str] = []
-        self.released = self.closed = False
+        self.released = self.closed = self.settled = False
         clock.meanwhile = self.step
 
     def launch(self, plan: Plan, launch: Launch) -> None:
@@ -177,6 +177,10 @@ class FakeLauncher:
 
     def close(self) -> tuple[str, ...]:
         self.closed = True
+        return ()
+
+    def settle(self) -> tuple[str, ...]:
+        self.settled = True
         return ()
 
     def step(self, now: float) -> None:

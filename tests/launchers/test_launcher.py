@@ -162,6 +162,8 @@ def test_a_sweep_is_planned_for_the_deadline_before_anything_starts(regions):
     (container,) = task["Overrides"]["ContainerOverrides"]
     assert container["Command"] == ["sweep", "run", "--store", "s3://results"]
     assert one.launcher.close() == ()
+    assert set(one.ecs[REGION].schedules) == {"sweep-run"}  # until there is a verdict
+    assert one.launcher.settle() == ()
     assert one.ecs[REGION].schedules == {}
 
 
@@ -187,6 +189,7 @@ def test_a_sweep_stays_planned_while_tasks_may_be_left(regions):
     one.until(lambda: len(one.tasks()) == 1)
     one.ecs[REGION].fail("stop_task", error("AccessDeniedException", "no"), times=float("inf"))
     assert len(one.launcher.close()) == 1
+    assert one.launcher.settle() == ()
     assert "sweep-run" in one.ecs[REGION].schedules
 
 
@@ -196,6 +199,7 @@ def test_a_sweeper_plans_and_removes_no_sweep_for_which_it_has_no_rights(regions
     one.launcher.attach(planned, launch_of(planned), {f"{REGION}-1": "first"})
     one.until(lambda: one.launcher.ended())
     assert one.launcher.close() == ()
+    assert one.launcher.settle() == ()
     assert {name for name, _ in one.ecs[REGION].calls} == {"list_tasks"}
 
 
@@ -215,6 +219,8 @@ def test_who_takes_over_before_the_deadline_removes_the_sweep_at_the_end(regions
     one.ecs[REGION].schedules["sweep-run"] = {"by": "an earlier owner"}
     one.launcher.attach(planned, launch_of(planned), {f"{REGION}-1": "first"})
     assert one.launcher.close() == ()
+    assert set(one.ecs[REGION].schedules) == {"sweep-run"}  # until there is a verdict
+    assert one.launcher.settle() == ()
     assert one.ecs[REGION].schedules == {}
 
 

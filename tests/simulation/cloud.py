@@ -64,6 +64,7 @@ class Cloud:
     asked: dict[str, Task] = field(default_factory=dict)  # attempt → the task that RunTask has named
     watchers: list[Callable[[Machine, str, str], None]] = field(default_factory=list)
     on_launch: list[Callable[[Launch], None]] = field(default_factory=list)
+    sweep_planned: bool = False
 
     def run_task(self, worker: str, attempt: str) -> Task:
         """The same request makes no second task, but the cloud may."""
@@ -211,8 +212,14 @@ class SimulatedLauncher:
         stop_all(self._cloud, self._machine)
         return ()
 
+    def settle(self) -> tuple[str, ...]:
+        self._world.pause(CALL_S * self._world.chance.random())
+        self._cloud.sweep_planned = False
+        return ()
+
     def _planned(self, launch: Launch) -> None:
         self._world.pause(CALL_S * self._world.chance.random())
+        self._cloud.sweep_planned = True
         for planned in self._cloud.on_launch:
             planned(launch)
 

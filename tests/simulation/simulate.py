@@ -154,13 +154,16 @@ class Simulation:
         launcher = SimulatedLauncher(self.cloud, machine)
 
         def life() -> None:
+            clock = SimulatedClock(self.world, machine, BUSY_S)
+            if not self.cloud.sweep_planned:
+                return
             try:
                 judged = sweep(
                     store,
                     RUN,
                     stop_tasks=lambda: stop_all(self.cloud, machine),
                     launcher=launcher,
-                    clock=SimulatedClock(self.world, machine, BUSY_S),
+                    clock=clock,
                     view=Nobody(),
                 )
             except LeaseLostError:

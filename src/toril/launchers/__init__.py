@@ -66,3 +66,7 @@ class Launcher(Protocol):
     def close(self) -> tuple[str, ...]:
         """Leave nothing running; what could not be ended, and why."""
         ...
+
+    def settle(self) -> tuple[str, ...]:
+        """After `close`, once the verdict is kept: nobody need come back to this run; what says otherwise, and why."""
+        ...

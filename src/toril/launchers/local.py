@@ -111,6 +111,9 @@ class LocalLauncher:
             _kill_session(process.pid)
         return ()
 
+    def settle(self) -> tuple[str, ...]:
+        return ()
+
     def _reason(self, worker: str, code: int) -> str:
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         with contextlib.suppress(OSError):

@@ -43,6 +43,7 @@ class FargateLauncher:
         self._fleets: dict[str, Fleet] = {}
         self._fleet_of: dict[str, Fleet] = {}
         self._run_id, self._deadline, self._planned = "", 0.0, False
+        self._left = False  # whether tasks may have been
         self._sweeps = None if home is None else Sweeps(home, clients)
 
     @property
@@ -93,10 +94,14 @@ class FargateLauncher:
             return ()
         with ThreadPoolExecutor(len(self._fleets)) as pool:
             problems = [one for found in pool.map(lambda fleet: fleet.close(), self._fleets.values()) for one in found]
-        # Where tasks may be left, the sweep has to come; after the deadline it has, and removes itself.
-        if self._sweeps is not None and not problems and self._clock.now() < self._deadline:
-            problems += self._sweeps.forget(self._run_id)
+        self._left = bool(problems)
         return tuple(problems)
+
+    def settle(self) -> tuple[str, ...]:
+        """Where tasks may be left, the sweep has to come; after the deadline it has, and removes itself."""
+        if self._sweeps is None or not self._fleets or self._left or self._clock.now() >= self._deadline:
+            return ()
+        return self._sweeps.forget(self._run_id)
 
     def _plan_sweep(self) -> None:
         """Before anything starts, once; a sweeper starts nothing, and has no right to plan another sweep."""
