@@ -1,6 +1,8 @@
 """How large the worker's image is, and how long a container takes from its start to its first request.
 
-.venv/bin/python bench/image.py [--runs 5]. Beside it, in the same containers: the engine alone, Python importing bzt.
+.venv/bin/python bench/image.py [--runs 5]
+
+Beside it, in the same containers: the engine alone, and Python importing bzt.
 """
 
 import argparse
@@ -9,14 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.image.contained import PODMAN, as_the_task_has_it, built, contained, podman  # noqa: E402
-from tests.targets import Target, target  # noqa: E402
+from tests.targets import target  # noqa: E402
 from tests.worker.driver import plan_of, planned, wait_until  # noqa: E402
 
 GOALS = {("slim", "locust"): 2.5, ("full", "jmeter"): 5.0}
@@ -27,14 +31,16 @@ class User(FastHttpUser):
     @task
     def home(self): self.client.get("/")
 """
-JMX = """<?xml version="1.0"?><jmeterTestPlan version="1.2" properties="5.0"><hashTree><TestPlan testname="t"/>
-<hashTree><ThreadGroup testname="g"><elementProp name="ThreadGroup.main_controller" elementType="LoopController">
-<stringProp name="LoopController.loops">1</stringProp></elementProp>
-<stringProp name="ThreadGroup.num_threads">1</stringProp></ThreadGroup><hashTree>
-<HTTPSamplerProxy testname="r"><stringProp name="HTTPSampler.domain">127.0.0.1</stringProp>
-<stringProp name="HTTPSampler.port">PORT</stringProp><stringProp name="HTTPSampler.path">/</stringProp>
-<stringProp name="HTTPSampler.method">GET</stringProp></HTTPSamplerProxy><hashTree/></hashTree></hashTree></hashTree>
-</jmeterTestPlan>"""
+JMX = """<jmeterTestPlan version="1.2" properties="5.0"><hashTree>
+<TestPlan guiclass="TestPlanGui" testclass="TestPlan" testname="t"/><hashTree>
+<ThreadGroup guiclass="ThreadGroupGui" testclass="ThreadGroup" testname="g">
+<elementProp name="ThreadGroup.main_controller" elementType="LoopController">
+<boolProp name="LoopController.continue_forever">false</boolProp><intProp name="LoopController.loops">1</intProp>
+</elementProp><intProp name="ThreadGroup.num_threads">1</intProp></ThreadGroup><hashTree>
+<HTTPSamplerProxy guiclass="HttpTestSampleGui" testclass="HTTPSamplerProxy" testname="r">
+<stringProp name="HTTPSampler.domain">127.0.0.1</stringProp><stringProp name="HTTPSampler.port">PORT</stringProp>
+<stringProp name="HTTPSampler.path">/</stringProp><stringProp name="HTTPSampler.method">GET</stringProp>
+</HTTPSamplerProxy><hashTree/></hashTree></hashTree></hashTree></jmeterTestPlan>"""
 
 
 def main() -> None:
@@ -90,35 +96,33 @@ def alone(image: str, engine: str) -> float:
         command = ["locust", "--headless", "-u1", "-t1s", f"--host={service.url}", "-f/suite/locustfile.py"]
         if engine == "jmeter":
             command = ["/opt/jmeter/bin/jmeter", "-n", "-t/suite/plan.jmx", "-j/tmp/jmeter.log"]
-        return until_first(service, lambda: run_in(image, command, ["--volume", f"{folder}:/suite:ro"]))
-
-
-def until_first(service: Target, start: Callable[[], None]) -> float:
-    began = time.time()
-    start()
-    assert service.first_at is not None, "it asked for nothing"
-    return service.first_at - began
+        began = time.time()
+        with running(image, command, "--volume", f"{folder}:/suite:ro") as process:
+            while service.first_at is None:
+                assert process.poll() is None, "it asked for nothing"
+                time.sleep(0.02)
+        return service.first_at - began
 
 
 def importing(image: str) -> float:
     began = time.time()
-    run_in(image, ["python", "-c", "import bzt.cli"], [])
+    with running(image, ["python", "-c", "import bzt.cli"]) as process:
+        process.wait()
     return time.time() - began
 
 
-def run_in(image: str, command: list[str], options: list[str]) -> None:
-    program, *arguments = command
-    whole = [
-        str(PODMAN),
-        "run",
-        "--rm",
-        *as_the_task_has_it("host"),
-        *options,
-        f"--entrypoint={program}",
-        image,
-        *arguments,
-    ]
-    subprocess.run(whole, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+@contextmanager
+def running(image: str, command: list[str], *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A program of the image; it and its container end with the block."""
+    name = f"toril-bench-{uuid.uuid4().hex[:12]}"
+    whole = [str(PODMAN), "run", "--rm", "--name", name, *as_the_task_has_it("host"), *options]
+    whole += [f"--entrypoint={command[0]}", image, *command[1:]]
+    process = subprocess.Popen(whole, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        podman("rm", "--force", "--volumes", "--time", "0", name, check=False)
+        process.wait()
 
 
 if __name__ == "__main__":
