@@ -116,6 +116,20 @@ def test_the_exit_is_the_last_that_is_written(scene):
     assert written == ["ready.json", *sorted(intervals), "bzt.log", "exit.json"]
 
 
+def test_the_exit_says_when_the_load_was_over_however_long_its_files_take(scene):
+    scene.load.lasts_s = 5.0
+
+    def slow(operation: str, key: str) -> bool:
+        if key.endswith("bzt.log"):
+            scene.clock.sleep(40.0)
+        return False
+
+    scene.store.fails = slow
+    scene.run()
+    assert scene.exit().outcome == "finished"
+    assert scene.exit().at - scene.load.opened_at < 6.0
+
+
 # Who must not run
 
 

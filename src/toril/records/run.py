@@ -214,7 +214,7 @@ class Exit(Record):
     SCHEMA: ClassVar[str] = "toril.exit/1"
     worker: str
     attempt: str
-    at: float
+    at: float  # when its load was over; the record is written when all else is
     outcome: Literal["finished", "stopped", "failed", "stale"]
     message: str = ""
     interval_files: int = 0
