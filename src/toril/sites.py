@@ -66,8 +66,15 @@ def prepared(
 
 
 def priced(plan: Plan, store: Store) -> tuple[str, ...]:
-    """What a run on Fargate would take and cost, from records alone: AWS is asked nothing but those."""
-    return estimate(plan, read_deployments(store), read_prices(os.environ)).lines()
+    """What a run on Fargate would take and cost, from records alone: AWS is asked nothing but those.
+
+    Where they are missing, why nothing can be said of it: the division is the same anywhere.
+    """
+    try:
+        deployments = read_deployments(store)
+    except InfrastructureError as error:
+        return (f"its start and price are not known: {error}",)
+    return estimate(plan, deployments, read_prices(os.environ)).lines()
 
 
 def stop_tasks(store: Store, run_id: str, why: str) -> Stopped:

@@ -31,6 +31,7 @@ def call(ask: Callable[..., Any], action: str, **request: Any) -> Any:
     from botocore.exceptions import (
         BotoCoreError,
         ClientError,
+        ConnectionError,  # noqa: A004 - botocore's: connections that were refused, or took too long
         HTTPClientError,
         MetadataRetrievalError,
         NoCredentialsError,
@@ -48,7 +49,7 @@ def call(ask: Callable[..., Any], action: str, **request: Any) -> Any:
         raise Refused(reasons.refusal(code, message, action), again=False, code=code, resources=against) from error
     except NoCredentialsError as error:
         raise Refused(f"{action}: there are no AWS credentials; set them, or a profile", again=False) from error
-    except (HTTPClientError, MetadataRetrievalError) as error:  # nobody knows whether it was done
+    except (ConnectionError, HTTPClientError, MetadataRetrievalError) as error:  # nobody knows whether it was done
         raise Refused(f"{action}: {error}", again=True) from error
     except BotoCoreError as error:
         raise Refused(f"{action}: {error}", again=False) from error
