@@ -31,7 +31,7 @@ def call(ask: Callable[..., Any], action: str, **request: Any) -> Any:
     from botocore.exceptions import (
         BotoCoreError,
         ClientError,
-        ConnectionError,  # noqa: A004 - botocore's: connections that were refused, or took too long
+        ConnectionError,
         HTTPClientError,
         MetadataRetrievalError,
         NoCredentialsError,
