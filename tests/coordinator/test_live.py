@@ -5,7 +5,7 @@ import pytest
 from tests.measured import execution, plan_of
 from tests.troubled import TroubledStore
 from toril import __version__
-from toril.coordinator.live import MAX_FILES_PER_POLL, Fold, attempts_of, interval_name
+from toril.coordinator.live import MAX_FILES_PER_POLL, MOST_LOOKS, Fold, attempts_of, interval_name
 from toril.intervals import Recorder
 from toril.plan.pace import FARGATE
 from toril.records import Exit, Launch, Ready, Start, run_key, worker_key
@@ -77,7 +77,7 @@ def test_a_worker_and_minute_cost_few_looks_and_its_files_are_seen_at_once(store
         ]
     minutes = 3000 * STEP_S / 60
     files_a_minute = 60 / plan.pace.flush_s
-    assert store.asked["find"] / WORKERS / minutes <= 2.5 * files_a_minute
+    assert store.asked["find"] / WORKERS / minutes <= 1.5 * files_a_minute
     assert set(store.asked) == {"find", "put"}
     assert max(lags_s) <= plan.pace.poll_s + STEP_S + 0.05
 
@@ -93,6 +93,21 @@ def test_a_backlog_is_folded_at_every_poll_and_evenly(store):
         assert fold.poll(poll * STEP_S) == WORKERS * MAX_FILES_PER_POLL
         assert {fold.timeline.last_second_of(one.worker) for one in writers} == {(poll + 1) * MAX_FILES_PER_POLL - 1}
     assert fold.poll(40 * STEP_S) == 0
+
+
+def test_of_a_thousand_workers_no_poll_looks_for_all_and_none_is_forgotten(store):
+    plan = fleet(2 * MOST_LOOKS)
+    writers = writers_of(store, plan)
+    for writer in writers:
+        writer.write()
+    fold = fold_of(store, plan)
+    for polls in (1, 2):
+        before = store.asked["find"]
+        assert fold.poll(polls * STEP_S) > 0
+        assert store.asked["find"] - before <= 2 * MOST_LOOKS  # a file each, and whether there is another
+        told = [one for one in writers if fold.timeline.last_second_of(one.worker) == 0]
+        assert len(told) == polls * MOST_LOOKS
+    assert fold.poll(3 * STEP_S) == 0
 
 
 def test_the_end_of_a_worker_is_found_without_its_launcher(store):

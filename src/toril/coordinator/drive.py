@@ -142,7 +142,8 @@ class Coordinator:
     def finish(self, tasks: Mapping[str, RanTask] | None = None) -> RunState:
         """Fold the last files and note what only the coordinator saw; the final state."""
         self.lease.renew()
-        while self.fold.poll(self.clock.now(), ending=True):  # somebody who took over may have hours of files to read
+        now = self.clock.now()  # for all of them: what was looked for in vain is not looked for again
+        while self.fold.poll(now, ending=True):  # somebody who took over may have hours of files to read
             self.lease.renew()
         self.fold.finish()
         end = End(

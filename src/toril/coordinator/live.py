@@ -11,8 +11,11 @@ from toril.store import Store
 from toril.timeline import Timeline
 
 MAX_FILES_PER_POLL = 4  # a backlog is folded nearly in the order of time, and cannot starve the signals
-EXPECTED = 0.9  # of a worker's time between two files: earlier than that the next one need not be looked for
+EXPECTED = 0.95  # of a worker's time between two files: earlier than that the next one need not be looked for
+MOST_LOOKS = 500  # workers whose files a poll looks for: half a second's worth, so that nothing else waits for long
+VAIN_LOOKS_PER_S = 500  # … of all workers together: half of what one core can ask of a bucket
 OVERDUE = 2  # looks in vain, after which a worker may have ended
+NEVER = float("-inf")
 MANY = 256  # files held in memory at once
 
 
@@ -28,11 +31,12 @@ class WorkerFiles:
     worker: str
     attempt: str
     next_number: int = 1
+    came_at: float = NEVER  # the last one, at the latest; before the first look that was in vain nobody knows
     ready: Ready | None = None
     exit: Exit | None = None
-    look_at: float = float("-inf")
+    look_at: float = NEVER
     misses: int = 0  # looks in vain since the last file
-    exit_look_at: float = float("-inf")
+    exit_look_at: float = NEVER
 
 
 @dataclass(slots=True)
@@ -89,14 +93,15 @@ class Fold:
         self._read(wanted, [key for key, files in wanted.items() if files.exit is None])
 
     def poll(self, now: float, *, ending: bool = False) -> int:
-        """Fold the new interval files of workers that are expected to have some; how many there were.
+        """Fold the new interval files of workers that are expected to have some; how many there were, or may be.
 
         A damaged file is named and costs only itself. Exits are looked for where files are overdue; everywhere when
         the load is `ending`.
         """
         there = [files for files in self._files.values() if not self._complete(files)]
         self._look_for_exits([files for files in there if ending or files.misses >= OVERDUE], now)
-        due, folded = [files for files in there if now >= files.look_at], 0
+        late = sorted((files for files in there if now >= files.look_at), key=lambda files: files.look_at)
+        due, folded = late[:MOST_LOOKS], len(late[MOST_LOOKS:])
         for again in range(MAX_FILES_PER_POLL):
             found = self.store.find_many([self._next(files) for files in due])
             folded += len(found)
@@ -108,9 +113,10 @@ class Fold:
         return folded
 
     def _look_for_exits(self, some: list[WorkerFiles], now: float) -> None:
-        due = [files for files in some if files.exit is None and now >= files.exit_look_at]
+        late = (files for files in some if files.exit is None and now >= files.exit_look_at)
+        due = sorted(late, key=lambda files: files.exit_look_at)[:MOST_LOOKS]
         for files in due:
-            files.exit_look_at = now + self.plan.pace.poll_s
+            files.exit_look_at = now + self._again_s
         self.read_exits(files.worker for files in due)
 
     def finish(self) -> None:
@@ -144,20 +150,30 @@ class Fold:
     def _next(self, files: WorkerFiles) -> str:
         return self._key(files, interval_name(files.next_number))
 
+    @property
+    def _again_s(self) -> float:
+        """After how long what was not there is looked for again: as often as workers look, unless they are many."""
+        return max(self.plan.pace.poll_s, len(self._files) / VAIN_LOOKS_PER_S)
+
     def _seen(self, files: WorkerFiles, data: bytes | None, now: float, *, again: bool) -> bool:
-        """Whether there was a file and another one may be there already: unless this one had been waited for.
+        """Whether there was a file and another one may be there already: a worker writes one every so often.
 
         `again`: one was there just now, so that it is no surprise if there is none.
         """
-        if data is not None:
-            waited_for, files.misses = files.misses == 1, 0
-            files.look_at = now + EXPECTED * self.plan.pace.flush_s
-            self._fold(files, data)
-            return not waited_for or files.exit is not None
-        if not again or files.exit is not None:
-            files.misses += 1
-            files.look_at = now + self.plan.pace.poll_s
-        return False
+        flush_s = self.plan.pace.flush_s
+        if data is None:
+            files.look_at = now + self._again_s
+            if again and files.exit is None:
+                files.came_at = now if files.came_at == NEVER else files.came_at
+                files.look_at = max(files.look_at, files.came_at + EXPECTED * flush_s)
+            else:
+                files.misses += 1
+            return False
+        stalled, waited_for, files.misses = files.misses > 1, files.misses > 0, 0
+        files.came_at = now if waited_for else min(now, files.came_at + flush_s)
+        files.look_at = files.came_at + EXPECTED * flush_s
+        self._fold(files, data)
+        return stalled or now >= files.came_at + flush_s or files.exit is not None
 
     def _read(self, wanted: Mapping[str, WorkerFiles], there: Iterable[str]) -> list[str]:
         """Take in these records; the workers that have become ready."""
@@ -166,7 +182,7 @@ class Fold:
             files = wanted[key]
             try:
                 if key.endswith("/exit.json"):
-                    files.exit, files.look_at = Exit.from_json(data, key), float("-inf")
+                    files.exit, files.look_at = Exit.from_json(data, key), NEVER
                 elif self._fit(files, Ready.from_json(data, key)):
                     seen.append(files.worker)
             except StoreError as error:
