@@ -1,9 +1,13 @@
 """The clock of a worker against that of its store."""
 
+import threading
 import time
 
+import pytest
+
+from toril.errors import StoreError
 from toril.store import FolderStore
-from toril.worker.offset import clock_offset
+from toril.worker.offset import begun, clock_offset
 
 
 class Scripted:
@@ -35,3 +39,35 @@ def test_a_store_in_a_folder_of_this_machine_has_this_machines_clock(tmp_path):
     offset_s, uncertainty_s = clock_offset(store, time.time)
     assert abs(offset_s) <= uncertainty_s + 0.001
     assert list(store.keys("")) == []
+
+
+class Slow(FolderStore):
+    """A store that tells its time when it is allowed to; it does not when that is an error."""
+
+    def __init__(self, folder, error: StoreError | None = None) -> None:
+        super().__init__(folder)
+        self.allowed, self.error = threading.Event(), error
+
+    def time(self) -> tuple[float, float]:
+        self.allowed.wait(10)
+        if self.error is not None:
+            raise self.error
+        return super().time()
+
+
+def test_nobody_waits_for_a_slow_store_before_the_clock_is_asked_for(tmp_path):
+    store = Slow(tmp_path / "store")
+    found = begun(store, time.time, beside=True)
+    assert not found.done()
+    store.allowed.set()
+    offset_s, uncertainty_s = found.result(10)
+    assert abs(offset_s) <= uncertainty_s + 0.001
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_store_that_does_not_tell_its_time_is_an_error_where_the_clock_is_asked_for(tmp_path, beside):
+    store = Slow(tmp_path / "store", StoreError("no clock"))
+    store.allowed.set()
+    found = begun(store, time.time, beside=beside)
+    with pytest.raises(StoreError, match="no clock"):
+        found.result(10)

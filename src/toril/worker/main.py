@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from types import FrameType
 
 from bzt import TaurusException  # no Exception
@@ -26,7 +27,7 @@ from toril.worker.early import EARLY, ENDING
 from toril.worker.guard import tell_deadline
 from toril.worker.lanes import Lanes
 from toril.worker.machine import State
-from toril.worker.offset import clock_offset
+from toril.worker.offset import begun
 from toril.worker.output import Output
 from toril.worker.redaction import Redactor
 from toril.worker.secret_values import read_secrets
@@ -61,6 +62,7 @@ class Engines:
         self.killed = 0
         self.prepared_at = float("inf")
         self.redacted = Redactor()
+        self.offset: Future[tuple[float, float]] | None = None
         self._log = logging.getLogger("toril.worker")
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -81,6 +83,7 @@ class Engines:
         from toril.worker.taurus import Taurus, engine_settings, reason_of, without_orphaned_settings
 
         suite = self.scratch / "suite"
+        self.offset = begun(self.store, time.time, beside=self.plan.on != "local")
         try:
             self.preparing = True
             if self.came:
@@ -193,7 +196,8 @@ class Engines:
         self._disk.remove()
 
     def ready(self) -> Ready:
-        offset_s, uncertainty_s = clock_offset(self.store, time.time)
+        assert self.offset is not None  # noqa: S101 - who has not prepared is not ready
+        offset_s, uncertainty_s = self.offset.result()
         facts = task_facts(os.environ)
         return Ready(
             worker=self.worker,
