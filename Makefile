@@ -37,8 +37,8 @@ check: .venv/installed ## what is quick: formatting, lint, types, layers
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-bench: .venv/installed jmeter ## measure what bench/README.md reports; ONLY=merge for one of them
-	@set -e; for script in $(or $(ONLY:%=bench/%.py),$(filter-out bench/soak.py,$(wildcard bench/[a-z]*.py))); do \
+bench: .venv/installed .tools/cloud/installed jmeter pulumi ## measure what bench/README.md reports; ONLY=merge for one of them
+	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")"; set -e; for script in $(or $(ONLY:%=bench/%.py),$(filter-out bench/soak.py,$(wildcard bench/[a-z]*.py))); do \
 		echo "== $$script"; .venv/bin/python $$script; done
 
 soak: .venv/installed ## load with 100 labels for 10 minutes; memory has to stay flat

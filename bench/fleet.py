@@ -1,0 +1,278 @@
+"""The coordinator of 1,000 workers in 10 regions: what it costs, how far it lags behind, and how long a start takes.
+
+    python bench/fleet.py [--workers 100] [--seconds 20] [--labels 10] [--samples 100] [--task-start 8]
+
+`run` itself, with the launcher, boto3 and a bucket's store as the command has them. S3, ECS and the workers are another
+process (`fleet_cloud`), at AWS' documented latencies and rates. Half of the regions start 20 tasks a second, half 5.
+The peer is the obvious way to follow a run in a bucket: list it, and get what is new, one after another.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "src"))
+
+from toril.clock import SystemClock  # noqa: E402 - the package of this folder's checkout
+from toril.figures import LiveFigures  # noqa: E402
+from toril.interrupts import Interrupts  # noqa: E402
+from toril.launchers.fargate import usual_rates  # noqa: E402
+from toril.records import (  # noqa: E402
+    DeployedLimits,
+    DeployedNetwork,
+    DeployedWorker,
+    Deployment,
+    Start,
+    deployment_key,
+    run_key,
+)
+from toril.run import RunOptions, plan_run, run  # noqa: E402
+from toril.sites import launcher_for  # noqa: E402
+from toril.store import Store, open_store  # noqa: E402
+
+FAST = ("eu-west-1", "eu-central-1", "us-east-1", "us-west-2", "ap-northeast-1")
+SLOW = ("eu-south-1", "af-south-1", "ap-east-1", "me-south-1", "ca-west-1")
+FILE_S = 5
+PEER_FILES = 100
+KINDS = ("GET", "GET in vain", "LIST", "PUT", "HEAD")
+
+
+class Noted:
+    """A store that keeps which files were read since the last look."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.read = store, list[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def find_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        found = self._store.find_many(keys)
+        self.read += found
+        return found
+
+
+@dataclass(slots=True)
+class Steps(SystemClock):
+    """A clock that notes when the coordinator has done a step: what it read is folded then, and criteria looked at."""
+
+    store: Noted
+    at: list[tuple[float, float]] = field(default_factory=list)  # wall clock, CPU of the process
+    folded: dict[str, float] = field(default_factory=dict)
+
+    def sleep(self, seconds: float) -> None:
+        now = self.now()
+        self.at.append((now, time.process_time()))
+        self.folded.update((key, now) for key in self.store.read)
+        self.store.read.clear()
+        time.sleep(max(0.0, seconds))
+
+    def between(self, first: float, last: float) -> tuple[float, float]:
+        """CPU seconds of the steps between two moments, and how long the longest step took."""
+        steps = [(now, cpu) for now, cpu in self.at if first <= now <= last]
+        gaps = [after[0] - before[0] for before, after in pairwise(steps)]
+        return (steps[-1][1] - steps[0][1]) / (steps[-1][0] - steps[0][0]), max(gaps)
+
+
+class Lags:
+    """A view that keeps how old the live table's figures are."""
+
+    def __init__(self) -> None:
+        self.lags_s: list[float] = []
+
+    def show(self, figures: LiveFigures) -> None:
+        if figures.phase == "running" and figures.samples:
+            self.lags_s.append(figures.lag_s)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--workers", type=int, default=100, help="in each of 10 regions")
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--labels", type=int, default=10)
+    parser.add_argument("--samples", type=int, default=100, help="of a label and second")
+    parser.add_argument("--task-start", type=float, default=8, help="seconds that a task takes to run, on average")
+    asked = parser.parse_args()
+    with cloud(asked) as address, tempfile.TemporaryDirectory() as folder:
+        measure(asked, address, Path(folder))
+
+
+def measure(asked: argparse.Namespace, address: str, folder: Path) -> None:
+    """One run, and the peer's look at the same files."""
+    store = Noted(open_store("s3://results"))
+    deploy(store)  # type: ignore[arg-type]  # as every store, by __getattr__
+    clock, view = Steps(store), Lags()
+    write_suite(folder, asked)
+
+    began, cpu = clock.now(), time.process_time()
+    suite, plan = plan_run([folder / "suite.yml"], RunOptions(on="fargate", run_id="fleet"), began)
+    plan_s = time.process_time() - cpu
+    launcher = launcher_for(plan, store, {}, clock)  # type: ignore[arg-type]
+    judged = run(suite, plan, store=store, launcher=launcher, clock=clock, view=view, interrupts=Interrupts())  # type: ignore[arg-type]
+    ended, cpu = clock.now(), time.process_time()
+    memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+    told = told_by(address)
+    start = Start.from_json(store.get(run_key("fleet", "start.json")), "start.json")
+    workers = len(plan.shares)
+    total = judged.bundle.summary["labels"][""]["samples"]
+    assert judged.bundle.verdict["outcome"] == "passed", judged.bundle.verdict["reasons"]
+    assert total == workers * asked.seconds * asked.labels * asked.samples, total
+
+    print(f"{workers:,} workers, {asked.labels} labels, {asked.seconds} s of load: planned in {plan_s:.2f} CPU-s")
+    starts(told, began, start.at - plan.pace.start_lead_s)
+    launching = clock.between(began, start.at)
+    loading = clock.between(start.at + FILE_S, start.at + asked.seconds)
+    print(f"CPU of a core while launching: {launching[0]:.0%}; longest step {launching[1]:.2f} s")
+    print(f"CPU of a core while the load is on: {loading[0]:.0%}; longest step {loading[1]:.2f} s")
+    print(f"peak memory: {memory_mib:.0f} MiB")
+    written = {key: at for key, at in told["written"].items() if "/intervals-" in key}
+    lags_s = sorted(clock.folded[key] - at for key, at in written.items() if key in clock.folded)
+    late = lags_s[int(0.99 * len(lags_s))]
+    print(
+        f"file written to folded: p50 {statistics.median(lags_s):.1f} s, p99 {late:.1f} s, at worst {lags_s[-1]:.1f} s"
+    )
+    print(f"  folded after the last step: {len(written) - len(lags_s)} of {len(written):,}")
+    if view.lags_s:
+        print(f"live table: p50 {statistics.median(view.lags_s):.1f} s old, at worst {max(view.lags_s):.1f} s")
+    settled_s = 2 * FILE_S  # until then no file may have come, and nobody knows when to look for one
+    counts = counted(told["counts"], start.at + settled_s, start.at + asked.seconds)
+    rate = workers * (asked.seconds - settled_s) / 60
+    print("requests a worker and minute of load: " + ", ".join(f"{k} {counts[k] / rate:.2f}" for k in KINDS))
+    last = max(at for key, at in told["written"].items() if key.endswith("/exit.json"))
+    seen_at, seen_cpu = clock.at[-1]
+    print(
+        f"from the last worker's exit to the verdict: {ended - last:.1f} s, of it {ended - seen_at:.1f} s "
+        f"({cpu - seen_cpu:.1f} CPU-s) after the last step"
+    )
+    peer(store, workers, [key for key in written if key.endswith("intervals-000002")][:PEER_FILES])  # type: ignore[arg-type]
+    print(f"calls of ECS: {dict(counted(told['counts'], began, ended) - Counter(dict.fromkeys(KINDS, 10**9)))}")
+
+
+def starts(told: dict[str, Any], began: float, all_ready: float) -> None:
+    """How long the tasks of quick and of slow regions took to be asked for and to run."""
+    for name, regions in (("20 a second", FAST), ("5 a second", SLOW)):
+        accepted, running = (
+            max(at for region, at in told[what] if region in regions) - began for what in ("accepted", "running")
+        )
+        print(f"regions with {name}: last task accepted after {accepted:.1f} s, running after {running:.1f} s")
+    print(f"all ready and start.json due after {all_ready - began:.1f} s")
+
+
+def counted(counts: list[Any], first: float, last: float) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for kind, second, count in counts:
+        if first <= second < last:
+            found[kind] += count
+    return found
+
+
+def peer(store: Store, workers: int, keys: list[str]) -> None:
+    """List the whole run, then get file after file."""
+    began, cpu = time.monotonic(), time.process_time()
+    listed = sum(1 for _ in store.keys("runs/fleet/workers/"))
+    list_s = time.monotonic() - began
+    for key in keys:
+        assert store.find(key)
+    took_s, cpu_s = time.monotonic() - began - list_s, time.process_time() - cpu
+    all_s = list_s + took_s / len(keys) * workers
+    print(
+        f"peer: lists {listed:,} keys in {list_s:.1f} s, gets {len(keys)} files in {took_s:.1f} s ({cpu_s:.1f} CPU-s "
+        f"in all): {all_s:.0f} s for what {workers:,} workers write in {FILE_S} s, {all_s / FILE_S:.1f} times too slow"
+    )
+
+
+def deploy(store: Store) -> None:
+    for region in (*FAST, *SLOW):
+        assert usual_rates(region).sustained_per_s == (20.0 if region in FAST else 5.0)
+        worker = DeployedWorker(
+            flavour="slim",
+            architecture="arm64",
+            task_definition=f"arn:aws:ecs:{region}:123456789012:task-definition/toril-main-slim-arm64:7",
+            container="worker",
+            image="toril/worker",
+            digest=f"sha256:{'0a' * 32}",
+        )
+        made = Deployment(
+            toril_version="1",
+            environment="main",
+            region=region,
+            account="123456789012",
+            store="s3://results",
+            store_region="eu-west-1",
+            cluster=f"arn:aws:ecs:{region}:123456789012:cluster/toril-main",
+            network=DeployedNetwork(subnets=("subnet-1",), security_groups=("sg-1",), public_addresses=True),
+            workers=(worker,),
+            log_group="/toril/main",
+            execution_role="arn:aws:iam::123456789012:role/execution",
+            worker_role="arn:aws:iam::123456789012:role/worker",
+            limits=DeployedLimits(vcpus=4000, cost_usd=100, duration_s=3600),
+        )
+        store.put(deployment_key(region), made.to_json())
+
+
+def write_suite(folder: Path, asked: argparse.Namespace) -> None:
+    workers = 10 * asked.workers
+    execution = {
+        "executor": "locust",
+        "scenario": "shop",
+        "concurrency": 10 * workers,
+        "hold-for": f"{asked.seconds}s",
+        "locations": dict.fromkeys((*FAST, *SLOW), asked.workers),
+    }
+    pages = [{"url": "http://127.0.0.1/", "label": f"/page/{number}"} for number in range(asked.labels)]
+    criteria = ["p95>5s", "p99 of /page/3>5s for 10s, stop as failed", "fail>5% for 10s, stop as failed", "fail>5%"]
+    suite = {
+        "execution": [execution],
+        "scenarios": {"shop": {"requests": pages}},
+        "reporting": [{"module": "passfail", "criteria": criteria}],
+        "toril": {"workers": workers},
+    }
+    (folder / "suite.yml").write_text(yaml.safe_dump(suite))
+
+
+@contextmanager
+def cloud(asked: argparse.Namespace) -> Iterator[str]:
+    """Everything else; its address, to which this process' AWS clients go."""
+    words = {"workers": asked.workers, "seconds": asked.seconds, "labels": asked.labels, "samples": asked.samples}
+    command = [sys.executable, str(ROOT / "bench/fleet_cloud"), "--regions", *FAST, *SLOW]
+    command += [word for name, value in words.items() for word in (f"--{name}", str(value))]
+    command += ["--task-start-s", str(asked.task_start)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        address = f"http://127.0.0.1:{int(process.stdout.readline())}"
+        named = {"ACCESS_KEY_ID": "bench", "SECRET_ACCESS_KEY": "bench", "REGION": "eu-west-1"}
+        os.environ |= {f"AWS_{name}": value for name, value in named.items()} | {"AWS_ENDPOINT_URL": address}
+        os.environ["NO_PROXY"] = "127.0.0.1"
+        yield address
+    finally:
+        process.stdin.close()
+        process.wait(20)
+
+
+def told_by(address: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{address}/told") as answer:  # noqa: S310 - of our own process
+        found: dict[str, Any] = json.load(answer)
+        return found
+
+
+if __name__ == "__main__":
+    main()
