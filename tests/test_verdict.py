@@ -280,58 +280,6 @@ def test_a_worker_that_was_stopped_by_itself_did_not_do_its_share_whenever_it_le
     assert "nobody has renewed the lease" in verdict.reasons[0].message
 
 
-def test_a_stop_that_came_when_all_was_measured_changes_nothing():
-    plan = plan_of(TIMES, executions=[execution(hold_for_s=20.0)])
-    late = left(at_s=21.0, outcome="stopped", last_sample_s=19.9)
-    assert verdict_of(good(), plan, exits={"local-1": late}).outcome == "passed"
-
-
-@pytest.mark.parametrize("cause", ["user", "signal", "deadline", "lost"])
-def test_a_run_that_was_ended_early_is_inconclusive_unless_a_breach_stands(cause):
-    plan, stop = plan_of(TIMES, "hits>20 for 3s", workers=1), stopped(cause)
-    assert codes(verdict_of(good(5), plan_of(TIMES), stop=stop)) == ["stopped"]
-    assert verdict_of(good(5, SLOW), plan_of(TIMES), stop=stop).outcome == "failed"  # 300 ms, twice as many samples
-    assert verdict_of(good(5, SLOW), plan_of("avg-rt>200ms"), stop=stop).outcome == "inconclusive"
-    assert verdict_of(good(5, SLOW), plan_of("avg-rt>299ms for 3s"), stop=stop).outcome == "failed"
-    assert verdict_of(good(5), plan, stop=stop).outcome == "inconclusive"
-
-
-def test_how_long_a_run_by_iterations_would_have_gone_on_nobody_knows():
-    plan = plan_of("fail>1%", executions=[execution(hold_for_s=0.0, iterations=100)])
-    broken = timeline_of(every_second(range(5), BROKEN, 9) + every_second(range(5), FAST))
-    assert verdict_of(broken, plan, stop=stopped("user")).outcome == "inconclusive"
-    assert verdict_of(broken, plan).outcome == "failed"
-
-
-def test_a_stop_as_non_failed_ends_a_run_as_planned():
-    plan = plan_of("hits>5 for 3s, stop as non-failed", TIMES, executions=[execution(hold_for_s=600.0)])
-    verdict = verdict_of(good(5), plan, stop=stopped("criterion"))
-    assert (verdict.outcome, codes(verdict)) == ("passed", ["kept"])
-    assert verdict.criteria[0].outcome == "triggered"
-    long = timeline_of(every_second(range(40), FAST, 10), users=dict.fromkeys(range(40), 10))
-    assert verdict_of(long, plan, stop=stopped("criterion", 40.0)).outcome == "passed"
-
-
-def test_a_stop_as_failed_fails_and_the_rest_is_judged_on_what_there_is():
-    plan = plan_of("avg-rt>100ms for 3s, stop as failed", "avg-rt>200ms", executions=[execution(hold_for_s=600.0)])
-    verdict = verdict_of(good(5, SLOW), plan, stop=stopped("criterion"))
-    assert (verdict.outcome, codes(verdict)) == ("failed", ["breach", "breach"])
-
-
-def test_a_stop_by_a_criterion_that_the_samples_do_not_confirm_never_passes():
-    verdict = verdict_of(good(5), plan_of("avg-rt>100ms for 3s"), stop=stopped("criterion"))
-    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["stopped"])
-
-
-def test_a_worker_lost_before_a_stop_by_a_criterion_counts_only_until_there():
-    plan = plan_of(
-        "hits>5 for 3s, stop as non-failed", "avg-rt>149ms", workers=2, executions=[execution(hold_for_s=600.0)]
-    )
-    verdict = verdict_of(good(5, SLOW), plan, stop=stopped("criterion"), lost=(("local-2", "killed"),))
-    assert verdict.outcome == "failed"
-    assert verdict.criteria[1].outcome == "failed"
-
-
 def test_criteria_of_one_execution_or_location_see_only_what_is_missing_there():
     plan = plan_of(
         {"subject": "avg-rt", "condition": ">", "threshold": "299ms", "location": "eu"}, locations=["eu", "us"]
