@@ -10,7 +10,7 @@ from toril.coordinator.live import read_launch
 from toril.errors import InfrastructureError, StoreError
 from toril.plan.pace import FARGATE
 from toril.records import End, Start, Stop
-from toril.run import PATIENCE_S
+from toril.run import FOLLOWED_S, PATIENCE_S, sweep
 from toril.store import FolderStore
 
 
@@ -345,3 +345,43 @@ def test_a_run_whose_owner_lives_is_not_taken_over(scene):
     one.at(10, lambda: one.store.put(one.key("lease.json"), renewing.model_copy(update={"pid": 7}).to_json()))
     with pytest.raises(LeaseLostError, match="who carries it on"):
         one.take_over()
+
+
+# The sweep at the deadline
+
+
+def owned(one, seconds: int) -> None:
+    """Somebody renews the lease of the run for so long."""
+    lease = one.lease()
+    for second in range(0, seconds, 4):
+        renewed = lease.model_copy(update={"owner": "another", "renewed_at": second, "ended": False})
+        one.at(second, lambda renewed=renewed: one.store.put(one.key("lease.json"), renewed.to_json()))
+
+
+def swept(one):
+    around = {"launcher": one.launcher, "clock": one.clock, "view": one.view}
+    return sweep(one.store, one.plan.run_id, stop_tasks=lambda: None, **around)
+
+
+def test_an_owner_that_dies_after_the_sweep_has_found_it_is_followed_by_the_sweep(scene):
+    one = abandoned(scene(), 10)
+    began = one.clock.now()
+    owned(one, 60)
+    assert swept(one).bundle.outcome == "inconclusive"
+    assert "swept" in one.reasons()["stopped"]
+    assert one.clock.now() - began < 60 + 2 * FARGATE.lease_expires_s
+
+
+def test_a_run_that_its_owner_judges_while_the_sweep_waits_is_not_judged_again(scene):
+    one = abandoned(scene(), 10)
+    owned(one, 60)
+    one.at(50, lambda: one.store.put(one.key("verdict.json"), b"{}"))
+    assert swept(one) is None
+    assert one.store.find(one.key("verdict.json")) == b"{}"
+
+
+def test_a_sweep_does_not_follow_an_owner_for_ever(scene):
+    one = abandoned(scene(), 10)
+    owned(one, round(2 * FOLLOWED_S))
+    with pytest.raises(LeaseLostError, match="is owned by another"):
+        swept(one)

@@ -35,6 +35,7 @@ from toril.verdict import judge
 Value = TypeVar("Value")
 
 PATIENCE_S = 120.0  # with a bucket in trouble, before a coordinator lets go of its run; its workers go on for longer
+FOLLOWED_S = 600.0  # far more than an owner needs from a stop to a verdict
 STEPS_PER_GLANCE = 5  # figures twice a second are as many as an eye can use
 
 
@@ -122,19 +123,25 @@ def take_over(
 def sweep(
     store: Store, run_id: str, *, stop_tasks: Callable[[], None], launcher: Launcher, clock: Clock, view: View
 ) -> Judged | None:
-    """End what is left of a run, and judge what there is; None when that was done before.
+    """End what is left of a run, and judge what there is; None when somebody else has judged it.
 
-    LeaseLostError while its owner lives: that one finds the stop, ends the run and judges it. Another
-    InfrastructureError says why the run never began; it is judged all the same.
+    An owner that lives finds the stop, ends the run and judges it; it is followed, since it may die before that, and
+    nobody comes after a sweep. LeaseLostError when it does not come to an end. Another InfrastructureError says why
+    the run never began; it is judged all the same.
     """
-    judged = store.find(run_key(run_id, "verdict.json")) is not None
-    if not judged:
+    verdict = run_key(run_id, "verdict.json")
+    if store.find(verdict) is None:
         stop = Stop(at=clock.now(), cause="deadline", message="swept: nothing of the run may go on any longer")
         store.put_once(run_key(run_id, "stop.json"), stop.to_json())
     stop_tasks()
-    if judged:
-        return None
-    return take_over(store, run_id, launcher=launcher, clock=clock, view=view, interrupts=Interrupts())
+    give_up_at = clock.now() + FOLLOWED_S
+    while store.find(verdict) is None:
+        try:
+            return take_over(store, run_id, launcher=launcher, clock=clock, view=view, interrupts=Interrupts())
+        except LeaseLostError:
+            if clock.now() > give_up_at:
+                raise
+    return None
 
 
 def judge_again(store: Store, run_id: str) -> Bundle:

@@ -164,6 +164,7 @@ class SimulatedLauncher:
 
     def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
         self._planned(launch)
+        self._ending = False  # a sweep that an owner came back to let go, and begins again
         self._world.pause(CALL_S * self._world.chance.random())
         for worker, attempt in attempts.items():
             self._attempts[worker] = attempt

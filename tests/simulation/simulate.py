@@ -134,7 +134,7 @@ class Simulation:
         self.world.spawn(machine, life, after_s=owner.comes_at_s)
 
     def _incident(self, machine: Machine, owner: Owner, operation: int) -> None:
-        if operation == owner.crash_at and (self.deadline is None or self.world.now < self.deadline):
+        if operation == owner.crash_at:
             self.world.crash(machine)
         elif operation == owner.freeze_at and machine.thaws_at == 0.0:
             self.world.freeze(machine, owner.freeze_s)

@@ -3,13 +3,15 @@
 A seed that fails is printed with all that happened; `python -m tests.simulation SEED` replays it.
 """
 
+import random
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 
-from tests.simulation.scenario import scenario_of
+from tests.simulation.scenario import Owner, scenario_of
 from tests.simulation.simulate import check, simulate
+from tests.simulation.store import UNTROUBLED
 from toril.plan.pace import FARGATE
 
 BLOCKS, SEEDS_PER_BLOCK = 20, 100  # blocks are divided between the cores
@@ -28,6 +30,16 @@ def test_no_law_is_broken_at_the_pace_of_fargate(half):
     for seed in range(half, REAL_PACE, 2):
         scenario = scenario_of(seed)
         check(seed, scenario=replace(scenario, plan=scenario.plan.model_copy(update={"pace": FARGATE})))
+
+
+def test_no_law_is_broken_when_an_owner_comes_at_the_deadline_and_dies():
+    for seed in range(60):
+        chance = random.Random(seed)
+        owners = (
+            Owner(crash_at=chance.randrange(20, 60)),
+            Owner(comes_at_s=chance.uniform(60.0, 110.0), crash_at=chance.randrange(8, 60)),
+        )
+        check(seed, scenario=replace(scenario_of(seed), calm=False, troubles=UNTROUBLED, owners=owners))
 
 
 def test_worlds_differ_and_end_in_every_way():
