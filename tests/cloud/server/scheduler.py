@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 import time
+import uuid
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, request_scope
@@ -16,6 +17,7 @@ from tests.cloud.server.schedules import Schedule, parse
 from tests.cloud.server.state import Regional, on_reset
 
 TICK_S = 0.2
+EXECUTION_ID = "<aws.scheduler.execution-id>"  # the scheduler puts the id of the invocation here
 RUN_TASK = "arn:aws:scheduler:::aws-sdk:ecs:runTask"
 Record = dict[str, Any]
 INVOCATIONS: Regional[list[Record]] = Regional(list)
@@ -99,6 +101,7 @@ def _invoke(record: Record, account: str, region: str) -> None:
 
 
 def _run(target: Record) -> list[str]:
+    target = {**target, "Input": target.get("Input", "").replace(EXECUTION_ID, str(uuid.uuid4()))}
     if target["Arn"] == RUN_TASK:
         request = fargate_requests.from_universal(_input(target))
     else:
