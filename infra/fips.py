@@ -77,18 +77,18 @@ PRIVATE_LINK = {"ecr.api": "ecr-fips.api", "ecr.dkr": "ecr-fips.dkr", "kms": "km
 
 
 def services_used(settings: RegionSettings) -> tuple[str, ...]:
-    """What deploying the stack and its workers call in the stack's own region; sorted."""
-    used = {"ec2", "ecr", "ecs", "iam", "logs", "s3", "sts"}
+    """What deploying the stack, its workers and those who start them call in the stack's own region; sorted."""
+    used = {"ec2", "ecr", "ecs", "iam", "logs", "monitoring", "s3", "sts"}
     if settings.encryption != "AES256" or settings.logs.encryption or settings.secret_keys:
         used.add("kms")
     if settings.idle_alarm:
-        used |= {"events", "monitoring"}
+        used.add("events")
     if settings.network.dns_firewall:
         used.add("route53resolver")
     if settings.secrets or any(flavour.credentials for flavour in settings.flavours.values()):
         used.add("secretsmanager")
     if settings.home:
-        used |= {"events", "monitoring", "scheduler", "secretsmanager", "sqs"}
+        used |= {"events", "scheduler", "secretsmanager", "sqs"}
     return tuple(sorted(used))
 
 

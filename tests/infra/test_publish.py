@@ -70,4 +70,5 @@ def test_hosts_are_told_over_fips_only():
     found = told(fips=True)
     assert found.endpoints["ecs"] == "ecs-fips.us-east-1.amazonaws.com"
     assert found.endpoints["s3"] == "s3-fips.us-east-1.amazonaws.com"
+    assert "monitoring" in told(fips=True, idleAlarm=False).endpoints  # whoever starts a run asks what is in use
     assert all("dkr.ecr-fips." in worker.image for worker in found.workers)

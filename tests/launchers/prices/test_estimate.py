@@ -141,7 +141,7 @@ def test_a_load_that_only_iterations_bound_is_priced_to_the_limit(tmp_path):
     shorter = both(limits=DeployedLimits(vcpus=8, cost_usd=5, duration_s=1800))
     found = estimate(plan_of(tmp_path, throughput=None, iterations=5, hold_for=None), shorter, PRICES)
     assert (found.load_s, found.at_most) == (1800, True)
-    assert "at most" in found.lines()[0]
+    assert "at most" in found.lines()[1]
 
 
 def test_requests_to_the_bucket_are_those_of_the_pace(tmp_path):
@@ -167,9 +167,11 @@ def test_the_start_takes_as_long_as_the_quotas_and_the_image_make_it(tmp_path):
     assert start_s(there, {HOME: heavy}) > start_s(there, {HOME: light}) + 10
 
 
-def test_the_lines_show_the_date_of_the_prices_and_the_sum(tmp_path):
+def test_the_lines_show_who_starts_where_the_date_of_the_prices_and_the_sum(tmp_path):
     found = estimate(plan_of(tmp_path), both(), PRICES)
-    first, *items, total, million = found.lines()
+    start, first, *items, total, million = found.lines()
+    assert f"5 in {HOME}, 5 in {AWAY}" in start
+    assert f"about {found.start_s:.0f} s" in start
     assert PRICES.as_of in first
     assert len(items) == len(found.items)
     assert f"{found.total_usd:.3f}" in total

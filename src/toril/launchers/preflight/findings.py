@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from toril.errors import InfrastructureError, UserError
+from toril.errors import UserError
 from toril.launchers.fargate.calls import Refused, call
 from toril.launchers.fargate.clients import Clients
 from toril.records import DeployedWorker, Deployment, Plan
@@ -78,10 +78,8 @@ def _told(name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding
         yield from tuple(check())
     except Refused as refused:
         yield unanswered(name, refused)
-    except InfrastructureError as error:
+    except UserError as error:  # such as a store that cannot be written
         yield missing(name, str(error))
-    except UserError as error:
-        yield warning(name, f"could not be checked: {error}")
 
 
 def unanswered(name: str, refused: Refused) -> Finding:

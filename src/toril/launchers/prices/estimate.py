@@ -115,6 +115,9 @@ def cost_of(
 
 
 def _lines(found: Estimate) -> Iterator[str]:
+    if found.start_s is not None:
+        places = ", ".join(f"{count} in {region}" for region, count in found.workers.items())
+        yield f"start: {places}; the load begins about {found.start_s:.0f} s after the first is asked for"
     yield f"cost, at list prices of {found.as_of} in US dollars{', at most' if found.at_most else ''}"
     wide = max(len(item.name) for item in found.items)
     for item in found.items:
