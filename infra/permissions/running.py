@@ -5,7 +5,7 @@
 | ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, `suites/`, runs; nobody deletes |
 | StartWorkers, TagTasks | the launcher's RunTask, one for each share; tags tell a run's cost and its tasks |
 | HandRolesToWorkers | RunTask hands the worker's and the execution role to the task |
-| WatchAndStopTasks, ListTasks | the live table, quorum, `toril stop` and `sweep` |
+| WatchAndStopTasks, ListTasks | the live table, quorum, `toril stop` and `sweep`; preflight: what has just ended |
 | ReadTaskDefinitions, ReadClusters | preflight: the revision exists and fits the architecture, the cluster is active |
 | ReadImages, CheckCaches | preflight: the image is there by digest, the cache rule is valid |
 | ReadQuotas, ReadRegions | preflight: vCPU quota and launch rate, region opted in |

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -75,7 +76,10 @@ class Aws:
         return quotas(QUOTAS)
 
     def _get_metric_data(self, region: str, **asked: Any) -> Any:
-        return {"MetricDataResults": [{"Id": "used", "Values": []}]}
+        return {"MetricDataResults": [{"Id": "used", "Timestamps": [], "Values": []}]}
+
+    def _list_tasks(self, region: str, **asked: Any) -> Any:
+        return {"taskArns": []}
 
 
 class _Client:
@@ -108,6 +112,12 @@ def image(manifest: Any = INDEX) -> Any:
 
 def quotas(values: dict[str, float]) -> Any:
     return {"Quotas": [{"QuotaCode": code, "Value": value} for code, value in values.items()]}
+
+
+def used(*vcpus: float) -> Any:
+    """What CloudWatch counted, the latest minute first."""
+    times = [datetime.fromtimestamp(NOW - 60 * minute, UTC) for minute in range(1, len(vcpus) + 1)]
+    return {"MetricDataResults": [{"Id": "used", "Timestamps": times, "Values": list(vcpus)}]}
 
 
 class Keys:

@@ -1,9 +1,23 @@
 """What a region lacks is found, with the fix; the rest of it, and the other regions, are looked at all the same."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.launchers.plans import ACCOUNT, AWAY, DIGEST, HOME, both, deployment_of, plan_of
-from tests.launchers.preflight.aws import INDEX, QUOTAS, Aws, definition, flight, image, quotas, refusal, silence
+from tests.launchers.preflight.aws import (
+    INDEX,
+    NOW,
+    QUOTAS,
+    Aws,
+    definition,
+    flight,
+    image,
+    quotas,
+    refusal,
+    silence,
+    used,
+)
 from toril.errors import InfrastructureError
 from toril.launchers.fargate import Rates
 from toril.launchers.preflight import refuse
@@ -201,21 +215,47 @@ def test_a_rule_that_ecr_cannot_use_stops_the_run_that_needs_it(plan, store, ope
     assert of(flight(plan, other, store), "cache ecr-public").state == "warning"
 
 
-def used(vcpus):
-    return {"MetricDataResults": [{"Id": "used", "Values": [vcpus, 1.0]}]}
-
-
 def test_vcpu_in_use_and_those_of_the_run_have_to_fit_into_the_quota(plan, store):
     """Five workers of one vCPU in each region."""
     aws = Aws(*both().values())
     aws.answers("list_service_quotas", quotas({**QUOTAS, "L-3032A538": 6.0}))
-    aws.answers("get_metric_data", used(1.0), AWAY)
+    aws.answers("get_metric_data", used(1.0, 6.0), AWAY)
     assert lacking(flight(plan, aws, store)) == []
     aws.answers("get_metric_data", used(2.0), AWAY)
     found = flight(plan, aws, store)
     assert lacking(found) == [(AWAY, "on-demand vCPU")]
     assert "5 are needed, 2 are in use, 6 allowed" in of(found, "on-demand vCPU").detail
     assert "--quota-code L-3032A538 --desired-value 7" in of(found, "on-demand vCPU").detail
+
+
+def task(cpu, ended_s=None, capacity="FARGATE"):
+    """One of the cluster; `ended_s`: so long ago."""
+    ended = {} if ended_s is None else {"stoppedAt": datetime.fromtimestamp(NOW - ended_s, UTC)}
+    return {"cpu": str(cpu * 1024), "capacityProviderName": capacity, **ended}
+
+
+@pytest.mark.parametrize(
+    ("running", "stopped", "in_use"),
+    [
+        ([], [task(5, 30)], 0),  # a run that has just ended
+        ([], [task(5, 300)], 5),  # the count is later, and of somebody else
+        ([], [task(5, 30, "FARGATE_SPOT")], 5),
+        ([task(4)], [task(5, 30)], 4),
+        ([task(3)], [task(1, 30)], 4),
+        ([task(5)], [], 5),
+    ],
+)
+def test_what_has_ended_since_aws_counted_is_in_use_no_longer(plan, store, running, stopped, in_use):
+    """Five vCPU are needed, five were counted in the last minute, and six are allowed."""
+    there = {"RUNNING": running, "STOPPED": stopped}
+    aws = Aws(*both().values())
+    aws.answers("list_service_quotas", quotas({**QUOTAS, "L-3032A538": 6.0}), AWAY)
+    aws.answers("get_metric_data", used(5.0), AWAY)
+    aws.answers("list_tasks", lambda desiredStatus, **asked: {"taskArns": [desiredStatus]}, AWAY)
+    aws.answers("describe_tasks", lambda tasks, **asked: {"tasks": there[tasks[0]]}, AWAY)
+    found = of(flight(plan, aws, store), "on-demand vCPU")
+    assert f"{in_use} are in use" in found.detail
+    assert found.state == ("ok" if in_use <= 1 else "missing")
 
 
 def test_spot_has_a_quota_of_its_own_and_on_demand_is_its_reserve(tmp_path, store):

@@ -5,7 +5,8 @@ agreement     what records alone tell: regions, versions, limits, secrets, price
 account       who asks, and which regions there are
 cluster       the cluster and the task definitions
 images        the image by digest, and the cache rules
-quotas        vCPU in use and allowed, and how fast tasks start
+quotas        whether vCPU are left for the run, and how fast tasks start
+in_use        … which of them are in use
 targets       whether what is put under load is on the list
 surveys       all of them for one region
 surroundings  credentials, store, clock, names of FIPS hosts

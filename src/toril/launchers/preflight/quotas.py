@@ -2,22 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from toril.launchers.fargate.pacing import Rates, usual_rates
 from toril.launchers.fargate.requests import Capacity
 from toril.launchers.preflight.findings import Finding, Look, missing, ok, warning
+from toril.launchers.preflight.in_use import UNITS_PER_VCPU, counted, without_ended
 
 VCPUS: dict[Capacity, str] = {"FARGATE": "L-3032A538", "FARGATE_SPOT": "L-36FBB829"}
 RATES: dict[Capacity, tuple[str, str]] = {  # burst, sustained
     "FARGATE": ("L-6BAD92DD", "L-551A4E9D"),
     "FARGATE_SPOT": ("L-F6E37E82", "L-FAA52651"),
 }
-CLASSES: dict[Capacity, str] = {"FARGATE": "Standard/OnDemand", "FARGATE_SPOT": "Standard/Spot"}
 NAMES: dict[Capacity, str] = {"FARGATE": "on-demand vCPU", "FARGATE_SPOT": "Spot vCPU"}
-LOOKED_BACK_S = 15 * 60  # AWS counts once a minute, and says so some minutes later
-PERIOD_S = 60
-UNITS_PER_VCPU = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,10 @@ def _vcpus(look: Look, quotas: Quotas, capacity: Capacity, needed: float) -> Fin
     quota = quotas.values.get(code)
     if quota is None:
         return warning(name, f"the quota {code} is not told; a new account has 6 vCPU a region")
-    used = _in_use(look, capacity)
+    count = counted(look, capacity)
+    used = count.vcpus
+    if needed <= quota < used + needed:
+        used = without_ended(look, capacity, count)
     said = f"{needed:g} are needed, {used:g} are in use, {quota:g} allowed" if needed else f"{used:g} of {quota:g} used"
     if used + needed <= quota:
         return ok(name, said)
@@ -74,35 +73,6 @@ def _vcpus(look: Look, quotas: Quotas, capacity: Capacity, needed: float) -> Fin
         f"--quota-code {code} --desired-value {used + needed:.0f}"
     )
     return missing(name, f"{said}; fewer or smaller workers here, or `{raise_it}`")
-
-
-def _in_use(look: Look, capacity: Capacity) -> float:
-    """The last count of AWS' own usage metric; a region in which nothing has run for long has none."""
-    dimensions = {"Service": "Fargate", "Type": "Resource", "Resource": "vCPU", "Class": CLASSES[capacity]}
-    answer = look.ask(
-        "cloudwatch",
-        "get_metric_data",
-        "cloudwatch:GetMetricData",
-        MetricDataQueries=[
-            {
-                "Id": "used",
-                "MetricStat": {
-                    "Metric": {
-                        "Namespace": "AWS/Usage",
-                        "MetricName": "ResourceCount",
-                        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
-                    },
-                    "Period": PERIOD_S,
-                    "Stat": "Maximum",
-                },
-            }
-        ],
-        StartTime=datetime.fromtimestamp(look.now - LOOKED_BACK_S, UTC),
-        EndTime=datetime.fromtimestamp(look.now + PERIOD_S, UTC),
-        ScanBy="TimestampDescending",
-    )
-    values = [one for result in answer.get("MetricDataResults", []) for one in result.get("Values", [])]
-    return float(values[0]) if values else 0.0
 
 
 def rates(look: Look, quotas: Quotas) -> Iterator[Finding]:

@@ -1,0 +1,235 @@
+"""The preflight in a deployed cloud where IAM decides: the role that runs load tests may look at all of it.
+
+What a test breaks it mends again: they share the cloud.
+"""
+
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from tests.cloud.stand_in import DIGEST, push_stand_in
+from tests.fargate.stage import AWAY, HOME, REPOSITORY, stage
+from tests.launchers.plans import plan_of
+from toril.launchers.preflight import Surroundings, check
+from toril.sites import read_deployments
+from toril.store.s3 import S3Store
+
+pytestmark = pytest.mark.slow
+ON_DEMAND, VCPUS = "L-3032A538", 6.0
+TEN = ("--on", "fargate", "--workers", 10)
+LOOKED_AT = {
+    "cloudwatch:GetMetricData",
+    "ec2:DescribeRegions",
+    "ecr:BatchGetImage",
+    "ecr:DescribePullThroughCacheRules",
+    "ecr:ValidatePullThroughCacheRule",
+    "ecs:DescribeClusters",
+    "ecs:DescribeTaskDefinition",
+    "s3:GetObject",
+    "s3:ListBucket",
+    "s3:PutObject",
+    "servicequotas:ListServiceQuotas",
+}
+
+
+class Session:
+    """Of a role, which somebody renews."""
+
+    method: str = "assume-role-with-web-identity"
+    token: str | None = "token"
+
+
+@pytest.fixture(scope="module")
+def on_stage():
+    with stage(auth=True) as found:
+        yield found
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """Five workers of one vCPU in each region."""
+    return plan_of(tmp_path)
+
+
+def examined(one, plan, who, *, bucket=None, **more):
+    """What that role finds; `more`: further regions."""
+
+    def clients(service, region):
+        return one.cloud.client(service, region, who)
+
+    def store_of(name, acting):
+        return S3Store(name, "", one.cloud.client("s3", HOME, acting), patience_s=5)
+
+    deployments = {**read_deployments(store_of(one.bucket, None)), **more}
+    store = store_of(bucket or one.bucket, who)
+    around = Surroundings(store=store, now=time.time, environment={}, credentials=Session)
+    return check(plan, deployments, clients, around)
+
+
+def lacking(found):
+    return {(one.region, one.name): one.detail for one in found.findings if one.state == "missing"}
+
+
+def test_the_role_that_runs_load_tests_may_look_at_everything(on_stage, plan):
+    found = examined(on_stage, plan, on_stage.runner())
+    assert {one.state for one in found.findings} == {"ok"}, found.findings
+    everything = examined(on_stage, None, on_stage.runner())
+    assert {one.state for one in everything.findings} == {"ok"}, everything.findings
+    decided = [one for one in on_stage.cloud.decisions() if one.role == "toril-run"]
+    assert [one for one in decided if not one.allowed] == []
+    assert {one.action for one in decided} >= LOOKED_AT
+
+
+def test_whoever_lacks_the_rights_is_told_each_of_them(on_stage, plan):
+    arn = f"arn:aws:iam::{on_stage.cloud.account}:role/toril/main/toril-publish"
+    claims = {"sub": "repo:acme/shop:environment:publish", "repository_id": "22"}
+    found = examined(on_stage, None, on_stage.cloud.assume_with_github(arn, **claims))
+    said = "\n".join(lacking(found).values())
+    granted = {"ecr:BatchGetImage", "s3:GetObject", "s3:ListBucket"}
+    # a rule is only validated once it was described, and vCPU are only counted where the quota is known
+    for right in LOOKED_AT - granted - {"cloudwatch:GetMetricData", "ecr:ValidatePullThroughCacheRule"}:
+        assert right in said, right
+
+
+def test_an_image_that_is_gone_is_missing_in_its_region(on_stage, plan):
+    ecr = on_stage.cloud.client("ecr", AWAY)
+    ecr.batch_delete_image(repositoryName=REPOSITORY, imageIds=[{"imageDigest": DIGEST}])
+    try:
+        found = lacking(examined(on_stage, plan, on_stage.runner()))
+    finally:
+        push_stand_in(on_stage.cloud, REPOSITORY, (AWAY,))
+    assert set(found) == {(AWAY, "image full x86-64")}
+    assert DIGEST in found[AWAY, "image full x86-64"]
+
+
+@contextmanager
+def quota(one, value):
+    one.cloud.set_quota(AWAY, ON_DEMAND, value)
+    try:
+        yield
+    finally:
+        one.cloud.set_quota(AWAY, ON_DEMAND, VCPUS)
+
+
+def test_a_quota_below_the_runs_vcpu_is_missing(on_stage, plan):
+    with quota(on_stage, 4):
+        found = lacking(examined(on_stage, plan, on_stage.runner()))
+    assert set(found) == {(AWAY, "on-demand vCPU")}
+    assert "5 are needed, 0 are in use, 4 allowed" in found[AWAY, "on-demand vCPU"]
+
+
+def test_what_runs_already_counts_against_the_quota(on_stage, plan):
+    there = on_stage.world.deployment(AWAY)
+    ecs = on_stage.cloud.client("ecs", AWAY)
+    network = {"subnets": list(there.network.subnets), "securityGroups": list(there.network.security_groups)}
+    on_stage.cloud.hold_starts(AWAY)
+    (task,) = ecs.run_task(
+        cluster=there.cluster,
+        taskDefinition=there.workers[0].task_definition,
+        capacityProviderStrategy=[{"capacityProvider": "FARGATE", "weight": 1}],
+        networkConfiguration={"awsvpcConfiguration": {**network, "assignPublicIp": "ENABLED"}},
+        overrides={"cpu": "2048", "memory": "4096"},
+    )["tasks"]
+    try:
+        found = lacking(examined(on_stage, plan, on_stage.runner()))
+    finally:
+        ecs.stop_task(cluster=there.cluster, task=task["taskArn"])
+        on_stage.cloud.hold_starts(AWAY, 0)
+    assert set(found) == {(AWAY, "on-demand vCPU")}
+    assert "5 are needed, 2 are in use, 6 allowed" in found[AWAY, "on-demand vCPU"]
+
+
+def test_a_cache_rule_that_somebody_removed_is_missing(on_stage):
+    ecr = on_stage.cloud.client("ecr", HOME)
+    ecr.delete_pull_through_cache_rule(ecrRepositoryPrefix="ecr-public")
+    try:
+        found = lacking(examined(on_stage, None, on_stage.runner()))
+    finally:
+        ecr.create_pull_through_cache_rule(ecrRepositoryPrefix="ecr-public", upstreamRegistryUrl="public.ecr.aws")
+    assert set(found) == {(HOME, "cache ecr-public")}
+    assert f"pulumi up --stack {HOME}" in found[HOME, "cache ecr-public"]
+
+
+def test_a_cache_whose_credential_is_gone_is_missing_with_what_ecr_says(on_stage):
+    """A rule beside the stack's, in a record that knows of it."""
+    ecr, vault = on_stage.cloud.client("ecr", HOME), on_stage.cloud.client("secretsmanager", HOME)
+    value = '{"username": "acme", "accessToken": "t0k3n"}'
+    secret = vault.create_secret(Name="ecr-pullthroughcache/quay", SecretString=value)["ARN"]
+    hub = {"ecrRepositoryPrefix": "docker-hub", "upstreamRegistryUrl": "registry-1.docker.io"}
+    ecr.create_pull_through_cache_rule(**hub, credentialArn=secret)
+    vault.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+    there = on_stage.world.deployment(HOME)
+    (public,) = there.caches
+    keyed = public.model_copy(update={"prefix": "docker-hub", "upstream": "registry-1.docker.io"})
+    changed = there.model_copy(update={"caches": (public, keyed)})
+    try:
+        found = lacking(examined(on_stage, None, on_stage.runner(), **{HOME: changed}))
+    finally:
+        ecr.delete_pull_through_cache_rule(ecrRepositoryPrefix="docker-hub")
+    assert set(found) == {(HOME, "cache docker-hub")}
+    assert "does not exist" in found[HOME, "cache docker-hub"]
+
+
+def test_a_revision_that_was_taken_back_is_missing(on_stage, plan):
+    ecs, there = on_stage.cloud.client("ecs", AWAY), on_stage.world.deployment(AWAY)
+    taken_back = []
+    for kind in there.workers:
+        found = ecs.describe_task_definition(taskDefinition=kind.task_definition)["taskDefinition"]
+        kept = ("family", "containerDefinitions", "cpu", "memory", "networkMode", "runtimePlatform")
+        more = {"requiresCompatibilities": ["FARGATE"], "executionRoleArn": there.execution_role}
+        made = ecs.register_task_definition(**{name: found[name] for name in kept if name in found}, **more)
+        arn = made["taskDefinition"]["taskDefinitionArn"]
+        ecs.deregister_task_definition(taskDefinition=arn)
+        taken_back.append(kind.model_copy(update={"task_definition": arn}))
+    changed = there.model_copy(update={"workers": tuple(taken_back)})
+    found = lacking(examined(on_stage, plan, on_stage.runner(), **{AWAY: changed}))
+    assert set(found) == {(AWAY, "task definition full x86-64")}
+    assert "is INACTIVE" in found[AWAY, "task definition full x86-64"]
+
+
+def test_a_region_that_the_account_has_not_opted_in_is_missing(on_stage):
+    asleep = "ap-east-1"
+    on_stage.cloud.disable_region(asleep)
+    there = on_stage.world.deployment(AWAY).model_copy(update={"region": asleep})
+    found = lacking(examined(on_stage, None, on_stage.runner(), **{asleep: there}))
+    assert set(found) == {(asleep, "region")}
+    assert "not-opted-in" in found[asleep, "region"]
+
+
+def test_a_bucket_that_is_not_the_runs_is_missing(on_stage, plan):
+    on_stage.cloud.client("s3", HOME).create_bucket(Bucket="somebody-elses")
+    found = lacking(examined(on_stage, plan, on_stage.runner(), bucket="somebody-elses"))
+    assert {name for _, name in found} == {"store", "clock"}
+    assert "s3:PutObject" in found["", "store"]
+    assert f"use --store s3://{on_stage.bucket}" in found[AWAY, "store"]
+
+
+def test_doctor_and_plan_say_the_same_as_commands(on_stage, tmp_path):
+    plan_of(tmp_path)
+    suite = tmp_path / "shop.json"
+    done = on_stage.toril("doctor", *TEN, suite, who=on_stage.runner())
+    assert done.code == 0, done.said
+    assert f"ok        {AWAY} image full x86-64" in done.out
+    with quota(on_stage, 1):
+        done = on_stage.toril("doctor", *TEN, suite, who=on_stage.runner())
+    assert done.code == 4
+    assert f"MISSING   {AWAY} on-demand vCPU" in done.out
+    planned = on_stage.toril("plan", suite, *TEN, who=on_stage.runner())
+    assert planned.code == 0, planned.said
+    assert "the load begins about" in planned.out
+    assert "for a million requests" in planned.out
+
+
+def test_a_run_that_lacks_something_or_costs_too_much_starts_nothing(on_stage, tmp_path):
+    plan_of(tmp_path)
+    suite = tmp_path / "shop.json"
+    with quota(on_stage, 1):
+        refused = on_stage.toril("run", suite, *TEN, "--run-id", "none", who=on_stage.runner())
+    assert refused.code == 4
+    assert f"{AWAY} on-demand vCPU" in refused.err
+    dear = on_stage.toril("run", suite, *TEN, "--run-id", "none", "--max-cost", "0.01", who=on_stage.runner())
+    assert dear.code == 2
+    assert "--max-cost 0.01" in dear.err
+    assert on_stage.running_tasks() == []
+    assert [key for key in on_stage.store.keys("runs/none")] == []
