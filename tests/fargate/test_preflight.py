@@ -27,7 +27,6 @@ LOOKED_AT = {
     "ecs:DescribeClusters",
     "ecs:DescribeTaskDefinition",
     "s3:GetObject",
-    "s3:ListBucket",
     "s3:PutObject",
     "servicequotas:ListServiceQuotas",
 }
@@ -86,7 +85,7 @@ def test_whoever_lacks_the_rights_is_told_each_of_them(on_stage, plan):
     claims = {"sub": "repo:acme/shop:environment:publish", "repository_id": "22"}
     found = examined(on_stage, None, on_stage.cloud.assume_with_github(arn, **claims))
     said = "\n".join(lacking(found).values())
-    granted = {"ecr:BatchGetImage", "s3:GetObject", "s3:ListBucket"}
+    granted = {"ecr:BatchGetImage", "s3:GetObject"}
     # a rule is only validated once it was described, and vCPU are only counted where the quota is known
     for right in LOOKED_AT - granted - {"cloudwatch:GetMetricData", "ecr:ValidatePullThroughCacheRule"}:
         assert right in said, right
@@ -200,7 +199,7 @@ def test_a_region_that_the_account_has_not_opted_in_is_missing(on_stage):
 def test_a_bucket_that_is_not_the_runs_is_missing(on_stage, plan):
     on_stage.cloud.client("s3", HOME).create_bucket(Bucket="somebody-elses")
     found = lacking(examined(on_stage, plan, on_stage.runner(), bucket="somebody-elses"))
-    assert {name for _, name in found} == {"store", "clock"}
+    assert {name for _, name in found} == {"store"}
     assert "s3:PutObject" in found["", "store"]
     assert f"use --store s3://{on_stage.bucket}" in found[AWAY, "store"]
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -48,7 +49,7 @@ class Aws:
         return other(**asked) if other else getattr(self, f"_{operation}")(region, **asked)
 
     def _get_caller_identity(self, region: str) -> Any:
-        return {"Account": ACCOUNT}
+        return identity()
 
     def _describe_regions(self, region: str, **asked: Any) -> Any:
         return {"Regions": [{"RegionName": one, "OptInStatus": "opt-in-not-required"} for one in (HOME, AWAY)]}
@@ -88,6 +89,12 @@ class _Client:
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         return lambda **asked: self._aws.answer(self._region, operation, **asked)
+
+
+def identity(at: float = NOW) -> Any:
+    """Who asks, as an AWS says that has this time."""
+    headers = {"date": format_datetime(datetime.fromtimestamp(int(at), UTC), usegmt=True)}
+    return {"Account": ACCOUNT, "ResponseMetadata": {"HTTPHeaders": headers}}
 
 
 def refusal(code: str, message: str = "") -> ClientError:

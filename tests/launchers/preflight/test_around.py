@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.launchers.plans import AWAY, HOME, both, deployment_of, plan_of
-from tests.launchers.preflight.aws import NOW, Aws, Keys, flight
+from tests.launchers.preflight.aws import NOW, Aws, Keys, flight, identity
 from toril.errors import StoreError
 from toril.records import DeployedTargets
 from toril.store import FolderStore
@@ -72,9 +72,6 @@ class Bucket(FolderStore):
 
     def address(self, key):
         return f"s3://toril-results/{key}"
-
-    def time(self):
-        return NOW, 0.1
 
 
 def test_workers_write_where_the_run_is_read(plan, tmp_path):
@@ -154,11 +151,13 @@ def test_looking_leaves_one_key_whose_name_is_always_the_same(plan, store):
     assert list(store.keys("")) == ["runs/preflight/probe"]
 
 
-def test_a_clock_that_is_off_is_told(plan, store):
-    store.at = NOW - 30
-    state, detail = told(flight(plan, Aws(*both().values()), store), "clock")
-    assert state == "warning"
-    assert "30 s off" in detail
+@pytest.mark.parametrize(("off_s", "state"), [(-30, "warning"), (-5, "ok"), (5, "ok"), (30, "warning")])
+def test_a_clock_that_is_off_is_told(plan, store, off_s, state):
+    aws = Aws(*both().values())
+    aws.answers("get_caller_identity", identity(NOW - off_s))
+    found = of(flight(plan, aws, store), "clock")
+    assert found.state == state
+    assert ("s off AWS'" in found.detail) == (state == "warning")
 
 
 # ── secrets

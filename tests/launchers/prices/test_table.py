@@ -1,6 +1,8 @@
 """Prices that users bring: taken where they fit, and refused with the place where they do not."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +60,11 @@ def test_a_file_that_is_none_is_refused_with_the_place(tmp_path, text, said):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(OptionError, match=r"none\.json cannot be read"):
         read_prices({HERE: str(tmp_path / "none.json")})
+
+
+def test_the_manuals_example_is_taken(tmp_path):
+    manual = Path(__file__).parents[3] / "docs/operations.md"
+    (example,) = [one for one in re.findall(r"```json\n(.*?)```", manual.read_text(), re.DOTALL) if "egress_gb" in one]
+    found = read_prices(given(tmp_path, example))
+    assert found.of("eu-north-1", "arm64").known
+    assert found.assumed.sent_bytes_per_request == 4000

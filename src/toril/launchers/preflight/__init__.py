@@ -2,14 +2,14 @@
 
 findings      what a check found; a right that is missing is a finding, too
 agreement     what records alone tell: regions, versions, limits, secrets, price
-account       who asks, and which regions there are
+account       who asks, by which clock, and which regions there are
 cluster       the cluster and the task definitions
 images        the image by digest, and the cache rules
 quotas        whether vCPU are left for the run, and how fast tasks start
 in_use        … which of them are in use
 targets       whether what is put under load is on the list
 surveys       all of them for one region
-surroundings  credentials, store, clock, names of FIPS hosts
+surroundings  credentials, store, names of FIPS hosts
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -73,14 +73,16 @@ def check(
             store=surroundings.address_of(around.store),
             environment=around.environment,
             resolve=around.resolve,
-            caller=pool.submit(_answer, lambda: account.caller(clients, first)),
+            caller=pool.submit(_answer, lambda: account.caller(clients, first, around.now)),
             regions=pool.submit(_answer, lambda: account.regions(clients, first)),
         )
         begun = [pool.submit(job) for job in _of_the_whole(plan, deployments, used, around)]
         looks = [_look(plan, one, clients, around.now()) for one in used.values()]
         surveyed = dict(zip(used, pool.map(lambda look: survey(look, asker), looks), strict=True))
         found = [one for job in begun for one in job.result()]
-    for name, answer in (("credentials", asker.caller.result()), ("regions", asker.regions.result())):
+    caller = asker.caller.result()
+    found += checked("clock", partial(account.clock, caller)) if isinstance(caller, account.Caller) else ()
+    for name, answer in (("credentials", caller), ("regions", asker.regions.result())):
         if isinstance(answer, Refused):
             found.append(unanswered(name, answer))
     rates = {region: one.quotas.rates(region, "FARGATE") for region, one in surveyed.items()}
@@ -120,7 +122,6 @@ def _of_the_whole(
         lambda: surroundings.lifetime(around.credentials(), around.environment, around.now(), lasts_s),
     )
     yield partial(checked, "store", partial(surroundings.writable, around.store))
-    yield partial(checked, "clock", partial(surroundings.clock, around.store, around.now))
 
 
 def _look(plan: Plan | None, deployment: Deployment, clients: Clients, now: float) -> Look:

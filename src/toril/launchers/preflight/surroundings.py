@@ -1,6 +1,6 @@
-"""What is around the command: its credentials, the store, its clock, the names of FIPS endpoints."""
+"""What is around the command: its credentials, the store, the names of FIPS endpoints."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -10,7 +10,6 @@ from toril.store import Store
 
 EXPIRATION = "AWS_CREDENTIAL_EXPIRATION"  # as `aws configure export-credentials` names it
 PROBE = "runs/preflight/probe"  # one key, written over: those who run loads may not delete
-MOST_OFF_S = 10.0  # signatures of requests hold for five minutes; deadlines and leases are seconds
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
 
@@ -63,17 +62,6 @@ def writable(store: Store) -> Iterator[Finding]:
         yield missing("store", f"{store.address(PROBE)} was written, and is not there")
     else:
         yield ok("store", f"{address_of(store)} can be written and read")
-
-
-def clock(store: Store, now: Callable[[], float]) -> Iterator[Finding]:
-    """This machine and the store agree on what time it is."""
-    told, within_s = store.time()
-    here = now()
-    off_s = max(0.0, told - here, here - told - within_s)
-    if off_s > MOST_OFF_S:
-        yield warning("clock", f"this machine's is {off_s:.0f} s off the store's; set it (`timedatectl set-ntp true`)")
-    else:
-        yield ok("clock", "this machine's agrees with the store's")
 
 
 def fips_names(look: Look, resolve: Resolve, environment: Mapping[str, str]) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from functools import partial
 
 from toril.launchers.fargate.calls import Refused
 from toril.launchers.preflight import account, agreement, cluster, images, quotas, surroundings
+from toril.launchers.preflight.account import Caller
 from toril.launchers.preflight.findings import Finding, Look, checked, unanswered
 from toril.launchers.preflight.quotas import Quotas
 from toril.launchers.preflight.targets import Resolve, targets
@@ -22,7 +23,7 @@ class Asker:
     store: str  # its address
     environment: Mapping[str, str]
     resolve: Resolve
-    caller: "Future[str | Refused]"
+    caller: "Future[Caller | Refused]"
     regions: "Future[dict[str, str] | Refused]"
 
 
@@ -42,7 +43,7 @@ def survey(look: Look, asker: Asker) -> Surveyed:
     caller, regions = asker.caller.result(), asker.regions.result()
     if isinstance(caller, Refused):
         return Surveyed(tuple(found))
-    reached = list(checked("account", partial(agreement.account, look, caller), look.region))
+    reached = list(checked("account", partial(agreement.account, look, caller.account), look.region))
     if not isinstance(regions, Refused):
         reached += checked("region", partial(account.enabled, look, regions), look.region)
     found += reached
