@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from toril.clock import Clock
 from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.live import read_record
-from toril.errors import InfrastructureError, OptionError
+from toril.errors import InfrastructureError, OptionError, StoreError
 from toril.interrupts import Interrupts
 from toril.launchers import Launcher
 from toril.launchers.fargate import FargateLauncher, Rates, Stopped, clients, stop_everywhere
@@ -78,15 +78,27 @@ def priced(plan: Plan, store: Store) -> tuple[str, ...]:
 
 
 def stop_tasks(store: Store, run_id: str, why: str) -> Stopped:
-    """Stop every task of a run, in all regions of the store."""
-    deployments = read_deployments(store)
-    return stop_everywhere(deployments, run_id, clients(deployments, attempts=5), why)
+    """Stop every task of a run, in all regions of the store; a region whose record is damaged holds up no other."""
+    damaged: list[str] = []
+    deployments = read_deployments(store, damaged)
+    stopped = stop_everywhere(deployments, run_id, clients(deployments, attempts=5), why)
+    return Stopped(stopped.tasks, (*damaged, *stopped.problems))
 
 
-def read_deployments(store: Store) -> dict[str, Deployment]:
-    """The store's regions, by name; InfrastructureError when it has none."""
+def read_deployments(store: Store, damaged: list[str] | None = None) -> dict[str, Deployment]:
+    """The store's regions, by name; InfrastructureError when it has none.
+
+    A record that cannot be read is a StoreError, or goes to `damaged` where the others are wanted all the same.
+    """
     keys = [key for key in store.keys("deployments/") if key.endswith(".json")]
-    found = [Deployment.from_json(data, key) for key, data in sorted(store.find_many(keys).items())]
+    found = []
+    for key, data in sorted(store.find_many(keys).items()):
+        try:
+            found.append(Deployment.from_json(data, key))
+        except StoreError as error:
+            if damaged is None:
+                raise
+            damaged.append(f"{error}: tasks of that region may still run; `pulumi up` its stack")
     if not found:
         raise InfrastructureError(
             f"{store.address(deployment_key('<region>'))}: no region is deployed; `pulumi up` a hub and a region, and "
@@ -103,8 +115,11 @@ def _fargate(
     rates: Mapping[str, Rates] | None = None,
     spot_rates: Mapping[str, Rates] | None = None,
 ) -> FargateLauncher:
-    deployments = read_deployments(store)
+    damaged: list[str] = []
+    deployments = read_deployments(store, damaged)
     here = {region: one for region, one in deployments.items() if region in plan.locations}
+    if damaged and not set(plan.locations) <= set(here):
+        raise StoreError("; ".join(damaged))
     home = home_of(deployments)
     return FargateLauncher(here, clients(deployments), clock, home=home, rates=rates, spot_rates=spot_rates)
 
