@@ -29,6 +29,7 @@ test: .venv/installed .tools/cloud/installed jmeter pulumi ## run all tests, fir
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -ex && $(if $(ARGS),.venv/bin/pytest $(ARGS),$(ALL_TESTS))
 
 demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and two regions by the real Pulumi engine into an embedded cloud; needs no account
+	@tools/system-packages $(filter-out mvn chromium,$(PROGRAMS)) || echo "Without them tasks are processes" >&2
 	@PULUMI="$$(tools/pulumi/build "$(CACHE)")" .venv/bin/python -m tools.demo_cloud
 
 check: .venv/installed ## what is quick: formatting, lint, types, layers
