@@ -77,6 +77,7 @@ def test_stacks_are_made_kept_and_destroyed_by_the_commands_of_the_manual(projec
         assert inventory(cloud, "us-east-1", REGION) == before
 
 
+@pytest.mark.timeout(600)  # where nothing of the image is cached yet
 def test_the_demo_deploys_a_hub_and_two_regions_twice_and_shows_them():
     done = subprocess.run(
         [sys.executable, "-m", "tools.demo_cloud"],
