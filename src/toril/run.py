@@ -156,9 +156,9 @@ def judge_again(store: Store, run_id: str) -> Bundle:
 def stored_metrics(store: Store, plan: Plan) -> ServerMetrics | None:
     """What CloudWatch said when the load was over; None when the plan asks nothing of it."""
     key = run_key(plan.run_id, "metrics.json")
-    data = store.find(key)
-    if data is not None:
-        return ServerMetrics.from_json(data, key)
+    found = ServerMetrics.look_up(store, key)
+    if found is not None:
+        return found
     asked = queries(plan)
     why = f"{key} is missing: the command ended before it had asked CloudWatch; run the suite again"
     return unfetched(asked, why) if asked else None

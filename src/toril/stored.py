@@ -125,7 +125,7 @@ def listing(store: Store, now: float) -> list[RunRow]:
 def _row(store: Store, run_id: str, now: float) -> RunRow:
     try:
         verdict, summary = (_json(store, run_key(run_id, name)) for name in ("verdict.json", "summary.json"))
-        plan = Plan.from_json(store.get(run_key(run_id, "plan.json")), run_key(run_id, "plan.json"))
+        plan = Plan.load(store, run_key(run_id, "plan.json"))
         state = _unjudged(store, plan, now) if verdict is None else str(verdict.get("outcome"))
     except StoreError:  # one damaged run, or one of another version, hides no other; `toril report` says what it is
         return RunRow(run_id=run_id, suite="", state="unreadable", workers=0)

@@ -13,11 +13,9 @@ def collect(store: Store, run_id: str) -> tuple[Fold, Completeness]:
     plan, start, stop = read_record(store, run_id)
     fold = Fold(store, plan, attempts_of(store, run_id, start))
     fold.finish()
-    key = run_key(run_id, "end.json")
-    data = store.find(key)
-    if data is None:
+    end = End.look_up(store, run_key(run_id, "end.json"))
+    if end is None:
         return fold, completeness_of(fold, start, stop, {})
-    end = End.from_json(data, key)
     return fold, completeness_of(fold, start, None if end.stopped is False else stop, end.lost)
 
 

@@ -227,9 +227,7 @@ class Coordinator:
         return self._stop_in_store()
 
     def _stop_in_store(self) -> Stop | None:
-        key = run_key(self.plan.run_id, "stop.json")
-        data = self.store.find(key)
-        return None if data is None else Stop.from_json(data, key)
+        return Stop.look_up(self.store, run_key(self.plan.run_id, "stop.json"))
 
     def _breached(self) -> Stop | None:
         if self.state.phase != "running":
@@ -277,7 +275,7 @@ class Coordinator:
                 case WriteStop(stop):
                     key = run_key(self.plan.run_id, "stop.json")
                     if not self.store.put_once(key, stop.to_json()):
-                        self.state = replace(self.state, stop=Stop.from_json(self.store.get(key), key))
+                        self.state = replace(self.state, stop=Stop.load(self.store, key))
             self._writes.popleft()
 
     def _write_start(self, start: Start) -> None:
@@ -287,7 +285,7 @@ class Coordinator:
         self.state = replace(self.state, start=start)
         if self.store.put_once(key, start.to_json()):
             return
-        found = Start.from_json(self.store.get(key), key)
+        found = Start.load(self.store, key)
         if all(self.launch.issued(worker, attempt) for worker, attempt in found.attempts.items()):
             self.state = started_by_another(self.state, found)
             for worker, attempt in found.attempts.items():

@@ -33,22 +33,23 @@ class LeaseKeeper:
         the same for as long as it promised to renew it.
         """
         found = self._store.find_version(self._key)
-        while found is not None:
-            data, version = found
-            lease = Lease.from_json(data, self._key)
-            self._version, self._epoch = version, lease.epoch
-            if lease.ended:
-                break
-            patience_until = self._clock.now() + lease.expires_s
-            while self._clock.now() < patience_until:
-                self._clock.sleep(min(self._pace.lease_renew_s, lease.expires_s))
-                again = self._store.find_version(self._key)
-                if again is None or again[1] != version:
-                    raise self._lost()
-            break
+        if found is not None:
+            lease, self._version = Lease.from_json(found[0], self._key), found[1]
+            self._epoch = lease.epoch
+            if not lease.ended:
+                self._outlast(lease)
         self._epoch += 1
         self._write(self._clock.now(), ended=False)
         return self._epoch
+
+    def _outlast(self, lease: Lease) -> None:
+        """Wait as long as its owner has promised to renew it by; LeaseLostError as soon as it changes."""
+        patience_until = self._clock.now() + lease.expires_s
+        while self._clock.now() < patience_until:
+            self._clock.sleep(min(self._pace.lease_renew_s, lease.expires_s))
+            again = self._store.find_version(self._key)
+            if again is None or again[1] != self._version:
+                raise self._lost()
 
     def renew(self, *, ended: bool = False) -> None:
         """Write the lease unless it is fresh enough; `ended` says that the owner needs it no longer."""
@@ -95,9 +96,7 @@ class LeaseKeeper:
 
 def read_lease(store: Store, run_id: str) -> Lease | None:
     """The run's lease, or None when nobody ever took it."""
-    key = run_key(run_id, "lease.json")
-    data = store.find(key)
-    return None if data is None else Lease.from_json(data, key)
+    return Lease.look_up(store, run_key(run_id, "lease.json"))
 
 
 class LeaseWatch:

@@ -235,23 +235,16 @@ class Fold:
 
 def read_record(store: Store, run_id: str) -> tuple[Plan, Start | None, Stop | None]:
     """What the run folder says of its plan, its start and its stop."""
-    plan_key, start_key, stop_key = (run_key(run_id, f"{name}.json") for name in ("plan", "start", "stop"))
-    plan = Plan.from_json(store.get(plan_key), plan_key)
+    plan_key = run_key(run_id, "plan.json")
+    plan = Plan.load(store, plan_key)
     if plan.run_id != run_id:
         raise StoreError(f"{plan_key} is the plan of run {plan.run_id}: name the run by the path of its folder")
-    start, stop = store.find(start_key), store.find(stop_key)
-    return (
-        plan,
-        None if start is None else Start.from_json(start, start_key),
-        None if stop is None else Stop.from_json(stop, stop_key),
-    )
+    return plan, Start.look_up(store, run_key(run_id, "start.json")), Stop.look_up(store, run_key(run_id, "stop.json"))
 
 
 def read_launch(store: Store, run_id: str) -> Launch | None:
     """What the launcher issued; None before anything was started."""
-    key = run_key(run_id, "launch.json")
-    data = store.find(key)
-    return None if data is None else Launch.from_json(data, key)
+    return Launch.look_up(store, run_key(run_id, "launch.json"))
 
 
 def attempts_of(store: Store, run_id: str, start: Start | None) -> dict[str, str]:

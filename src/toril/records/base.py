@@ -1,11 +1,14 @@
 """What every record has in common: a schema's name, and a strict reading."""
 
 import json
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from toril.errors import StoreError
+
+if TYPE_CHECKING:
+    from toril.store import Store
 
 
 class Record(BaseModel):
@@ -18,6 +21,17 @@ class Record(BaseModel):
         data = self.model_dump(mode="json", by_alias=True)
         text = json.dumps({"schema": self.SCHEMA, **data}, ensure_ascii=False, indent=1) + "\n"
         return text.encode("utf-8", "backslashreplace")  # half a character from an engine becomes `\udxxx`
+
+    @classmethod
+    def look_up(cls, store: "Store", key: str) -> Self | None:
+        """The record that is stored there; None when nothing is."""
+        data = store.find(key)
+        return None if data is None else cls.from_json(data, key)
+
+    @classmethod
+    def load(cls, store: "Store", key: str) -> Self:
+        """The record that is stored there; StoreError when nothing is."""
+        return cls.from_json(store.get(key), key)
 
     @classmethod
     def from_json(cls, data: bytes, where: str) -> Self:

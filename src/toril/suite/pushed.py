@@ -73,10 +73,9 @@ def fetch(store: Store, name: str, into: Path, clock: Clock) -> AtHand:
     """
     folder = into / name
     for _ in range(TRIES):
-        data = store.find(_record(name))
-        if data is None:
+        pushed = Pushed.look_up(store, _record(name))
+        if pushed is None:
             raise StoreError(f"{store.address(f'suites/{name}')} is no suite; `toril push` puts one there")
-        pushed = Pushed.from_json(data, _record(name))
         fetch_files(store, _folder(name), folder, pushed.files)
         if all(_hash_of(folder / file) == known for file, known in pushed.files.items()):
             return AtHand((folder,), pushed.origin)

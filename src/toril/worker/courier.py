@@ -32,9 +32,7 @@ class Courier:
 
     def launch(self) -> Launch | None:
         """What the launcher issued; None when there is no such record."""
-        key = run_key(self.plan.run_id, "launch.json")
-        data = self.store.find(key)
-        return None if data is None else Launch.from_json(data, key)
+        return Launch.look_up(self.store, run_key(self.plan.run_id, "launch.json"))
 
     def claim(self, ready: Ready) -> bool:
         """Say that this process is ready; False when another one with the same attempt did, or had its last word."""
@@ -80,17 +78,13 @@ class Courier:
 
     def _records(self) -> Iterator[machine.Event]:
         if not self._stopped:
-            key = run_key(self.plan.run_id, "stop.json")
-            found = self.store.find(key)
-            if found is not None:
-                stop = Stop.from_json(found, key)
+            stop = Stop.look_up(self.store, run_key(self.plan.run_id, "stop.json"))
+            if stop is not None:
                 self._stopped = True
                 yield machine.Stopped(stop)
         if not self._started:
-            key = run_key(self.plan.run_id, "start.json")
-            found = self.store.find(key)
-            if found is not None:
-                start = Start.from_json(found, key)
+            start = Start.look_up(self.store, run_key(self.plan.run_id, "start.json"))
+            if start is not None:
                 self._started = True
                 yield machine.Started(start)
 

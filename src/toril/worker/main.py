@@ -254,8 +254,8 @@ class Engines:
 
 def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, watch_parent: bool) -> int:
     """Do one attempt at one share; 0 whatever was measured, 4 when its engines could not do it (exit.json: why)."""
-    store, where = open_store(store_address, patience_s=PATIENCE_S), run_key(run_id, "plan.json")
-    plan = Plan.from_json(store.get(where), where)
+    store = open_store(store_address, patience_s=PATIENCE_S)
+    plan = Plan.load(store, run_key(run_id, "plan.json"))
     engines = Engines(store, plan, worker, attempt)
     try:
         for number in ENDING:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from toril.errors import InfrastructureError
@@ -135,9 +135,3 @@ def _flavours(executors: set[str]) -> tuple[str, ...]:
     if executors & NEEDS_BROWSER:
         return ("browser",)
     return ("full",) if executors & NEEDS_JVM else ("slim", "full", "browser")
-
-
-def environment_of(variables: Mapping[str, str]) -> tuple[str, str, str] | None:
-    """Run, worker and attempt as a task's environment names them."""
-    found = tuple(variables.get(name, "") for name in (RUN, WORKER, ATTEMPT))
-    return None if "" in found else (found[0], found[1], found[2])
