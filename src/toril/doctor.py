@@ -25,6 +25,9 @@ WANTED_FILES = 4096
 
 State = Literal["ok", "missing", "optional"]
 
+MARKS = {"ok": "ok", "missing": "MISSING", "optional": "optional", "warning": "warning"}
+WIDTH = 11  # of the names of what is looked for on a machine
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -51,18 +54,18 @@ def examine(address: str) -> list[Finding]:
 
 def render(findings: Iterable[Finding]) -> str:
     """One line a finding."""
-    marks = {"ok": "ok      ", "missing": "MISSING ", "optional": "optional"}
-    return "".join(f"{marks[finding.state]}  {finding.name:<12} {finding.detail}\n" for finding in findings)
+    return "".join(_line(finding.state, finding.name, WIDTH, finding.detail) for finding in findings)
 
 
 def render_remote(findings: "Iterable[preflight.Finding]") -> str:
     """One line a finding of the preflight, the whole run's first, then region by region."""
-    marks = {"ok": "ok      ", "missing": "MISSING ", "warning": "warning "}
     ordered = sorted(findings, key=lambda finding: finding.region)
     width = max((len(f"{one.region} {one.name}") for one in ordered), default=0)
-    return "".join(
-        f"{marks[one.state]}  {f'{one.region} {one.name}'.strip():<{width}}  {one.detail}\n" for one in ordered
-    )
+    return "".join(_line(one.state, f"{one.region} {one.name}".strip(), width, one.detail) for one in ordered)
+
+
+def _line(state: str, name: str, width: int, detail: str) -> str:
+    return f"{MARKS[state]:<8}  {name:<{width}}  {detail}\n"
 
 
 def _python() -> Finding:

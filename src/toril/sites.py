@@ -25,7 +25,11 @@ PREFLIGHT_TRIES = 4  # of each call: it is made once
 def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock) -> Launcher:
     """What starts this plan's workers; the errors say what it lacks for that."""
     if plan.on == "fargate":
-        return _fargate(plan, store, clock)
+        damaged: list[str] = []
+        deployments = read_deployments(store, damaged)
+        if damaged and not set(plan.locations) <= set(deployments):
+            raise StoreError("; ".join(damaged))
+        return _fargate(plan, deployments, clock)
     if not isinstance(store, FolderStore):
         raise OptionError(f"--store {store.address('')}: local workers need a folder")
     return LocalLauncher(store, environment)
@@ -33,7 +37,10 @@ def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock
 
 def examined(plan: Plan | None, store: Store, clock: Clock) -> Preflight:
     """What a run on Fargate needs, looked at; without a plan everything that the store's regions have."""
-    deployments = read_deployments(store)
+    return _examined(plan, store, read_deployments(store), clock)
+
+
+def _examined(plan: Plan | None, store: Store, deployments: Mapping[str, Deployment], clock: Clock) -> Preflight:
     around = Surroundings(store=store, now=clock.now, environment=os.environ, prices=read_prices(os.environ))
     return check(plan, deployments, clients(deployments, attempts=PREFLIGHT_TRIES), around)
 
@@ -55,13 +62,14 @@ def prepared(
     """
     if plan.on != "fargate":
         return Prepared(launcher=launcher_for(plan, store, environment, clock))
-    found = examined(plan, store, clock)
+    deployments = read_deployments(store)
+    found = _examined(plan, store, deployments, clock)
     refuse(found.findings)
-    lines = tuple(f"{one.line}" for one in found.findings if one.state == "warning")
+    lines = tuple(one.line for one in found.findings if one.state == "warning")
     if found.estimate is not None:
         within(found.estimate, max_cost_usd)
         lines += found.estimate.lines()
-    launcher = _fargate(plan, store, clock, rates=found.rates, spot_rates=found.spot_rates)
+    launcher = _fargate(plan, deployments, clock, rates=found.rates, spot_rates=found.spot_rates)
     return Prepared(launcher=launcher, lines=lines)
 
 
@@ -109,17 +117,13 @@ def read_deployments(store: Store, damaged: list[str] | None = None) -> dict[str
 
 def _fargate(
     plan: Plan,
-    store: Store,
+    deployments: Mapping[str, Deployment],
     clock: Clock,
     *,
     rates: Mapping[str, Rates] | None = None,
     spot_rates: Mapping[str, Rates] | None = None,
 ) -> FargateLauncher:
-    damaged: list[str] = []
-    deployments = read_deployments(store, damaged)
     here = {region: one for region, one in deployments.items() if region in plan.locations}
-    if damaged and not set(plan.locations) <= set(here):
-        raise StoreError("; ".join(damaged))
     home = home_of(deployments)
     return FargateLauncher(here, clients(deployments), clock, home=home, rates=rates, spot_rates=spot_rates)
 

@@ -4,21 +4,15 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,
-    CredentialRetrievalError,
     HTTPClientError,
-    LoginError,
-    NoAuthTokenError,
-    NoCredentialsError,
     NoRegionError,
     PaginationError,
     ParamValidationError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
 )
 from botocore.parsers import ResponseParserError
 
 from toril.metrics.answers import Fault, place_of
+from toril.store.s3_faults import NO_CREDENTIALS
 
 PERMISSION = "cloudwatch:GetMetricData"
 FIPS_REGIONS = "us-east-1, us-east-2, us-west-1, us-west-2 and GovCloud"  # with one of CloudWatch, as of 2026-11
@@ -49,15 +43,6 @@ BUSY = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
-NO_CREDENTIALS = (
-    CredentialRetrievalError,
-    LoginError,
-    NoAuthTokenError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
-)
 CALL_ERRORS = (
     BotoCoreError,
     ClientError,

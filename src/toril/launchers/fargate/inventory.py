@@ -1,6 +1,6 @@
 """Which tasks of a run a region has, whoever started them; and their end."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
@@ -9,15 +9,38 @@ from toril.launchers.fargate import requests
 from toril.launchers.fargate.calls import Refused, call, patiently
 from toril.records import Deployment
 
+Status = Literal["RUNNING", "STOPPED"]
+
 MOST_DESCRIBED = 100  # tasks in a call
 AT_ONCE = 8
 # ListTasks may not know at once what RunTask has started, least of all where nobody heard RunTask's answer.
 LOOKS_WHERE_UNCERTAIN, BETWEEN_LOOKS_S = 3, 2.0
 
 
-def own_tasks(ecs: Any, deployment: Deployment, run_id: str, status: Literal["RUNNING", "STOPPED"]) -> list[Any]:
+def own_tasks(ecs: Any, deployment: Deployment, run_id: str, status: Status) -> list[Any]:
     """The descriptions of a run's tasks in a region, running or stopped; Refused when AWS does not say."""
-    arns = _listed(ecs, deployment, run_id, status)
+    return described(ecs, deployment, _listed(ecs, deployment, run_id, status))
+
+
+def all_tasks(ecs: Any, deployment: Deployment, status: Status) -> list[Any]:
+    """The same of all tasks of the cluster, whosever they are; ECS forgets a stopped one after an hour."""
+    return described(ecs, deployment, listed(ecs, deployment, desiredStatus=status))
+
+
+def listed(ecs: Any, deployment: Deployment, **filters: str) -> list[str]:
+    """The ARNs of the cluster's tasks that the filters let through, page by page."""
+    arns: list[str] = []
+    more: dict[str, str] = {}
+    while True:
+        answer = call(ecs.list_tasks, "ecs:ListTasks", cluster=deployment.cluster, **filters, **more)
+        arns += answer["taskArns"]
+        if not answer.get("nextToken"):
+            return arns
+        more = {"nextToken": answer["nextToken"]}
+
+
+def described(ecs: Any, deployment: Deployment, arns: Sequence[str]) -> list[Any]:
+    """What ECS says of these tasks, as many at a time as it takes."""
     found: list[Any] = []
     for first in range(0, len(arns), MOST_DESCRIBED):
         some = arns[first : first + MOST_DESCRIBED]
@@ -71,13 +94,5 @@ def _stop(ecs: Any, deployment: Deployment, arn: str, why: str, clock: Clock) ->
     return ""
 
 
-def _listed(ecs: Any, deployment: Deployment, run_id: str, status: Literal["RUNNING", "STOPPED"]) -> list[str]:
-    asked = {"cluster": deployment.cluster, "startedBy": requests.started_by(run_id), "desiredStatus": status}
-    arns: list[str] = []
-    more: dict[str, str] = {}
-    while True:
-        answer = call(ecs.list_tasks, "ecs:ListTasks", **asked, **more)
-        arns += answer["taskArns"]
-        if not answer.get("nextToken"):
-            return arns
-        more = {"nextToken": answer["nextToken"]}
+def _listed(ecs: Any, deployment: Deployment, run_id: str, status: Status) -> list[str]:
+    return listed(ecs, deployment, startedBy=requests.started_by(run_id), desiredStatus=status)

@@ -4,12 +4,13 @@ AWS counts all of them once a minute and says so some minutes later. What a run 
 there, so that the tasks of the region's own cluster are looked at where it matters.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from toril.launchers.fargate.inventory import MOST_DESCRIBED
+from toril.launchers.fargate.calls import call
+from toril.launchers.fargate.inventory import Status, all_tasks
 from toril.launchers.fargate.requests import Capacity
 from toril.launchers.preflight.findings import Look
 
@@ -71,22 +72,6 @@ def _vcpus(tasks: Sequence[Any], capacity: Capacity) -> float:
     return sum(int(one["cpu"]) / UNITS_PER_VCPU for one in mine)
 
 
-def _tasks(look: Look, status: Literal["RUNNING", "STOPPED"]) -> list[Any]:
-    """Those of the cluster; ECS forgets a stopped one after an hour."""
-    cluster, found, arns = look.deployment.cluster, [], list(_arns(look, status))
-    for first in range(0, len(arns), MOST_DESCRIBED):
-        some = arns[first : first + MOST_DESCRIBED]
-        found += look.ask("ecs", "describe_tasks", "ecs:DescribeTasks", cluster=cluster, tasks=some)["tasks"]
-    return found
-
-
-def _arns(look: Look, status: str) -> Iterator[str]:
-    more: dict[str, str] = {}
-    while True:
-        answer = look.ask(
-            "ecs", "list_tasks", "ecs:ListTasks", cluster=look.deployment.cluster, desiredStatus=status, **more
-        )
-        yield from answer["taskArns"]
-        if not answer.get("nextToken"):
-            return
-        more = {"nextToken": answer["nextToken"]}
+def _tasks(look: Look, status: Status) -> list[Any]:
+    """Refused where there is no client, too."""
+    return list(call(lambda: all_tasks(look.clients("ecs", look.region), look.deployment, status), "ecs:ListTasks"))
