@@ -46,6 +46,7 @@ class Sample:
         return [self] * times
 
 
+TIMES = "avg-rt>100ms"  # a criterion on response times, which SLOW breaks
 FAST, SLOW, BROKEN = Sample(0, 50 * MS), Sample(0, 300 * MS), Sample(0, ok=False, rc="503")
 
 

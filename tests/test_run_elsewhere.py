@@ -3,14 +3,14 @@
 import pytest
 
 from tests.launchers.fake import Script
-from tests.launchers.scene import Scene, abandoned
+from tests.launchers.scene import Scene
 from tests.measured import execution
 from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.live import read_launch
 from toril.errors import InfrastructureError, StoreError
 from toril.plan.pace import FARGATE
-from toril.records import End, Start, Stop
-from toril.run import FOLLOWED_S, PATIENCE_S, sweep
+from toril.records import End, Start
+from toril.run import PATIENCE_S
 from toril.store import FolderStore
 
 
@@ -262,126 +262,3 @@ def test_a_coordinator_that_stood_still_as_it_gave_the_start_gives_no_stop_after
         one.run()
     assert one.store.find(one.key("start.json")) is not None
     assert one.store.find(one.key("stop.json")) is None
-
-
-@pytest.mark.parametrize("second", [0.05, 0.5, 1.5, 3.0, 10.0, 25.0, 33.9])
-def test_a_coordinator_that_is_killed_at_any_moment_can_be_replaced_and_the_run_passes(scene, second):
-    one = abandoned(scene(), second)
-    assert one.take_over().bundle.outcome == "passed"
-    assert one.launcher.closed
-    assert one.lease().epoch == 2
-    assert one.lease().ended
-
-
-@pytest.mark.parametrize("name", ["start.json", "end.json", "summary.json", "verdict.json", "report.html"])
-def test_a_coordinator_that_is_killed_as_it_writes_can_be_replaced_and_the_run_passes(scene, name):
-    one = abandoned(scene(), at_key=name)
-    assert one.take_over().bundle.outcome == "passed"
-    assert one.launcher.closed
-    assert one.lease().epoch == 2
-    assert one.lease().ended
-
-
-def test_a_take_over_goes_on_with_replacements_and_does_not_go_back_to_first_attempts(scene):
-    one = abandoned(scene(scripts={"local-1 #1": Script(begins=False), "local-2": Script(ready_after_s=60)}), 10)
-    assert one.take_over().bundle.outcome == "passed"
-    assert one.launcher.launched == []
-
-
-def test_workers_that_are_not_there_when_a_run_is_taken_over_are_started_again(scene):
-    one = abandoned(scene(scripts={"local-2": Script(ready_after_s=60)}), 10)
-    del one.launcher.workers["local-2"]
-    assert one.take_over().bundle.outcome == "passed"
-    launch = read_launch(one.store, one.plan.run_id)
-    assert launch is not None
-    assert one.launcher.launched == [("local-2", launch.attempts["local-2"][1])]
-
-
-def test_nothing_is_started_of_a_run_that_is_taken_over_too_late(scene):
-    one = abandoned(scene(scripts={"local-2": Script(ready_after_s=1e9)}), 10)
-    one.launcher.workers.clear()
-    one.clock.at += 24 * 3600
-    with pytest.raises(InfrastructureError, match="could not start"):
-        one.take_over()
-    assert one.launcher.launched == []
-    assert one.verdict()["outcome"] == "inconclusive"
-
-
-def test_a_stop_that_nobody_could_carry_out_is_carried_out_by_who_takes_over(scene):
-    one = abandoned(scene(scripts=dict.fromkeys(("local-1", "local-2"), Script(obeys=False))), 15)
-    stop = Stop(at=one.clock.now(), cause="user", message="enough")
-    one.store.put(one.key("stop.json"), stop.to_json())
-    for worker in one.launcher.workers.values():
-        worker.script = Script()
-    assert one.take_over().bundle.outcome == "inconclusive"
-    assert "enough" in one.reasons()["stopped"]
-
-
-def test_a_run_that_was_never_launched_ends_when_it_is_taken_over(scene):
-    one = scene()
-    one.store.fails = lambda operation, key: key.endswith("launch.json")
-    with pytest.raises(StoreError):
-        one.run()
-    one.store.up()
-    with pytest.raises(InfrastructureError, match="before anything was launched; run the suite again"):
-        one.take_over()
-    assert one.launcher.launched == []
-    assert one.verdict()["outcome"] == "inconclusive"
-
-
-def test_a_run_on_this_machine_cannot_be_taken_over(scene):
-    one = scene()
-    one.plan = one.plan.model_copy(update={"on": "local"})
-    one.run()
-    with pytest.raises(InfrastructureError, match="cannot be taken over"):
-        one.take_over()
-
-
-def test_a_run_whose_owner_lives_is_not_taken_over(scene):
-    one = scene()
-    one.run()
-    renewing = one.lease().model_copy(update={"ended": False})
-    one.store.put(one.key("lease.json"), renewing.to_json())
-    one.at(10, lambda: one.store.put(one.key("lease.json"), renewing.model_copy(update={"pid": 7}).to_json()))
-    with pytest.raises(LeaseLostError, match="who carries it on"):
-        one.take_over()
-
-
-# The sweep at the deadline
-
-
-def owned(one, seconds: int) -> None:
-    """Somebody renews the lease of the run for so long."""
-    lease = one.lease()
-    for second in range(0, seconds, 4):
-        renewed = lease.model_copy(update={"owner": "another", "renewed_at": second, "ended": False})
-        one.at(second, lambda renewed=renewed: one.store.put(one.key("lease.json"), renewed.to_json()))
-
-
-def swept(one):
-    around = {"launcher": one.launcher, "clock": one.clock, "view": one.view}
-    return sweep(one.store, one.plan.run_id, stop_tasks=lambda: None, **around)
-
-
-def test_an_owner_that_dies_after_the_sweep_has_found_it_is_followed_by_the_sweep(scene):
-    one = abandoned(scene(), 10)
-    began = one.clock.now()
-    owned(one, 60)
-    assert swept(one).bundle.outcome == "inconclusive"
-    assert "swept" in one.reasons()["stopped"]
-    assert one.clock.now() - began < 60 + 2 * FARGATE.lease_expires_s
-
-
-def test_a_run_that_its_owner_judges_while_the_sweep_waits_is_not_judged_again(scene):
-    one = abandoned(scene(), 10)
-    owned(one, 60)
-    one.at(50, lambda: one.store.put(one.key("verdict.json"), b"{}"))
-    assert swept(one) is None
-    assert one.store.find(one.key("verdict.json")) == b"{}"
-
-
-def test_a_sweep_does_not_follow_an_owner_for_ever(scene):
-    one = abandoned(scene(), 10)
-    owned(one, round(2 * FOLLOWED_S))
-    with pytest.raises(LeaseLostError, match="is owned by another"):
-        swept(one)

@@ -6,6 +6,7 @@ from tests.measured import (
     BROKEN,
     FAST,
     SLOW,
+    TIMES,
     codes,
     every_second,
     execution,
@@ -16,8 +17,6 @@ from tests.measured import (
     timeline_of,
     verdict_of,
 )
-
-TIMES, FAILURES = "avg-rt>100ms", "fail>10%"
 
 
 def test_a_stop_that_came_when_all_was_measured_changes_nothing():

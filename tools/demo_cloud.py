@@ -19,7 +19,8 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.cloud.embedded import Cloud, embedded_cloud
-from tests.cloud.stand_in import push_stand_in
+from tests.cloud.skopeo import push
+from tests.cloud.stand_in import WORKER, push_stand_in
 from tests.infra.engine.stacks import Engine, engine
 from tools import demo_stacks as stacks
 
@@ -76,23 +77,15 @@ class Demo:
         found = {}
         for region in stacks.REGIONS:
             there = f"{self.cloud.registry(region)}/{REPOSITORY}:slim"
-            login = self.cloud.registry_login(region)
-            with tempfile.NamedTemporaryFile("r") as digest:
-                to = ["--dest-tls-verify=false", "--dest-creds", login, "--digestfile", digest.name]
-                began = time.monotonic()
-                subprocess.run(
-                    ["skopeo", "copy", "--quiet", *to, "containers-storage:localhost/toril:slim", f"docker://{there}"],
-                    check=True,
-                )
-                found[region] = digest.read().strip()
+            began = time.monotonic()
+            found[region] = push("localhost/toril:slim", there, self.cloud.registry_login(region))
             said(f"skopeo copy containers-storage:localhost/toril:slim docker://{there}", began)
         return found
 
     def processes(self) -> dict[str, str]:
         """Where there is no podman, tasks are processes of this environment."""
         console.print(f"{', '.join(NEEDS)} are not all here: tasks are processes instead of containers")
-        guarded = [sys.executable, "-m", "toril.worker.guard", sys.executable, "-m", "toril.worker"]
-        self.cloud.set_image(REPOSITORY, guarded, environment={"PATH": os.environ["PATH"]})
+        self.cloud.set_image(REPOSITORY, WORKER, environment={"PATH": os.environ["PATH"]})
         return dict.fromkeys(stacks.REGIONS, push_stand_in(self.cloud, REPOSITORY, stacks.REGIONS))
 
     def run(self, address: str) -> int:

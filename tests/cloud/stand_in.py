@@ -1,5 +1,6 @@
-"""An image for both processors with nothing in it: what a registry has where tasks are processes."""
+"""What stands in for the worker's image where tasks are processes: an image with nothing in it, and what it runs."""
 
+import sys
 from collections.abc import Iterable
 
 from tests.cloud.embedded import Cloud
@@ -7,6 +8,7 @@ from tests.cloud.oci import INDEX, Registry, digest_of, image, index
 
 IMAGES = {architecture: image({}, architecture=architecture) for architecture in ("amd64", "arm64")}
 DIGEST = digest_of(index(IMAGES))
+WORKER = [sys.executable, "-m", "toril.worker.guard", sys.executable, "-m", "toril.worker"]
 
 
 def push_stand_in(cloud: Cloud, repository: str, regions: Iterable[str]) -> str:

@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,8 @@ from typing import Any
 import yaml
 
 from tests.cloud.embedded import Cloud, Credentials
-from tests.cloud.stand_in import DIGEST, push_stand_in
+from tests.cloud.skopeo import push
+from tests.cloud.stand_in import DIGEST, WORKER, push_stand_in
 from tests.infra.full import REPOSITORY as HOME_REPOSITORY
 from tests.infra.world import World, world
 from toril.store import Store, open_store
@@ -166,8 +166,7 @@ def stage(*, auth: bool = False, away: str = AWAY, **settings: Any) -> Iterator[
         found.stack(HOME, **{"flavours": FLAVOURS, "home": True, "caches": ["ecr-public"], **settings}).up()
         found.stack(away, **{"flavours": FLAVOURS, **settings}).up()
         push_stand_in(found.cloud, REPOSITORY, (HOME, away))
-        worker = [sys.executable, "-m", "toril.worker.guard", sys.executable, "-m", "toril.worker"]
-        found.cloud.set_image(REPOSITORY, worker, environment=of_processes(found.cloud))
+        found.cloud.set_image(REPOSITORY, WORKER, environment=of_processes(found.cloud))
         yield Stage(world=found, bucket=f"toril-{found.cloud.account}-{HOME}", regions=(HOME, away))
 
 
@@ -183,21 +182,11 @@ def stage_with_containers(image: str) -> Iterator[Stage]:
         found.stack(HOME, home=True, caches=["ecr-public"]).up()
         digest = push(image, f"{cloud.registry(HOME)}/{REPOSITORY}:slim", cloud.registry_login(HOME))
         upstream = "public.ecr.aws/acme/toril"
-        push(image, f"{cloud.upstream('public.ecr.aws')}/acme/toril:slim", "")
+        push(image, f"{cloud.upstream('public.ecr.aws')}/acme/toril:slim")
         found.stack(HOME, flavours={"slim": {"digest": digest}}).up()
         cached = {"slim": {"image": f"{upstream}:slim", "digest": digest}}
         found.stack(AWAY, flavours=cached, caches=["ecr-public"]).up()
         yield Stage(world=found, bucket=f"toril-{cloud.account}-{HOME}", regions=(HOME, AWAY))
-
-
-def push(image: str, reference: str, login: str) -> str:
-    """Copy an image of this machine into a registry; its digest there."""
-    with tempfile.NamedTemporaryFile("r") as digest:
-        to = ["--dest-tls-verify=false", *(["--dest-creds", login] if login else []), "--digestfile", digest.name]
-        command = ["skopeo", "copy", "--quiet", *to, f"containers-storage:{image}", f"docker://{reference}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-        return digest.read().strip()
 
 
 def of_processes(cloud: Cloud) -> dict[str, str]:

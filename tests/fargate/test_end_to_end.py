@@ -4,16 +4,10 @@ import json
 
 import pytest
 
-from tests.fargate.stage import AWAY, HOME, stage, suite
+from tests.fargate.stage import AWAY, HOME, suite
 from tests.targets import target
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def on_stage():
-    with stage() as found:
-        yield found
 
 
 def test_a_suite_runs_in_two_regions_and_is_judged_once(on_stage, tmp_path):

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.fargate.stage import AWAY, HOME, REPOSITORY, of_processes, stage, suite
-from tests.targets import target
+from tests.cloud.stand_in import WORKER
+from tests.fargate.stage import AWAY, HOME, REPOSITORY, of_processes, suite
 
 pytestmark = pytest.mark.slow
 
@@ -28,18 +28,6 @@ ONLY = 'if [ "$TORIL_WORKER" = "{worker}" ]; then {first}; fi; exec "$@"'
 RECORDS_KIB = 16  # that a file may have: to whoever writes more, the disk is as full as when nothing is left of it
 
 
-@pytest.fixture(scope="module")
-def on_stage():
-    with stage() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def service():
-    with target(delay_s=0.005) as found:
-        yield found
-
-
 @pytest.fixture
 def shop(tmp_path, service):
     return suite(tmp_path / "shop", service.url, {"hold-for": "6s", "concurrency": 2})
@@ -48,15 +36,14 @@ def shop(tmp_path, service):
 @pytest.fixture
 def in_one_worker(on_stage):
     """A function that lets the task of one region, and all its processes, begin with a line of shell."""
-    worker = [sys.executable, "-m", "toril.worker.guard", sys.executable, "-m", "toril.worker"]
     usual = of_processes(on_stage.cloud)
 
     def begins_with(first):
         shell = ["sh", "-c", ONLY.format(worker=f"{AWAY}-1", first=first), "sh"]
-        on_stage.cloud.set_image(REPOSITORY, [*shell, *worker], environment=usual)
+        on_stage.cloud.set_image(REPOSITORY, [*shell, *WORKER], environment=usual)
 
     yield begins_with
-    on_stage.cloud.set_image(REPOSITORY, worker, environment=usual)
+    on_stage.cloud.set_image(REPOSITORY, WORKER, environment=usual)
 
 
 @pytest.fixture

@@ -2,22 +2,9 @@
 
 import pytest
 
-from tests.fargate.stage import AWAY, HOME, stage, suite
-from tests.targets import target
+from tests.fargate.stage import AWAY, HOME, suite
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def on_stage():
-    with stage() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def service():
-    with target(delay_s=0.005) as found:
-        yield found
 
 
 @pytest.fixture

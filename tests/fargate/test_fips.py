@@ -1,12 +1,12 @@
 """With FIPS on, every call of the runner and of the workers goes to a host that has it; seen on the wire."""
 
 import re
-import sys
 from dataclasses import replace
 
 import pytest
 
 from tests.cloud.proxy import aws_proxy
+from tests.cloud.stand_in import WORKER
 from tests.fargate.stage import HOME, REPOSITORY, of_processes, stage, suite
 from tests.targets import target
 
@@ -23,8 +23,7 @@ def test_a_run_with_fips_speaks_to_fips_hosts_only(tmp_path):
         passed_on = {name: through[name] for name in ("AWS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY")}
         tasks = {**of_processes(one.cloud), **passed_on}
         del tasks["AWS_ENDPOINT_URL"]
-        worker = [sys.executable, "-m", "toril.worker.guard", sys.executable, "-m", "toril.worker"]
-        one.cloud.set_image(REPOSITORY, worker, environment=tasks)
+        one.cloud.set_image(REPOSITORY, WORKER, environment=tasks)
         acting = replace(one, more={**passed_on, "AWS_USE_FIPS_ENDPOINT": "true", "AWS_ENDPOINT_URL": ""})
         with target(delay_s=0.005) as service:
             folder = suite(tmp_path / "shop", service.url, {"locations": {HOME: 1, WEST: 1}})

@@ -5,24 +5,11 @@ import time
 
 import pytest
 
-from tests.fargate.stage import HOME, stage, suite
-from tests.targets import target
+from tests.fargate.stage import HOME, suite
 
 pytestmark = pytest.mark.slow
 
 STAGES = ["launch.json", "ready.json", "start.json", "intervals-000002", "end.json", "summary.json"]
-
-
-@pytest.fixture(scope="module")
-def on_stage():
-    with stage() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def service():
-    with target(delay_s=0.005) as found:
-        yield found
 
 
 @pytest.fixture

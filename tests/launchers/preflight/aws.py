@@ -9,14 +9,15 @@ from typing import Any
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from tests.launchers.plans import ACCOUNT, AWAY, HOME
-from toril.launchers.preflight import Preflight, Surroundings, check
-from toril.records import Deployment, Plan
+from toril.launchers.preflight import Finding, Preflight, Surroundings, check
+from toril.records import DeployedCache, Deployment, Plan
 from toril.store import Store
 
 INDEX = {"manifests": [{"platform": {"os": "linux", "architecture": one}} for one in ("amd64", "arm64")]}
 QUOTAS = {"L-3032A538": 100.0, "L-36FBB829": 50.0, "L-6BAD92DD": 100.0, "L-551A4E9D": 20.0}
 TOKEN = "of a session"
 NOW = 1_764_000_000.0
+CACHE = DeployedCache(prefix="ecr-public", upstream="public.ecr.aws", uri="registry/ecr-public")
 
 
 class Aws:
@@ -145,3 +146,14 @@ def flight(plan: Plan | None, aws: Aws, store: Store, **around: Any) -> Prefligh
         **around,
     }
     return check(plan, aws.deployments, aws, Surroundings(**given))
+
+
+def of(found: Preflight, name: str, region: str = AWAY) -> Finding:
+    """The one finding of that name; without a region those of the whole run."""
+    (one,) = [one for one in found.findings if (one.name, one.region) == (name, region)]
+    return one
+
+
+def lacking(found: Preflight) -> list[tuple[str, str]]:
+    """Region and name of everything that is missing."""
+    return [(one.region, one.name) for one in found.findings if one.state == "missing"]

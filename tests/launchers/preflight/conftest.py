@@ -1,10 +1,16 @@
-"""A store for what looks at it."""
+"""A store and a plan for what looks at them."""
 
 import pytest
 
+from tests.launchers.plans import plan_of
 from toril.store import FolderStore
 
 
 @pytest.fixture
 def store(tmp_path):
     return FolderStore(tmp_path / "store")
+
+
+@pytest.fixture
+def plan(tmp_path):
+    return plan_of(tmp_path)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.launchers.plans import AWAY, HOME, both, deployment_of, plan_of
-from tests.launchers.preflight.aws import NOW, Aws, Keys, flight, identity
+from tests.launchers.preflight.aws import NOW, Aws, Keys, flight, identity, lacking, of
 from toril.errors import StoreError
 from toril.records import DeployedTargets
 from toril.store import FolderStore
@@ -15,23 +15,9 @@ SECRET = f"arn:aws:secretsmanager:{HOME}:123456789012:secret:shop-token-AbCdEf"
 EXPIRATION = "AWS_CREDENTIAL_EXPIRATION"
 
 
-@pytest.fixture
-def plan(tmp_path):
-    return plan_of(tmp_path)
-
-
-def of(found, name, region=""):
-    (one,) = [one for one in found.findings if (one.name, one.region) == (name, region)]
-    return one
-
-
 def told(found, name, region=""):
     one = of(found, name, region)
     return one.state, one.detail
-
-
-def lacking(found):
-    return [(one.region, one.name) for one in found.findings if one.state == "missing"]
 
 
 # ── locations, versions, environments
@@ -83,8 +69,8 @@ def test_workers_write_where_the_run_is_read(plan, tmp_path):
 
 def test_without_a_home_region_nothing_sweeps_which_is_told(plan, store):
     aws = Aws(*both(home=None).values())
-    assert of(flight(plan, aws, store), "sweeper").state == "warning"
-    assert of(flight(plan, Aws(*both().values()), store), "sweeper").state == "ok"
+    assert of(flight(plan, aws, store), "sweeper", "").state == "warning"
+    assert of(flight(plan, Aws(*both().values()), store), "sweeper", "").state == "ok"
 
 
 # ── credentials
@@ -155,7 +141,7 @@ def test_looking_leaves_one_key_whose_name_is_always_the_same(plan, store):
 def test_a_clock_that_is_off_is_told(plan, store, off_s, state):
     aws = Aws(*both().values())
     aws.answers("get_caller_identity", identity(NOW - off_s))
-    found = of(flight(plan, aws, store), "clock")
+    found = of(flight(plan, aws, store), "clock", "")
     assert found.state == state
     assert ("s off AWS'" in found.detail) == (state == "warning")
 

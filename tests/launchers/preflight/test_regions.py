@@ -6,6 +6,7 @@ import pytest
 
 from tests.launchers.plans import ACCOUNT, AWAY, DIGEST, HOME, both, deployment_of, plan_of
 from tests.launchers.preflight.aws import (
+    CACHE,
     INDEX,
     NOW,
     QUOTAS,
@@ -13,31 +14,16 @@ from tests.launchers.preflight.aws import (
     definition,
     flight,
     image,
+    lacking,
+    of,
     quotas,
     refusal,
-    silence,
     used,
 )
 from toril.errors import InfrastructureError
 from toril.launchers.fargate import Rates
 from toril.launchers.preflight import refuse
-from toril.records import DeployedCache, DeployedLimits, DeployedWorker
-
-CACHE = DeployedCache(prefix="ecr-public", upstream="public.ecr.aws", uri="registry/ecr-public")
-
-
-@pytest.fixture
-def plan(tmp_path):
-    return plan_of(tmp_path)
-
-
-def of(found, name, region=AWAY):
-    (one,) = [one for one in found.findings if (one.name, one.region) == (name, region)]
-    return one
-
-
-def lacking(found):
-    return [(one.region, one.name) for one in found.findings if one.state == "missing"]
+from toril.records import DeployedLimits, DeployedWorker
 
 
 def test_when_all_is_there_nothing_is_missing_and_every_finding_says_something(plan, store):
@@ -280,56 +266,6 @@ def test_quotas_come_in_pages_and_say_how_fast_tasks_start(plan, store):
     assert found.rates[AWAY] == Rates(300.0, 15.0)
     assert "300 tasks at once, then 15 a second" in of(found, "launch rate").detail
     assert of(found, "on-demand vCPU").state == "ok"
-
-
-RIGHTS = {
-    "describe_clusters": "ecs:DescribeClusters",
-    "describe_task_definition": "ecs:DescribeTaskDefinition",
-    "batch_get_image": "ecr:BatchGetImage",
-    "describe_pull_through_cache_rules": "ecr:DescribePullThroughCacheRules",
-    "validate_pull_through_cache_rule": "ecr:ValidatePullThroughCacheRule",
-    "list_service_quotas": "servicequotas:ListServiceQuotas",
-    "get_metric_data": "cloudwatch:GetMetricData",
-}
-
-
-@pytest.mark.parametrize(("operation", "right"), RIGHTS.items())
-def test_a_right_that_is_missing_is_named_and_everything_else_looked_at(plan, store, operation, right):
-    aws = Aws(*both(caches=(CACHE,)).values())
-    aws.denies(operation)
-    found = flight(plan, aws, store)
-    refused = [one for one in found.findings if one.state != "ok" and right in one.detail]
-    assert {one.region for one in refused} == {HOME, AWAY}
-    others = {name for _, name in aws.asked}
-    assert others >= set(RIGHTS) - {"get_metric_data", "validate_pull_through_cache_rule"}  # which follow others
-
-
-def test_regions_that_nobody_may_list_are_one_finding_and_stop_no_other_check(plan, store):
-    aws = Aws(*both().values())
-    aws.denies("describe_regions", "UnauthorizedOperation")
-    found = flight(plan, aws, store)
-    assert lacking(found) == [("", "regions")]
-    assert "ec2:DescribeRegions" in of(found, "regions", "").detail
-    assert of(found, "cluster").state == "ok"
-
-
-def test_credentials_that_aws_does_not_take_are_one_finding_and_no_region_is_asked(plan, store):
-    aws = Aws(*both().values())
-    aws.answers("get_caller_identity", refusal("ExpiredToken", "The security token is expired"))
-    found = flight(plan, aws, store)
-    assert ("", "credentials") in lacking(found)
-    assert not {name for _, name in aws.asked} & set(RIGHTS)
-
-
-def test_an_aws_that_does_not_answer_is_a_warning(plan, store):
-    aws = Aws(*both().values())
-    aws.answers("describe_clusters", silence(), AWAY)
-    aws.answers("list_service_quotas", refusal("ThrottlingException"), AWAY)
-    found = flight(plan, aws, store)
-    assert lacking(found) == []
-    assert "could not be checked" in of(found, "cluster").detail
-    assert "could not be checked" in of(found, "quotas").detail
-    assert found.rates[AWAY] == Rates(100.0, 20.0)
 
 
 def test_a_region_of_another_account_is_not_reached(plan, store):

@@ -1,0 +1,56 @@
+"""What AWS refuses or does not answer is a finding of its own, and stops no other look."""
+
+import pytest
+
+from tests.launchers.plans import AWAY, HOME, both
+from tests.launchers.preflight.aws import CACHE, Aws, flight, lacking, of, refusal, silence
+from toril.launchers.fargate import Rates
+
+RIGHTS = {
+    "describe_clusters": "ecs:DescribeClusters",
+    "describe_task_definition": "ecs:DescribeTaskDefinition",
+    "batch_get_image": "ecr:BatchGetImage",
+    "describe_pull_through_cache_rules": "ecr:DescribePullThroughCacheRules",
+    "validate_pull_through_cache_rule": "ecr:ValidatePullThroughCacheRule",
+    "list_service_quotas": "servicequotas:ListServiceQuotas",
+    "get_metric_data": "cloudwatch:GetMetricData",
+}
+
+
+@pytest.mark.parametrize(("operation", "right"), RIGHTS.items())
+def test_a_right_that_is_missing_is_named_and_everything_else_looked_at(plan, store, operation, right):
+    aws = Aws(*both(caches=(CACHE,)).values())
+    aws.denies(operation)
+    found = flight(plan, aws, store)
+    refused = [one for one in found.findings if one.state != "ok" and right in one.detail]
+    assert {one.region for one in refused} == {HOME, AWAY}
+    others = {name for _, name in aws.asked}
+    assert others >= set(RIGHTS) - {"get_metric_data", "validate_pull_through_cache_rule"}  # which follow others
+
+
+def test_regions_that_nobody_may_list_are_one_finding_and_stop_no_other_check(plan, store):
+    aws = Aws(*both().values())
+    aws.denies("describe_regions", "UnauthorizedOperation")
+    found = flight(plan, aws, store)
+    assert lacking(found) == [("", "regions")]
+    assert "ec2:DescribeRegions" in of(found, "regions", "").detail
+    assert of(found, "cluster").state == "ok"
+
+
+def test_credentials_that_aws_does_not_take_are_one_finding_and_no_region_is_asked(plan, store):
+    aws = Aws(*both().values())
+    aws.answers("get_caller_identity", refusal("ExpiredToken", "The security token is expired"))
+    found = flight(plan, aws, store)
+    assert ("", "credentials") in lacking(found)
+    assert not {name for _, name in aws.asked} & set(RIGHTS)
+
+
+def test_an_aws_that_does_not_answer_is_a_warning(plan, store):
+    aws = Aws(*both().values())
+    aws.answers("describe_clusters", silence(), AWAY)
+    aws.answers("list_service_quotas", refusal("ThrottlingException"), AWAY)
+    found = flight(plan, aws, store)
+    assert lacking(found) == []
+    assert "could not be checked" in of(found, "cluster").detail
+    assert "could not be checked" in of(found, "quotas").detail
+    assert found.rates[AWAY] == Rates(100.0, 20.0)
