@@ -41,7 +41,7 @@ class FolderStore:
         return found
 
     def find(self, key: str) -> bytes | None:
-        found = self.find_version(key)
+        found = self._read(key)
         return None if found is None else found[0]
 
     def find_many(self, keys: Iterable[str]) -> dict[str, bytes]:
@@ -49,14 +49,8 @@ class FolderStore:
         return {key: data for key, data in found if data is not None}
 
     def find_version(self, key: str) -> tuple[bytes, str] | None:
-        try:
-            with self.path(key).open("rb") as file:
-                data, modified_ns = file.read(), os.fstat(file.fileno()).st_mtime_ns
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise StoreError(f"{self.path(key)} cannot be read: {error.strerror}") from error
-        return data, _version(data, modified_ns)
+        found = self._read(key)
+        return None if found is None else (found[0], _version(*found))
 
     def swap(self, key: str, data: bytes, version: str | None) -> str | None:
         """As every store does; swaps of one folder wait for each other, and a lock ends with its process.
@@ -119,6 +113,16 @@ class FolderStore:
                 return Path(file.name).stat().st_mtime, MODIFIED_STEP_S
         except OSError as error:
             raise StoreError(f"{self.folder} cannot be written: {error.strerror}; choose another --store") from error
+
+    def _read(self, key: str) -> tuple[bytes, int] | None:
+        """The value and when it was modified, in nanoseconds; its version takes a hash, which few ask for."""
+        try:
+            with self.path(key).open("rb") as file:
+                return file.read(), os.fstat(file.fileno()).st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StoreError(f"{self.path(key)} cannot be read: {error.strerror}") from error
 
     def _written(self, key: str, data: bytes) -> Path:
         path = self.path(key)
