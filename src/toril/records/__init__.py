@@ -15,6 +15,7 @@ from toril.records.deployment import (
     Deployment,
     deployment_key,
 )
+from toril.records.duet import ARMS, BASE, HEAD, Duet, Turn
 from toril.records.run import (
     PART_OF_PERIOD_NEEDED,
     End,
@@ -42,6 +43,9 @@ from toril.records.run import (
 from toril.records.secret_references import SecretReference, secret_reference, secrets_outside
 
 __all__ = [
+    "ARMS",
+    "BASE",
+    "HEAD",
     "PART_OF_PERIOD_NEEDED",
     "DeployedCache",
     "DeployedHome",
@@ -50,6 +54,7 @@ __all__ = [
     "DeployedTargets",
     "DeployedWorker",
     "Deployment",
+    "Duet",
     "End",
     "ExecutionShare",
     "Exit",
@@ -71,6 +76,7 @@ __all__ = [
     "Stop",
     "SuiteOrigin",
     "TaskSize",
+    "Turn",
     "deployment_key",
     "run_key",
     "secret_reference",

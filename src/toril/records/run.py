@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from toril.records.base import Record
 from toril.records.deployment import Architecture
+from toril.records.duet import Duet
 
 
 class PlannedExecution(BaseModel):
@@ -25,6 +26,15 @@ class PlannedExecution(BaseModel):
     ramp_up_s: float = 0.0
     hold_for_s: float = 0.0
     labels: tuple[str, ...] = ()  # those of generated requests and transactions; empty when a script names them
+    arm: int = 0  # of a duet, as is all that follows
+    block: int = 0
+    copy_of: str = ""  # the suite's execution, whose name its measurements have
+    lead_s: float | None = None  # so long before its load the engine is started; None: before the run's start
+
+    @property
+    def series(self) -> str:
+        """What its measurements are called."""
+        return self.copy_of or self.name
 
     @property
     def steady_from_s(self) -> float:
@@ -119,6 +129,7 @@ class Plan(Record):
     task: TaskSize | None = None  # None: workers are processes of one machine
     environment: dict[str, str] = Field(default_factory=dict)  # what the command gives to engines on other machines
     secrets: dict[str, str] = Field(default_factory=dict)  # variable → where its value is kept; never the value
+    duet: Duet | None = None
     warnings: tuple[str, ...] = ()
 
     @property

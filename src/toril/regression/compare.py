@@ -1,0 +1,197 @@
+"""The comparison of a duet, from its plan and its merged measurements alone."""
+
+import statistics
+from dataclasses import dataclass
+
+from toril.grammar import parse_criterion
+from toril.intervals import Kind
+from toril.records import BASE, HEAD, Duet, Plan
+from toril.regression.comparison import (
+    LEAST_PAIRS,
+    Arm,
+    Change,
+    Comparison,
+    Metric,
+    Outcome,
+    difference,
+    relative_change,
+)
+from toril.stats import quantile_interval
+from toril.timeline import Stats, Timeline
+
+WORST = ("failed", "inconclusive", "passed")
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """A percentile that head has to hold against base, and the samples that it is of."""
+
+    label: str
+    percent: float
+    kind: Kind | None = None
+    executions: tuple[str, ...] = ()
+    location: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"p{self.percent:g}"
+
+
+def gated(plan: Plan) -> tuple[Gated, ...]:
+    """The percentiles that are compared: p95 of the labels named for it, else those of the suite's criteria.
+
+    Where neither names one it is p95 of all requests.
+    """
+    duet = plan.duet
+    if duet is not None and duet.labels:
+        return tuple(dict.fromkeys(Gated(label, 95.0) for label in duet.labels))
+    found = []
+    for planned in plan.criteria:
+        criterion = parse_criterion(planned.source, planned.where, planned.language)
+        if criterion.subject == "p" and criterion.percentile is not None and 0 < criterion.percentile < 100:
+            found.append(
+                Gated(criterion.label, criterion.percentile, criterion.kind, planned.executions, criterion.location)
+            )
+    return tuple(dict.fromkeys(found)) or (Gated("", 95.0),)
+
+
+def compare(plan: Plan, timeline: Timeline) -> Comparison:
+    """Compare the steady samples of both arms; the plan is that of a duet, the timeline has both."""
+    duet = plan.duet
+    if duet is None:
+        raise ValueError(f"{plan.run_id} is no duet")
+    metrics = (*(_percentile(timeline, duet, one) for one in gated(plan)), _failures(timeline, duet))
+    outcome: Outcome = min((metric.outcome for metric in metrics), key=WORST.index)
+    return Comparison(
+        outcome=outcome,
+        message=_summed_up(metrics, outcome, duet.margin),
+        margin=duet.margin,
+        blocks=duet.blocks,
+        block_s=duet.block_s,
+        order=duet.order,
+        base=_arm(timeline, BASE, duet.base),
+        head=_arm(timeline, HEAD, duet.head),
+        metrics=metrics,
+    )
+
+
+def _arm(timeline: Timeline, arm: int, address: str) -> Arm:
+    total = timeline.select(steady=True, arm=arm).total
+    return Arm(address=address, samples=total.samples, failures=total.failures)
+
+
+def _percentile(timeline: Timeline, duet: Duet, one: Gated) -> Metric:
+    pairs: list[tuple[float, float]] = []
+    without: list[int] = []
+    for block in range(1, duet.blocks + 1):
+        arms = [
+            timeline.select(one.label, one.executions, one.location, True, one.kind, arm=arm, block=block).total
+            for arm in (BASE, HEAD)
+        ]
+        found = [_known(stats, one.percent) for stats in arms]
+        if found[0] and found[1]:
+            pairs.append((found[0], found[1]))
+        else:
+            without.append(min(stats.samples for stats in arms))
+    left_out = ""
+    if without:
+        left_out = (
+            f"; {len(without)} of {duet.blocks} blocks are left out, where as few as {min(without)} samples do not tell "
+            f"{one.name}: longer blocks would (toril.regression.block)"
+        )
+    change = relative_change(pairs)
+    values = _medians(pairs)
+    return Metric(
+        label=one.label,
+        metric=one.name,
+        unit="us",
+        base=None if values is None else round(values[0]),
+        head=None if values is None else round(values[1]),
+        change=change,
+        pairs=tuple(pairs),
+        outcome=change.outcome(duet.margin),
+        message=_of_times(one, values, change, duet.margin, len(pairs)) + left_out,
+    )
+
+
+def _known(stats: Stats, percent: float) -> int | None:
+    """The percentile; None where its 95 % interval is open, or it is below what the engine can tell."""
+    if not stats.samples or None in quantile_interval(stats.response, percent):
+        return None
+    return stats.percentile(percent) or None
+
+
+def _failures(timeline: Timeline, duet: Duet) -> Metric:
+    """Of all requests. Shares of failures are compared in points: a margin of 3 % is one of 3 points."""
+    pairs = []
+    for block in range(1, duet.blocks + 1):
+        base, head = (timeline.select(steady=True, arm=arm, block=block).total for arm in (BASE, HEAD))
+        if base.samples and head.samples:
+            pairs.append((base.failures / base.samples, head.failures / head.samples))
+    change, values = difference(pairs), _medians(pairs)
+    outcome = change.outcome(duet.margin)
+    if values is None or change.low is None or change.high is None:
+        message = (
+            f"failures were not compared: only {len(pairs)} pairs of blocks have requests, {LEAST_PAIRS} are needed"
+        )
+    else:
+        share = [sum(pair[arm] for pair in pairs) / len(pairs) for arm in (0, 1)]
+        known = {
+            "failed": f"at least {change.low:+.2%} points are proven",
+            "passed": f"at most {change.high:+.2%} points",
+            "inconclusive": f"between {change.low:+.2%} and {change.high:+.2%} points",
+        }[outcome].replace("% points", " points")
+        message = f"failures: {share[0]:.2%} → {share[1]:.2%}, {known}; the margin is {duet.margin * 100:g} points"
+    return Metric(
+        label="",
+        metric="failures",
+        unit="share",
+        base=None if values is None else round(values[0], 6),
+        head=None if values is None else round(values[1], 6),
+        change=change,
+        pairs=tuple(pairs),
+        outcome=outcome,
+        message=message,
+    )
+
+
+def _medians(pairs: list[tuple[float, float]]) -> tuple[float, float] | None:
+    if not pairs:
+        return None
+    return statistics.median(base for base, _ in pairs), statistics.median(head for _, head in pairs)
+
+
+def _of_times(one: Gated, values: tuple[float, float] | None, change: Change, margin: float, pairs: int) -> str:
+    name = f"{one.name} of {one.label or 'all requests'}"
+    if values is None or change.mean is None:
+        return f"{name} was not compared: no pair of blocks has it in both arms"
+    told = f"{name}: {values[0] / 1000:,.1f} ms → {values[1] / 1000:,.1f} ms, {change.mean:+.1%}"
+    if change.low is None or change.high is None or change.detectable is None:
+        return f"{told}; {pairs} pairs of blocks are too few to prove anything, {LEAST_PAIRS} are needed"
+    allowed = f"the margin is {margin * 100:g}%"
+    match change.outcome(margin):
+        case "failed":
+            return f"{told}; at least {change.low:+.1%} is proven, and {allowed}"
+        case "passed":
+            return f"{told}; at most {change.high:+.1%}, and {allowed}"
+        case _:
+            return (
+                f"{told}, between {change.low:+.1%} and {change.high:+.1%}; {allowed}, "
+                f"and {pairs} pairs of blocks could find {change.detectable:.1%}"
+            )
+
+
+def _summed_up(metrics: tuple[Metric, ...], outcome: Outcome, margin: float) -> str:
+    deciding = [metric for metric in metrics if metric.outcome == outcome]
+    names = ", ".join(_named(metric) for metric in deciding)
+    match outcome:
+        case "failed":
+            return f"head is worse than base by more than {margin * 100:g}%: {names}"
+        case "passed":
+            return f"head is not worse than base by {margin * 100:g}% or more: {names}"
+        case _:
+            return f"nothing is proven of {names}: more blocks, or longer ones, would tell"
+
+
+def _named(metric: Metric) -> str:
+    return metric.metric if metric.unit == "share" else f"{metric.metric} of {metric.label or 'all requests'}"

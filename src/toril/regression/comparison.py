@@ -1,0 +1,145 @@
+"""How head compares with base: pairs of blocks, and what they prove of a change.
+
+Requests of one block share caches, neighbours and the moment, so that thousands of them prove no more than a few: the
+unit is the block. Base and head of a block are measured one right after the other, and what both have in common leaves
+their ratio. Of the K ratios' logarithms, Student's t bounds the mean on each side with 95 % confidence: proven worse
+than the margin is failed, proven not to be is passed, all else is inconclusive. Failures are compared in the same way
+by the difference of their shares.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from toril.regression.student import student_quantile
+
+CONFIDENCE = 0.95  # of each bound; so a change as large as the margin fails one run in twenty
+POWER = 0.8  # with which a change of the smallest detectable size is found
+LEAST_PAIRS = 4  # with fewer, s says next to nothing: t(0.95) of two degrees of freedom is 2.9
+
+Outcome = Literal["passed", "failed", "inconclusive"]
+Unit = Literal["us", "share"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What some pairs say of a change: its mean, one-sided 95 % bounds, and the least that could have been found.
+
+    All are relative changes (0.03 is 3 % more), or for shares their differences. None: too few pairs.
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    detectable: float | None
+
+    def outcome(self, margin: float) -> Outcome:
+        """failed: more than the margin is proven. passed: less than the margin is."""
+        if self.low is None or self.high is None:
+            return "inconclusive"
+        return "failed" if self.low > margin else "passed" if self.high < margin else "inconclusive"
+
+
+def relative_change(pairs: Sequence[tuple[float, float]]) -> Change:
+    """Of values above 0, by their ratios head / base."""
+    found = _bounded([math.log(head / base) for base, head in pairs])
+    return Change(*(None if one is None else math.expm1(one) for one in found))
+
+
+def difference(pairs: Sequence[tuple[float, float]]) -> Change:
+    """Of shares, which may be 0."""
+    return Change(*_bounded([head - base for base, head in pairs]))
+
+
+def _bounded(values: Sequence[float]) -> tuple[float | None, float | None, float | None, float | None]:
+    """Mean, lower and upper bound, and what could have been found."""
+    count = len(values)
+    if not count:
+        return None, None, None, None
+    mean = math.fsum(values) / count
+    if count < LEAST_PAIRS:
+        return mean, None, None, None
+    error = statistics.stdev(values) / math.sqrt(count)
+    reach = student_quantile(CONFIDENCE, count - 1) * error
+    return mean, mean - reach, mean + reach, reach + student_quantile(POWER, count - 1) * error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One figure in both arms, block by block."""
+
+    label: str  # "": all requests
+    metric: str  # p95, p99.9; failures
+    unit: Unit
+    base: float | None  # the medians over blocks
+    head: float | None
+    change: Change
+    pairs: tuple[tuple[float, float], ...]
+    outcome: Outcome
+    message: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in verdict.json. `ratios` are head / base, of shares their differences."""
+        relative = self.unit == "us"
+        return {
+            "label": self.label,
+            "metric": self.metric,
+            "unit": self.unit,
+            "base": self.base,
+            "head": self.head,
+            "change": _rounded(self.change.mean),
+            "low": _rounded(self.change.low),
+            "high": _rounded(self.change.high),
+            "detectable": _rounded(self.change.detectable),
+            "blocks": len(self.pairs),
+            "ratios": [_rounded(head / base if relative else head - base) for base, head in self.pairs],
+            "outcome": self.outcome,
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """What was compared of one arm."""
+
+    address: str
+    samples: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Base against head, as verdict.json has it under `comparison`."""
+
+    outcome: Outcome
+    message: str
+    margin: float
+    blocks: int
+    block_s: float
+    order: str
+    base: Arm
+    head: Arm
+    metrics: tuple[Metric, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        arms = {
+            name: {"address": arm.address, "samples": arm.samples, "failures": arm.failures}
+            for name, arm in (("base", self.base), ("head", self.head))
+        }
+        return {
+            "outcome": self.outcome,
+            "message": self.message,
+            "margin": self.margin,
+            "confidence": CONFIDENCE,
+            "blocks": self.blocks,
+            "block_s": self.block_s,
+            "order": self.order,
+            "arms": arms,
+            "metrics": [metric.to_dict() for metric in self.metrics],
+        }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
