@@ -12,6 +12,7 @@ from toril.store import BUCKETS, RunFolder, Store, open_store
 OUTCOMES = ("failed", "inconclusive")
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 RUN_ADDRESS = re.compile(r"(?P<store>s3://.+)/runs/(?P<run>[^/]+)/?")
+SHARE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
 AGE = re.compile(r"([0-9]+)([dhm])")
 AGE_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
@@ -83,6 +84,16 @@ def age(text: str) -> timedelta:
         return timedelta(**{AGE_UNITS[match[2]]: int(match[1])})
     except (OverflowError, ValueError) as error:  # ValueError: thousands of digits
         raise OptionError(f"--prune {text}: longer than there is time; choose a shorter age") from error
+
+
+def margin(text: str | None) -> float | None:
+    """`3%` as 0.03."""
+    if text is None:
+        return None
+    number = text.strip().removesuffix("%").strip()
+    if not text.strip().endswith("%") or not SHARE.fullmatch(number) or not 0 < float(number) <= 100:
+        raise OptionError(f"--margin {text}: expected a percentage above 0% and up to 100%, such as 3%")
+    return float(number) / 100
 
 
 def find_run(run: str, store_address: str, *, patience_s: float | None = None) -> tuple[Store, str]:

@@ -25,6 +25,7 @@ from toril.masking import masked
 from toril.metrics import ClientFactory, Wait, check, clients, fetch, unfetched
 from toril.plan import Place, make_plan
 from toril.records import Plan, ServerMetrics, Stop, SuiteOrigin, run_key
+from toril.regression import judge_duet
 from toril.reports import Bundle, render
 from toril.store import Store
 from toril.suite import Suite, read_suite
@@ -50,6 +51,7 @@ class RunOptions:
     run_id: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     smoke: bool = False
+    against: str | None = None  # an address to load instead of the suite's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,16 +72,13 @@ class View(Protocol):
 
 def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tuple[Suite, Plan]:
     """The suite as read and the division of its load; starts nothing."""
-    suite = read_suite(paths, overrides=options.overrides, env=options.environment, on=options.on)
-    plan = make_plan(
-        suite,
-        run_id=options.run_id or new_run_id(suite.name, now),
-        workers=options.workers,
-        on=options.on,
-        environment=options.environment,
-        tags=dict(options.tags),
-        smoke=options.smoke,
+    suite = read_suite(
+        paths, overrides=options.overrides, env=options.environment, on=options.on, against=options.against
     )
+    plan = make_plan(
+        suite, run_id=options.run_id or new_run_id(suite.name, now), workers=options.workers, on=options.on,
+        environment=options.environment, tags=dict(options.tags), smoke=options.smoke,
+    )  # fmt: skip
     return suite, plan
 
 
@@ -330,6 +329,9 @@ def _fetched(
 
 def _judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None) -> Bundle:
     plan = fold.plan
+    if plan.duet is not None:
+        duet = judge_duet(plan, fold.arms, fold.whole, completeness)
+        return Bundle(plan=duet.plan, summary=duet.summary, verdict=masked(duet.verdict), timeline=fold.timeline)
     summary = summarise(plan, fold.timeline, completeness, completeness.started_at)
     verdict = masked(judge(plan, fold.timeline, completeness, summary, metrics=metrics).to_dict())
     return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)

@@ -16,7 +16,7 @@ from toril.coordinator.collect import collect
 from toril.coordinator.drive import STEP_S
 from toril.coordinator.glance import glance
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
-from toril.coordinator.live import Fold, attempts_of, read_launch, read_record
+from toril.coordinator.live import Fold, attempts_of, read_launch, read_record, shown_plan
 from toril.coordinator.protocol import RunState, begin, resumed
 from toril.errors import StoreError
 from toril.figures import LiveFigures
@@ -48,7 +48,7 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
         return judge_again(store, run_id)
     timeline = collect(store, run_id)[0].timeline if measurements else None
     metrics = stored_metrics(store, plan)
-    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
+    return Bundle(plan=shown_plan(plan), summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
 
 
 def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:

@@ -28,6 +28,7 @@ app = typer.Typer(
 for command in (
     running.plan,
     running.run,
+    running.duet,
     reading.report,
     reading.compare,
     running.watch,

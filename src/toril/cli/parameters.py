@@ -6,7 +6,9 @@ import typer
 
 from toril import options
 from toril.plan import Place
+from toril.reports import FORMATS
 from toril.run import RunOptions
+from toril.suite.against import checked_address
 
 Suites = Annotated[
     list[str],
@@ -27,13 +29,19 @@ On = Annotated[Place, typer.Option("--on", help="Where workers run: here (local)
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="K=V kept with the run, such as its commit; repeatable.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="One user, a few seconds, no criteria: does it work at all?")]
 FailOn = Annotated[str, typer.Option("--fail-on", help="Outcomes that fail the command: failed, inconclusive, none.")]
+Reports = Annotated[
+    list[str] | None, typer.Option("--report", help="FORMAT[=PATH], repeatable: " + ", ".join(FORMATS) + ".")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+Against = Annotated[
+    str | None, typer.Option("--against", help="Load this address instead of the suite's own, scripts included.")
+]
 RunId = Annotated[str | None, typer.Option("--run-id", help="Name the run instead of having it named by time.")]
 
 
 def run_options(
     overrides: list[str] | None, env: list[str] | None, workers: int | None, on: Place, run_id: str | None,
-    tags: list[str] | None, smoke: bool,
+    tags: list[str] | None, smoke: bool, against: str | None = None,
 ) -> RunOptions:  # fmt: skip
     return RunOptions(
         overrides=overrides or (),
@@ -43,4 +51,5 @@ def run_options(
         run_id=None if run_id is None else options.checked_run_id(run_id),
         tags=options.pairs("--tag", tags or ()),
         smoke=smoke,
+        against=None if against is None else checked_address("--against", against),
     )

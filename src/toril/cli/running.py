@@ -1,5 +1,8 @@
 """Commands that plan and run a suite, or follow a run to its verdict."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,11 +10,13 @@ from rich.console import Console
 
 from toril import doctor, options, stored
 from toril.cli.parameters import (
+    Against,
     Environment,
     FailOn,
     On,
     Overrides,
     Quiet,
+    Reports,
     Run,
     RunId,
     Smoke,
@@ -22,15 +27,17 @@ from toril.cli.parameters import (
     run_options,
 )
 from toril.clock import SystemClock
+from toril.duet import plan_duet
 from toril.errors import InfrastructureError, OptionError
 from toril.interrupts import caught_interrupts
-from toril.records import run_key
+from toril.records import Plan, run_key
 from toril.reports import FORMATS, live, plan_text, terminal
 from toril.reports.screen import Output
-from toril.run import Judged, plan_run
+from toril.run import Judged, RunOptions, plan_run
 from toril.run import run as run_plan
 from toril.sites import carry_on, examined, prepared, priced
 from toril.store import Store, open_store
+from toril.suite import Suite
 from toril.suite.pushed import at_hand
 from toril.verdict import exit_code
 
@@ -45,6 +52,7 @@ def plan(
     workers: Workers = None,
     on: On = "local",
     smoke: Smoke = False,
+    against: Against = None,
     store: StoreOption = ".toril",
     format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
 ) -> None:
@@ -54,7 +62,7 @@ def plan(
     """
     if format not in ("text", "json"):
         raise OptionError(f"--format {format}: text or json")
-    wanted = run_options(overrides, env, workers, on, None, None, smoke)
+    wanted = run_options(overrides, env, workers, on, None, None, smoke, against)
     clock = SystemClock()
     with at_hand(suite, clock) as found:
         _, planned = plan_run(found.paths, wanted, clock.now())
@@ -76,10 +84,9 @@ def run(
     run_id: RunId = None,
     tag: Tags = None,
     smoke: Smoke = False,
+    against: Against = None,
     fail_on: FailOn = "failed,inconclusive",
-    report: Annotated[
-        list[str] | None, typer.Option("--report", help="FORMAT[=PATH], repeatable: " + ", ".join(FORMATS) + ".")
-    ] = None,
+    report: Reports = None,
     max_cost: Annotated[
         float | None, typer.Option("--max-cost", min=0, help="Refuse a run on Fargate that costs more US dollars.")
     ] = None,
@@ -91,12 +98,61 @@ def run(
 
     Example: toril run loadtests/shop --workers 2 --report junit=out.xml
     """
+    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against)
+    _run(suite, wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet)
+
+
+def duet(
+    suite: Suites,
+    base: Annotated[str, typer.Option("--base", help="The address to compare with, such as that of the main branch.")],
+    head: Annotated[str, typer.Option("--head", help="The address in question, such as that of the change.")],
+    blocks: Annotated[
+        int | None, typer.Option("--blocks", min=4, max=1000, help="Pairs of blocks; default: toril.regression.blocks.")
+    ] = None,
+    margin: Annotated[
+        str | None, typer.Option("--margin", help="A change that is none, e.g. 3%; default: toril.regression.margin.")
+    ] = None,
+    store: StoreOption = ".toril",
+    overrides: Overrides = None,
+    env: Environment = None,
+    workers: Workers = None,
+    on: On = "local",
+    run_id: RunId = None,
+    tag: Tags = None,
+    fail_on: FailOn = "failed,inconclusive",
+    report: Reports = None,
+    quiet: Quiet = False,
+) -> None:
+    """Load BASE and HEAD in turns, compare them; fail when HEAD is proven to be worse.
+
+    Both are loaded by the same workers, in pairs of short blocks, one right
+    after the other. A percentile that is worse by more than the margin, with
+    95 % confidence, fails the run, and so does a criterion that HEAD breaches.
+    The exit codes are those of `toril run`.
+
+    Example: toril duet loadtests/shop --base http://127.0.0.1:8001 --head http://127.0.0.1:8002
+    """
+    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke=False)
+    planned = partial(plan_duet, base=base, head=head, blocks=blocks, margin=options.margin(margin))
+    _run(suite, wanted, planned, store, fail_on, report, max_cost=None, quiet=quiet)
+
+
+def _run(
+    suite: list[str],
+    wanted: RunOptions,
+    plan_of: Callable[[Sequence[str | Path], RunOptions, float], tuple[Suite, Plan]],
+    store: str,
+    fail_on: str,
+    report: list[str] | None,
+    *,
+    max_cost: float | None,
+    quiet: bool,
+) -> None:
     failing = options.fail_on(fail_on)
     targets = [(name, path) for name, path in options.report_targets(report or ()) if FORMATS.check(name)]
     clock, opened = SystemClock(), open_store(store, patience_s=OWNERS_PATIENCE_S)
-    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke)
     with at_hand(suite, clock) as found:
-        read, planned = plan_run(found.paths, wanted, clock.now())
+        read, planned = plan_of(found.paths, wanted, clock.now())
         options.check_writable(targets)
         ready = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
         if not quiet:

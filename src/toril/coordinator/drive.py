@@ -72,7 +72,7 @@ class Coordinator:
     _asked_at: float = field(init=False, default=float("-inf"))
 
     def __post_init__(self) -> None:
-        self._live = LiveCriteria(self.plan)
+        self._live = LiveCriteria(self.fold.judged_plan)
 
     @classmethod
     def of_new(
@@ -232,7 +232,7 @@ class Coordinator:
     def _breached(self) -> Stop | None:
         if self.state.phase != "running":
             return None
-        complete_to = self.fold.complete_to(self.state.ended)
+        complete_to = self.fold.judged_to(self.fold.complete_to(self.state.ended))
         for breach in self._live.advance(self.fold.timeline, complete_to) or self._breached_without_laggards():
             return Stop(
                 at=self.clock.now(), cause="criterion", message=breach.message, criterion_fails=breach.criterion.fail
@@ -247,7 +247,10 @@ class Coordinator:
         if front <= self._looked_at_s or front - min(told.values()) <= PATIENCE_S or began < self._look_again_at:
             return []
         self._looked_at_s = front
-        found = self._live.standing(self.fold.timeline, told)
+        judged_to = {worker: self.fold.judged_to(last) for worker, last in told.items()}
+        found = self._live.standing(
+            self.fold.timeline, {worker: -1 if last is None else last for worker, last in judged_to.items()}
+        )
         ended = self.clock.now()  # it looks at the whole run again: after hours that takes seconds
         self._look_again_at = ended + REST * (ended - began)
         return found

@@ -14,7 +14,7 @@ WINDOW_S = 5  # rates and percentiles over the last five seconds: calm enough to
 def glance(fold: Fold, state: RunState, now: float, notes: tuple[str, ...] = ()) -> LiveFigures:
     """What a person should see of the run at this moment."""
     started_at = state.start.at if state.start else now
-    plan, timeline = fold.plan, fold.timeline
+    plan, timeline = fold.plan, fold.whole
     newest = max(
         (second for worker in fold.attempts if (second := timeline.last_second_of(worker)) is not None), default=None
     )
@@ -28,7 +28,7 @@ def glance(fold: Fold, state: RunState, now: float, notes: tuple[str, ...] = ())
         phase=_phase(state),
         elapsed_s=max(0.0, now - started_at),
         planned_s=plan.duration_s,
-        planned_users=sum(execution.concurrency or 1 for execution in plan.executions),
+        planned_users=sum(execution.concurrency or 1 for execution in fold.judged_plan.executions),
         lag_s=0.0 if last is None else max(0.0, now - started_at - (last + 1)),
         workers_ready=len(state.ready),
         workers_planned=len(plan.shares),

@@ -4,9 +4,10 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from toril import __version__
+from toril.arms import Arm
 from toril.errors import StoreError
 from toril.intervals import decode
-from toril.records import Exit, Launch, Plan, Ready, Start, Stop, run_key, worker_key
+from toril.records import ARMS, HEAD, Exit, Launch, Plan, Ready, Start, Stop, run_key, worker_key
 from toril.store import Store
 from toril.timeline import Timeline
 
@@ -41,19 +42,40 @@ class WorkerFiles:
 
 @dataclass(slots=True)
 class Fold:
-    """The merged measurements of one run, and every file that could not be part of them."""
+    """The merged measurements of one run, and every file that could not be part of them.
+
+    `timeline` is what is judged: of a duet that is head alone, in its own time.
+    """
 
     store: Store
     plan: Plan
     attempts: Mapping[str, str]
     digests: tuple[str, ...] = ()  # of the images that workers may be of; empty: any
-    timeline: Timeline = field(default_factory=Timeline)
+    whole: Timeline = field(default_factory=Timeline)  # all that was measured, in the run's time
+    arms: dict[int, Timeline] = field(default_factory=dict)  # of a duet
     damaged: list[str] = field(default_factory=list)
     unfit: dict[str, str] = field(default_factory=dict)  # worker → why its word cannot be taken
     _files: dict[str, WorkerFiles] = field(init=False)
+    _arms: tuple[Arm, ...] = field(init=False, default=())
+    judged_plan: Plan = field(init=False)  # what `timeline` is measured by
 
     def __post_init__(self) -> None:
+        self.judged_plan = shown_plan(self.plan)
+        if self.plan.duet is not None:
+            self._arms = tuple(Arm(self.plan, arm) for arm in ARMS)
+            self.arms = {arm: Timeline() for arm in ARMS}
         self._files = {worker: WorkerFiles(worker, attempt) for worker, attempt in self.attempts.items()}
+
+    @property
+    def timeline(self) -> Timeline:
+        return self.arms.get(HEAD, self.whole)
+
+    def judged_to(self, second: int | None) -> int | None:
+        """The last second of `timeline` that is complete when the run is up to this one."""
+        if second is None or not self._arms:
+            return second
+        done = next(arm.done_s(second + 1.0) for arm in self._arms if arm.arm == HEAD)
+        return int(done) - 1 if done >= 1 else None
 
     @property
     def exits(self) -> dict[str, Exit]:
@@ -213,7 +235,7 @@ class Fold:
             for worker, files in self._files.items()
             if not self._complete(files) and (files.exit is not None or worker not in ended)
         ]
-        lasts = {worker: self.timeline.last_second_of(worker) for worker in running}
+        lasts = {worker: self.whole.last_second_of(worker) for worker in running}
         return {worker: -1 if last is None else last for worker, last in lasts.items()}
 
     def _fold(self, files: WorkerFiles, data: bytes) -> None:
@@ -225,12 +247,19 @@ class Fold:
                 raise StoreError(f"{key} is of worker {interval.worker}")
             if interval_name(interval.number) != key.rsplit("/", 1)[1]:
                 raise StoreError(f"{key} is a copy of {interval_name(interval.number)}")
-            self.timeline.add(interval)
+            self.whole.add(interval)
+            for arm in self._arms:
+                self.arms[arm.arm].add(arm.interval(interval))
         except StoreError as error:
             self.damaged.append(str(error))
 
     def _key(self, files: WorkerFiles, name: str) -> str:
         return worker_key(self.plan.run_id, files.worker, files.attempt, name)
+
+
+def shown_plan(plan: Plan) -> Plan:
+    """The plan that reports are about: of a duet head's, in the suite's own words."""
+    return plan if plan.duet is None else Arm(plan, HEAD).as_run()
 
 
 def read_record(store: Store, run_id: str) -> tuple[Plan, Start | None, Stop | None]:

@@ -2,5 +2,6 @@
 
 from toril.regression.compare import Gated, compare, gated
 from toril.regression.comparison import Comparison, Metric
+from toril.regression.verdict import JudgedDuet, judge_duet
 
-__all__ = ["Comparison", "Gated", "Metric", "compare", "gated"]
+__all__ = ["Comparison", "Gated", "JudgedDuet", "Metric", "compare", "gated", "judge_duet"]

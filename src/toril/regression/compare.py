@@ -96,8 +96,8 @@ def _percentile(timeline: Timeline, duet: Duet, one: Gated) -> Metric:
     left_out = ""
     if without:
         left_out = (
-            f"; {len(without)} of {duet.blocks} blocks are left out, where as few as {min(without)} samples do not tell "
-            f"{one.name}: longer blocks would (toril.regression.block)"
+            f"; {len(without)} of {duet.blocks} blocks are left out, where as few as {min(without)} samples do not "
+            f"tell {one.name}: longer blocks would (toril.regression.block)"
         )
     change = relative_change(pairs)
     values = _medians(pairs)

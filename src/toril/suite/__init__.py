@@ -10,6 +10,7 @@ from typing import Any
 
 from toril.errors import SuiteError
 from toril.records import PlannedCriterion
+from toril.suite.against import aim
 from toril.suite.criteria import read_criteria
 from toril.suite.door import Door
 from toril.suite.environment import Environment
@@ -51,6 +52,7 @@ class Suite:
     data_rows: Mapping[str, int]  # the files of `split-data`, and how many rows each has (counted up to a thousand)
     ramp_up_exclude: bool
     warnings: tuple[str, ...]
+    variable: str | None = None  # holds the address, where another one than the suite's own is loaded
 
 
 def read_suite(
@@ -60,10 +62,12 @@ def read_suite(
     env: Mapping[str, str] | None = None,
     on: str = "local",
     system: Mapping[str, str] | None = None,
+    against: str | None = None,
 ) -> Suite:
     """The suite in `paths` (Taurus files, or one folder with a suite.yml); SuiteError says where, what and the fix.
 
-    `env` is what `--env` said, `system` the machine's environment (by default this process's).
+    `env` is what `--env` said, `system` the machine's environment (by default this process's), `against` an address to
+    load instead of the suite's own.
     """
     if on not in PROVISIONING:
         raise SuiteError(f"--on {on}: expected {' or '.join(PROVISIONING)}")
@@ -71,14 +75,16 @@ def read_suite(
     merged, used, warnings = merged_configuration(files)
     apply_overrides(merged, overrides)
     source = " + ".join(file.name for file in files)
+    variable = None if against is None else aim(merged, against, source)
+    env = {name: value for name, value in (env or {}).items() if name != variable}
     system = dict(os.environ if system is None else system)
-    door = Door(source, Environment(env or {}, _settings_env(merged, source), system, declared(merged)))
+    door = Door(source, Environment(env, _settings_env(merged, source), system, declared(merged)))
     door.properties = _jmeter_properties(merged)
     folder = files[0].parent.resolve()
     found = Files(folder, [*(file.parent.resolve() for file in used), Path.cwd()], door)
     scenarios = Scenarios(merged.get("scenarios"), door, found)
     toril = read_settings(door.environment.resolve_all(merged.get("toril")), source)
-    check_secrets(toril.secrets, merged, env or {}, source)
+    check_secrets(toril.secrets, merged, env, source)
     executions = read_executions(merged, scenarios, door, on)
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, door, on)
     data_rows = _split_data(toril, found)
@@ -94,12 +100,13 @@ def read_suite(
         folder=folder,
         files=found.sorted(),
         executions=executions,
-        common=_common(merged, scenarios, env or {}),
+        common=_common(merged, scenarios, env),
         criteria=criteria,
         toril=toril,
         data_rows=data_rows,
         ramp_up_exclude=_ramp_up_exclude(merged, door),
         warnings=(*warnings, *door.warnings),
+        variable=variable,
     )
 
 
@@ -164,9 +171,6 @@ def _warn_of_ignored(merged: Mapping[str, Any], door: Door) -> None:
     provisioning = merged.get("provisioning")
     if provisioning not in (None, "local"):
         door.warn("provisioning", f"({str(provisioning)[:40]}) is ignored: --on says where the workers run")
-    ours = merged.get("toril")
-    if isinstance(ours, dict) and ours.get("regression"):
-        door.warn("toril.regression", "is checked, but does nothing in this version")
     modules = merged.get("modules")
     local = modules.get("local") if isinstance(modules, dict) else None
     if isinstance(local, dict) and (local.get("sequential") or local.get("capacity")):

@@ -22,7 +22,7 @@ class Capture:
         self._lanes = lanes
         self._start_at = start_at
         for lane in lanes:
-            recorder.resolution(lane.execution, lane.engine.resolution_us)
+            recorder.resolution(lane.planned.series, lane.engine.resolution_us)
 
     def read(self, lane: Lane, *, final: bool = False) -> None:
         """Everything that the engine has recorded since the last call."""
@@ -39,7 +39,7 @@ class Capture:
             self._recorder.unreadable(lane.engine.unreadable())
             for label, count in lane.engine.unfinished().items():
                 lane.unfinished += count
-                self._recorder.unfinished(second, lane.execution, label, count)
+                self._recorder.unfinished(second, lane.planned.series, label, count)
 
     def count_users(self, now: float) -> None:
         """The virtual users of each execution in this second; lanes that have not begun or have ended have none."""
@@ -47,11 +47,11 @@ class Capture:
         for lane in self._lanes:
             users = 0 if lane.ended or not lane.started else lane.engine.virtual_users()
             if users is not None and (users or lane.users):
-                self._recorder.virtual_users(second, lane.execution, users)
+                self._recorder.virtual_users(second, lane.planned.series, users)
             lane.users = users or 0
 
     def _add(self, lane: Lane, batch: Batch) -> None:
-        planned = lane.engine.station.planned
+        planned = lane.planned
         late_s = lane.queued_s(self._start_at)
         started_s = batch.started_s - self._start_at
         steady_from_s, steady_to_s = planned.steady_from_s + late_s, planned.steady_to_s + late_s
@@ -72,7 +72,7 @@ class Capture:
         if not possible.all():
             self._recorder.unreadable(int((~possible).sum()))
             columns = {name: column[possible] for name, column in columns.items()}
-        self._recorder.add_many(lane.execution, columns)
+        self._recorder.add_many(planned.series, columns, arm=planned.arm, block=planned.block)
         if possible.any():
             first, last = float(batch.started_s[possible].min()), float(batch.completed_s[possible].max())
             lane.first_started_s = first if lane.first_started_s is None else min(first, lane.first_started_s)

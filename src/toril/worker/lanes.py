@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bzt import TaurusException  # no Exception
 
+from toril.records import PlannedExecution
 from toril.worker import machine, processes
 from toril.worker.engines import Engine
 
@@ -31,8 +32,12 @@ class Lane:
     users: int = 0
 
     @property
+    def planned(self) -> PlannedExecution:
+        return self.engine.station.planned
+
+    @property
     def execution(self) -> str:
-        return self.engine.station.planned.name
+        return self.planned.name
 
     def due(self, start_at: float) -> float:
         """When its load is planned to begin, in a run that starts then."""
@@ -83,9 +88,12 @@ class Lanes(tuple[Lane, ...]):
         return lanes
 
     def park(self) -> None:
-        """Start the engines that can wait for their gates, also those that will have to wait for a slot."""
+        """Start the engines that can wait for their gates, also those that will have to wait for a slot.
+
+        Those with a lead of their own are started when it begins: a duet has far too many to park all at once.
+        """
         for lane in self:
-            if lane.engine.parks:
+            if lane.engine.parks and lane.planned.lead_s is None:
                 lane.start()
 
     def parked(self, waited_s: float) -> Iterator[machine.Event]:
@@ -105,7 +113,8 @@ class Lanes(tuple[Lane, ...]):
         """Begin what is due and has a slot: engines that cannot be parked, and those that waited for others."""
         free = (self.slots or len(self)) - sum(lane.begins_at is not None and not lane.ended for lane in self)
         for lane in self._by_due(start_at):
-            if lane.begins_at is not None or lane.ended or now < lane.due(start_at):
+            lead_s = (lane.planned.lead_s or 0.0) if lane.engine.parks else 0.0
+            if lane.begins_at is not None or lane.ended or now < lane.due(start_at) - lead_s:
                 continue
             if free <= 0:
                 lane.queued_until = now
@@ -117,7 +126,11 @@ class Lanes(tuple[Lane, ...]):
 
     def next_due(self, now: float, start_at: float) -> float | None:
         """Seconds until the next engine is to be started; None when there is none."""
-        waits = [lane.due(start_at) - now for lane in self if lane.begins_at is None and not lane.ended]
+        waits = [
+            lane.due(start_at) - (lane.planned.lead_s or 0.0) - now
+            for lane in self
+            if lane.begins_at is None and not lane.ended
+        ]
         return min((wait for wait in waits if wait > 0), default=None)
 
     def newly_ended(self) -> Iterator[tuple[Lane, str | None]]:

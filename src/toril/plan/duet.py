@@ -1,0 +1,245 @@
+"""A duet: one suite against two addresses, which the same workers load in turns."""
+
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from toril.errors import SuiteError
+from toril.grammar import parse_criterion
+from toril.masking import mask
+from toril.records import ARMS, BASE, HEAD, Duet, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Turn
+
+LEAST_BLOCK_S = 5
+START_UP_S = {"locust": 3, "apiritif": 3, "jmeter": 8}  # of an engine while others of it wait: bench/README.md
+START_UP_OF_OTHERS_S = 8
+DRAIN_S = 1  # after a turn's load: requests in flight end before the next engine starts
+
+
+def make_duet(
+    base: Plan,
+    head: Plan,
+    *,
+    addresses: tuple[str, str],
+    blocks: int,
+    block_s: float | None,
+    margin: float,
+    labels: Sequence[str] = (),
+    variable: str | None = None,
+) -> Plan:
+    """One plan of two, which are the same suite's against the two addresses.
+
+    Each execution is there once for each turn. A turn is the suite's course in small: delays, ramp-ups and holds have
+    all the same part of their time, so that with the default length of blocks each arm has the suite's load for as
+    long as the suite holds it. The order within a pair alternates: AB BA AB …, or BA AB …, as the run's id has it.
+    `variable` holds the address for scripts, if anything does.
+    """
+    _check(base)
+    values = {arm: _values(base.common, variable, address) for arm, address in zip(ARMS, addresses, strict=True)}
+    hold_s = max(execution.hold_for_s for execution in base.executions)
+    block = math.ceil(hold_s / blocks) if block_s is None else math.ceil(block_s)
+    block = max(LEAST_BLOCK_S, block)
+    scale = block / hold_s
+    turn_s = max(math.ceil(sum(_course(execution, scale))) for execution in base.executions)
+    gap_s = DRAIN_S + max(START_UP_S.get(one.executor, START_UP_OF_OTHERS_S) for one in base.executions)
+    duet = Duet(
+        base=mask(addresses[0]),
+        head=mask(addresses[1]),
+        margin=margin,
+        blocks=blocks,
+        block_s=float(block),
+        turn_s=turn_s,
+        gap_s=gap_s,
+        order=_order(base.run_id, blocks),
+        labels=tuple(labels),
+    )
+    turns = tuple(duet.turns())
+    executions = tuple(_planned(execution, turn, scale, gap_s) for turn in turns for execution in base.executions)
+    plans = {BASE: base, HEAD: head}
+    common = _common(plans, values)
+    copies = {(one.copy_of, one.arm, one.block): one for one in executions}
+    shares = [
+        share.model_copy(
+            update={
+                "executions": tuple(
+                    _part(plans[turn.arm].shares[place].executions[position], turn, copies, values[turn.arm])
+                    for turn in turns
+                    for position in range(len(share.executions))
+                )
+            }
+        )
+        for place, share in enumerate(base.shares)
+    ]
+    judged, warnings = _criteria(base)
+    return base.model_copy(
+        update={
+            "executions": executions,
+            "shares": tuple(shares),
+            "common": common,
+            "criteria": judged,
+            "graceful_stop_s": min(base.graceful_stop_s, float(gap_s)),
+            "duet": duet,
+            "warnings": (*base.warnings, *warnings),
+        }
+    )
+
+
+def _check(plan: Plan) -> None:
+    for execution in plan.executions:
+        where = f"{plan.suite}: execution[{execution.index}]"
+        if not execution.hold_for_s:
+            raise SuiteError(
+                f"{where} has no hold-for, and a duet takes turns by time; say how long it lasts: `hold-for: 1m`"
+            )
+        if execution.iterations is not None:
+            raise SuiteError(
+                f"{where}.iterations bounds the load, and a duet takes turns by time; leave `iterations` out"
+            )
+    if plan.in_turns:
+        raise SuiteError(
+            f"{plan.suite}: modules.local makes executions wait for each other, so that no turn has all of the load; "
+            "leave `sequential` and `capacity` out"
+        )
+
+
+def _order(run_id: str, blocks: int) -> str:
+    """Neither arm is always first, and a load that drifts evenly favours neither; what begins, nobody chooses."""
+    pairs = ("AB", "BA") if zlib.crc32(run_id.encode()) % 2 else ("BA", "AB")
+    return "".join(pairs[block % 2] for block in range(blocks))
+
+
+def _course(execution: PlannedExecution, scale: float) -> tuple[float, float, float]:
+    """Delay, ramp-up and hold of a turn. Holds are whole seconds, and so is what a ramp-up has at least."""
+    ramp_up_s = max(1.0, round(execution.ramp_up_s * scale, 3)) if execution.ramp_up_s else 0.0
+    return round(execution.delay_s * scale, 3), ramp_up_s, float(max(1, round(execution.hold_for_s * scale)))
+
+
+def _planned(execution: PlannedExecution, turn: Turn, scale: float, gap_s: int) -> PlannedExecution:
+    delay_s, ramp_up_s, hold_for_s = _course(execution, scale)
+    return execution.model_copy(
+        update={
+            "name": _name(execution.name, turn),
+            "copy_of": execution.name,
+            "arm": turn.arm,
+            "block": turn.block,
+            "delay_s": turn.starts_s + delay_s,
+            "ramp_up_s": ramp_up_s,
+            "hold_for_s": hold_for_s,
+            "lead_s": float(gap_s - DRAIN_S) + delay_s if turn.starts_s else None,
+        }
+    )
+
+
+def _name(execution: str, turn: Turn) -> str:
+    return f"{execution}, {ARMS[turn.arm]} {turn.block}"
+
+
+def _part(
+    part: ExecutionShare, turn: Turn, copies: Mapping[tuple[str, int, int], PlannedExecution], values: Mapping[str, str]
+) -> ExecutionShare:
+    """What a worker does of one execution in one turn."""
+    copy = copies[part.execution, turn.arm, turn.block]
+    config = _put_in(deepcopy(part.config), values)
+    for key in ("delay", "ramp-up", "hold-for"):
+        config.pop(key, None)
+    if copy.ramp_up_s:
+        config["ramp-up"] = f"{copy.ramp_up_s:g}s"
+    config["hold-for"] = f"{copy.hold_for_s:g}s"
+    if "scenario" in config:
+        config["scenario"] = _of_arm(config["scenario"], turn.arm)
+    if values:
+        config["env"] = {**(config.get("env") or {}), **values}
+    return part.model_copy(update={"execution": copy.name, "config": config})
+
+
+def _common(plans: Mapping[int, Plan], values: Mapping[int, Mapping[str, str]]) -> dict[str, Any]:
+    """What all turns share, with each scenario once for each arm; all else is as head has it."""
+    common = deepcopy(plans[HEAD].common)
+    for name in _included(common.get("scenarios") or {}):
+        of_arms = [_put_in(deepcopy(plans[arm].common["scenarios"].get(name)), values[arm]) for arm in ARMS]
+        if of_arms[0] != of_arms[1]:
+            raise SuiteError(
+                f"{plans[HEAD].suite}: scenarios.{name} is included by another one and has an address of its own; "
+                "leave the address out of it: it then goes where the scenario goes that includes it"
+            )
+    scenarios = {}
+    for arm, plan in plans.items():
+        properties = _own_properties(plan.common, values[arm])
+        for name, scenario in (plan.common.get("scenarios") or {}).items():
+            own = _put_in(deepcopy(scenario), values[arm])
+            if properties and isinstance(own, dict):
+                own["properties"] = {**properties, **(own.get("properties") or {})}
+            scenarios[_of_arm(name, arm)] = own
+    included = _included(common.get("scenarios") or {})
+    common["scenarios"] = {**{name: common["scenarios"][name] for name in included}, **scenarios}
+    return common
+
+
+def _of_arm(scenario: str, arm: int) -> str:
+    return f"{scenario} of {ARMS[arm]}"
+
+
+def _values(common: Mapping[str, Any], variable: str | None, address: str) -> dict[str, str]:
+    """The variable that holds the address, and those of `settings.env` that are made of it."""
+    if variable is None:
+        return {}
+    values = {variable: address}
+    written = (common.get("settings") or {}).get("env") or {}
+    for _ in written:
+        for name, value in written.items():
+            if name != variable and (made := _put_in(value, values)) != value:
+                values[name] = made
+    return values
+
+
+def _own_properties(common: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """JMeter's properties that are made of the address: those of its module are the same for all turns."""
+    module = (common.get("modules") or {}).get("jmeter")
+    written = (module.get("properties") if isinstance(module, dict) else None) or {}
+    return {name: made for name, value in written.items() if (made := _put_in(value, values)) != value}
+
+
+def _put_in(value: Any, values: Mapping[str, str]) -> Any:
+    """The value with these variables' values in the place of the references to them."""
+    if isinstance(value, str):
+        for name, text in values.items():
+            value = value.replace(f"${{{name}}}", text)
+        return value
+    if isinstance(value, list):
+        return [_put_in(one, values) for one in value]
+    if isinstance(value, dict):
+        return {key: _put_in(one, values) for key, one in value.items()}
+    return value
+
+
+def _included(scenarios: Mapping[str, Any]) -> list[str]:
+    """The scenarios that others include, by whose names requests may be labelled."""
+    found: set[str] = set()
+
+    def look(value: Any) -> None:
+        if isinstance(value, dict):
+            if isinstance(value.get("include-scenario"), str):
+                found.add(value["include-scenario"])
+            for one in value.values():
+                look(one)
+        elif isinstance(value, list):
+            for one in value:
+                look(one)
+
+    look(list(scenarios.values()))
+    return sorted(found & set(scenarios))
+
+
+def _criteria(plan: Plan) -> tuple[tuple[PlannedCriterion, ...], list[str]]:
+    """Those that can be judged on head alone: CloudWatch's periods hold both arms."""
+    judged, warnings = [], []
+    for planned in plan.criteria:
+        criterion = parse_criterion(planned.source, planned.where, planned.language)
+        if criterion.server is None:
+            judged.append(planned)
+        else:
+            warnings.append(
+                f"{planned.where}: `{criterion.text}` is not judged in a duet: CloudWatch's periods hold both arms"
+            )
+    return tuple(judged), warnings

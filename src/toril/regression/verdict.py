@@ -1,0 +1,110 @@
+"""The verdict of a duet: the suite's criteria on head alone, both arms as runs that can be trusted, and the comparison.
+
+failed: a criterion failed, or a regression is proven. Else inconclusive: a criterion is, or something is missing or
+falsifies times in either arm, or the comparison proves nothing. Else passed. What falsifies times or is missing
+excuses a regression, since it may have met one arm more than the other; a criterion is excused as in any run.
+
+| code           | makes it     | because                                                                |
+|----------------|--------------|------------------------------------------------------------------------|
+| `regression`   | failed       | head is proven to be worse than base by more than the margin           |
+| `unproven`     | inconclusive | the comparison proves neither that nor the opposite                    |
+| `unsure-arms`  | inconclusive | a regression, but times are falsified, or something is missing         |
+| `no-regression`| passed       | head is proven not to be worse than base by the margin                 |
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from toril.arms import Arm
+from toril.records import ARMS, BASE, HEAD, Exit, Plan
+from toril.regression.compare import compare
+from toril.regression.comparison import Comparison
+from toril.summary import Completeness, summarise
+from toril.timeline import Timeline
+from toril.verdict import EXCUSES, Outcome, Reason, Verdict, judge
+
+FALSIFIED = frozenset({*EXCUSES, "lost-worker", "damaged-file", "missing-samples", "unreadable-records"})
+OF_CRITERIA = frozenset({"breach", "kept", "nothing-judged"})
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedDuet:
+    """Head as the run, and what both arms say."""
+
+    plan: Plan
+    summary: dict[str, Any]
+    verdict: dict[str, Any]
+
+
+def judge_duet(plan: Plan, arms: Mapping[int, Timeline], whole: Timeline, completeness: Completeness) -> JudgedDuet:
+    """Judge a duet from its plan and measurements; `arms` are the parts of `whole` as `toril.arms` makes them."""
+    judged = {arm: _judged(Arm(plan, arm), timeline, whole, completeness) for arm, timeline in arms.items()}
+    (head_plan, summary, head), (_, _, base) = judged[HEAD], judged[BASE]
+    comparison = compare(plan, whole)
+    verdict = _combined(head, base, comparison)
+    return JudgedDuet(head_plan, summary, {**verdict.to_dict(), "comparison": comparison.to_dict()})
+
+
+def _judged(
+    arm: Arm, timeline: Timeline, whole: Timeline, completeness: Completeness
+) -> tuple[Plan, dict[str, Any], Verdict]:
+    """One arm as a run of its own; of base no criterion is judged."""
+    plan = arm.as_run()
+    if arm.arm == BASE:
+        plan = plan.model_copy(update={"criteria": ()})
+    own = completeness_of(arm, completeness, whole.select().total.samples - timeline.select().total.samples)
+    summary = summarise(plan, timeline, own, own.started_at)
+    return plan, summary, judge(plan, timeline, own, summary)
+
+
+def completeness_of(arm: Arm, completeness: Completeness, of_the_other: int) -> Completeness:
+    """The same with the times of the arm's own course, and without the samples that the other arm has."""
+    start, stop = completeness.started_at, completeness.stop
+    if start is None:
+        return completeness
+    exits: dict[str, Exit] = {}
+    for worker, left in completeness.exits.items():
+        others = min(left.samples, of_the_other)
+        of_the_other -= others
+        last_s = left.last_sample_s
+        exits[worker] = left.model_copy(
+            update={
+                "samples": left.samples - others,
+                "at": start + arm.done_s(left.at - start),
+                "last_sample_s": None if last_s is None else arm.done_s(last_s),
+            }
+        )
+    if stop is not None:
+        stop = stop.model_copy(update={"at": start + arm.done_s(max(0.0, stop.at - start))})
+    return replace(completeness, exits=exits, stop=stop)
+
+
+def _combined(head: Verdict, base: Verdict, comparison: Comparison) -> Verdict:
+    """Reasons of the outcome first, each of them once."""
+    breaches = [reason for reason in head.reasons if reason.code == "breach"]
+    doubts = [reason for reason in head.reasons if reason.code not in OF_CRITERIA]
+    doubts += _of_base(base.reasons, doubts)
+    falsified = [reason for reason in doubts if reason.code in FALSIFIED]
+    if comparison.outcome == "failed" and not falsified:
+        breaches += [Reason("regression", comparison.message)]
+    elif comparison.outcome == "failed":
+        doubts.append(Reason("unsure-arms", f"{comparison.message}; but {falsified[0].message}"))
+    elif comparison.outcome == "inconclusive":
+        doubts.append(Reason("unproven", comparison.message))
+    if breaches:
+        return replace(head, outcome="failed", reasons=(*breaches, *doubts))
+    if doubts:
+        return replace(head, outcome="inconclusive", reasons=tuple(doubts))
+    outcome: Outcome = "passed"
+    return replace(head, outcome=outcome, reasons=(Reason("no-regression", comparison.message), *head.reasons))
+
+
+def _of_base(reasons: Iterable[Reason], known: Iterable[Reason]) -> list[Reason]:
+    """What is wrong with base only: the rest, such as a lost worker, is head's reason already."""
+    said = {(reason.code, reason.message) for reason in known}
+    return [
+        Reason(reason.code, f"{ARMS[BASE]}: {reason.message}")
+        for reason in reasons
+        if reason.code not in OF_CRITERIA and (reason.code, reason.message) not in said
+    ]

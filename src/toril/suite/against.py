@@ -1,0 +1,105 @@
+"""Another address in the place of the suite's own: every scenario's, and that of the scripts that read a variable."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from toril.errors import OptionError, SuiteError
+from toril.masking import mask
+
+ONLY_A_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
+
+
+def checked_address(option: str, text: str) -> str:
+    """The address without a slash at its end; OptionError unless it can stand before `/path`."""
+    try:
+        parts = urlsplit(text)
+        fit = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fit = False
+    if not fit or re.search(r"[\s\"'<>\\^`{}|$]", text) or "?" in text or "#" in text:
+        raise OptionError(
+            f"{option} {mask(text)[:80]}: no address; write it like https://shop.example, with a port if need be"
+        )
+    return text.rstrip("/")
+
+
+def aim(merged: dict[str, Any], address: str, source: str) -> str | None:
+    """Let the merged suite load this address; the variable that held its own, if one did.
+
+    SuiteError where that would change nothing of what is loaded, or more than one address is meant.
+    """
+    used = list(_used(merged))
+    written = [one["default-address"] for _, one, _ in used if one.get("default-address")]
+    if len(set(map(str, written))) > 1:
+        named = ", ".join(f"`{mask(str(one))[:60]}`" for one in dict.fromkeys(written))
+        raise SuiteError(
+            f"{source}: its scenarios load more than one address, {named}; another one can stand for one of them only: "
+            "use a variable for it, and --env"
+        )
+    found = ONLY_A_VARIABLE.fullmatch(str(written[0]).strip()) if written else None
+    variable = found[1] if found else None
+    for path, scenario, executor in used:
+        _check(scenario, executor, variable, f"{source}: {path}")
+        if scenario.get("default-address") or not scenario.get("script"):
+            scenario["default-address"] = address
+    scenarios = merged.get("scenarios")
+    for scenario in scenarios.values() if isinstance(scenarios, dict) else ():
+        if isinstance(scenario, dict) and scenario.get("default-address"):
+            scenario["default-address"] = address
+    if variable is not None:
+        settings = merged["settings"] = dict(merged.get("settings") or {})
+        settings["env"] = {**(settings.get("env") or {}), variable: address}
+    return variable
+
+
+def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """The scenarios that executions name: where they stand, and what runs them. What is none is refused later."""
+    executions, named = merged.get("execution"), merged.get("scenarios")
+    settings = merged.get("settings")
+    default = (settings.get("default-executor") if isinstance(settings, dict) else None) or "jmeter"
+    for index, item in enumerate([executions] if isinstance(executions, dict) else executions or ()):
+        if not isinstance(item, dict):
+            continue
+        executor, scenario = str(item.get("executor") or default), item.get("scenario")
+        if isinstance(scenario, dict):
+            yield f"execution[{index}].scenario", scenario, executor
+        elif isinstance(scenario, str) and isinstance(named, dict) and scenario in named:
+            if isinstance(named[scenario], dict):
+                yield f"scenarios.{scenario}", named[scenario], executor
+            elif isinstance(named[scenario], str):
+                yield f"scenarios.{scenario}", {"script": named[scenario]}, executor
+        elif isinstance(scenario, str):
+            yield f"execution[{index}].scenario", {"script": scenario}, executor
+
+
+def _check(scenario: dict[str, Any], executor: str, variable: str | None, where: str) -> None:
+    fix = "write `default-address: ${TARGET}` in the scenario, and let the script read the variable TARGET"
+    if scenario.get("script"):
+        told = executor == "locust" and scenario.get("default-address")  # Locust gives it to the script as its host
+        if variable is None and not told:
+            raise SuiteError(f"{where} is a script that another address would not reach; {fix}")
+        return
+    requests = scenario.get("requests")
+    if not isinstance(requests, list) or not requests:
+        return
+    own = [url for url in _urls(requests) if ABSOLUTE.match(url)]
+    if own and len(own) == len(list(_urls(requests))):
+        raise SuiteError(
+            f"{where}.requests name their address themselves, `{mask(own[0])[:60]}` for one; write it as "
+            "`default-address`, and requests from their `/` on"
+        )
+
+
+def _urls(requests: list[Any]) -> Iterator[str]:
+    for request in requests:
+        if isinstance(request, str):
+            yield request
+        elif isinstance(request, dict):
+            if isinstance(request.get("url"), str):
+                yield request["url"]
+            for inner in request.values():
+                if isinstance(inner, list):
+                    yield from _urls([one for one in inner if isinstance(one, dict)])
