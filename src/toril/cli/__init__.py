@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from toril import __version__
-from toril.cli import fleet, reading, running
+from toril.cli import commenting, fleet, reading, running
 from toril.errors import InfrastructureError, UserError
 from toril.masking import mask
 from toril.reports.screen import write_anything
@@ -31,6 +31,7 @@ for command in (
     running.duet,
     reading.report,
     reading.compare,
+    commenting.comment,
     running.watch,
     reading.stop,
     reading.runs,

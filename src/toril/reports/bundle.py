@@ -28,6 +28,11 @@ class Bundle:
         return str(self.verdict.get("outcome", "inconclusive"))
 
     @property
+    def comparison(self) -> dict[str, Any]:
+        """Head against base, where the run has measured both in turns; else empty."""
+        return dict(self.verdict.get("comparison") or {})
+
+    @property
     def tags(self) -> dict[str, str]:
         """The run's tags, without credentials."""
         return dict(masked_settings(self.plan.tags))

@@ -11,6 +11,9 @@ ROWS = (100, 50, 20, 8, 3)  # of a table at most; the next when the text gets to
 SPECIAL = '\\`*_{}[]()#!|~<>&"$:'
 STARTS = re.compile(r"\s|[-+](?=\s|$)|=|-(?=-)|(?<=\d)[.)](?=\s|$)")  # of code, a list, a heading or a rule
 WORDS = re.compile(r"(?i)(\bGH-(?=\d)|\bwww(?=\.))")  # the same
+ADDRESS = re.compile(
+    r"https?://[A-Za-z0-9.\-\[\]:]+(?:[/?#][A-Za-z0-9._~%/?#@!$&'*+,;=:\-]*)?"
+)  # nothing that ends a link
 UNSEEN = "\u200b"  # stands where text would become a mention or a link
 
 
@@ -35,6 +38,18 @@ def _entities(text: str) -> str:
     return "".join(f"&#{ord(c)};" if c in SPECIAL else c for c in text)
 
 
+def is_address(url: str) -> bool:
+    """Whether that can stand in a link as it is."""
+    return ADDRESS.fullmatch(url) is not None
+
+
+def link(name: str, url: str) -> str:
+    """A link to an address that is one."""
+    if not is_address(url):
+        raise ValueError(f"no address: {url!r}")
+    return f"[{name}](<{url}>)"
+
+
 def table(head: Sequence[str], align: str, rows: Sequence[Sequence[str]], more: str = "") -> str:
     """A table, and a line on what it leaves out. `align`: r for right, one a column."""
     rule = "|".join("--:" if side == "r" else ":--" for side in align)
@@ -52,17 +67,21 @@ def more(count: int, noun: str) -> str:
     return f"… and {wording.plural(count, f'more {noun}')}" if count > 0 else ""
 
 
-def limited(make: Callable[[int], Iterable[str]]) -> bytes:
-    """The paragraphs that `make` gives for so many rows a table: as many as stay within the limit."""
+def limited(make: Callable[[int], Iterable[str]], rest_at: str | None = None) -> bytes:
+    """The paragraphs that `make` gives for so many rows a table: as many as stay within the limit.
+
+    `rest_at`: where everything is, for a text that is cut.
+    """
     for rows in ROWS:
         text = "\n\n".join(part for part in make(rows) if part) + "\n"
         if len(text) <= LIMIT:
             return text.encode()
     kept: list[str] = []
     for part in make(ROWS[-1]):  # whole paragraphs, so that nothing stays open
-        if sum(len(one) + 2 for one in (*kept, part)) < LIMIT - 100:
+        if sum(len(one) + 2 for one in (*kept, part)) < LIMIT - 100 - len(rest_at or ""):
             kept.append(part)
-    return ("\n\n".join(kept) + "\n\n… the rest does not fit into a comment\n").encode()
+    where = "" if rest_at is None else f": {link('all of it', rest_at)}"
+    return ("\n\n".join(kept) + f"\n\n… the rest does not fit into a comment{where}\n").encode()
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -1,0 +1,211 @@
+"""What may stand in a summary and a verdict that come from a stranger: nothing else gets past here.
+
+The names are those of `toril.summary/1` and `toril.verdict/1`; what a comment does not show is left out.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+LONGEST_TEXT = 20_000  # characters; toril itself writes none of more than a few thousand
+MOST_ENTRIES = 5_000  # criteria, reasons, notes or workers
+MOST_LABELS = 600_000  # what an interval file can hold, of both kinds
+LARGEST = 10**15
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+Ends = tuple[Number | None, Number | None]
+Outcome = Literal["passed", "failed", "inconclusive"]
+Few = Field(max_length=MOST_ENTRIES)
+
+
+class Shape(BaseModel):
+    """Strict about what it knows, deaf to the rest; NaN and infinity are no numbers."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class Error(Shape):
+    message: Text = ""
+    rc: Text = ""
+    count: Count = 0
+
+
+class Times(Shape):
+    """Response times; percentiles have their intervals beside them."""
+
+    min: Number | None = None
+    mean: Number | None = None
+    stdev: Number | None = None
+    p50: Number | None = None
+    p75: Number | None = None
+    p90: Number | None = None
+    p95: Number | None = None
+    p99: Number | None = None
+    p99_9: Number | None = None
+    p99_99: Number | None = None
+    max: Number | None = None
+    interval: dict[Text, Ends | None] | None = None
+
+
+class Figures(Shape):
+    kind: Literal["request", "transaction"] = "request"
+    samples: Count = 0
+    failures: Count = 0
+    unfinished: Count = 0
+    bytes: Count = 0
+    rps: Number | None = None
+    resolution_us: Number | None = None
+    response_us: Times | None = None
+    failed_response_us: Times | None = None
+    errors: Annotated[list[Error], Field(max_length=100_000)] = []
+
+
+class Part(Shape):
+    """A location."""
+
+    labels: Annotated[dict[Text, Figures], Field(max_length=MOST_LABELS)] = {}
+
+
+class Second(Shape):
+    second: Count
+    samples: Count = 0
+    failures: Count = 0
+    p95_us: Number | None = None
+
+
+class Sign(Shape):
+    message: Text = ""
+
+
+class Generator(Shape):
+    cpu_max: Number | None = None
+    busiest_core_max: Number | None = None
+    machine_max: Number | None = None
+    waiting_max: Number | None = None
+    throttled_max: Number | None = None
+    late_max_us: Number | None = None
+    dropped: Count | None = None
+    sockets_max: Number | None = None
+    memory_max_bytes: Number | None = None
+    saturation: Annotated[list[Sign], Few] | None = None
+
+
+class Generators(Generator):
+    saturated: Annotated[list[Text], Few] = []
+    advice: Text | None = None
+    workers: Annotated[dict[Text, Generator], Few] = {}
+
+
+class Rates(Shape):
+    virtual_users: Number | None = None
+    rps: Number | None = None
+
+
+class Load(Shape):
+    requested: Rates = Rates()
+    achieved: Rates = Rates()
+
+
+class Workers(Shape):
+    planned: Count = 0
+    reported: Count = 0
+
+
+class Window(Shape):
+    from_s: Number | None = None
+    to_s: Number | None = None
+
+
+class Stop(Shape):
+    cause: Text = ""
+    at_s: Number | None = None
+
+
+class Summary(Shape):
+    schema_: Literal["toril.summary/1"] = Field(alias="schema")
+    duration_s: Number | None = None
+    window: Window | None = None
+    stop: Stop | None = None
+    workers: Workers = Workers()
+    load: Load = Load()
+    generators: Generators | None = None
+    labels: Annotated[dict[Text, Figures], Field(max_length=MOST_LABELS)] = {}
+    locations: Annotated[dict[Text, Part], Field(max_length=1_000)] = {}
+    series: Annotated[list[Second], Field(max_length=1_000_000)] = []
+
+
+class Reason(Shape):
+    code: Text = ""
+    message: Text = ""
+
+
+class Scope(Shape):
+    executions: Annotated[list[Text], Field(max_length=1_000)] = []
+    location: Text | None = None
+
+
+class CriterionWindow(Shape):
+    from_s: Number
+    to_s: Number
+
+
+class Criterion(Shape):
+    criterion: Text = ""
+    outcome: Literal["passed", "failed", "inconclusive", "triggered"] = "inconclusive"
+    subject: Text = ""
+    observed: Number | None = None
+    threshold: Number | None = None
+    unit: Literal["us", "%", "bytes", "s", "/s", ""] | Annotated[str, Field(max_length=40)] = ""
+    label: Text | None = None
+    where: Text = ""
+    scope: Scope | None = None
+    window: CriterionWindow | None = None
+    at_s: Number | None = None
+    stop: bool | None = None
+    samples: Count | None = None
+    counted: Literal["sample", "second", "period"] = "sample"
+    interval: Ends | None = None
+    message: Text | None = None
+
+
+class Metric(Shape):
+    """A line of a comparison of base and head."""
+
+    label: Text = ""
+    metric: Annotated[str, Field(max_length=100)] = ""
+    unit: Literal["us", "share"] | Annotated[str, Field(max_length=40)] = ""
+    base: Number | None = None
+    head: Number | None = None
+    change: Number | None = None
+    low: Number | None = None
+    high: Number | None = None
+    detectable: Number | None = None
+    blocks: Count | None = None
+    outcome: Outcome = "inconclusive"
+    message: Text = ""
+
+
+class Comparison(Shape):
+    outcome: Outcome
+    message: Text = ""
+    margin: Number | None = None
+    confidence: Number | None = None
+    blocks: Count | None = None
+    block_s: Number | None = None
+    metrics: Annotated[list[Metric], Few] = []
+
+
+class Verdict(Shape):
+    schema_: Literal["toril.verdict/1"] = Field(alias="schema")
+    outcome: Outcome
+    reasons: Annotated[list[Reason], Few] = []
+    criteria: Annotated[list[Criterion], Few] = []
+    notes: Annotated[list[Text], Few] = []
+    comparison: Comparison | None = None
+
+
+def plain(shape: Shape) -> dict[str, Any]:
+    """The values that were given, as JSON has them."""
+    return shape.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -1,0 +1,88 @@
+"""The command that tells a pull request about runs."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toril.artifacts import read_runs
+from toril.clock import SystemClock
+from toril.errors import OptionError
+from toril.github import Client, api_url, post, pulls_of
+from toril.reports import github, wording
+from toril.reports.markdown import is_address
+
+REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+HEAD = re.compile(r"[^:\s]+:\S+")
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+def comment(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of runs, or folders that hold some, such as an artifact.")
+    ],
+    repository: Annotated[str, typer.Option("--repository", envvar="GITHUB_REPOSITORY", help="OWNER/NAME.")] = "",
+    pull_request: Annotated[int | None, typer.Option("--pull-request", min=1, help="Its number.")] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", help="OWNER:BRANCH instead of the number; needs --sha, too.")
+    ] = None,
+    sha: Annotated[str | None, typer.Option("--sha", help="The commit that was tested; nothing older is told.")] = None,
+    report_url: Annotated[str | None, typer.Option("--report-url", help="Where the whole report is.")] = None,
+    run_url: Annotated[str | None, typer.Option("--run-url", help="Where the workflow's run is.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the comments, and ask nobody.")] = False,
+) -> None:
+    """Tell a pull request about RUNS: one comment per suite, which later runs update.
+
+    A run and a duet of the same suite share one comment. The token comes from
+    GITHUB_TOKEN and needs `pull-requests: write`. The folders may come from a
+    stranger, such as the artifact of a fork's workflow; the number of the pull
+    request must not.
+
+    Example: toril comment artifact/ --head octocat:faster --sha $COMMIT
+    """
+    for option, url in (("--report-url", report_url), ("--run-url", run_url)):
+        if url is not None and not is_address(url):
+            raise OptionError(f"{option} {url}: expected an http or https address, percent-encoded")
+    texts = github.comments(read_runs(runs), github.Links(report=report_url, run=run_url))
+    if dry_run:
+        for text in texts.values():
+            typer.echo(text)
+        return
+    client = Client(api_url(os.environ.get("GITHUB_API_URL") or "https://api.github.com"), _token(), SystemClock())
+    for pull in _pulls(client, _checked(repository), pull_request, head, sha):
+        for suite, text in texts.items():
+            posted = post(client, repository, pull, suite, text)
+            typer.echo(f"{wording.plain(suite)}: comment on #{pull} {posted.done} {posted.url}".rstrip(), err=True)
+
+
+def _token() -> str:
+    token = os.environ.get("GITHUB_TOKEN", "").strip()
+    if not token:
+        raise OptionError("GITHUB_TOKEN is not set; in a workflow: `env: {GITHUB_TOKEN: ${{ github.token }}}`")
+    if not token.isascii() or not token.isprintable():
+        raise OptionError("GITHUB_TOKEN is no token: it has characters that no header takes")
+    return token
+
+
+def _checked(repository: str) -> str:
+    if not REPOSITORY.fullmatch(repository):
+        raise OptionError(f"--repository {repository!r}: expected OWNER/NAME")
+    return repository
+
+
+def _pulls(client: Client, repository: str, number: int | None, head: str | None, sha: str | None) -> list[int]:
+    """The pull requests that are told."""
+    if (number is None) == (head is None):
+        raise OptionError(
+            "name the pull request: either --pull-request NUMBER, or --head OWNER:BRANCH with --sha COMMIT"
+        )
+    if number is not None:
+        return [number]
+    if head is None or not HEAD.fullmatch(head) or sha is None or not COMMIT.fullmatch(sha):
+        raise OptionError(f"--head {head} --sha {sha}: expected OWNER:BRANCH and the whole commit")
+    found = pulls_of(client, repository, head, sha)
+    if not found:
+        typer.echo(f"no open pull request of {head} is at {sha}: nobody is told", err=True)
+    return found

@@ -1,0 +1,207 @@
+"""Requests to GitHub's REST API. The token goes into one header, and nowhere else."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+from urllib3.exceptions import HTTPError, LocationValueError
+
+from toril import __version__
+from toril.clock import Clock
+from toril.errors import InfrastructureError, OptionError
+
+API_VERSION = "2022-11-28"
+PER_PAGE = 100  # GitHub's most
+MOST_PAGES = 100  # of comments on one pull request
+MOST_BYTES = 64 << 20  # of an answer: a hundred comments at their longest are a third of it
+TRIES = 5
+FIRST_PAUSE_S = 1.0  # and twice as long each time
+PATIENCE_S = 300.0  # with a limit on requests that GitHub says the end of
+TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class UnansweredError(InfrastructureError):
+    """A request whose effect nobody knows: it may have been carried out."""
+
+
+class RefusedError(InfrastructureError):
+    """A request that GitHub understood and does not carry out."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def message(self) -> str:
+        """What GitHub says about it, in one short line."""
+        said = self.body.get("message", "") if isinstance(self.body, dict) else ""
+        return " ".join(str(said).split())[:200]
+
+
+def api_url(given: str) -> str:
+    """The address of the API, without a slash at its end; a token travels over https alone, but for this machine."""
+    parts = urlsplit(given)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        return given.rstrip("/")
+    raise OptionError(f"GITHUB_API_URL is {given!r}; expected an https address such as https://api.github.com")
+
+
+class Client:
+    """GitHub as the owner of the token sees it."""
+
+    def __init__(self, url: str, token: str, clock: Clock) -> None:
+        self._url, self._clock = url, clock
+        self._headers = {
+            "Accept": "application/vnd.github+json",
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            "User-Agent": f"toril/{__version__}",
+            "X-GitHub-Api-Version": API_VERSION,
+        }
+        self._pool = _pool(url)
+
+    def get(self, path: str, **query: str | int) -> Answer:
+        """The answer to a question, or what is wrong with it; asked again while GitHub is in trouble."""
+        return self._patiently("GET", path, dict(query), None)
+
+    def pages(self, path: str, **query: str | int) -> Iterator[dict[str, Any]]:
+        """The entries of a list, however many pages it has."""
+        for page in range(1, MOST_PAGES + 1):
+            found = self.get(path, **query, per_page=PER_PAGE, page=page)
+            entries = _listed(found, path)
+            yield from entries
+            if len(entries) < PER_PAGE:
+                return
+        raise InfrastructureError(f"GitHub: {path} has more than {MOST_PAGES * PER_PAGE:,} entries")
+
+    def patch(self, path: str, content: Mapping[str, str]) -> Answer:
+        """Change something. Doing so twice is the same as once, so it is tried again."""
+        return self._patiently("PATCH", path, {}, content)
+
+    def create(self, path: str, content: Mapping[str, str]) -> Answer:
+        """Make something new. UnansweredError when it may have been made: look before doing it again."""
+        return self._patiently("POST", path, {}, content)
+
+    def pause(self, tries: int) -> None:
+        """Before trying again what was tried so often."""
+        self._clock.sleep(FIRST_PAUSE_S * 2 ** (tries - 1))
+
+    def _patiently(
+        self, method: str, path: str, query: Mapping[str, str | int], content: Mapping[str, str] | None
+    ) -> Answer:
+        for tries in range(1, TRIES + 1):
+            try:
+                answer = self._once(method, path, query, content)
+            except HTTPError as error:
+                problem = f"GitHub: {method} {self._url}{path} got no answer: {_reason(error)}"
+            else:
+                if answer.status < 300:
+                    return answer
+                if (wait_s := _told_to_wait(answer, self._clock.now())) is not None:
+                    if tries == TRIES or wait_s > PATIENCE_S:
+                        raise InfrastructureError(f"GitHub: too many requests with this token: {answer.message}")
+                    self._clock.sleep(wait_s)
+                    continue
+                if answer.status < 500:
+                    raise RefusedError(f"GitHub: {method} {path}: {_refusal(answer)}", answer.status)
+                problem = f"GitHub: {method} {path}: {answer.status} {answer.message}"
+            if method == "POST":
+                raise UnansweredError(problem)
+            if tries < TRIES:
+                self.pause(tries)
+        raise InfrastructureError(f"{problem}; tried {TRIES} times")
+
+    def _once(
+        self, method: str, path: str, query: Mapping[str, str | int], content: Mapping[str, str] | None
+    ) -> Answer:
+        address = f"{self._url}{path}" + (f"?{urlencode(query)}" if query else "")
+        data = None if content is None else json.dumps(content).encode()
+        response = self._pool.request(
+            method, address, body=data, headers=self._headers, retries=False, redirect=False, timeout=TIMEOUT,
+            preload_content=False,
+        )  # fmt: skip
+        try:
+            text = response.read(MOST_BYTES + 1)
+        finally:
+            response.release_conn()
+        if len(text) > MOST_BYTES:
+            raise InfrastructureError(f"GitHub: {method} {path} is answered with more than {MOST_BYTES >> 20} MiB")
+        try:
+            body = json.loads(text) if text else None
+        except (ValueError, RecursionError):
+            body = None
+        return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
+
+
+def _pool(url: str) -> urllib3.PoolManager:
+    """Through the proxy that the environment names, if it names one for this address."""
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme)
+    try:
+        if proxy and not proxy_bypass(parts.hostname or ""):
+            return urllib3.ProxyManager(proxy)
+    except (HTTPError, LocationValueError) as error:
+        raise OptionError(f"{parts.scheme}_proxy is {proxy!r}, not the address of a proxy: {error}") from error
+    return urllib3.PoolManager()
+
+
+def _listed(answer: Answer, path: str) -> list[dict[str, Any]]:
+    if not isinstance(answer.body, list) or not all(isinstance(one, dict) for one in answer.body):
+        raise InfrastructureError(f"GitHub: GET {path} is answered with something that is no list; is it GitHub's API?")
+    return answer.body
+
+
+def _told_to_wait(answer: Answer, now: float) -> float | None:
+    """For how long, when GitHub refuses because there were too many requests; None when it refuses the request."""
+    if answer.status not in (403, 429):
+        return None
+    if (after := answer.headers.get("retry-after", "")).isdecimal():
+        return float(after)
+    if answer.headers.get("x-ratelimit-remaining") == "0":
+        reset = answer.headers.get("x-ratelimit-reset", "")
+        return max(1.0, float(reset) - now) if reset.isdecimal() else 60.0
+    if answer.status == 429 or re.search("rate limit", answer.message, re.IGNORECASE):
+        return 60.0  # a minute at least, says its documentation, where an answer names no time
+    return None
+
+
+def _refusal(answer: Answer) -> str:
+    """What it says, and the fix."""
+    said = f"{answer.status} {answer.message}".strip()
+    match answer.status:
+        case 401:
+            return f"{said}; GITHUB_TOKEN is no token of this GitHub, or its time is over"
+        case 403:
+            return f"{said}; give the job `permissions: pull-requests: write`, which workflows of forks never have"
+        case 404:
+            return f"{said}; check --repository and --pull-request, and that the token may read them"
+        case 410:
+            return f"{said}; issues or comments are switched off there"
+        case 422:
+            return f"{said}: {_errors(answer)}; the conversation may be locked, or the text not to GitHub's liking"
+        case status if 300 <= status < 400:
+            return f"{said}; the repository may have another name now: say that one with --repository"
+    return said
+
+
+def _errors(answer: Answer) -> str:
+    errors = answer.body.get("errors") if isinstance(answer.body, dict) else None
+    return " ".join(json.dumps(errors or []).split())[:300]
+
+
+def _reason(error: HTTPError) -> str:
+    """Without the address of the pool and the object in it."""
+    return str(error).rpartition(": ")[2] or type(error).__name__

@@ -1,0 +1,89 @@
+"""One comment per suite on a pull request: made once, and then kept up to date."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote
+
+from toril.github.client import TRIES, Client, RefusedError, UnansweredError
+
+BOT = "Bot"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """What became of a comment."""
+
+    done: Literal["created", "updated", "unchanged"]
+    url: str
+
+
+def marker(suite: str) -> str:
+    """What a suite's comment ends with, and what is not shown: the name, so written that it cannot end the marker.
+
+    >>> marker("shop"), marker("--> @all"), marker("")
+    ('<!-- toril:shop -->', '<!-- toril:_2D_2D_3E_20_40all -->', '<!-- toril: -->')
+    """
+    name = re.sub(r"[^A-Za-z0-9.]", lambda found: quote(found[0], safe="", errors="surrogatepass"), suite)
+    name = re.sub(r"[-_~]", lambda found: f"%{ord(found[0]):02X}", name)  # which `quote` leaves as they are
+    return f"<!-- toril:{name.replace('%', '_')} -->"
+
+
+def post(client: Client, repository: str, pull: int, suite: str, text: str) -> Posted:
+    """Have `text` as the comment of that suite on that pull request.
+
+    Only a comment of our own is changed: one that the owner of the token has written, or that a program has where the
+    token is a program's and cannot say whose. Somebody else's is left alone, whatever it contains.
+    """
+    body = f"{text.rstrip()}\n\n{marker(suite)}"
+    for tries in range(1, TRIES + 1):
+        old = _ours(client, repository, pull, marker(suite))
+        if old is not None and _same(old.get("body"), body):
+            return Posted(done="unchanged", url=_url(old))
+        try:
+            if old is not None:
+                answer = client.patch(f"/repos/{repository}/issues/comments/{int(old['id'])}", {"body": body})
+                return Posted(done="updated", url=_url(answer.body))
+            answer = client.create(f"/repos/{repository}/issues/{pull}/comments", {"body": body})
+            return Posted(done="created", url=_url(answer.body))
+        except UnansweredError:
+            if tries == TRIES:
+                raise
+            client.pause(tries)  # and look again: it may be there
+    raise AssertionError  # pragma: no cover
+
+
+def _ours(client: Client, repository: str, pull: int, ending: str) -> dict[str, Any] | None:
+    """The oldest comment of ours with that marker at its end."""
+    found = [
+        one
+        for one in client.pages(f"/repos/{repository}/issues/{pull}/comments")
+        if isinstance(one.get("id"), int) and str(one.get("body") or "").rstrip().endswith(ending)
+    ]
+    if not found:
+        return None
+    login = _login(client)
+    for one in found:
+        user = one.get("user") or {}
+        if (user.get("type") == BOT) if login is None else (user.get("login") == login):
+            return one
+    return None
+
+
+def _login(client: Client) -> str | None:
+    """Whose token it is; None for that of a workflow or an app, which may not ask."""
+    try:
+        body = client.get("/user").body
+    except RefusedError as error:
+        if error.status != 403:
+            raise
+        return None
+    return str(body.get("login")) if isinstance(body, dict) else None
+
+
+def _same(old: object, body: str) -> bool:
+    return isinstance(old, str) and old.replace("\r\n", "\n").rstrip() == body.rstrip()
+
+
+def _url(comment: Any) -> str:
+    return str(comment.get("html_url") or "") if isinstance(comment, dict) else ""
