@@ -56,6 +56,7 @@ def make_plan(
         shares=tuple(_share(seat, executions, parts, seats, suite) for seat in seats),
         common=deepcopy(suite.common),
         criteria=criteria,
+        places={one.where: suite.places[one.where] for one in criteria if one.where in suite.places},
         ramp_up_exclude=suite.ramp_up_exclude,
         quorum=suite.toril.quorum,
         graceful_stop_s=suite.toril.graceful_stop_s,

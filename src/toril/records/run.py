@@ -78,6 +78,14 @@ class PlannedCriterion(BaseModel):
     language: Literal["taurus", "toril"] = "taurus"  # passfail's own grammar, or what `toril.criteria` adds to it
 
 
+class SourcePlace(BaseModel):
+    """A line of a file, for those who point at it."""
+
+    model_config = ConfigDict(frozen=True)
+    file: str  # from the root of its repository; of the working folder, where there is none
+    line: int
+
+
 class Pace(BaseModel):
     """How often the parties of a run look and write, and how long they wait for each other; seconds.
 
@@ -119,6 +127,7 @@ class Plan(Record):
     shares: tuple[Share, ...]
     common: dict[str, Any]  # the Taurus configuration shared by all workers: scenarios, settings, modules, services …
     criteria: tuple[PlannedCriterion, ...] = ()
+    places: dict[str, SourcePlace] = Field(default_factory=dict)  # PlannedCriterion.where → where it is written
     ramp_up_exclude: bool = False
     quorum: float = 1.0
     graceful_stop_s: float = 30.0

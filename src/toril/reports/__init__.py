@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from toril.errors import OptionError
-from toril.reports import csv, github, hdr, hgrm, html, json, junit, parquet, terminal
+from toril.reports import annotations, csv, github, hdr, hgrm, html, json, junit, parquet, terminal
 from toril.reports.bundle import Bundle
 from toril.reports.runs_table import RunRow
 
@@ -30,6 +30,7 @@ EXTENSIONS = {
     "junit": "xml",
     "html": "html",
     "github": "md",
+    "annotations": "annotations.txt",
     "hdr": "hlog",
     "hgrm": "hgrm",
     "csv": "csv",
@@ -61,7 +62,12 @@ def _whole(export: Callable[[Bundle], Iterator[bytes]], bundle: Bundle) -> bytes
 
 
 FORMATS = Formats(
-    terminal=terminal.report, json=json.report, junit=junit.report, html=html.report, github=github.report
+    terminal=terminal.report,
+    json=json.report,
+    junit=junit.report,
+    html=html.report,
+    github=github.report,
+    annotations=annotations.report,
 )
 FORMATS |= {name: partial(_whole, export) for name, export in EXPORTS.items()}
 

@@ -3,14 +3,18 @@
 import codecs
 import io
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TextIO, cast
 
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from toril.reports.workflow_commands import harmless
 
 COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow", "triggered": "yellow", "running": "cyan"}
 NARROW = 76  # below so many columns figures go into blocks, for a table would hide some of them
@@ -34,11 +38,37 @@ def discard_stdout() -> None:
 
 
 def write_anything() -> None:
-    """Have stdout and stderr take every character, in a locale whose encoding lacks it too: a verdict is no crash."""
+    """Have stdout and stderr take every character, in a locale whose encoding lacks it too: a verdict is no crash.
+
+    In GitHub Actions no text is a command to the runner there, whoever wrote it; bytes, which reports are, stay as
+    they are made.
+    """
     codecs.register_error("toril", _poorer)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="toril")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        sys.stdout, sys.stderr = cast(TextIO, Harmless(sys.stdout)), cast(TextIO, Harmless(sys.stderr))
+
+
+class Harmless:
+    """A stream of text that commands do not get through, however they are cut into pieces."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._begun = ""  # of the line that is being written
+
+    def write(self, text: str) -> int:
+        shown = harmless(text, self._begun)
+        self._begun = re.split(r"[\r\n]", self._begun + shown)[-1]
+        self._stream.write(shown)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        self.write("".join(lines))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _poorer(error: UnicodeError) -> tuple[str, int]:

@@ -4,12 +4,12 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from toril.errors import SuiteError
-from toril.records import PlannedCriterion
+from toril.records import PlannedCriterion, SourcePlace
 from toril.suite.against import aim
 from toril.suite.criteria import read_criteria
 from toril.suite.door import Door
@@ -19,6 +19,7 @@ from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, Files
 from toril.suite.merged import merged_configuration, suite_files
 from toril.suite.overrides import apply_overrides
+from toril.suite.places import places_of
 from toril.suite.scenarios import Scenarios
 from toril.suite.secrets import check_secrets, declared
 from toril.suite.settings import TorilSettings, read_settings
@@ -53,6 +54,7 @@ class Suite:
     ramp_up_exclude: bool
     warnings: tuple[str, ...]
     variable: str | None = None  # holds the address, where another one than the suite's own is loaded
+    places: Mapping[str, SourcePlace] = field(default_factory=dict)  # PlannedCriterion.where → its line, if known
 
 
 def read_suite(
@@ -102,6 +104,7 @@ def read_suite(
         executions=executions,
         common=_common(merged, scenarios, env),
         criteria=criteria,
+        places=places_of(criteria, used),
         toril=toril,
         data_rows=data_rows,
         ramp_up_exclude=_ramp_up_exclude(merged, door),
