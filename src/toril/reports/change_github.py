@@ -3,72 +3,88 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from toril.reports import wording
-from toril.reports.markdown import code, escaped, more, table
+from toril.reports import view, wording
+from toril.reports.bundle import Bundle
+from toril.reports.markdown import code, escaped, figure, more, table
 
 ICONS = {"passed": "✅", "failed": "❌", "inconclusive": "⚪"}
 ORDER = {"failed": 0, "inconclusive": 1, "passed": 2}
-HEAD = ("", "", "base", "head", "change", "seen from")
+OF_COMPARISON = frozenset({"regression", "unproven", "unsure-arms", "no-regression"})  # codes of reasons
+NEUTRAL = "not proven either way"
 
 
-def change(comparison: Mapping[str, Any], most: int) -> Iterator[str]:
+def is_neutral(duet: Bundle) -> bool:
+    """Whether all that is open is the comparison: nothing speaks against the change."""
+    return duet.outcome == "inconclusive" and {code for code, _ in view.reasons(duet)} <= {"unproven"}
+
+
+def change(duet: Bundle, most: int) -> Iterator[str]:
     """The paragraphs of it; none without a comparison."""
+    comparison = duet.comparison
     if not comparison:
         return
-    yield f"### {ICONS.get(outcome_of(comparison), '⚪')} Change against base: {said(comparison)}"
+    yield f"### {_title(duet)}"
     metrics: Sequence[Mapping[str, Any]] = comparison.get("metrics") or ()
     ordered = sorted(metrics, key=lambda one: ORDER.get(str(one.get("outcome")), 1))
     if ordered:
-        rows = [_row(one) for one in ordered[:most]]
-        yield table(HEAD, "::rrrr", rows, more(len(ordered) - most, "figure"))
+        rows = [_row(one, comparison) for one in ordered[:most]]
+        yield table(("change", "base → head", "of"), ":::", rows, more(len(ordered) - most, "figure"))
         yield f"<sub>{_explained(comparison)}</sub>"
 
 
-def outcome_of(comparison: Mapping[str, Any]) -> str:
-    return str(comparison.get("outcome", "inconclusive"))
-
-
-def said(comparison: Mapping[str, Any]) -> str:
-    """The outcome in words. What is not proven says nothing against the change."""
-    told = escaped(comparison.get("message") or "").rstrip(".")
-    outcome = outcome_of(comparison)
+def _title(duet: Bundle) -> str:
+    """What is not proven says nothing against the change, and neither does what cannot be trusted."""
+    outcome, told = str(duet.comparison.get("outcome")), str(duet.comparison.get("message") or "").rstrip(".")
+    unsure = [message for reason, message in view.reasons(duet) if reason == "unsure-arms"]
+    if outcome == "failed" and unsure:
+        return f"⚠️ Change against base: {escaped(unsure[0])}"
     if outcome == "inconclusive":
-        return "neutral: not proven either way" + (f" – {told}" if told else "")
-    return told or {"failed": "a regression is proven", "passed": "no regression"}.get(outcome, "")
+        return f"⚪ Change against base: neutral, {NEUTRAL}" + (f" – {escaped(told)}" if told else "")
+    told = told or {"failed": "a regression is proven", "passed": "no regression"}.get(outcome, "unknown")
+    return f"{ICONS.get(outcome, '⚪')} Change against base: {escaped(told)}"
 
 
-def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
+def _row(one: Mapping[str, Any], comparison: Mapping[str, Any]) -> tuple[str, ...]:
     label, metric, share = str(one.get("label") or ""), str(one.get("metric") or ""), one.get("unit") == "share"
-    named = escaped(metric) + (f" of {code(label)}" if label else "")
-    told = one.get("message") if one.get("outcome") != "passed" else ""
-    changed = _changed(one.get("change"), share=share)
-    ends = [_changed(one.get(end), share=share) for end in ("low", "high")]
-    interval = f"<br><sub>{' … '.join(ends)}</sub>" if one.get("low") is not None or one.get("high") is not None else ""
+    icon, changed = ICONS.get(str(one.get("outcome")), "⚪"), _changed(one.get("change"), share=share)
+    notes = []
+    if one.get("detectable") is not None:
+        notes.append(f"detects {_changed(one['detectable'], share=share).lstrip('+')}")
+    if one.get("blocks") is not None and one["blocks"] != comparison.get("blocks"):
+        notes.append(f"{figure(wording.plural(one['blocks'], 'pair'))} of blocks")
     return (
-        ICONS.get(str(one.get("outcome")), "⚪"),
-        named + (f"<br><sub>{escaped(told)}</sub>" if told else ""),
-        _value(one.get("base"), share=share),
-        _value(one.get("head"), share=share),
-        f"**{changed}**{interval}",
-        _changed(one.get("detectable"), share=share),
+        f"{icon}\u00a0**{changed}**<br><sub>{_interval(one, share=share)}</sub>",
+        f"{_value(one.get('base'), share=share)} → {_value(one.get('head'), share=share)}",
+        escaped(metric)
+        + (f" of {code(label)}" if label else "")
+        + (f"<br><sub>{' · '.join(notes)}</sub>" if notes else ""),
     )
+
+
+def _interval(one: Mapping[str, Any], *, share: bool) -> str:
+    low, high = one.get("low"), one.get("high")
+    if low is None or high is None:
+        return "too few pairs"
+    unit = "\u00a0points" if share else "\u00a0%"
+    first, last = (_changed(end, share=share) for end in (low, high))
+    return f"{first.removesuffix(unit)} … {last}"
 
 
 def _value(value: float | None, *, share: bool) -> str:
     if value is None:
         return "–"
-    return escaped(wording.percent(100 * value) if share else wording.time(value))
+    return figure(wording.percent(100 * value) if share else wording.time(value))
 
 
 def _changed(value: float | None, *, share: bool) -> str:
     """A ratio in per cent, or the difference of two shares in points."""
     if value is None:
         return "–"
-    return escaped(wording.difference(100 * value, "%") if share else wording.signed_percent(100 * value))
+    return figure(wording.difference(100 * value, "%") if share else wording.signed_percent(100 * value))
 
 
 def _explained(comparison: Mapping[str, Any]) -> str:
-    parts = ["each bound holds with 95 % certainty; smaller effects than “seen from” this run could not have proven"]
+    parts = ["each bound holds with 95 % certainty; “detects”: the smallest change that such a run finds"]
     margin = comparison.get("margin")
     if margin is not None:
         parts.append(f"a regression is more than {escaped(wording.percent(100 * margin))}")

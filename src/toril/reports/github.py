@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from toril.reports import change_github, selection, view, vouching, wording
 from toril.reports.bundle import Bundle
 from toril.reports.figures_table import between
-from toril.reports.markdown import code, details, escaped, limited, link, more, table
+from toril.reports.markdown import code, details, escaped, figure, limited, link, more, table
 from toril.reports.sparkline import sparkline
 
 ICONS = {"passed": "✅", "failed": "❌", "inconclusive": "⚠️", "triggered": "🔔"}
@@ -44,15 +44,15 @@ def comments(bundles: Sequence[Bundle], links: Links) -> dict[str, str]:
 
 
 def _parts(bundle: Bundle, duet: Bundle, links: Links, most: int) -> Iterator[str]:
-    outcome, why = _decided(bundle, duet)
-    yield f"## {icon(outcome)} {escaped(bundle.plan.suite)}: {outcome} — {why}"
+    icon_of_all, outcome, why = _decided(bundle, duet)
+    yield f"## {icon_of_all} {escaped(bundle.plan.suite)}: {outcome} — {escaped(why)}"
     yield _links(links)
     yield " · ".join(f"{name} **{escaped(value)}**{_sure(bundle, name)}" for name, value in view.facts(bundle))
-    told = [] if bundle.outcome == "passed" else view.further_reasons(bundle)
+    told = [reason for reason in _told(bundle, duet) if reason[1] != why]
     reasons = [f"- {escaped(message)} ({code(reason)})" for reason, message in told[:most]]
     yield "\n".join([*reasons, *([f"- {more(len(told) - most, 'reason')}"] if len(told) > most else [])])
     yield _criteria(sorted(view.criteria(bundle), key=lambda rule: ORDER.get(rule.outcome, 1)), most)
-    yield from change_github.change(duet.comparison, most)
+    yield from change_github.change(duet, most)
     yield _course(bundle)
     saturated = vouching.saturated(bundle)
     yield "\n".join(f"> {escaped(line)}  " for line in saturated[:most])
@@ -75,26 +75,41 @@ def icon(outcome: str) -> str:
     return ICONS.get(outcome, "⚠️")
 
 
-def _decided(bundle: Bundle, duet: Bundle) -> tuple[str, str]:
-    """The outcome of all that is told, and its reason; a comparison that proves nothing decides nothing."""
-    if bundle.outcome != "failed" and duet.comparison.get("outcome") == "failed":
-        return "failed", f"slower than base: {change_github.said(duet.comparison)}"
-    return bundle.outcome, _reason(bundle)
+def _decided(bundle: Bundle, duet: Bundle) -> tuple[str, str, str]:
+    """Icon, outcome and reason of both together: the worse decides, and a comparison that proves nothing does not."""
+    runs = [one for one in (bundle, duet) if not change_github.is_neutral(one)]
+    if not runs:
+        return "⚪", "neutral", f"against base it is {change_github.NEUTRAL}"
+    worst = min(runs, key=lambda one: ORDER.get(one.outcome, 1))
+    return icon(worst.outcome), worst.outcome, _reason(worst)
 
 
 def _reason(bundle: Bundle) -> str:
     broken = [rule for rule in view.criteria(bundle) if rule.outcome == "failed" and rule.message]
     reasons = view.reasons(bundle)
-    if bundle.outcome == "failed" and len(broken) == 1:
-        told = broken[0].message
-    elif bundle.outcome == "inconclusive" and reasons:
-        told = wording.shortened(reasons[0][1], LONGEST_REASON)
-        told += f" (and {wording.plural(len(reasons) - 1, 'more reason')})" if len(reasons) > 1 else ""
-        return escaped(told)
-    else:
+    if bundle.outcome == "passed" or len(broken) > 1 or not reasons:
         told = view.headline(bundle)
-        told = told[:1].lower() + told[1:]
-    return escaped(wording.shortened(told, LONGEST_REASON))
+        return told[:1].lower() + told[1:]
+    if broken:
+        return _brief(broken[0].message)
+    others = f" (and {wording.plural(len(reasons) - 1, 'more reason')})" if len(reasons) > 1 else ""
+    return f"{_brief(reasons[0][1])}{others}"
+
+
+def _brief(text: str) -> str:
+    """As much of it as a heading takes: all of it is said below."""
+    if len(text) > LONGEST_REASON:
+        text = text.partition("; ")[0]
+    return text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 1]}…"
+
+
+def _told(bundle: Bundle, duet: Bundle) -> list[tuple[str, str]]:
+    """The reasons that no criterion and no comparison shows, of both."""
+    found: dict[tuple[str, str], None] = {}
+    for one in (bundle, duet):
+        if one.outcome != "passed":
+            found |= dict.fromkeys(view.further_reasons(one))
+    return [reason for reason in found if reason[0] not in change_github.OF_COMPARISON]
 
 
 def _links(links: Links) -> str:
@@ -109,21 +124,19 @@ def _sure(bundle: Bundle, name: str) -> str:
 
 
 def _criteria(rules: Sequence[view.Criterion], most: int) -> str:
+    """Short cells first: on a phone the rest may have to be scrolled to."""
     if not rules:
         return ""
-    cells = [(icon(rule.outcome), _rule(rule), _observed(rule), escaped(rule.limit)) for rule in rules[:most]]
-    left_out = more(len(rules) - most, "criterion")
-    return table(("", "fails when", "observed", "limit"), "::rr", cells, left_out)
+    cells = [
+        (f"{icon(rule.outcome)}\u00a0**{figure(rule.observed)}**", figure(rule.limit), _rule(rule))
+        for rule in rules[:most]
+    ]
+    return table(("observed", "limit", "fails when"), ":::", cells, more(len(rules) - most, "criterion"))
 
 
 def _rule(rule: view.Criterion) -> str:
-    told = " · ".join(text for text in (rule.remark, rule.detail) if text)
+    told = rule.scope if rule.outcome == "passed" else rule.remark or rule.detail
     return code(rule.text) + (f"<br><sub>{escaped(told)}</sub>" if told else "")
-
-
-def _observed(rule: view.Criterion) -> str:
-    apart = f"<br><sub>{escaped(rule.difference)}</sub>" if rule.difference else ""
-    return f"**{escaped(rule.observed)}**{apart}"
 
 
 def _course(bundle: Bundle) -> str:
@@ -136,13 +149,12 @@ def _course(bundle: Bundle) -> str:
     p95 = [second.get("p95_us") for second in whole]
     failures = [float(second.get("failures") or 0) for second in whole]
     known = [value for value in p95 if value is not None]
-    rows = [("requests/s", sparkline(samples), f"{wording.number(max(samples))}/s at most")]
+    lines = [(sparkline(samples), f"≤ **{figure(wording.number(max(samples)))}** requests/s")]
     if known:
-        rows.append(("p95", sparkline(p95), f"{wording.time(max(known))} at most"))
+        lines.append((sparkline(p95), f"p95 ≤ **{figure(wording.time(max(known)))}**"))
     if any(failures):
-        rows.append(("failed/s", sparkline(failures), f"{wording.number(max(failures))}/s at most"))
-    cells = [(name, f"<code>{line}</code>", escaped(top)) for name, line, top in rows]
-    return table(("", f"{wording.span(len(series))} of load", ""), ":::", cells)
+        lines.append((sparkline(failures), f"≤ **{figure(wording.number(max(failures)))}** failed/s"))
+    return "<br>\n".join(f"<code>{line}</code> {said}" for line, said in lines)
 
 
 def _figures(noun: str, rows: Sequence[view.Row], left_out: str) -> str:

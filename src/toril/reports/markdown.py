@@ -28,6 +28,11 @@ def escaped(text: object) -> str:
     return WORDS.sub(rf"\1{UNSEEN}", shown)
 
 
+def figure(text: str) -> str:
+    """A number with its unit, which stay together."""
+    return escaped(text.replace(" ", "\u00a0"))
+
+
 def code(text: object) -> str:
     """The same in fixed letters, where GitHub looks for no mentions; it can be copied."""
     shown = _entities(wording.plain(text, 1000)).replace("www.", "www&#46;").replace("@", f"@{UNSEEN}")

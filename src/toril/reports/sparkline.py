@@ -6,7 +6,7 @@ from itertools import pairwise
 
 STEPS = "▁▂▃▄▅▆▇█"
 GAP = "\u00a0"  # a blank that nobody folds
-WIDTH = 40
+WIDTH = 24
 
 
 def sparkline(values: Sequence[float | None], width: int = WIDTH) -> str:

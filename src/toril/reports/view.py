@@ -50,7 +50,8 @@ class Criterion:
     observed: str
     limit: str
     difference: str  # observed less limit, with its sign
-    detail: str  # where and when it was judged, and on what
+    scope: str  # of which part of the run it is judged, where not of all
+    detail: str  # that, and when it was judged, and on what
     message: str
     bar: tuple[float, float] | None  # observed value and limit, in per cent of the longer one with some room
 
@@ -244,7 +245,7 @@ def _resolution_us(bundle: Bundle, item: Mapping[str, Any]) -> float:
 
 
 def _criterion(item: Mapping[str, Any], resolution_us: float) -> Criterion:
-    unit = str(item.get("unit", ""))
+    unit, scope = str(item.get("unit", "")), list(_scope(item))
     observed, threshold = item.get("observed"), item.get("threshold")
     shown, limit, difference = wording.quantity(observed, unit, resolution_us), wording.limit(threshold, unit), ""
     if observed != threshold and shown in (limit, wording.quantity(threshold, unit)):
@@ -259,7 +260,8 @@ def _criterion(item: Mapping[str, Any], resolution_us: float) -> Criterion:
         observed=shown,
         limit=limit,
         difference=difference,
-        detail=" · ".join(_details(item, unit, resolution_us)),
+        scope=" · ".join(scope),
+        detail=" · ".join((*scope, *_details(item, unit, resolution_us))),
         message=wording.plain(item.get("message") or "", 1000),
         bar=_bar(observed, threshold),
     )
@@ -272,12 +274,16 @@ def _bar(observed: float | None, threshold: float | None) -> tuple[float, float]
     return round(100 * observed / longest, 1), round(100 * threshold / longest, 1)
 
 
-def _details(item: Mapping[str, Any], unit: str, resolution_us: float) -> Iterator[str]:
-    scope, window, interval = item.get("scope") or {}, item.get("window"), item.get("interval")
+def _scope(item: Mapping[str, Any]) -> Iterator[str]:
+    scope = item.get("scope") or {}
     if scope.get("executions"):
         yield "execution " + wording.plain(" + ".join(scope["executions"]))
     if scope.get("location"):
         yield "location " + wording.plain(scope["location"])
+
+
+def _details(item: Mapping[str, Any], unit: str, resolution_us: float) -> Iterator[str]:
+    window, interval = item.get("window"), item.get("interval")
     if window:
         first_s, last_s = int(window["from_s"]), int(window["to_s"])
         worst = "" if item.get("at_s") is not None else "at worst "
