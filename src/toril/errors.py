@@ -4,8 +4,10 @@ UserError                    exit code 2: the input is wrong; the message says w
 ├── SuiteError               a suite's file, key or value
 │   └── CriterionError       one pass/fail criterion
 ├── StoreError               a store, run folder or record that cannot be read or written
-│   └── ExpiredCredentialsError  a bucket's answer to credentials that were good before
+│   ├── ExpiredCredentialsError  a bucket's answer to credentials that were good before
+│   └── RunOverError         what can only be done to a run that is not over yet
 ├── OptionError              a command-line option
+│   └── NoSuchRunError       a run that the store does not have
 └── InfrastructureError      exit code 4: could not start, capacity, permission, a missing program
 
 `cli.py` catches UserError once; any other exception is a bug and keeps its traceback (exit code 70).
@@ -34,8 +36,16 @@ class ExpiredCredentialsError(StoreError):
     """A store that refuses credentials because their time is over; with new ones it goes on."""
 
 
+class RunOverError(StoreError):
+    """A run that has ended, asked for what only a run that goes on can do."""
+
+
 class OptionError(UserError):
     """An option of the command that does not fit."""
+
+
+class NoSuchRunError(OptionError):
+    """A run by a name that the store does not have."""
 
 
 class InfrastructureError(UserError):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
-from toril.errors import OptionError
+from toril.errors import NoSuchRunError, OptionError
 from toril.records import Plan, run_key
 from toril.store import BUCKETS, RunFolder, Store, open_store
 
@@ -13,6 +13,7 @@ OUTCOMES = ("failed", "inconclusive")
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 RUN_ADDRESS = re.compile(r"(?P<store>s3://.+)/runs/(?P<run>[^/]+)/?")
 SHARE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
+WEIGHT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 AGE = re.compile(r"([0-9]+)([dhm])")
 AGE_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
@@ -25,6 +26,21 @@ def pairs(option: str, values: Iterable[str]) -> dict[str, str]:
         if not equals or not name:
             raise OptionError(f"{option} {value}: expected name=value")
         found[name] = rest
+    return found
+
+
+def locations(text: str) -> dict[str, str]:
+    """`us-east-1=2,eu-west-1`: the weight of each location, 1 where none is said."""
+    found = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, weight = part.partition("=")
+        if name in found or not WEIGHT.fullmatch(weight or "1"):
+            raise OptionError(
+                f"--locations {text}: expected names with weights, each once, as in us-east-1=2,eu-west-1"
+            )
+        found[name] = weight or "1"
+    if not found:
+        raise OptionError("--locations names none; write it like us-east-1=2,eu-west-1, or leave it out")
     return found
 
 
@@ -118,7 +134,9 @@ def find_run(run: str, store_address: str, *, patience_s: float | None = None) -
     if known:
         some = ", ".join(known[-3:])
         raise OptionError(f"{run} fits {len(known)} runs in {store_address}: {some}; say more of it")
-    raise OptionError(f"no run {run!r} in the store {store_address}; `toril runs --store {store_address}` lists them")
+    raise NoSuchRunError(
+        f"no run {run!r} in the store {store_address}; `toril runs --store {store_address}` lists them"
+    )
 
 
 def run_ids(store: Store, beginning: str = "") -> list[str]:

@@ -52,6 +52,7 @@ class RunOptions:
     tags: Mapping[str, str] = field(default_factory=dict)
     smoke: bool = False
     against: str | None = None  # an address to load instead of the suite's own
+    locations: Mapping[str, str] = field(default_factory=dict)  # in place of the suite's; with their weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,12 @@ class View(Protocol):
 def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tuple[Suite, Plan]:
     """The suite as read and the division of its load; starts nothing."""
     suite = read_suite(
-        paths, overrides=options.overrides, env=options.environment, on=options.on, against=options.against
+        paths,
+        overrides=options.overrides,
+        env=options.environment,
+        on=options.on,
+        against=options.against,
+        locations=options.locations,
     )
     plan = make_plan(
         suite, run_id=options.run_id or new_run_id(suite.name, now), workers=options.workers, on=options.on,

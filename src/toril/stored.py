@@ -18,7 +18,7 @@ from toril.coordinator.glance import glance
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
 from toril.coordinator.live import Fold, attempts_of, read_launch, read_record, shown_plan
 from toril.coordinator.protocol import RunState, begin, resumed
-from toril.errors import StoreError
+from toril.errors import RunOverError, StoreError
 from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
 from toril.masking import masked_settings
@@ -109,11 +109,19 @@ def ask_to_stop(store: Store, run_id: str, now: float) -> str:
     lease = read_lease(store, run_id)
     over = not is_live(lease, now) and _is_over(store, plan, lease, now)
     if over or store.find(run_key(run_id, "verdict.json")) is not None:
-        raise StoreError(f"run {run_id} is over; there is nothing to stop")
+        raise RunOverError(f"run {run_id} is over; there is nothing to stop")
     stop = Stop(at=now, cause="user", message="ended early by `toril stop`")
     if store.put_once(run_key(run_id, "stop.json"), stop.to_json()):
         return f"run {run_id} is ending; its results are kept and judged"
     return f"run {run_id} is ending already"
+
+
+def fetch(store: Store, run_id: str, into: Store) -> int:
+    """Copy a run's folder; how many files. What is there already is replaced: a run's files change no more."""
+    keys = list(store.keys(run_key(run_id) + "/"))
+    for key in keys:
+        into.put(key, store.get(key))
+    return len(keys)
 
 
 def listing(store: Store, now: float) -> list[RunRow]:

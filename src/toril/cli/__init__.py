@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from toril import __version__
-from toril.cli import commenting, fleet, reading, running
+from toril.cli import commenting, fleet, gating, reading, running
 from toril.errors import InfrastructureError, UserError
 from toril.masking import mask
 from toril.reports.screen import write_anything
@@ -34,12 +34,14 @@ for command in (
     commenting.comment,
     running.watch,
     reading.stop,
+    reading.fetch,
     reading.runs,
     fleet.push,
     fleet.sweep,
 ):
     app.command()(command)
 app.command(name="doctor")(running.doctor_command)
+app.command(name="gates")(gating.gates_command)
 app.command(hidden=True)(worker)
 
 

@@ -18,6 +18,12 @@ Run = Annotated[str, typer.Argument(help="A run id (its beginning is enough), `l
 StoreOption = Annotated[
     str, typer.Option("--store", envvar="TORIL_STORE", help="What keeps the runs: a folder, or s3://bucket/prefix.")
 ]
+Locations = Annotated[
+    str | None,
+    typer.Option(
+        "--locations", help="Where all load comes from, with weights: us-east-1=2,eu-west-1; not the suite's."
+    ),
+]
 Overrides = Annotated[
     list[str] | None, typer.Option("-o", "--override", help="Taurus override, e.g. -o execution.0.hold-for=10s.")
 ]
@@ -41,7 +47,7 @@ RunId = Annotated[str | None, typer.Option("--run-id", help="Name the run instea
 
 def run_options(
     overrides: list[str] | None, env: list[str] | None, workers: int | None, on: Place, run_id: str | None,
-    tags: list[str] | None, smoke: bool, against: str | None = None,
+    tags: list[str] | None, smoke: bool, against: str | None = None, locations: str | None = None,
 ) -> RunOptions:  # fmt: skip
     return RunOptions(
         overrides=overrides or (),
@@ -52,4 +58,5 @@ def run_options(
         tags=options.pairs("--tag", tags or ()),
         smoke=smoke,
         against=None if against is None else checked_address("--against", against),
+        locations={} if locations is None else options.locations(locations),
     )

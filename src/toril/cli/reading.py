@@ -9,6 +9,8 @@ import typer
 from toril import options, stored
 from toril.cli.parameters import Run, StoreOption
 from toril.clock import SystemClock
+from toril.errors import NoSuchRunError, RunOverError
+from toril.records import run_key
 from toril.reports import FORMATS, MEASURED, compare_formats, compare_terminal, comparison, pieces, runs_table, terminal
 from toril.reports.screen import Output
 from toril.store import open_store
@@ -57,13 +59,40 @@ def compare(
         stored.emit(compare_formats.render(format, *runs), out)
 
 
-def stop(run: Run, store: StoreOption = ".toril") -> None:
+def stop(
+    run: Run,
+    store: StoreOption = ".toril",
+    if_running: Annotated[
+        bool,
+        typer.Option("--if-running", help="No error if there is no such run, or it is over: for a job's last step."),
+    ] = False,
+) -> None:
     """End RUN's load early; what it has measured is kept and judged.
 
     Example: toril stop latest
     """
+    try:
+        found, run_id = options.find_run(run, store)
+        typer.echo(stored.ask_to_stop(found, run_id, SystemClock().now()))
+    except (NoSuchRunError, RunOverError) as nothing:
+        if not if_running:
+            raise
+        typer.echo(f"nothing to stop: {nothing}")
+
+
+def fetch(
+    run: Run,
+    to: Annotated[Path, typer.Option("--to", help="The store to copy it into: a folder.")] = Path(".toril"),
+    store: StoreOption = ".toril",
+) -> None:
+    """Copy RUN's folder out of a bucket, to keep it or to make reports of it elsewhere.
+
+    Example: toril fetch latest --store s3://toril-123456789012-us-east-1
+    """
     found, run_id = options.find_run(run, store)
-    typer.echo(stored.ask_to_stop(found, run_id, SystemClock().now()))
+    into = open_store(str(to))
+    files = stored.fetch(found, run_id, into)
+    typer.echo(f"{into.address(run_key(run_id))}: {files} files")
 
 
 def runs(

@@ -13,6 +13,7 @@ from toril.cli.parameters import (
     Against,
     Environment,
     FailOn,
+    Locations,
     On,
     Overrides,
     Quiet,
@@ -51,6 +52,7 @@ def plan(
     env: Environment = None,
     workers: Workers = None,
     on: On = "local",
+    locations: Locations = None,
     smoke: Smoke = False,
     against: Against = None,
     store: StoreOption = ".toril",
@@ -62,7 +64,7 @@ def plan(
     """
     if format not in ("text", "json"):
         raise OptionError(f"--format {format}: text or json")
-    wanted = run_options(overrides, env, workers, on, None, None, smoke, against)
+    wanted = run_options(overrides, env, workers, on, None, None, smoke, against, locations)
     clock = SystemClock()
     with at_hand(suite, clock) as found:
         _, planned = plan_run(found.paths, wanted, clock.now())
@@ -81,6 +83,7 @@ def run(
     env: Environment = None,
     workers: Workers = None,
     on: On = "local",
+    locations: Locations = None,
     run_id: RunId = None,
     tag: Tags = None,
     smoke: Smoke = False,
@@ -98,7 +101,7 @@ def run(
 
     Example: toril run loadtests/shop --workers 2 --report junit=out.xml
     """
-    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against)
+    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
     _run(suite, wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from toril.errors import OptionError
-from toril.reports import annotations, csv, github, hdr, hgrm, html, json, junit, parquet, terminal
+from toril.reports import annotations, csv, github, hdr, hgrm, html, json, junit, outputs, parquet, terminal
 from toril.reports.bundle import Bundle
 from toril.reports.runs_table import RunRow
 
@@ -31,6 +31,7 @@ EXTENSIONS = {
     "html": "html",
     "github": "md",
     "annotations": "annotations.txt",
+    "outputs": "env",
     "hdr": "hlog",
     "hgrm": "hgrm",
     "csv": "csv",
@@ -68,6 +69,7 @@ FORMATS = Formats(
     html=html.report,
     github=github.report,
     annotations=annotations.report,
+    outputs=outputs.report,
 )
 FORMATS |= {name: partial(_whole, export) for name, export in EXPORTS.items()}
 

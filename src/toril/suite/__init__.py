@@ -63,19 +63,22 @@ def read_suite(
     overrides: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     on: str = "local",
+    locations: Mapping[str, str] | None = None,
     system: Mapping[str, str] | None = None,
     against: str | None = None,
 ) -> Suite:
     """The suite in `paths` (Taurus files, or one folder with a suite.yml); SuiteError says where, what and the fix.
 
     `env` is what `--env` said, `system` the machine's environment (by default this process's), `against` an address to
-    load instead of the suite's own.
+    load instead of the suite's own. `locations`, with their weights, take the place of those in the file.
     """
     if on not in PROVISIONING:
         raise SuiteError(f"--on {on}: expected {' or '.join(PROVISIONING)}")
     files = suite_files(paths)
     merged, used, warnings = merged_configuration(files)
     apply_overrides(merged, overrides)
+    if locations:
+        _relocate(merged, locations)
     source = " + ".join(file.name for file in files)
     variable = None if against is None else aim(merged, against, source)
     env = {name: value for name, value in (env or {}).items() if name != variable}
@@ -111,6 +114,15 @@ def read_suite(
         warnings=(*warnings, *door.warnings),
         variable=variable,
     )
+
+
+def _relocate(merged: dict[str, Any], locations: Mapping[str, str]) -> None:
+    """Let every execution come from there; one that is no mapping is refused where executions are read."""
+    merged.pop("locations", None)
+    written = merged.get("execution")
+    for item in written if isinstance(written, list) else [written]:
+        if isinstance(item, dict):
+            item["locations"] = dict(locations)
 
 
 def _settings(merged: Mapping[str, Any], source: str) -> dict[str, Any]:

@@ -1,0 +1,108 @@
+"""Which suites a change has to pass: those that it touches, and those that are marked as gates."""
+
+import os
+import re
+import subprocess
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from toril.criteria.servers import queries
+from toril.errors import InfrastructureError, OptionError, SuiteError
+from toril.plan import Place
+from toril.run import RunOptions, plan_run
+from toril.suite.files import SUITE_NAMES
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")  # goes into a matrix, a path and a run's id
+REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./~^@-]{0,199}")
+REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")  # of AWS
+DOCUMENTS = {".md", ".rst"}
+LIMIT_S = 60
+# reading only: no lock on the user's index, no helper program of the repository's own
+READING = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A suite to run, and why."""
+
+    name: str
+    why: str
+
+
+def choose(
+    folder: Path, *, changed: Collection[Path] | None, on: Place, every: bool, environment: Mapping[str, str]
+) -> list[Chosen]:
+    """The suites below `folder` that are to run, by name.
+
+    `changed`: what a change touches, as `changed_since` finds it; None is everything. `every`: all suites, whatever has
+    changed. A suite that needs AWS is not chosen for this machine unless it is a gate; on Fargate only suites run
+    whose locations are regions. SuiteError names a suite that cannot be read, touched or not.
+    """
+    beyond_documents = changed is None or any(path.suffix not in DOCUMENTS for path in changed)
+    chosen = []
+    for suite in _suites(folder):
+        gate, fits = _examined(suite, on, environment)
+        touched = changed is None or any(path.is_relative_to(suite) for path in changed)
+        if every and fits:
+            chosen.append(Chosen(name=suite.name, why="one of all suites"))
+        elif gate and beyond_documents:
+            chosen.append(Chosen(name=suite.name, why="a gate"))
+        elif touched and fits:
+            chosen.append(Chosen(name=suite.name, why="touched by the change"))
+    return chosen
+
+
+def changed_since(revision: str, folder: Path) -> frozenset[Path]:
+    """The files that differ between the working tree and the commit at which it left `revision`; OptionError if git
+    does not know that."""
+    if not REVISION.fullmatch(revision) or ".." in revision:
+        raise OptionError(f"--changed-since {revision!r}: no name of a commit; write a branch, a tag or a hash")
+    root = Path(_git(folder, "rev-parse", "--show-toplevel").rstrip("\n"))
+    fork = _git(root, "merge-base", revision, "HEAD", fix=f"--changed-since {revision}: fetch it, with its history")
+    changes = _git(root, "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", fork.strip(), "--")
+    added = _git(root, "ls-files", "-z", "--others", "--exclude-standard")
+    return frozenset(root.resolve() / path for path in (changes + added).split("\0") if path)
+
+
+def _suites(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        raise OptionError(f"{folder}: no such folder; name the one that holds the suites' folders")
+    for found in sorted(folder.resolve().iterdir()):
+        if not any((found / name).is_file() for name in SUITE_NAMES):
+            continue
+        if not NAME.fullmatch(found.name):
+            raise SuiteError(f"{str(found)!r}: no name for a gate; rename it: letters, digits, _ and -, at most 60")
+        yield found
+
+
+def _examined(suite: Path, on: Place, environment: Mapping[str, str]) -> tuple[bool, bool]:
+    """Whether it is a gate, and whether what it needs is on `on`."""
+    try:
+        read, plan = plan_run([suite], RunOptions(environment=environment), now=0.0)
+    except SuiteError as error:
+        raise SuiteError(f"{suite.parent.name}/{suite.name}: {error}") from error
+    locations = {location for execution in read.executions for location in execution.locations}
+    in_regions = bool(locations) and all(REGION.fullmatch(location) for location in locations)
+    if on == "fargate":
+        return read.toril.gate and in_regions, in_regions
+    return read.toril.gate, not (in_regions or read.toril.secrets or queries(plan))
+
+
+def _git(folder: Path, *command: str, fix: str = "run it in a clone of the repository") -> str:
+    try:
+        done = subprocess.run(
+            [*GIT, *command],
+            cwd=folder,
+            env={**os.environ, **READING},
+            capture_output=True,
+            timeout=LIMIT_S,
+            check=True,
+        )
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode("utf-8", "replace").strip() or f"exit code {error.returncode}"
+        raise OptionError(f"git {command[0]}: {said}; {fix}") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InfrastructureError(f"git {command[0]}: {error}; is git installed?") from error
+    return os.fsdecode(done.stdout)
