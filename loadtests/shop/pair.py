@@ -1,0 +1,118 @@
+"""Two shops on this machine: the one of a base commit and that of the working tree, in the background.
+
+python loadtests/shop/pair.py --base origin/main     prints BASE_URL, HEAD_URL and LOAD_CPUS
+python loadtests/shop/pair.py --stop                 ends them
+
+In a job on GitHub the same lines go to the environment of the steps that follow. Where the base commit is unknown or
+has no shop there is no BASE_URL, and why is said. SLOW and ERRORS are for the working tree's shop alone.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from demo import cores, stay_on, whose  # beside this file
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+RUNNING = ROOT / ".toril" / "pair.json"
+REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./~^@-]*")
+PATIENCE_S = 20
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base", default="", help="the commit to compare with")
+    parser.add_argument("--stop", action="store_true", help="end both shops")
+    options = parser.parse_args()
+    return stop() if options.stop else start(options.base)
+
+
+def start(base: str) -> int:
+    if RUNNING.exists():
+        print("a pair of shops runs already; end it: python loadtests/shop/pair.py --stop", file=sys.stderr)
+        return 2
+    engines, own = cores()
+    print(whose(engines, own), file=sys.stderr)
+    stay_on(own)  # both shops inherit it: never under load at the same time, they have the same core
+    RUNNING.parent.mkdir(parents=True, exist_ok=True)
+    found = {"HEAD_URL": opened("head", HERE / "service.py", os.environ)}
+    service = checked_out(base)
+    if service is not None:
+        unhindered = {name: value for name, value in os.environ.items() if name not in ("SLOW", "ERRORS")}
+        found["BASE_URL"] = opened("base", service, unhindered)
+    if engines:
+        found["LOAD_CPUS"] = ",".join(map(str, sorted(engines)))
+    told = "".join(f"{name}={value}\n" for name, value in sorted(found.items()))
+    if os.environ.get("GITHUB_ENV"):
+        with Path(os.environ["GITHUB_ENV"]).open("a") as steps:
+            steps.write(told)
+    print(told, end="")
+    return 0
+
+
+def checked_out(base: str) -> Path | None:
+    """The service as it was in the commit; None, with the reason said, if there is none to compare with."""
+    if not REVISION.fullmatch(base):
+        print(f"::notice::no base to compare with: {base!r} is no name of a commit")
+        return None
+    wanted = f"{base}:{HERE.relative_to(ROOT).as_posix()}/service.py"
+    done = subprocess.run(["git", "cat-file", "blob", wanted], cwd=ROOT, capture_output=True, check=False)
+    if done.returncode != 0:
+        print(f"::notice::no base to compare with: git has no {wanted}")
+        return None
+    service = RUNNING.parent / "pair" / "base" / "service.py"
+    service.parent.mkdir(parents=True, exist_ok=True)
+    service.write_bytes(done.stdout)
+    return service
+
+
+def opened(name: str, service: Path, environment: "os._Environ[str] | dict[str, str]") -> str:
+    """Start a shop that outlives this program; its address."""
+    with tempfile.NamedTemporaryFile("w+", prefix=f"shop-{name}-", suffix=".log", delete=False) as log:
+        shop = subprocess.Popen(
+            [sys.executable, service],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**environment},
+            cwd=ROOT,
+            start_new_session=True,  # neither a signal to this step nor its end is one to the shop
+        )
+        remember(shop.pid)
+        give_up_at = time.monotonic() + PATIENCE_S
+        while time.monotonic() < give_up_at and shop.poll() is None:
+            said = Path(log.name).read_text()
+            if said.startswith("http") and said.endswith("\n"):
+                return said.strip()
+            time.sleep(0.05)
+        print(f"the {name} shop did not start: {Path(log.name).read_text()[-500:]}", file=sys.stderr)
+    stop()
+    sys.exit(4)
+
+
+def remember(pid: int) -> None:
+    known = json.loads(RUNNING.read_text()) if RUNNING.exists() else []
+    RUNNING.write_text(json.dumps([*known, pid]))
+
+
+def stop() -> int:
+    """End both shops; none is no error, since a job's last step does this whatever happened before."""
+    for pid in json.loads(RUNNING.read_text()) if RUNNING.exists() else []:
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            print(f"the shop with process id {pid} had ended by itself", file=sys.stderr)
+    RUNNING.unlink(missing_ok=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
