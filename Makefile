@@ -64,7 +64,7 @@ lock: $(UV) ## pin all dependencies anew, in requirements/, tools/uplot/ and too
 	$(PYTHON) tools/jmeter/assemble.py --lock "$(JMETER_HOME)"
 
 clean: ## remove what make made; JMeter's home, Pulumi's engine and the runs in .toril stay
-	rm -rf .venv .tools build dist src/toril/reports/assets .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-run .tools build dist src/toril/reports/assets .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
@@ -75,6 +75,14 @@ help: ## this list
 	@[ -x .venv/bin/python ] || "$(UV)" venv --quiet --python "$(PYTHON)" .venv
 	@"$(UV)" pip sync --quiet --compile-bytecode --python .venv --require-hashes --build-constraints requirements/build.txt requirements/dev.txt
 	@"$(UV)" pip install --quiet --python .venv --no-deps --build-constraints requirements/build.txt --editable .
+	@touch $@
+
+# What a run takes and nothing else: for action.yml.
+.venv-run/installed: $(UV) pyproject.toml hatch_build.py requirements/worker.txt requirements/build.txt | python
+	@echo "Installing toril and its engines in .venv-run" >&2
+	@[ -x .venv-run/bin/python ] || "$(UV)" venv --quiet --python "$(PYTHON)" .venv-run
+	@"$(UV)" pip sync --quiet --python .venv-run --require-hashes --build-constraints requirements/build.txt requirements/worker.txt
+	@"$(UV)" pip install --quiet --python .venv-run --no-deps --build-constraints requirements/build.txt .
 	@touch $@
 
 .tools/cloud/installed: $(UV) requirements/cloud.txt requirements/build.txt | python
