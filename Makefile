@@ -20,23 +20,25 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo demo-cloud test check bench soak image image-browser jmeter pulumi lock clean help
+.PHONY: demo demo-cloud test check bench soak image image-browser jmeter pulumi act lock clean help
 
 demo: .venv/installed ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
 
-test: .venv/installed .tools/cloud/installed jmeter pulumi ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
+test: .venv/installed .tools/cloud/installed jmeter pulumi act ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -ex && $(if $(ARGS),.venv/bin/pytest $(ARGS),$(ALL_TESTS))
 
 demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and two regions by the real Pulumi engine into an embedded cloud; needs no account
 	@tools/system-packages $(filter-out mvn chromium,$(PROGRAMS)) || echo "Without them tasks are processes" >&2
 	@PULUMI="$$(tools/pulumi/build "$(CACHE)")" .venv/bin/python -m tools.demo_cloud
 
-check: .venv/installed ## what is quick: formatting, lint, types, layers
+check: .venv/installed ## what is quick: formatting, lint, types, layers, workflows
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	"$$(tools/build actionlint "$(CACHE)")"
+	.venv/bin/zizmor --offline --quiet --persona pedantic --strict-collection .github action.yml
 
 bench: .venv/installed .tools/cloud/installed jmeter pulumi ## measure what bench/README.md reports; ONLY=merge for one of them
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")"; set -e; for script in $(or $(ONLY:%=bench/%.py),$(filter-out bench/soak.py,$(wildcard bench/[a-z]*.py))); do \
@@ -57,6 +59,10 @@ jmeter: ## assemble JMeter's home from Maven artifacts, in a cache that outlives
 
 pulumi: $(UV) ## build Pulumi's engine, if the machine has none, in a cache that outlives `make clean`
 	@tools/pulumi/build "$(CACHE)" >/dev/null
+
+act: $(UV) ## build act and actionlint, which run and read the workflows in the tests, in a cache that outlives `make clean`
+	@tools/build act "$(CACHE)" >/dev/null
+	@tools/build actionlint "$(CACHE)" >/dev/null
 
 lock: $(UV) ## pin all dependencies anew, in requirements/, tools/uplot/ and tools/jmeter/
 	tools/lock
