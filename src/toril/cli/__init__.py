@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from toril import __version__
-from toril.cli import commenting, fleet, gating, reading, running
+from toril.cli import beginning, commenting, fleet, gating, reading, running
 from toril.errors import InfrastructureError, UserError
 from toril.masking import mask
 from toril.reports.screen import write_anything
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 
 for command in (
+    beginning.init,
     running.plan,
     running.run,
     running.duet,

@@ -91,11 +91,11 @@ class Files:
                 self.add(file)
             return
         self.found[relative] = None
-        if there.suffix.lower() == ".jmx" and there.stat().st_size <= LARGEST_JMX:
-            for name in JMX_REFERENCE.findall(there.read_text(errors="replace")):
+        if there.suffix.lower() == ".jmx":
+            for name in named_in_jmx(there):
                 for folder in (there.parent, self.folder):
-                    if not REFERENCE.search(name) and (folder / name.strip()).is_file():
-                        self.add(folder / name.strip())
+                    if (folder / name).is_file():
+                        self.add(folder / name)
 
     def add_folder(self) -> None:
         """Everything in the folder, if it is the size of a suite: scripts import and open what no suite names."""
@@ -125,6 +125,14 @@ class Files:
 
     def sorted(self) -> tuple[Path, ...]:
         return tuple(sorted(self.found))
+
+
+def named_in_jmx(file: Path) -> list[str]:
+    """What a JMX names to read from, or for a listener to write to; names that only JMeter knows are left out."""
+    if file.stat().st_size > LARGEST_JMX:
+        return []
+    named = (name.strip() for name in JMX_REFERENCE.findall(file.read_text(errors="replace")))
+    return [name for name in dict.fromkeys(named) if name and not REFERENCE.search(name)]
 
 
 def _below(folder: Path) -> Iterable[Path] | None:

@@ -1,0 +1,112 @@
+"""The conversation of `toril init`: what no option says is asked for, and each answer is looked at at once."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeVar
+
+import typer
+
+from toril.errors import UserError
+from toril.init.readers import (
+    Limit,
+    Url,
+    read_duration,
+    read_file,
+    read_kind,
+    read_limit,
+    read_locations,
+    read_name,
+    read_rps,
+    read_url,
+    read_users,
+)
+from toril.init.wanted import HOLD_FOR, LIMITS, RAMP_UP, Wanted, default_name, default_users
+from toril.masking import mask
+
+Answer = TypeVar("Answer")
+
+
+def ask(wanted: Wanted) -> Wanted:
+    """The same, with answers where nothing was said; typer.Abort when nobody answers any more."""
+    wanted = _asked("An address (several: with spaces), a .jmx, a locustfile.py or a Taurus file", _source(wanted))
+    if wanted.kind != "taurus":
+        wanted = _ask_load(wanted)
+        if not wanted.limits:
+            standard = "; ".join(limit.text for limit in LIMITS)
+            wanted = replace(wanted, limits=_asked("Fails when (several: with ;)", _limits, standard))
+        if not wanted.locations:
+            found = _asked("Locations, such as eu-west-1=2 us-east-1=1 (none: here)", _locations, "")
+            wanted = replace(wanted, locations=found)
+    if wanted.name is None:
+        wanted = replace(wanted, name=_asked("Name of the suite", read_name, default_name(wanted)))
+    return wanted
+
+
+def _ask_load(wanted: Wanted) -> Wanted:
+    if wanted.locustfile:
+        wanted = replace(wanted, urls=_asked(f"Its host (none: as in {wanted.locustfile.name})", _host, ""))
+    elif wanted.rps is None:
+        wanted = replace(wanted, rps=_asked("Requests per second, at most (none: no limit)", _or_none(read_rps), ""))
+    if wanted.users is None:
+        if wanted.jmx and wanted.rps is None:
+            users = _asked(f"Virtual users (none: as in {wanted.jmx.name})", _or_none(read_users), "")
+        else:
+            users = _asked("Virtual users", read_users, str(default_users(wanted.rps)))
+        wanted = replace(wanted, users=users)
+    if wanted.users is None and wanted.rps is None:
+        return wanted  # the script's own load
+    if wanted.ramp_up is None:
+        wanted = replace(wanted, ramp_up=_asked("Ramp-up", _duration("--ramp-up", above_0=False), RAMP_UP))
+    if wanted.hold_for is None:
+        wanted = replace(wanted, hold_for=_asked("Hold for", _duration("--hold-for", above_0=True), HOLD_FOR))
+    return wanted
+
+
+def _asked(question: str, read: Callable[[str], Answer], default: str | None = None) -> Answer:
+    """The answer, once it can be read; until then why it can't be, and the question again."""
+
+    def checked(text: str) -> Answer:
+        try:
+            return read(text.strip())
+        except UserError as error:
+            raise typer.BadParameter(mask(str(error))) from error
+
+    answer: Answer = typer.prompt(question, default=default, show_default=bool(default), value_proc=checked, err=True)
+    return answer
+
+
+def _source(wanted: Wanted) -> Callable[[str], Wanted]:
+    def read(text: str) -> Wanted:
+        kind = read_kind(text)
+        if kind == "url":
+            return replace(wanted, urls=tuple(map(read_url, text.split())))
+        file: Path = read_file(text, kind)
+        return {
+            "jmx": lambda: replace(wanted, jmx=file),
+            "locustfile": lambda: replace(wanted, locustfile=file),
+            "taurus": lambda: replace(wanted, taurus=file),
+        }[kind]()
+
+    return read
+
+
+def _host(text: str) -> tuple[Url, ...]:
+    return (read_url(text),) if text else ()
+
+
+def _limits(text: str) -> tuple[Limit, ...]:
+    return tuple(read_limit(part) for part in text.split(";") if part.strip())
+
+
+def _locations(text: str) -> dict[str, Fraction]:
+    return read_locations(text.replace(",", " ").split())
+
+
+def _duration(option: str, *, above_0: bool) -> Callable[[str], str]:
+    return lambda text: read_duration(option, text, above_0=above_0)
+
+
+def _or_none(read: Callable[[str], Answer]) -> Callable[[str], Answer | None]:
+    return lambda text: read(text) if text else None
