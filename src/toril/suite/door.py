@@ -18,8 +18,8 @@ MOST = 100_000_000  # virtual users, requests per second, iterations: beyond, it
 
 
 def shown(value: object) -> str:
-    """A value as a message quotes it, without credentials."""
-    text = " ".join(mask(str(value)).split())
+    """A value as a message quotes it, without credentials, and without what a terminal would take for a command."""
+    text = "".join(char if char.isprintable() else "�" for char in " ".join(mask(str(value)).split()))
     return f"`{text if len(text) <= 60 else text[:59] + '…'}`"
 
 
