@@ -9,13 +9,13 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from toril.grammar import duration_s
 from toril.init.wanted import Choices
 from toril.records import Plan
 
 
 def suite_text(choices: Choices) -> str:
     """The suite.yml of a URL, JMX or locustfile."""
-    origins = {url.origin for url in choices.urls}
     first = choices.urls[0].origin if choices.urls else None
     return (
         _templates()
@@ -29,9 +29,9 @@ def suite_text(choices: Choices) -> str:
                 "hold-for": choices.hold_for,
                 "locations": {name: _number(weight) for name, weight in choices.locations.items()} or None,
             },
+            rises=choices.ramp_up is not None and duration_s(choices.ramp_up) > 0,
             address=first,
             requests=[url.path if url.origin == first else url.origin + url.path for url in choices.urls],
-            elsewhere=len(origins) > 1,
             script=choices.file.name if choices.file else None,
             limits=[limit.text for limit in choices.limits if limit.language == "taurus"],
             own_limits=[limit.text for limit in choices.limits if limit.language == "toril"],

@@ -1,0 +1,58 @@
+"""What `toril init` writes runs at once, with nothing else: each kind on its real engine."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.running import LIMIT_S, run, toril
+from tests.init.calling import scripts
+from tests.targets import target as serving
+
+pytestmark = pytest.mark.slow
+
+SHORT = ("--users", "2", "--ramp-up", "0", "--hold-for", "2s")  # without a ramp-up all is judged
+TAURUS = """
+execution: [{scenario: mine, executor: apiritif, concurrency: 2, hold-for: 2s}]
+scenarios: {mine: {requests: ['URL/mine']}}
+reporting: [{module: passfail, criteria: ['fail>0%']}]
+"""
+
+
+@pytest.mark.parametrize("kind", ["url", "rate", "jmx", "locustfile", "taurus"])
+def test_each_kind_is_planned_and_run_with_every_request_counted(tmp_path: Path, kind: str) -> None:
+    mine, repository = tmp_path / "mine", tmp_path / "repository"
+    with serving(delay_s=0.01) as target:
+        scripts(mine, target.port)
+        (mine / "load.yml").write_text(TAURUS.replace("URL", target.url))
+        options: dict[str, tuple[str | Path, ...]] = {
+            "url": ("--url", f"{target.url}/", "--url", f"{target.url}/search?q=a:b", *SHORT),
+            "rate": ("--url", f"{target.url}/", "--rps", "20", *SHORT),
+            "jmx": ("--jmx", mine / "load.jmx"),
+            "locustfile": ("--locustfile", mine / "locustfile.py", "--url", target.url, *SHORT),
+            "taurus": ("--taurus", mine / "load.yml"),
+        }
+        said = called("init", repository, "--name", "first", *options[kind])
+        suite = repository / "loadtests/first"
+        assert said.endswith(f"next:\n  toril plan {suite}\n  toril run {suite}\n")
+        assert "first: 1 worker" in called("plan", suite)
+        assert target.started == 0
+        done = run(tmp_path / "store", suite, "--fail-on", "failed", folder=tmp_path)
+    assert done.code == 0, done.stdout + done.stderr
+    asked = {
+        "url": {"/", "/search?q=a:b"},
+        "rate": {"/"},
+        "jmx": {"/in/ada", "/in/grace"},
+        "locustfile": {"/hello/ada"},
+        "taurus": {"/mine"},
+    }
+    assert set(target.paths) == asked[kind]
+    assert done.json("summary.json")["labels"][""]["samples"] == target.answered > 0
+    assert done.json("verdict.json")["criteria"]
+
+
+def called(*arguments: str | Path) -> str:
+    """A command that ends well; what it prints."""
+    done = subprocess.run(toril(*arguments), capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -1,0 +1,144 @@
+"""`toril init` on a terminal: it asks, says at once what is wrong with an answer, and asks again."""
+
+import os
+import pty
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.init.calling import scripts, tree, written
+
+pytestmark = pytest.mark.slow
+
+ADDRESS = "An address (several: with spaces), a .jmx, a locustfile.py or a Taurus file: "
+RATE = "Requests per second, at most (none: no limit): "
+LIMITS = "Fails when (several: with ;) [p95>500ms; fail>1%]: "
+LOCATIONS = "Locations, such as eu-west-1=2 us-east-1=1 (none: here): "
+END_OF_INPUT, INTERRUPT = "\x04", "\x03"
+
+
+class Terminal:
+    """Somebody who reads and types."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", ours: int) -> None:
+        self.process, self.ours = process, ours
+        self.shown = ""
+
+    def answer(self, question: str, text: str) -> None:
+        """Wait for the question, and type the answer as it stands."""
+        while not self.shown.endswith(question):
+            assert self.read(), f"{question!r} was not asked after {self.shown[-500:]!r}"
+        os.write(self.ours, text.encode())
+        self.shown += "\n"
+
+    def read(self) -> bool:
+        try:
+            part = os.read(self.ours, 65_536)
+        except OSError:  # Linux' way of saying that the other end is closed
+            return False
+        self.shown += part.decode().replace("\r\n", "\n")
+        return bool(part)
+
+    def end(self) -> int:
+        while self.read():
+            pass
+        return self.process.wait(20)
+
+
+@contextmanager
+def asked(folder: Path, *arguments: str) -> Iterator[Terminal]:
+    folder.mkdir(parents=True, exist_ok=True)
+    ours, theirs = pty.openpty()
+    settings = termios.tcgetattr(theirs)
+    settings[3] &= ~termios.ECHO
+    termios.tcsetattr(theirs, termios.TCSANOW, settings)
+    command = [sys.executable, "-m", "toril", "init", *arguments]
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, start_new_session=True,
+        preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # so that Ctrl-C reaches it
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        try:
+            yield Terminal(process, ours)
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+def test_answers_make_a_suite_and_a_wrong_one_is_asked_for_again(tmp_path):
+    with asked(tmp_path) as terminal:
+        terminal.answer(ADDRESS, "shop.example.com\n")
+        terminal.answer(ADDRESS, "https://shop.example.com/ https://shop.example.com/cart\n")
+        terminal.answer(RATE, "\n")
+        terminal.answer("Virtual users [10]: ", "many\n")
+        terminal.answer("Virtual users [10]: ", "20\n")
+        terminal.answer("Ramp-up [5s]: ", "\n")
+        terminal.answer("Hold for [25s]: ", "1m\n")
+        terminal.answer(LIMITS, "p95\n")
+        terminal.answer(LIMITS, "p95>300ms; fail>0%\n")
+        terminal.answer(LOCATIONS, "madrid=2, sevilla\n")
+        terminal.answer("Name of the suite [shop]: ", "\n")
+        code = terminal.end()
+    assert code == 0, terminal.shown
+    for reason in ("neither an address with http://", "expected a whole number above 0", "no comparison"):
+        assert terminal.shown.count(reason) == 1
+    (execution,) = written(tmp_path, "shop").executions
+    assert (execution.concurrency, execution.hold_for_s) == (20, 60)
+    assert execution.locations == {"madrid": 2, "sevilla": 1}
+    assert execution.labels == ("/", "/cart")
+    assert [one.source for one in written(tmp_path, "shop").criteria] == ["p95>300ms", "fail>0%"]
+    assert (tmp_path / ".github/workflows/loadtest.yml").is_file()
+
+
+def test_what_options_say_is_not_asked_for(tmp_path):
+    options = ("--users", "3", "--limit", "fail>0%", "--location", "here", "--name", "mine", "--no-workflow")
+    with asked(tmp_path, *options, "--ramp-up", "0", "--hold-for", "2s") as terminal:
+        terminal.answer(ADDRESS, "http://shop/\n")
+        terminal.answer(RATE, "\n")
+        code = terminal.end()
+    assert code == 0, terminal.shown
+    assert written(tmp_path, "mine").executions[0].concurrency == 3
+
+
+def test_a_jmx_may_keep_its_load(tmp_path):
+    scripts(tmp_path / "mine")
+    with asked(tmp_path) as terminal:
+        terminal.answer(ADDRESS, "mine/load.jmx\n")
+        terminal.answer(RATE, "\n")
+        terminal.answer("Virtual users (none: as in load.jmx): ", "\n")
+        terminal.answer(LIMITS, "\n")
+        terminal.answer(LOCATIONS, "\n")
+        terminal.answer("Name of the suite [load]: ", "../load\n")
+        terminal.answer("Name of the suite [load]: ", "\n")
+        code = terminal.end()
+    assert code == 0, terminal.shown
+    assert written(tmp_path, "load").executions[0].concurrency is None
+
+
+def test_a_locustfile_is_asked_for_its_host(tmp_path):
+    scripts(tmp_path / "mine")
+    with asked(tmp_path) as terminal:
+        terminal.answer(ADDRESS, "mine/locustfile.py\n")
+        terminal.answer("Its host (none: as in locustfile.py): ", "http://shop\n")
+        for question in ("Virtual users [10]: ", "Ramp-up [5s]: ", "Hold for [25s]: ", LIMITS, LOCATIONS):
+            terminal.answer(question, "\n")
+        terminal.answer("Name of the suite [mine]: ", "\n")
+        code = terminal.end()
+    assert code == 0, terminal.shown
+    assert written(tmp_path, "mine").common["scenarios"]["mine"]["default-address"] == "http://shop"
+
+
+@pytest.mark.parametrize("key", [END_OF_INPUT, INTERRUPT])
+def test_whoever_leaves_leaves_nothing_behind(tmp_path, key):
+    with asked(tmp_path) as terminal:
+        terminal.answer(ADDRESS, "http://shop/\n")
+        terminal.answer(RATE, key)
+        code = terminal.end()
+    assert code == 130, terminal.shown
+    assert terminal.shown.endswith("nothing was written\n")
+    assert tree(tmp_path) == {}
