@@ -20,6 +20,7 @@ SMALL = TaskSize(cpu=256, memory_mib=512)
 FIRST, SECOND = f"{REGION}-1", f"{REGION}-2"
 UP = "import os, time; print(os.environ['TORIL_RUN'], os.environ['TORIL_WORKER'], os.environ['TORIL_ATTEMPT']); "
 WAITS = UP + "time.sleep(60)"
+SLEEPS = "import time; time.sleep(60)"  # whoever started it
 ENI = "Timeout waiting for network interface provisioning to complete."
 
 
@@ -164,7 +165,7 @@ def test_the_next_owner_of_a_run_finds_its_tasks_and_starts_none_twice(here):
 
 
 def test_a_token_that_was_used_otherwise_names_its_task(here):
-    ecs, deployed = here.cloud.client("ecs", REGION), here.deployed()
+    ecs, deployed = here.cloud.client("ecs", REGION), here.deployed(SLEEPS)
     request = {
         "cluster": "toril",
         "taskDefinition": deployed.workers[0].task_definition,
