@@ -1,6 +1,7 @@
 """A worker's executions side by side: started, parked, begun, checked and ended, whatever their engines are."""
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ class Lane:
     begins_at: float | None = None  # seconds since the epoch, once it is known
     queued_until: float | None = None  # the last moment at which it was due, but others had all the slots
     started: bool = False
+    started_at: float = 0.0  # by the machine's own clock
     ended: bool = False
     killed: bool = False
     samples: int = 0
@@ -53,8 +55,14 @@ class Lane:
         new.replace(gate)
 
     def start(self) -> None:
+        self.started_at = time.monotonic()
         self.engine.startup()
         self.started = True
+
+    def tell_parked(self) -> None:
+        """How long its engine took to start, and how much CPU that cost: bench/engine_start.py reads it."""
+        took_s, cpu_s = time.monotonic() - self.started_at, processes.cpu_s(self.engine.process.pid)
+        log.info("%s: its engine was parked after %.2f s and %.2f s of CPU", self.execution, took_s, cpu_s)
 
     @property
     def at_work(self) -> bool:
@@ -99,6 +107,9 @@ class Lanes(tuple[Lane, ...]):
     def parked(self, waited_s: float) -> Iterator[machine.Event]:
         waiting = [lane for lane in self if lane.started and not lane.engine.station.parked.exists()]
         if not waiting:
+            for lane in self:
+                if lane.started:
+                    lane.tell_parked()
             yield machine.Parked()
         elif waited_s > PARK_TIMEOUT_S:
             yield machine.Failed(f"{waiting[0].execution}: its engine was not ready within {PARK_TIMEOUT_S:g} s")
@@ -111,10 +122,10 @@ class Lanes(tuple[Lane, ...]):
 
     def start_due(self, now: float, start_at: float) -> None:
         """Begin what is due and has a slot: engines that cannot be parked, and those that waited for others."""
+        self._start_ahead(now, start_at)
         free = (self.slots or len(self)) - sum(lane.begins_at is not None and not lane.ended for lane in self)
         for lane in self._by_due(start_at):
-            lead_s = (lane.planned.lead_s or 0.0) if lane.engine.parks else 0.0
-            if lane.begins_at is not None or lane.ended or now < lane.due(start_at) - lead_s:
+            if lane.begins_at is not None or lane.ended or now < lane.due(start_at):
                 continue
             if free <= 0:
                 lane.queued_until = now
@@ -124,13 +135,22 @@ class Lanes(tuple[Lane, ...]):
                 lane.start()
             free -= 1
 
+    def _start_ahead(self, now: float, start_at: float) -> None:
+        """Start and park those whose lead has begun; an engine may take a gate that is open already for a late one."""
+        for lane in self:
+            lead_s = lane.planned.lead_s
+            if lead_s is None or not lane.engine.parks or lane.ended or lane.begins_at is not None:
+                continue
+            if lane.started:
+                if lane.engine.station.parked.exists():
+                    lane.tell_parked()
+                    lane.open(lane.due(start_at))
+            elif now >= lane.due(start_at) - lead_s:
+                lane.start()
+
     def next_due(self, now: float, start_at: float) -> float | None:
         """Seconds until the next engine is to be started; None when there is none."""
-        waits = [
-            lane.due(start_at) - (lane.planned.lead_s or 0.0) - now
-            for lane in self
-            if lane.begins_at is None and not lane.ended
-        ]
+        waits = [lane.due(start_at) - now for lane in self if lane.begins_at is None and not lane.ended]
         return min((wait for wait in waits if wait > 0), default=None)
 
     def newly_ended(self) -> Iterator[tuple[Lane, str | None]]:

@@ -43,6 +43,17 @@ def watch_parent(gone: Callable[[], None]) -> None:
     threading.Thread(target=watch, name="watch-parent", daemon=True).start()
 
 
+def cpu_s(leader: int) -> float:
+    """The CPU that a process and its descendants have taken so far."""
+    total = 0.0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(leader)
+        for one in (process, *process.children(recursive=True)):
+            times = one.cpu_times()
+            total += times.user + times.system
+    return total
+
+
 def kill_group(leader: int) -> bool:
     """SIGKILL to a process group; False when it had ended already."""
     try:
