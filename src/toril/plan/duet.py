@@ -12,9 +12,11 @@ from toril.masking import mask
 from toril.records import ARMS, BASE, HEAD, Duet, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Turn
 
 LEAST_BLOCK_S = 5
-START_UP_S = {"locust": 3, "apiritif": 3, "jmeter": 8}  # of an engine while others of it wait: bench/README.md
-START_UP_OF_OTHERS_S = 8
-DRAIN_S = 1  # after a turn's load: requests in flight end before the next engine starts
+START_UP_CPU_S = {"locust": 0.4, "apiritif": 0.2, "jmeter": 2.4}  # until it is parked: bench/engine_start.py
+START_UP_CPU_OF_OTHERS_S = 2.4
+START_UP_FACTOR = 3  # where engines start side by side on a busy machine of two cores
+LEAST_START_UP_S = 2
+DRAIN_S = 1  # after a turn's load, for requests in flight; then the next engines start
 
 
 def make_duet(
@@ -42,7 +44,7 @@ def make_duet(
     block = max(LEAST_BLOCK_S, block)
     scale = block / hold_s
     turn_s = max(math.ceil(sum(_course(execution, scale))) for execution in base.executions)
-    gap_s = DRAIN_S + max(START_UP_S.get(one.executor, START_UP_OF_OTHERS_S) for one in base.executions)
+    gap_s = DRAIN_S + _start_up_s(base)
     duet = Duet(
         base=mask(addresses[0]),
         head=mask(addresses[1]),
@@ -83,6 +85,17 @@ def make_duet(
             "warnings": (*base.warnings, *warnings),
         }
     )
+
+
+def _start_up_s(plan: Plan) -> int:
+    """How long all engines of a turn take to start, so that nothing is measured meanwhile."""
+    executor_of = {execution.name: execution.executor for execution in plan.executions}
+    by_worker = [
+        sum(START_UP_CPU_S.get(executor_of[part.execution], START_UP_CPU_OF_OTHERS_S) for part in share.executions)
+        for share in plan.shares
+    ]
+    cpu_s = sum(by_worker) if plan.on == "local" else max(by_worker)
+    return max(LEAST_START_UP_S, math.ceil(START_UP_FACTOR * cpu_s))
 
 
 def _check(plan: Plan) -> None:

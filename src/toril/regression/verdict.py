@@ -89,7 +89,7 @@ def _combined(head: Verdict, base: Verdict, comparison: Comparison) -> Verdict:
     if comparison.outcome == "failed" and not falsified:
         breaches += [Reason("regression", comparison.message)]
     elif comparison.outcome == "failed":
-        doubts.append(Reason("unsure-arms", f"{comparison.message}; but {falsified[0].message}"))
+        doubts.append(Reason("unsure-arms", f"{comparison.message}; but {_short(falsified[0])}"))
     elif comparison.outcome == "inconclusive":
         doubts.append(Reason("unproven", comparison.message))
     if breaches:
@@ -98,6 +98,10 @@ def _combined(head: Verdict, base: Verdict, comparison: Comparison) -> Verdict:
         return replace(head, outcome="inconclusive", reasons=tuple(doubts))
     outcome: Outcome = "passed"
     return replace(head, outcome=outcome, reasons=(Reason("no-regression", comparison.message), *head.reasons))
+
+
+def _short(reason: Reason) -> str:
+    return EXCUSES.get(reason.code, reason.message)
 
 
 def _of_base(reasons: Iterable[Reason], known: Iterable[Reason]) -> list[Reason]:

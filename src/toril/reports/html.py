@@ -11,7 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from toril.errors import InfrastructureError
-from toril.reports import tables, view, wording
+from toril.reports import duet, tables, view, wording
 from toril.reports.bundle import Bundle
 from toril.reports.charts import charts, short, span, unanswered
 from toril.reports.compare_figures import Part
@@ -64,6 +64,8 @@ def report(bundle: Bundle, against: Comparison | None = None, base: Bundle | Non
         most_reasons=MOST_REASONS,
         criteria=_criteria(bundle),
         most_criteria=MOST_CRITERIA,
+        duet=duet.told(bundle),
+        duet_heads=duet.HEADS,
         against=against,
         compared=COMPARED,
         parts=_parts(against) if against else [],

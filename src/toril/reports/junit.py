@@ -13,7 +13,7 @@ from typing import Any
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from toril.reports import view, vouching, wording
+from toril.reports import duet, view, vouching, wording
 from toril.reports.bundle import Bundle
 from toril.reports.figures_table import between
 
@@ -22,7 +22,7 @@ Kind = type[Failure] | type[Error] | type[Skipped]
 # Reasons that a criterion's own case tells
 OF_CRITERIA = frozenset(
     {"breach", "excused-breach", "breach-may-not-stand", "no-samples", "unknown-label", "not-measured"}
-    | {"too-few-samples", "kept", "nothing-judged"}
+    | {"too-few-samples", "kept", "nothing-judged", "regression", "unproven", "no-regression"}
 )
 LEAVES_OPEN = frozenset({"no-samples", "unknown-label"})  # even where the criterion cannot fail the run
 COMPLETE, GENERATORS = "the run is complete", "the generators had room"
@@ -43,7 +43,7 @@ def report(bundle: Bundle) -> bytes:
     if started:
         suite.timestamp = started
     classname = "toril." + re.sub(r"[.\s]+", "_", name)
-    rules = list(_criteria(bundle, classname))
+    rules = [*_criteria(bundle, classname), *_compared(bundle, f"{classname}.duet")]
     for case in (*rules, *_run_cases(bundle, f"{classname}.run", rules)):
         case.time = 0.0
         suite.add_testcase(case)
@@ -75,6 +75,20 @@ def _criteria(bundle: Bundle, classname: str) -> Iterable[TestCase]:
         if seen[name] > 1:
             name += f" ({seen[name]})"
         yield _case(bundle, item, rule, TestCase(name, classname=classname))
+
+
+def _compared(bundle: Bundle, classname: str) -> Iterable[TestCase]:
+    """Base against head: a case a figure. A regression that the run cannot vouch for is no failure."""
+    compared = duet.told(bundle)
+    for row in () if compared is None else compared.rows:
+        case = TestCase(f"{row.name} against base", classname=classname)
+        if row.outcome == "passed":
+            case.system_out = row.message
+        else:
+            failed = row.outcome == "failed" and bundle.outcome == "failed"
+            kind: Kind = Failure if failed else Error
+            case.result = [_result(kind, row.message, "regression" if failed else "inconclusive", row.message)]
+        yield case
 
 
 def _scope(item: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from toril.reports import screen, selection, view, vouching, wording
+from toril.reports import duet, screen, selection, view, vouching, wording
 from toril.reports.bundle import Bundle
 from toril.reports.figures_table import between, figures
 
@@ -33,6 +33,9 @@ def _parts(bundle: Bundle, width: int) -> Group:
         parts += [Text(), *(_indented(f"• {message}") for _, message in reasons[:MOST_REASONS])]
         if len(reasons) > MOST_REASONS:
             parts.append(_indented(f"… and {wording.number(len(reasons) - MOST_REASONS)} more: --format json", "dim"))
+    compared = duet.told(bundle)
+    if compared is not None:
+        parts += [_duet(compared, width), *(_indented(arm, style="dim") for arm in compared.arms)]
     if view.criteria(bundle):
         parts.append(_criteria(bundle, width))
     rows, left_out = selection.labels(bundle, MOST_LABELS)
@@ -93,6 +96,26 @@ def _banner(bundle: Bundle) -> Panel:
         border_style=colour,
         padding=(1, 2),
     )
+
+
+def _duet(compared: duet.Told, width: int) -> RenderableType:
+    """What is worse first; each figure in both arms, what is proven of its change, and what would have been found."""
+    if width < screen.NARROW:
+        lines = [Text(f"{row.mark} {row.message}", style=_colour(row.outcome)) for row in compared.rows]
+        return Group(Text(), *(Padding(line, (0, 0, 0, 3)) for line in lines))
+    table = screen.table("", "base and head", *duet.HEADS, text_columns=2)
+    for row in compared.rows:
+        name = Text(row.name, style="bold" if row.outcome != "passed" else "")
+        if row.bounds == duet.OPEN:
+            name.append(f"\n{row.message}", style="not bold dim")
+        base, head, change, *rest = row.cells
+        shown = Text(change, style=f"bold {_colour(row.outcome)}")
+        table.add_row(Text(row.mark, style=f"bold {_colour(row.outcome)}"), name, base, head, shown, *map(Text, rest))
+    return table
+
+
+def _colour(outcome: str) -> str:
+    return screen.COLOURS.get(outcome, "yellow")
 
 
 def _criteria(bundle: Bundle, width: int) -> RenderableType:

@@ -73,6 +73,9 @@ def headline(bundle: Bundle) -> str:
 def _decided(bundle: Bundle) -> str:
     rules = criteria(bundle)
     broken = sum(rule.outcome == "failed" for rule in rules)
+    compared = bundle.verdict.get("comparison") or {}
+    if compared.get("outcome") == bundle.outcome and not broken:
+        return _sentence(wording.plain(compared.get("message") or "", 300))
     of_all = f"{wording.number(broken)} of {wording.plural(len(rules), 'criterion')} breached"
     match bundle.outcome:
         case "passed" if not rules:
@@ -83,6 +86,10 @@ def _decided(bundle: Bundle) -> str:
             return of_all if broken else "The run failed"
         case _:
             return "Nothing is proven: " + (of_all if broken else "this run cannot vouch for the service")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _held(rules: list[Criterion]) -> str:
