@@ -11,7 +11,7 @@ from toril.grammar import parse_criterion
 from toril.masking import mask
 from toril.records import ARMS, BASE, HEAD, Duet, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Turn
 
-LEAST_BLOCK_S = 5
+LEAST_BLOCK_S = 5  # unless the suite says otherwise
 START_UP_CPU_S = {"locust": 0.4, "apiritif": 0.2, "jmeter": 2.4}  # until it is parked: bench/engine_start.py
 START_UP_CPU_OF_OTHERS_S = 2.4
 START_UP_FACTOR = 3  # where engines start side by side on a busy machine of two cores
@@ -40,8 +40,7 @@ def make_duet(
     _check(base)
     values = {arm: _values(base.common, variable, address) for arm, address in zip(ARMS, addresses, strict=True)}
     hold_s = max(execution.hold_for_s for execution in base.executions)
-    block = math.ceil(hold_s / blocks) if block_s is None else math.ceil(block_s)
-    block = max(LEAST_BLOCK_S, block)
+    block = max(LEAST_BLOCK_S, math.ceil(hold_s / blocks)) if block_s is None else max(1, math.ceil(block_s))
     scale = block / hold_s
     turn_s = max(math.ceil(sum(_course(execution, scale))) for execution in base.executions)
     gap_s = DRAIN_S + _start_up_s(base)

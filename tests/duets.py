@@ -1,0 +1,83 @@
+"""Duets made up for tests: a suite's plan against two addresses, and what workers would have recorded of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toril.arms import Arm
+from toril.duet import plan_duet
+from toril.intervals import Interval, Recorder, decode
+from toril.records import ARMS, Plan
+from toril.run import RunOptions
+from toril.timeline import Timeline
+
+BASE_URL, HEAD_URL = "http://base.example:8001", "http://head.example:8002"
+SUITE = """
+execution:
+- {scenario: shop, executor: locust, concurrency: 4, hold-for: 40s}
+scenarios:
+  shop:
+    default-address: ${SHOP_URL}
+    requests: [{label: home, url: /}, {label: checkout, url: /checkout}]
+"""
+
+
+def planned(folder: Path, text: str = SUITE, run_id: str = "run", **options: Any) -> Plan:
+    """The plan of a duet of the suite."""
+    file = folder / "suite.yml"
+    file.write_text(text)
+    options = {"blocks": 4, "base": BASE_URL, "head": HEAD_URL} | options
+    return plan_duet([file], RunOptions(run_id=run_id), 0.0, **options)[1]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One request of a turn: completed so many seconds after the turn began."""
+
+    arm: int
+    block: int
+    since_s: float
+    us: int = 40_000
+    label: str = "home"
+    ok: bool = True
+    steady: bool = True
+    execution: str = "shop"
+
+
+def interval_of(plan: Plan, samples: Iterable[Measured]) -> Interval:
+    """What one worker records of them."""
+    assert plan.duet is not None
+    starts = {(turn.arm, turn.block): turn.starts_s for turn in plan.duet.turns()}
+    recorder = Recorder("local-1", "local")
+    for one in samples:
+        recorder.add_one(
+            one.execution,
+            completed_s=starts[one.arm, one.block] + one.since_s,
+            label=one.label,
+            response_us=one.us,
+            ok=one.ok,
+            steady=one.steady,
+            rc="200" if one.ok else "503",
+            message="" if one.ok else "it broke",
+            arm=one.arm,
+            block=one.block,
+        )
+    for turn in plan.duet.turns():
+        for second in range(turn.starts_s, turn.ends_s):
+            recorder.virtual_users(second, "shop", 4)
+            recorder.health(second, 0.1 * turn.arm, 0.1, 1 << 20, 0.0)
+        recorder.virtual_users(turn.ends_s, "shop", 0)
+        recorder.health(turn.ends_s, 0.99, 0.99, 1 << 20, 0.0)  # the next engine starts
+    data = recorder.flush()
+    assert data is not None
+    return decode(data, "made up")
+
+
+def merged(plan: Plan, interval: Interval) -> tuple[Timeline, dict[int, Timeline]]:
+    """The whole, and each arm."""
+    whole, arms = Timeline(), {arm: Timeline() for arm in ARMS}
+    whole.add(interval)
+    for arm, timeline in arms.items():
+        timeline.add(Arm(plan, arm).interval(interval))
+    return whole, arms
