@@ -34,6 +34,9 @@ class Answer:
     body: Any
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def with_headers(self, headers: Mapping[str, str]) -> "Answer":
+        return Answer(status=self.status, body=self.body, headers=headers)
+
 
 def refused(status: int, message: str, **more: Any) -> Answer:
     return Answer(status=status, body={"message": message, **more})
@@ -49,6 +52,7 @@ class GitHub:
     login: str | None = None  # whose token it is; None: that of a workflow, which may not ask
     may_write: bool = True
     troubles: list[Answer] = field(default_factory=list)  # what the next requests get instead
+    lost_answers: set[str] = field(default_factory=set)  # methods whose next request is obeyed, and not answered
     requests: list[dict[str, Any]] = field(default_factory=list)
     state: Path | None = None
     url: str = ""
@@ -166,6 +170,10 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         answer = self.github.answer(self.command, self.path, dict(self.headers), data)
+        if self.command in self.github.lost_answers:
+            self.github.lost_answers.remove(self.command)
+            self.close_connection = True
+            return
         body = json.dumps(answer.body).encode()
         self.send_response(answer.status)
         for name, value in answer.headers.items():

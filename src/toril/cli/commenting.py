@@ -14,7 +14,7 @@ from toril.github import Client, api_url, post, pulls_of
 from toril.reports import github, wording
 from toril.reports.markdown import is_address
 
-REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/(?!\.{1,2}$)[A-Za-z0-9_.-]+")
 HEAD = re.compile(r"[^:\s]+:\S+")
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -78,6 +78,8 @@ def _pulls(client: Client, repository: str, number: int | None, head: str | None
         raise OptionError(
             "name the pull request: either --pull-request NUMBER, or --head OWNER:BRANCH with --sha COMMIT"
         )
+    if number is not None and sha is not None:
+        raise OptionError("--sha goes with --head: a number is told whatever its commit")
     if number is not None:
         return [number]
     if head is None or not HEAD.fullmatch(head) or sha is None or not COMMIT.fullmatch(sha):

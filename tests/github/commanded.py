@@ -1,0 +1,34 @@
+"""Run folders as artifacts hold them, and the command that tells a pull request about them."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.github.fake_api import TOKEN, GitHub
+from toril import cli
+from toril.document import document
+from toril.reports import Bundle
+
+
+def write_run(folder: Path, bundle: Bundle) -> Path:
+    """What `toril comment` reads of a run, and no more."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plan.json").write_bytes(bundle.plan.to_json())
+    (folder / "summary.json").write_bytes(document(bundle.summary))
+    (folder / "verdict.json").write_bytes(document(bundle.verdict))
+    return folder
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: object, github: GitHub | None = None) -> int:
+    """The command's exit code; without a GitHub its environment has no token."""
+    monkeypatch.setattr(sys, "argv", ["toril", "comment", *map(str, arguments)])
+    for name in ("GITHUB_TOKEN", "GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_ACTIONS", "TORIL_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    if github is not None:
+        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+        monkeypatch.setenv("GITHUB_API_URL", github.url)
+        monkeypatch.setenv("GITHUB_REPOSITORY", github.repository)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)

@@ -1,0 +1,140 @@
+"""Patience with GitHub, and its end. The clock is the test's: no second is waited."""
+
+import pytest
+
+from tests.clocks import SteppedClock
+from tests.github.fake_api import TOKEN, Answer, GitHub, refused, serving
+from toril.errors import InfrastructureError
+from toril.github import Client, post, pulls_of
+
+LIMITED = "You have exceeded a secondary rate limit"
+
+
+@pytest.fixture
+def github():
+    with serving(GitHub()) as served:
+        yield served
+
+
+@pytest.fixture
+def clock():
+    return SteppedClock(1000.0)
+
+
+@pytest.fixture
+def client(github, clock):
+    return Client(github.url, TOKEN, clock)
+
+
+def told(client: Client, text: str = "hello") -> str:
+    return post(client, "acme/shop", 7, "shop", text).done
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_trouble_at_github_is_outlasted(status, github, client, clock):
+    github.troubles = [refused(status, "oh")] * 3
+
+    assert told(client) == "created"
+    assert clock.now() == 1000 + 1 + 2 + 4
+
+
+def test_lasting_trouble_comes_to_an_end(github, client):
+    github.troubles = [refused(502, "oh")] * 100
+
+    with pytest.raises(InfrastructureError, match="502 oh; tried 5 times"):
+        told(client)
+    assert len(github.requests) == 5
+
+
+@pytest.mark.parametrize(
+    ("trouble", "waits_s"),
+    [
+        (Answer(status=403, body={"message": LIMITED}, headers={"Retry-After": "30"}), 30),
+        (Answer(status=429, body={"message": LIMITED}, headers={"Retry-After": "7"}), 7),
+        (refused(429, "slow down"), 60),
+        (refused(403, LIMITED), 60),
+        (refused(403, "x").with_headers({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1042"}), 42),
+    ],
+)
+def test_github_says_for_how_long_to_wait(trouble, waits_s, github, client, clock):
+    github.troubles = [trouble]
+
+    assert told(client) == "created"
+    assert clock.now() == 1000 + waits_s
+
+
+def test_nobody_waits_for_an_hour(github, client, clock):
+    github.troubles = [Answer(status=403, body={"message": LIMITED}, headers={"Retry-After": "3600"})]
+
+    with pytest.raises(InfrastructureError, match="too many requests"):
+        told(client)
+    assert clock.now() == 1000
+
+
+def test_a_comment_that_was_made_without_an_answer_is_not_made_twice(github, client):
+    """The write happened, and the answer was lost on its way."""
+    github.lost_answers = {"POST"}
+
+    assert told(client) == "unchanged"
+    assert len(github.comments) == 1
+
+
+def test_an_answer_of_a_stranger_is_no_crash(github, client):
+    github.troubles = [Answer(status=200, body={"a": 1})]
+
+    with pytest.raises(InfrastructureError, match="is it GitHub's API"):
+        told(client)
+
+
+def test_a_server_that_is_not_there_is_said(clock):
+    with pytest.raises(InfrastructureError, match=r"got no answer: .*refused; tried 5 times"):
+        pulls_of(Client("http://127.0.0.1:1", TOKEN, clock), "acme/shop", "a:b", "a" * 40)
+
+
+def test_the_comment_is_found_on_a_later_page(github, client):
+    for number in range(230):
+        github.comment(7, f"talk {number}", {"login": "somebody", "type": "User"})
+    told(client, "first")
+    assert told(client, "second") == "updated"
+
+    assert len(github.comments) == 231
+    assert github.comments[-1]["body"].startswith("second")
+
+
+@pytest.mark.parametrize(
+    ("login", "user"),
+    [
+        (None, {"login": "somebody", "type": "User"}),
+        ("releaser", {"login": "somebody", "type": "User"}),
+        ("releaser", {"login": "github-actions[bot]", "type": "Bot"}),
+        (None, None),
+    ],
+)
+def test_a_strangers_comment_with_the_marker_is_left_alone(login, user, github, client):
+    github.login = login
+    strange = github.comment(7, "mine\n\n<!-- toril:shop -->")
+    strange["user"] = user
+
+    assert told(client) == "created"
+    assert github.comments[0]["body"].startswith("mine")
+
+
+def test_a_comment_that_only_quotes_the_marker_is_left_alone(github, client):
+    github.comment(7, "> <!-- toril:shop -->\n\nwhat is this?")
+
+    assert told(client) == "created"
+    assert len(github.comments) == 2
+
+
+def test_a_persons_token_updates_that_persons_comment(github, client):
+    github.login = "releaser"
+
+    assert [told(client, "first"), told(client, "second")] == ["created", "updated"]
+    assert [one["user"]["login"] for one in github.comments] == ["releaser"]
+
+
+def test_line_ends_that_github_has_changed_are_no_news(github, client):
+    told(client, "one\n\ntwo")
+    github.comments[0]["body"] = github.comments[0]["body"].replace("\n", "\r\n")
+
+    assert told(client, "one\n\ntwo") == "unchanged"

@@ -1,0 +1,196 @@
+"""`toril comment` against a GitHub that refuses what the real one would."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from tests.github.commanded import call, write_run
+from tests.github.fake_api import TOKEN, GitHub, refused, serving
+from tests.github.stories import NEUTRAL, REGRESSION, compared
+from tests.reports import examples
+from toril.reports import Bundle
+
+COMMIT = "a" * 40
+
+
+@pytest.fixture
+def github():
+    with serving(GitHub()) as served:
+        yield served
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_run(tmp_path / "artifact/runs/one", examples.failed())
+
+
+def named(bundle: Bundle, suite: str, run_id: str = "1") -> Bundle:
+    return replace(bundle, plan=bundle.plan.model_copy(update={"suite": suite, "run_id": run_id}))
+
+
+def test_a_run_is_told_once_and_then_updated(github, run, monkeypatch, capsys):
+    assert call(monkeypatch, run, "--pull-request", 7, github=github) == 0
+    write_run(run, examples.passed())
+    assert call(monkeypatch, run, "--pull-request", 7, github=github) == 0
+
+    (comment,) = github.comments
+    assert comment["body"].startswith("## ✅ shop: passed")
+    assert comment["body"].endswith("<!-- toril:shop -->")
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(" https")[0] for line in said] == ["shop: comment on #7 created", "shop: comment on #7 updated"]
+
+
+def test_what_is_said_already_is_not_said_again(github, run, monkeypatch):
+    for _ in range(2):
+        assert call(monkeypatch, run, "--pull-request", 7, github=github) == 0
+
+    assert [request["method"] for request in github.requests] == ["GET", "POST", "GET", "GET"]
+
+
+def test_each_suite_has_a_comment_of_its_own(github, tmp_path, monkeypatch):
+    for suite in ("shop", "search", "sh"):
+        write_run(tmp_path / "runs" / suite, named(examples.passed(), suite))
+
+    assert call(monkeypatch, tmp_path, "--pull-request", 7, github=github) == 0
+
+    assert [one["body"].split(":")[0] for one in github.comments] == ["## ✅ search", "## ✅ sh", "## ✅ shop"]
+
+
+def test_a_run_and_a_duet_of_one_suite_share_a_comment(github, tmp_path, monkeypatch):
+    write_run(tmp_path / "one", named(examples.passed(), "shop", "20261124T1000"))
+    write_run(tmp_path / "two", named(compared(examples.passed(), REGRESSION, "regression"), "shop", "20261124T0900"))
+
+    assert call(monkeypatch, tmp_path / "two", tmp_path / "one", "--pull-request", 7, github=github) == 0
+
+    (comment,) = github.comments
+    assert comment["body"].startswith("## ❌ shop: failed — p95 of POST /checkout is at least 5.2 % slower")
+    assert "### ❌ Change against base" in comment["body"]
+    assert "run <code>20261124T1000</code>" in comment["body"]
+
+
+def test_a_comparison_that_proves_nothing_does_not_spoil_a_run_that_passed(github, tmp_path, monkeypatch):
+    write_run(tmp_path / "one", examples.passed())
+    write_run(tmp_path / "two", compared(examples.passed(), NEUTRAL, "unproven"))
+
+    assert call(monkeypatch, tmp_path, "--pull-request", 7, github=github) == 0
+
+    assert github.comments[0]["body"].startswith("## ✅ shop: passed — both criteria hold")
+    assert "⚪ Change against base: neutral, not proven either way" in github.comments[0]["body"]
+
+
+def test_the_pull_request_is_found_by_its_branch_and_commit(github, run, monkeypatch):
+    github.pulls = {
+        3: ("acme:other", COMMIT),
+        7: ("octocat:faster", COMMIT),
+        8: ("octocat:faster", "b" * 40),
+    }
+
+    assert call(monkeypatch, run, "--head", "octocat:faster", "--sha", COMMIT, github=github) == 0
+
+    assert [one["pull"] for one in github.comments] == [7]
+    assert github.requests[0]["query"]["head"] == "octocat:faster"
+
+
+def test_a_commit_that_is_no_longer_the_newest_is_not_told(github, run, monkeypatch, capsys):
+    assert call(monkeypatch, run, "--head", "acme:faster", "--sha", "c" * 40, github=github) == 0
+
+    assert not github.comments
+    assert "nobody is told" in capsys.readouterr().err
+
+
+def test_a_filter_that_github_ignores_finds_no_stranger(github, run, monkeypatch):
+    """A name that it cannot read is no filter to GitHub: then it lists every pull request."""
+    github.pulls = {9: ("somebody:else", COMMIT)}
+
+    assert call(monkeypatch, run, "--head", "octo:cat/..", "--sha", COMMIT, github=github) == 0
+
+    assert not github.comments
+
+
+def test_a_dry_run_asks_nobody(run, monkeypatch, capsys):
+    assert call(monkeypatch, run, "--dry-run", "--report-url", "https://ci.example/1?a=b&c=(d") == 2
+    assert call(monkeypatch, run, "--dry-run", "--report-url", "https://ci.example/1?a=b&c=d") == 0
+
+    said = capsys.readouterr().out
+    assert said.startswith("## ❌ shop: failed")
+    assert "[Report](<https://ci.example/1?a=b&c=d>)" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--pull-request 7 --head a:b --sha x", "either --pull-request"),
+        ("", "either --pull-request"),
+        ("--head a:b", "the whole commit"),
+        ("--head a --sha " + COMMIT, "OWNER:BRANCH"),
+        ("--pull-request 7 --sha " + COMMIT, "--sha goes with --head"),
+        ("--pull-request 7 --repository acme", "OWNER/NAME"),
+        ("--pull-request 7 --repository acme/shop/../../x", "OWNER/NAME"),
+        ("--pull-request 7 --repository ../..", "OWNER/NAME"),
+        ("--pull-request 7 --report-url javascript:alert(1)", "--report-url"),
+        ("--pull-request 7 --run-url https://a.example/)[x](http://b", "--run-url"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_anybody_is_asked(arguments, said, github, run, monkeypatch, capsys):
+    assert call(monkeypatch, run, *arguments.split(), github=github) == 2
+
+    assert said in capsys.readouterr().err
+    assert not [request for request in github.requests if request["method"] != "GET"]
+
+
+def test_without_a_token_it_says_where_one_comes_from(run, monkeypatch, capsys):
+    assert call(monkeypatch, run, "--repository", "acme/shop", "--pull-request", 7) == 2
+
+    assert "GITHUB_TOKEN is not set" in capsys.readouterr().err
+
+
+def test_a_token_goes_to_nobody_in_the_clear(run, monkeypatch, capsys):
+    assert call(monkeypatch, run, "--pull-request", 7, github=GitHub(url="http://api.github.example")) == 2
+
+    assert "https" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (refused(401, "Bad credentials"), "401 Bad credentials; GITHUB_TOKEN is no token"),
+        (refused(403, "Resource not accessible by integration"), "pull-requests: write"),
+        (refused(404, "Not Found"), "check --repository and --pull-request"),
+        (refused(422, "Validation Failed", errors=[{"message": "locked"}]), "locked"),
+        (refused(301, "Moved Permanently"), "another name"),
+    ],
+)
+def test_a_refusal_comes_with_its_fix_and_without_the_token(trouble, said, github, run, monkeypatch, capsys):
+    github.troubles = [trouble]
+
+    assert call(monkeypatch, run, "--pull-request", 7, github=github) == 4
+
+    err = capsys.readouterr().err
+    assert said in err
+    assert TOKEN not in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_the_fake_serves_other_programs_too(tmp_path, run):
+    """As workflows' tests start it."""
+    command = [sys.executable, "-m", "tests.github.fake_api", "--port", "0", "--state", str(tmp_path / "state")]
+    command += ["--pull", f"5=acme:x@{COMMIT}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
+        try:
+            assert served.stdout is not None
+            address = served.stdout.readline().strip()
+            environment = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": address, "GITHUB_REPOSITORY": "acme/shop"}
+            toril = [sys.executable, "-m", "toril", "comment", str(run), "--head", "acme:x", "--sha", COMMIT]
+            subprocess.run(toril, env=environment, check=True, timeout=60)
+        finally:
+            served.terminate()
+
+    (kept,) = json.loads((tmp_path / "state/comments.json").read_text())
+    assert kept["pull"] == 5
+    first = (tmp_path / "state/requests/0001.json").read_text()
+    assert json.loads(first)["path"] == "/repos/acme/shop/pulls"
+    assert TOKEN not in first
