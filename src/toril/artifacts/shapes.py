@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-LONGEST_TEXT = 20_000  # characters; toril itself writes none of more than a few thousand
-MOST_ENTRIES = 5_000  # criteria, reasons, notes or workers
+LONGEST_TEXT = 10_000  # characters; toril itself writes none of more than a few thousand
+MOST_ENTRIES = 2_000  # criteria, reasons, notes or workers
 MOST_LABELS = 600_000  # what an interval file can hold, of both kinds
 LARGEST = 10**15
 

@@ -1,6 +1,6 @@
 """Head against base, measured in turns by one run: the part of a comment that a pull request is read for."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from toril.reports import view, wording
@@ -15,21 +15,24 @@ NEUTRAL = "not proven either way"
 
 def is_neutral(duet: Bundle) -> bool:
     """Whether all that is open is the comparison: nothing speaks against the change."""
-    return duet.outcome == "inconclusive" and {code for code, _ in view.reasons(duet)} <= {"unproven"}
+    codes = {str(reason.get("code")) for reason in duet.verdict.get("reasons", ())}
+    return duet.outcome == "inconclusive" and codes == {"unproven"}
 
 
-def change(duet: Bundle, most: int) -> Iterator[str]:
-    """The paragraphs of it; none without a comparison."""
+def change(duet: Bundle) -> list[Callable[[int], str]]:
+    """The paragraphs of it, for so many rows; none without a comparison."""
     comparison = duet.comparison
     if not comparison:
-        return
-    yield f"### {_title(duet)}"
+        return []
+    title = f"### {_title(duet)}"
     metrics: Sequence[Mapping[str, Any]] = comparison.get("metrics") or ()
     ordered = sorted(metrics, key=lambda one: ORDER.get(str(one.get("outcome")), 1))
-    if ordered:
-        rows = [_row(one, comparison) for one in ordered[:most]]
-        yield table(("change", "base → head", "of"), ":::", rows, more(len(ordered) - most, "figure"))
-        yield f"<sub>{_explained(comparison)}</sub>"
+
+    def rows(most: int) -> str:
+        found = [_row(one, comparison) for one in ordered[:most]]
+        return table(("change", "base → head", "of"), ":::", found, more(len(ordered) - most, "figure"))
+
+    return [lambda most: title, *([rows, lambda most: f"<sub>{_explained(comparison)}</sub>"] if ordered else [])]
 
 
 def _title(duet: Bundle) -> str:

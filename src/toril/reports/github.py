@@ -1,7 +1,8 @@
 """Markdown for a job summary or a comment on a pull request: outcome and reason first, details folded away."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from toril.reports import change_github, selection, view, vouching, wording
 from toril.reports.bundle import Bundle
@@ -30,7 +31,8 @@ def report(bundle: Bundle) -> bytes:
 
 def comment(bundle: Bundle, duet: Bundle | None = None, links: Links = Links()) -> bytes:
     """The same of a run, and of one that has compared its suite's head with base, as one text."""
-    return limited(lambda most: _parts(bundle, duet or bundle, links, most), links.report or links.run)
+    story = _story(bundle, duet or bundle)
+    return limited(lambda most: _parts(story, links, most), links.report or links.run)
 
 
 def comments(bundles: Sequence[Bundle], links: Links) -> dict[str, str]:
@@ -43,30 +45,54 @@ def comments(bundles: Sequence[Bundle], links: Links) -> dict[str, str]:
     return found
 
 
-def _parts(bundle: Bundle, duet: Bundle, links: Links, most: int) -> Iterator[str]:
-    icon_of_all, outcome, why = _decided(bundle, duet)
-    yield f"## {icon_of_all} {escaped(bundle.plan.suite)}: {outcome} — {escaped(why)}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Story:
+    """What is told, whatever the room for it."""
+
+    bundle: Bundle
+    duet: Bundle  # which may be the same
+    title: str
+    reasons: list[tuple[str, str]]  # that neither title nor criteria nor the comparison tell
+    rules: list[view.Criterion]
+    change: list[Callable[[int], str]]
+    saturated: list[str]
+
+
+def _story(bundle: Bundle, duet: Bundle) -> _Story:
+    sign, outcome, why = _decided(bundle, duet)
+    return _Story(
+        bundle=bundle,
+        duet=duet,
+        title=f"{sign} {escaped(bundle.plan.suite)}: {outcome} — {escaped(why)}",
+        reasons=[reason for reason in _told(bundle, duet) if reason[1] != why],
+        rules=sorted(view.criteria(bundle), key=lambda rule: ORDER.get(rule.outcome, 1)),
+        change=change_github.change(duet),
+        saturated=vouching.saturated(bundle),
+    )
+
+
+def _parts(story: _Story, links: Links, most: int) -> Iterator[str]:
+    bundle, told = story.bundle, story.reasons
+    yield f"## {story.title}"
     yield _links(links)
     yield " · ".join(f"{name} **{escaped(value)}**{_sure(bundle, name)}" for name, value in view.facts(bundle))
-    told = [reason for reason in _told(bundle, duet) if reason[1] != why]
     reasons = [f"- {escaped(message)} ({code(reason)})" for reason, message in told[:most]]
     yield "\n".join([*reasons, *([f"- {more(len(told) - most, 'reason')}"] if len(told) > most else [])])
-    yield _criteria(sorted(view.criteria(bundle), key=lambda rule: ORDER.get(rule.outcome, 1)), most)
-    yield from change_github.change(duet, most)
+    yield _criteria(story.rules, most)
+    yield from (paragraph(most) for paragraph in story.change)
     yield _course(bundle)
-    saturated = vouching.saturated(bundle)
-    yield "\n".join(f"> {escaped(line)}  " for line in saturated[:most])
+    yield "\n".join(f"> {escaped(line)}  " for line in story.saturated[:most])
     rows, left_out = selection.labels(bundle, most)
     yield details("Labels", _figures("label", rows, more(left_out, "label")))
     locations = view.locations(bundle)
     if len(locations) > 1:
         left_out = len(locations) - most
         yield details("Locations", _figures("location", locations[:most], more(left_out, "location")))
-    errors = list(view.errors(bundle))
+    errors = list(islice(view.errors(bundle), most))
     if errors:
-        cells = [(code(message), code(rc), wording.number(count)) for message, rc, count in errors[:most]]
-        content = table(("error", "code", "count"), "::r", cells, more(len(errors) - most, "kind"))
-        yield details("Errors", content)
+        cells = [(code(message), code(rc), wording.number(count)) for message, rc, count in errors]
+        left_out = len(bundle.summary["labels"][""]["errors"]) - most
+        yield details("Errors", table(("error", "code", "count"), "::r", cells, more(left_out, "kind")))
     yield escaped(view.failures_note(bundle))
     yield _notes(bundle, most)
 
@@ -106,7 +132,7 @@ def _brief(text: str) -> str:
 def _told(bundle: Bundle, duet: Bundle) -> list[tuple[str, str]]:
     """The reasons that no criterion and no comparison shows, of both."""
     found: dict[tuple[str, str], None] = {}
-    for one in (bundle, duet):
+    for one in (bundle,) if duet is bundle else (bundle, duet):
         if one.outcome != "passed":
             found |= dict.fromkeys(view.further_reasons(one))
     return [reason for reason in found if reason[0] not in change_github.OF_COMPARISON]

@@ -9,8 +9,9 @@ COMMENT = 65_536  # characters of a comment at the most, says GitHub; a job summ
 LIMIT = COMMENT - 1_536  # room for who posts it to say more
 ROWS = (100, 50, 20, 8, 3)  # of a table at most; the next when the text gets too long
 SPECIAL = '\\`*_{}[]()#!|~<>&"$:'
-STARTS = re.compile(r"\s|[-+](?=\s|$)|=|-(?=-)|(?<=\d)[.)](?=\s|$)")  # of code, a list, a heading or a rule
-WORDS = re.compile(r"(?i)(\bGH-(?=\d)|\bwww(?=\.))")  # the same
+STARTS = re.compile(r"^(?:\s|[-+](?=\s|$)|=|-(?=-))|(?<=\d)[.)](?=\s|$)")  # of code, a list, a heading or a rule
+WORDS = re.compile(r"(?i)(\bGH-(?=\d)|www(?=\.))")  # of a reference or an address
+COMMIT = re.compile(r"(?<![0-9a-zA-Z])(?=[0-9a-fA-F]{7,})([0-9a-fA-F]+)(?![0-9a-zA-Z])")  # at least of seven digits
 ADDRESS = re.compile(
     r"https?://[A-Za-z0-9.\-\[\]:]+(?:[/?#][A-Za-z0-9._~%/?#@!$&'*+,;=:\-]*)?"
 )  # nothing that ends a link
@@ -25,7 +26,12 @@ def escaped(text: object) -> str:
         shown = f"{shown[: start.start()]}&#{ord(start[0])};{shown[start.end() :]}"
     for called in ("@", "&#35;", "&#58;"):  # mentions, references to issues, addresses
         shown = shown.replace(called, called + UNSEEN)
-    return WORDS.sub(rf"\1{UNSEEN}", shown)
+    return COMMIT.sub(_no_commit, WORDS.sub(rf"\1{UNSEEN}", shown))
+
+
+def _no_commit(found: re.Match[str]) -> str:
+    """Digits in groups that are too short for a commit's."""
+    return UNSEEN.join(found[0][at : at + 6] for at in range(0, len(found[0]), 6))
 
 
 def figure(text: str) -> str:

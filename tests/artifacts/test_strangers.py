@@ -1,0 +1,160 @@
+"""Run folders from a stranger: read with care, or refused with the file's name; never followed, never a crash."""
+
+import json
+import os
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.github.commanded import write_run
+from tests.github.stories import REGRESSION, compared
+from tests.reports import examples
+from toril.artifacts import MOST_BYTES, MOST_RUNS, read_runs
+from toril.errors import StoreError
+from toril.reports.github import Links, comments
+
+RUN = compared(examples.failed(), REGRESSION, "regression")
+ODD: list[Any] = [
+    None, True, -1, 10**400, 1e308, float("nan"), float("inf"),
+    -0.5, "", "x", "\ud800", "x" * 30_000, [], {}, [[]], {"a": {}}, [None], [1, "2"],
+    {"": None}, ["a"] * 6_000,
+]  # fmt: skip
+
+
+def places(content: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place of a document that something odd may stand in."""
+    found = [path]
+    if isinstance(content, dict):
+        found += [one for key in content for one in places(content[key], (*path, key))]
+    elif isinstance(content, list):
+        found += [one for number, item in enumerate(content[:2]) for one in places(item, (*path, number))]
+    return found
+
+
+def with_odd(content: Any, path: tuple[Any, ...], odd: Any) -> Any:
+    if not path:
+        return odd
+    changed = dict(content) if isinstance(content, dict) else list(content)
+    changed[path[0]] = with_odd(content[path[0]], path[1:], odd)
+    return changed
+
+
+def read(folder) -> dict[str, str]:
+    return comments(read_runs([folder]), Links())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_run(tmp_path / "one", RUN)
+
+
+DOCUMENTS = {
+    "plan.json": json.loads(RUN.plan.to_json()),
+    "summary.json": RUN.summary,
+    "verdict.json": RUN.verdict,
+}
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_whatever_stands_in_a_file_it_is_told_or_refused(tmp_path_factory, data):
+    folder = write_run(tmp_path_factory.mktemp("run"), RUN)
+    name = data.draw(st.sampled_from(sorted(DOCUMENTS)))
+    path = data.draw(st.sampled_from(places(DOCUMENTS[name])))
+    odd = data.draw(st.sampled_from(ODD))
+    (folder / name).write_text(json.dumps(with_odd(DOCUMENTS[name], path, odd)))
+
+    try:
+        told = read(folder)
+    except StoreError as error:
+        assert name in str(error)
+    else:
+        assert all(len(text) < 65_536 and text.startswith("## ") for text in told.values())
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff\xfe",
+        b"null",
+        b"[" * 200_000,
+        b'{"a":' * 200_000,
+        b'{"schema": "toril.summary/9"}',
+        b'{"schema": "toril.verdict/1", "outcome": NaN}',
+        b'{"schema": "toril.verdict/1", "outcome": "passed", "criteria": [{"observed": NaN}]}',
+        b'{"schema": "toril.summary/1", "duration_s": 1e999}',
+        b'{"schema": "toril.summary/1", "duration_s": ' + b"9" * 10_000 + b"}",
+    ],
+)
+def test_a_damaged_file_is_named(name, data, folder):
+    (folder / name).write_bytes(data)
+
+    with pytest.raises(StoreError, match=name):
+        read(folder)
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+def test_a_link_is_not_followed(name, folder, tmp_path):
+    secret = tmp_path / "secret.json"
+    (folder / name).rename(secret)
+    (folder / name).symlink_to(secret)
+
+    with pytest.raises(StoreError, match=r"not as a link|no folder|no run"):
+        read(folder)
+
+
+def test_folders_behind_links_are_none(folder, tmp_path):
+    (tmp_path / "artifact").mkdir()
+    (tmp_path / "artifact/runs").symlink_to(tmp_path)
+    (tmp_path / "artifact/two").symlink_to(folder)
+
+    for path in ("artifact", "artifact/two", "artifact/runs"):
+        with pytest.raises(StoreError, match=r"no folder|no run"):
+            read(tmp_path / path)
+
+
+def test_what_is_no_plain_file_is_not_waited_for(folder):
+    (folder / "summary.json").unlink()
+    os.mkfifo(folder / "summary.json")
+
+    with pytest.raises(StoreError, match="no plain file"):
+        read(folder)
+
+
+def test_a_file_without_end_is_not_read_to_it(folder):
+    with (folder / "summary.json").open("ab") as file:
+        file.truncate(MOST_BYTES * 100)  # takes no space
+
+    with pytest.raises(StoreError, match="more than 32 MiB"):
+        read(folder)
+
+
+def test_nothing_else_of_the_artifact_is_looked_at(folder):
+    (folder / "workers").mkdir()
+    (folder / "workers/intervals-000001").write_bytes(b"\0")
+    (folder / "report.html").write_text("<script>")
+    (folder / "end.json").write_text("nonsense")
+
+    assert list(read(folder)) == ["shop"]
+
+
+def test_runs_are_found_in_a_store_and_in_a_folder_of_runs(tmp_path):
+    other = replace(RUN, plan=RUN.plan.model_copy(update={"suite": "search"}))
+    write_run(tmp_path / "store/runs/a", RUN)
+    write_run(tmp_path / "store/runs/b", other)
+    (tmp_path / "store/runs/c").mkdir()
+
+    assert list(read(tmp_path / "store")) == list(read(tmp_path / "store/runs")) == ["search", "shop"]
+
+
+def test_more_runs_than_a_pull_request_bears_are_refused(tmp_path):
+    for number in range(MOST_RUNS + 1):
+        write_run(tmp_path / str(number), RUN)
+
+    with pytest.raises(StoreError, match="51 runs"):
+        read(tmp_path)

@@ -1,0 +1,208 @@
+"""The comment on a pull request: worth reading, harmless whoever wrote the suite, never too long."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.github.stories import FINE, NEUTRAL, REGRESSION, STORIES, compared, comparison
+from tests.reports import examples
+from tests.reports.test_github import LINKED, OURS, PARSER, elements, outside_of_code, shown
+from toril.reports import Bundle, markdown, wording
+from toril.reports.github import Links, comment, comments
+
+GOLDEN = Path(__file__).parent / "comment.md"
+LINKS = Links(report="https://ci.example/report", run="https://ci.example/run")
+NASTY = [
+    "@octocat", "#12", "acme/shop#12", "GH-7", "https://evil.example", "www.evil.example", "a@evil.example",
+    "4e5f6a7b1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f", "4e5f6a7", "![x](https://evil.example/x.png)",
+    "[x](javascript:alert(1))",
+    "<img src=x onerror=alert(1)>", "<!-- toril:shop -->", "-->", "</details>", "</sub>", "|", "||", "\n", "\r\n\r\n",
+    "\n## ", "\n- ", "```", "`", "**", "_", "~~", "\\", "\\|", "&lt;", "&#60;b&#62;", "<b>", "$x$", ":tada:", "<https://x>",
+    "\n\n    code", "\u202e", "\u200b", "\x1b[31m", "\x00", "[x]: https://evil.example", "| --- |", "1. ",
+    "> ", "<details>",
+]  # fmt: skip
+TEXT = st.lists(st.one_of(st.sampled_from(NASTY), st.text(max_size=8)), max_size=6).map("".join)
+
+
+def written(run: Bundle, duet: Bundle | None = None) -> str:
+    return comment(run, duet, LINKS).decode()
+
+
+def replaced(content: Any, text: str) -> Any:
+    """Every text of a document, keys of labels among them, made hostile; what a schema fixes stays."""
+    fixed = {"kind", "outcome", "unit", "counted", "schema", "cause", "code"}
+    if isinstance(content, dict):
+        names = any(isinstance(value, dict) and "samples" in value for value in content.values())
+        return {
+            (f"{key}{text}" if names and key else key): value if key in fixed else replaced(value, text)
+            for key, value in content.items()
+        }
+    if isinstance(content, list):
+        return [replaced(item, text) for item in content]
+    return content + text if isinstance(content, str) else content
+
+
+def attacked(run: Bundle, text: str) -> Bundle:
+    changed = {"suite": text, "run_id": text, "toril_version": text, "warnings": (text,), "tags": {text: text}}
+    verdict = {**replaced(run.verdict, text), "notes": [text]}
+    return replace(run, plan=run.plan.model_copy(update=changed), summary=replaced(run.summary, text), verdict=verdict)
+
+
+def tables(text: str) -> list[int]:
+    """How many columns each table has; a row with more or fewer cells would not count as one."""
+    found = []
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        (columns,) = {line.count("|") for line in block.splitlines()}
+        found.append(columns - 1)
+    return found
+
+
+def kinds(text: str) -> set[str]:
+    return {child.type for token in PARSER.parse(text) for child in (token, *(token.children or ()))}
+
+
+TARGET = compared(examples.failed(), REGRESSION, "regression")
+HARMLESS = written(attacked(TARGET, ""))
+
+
+@pytest.mark.slow
+@settings(max_examples=150)
+@given(TEXT)
+def test_no_text_from_outside_does_anything(text):
+    harmless, hostile = HARMLESS, written(attacked(TARGET, text))
+
+    assert elements(hostile) <= OURS
+    assert kinds(hostile) <= kinds(harmless) | {"text_special"}
+    assert tables(hostile) == tables(harmless)
+    assert hostile.count("](") == 2  # ours
+    assert not LINKED.search(outside_of_code(hostile).replace("https://ci.example", ""))
+    assert not re.search(r"(?<![0-9a-zA-Z])[0-9a-f]{7,40}(?![0-9a-zA-Z])", outside_of_code(hostile))
+    assert hostile.splitlines()[0].startswith("## ❌")
+
+
+@pytest.mark.parametrize(
+    ("story", "first"),
+    [
+        ("passed", "## ✅ shop: passed — all 3 criteria hold"),
+        ("failed", "## ❌ shop: failed — 2 of 7 criteria breached"),
+        ("inconclusive", "## ⚠️ shop: inconclusive — the engine of worker us-east-1-2 took up to 100% of the one core"),
+        ("regression", "## ❌ shop: failed — p95 of POST /checkout is at least 5.2 % slower than base"),
+        ("neutral", "## ⚪ shop: neutral — against base it is not proven either way"),
+        ("fine", "## ✅ shop: passed — all 3 criteria hold"),
+        ("empty", "## ⚠️ shop: inconclusive — no sample came in"),
+    ],
+)
+def test_the_first_line_has_the_outcome_and_its_reason(story, first):
+    assert shown(written(STORIES[story]()).splitlines()[0]).strip().startswith(first.removeprefix("## "))
+
+
+def test_one_breached_criterion_is_the_reason():
+    first = written(examples.failed()).splitlines()[0]
+
+    assert shown(first).strip() == (
+        "❌ shop: failed — p95 of checkout was at the least 412 ms, 162 ms (65 %) above the limit of 250 ms"
+    )
+
+
+def test_a_regression_fails_a_run_whose_criteria_hold():
+    text = written(examples.passed(), compared(examples.passed(), REGRESSION, "regression"))
+
+    assert text.startswith("## ❌ shop: failed — p95 of POST /checkout is at least 5.2 % slower")
+
+
+def test_a_regression_that_cannot_be_trusted_is_no_failure():
+    unsure = {**REGRESSION, "message": "slower; but worker a-1 was lost"}
+    text = written(compared(examples.passed(), unsure, "unsure-arms"))
+
+    assert text.startswith("## ⚠️ shop: inconclusive — slower; but worker a-1 was lost")
+    assert "### ⚠️ Change against base: slower; but worker a-1 was lost" in text
+
+
+@pytest.mark.parametrize("found", [REGRESSION, NEUTRAL, FINE])
+def test_a_change_has_its_interval_and_what_could_have_been_found(found):
+    text = shown(written(compared(examples.passed(), found, "no-regression"))).replace("\u00a0", " ")
+
+    for metric in found["metrics"]:
+        low, high, least = (wording.signed_percent(100 * metric[key]) for key in ("low", "high", "detectable"))
+        if metric["unit"] == "us":
+            assert f"{low.removesuffix(' %')}" in text
+            assert f"… {high}" in text
+            assert f"detects {least.removeprefix('+')}" in text
+
+
+def test_too_few_pairs_are_said_in_the_place_of_an_interval():
+    few = {**REGRESSION["metrics"][0], "low": None, "high": None, "detectable": None, "blocks": 3}
+    text = written(compared(examples.passed(), comparison("inconclusive", "too few", few), "unproven"))
+
+    assert "<sub>too few pairs</sub>" in text
+    assert "3\u00a0pairs of blocks" in text
+
+
+def test_the_course_of_the_load_is_drawn_in_characters():
+    text = written(STORIES["failed"]())
+
+    lines = re.findall(r"<code>([▁▂▃▄▅▆▇█\u00a0]+)</code> (.*)", text)
+    assert [len(line) for line, _ in lines] == [24, 24, 24]
+    requests, _, failed = (line for line, _ in lines)
+    assert requests[0] < requests[5]  # the ramp-up
+    assert failed.index("█") in (12, 13)  # the incident, from 300 s to 345 s of 600 s
+
+
+def test_ten_thousand_labels_and_endless_messages_fit_and_say_where_all_of_it_is():
+    run = examples.hostile(labels=10_000)
+    endless = [{"code": "x" * 900, "message": f"{number}{'<&|' * 5_000}"} for number in range(500)]
+    text = written(replace(run, verdict={**run.verdict, "outcome": "inconclusive", "reasons": endless}))
+
+    assert len(text) <= markdown.COMMENT - 1_000
+    assert "[all of it](<https://ci.example/report>)" in text or "more reasons" in text
+    assert elements(text) <= OURS
+
+
+def test_a_text_that_is_cut_links_to_all_of_it():
+    text = markdown.limited(lambda most: iter(["first", "x" * 70_000]), "https://ci.example/report").decode()
+
+    assert text == "first\n\n… the rest does not fit into a comment: [all of it](<https://ci.example/report>)\n"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "https://a.example/)",
+        "https://a.example/>",
+        "https://a b",
+        "//x",
+        "https://a\n",
+        "https://",
+    ],
+)
+def test_what_is_no_address_is_no_link(url):
+    assert not markdown.is_address(url)
+    with pytest.raises(ValueError, match="no address"):
+        markdown.link("Report", url)
+
+
+def test_suites_are_told_apart_and_the_newest_run_counts():
+    def run(suite: str, run_id: str, of: Bundle) -> Bundle:
+        return replace(of, plan=of.plan.model_copy(update={"suite": suite, "run_id": run_id}))
+
+    texts = comments(
+        [run("b", "2", examples.passed()), run("a", "1", examples.passed()), run("b", "1", examples.failed())], Links()
+    )
+
+    assert list(texts) == ["a", "b"]
+    assert "run <code>2</code>" in texts["b"]
+
+
+def test_the_comment_reads_like_this():
+    """Written anew by: python -m tests.reports.test_comment"""
+    assert written(STORIES["regression"]()) == GOLDEN.read_text()
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(written(STORIES["regression"]()))
