@@ -1,0 +1,88 @@
+"""`tools/preview.py` previews stacks of whose secrets it knows nothing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.infra.world import world
+from tools import demo_stacks
+from tools.preview import SECRET, SIGNATURE, WITHHELD, counts, secrets, section, withheld, without
+
+ROOT = Path(__file__).parents[2]
+HIDDEN = {SIGNATURE: SECRET, "ciphertext": "v1:abc"}
+LOGIN = {"docker-hub": {"username": {"secure": "v1:a"}, "accessToken": {"secure": "v1:b"}}}
+
+
+def test_every_secret_of_a_state_is_withheld_and_what_opened_them_is_replaced():
+    state = {
+        "deployment": {"secrets_providers": {"type": "kms"}, "resources": [{"inputs": {"a": HIDDEN, "b": [HIDDEN, 1]}}]}
+    }
+    kept = {SIGNATURE: SECRET, "plaintext": json.dumps(WITHHELD)}
+    assert withheld(state, {"type": "copy"}) == {
+        "deployment": {"secrets_providers": {"type": "copy"}, "resources": [{"inputs": {"a": kept, "b": [kept, 1]}}]}
+    }
+
+
+def test_secret_settings_are_named_by_their_paths_and_left_out():
+    config = {"toril:credentials": LOGIN, "toril:caches": ["docker-hub"]}
+    assert [path for key, value in config.items() for path in secrets([key], value)] == [
+        'toril:credentials["docker-hub"]["username"]',
+        'toril:credentials["docker-hub"]["accessToken"]',
+    ]
+    assert [without(value) for value in config.values()] == [{}, ["docker-hub"]]
+
+
+@pytest.mark.parametrize(
+    ("step", "counted"),
+    [
+        ({"op": "same"}, False),
+        ({"op": "create"}, True),
+        ({"op": "delete"}, True),
+        ({"op": "update", "oldState": {"inputs": {"a": "[secret]"}}, "newState": {"inputs": {"a": HIDDEN}}}, False),
+        ({"op": "replace", "oldState": {"inputs": {"a": HIDDEN}}, "newState": {"inputs": {"a": HIDDEN}}}, False),
+        ({"op": "update", "oldState": {"inputs": {"a": 1}}, "newState": {"inputs": {"a": 2}}}, True),
+        ({"op": "update", "oldState": {"inputs": {"a": "[secret]"}}, "newState": {"inputs": {"a": "open"}}}, True),
+    ],
+)
+def test_drift_is_what_differs_beyond_withheld_values(step, counted):
+    assert counts(step) is counted
+
+
+def test_a_diff_cannot_leave_its_fence_and_is_cut():
+    text = section("hub", "a ``` b\n" + "x" * 100_000)
+    assert text.count("````") == 2
+    assert "cut; the job's log has the rest" in text
+    assert len(text) < 22_000
+
+
+@pytest.mark.slow
+def test_stacks_are_previewed_without_the_means_to_open_their_secrets(tmp_path):
+    with world() as one:
+        demo_stacks.copy(tmp_path)
+        caches = ("config", "set", "--stack", "us-east-1", "--path")
+        for stack in ("hub", "us-east-1"):
+            one.pulumi.cli("stack", "init", stack, cwd=tmp_path)
+        one.pulumi.cli(*caches, "caches[1]", "docker-hub", cwd=tmp_path)
+        for key in ("username", "accessToken"):
+            one.pulumi.cli(*caches, f"credentials.docker-hub.{key}", "hush-hush", "--secret", cwd=tmp_path)
+        for stack in ("hub", "us-east-1"):
+            one.pulumi.cli("up", "--yes", "--skip-preview", "--stack", stack, cwd=tmp_path)
+
+        def preview(*words: str) -> "subprocess.CompletedProcess[str]":
+            environment = {**one.pulumi.environment, "PYTHONPATH": str(ROOT)}
+            del environment["PULUMI_CONFIG_PASSPHRASE"]
+            command = [sys.executable, "-m", "tools.preview", "hub", "us-east-1", *words]
+            return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+        before = {path: path.read_bytes() for path in tmp_path.glob("Pulumi*")}
+        done = preview("--drift", "--out", "preview.md")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "hush" not in done.stdout + (tmp_path / "preview.md").read_text()
+        assert {path: path.read_bytes() for path in tmp_path.glob("Pulumi*")} == before
+
+        one.pulumi.cli("config", "set", "--stack", "us-east-1", "logs.days", "30", "--path", cwd=tmp_path)
+        assert "retentionInDays" in preview().stdout
+        assert "not as the program says: us-east-1" in preview("--drift").stderr

@@ -1,0 +1,184 @@
+"""Previews stacks without their secrets: python -m tools.preview STACK… [--out FILE] [--drift]
+
+Pulumi opens the provider of a stack's secrets before anything else, and whoever previews a pull request must not be
+able to. So this works on a copy: the state is read as it lies in the backend, each secret in it and in the settings
+becomes WITHHELD, and the copy, in a folder of its own under a passphrase that guards nothing, is previewed with the
+credentials at hand. What differs in nothing but withheld values may be the same in truth, and is not told apart.
+
+The diff goes to stdout, as Markdown to --out. With --drift the cloud is asked first what is there, and the exit code is
+1 when anything differs from the program beyond withheld values.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SIGNATURE = "4dabf18193072939515e22adb298388d"  # of Pulumi's special values; that of a secret is the next one
+SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's mark of one, in every state
+WITHHELD = "withheld"
+LONGEST = 60_000 // 3  # characters a stack: a comment has 65,536, and three stacks
+UNCHANGED = ("same", "read", "refresh", "create-replacement", "delete-replaced")  # the last two go with a `replace`
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("stacks", nargs="+", metavar="STACK", help="the hub first: regions refer to it")
+    parser.add_argument("--out", type=Path, help="write the diffs as Markdown")
+    parser.add_argument("--drift", action="store_true", help="compare with what is there; 1 when it differs")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="toril-preview-") as folder:
+        pulumi = copied(Path(folder), options.stacks)
+        diffs = {stack: pulumi.preview(stack, options.drift) for stack in options.stacks}
+        differing = [stack for stack in options.stacks if options.drift and pulumi.differs(stack)]
+    for stack, diff in diffs.items():
+        print(f"== {stack}\n{diff}")
+    if options.out:
+        options.out.write_text("".join(section(stack, diff) for stack, diff in diffs.items()))
+    if differing:
+        print(f"not as the program says: {', '.join(differing)}", file=sys.stderr)
+    return 1 if differing else 0
+
+
+class Copy:
+    """A project with its state, both without secrets, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.project = folder / "project"
+        (folder / "state").mkdir()
+        self.environment = {
+            **os.environ,
+            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": WITHHELD,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+
+    def run(self, *words: str) -> str:
+        return run(*words, cwd=self.project, environment=self.environment)
+
+    def preview(self, stack: str, drift: bool) -> str:
+        return self.run("preview", "--diff", "--color", "never", *(["--refresh"] if drift else []), "--stack", stack)
+
+    def differs(self, stack: str) -> bool:
+        """Whether anything but a withheld value does, from what is there to what the program says."""
+        told = json.loads(self.run("preview", "--json", "--refresh", "--stack", stack))
+        return any(counts(step) for step in told.get("steps", []))
+
+
+def copied(folder: Path, stacks: list[str]) -> Copy:
+    copy = Copy(folder)
+    copy.project.mkdir()
+    here = Path.cwd()
+    shutil.copy(here / "Pulumi.yaml", copy.project)
+    for name in ("infra", "src", ".venv"):
+        (copy.project / name).symlink_to(here / name)
+    for stack in stacks:
+        settings = here / f"Pulumi.{stack}.yaml"
+        written = yaml.safe_load(settings.read_text()) if settings.exists() else {}
+        config = (written or {}).get("config") or {}
+        secret = {path for key, value in config.items() for path in secrets([key], value)}
+        kept = {key: without(value) for key, value in config.items()}
+        (copy.project / settings.name).write_text(
+            yaml.safe_dump({"config": {k: v for k, v in kept.items() if v != {}}})
+        )
+        copy.run("stack", "init", stack)
+        for path in sorted(secret):
+            copy.run("config", "set", "--secret", "--path", path, WITHHELD, "--stack", stack)
+        state = json.loads(run("stack", "export", "--stack", stack, cwd=here, environment=os.environ))
+        bare = copy.project / "state.json"
+        salt = yaml.safe_load((copy.project / settings.name).read_text())["encryptionsalt"]
+        bare.write_text(json.dumps(withheld(state, {"type": "passphrase", "state": {"salt": salt}})))
+        copy.run("stack", "import", "--force", "--file", str(bare), "--stack", stack)
+    return copy
+
+
+def withheld(state: Any, provider: Mapping[str, Any]) -> Any:
+    """A deployment in whose place of each secret stands one that says nothing, and that `provider` opens."""
+    if isinstance(state, list):
+        return [withheld(item, provider) for item in state]
+    if not isinstance(state, dict):
+        return state
+    if state.get(SIGNATURE) == SECRET:
+        return {SIGNATURE: SECRET, "plaintext": json.dumps(WITHHELD)}
+    kept = {key: withheld(value, provider) for key, value in state.items() if key != "pending_operations"}
+    return {**kept, "secrets_providers": provider} if "secrets_providers" in kept else kept
+
+
+def secrets(path: list[str | int], value: Any) -> Iterator[str]:
+    """The paths of encrypted settings, as `pulumi config set --path` takes them."""
+    if isinstance(value, dict) and set(value) == {"secure"}:
+        first, *rest = path
+        yield str(first) + "".join(f'["{part}"]' if isinstance(part, str) else f"[{part}]" for part in rest)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from secrets([*path, key], item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from secrets([*path, index], item)
+
+
+def without(value: Any) -> Any:
+    """A setting without what is encrypted in it."""
+    if isinstance(value, dict):
+        kept = {
+            key: without(item)
+            for key, item in value.items()
+            if not (isinstance(item, dict) and set(item) == {"secure"})
+        }
+        return {key: item for key, item in kept.items() if item != {}}
+    return value
+
+
+def counts(step: Mapping[str, Any]) -> bool:
+    """Whether a step of a preview is a change that is more than a withheld value."""
+    if step["op"] in UNCHANGED:
+        return False
+    if step["op"] not in ("update", "replace"):
+        return True
+    old, new = (step.get(state, {}).get("inputs", {}) for state in ("oldState", "newState"))
+    differing = [key for key in {*old, *new} if old.get(key) != new.get(key)]
+    return any(not (_is_secret(old.get(key)) and _is_secret(new.get(key))) for key in differing)
+
+
+def _is_secret(value: Any) -> bool:
+    return value == "[secret]" or (isinstance(value, dict) and value.get(SIGNATURE) == SECRET)
+
+
+def section(stack: str, diff: str) -> str:
+    """A stack's diff as Markdown, cut where a comment would be too long; the diff cannot end its fence."""
+    shown = diff if len(diff) <= LONGEST else diff[:LONGEST] + "\n… cut; the job's log has the rest\n"
+    fence = "`" * max(3, *(len(run) + 1 for run in _ticks(shown)))
+    return f"<details><summary>Stack <code>{stack}</code></summary>\n\n{fence}diff\n{shown}\n{fence}\n\n</details>\n\n"
+
+
+def _ticks(text: str) -> list[str]:
+    found = "".join(letter if letter == "`" else " " for letter in text).split()
+    return found or [""]
+
+
+def run(*words: str, cwd: Path, environment: Mapping[str, str]) -> str:
+    done = subprocess.run(
+        ["pulumi", *words, "--non-interactive"],
+        cwd=cwd,
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        sys.exit(f"pulumi {' '.join(words)}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
