@@ -38,6 +38,7 @@ SERVICE = Service(
         "PutImageTagMutability": ecr_repositories.put_mutability,
         "GetAuthorizationToken": registry_access.give_token,
         "DescribeImages": ecr_images.describe,
+        "DescribeImageScanFindings": ecr_images.scanned,
     },
     checks={
         "CreateRepository": ecr_repositories.check_create,

@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+"""Publishes a flavour's image: publish.py slim slim-amd64.tar slim-arm64.tar --tag slim-0.1.0
+
+The archives (`podman save --format oci-archive`), one an architecture, become one index, whose digest is known before
+anything is pushed. It goes by that digest into the registry of each region of the store, which scans it on its arrival;
+a critical finding ends the program, and neither the public repository nor --out sees the image. A tag that is there
+with the same digest is left alone: tags are immutable, and publishing twice is publishing once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from toril.records import Deployment
+from toril.records.deployment import deployment_key
+from toril.store import open_store
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+NAME = "org.opencontainers.image.ref.name"
+PUBLIC_REGION = "us-east-1"  # the only one in which ECR Public's API is
+SCAN_LIMIT_S = 900
+SCANNED = ("COMPLETE", "ACTIVE")  # of basic and of enhanced scanning
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("flavour")
+    parser.add_argument("archives", nargs="+", type=Path, metavar="ARCHIVE")
+    parser.add_argument("--tag", required=True)
+    parser.add_argument("--store", required=True, help="s3://bucket, whose deployments say which regions there are")
+    parser.add_argument("--public", default="", help="a repository of ECR Public: public.ecr.aws/ALIAS/NAME")
+    parser.add_argument("--out", type=Path, help='write {"FLAVOUR": "sha256:…"}')
+    parser.add_argument("--registry", help=argparse.SUPPRESS)  # of the tests, in place of every host
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="toril-publish-") as folder:
+        layout = Path(folder, "layout")
+        digest, parts = assembled(layout, options.archives, options.tag)
+        print(f"{options.flavour}: {digest} for {', '.join(sorted(parts))}", flush=True)
+        for deployment, host, repository in private(options.store, options.flavour):
+            registry = ecr(deployment.region)
+            if pushed_before(registry, repository, options.tag, digest):
+                print(f"{host}/{repository}:{options.tag} is there already")
+            else:
+                target = f"{options.registry or ''}{'/' if options.registry else ''}{host}/{repository}:{options.tag}"
+                token = registry.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+                push(layout, options.tag, target, token, Path(folder), plain=bool(options.registry))
+            if critical := findings(registry, repository, list(parts.values())):
+                print(f"{host}/{repository}@{digest} has critical findings: {', '.join(critical)}", file=sys.stderr)
+                return 1
+        if options.public:
+            token = boto3.client("ecr-public", PUBLIC_REGION).get_authorization_token()["authorizationData"]
+            push(layout, options.tag, f"{options.public}:{options.tag}", token["authorizationToken"], Path(folder))
+    if options.out:
+        known = json.loads(options.out.read_text()) if options.out.exists() else {}
+        options.out.write_text(json.dumps({**known, options.flavour: digest}))
+    return 0
+
+
+def assembled(layout: Path, archives: Sequence[Path], tag: str) -> tuple[str, dict[str, str]]:
+    """One index of the archives' images in a folder; its digest, and those of its images by platform."""
+    for number, archive in enumerate(archives):
+        skopeo("copy", f"oci-archive:{archive}", f"oci:{layout}:{number}")
+    entries = []
+    for entry in json.loads((layout / "index.json").read_text())["manifests"]:
+        manifest = json.loads(blob(layout, entry["digest"]).read_bytes())
+        about = json.loads(blob(layout, manifest["config"]["digest"]).read_bytes())
+        platform = {"architecture": about["architecture"], "os": about["os"]}
+        entries.append({key: entry[key] for key in ("mediaType", "digest", "size")} | {"platform": platform})
+    platforms = {f"{one['platform']['os']}/{one['platform']['architecture']}": one["digest"] for one in entries}
+    if len(platforms) < len(archives):
+        raise SystemExit(f"the archives hold {len(platforms)} architectures; give one archive for each")
+    entries.sort(key=lambda one: str(one["platform"]["architecture"]))
+    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}, separators=(",", ":")).encode()
+    digest = f"sha256:{hashlib.sha256(index).hexdigest()}"
+    blob(layout, digest).write_bytes(index)
+    named = {"mediaType": INDEX, "digest": digest, "size": len(index), "annotations": {NAME: tag}}
+    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [named]}))
+    return digest, platforms
+
+
+def blob(layout: Path, digest: str) -> Path:
+    return layout / "blobs" / digest.replace(":", "/")
+
+
+def private(store: str, flavour: str) -> list[tuple[Deployment, str, str]]:
+    """The regions that run this flavour out of their own registry: the registry's host, the repository."""
+    opened = open_store(store)
+    found = []
+    for key in opened.keys("deployments/"):
+        deployment = Deployment.load(opened, key)
+        if deployment_key(deployment.region) != key:
+            raise SystemExit(f"{key} says that it is of {deployment.region}")
+        images = {worker.image.partition("@")[0] for worker in deployment.workers if worker.flavour == flavour}
+        for image in sorted(images):
+            host, _, repository = image.partition("/")
+            if host.startswith(f"{deployment.account}.dkr.ecr"):
+                found.append((deployment, host, repository.partition(":")[0]))
+    if not found:
+        raise SystemExit(f"{store}: no region runs {flavour} out of its own registry; `pulumi up` one first")
+    return found
+
+
+def ecr(region: str) -> Any:
+    return boto3.client("ecr", region)
+
+
+def pushed_before(registry: Any, repository: str, tag: str, digest: str) -> bool:
+    try:
+        found = registry.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])["imageDetails"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ImageNotFoundException":
+            return False
+        raise
+    if found[0]["imageDigest"] != digest:
+        raise SystemExit(
+            f"{repository}:{tag} is {found[0]['imageDigest']}, not {digest}; tags never move: choose another"
+        )
+    return True
+
+
+def push(layout: Path, tag: str, target: str, token: str, folder: Path, *, plain: bool = False) -> None:
+    """All of the index, byte for byte. The login is in a file: a command line can be read by others."""
+    host = target.partition("/")[0]
+    login = folder / "login.json"
+    login.touch(mode=0o600)
+    login.write_text(json.dumps({"auths": {host: {"auth": token}}}))
+    unsafe = ["--dest-tls-verify=false"] if plain else []
+    skopeo(
+        "copy",
+        "--all",
+        "--preserve-digests",
+        *unsafe,
+        f"--dest-authfile={login}",
+        f"oci:{layout}:{tag}",
+        f"docker://{target}",
+    )
+    login.unlink()
+    print(f"{target} is pushed", flush=True)
+
+
+def findings(registry: Any, repository: str, digests: Sequence[str]) -> list[str]:
+    """The critical ones, by name, once each image is scanned."""
+    return sorted({name for digest in digests for name in _findings(registry, repository, digest)})
+
+
+def _findings(registry: Any, repository: str, digest: str) -> list[str]:
+    give_up_at = time.monotonic() + SCAN_LIMIT_S
+    while True:
+        try:
+            told = registry.describe_image_scan_findings(repositoryName=repository, imageId={"imageDigest": digest})
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ScanNotFoundException":
+                raise
+            told = {"imageScanStatus": {"status": "PENDING"}}  # not begun yet
+        status = told["imageScanStatus"]["status"]
+        if status in SCANNED:
+            break
+        if status == "FAILED" or time.monotonic() > give_up_at:
+            raise SystemExit(
+                f"{repository}@{digest} is not scanned: {told['imageScanStatus'].get('description', status)}"
+            )
+        time.sleep(5)
+    scanned = told.get("imageScanFindings", {})
+    found = [*scanned.get("findings", []), *scanned.get("enhancedFindings", [])]
+    return [str(one.get("name") or one.get("title")) for one in found if one.get("severity") == "CRITICAL"]
+
+
+def skopeo(*words: str) -> None:
+    subprocess.run(["skopeo", *words], check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
