@@ -20,12 +20,12 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo demo-cloud test check bench soak image image-browser jmeter pulumi act lock clean help
+.PHONY: demo demo-cloud test check bench soak image image-browser system jmeter pulumi act dist lock clean help
 
 demo: .venv/installed ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
 
-test: .venv/installed .tools/cloud/installed jmeter pulumi act ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
+test: .venv/installed .tools/cloud/installed system jmeter pulumi act ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -ex && $(if $(ARGS),.venv/bin/pytest $(ARGS),$(ALL_TESTS))
 
 demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and two regions by the real Pulumi engine into an embedded cloud; needs no account
@@ -40,21 +40,24 @@ check: .venv/installed ## what is quick: formatting, lint, types, layers, workfl
 	"$$(tools/build actionlint "$(CACHE)")"
 	.venv/bin/zizmor --offline --quiet --persona pedantic --strict-collection .github action.yml
 
-bench: .venv/installed .tools/cloud/installed jmeter pulumi ## measure what bench/README.md reports; ONLY=merge for one of them
+bench: .venv/installed .tools/cloud/installed system jmeter pulumi ## measure what bench/README.md reports; ONLY=merge for one of them
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")"; set -e; for script in $(or $(ONLY:%=bench/%.py),$(filter-out bench/soak.py,$(wildcard bench/[a-z]*.py))); do \
 		echo "== $$script"; .venv/bin/python $$script; done
 
 soak: .venv/installed ## load with 100 labels for 10 minutes; memory has to stay flat
 	.venv/bin/python bench/soak.py
 
-image: .venv/installed jmeter ## build the worker's image, localhost/toril:full (TARGET=slim, browser); BASE=local makes the base of Debian's packages
+image: .venv/installed system jmeter ## build the worker's image, localhost/toril:full (TARGET=slim, browser); BASE=local makes the base of Debian's packages
 	@image/build "$(or $(TARGET),full)" $(if $(BASE),--base "$(if $(filter local,$(BASE)),$$(image/base "$(CACHE)"),$(BASE))")
 
-image-browser: .venv/installed jmeter ## build the browser image on a local base and start its Chromium
+image-browser: .venv/installed system jmeter ## build the browser image on a local base and start its Chromium
 	@.venv/bin/pytest tests/image/browser.py
 
-jmeter: ## assemble JMeter's home from Maven artifacts, in a cache that outlives `make clean`
+system: ## install the programs of the tests that no Python package brings (on Debian, as root); else name them
 	@tools/system-packages $(PROGRAMS)
+
+jmeter: ## assemble JMeter's home from Maven artifacts, in a cache that outlives `make clean`
+	@tools/system-packages mvn
 	@$(PYTHON) tools/jmeter/assemble.py "$(JMETER_HOME)"
 
 pulumi: $(UV) ## build Pulumi's engine, if the machine has none, in a cache that outlives `make clean`
@@ -63,6 +66,10 @@ pulumi: $(UV) ## build Pulumi's engine, if the machine has none, in a cache that
 act: $(UV) ## build act and actionlint, which run and read the workflows in the tests, in a cache that outlives `make clean`
 	@tools/build act "$(CACHE)" >/dev/null
 	@tools/build actionlint "$(CACHE)" >/dev/null
+
+dist: $(UV) ## build the wheel, in dist/; VERSION=1.2.3 refuses any other
+	@[ -z "$(VERSION)" ] || grep -qxF '__version__ = "$(VERSION)"' src/toril/__init__.py || { echo "src/toril/__init__.py is not of version $(VERSION)" >&2; exit 1; }
+	"$(UV)" build --quiet --wheel --build-constraints requirements/build.txt --out-dir dist
 
 lock: $(UV) ## pin all dependencies anew, in requirements/, tools/uplot/ and tools/jmeter/
 	tools/lock

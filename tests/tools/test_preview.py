@@ -11,6 +11,7 @@ from tests.infra.world import world
 from tools import demo_stacks
 from tools.preview import SECRET, SIGNATURE, WITHHELD, counts, secrets, section, withheld, without
 
+DIGEST = f"sha256:{'0a' * 32}"
 ROOT = Path(__file__).parents[2]
 HIDDEN = {SIGNATURE: SECRET, "ciphertext": "v1:abc"}
 LOGIN = {"docker-hub": {"username": {"secure": "v1:a"}, "accessToken": {"secure": "v1:b"}}}
@@ -71,17 +72,28 @@ def test_stacks_are_previewed_without_the_means_to_open_their_secrets(tmp_path):
         for stack in ("hub", "us-east-1"):
             one.pulumi.cli("up", "--yes", "--skip-preview", "--stack", stack, cwd=tmp_path)
 
-        def preview(*words: str) -> "subprocess.CompletedProcess[str]":
+        def tool(name: str, *words: str) -> "subprocess.CompletedProcess[str]":
             environment = {**one.pulumi.environment, "PYTHONPATH": str(ROOT)}
             del environment["PULUMI_CONFIG_PASSPHRASE"]
-            command = [sys.executable, "-m", "tools.preview", "hub", "us-east-1", *words]
+            command = [sys.executable, "-m", f"tools.{name}", *words]
             return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+        def preview(*words: str) -> "subprocess.CompletedProcess[str]":
+            return tool("preview", "hub", "us-east-1", *words)
 
         before = {path: path.read_bytes() for path in tmp_path.glob("Pulumi*")}
         done = preview("--drift", "--out", "preview.md")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "hush" not in done.stdout + (tmp_path / "preview.md").read_text()
         assert {path: path.read_bytes() for path in tmp_path.glob("Pulumi*")} == before
+
+        handed = tool("digests", "us-east-1", "--handed", json.dumps({"slim": DIGEST}))
+        assert handed.returncode == 0, handed.stderr
+        assert preview().stdout.count(DIGEST) > 0
+        one.pulumi.cli("up", "--yes", "--skip-preview", "--stack", "us-east-1", cwd=tmp_path)
+        (tmp_path / "Pulumi.us-east-1.yaml").write_bytes(before[tmp_path / "Pulumi.us-east-1.yaml"])
+        assert tool("digests", "us-east-1").stdout == f"us-east-1: slim {DIGEST}\n"
+        assert preview("--drift").returncode == 0
 
         one.pulumi.cli("config", "set", "--stack", "us-east-1", "logs.days", "30", "--path", cwd=tmp_path)
         assert "retentionInDays" in preview().stdout

@@ -1,0 +1,37 @@
+"""Has a file as a comment on a pull request, kept up to date: python -m tools.comment FILE --name preview
+
+The repository and the token come from GITHUB_REPOSITORY and GITHUB_TOKEN, as in `toril comment`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from toril.clock import SystemClock
+from toril.github import Client, api_url, post
+
+LONGEST = 65_000  # characters; GitHub takes 65,536, and a marker comes after it
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--name", required=True, help="by which the comment is found again")
+    parser.add_argument("--pull-request", type=int, required=True)
+    options = parser.parse_args()
+    text = options.file.read_text(errors="replace")
+    if len(text) > LONGEST:
+        raise SystemExit(f"{options.file} has {len(text):,} characters, a comment at most {LONGEST:,}")
+    client = Client(
+        api_url(os.environ.get("GITHUB_API_URL") or "https://api.github.com"), os.environ["GITHUB_TOKEN"], SystemClock()
+    )
+    posted = post(client, os.environ["GITHUB_REPOSITORY"], options.pull_request, options.name, text)
+    print(f"comment on #{options.pull_request} {posted.done} {posted.url}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
