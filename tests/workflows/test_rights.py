@@ -1,0 +1,110 @@
+"""What each job may do: the least, and nothing that suites or strangers could use."""
+
+import re
+
+import pytest
+
+from infra.settings.hub import GitHub
+from tests.workflows.parsed import FILES, Job, jobs, workflow
+
+JOBS = jobs()
+RUNS_A_SUITE = re.compile(r"\btoril (run|duet)\b|pair\.py --base|make (check|test)\b|image/build")
+WRITES = {"id-token", "pull-requests", "contents", "issues", "attestations", "actions", "checks", "statuses"}
+# The variables that hold roles' ARNs, and the environment that the hub's settings trust for each by default.
+HOME = {"name": "acme/shop", "ownerId": "1", "repositoryId": "2"}
+HUB = GitHub.model_validate({"home": HOME})
+ROLES = {
+    "vars.TORIL_PREVIEW_ROLE": HUB.preview,
+    "vars.TORIL_DEPLOY_ROLE": HUB.deploy,
+    "vars.TORIL_PUBLISH_ROLE": HUB.publish,
+    "inputs.role": HUB.home.run,
+}
+
+
+def named(job: Job) -> str:
+    return str(job)
+
+
+def written(job: Job) -> set[str]:
+    return {right for right, level in job.permissions.items() if level == "write"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_workflow_has_no_rights_but_those_of_its_jobs(file):
+    assert workflow(file.stem)["permissions"] == {}
+
+
+@pytest.mark.parametrize("job", JOBS, ids=named)
+def test_a_job_names_its_rights_and_reads_at_most_the_repository_unless_it_needs_more(job):
+    assert set(job.permissions) <= WRITES
+    assert "write-all" not in str(job.content["permissions"])
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if any(map(RUNS_A_SUITE.search, job.lines))], ids=named)
+def test_where_suites_or_a_changes_own_code_run_the_token_cannot_write(job):
+    assert written(job) <= {"id-token"}
+    assert ("id-token" in written(job)) == bool(job.uses("aws-actions/configure-aws-credentials"))
+    assert "secrets." not in str(job.content)
+    assert "github.token" not in str(job.content)
+
+
+@pytest.mark.parametrize("job", JOBS, ids=named)
+def test_an_identity_is_asked_for_only_where_a_role_is_taken_or_an_attestation_signed(job):
+    if "id-token" not in written(job) or "uses" in job.content:
+        return
+    assert job.uses("aws-actions/configure-aws-credentials") or job.uses("actions/attest-build-provenance")
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if job.uses("aws-actions/configure-aws-credentials")], ids=named)
+def test_a_role_is_taken_in_the_environment_that_the_hub_trusts_for_it(job):
+    (step,) = job.uses("aws-actions/configure-aws-credentials")
+    role = re.fullmatch(r"\$\{\{ (\S+) }}", step["with"]["role-to-assume"])
+    assert role
+    wanted = ROLES[role[1]]
+    if role[1] == "inputs.role":
+        assert job.content["environment"] == "${{ inputs.environment }}"
+        assert workflow("loadtest")["on"]["workflow_call"]["inputs"]["environment"]["default"] == wanted
+    else:
+        assert job.content.get("environment") == wanted
+
+
+def test_who_may_preview_without_an_environment_is_a_pull_request_of_the_repository_or_its_schedule():
+    found = {job.name: job.content["if"] for job in JOBS if "TORIL_PREVIEW_ROLE" in str(job.steps)}
+    assert set(found) == {"preview", "drift"}
+    assert "head.repo.full_name == github.repository" in found["preview"]
+    assert "github.event_name == 'schedule'" in found["drift"]
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if "pull-requests" in written(job) and job.steps], ids=named)
+def test_who_comments_runs_nothing_of_the_pull_request(job):
+    assert written(job) == {"pull-requests"}
+    (checkout,) = job.uses("actions/checkout")
+    ref = checkout["with"].get("ref")
+    if "workflow_run" in workflow(job.workflow)["on"]:
+        assert ref is None  # the default branch
+    else:
+        assert ref == "${{ github.event.pull_request.base.sha }}"
+        assert {name for name in job.content["needs"]} <= {"runner", "fargate", *"preview"} or job.content[
+            "needs"
+        ] == "preview"
+    for download in job.uses("actions/download-artifact"):
+        assert download["with"]["path"].startswith(("${{ runner.temp }}", ".toril/"))
+
+
+def test_a_fork_reaches_nothing_but_the_runner():
+    same = "github.event.pull_request.head.repo.full_name == github.repository"
+    found = {str(job): job.content for job in JOBS if job.workflow in ("pull-request", "infra") and written(job)}
+    for name, content in found.items():
+        if content.get("needs") in ("preview", "hub") or name in ("infra.yml: drift", "infra.yml: hub"):
+            continue  # behind a job that asks, or not for pull requests
+        assert same in content["if"], name
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if "pull_request" in workflow(f.stem)["on"]], ids=lambda f: f.stem)
+def test_no_secret_is_in_a_pull_requests_workflow(file):
+    assert "secrets." not in file.read_text()
+
+
+def test_nothing_runs_with_rights_on_behalf_of_a_pull_requests_target():
+    assert not [file for file in FILES if "pull_request_target" in workflow(file.stem)["on"]]
+    assert [file.stem for file in FILES if "workflow_run" in workflow(file.stem)["on"]] == ["comment"]

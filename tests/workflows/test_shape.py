@@ -1,0 +1,175 @@
+"""How workflows are written: pinned, bounded, one line a step, and nothing of a stranger's in a shell."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from tests.workflows.parsed import ACTION, FILES, ROOT, action, jobs, steps, workflow
+from toril import cli
+
+# Each action once: the version that its commit has, read from its own repository's tags.
+ACTIONS = {
+    "actions/attest-build-provenance": ("a2bbfa25375fe432b6a289bc6b6cd05ecd0c4c32", "v4.1.0"),
+    "actions/checkout": ("3d3c42e5aac5ba805825da76410c181273ba90b1", "v7.0.1"),
+    "actions/download-artifact": ("3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c", "v8.0.1"),
+    "actions/upload-artifact": ("bbbca2ddaa5d8feaa63e36b76fdaad77386f024f", "v7.0.0"),
+    "astral-sh/setup-uv": ("20cfd1bf945f4377ade1205e4dbc17946fc9a30d", "v10.0.1"),
+    "aws-actions/configure-aws-credentials": ("e6de054238d6b7531b4efff3b6587d9aade6a06c", "v6.2.3"),
+    "pulumi/actions": ("8e5e406f4007fca908480587cb9893c07090f58d", "v7.0.0"),
+}
+USES = re.compile(r"^\s*(?:- )?uses: (\S+)(?: # (\S+))?$", re.MULTILINE)
+LOCAL = re.compile(r"\./\.github/workflows/([a-z-]+)\.yml")
+LOADS = re.compile(r"toril\"? (run|duet)\b|pulumi up\b")
+STEPS = list(steps())
+JOBS = jobs()
+
+
+@pytest.mark.parametrize("file", [*FILES, ACTION], ids=lambda file: file.stem)
+def test_every_action_is_pinned_by_commit_with_its_version_beside_it(file):
+    for used, version in USES.findall(file.read_text()):
+        if local := LOCAL.fullmatch(used):
+            assert (ROOT / f".github/workflows/{local[1]}.yml").exists()
+            continue
+        name, _, commit = used.partition("@")
+        assert ACTIONS[name] == (commit, version)
+
+
+def test_every_pinned_action_is_used():
+    text = "".join(file.read_text() for file in [*FILES, ACTION])
+    assert not [name for name in ACTIONS if f"uses: {name}@" not in text]
+
+
+@pytest.mark.parametrize(("where", "step"), STEPS, ids=[where for where, _ in STEPS])
+def test_a_step_is_one_line_that_no_expression_is_written_into(where, step):
+    assert step.get("name"), f"{where} has no name"
+    if "run" in step:
+        assert "${{" not in step["run"]
+        assert len(step["run"].strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("job", JOBS, ids=str)
+def test_a_job_has_a_limit_or_calls_a_workflow_whose_jobs_have_one(job):
+    assert ("timeout-minutes" in job.content) != ("uses" in job.content)
+    assert 1 <= job.content.get("timeout-minutes", 1) <= 360
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if any(map(LOADS.search, job.lines))], ids=str)
+def test_what_loads_or_deploys_is_never_cut_short_by_the_next_one(job):
+    groups = [workflow(job.workflow).get("concurrency"), job.content.get("concurrency")]
+    caller = {"local": "pull-request"}.get(job.name)
+    assert caller or any(groups)
+    assert not [group for group in groups if group and group["cancel-in-progress"] is not False]
+
+
+def test_two_updates_of_a_stack_wait_for_each_other_wherever_they_come_from():
+    groups = {
+        job.name: job.content["concurrency"]["group"] for job in JOBS if any("pulumi up" in one for one in job.lines)
+    }
+    assert groups == {"hub": "up-hub", "regions": "up-${{ matrix.region }}"}
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if job.uses("actions/checkout")], ids=str)
+def test_a_checkout_leaves_no_token_behind(job):
+    assert all(step["with"]["persist-credentials"] is False for step in job.uses("actions/checkout"))
+
+
+@pytest.mark.parametrize(
+    ("where", "step"),
+    [(where, step) for where, step in STEPS if LOADS.search(step.get("run", ""))],
+    ids=[where for where, step in STEPS if LOADS.search(step.get("run", ""))],
+)
+def test_a_signal_to_the_step_is_one_to_what_loads(where, step):
+    """GitHub signals the shell, which hands nothing on: so there is none any more."""
+    assert step["run"].startswith("exec "), where
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if any("toril run" in line for line in job.lines)], ids=str)
+def test_a_job_that_loads_ends_the_run_whatever_happens(job):
+    stops = [step for step in job.steps if "toril stop" in step.get("run", "")]
+    assert len(stops) == sum(bool(re.search("toril (run|duet)", line)) for line in job.lines)
+    assert all("always()" in step["if"] for step in stops)
+
+
+def test_the_action_ends_its_run_whatever_happens():
+    stops = [step for step in action()["runs"]["steps"] if " stop " in step.get("run", "")]
+    assert len(stops) == 2
+    assert all("always()" in step["if"] for step in stops)
+
+
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if "schedule" in workflow(file.stem)["on"]], ids=lambda f: f.stem
+)
+def test_a_schedule_is_off_the_full_hour_and_has_a_time_zone(file):
+    for entry in workflow(file.stem)["on"]["schedule"]:
+        assert entry["cron"].split()[0] not in ("0", "30", "*")
+        assert entry["timezone"]
+
+
+def test_regions_are_those_of_the_stacks_files():
+    found = {path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml")} - {"hub"}
+    infra = workflow("infra")["jobs"]
+    assert set(infra["regions"]["strategy"]["matrix"]["region"]) == found
+    for job in ("preview", "drift"):
+        (line,) = [step["run"] for step in infra[job]["steps"] if "tools.preview" in step.get("run", "")]
+        assert set(re.findall(r"\b(?:hub|[a-z]+-[a-z]+-\d)\b", line)) == {"hub", *found}
+
+
+def toril_lines() -> list[tuple[str, str]]:
+    found = re.compile(r'toril"? ([a-z]+) (.*)')
+    return [(match[1], match[2]) for _, step in STEPS if (match := found.search(step.get("run", "")))]
+
+
+@pytest.mark.parametrize(("command", "rest"), toril_lines(), ids=[" ".join(line)[:60] for line in toril_lines()])
+def test_every_command_of_toril_knows_its_options(command, rest):
+    known = get_command(cli.app).commands[command]  # type: ignore[attr-defined]
+    options = {option for parameter in known.params for option in parameter.opts}
+    assert not set(re.findall(r"(?<![\w-])--[a-z-]+", rest)) - options
+
+
+@pytest.mark.parametrize("name", ["preview", "digests", "comment"])
+def test_every_tool_knows_its_options(name):
+    said = subprocess.run([sys.executable, "-m", f"tools.{name}", "--help"], cwd=ROOT, capture_output=True, text=True)
+    for _, step in STEPS:
+        if f"tools.{name} " in step.get("run", ""):
+            assert set(re.findall(r"--[a-z-]+", step["run"])) <= set(re.findall(r"--[a-z-]+", said.stdout))
+
+
+def test_every_target_of_make_is_there():
+    targets = set(re.findall(r"^([\w./-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    used = {match for _, step in STEPS for match in re.findall(r"make (?:.* )?([a-z.][\w./-]*)", step.get("run", ""))}
+    assert used
+    assert used <= targets
+
+
+def program(name: str) -> str:
+    cache = Path.home() / ".cache/toril"
+    done = subprocess.run([ROOT / "tools/build", name, cache], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_actionlint_finds_nothing():
+    done = subprocess.run([program("actionlint"), "-no-color"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_zizmor_finds_nothing_as_strict_as_it_can_be():
+    zizmor = Path(sys.executable).parent / "zizmor"
+    command = [str(zizmor), "--offline", "--persona", "pedantic", "--strict-collection", ".github", "action.yml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "1 ignored" in done.stdout
+
+
+def test_what_zizmor_overlooks_is_one_trigger_and_one_rule_each_with_a_reason():
+    ignores = [line for file in [*FILES, ACTION] for line in file.read_text().splitlines() if "zizmor: ignore" in line]
+    assert [re.findall(r"ignore\[(.*?)\] (.+)", line)[0][0] for line in ignores] == ["dangerous-triggers"]
+    assert yaml.safe_load((ROOT / ".github/zizmor.yml").read_text()) == {
+        "rules": {"self-repository": {"disable": True}}
+    }
+    assert "#" in (ROOT / ".github/zizmor.yml").read_text()
