@@ -1,6 +1,6 @@
 """A small shop to test: products, a cart, a checkout, in SQLite. Standard library only.
 
-python service.py                      prints the address that it listens on
+python service.py                      prints the address that it listens on, and at its end what it answered
 SLOW=400 ERRORS=5 python service.py    checkouts take 400 ms longer, 5 % of all requests answer 503
 """
 
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ class Shop(ThreadingHTTPServer):
         self.database = database
         self.slow_ms = slow_ms
         self.errors_percent = errors_percent
+        self.answered: Counter[str] = Counter()  # by page; every request counts, whatever its answer
+        self.counting = threading.Lock()
         with sqlite3.connect(database) as connection:
             connection.executescript(SCHEMA)
             connection.executemany(
@@ -90,6 +93,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
+        with self.server.counting:
+            self.server.answered[urlsplit(self.path).path.strip("/").split("/")[0]] += 1
         self.wfile.write(data)
 
     def route(self, body: bytes) -> Answer:
@@ -162,6 +167,10 @@ def main() -> None:
             threading.Thread(target=end_with_stdin, args=(shop,), daemon=True).start()
         print(f"http://127.0.0.1:{shop.server_address[1]}", flush=True)
         shop.serve_forever(poll_interval=0.1)
+    with shop.counting:
+        print(
+            f"answered {shop.answered.total()} requests: {json.dumps(dict(sorted(shop.answered.items())))}", flush=True
+        )
 
 
 def end_with_stdin(shop: Shop) -> None:
