@@ -1,0 +1,269 @@
+"""Runs the workflows of a repository on this machine, by `act`: real jobs, with stand-ins for marketplace actions only.
+
+with acting(folder, repository) as stage:
+    done = stage.run("pull_request", repository.pull_request(), "pull-request.yml")
+assert done.code == 0, done.log
+assert "passed" in done.summaries[0]
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.github.fake_api import TOKEN, GitHub
+from tests.workflows import stand_ins
+from tests.workflows.repository import Repository
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_S = 240  # no workflow of these tests takes longer
+# How a GitHub runner ends the process of a step that is cancelled, and for how long it waits each time.
+FIRMER_AND_FIRMER = ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5), (signal.SIGKILL, 2.5))
+NO_TERMINAL = {"TTY_COMPATIBLE": "0", "TERM": "dumb", "PAGER": "cat"}  # act gives steps one, GitHub does not
+PASSED_ON = ("PATH", "LANG", "SSL_CERT_FILE", "PIP_CERT", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "GOPROXY")
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What a workflow left behind."""
+
+    code: int
+    lines: list[dict[str, Any]]  # of act's log
+    artifacts: Path  # a folder for each
+    took_s: float
+
+    @property
+    def log(self) -> str:
+        """What happened, as a person would read it."""
+        return "".join(_readable(line) for line in self.lines)
+
+    @property
+    def jobs(self) -> dict[str, str]:
+        """Job → success or failure; of a matrix the worst."""
+        found: dict[str, str] = {}
+        for line in self.lines:
+            if "jobResult" in line and found.get(line["jobID"]) != "failure":
+                found[line["jobID"]] = line["jobResult"]
+        return found
+
+    def steps(self, job: str) -> dict[str, str]:
+        """Step → success or failure, of the steps that ran."""
+        return {
+            line["step"]: line["stepResult"]
+            for line in self.lines
+            if line.get("jobID") == job and line.get("stage") == "Main" and "stepResult" in line
+        }
+
+    @property
+    def summaries(self) -> list[str]:
+        """What the steps wrote for the summary page of the run."""
+        return [line["content"] for line in self.lines if line.get("command") == "summary"]
+
+    def annotations(self, kind: str = "error") -> list[dict[str, str]]:
+        """What is shown beside lines of files: `file`, `line`, `title`, …, and the `message`."""
+        return [
+            {**(line.get("kvPairs") or {}), "message": line["arg"]}
+            for line in self.lines
+            if line.get("command") == kind
+        ]
+
+    def artifact(self, pattern: str) -> Path:
+        (found,) = self.artifacts.glob(pattern)
+        return found
+
+
+@dataclass(slots=True)
+class Acting:
+    """A workflow that goes on beside the test."""
+
+    process: "subprocess.Popen[str]"
+    artifacts: Path
+    began: float
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    reader: threading.Thread | None = None
+
+    def until(self, text: str, within_s: float = LIMIT_S) -> None:
+        """Wait for a line of the log."""
+        give_up = time.monotonic() + within_s
+        while not any(text in _readable(line) for line in list(self.lines)):
+            if time.monotonic() > give_up or self.process.poll() is not None:
+                raise AssertionError(f"no {text!r}:\n" + "".join(map(_readable, self.lines)))
+            time.sleep(0.05)
+
+    def cancel(self) -> None:
+        """What GitHub does when somebody cancels the run: the step is interrupted, later steps run if they are to."""
+        (step,) = psutil.Process(self.process.pid).children()
+        for what, patience_s in FIRMER_AND_FIRMER:
+            try:
+                step.send_signal(what)
+                step.wait(patience_s)
+                break
+            except psutil.TimeoutExpired:
+                continue
+        self.process.send_signal(signal.SIGINT)
+
+    def result(self, within_s: float = LIMIT_S) -> Acted:
+        """What it has come to."""
+        try:
+            self.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self.end()
+            raise AssertionError(f"not done in {within_s} s:\n" + "".join(map(_readable, self.lines))) from None
+        assert self.reader is not None
+        self.reader.join()
+        return Acted(self.process.returncode, self.lines, self.artifacts, time.monotonic() - self.began)
+
+    def end(self) -> None:
+        """Leave nothing of it running."""
+        try:
+            started = psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            started = []
+        self.process.kill()
+        for process in started:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        self.process.wait()
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """Where workflows run: a home, caches, artifacts and stand-ins of their own."""
+
+    folder: Path
+    repository: Repository
+    api: GitHub | None = None
+    others: dict[str, Path] = field(default_factory=dict)  # repositories that steps check out, or use as actions
+    environment: dict[str, str] = field(default_factory=dict)  # of all steps
+    variables: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    runs: int = 0
+
+    def run(self, event: str, payload: Mapping[str, Any], workflow: str, *more: str) -> Acted:
+        """A workflow, to its end."""
+        with self.running(event, payload, workflow, *more) as one:
+            return one.result()
+
+    @contextmanager
+    def running(self, event: str, payload: Mapping[str, Any], workflow: str, *more: str) -> Iterator[Acting]:
+        """A workflow that goes on beside the test, and ends with it."""
+        self.runs += 1
+        run_id = str(9000 + self.runs)
+        event_file = self.folder / f"event-{run_id}.json"
+        event_file.write_text(json.dumps(payload))
+        options = [*self._options(event_file, run_id), f"--workflows=.github/workflows/{workflow}", *more]
+        process = subprocess.Popen(
+            [act(), event, *options],
+            cwd=self.repository.folder,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        one = Acting(process, self.folder / "artifacts" / run_id, time.monotonic())
+        one.reader = threading.Thread(target=_read, args=(process, one.lines))
+        one.reader.start()
+        try:
+            yield one
+        finally:
+            one.end()
+            one.reader.join()
+
+    def _options(self, event_file: Path, run_id: str) -> list[str]:
+        stand_in_folders = stand_ins.write(self.folder / f"actions-{run_id}")
+        local = [f"{name}@{ref}={self._action(name, stand_in_folders)}" for name, ref in self.repository.used_actions()]
+        environment = {
+            "GITHUB_REPOSITORY": self.repository.name,
+            "GITHUB_RUN_ID": run_id,
+            "GITHUB_SERVER_URL": "https://github.com",
+            **({"GITHUB_API_URL": self.api.url} if self.api else {}),
+        }
+        return [
+            *("--platform=ubuntu-latest=-self-hosted", "--no-skip-checkout", "--no-cache-server", "--json", "--rm"),
+            *(f"--local-repository={one}" for one in local),
+            f"--eventpath={event_file}",
+            *(f"--env={name}={value}" for name, value in environment.items()),
+            *(f"--var={name}={value}" for name, value in self.variables.items()),
+            *(f"--secret={name}={value}" for name, value in {"GITHUB_TOKEN": TOKEN, **self.secrets}.items()),
+        ]
+
+    def _action(self, name: str, made: Mapping[str, Path]) -> Path:
+        if name in self.others:
+            return self.others[name]
+        assert name in made, f"{name} has no stand-in: tests/workflows/stand_ins.py"
+        return made[name]
+
+    def _environment(self) -> dict[str, str]:
+        passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        repositories = {self.repository.name: self.repository.folder, **self.others}
+        return {
+            **passed_on,
+            "HOME": str(self.folder / "home"),
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "UV_CACHE_DIR": _uv_cache(),
+            **NO_TERMINAL,
+            "STAND_IN": str(Path(stand_ins.__file__)),
+            "STAND_IN_PYTHON": sys.base_prefix + "/bin/python3",
+            "STAND_IN_UV": str(uv()),
+            "STAND_IN_ARTIFACTS": str(self.folder / "artifacts"),
+            "STAND_IN_REPOSITORIES": json.dumps({name: str(path) for name, path in repositories.items()}),
+            **self.environment,
+        }
+
+
+@contextmanager
+def acting(folder: Path, repository: Repository, **settings: Any) -> Iterator[Stage]:
+    """A stage in a folder of its own, and nothing left of it."""
+    (folder / "home").mkdir(parents=True)
+    yield Stage(folder=folder, repository=repository, **settings)
+
+
+def act() -> Path:
+    """The program, as `tools/` pins it."""
+    named = os.environ.get("ACT") or shutil.which("act")
+    assert named, "no act: `make act` builds it, and ACT names it"
+    return Path(named)
+
+
+def uv() -> Path:
+    for candidate in (os.environ.get("UV"), shutil.which("uv"), ROOT / ".tools/uv/bin/uv"):
+        if candidate and (ROOT / candidate).is_file():
+            return ROOT / candidate
+    raise AssertionError("no uv: `make test` brings it")
+
+
+def _uv_cache() -> str:
+    """What is downloaded once on this machine is not downloaded again by each workflow; it is installed by each."""
+    done = subprocess.run([uv(), "cache", "dir", "--quiet"], capture_output=True, text=True, check=True)
+    return done.stdout.strip() or str(Path.home() / ".cache" / "uv")
+
+
+def _read(process: "subprocess.Popen[str]", lines: list[dict[str, Any]]) -> None:
+    assert process.stdout is not None
+    with process.stdout:
+        for text in process.stdout:
+            try:
+                line = json.loads(text)
+            except ValueError:
+                line = text
+            lines.append(line if isinstance(line, dict) else {"msg": text})
+
+
+def _readable(line: Mapping[str, Any]) -> str:
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", str(line.get("msg", ""))).rstrip()
+    return f"{line.get('job', ''):30.30} {'  | ' if line.get('raw_output') else ''}{text}\n"

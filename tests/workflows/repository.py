@@ -1,0 +1,176 @@
+"""A repository with a pull request, made of this project's own files.
+
+made = project(folder)                       # main is what is here
+made.change({"loadtests/shop/service.py": slower})   # the head commit, and the merge that GitHub would test
+"""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+NUMBER = 7
+BRANCH = "faster"
+USED = re.compile(r"^(?P<name>[^./@][^/@]*/[^/@]+)(?:/[^@]*)?@(?P<ref>.+)$")
+
+
+@dataclass(slots=True, kw_only=True)
+class Repository:
+    """Its work tree is at the commit that a workflow runs on."""
+
+    folder: Path
+    name: str = "acme/shop"
+    fork: str | None = None  # where the pull request comes from, if not from the repository itself
+    base: str = ""
+    head: str = ""
+
+    def git(self, *words: str) -> str:
+        who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.com", "-c", "commit.gpgsign=false")
+        done = subprocess.run(
+            ["git", "-C", self.folder, *who, *words], capture_output=True, text=True, check=True, timeout=60
+        )
+        return done.stdout.strip()
+
+    def begin(self) -> None:
+        """The first commit, of what is in the folder."""
+        self.git("init", "--quiet", "--initial-branch", "main")
+        self.git("config", "uploadpack.allowAnySHA1InWant", "true")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "What there is")
+        self.base = self.git("rev-parse", "HEAD")
+
+    def change(self, files: Mapping[str, str], message: str = "A change") -> None:
+        """A pull request that writes these files; the work tree is what merging it would make."""
+        self.git("checkout", "--quiet", "-B", BRANCH, self.base)
+        self._commit(files, message)
+        self.head = self.git("rev-parse", "HEAD")
+        self.git("update-ref", f"refs/pull/{NUMBER}/head", self.head)
+        self.git("checkout", "--quiet", "--detach", self.base)
+        self.git("merge", "--quiet", "--no-ff", "--message", "The merge that is tested", self.head)
+        self.git("update-ref", f"refs/pull/{NUMBER}/merge", "HEAD")
+
+    def settle(self, files: Mapping[str, str]) -> None:
+        """Have these files on main before anything happens."""
+        self._commit(files, "What there is, too")
+        self.base = self.git("rev-parse", "HEAD")
+
+    def on_main(self) -> None:
+        self.git("checkout", "--quiet", "main")
+
+    def _commit(self, files: Mapping[str, str], message: str) -> None:
+        for name, text in files.items():
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).write_text(text)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+
+    def text(self, name: str) -> str:
+        return (self.folder / name).read_text()
+
+    def used_actions(self) -> set[tuple[str, str]]:
+        """Action and commit of all that the workflows and the action use from elsewhere."""
+        files = [*self.folder.glob(".github/workflows/*.yml"), *self.folder.glob("action.yml")]
+        matches = [USED.match(used) for file in files for used in _uses(yaml.safe_load(file.read_text()))]
+        return {(found["name"], found["ref"]) for found in matches if found}
+
+    def pull_request(self) -> dict[str, Any]:
+        """GitHub's event for it."""
+        owner, _, name = (self.fork or self.name).partition("/")
+        own_owner, _, own_name = self.name.partition("/")
+        base_repository = {"id": 22, "full_name": self.name, "name": own_name, "fork": False, "default_branch": "main"}
+        head_repository = {"id": 33, "full_name": self.fork or self.name, "name": name, "fork": self.fork is not None}
+        return {
+            "action": "synchronize",
+            "number": NUMBER,
+            "pull_request": {
+                "number": NUMBER,
+                "title": "A change",
+                "draft": False,
+                "html_url": f"https://github.com/{self.name}/pull/{NUMBER}",
+                "labels": [],
+                "user": {"login": owner},
+                "head": {
+                    "ref": BRANCH,
+                    "label": f"{owner}:{BRANCH}",
+                    "sha": self.head,
+                    "repo": {**head_repository, "owner": {"login": owner}},
+                },
+                "base": {
+                    "ref": "main",
+                    "label": f"{own_owner}:main",
+                    "sha": self.base,
+                    "repo": {**base_repository, "owner": {"login": own_owner}},
+                },
+            },
+            "repository": {**base_repository, "owner": {"login": own_owner}, "private": False},
+            "sender": {"login": owner},
+        }
+
+    def workflow_run(self, run_id: str, workflow: str, conclusion: str) -> dict[str, Any]:
+        """GitHub's event when a workflow of the pull request has ended. It names no pull request of a fork."""
+        owner, _, name = (self.fork or self.name).partition("/")
+        of_request = self.pull_request()
+        return {
+            "action": "completed",
+            "workflow": {"name": workflow},
+            "workflow_run": {
+                "id": int(run_id),
+                "name": workflow,
+                "event": "pull_request",
+                "status": "completed",
+                "conclusion": conclusion,
+                "run_attempt": 1,
+                "head_branch": BRANCH,
+                "head_sha": self.head,
+                "html_url": f"https://github.com/{self.name}/actions/runs/{run_id}",
+                "head_repository": {"full_name": self.fork or self.name, "name": name, "owner": {"login": owner}},
+                "repository": {"full_name": self.name},
+                "pull_requests": [] if self.fork else [{"number": NUMBER}],
+            },
+            "repository": of_request["repository"],
+            "sender": {"login": owner},
+        }
+
+
+def project(folder: Path, **more: Any) -> Repository:
+    """What git knows of this project, changes included, as a repository of its own."""
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return begun(folder, **more)
+
+
+def begun(folder: Path, files: Mapping[str, str] | None = None, **more: Any) -> Repository:
+    """A repository of the files in a folder, and these."""
+    for name, text in (files or {}).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    made = Repository(folder=folder, **more)
+    made.begin()
+    return made
+
+
+def _uses(content: Any) -> list[str]:
+    """Each `uses:` of a workflow or an action."""
+    if isinstance(content, dict):
+        own = [content["uses"]] if isinstance(content.get("uses"), str) else []
+        return own + [used for value in content.values() for used in _uses(value)]
+    return [used for value in content for used in _uses(value)] if isinstance(content, list) else []
+
+
+def as_json(content: Any) -> str:
+    return json.dumps(content, indent=1)

@@ -1,0 +1,85 @@
+"""The stage itself: what stands in for GitHub and its actions does what they do, where a workflow relies on it."""
+
+import pytest
+
+from tests.workflows.acting import acting
+from tests.workflows.repository import begun
+
+PINS = {
+    "checkout": "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1",
+    "upload": "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f",
+    "download": "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c",
+}
+
+
+def workflow(steps: str, then: str = "") -> dict[str, str]:
+    head = "name: w\non: [pull_request, push]\njobs:\n"
+    jobs = f"  one:\n    runs-on: ubuntu-latest\n    steps:\n{steps}"
+    if then:
+        jobs += f"  two:\n    needs: one\n    if: always()\n    runs-on: ubuntu-latest\n    steps:\n{then}"
+    return {".github/workflows/w.yml": head + jobs}
+
+
+@pytest.mark.slow
+def test_a_pull_request_is_checked_out_as_its_merge_and_by_its_commits(tmp_path):
+    steps = f"""
+    - {{uses: "{PINS["checkout"]}"}}
+    - run: cat word.txt; git log --format=%s
+    - {{uses: "{PINS["checkout"]}", with: {{ref: "${{{{ github.event.pull_request.base.sha }}}}", path: base}}}}
+    - run: cat base/word.txt
+"""
+    repository = begun(tmp_path / "repository", {"word.txt": "old\n", **workflow(steps)})
+    repository.change({"word.txt": "new\n"})
+    with acting(tmp_path / "stage", repository) as stage:
+        done = stage.run("pull_request", repository.pull_request(), "w.yml")
+    assert done.code == 0, done.log
+    said = [line["msg"].strip() for line in done.lines if line.get("raw_output")]
+    assert [line for line in said if line] == ["new", "The merge that is tested", "old"]
+
+
+@pytest.mark.slow
+def test_an_artifact_goes_from_job_to_job_without_hidden_files(tmp_path):
+    steps = f"""
+    - run: mkdir -p .hidden/seen out/.git; echo a >.hidden/seen/a; echo b >out/b; echo c >out/.git/c
+    - {{uses: "{PINS["upload"]}", with: {{name: kept, path: ".hidden/seen"}}}}
+    - {{uses: "{PINS["upload"]}", with: {{name: most, path: "out"}}}}
+    - {{uses: "{PINS["upload"]}", with: {{name: nothing, path: ".hidden"}}}}
+    - {{uses: "{PINS["upload"]}", with: {{name: kept, path: "out"}}}}
+"""
+    then = f"""
+    - {{uses: "{PINS["download"]}", with: {{pattern: "*", path: all}}}}
+    - run: find all -type f | sort
+    - {{uses: "{PINS["download"]}", with: {{name: nothing}}}}
+"""
+    with acting(tmp_path / "stage", begun(tmp_path / "repository", workflow(steps, then))) as stage:
+        done = stage.run("push", {}, "w.yml")
+    assert done.code == 1
+    assert "  | all/kept/a\n" in done.log and "  | all/most/b\n" in done.log and "all/most/.git" not in done.log
+    assert [note["message"].partition(":")[0] for note in done.annotations("warning")] == [
+        "No files were found with the provided path"
+    ]
+    assert "an artifact with this name already exists" in done.log
+    assert "Artifact not found for name: nothing" in done.log
+    assert done.jobs == {"one": "failure", "two": "failure"}
+
+
+@pytest.mark.slow
+def test_a_cancelled_step_is_interrupted_and_the_last_ones_still_run(tmp_path):
+    steps = """
+    - run: trap 'echo interrupted; exit 130' INT; echo begun; for i in $(seq 100); do sleep 0.1; done
+    - run: echo not this one
+    - if: always()
+      run: echo this one
+"""
+    with (
+        acting(tmp_path / "stage", begun(tmp_path / "repository", workflow(steps))) as stage,
+        stage.running("push", {}, "w.yml") as one,
+    ):
+        one.until("| begun")
+        one.cancel()
+        done = one.result()
+    assert done.code == 1
+    assert [word for word in ("| interrupted", "| not this one", "| this one") if word in done.log] == [
+        "| interrupted",
+        "| this one",
+    ]
