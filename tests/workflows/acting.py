@@ -215,7 +215,9 @@ class Stage:
             **passed_on,
             "HOME": str(self.folder / "home"),
             "XDG_CACHE_HOME": str(self.folder / "cache"),
-            "UV_CACHE_DIR": _uv_cache(),
+            # What was downloaded once on this machine is not downloaded again; each job installs it all the same.
+            "UV_CACHE_DIR": _said(uv(), "cache", "dir", "--quiet"),
+            "npm_config_cache": _said("npm", "config", "get", "cache"),
             **NO_TERMINAL,
             "STAND_IN": str(Path(stand_ins.__file__)),
             "STAND_IN_PYTHON": sys.base_prefix + "/bin/python3",
@@ -247,10 +249,8 @@ def uv() -> Path:
     raise AssertionError("no uv: `make test` brings it")
 
 
-def _uv_cache() -> str:
-    """What is downloaded once on this machine is not downloaded again by each workflow; it is installed by each."""
-    done = subprocess.run([uv(), "cache", "dir", "--quiet"], capture_output=True, text=True, check=True)
-    return done.stdout.strip() or str(Path.home() / ".cache" / "uv")
+def _said(*command: str | Path) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
 
 
 def _read(process: "subprocess.Popen[str]", lines: list[dict[str, Any]]) -> None:
