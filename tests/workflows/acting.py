@@ -216,7 +216,7 @@ class Stage:
             "HOME": str(self.folder / "home"),
             "XDG_CACHE_HOME": str(self.folder / "cache"),
             # What was downloaded once on this machine is not downloaded again; each job installs it all the same.
-            "UV_CACHE_DIR": _said(uv(), "cache", "dir", "--quiet"),
+            "UV_CACHE_DIR": _said(uv(), "cache", "dir"),
             "npm_config_cache": _said("npm", "config", "get", "cache"),
             **NO_TERMINAL,
             "STAND_IN": str(Path(stand_ins.__file__)),
