@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Acted:
     code: int
     lines: list[dict[str, Any]]  # of act's log
     artifacts: Path  # a folder for each
-    took_s: float
+    scratch: Path  # what its programs left in the folder for temporary files
 
     @property
     def log(self) -> str:
@@ -90,7 +91,7 @@ class Acting:
 
     process: "subprocess.Popen[str]"
     artifacts: Path
-    began: float
+    scratch: Path
     lines: list[dict[str, Any]] = field(default_factory=list)
     reader: threading.Thread | None = None
 
@@ -123,7 +124,7 @@ class Acting:
             raise AssertionError(f"not done in {within_s} s:\n" + "".join(map(_readable, self.lines))) from None
         assert self.reader is not None
         self.reader.join()
-        return Acted(self.process.returncode, self.lines, self.artifacts, time.monotonic() - self.began)
+        return Acted(self.process.returncode, self.lines, self.artifacts, self.scratch)
 
     def end(self) -> None:
         """Leave nothing of it running."""
@@ -165,17 +166,19 @@ class Stage:
         run_id = str(9000 + self.runs)
         event_file = self.folder / f"event-{run_id}.json"
         event_file.write_text(json.dumps(payload))
+        scratch = self.folder / f"tmp-{run_id}"
+        scratch.mkdir()
         options = [*self._options(event_file, run_id), f"--workflows=.github/workflows/{workflow}", *more]
         process = subprocess.Popen(
             [act(), event, *options],
             cwd=self.repository.folder,
-            env=self._environment(),
+            env={**self._environment(), "TMPDIR": str(scratch)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
-        one = Acting(process, self.folder / "artifacts" / run_id, time.monotonic())
+        one = Acting(process, self.folder / "artifacts" / run_id, scratch)
         one.reader = threading.Thread(target=_read, args=(process, one.lines))
         one.reader.start()
         try:
@@ -235,11 +238,11 @@ def acting(folder: Path, repository: Repository, **settings: Any) -> Iterator[St
     yield Stage(folder=folder, repository=repository, **settings)
 
 
+@cache
 def act() -> Path:
     """The program, as `tools/` pins it."""
-    named = os.environ.get("ACT") or shutil.which("act")
-    assert named, "no act: `make act` builds it, and ACT names it"
-    return Path(named)
+    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "toril")
+    return Path(_said(sys.executable, ROOT / "tools" / "build", "act", kept, within_s=600))
 
 
 def uv() -> Path:
@@ -249,8 +252,8 @@ def uv() -> Path:
     raise AssertionError("no uv: `make test` brings it")
 
 
-def _said(*command: str | Path) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+def _said(*command: str | Path, within_s: float = 60) -> str:
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=within_s).stdout.strip()
 
 
 def _read(process: "subprocess.Popen[str]", lines: list[dict[str, Any]]) -> None:

@@ -4,7 +4,6 @@ made = project(folder)                       # main is what is here
 made.change({"loadtests/shop/service.py": slower})   # the head commit, and the merge that GitHub would test
 """
 
-import json
 import re
 import shutil
 import subprocess
@@ -17,7 +16,6 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBER = 7
-BRANCH = "faster"
 USED = re.compile(r"^(?P<name>[^./@][^/@]*/[^/@]+)(?:/[^@]*)?@(?P<ref>.+)$")
 
 
@@ -27,6 +25,7 @@ class Repository:
 
     folder: Path
     name: str = "acme/shop"
+    branch: str = "faster"
     fork: str | None = None  # where the pull request comes from, if not from the repository itself
     base: str = ""
     head: str = ""
@@ -46,9 +45,9 @@ class Repository:
         self.git("commit", "--quiet", "--message", "What there is")
         self.base = self.git("rev-parse", "HEAD")
 
-    def change(self, files: Mapping[str, str], message: str = "A change") -> None:
+    def change(self, files: Mapping[str, str | None], message: str = "A change") -> None:
         """A pull request that writes these files; the work tree is what merging it would make."""
-        self.git("checkout", "--quiet", "-B", BRANCH, self.base)
+        self.git("checkout", "--quiet", "-B", self.branch, self.base)
         self._commit(files, message)
         self.head = self.git("rev-parse", "HEAD")
         self.git("update-ref", f"refs/pull/{NUMBER}/head", self.head)
@@ -56,18 +55,20 @@ class Repository:
         self.git("merge", "--quiet", "--no-ff", "--message", "The merge that is tested", self.head)
         self.git("update-ref", f"refs/pull/{NUMBER}/merge", "HEAD")
 
-    def settle(self, files: Mapping[str, str]) -> None:
-        """Have these files on main before anything happens."""
+    def settle(self, files: Mapping[str, str | None]) -> None:
+        """Have these files on main before anything happens; None takes one away."""
         self._commit(files, "What there is, too")
         self.base = self.git("rev-parse", "HEAD")
 
     def on_main(self) -> None:
         self.git("checkout", "--quiet", "main")
 
-    def _commit(self, files: Mapping[str, str], message: str) -> None:
+    def _commit(self, files: Mapping[str, str | None], message: str) -> None:
         for name, text in files.items():
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.folder / name).write_text(text)
+            (self.folder / name).unlink(missing_ok=True)
+            if text is not None:
+                (self.folder / name).write_text(text)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
 
@@ -97,8 +98,8 @@ class Repository:
                 "labels": [],
                 "user": {"login": owner},
                 "head": {
-                    "ref": BRANCH,
-                    "label": f"{owner}:{BRANCH}",
+                    "ref": self.branch,
+                    "label": f"{owner}:{self.branch}",
                     "sha": self.head,
                     "repo": {**head_repository, "owner": {"login": owner}},
                 },
@@ -127,7 +128,7 @@ class Repository:
                 "status": "completed",
                 "conclusion": conclusion,
                 "run_attempt": 1,
-                "head_branch": BRANCH,
+                "head_branch": self.branch,
                 "head_sha": self.head,
                 "html_url": f"https://github.com/{self.name}/actions/runs/{run_id}",
                 "head_repository": {"full_name": self.fork or self.name, "name": name, "owner": {"login": owner}},
@@ -170,7 +171,3 @@ def _uses(content: Any) -> list[str]:
         own = [content["uses"]] if isinstance(content.get("uses"), str) else []
         return own + [used for value in content.values() for used in _uses(value)]
     return [used for value in content for used in _uses(value)] if isinstance(content, list) else []
-
-
-def as_json(content: Any) -> str:
-    return json.dumps(content, indent=1)

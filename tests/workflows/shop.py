@@ -1,0 +1,106 @@
+"""A pull request to the demo shop: a shorter suite than the project's own, and changes that it is to notice or not."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.workflows.acting import Acted
+from tests.workflows.repository import Repository, project
+
+SERVICE, SUITE_FILE = "loadtests/shop/service.py", "loadtests/shop/suite.yml"
+# As the shop's own, but for how long it lasts and how much the comparison can tell.
+SUITE = """execution:
+- {scenario: browse, executor: locust, concurrency: 2, hold-for: 8s}
+- {scenario: buy, executor: locust, concurrency: 12, hold-for: 8s}
+
+scenarios:
+  browse:
+    default-address: ${SHOP_URL}
+    think-time: 150ms
+    requests:
+    - {label: products, url: /products}
+  buy:
+    default-address: ${SHOP_URL}
+    script: buy.py
+
+toril:
+  gate: true
+  regression: {blocks: 4, labels: [checkout]}
+
+reporting:
+- module: passfail
+  criteria:
+  - p95 of checkout>300ms
+  - fail>1%
+"""
+LINE = str(SUITE.splitlines().index("  - p95 of checkout>300ms") + 1)
+HARMLESS = {"loadtests/shop/README.md": "# A shop\n"}
+
+
+def shop(folder: Path, *, with_base: bool = True, **more: Any) -> Repository:
+    """The project with that suite on main; without a service there, there is no base to compare with."""
+    made = project(folder, **more)
+    service = made.text(SERVICE)
+    made.settle({SUITE_FILE: SUITE})
+    if not with_base:
+        made.settle({SERVICE: None})
+        made.change({SERVICE: service})
+    return made
+
+
+def slower(repository: Repository) -> dict[str, str]:
+    """A change that makes checkouts 400 ms slower."""
+    text = repository.text(SERVICE)
+    assert '"checkout": 60' in text
+    return {SERVICE: text.replace('"checkout": 60', '"checkout": 460')}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is in an artifact of a run."""
+
+    folder: Path
+
+    def json(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / name).read_text())
+        return found
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        return self.json("verdict.json")
+
+    def samples(self, arm: str = "head") -> tuple[int, int]:
+        """How many requests the target must have answered, at least and at most."""
+        compared = self.verdict.get("comparison")
+        whole = self.json("summary.json")["labels"][""]
+        counted = compared["arms"][arm]["samples"] if compared else whole["samples"]
+        return counted, counted + whole["unfinished"]
+
+
+def runs(done: Acted) -> dict[str, Run]:
+    """`run` and `duet`, as far as the artifact has them."""
+    found = [path.parent for path in done.artifact("runs-*").glob("*/plan.json")]
+    return {"duet" if folder.name.endswith("-duet") else "run": Run(folder) for folder in found}
+
+
+def answered(done: Acted) -> Counter[str]:
+    """What the shops themselves counted: requests of `head` and `base`."""
+    counted: Counter[str] = Counter()
+    for log in done.scratch.glob("shop-*.log"):
+        found = re.search(r"^answered (\d+) requests", log.read_text(), re.MULTILINE)
+        assert found, f"the {log.name} shop was not closed: {log.read_text()}"
+        counted[log.name.split("-")[1]] += int(found[1])
+    return counted
+
+
+def assert_counted(done: Acted) -> None:
+    """What was measured is what the shops answered; a request that nobody waited for may be among it."""
+    found, told = runs(done), answered(done)
+    for arm in ("head", "base"):
+        those = [run for name, run in found.items() if arm == "head" or name == "duet"]
+        least, most = (sum(run.samples(arm)[end] for run in those) for end in (0, 1))
+        assert least <= told[arm] <= most, f"{arm}: {least} <= {told[arm]} <= {most}"
+    assert told["head"] > 0

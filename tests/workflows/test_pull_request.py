@@ -1,0 +1,122 @@
+"""pull-request.yml from the event to the comment: a commit that makes the shop slower, and one that mends it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.github.fake_api import GitHub, serving
+from tests.workflows.acting import Acted, Stage, acting
+from tests.workflows.repository import NUMBER
+from tests.workflows.shop import HARMLESS, LINE, SUITE_FILE, answered, assert_counted, runs, shop, slower
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+WORKFLOW = "pull-request.yml"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("pull-request")
+    repository = shop(folder / "repository")
+    with serving(GitHub()) as api, acting(folder / "stage", repository, api=api) as found:
+        yield found
+
+
+def pushed(stage: Stage, files: dict[str, str]) -> Acted:
+    """The commit, what the workflow makes of it, and the comments as they are then."""
+    repository = stage.repository
+    repository.change(files)
+    assert stage.api is not None
+    stage.api.pulls = {NUMBER: (f"acme:{repository.branch}", repository.head)}
+    return stage.run("pull_request", repository.pull_request(), WORKFLOW)
+
+
+@pytest.fixture(scope="module")
+def breached(stage: Stage) -> tuple[Acted, list[str]]:
+    done = pushed(stage, slower(stage.repository))
+    return done, bodies(stage)
+
+
+@pytest.fixture(scope="module")
+def mended(stage: Stage, breached: tuple[Acted, list[str]]) -> tuple[Acted, list[str]]:
+    done = pushed(stage, HARMLESS)
+    return done, bodies(stage)
+
+
+def bodies(stage: Stage) -> list[str]:
+    assert stage.api is not None
+    return [one["body"] for one in stage.api.comments if one["pull"] == NUMBER]
+
+
+def test_a_slower_shop_fails_the_build(breached):
+    done, _ = breached
+    assert done.code == 1
+    assert done.jobs == {"suites": "success", "runner": "failure", "comment": "success", "gate": "failure"}, done.log
+    assert done.steps("runner")["Run and judge the suite"] == "failure"
+
+
+def test_it_fails_for_the_right_reason(breached):
+    found = runs(breached[0])
+    verdict = found["run"].verdict
+    assert verdict["outcome"] == "failed", verdict
+    (criterion,) = (one for one in verdict["criteria"] if one["outcome"] == "failed")
+    assert criterion["label"] == "checkout" and criterion["observed"] > criterion["threshold"]
+
+
+def test_the_comparison_proves_a_regression_of_what_became_slower(breached):
+    done, _ = breached
+    comparison = runs(done)["duet"].verdict["comparison"]
+    (metric,) = (one for one in comparison["metrics"] if one["label"] == "checkout")
+    assert (comparison["outcome"], metric["outcome"]) == ("failed", "failed"), metric
+    assert metric["low"] > 1  # more than twice as slow, with 95 % confidence
+    assert done.steps("runner")["Compare base and head"] == "failure"
+
+
+def test_the_broken_criterion_is_marked_in_the_suite(breached):
+    (note,) = (one for one in breached[0].annotations() if one.get("title", "").startswith("shop: failed"))
+    assert (note["file"], note["line"]) == (SUITE_FILE, LINE)
+    assert "p95 of checkout was" in note["message"] and "above the limit of 300 ms" in note["message"]
+
+
+def test_the_summary_and_the_comment_say_what_failed_by_how_much(breached):
+    done, comments = breached
+    summary, comparison = done.summaries
+    (body,) = comments
+    for text in (summary, body):
+        headline = text.splitlines()[0]
+        assert "shop: failed" in headline and "p95 of checkout was" in headline and "limit of 300 ms" in headline
+    assert "Change against base" in comparison and "Change against base" in body
+    assert f"https://github.com/{'acme/shop'}/actions/runs/9001" in body
+
+
+def test_what_was_measured_is_what_the_shops_answered(breached, mended):
+    for done, _ in (breached, mended):
+        assert_counted(done)
+        assert answered(done)["base"] > 0
+
+
+def test_the_artifact_has_reports_and_runs(breached):
+    folder = runs(breached[0])["run"].folder
+    there = {path.name for path in folder.iterdir()}
+    assert {"plan.json", "summary.json", "verdict.json", "report.html", "report.xml", "suite", "workers"} <= there
+    assert "<failure" in (folder / "report.xml").read_text()
+
+
+def test_a_shop_that_is_fast_again_passes(mended):
+    done, _ = mended
+    assert done.code == 0, done.log
+    assert done.jobs == dict.fromkeys(("suites", "runner", "comment", "gate"), "success")
+    assert runs(done)["run"].verdict["outcome"] == "passed"
+    assert done.annotations() == []
+
+
+def test_the_comment_is_brought_up_to_date_instead_of_joined_by_another(breached, mended):
+    (before,), (after,) = breached[1], mended[1]
+    assert "shop: failed" in before.splitlines()[0]
+    assert "shop: passed" in after.splitlines()[0]
+
+
+def test_no_job_that_runs_a_suite_has_the_token(breached):
+    done, _ = breached
+    assert not any("token-of-a-test" in line.get("msg", "") for line in done.lines)
+    assert isinstance(done.artifacts, Path)
