@@ -120,6 +120,32 @@ def test_a_script_that_lies_where_it_belongs_is_left_there(tmp_path):
     assert {name: text for name, text in tree(mine).items() if name != "suite.yml"} == before
 
 
+def test_a_locustfile_without_a_host_is_noted(tmp_path):
+    file = scripts(tmp_path / "mine") / "locustfile.py"
+    assert "sets no `host`" in call(tmp_path / "1", "--locustfile", str(file)).stderr
+    assert "`host`" not in call(tmp_path / "2", "--locustfile", str(file), "--url", "http://shop").stderr
+    file.write_text(file.read_text().replace("    wait_time", "    host = 'http://shop'\n    wait_time"))
+    assert "`host`" not in call(tmp_path / "3", "--locustfile", str(file)).stderr
+
+
+def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
+    mine = scripts(tmp_path / "mine")
+    started(tmp_path, "--url", "http://shop/", "--name", "requests")
+    started(
+        tmp_path,
+        "--locustfile",
+        str(mine / "locustfile.py"),
+        "--url",
+        "http://shop",
+        "--name",
+        "script",
+        "--no-workflow",
+    )
+    for name in ("requests", "script"):
+        suite = written(tmp_path, name, against="http://other")
+        assert suite.common["scenarios"][name]["default-address"] == "http://other"
+
+
 TAURUS = """
 # mine:   as I like it
 execution: [{scenario: mine, executor: apiritif, iterations: 2}]

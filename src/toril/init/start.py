@@ -1,5 +1,6 @@
 """The whole story of `toril init`: decide, write, plan what was written, and keep it only if that goes well."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from toril.suite import read_suite
 from toril.suite.files import SUITE_NAMES
 
 SUITES = PurePosixPath("loadtests")
+HOST = re.compile(r"\bhost\s*[:=]")
 WORKFLOW = PurePosixPath(".github/workflows/loadtest.yml")
 
 
@@ -82,6 +84,8 @@ def _path_in_workflow(suite: PurePosixPath) -> str:
 
 
 def _notes(choices: Choices, plan: Plan, folder: Path) -> Iterator[str]:
+    if choices.kind == "locustfile" and choices.file and not choices.urls and not HOST.search(choices.file.read_text()):
+        yield f"{choices.file.name} sets no `host`; if what it imports sets none either, give its address with --url"
     if not plan.criteria:
         yield "the suite has no criteria, so nothing measured fails it; write some as docs/suites.md says"
     if not choices.workflow:
