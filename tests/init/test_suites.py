@@ -1,6 +1,7 @@
 """What `toril init` writes is what was asked for, as every other command reads it."""
 
 import re
+import shlex
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,6 +29,13 @@ def test_addresses_become_requests_of_the_service_that_the_first_one_is_of(tmp_p
     assert [one.source for one in suite.criteria] == ["p95>500ms", "fail>1%"]
     assert suite.ramp_up_exclude
     assert not suite.warnings
+
+
+def test_the_page_on_suites_shows_what_is_written(tmp_path):
+    page = (Path(__file__).parents[2] / "docs/suites.md").read_text()
+    (command,) = re.findall(r"`toril init (--url [^`]+)`", page)
+    started(tmp_path, *shlex.split(command))
+    assert f"```yaml\n{(tmp_path / 'loadtests/shop/suite.yml').read_text()}```" in page
 
 
 def test_a_rate_is_jmeters_with_users_enough_for_it(tmp_path):
