@@ -145,6 +145,31 @@ def test_a_locustfile_is_asked_for_its_host(tmp_path):
     assert written(tmp_path, "mine").common["scenarios"]["mine"]["default-address"] == "http://shop"
 
 
+def test_a_workflow_that_is_there_is_said_before_anything_is_asked(tmp_path):
+    (tmp_path / ".github/workflows").mkdir(parents=True)
+    (tmp_path / ".github/workflows/loadtest.yml").write_text("mine")
+    with asked(tmp_path) as terminal:
+        code = terminal.end()
+    assert code == 2
+    assert "loadtest.yml is there already" in terminal.shown
+    assert "address" not in terminal.shown
+
+
+def test_a_name_that_is_taken_is_asked_for_again(tmp_path):
+    (tmp_path / "loadtests/shop").mkdir(parents=True)
+    (tmp_path / "loadtests/shop/suite.json").write_text("mine")
+    with asked(tmp_path, "--users", "3", "--limit", "fail>0%", "--location", "here", "--ramp-up", "0") as terminal:
+        terminal.answer(ADDRESS, "http://shop/\n")
+        terminal.answer(RATE, "\n")
+        terminal.answer("Hold for [25s]: ", "\n")
+        terminal.answer("Name of the suite [shop]: ", "\n")
+        terminal.answer("Name of the suite [shop]: ", "another\n")
+        code = terminal.end()
+    assert code == 0, terminal.shown
+    assert terminal.shown.count("loadtests/shop/suite.json is there already") == 1
+    assert written(tmp_path, "another").executions[0].concurrency == 3
+
+
 @pytest.mark.parametrize("key", [END_OF_INPUT, INTERRUPT])
 def test_whoever_leaves_leaves_nothing_behind(tmp_path, key):
     with asked(tmp_path) as terminal:

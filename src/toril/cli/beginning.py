@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from toril.cli.questions import ask
-from toril.init import ACTION, Wanted, start
+from toril.init import ACTION, Wanted, refuse_taken, start
 from toril.init.readers import (
     read_action,
     read_duration,
@@ -76,7 +76,9 @@ def init(
     )
     try:
         if wanted.kind is None and sys.stdin.isatty():
-            wanted = ask(wanted)
+            if wanted.workflow and not force:
+                refuse_taken(folder)
+            wanted = ask(wanted, folder, force=force)
         started = start(wanted, folder, force=force)
     except (typer.Abort, KeyboardInterrupt):  # Ctrl-C, or the end of what is typed
         typer.echo("\nnothing was written", err=True)

@@ -9,6 +9,7 @@ from typing import TypeVar
 import typer
 
 from toril.errors import UserError
+from toril.init import refuse_taken
 from toril.init.readers import (
     Limit,
     Url,
@@ -28,7 +29,7 @@ from toril.masking import mask
 Answer = TypeVar("Answer")
 
 
-def ask(wanted: Wanted) -> Wanted:
+def ask(wanted: Wanted, folder: Path, *, force: bool) -> Wanted:
     """The same, with answers where nothing was said; typer.Abort when nobody answers any more."""
     wanted = _asked("An address (several: with spaces), a .jmx, a locustfile.py or a Taurus file", _source(wanted))
     if wanted.kind != "taurus":
@@ -40,7 +41,7 @@ def ask(wanted: Wanted) -> Wanted:
             found = _asked("Locations, such as eu-west-1=2 us-east-1=1 (none: here)", _locations, "")
             wanted = replace(wanted, locations=found)
     if wanted.name is None:
-        wanted = replace(wanted, name=_asked("Name of the suite", read_name, default_name(wanted)))
+        wanted = replace(wanted, name=_asked("Name of the suite", _name(wanted, folder, force), default_name(wanted)))
     return wanted
 
 
@@ -88,6 +89,18 @@ def _source(wanted: Wanted) -> Callable[[str], Wanted]:
             "locustfile": lambda: replace(wanted, locustfile=file),
             "taurus": lambda: replace(wanted, taurus=file),
         }[kind]()
+
+    return read
+
+
+def _name(wanted: Wanted, folder: Path, force: bool) -> Callable[[str], str]:
+    """A name that no other suite has; a script may lie in the folder of that name already."""
+
+    def read(text: str) -> str:
+        name = read_name(text)
+        if not force and wanted.kind != "taurus":
+            refuse_taken(folder, name)
+        return name
 
     return read
 

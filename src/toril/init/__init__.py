@@ -8,7 +8,7 @@ place       writes all or nothing, and nothing over what is there
 start       the whole story
 """
 
-from toril.init.start import Started, start
+from toril.init.start import Started, refuse_taken, start
 from toril.init.wanted import ACTION, Wanted
 
-__all__ = ["ACTION", "Started", "Wanted", "start"]
+__all__ = ["ACTION", "Started", "Wanted", "refuse_taken", "start"]

@@ -53,6 +53,12 @@ def start(wanted: Wanted, folder: Path, *, force: bool = False) -> Started:
     return Started(suite=suite, files=(*written, *beside), plan=plan, notes=notes)
 
 
+def refuse_taken(folder: Path, name: str | None = None) -> None:
+    """What `start` would refuse in the end, before anybody answers in vain: the workflow, or a suite of that name."""
+    names = [WORKFLOW] if name is None else [SUITES / name / suite for suite in SUITE_NAMES]
+    refuse_existing(folder, dict.fromkeys(names, b""), force=False)
+
+
 def _suite(choices: Choices, folder: Path, home: PurePosixPath) -> tuple[PurePosixPath, Companions]:
     """What `toril run` will take, and the files that belong in the suite's folder."""
     if choices.file is None:
