@@ -220,7 +220,6 @@ def test_what_is_ignored_is_said(tmp_path):
         "cli-aliases": {"x": {"execution": [{"scenario": "never"}]}},
         "reporting": [{"module": "junit-xml"}],
         "modules": {"local": {"sequential": True}},
-        "toril": {"regression": {"blocks": 5}},
         "unknown": {"left": "alone"},
     }
     suite = read(tmp_path, document)
@@ -234,7 +233,6 @@ def test_what_is_ignored_is_said(tmp_path):
         "`junit-xml`",
         "start-at is ignored",
         "modules.local",
-        "toril.regression is checked",
     ):
         assert word in said
 

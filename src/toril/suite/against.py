@@ -49,10 +49,10 @@ def aim(merged: dict[str, Any], address: str, source: str) -> str | None:
     for scenario in scenarios.values() if isinstance(scenarios, dict) else ():
         if isinstance(scenario, dict) and scenario.get("default-address"):
             scenario["default-address"] = address
-    if variable is not None:
-        settings = merged["settings"] = dict(merged.get("settings") or {})
-        settings["env"] = {**(settings.get("env") or {}), variable: address}
-    return variable
+    settings = merged.get("settings") or {}
+    if variable is not None and isinstance(settings, dict) and isinstance(settings.get("env") or {}, dict):
+        merged["settings"] = {**settings, "env": {**(settings.get("env") or {}), variable: address}}
+    return variable  # settings that are no mapping are refused later
 
 
 def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
@@ -60,7 +60,8 @@ def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
     executions, named = merged.get("execution"), merged.get("scenarios")
     settings = merged.get("settings")
     default = (settings.get("default-executor") if isinstance(settings, dict) else None) or "jmeter"
-    for index, item in enumerate([executions] if isinstance(executions, dict) else executions or ()):
+    items = executions if isinstance(executions, list) else [executions]
+    for index, item in enumerate(items):
         if not isinstance(item, dict):
             continue
         executor, scenario = str(item.get("executor") or default), item.get("scenario")

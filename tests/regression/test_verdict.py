@@ -1,0 +1,186 @@
+"""What a duet comes to: head's criteria, what can be vouched for in both arms, and the comparison."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.duets import HEAD_URL, SUITE, Measured, interval_of, merged, planned
+from toril.intervals import Interval
+from toril.records import ARMS, BASE, HEAD, Exit, Plan, Stop
+from toril.regression import gated, judge_duet
+from toril.summary import Completeness
+
+START = 1_700_000_000.0
+CRITERIA = "reporting: [{module: passfail, criteria: [%s]}]\n"
+LIMIT = CRITERIA % "p95 of checkout>200ms"
+PER_BLOCK = 200  # requests of each label, arm and block
+
+
+def measured(plan: Plan, *, slower: float = 1.0, failing: float = 0.0, blocks: range | None = None) -> Interval:
+    """Both arms' requests, 40 ms each with some noise; checkouts of head take so many times as long."""
+    assert plan.duet is not None
+    chance = random.Random(1)
+    samples = []
+    for turn in plan.duet.turns():
+        if blocks is not None and turn.block not in blocks:
+            continue
+        for label in ("home", "checkout"):
+            for step in range(PER_BLOCK):
+                head = turn.arm == HEAD
+                us = 40_000 * chance.lognormvariate(0, 0.1) * (slower if head and label == "checkout" else 1)
+                ok = not (head and chance.random() < failing)
+                samples.append(Measured(turn.arm, turn.block, step * 10 / PER_BLOCK, round(us), label, ok))
+    return interval_of(plan, samples)
+
+
+def left(plan: Plan, interval: Interval, **more: Any) -> Completeness:
+    """What is left when one worker has done all of its work."""
+    assert plan.duet is not None
+    *_, last = plan.duet.turns()
+    exit = Exit(
+        worker="local-1",
+        attempt="a",
+        at=START + last.ends_s + 0.2,
+        outcome="finished",
+        samples=interval.samples,
+        last_sample_s=last.ends_s - 0.1,
+        first_sample_lateness_s={one.name: 0.01 for one in plan.executions},
+    )
+    exit = exit.model_copy(update=more.pop("exit", {}))
+    return Completeness(planned=("local-1",), reported=("local-1",), exits={"local-1": exit}, started_at=START, **more)
+
+
+def verdict(plan: Plan, interval: Interval, **more: Any) -> dict[str, Any]:
+    whole, arms = merged(plan, interval)
+    return judge_duet(plan, arms, whole, left(plan, interval, **more)).verdict
+
+
+def codes(found: dict[str, Any]) -> list[str]:
+    return [reason["code"] for reason in found["reasons"]]
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    return planned(tmp_path, SUITE + LIMIT)
+
+
+def test_a_head_that_is_slower_beyond_the_margin_fails(plan: Plan) -> None:
+    found = verdict(plan, measured(plan, slower=1.3))
+    assert (found["outcome"], codes(found)) == ("failed", ["regression"])
+    (metric, failures) = found["comparison"]["metrics"]
+    assert (metric["label"], metric["metric"], metric["outcome"]) == ("checkout", "p95", "failed")
+    assert 0.2 < metric["low"] < metric["change"] < metric["high"] < 0.4
+    assert (failures["metric"], failures["outcome"], failures["change"]) == ("failures", "passed", 0)
+    assert found["comparison"]["message"] == "head is worse than base by more than 3%: p95 of checkout"
+
+
+def test_a_head_that_is_the_same_passes(plan: Plan) -> None:
+    found = verdict(plan, measured(plan, slower=0.97))
+    assert (found["outcome"], codes(found)) == ("passed", ["no-regression", "kept"])
+    assert found["comparison"]["outcome"] == "passed"
+    assert found["comparison"]["arms"]["head"] == {"address": HEAD_URL, "samples": 4 * 2 * PER_BLOCK, "failures": 0}
+
+
+def test_a_change_about_as_large_as_the_margin_is_inconclusive(plan: Plan) -> None:
+    found = verdict(plan, measured(plan, slower=1.03))
+    assert (found["outcome"], codes(found)) == ("inconclusive", ["unproven"])
+
+
+def test_a_faster_head_that_breaches_a_criterion_fails_all_the_same(tmp_path: Path) -> None:
+    plan = planned(tmp_path, SUITE + CRITERIA % "p95 of checkout>5ms")
+    found = verdict(plan, measured(plan, slower=0.5))
+    assert (found["outcome"], codes(found)) == ("failed", ["breach"])
+    assert found["comparison"]["outcome"] == "passed"
+
+
+def test_criteria_are_judged_on_heads_samples_alone(plan: Plan) -> None:
+    (criterion,) = verdict(plan, measured(plan, slower=4))["criteria"]
+    assert (criterion["outcome"], criterion["samples"]) == ("passed", 4 * PER_BLOCK)
+    assert 160_000 < criterion["observed"] < 200_000
+
+
+@pytest.mark.parametrize(
+    "rule", ["throughput<35/s", "throughput<35/s for 8s", "hits<35 for 8s", "concurrency<4 for 20s"]
+)
+def test_the_load_that_criteria_see_is_that_of_heads_blocks(tmp_path: Path, rule: str) -> None:
+    """40 requests a second in each of head's blocks, which follow each other; none while base has its turn."""
+    where = f"toril: {{criteria: ['{rule}']}}\n" if "throughput" in rule else CRITERIA % rule
+    plan = planned(tmp_path, SUITE + where)
+    (criterion,) = verdict(plan, measured(plan))["criteria"]
+    assert criterion["outcome"] == "passed", criterion["message"]
+
+
+def test_failures_beyond_the_margin_fail(plan: Plan) -> None:
+    found = verdict(plan, measured(plan, failing=0.2))
+    assert found["outcome"] == "failed"
+    metric = found["comparison"]["metrics"][-1]
+    assert (metric["metric"], metric["unit"], metric["outcome"]) == ("failures", "share", "failed")
+    assert 0.15 < metric["low"] < metric["change"] == pytest.approx(0.2, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"lost": (("local-1", "gone"),)}, "lost-worker"),
+        ({"damaged": ("workers/local-1/a/intervals-000003 is missing",)}, "damaged-file"),
+        ({"clock_s": {"local-1": (2.0, 0.1)}}, "unsure-clock"),
+        ({"exit": {"first_sample_lateness_s": {"shop, base 2": 3.0}}}, "late-start"),
+        ({"exit": {"unreadable_records": 3}}, "unreadable-records"),
+    ],
+)
+def test_what_nobody_can_vouch_for_proves_no_regression(plan: Plan, more: dict[str, Any], code: str) -> None:
+    found = verdict(plan, measured(plan, slower=1.5), **more)
+    assert found["outcome"] == "inconclusive"
+    assert {code, "unsure-arms"} <= set(codes(found))
+    assert codes(found).count(code) == 1
+
+
+def test_blocks_that_were_measured_before_a_stop_count(plan: Plan) -> None:
+    """The load ended in the last pair; three pairs are too few, and four would do."""
+    assert plan.duet is not None
+    stop = Stop(at=START + 70, cause="user", message="enough")
+    found = verdict(plan, measured(plan, slower=1.5, blocks=range(1, 4)), stop=stop)
+    assert (found["outcome"], set(codes(found))) == ("inconclusive", {"stopped", "unproven"})
+    assert "3 pairs of blocks are too few" in found["comparison"]["metrics"][0]["message"]
+
+
+def test_blocks_without_enough_samples_are_left_out_and_said(tmp_path: Path) -> None:
+    plan = planned(tmp_path, SUITE + CRITERIA % "p99 of checkout>200ms")
+    metric = verdict(plan, measured(plan))["comparison"]["metrics"][0]
+    assert (metric["blocks"], metric["base"], metric["outcome"]) == (0, None, "inconclusive")
+    assert "4 of 4 blocks are left out" in metric["message"] and "toril.regression.block" in metric["message"]
+
+
+def test_an_arm_that_was_not_loaded_in_full_is_inconclusive(plan: Plan) -> None:
+    """Base's users are away for most of its time."""
+    interval = measured(plan)
+    assert plan.duet is not None
+    away = {s for turn in plan.duet.turns_of(BASE) for s in range(turn.starts_s, turn.ends_s)}
+    users = interval.users.copy()
+    users[2][[second in away for second in users[0].tolist()]] = 1
+    found = verdict(plan, replace(interval, users=users))
+    assert found["outcome"] == "inconclusive"
+    assert [reason["message"][:5] for reason in found["reasons"] if reason["code"] == "unreached-load"] == ["base:"]
+
+
+def test_percentiles_that_criteria_name_are_compared_or_those_labels_that_the_suite_does(tmp_path: Path) -> None:
+    rules = "p95 of checkout>1s, p99.9>2s for 10s, p50 of home>1s, avg-rt of home>1s, p100>9s, p95 of checkout>2s"
+    named = planned(tmp_path, SUITE + CRITERIA % rules)
+    assert [(one.label, one.name) for one in gated(named)] == [("checkout", "p95"), ("", "p99.9"), ("home", "p50")]
+    chosen = planned(tmp_path, SUITE + LIMIT + "toril: {regression: {labels: [home]}}\n")
+    assert [(one.label, one.name) for one in gated(chosen)] == [("home", "p95")]
+    assert [(one.label, one.name) for one in gated(planned(tmp_path, SUITE))] == [("", "p95")]
+
+
+def test_the_summary_is_heads(plan: Plan) -> None:
+    interval = measured(plan, slower=2)
+    whole, arms = merged(plan, interval)
+    judged = judge_duet(plan, arms, whole, left(plan, interval))
+    assert judged.summary["labels"][""]["samples"] == 4 * 2 * PER_BLOCK
+    assert judged.summary["labels"]["checkout"]["rps"] == pytest.approx(20, rel=0.05)
+    assert list(judged.summary["executions"]) == ["shop"]
+    assert [one.name for one in judged.plan.executions] == ["shop"]
+    assert len(ARMS) == 2
