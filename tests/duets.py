@@ -27,8 +27,8 @@ def planned(folder: Path, text: str = SUITE, run_id: str = "run", **options: Any
     """The plan of a duet of the suite."""
     file = folder / "suite.yml"
     file.write_text(text)
-    options = {"blocks": 4, "base": BASE_URL, "head": HEAD_URL} | options
-    return plan_duet([file], RunOptions(run_id=run_id), 0.0, **options)[1]
+    wanted: dict[str, Any] = {"blocks": 4, "base": BASE_URL, "head": HEAD_URL}
+    return plan_duet([file], RunOptions(run_id=run_id), 0.0, **wanted | options)[1]
 
 
 @dataclass(frozen=True)

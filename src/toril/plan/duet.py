@@ -14,7 +14,7 @@ from toril.records import ARMS, BASE, HEAD, Duet, ExecutionShare, Plan, PlannedC
 LEAST_BLOCK_S = 5  # unless the suite says otherwise
 START_UP_CPU_S = {"locust": 0.4, "apiritif": 0.2, "jmeter": 2.4}  # until it is parked: bench/engine_start.py
 START_UP_CPU_OF_OTHERS_S = 2.4
-START_UP_FACTOR = 3  # where engines start side by side on a busy machine of two cores
+START_UP_FACTOR = 2  # where engines start side by side on a busy machine of two cores
 LEAST_START_UP_S = 2
 DRAIN_S = 1  # after a turn's load, for requests in flight; then the next engines start
 

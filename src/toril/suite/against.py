@@ -19,7 +19,7 @@ def checked_address(option: str, text: str) -> str:
         fit = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         fit = False
-    if not fit or re.search(r"[\s\"'<>\\^`{}|$]", text) or "?" in text or "#" in text:
+    if not fit or re.search(r"[\s\"'<>\\^`{}|$?#]", text):
         raise OptionError(
             f"{option} {mask(text)[:80]}: no address; write it like https://shop.example, with a port if need be"
         )
