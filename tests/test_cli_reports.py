@@ -13,10 +13,10 @@ from lxml import etree
 from tests.reports.runs import small, store_run
 from toril import cli, stored
 from toril.errors import StoreError
+from toril.judging import judge_again
 from toril.options import find_run
 from toril.reports import EXTENSIONS, FORMATS, compare_formats, html
 from toril.reports.comparison import compare
-from toril.run import judge_again
 from toril.store import FolderStore
 
 ESCAPE = "\x1b"

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -10,28 +10,24 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from toril.clock import Clock
-from toril.coordinator.collect import collect, completeness_of
+from toril.coordinator.collect import completeness_of
 from toril.coordinator.drive import STEP_S, Coordinator
 from toril.coordinator.lease import LeaseLostError
-from toril.coordinator.live import Fold
 from toril.coordinator.protocol import Kill, Relaunch, Terminate
 from toril.criteria import queries
-from toril.document import document
 from toril.errors import ExpiredCredentialsError, InfrastructureError, OptionError, StoreError
 from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
+from toril.judging import judged, keep
 from toril.launchers import Launcher
-from toril.masking import masked
 from toril.metrics import ClientFactory, Wait, check, clients, fetch, unfetched
 from toril.plan import Place, make_plan
 from toril.records import Plan, ServerMetrics, Stop, SuiteOrigin, run_key
-from toril.regression import judge_duet
-from toril.reports import Bundle, render
+from toril.reports import Bundle
 from toril.store import Store
 from toril.suite import Suite, read_suite
 from toril.suite.origin import read_origin
-from toril.summary import Completeness, lasted_s, summarise
-from toril.verdict import judge
+from toril.summary import Completeness, lasted_s
 
 Value = TypeVar("Value")
 
@@ -147,26 +143,6 @@ def sweep(
             if clock.now() > give_up_at:
                 raise
     return None
-
-
-def judge_again(store: Store, run_id: str) -> Bundle:
-    """Merge, summarise and judge a stored run from its files alone, and keep that where the folder can be written."""
-    fold, completeness = collect(store, run_id)
-    bundle = _judged(fold, completeness, stored_metrics(store, fold.plan))
-    with suppress(StoreError):
-        _keep(bundle, lambda name, data: store.put(run_key(run_id, name), data))
-    return bundle
-
-
-def stored_metrics(store: Store, plan: Plan) -> ServerMetrics | None:
-    """What CloudWatch said when the load was over; None when the plan asks nothing of it."""
-    key = run_key(plan.run_id, "metrics.json")
-    found = ServerMetrics.look_up(store, key)
-    if found is not None:
-        return found
-    asked = queries(plan)
-    why = f"{key} is missing: the command ended before it had asked CloudWatch; run the suite again"
-    return unfetched(asked, why) if asked else None
 
 
 def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None = None) -> Plan:
@@ -293,10 +269,10 @@ def _concluded(
     state = _patiently(coordinator, clock, interrupts, lambda: coordinator.finish(launcher.tasks()))
     completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost)
     metrics = _fetched(coordinator, completeness, cloudwatch, clock, view, interrupts)
-    bundle = _judged(coordinator.fold, completeness, metrics)
+    bundle = judged(coordinator.fold, completeness, metrics)
     unwritten: tuple[str, ...] = ()
     try:
-        _patiently(coordinator, clock, interrupts, lambda: _keep(bundle, coordinator.keep))
+        _patiently(coordinator, clock, interrupts, lambda: keep(bundle, coordinator.keep))
     except StoreError as error:  # such as a full disk: the verdict is known, and is not lost with it
         unwritten = (str(error),)
     if not unwritten:  # else the sweep judges it
@@ -331,23 +307,6 @@ def _fetched(
         metrics = fetch(asked, started_at, end_at, clock, cloudwatch, limit_s=plan.metrics_wait_s, goes_on=goes_on)
     coordinator.store.put_once(run_key(plan.run_id, "metrics.json"), metrics.to_json())
     return metrics
-
-
-def _judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None) -> Bundle:
-    plan = fold.plan
-    if plan.duet is not None:
-        duet = judge_duet(plan, fold.arms, fold.whole, completeness)
-        return Bundle(plan=duet.plan, summary=duet.summary, verdict=masked(duet.verdict), timeline=fold.timeline)
-    summary = summarise(plan, fold.timeline, completeness, completeness.started_at)
-    verdict = masked(judge(plan, fold.timeline, completeness, summary, metrics=metrics).to_dict())
-    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
-
-
-def _keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:
-    """Leave what was found in the run's folder."""
-    for name, content in (("summary.json", bundle.summary), ("verdict.json", bundle.verdict)):
-        put(name, document(content))
-    put("report.html", render("html", bundle))
 
 
 def _asked(interrupts: Interrupts, clock: Clock) -> Stop | None:

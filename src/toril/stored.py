@@ -21,12 +21,13 @@ from toril.coordinator.protocol import RunState, begin, resumed
 from toril.errors import RunOverError, StoreError
 from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
+from toril.judging import judge_again, stored_metrics
 from toril.masking import masked_settings
 from toril.options import run_ids
 from toril.records import Launch, Lease, Plan, Stop, run_key
 from toril.reports import EXTENSIONS, Bundle, RunRow, pieces, render
 from toril.reports.screen import discard_stdout
-from toril.run import View, judge_again, stored_metrics
+from toril.run import View
 from toril.store import Store
 
 ROWS_AT_ONCE = 16  # a run takes three values, each of which a bucket gives after some time

@@ -13,9 +13,9 @@ from typing import Any
 
 from tests.measured import START, execution, plan_of
 from toril.intervals import Recorder
+from toril.judging import judge_again
 from toril.records import Exit, Plan, Ready, Start, run_key, worker_key
 from toril.reports import Bundle
-from toril.run import judge_again
 from toril.store import FolderStore
 
 MS, S = 1000, 1_000_000

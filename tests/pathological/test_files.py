@@ -8,7 +8,7 @@ import pytest
 
 from tests.pathological.brute import MS, Raw, check_summary, interval_files, plan_for, store_run
 from toril.intervals import decode
-from toril.run import judge_again
+from toril.judging import judge_again
 from toril.timeline import Timeline
 
 SAMPLES = [

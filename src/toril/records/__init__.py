@@ -16,22 +16,19 @@ from toril.records.deployment import (
     deployment_key,
 )
 from toril.records.duet import ARMS, BASE, HEAD, Duet, Turn
+from toril.records.metrics import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, ServerMetrics
 from toril.records.run import (
-    PART_OF_PERIOD_NEEDED,
     End,
     ExecutionShare,
     Exit,
     Launch,
     Lease,
-    MetricQuery,
-    MetricSeries,
     Pace,
     Plan,
     PlannedCriterion,
     PlannedExecution,
     RanTask,
     Ready,
-    ServerMetrics,
     Share,
     SourcePlace,
     Start,

@@ -1,0 +1,55 @@
+"""From what was measured to what a run's folder keeps of it: summary, verdict, page."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from toril.coordinator.collect import collect
+from toril.coordinator.live import Fold
+from toril.criteria import queries
+from toril.document import document
+from toril.errors import StoreError
+from toril.masking import masked
+from toril.metrics import unfetched
+from toril.records import Plan, ServerMetrics, run_key
+from toril.regression import judge_duet
+from toril.reports import Bundle, render
+from toril.store import Store
+from toril.summary import Completeness, summarise
+from toril.verdict import judge
+
+
+def judge_again(store: Store, run_id: str) -> Bundle:
+    """Merge, summarise and judge a stored run from its files alone, and keep that where the folder can be written."""
+    fold, completeness = collect(store, run_id)
+    bundle = judged(fold, completeness, stored_metrics(store, fold.plan))
+    with suppress(StoreError):
+        keep(bundle, lambda name, data: store.put(run_key(run_id, name), data))
+    return bundle
+
+
+def stored_metrics(store: Store, plan: Plan) -> ServerMetrics | None:
+    """What CloudWatch said when the load was over; None when the plan asks nothing of it."""
+    key = run_key(plan.run_id, "metrics.json")
+    found = ServerMetrics.look_up(store, key)
+    if found is not None:
+        return found
+    asked = queries(plan)
+    why = f"{key} is missing: the command ended before it had asked CloudWatch; run the suite again"
+    return unfetched(asked, why) if asked else None
+
+
+def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None) -> Bundle:
+    plan = fold.plan
+    if plan.duet is not None:
+        duet = judge_duet(plan, fold.arms, fold.whole, completeness)
+        return Bundle(plan=duet.plan, summary=duet.summary, verdict=masked(duet.verdict), timeline=fold.timeline)
+    summary = summarise(plan, fold.timeline, completeness, completeness.started_at)
+    verdict = masked(judge(plan, fold.timeline, completeness, summary, metrics=metrics).to_dict())
+    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
+
+
+def keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:
+    """Leave what was found in the run's folder."""
+    for name, content in (("summary.json", bundle.summary), ("verdict.json", bundle.verdict)):
+        put(name, document(content))
+    put("report.html", render("html", bundle))
