@@ -35,7 +35,7 @@ def readable(name: str, data: bytes) -> str:
 def test_every_format_shows_every_run(name, run):
     data = render(name, run)
 
-    assert data
+    assert data or (name, run.outcome) == ("annotations", "passed")  # which has nothing to point at
     data.decode()
 
 

@@ -46,7 +46,10 @@ def _criteria(bundle: Bundle) -> Iterator[Annotation]:
 def _comparison(bundle: Bundle) -> Iterator[Annotation]:
     """A proven regression, by what regressed; what is not proven is worth a notice."""
     comparison = bundle.comparison
-    if comparison.get("outcome") == "failed":
+    unsure = [message for code, message in view.reasons(bundle) if code == "unsure-arms"]
+    if comparison.get("outcome") == "failed" and unsure:
+        yield _annotation(bundle, "warning", "the comparison cannot be trusted", unsure[0])
+    elif comparison.get("outcome") == "failed":
         worse: Sequence[dict[str, Any]] = [
             one for one in comparison.get("metrics") or () if one.get("outcome") == "failed"
         ]
@@ -60,9 +63,10 @@ def _comparison(bundle: Bundle) -> Iterator[Annotation]:
 def _reasons(bundle: Bundle) -> Iterator[Annotation]:
     """What kept a run from being judged, where no criterion says it."""
     if bundle.outcome != "passed":
-        for _, message in view.further_reasons(bundle):
+        for code, message in view.further_reasons(bundle):
             level: Level = "error" if bundle.outcome == "failed" else "warning"
-            yield _annotation(bundle, level, bundle.outcome, message)
+            if code not in view.OF_COMPARISON:
+                yield _annotation(bundle, level, bundle.outcome, message)
 
 
 def _annotation(bundle: Bundle, level: Level, what: str, message: str, place: SourcePlace | None = None) -> Annotation:

@@ -9,7 +9,6 @@ from toril.reports.markdown import code, escaped, figure, more, table
 
 ICONS = {"passed": "✅", "failed": "❌", "inconclusive": "⚪"}
 ORDER = {"failed": 0, "inconclusive": 1, "passed": 2}
-OF_COMPARISON = frozenset({"regression", "unproven", "unsure-arms", "no-regression"})  # codes of reasons
 NEUTRAL = "not proven either way"
 
 

@@ -50,7 +50,6 @@ class _Story:
     """What is told, whatever the room for it."""
 
     bundle: Bundle
-    duet: Bundle  # which may be the same
     title: str
     reasons: list[tuple[str, str]]  # that neither title nor criteria nor the comparison tell
     rules: list[view.Criterion]
@@ -62,7 +61,6 @@ def _story(bundle: Bundle, duet: Bundle) -> _Story:
     sign, outcome, why = _decided(bundle, duet)
     return _Story(
         bundle=bundle,
-        duet=duet,
         title=f"{sign} {escaped(bundle.plan.suite)}: {outcome} — {escaped(why)}",
         reasons=[reason for reason in _told(bundle, duet) if reason[1] != why],
         rules=sorted(view.criteria(bundle), key=lambda rule: ORDER.get(rule.outcome, 1)),
@@ -135,7 +133,7 @@ def _told(bundle: Bundle, duet: Bundle) -> list[tuple[str, str]]:
     for one in (bundle,) if duet is bundle else (bundle, duet):
         if one.outcome != "passed":
             found |= dict.fromkeys(view.further_reasons(one))
-    return [reason for reason in found if reason[0] not in change_github.OF_COMPARISON]
+    return [reason for reason in found if reason[0] not in view.OF_COMPARISON]
 
 
 def _links(links: Links) -> str:

@@ -10,6 +10,7 @@ from toril.reports import wording
 from toril.reports.bundle import Bundle
 
 MARKS = {"passed": "✔", "failed": "✘", "inconclusive": "?", "triggered": "!"}
+OF_COMPARISON = frozenset({"regression", "unproven", "unsure-arms", "no-regression"})  # codes of a duet's reasons
 NOTABLE_FAILURES = 0.01  # more failed requests than this are said next to every percentile
 
 

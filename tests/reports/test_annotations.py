@@ -1,0 +1,110 @@
+"""Annotations stand on the criterion's line; they are read here as GitHub's runner reads them."""
+
+import re
+from dataclasses import replace
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.github.stories import FINE, NEUTRAL, REGRESSION, compared
+from tests.reports import examples
+from toril.records import SourcePlace
+from toril.reports import Bundle, render
+
+WHERE = "suite.yml: reporting[0].criteria[0]"
+PLACE = {WHERE: SourcePlace(file="loadtests/shop/suite.yml", line=31)}
+
+
+def commands(run: Bundle) -> list[tuple[str, dict[str, str], str]]:
+    """Name, properties and message of each line, as the runner takes them apart."""
+    found = []
+    for line in render("annotations", run).decode().removesuffix("\n").split("\n"):
+        head, message = line.removeprefix("::").split("::", 1)
+        name, _, rest = head.partition(" ")
+        pairs = [pair.split("=", 1) for pair in rest.split(",") if pair]
+        found.append((name, {key: unquote(value) for key, value in pairs}, unquote(message)))
+    return found
+
+
+def located(run: Bundle, places=PLACE) -> Bundle:
+    rules = [{**rule, "where": WHERE} if number == 0 else rule for number, rule in enumerate(run.verdict["criteria"])]
+    plan = run.plan.model_copy(update={"places": places})
+    return replace(run, plan=plan, verdict={**run.verdict, "criteria": rules, "reasons": []})
+
+
+def many(outcome: str, count: int) -> Bundle:
+    rules = [examples.criterion(f"p95 of label {number}>1s", outcome, message=f"m{number}") for number in range(count)]
+    return replace(examples.failed(), verdict=examples.verdict("failed", criteria=rules))
+
+
+def test_a_breached_criterion_is_an_error_on_its_line():
+    ((name, properties, message),) = commands(located(examples.failed()))
+
+    assert name == "error"
+    assert properties == {"file": "loadtests/shop/suite.yml", "line": "31", "title": "shop: failed"}
+    assert message.startswith("p95 of checkout>250ms: p95 of checkout was at the least 412 ms, 162 ms (65 %) above")
+
+
+def test_what_could_not_be_judged_is_a_warning():
+    run = examples.inconclusive()
+    rule = examples.criterion(outcome="inconclusive", message="too few samples", where=WHERE)
+    run = located(replace(run, verdict={**run.verdict, "criteria": [rule]}), PLACE)
+    lost = replace(run, verdict={**run.verdict, "reasons": examples.inconclusive().verdict["reasons"]})
+
+    assert [(name, properties.get("line")) for name, properties, _ in commands(lost)] == [
+        ("warning", "31"),
+        ("warning", None),
+    ]
+    assert commands(lost)[1][2] == "worker sevilla-1 was lost: killed by signal 9 after 12 s"
+
+
+def test_without_a_line_there_is_a_file_and_without_that_the_message_alone():
+    elsewhere = {"other": SourcePlace(file="loadtests/shop/suite.yml", line=3)}
+
+    assert commands(located(examples.failed(), elsewhere))[0][1].keys() == {"file", "title"}
+    assert commands(located(examples.failed(), {}))[0][1].keys() == {"title"}
+
+
+def test_a_run_that_passed_says_nothing():
+    assert render("annotations", examples.passed()) == b""
+    assert render("annotations", compared(examples.passed(), FINE, "no-regression")) == b""
+
+
+def test_a_regression_is_an_error_for_each_figure_and_what_is_not_proven_a_notice():
+    regression = commands(compared(examples.passed(), REGRESSION, "regression"))
+    neutral = commands(compared(examples.passed(), NEUTRAL, "unproven"))
+
+    assert [(name, one["title"]) for name, one, _ in regression] == [("error", "shop: slower than base")]
+    assert [(name, one["title"]) for name, one, _ in neutral] == [("notice", "shop: not proven either way")]
+
+
+def test_a_regression_that_cannot_be_trusted_is_a_warning():
+    unsure = compared(examples.passed(), {**REGRESSION, "message": "slower; but a worker was lost"}, "unsure-arms")
+
+    assert [(name, message) for name, _, message in commands(unsure)] == [("warning", "slower; but a worker was lost")]
+
+
+@pytest.mark.parametrize(("outcome", "name"), [("failed", "error"), ("inconclusive", "warning")])
+def test_github_shows_ten_of_a_kind_and_the_tenth_tells_of_the_rest(outcome, name):
+    ten, more = commands(many(outcome, 10)), commands(many(outcome, 500))
+
+    assert [one[0] for one in more] == [name] * 10
+    assert "more" not in ten[-1][2]
+    assert more[-1][2] == "p95 of label 9>1s: m9 … and 490 more: see the report"
+
+
+@given(st.text(st.sampled_from("a%:,=\r\n]#[ \u2028") | st.characters(codec=None), max_size=30))
+def test_no_text_ends_its_place_or_begins_another_command(text):
+    run = located(examples.failed())
+    rule = {**run.verdict["criteria"][0], "criterion": text, "message": text}
+    plan = run.plan.model_copy(update={"suite": text, "places": {WHERE: SourcePlace(file=f"a{text}", line=3)}})
+    hostile = replace(run, plan=plan, verdict={**run.verdict, "criteria": [rule]})
+
+    ((name, properties, _),) = commands(hostile)
+
+    assert name == "error"
+    assert properties.keys() == {"file", "line", "title"}
+    assert properties["line"] == "3"
+    assert len(re.split("[\r\n]", render("annotations", hostile).decode())) == 2
