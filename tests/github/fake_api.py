@@ -87,6 +87,8 @@ class GitHub:
         rest = path.removeprefix(f"/repos/{self.repository}/")
         if (method, rest) == ("GET", "pulls"):
             return self._pulls(query)
+        if (found := re.fullmatch(r"pulls/(\d+)", rest)) and method == "GET" and int(found[1]) in self.pulls:
+            return Answer(status=200, body=self._pull(int(found[1])))
         if (found := re.fullmatch(r"issues/(\d+)/comments", rest)) and int(found[1]) in self.pulls:
             return (
                 self._list(int(found[1]), query) if method == "GET" else self._write(method, data, pull=int(found[1]))
@@ -99,12 +101,16 @@ class GitHub:
     def _user(self) -> dict[str, str]:
         return dict(BOT) if self.login is None else {"login": self.login, "type": "User"}
 
+    def _pull(self, number: int) -> dict[str, Any]:
+        head, sha = self.pulls[number]
+        return {"number": number, "state": "open", "head": {"label": head, "ref": head.partition(":")[2], "sha": sha}}
+
     def _pulls(self, query: Mapping[str, str]) -> Answer:
         if query.keys() - {"head", "state", "per_page", "page", "base", "sort", "direction"}:
             return refused(422, "Validation Failed")
         found = [
-            {"number": number, "state": "open", "head": {"label": head, "ref": head.partition(":")[2], "sha": sha}}
-            for number, (head, sha) in self.pulls.items()
+            self._pull(number)
+            for number, (head, _) in self.pulls.items()
             if ":" not in query.get("head", "") or query["head"] == head  # GitHub filters by nothing else
         ]
         return self._page(found, query, f"/repos/{self.repository}/pulls")

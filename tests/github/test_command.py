@@ -101,6 +101,14 @@ def test_a_commit_that_is_no_longer_the_newest_is_not_told(github, run, monkeypa
     assert "nobody is told" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("sha", "told"), [(COMMIT, 1), ("c" * 40, 0)])
+def test_a_number_with_a_commit_is_told_only_while_it_is_at_that_commit(sha, told, github, run, monkeypatch, capsys):
+    assert call(monkeypatch, run, "--pull-request", 7, "--sha", sha, github=github) == 0
+
+    assert len(github.comments) == told
+    assert ("#7 is no longer at" in capsys.readouterr().err) == (not told)
+
+
 def test_a_filter_that_github_ignores_finds_no_stranger(github, run, monkeypatch):
     """A name that it cannot read is no filter to GitHub: then it lists every pull request."""
     github.pulls = {9: ("somebody:else", COMMIT)}
@@ -126,7 +134,7 @@ def test_a_dry_run_asks_nobody(run, monkeypatch, capsys):
         ("", "either --pull-request"),
         ("--head a:b", "the whole commit"),
         ("--head a --sha " + COMMIT, "OWNER:BRANCH"),
-        ("--pull-request 7 --sha " + COMMIT, "--sha goes with --head"),
+        ("--pull-request 7 --sha abc", "the whole commit"),
         ("--pull-request 7 --repository acme", "OWNER/NAME"),
         ("--pull-request 7 --repository acme/shop/../../x", "OWNER/NAME"),
         ("--pull-request 7 --repository ../..", "OWNER/NAME"),

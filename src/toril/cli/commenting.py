@@ -10,7 +10,7 @@ import typer
 from toril.artifacts import read_runs
 from toril.clock import SystemClock
 from toril.errors import OptionError
-from toril.github import Client, api_url, post, pulls_of
+from toril.github import Client, api_url, is_at, post, pulls_of
 from toril.reports import github, wording
 from toril.reports.markdown import is_address
 
@@ -25,9 +25,7 @@ def comment(
     ],
     repository: Annotated[str, typer.Option("--repository", envvar="GITHUB_REPOSITORY", help="OWNER/NAME.")] = "",
     pull_request: Annotated[int | None, typer.Option("--pull-request", min=1, help="Its number.")] = None,
-    head: Annotated[
-        str | None, typer.Option("--head", help="OWNER:BRANCH instead of the number; needs --sha, too.")
-    ] = None,
+    head: Annotated[str | None, typer.Option("--head", help="OWNER:BRANCH instead of the number, with --sha.")] = None,
     sha: Annotated[str | None, typer.Option("--sha", help="The commit that was tested; nothing older is told.")] = None,
     report_url: Annotated[str | None, typer.Option("--report-url", help="Where the whole report is.")] = None,
     run_url: Annotated[str | None, typer.Option("--run-url", help="Where the workflow's run is.")] = None,
@@ -78,13 +76,15 @@ def _pulls(client: Client, repository: str, number: int | None, head: str | None
         raise OptionError(
             "name the pull request: either --pull-request NUMBER, or --head OWNER:BRANCH with --sha COMMIT"
         )
-    if number is not None and sha is not None:
-        raise OptionError("--sha goes with --head: a number is told whatever its commit")
+    if sha is not None and not COMMIT.fullmatch(sha):
+        raise OptionError(f"--sha {sha}: expected the whole commit")
     if number is not None:
-        return [number]
-    if head is None or not HEAD.fullmatch(head) or sha is None or not COMMIT.fullmatch(sha):
-        raise OptionError(f"--head {head} --sha {sha}: expected OWNER:BRANCH and the whole commit")
-    found = pulls_of(client, repository, head, sha)
+        found = [number] if sha is None or is_at(client, repository, number, sha) else []
+    elif head is None or not HEAD.fullmatch(head) or sha is None:
+        raise OptionError(f"--head {head}: expected OWNER:BRANCH, and the whole commit in --sha")
+    else:
+        found = pulls_of(client, repository, head, sha)
     if not found:
-        typer.echo(f"no open pull request of {head} is at {sha}: nobody is told", err=True)
+        asked = f"#{number} is no longer" if number is not None else f"no open pull request of {head} is"
+        typer.echo(f"{asked} at {sha}: nobody is told", err=True)
     return found

@@ -7,6 +7,6 @@ pulls     which pull requests a commit belongs to
 
 from toril.github.client import Client, api_url
 from toril.github.comments import Posted, marker, post
-from toril.github.pulls import pulls_of
+from toril.github.pulls import is_at, pulls_of
 
-__all__ = ["Client", "Posted", "api_url", "marker", "post", "pulls_of"]
+__all__ = ["Client", "Posted", "api_url", "is_at", "marker", "post", "pulls_of"]

@@ -16,6 +16,13 @@ def pulls_of(client: Client, repository: str, head: str, commit: str) -> list[in
     ]
 
 
+def is_at(client: Client, repository: str, number: int, commit: str) -> bool:
+    """Whether that is the newest commit of a pull request."""
+    found = client.get(f"/repos/{repository}/pulls/{number}").body
+    head = found.get("head") if isinstance(found, dict) else None
+    return isinstance(head, dict) and head.get("sha") == commit
+
+
 def _is(found: object, head: str, commit: str) -> bool:
     """GitHub takes a filter that it does not understand for none at all."""
     if not isinstance(found, dict):
