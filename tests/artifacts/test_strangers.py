@@ -43,7 +43,10 @@ def with_odd(content: Any, path: tuple[Any, ...], odd: Any) -> Any:
 
 
 def read(folder) -> dict[str, str]:
-    return comments(read_runs([folder]), Links())
+    runs, problems = read_runs([folder])
+    if problems:
+        raise StoreError("; ".join(problems))
+    return comments(runs, Links())
 
 
 @pytest.fixture

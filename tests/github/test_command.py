@@ -118,6 +118,18 @@ def test_a_filter_that_github_ignores_finds_no_stranger(github, run, monkeypatch
     assert not github.comments
 
 
+def test_a_run_that_never_began_keeps_no_other_from_being_told(github, tmp_path, monkeypatch, capsys):
+    write_run(tmp_path / "good", examples.passed())
+    (write_run(tmp_path / "unjudged", examples.passed()) / "verdict.json").unlink()
+    (tmp_path / "empty").mkdir()
+    folders = [tmp_path / name for name in ("empty", "good", "unjudged", "gone")]
+
+    assert call(monkeypatch, *folders, "--pull-request", 7, github=github) == 2
+
+    assert len(github.comments) == 1
+    assert [line.split(": ")[0] for line in capsys.readouterr().err.splitlines()] == ["shop", "error", "error", "error"]
+
+
 def test_a_dry_run_asks_nobody(run, monkeypatch, capsys):
     assert call(monkeypatch, run, "--dry-run", "--report-url", "https://ci.example/1?a=b&c=(d") == 2
     assert call(monkeypatch, run, "--dry-run", "--report-url", "https://ci.example/1?a=b&c=d") == 0

@@ -23,12 +23,26 @@ MOST_RUNS = 50
 Read = TypeVar("Read", bound=Shape)
 
 
-def read_runs(paths: Iterable[Path]) -> list[Bundle]:
-    """The runs in these folders: each is one, or holds some, or holds a folder `runs` that does."""
-    folders = [folder for path in paths for folder in _folders(path)]
+def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
+    """The runs in these folders: each is one, or holds some, or holds a folder `runs` that does.
+
+    And what is wrong with the others: one that is damaged, or never began, keeps no other from being told.
+    """
+    folders: list[Path] = []
+    bundles, problems = [], []
+    for path in paths:
+        try:
+            folders += _folders(path)
+        except StoreError as error:
+            problems.append(str(error))
     if len(folders) > MOST_RUNS:
         raise StoreError(f"{len(folders)} runs, more than the {MOST_RUNS} that are read at once; name fewer")
-    return [read_run(folder) for folder in folders]
+    for folder in folders:
+        try:
+            bundles.append(read_run(folder))
+        except StoreError as error:
+            problems.append(str(error))
+    return bundles, problems
 
 
 def read_run(folder: Path) -> Bundle:

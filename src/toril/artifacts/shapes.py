@@ -187,6 +187,12 @@ class Metric(Shape):
     message: Text = ""
 
 
+class Arm(Shape):
+    address: Text = ""
+    samples: Count = 0
+    failures: Count = 0
+
+
 class Comparison(Shape):
     outcome: Outcome
     message: Text = ""
@@ -194,6 +200,7 @@ class Comparison(Shape):
     confidence: Number | None = None
     blocks: Count | None = None
     block_s: Number | None = None
+    arms: dict[Literal["base", "head"], Arm] = {}
     metrics: Annotated[list[Metric], Few] = []
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from toril.artifacts import read_runs
 from toril.clock import SystemClock
-from toril.errors import OptionError
+from toril.errors import OptionError, StoreError
 from toril.github import Client, api_url, is_at, post, pulls_of
 from toril.reports import github, wording
 from toril.reports.markdown import is_address
@@ -43,11 +44,24 @@ def comment(
     for option, url in (("--report-url", report_url), ("--run-url", run_url)):
         if url is not None and not is_address(url):
             raise OptionError(f"{option} {url}: expected an http or https address, percent-encoded")
-    texts = github.comments(read_runs(runs), github.Links(report=report_url, run=run_url))
+    bundles, problems = read_runs(runs)
+    if not bundles:
+        raise StoreError("; ".join(problems))
+    texts = github.comments(bundles, github.Links(report=report_url, run=run_url))
     if dry_run:
         for text in texts.values():
             typer.echo(text)
-        return
+    else:
+        _tell(texts, repository, pull_request, head, sha)
+    for problem in problems:
+        typer.echo(f"error: {problem}", err=True)
+    if problems:
+        raise typer.Exit(StoreError.exit_code)
+
+
+def _tell(
+    texts: Mapping[str, str], repository: str, pull_request: int | None, head: str | None, sha: str | None
+) -> None:
     client = Client(api_url(os.environ.get("GITHUB_API_URL") or "https://api.github.com"), _token(), SystemClock())
     for pull in _pulls(client, _checked(repository), pull_request, head, sha):
         for suite, text in texts.items():

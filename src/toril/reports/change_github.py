@@ -1,15 +1,16 @@
 """Head against base, measured in turns by one run: the part of a comment that a pull request is read for."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
 
-from toril.reports import view, wording
+from toril.reports import duet as duets
+from toril.reports import view
 from toril.reports.bundle import Bundle
 from toril.reports.markdown import code, escaped, figure, more, table
 
-ICONS = {"passed": "✅", "failed": "❌", "inconclusive": "⚪"}
-ORDER = {"failed": 0, "inconclusive": 1, "passed": 2}
+ICONS = {"passed": "✅", "failed": "❌"}
+OPEN = "⚪"  # speaks neither for the change nor against it
 NEUTRAL = "not proven either way"
+EXPLAINED = "each bound holds with 95 % certainty; “detects”: the smallest change that such a run finds"
 
 
 def is_neutral(duet: Bundle) -> bool:
@@ -20,77 +21,37 @@ def is_neutral(duet: Bundle) -> bool:
 
 def change(duet: Bundle) -> list[Callable[[int], str]]:
     """The paragraphs of it, for so many rows; none without a comparison."""
-    comparison = duet.comparison
-    if not comparison:
+    told = duets.told(duet)
+    if told is None:
         return []
-    title = f"### {_title(duet)}"
-    metrics: Sequence[Mapping[str, Any]] = comparison.get("metrics") or ()
-    ordered = sorted(metrics, key=lambda one: ORDER.get(str(one.get("outcome")), 1))
+    title, how = f"### {_title(duet, told)}", f"<sub>{EXPLAINED} · {escaped(told.how)}</sub>"
 
     def rows(most: int) -> str:
-        found = [_row(one, comparison) for one in ordered[:most]]
-        return table(("change", "base → head", "of"), ":::", found, more(len(ordered) - most, "figure"))
+        found = [_row(row, told) for row in told.rows[:most]]
+        return table(("change", "base → head", "of"), ":::", found, more(len(told.rows) - most, "figure"))
 
-    return [lambda most: title, *([rows, lambda most: f"<sub>{_explained(comparison)}</sub>"] if ordered else [])]
+    return [lambda most: title, *([rows, lambda most: how] if told.rows else [])]
 
 
-def _title(duet: Bundle) -> str:
+def _title(duet: Bundle, told: duets.Told) -> str:
     """What is not proven says nothing against the change, and neither does what cannot be trusted."""
-    outcome, told = str(duet.comparison.get("outcome")), str(duet.comparison.get("message") or "").rstrip(".")
     unsure = [message for reason, message in view.reasons(duet) if reason == "unsure-arms"]
-    if outcome == "failed" and unsure:
+    message = told.message.rstrip(".")
+    if told.outcome == "failed" and unsure:
         return f"⚠️ Change against base: {escaped(unsure[0])}"
-    if outcome == "inconclusive":
-        return f"⚪ Change against base: neutral, {NEUTRAL}" + (f" – {escaped(told)}" if told else "")
-    told = told or {"failed": "a regression is proven", "passed": "no regression"}.get(outcome, "unknown")
-    return f"{ICONS.get(outcome, '⚪')} Change against base: {escaped(told)}"
+    if told.outcome == "inconclusive":
+        return f"{OPEN} Change against base: neutral, {NEUTRAL}" + (f" – {escaped(message)}" if message else "")
+    return f"{ICONS.get(told.outcome, OPEN)} Change against base: {escaped(message or told.outcome)}"
 
 
-def _row(one: Mapping[str, Any], comparison: Mapping[str, Any]) -> tuple[str, ...]:
-    label, metric, share = str(one.get("label") or ""), str(one.get("metric") or ""), one.get("unit") == "share"
-    icon, changed = ICONS.get(str(one.get("outcome")), "⚪"), _changed(one.get("change"), share=share)
-    notes = []
-    if one.get("detectable") is not None:
-        notes.append(f"detects {_changed(one['detectable'], share=share).lstrip('+')}")
-    if one.get("blocks") is not None and one["blocks"] != comparison.get("blocks"):
-        notes.append(f"{figure(wording.plural(one['blocks'], 'pair'))} of blocks")
+def _row(row: duets.Row, told: duets.Told) -> tuple[str, ...]:
+    metric, of, label = row.name.partition(" of ")
+    notes = [] if row.detectable == duets.OPEN else [f"detects {figure(row.detectable).lstrip('+')}"]
+    if row.blocks != told.blocks:
+        notes.append(f"{figure(row.blocks)} pairs of blocks")
+    bounds = "too few pairs" if row.bounds == duets.OPEN else " … ".join(map(figure, row.bounds.split(" … ")))
     return (
-        f"{icon}\u00a0**{changed}**<br><sub>{_interval(one, share=share)}</sub>",
-        f"{_value(one.get('base'), share=share)} → {_value(one.get('head'), share=share)}",
-        escaped(metric)
-        + (f" of {code(label)}" if label else "")
-        + (f"<br><sub>{' · '.join(notes)}</sub>" if notes else ""),
+        f"{ICONS.get(row.outcome, OPEN)}\u00a0**{figure(row.change)}**<br><sub>{bounds}</sub>",
+        f"{figure(row.base)} → {figure(row.head)}",
+        f"{escaped(metric)}{of}{code(label) if of else ''}" + (f"<br><sub>{' · '.join(notes)}</sub>" if notes else ""),
     )
-
-
-def _interval(one: Mapping[str, Any], *, share: bool) -> str:
-    low, high = one.get("low"), one.get("high")
-    if low is None or high is None:
-        return "too few pairs"
-    unit = "\u00a0points" if share else "\u00a0%"
-    first, last = (_changed(end, share=share) for end in (low, high))
-    return f"{first.removesuffix(unit)} … {last}"
-
-
-def _value(value: float | None, *, share: bool) -> str:
-    if value is None:
-        return "–"
-    return figure(wording.percent(100 * value) if share else wording.time(value))
-
-
-def _changed(value: float | None, *, share: bool) -> str:
-    """A ratio in per cent, or the difference of two shares in points."""
-    if value is None:
-        return "–"
-    return figure(wording.difference(100 * value, "%") if share else wording.signed_percent(100 * value))
-
-
-def _explained(comparison: Mapping[str, Any]) -> str:
-    parts = ["each bound holds with 95 % certainty; “detects”: the smallest change that such a run finds"]
-    margin = comparison.get("margin")
-    if margin is not None:
-        parts.append(f"a regression is more than {escaped(wording.percent(100 * margin))}")
-    blocks, block_s = comparison.get("blocks"), comparison.get("block_s")
-    if blocks is not None and block_s is not None:
-        parts.append(f"{wording.plural(blocks, 'block')} of {escaped(wording.span(block_s))}, base and head in turns")
-    return " · ".join(parts)

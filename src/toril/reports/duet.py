@@ -43,6 +43,7 @@ class Told:
     message: str
     arms: tuple[str, ...]
     how: str
+    blocks: str
     rows: tuple[Row, ...]
 
 
@@ -60,6 +61,7 @@ def told(bundle: Bundle) -> Told | None:
         message=wording.plain(found.get("message") or "", 500),
         arms=tuple(_arm(name, arms.get(name) or {}) for name in ("base", "head")),
         how=f"{wording.plural(int(found.get('blocks') or 0), 'pair')} of blocks of {block}, margin {margin}",
+        blocks=str(found.get("blocks")),
         rows=tuple(sorted(rows, key=lambda row: {"failed": 0, "passed": 2}.get(row.outcome, 1))),
     )
 
