@@ -18,6 +18,7 @@ from toril.coordinator.glance import glance
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
 from toril.coordinator.live import Fold, attempts_of, read_launch, read_record, shown_plan
 from toril.coordinator.protocol import RunState, begin, resumed
+from toril.cost import costed
 from toril.errors import RunOverError, StoreError
 from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
@@ -49,7 +50,8 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
         return judge_again(store, run_id)
     timeline = collect(store, run_id)[0].timeline if measurements else None
     metrics = stored_metrics(store, plan)
-    return Bundle(plan=shown_plan(plan), summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
+    shown = shown_plan(plan)
+    return costed(store, Bundle(plan=shown, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics))
 
 
 def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:

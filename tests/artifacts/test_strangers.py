@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.github.stories import REGRESSION, compared
 from tests.reports import examples
 from toril.artifacts import MOST_BYTES, MOST_RUNS, read_runs
 from toril.errors import StoreError
+from toril.records import End, RanTask, TaskSize
 from toril.reports.github import Links, comments
 
 RUN = compared(examples.failed(), REGRESSION, "regression")
@@ -49,22 +51,33 @@ def read(folder) -> dict[str, str]:
     return comments(runs, Links())
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return write_run(tmp_path / "one", RUN)
-
-
+TASK = RanTask(arn="a", region="eu-west-1", capacity="FARGATE", pull_started_at=900.0, stopped_at=1100.0)
+END = End(at=1100.0, tasks={"madrid-1": TASK, "sevilla-1": TASK})
 DOCUMENTS = {
-    "plan.json": json.loads(RUN.plan.to_json()),
+    "plan.json": {**json.loads(RUN.plan.to_json()), "on": "fargate", "task": TaskSize().model_dump(mode="json")},
     "summary.json": RUN.summary,
     "verdict.json": RUN.verdict,
+    "end.json": json.loads(END.to_json()),
 }
 
 
-@settings(max_examples=200)
+def write(folder: Path, documents: dict[str, Any]) -> Path:
+    """A run on Fargate, whose files say that."""
+    folder.mkdir(exist_ok=True)
+    for name, content in documents.items():
+        (folder / name).write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write(tmp_path / "one", DOCUMENTS)
+
+
+@settings(max_examples=300)
 @given(st.data())
 def test_whatever_stands_in_a_file_it_is_told_or_refused(tmp_path_factory, data):
-    folder = write_run(tmp_path_factory.mktemp("run"), RUN)
+    folder = write(tmp_path_factory.mktemp("run"), DOCUMENTS)
     name = data.draw(st.sampled_from(sorted(DOCUMENTS)))
     path = data.draw(st.sampled_from(places(DOCUMENTS[name])))
     odd = data.draw(st.sampled_from(ODD))
@@ -141,9 +154,13 @@ def test_nothing_else_of_the_artifact_is_looked_at(folder):
     (folder / "workers").mkdir()
     (folder / "workers/intervals-000001").write_bytes(b"\0")
     (folder / "report.html").write_text("<script>")
-    (folder / "end.json").write_text("nonsense")
 
     assert list(read(folder)) == ["shop"]
+
+
+def test_a_run_on_fargate_says_what_it_has_cost(folder):
+    assert "US dollars at list prices of" in read(folder)["shop"]
+    assert "2 tasks of 2 vCPU and 4 GiB, arm64" in read(folder)["shop"]
 
 
 def test_runs_are_found_in_a_store_and_in_a_folder_of_runs(tmp_path):

@@ -1,6 +1,6 @@
 """Reads the folders of runs as one reads a letter from a stranger: they may come from the workflow of a fork.
 
-Three files of limited size are read and checked. Nothing is followed, executed or looked up because of what stands in
+A few files of limited size are read and checked. Nothing is followed, executed or looked up because of what stands in
 them; interval files and pages are not touched. What is wrong is a StoreError that names the file.
 """
 
@@ -12,9 +12,11 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from toril.artifacts import shapes
 from toril.artifacts.shapes import LONGEST_TEXT, MOST_ENTRIES, Shape, Summary, Verdict, plain
+from toril.cost import cost_line
 from toril.errors import StoreError
-from toril.records import Plan
+from toril.records import End, Plan, RanTask
 from toril.reports import Bundle
 
 MOST_BYTES = 32 << 20  # of a file: the summary of 10,000 labels has half of it
@@ -49,7 +51,18 @@ def read_run(folder: Path) -> Bundle:
     """One run: plan, summary and verdict, and of those what a comment shows."""
     plan = _plan(folder / "plan.json")
     summary, verdict = _shape(folder / "summary.json", Summary), _shape(folder / "verdict.json", Verdict)
-    return Bundle(plan=plan, summary=plain(summary), verdict=plain(verdict))
+    bundle = Bundle(plan=plan, summary=plain(summary), verdict=plain(verdict))
+    ended = folder / "end.json"
+    return _priced(bundle, ended) if plan.on == "fargate" and os.path.lexists(ended) else bundle
+
+
+def _priced(bundle: Bundle, path: Path) -> Bundle:
+    found = plain(_shape(path, shapes.End))
+    tasks = {worker: RanTask(arn="", **task) for worker, task in found.get("tasks", {}).items()}
+    try:
+        return bundle.with_cost(cost_line(bundle, End(at=found["at"], tasks=tasks), {}))
+    except (ArithmeticError, ValueError) as error:  # sizes and paces that no run has
+        raise StoreError(f"{path} and plan.json beside it have no price: {error}") from error
 
 
 def _folders(path: Path) -> Iterator[Path]:

@@ -213,6 +213,21 @@ class Verdict(Shape):
     comparison: Comparison | None = None
 
 
+class Task(Shape):
+    """Where a worker ran on Fargate."""
+
+    region: Annotated[str, Field(max_length=100)]
+    capacity: Annotated[str, Field(max_length=100)]
+    pull_started_at: Number | None = None
+    stopped_at: Number | None = None
+
+
+class End(Shape):
+    schema_: Literal["toril.end/1"] = Field(alias="schema")
+    at: Number
+    tasks: Annotated[dict[Text, Task], Field(max_length=10_000)] = {}
+
+
 def plain(shape: Shape) -> dict[str, Any]:
     """The values that were given, as JSON has them."""
     return shape.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -1,6 +1,7 @@
 """Commands that plan and run a suite, or follow a run to its verdict."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,7 @@ from toril.cli.parameters import (
     run_options,
 )
 from toril.clock import SystemClock
+from toril.cost import costed
 from toril.duet import plan_duet
 from toril.errors import InfrastructureError, OptionError
 from toril.interrupts import caught_interrupts
@@ -171,6 +173,7 @@ def _run(
                 interrupts=interrupts,
                 origin=found.origin,
             )
+    judged = replace(judged, bundle=costed(opened, judged.bundle))
     unwritten = stored.write_reports(opened, judged.bundle, targets)
     _conclude(opened, judged, failing, unwritten, quiet=quiet)
 
@@ -208,6 +211,7 @@ def watch(
     if take_over:
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = carry_on(found, run_id, SystemClock(), view, interrupts)
+        judged = replace(judged, bundle=costed(found, judged.bundle))
         _conclude(found, judged, failing, [], quiet=quiet)
     with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
         bundle = stored.follow(found, run_id, clock=SystemClock(), view=view, interrupts=interrupts)

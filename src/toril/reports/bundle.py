@@ -21,6 +21,7 @@ class Bundle:
     verdict: dict[str, Any]
     timeline: Timeline | None = None
     metrics: ServerMetrics | None = None
+    cost: str = ""  # what its tasks have cost, in a line
 
     @property
     def outcome(self) -> str:
@@ -48,6 +49,9 @@ class Bundle:
     def summed(self) -> int:
         """Samples that the summary tells of."""
         return int(self.summary.get("labels", {}).get("", {}).get("samples", 0))
+
+    def with_cost(self, line: str) -> "Bundle":
+        return replace(self, cost=line)
 
     def without_gaps(self) -> "Bundle":
         """This, or its summary alone, with a note, where the measurements are not all there any more."""

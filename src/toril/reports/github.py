@@ -209,6 +209,8 @@ def _notes(bundle: Bundle, most: int) -> str:
         lines.append(escaped(vouching.health(bundle)))
     if vouching.not_judged(bundle):
         lines.append(f"not judged: {escaped(' · '.join(vouching.not_judged(bundle)))}")
+    if bundle.cost:
+        lines.append(escaped(bundle.cost))
     version = escaped(bundle.plan.toril_version)
     lines.append(f"run {code(bundle.plan.run_id)} · {view.window(bundle)} · with each percentile its 95 % interval")
     return f"<sub>{'<br>'.join(lines)} · toril {version}</sub>"

@@ -69,6 +69,8 @@ def _vouching(bundle: Bundle) -> list[RenderableType]:
     lines: list[RenderableType] = [_indented(line, style="yellow") for line in vouching.saturated(bundle)]
     if vouching.health(bundle):
         lines.append(_indented(vouching.health(bundle), style="dim"))
+    if bundle.cost:
+        lines.append(_indented(bundle.cost, style="dim"))
     if vouching.not_judged(bundle):
         lines.append(_indented(f"not judged: {' · '.join(vouching.not_judged(bundle))}", style="dim"))
     return lines
