@@ -9,6 +9,7 @@ from toril.reports.markdown import code, escaped, figure, more, table
 
 ICONS = {"passed": "✅", "failed": "❌"}
 OPEN = "⚪"  # speaks neither for the change nor against it
+ALL = "all requests"  # as rows name what has no label
 NEUTRAL = "not proven either way"
 EXPLAINED = "each bound holds with 95 % certainty; “detects”: the smallest change that such a run finds"
 
@@ -49,9 +50,17 @@ def _row(row: duets.Row, told: duets.Told) -> tuple[str, ...]:
     notes = [] if row.detectable == duets.OPEN else [f"detects {figure(row.detectable).lstrip('+')}"]
     if row.blocks != told.blocks:
         notes.append(f"{figure(row.blocks)} pairs of blocks")
-    bounds = "too few pairs" if row.bounds == duets.OPEN else " … ".join(map(figure, row.bounds.split(" … ")))
     return (
-        f"{ICONS.get(row.outcome, OPEN)}\u00a0**{figure(row.change)}**<br><sub>{bounds}</sub>",
+        f"{ICONS.get(row.outcome, OPEN)}\u00a0**{figure(row.change)}**<br><sub>{_bounds(row)}</sub>",
         f"{figure(row.base)} → {figure(row.head)}",
-        f"{escaped(metric)}{of}{code(label) if of else ''}" + (f"<br><sub>{' · '.join(notes)}</sub>" if notes else ""),
+        f"{escaped(metric)}{of}{label if label in ('', ALL) else code(label)}"
+        + (f"<br><sub>{' · '.join(notes)}</sub>" if notes else ""),
     )
+
+
+def _bounds(row: duets.Row) -> str:
+    """The unit once."""
+    if row.bounds == duets.OPEN:
+        return "too few pairs"
+    low, apart, high = row.bounds.partition(" … ")
+    return f"{escaped(low.removesuffix(' %').removesuffix(' points'))}{apart}{figure(high)}"
