@@ -1,11 +1,13 @@
 """Patience with GitHub, and its end. The clock is the test's: no second is waited."""
 
+import re
+
 import pytest
 
 from tests.clocks import SteppedClock
 from tests.github.fake_api import TOKEN, Answer, GitHub, refused, serving
 from toril.errors import InfrastructureError
-from toril.github import Client, post, pulls_of
+from toril.github import Client, marker, post, pulls_of
 
 LIMITED = "You have exceeded a secondary rate limit"
 
@@ -99,6 +101,14 @@ def test_the_comment_is_found_on_a_later_page(github, client):
 
     assert len(github.comments) == 231
     assert github.comments[-1]["body"].startswith("second")
+
+
+def test_no_name_of_a_suite_makes_a_comment_too_long_or_ends_its_marker():
+    names = ["--> <b>", "\ud800" * 9_000, "x" * 9_000, "x" * 8_999, "a-b", "a_b", "a_2Db", "A", "a", ""]
+    markers = [marker(name) for name in names]
+
+    assert len(set(markers)) == len(names)
+    assert all(re.fullmatch(r"<!-- toril:[A-Za-z0-9._]{,270} -->", one) for one in markers)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def _decided(bundle: Bundle) -> str:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return text if text[1:2].isdigit() else text[:1].upper() + text[1:]  # p95 is no word
 
 
 def _held(rules: list[Criterion]) -> str:
