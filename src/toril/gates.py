@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from toril.suite.files import SUITE_NAMES
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")  # goes into a matrix, a path and a run's id
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./~^@-]{0,199}")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")  # of AWS
-DOCUMENTS = {".md", ".rst"}
+TEXTS = {".md", ".rst"}
 LIMIT_S = 60
 # reading only: no lock on the user's index, no helper program of the repository's own
 READING = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
@@ -36,18 +36,18 @@ def choose(
 ) -> list[Chosen]:
     """The suites below `folder` that are to run, by name.
 
-    `changed`: what a change touches, as `changed_since` finds it; None is everything. `every`: all suites, whatever has
-    changed. A suite that needs AWS is not chosen for this machine unless it is a gate; on Fargate only suites run
-    whose locations are regions. SuiteError names a suite that cannot be read, touched or not.
+    `changed`: what a change touches, as `changed_since` finds it; None is everything. Texts need no gate.
+    `every`: all suites, whatever has changed. A suite that needs AWS is not chosen for this machine unless it is a
+    gate; on Fargate only suites run whose locations are regions. SuiteError names a suite that cannot be read.
     """
-    beyond_documents = changed is None or any(path.suffix not in DOCUMENTS for path in changed)
+    beyond_texts = changed is None or any(path.suffix not in TEXTS for path in changed)
     chosen = []
     for suite in _suites(folder):
         gate, fits = _examined(suite, on, environment)
         touched = changed is None or any(path.is_relative_to(suite) for path in changed)
         if every and fits:
             chosen.append(Chosen(name=suite.name, why="one of all suites"))
-        elif gate and beyond_documents:
+        elif gate and beyond_texts:
             chosen.append(Chosen(name=suite.name, why="a gate"))
         elif touched and fits:
             chosen.append(Chosen(name=suite.name, why="touched by the change"))
@@ -66,15 +66,15 @@ def changed_since(revision: str, folder: Path) -> frozenset[Path]:
     return frozenset(root.resolve() / path for path in (changes + added).split("\0") if path)
 
 
-def _suites(folder: Path) -> Iterator[Path]:
+def _suites(folder: Path) -> list[Path]:
+    """Their folders; every name is looked at before the first suite is read."""
     if not folder.is_dir():
         raise OptionError(f"{folder}: no such folder; name the one that holds the suites' folders")
-    for found in sorted(folder.resolve().iterdir()):
-        if not any((found / name).is_file() for name in SUITE_NAMES):
-            continue
+    suites = [one for one in sorted(folder.resolve().iterdir()) if any((one / name).is_file() for name in SUITE_NAMES)]
+    for found in suites:
         if not NAME.fullmatch(found.name):
             raise SuiteError(f"{str(found)!r}: no name for a gate; rename it: letters, digits, _ and -, at most 60")
-        yield found
+    return suites
 
 
 def _examined(suite: Path, on: Place, environment: Mapping[str, str]) -> tuple[bool, bool]:

@@ -21,13 +21,22 @@ def report(
     store: StoreOption = ".toril",
     format: Annotated[str, typer.Option("--format", help=", ".join(FORMATS) + ".")] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
+    if_there: Annotated[
+        bool, typer.Option("--if-there", help="No error if there is no such run: for a job that ended before it began.")
+    ] = False,
 ) -> None:
     """Rebuild a report of RUN from its files; exits 0 whatever the verdict.
 
     Example: toril report latest --format html --out report.html
     """
     FORMATS.check(format, onto_terminal=out is None and sys.stdout.isatty())
-    found = options.find_run(run, store)
+    try:
+        found = options.find_run(run, store)
+    except NoSuchRunError as nothing:
+        if not if_there:
+            raise
+        typer.echo(f"nothing to report: {nothing}", err=True)
+        return
     bundle = stored.judged(*found, SystemClock().now(), measurements=format in MEASURED)
     if format == "terminal" and out is None:
         terminal.show(Output(), bundle)
