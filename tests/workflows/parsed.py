@@ -13,14 +13,25 @@ ACTION = ROOT / "action.yml"
 
 
 def workflow(name: str) -> dict[str, Any]:
-    """A workflow by its file's name; YAML 1.1 takes its key `on` for a truth."""
-    found: dict[Any, Any] = yaml.safe_load((ROOT / f".github/workflows/{name}.yml").read_text())
-    return {"on" if key is True else key: value for key, value in found.items()}
+    """A workflow by its file's name."""
+    found: dict[str, Any] = loaded((ROOT / f".github/workflows/{name}.yml").read_text())
+    return found
 
 
 def action() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(ACTION.read_text())
+    found: dict[str, Any] = loaded(ACTION.read_text())
     return found
+
+
+def loaded(text: str) -> Any:
+    """YAML as GitHub reads it: 1.1 takes a key `on` for a truth."""
+    return _keyed(yaml.safe_load(text))
+
+
+def _keyed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {"on" if key is True else key: _keyed(item) for key, item in value.items()}
+    return [_keyed(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)

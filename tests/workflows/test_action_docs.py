@@ -1,0 +1,67 @@
+"""What README and docs/ci.md say of the action and the workflows is what these say themselves."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.workflows.parsed import FILES, ROOT, action, loaded, workflow
+
+README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs/ci.md").read_text()
+
+
+def block(after: str) -> str:
+    """The first block of YAML after a text in the README."""
+    found = re.search(rf"{re.escape(after)}.*?^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert found, after
+    return found[1]
+
+
+def test_every_input_is_in_the_readme_with_its_default():
+    (step,) = loaded(block("<!-- inputs:"))
+    shown: dict[str, Any] = step["with"]
+    inputs: dict[str, Any] = action()["inputs"]
+    assert list(shown) == list(inputs)
+    assert inputs["suite"]["required"] is True
+    assert {name: one["default"] for name, one in inputs.items() if name != "suite"} == {
+        name: value for name, value in shown.items() if name != "suite"
+    }
+
+
+def test_every_input_is_explained_where_it_is_shown():
+    for line in block("<!-- inputs:").splitlines()[3:]:
+        assert re.search(r" # \S+", line), line
+
+
+def test_the_workflow_in_the_readme_is_one_and_uses_inputs_that_there_are():
+    text = block("## In your pull requests")
+    found = loaded(text)
+    (step,) = [one for one in found["jobs"]["load-test"]["steps"] if "toril" in one.get("uses", "")]
+    assert set(step["with"]) <= set(action()["inputs"])
+    assert found["permissions"] == {}
+    assert len(text.splitlines()) <= 17
+
+
+def test_every_output_is_named():
+    assert not [name for name in action()["outputs"] if f"`{name}`" not in README and f".{name}`" not in README]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_workflow_and_what_it_may_do_has_a_place_in_the_page(file):
+    assert f"`{file.name}`" in PAGE
+    for name, job in workflow(file.stem)["jobs"].items():
+        for right, level in job["permissions"].items():
+            if level == "write" and "uses" not in job:
+                row = next((line for line in PAGE.splitlines() if line.startswith(f"| `{file.name}`: `{name}` ")), "")
+                assert f"`{right}`" in row, f"{file.name}: {name} may write {right}"
+
+
+def test_every_input_of_the_load_test_is_in_the_page():
+    inputs = workflow("loadtest")["on"]["workflow_call"]["inputs"]
+    assert not [name for name in inputs if f"| `{name}` |" not in PAGE]
+
+
+def test_every_variable_of_the_repository_is_in_the_page():
+    used = {name for file in FILES for name in re.findall(r"vars\.([A-Z_]+)", file.read_text())}
+    assert not [name for name in used if f"| `{name}` |" not in PAGE]
