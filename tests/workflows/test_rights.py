@@ -88,7 +88,20 @@ def test_who_comments_runs_nothing_of_the_pull_request(job):
             "needs"
         ] == "preview"
     for download in job.uses("actions/download-artifact"):
-        assert download["with"]["path"].startswith(("${{ runner.temp }}", ".toril/"))
+        assert download["with"]["path"].startswith("${{ runner.temp }}/")  # no file of it takes another's place
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if written(job) and job.uses("astral-sh/setup-uv")], ids=named)
+def test_who_may_write_takes_nothing_out_of_a_cache(job):
+    """A pull request's own jobs may fill the cache that its later ones read."""
+    assert all(step["with"]["enable-cache"] is False for step in job.uses("astral-sh/setup-uv"))
+
+
+@pytest.mark.parametrize("name", ["publish", "deploy"])
+def test_images_are_published_and_deployed_from_main_or_a_version_alone(name):
+    condition = workflow("image")["jobs"][name]["if"]
+    assert "github.ref == 'refs/heads/main'" in condition
+    assert "refs/heads" not in condition.replace("refs/heads/main", "")
 
 
 def test_a_fork_reaches_nothing_but_the_runner():

@@ -66,6 +66,19 @@ def test_what_loads_or_deploys_is_never_cut_short_by_the_next_one(job):
     assert not [group for group in groups if group and group["cancel-in-progress"] is not False]
 
 
+def test_uv_is_the_one_that_is_locked():
+    (locked,) = re.findall(r"^uv==(\S+)", (ROOT / "requirements/uv.txt").read_text(), re.MULTILINE)
+    used = [step["with"]["version"] for _, step in STEPS if step.get("uses", "").startswith("astral-sh/setup-uv@")]
+    assert used
+    assert set(used) == {locked}
+
+
+def test_pulumi_is_the_one_that_the_tests_use():
+    (pinned,) = re.findall(r"pulumi/pkg/v3 v(\S+)", (ROOT / "tools/pulumi/go.mod").read_text())
+    used = [step["with"]["pulumi-version"] for _, step in STEPS if step.get("uses", "").startswith("pulumi/actions@")]
+    assert set(used) == {pinned}
+
+
 def test_two_updates_of_a_stack_wait_for_each_other_wherever_they_come_from():
     groups = {
         job.name: job.content["concurrency"]["group"] for job in JOBS if any("pulumi up" in one for one in job.lines)

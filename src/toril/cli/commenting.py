@@ -30,6 +30,9 @@ def comment(
     sha: Annotated[str | None, typer.Option("--sha", help="The commit that was tested; nothing older is told.")] = None,
     report_url: Annotated[str | None, typer.Option("--report-url", help="Where the whole report is.")] = None,
     run_url: Annotated[str | None, typer.Option("--run-url", help="Where the workflow's run is.")] = None,
+    if_there: Annotated[
+        bool, typer.Option("--if-there", help="No error if these folders are not there: for a job that ran no suite.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the comments, and ask nobody.")] = False,
 ) -> None:
     """Tell a pull request about RUNS: one comment per suite, which later runs update.
@@ -44,6 +47,9 @@ def comment(
     for option, url in (("--report-url", report_url), ("--run-url", run_url)):
         if url is not None and not is_address(url):
             raise OptionError(f"{option} {url}: expected an http or https address, percent-encoded")
+    if if_there and not (runs := [path for path in runs if path.is_dir()]):
+        typer.echo("there are no runs: nobody is told", err=True)
+        return
     bundles, problems = read_runs(runs)
     if not bundles:
         raise StoreError("; ".join(problems))
