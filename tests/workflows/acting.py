@@ -26,7 +26,7 @@ import psutil
 
 from tests.github.fake_api import TOKEN, GitHub
 from tests.workflows import stand_ins
-from tests.workflows.repository import Repository
+from tests.workflows.repository import Repository, used_elsewhere
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 240  # no workflow of these tests takes longer
@@ -104,16 +104,21 @@ class Acting:
             time.sleep(0.05)
 
     def cancel(self) -> None:
-        """What GitHub does when somebody cancels the run: the step is interrupted, later steps run if they are to."""
+        """What GitHub does when somebody cancels the run: the step is interrupted, and only last steps follow.
+
+        `act` would kill the step instead, so it has to stand still until the step has ended.
+        """
         (step,) = psutil.Process(self.process.pid).children()
+        self.process.send_signal(signal.SIGSTOP)
         for what, patience_s in FIRMER_AND_FIRMER:
-            try:
-                step.send_signal(what)
-                step.wait(patience_s)
+            step.send_signal(what)
+            give_up = time.monotonic() + patience_s
+            while step.status() != psutil.STATUS_ZOMBIE and time.monotonic() < give_up:
+                time.sleep(0.02)
+            if step.status() == psutil.STATUS_ZOMBIE:
                 break
-            except psutil.TimeoutExpired:
-                continue
         self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGCONT)
 
     def result(self, within_s: float = LIMIT_S) -> Acted:
         """What it has come to."""
@@ -168,7 +173,7 @@ class Stage:
         event_file.write_text(json.dumps(payload))
         scratch = self.folder / f"tmp-{run_id}"
         scratch.mkdir()
-        options = [*self._options(event_file, run_id), f"--workflows=.github/workflows/{workflow}", *more]
+        options = [*self._options(event_file, run_id, workflow), f"--workflows=.github/workflows/{workflow}", *more]
         process = subprocess.Popen(
             [act(), event, *options],
             cwd=self.repository.folder,
@@ -187,9 +192,13 @@ class Stage:
             one.end()
             one.reader.join()
 
-    def _options(self, event_file: Path, run_id: str) -> list[str]:
-        stand_in_folders = stand_ins.write(self.folder / f"actions-{run_id}")
-        local = [f"{name}@{ref}={self._action(name, stand_in_folders)}" for name, ref in self.repository.used_actions()]
+    def _options(self, event_file: Path, run_id: str, workflow: str) -> list[str]:
+        folders = {**stand_ins.write(self.folder / f"actions-{run_id}"), **self.others}
+        used = self.repository.used_actions(workflow)
+        for name in {name for name, _ in used} & self.others.keys():
+            used |= used_elsewhere(self.others[name], "action.yml")
+        unknown = {name for name, _ in used} - folders.keys()
+        assert not unknown, f"no stand-in for {unknown}: tests/workflows/stand_ins.py"
         environment = {
             "GITHUB_REPOSITORY": self.repository.name,
             "GITHUB_RUN_ID": run_id,
@@ -198,18 +207,12 @@ class Stage:
         }
         return [
             *("--platform=ubuntu-latest=-self-hosted", "--no-skip-checkout", "--no-cache-server", "--json", "--rm"),
-            *(f"--local-repository={one}" for one in local),
+            *(f"--local-repository={name}@{ref}={folders[name]}" for name, ref in used),
             f"--eventpath={event_file}",
             *(f"--env={name}={value}" for name, value in environment.items()),
             *(f"--var={name}={value}" for name, value in self.variables.items()),
             *(f"--secret={name}={value}" for name, value in {"GITHUB_TOKEN": TOKEN, **self.secrets}.items()),
         ]
-
-    def _action(self, name: str, made: Mapping[str, Path]) -> Path:
-        if name in self.others:
-            return self.others[name]
-        assert name in made, f"{name} has no stand-in: tests/workflows/stand_ins.py"
-        return made[name]
 
     def _environment(self) -> dict[str, str]:
         passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}

@@ -16,6 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBER = 7
+Files = Mapping[str, str | None]  # None takes one away
 USED = re.compile(r"^(?P<name>[^./@][^/@]*/[^/@]+)(?:/[^@]*)?@(?P<ref>.+)$")
 
 
@@ -45,25 +46,34 @@ class Repository:
         self.git("commit", "--quiet", "--message", "What there is")
         self.base = self.git("rev-parse", "HEAD")
 
-    def change(self, files: Mapping[str, str | None], message: str = "A change") -> None:
-        """A pull request that writes these files; the work tree is what merging it would make."""
+    def change(self, files: Files) -> None:
+        """A pull request that writes these files, and nothing else; None takes one away."""
         self.git("checkout", "--quiet", "-B", self.branch, self.base)
-        self._commit(files, message)
+        self._push(files)
+
+    def amend(self, files: Files) -> None:
+        """One more commit of the pull request."""
+        self.git("checkout", "--quiet", self.branch)
+        self._push(files)
+
+    def _push(self, files: Files) -> None:
+        """The work tree becomes what merging would make, as GitHub tests it."""
+        self._commit(files, "A change")
         self.head = self.git("rev-parse", "HEAD")
         self.git("update-ref", f"refs/pull/{NUMBER}/head", self.head)
         self.git("checkout", "--quiet", "--detach", self.base)
         self.git("merge", "--quiet", "--no-ff", "--message", "The merge that is tested", self.head)
         self.git("update-ref", f"refs/pull/{NUMBER}/merge", "HEAD")
 
-    def settle(self, files: Mapping[str, str | None]) -> None:
-        """Have these files on main before anything happens; None takes one away."""
+    def settle(self, files: Files) -> None:
+        """Have these files on main before anything happens."""
         self._commit(files, "What there is, too")
         self.base = self.git("rev-parse", "HEAD")
 
     def on_main(self) -> None:
         self.git("checkout", "--quiet", "main")
 
-    def _commit(self, files: Mapping[str, str | None], message: str) -> None:
+    def _commit(self, files: Files, message: str) -> None:
         for name, text in files.items():
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / name).unlink(missing_ok=True)
@@ -75,11 +85,9 @@ class Repository:
     def text(self, name: str) -> str:
         return (self.folder / name).read_text()
 
-    def used_actions(self) -> set[tuple[str, str]]:
-        """Action and commit of all that the workflows and the action use from elsewhere."""
-        files = [*self.folder.glob(".github/workflows/*.yml"), *self.folder.glob("action.yml")]
-        matches = [USED.match(used) for file in files for used in _uses(yaml.safe_load(file.read_text()))]
-        return {(found["name"], found["ref"]) for found in matches if found}
+    def used_actions(self, workflow: str) -> set[tuple[str, str]]:
+        """Action and commit of all that a workflow, and those that it calls, use from elsewhere."""
+        return used_elsewhere(self.folder, f".github/workflows/{workflow}")
 
     def pull_request(self) -> dict[str, Any]:
         """GitHub's event for it."""
@@ -163,6 +171,17 @@ def begun(folder: Path, files: Mapping[str, str] | None = None, **more: Any) -> 
     made = Repository(folder=folder, **more)
     made.begin()
     return made
+
+
+def used_elsewhere(folder: Path, file: str) -> set[tuple[str, str]]:
+    """The same, of a workflow's or an action's file."""
+    found: set[tuple[str, str]] = set()
+    for used in _uses(yaml.safe_load((folder / file).read_text())):
+        if used.startswith("./"):
+            found |= used_elsewhere(folder, used.removeprefix("./"))
+        elif match := USED.match(used):
+            found.add((match["name"], match["ref"]))
+    return found
 
 
 def _uses(content: Any) -> list[str]:

@@ -1,0 +1,104 @@
+"""Pull requests whose suites tell nothing, cannot start, or are cancelled: red, with the reason, and nothing left."""
+
+import psutil
+import pytest
+
+from tests.github.fake_api import GitHub, serving
+from tests.workflows.acting import acting
+from tests.workflows.repository import NUMBER
+from tests.workflows.shop import SUITE, SUITE_FILE, assert_counted, runs, shop
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+WORKFLOW = "pull-request.yml"
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """A pull request that brings the shop: there is no base to compare with."""
+    repository = shop(tmp_path / "repository", with_base=False)
+    with (
+        serving(GitHub(pulls={NUMBER: (f"acme:{repository.branch}", repository.head)})) as api,
+        acting(tmp_path / "stage", repository, api=api) as found,
+    ):
+        yield found
+
+
+def push(stage, files):
+    stage.repository.amend(files)
+    stage.api.pulls = {NUMBER: (f"acme:{stage.repository.branch}", stage.repository.head)}
+    return stage.repository.pull_request()
+
+
+def test_a_run_that_tells_nothing_fails_the_build_and_says_why(stage):
+    event = push(stage, {SUITE_FILE: SUITE.replace("p95 of checkout", "p95 of chekcout")})
+    done = stage.run("pull_request", event, WORKFLOW)
+    assert done.code == 1
+    assert done.jobs == {"suites": "success", "runner": "failure", "comment": "success", "gate": "failure"}, done.log
+    found = runs(done)
+    assert list(found) == ["run"]  # no base, no comparison
+    assert "no base to compare with" in done.annotations("notice")[0]["message"]
+    assert found["run"].verdict["outcome"] == "inconclusive"
+    assert_counted(done)
+    (summary,) = done.summaries
+    (comment,) = stage.api.comments
+    for text in (summary, comment["body"]):
+        assert "shop: inconclusive" in text.splitlines()[0]
+        assert "chekcout" in text.splitlines()[0]
+
+
+def test_a_suite_that_cannot_be_read_fails_the_build_with_its_place(stage):
+    event = push(stage, {SUITE_FILE: SUITE.replace("concurrency: 12", "concurrency: many")})
+    done = stage.run("pull_request", event, WORKFLOW)
+    assert done.code == 1
+    assert done.jobs["suites"] == done.jobs["gate"] == "failure", done.log
+    assert "exit status 2" in done.log
+    assert "execution[1].concurrency" in done.log
+    assert stage.api.comments == []  # there is no run to tell of
+
+
+def test_engines_that_cannot_start_fail_the_build_with_their_own_words(stage):
+    event = push(stage, {"loadtests/shop/buy.py": "import a_module_that_nobody_has\n"})
+    done = stage.run("pull_request", event, WORKFLOW)
+    assert done.code == 1
+    assert done.jobs["runner"] == done.jobs["gate"] == "failure", done.log
+    assert "exit status 4" in done.log
+    assert "could not start" in done.log and "a_module_that_nobody_has" in done.log
+    assert_counted_nothing(done)
+    assert "a_module_that_nobody_has" in "".join(done.summaries)
+
+
+def assert_counted_nothing(done):
+    (log,) = done.scratch.glob("shop-head-*.log")
+    assert "answered 0 requests" in log.read_text()
+
+
+def test_a_cancelled_run_keeps_and_judges_what_it_measured_and_leaves_nothing_running(stage):
+    event = push(stage, {SUITE_FILE: SUITE.replace("hold-for: 8s", "hold-for: 90s")})
+    with stage.running("pull_request", event, WORKFLOW) as one:
+        one.until("12 VUs, ")  # the load has begun
+        one.until("| running 5/")
+        one.cancel()
+        done = one.result()
+        assert living(stage.folder) == []
+    assert done.code == 1
+    assert done.jobs["runner"] == "failure", done.log
+    assert done.steps("runner")["Run and judge the suite"] == "failure"
+    assert {done.steps("runner")[name] for name in ("End the run", "Close the shops", "Keep the runs")} == {"success"}
+    found = runs(done)["run"]
+    assert found.verdict["outcome"] == "inconclusive"
+    assert found.json("stop.json")["cause"] == "signal"
+    assert_counted(done)
+    assert "shop: inconclusive" in done.summaries[0].splitlines()[0]
+    assert stage.api.comments == []  # whoever cancelled knows
+
+
+def living(folder):
+    """Processes that were started by jobs of this stage, and still run."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(folder) in " ".join(process.cmdline()) or str(folder) in process.environ().get("TMPDIR", ""):
+                found.append(process.cmdline())
+        except psutil.Error:
+            continue
+    return [words for words in found if not words[0].endswith("/act")]
