@@ -72,6 +72,7 @@ EXCUSES: Mapping[str, str] = {  # what falsifies times, in short
     "late-start": "a worker began late",
     "unsure-clock": "a worker's clock is unsure",
 }
+ABOUT_NOTHING = ("no-samples", "unknown-label")  # often only what a lost worker or an early end comes to: told after it
 WORKER_OF_FILE = re.compile(r"(?:^|/)workers/([^/]+)/")
 
 
@@ -124,11 +125,13 @@ def judge(
         result = evaluate(criterion, planned.where, planned.executions, timeline, plan, absence, completeness, metrics)
         results.append(_excused(result, doubts) if doubts else result)
     breaches = [Reason(result.code, result.message) for result in results if result.outcome == "failed"]
+    left_open = [result for result in results if _leaves_open(result)]
     open_questions = [
         *doubts,
-        *(Reason(result.code, result.message) for result in results if _leaves_open(result)),
+        *(Reason(result.code, result.message) for result in left_open if result.code not in ABOUT_NOTHING),
         *_missing(timeline, completeness),
         *_ended_early(plan, completeness, results),
+        *(Reason(result.code, result.message) for result in left_open if result.code in ABOUT_NOTHING),
         *_unreached(plan, timeline, completeness),
         *_without_success(timeline),
     ]
@@ -156,7 +159,7 @@ def _leaves_open(result: CriterionResult) -> bool:
     """Whether the criterion keeps the run from passing; one that cannot fail does so only if it is about nothing."""
     if result.outcome != "inconclusive" or result.code == "pass-may-not-stand":
         return False
-    return result.criterion.fail or result.code in ("no-samples", "unknown-label")
+    return result.criterion.fail or result.code in ABOUT_NOTHING
 
 
 def _passed(results: list[CriterionResult]) -> Reason:
