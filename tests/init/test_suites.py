@@ -136,6 +136,14 @@ def test_a_locustfile_without_a_host_is_noted(tmp_path):
     assert "`host`" not in call(tmp_path / "3", "--locustfile", str(file)).stderr
 
 
+def test_runs_that_git_would_keep_are_noted(tmp_path):
+    assert ".gitignore" not in call(tmp_path, "--url", "http://shop/").stderr
+    (tmp_path / ".git").mkdir()
+    assert "name it in .gitignore" in call(tmp_path, "--url", "http://shop/", "--force").stderr
+    (tmp_path / ".gitignore").write_text("build/\n/.toril/\n")
+    assert ".gitignore" not in call(tmp_path, "--url", "http://shop/", "--force").stderr
+
+
 def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
     mine = scripts(tmp_path / "mine")
     started(tmp_path, "--url", "http://shop/", "--name", "requests")

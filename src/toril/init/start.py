@@ -94,6 +94,8 @@ def _notes(choices: Choices, plan: Plan, folder: Path) -> Iterator[str]:
         yield f"{choices.file.name} sets no `host`; if what it imports sets none either, give its address with --url"
     if not plan.criteria:
         yield "the suite has no criteria, so nothing measured fails it; write some as docs/suites.md says"
+    if (folder / ".git").exists() and not _ignores_runs(folder / ".gitignore"):
+        yield "runs are kept in .toril/: name it in .gitignore"
     if not choices.workflow:
         return
     if choices.action == ACTION:
@@ -102,3 +104,7 @@ def _notes(choices: Choices, plan: Plan, folder: Path) -> Iterator[str]:
     above = next((parent for parent in top.parents if (parent / ".git").exists()), None)
     if above is not None and not (top / ".git").exists():
         yield f"GitHub reads workflows at the top of a repository only, here {above}: call `toril init` there"
+
+
+def _ignores_runs(file: Path) -> bool:
+    return file.is_file() and ".toril" in file.read_text(errors="replace")
