@@ -49,6 +49,20 @@ def test_actions_are_pinned_with_their_version_beside_them(workflow):
         assert re.fullmatch(r"v\d+\.\d+\.\d+", version)
 
 
+def test_actions_are_those_that_this_projects_own_workflows_use(workflow):
+    used = set(re.findall(r"uses: (\S+@[0-9a-f]{40} # \S+)", workflow))
+    own = "".join(file.read_text() for file in (ROOT / ".github/workflows").glob("*.yml"))
+    assert len(used) == 2
+    assert used <= set(re.findall(r"uses: (\S+@[0-9a-f]{40} # \S+)", own))
+
+
+def test_what_it_gives_the_action_is_what_the_action_takes(workflow):
+    (job,) = yaml.safe_load(workflow)["jobs"].values()
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    assert job["steps"][1]["with"].keys() <= action["inputs"].keys()
+    assert "report" in action["outputs"]
+
+
 def test_jmeter_is_assembled_where_the_suite_needs_it(tmp_path):
     for option, needed in (("--users=5", None), ("--rps=5", True)):
         started(tmp_path / option, "--url", "http://shop/", option)
