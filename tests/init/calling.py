@@ -108,8 +108,10 @@ def scripts(folder: Path, port: int = 80) -> Path:
     for name, text in {
         "load.jmx": JMX.replace("PORT", str(port)),
         "locustfile.py": LOCUSTFILE,
-        "steps/__init__.py": "",
-        "steps/words.py": "WORDS = ['hello']\n",
+        "steps/__init__.py": "from . import more\n",
+        "steps/words.py": "from .deep.down import WORDS as WORDS\n",
+        "steps/more.py": "import os\n",
+        "steps/deep/down.py": "from ..more import os as os\nWORDS = ['hello']\n",
         "data/users.csv": "ada\ngrace\n",
         "unrelated.txt": "a text of somebody else's\n",
     }.items():

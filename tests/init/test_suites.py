@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.init.calling import call, refused, scripts, started, tree, written
+from tests.init.calling import call, refused, scripts, started, written
 
 
 def requests(suite, name):
@@ -63,69 +63,10 @@ def test_locations_have_their_weights(tmp_path):
     assert execution.locations == {"eu-west-1": Fraction("2.5"), "null": 1}
 
 
-def test_a_jmx_takes_its_data_along_and_keeps_its_own_load(tmp_path):
-    started(tmp_path / "repo", "--jmx", str(scripts(tmp_path / "mine") / "load.jmx"))
-    home = tmp_path / "repo/loadtests/load"
-    suite = written(tmp_path / "repo", "load")
-    assert suite.executions[0].concurrency is None
-    assert {str(name) for name in tree(home)} == {"suite.yml", "load.jmx", "data", "data/users.csv"}
-    assert (home / "load.jmx").read_bytes() == (tmp_path / "mine/load.jmx").read_bytes()
-
-
 def test_a_jmx_may_be_given_a_load(tmp_path):
     started(tmp_path, "--jmx", str(scripts(tmp_path / "mine") / "load.jmx"), "--hold-for", "1m", "--name", "nightly")
     (execution,) = written(tmp_path, "nightly").executions
     assert (execution.concurrency, execution.hold_for_s, execution.executor) == (10, 60, "jmeter")
-
-
-def test_what_a_jmx_names_elsewhere_is_said_and_not_taken_along(tmp_path):
-    jmx = scripts(tmp_path / "mine") / "load.jmx"
-    (tmp_path / "outside.csv").write_text("a secret\n")
-    text = jmx.read_text()
-    for name, why in {
-        "../outside.csv": "no path below",
-        str(tmp_path / "outside.csv"): "no path",
-        "no.csv": "not there",
-    }.items():
-        jmx.write_text(text.replace("data/users.csv", name))
-        done = call(tmp_path / name.replace("/", "_"), "--jmx", str(jmx))
-        assert name in done.stderr
-        assert why in done.stderr
-        assert "outside.csv" not in " ".join(tree(tmp_path / name.replace("/", "_")))
-
-
-def test_a_link_takes_nothing_from_elsewhere_along(tmp_path):
-    mine = scripts(tmp_path / "mine")
-    (tmp_path / "outside.csv").write_text("a secret\n")
-    (mine / "data/users.csv").unlink()
-    (mine / "data/users.csv").symlink_to(tmp_path / "outside.csv")
-    for option in (f"--jmx={mine / 'load.jmx'}", f"--locustfile={mine / 'locustfile.py'}"):
-        call(tmp_path / "repo", option, "--no-workflow")
-    assert b"a secret\n" not in tree(tmp_path / "repo").values()
-
-
-def test_a_locustfile_takes_along_what_it_imports_and_opens(tmp_path):
-    started(
-        tmp_path / "repo",
-        "--locustfile",
-        str(scripts(tmp_path / "mine") / "locustfile.py"),
-        "--url",
-        "http://shop:8080",
-    )
-    home = tmp_path / "repo/loadtests/mine"
-    assert {name for name in tree(home) if "." in name} == {
-        "suite.yml", "locustfile.py", "steps/__init__.py", "steps/words.py", "data/users.csv",
-    }  # fmt: skip
-    scenario = written(tmp_path / "repo", "mine").common["scenarios"]["mine"]
-    assert scenario == {"default-address": "http://shop:8080", "script": "locustfile.py"}
-
-
-def test_a_script_that_lies_where_it_belongs_is_left_there(tmp_path):
-    mine = scripts(tmp_path / "loadtests/shop")
-    before = tree(mine)
-    said = started(tmp_path, "--locustfile", str(mine / "locustfile.py"), "--no-workflow")
-    assert [line for line in said.splitlines() if line.startswith("wrote")] == [f"wrote {mine / 'suite.yml'}"]
-    assert {name: text for name, text in tree(mine).items() if name != "suite.yml"} == before
 
 
 def test_a_locustfile_without_a_host_is_noted(tmp_path):
@@ -160,43 +101,6 @@ def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
     for name in ("requests", "script"):
         suite = written(tmp_path, name, against="http://other")
         assert suite.common["scenarios"][name]["default-address"] == "http://other"
-
-
-TAURUS = """
-# mine:   as I like it
-execution: [{scenario: mine, executor: apiritif, iterations: 2}]
-scenarios: {mine: {requests: ['http://127.0.0.1/'], data-sources: [users.csv]}}
-reporting: [{module: passfail, criteria: ['p95>1s']}]
-included-configs: [more.yml]
-"""
-
-
-def test_a_taurus_file_of_elsewhere_is_copied_byte_for_byte_with_all_that_it_names(tmp_path):
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    for name, text in {"load.yaml": TAURUS, "more.yml": "settings: {}\n", "users.csv": "a\n1\n", "notes": "x"}.items():
-        (mine / name).write_text(text)
-    started(tmp_path / "repo", "--taurus", str(mine / "load.yaml"))
-    home = tmp_path / "repo/loadtests/load"
-    assert tree(home) == {"suite.yaml": TAURUS.encode(), "more.yml": b"settings: {}\n", "users.csv": b"a\n1\n"}
-    assert written(tmp_path / "repo", "load").executions[0].iterations == 2
-
-
-def test_a_taurus_file_of_the_repository_stays_where_it_is(tmp_path):
-    (tmp_path / "perf").mkdir()
-    (tmp_path / "perf/load.yml").write_text(TAURUS.replace("included-configs: [more.yml]", ""))
-    (tmp_path / "perf/users.csv").write_text("a\n1\n")
-    before = tree(tmp_path)
-    said = started(tmp_path, "--taurus", str(tmp_path / "perf/load.yml"))
-    assert f"toril run {tmp_path / 'perf/load.yml'}" in said
-    workflow = tmp_path / ".github/workflows/loadtest.yml"
-    assert "suite: perf/load.yml\n" in workflow.read_text()
-    assert {name: text for name, text in tree(tmp_path).items() if not name.startswith(".github")} == before
-
-
-def test_a_taurus_file_that_judges_nothing_is_said_to(tmp_path):
-    (tmp_path / "load.yml").write_text("execution: [{scenario: {requests: ['http://shop/']}, hold-for: 1m}]")
-    assert "no criteria" in call(tmp_path, "--taurus", str(tmp_path / "load.yml")).stderr
 
 
 @pytest.mark.parametrize(

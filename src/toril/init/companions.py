@@ -10,6 +10,9 @@ from toril.masking import mask
 from toril.suite import read_suite
 from toril.suite.files import SUITE_NAMES, named_in_jmx
 
+NOT_THERE = "is not there"
+LONGEST_NAME = 256  # characters of a text that is looked for as a file
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Companions:
@@ -23,44 +26,57 @@ def of_jmx(file: Path) -> Companions:
     """A JMX and what it reads: CSV files, scripts, included plans."""
     files, notes = {PurePosixPath(file.name): file}, []
     for name in named_in_jmx(file):
-        why = "is not there" if not (file.parent / name).is_file() else _outside(file.parent, Path(name))
-        if why:
-            notes.append(f"{file.name} names {mask(name)[:100]!r}, which {why}: not taken along")
+        if why := _why_not(file.parent, name):
+            notes.append(_note(file, name, why))
         else:
-            files[PurePosixPath(Path(name).as_posix())] = file.parent / name
+            files[_inner(name)] = file.parent / name
     return Companions(files=files, notes=tuple(notes))
-
-
-def _outside(folder: Path, name: Path) -> str:
-    if name.is_absolute() or ".." in name.parts:
-        return "is no path below its folder"
-    return "" if (folder / name).resolve().is_relative_to(folder.resolve()) else "lies elsewhere, by a link"
 
 
 def of_python(file: Path) -> Companions:
     """A script, what it imports from its own folder, and the files there that its texts name."""
     files: dict[PurePosixPath, Path] = {}
+    notes: dict[str, None] = {}
     waiting = [file.name]
     while waiting:
-        name = waiting.pop()
-        if PurePosixPath(name) in files:
+        inner = _inner(waiting.pop())
+        if inner in files:
             continue
-        there = file.parent / name
-        files[PurePosixPath(Path(name).as_posix())] = there
-        if there.suffix == ".py":
-            waiting += [found for found in _named_in_python(there) if _is_below(file.parent, found)]
-    return Companions(files=files)
+        files[inner] = there = file.parent / inner
+        for name in _named_in_python(there, inner.parent) if there.suffix == ".py" else ():
+            why = _why_not(file.parent, name)
+            if not why:
+                waiting.append(name)
+            elif why != NOT_THERE:  # most texts are no names of files
+                notes[_note(there, name, why)] = None
+    return Companions(files=files, notes=tuple(notes))
 
 
-def _is_below(folder: Path, name: str) -> bool:
+def _inner(name: str) -> PurePosixPath:
+    return PurePosixPath(Path(name).as_posix())
+
+
+def _note(file: Path, name: str, why: str) -> str:
+    return f"{file.name} names {mask(name)[:100]!r}, which {why}: not taken along"
+
+
+def _why_not(folder: Path, name: str) -> str:
+    """What keeps a file from being taken along; empty when nothing does."""
+    path = Path(name)
     try:
-        return (folder / name).is_file() and not _outside(folder, Path(name))
-    except (OSError, ValueError):  # a text that is no name
-        return False
+        if not (folder / path).is_file():
+            return NOT_THERE
+    except (OSError, ValueError):  # a text that can be no name
+        return NOT_THERE
+    if path.is_absolute() or ".." in path.parts:
+        return "is no path below its folder"
+    if any(part.startswith(".") for part in path.parts):
+        return "is hidden, and may be a secret"
+    return "" if (folder / path).resolve().is_relative_to(folder.resolve()) else "lies elsewhere, by a link"
 
 
-def _named_in_python(file: Path) -> Iterator[str]:
-    """Modules as the files that they would be in its folder, and every text that could be a name."""
+def _named_in_python(file: Path, package: PurePosixPath) -> Iterator[str]:
+    """Modules as the files that they would be, from the script's folder; and every text that could be a name."""
     try:
         tree = ast.parse(file.read_bytes(), str(file))
     except (SyntaxError, ValueError) as error:
@@ -69,21 +85,22 @@ def _named_in_python(file: Path) -> Iterator[str]:
             f"{file}: line {line} is no Python: {getattr(error, 'msg', error)}; correct it there"
         ) from error
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < 256:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < LONGEST_NAME:
             yield node.value
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _modules(alias.name)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+                yield from _modules(alias.name.split("."))
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.parts[: len(package.parts) - node.level + 1] if node.level else ()
             for alias in node.names:
-                yield from _modules(f"{node.module}.{alias.name}")
+                yield from _modules([*parts, *(node.module or "").split("."), alias.name])
 
 
-def _modules(dotted: str) -> Iterator[str]:
+def _modules(parts: list[str]) -> Iterator[str]:
     """`a.b.c` as a.py, a/__init__.py, a/b.py, …"""
-    parts = dotted.split(".")
-    for count in range(1, len(parts) + 1):
-        path = "/".join(parts[:count])
+    names = [part for part in parts if part]
+    for count in range(1, len(names) + 1):
+        path = "/".join(names[:count])
         yield f"{path}.py"
         yield f"{path}/__init__.py"
 
@@ -91,17 +108,16 @@ def _modules(dotted: str) -> Iterator[str]:
 def of_taurus(file: Path) -> Companions:
     """A Taurus file, under the name that a folder's suite has, and everything that it takes along to a worker."""
     suite = read_suite([file])
-    files: dict[PurePosixPath, Path] = {}
-    for relative in suite.files:
-        taken = {PurePosixPath(relative.as_posix()): suite.folder / relative}
-        if relative.suffix == ".py":
-            beside = PurePosixPath(relative.as_posix()).parent
-            taken |= {beside / name: there for name, there in of_python(suite.folder / relative).files.items()}
-        files |= taken
-    own = PurePosixPath(file.name)
-    if file.name not in SUITE_NAMES:
-        del files[own]
-        own = PurePosixPath(f"suite{file.suffix.lower()}")
-        if own in files:
-            raise OptionError(f"--taurus {file}: takes along a {own}, whose name it needs itself; rename that one")
-    return Companions(files={own: file, **files})
+    files = {PurePosixPath(relative.as_posix()): suite.folder / relative for relative in suite.files}
+    if file.name in SUITE_NAMES:  # its whole folder goes along
+        return Companions(files=files)
+    notes: list[str] = []
+    for inner in [inner for inner in files if inner.suffix == ".py"]:
+        beside = of_python(files[inner])
+        files |= {inner.parent / name: there for name, there in beside.files.items()}
+        notes += beside.notes
+    del files[PurePosixPath(file.name)]
+    own = PurePosixPath(f"suite{file.suffix.lower()}")
+    if own in files:
+        raise OptionError(f"--taurus {file}: takes along a {own}, whose name it needs itself; rename that one")
+    return Companions(files={own: file, **files}, notes=tuple(notes))

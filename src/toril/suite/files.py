@@ -1,5 +1,6 @@
 """The files of a suite: found the way bzt finds them, never outside the suite's folder."""
 
+import html
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -131,7 +132,7 @@ def named_in_jmx(file: Path) -> list[str]:
     """What a JMX names to read from, or for a listener to write to; names that only JMeter knows are left out."""
     if file.stat().st_size > LARGEST_JMX:
         return []
-    named = (name.strip() for name in JMX_REFERENCE.findall(file.read_text(errors="replace")))
+    named = (html.unescape(name).strip() for name in JMX_REFERENCE.findall(file.read_text(errors="replace")))
     return [name for name in dict.fromkeys(named) if name and not REFERENCE.search(name)]
 
 
