@@ -17,9 +17,9 @@ from tests.init.calling import scripts, tree, written
 pytestmark = pytest.mark.slow
 
 ADDRESS = "An address (several: with spaces), a .jmx, a locustfile.py or a Taurus file: "
-RATE = "Requests per second, at most (none: no limit): "
+RATE = "Requests per second, at most (empty: no limit): "
 LIMITS = "Fails when (several: with ;) [p95>500ms; fail>1%]: "
-LOCATIONS = "Locations, such as eu-west-1=2 us-east-1=1 (none: here): "
+LOCATIONS = "Locations, such as eu-west-1=2 us-east-1=1 (empty: here): "
 END_OF_INPUT, INTERRUPT = "\x04", "\x03"
 
 
@@ -122,7 +122,7 @@ def test_a_jmx_may_keep_its_load(tmp_path):
     with asked(tmp_path) as terminal:
         terminal.answer(ADDRESS, "mine/load.jmx\n")
         terminal.answer(RATE, "\n")
-        terminal.answer("Virtual users (none: as in load.jmx): ", "\n")
+        terminal.answer("Virtual users (empty: as in load.jmx): ", "\n")
         terminal.answer(LIMITS, "\n")
         terminal.answer(LOCATIONS, "\n")
         terminal.answer("Name of the suite [load]: ", "../load\n")
@@ -136,7 +136,7 @@ def test_a_locustfile_is_asked_for_its_host(tmp_path):
     scripts(tmp_path / "mine")
     with asked(tmp_path) as terminal:
         terminal.answer(ADDRESS, "mine/locustfile.py\n")
-        terminal.answer("Its host (none: as in locustfile.py): ", "http://shop\n")
+        terminal.answer("Its host (empty: as in locustfile.py): ", "http://shop\n")
         for question in ("Virtual users [10]: ", "Ramp-up [5s]: ", "Hold for [25s]: ", LIMITS, LOCATIONS):
             terminal.answer(question, "\n")
         terminal.answer("Name of the suite [mine]: ", "\n")

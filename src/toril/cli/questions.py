@@ -38,7 +38,7 @@ def ask(wanted: Wanted, folder: Path, *, force: bool) -> Wanted:
             standard = "; ".join(limit.text for limit in LIMITS)
             wanted = replace(wanted, limits=_asked("Fails when (several: with ;)", _limits, standard))
         if not wanted.locations:
-            found = _asked("Locations, such as eu-west-1=2 us-east-1=1 (none: here)", _locations, "")
+            found = _asked("Locations, such as eu-west-1=2 us-east-1=1 (empty: here)", _locations, "")
             wanted = replace(wanted, locations=found)
     if wanted.name is None:
         wanted = replace(wanted, name=_asked("Name of the suite", _name(wanted, folder, force), default_name(wanted)))
@@ -47,12 +47,12 @@ def ask(wanted: Wanted, folder: Path, *, force: bool) -> Wanted:
 
 def _ask_load(wanted: Wanted) -> Wanted:
     if wanted.locustfile:
-        wanted = replace(wanted, urls=_asked(f"Its host (none: as in {wanted.locustfile.name})", _host, ""))
+        wanted = replace(wanted, urls=_asked(f"Its host (empty: as in {wanted.locustfile.name})", _host, ""))
     elif wanted.rps is None:
-        wanted = replace(wanted, rps=_asked("Requests per second, at most (none: no limit)", _or_none(read_rps), ""))
+        wanted = replace(wanted, rps=_asked("Requests per second, at most (empty: no limit)", _or_none(read_rps), ""))
     if wanted.users is None:
         if wanted.jmx and wanted.rps is None:
-            users = _asked(f"Virtual users (none: as in {wanted.jmx.name})", _or_none(read_users), "")
+            users = _asked(f"Virtual users (empty: as in {wanted.jmx.name})", _or_none(read_users), "")
         else:
             users = _asked("Virtual users", read_users, str(default_users(wanted.rps)))
         wanted = replace(wanted, users=users)
