@@ -124,7 +124,6 @@ def test_a_jmx_may_keep_its_load(tmp_path):
         terminal.answer(RATE, "\n")
         terminal.answer("Virtual users (empty: as in load.jmx): ", "\n")
         terminal.answer(LIMITS, "\n")
-        terminal.answer(LOCATIONS, "\n")
         terminal.answer("Name of the suite [load]: ", "../load\n")
         terminal.answer("Name of the suite [load]: ", "\n")
         code = terminal.end()

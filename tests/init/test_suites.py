@@ -69,6 +69,15 @@ def test_a_jmx_may_be_given_a_load(tmp_path):
     assert (execution.concurrency, execution.hold_for_s, execution.executor) == (10, 60, "jmeter")
 
 
+def test_a_shape_of_locust_is_a_load_of_its_own_unless_another_is_given(tmp_path):
+    file = scripts(tmp_path / "mine") / "locustfile.py"
+    file.write_text("from locust import HttpUser, LoadTestShape\n")
+    for users, name in (((), "own"), (("--users", "5"), "given")):
+        started(tmp_path, f"--locustfile={file}", "--url=http://shop", "--no-workflow", "--name", name, *users)
+        (execution,) = written(tmp_path, name).executions
+        assert ("hold-for" in execution.config, "ramp-up" in execution.config) == (bool(users), bool(users))
+
+
 def test_a_locustfile_without_a_host_is_noted(tmp_path):
     file = scripts(tmp_path / "mine") / "locustfile.py"
     assert "sets no `host`" in call(tmp_path / "1", "--locustfile", str(file)).stderr
@@ -109,6 +118,7 @@ def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
         ("", "give --url URL, --jmx FILE, --locustfile FILE or --taurus FILE"),
         ("--jmx load.jmx --locustfile locustfile.py", "give one of them"),
         ("--url http://shop/ --jmx load.jmx", "give one of them"),
+        ("--jmx load.jmx --location a --location b", "give --users, too"),
         ("--jmx locustfile.py", "expected a file that ends in .jmx"),
         ("--jmx none.jmx", "there is no such file"),
         ("--taurus load.jmx", "expected a file that ends in .yml or .yaml or .json"),

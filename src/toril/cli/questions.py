@@ -10,6 +10,7 @@ import typer
 
 from toril.errors import UserError
 from toril.init import refuse_taken
+from toril.init.companions import has_shape
 from toril.init.readers import (
     Limit,
     Url,
@@ -37,7 +38,7 @@ def ask(wanted: Wanted, folder: Path, *, force: bool) -> Wanted:
         if not wanted.limits:
             standard = "; ".join(limit.text for limit in LIMITS)
             wanted = replace(wanted, limits=_asked("Fails when (several: with ;)", _limits, standard))
-        if not wanted.locations:
+        if not wanted.locations and wanted.hold_for:  # a script's own load runs in one place
             found = _asked("Locations, such as eu-west-1=2 us-east-1=1 (empty: here)", _locations, "")
             wanted = replace(wanted, locations=found)
     if wanted.name is None:
@@ -51,8 +52,8 @@ def _ask_load(wanted: Wanted) -> Wanted:
     elif wanted.rps is None:
         wanted = replace(wanted, rps=_asked("Requests per second, at most (empty: no limit)", _or_none(read_rps), ""))
     if wanted.users is None:
-        if wanted.jmx and wanted.rps is None:
-            users = _asked(f"Virtual users (empty: as in {wanted.jmx.name})", _or_none(read_users), "")
+        if wanted.file and wanted.rps is None and (wanted.jmx or has_shape(wanted.locustfile)):
+            users = _asked(f"Virtual users (empty: as in {wanted.file.name})", _or_none(read_users), "")
         else:
             users = _asked("Virtual users", read_users, str(default_users(wanted.rps)))
         wanted = replace(wanted, users=users)

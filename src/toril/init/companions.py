@@ -52,6 +52,11 @@ def of_python(file: Path) -> Companions:
     return Companions(files=files, notes=tuple(notes))
 
 
+def has_shape(file: Path | None) -> bool:
+    """Whether it is a locustfile with a load of its own."""
+    return file is not None and b"LoadTestShape" in file.read_bytes()
+
+
 def _inner(name: str) -> PurePosixPath:
     return PurePosixPath(Path(name).as_posix())
 

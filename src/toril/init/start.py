@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from toril.errors import OptionError
-from toril.init.companions import Companions, of_jmx, of_python, of_taurus
+from toril.init.companions import Companions, has_shape, of_jmx, of_python, of_taurus
 from toril.init.place import placed, refuse_existing
 from toril.init.readers import PATH_IN_WORKFLOW
 from toril.init.render import suite_text, workflow_text
@@ -33,7 +33,7 @@ class Started:
 
 def start(wanted: Wanted, folder: Path, *, force: bool = False) -> Started:
     """Write suite and workflow below `folder`, which may not be there yet; what is no good leaves nothing written."""
-    choices = decided(wanted)
+    choices = decided(wanted, shaped=has_shape(wanted.locustfile))
     home = SUITES / choices.name
     suite, companions = _suite(choices, folder, home)
     files: dict[PurePosixPath, bytes | Path] = {home / name: there for name, there in companions.files.items()}

@@ -73,8 +73,11 @@ class Choices:
     workflow: bool
 
 
-def decided(wanted: Wanted) -> Choices:
-    """Everything that was said, with defaults for the rest; OptionError for what does not go together."""
+def decided(wanted: Wanted, *, shaped: bool = False) -> Choices:
+    """Everything that was said, with defaults for the rest; OptionError for what does not go together.
+
+    `shaped`: the locustfile has a LoadTestShape, which is a load of its own.
+    """
     kind = wanted.kind
     if kind is None:
         raise OptionError("what is to be loaded? give --url URL, --jmx FILE, --locustfile FILE or --taurus FILE")
@@ -86,7 +89,9 @@ def decided(wanted: Wanted) -> Choices:
         if len(wanted.urls) > 1 or any(url.path != "/" for url in wanted.urls):
             raise OptionError("--url with --locustfile is its host: give one, without a path")
     said = (wanted.users, wanted.rps, wanted.ramp_up, wanted.hold_for)
-    own_load = kind == "taurus" or (kind == "jmx" and not any(part is not None for part in said))
+    own_load = kind == "taurus" or ((kind == "jmx" or shaped) and not any(part is not None for part in said))
+    if own_load and len(wanted.locations) > 1:
+        raise OptionError("--location, several times: a script's own load runs on one worker; give --users, too")
     return Choices(
         kind=kind,
         name=wanted.name or default_name(wanted),
