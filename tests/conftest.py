@@ -16,6 +16,10 @@ settings.register_profile("toril", derandomize=True, deadline=None)
 settings.register_profile("search", max_examples=10_000, deadline=None)
 settings.load_profile("toril")
 
+# A job on GitHub is no job to the tests: what they start has the files and tokens that a test gives it, or none.
+for name in [name for name in os.environ if name.startswith("GITHUB_")]:
+    del os.environ[name]
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:

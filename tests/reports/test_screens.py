@@ -146,6 +146,11 @@ def test_without_a_terminal_there_is_a_line_every_five_seconds():
     ]
 
 
+def test_a_job_on_github_keeps_a_log_even_where_its_runner_lends_it_a_terminal(monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert len(shown(True, *((at / 2, FIGURES) for at in range(25))).splitlines()) == 3
+
+
 def test_a_new_phase_is_told_at_once():
     text = shown(False, (0, LiveFigures(workers_ready=1, workers_planned=2)), (1, FIGURES))
 

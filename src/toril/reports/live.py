@@ -1,5 +1,6 @@
 """The run while it goes on: a table that redraws itself on a terminal, one line every few seconds elsewhere."""
 
+import os
 from types import TracebackType
 from typing import Self
 
@@ -34,7 +35,7 @@ class LiveView:
         self._told: set[str] = set()
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal and not self._quiet:
+        if self._console.is_terminal and not self._quiet and os.environ.get("GITHUB_ACTIONS") != "true":  # a log
             self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
             self._live.start()
         return self
