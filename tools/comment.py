@@ -1,4 +1,6 @@
-"""Has a file as a comment on a pull request, kept up to date: python -m tools.comment FILE --name preview
+"""Has a file as a comment on a pull request, kept up to date.
+
+python -m tools.comment preview.md --name stacks:preview --pull-request 7
 
 The repository and the token come from GITHUB_REPOSITORY and GITHUB_TOKEN, as in `toril comment`.
 """
@@ -19,7 +21,11 @@ LONGEST = 65_000  # characters; GitHub takes 65,536, and a marker comes after it
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("file", type=Path)
-    parser.add_argument("--name", required=True, help="by which the comment is found again")
+    parser.add_argument(
+        "--name",
+        required=True,
+        help="by which the comment is found again; a colon in it keeps it apart from every suite's",
+    )
     parser.add_argument("--pull-request", type=int, required=True)
     options = parser.parse_args()
     text = options.file.read_text(errors="replace")

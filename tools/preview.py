@@ -27,7 +27,7 @@ import yaml
 SIGNATURE = "4dabf18193072939515e22adb298388d"  # of Pulumi's special values; that of a secret is the next one
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's mark of one, in every state
 WITHHELD = "withheld"
-LONGEST = 60_000 // 3  # characters a stack: a comment has 65,536, and three stacks
+LONGEST = 60_000  # characters of all diffs: a comment has 65,536
 UNCHANGED = ("same", "read", "refresh", "create-replacement", "delete-replaced")  # the last two go with a `replace`
 
 
@@ -44,7 +44,7 @@ def main() -> int:
     for stack, diff in diffs.items():
         print(f"== {stack}\n{diff}")
     if options.out:
-        options.out.write_text("".join(section(stack, diff) for stack, diff in diffs.items()))
+        options.out.write_text("".join(section(stack, diff, LONGEST // len(diffs)) for stack, diff in diffs.items()))
     if differing:
         print(f"not as the program says: {', '.join(differing)}", file=sys.stderr)
     return 1 if differing else 0
@@ -154,9 +154,9 @@ def _is_secret(value: Any) -> bool:
     return value == "[secret]" or (isinstance(value, dict) and value.get(SIGNATURE) == SECRET)
 
 
-def section(stack: str, diff: str) -> str:
+def section(stack: str, diff: str, longest: int) -> str:
     """A stack's diff as Markdown, cut where a comment would be too long; the diff cannot end its fence."""
-    shown = diff if len(diff) <= LONGEST else diff[:LONGEST] + "\n… cut; the job's log has the rest\n"
+    shown = diff if len(diff) <= longest else diff[:longest] + "\n… cut; the job's log has the rest\n"
     fence = "`" * max(3, *(len(run) + 1 for run in _ticks(shown)))
     return f"<details><summary>Stack <code>{stack}</code></summary>\n\n{fence}diff\n{shown}\n{fence}\n\n</details>\n\n"
 

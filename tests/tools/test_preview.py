@@ -53,7 +53,7 @@ def test_drift_is_what_differs_beyond_withheld_values(step, counted):
 
 
 def test_a_diff_cannot_leave_its_fence_and_is_cut():
-    text = section("hub", "a ``` b\n" + "x" * 100_000)
+    text = section("hub", "a ``` b\n" + "x" * 100_000, 20_000)
     assert text.count("````") == 2
     assert "cut; the job's log has the rest" in text
     assert len(text) < 22_000
