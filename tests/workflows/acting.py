@@ -191,6 +191,7 @@ class Stage:
         finally:
             one.end()
             one.reader.join()
+            (self.folder / f"log-{run_id}.txt").write_text("".join(map(_readable, one.lines)))
 
     def _options(self, event_file: Path, run_id: str, workflow: str) -> list[str]:
         folders = {**stand_ins.write(self.folder / f"actions-{run_id}"), **self.others}

@@ -93,6 +93,7 @@ def write(folder: Path) -> dict[str, Path]:
 def _written(folder: Path, name: str) -> Path:
     step = {
         "id": "it",
+        "if": "always()",  # whether it runs is for the step that uses the action to say, also in a cancelled job
         "shell": "bash",
         "run": f'"$STAND_IN_PYTHON" "$STAND_IN" {name}',
         "env": {"INPUTS": "${{ toJSON(inputs) }}"},

@@ -43,7 +43,7 @@ def test_a_run_that_tells_nothing_fails_the_build_and_says_why(stage):
     (comment,) = stage.api.comments
     for text in (summary, comment["body"]):
         assert "shop: inconclusive" in text.splitlines()[0]
-        assert "chekcout" in text.splitlines()[0]
+        assert "chekcout" in text
 
 
 def test_a_suite_that_cannot_be_read_fails_the_build_with_its_place(stage):
@@ -64,7 +64,8 @@ def test_engines_that_cannot_start_fail_the_build_with_their_own_words(stage):
     assert "exit status 4" in done.log
     assert "could not start" in done.log and "a_module_that_nobody_has" in done.log
     assert_counted_nothing(done)
-    assert "a_module_that_nobody_has" in "".join(done.summaries)
+    (summary,) = done.summaries
+    assert "shop: inconclusive — worker local-1 was lost" in summary.splitlines()[0]
 
 
 def assert_counted_nothing(done):
@@ -75,8 +76,7 @@ def assert_counted_nothing(done):
 def test_a_cancelled_run_keeps_and_judges_what_it_measured_and_leaves_nothing_running(stage):
     event = push(stage, {SUITE_FILE: SUITE.replace("hold-for: 8s", "hold-for: 90s")})
     with stage.running("pull_request", event, WORKFLOW) as one:
-        one.until("12 VUs, ")  # the load has begun
-        one.until("| running 5/")
+        one.until("14/14 VUs, ")  # the load has begun
         one.cancel()
         done = one.result()
         assert living(stage.folder) == []
