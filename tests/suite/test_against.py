@@ -80,6 +80,15 @@ def test_a_request_to_somebody_else_stays_where_it_is(tmp_path: Path) -> None:
     assert suite.common["scenarios"]["shop"]["requests"][0] == "https://pay.example/"
 
 
+def test_requests_that_begin_with_a_variable_follow_it_under_labels_that_are_the_same_for_each_address(
+    tmp_path: Path,
+) -> None:
+    written = "requests: ['${SHOP}/a', {url: '${SHOP}/b', label: b}, {transaction: t, do: ['${SHOP}']}]"
+    suite = read(tmp_path, written)
+    assert (suite.variable, suite.common["settings"]["env"]) == ("SHOP", {"SHOP": URL})
+    assert suite.executions[0].labels == ("/a", "b", "t", "/")
+
+
 def test_a_suite_that_loads_two_addresses_is_refused(tmp_path: Path) -> None:
     more = "  auth: {default-address: '${AUTH}', requests: [/]}\nmodules: {}\n"
     file = tmp_path / "suite.yml"

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from toril.errors import OptionError, SuiteError
 from toril.masking import mask
+from toril.suite.engines import NESTED
 
 ONLY_A_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
@@ -32,19 +33,21 @@ def aim(merged: dict[str, Any], address: str, source: str) -> str | None:
     SuiteError where that would change nothing of what is loaded, or more than one address is meant.
     """
     used = list(_used(merged))
-    written = [one["default-address"] for _, one, _ in used if one.get("default-address")]
-    if len(set(map(str, written))) > 1:
-        named = ", ".join(f"`{mask(str(one))[:60]}`" for one in dict.fromkeys(written))
+    written = [own for _, one, _ in used if (own := _written(one))]
+    if len(set(written)) > 1:
+        named = ", ".join(f"`{mask(one)[:60]}`" for one in dict.fromkeys(written))
         raise SuiteError(
             f"{source}: its scenarios load more than one address, {named}; another one can stand for one of them only: "
             "use a variable for it, and --env"
         )
-    found = ONLY_A_VARIABLE.fullmatch(str(written[0]).strip()) if written else None
+    found = ONLY_A_VARIABLE.fullmatch(written[0]) if written else None
     variable = found[1] if found else None
     for path, scenario, executor in used:
         _check(scenario, executor, variable, f"{source}: {path}")
         if scenario.get("default-address") or not scenario.get("script"):
             scenario["default-address"] = address
+        if variable is not None and isinstance(scenario.get("requests"), list):
+            scenario["requests"] = _labelled(scenario["requests"], f"${{{variable}}}")
     scenarios = merged.get("scenarios")
     for scenario in scenarios.values() if isinstance(scenarios, dict) else ():
         if isinstance(scenario, dict) and scenario.get("default-address"):
@@ -53,6 +56,33 @@ def aim(merged: dict[str, Any], address: str, source: str) -> str | None:
     if variable is not None and isinstance(settings, dict) and isinstance(settings.get("env") or {}, dict):
         merged["settings"] = {**settings, "env": {**(settings.get("env") or {}), variable: address}}
     return variable  # settings that are no mapping are refused later
+
+
+def _written(scenario: dict[str, Any]) -> str | None:
+    """Where a scenario's requests go: its default address, or the variable with which all of them begin."""
+    if scenario.get("default-address"):
+        return str(scenario["default-address"]).strip()
+    requests = scenario.get("requests")
+    found = [ONLY_A_VARIABLE.match(url) for url in _urls(requests)] if isinstance(requests, list) else []
+    names = {None if one is None else one[0] for one in found}
+    return names.pop() if len(names) == 1 else None
+
+
+def _labelled(requests: list[Any], reference: str) -> list[Any]:
+    """Requests whose label would be the address, which differs from run to run, get one without it."""
+    found = []
+    for request in requests:
+        url = request.get("url") if isinstance(request, dict) else request
+        if isinstance(request, dict):
+            request = {
+                key: _labelled(value, reference) if isinstance(value, list) and key in NESTED else value
+                for key, value in request.items()
+            }
+        if isinstance(url, str) and url.startswith(reference):
+            whole = request if isinstance(request, dict) else {"url": url}
+            request = {**whole, "label": whole.get("label") or url.removeprefix(reference) or "/"}
+        found.append(request)
+    return found
 
 
 def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
@@ -101,6 +131,6 @@ def _urls(requests: list[Any]) -> Iterator[str]:
         elif isinstance(request, dict):
             if isinstance(request.get("url"), str):
                 yield request["url"]
-            for inner in request.values():
-                if isinstance(inner, list):
-                    yield from _urls([one for one in inner if isinstance(one, dict)])
+            for key in NESTED:
+                if isinstance(request.get(key), list):
+                    yield from _urls(request[key])
