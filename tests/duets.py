@@ -47,6 +47,11 @@ class Measured:
 
 def interval_of(plan: Plan, samples: Iterable[Measured]) -> Interval:
     """What one worker records of them."""
+    return decode(file_of(plan, samples), "made up")
+
+
+def file_of(plan: Plan, samples: Iterable[Measured]) -> bytes:
+    """The interval file in which it is kept."""
     assert plan.duet is not None
     starts = {(turn.arm, turn.block): turn.starts_s for turn in plan.duet.turns()}
     recorder = Recorder("local-1", "local")
@@ -71,7 +76,7 @@ def interval_of(plan: Plan, samples: Iterable[Measured]) -> Interval:
         recorder.health(turn.ends_s, 0.99, 0.99, 1 << 20, 0.0)  # the next engine starts
     data = recorder.flush()
     assert data is not None
-    return decode(data, "made up")
+    return data
 
 
 def merged(plan: Plan, interval: Interval) -> tuple[Timeline, dict[int, Timeline]]:

@@ -144,6 +144,12 @@ def test_what_cannot_take_turns_is_refused(folder: Path, change: tuple[str, str]
         planned(folder, SUITE.replace(*change))
 
 
+def test_more_blocks_than_a_worker_can_hold_are_refused(folder: Path) -> None:
+    several = "".join(f"- {{scenario: shop, executor: locust, hold-for: {n}s}}\n" for n in range(40, 43))
+    with pytest.raises(SuiteError, match="use 50 blocks at most"):
+        planned(folder, SUITE.replace("scenarios:", f"{several}scenarios:", 1), blocks=51)
+
+
 def test_a_duet_elsewhere_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="on Fargate it cannot run yet"):
         plan_duet([tmp_path], RunOptions(on="fargate"), 0.0, base=BASE_URL, head=HEAD_URL)

@@ -112,7 +112,7 @@ def duet(
     base: Annotated[str, typer.Option("--base", help="The address to compare with, such as that of the main branch.")],
     head: Annotated[str, typer.Option("--head", help="The address in question, such as that of the change.")],
     blocks: Annotated[
-        int | None, typer.Option("--blocks", min=4, max=1000, help="Pairs of blocks; default: toril.regression.blocks.")
+        int | None, typer.Option("--blocks", min=4, max=100, help="Pairs of blocks; default: toril.regression.blocks.")
     ] = None,
     margin: Annotated[
         str | None, typer.Option("--margin", help="A change that is none, e.g. 3%; default: toril.regression.margin.")

@@ -16,6 +16,7 @@ START_UP_CPU_S = {"locust": 0.4, "apiritif": 0.2, "jmeter": 2.4}  # until it is 
 START_UP_CPU_OF_OTHERS_S = 2.4
 START_UP_FACTOR = 2  # where engines start side by side on a busy machine of two cores
 LEAST_START_UP_S = 2
+MOST_COPIES = 400  # of executions in one worker: each has two files open, of the 1,024 that are usual
 DRAIN_S = 1  # after a turn's load, for requests in flight; then the next engines start
 
 
@@ -37,7 +38,7 @@ def make_duet(
     long as the suite holds it. The order within a pair alternates: AB BA AB …, or BA AB …, as the run's id has it.
     `variable` holds the address for scripts, if anything does.
     """
-    _check(base)
+    _check(base, blocks)
     values = {arm: _values(base.common, variable, address) for arm, address in zip(ARMS, addresses, strict=True)}
     hold_s = max(execution.hold_for_s for execution in base.executions)
     block = max(LEAST_BLOCK_S, math.ceil(hold_s / blocks)) if block_s is None else max(1, math.ceil(block_s))
@@ -97,7 +98,12 @@ def _start_up_s(plan: Plan) -> int:
     return max(LEAST_START_UP_S, math.ceil(START_UP_FACTOR * cpu_s))
 
 
-def _check(plan: Plan) -> None:
+def _check(plan: Plan, blocks: int) -> None:
+    if 2 * blocks * len(plan.executions) > MOST_COPIES:
+        raise SuiteError(
+            f"{plan.suite}: {blocks} blocks of {len(plan.executions)} executions are too many; "
+            f"use {MOST_COPIES // 2 // len(plan.executions)} blocks at most"
+        )
     for execution in plan.executions:
         where = f"{plan.suite}: execution[{execution.index}]"
         if not execution.hold_for_s:

@@ -75,7 +75,7 @@ class Regression(Block):
     """How a duet of base and head is judged."""
 
     margin: Percentage = 0.03
-    blocks: int = Field(default=10, ge=4, le=1000)  # fewer prove nothing
+    blocks: int = Field(default=10, ge=4, le=100)  # fewer prove nothing
     block_s: Duration | None = None  # of steady load in each arm; None: the suite's hold-for divided by the blocks
     labels: Texts = ()
 

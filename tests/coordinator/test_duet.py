@@ -1,0 +1,68 @@
+"""A duet while it runs: what is judged and shown is head, in its own time."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.duets import SUITE, Measured, file_of, planned
+from toril.coordinator.live import Fold, interval_name, shown_plan
+from toril.criteria import LiveCriteria
+from toril.records import ARMS, BASE, HEAD, Plan, worker_key
+from toril.store import FolderStore
+
+STOP = "reporting: [{module: passfail, criteria: ['fail>50% for 3s, stop as failed']}]\n"
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    return planned(tmp_path, SUITE + STOP)
+
+
+def folded(folder: Path, plan: Plan, failing: int) -> Fold:
+    """A run whose failing arm fails in its second block, all the time."""
+    samples = [
+        Measured(arm, block, second + 0.5, ok=(arm, block) != (failing, 2))
+        for arm in ARMS
+        for block in range(1, 5)
+        for second in range(10)
+    ]
+    store = FolderStore(folder / "store")
+    store.put(worker_key(plan.run_id, "local-1", "a", interval_name(1)), file_of(plan, samples))
+    fold = Fold(store, plan, {"local-1": "a"})
+    fold.poll(0.0)
+    return fold
+
+
+def test_a_stop_is_decided_on_heads_samples(tmp_path: Path, plan: Plan) -> None:
+    fold = folded(tmp_path, plan, failing=HEAD)
+    (breach,) = LiveCriteria(fold.judged_plan).advance(fold.timeline, fold.judged_to(1000))
+    assert breach.window is not None and (breach.window.from_s, breach.window.to_s) == (10, 12)
+
+
+def test_base_may_fail_without_ending_the_load(tmp_path: Path, plan: Plan) -> None:
+    fold = folded(tmp_path, plan, failing=BASE)
+    assert LiveCriteria(fold.judged_plan).advance(fold.timeline, fold.judged_to(1000)) == []
+
+
+def test_a_second_of_head_is_complete_when_its_turn_has_come_so_far(tmp_path: Path, plan: Plan) -> None:
+    assert plan.duet is not None
+    fold = folded(tmp_path, plan, failing=HEAD)
+    first, second, *_ = plan.duet.turns_of(HEAD)
+    assert fold.judged_to(None) is None
+    assert fold.judged_to(first.starts_s - 1) is None
+    assert fold.judged_to(first.starts_s + 3) == 3
+    assert fold.judged_to(first.ends_s + 2) == 9
+    assert fold.judged_to(second.starts_s) == 10
+
+
+def test_what_is_seen_of_a_run_that_goes_on_is_all_of_its_load(tmp_path: Path, plan: Plan) -> None:
+    fold = folded(tmp_path, plan, failing=HEAD)
+    assert fold.whole.select().total.samples == 80
+    assert fold.timeline.select().total.samples == 40
+
+
+def test_a_run_of_one_address_is_judged_as_it_is(tmp_path: Path, plan: Plan) -> None:
+    plain = shown_plan(plan)
+    fold = Fold(FolderStore(tmp_path / "store"), plain, {"local-1": "a"})
+    assert fold.timeline is fold.whole and fold.judged_plan is plain
+    assert fold.judged_to(7) == 7
