@@ -50,7 +50,8 @@ def compared(run: Bundle, found: dict[str, Any], code: str) -> Bundle:
     """The run as a duet: its comparison is a reason of that code."""
     outcomes = {"regression": "failed", "unproven": "inconclusive", "unsure-arms": "inconclusive"}
     others = [reason for reason in run.verdict["reasons"] if reason["code"] != "kept"]
-    reasons = [{"code": code, "message": found["message"]}, *others]
+    own = {"code": code, "message": found["message"]}
+    reasons = [own, *others] if code == "regression" else [*others, own]
     outcome = outcomes.get(code, run.outcome)
     return replace(run, verdict={**run.verdict, "outcome": outcome, "reasons": reasons, "comparison": found})
 

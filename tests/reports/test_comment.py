@@ -115,6 +115,29 @@ def test_a_regression_fails_a_run_whose_criteria_hold():
     assert text.startswith("## ❌ shop: failed — p95 of POST /checkout is at least 5.2 % slower")
 
 
+def test_what_is_wrong_with_a_duet_beside_a_run_is_told_as_its_own():
+    duet = compared(examples.inconclusive(), NEUTRAL, "unproven")
+    text = written(examples.passed(), duet)
+
+    first = "⚠️ shop: inconclusive — worker sevilla-1 was lost: killed by signal 9 after 12 s (and 1 more reason)"
+    assert shown(text.splitlines()[0]).strip() == first
+    assert "- against base&#58;\u200b worker sevilla-1 was lost&#58;\u200b killed by signal 9 after 12 s" in text
+
+
+def test_a_long_reason_is_cut_at_the_end_of_a_clause():
+    long = (
+        "the engine of worker a-1 had no room left to measure with, 7 s in a row; " + "give it a core of its own " * 20
+    )
+    run = replace(
+        examples.inconclusive(), verdict=examples.verdict("inconclusive", reasons=[{"code": "c", "message": long}])
+    )
+
+    first = written(run).splitlines()[0]
+    assert (
+        first == "## ⚠️ shop: inconclusive — the engine of worker a-1 had no room left to measure with, 7 s in a row …"
+    )
+
+
 def test_a_regression_that_cannot_be_trusted_is_no_failure():
     unsure = {**REGRESSION, "message": "slower; but worker a-1 was lost"}
     text = written(compared(examples.passed(), unsure, "unsure-arms"))

@@ -13,7 +13,7 @@ from toril.reports.sparkline import sparkline
 ICONS = {"passed": "✅", "failed": "❌", "inconclusive": "⚠️", "triggered": "🔔"}
 TRANSACTION = " (transaction)"  # as the summary names one whose label requests have too
 ORDER = {"failed": 0, "inconclusive": 1, "triggered": 2, "passed": 3}
-LONGEST_REASON = 160  # of the first line
+LONGEST_REASON = 120  # of the first line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,19 +121,20 @@ def _reason(bundle: Bundle) -> str:
 
 
 def _brief(text: str) -> str:
-    """As much of it as a heading takes: all of it is said below."""
-    if len(text) > LONGEST_REASON:
-        text = text.partition("; ")[0]
-    return text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 1]}…"
+    """As much of it as a heading takes, to the end of a clause: all of it is said below."""
+    if len(text) <= LONGEST_REASON:
+        return text
+    clauses = (text.rfind(mark, 0, LONGEST_REASON) for mark in ("; ", ": ", ", "))
+    end = max(clauses)
+    return f"{text[: end if end > LONGEST_REASON // 2 else LONGEST_REASON]} …"
 
 
 def _told(bundle: Bundle, duet: Bundle) -> list[tuple[str, str]]:
-    """The reasons that no criterion and no comparison shows, of both."""
-    found: dict[tuple[str, str], None] = {}
-    for one in (bundle,) if duet is bundle else (bundle, duet):
-        if one.outcome != "passed":
-            found |= dict.fromkeys(view.further_reasons(one))
-    return [reason for reason in found if reason[0] not in view.OF_COMPARISON]
+    """The reasons that neither the criteria nor the comparison show: of a duet beside a run all others."""
+    found = [] if bundle.outcome == "passed" else view.further_reasons(bundle)
+    if duet is not bundle and duet.outcome != "passed":
+        found += [(code, f"against base: {message}") for code, message in view.reasons(duet)]
+    return [reason for reason in dict.fromkeys(found) if reason[0] not in view.OF_COMPARISON]
 
 
 def _links(links: Links) -> str:
