@@ -114,6 +114,16 @@ def test_a_damaged_file_is_named(name, data, folder):
         read(folder)
 
 
+@pytest.mark.parametrize("key", ["suite", "run_id"])
+@pytest.mark.parametrize("name", ["stacks:preview", "a/../b", "x y", "", "shop\n", "@all"])
+def test_a_name_that_no_suite_and_no_run_has_is_refused(key, name, folder):
+    """Comments that are not about suites are found by names with a colon."""
+    (folder / "plan.json").write_text(json.dumps({**DOCUMENTS["plan.json"], key: name}))
+
+    with pytest.raises(StoreError, match="has a name that none has"):
+        read(folder)
+
+
 @pytest.mark.parametrize("name", sorted(DOCUMENTS))
 def test_a_link_is_not_followed(name, folder, tmp_path):
     secret = tmp_path / "secret.json"

@@ -92,6 +92,8 @@ def test_the_pull_request_is_found_by_its_branch_and_commit(github, run, monkeyp
 
     assert [one["pull"] for one in github.comments] == [7]
     assert github.requests[0]["query"]["head"] == "octocat:faster"
+    whose = "commit <code>aaaaaaaaaaaa</code> of <code>octocat&#58;faster</code>, as its own workflow has measured it"
+    assert github.comments[0]["body"].splitlines()[2] == whose
 
 
 def test_a_commit_that_is_no_longer_the_newest_is_not_told(github, run, monkeypatch, capsys):

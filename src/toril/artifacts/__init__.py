@@ -5,6 +5,7 @@ them; interval files and pages are not touched. What is wrong is a StoreError th
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from toril.reports import Bundle
 
 MOST_BYTES = 32 << 20  # of a file: the summary of 10,000 labels has half of it
 MOST_RUNS = 50
+NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")  # others could be those of comments that no run is told by
 
 Read = TypeVar("Read", bound=Shape)
 
@@ -107,7 +109,9 @@ def _shape(path: Path, shape: type[Read]) -> Read:
 def _plan(path: Path) -> Plan:
     """A plan without the load, which no comment shows."""
     plan = Plan.from_json(_data(path), str(path))
-    texts = (plan.run_id, plan.suite, plan.toril_version, *plan.warnings, *plan.tags, *plan.tags.values())
+    if not (NAME.fullmatch(plan.suite) and NAME.fullmatch(plan.run_id)):
+        raise StoreError(f"{path} is not what toril writes: its suite or run has a name that none has")
+    texts = (plan.toril_version, *plan.warnings, *plan.tags, *plan.tags.values())
     if len(texts) > MOST_ENTRIES or any(len(text) > LONGEST_TEXT for text in texts):
         raise StoreError(f"{path} is not what toril writes: names, tags or warnings are too long, or too many")
     return plan.model_copy(update={"common": {}, "environment": {}})

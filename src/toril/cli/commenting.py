@@ -53,7 +53,7 @@ def comment(
     bundles, problems = read_runs(runs)
     if not bundles:
         raise StoreError("; ".join(problems))
-    texts = github.comments(bundles, github.Links(report=report_url, run=run_url))
+    texts = github.comments(bundles, github.Links(report=report_url, run=run_url, commit=sha, branch=head))
     if dry_run:
         for text in texts.values():
             typer.echo(text)

@@ -18,10 +18,12 @@ LONGEST_REASON = 120  # of the first line
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """Where there is more to see; addresses that the caller vouches for."""
+    """What the caller vouches for: addresses where there is more to see, and what was measured."""
 
     report: str | None = None
     run: str | None = None
+    commit: str | None = None
+    branch: str | None = None  # of a stranger's repository, whose own workflow has measured
 
 
 def report(bundle: Bundle) -> bytes:
@@ -139,7 +141,11 @@ def _told(bundle: Bundle, duet: Bundle) -> list[tuple[str, str]]:
 
 def _links(links: Links) -> str:
     pairs = (("Report", links.report), ("Workflow run", links.run))
-    return " · ".join(link(name, url) for name, url in pairs if url is not None)
+    found = [link(name, url) for name, url in pairs if url is not None]
+    if links.commit is not None:
+        of = f" of {code(links.branch)}, as its own workflow has measured it" if links.branch is not None else ""
+        found.append(f"commit {code(links.commit[:12])}{of}")
+    return " · ".join(found)
 
 
 def _sure(bundle: Bundle, name: str) -> str:
