@@ -8,7 +8,7 @@ from toril.reports import view, wording
 from toril.reports.bundle import Bundle
 
 OPEN = "–"
-HEADS = ("base", "head", "change", "95 % sure", "would find")
+HEADS = ("change", "95 % sure", "base", "head", "would find")  # a phone shows the first of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Row:
     @property
     def cells(self) -> tuple[str, ...]:
         """Under HEADS."""
-        return self.base, self.head, self.change, self.bounds, self.detectable
+        return self.change, self.bounds, self.base, self.head, self.detectable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,9 +110,9 @@ def _duet(compared: duet.Told, width: int) -> RenderableType:
         name = Text(row.name, style="bold" if row.outcome != "passed" else "")
         if row.bounds == duet.OPEN:
             name.append(f"\n{row.message}", style="not bold dim")
-        base, head, change, *rest = row.cells
+        change, *rest = row.cells
         shown = Text(change, style=f"bold {_colour(row.outcome)}")
-        table.add_row(Text(row.mark, style=f"bold {_colour(row.outcome)}"), name, base, head, shown, *map(Text, rest))
+        table.add_row(Text(row.mark, style=f"bold {_colour(row.outcome)}"), name, shown, *map(Text, rest))
     return table
 
 
