@@ -1,0 +1,51 @@
+"""Comments in a browser, roughly as GitHub shows them: readable on a phone, and nothing in them comes alive."""
+
+import pytest
+
+from tests.browser.conftest import PHONE
+from tests.github.pictures import page
+from tests.github.stories import STORIES
+from toril.reports.github import comment
+
+
+@pytest.fixture
+def shown(opened, tmp_path):
+    def show(story: str, width: int = PHONE):
+        file = tmp_path / f"{story}.html"
+        file.write_text(page(comment(STORIES[story]()).decode()))
+        return opened(file, width=width)
+
+    return show
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", STORIES)
+def test_a_phone_scrolls_tables_and_nothing_else(story, shown):
+    one = shown(story)
+
+    assert one.evaluate("document.documentElement.scrollWidth") <= PHONE
+    one.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
+    assert one.evaluate("document.documentElement.scrollWidth") <= PHONE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", ["regression", "passed"])
+def test_what_decides_is_seen_without_scrolling_a_table(story, shown):
+    """The cells with the icons are the first ones of their rows."""
+    ends = shown(story).evaluate(
+        "[...document.querySelectorAll('body > div > table td:first-child')].map(c => c.getBoundingClientRect().right)"
+    )
+
+    assert ends
+    assert max(ends) <= PHONE
+
+
+@pytest.mark.slow
+def test_hostile_texts_load_nothing_and_run_nothing(shown):
+    one = shown("hostile", 900)
+
+    assert [request for request in one.requests if not request.startswith("file:")] == []
+    assert len(one.requests) == 1
+    assert one.complaints == []
+    assert one.dialogs == []
+    assert one.evaluate("document.querySelectorAll('img, script, a, iframe, form, style:not(head style)').length") == 0
