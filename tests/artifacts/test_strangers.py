@@ -114,6 +114,14 @@ def test_a_damaged_file_is_named(name, data, folder):
         read(folder)
 
 
+def test_what_is_said_of_a_file_is_short_and_moves_no_cursor(folder):
+    (folder / "plan.json").write_text(json.dumps({"schema": "\x1b[2J::error::x" * 50_000}))
+
+    (problem,) = read_runs([folder])[1]
+    assert len(problem) <= 500
+    assert problem.isprintable()
+
+
 @pytest.mark.parametrize("key", ["suite", "run_id"])
 @pytest.mark.parametrize("name", ["stacks:preview", "a/../b", "x y", "", "shop\n", "@all"])
 def test_a_name_that_no_suite_and_no_run_has_is_refused(key, name, folder):

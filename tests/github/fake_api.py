@@ -53,6 +53,7 @@ class GitHub:
     may_write: bool = True
     troubles: list[Answer] = field(default_factory=list)  # what the next requests get instead
     lost_answers: set[str] = field(default_factory=set)  # methods whose next request is obeyed, and not answered
+    hidden: set[int] = field(default_factory=set)  # comments that are left out of their pages
     requests: list[dict[str, Any]] = field(default_factory=list)
     state: Path | None = None
     url: str = ""
@@ -124,7 +125,7 @@ class GitHub:
         rest = {**query, "page": str(page + 1)}
         more = len(found) > size * page
         link = f'<{self.url}{path}?{"&".join(f"{key}={value}" for key, value in rest.items())}>; rel="next"'
-        shown = found[size * (page - 1) : size * page]
+        shown = [one for one in found[size * (page - 1) : size * page] if one.get("id") not in self.hidden]
         return Answer(status=200, body=shown, headers={"Link": link} if more else {})
 
     def _write(self, method: str, data: bytes, *, pull: int = 0, old: dict[str, Any] | None = None) -> Answer:

@@ -111,6 +111,16 @@ def test_no_name_of_a_suite_makes_a_comment_too_long_or_ends_its_marker():
     assert all(re.fullmatch(r"<!-- toril:[A-Za-z0-9._]{,270} -->", one) for one in markers)
 
 
+def test_a_short_page_is_not_taken_for_the_last_one(github, client):
+    """GitHub leaves out what some may not see."""
+    for number in range(120):
+        github.comment(7, f"talk {number}", {"login": "somebody", "type": "User"})
+    told(client, "first")
+    github.hidden = {one["id"] for one in github.comments[:30]}
+
+    assert told(client, "second") == "updated"
+
+
 @pytest.mark.parametrize(
     ("login", "user"),
     [

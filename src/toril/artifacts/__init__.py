@@ -18,10 +18,11 @@ from toril.artifacts.shapes import LONGEST_TEXT, MOST_ENTRIES, Shape, Summary, V
 from toril.cost import cost_line
 from toril.errors import StoreError
 from toril.records import End, Plan, RanTask
-from toril.reports import Bundle
+from toril.reports import Bundle, wording
 
 MOST_BYTES = 32 << 20  # of a file: the summary of 10,000 labels has half of it
 MOST_RUNS = 50
+LONGEST_PROBLEM = 500  # characters: some of them may be the stranger's
 NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")  # others could be those of comments that no run is told by
 
 Read = TypeVar("Read", bound=Shape)
@@ -38,14 +39,14 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
         try:
             folders += _folders(path)
         except StoreError as error:
-            problems.append(str(error))
+            problems.append(wording.plain(error, LONGEST_PROBLEM))
     if len(folders) > MOST_RUNS:
         raise StoreError(f"{len(folders)} runs, more than the {MOST_RUNS} that are read at once; name fewer")
     for folder in folders:
         try:
             bundles.append(read_run(folder))
         except StoreError as error:
-            problems.append(str(error))
+            problems.append(wording.plain(error, LONGEST_PROBLEM))
     return bundles, problems
 
 

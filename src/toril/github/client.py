@@ -17,6 +17,7 @@ from toril.errors import InfrastructureError, OptionError
 
 API_VERSION = "2022-11-28"
 PER_PAGE = 100  # GitHub's most
+NEXT = 'rel="next"'  # in an answer's header; the address beside it is not gone to, for it would get the token
 MOST_PAGES = 100  # of comments on one pull request
 MOST_BYTES = 64 << 20  # of an answer: a hundred comments at their longest are a third of it
 TRIES = 5
@@ -81,9 +82,8 @@ class Client:
         """The entries of a list, however many pages it has."""
         for page in range(1, MOST_PAGES + 1):
             found = self.get(path, **query, per_page=PER_PAGE, page=page)
-            entries = _listed(found, path)
-            yield from entries
-            if len(entries) < PER_PAGE:
+            yield from _listed(found, path)
+            if NEXT not in found.headers.get("link", ""):  # a page before the last one may have less than its number
                 return
         raise InfrastructureError(f"GitHub: {path} has more than {MOST_PAGES * PER_PAGE:,} entries")
 
