@@ -73,7 +73,8 @@ ATTACK = "x\n::error::a\n##[set-env name=B]c\n  ::stop-commands::d"
         ["runs", "--store", "{store}"],
     ],
 )
-def test_the_command_lets_nobody_speak_to_the_runner(arguments, tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_the_command_lets_nobody_speak_to_the_runner(encoding, arguments, tmp_path):
     run = examples.hostile()
     labels = {f"{ATTACK}{number}": examples.figures(10) for number in range(3)}
     labels[""] = examples.figures(errors=[{"message": ATTACK, "rc": ATTACK, "count": 3}])
@@ -83,7 +84,7 @@ def test_the_command_lets_nobody_speak_to_the_runner(arguments, tmp_path):
     run = type(run)(plan, run.summary, run.verdict)
     write_run(tmp_path / "runs/one", run)
     filled = [one.format(run=tmp_path / "runs/one", store=tmp_path) for one in arguments]
-    environment = {"GITHUB_ACTIONS": "true", "PATH": "/usr/bin:/bin", "COLUMNS": "40"}
+    environment = {"GITHUB_ACTIONS": "true", "PATH": "/usr/bin:/bin", "COLUMNS": "40", "PYTHONIOENCODING": encoding}
 
     done = subprocess.run([sys.executable, "-m", "toril", *filled], env=environment, capture_output=True, text=True)
 

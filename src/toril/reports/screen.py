@@ -44,10 +44,11 @@ def write_anything() -> None:
     they are made.
     """
     codecs.register_error("toril", _poorer)
+    in_workflow = os.environ.get("GITHUB_ACTIONS") == "true"
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="toril")
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+        if isinstance(stream, io.TextIOWrapper):  # a workflow's log is UTF-8; to a stream in ASCII others write bytes
+            stream.reconfigure(errors="toril", encoding="utf-8" if in_workflow else None)
+    if in_workflow:
         sys.stdout, sys.stderr = cast(TextIO, Harmless(sys.stdout)), cast(TextIO, Harmless(sys.stderr))
 
 
