@@ -41,7 +41,7 @@ def placed(suite: Path, **options) -> dict[str, int]:
     return found
 
 
-@pytest.mark.parametrize("words", [["stop", "--if-running"], ["report", "--if-there"]])
+@pytest.mark.parametrize("words", [["stop", "--if-running"], ["report", "--if-there"], ["fetch", "--if-there"]])
 def test_a_run_that_never_began_is_no_error_where_that_is_asked_for(tmp_path, words):
     command, leave = words
     asked = [command, "never", "--store", str(tmp_path)]
@@ -49,6 +49,14 @@ def test_a_run_that_never_began_is_no_error_where_that_is_asked_for(tmp_path, wo
     done = CliRunner().invoke(cli.app, [*asked, leave])
     assert done.exit_code == 0
     assert "nothing to" in done.output
+
+
+def test_a_job_that_ran_no_suite_tells_nobody(tmp_path):
+    done = CliRunner().invoke(
+        cli.app, ["comment", str(tmp_path / "artifacts/*/*"), "--if-there", "--pull-request", "7"]
+    )
+    assert done.exit_code == 0
+    assert "nobody is told" in done.output
 
 
 def test_a_run_is_copied_with_all_that_is_in_its_folder(tmp_path):

@@ -93,12 +93,19 @@ def fetch(
     run: Run,
     to: Annotated[Path, typer.Option("--to", help="The store to copy it into: a folder.")] = Path(".toril"),
     store: StoreOption = ".toril",
+    if_there: Annotated[bool, typer.Option("--if-there", help="No error if there is no such run.")] = False,
 ) -> None:
     """Copy RUN's folder out of a bucket, to keep it or to make reports of it elsewhere.
 
     Example: toril fetch latest --store s3://toril-123456789012-us-east-1
     """
-    found, run_id = options.find_run(run, store)
+    try:
+        found, run_id = options.find_run(run, store)
+    except NoSuchRunError as nothing:
+        if not if_there:
+            raise
+        typer.echo(f"nothing to copy: {nothing}", err=True)
+        return
     into = open_store(str(to))
     files = stored.fetch(found, run_id, into)
     typer.echo(f"{into.address(run_key(run_id))}: {files} files")
