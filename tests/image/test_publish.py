@@ -1,17 +1,15 @@
 """`image/publish.py` puts one index, by one digest, into every registry; skopeo and the registry are real."""
 
-import io
 import json
 import subprocess
 import sys
-import tarfile
-from pathlib import Path
 
 import pytest
 
 from image import publish
 from tests.cloud import oci
 from tests.cloud.embedded import Cloud, embedded_cloud
+from tests.image.archives import archive
 from tests.launchers.stage import deployment
 
 pytestmark = pytest.mark.slow
@@ -32,25 +30,6 @@ def cloud():
             record = ours.model_copy(update={"workers": (worker,)})
             found.client("s3").put_object(Bucket=BUCKET, Key=f"deployments/{region}.json", Body=record.to_json())
         yield found
-
-
-def archive(folder: Path, architecture: str, content: bytes = b"toril") -> Path:
-    """As `podman save --format oci-archive` writes one."""
-    made = oci.image({"toril": oci.File(content=content)}, architecture=architecture)
-    described = {"mediaType": oci.MANIFEST, "digest": made.digest, "size": len(made.manifest)}
-    files = {
-        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
-        "index.json": json.dumps({"schemaVersion": 2, "manifests": [described]}).encode(),
-        **{f"blobs/{digest.replace(':', '/')}": data for digest, data in made.blobs.items()},
-        f"blobs/{made.digest.replace(':', '/')}": made.manifest,
-    }
-    path = folder / f"{architecture}.tar"
-    with tarfile.open(path, "w") as packed:
-        for name, data in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            packed.addfile(entry, io.BytesIO(data))
-    return path
 
 
 def published(cloud: Cloud, *words: object) -> "subprocess.CompletedProcess[str]":

@@ -1,10 +1,14 @@
 """The roles beside deploy and worker, under IAM's enforcement: each does what docs/security.md says, no more."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
+from image import publish
 from tests.cloud.refused import refused
+from tests.image.archives import archive
 from tests.infra.granted import BUCKET, GITHUB, HUB, OTHER_CLUSTER, REGION, RUN, denied
 from tests.infra.world import acting
 
@@ -134,6 +138,18 @@ def test_publishing_pushes_images_and_suites_and_starts_nothing(place):
     denied(s3.put_object, Bucket=BUCKET, Key=f"{RUN}/lease.json", Body=b"")
     denied(s3.get_object, Bucket=BUCKET, Key=f"{RUN}/plan.json")
     denied(place.client("ecs", who).run_task, **place.task())
+
+
+def test_the_role_publish_is_enough_to_publish_an_image(place, tmp_path):
+    cloud, who = place.world.cloud, place.github("publish", "environment:publish")
+    told = ["--tag", "slim-role", "--store", f"s3://{BUCKET}", "--registry", cloud.url.partition("://")[2]]
+    archives = [archive(tmp_path, "arm64"), archive(tmp_path, "amd64")]
+    command = [sys.executable, publish.__file__, "slim", *map(str, archives), *told]
+    environment = cloud.environment(AWS_DEFAULT_REGION=HUB, **who.environment())
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = place.client("ecr").describe_images(repositoryName="toril/worker", imageIds=[{"imageTag": "slim-role"}])
+    assert found["imageDetails"][0]["imageDigest"] in done.stdout
 
 
 def test_a_preview_sees_no_secret_no_run_and_changes_nothing(place):
