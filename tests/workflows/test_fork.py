@@ -1,0 +1,102 @@
+"""A fork's pull request: its own workflow may say nothing, and comment.yml says it from what that left behind."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.github.fake_api import TOKEN, GitHub, serving
+from tests.workflows.acting import acting
+from tests.workflows.repository import NUMBER
+from tests.workflows.shop import assert_counted, runs, shop
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+OUTCOMES = ("passed", "inconclusive")  # the second one where something else fills this machine
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fork")
+    repository = shop(folder / "repository", with_base=False, fork="mallory/shop")
+    with acting(folder / "stage", repository) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def forked(stage):
+    """The fork's own workflow; GitHub gives it a token that may only read."""
+    with serving(GitHub(may_write=False)) as stage.api:
+        done = stage.run("pull_request", stage.repository.pull_request(), "pull-request.yml")
+    stage.repository.on_main()
+    return done, stage.api.requests
+
+
+def told(stage, run_id, **of_api):
+    """What comment.yml makes of a run's artifacts."""
+    pulls = {NUMBER: (f"mallory:{stage.repository.branch}", stage.repository.head)}
+    with serving(GitHub(pulls=pulls, **of_api)) as stage.api:
+        done = stage.run(
+            "workflow_run", stage.repository.workflow_run(run_id, "Pull request", "success"), "comment.yml"
+        )
+    return done, stage.api
+
+
+def forged(stage, run_id, name, content):
+    """The artifact of another run, in which somebody has written what no run writes."""
+    folder = shutil.copytree(stage.folder / "artifacts" / "9001", stage.folder / "artifacts" / run_id)
+    (path,) = folder.glob(f"*/*/{name}")
+    path.write_text(content(json.loads(path.read_text())))
+
+
+def test_the_forks_workflow_leaves_an_artifact_and_asks_github_nothing(forked):
+    done, requests = forked
+    assert "comment" not in done.jobs, done.log
+    assert requests == []
+    found = runs(done)["run"]
+    assert found.verdict["outcome"] in OUTCOMES
+    assert done.jobs["gate"] == ("success" if found.verdict["outcome"] == "passed" else "failure")
+    assert_counted(done)
+
+
+def test_its_comment_is_written_by_the_default_branchs_workflow(stage, forked):
+    outcome = runs(forked[0])["run"].verdict["outcome"]
+    done, api = told(stage, "9001")
+    assert (done.code, done.jobs) == (0, {"comment": "success"}), done.log
+    (comment,) = api.comments
+    assert comment["pull"] == NUMBER
+    assert f"shop: {outcome}" in comment["body"].splitlines()[0]
+    assert "https://github.com/acme/shop/actions/runs/9001" in comment["body"]
+    assert TOKEN not in done.log and TOKEN not in json.dumps(api.requests)
+
+
+def test_a_forged_artifact_is_refused_and_nobody_is_told(stage, forked):
+    forged(stage, "6661", "verdict.json", lambda verdict: json.dumps({**verdict, "outcome": "passed<script>"}))
+    done, api = told(stage, "6661")
+    assert done.jobs == {"comment": "failure"}, done.log
+    assert "verdict.json" in done.log
+    assert api.comments == []
+    assert [request for request in api.requests if request["method"] != "GET"] == []
+
+
+def test_what_a_forged_artifact_says_mentions_nobody_links_nowhere_and_commands_nothing(stage, forked):
+    said = "@acme/owners see [this](https://evil.example) <img src=x>\n::error::gotcha\n<!-- toril:other -->"
+    reason = [{"code": "breach", "message": said}]
+    forged(
+        stage,
+        "6662",
+        "verdict.json",
+        lambda verdict: json.dumps({**verdict, "outcome": "failed", "reasons": reason, "criteria": []}),
+    )
+    done, api = told(stage, "6662")
+    assert done.code == 0, done.log
+    (comment,) = api.comments
+    body = comment["body"]
+    assert "@acme" not in body and "](https://evil" not in body and "<img" not in body and "toril:other -->" not in body
+    assert done.annotations() == []
+
+
+def test_a_token_that_may_not_write_is_told_with_what_it_needs(stage, forked):
+    done, api = told(stage, "9001", may_write=False)
+    assert done.jobs == {"comment": "failure"}, done.log
+    assert "403" in done.log and "pull-requests: write" in done.log
+    assert api.comments == []
