@@ -1,0 +1,94 @@
+"""action.yml as another repository uses it, with a service of its own; the reusable workflow as its callers want it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.targets import target
+from tests.workflows.acting import acting
+from tests.workflows.repository import begun, project
+from tests.workflows.shop import runs
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
+SUITE = """execution:
+- {executor: locust, concurrency: 4, hold-for: 3s, scenario: home}
+scenarios:
+  home:
+    default-address: ${HOME_URL}
+    requests:
+    - {label: home, url: /home, think-time: 30ms}
+toril:
+  regression: {blocks: 4}
+reporting:
+- module: passfail
+  criteria:
+  - LABEL
+"""
+CRITERION = "p95 of home>500ms"
+
+
+def suite(criterion: str = CRITERION) -> str:
+    return SUITE.replace("LABEL", criterion)
+
+
+def test_another_repository_compares_two_versions_of_its_service_by_the_action(tmp_path: Path) -> None:
+    toril = project(tmp_path / "toril", name="acme/toril")
+    with target(delay_s=0.02) as base, target(delay_s=0.1) as head:
+        workflow = f"""
+on: push
+jobs:
+  load-test:
+    runs-on: ubuntu-latest
+    steps:
+    - uses: {CHECKOUT}
+    - uses: acme/toril@v1
+      id: toril
+      with: {{suite: tests/load, base-url: "{base.url}", head-url: "{head.url}", fail-on: failed}}
+    - if: always()
+      run: echo "outcome=$OUTCOME comparison=$COMPARISON run=$RUN"; grep -c '<html' "$REPORT"
+      env:
+        OUTCOME: ${{{{ steps.toril.outputs.outcome }}}}
+        COMPARISON: ${{{{ steps.toril.outputs.comparison }}}}
+        RUN: ${{{{ steps.toril.outputs.run-id }}}}
+        REPORT: ${{{{ steps.toril.outputs.report }}}}
+"""
+        files = {"tests/load/suite.yml": suite(), ".github/workflows/load.yml": workflow}
+        service = begun(tmp_path / "service", files, name="acme/service")
+        with acting(tmp_path / "stage", service, others={"acme/toril": toril.folder}) as stage:
+            done = stage.run("push", {}, "load.yml")
+    assert done.jobs == {"load-test": "failure"}, done.log  # the run has passed, and head is slower all the same
+    told = next(line["msg"] for line in done.lines if line.get("msg", "").startswith("outcome="))
+    assert "outcome=passed comparison=failed run=20" in told
+    summary, comparison = done.summaries
+    assert "load: passed" in summary.splitlines()[0]
+    assert "Change against base" in comparison
+    assert min(base.answered, head.answered) > 0
+    assert base.paths["/home"] == base.answered and head.paths["/home"] == head.answered
+    assert "  | 1\n" in done.log  # the report page
+
+
+@pytest.mark.parametrize(("fail_on", "code"), [("failed,inconclusive", 1), ("failed", 0)])
+def test_a_run_that_tells_nothing_is_red_unless_the_caller_says_otherwise(tmp_path, fail_on, code):
+    repository = project(tmp_path / "repository")
+    with target() as service:
+        caller = f"""
+on: push
+permissions: {{}}
+jobs:
+  call:
+    permissions: {{contents: read, id-token: write}}
+    uses: ./.github/workflows/loadtest.yml
+    with: {{suites: '["home"]', against: "{service.url}", fail-on: "{fail_on}"}}
+"""
+        repository.settle(
+            {"loadtests/home/suite.yml": suite("p95 of hoem>500ms"), ".github/workflows/caller.yml": caller}
+        )
+        with acting(tmp_path / "stage", repository) as stage:
+            done = stage.run("push", {}, "caller.yml")
+    assert done.code == code, done.log
+    found = runs(done)["run"]
+    assert found.verdict["outcome"] == "inconclusive"
+    least, most = found.samples()
+    assert 0 < least <= service.answered <= most
+    assert "home: inconclusive" in done.summaries[0].splitlines()[0]
