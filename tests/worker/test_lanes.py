@@ -34,12 +34,13 @@ class Engine:
 
 
 def lanes_of(folder, *executions, slots=None, phase=0.0):
-    """Lanes of (parks, delay_s) executions, parked."""
+    """Lanes of (parks, delay_s) executions, parked; a third value is the lead of its engine."""
     engines = []
-    for position, (parks, delay_s) in enumerate(executions):
+    for position, (parks, delay_s, *lead_s) in enumerate(executions):
         home = folder / str(position)
         home.mkdir()
         load = {"concurrency": 2, "ramp_up_s": 4.0, "hold_for_s": 6.0, "delay_s": delay_s}
+        load |= {"lead_s": lead_s[0]} if lead_s else {}
         planned = PlannedExecution(name=f"e{position}", index=position, executor="x", scenario="s", **load)
         station = Station(
             planned=planned,
@@ -78,6 +79,36 @@ def test_parked_engines_learn_their_moment_at_once_and_others_are_started_at_the
     lanes.start_due(START + 2.0, START)
     assert [lane.engine.startups for lane in lanes] == [1, 1, 1]
     assert gates(lanes)[2] == START + 2
+
+
+def test_an_engine_with_a_lead_is_started_when_it_begins_and_gets_its_gate_once_it_is_parked(tmp_path):
+    lanes = lanes_of(tmp_path, (True, 0.0), (True, 20.0, 3.0))
+    assert [lane.engine.startups for lane in lanes] == [1, 0]
+    lanes.open(START)
+    lanes.start_due(START + 16.9, START)
+    assert lanes[1].engine.startups == 0
+    lanes.start_due(START + 17.0, START)
+    assert (lanes[1].engine.startups, gates(lanes)[1]) == (1, None)
+    lanes[1].engine.station.parked.touch()
+    lanes.start_due(START + 18.0, START)
+    assert (lanes[1].engine.startups, gates(lanes)[1]) == (1, START + 20)
+
+
+def test_one_that_is_not_parked_in_time_begins_as_soon_as_it_can(tmp_path):
+    lanes = lanes_of(tmp_path, (True, 0.0), (True, 20.0, 3.0))
+    lanes.open(START)
+    for now in (START + 17.0, START + 19.9, START + 20.0):
+        lanes.start_due(now, START)
+    assert (lanes[1].engine.startups, gates(lanes)[1]) == (1, START + 20)
+
+
+def test_an_engine_that_cannot_be_parked_has_no_lead(tmp_path):
+    lanes = lanes_of(tmp_path, (True, 0.0), (False, 20.0, 3.0))
+    lanes.open(START)
+    lanes.start_due(START + 19.9, START)
+    assert lanes[1].engine.startups == 0
+    lanes.start_due(START + 20.0, START)
+    assert (lanes[1].engine.startups, gates(lanes)[1]) == (1, START + 20)
 
 
 def test_an_engine_that_is_started_late_is_late(tmp_path):

@@ -6,8 +6,8 @@ excuses a regression, since it may have met one arm more than the other; a crite
 
 | code           | makes it     | because                                                                |
 |----------------|--------------|------------------------------------------------------------------------|
-| `regression`   | failed       | head is proven to be worse than base by more than the margin           |
-| `unproven`     | inconclusive | the comparison proves neither that nor the opposite                    |
+| `regression`   | failed       | a figure is proven to be worse in head by more than the margin         |
+| `unproven`     | inconclusive | of a figure neither that is proven nor the opposite                    |
 | `unsure-arms`  | inconclusive | a regression, but times are falsified, or something is missing         |
 | `no-regression`| passed       | head is proven not to be worse than base by the margin                 |
 """
@@ -87,11 +87,13 @@ def _combined(head: Verdict, base: Verdict, comparison: Comparison) -> Verdict:
     doubts += _of_base(base.reasons, doubts)
     falsified = [reason for reason in doubts if reason.code in FALSIFIED]
     if comparison.outcome == "failed" and not falsified:
-        breaches += [Reason("regression", comparison.message)]
+        breaches += [
+            Reason("regression", metric.message) for metric in comparison.metrics if metric.outcome == "failed"
+        ]
     elif comparison.outcome == "failed":
         doubts.append(Reason("unsure-arms", f"{comparison.message}; but {_short(falsified[0])}"))
     elif comparison.outcome == "inconclusive":
-        doubts.append(Reason("unproven", comparison.message))
+        doubts += [Reason("unproven", one.message) for one in comparison.metrics if one.outcome == "inconclusive"]
     if breaches:
         return replace(head, outcome="failed", reasons=(*breaches, *doubts))
     if doubts:
