@@ -160,10 +160,10 @@ class Arm:
         return found[:, kept]
 
     def _of_workers(self, table: Int64s) -> Int64s:
-        """Rows that begin with a second, without those between turns, when engines start and end."""
+        """Rows that begin with a second, without a turn's last one and those up to the next: engines end, and start."""
         position = np.maximum(np.searchsorted(self._starts, table[0], side="right") - 1, 0)
         since = table[0] - self._starts[position]
-        kept = (self._arm_of[position] == self.arm) & (since < self.duet.turn_s)
+        kept = (self._arm_of[position] == self.arm) & (since < self.duet.turn_s - 1)
         found = table[:, kept]
         found[0] = self._whole.second(self._place[position[kept]], since[kept])
         return found
