@@ -38,7 +38,7 @@ check: .venv/installed ## what is quick: formatting, lint, types, layers, workfl
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	"$$(tools/build actionlint "$(CACHE)")"
-	.venv/bin/zizmor --offline --quiet --persona pedantic --strict-collection .github action.yml
+	.venv/bin/zizmor --offline --quiet --persona pedantic --strict-collection .github action.yml comment/action.yml
 
 bench: .venv/installed .tools/cloud/installed system jmeter pulumi ## measure what bench/README.md reports; ONLY=merge for one of them
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")"; set -e; for script in $(or $(ONLY:%=bench/%.py),$(filter-out bench/soak.py,$(wildcard bench/[a-z]*.py))); do \

@@ -9,7 +9,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
-ACTION = ROOT / "action.yml"
+ACTIONS = [ROOT / "action.yml", ROOT / "comment/action.yml"]
 
 
 def workflow(name: str) -> dict[str, Any]:
@@ -18,8 +18,8 @@ def workflow(name: str) -> dict[str, Any]:
     return found
 
 
-def action() -> dict[str, Any]:
-    found: dict[str, Any] = loaded(ACTION.read_text())
+def action(file: Path = ACTIONS[0]) -> dict[str, Any]:
+    found: dict[str, Any] = loaded(file.read_text())
     return found
 
 
@@ -71,5 +71,6 @@ def steps() -> Iterator[tuple[str, dict[str, Any]]]:
     for job in jobs():
         for step in job.steps:
             yield f"{job}: {step.get('name')}", step
-    for step in action()["runs"]["steps"]:
-        yield f"action.yml: {step.get('name')}", step
+    for file in ACTIONS:
+        for step in action(file)["runs"]["steps"]:
+            yield f"{file.relative_to(ROOT)}: {step.get('name')}", step

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.workflows.parsed import FILES, ROOT, action, loaded, workflow
+from tests.workflows.parsed import ACTIONS, FILES, ROOT, action, loaded, workflow
 
 README = (ROOT / "README.md").read_text()
 PAGE = (ROOT / "docs/ci.md").read_text()
@@ -41,6 +41,23 @@ def test_the_workflow_in_the_readme_is_one_and_uses_inputs_that_there_are():
     assert set(step["with"]) <= set(action()["inputs"])
     assert found["permissions"] == {}
     assert len(text.splitlines()) <= 17
+
+
+def test_every_input_of_the_comment_is_in_the_page():
+    rows = {name for line in PAGE.splitlines() if line.startswith("| `") for name in re.findall(r"`([a-z-]+)`", line)}
+    assert set(action(ACTIONS[1])["inputs"]) <= rows
+
+
+def test_the_job_that_comments_in_the_page_is_one():
+    jobs = loaded(re.sub(r"^    - uses: actions/upload.*?(?=^  comment:)", "", _yaml("  comment:"), flags=re.M | re.S))
+    assert jobs["comment"]["permissions"] == {"pull-requests": "write"}
+    assert set(jobs["comment"]["steps"][-1]["with"]) <= set(action(ACTIONS[1])["inputs"])
+
+
+def _yaml(holding: str) -> str:
+    """The block of YAML in the page that holds this."""
+    blocks: list[str] = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    return next(one for one in blocks if holding in one)
 
 
 def test_every_output_is_named():

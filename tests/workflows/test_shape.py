@@ -9,11 +9,11 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from tests.workflows.parsed import ACTION, FILES, ROOT, action, jobs, steps, workflow
+from tests.workflows.parsed import ACTIONS, FILES, ROOT, action, jobs, steps, workflow
 from toril import cli
 
 # Each action once: the version that its commit has, read from its own repository's tags.
-ACTIONS = {
+PINS = {
     "actions/attest-build-provenance": ("a2bbfa25375fe432b6a289bc6b6cd05ecd0c4c32", "v4.1.0"),
     "actions/checkout": ("3d3c42e5aac5ba805825da76410c181273ba90b1", "v7.0.1"),
     "actions/download-artifact": ("3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c", "v8.0.1"),
@@ -29,19 +29,19 @@ STEPS = list(steps())
 JOBS = jobs()
 
 
-@pytest.mark.parametrize("file", [*FILES, ACTION], ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", [*FILES, *ACTIONS], ids=lambda file: str(file.relative_to(ROOT)))
 def test_every_action_is_pinned_by_commit_with_its_version_beside_it(file):
     for used, version in USES.findall(file.read_text()):
         if local := LOCAL.fullmatch(used):
             assert (ROOT / f".github/workflows/{local[1]}.yml").exists()
             continue
         name, _, commit = used.partition("@")
-        assert ACTIONS[name] == (commit, version)
+        assert PINS[name] == (commit, version)
 
 
 def test_every_pinned_action_is_used():
-    text = "".join(file.read_text() for file in [*FILES, ACTION])
-    assert not [name for name in ACTIONS if f"uses: {name}@" not in text]
+    text = "".join(file.read_text() for file in [*FILES, *ACTIONS])
+    assert not [name for name in PINS if f"uses: {name}@" not in text]
 
 
 @pytest.mark.parametrize(("where", "step"), STEPS, ids=[where for where, _ in STEPS])
@@ -173,14 +173,16 @@ def test_actionlint_finds_nothing():
 
 def test_zizmor_finds_nothing_as_strict_as_it_can_be():
     zizmor = Path(sys.executable).parent / "zizmor"
-    command = [str(zizmor), "--offline", "--persona", "pedantic", "--strict-collection", ".github", "action.yml"]
+    command = [str(zizmor), "--offline", "--persona", "pedantic", "--strict-collection", ".github", *map(str, ACTIONS)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "1 ignored" in done.stdout
 
 
 def test_what_zizmor_overlooks_is_one_trigger_and_one_rule_each_with_a_reason():
-    ignores = [line for file in [*FILES, ACTION] for line in file.read_text().splitlines() if "zizmor: ignore" in line]
+    ignores = [
+        line for file in [*FILES, *ACTIONS] for line in file.read_text().splitlines() if "zizmor: ignore" in line
+    ]
     assert [re.findall(r"ignore\[(.*?)\] (.+)", line)[0][0] for line in ignores] == ["dangerous-triggers"]
     assert yaml.safe_load((ROOT / ".github/zizmor.yml").read_text()) == {
         "rules": {"self-repository": {"disable": True}}
