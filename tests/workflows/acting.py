@@ -155,6 +155,7 @@ class Stage:
     api: GitHub | None = None
     others: dict[str, Path] = field(default_factory=dict)  # repositories that steps check out, or use as actions
     environment: dict[str, str] = field(default_factory=dict)  # of all steps
+    programs: Path | None = None  # a folder of programs that go before this machine's own
     variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     runs: int = 0
@@ -218,6 +219,8 @@ class Stage:
     def _environment(self) -> dict[str, str]:
         passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         repositories = {self.repository.name: self.repository.folder, **self.others}
+        if self.programs:
+            passed_on["PATH"] = f"{self.programs}:{passed_on['PATH']}"
         return {
             **passed_on,
             "HOME": str(self.folder / "home"),

@@ -1,0 +1,104 @@
+"""nightly.yml on Fargate in the embedded cloud: a role by GitHub's token, real workers, a verdict in the store."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cloud.embedded import web_identity_token
+from tests.fargate.stage import HOME
+from tests.fargate.stage import Stage as Deployed
+from tests.fargate.stage import stage as deployed
+from tests.infra.full import REPOSITORY
+from tests.targets import Target, target
+from tests.workflows.acting import Acted, acting
+from tests.workflows.repository import project
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+SUITE_FILE = "loadtests/two-regions/suite.yml"
+NIGHT: dict[str, Any] = {
+    "schedule": "23 2 * * *",
+    "repository": {"full_name": REPOSITORY["name"], "default_branch": "main"},
+}
+REMEMBERED = """#!/bin/sh
+printf '%s\\n' "$@" >> "$GH_SAYS"
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Deployed]:
+    with deployed(auth=True) as found:
+        yield found
+
+
+def night(
+    folder: Path, cloud: Deployed, service: Target, *, environment: str = "load-test", suite: str | None = None
+) -> Acted:
+    """A night of the repository whose hub that is, in which jobs have this environment's claims."""
+    repository = project(folder / "repository", name=REPOSITORY["name"])
+    shorter = (
+        repository.text(SUITE_FILE).replace("ramp-up: 3s", "ramp-up: 1s").replace("hold-for: 17s", "hold-for: 12s")
+    )
+    repository.settle({SUITE_FILE: shorter if suite is None else suite})
+    claims = {
+        "sub": f"repo:{REPOSITORY['name']}:environment:{environment}",
+        "repository_id": REPOSITORY["repositoryId"],
+    }
+    identity = web_identity_token(iss="https://token.actions.githubusercontent.com", aud="sts.amazonaws.com", **claims)
+    programs = folder / "bin"
+    programs.mkdir()
+    (programs / "gh").write_text(REMEMBERED)
+    (programs / "gh").chmod(0o755)
+    with acting(folder / "stage", repository) as stage:
+        stage.variables = {
+            "TORIL_STORE": cloud.address,
+            "TORIL_REGION": HOME,
+            "TORIL_RUN_ROLE": f"arn:aws:iam::{cloud.cloud.account}:role/toril/main/toril-run",
+            "TORIL_TARGET": service.url,
+        }
+        stage.environment = {
+            "STAND_IN_CLOUD": cloud.cloud.url,
+            "STAND_IN_IDENTITY": identity,
+            "NO_PROXY": "127.0.0.1,localhost",
+            "GH_SAYS": str(folder / "gh.txt"),
+        }
+        stage.programs = programs
+        return stage.run("schedule", NIGHT, "nightly.yml")
+
+
+def test_a_night_loads_from_all_regions_and_its_verdict_stays_in_the_store(tmp_path, cloud):
+    with target(delay_s=0.01) as service:
+        done = night(tmp_path, cloud, service)
+    assert done.code == 0, done.log
+    assert done.jobs == {"suites": "success", "fargate": "success"}
+    (verdict,) = [key for key in cloud.store.keys("runs/") if key.endswith("/verdict.json")]
+    assert json.loads(cloud.store.get(verdict))["outcome"] == "passed"
+    plan = json.loads(cloud.store.get(verdict.replace("verdict", "plan")))
+    assert (plan["on"], plan["tags"]["trigger"]) == ("fargate", "nightly")
+    summary = json.loads(cloud.store.get(verdict.replace("verdict", "summary")))
+    assert set(summary["locations"]) == set(cloud.regions)
+    whole = summary["labels"][""]
+    assert 0 < whole["samples"] <= service.answered <= whole["samples"] + whole["unfinished"]
+    assert "two-regions: passed" in done.summaries[0].splitlines()[0]
+    assert (done.artifact("runs-*") / verdict.split("/")[1] / "report.html").is_file()
+    assert cloud.running_tasks() == []
+    assert not (tmp_path / "gh.txt").exists()
+
+
+def test_a_night_whose_job_may_not_take_the_role_loads_nothing(tmp_path, cloud):
+    with target() as service:
+        done = night(tmp_path, cloud, service, environment="another")
+    assert done.code == 1
+    assert "Not authorized to perform sts:AssumeRoleWithWebIdentity" in done.log
+    assert service.started == 0
+
+
+def test_a_night_that_fails_is_told(tmp_path, cloud):
+    with target() as service:
+        done = night(tmp_path, cloud, service, suite="execution: many\n")
+    assert done.jobs == {"suites": "failure", "tell": "success"}, done.log
+    said = (tmp_path / "gh.txt").read_text()
+    assert said.startswith("issue\ncreate\n--title\nNightly load tests did not pass on ")
+    assert f"https://github.com/{REPOSITORY['name']}/actions/runs/9001" in said
