@@ -1,5 +1,6 @@
 """Whatever a file contains: a plan, or one line that says what is wrong; never a traceback, and never for long."""
 
+import contextlib
 import json
 import random
 import string
@@ -8,9 +9,11 @@ import time
 import pytest
 import yaml
 
-from toril.errors import SuiteError
+from toril.duet import plan_duet
+from toril.errors import SuiteError, UserError
 from toril.plan import make_plan
 from toril.records import Plan
+from toril.run import RunOptions
 from toril.suite import read_suite
 
 GOOD = """
@@ -209,6 +212,24 @@ def test_any_wrong_value_at_any_place_is_answered(tmp_path):
             holder[place[-1]] = wrong
             path.write_text(json.dumps(document))
             planned(path)
+
+
+def test_so_it_is_where_another_address_is_loaded_and_two_are_compared(tmp_path):
+    path = tmp_path / "suite.json"
+    good = yaml.safe_load(GOOD)
+    good["execution"][1]["scenario"]["requests"][0]["url"] = "${SHOP}/"
+    good["scenarios"]["shop"]["default-address"] = "${SHOP}"
+    good["settings"]["env"] |= {"SHOP": "http://127.0.0.1", "API": "${SHOP}/api"}
+    for place in places(good):
+        for wrong in WRONG if place and place[0] in ("execution", "scenarios", "settings", "modules") else ():
+            document = json.loads(json.dumps(good))
+            holder = document
+            for key in place[:-1]:
+                holder = holder[key]
+            holder[place[-1]] = wrong
+            path.write_text(json.dumps(document))
+            with contextlib.suppress(UserError):
+                plan_duet([path], RunOptions(), 0.0, base="http://base.example", head="http://head.example")
 
 
 @pytest.mark.parametrize(("labels", "criteria", "executions"), [(20_000, 3_000, 1), (30_000, 1, 250)])

@@ -166,8 +166,9 @@ def _part(
     config["hold-for"] = f"{copy.hold_for_s:g}s"
     if "scenario" in config:
         config["scenario"] = _of_arm(config["scenario"], turn.arm)
-    if values:
-        config["env"] = {**(config.get("env") or {}), **values}
+    own = config.get("env") or {}
+    if values and isinstance(own, dict):
+        config["env"] = {**own, **values}
     return part.model_copy(update={"execution": copy.name, "config": config})
 
 
@@ -187,7 +188,7 @@ def _common(plans: Mapping[int, Plan], values: Mapping[int, Mapping[str, str]]) 
         for name, scenario in (plan.common.get("scenarios") or {}).items():
             own = _put_in(deepcopy(scenario), values[arm])
             if properties and isinstance(own, dict):
-                own["properties"] = {**properties, **(own.get("properties") or {})}
+                own["properties"] = {**properties, **_mapping(own.get("properties"))}
             scenarios[_of_arm(name, arm)] = own
     included = _included(common.get("scenarios") or {})
     common["scenarios"] = {**{name: common["scenarios"][name] for name in included}, **scenarios}
@@ -203,7 +204,7 @@ def _values(common: Mapping[str, Any], variable: str | None, address: str) -> di
     if variable is None:
         return {}
     values = {variable: address}
-    written = (common.get("settings") or {}).get("env") or {}
+    written = _mapping(_mapping(common.get("settings")).get("env"))
     for _ in written:
         for name, value in written.items():
             if name != variable and (made := _put_in(value, values)) != value:
@@ -213,9 +214,13 @@ def _values(common: Mapping[str, Any], variable: str | None, address: str) -> di
 
 def _own_properties(common: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
     """JMeter's properties that are made of the address: those of its module are the same for all turns."""
-    module = (common.get("modules") or {}).get("jmeter")
-    written = (module.get("properties") if isinstance(module, dict) else None) or {}
+    written = _mapping(_mapping(_mapping(common.get("modules")).get("jmeter")).get("properties"))
     return {name: made for name, value in written.items() if (made := _put_in(value, values)) != value}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """What no mapping is, bzt will say something about."""
+    return value if isinstance(value, dict) else {}
 
 
 def _put_in(value: Any, values: Mapping[str, str]) -> Any:

@@ -157,7 +157,8 @@ class Plan(Record):
     @property
     def in_turns(self) -> bool:
         """Whether executions of a worker wait for each other (`modules.local.sequential`, `capacity`)."""
-        local = (self.common.get("modules") or {}).get("local")
+        modules = self.common.get("modules")
+        local = modules.get("local") if isinstance(modules, dict) else None
         return isinstance(local, dict) and bool(local.get("sequential") or local.get("capacity"))
 
     @property
