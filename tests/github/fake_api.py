@@ -23,6 +23,7 @@ TOKEN = "token-of-a-test"
 BOT = {"login": "github-actions[bot]", "type": "Bot"}
 LONGEST = 65_536
 PULL = re.compile(r"(\d+)=([^:]+:[^@]+)@([0-9a-f]{40})")
+HEAD = re.compile(r"[^:]+:(?!.*\.\.)[^:]+")
 INTEGRATION = "Resource not accessible by integration"
 
 
@@ -112,7 +113,7 @@ class GitHub:
         found = [
             self._pull(number)
             for number, (head, _) in self.pulls.items()
-            if ":" not in query.get("head", "") or query["head"] == head  # GitHub filters by nothing else
+            if not HEAD.fullmatch(query.get("head", "")) or query["head"] == head  # what it cannot read is no filter
         ]
         return self._page(found, query, f"/repos/{self.repository}/pulls")
 

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from tests.github.stories import FINE, NEUTRAL, REGRESSION, compared
 from tests.reports import examples
 from toril.records import SourcePlace
-from toril.reports import Bundle, render
+from toril.reports import Bundle, render, wording
 
 WHERE = "suite.yml: reporting[0].criteria[0]"
 PLACE = {WHERE: SourcePlace(file="loadtests/shop/suite.yml", line=31)}
@@ -24,8 +23,14 @@ def commands(run: Bundle) -> list[tuple[str, dict[str, str], str]]:
         head, message = line.removeprefix("::").split("::", 1)
         name, _, rest = head.partition(" ")
         pairs = [pair.split("=", 1) for pair in rest.split(",") if pair]
-        found.append((name, {key: unquote(value) for key, value in pairs}, unquote(message)))
+        found.append((name, {key: unescaped(value) for key, value in pairs}, unescaped(message)))
     return found
+
+
+def unescaped(text: str) -> str:
+    for written, meant in (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")):
+        text = text.replace(written, meant)
+    return text
 
 
 def located(run: Bundle, places=PLACE) -> Bundle:
@@ -95,16 +100,21 @@ def test_github_shows_ten_of_a_kind_and_the_tenth_tells_of_the_rest(outcome, nam
     assert more[-1][2] == "p95 of label 9>1s: m9 … and 490 more: see the report"
 
 
-@given(st.text(st.sampled_from("a%:,=\r\n]#[ \u2028") | st.characters(codec=None), max_size=30))
+PIECES = st.sampled_from(["a", "::", ":", ",", "=", "%", "%0A", "%3A", "%25", "\r", "\n", "##[", "]", " ", "\u2028"])
+
+
+@given(st.lists(PIECES | st.characters(codec=None), max_size=12).map("".join))
 def test_no_text_ends_its_place_or_begins_another_command(text):
     run = located(examples.failed())
     rule = {**run.verdict["criteria"][0], "criterion": text, "message": text}
     plan = run.plan.model_copy(update={"suite": text, "places": {WHERE: SourcePlace(file=f"a{text}", line=3)}})
     hostile = replace(run, plan=plan, verdict={**run.verdict, "criteria": [rule]})
 
-    ((name, properties, _),) = commands(hostile)
+    ((name, properties, message),) = commands(hostile)
 
+    shown = text.encode("utf-8", "backslashreplace").decode()
     assert name == "error"
-    assert properties.keys() == {"file", "line", "title"}
-    assert properties["line"] == "3"
+    assert properties == {"file": f"a{shown}", "line": "3", "title": f"{wording.plain(text)}: failed"}
+    criterion, said = wording.plain(text), wording.plain(text, 1000)
+    assert message == f"{criterion}: {said or '412 ms against 250 ms'}"
     assert len(re.split("[\r\n]", render("annotations", hostile).decode())) == 2

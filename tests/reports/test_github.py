@@ -14,7 +14,7 @@ from tests.reports.runs import run_of, small
 from toril.reports import Bundle, compare_github, markdown, render, wording
 from toril.reports.comparison import compare
 
-PARSER = MarkdownIt("commonmark", {"html": True}).enable("table")
+PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 OURS = {"details", "summary", "sub", "code", "br"}  # the only elements that we write ourselves
 # What GitHub makes of text outside of code: a mention, a reference, the address of a page.
 LINKED = re.compile(r"(?<![\w`])@\w|(?<!\w)#\d|(?i:\bGH-\d)|https?://|www\.")
@@ -99,7 +99,17 @@ def test_any_text_is_shown_as_it_is_and_obeyed_in_nothing(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["@octocat", "see #123", "GH-7", "gh-7", "octo/cat#9", "https://example.org", "www.example.org", "a@b.example"],
+    [
+        "@octocat",
+        "a &lt; b &#64; c",
+        "see #123",
+        "GH-7",
+        "gh-7",
+        "octo/cat#9",
+        "https://example.org",
+        "www.example.org",
+        "a@b.example",
+    ],
 )
 def test_what_github_would_link_is_only_text(text):
     assert not LINKED.search(outside_of_code(markdown.escaped(text)))
