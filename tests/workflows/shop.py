@@ -40,14 +40,18 @@ LINE = str(SUITE.splitlines().index("  - p95 of checkout>300ms") + 1)
 HARMLESS = {"loadtests/shop/README.md": "# A shop\n"}
 
 
-def shop(folder: Path, *, with_base: bool = True, **more: Any) -> Repository:
-    """The project with that suite on main; without a service there, there is no base to compare with."""
+def shop(folder: Path, *, with_base: bool = True, own_suite: bool = False, **more: Any) -> Repository:
+    """The project with that suite on main, and a pull request.
+
+    It changes nothing yet, or, without a base to compare with, brings the service.
+    """
     made = project(folder, **more)
     service = made.text(SERVICE)
-    made.settle({SUITE_FILE: SUITE})
+    if not own_suite:
+        made.settle({SUITE_FILE: SUITE})
     if not with_base:
         made.settle({SERVICE: None})
-        made.change({SERVICE: service})
+    made.change({} if with_base else {SERVICE: service})
     return made
 
 
