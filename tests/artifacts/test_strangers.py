@@ -173,12 +173,12 @@ def test_nothing_else_of_the_artifact_is_looked_at(folder):
     (folder / "workers/intervals-000001").write_bytes(b"\0")
     (folder / "report.html").write_text("<script>")
 
-    assert list(read(folder)) == ["shop"]
+    assert list(read(folder)) == ["shop:fargate"]
 
 
 def test_a_run_on_fargate_says_what_it_has_cost(folder):
-    assert "US dollars at list prices of" in read(folder)["shop"]
-    assert "2 tasks of 2 vCPU and 4 GiB, arm64" in read(folder)["shop"]
+    assert "US dollars at list prices of" in read(folder)["shop:fargate"]
+    assert "2 tasks of 2 vCPU and 4 GiB, arm64" in read(folder)["shop:fargate"]
 
 
 def test_runs_are_found_in_a_store_and_in_a_folder_of_runs(tmp_path):

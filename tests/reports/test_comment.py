@@ -232,6 +232,16 @@ def test_suites_are_told_apart_and_the_newest_run_counts():
     assert "run <code>2</code>" in texts["b"]
 
 
+def test_what_a_suite_did_on_fargate_is_not_hidden_by_a_later_run_on_the_runner():
+    def run(on: str, run_id: str, of: Bundle) -> Bundle:
+        return replace(of, plan=of.plan.model_copy(update={"suite": "b", "on": on, "run_id": run_id}))
+
+    texts = comments([run("local", "2", examples.passed()), run("fargate", "1", examples.failed())], Links())
+
+    assert texts["b"].startswith("## ✅ b: passed")
+    assert texts["b:fargate"].startswith("## ❌ b on Fargate: failed")
+
+
 def test_the_comment_reads_like_this():
     """Written anew by: python -m tests.reports.test_comment"""
     assert written(STORIES["regression"]()) == GOLDEN.read_text()

@@ -38,13 +38,24 @@ def comment(bundle: Bundle, duet: Bundle | None = None, links: Links = Links()) 
 
 
 def comments(bundles: Sequence[Bundle], links: Links) -> dict[str, str]:
-    """A comment for each suite: its newest run and its newest comparison together."""
+    """A comment for each suite: its newest run and its newest comparison together.
+
+    Where a suite ran on Fargate that is another comment, `NAME:fargate`: the runner's result hides it no more than it
+    hides the runner's.
+    """
+    by_name: dict[str, list[Bundle]] = {}
+    for bundle in sorted(bundles, key=lambda one: one.plan.run_id):
+        by_name.setdefault(_name(bundle), []).append(bundle)
     found = {}
-    for suite in sorted({bundle.plan.suite for bundle in bundles}):
-        own = sorted((one for one in bundles if one.plan.suite == suite), key=lambda one: one.plan.run_id)
+    for name, own in sorted(by_name.items()):
         runs, duets = [one for one in own if not one.comparison], [one for one in own if one.comparison]
-        found[suite] = comment((runs or duets)[-1], duets[-1] if duets else None, links).decode()
+        found[name] = comment((runs or duets)[-1], duets[-1] if duets else None, links).decode()
     return found
+
+
+def _name(bundle: Bundle) -> str:
+    """By which its comment is found again; no suite has a colon in its name."""
+    return bundle.plan.suite + (":fargate" if bundle.plan.on == "fargate" else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +72,10 @@ class _Story:
 
 def _story(bundle: Bundle, duet: Bundle) -> _Story:
     sign, outcome, why = _decided(bundle, duet)
+    where = " on Fargate" if bundle.plan.on == "fargate" else ""
     return _Story(
         bundle=bundle,
-        title=f"{sign} {escaped(bundle.plan.suite)}: {outcome} — {escaped(why)}",
+        title=f"{sign} {escaped(bundle.plan.suite)}{where}: {outcome} — {escaped(why)}",
         reasons=[reason for reason in _told(bundle, duet) if reason[1] != why],
         rules=sorted(view.criteria(bundle), key=lambda rule: ORDER.get(rule.outcome, 1)),
         change=change_github.change(duet),
