@@ -100,6 +100,17 @@ def test_a_suite_that_loads_two_addresses_is_refused(tmp_path: Path) -> None:
         read_suite([file], against=URL)
 
 
+def test_a_slash_at_the_end_is_no_other_address(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yml"
+    file.write_text(
+        "execution: [{scenario: shop, hold-for: 5s}, {scenario: auth, hold-for: 5s}]\n"
+        "scenarios:\n  shop: {default-address: 'http://a', requests: [/]}\n"
+        "  auth: {default-address: 'http://a/', requests: [/]}\n"
+    )
+    suite = read_suite([file], against=URL)
+    assert {one["default-address"] for one in suite.common["scenarios"].values()} == {URL}
+
+
 @pytest.mark.parametrize(
     "text",
     [

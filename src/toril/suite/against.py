@@ -61,7 +61,7 @@ def aim(merged: dict[str, Any], address: str, source: str) -> str | None:
 def _written(scenario: dict[str, Any]) -> str | None:
     """Where a scenario's requests go: its default address, or the variable with which all of them begin."""
     if scenario.get("default-address"):
-        return str(scenario["default-address"]).strip()
+        return str(scenario["default-address"]).strip().rstrip("/")
     requests = scenario.get("requests")
     found = [ONLY_A_VARIABLE.match(url) for url in _urls(requests)] if isinstance(requests, list) else []
     names = {None if one is None else one[0] for one in found}
