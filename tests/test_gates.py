@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from toril import cli
 from toril.errors import OptionError, SuiteError, UserError
-from toril.gates import changed_since, choose
+from toril.gates import MOST, changed_since, choose
 
 IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
 
@@ -143,3 +143,13 @@ def test_the_list_is_text_json_or_an_output_of_a_job(project):
 )
 def test_options_that_do_not_fit_are_refused(project, words):
     assert isinstance(CliRunner().invoke(cli.app, ["gates", *words]).exception, OptionError)
+
+
+def test_more_suites_than_a_matrix_takes_are_said_instead_of_starting_none(tmp_path):
+    for number in range(MOST + 1):
+        suite(tmp_path, f"s{number}")
+
+    done = CliRunner().invoke(cli.app, ["gates", str(tmp_path), "--output-name", "suites"])
+
+    assert str(done.exception).startswith("257 suites have to run, and a job's matrix on GitHub has at most 256")
+    assert len(json.loads(run(str(tmp_path), "--format", "json"))) == MOST + 1

@@ -18,6 +18,7 @@ REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./~^@-]{0,199}")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")  # of AWS
 TEXTS = {".md", ".rst"}
 LIMIT_S = 60
+MOST = 256  # jobs that a matrix of GitHub's may have; with more of them it starts none
 # reading only: no lock on the user's index, no helper program of the repository's own
 READING = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")

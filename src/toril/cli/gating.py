@@ -44,6 +44,8 @@ def gates_command(
     changed = None if changed_since is None else gates.changed_since(changed_since, folder)
     environment = options.pairs("--env", env or ())
     chosen = gates.choose(folder, changed=changed, on=on, every=every, environment=environment)
+    if output_name is not None and len(chosen) > gates.MOST:
+        raise OptionError(f"{len(chosen)} suites have to run, and a job's matrix on GitHub has at most {gates.MOST}")
     if output_name is not None or format == "json":
         prefix = f"{output_name}=" if output_name is not None else ""
         typer.echo(prefix + json.dumps([suite.name for suite in chosen]))
