@@ -1,7 +1,7 @@
 """Rows by series and second are the same in a table, in a sorted list, and when one becomes the other."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from toril.timeline.rows import FEW, Rows
@@ -21,6 +21,7 @@ def asked(batch):
 @given(
     st.lists(pairs, max_size=5), st.sampled_from([0, 5000, 1 << 24]), bounds, bounds, st.sets(st.integers(0, 3 * FEW))
 )
+@example([[(0, 1)]], 0, 2, 0, {0})  # a window that ends before it begins
 def test_rows_are_found_again_wherever_they_are(batches, most_places, first, last, wanted):
     rows = Rows(most_places)
     known: dict[tuple[int, int], int] = {}

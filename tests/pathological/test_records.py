@@ -46,14 +46,13 @@ def captured(*rows):
         started_s=completed - 0.001, completed_s=completed, label=columns["label"], kind=["request"] * size,
         ok=np.ones(size, np.bool_), rc=["200"] * size, message=[""] * size, **numbers,
     )  # fmt: skip
-    station = SimpleNamespace(planned=planned("locust", "shop", hold_for_s=10.0))
     engine = SimpleNamespace(
-        resolution_us=1, station=station, batches=lambda final: iter([batch]), sends=lambda: iter(()),
+        resolution_us=1, batches=lambda final: iter([batch]), sends=lambda: iter(()),
         unreadable=lambda: 0, unfinished=dict,
     )  # fmt: skip
     lane: Any = SimpleNamespace(
-        execution="shop", engine=engine, queued_s=lambda at: 0.0, samples=0, unfinished=0, first_started_s=None,
-        last_completed_s=None, begins_at=None,
+        planned=planned("locust", "shop", hold_for_s=10.0), engine=engine, queued_s=lambda at: 0.0, samples=0,
+        unfinished=0, first_started_s=None, last_completed_s=None, begins_at=None,
     )  # fmt: skip
     recorder = Recorder("local-1", "local")
     Capture(recorder, [lane], START).read(lane, final=True)

@@ -173,7 +173,16 @@ def test_actionlint_finds_nothing():
 
 def test_zizmor_finds_nothing_as_strict_as_it_can_be():
     zizmor = Path(sys.executable).parent / "zizmor"
-    command = [str(zizmor), "--offline", "--persona", "pedantic", "--strict-collection", ".github", *map(str, ACTIONS)]
+    command = [
+        str(zizmor),
+        "--offline",
+        "--persona",
+        "pedantic",
+        "--strict-collection",
+        "--color=never",
+        ".github",
+        *map(str, ACTIONS),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "1 ignored" in done.stdout

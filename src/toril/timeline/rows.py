@@ -42,7 +42,7 @@ class Rows:
     ) -> tuple[Int64s, Int64s, Int64s]:
         """Where there are samples: the position in `series`, the second, and the row; both ends are part of it."""
         start = 0 if first is None else max(0, first)
-        end = SECONDS + 1 if last is None else max(0, last + 1)
+        end = SECONDS + 1 if last is None else max(start, last + 1)
         return self._index.places(series, start, end)
 
 
