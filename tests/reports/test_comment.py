@@ -103,7 +103,7 @@ def test_no_text_from_outside_does_anything(text):
         ("inconclusive", "## ⚠️ shop: inconclusive — the engine of worker us-east-1-2 took up to 100% of the one core"),
         ("regression", "## ❌ shop: failed — p95 of POST /checkout is at least 5.2 % slower than base"),
         ("neutral", "## ⚪ shop: neutral — against base it is not proven either way"),
-        ("fine", "## ✅ shop: passed — nothing is 3 % slower than base"),
+        ("fine", "## ✅ shop: passed — all 3 criteria hold; nothing is 3 % slower than base"),
         ("empty", "## ⚠️ shop: inconclusive — no sample came in"),
     ],
 )
