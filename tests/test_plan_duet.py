@@ -150,6 +150,12 @@ def test_more_blocks_than_a_worker_can_hold_are_refused(folder: Path) -> None:
         planned(folder, SUITE.replace("scenarios:", f"{several}scenarios:", 1), blocks=51)
 
 
+def test_a_duet_that_would_be_cut_off_is_refused(folder: Path) -> None:
+    assert planned(folder, f"{SUITE}toril: {{max-duration: 101s}}\n").duration_s == 101
+    with pytest.raises(SuiteError, match=r"max-duration \(100 s\) ends the duet before its 101 s are over"):
+        planned(folder, f"{SUITE}toril: {{max-duration: 100s}}\n")
+
+
 def test_a_duet_elsewhere_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="on Fargate it cannot run yet"):
         plan_duet([tmp_path], RunOptions(on="fargate"), 0.0, base=BASE_URL, head=HEAD_URL)

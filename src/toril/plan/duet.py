@@ -57,6 +57,11 @@ def make_duet(
         labels=tuple(labels),
     )
     turns = tuple(duet.turns())
+    if base.max_duration_s is not None and base.max_duration_s < turns[-1].ends_s:
+        raise SuiteError(
+            f"{base.suite}: toril.max-duration ({base.max_duration_s:g} s) ends the duet before its "
+            f"{turns[-1].ends_s:,} s are over; raise it, or use fewer or shorter blocks"
+        )
     executions = tuple(_planned(execution, turn, scale, gap_s) for turn in turns for execution in base.executions)
     plans = {BASE: base, HEAD: head}
     common = _common(plans, values)
