@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.github.commanded import write_run
 from tests.github.stories import REGRESSION, compared
 from tests.reports import examples
-from toril.artifacts import MOST_BYTES, MOST_RUNS, read_runs
+from toril.artifacts import MOST_BYTES, MOST_BYTES_OF_ALL, MOST_RUNS, read_runs
 from toril.errors import StoreError
 from toril.records import End, RanTask, TaskSize
 from toril.reports.github import Links, comments
@@ -192,7 +192,24 @@ def test_runs_are_found_in_a_store_and_in_a_folder_of_runs(tmp_path):
 
 def test_more_runs_than_a_pull_request_bears_are_refused(tmp_path):
     for number in range(MOST_RUNS + 1):
-        write_run(tmp_path / str(number), RUN)
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "plan.json").touch()
 
-    with pytest.raises(StoreError, match="51 runs"):
+    with pytest.raises(StoreError, match="601 runs"):
         read(tmp_path)
+
+
+def test_all_runs_together_are_bounded_and_what_is_refused_unread_takes_none_of_it(tmp_path):
+    write_run(tmp_path / "a", RUN)
+    with (tmp_path / "a/summary.json").open("r+b") as file:
+        file.truncate(MOST_BYTES_OF_ALL + 1)  # takes no space
+    for name in "bcdefg":
+        write_run(tmp_path / name, RUN)
+        with (tmp_path / name / "summary.json").open("ab") as file:
+            file.write(b" " * (MOST_BYTES - 2_000_000))
+
+    runs, problems = read_runs([tmp_path])
+
+    assert len(runs) == MOST_BYTES_OF_ALL // (MOST_BYTES - 2_000_000)
+    assert "more than 32 MiB" in problems[0]
+    assert all("more than 128 MiB" in problem for problem in problems[1:])

@@ -96,6 +96,16 @@ def test_the_pull_request_is_found_by_its_branch_and_commit(github, run, monkeyp
     assert github.comments[0]["body"].splitlines()[2] == whose
 
 
+def test_a_strangers_artifact_gets_no_flood_of_comments(github, tmp_path, monkeypatch, capsys):
+    for number in range(51):
+        write_run(tmp_path / f"many/{number}", named(examples.passed(), f"suite-{number}"))
+
+    assert call(monkeypatch, tmp_path / "many", "--head", "acme:faster", "--sha", COMMIT, github=github) == 2
+
+    assert not github.requests
+    assert "51 suites, more than the 50" in capsys.readouterr().err
+
+
 def test_a_commit_that_is_no_longer_the_newest_is_not_told(github, run, monkeypatch, capsys):
     assert call(monkeypatch, run, "--head", "acme:faster", "--sha", "c" * 40, github=github) == 0
 

@@ -21,7 +21,9 @@ from toril.records import End, Plan, RanTask
 from toril.reports import Bundle, wording
 
 MOST_BYTES = 32 << 20  # of a file: the summary of 10,000 labels has half of it
-MOST_RUNS = 50
+MOST_BYTES_OF_ALL = 128 << 20  # of the files of all runs: in memory they take up to eighty times as much
+MOST_RUNS = 600  # as many jobs as a matrix of GitHub's may have, with a run and a duet each, and some more
+FILES = ("plan.json", "summary.json", "verdict.json", "end.json")
 LONGEST_PROBLEM = 500  # characters: some of them may be the stranger's
 NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")  # others could be those of comments that no run is told by
 
@@ -42,8 +44,13 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
             problems.append(wording.plain(error, LONGEST_PROBLEM))
     if len(folders) > MOST_RUNS:
         raise StoreError(f"{len(folders)} runs, more than the {MOST_RUNS} that are read at once; name fewer")
+    bytes_of_all = 0
     for folder in folders:
         try:
+            sizes = [os.lstat(folder / name).st_size for name in FILES if os.path.lexists(folder / name)]
+            bytes_of_all += sum(size for size in sizes if size <= MOST_BYTES)  # a longer one is refused unread
+            if bytes_of_all > MOST_BYTES_OF_ALL:
+                raise StoreError(f"{len(folders)} runs have more than {MOST_BYTES_OF_ALL >> 20} MiB; name fewer")
             bundles.append(read_run(folder))
         except StoreError as error:
             problems.append(wording.plain(error, LONGEST_PROBLEM))

@@ -17,6 +17,7 @@ from toril.reports.markdown import is_address
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/(?!\.{1,2}$)[A-Za-z0-9_.-]+")
 HEAD = re.compile(r"[^:\s]+:\S+")
+MOST_OF_A_STRANGER = 50  # comments at once: each mails everybody who follows the pull request
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -54,6 +55,8 @@ def comment(
     if not bundles:
         raise StoreError("; ".join(problems))
     texts = github.comments(bundles, github.Links(report=report_url, run=run_url, commit=sha, branch=head))
+    if head is not None and len(texts) > MOST_OF_A_STRANGER:
+        raise StoreError(f"{len(texts)} suites, more than the {MOST_OF_A_STRANGER} that --head has comments for")
     if dry_run:
         for text in texts.values():
             typer.echo(text)
