@@ -114,3 +114,14 @@ def test_an_ambiguous_or_unknown_run_is_explained(store_folder: Path) -> None:
         options.find_run("x", str(store_folder))
     with pytest.raises(OptionError, match="empty"):
         options.find_run("", str(store_folder))
+
+
+@pytest.mark.parametrize(("text", "found"), [(None, None), ("3%", 0.03), (" 12.5 % ", 0.125), ("100%", 1.0)])
+def test_a_margin_is_a_percentage(text: str | None, found: float | None) -> None:
+    assert options.margin(text) == found
+
+
+@pytest.mark.parametrize("text", ["", "3", "0%", "101%", "-3%", "x%", "1e1%", "3%%"])
+def test_what_is_no_margin_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="expected a percentage above 0% and up to 100%"):
+        options.margin(text)
