@@ -117,3 +117,27 @@ def test_a_shop_that_does_not_start_is_said_with_its_words_and_leaves_none_behin
     assert done.returncode == 4
     assert "the head shop did not start: no shop today" in done.stderr
     assert not (project / ".toril/pair.json").exists()
+
+
+def test_a_base_that_does_not_start_fails_no_change_that_mends_it(project):
+    service = project / "loadtests/shop/service.py"
+    mended = service.read_text()
+    service.write_text("raise SystemExit('no shop yet')")
+    git(project, "commit", "-q", "-a", "-m", "broken")
+    service.write_text(mended)
+
+    done = pair(project, "--base", "HEAD")
+
+    assert done.returncode == 0, done.stderr
+    assert "::notice::no base to compare with: the shop of HEAD does not start" in done.stdout
+    assert set(told(done.stdout)) <= {"HEAD_URL", "LOAD_CPUS"}
+
+
+def test_a_shop_that_says_more_than_its_address_sets_no_variable_of_the_job(project):
+    talkative = "import time\nprint('http://127.0.0.1:1\\nBASH_ENV=/evil', flush=True)\ntime.sleep(1)\n"
+    (project / "loadtests/shop/service.py").write_text(talkative)
+
+    done = pair(project, "--base", "HEAD", GITHUB_ENV=str(project / "steps"))
+
+    assert done.returncode == 4
+    assert not (project / "steps").exists()
