@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import psutil
 import pytest
 
 from tests.end_to_end.running import (
+    LIMIT_S,
     Finished,
     alive,
     descendants,
@@ -50,6 +53,17 @@ def test_every_breach_is_reported_with_what_was_observed(tmp_path: Path) -> None
     assert [r["outcome"] for r in results.values()] == ["passed", "failed", "failed", "passed"]
     breached = [result for result in results.values() if result["outcome"] == "failed"]
     assert all(result["observed"] >= 50_000 for result in breached)
+
+
+def test_files_of_a_project_take_the_place_of_no_module_of_torils(tmp_path: Path) -> None:
+    for name in ("yaml.py", "numpy.py", "toril.py"):
+        (tmp_path / name).write_text("raise SystemExit('not this one')")
+    with serving() as target:
+        suite = suite_file(tmp_path, target.url, execution={"hold-for": "1s"})
+        command = [Path(sys.executable).parent / "toril", "run", suite, "--smoke", "--store", tmp_path / "store"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert target.answered > 0
 
 
 def test_a_verdict_that_cannot_be_kept_is_printed_and_does_not_exit_0(tmp_path: Path) -> None:

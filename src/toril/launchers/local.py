@@ -58,7 +58,7 @@ class LocalLauncher:
     def relaunch(self, worker: str, attempt: str) -> None:
         log = self._store.path(worker_key(self._run_id, worker, attempt, "worker.log"))
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "toril.worker", "--watch-parent"]
+        command = [sys.executable, "-P", "-m", "toril.worker", "--watch-parent"]  # a yaml.py of the user's is not ours
         command += ["--store", str(self._store.folder), "--run", self._run_id]
         command += ["--worker", worker, "--attempt", attempt]
         try:
