@@ -70,6 +70,14 @@ def test_equal_blocks_prove_that_nothing_changed() -> None:
     assert change.outcome(MARGIN) == "passed"
 
 
+@pytest.mark.parametrize(("base", "head", "outcome"), [(4, 5, "inconclusive"), (5, 4, "passed"), (40, 50, "failed")])
+def test_what_may_be_a_step_of_the_record_is_no_change(base: int, head: int, outcome: str) -> None:
+    """4.99 ms and 5.01 ms are 4 and 5 where whole milliseconds are recorded."""
+    pairs = [(base * 1000.0, head * 1000.0)] * 4
+    assert relative_change(pairs).outcome(MARGIN) == ("passed" if head < base else "failed")
+    assert relative_change(pairs, resolution=1000).outcome(MARGIN) == outcome
+
+
 @pytest.mark.parametrize("pairs", range(4))
 def test_fewer_than_four_pairs_prove_nothing(pairs: int) -> None:
     assert relative_change([(1.0, 100.0)] * pairs).outcome(MARGIN) == "inconclusive"

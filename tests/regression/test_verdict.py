@@ -77,6 +77,12 @@ def test_a_head_that_is_slower_beyond_the_margin_fails(plan: Plan) -> None:
     assert found["comparison"]["message"] == "head is worse than base by more than 3%: p95 of checkout"
 
 
+def test_times_that_were_recorded_in_coarse_steps_prove_less(plan: Plan) -> None:
+    found = verdict(plan, replace(measured(plan, slower=1.3), resolution_us={"shop": 20_000}))
+    assert (found["outcome"], codes(found)[0]) == ("inconclusive", "unproven")
+    assert "times are recorded in steps of 20 ms" in found["comparison"]["metrics"][0]["message"]
+
+
 def test_a_head_that_is_the_same_passes(plan: Plan) -> None:
     found = verdict(plan, measured(plan, slower=0.97))
     assert (found["outcome"], codes(found)) == ("passed", ["no-regression", "kept"])

@@ -99,8 +99,12 @@ def _percentile(timeline: Timeline, duet: Duet, one: Gated) -> Metric:
             f"; {len(without)} of {duet.blocks} blocks are left out, where as few as {min(without)} samples do not "
             f"tell {one.name}: longer blocks would (toril.regression.block)"
         )
-    change = relative_change(pairs)
+    resolution_us = _resolution_us(timeline, one)
+    change = relative_change(pairs, resolution_us)
     values = _medians(pairs)
+    coarse = ""
+    if values is not None and resolution_us > duet.margin * values[0]:
+        coarse = f"; times are recorded in steps of {resolution_us / 1000:g} ms, of which the bounds take account"
     return Metric(
         label=one.label,
         metric=one.name,
@@ -110,8 +114,17 @@ def _percentile(timeline: Timeline, duet: Duet, one: Gated) -> Metric:
         change=change,
         pairs=tuple(pairs),
         outcome=change.outcome(duet.margin),
-        message=_of_times(one, values, change, duet.margin, len(pairs)) + left_out,
+        message=_of_times(one, values, change, duet.margin, len(pairs)) + coarse + left_out,
     )
+
+
+def _resolution_us(timeline: Timeline, one: Gated) -> int:
+    """The coarsest of the executions that the samples are of; 0 where it is the microsecond in which all is counted."""
+    executions = {series.execution for _, series in timeline.series(one.label)} & set(
+        one.executions or timeline.resolution_us
+    )
+    found = max((timeline.resolution_us.get(name, 0) for name in executions), default=0)
+    return found if found > 1 else 0
 
 
 def _known(stats: Stats, percent: float) -> int | None:

@@ -42,10 +42,18 @@ class Change:
         return "failed" if self.low > margin else "passed" if self.high < margin else "inconclusive"
 
 
-def relative_change(pairs: Sequence[tuple[float, float]]) -> Change:
-    """Of values above 0, by their ratios head / base."""
-    found = _bounded([math.log(head / base) for base, head in pairs])
-    return Change(*(None if one is None else math.expm1(one) for one in found))
+def relative_change(pairs: Sequence[tuple[float, float]], resolution: float = 0) -> Change:
+    """Of values above 0, by their ratios head / base.
+
+    What was recorded in steps of `resolution` may be a step more: two times that are all but the same may lie on both
+    sides of one, in each block. So a whole step is taken from what is proven, on each side.
+    """
+    mean, low, high, detectable = _bounded([math.log(head / base) for base, head in pairs])
+    if low is not None and high is not None and detectable is not None:
+        step = math.fsum(math.log1p(resolution / base) for base, _ in pairs) / len(pairs)
+        low, detectable = low - step, detectable + step
+        high += math.fsum(math.log1p(resolution / head) for _, head in pairs) / len(pairs)
+    return Change(*(None if one is None else math.expm1(one) for one in (mean, low, high, detectable)))
 
 
 def difference(pairs: Sequence[tuple[float, float]]) -> Change:
