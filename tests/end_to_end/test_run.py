@@ -60,7 +60,7 @@ def test_files_of_a_project_take_the_place_of_no_module_of_torils(tmp_path: Path
         (tmp_path / name).write_text("raise SystemExit('not this one')")
     with serving() as target:
         suite = suite_file(tmp_path, target.url, execution={"hold-for": "1s"})
-        command = [Path(sys.executable).parent / "toril", "run", suite, "--smoke", "--store", tmp_path / "store"]
+        command = [str(Path(sys.executable).parent / "toril"), "run", str(suite), "--smoke", "--store", str(tmp_path)]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert target.answered > 0
