@@ -150,7 +150,7 @@ def test_blocks_that_were_measured_before_a_stop_count(plan: Plan) -> None:
     stop = Stop(at=START + 70, cause="user", message="enough")
     found = verdict(plan, measured(plan, slower=1.5, blocks=range(1, 4)), stop=stop)
     assert (found["outcome"], set(codes(found))) == ("inconclusive", {"stopped", "unproven"})
-    assert "3 pairs of blocks are too few" in found["comparison"]["metrics"][0]["message"]
+    assert "3 of the 4 pairs of blocks that any proof needs" in found["comparison"]["metrics"][0]["message"]
 
 
 def test_blocks_without_enough_samples_are_left_out_and_said(tmp_path: Path) -> None:

@@ -147,9 +147,7 @@ def _failures(timeline: Timeline, duet: Duet) -> Metric:
     change, values = difference(pairs), _medians(pairs)
     outcome = change.outcome(duet.margin)
     if values is None or change.low is None or change.high is None:
-        message = (
-            f"failures were not compared: only {len(pairs)} pairs of blocks have requests, {LEAST_PAIRS} are needed"
-        )
+        message = f"failures were not compared: {len(pairs)} of the {LEAST_PAIRS} needed pairs of blocks have requests"
     else:
         share = [sum(pair[arm] for pair in pairs) / len(pairs) for arm in (0, 1)]
         known = {
@@ -183,7 +181,7 @@ def _of_times(one: Gated, values: tuple[float, float] | None, change: Change, ma
         return f"{name} was not compared: no pair of blocks has it in both arms"
     told = f"{name}: {values[0] / 1000:,.1f} ms → {values[1] / 1000:,.1f} ms, {change.mean:+.1%}"
     if change.low is None or change.high is None or change.detectable is None:
-        return f"{told}; {pairs} pairs of blocks are too few to prove anything, {LEAST_PAIRS} are needed"
+        return f"{told}; {pairs} of the {LEAST_PAIRS} pairs of blocks that any proof needs"
     allowed = f"the margin is {margin * 100:g}%"
     match change.outcome(margin):
         case "failed":
