@@ -69,8 +69,8 @@ class Acted:
 
     @property
     def summaries(self) -> list[str]:
-        """What the steps wrote for the summary page of the run."""
-        return [line["content"] for line in self.lines if line.get("command") == "summary"]
+        """What the steps wrote for the summary page of the run; what a step of an action wrote, act tells once more."""
+        return list(dict.fromkeys(line["content"] for line in self.lines if line.get("command") == "summary"))
 
     def annotations(self, kind: str = "error") -> list[dict[str, str]]:
         """What is shown beside lines of files: `file`, `line`, `title`, …, and the `message`."""
