@@ -76,7 +76,8 @@ def _decided(bundle: Bundle) -> str:
     broken = sum(rule.outcome == "failed" for rule in rules)
     compared = bundle.verdict.get("comparison") or {}
     if compared.get("outcome") == bundle.outcome and not broken:
-        return _sentence(wording.plain(compared.get("message") or "", 300))
+        said = wording.plain(compared.get("message") or "", 300)
+        return f"{_held(rules)}; {said}" if bundle.outcome == "passed" and rules else _sentence(said)
     of_all = f"{wording.number(broken)} of {wording.plural(len(rules), 'criterion')} breached"
     if broken and compared.get("outcome") == bundle.outcome == "failed":
         of_all += f"; {wording.plain(compared.get('message') or '', 300)}"
