@@ -104,6 +104,7 @@ def test_a_slash_at_the_end_is_no_other_address(tmp_path: Path) -> None:
     file = tmp_path / "suite.yml"
     file.write_text(
         "execution: [{scenario: shop, hold-for: 5s}, {scenario: auth, hold-for: 5s}]\n"
+        "settings: {default-executor: locust}\n"
         "scenarios:\n  shop: {default-address: 'http://a', requests: [/]}\n"
         "  auth: {default-address: 'http://a/', requests: [/]}\n"
     )
@@ -138,3 +139,14 @@ def test_a_refusal_shows_no_password() -> None:
 
 def test_an_address_ends_where_paths_begin() -> None:
     assert checked_address("--base", "http://[::1]:8000/shop/") == "http://[::1]:8000/shop"
+
+
+@pytest.mark.parametrize("address", ["http://new.example/prefix", "http://joe:secret@new.example"])
+def test_what_jmeter_would_lose_of_an_address_is_refused(tmp_path: Path, address: str) -> None:
+    file = tmp_path / "suite.yml"
+    file.write_text(
+        "execution: [{executor: jmeter, scenario: shop, hold-for: 5s}]\n"
+        "scenarios: {shop: {default-address: 'http://a', requests: [/cart]}}\n"
+    )
+    with pytest.raises(SuiteError, match="JMeter takes host and port of an address"):
+        read_suite([file], against=address)

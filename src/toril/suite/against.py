@@ -44,6 +44,7 @@ def aim(merged: dict[str, Any], address: str, source: str) -> str | None:
     variable = found[1] if found else None
     for path, scenario, executor in used:
         _check(scenario, executor, variable, f"{source}: {path}")
+        _check_jmeter(scenario, executor, address, f"{source}: {path}")
         if scenario.get("default-address") or not scenario.get("script"):
             scenario["default-address"] = address
         if variable is not None and isinstance(scenario.get("requests"), list):
@@ -121,6 +122,19 @@ def _check(scenario: dict[str, Any], executor: str, variable: str | None, where:
         raise SuiteError(
             f"{where}.requests name their address themselves, `{mask(own[0])[:60]}` for one; write it as "
             "`default-address`, and requests from their `/` on"
+        )
+
+
+def _check_jmeter(scenario: dict[str, Any], executor: str, address: str, where: str) -> None:
+    """JMeter's defaults have host and port, as bzt writes them: the rest of an address would be lost in silence."""
+    requests, parts = scenario.get("requests"), urlsplit(address)
+    lost = parts.path or parts.username is not None
+    if executor != "jmeter" or scenario.get("script") or not lost or not isinstance(requests, list):
+        return
+    if any(not ABSOLUTE.match(url) and not url.startswith("${") for url in _urls(requests)):
+        raise SuiteError(
+            f"{where}: JMeter takes host and port of an address, and would load {mask(address)[:80]} without the rest; "
+            "write requests as `${TARGET}/path`, and the variable TARGET under `settings.env`"
         )
 
 
