@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,17 @@ def runs(done: Acted) -> dict[str, Run]:
     """`run` and `duet`, as far as the artifact has them."""
     found = [path.parent for path in done.artifact("runs-*").glob("*/plan.json")]
     return {"duet" if folder.name.endswith("-duet") else "run": Run(folder) for folder in found}
+
+
+def undisturbed(attempt: Callable[[], Acted]) -> Acted:
+    """A run that other programs of this machine falsified says so and proves nothing: it is done again, at most twice."""
+    for _ in range(2):
+        done = attempt()
+        found = runs(done) if list(done.artifacts.glob("runs-*")) else {}
+        reasons = [reason["code"] for run in found.values() for reason in run.verdict["reasons"]]
+        if not {"saturated", "late-start"} & set(reasons):
+            return done
+    return attempt()
 
 
 def answered(done: Acted) -> Counter[str]:
