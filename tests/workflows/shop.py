@@ -92,7 +92,7 @@ def runs(done: Acted) -> dict[str, Run]:
 
 
 def undisturbed(attempt: Callable[[], Acted]) -> Acted:
-    """A run that other programs of this machine falsified says so and proves nothing: it is done again, at most twice."""
+    """What falsified a run, other programs of this machine, proves nothing: such a run is done again, at most twice."""
     for _ in range(2):
         done = attempt()
         found = runs(done) if list(done.artifacts.glob("runs-*")) else {}
