@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -132,18 +132,13 @@ class Acting:
         return Acted(self.process.returncode, self.lines, self.artifacts, self.scratch)
 
     def end(self) -> None:
-        """Leave nothing of it running."""
-        try:
-            started = psutil.Process(self.process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            started = []
+        """Leave nothing of it running, also of what left its process tree, as a shop in the background does."""
         self.process.kill()
-        for process in started:
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
         self.process.wait()
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("TMPDIR") == str(self.scratch):
+                    process.kill()
 
 
 @dataclass(slots=True, kw_only=True)
