@@ -23,9 +23,10 @@ def environment(folder: Path) -> dict[str, str]:
     """For podman, with settings of its own."""
     settings = folder / "containers.conf"
     if not settings.exists():
-        new = folder / f"containers.conf.{os.getpid()}"
-        new.write_text(_settings())
-        new.rename(settings)
+        # threads start containers at the same moment, each with a file of its own
+        with tempfile.NamedTemporaryFile("w", dir=folder, prefix="containers.conf.", delete=False) as new:
+            new.write(_settings())
+        Path(new.name).replace(settings)
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_RUNTIME_DIR", "TMPDIR") if name in os.environ}
     return {**kept, "LANG": "C.UTF-8", "CONTAINERS_CONF": str(settings), "PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
 
