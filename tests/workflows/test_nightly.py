@@ -82,7 +82,7 @@ def test_a_night_loads_from_all_regions_and_its_verdict_stays_in_the_store(tmp_p
     assert set(summary["locations"]) == set(cloud.regions)
     whole = summary["labels"][""]
     assert 0 < whole["samples"] <= service.answered <= whole["samples"] + whole["unfinished"]
-    assert "two-regions: passed" in done.summaries[0].splitlines()[0]
+    assert "two-regions on Fargate: passed" in done.summaries[0].splitlines()[0]
     assert (done.artifact("runs-*") / verdict.split("/")[1] / "report.html").is_file()
     assert cloud.running_tasks() == []
     assert not (tmp_path / "gh.txt").exists()
