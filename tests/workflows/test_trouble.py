@@ -81,7 +81,7 @@ def test_a_cancelled_run_keeps_and_judges_what_it_measured_and_leaves_nothing_ru
         done = one.result()
         assert living(stage.folder) == []
     assert done.code == 1
-    assert done.jobs["runner"] == "failure", done.log
+    assert done.jobs["runner"] == done.jobs["gate"] == "failure", done.log
     assert done.steps("runner")["Run and judge the suite"] == "failure"
     assert {done.steps("runner")[name] for name in ("End the run", "Close the shops", "Keep the runs")} == {"success"}
     found = runs(done)["run"]
