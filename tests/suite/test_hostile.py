@@ -198,6 +198,16 @@ def places(value, path=()):
         yield from places(item, (*path, key))
 
 
+def replaced(document, place, value):
+    """A copy of the document with that value in that place."""
+    copy = json.loads(json.dumps(document))
+    holder = copy
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = value
+    return copy
+
+
 def test_any_wrong_value_at_any_place_is_answered(tmp_path):
     path = tmp_path / "suite.json"
     good = yaml.safe_load(GOOD)
@@ -205,12 +215,7 @@ def test_any_wrong_value_at_any_place_is_answered(tmp_path):
         if not place:
             continue
         for wrong in WRONG:
-            document = json.loads(json.dumps(good))
-            holder = document
-            for key in place[:-1]:
-                holder = holder[key]
-            holder[place[-1]] = wrong
-            path.write_text(json.dumps(document))
+            path.write_text(json.dumps(replaced(good, place, wrong)))
             planned(path)
 
 
@@ -222,12 +227,7 @@ def test_so_it_is_where_another_address_is_loaded_and_two_are_compared(tmp_path)
     good["settings"]["env"] |= {"SHOP": "http://127.0.0.1", "API": "${SHOP}/api"}
     for place in places(good):
         for wrong in WRONG if place and place[0] in ("execution", "scenarios", "settings", "modules") else ():
-            document = json.loads(json.dumps(good))
-            holder = document
-            for key in place[:-1]:
-                holder = holder[key]
-            holder[place[-1]] = wrong
-            path.write_text(json.dumps(document))
+            path.write_text(json.dumps(replaced(good, place, wrong)))
             with contextlib.suppress(UserError):
                 plan_duet([path], RunOptions(), 0.0, base="http://base.example", head="http://head.example")
 
