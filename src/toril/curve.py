@@ -1,0 +1,119 @@
+"""A rate over time: pieces of straight lines between points, which may jump. What every shape of load comes down to.
+
+Steps are jumps, a sine is many short pieces; so dividing, drawing, counting and sending know one form only. Its
+integral is how many requests are due by a moment: that, and not the rate, is what workers keep to.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Requests per second by the seconds since this load began; nothing before its first point and after its last.
+
+    `points` are (seconds, requests per second), in order of time; of two at the same time the second holds from then
+    on. ValueError for fewer than two, for times that go back or last no time, and for a rate below 0.
+    """
+
+    points: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        times = [at_s for at_s, _ in self.points]
+        if len(times) < 2 or times[0] != 0 or times != sorted(times) or not 0 < times[-1] < math.inf:
+            raise ValueError("a curve has two points or more, the first at 0, and their times do not go back")
+        if not all(0 <= rps < math.inf for _, rps in self.points):
+            raise ValueError("a rate is 0 or more")
+
+    @property
+    def length_s(self) -> float:
+        return self.points[-1][0]
+
+    @property
+    def peak_rps(self) -> float:
+        return max(rps for _, rps in self.points)
+
+    @property
+    def total(self) -> float:
+        """How many requests it asks for, from its beginning to its end."""
+        return self.count_to(self.length_s)
+
+    def rate_at(self, at_s: float) -> float:
+        """Requests per second then; at a jump what holds from there on.
+
+        >>> Curve(((0, 0), (10, 100), (10, 20), (20, 20))).rate_at(5)
+        50.0
+        """
+        if not 0 <= at_s < self.length_s:
+            return 0.0
+        (from_s, low), (to_s, high) = self._piece(at_s)
+        return low + (high - low) * (at_s - from_s) / (to_s - from_s)
+
+    def count_to(self, at_s: float) -> float:
+        """Requests that are due before then, with the part of one that is under way.
+
+        >>> Curve(((0, 0), (10, 100), (10, 20), (20, 20))).count_to(15)
+        600.0
+        """
+        count = 0.0
+        for (from_s, low), (to_s, high) in self.pieces():
+            if at_s <= from_s:
+                break
+            lasts_s = min(at_s, to_s) - from_s
+            count += lasts_s * (low + (high - low) * lasts_s / (to_s - from_s) / 2)
+        return count
+
+    def mean(self, from_s: float, to_s: float) -> float:
+        """Requests per second from one moment to the other."""
+        return (self.count_to(to_s) - self.count_to(from_s)) / (to_s - from_s)
+
+    def changed(self, at_s: float, rps: float) -> "Curve":
+        """The same until then, and that rate from then on to its end; itself when that is over already.
+
+        >>> Curve(((0, 10), (20, 10))).changed(5, 30).points
+        ((0, 10), (5, 10.0), (5, 30), (20, 30))
+        """
+        if at_s >= self.length_s:
+            return self
+        if at_s <= 0:
+            return Curve(((0, rps), (self.length_s, rps)))
+        before = [point for point in self.points if point[0] < at_s]
+        (from_s, low), (to_s, high) = self._piece(at_s, before=True)
+        then = low + (high - low) * (at_s - from_s) / (to_s - from_s)
+        return Curve((*before, (at_s, then), (at_s, rps), (self.length_s, rps)))
+
+    def times_of(self, counts: Iterable[float]) -> Iterator[float]:
+        """When the so-manieth request is due, for rising counts from 0 on; ends where the curve does.
+
+        The one numbered `n` is due when `n` have been asked for: the first at once, or as soon as there is a rate.
+        """
+        pieces, done = list(self.pieces()), 0.0
+        wanted = iter(counts)
+        count = next(wanted, None)
+        for (from_s, low), (to_s, high) in pieces:
+            lasts_s = to_s - from_s
+            asked = lasts_s * (low + high) / 2
+            while count is not None and count < done + asked:
+                yield from_s + _when(count - done, low, (high - low) / lasts_s)
+                count = next(wanted, None)
+            done += asked
+
+    def pieces(self) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
+        """Its lines in order, each from a point to a later one."""
+        for first, second in zip(self.points, self.points[1:], strict=False):
+            if second[0] > first[0]:
+                yield first, second
+
+    def _piece(self, at_s: float, *, before: bool = False) -> Sequence[tuple[float, float]]:
+        times = [at for at, _ in self.points]
+        index = (times.index(at_s) if before and at_s in times else bisect_right(times, at_s)) - 1
+        return self.points[index], self.points[index + 1]
+
+
+def _when(count: float, low: float, slope: float) -> float:
+    """Seconds from a line's beginning until so many are due: the root of `low t + slope t² / 2 = count`."""
+    if count <= 0:
+        return 0.0
+    return 2 * count / (low + math.sqrt(max(0.0, low * low + 2 * slope * count)))
