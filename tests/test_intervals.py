@@ -109,12 +109,23 @@ def test_other_bytes_are_refused(data):
             decode(found, "x")
 
 
+def test_a_file_with_timings_says_so_by_its_version_and_is_read_back():
+    recorder = Recorder("eu-1", "eu")
+    recorder.add_one("shop", completed_s=0.5, label="open", response_us=900)
+    plain = written(recorder)
+    recorder.add_one("shop", completed_s=1.5, label="open (LCP)", response_us=700, kind="timing")
+    timed = written(recorder)
+
+    assert [HEAD.unpack_from(data)[1] for data in (plain, timed)] == [1, 2]
+    assert [(one.label, one.kind) for one in decode(timed, "x").series] == [("open (LCP)", "timing")]
+
+
 def test_a_later_version_is_named():
     body = WHOLE[HEAD.size :]
-    head = HEAD.pack(b"torili", 2, len(body), 9, 0)[:-4]
+    head = HEAD.pack(b"torili", 3, len(body), 9, 0)[:-4]
     data = head + struct.pack("<I", zlib.crc32(body, zlib.crc32(head))) + body
 
-    with pytest.raises(StoreError, match="version 2 of the interval format, expected 1"):
+    with pytest.raises(StoreError, match="version 3 of the interval format, expected 1 or 2"):
         decode(data, "x")
 
 

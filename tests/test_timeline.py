@@ -208,6 +208,14 @@ def test_the_histogram_of_all_is_the_histogram_of_each_added_up():
     assert lowest_us(int(timeline.select().second(8).response.buckets[0])) <= 8007
 
 
+def test_all_requests_leave_timings_out():
+    timeline = timeline_of([Sample(0, us=900), Sample(0, us=100, label="home (LCP)", kind="timing")])
+
+    assert (timeline.select().total.samples, timeline.select().total.max_us) == (1, 900)
+    assert (timeline.kind_of("home (LCP)"), timeline.select("home (LCP)").total.max_us) == ("timing", 100)
+    assert timeline.select(kind="transaction").total.samples == 0
+
+
 def test_all_requests_leave_transactions_out():
     timeline = timeline_of(
         [Sample(0), Sample(0, label="buy", kind="transaction"), Sample(1, label="buy", kind="transaction")]

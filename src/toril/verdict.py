@@ -49,6 +49,7 @@ from typing import Any, Literal
 
 from toril.criteria import Absence, CriterionResult, Gap, evaluate
 from toril.grammar import GENERATOR, Criterion, parse_criterion
+from toril.intervals import KINDS
 from toril.records import Plan, ServerMetrics
 from toril.summary import Completeness, SteadyLoad, steady_load
 from toril.timeline import Timeline
@@ -239,7 +240,8 @@ def _absence(plan: Plan, timeline: Timeline, completeness: Completeness) -> Abse
     gaps = [Gap(worker, timeline.last_second_of(worker) or 0, last) for worker, _ in _lost(completeness)]
     workers = [share.worker for share in plan.shares]
     never_read = _samples_never_read(timeline, completeness)
-    if never_read is None or timeline.select(kind="transaction").total.samples:  # these nobody counts apart
+    uncounted = any(timeline.select(kind=kind).total.samples for kind in KINDS[1:])  # nobody counts these apart
+    if never_read is None or uncounted:
         for file in completeness.damaged:  # which seconds it was about, nobody can tell
             named = WORKER_OF_FILE.search(file)
             gaps += [Gap(worker, 0, last) for worker in ([named[1]] if named else workers)]

@@ -50,7 +50,7 @@ class Times(Shape):
 
 
 class Figures(Shape):
-    kind: Literal["request", "transaction"] = "request"
+    kind: Literal["request", "transaction", "timing"] = "request"
     samples: Count = 0
     failures: Count = 0
     unfinished: Count = 0

@@ -20,6 +20,7 @@ from toril.masking import mask
 
 MAGIC = b"torili"
 VERSION = 1
+VERSION_OF_TIMINGS = 2  # of files that hold some: a toril that knows only two kinds refuses them by name
 HEAD = struct.Struct("<6sHIII")  # magic, version, bytes of the packed body, of the unpacked body, CRC-32
 CHECKED = HEAD.size - 4  # the CRC covers the head before it, and the packed body
 LENGTH = struct.Struct("<I")
@@ -29,8 +30,9 @@ MAX_DURATION_US = 1 << 40  # 12.7 days; exclusive. Bucket indices below it fit i
 MAX_SECOND = 1 << 21  # 24 days of load; exclusive
 BUCKET_BITS = 15
 
-Kind = Literal["request", "transaction"]
-KINDS: tuple[Kind, Kind] = ("request", "transaction")
+Kind = Literal["request", "transaction", "timing"]  # a timing is a part of a step, and never counted as a request
+KINDS: tuple[Kind, Kind, Kind] = ("request", "transaction", "timing")
+TIMING = KINDS.index("timing")
 
 CELL_COLUMNS = (  # "above": measured from the lowest value of the sample's bucket, which the histogram tells anyway
     "second",
@@ -136,7 +138,8 @@ def encode(names: Mapping[str, Any], tables: Mapping[str, Int64s]) -> bytes:
     text = json.dumps({**names, "tables": layout}, ensure_ascii=False, separators=(",", ":"))
     header = text.encode("utf-8", "surrogatepass")
     body, unpacked = _deflate([LENGTH.pack(len(header)) + header, *columns])
-    head = HEAD.pack(MAGIC, VERSION, len(body), unpacked, 0)[:CHECKED]
+    timed = any(row[2] == TIMING for row in names["series"])
+    head = HEAD.pack(MAGIC, VERSION_OF_TIMINGS if timed else VERSION, len(body), unpacked, 0)[:CHECKED]
     return head + LENGTH.pack(zlib.crc32(body, zlib.crc32(head))) + body
 
 
@@ -150,8 +153,9 @@ def decode(data: bytes, where: str) -> Interval:
     body = memoryview(data)[HEAD.size :]
     if zlib.crc32(body, zlib.crc32(data[:CHECKED])) != checksum:
         raise StoreError(f"{where} is damaged: its checksum does not fit its content")
-    if version != VERSION:
-        raise StoreError(f"{where}: version {version} of the interval format, expected {VERSION}")
+    if version not in (VERSION, VERSION_OF_TIMINGS):
+        expected = f"{VERSION} or {VERSION_OF_TIMINGS}"
+        raise StoreError(f"{where}: version {version} of the interval format, expected {expected}")
     try:
         return _read(body, unpacked)
     except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, struct.error, zlib.error) as e:

@@ -83,7 +83,7 @@ class Recorder:
         response_us   integer  0 … 2**40 − 1, like the other durations
         label         texts, or an integer array of codes from `code("label", …)`
         ok, steady    bool; an array, or one value for all
-        kind          "request" (the default) or "transaction"; texts, one text, or an integer array of 0 and 1
+        kind          "request" (the default), "transaction" or "timing"; texts, one text, or an integer array of 0, 1 and 2
         rc, message   texts, one text, or an integer array of codes; a successful sample's message is not kept
         ttfb_us, connect_us   integer, −1 (the default) where unknown
         bytes         integer, 0 by default
@@ -326,8 +326,8 @@ def _kinds(column: Any, size: int) -> Int64s:
     if not (isinstance(column, np.ndarray) and column.dtype.kind in "iu"):
         column = np.array([KINDS.index(kind) for kind in column], np.int64)
     kinds = _column(column, "kind", size)
-    if size and not (kinds.min() >= 0 and kinds.max() <= 1):
-        raise ValueError("kind holds a code that is neither 0 (request) nor 1 (transaction)")
+    if size and not (kinds.min() >= 0 and kinds.max() < len(KINDS)):
+        raise ValueError("kind holds a code that is not 0 (request), 1 (transaction) or 2 (timing)")
     return kinds
 
 

@@ -58,7 +58,10 @@ PLACE: dict[str, tuple[Type, str]] = {
     "execution": ("text", "the execution of the suite"),
     "location": ("text", "where the load came from"),
     "label": ("text", "the request's or transaction's name"),
-    "kind": ("text", "`request`, or `transaction`: a group of requests that are counted by themselves as well"),
+    "kind": (
+        "text",
+        "`request`; `transaction`: a group of requests that are counted by themselves as well; `timing`: a part of a browser's step",
+    ),
     "steady": ("boolean", "started after its execution's ramp-up and before the end of its hold"),
     "judged": ("boolean", "part of the figures in summary and verdict"),
 }

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from toril.histogram import Int64s, lowests_of
-from toril.intervals import CELL_COLUMNS, Interval, Kind, Series, label_of
+from toril.intervals import CELL_COLUMNS, KINDS, Interval, Kind, Series, label_of
 from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
 from toril.timeline.health import HealthBySecond, HealthSeries, WorkerHealth
 from toril.timeline.outcomes import Outcomes
@@ -81,7 +81,7 @@ class Timeline:
     ) -> Slice:
         """The part of the timeline with all these properties; None and () mean any.
 
-        Label "" is all requests (or all transactions, with that `kind`). Of a label that both carry, the requests.
+        Label "" is all requests (or all of another `kind`). Of a label that both carry, the requests.
         """
         key = (label_of(label), frozenset(executions), location, steady, kind, ok, arm, block)
         if key not in self._slices:
@@ -96,13 +96,14 @@ class Timeline:
     def labels_of_both_kinds(self) -> frozenset[str]:
         """Labels that requests and transactions carry; `select` takes the requests unless it is told the kind."""
         self._merge()
-        return frozenset(label for label, series in self._of_label.items() if len({one.kind for _, one in series}) == 2)
+        both = {"request", "transaction"}
+        return frozenset(label for label, series in self._of_label.items() if both <= {one.kind for _, one in series})
 
     def kind_of(self, label: str) -> Kind:
-        """What the label's samples are; "request" too when there are none."""
+        """What the label's samples are, of several the first of KINDS; "request" too when there are none."""
         self._merge()
         kinds = {series.kind for _, series in self._of_label.get(label, ())}
-        return "transaction" if kinds == {"transaction"} else "request"
+        return next((kind for kind in KINDS if kind in kinds), "request")
 
     def executions(self) -> tuple[str, ...]:
         """Every execution that has samples, in alphabetical order."""

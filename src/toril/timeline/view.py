@@ -217,7 +217,7 @@ class Slice:
 
     def _unfinished(self, first: int | None, last: int | None) -> int:
         """Requests in flight at the end; whether they were steady nobody knows, so they belong to both."""
-        if self.kind == "transaction":
+        if self.kind in ("transaction", "timing"):
             return 0
         low, high = -math.inf if first is None else first, math.inf if last is None else last
         return sum(
