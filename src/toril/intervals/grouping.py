@@ -5,7 +5,7 @@ import numpy as np
 from toril.histogram import Int64s, buckets_of, lowests_of
 from toril.intervals.format import BUCKET_BITS, MAX_DURATION_US
 
-# A cell's key in one integer, from the highest bit: second 21, execution 8, label 18, arm 2, block 10, kind 2, steady, ok
+# A cell's key in one integer, from the top: second 21, execution 8, label 18, arm 2, block 10, kind 2, steady, ok
 EXECUTION_BITS, LABEL_BITS, ARM_BITS, BLOCK_BITS, FLAG_BITS = 8, 18, 2, 10, 4
 BLOCK_AT = FLAG_BITS
 ARM_AT = BLOCK_AT + BLOCK_BITS

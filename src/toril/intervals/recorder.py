@@ -83,7 +83,7 @@ class Recorder:
         response_us   integer  0 … 2**40 − 1, like the other durations
         label         texts, or an integer array of codes from `code("label", …)`
         ok, steady    bool; an array, or one value for all
-        kind          "request" (the default), "transaction" or "timing"; texts, one text, or an integer array of 0, 1 and 2
+        kind          "request" (the default), "transaction" or "timing"; texts, one text, or an integer array of 0 … 2
         rc, message   texts, one text, or an integer array of codes; a successful sample's message is not kept
         ttfb_us, connect_us   integer, −1 (the default) where unknown
         bytes         integer, 0 by default
