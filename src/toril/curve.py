@@ -8,6 +8,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,30 @@ class Curve:
         for (from_s, low), (to_s, high) in self.pieces():
             if at_s <= from_s:
                 break
-            lasts_s = min(at_s, to_s) - from_s
-            count += lasts_s * (low + (high - low) * lasts_s / (to_s - from_s) / 2)
+            count += _area((from_s, low), (to_s, high), min(at_s, to_s))
         return count
 
     def mean(self, from_s: float, to_s: float) -> float:
         """Requests per second from one moment to the other."""
         return (self.count_to(to_s) - self.count_to(from_s)) / (to_s - from_s)
+
+    def by_second(self, seconds: range, late_s: float = 0.0) -> list[float]:
+        """Requests that are due in each of these seconds of a run, in which this load begins at `late_s`.
+
+        >>> Curve(((0, 0), (10, 100), (10, 20), (12, 20))).by_second(range(9, 13), late_s=0.5)
+        [90.0, 58.75, 20.0, 10.0]
+        """
+        counts: list[float] = []
+        pieces, done = list(self.pieces()), 0.0
+        place = 0
+        for second in range(seconds.start, seconds.stop + 1):
+            at_s = second - late_s
+            while place < len(pieces) and pieces[place][1][0] <= at_s:
+                (from_s, low), (to_s, high) = pieces[place]
+                done += (to_s - from_s) * (low + high) / 2
+                place += 1
+            counts.append(done + (_area(*pieces[place], at_s) if place < len(pieces) and at_s > 0 else 0.0))
+        return [after - before for before, after in pairwise(counts)]
 
     def changed(self, at_s: float, rps: float) -> "Curve":
         """The same until then, and that rate from then on to its end; itself when that is over already.
@@ -110,6 +128,12 @@ class Curve:
         times = [at for at, _ in self.points]
         index = (times.index(at_s) if before and at_s in times else bisect_right(times, at_s)) - 1
         return self.points[index], self.points[index + 1]
+
+
+def _area(begin: tuple[float, float], end: tuple[float, float], at_s: float) -> float:
+    """What a line asks for until then."""
+    lasts_s = at_s - begin[0]
+    return lasts_s * (begin[1] + (end[1] - begin[1]) * lasts_s / (end[0] - begin[0]) / 2)
 
 
 def _when(count: float, low: float, slope: float) -> float:

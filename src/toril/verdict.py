@@ -344,6 +344,6 @@ def _below_plan(load: SteadyLoad) -> Iterator[Reason]:
     if load.requested_users and users is not None and users < LEAST_USERS * load.requested_users:
         reached = f"reached {users:,.1f} of {load.requested_users:,} virtual users"
         yield Reason("unreached-load", f"{load.execution} {reached} {when}; at least {LEAST_USERS:.0%} are asked for")
-    if load.requested_rps and rps is not None and abs(rps / load.requested_rps - 1) > THROUGHPUT_TOLERANCE:
-        reached = f"made {rps:,.1f} of {load.requested_rps:,.1f} requests per second"
+    if load.due_rps and rps is not None and abs(rps / load.due_rps - 1) > THROUGHPUT_TOLERANCE:
+        reached = f"made {rps:,.1f} of {load.due_rps:,.1f} requests per second"
         yield Reason("unreached-load", f"{load.execution} {reached} {when}; ± {THROUGHPUT_TOLERANCE:.0%} are allowed")

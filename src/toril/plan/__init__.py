@@ -83,6 +83,7 @@ def _smoke(executions: Sequence[Execution]) -> tuple[Execution, ...]:
             execution,
             concurrency=1,
             throughput_rps=None,
+            curve=None,
             steps=None,
             delay_s=0.0,
             ramp_up_s=0.0,
@@ -134,6 +135,7 @@ def _planned(execution: Execution) -> PlannedExecution:
         ramp_up_s=execution.ramp_up_s,
         hold_for_s=execution.hold_for_s,
         labels=execution.labels,
+        curve=execution.curve.points if execution.curve else (),
     )
 
 

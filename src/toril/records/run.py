@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from toril.curve import Curve
 from toril.records.base import Record
 from toril.records.deployment import Architecture
 from toril.records.duet import Duet
@@ -25,10 +26,16 @@ class PlannedExecution(BaseModel):
     ramp_up_s: float = 0.0
     hold_for_s: float = 0.0
     labels: tuple[str, ...] = ()  # those of generated requests and transactions; empty when a script names them
+    curve: tuple[tuple[float, float], ...] = ()  # of a rate that changes: Curve.points; throughput_rps is its peak
     arm: int = 0  # of a duet, as is all that follows
     block: int = 0
     copy_of: str = ""  # the suite's execution, whose name its measurements have
     lead_s: float | None = None  # so long before its load the engine is started; None: before the run's start
+
+    @property
+    def rate(self) -> Curve | None:
+        """How its rate changes from the beginning of its load; None where it does not, or where there is none."""
+        return Curve(self.curve) if self.curve else None
 
     @property
     def series(self) -> str:

@@ -90,7 +90,7 @@ def read_suite(
     scenarios = Scenarios(merged.get("scenarios"), door, found)
     toril = read_settings(door.environment.resolve_all(merged.get("toril")), source)
     check_secrets(toril.secrets, merged, env, source)
-    executions = read_executions(merged, scenarios, door, on)
+    executions = read_executions(merged, scenarios, door, on, toril.curves)
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, door, on)
     data_rows = _split_data(toril, found)
     for file in used:

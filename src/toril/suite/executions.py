@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+from toril.curve import Curve
 from toril.errors import SuiteError
-from toril.suite.door import Door, alike, shown
+from toril.suite.curves import Course, is_shape, read_course, refuse_executor
+from toril.suite.door import Door, alike, nearest, shown
 from toril.suite.scenarios import Scenarios
 
 PROVED = ("jmeter", "locust", "apiritif")  # by tests that run them
@@ -42,10 +44,13 @@ class Execution:
     exact_workers: bool
     files: tuple[str, ...]  # data sources and files that it names
     config: dict[str, Any]
+    curve: Curve | None = None  # then throughput_rps is its peak
 
 
-def read_executions(config: Mapping[str, Any], scenarios: Scenarios, door: Door, on: str) -> tuple[Execution, ...]:
-    """The suite's executions, in order."""
+def read_executions(
+    config: Mapping[str, Any], scenarios: Scenarios, door: Door, on: str, curves: Mapping[str, Any] | None = None
+) -> tuple[Execution, ...]:
+    """The suite's executions, in order; `curves` are the shapes of load by execution."""
     written = config.get("execution")
     if isinstance(written, dict):
         written = [written]
@@ -56,17 +61,24 @@ def read_executions(config: Mapping[str, Any], scenarios: Scenarios, door: Door,
     items = door.items(written, "execution", "execution: [{scenario: …}]")
     if len(items) > MOST_EXECUTIONS:
         raise door.error("execution", f"a list of {len(items):,}", f"a suite has at most {MOST_EXECUTIONS}")
-    reader = _Reader(config, scenarios, door, on)
+    reader = _Reader(config, scenarios, door, on, curves or {})
     found: list[Execution] = []
     for index, item in enumerate(items):
         path = f"execution[{index}]"
         mapping = door.mapping(item, path, "{scenario: checkout, concurrency: 10, hold-for: 1m}")
         found.append(reader.read(deepcopy(mapping), index, path, {execution.name for execution in found}))
+    names = {execution.name for execution in found}
+    for name in curves or {}:
+        if name not in names:
+            raise door.error(f"toril.curves.{name[:60]}", "a curve of no execution", nearest(name, names))
     return tuple(found)
 
 
 class _Reader:
-    def __init__(self, config: Mapping[str, Any], scenarios: Scenarios, door: Door, on: str) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], scenarios: Scenarios, door: Door, on: str, curves: Mapping[str, Any]
+    ) -> None:
+        self.curves = curves
         self.scenarios, self.door, self.provisioning = scenarios, door, PROVISIONING[on]
         self.locations = config.get("locations")  # Taurus: for executions that have none of their own
         settings = config.get("settings")
@@ -78,6 +90,8 @@ class _Reader:
         without = item.get("scenario") is None and executor not in PROVED  # such as those that only read results
         scenario = executor if without else self.scenarios.of(item, path, executor)
         self.scenarios.check_files(item, path)
+        name = _unused(scenario, taken)
+        course = self._take_course(item, name, executor, path)
         durations = {key: self.door.seconds(item.get(key), f"{path}.{key}") for key in ("delay", "ramp-up", "hold-for")}
         concurrency = self.door.whole(self._placed(item, "concurrency", path), f"{path}.concurrency")
         throughput = self.door.number(self._placed(item, "throughput", path), f"{path}.throughput")
@@ -99,8 +113,8 @@ class _Reader:
         config |= {"executor": executor} | {key: value for key, value in load.items() if value is not None} | spent
         if not without:
             config["scenario"] = scenario
-        return Execution(
-            name=_unused(scenario, taken),
+        found = Execution(
+            name=name,
             index=index,
             executor=executor,
             scenario=scenario,
@@ -117,6 +131,37 @@ class _Reader:
             files=self._files(config, scenario),
             config=config,
         )
+        if course is None:
+            return found
+        held_s = course.curve.length_s - course.ramp_up_s
+        return replace(found, curve=course.curve, ramp_up_s=course.ramp_up_s, hold_for_s=held_s)
+
+    def _take_course(self, item: dict[str, Any], name: str, executor: str, path: str) -> Course | None:
+        """The load curve of an execution, which then has its peak for a throughput, and its length for a hold."""
+        written, where = item.get("throughput"), f"{path}.throughput"
+        if isinstance(written, dict) and not is_shape(written):
+            written = self._placed(item, "throughput", path)
+        if not isinstance(written, list) and not (isinstance(written, dict) and is_shape(written)):
+            if name not in self.curves:
+                return None
+            if written:
+                raise self.door.error(
+                    where, f"set beside toril.curves.{name[:60]}, which says the rate", "leave it out"
+                )
+            written, where = self.curves[name], f"toril.curves.{name[:60]}"
+        elif name in self.curves:
+            raise self.door.error(where, f"set beside toril.curves.{name[:60]}", "keep one of the two")
+        refuse_executor(executor, where, self.door)
+        for key in ("ramp-up", "steps", "iterations"):
+            if item.get(key):
+                what = "set beside a load curve, which is the whole course of the load"
+                raise self.door.error(f"{path}.{key}", what, "leave it out, or write it as a part of the curve")
+        hold_for_s = self.door.seconds(item.get("hold-for"), f"{path}.hold-for")
+        course = read_course(
+            self.door.environment.resolve_all(written), where, hold_for_s, self.door, self.scenarios.files
+        )
+        item |= {"throughput": course.curve.peak_rps, "hold-for": _plain(course.curve.length_s)}
+        return course
 
     def _executor(self, item: dict[str, Any], path: str) -> str:
         executor = item.get("executor") or self.default_executor
@@ -224,6 +269,10 @@ class _Reader:
             listed += value if isinstance(value, list) else []
         paths = (item.get("path") if isinstance(item, dict) else item for item in listed)
         return tuple(dict.fromkeys(path for path in paths if isinstance(path, str)))
+
+
+def _plain(seconds: float) -> int | float:
+    return int(seconds) if seconds.is_integer() else seconds
 
 
 def _unused(scenario: str, taken: set[str]) -> str:

@@ -94,6 +94,7 @@ class TorilSettings(Block):
     secrets: dict[str, str] = Field(default_factory=dict)
     criteria: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = ()
     regression: Regression | None = None
+    curves: dict[str, Any] = Field(default_factory=dict)  # execution → its shape of load, read with the execution
 
 
 def read_settings(block: object, name: str) -> TorilSettings:

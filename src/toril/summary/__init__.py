@@ -3,7 +3,7 @@
 from toril.summary.build import PERCENTILES, SCHEMA, summarise
 from toril.summary.completeness import Completeness, lasted_s
 from toril.summary.generators import LIMITS, OTHERS, generators, strained
-from toril.summary.load import SteadyLoad, planned_rps, planned_users, steady_load
+from toril.summary.load import SteadyLoad, planned_by_second, planned_rps, planned_users, rate_of, steady_load
 from toril.summary.saturation import Limits, Saturation, saturations
 
 __all__ = [
@@ -17,8 +17,10 @@ __all__ = [
     "SteadyLoad",
     "generators",
     "lasted_s",
+    "planned_by_second",
     "planned_rps",
     "planned_users",
+    "rate_of",
     "saturations",
     "steady_load",
     "strained",

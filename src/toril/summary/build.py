@@ -10,7 +10,7 @@ from toril.records import Plan
 from toril.stats import quantile_interval
 from toril.summary.completeness import Completeness, last_measured, lasted_s
 from toril.summary.generators import generators
-from toril.summary.load import SteadyLoad, planned_rps, planned_users, steady_load
+from toril.summary.load import SteadyLoad, planned_by_second, planned_users, steady_load
 from toril.timeline import Slice, Stats, Timeline
 
 SCHEMA = "toril.summary/1"
@@ -204,11 +204,11 @@ def _series(plan: Plan, timeline: Timeline, duration_s: int, locations: tuple[st
     everything, places = timeline.select(), {name: timeline.select(location=name) for name in locations}
     users = everything.virtual_users_curve(duration_s)
     users_of = {name: view.virtual_users_curve(duration_s) for name, view in places.items()}
+    limits = [by for one in plan.executions if (by := planned_by_second(one, range(duration_s))) is not None]
     series = []
     for second in range(duration_s):
         stats = everything.second(second)
         middle = second + 0.5
-        limits = [rps for execution in plan.executions if (rps := planned_rps(execution, middle)) is not None]
         of_locations = {}
         for name, view in places.items():
             part = stats if len(places) == 1 else view.second(second)
@@ -226,7 +226,7 @@ def _series(plan: Plan, timeline: Timeline, duration_s: int, locations: tuple[st
                 "bytes": stats.bytes,
                 "virtual_users": users[second],
                 "planned_users": round(sum(planned_users(execution, middle) for execution in plan.executions)),
-                "planned_rps": round(math.fsum(limits), 3) if limits else None,
+                "planned_rps": round(math.fsum(by[second] for by in limits), 3) if limits else None,
                 **{f"p{q}_us": stats.percentile(q) if stats.samples else None for q in (50, 95, 99)},
                 "locations": of_locations,
             }

@@ -1,8 +1,11 @@
 """The load that was planned, second by second, and the load that was reached in steady time."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from toril import shapes
+from toril.curve import Curve
 from toril.records import Plan, PlannedExecution
 from toril.timeline import Timeline
 
@@ -15,22 +18,60 @@ class SteadyLoad:
 
     execution: str
     requested_users: int | None
-    requested_rps: float | None
+    requested_rps: float | None  # of a load curve: its mean in these seconds
     from_s: int
     to_s: int  # exclusive; from_s when there was no such second
     steady_s: float = 0.0  # all of the steady time, its edges too; 0 without a planned end
     achieved_users: float | None = None
     achieved_rps: float | None = None
+    late_s: float = 0.0  # of a load curve: the mean response time, by which answers come later than they are due
+    due_rps: float | None = None  # what was to be answered in these seconds, if all answers take as long as the mean
 
 
 def planned_users(execution: PlannedExecution, at_s: float) -> float:
     """Virtual users that should be active then; an execution without a hold goes on until its iterations are done."""
+    if execution.curve:  # all from the beginning on: its rate is what rises
+        return (execution.concurrency or 0) * float(execution.delay_s <= at_s < execution.steady_to_s)
     return (execution.concurrency or 0) * _height(execution, at_s)
+
+
+def rate_of(execution: PlannedExecution, adjustments: Sequence[tuple[float, float]] = ()) -> Curve | None:
+    """The rate that counts as planned, from the beginning of the execution's load on; None where it has none.
+
+    `adjustments` are (seconds since then, requests per second) of a running load, in order.
+    """
+    rate = execution.rate or _plain_rate(execution)
+    if rate is not None:
+        for at_s, rps in adjustments:
+            rate = rate.changed(at_s, rps)
+    return rate
 
 
 def planned_rps(execution: PlannedExecution, at_s: float) -> float | None:
     """The throughput then; None where it is not limited."""
-    return None if execution.throughput_rps is None else execution.throughput_rps * _height(execution, at_s)
+    rate = rate_of(execution)
+    return None if rate is None else rate.rate_at(at_s - execution.delay_s)
+
+
+def planned_by_second(execution: PlannedExecution, seconds: range) -> list[float] | None:
+    """How many requests are due in each of these seconds; None where throughput is not limited."""
+    rate = rate_of(execution)
+    return None if rate is None else rate.by_second(seconds, execution.delay_s)
+
+
+def _plain_rate(execution: PlannedExecution) -> Curve | None:
+    """Taurus' throughput with its ramp-up or steps, and its hold."""
+    rps, ramp_up_s, hold_for_s = execution.throughput_rps, execution.ramp_up_s, execution.hold_for_s
+    if rps is None or not ramp_up_s + hold_for_s:
+        return None
+    parts = []
+    if ramp_up_s and execution.steps:
+        parts.append(shapes.stairs(rps / execution.steps, rps, execution.steps, ramp_up_s / execution.steps))
+    elif ramp_up_s:
+        parts.append(shapes.line(0.0, rps, ramp_up_s))
+    if hold_for_s:
+        parts.append(shapes.line(rps, rps, hold_for_s))
+    return shapes.joined(parts)
 
 
 def steady_load(plan: Plan, timeline: Timeline, stopped_at_s: float | None = None) -> tuple[SteadyLoad, ...]:
@@ -56,10 +97,22 @@ def _steady(execution: PlannedExecution, timeline: Timeline, stopped_at_s: float
     if seconds == 0:
         return load
     view = timeline.select(executions=(execution.name,))
-    return replace(
+    answered = view.window(first, end - 1)
+    load = replace(
         load,
         achieved_users=sum(view.virtual_users_curve(end)[first:]) / seconds,
-        achieved_rps=view.window(first, end - 1).samples / seconds,
+        achieved_rps=answered.samples / seconds,
+        due_rps=load.requested_rps,
+    )
+    if execution.rate is None:
+        return load
+    late_s = answered.mean_us / 1e6 if answered.samples else 0.0
+    from_s, to_s = first - execution.delay_s, load.to_s - execution.delay_s
+    return replace(
+        load,
+        requested_rps=execution.rate.mean(from_s, to_s),
+        late_s=late_s,
+        due_rps=execution.rate.mean(from_s - late_s, to_s - late_s),
     )
 
 

@@ -3,6 +3,7 @@
 A row has whole milliseconds: the start, the elapsed time, the time to the first byte, and the time to connect.
 """
 
+import math
 import os
 import re
 import shutil
@@ -126,7 +127,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         load = self.get_raw_load()
         length_s = self.station.length_s if self.get_specific_load().duration else 0.0
         plain_groups = bool(load.iterations or load.concurrency or length_s) and not load.steps
-        self._abrupt = rewrite(Path(self.modified_jmx), plain_groups=plain_groups)
+        self._abrupt = rewrite(Path(self.modified_jmx), plain_groups=plain_groups, rates=self._rates())
         ends_itself = not load.throughput and not self.station.phase_shift_s  # by its thread groups' own length
         self._write_properties(length_s if plain_groups and not ends_itself else 0.0)
         for folder in (".java/.userPrefs", ".systemPrefs"):  # made here, so that Java need not tell that it made them
@@ -135,6 +136,14 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         self.env.add_java_param({"JVM_ARGS": f"-Djava.awt.headless=true {preferences}"})
         self._tail = CsvTail(Path(self.kpi_jtl), COLUMNS)
         self._sends = SendsFile(self.station.folder / "sends")
+
+    def _rates(self) -> list[float]:
+        """This worker's requests in each second of a load curve; none where there is no curve."""
+        curve, whole_rps = self.station.planned.rate, self.station.planned.throughput_rps
+        if curve is None or not whole_rps:
+            return []
+        part = (self.station.share.throughput_rps or 0.0) / whole_rps
+        return [part * count for count in curve.by_second(range(math.ceil(curve.length_s)))]
 
     def install_required_tools(self) -> None:
         """Only looks whether they are there."""

@@ -103,25 +103,34 @@ endAt(millis) {{
 }}
 
 // Left alone, a throughput timer forgets at each whole second what it still owed, makes up at once for the part of the
-// first one that is over, knows no fraction of a request per second, and lets those who wait for it oversleep.
+// first one that is over, is ahead by as much, knows no fraction of a request per second, and lets those who wait for
+// it oversleep.
 throughputTimers() {{
     timers = new SearchByClass(Class.forName("kg.apc.jmeter.timers.VariableThroughputTimer"));
     StandardJMeterEngine.engine.test.traverse(timers);
     return timers.getSearchResults();
 }}
 
-enterSecond(timer, now) {{
-    timer.cntDelayed++; // it would warn that nobody waits
-    timer.checkNextSecond((double) (now - now % 1000));
-    timer.cntDelayed--;
-}}
-
 keepRate(timer, startedAt) {{
+    double ahead = startedAt % 1000 / 1000.0; // of a second: its schedule began with the whole one
+    double planned = -1; // in the schedule's second before
     double owed = 1 - 1e-6; // the first request is due at once
     long now = startedAt;
     long second = startedAt / 1000;
     long before;
     long seen;
+    enterSecond(now) {{
+        timer.cntDelayed++; // it would warn that nobody waits
+        timer.checkNextSecond((double) (now - now % 1000));
+        timer.cntDelayed--;
+        if (timer.stopping) return;
+        double next = timer.rps;
+        if (planned >= 0) {{
+            timer.rps = ahead * planned + (1 - ahead) * next;
+            timer.msecPerReq = 1000.0 / timer.rps;
+        }}
+        planned = next;
+    }}
     allow(double seconds) {{
         double most = Math.max(2, timer.rps / 50);
         if (owed > most) dropped[0] += owed - most;
@@ -134,7 +143,7 @@ keepRate(timer, startedAt) {{
             boolean begun = timer.time >= now - now % 1000; // by a user who woke up by himself
             long sent = begun ? timer.cntSent : 0L;
             owed -= (begun ? seen : timer.cntSent) - before;
-            enterSecond(timer, now);
+            enterSecond(now);
             dropped[0] += timer.rps * (now / 1000 - second - 1);
             allow(1.0);
             timer.cntSent += sent;
@@ -145,7 +154,7 @@ keepRate(timer, startedAt) {{
     run() {{
         try {{
             synchronized (timer) {{
-                enterSecond(timer, now);
+                enterSecond(now);
                 allow((1000 - now % 1000) / 1000.0);
                 timer.notify();
             }}
@@ -157,7 +166,7 @@ keepRate(timer, startedAt) {{
                     synchronized (timer) {{ // nobody may enter the next second before the count of this one is read
                         owed -= timer.cntSent - before;
                         Thread.sleep(left);
-                        enterSecond(timer, now + left);
+                        enterSecond(now + left);
                         allow(1.0);
                         second = (now + left) / 1000;
                         timer.notify();
@@ -166,7 +175,8 @@ keepRate(timer, startedAt) {{
                 }}
                 long due = (long) Math.ceil(timer.cntSent * timer.msecPerReq) - now % 1000;
                 if (due <= 0) {{
-                    if (timer.cntDelayed > 0) late.add(Math.max(0L, -due - 10)); // it is looked at every 10 ms
+                    // It is looked at every 10 ms; what was owed before this second is a fiftieth of one at most.
+                    if (timer.cntDelayed > 0) late.add(Math.max(0L, Math.min(-due, now % 1000 + 20) - 10));
                     synchronized (timer) {{
                         timer.notify();
                     }}

@@ -3,12 +3,14 @@
 - Transactions report themselves *and* their requests (JMeter can also hide the requests in their transaction).
 - bzt's ConcurrencyThreadGroup gives way to JMeter's own ThreadGroup where both mean the same: the former cuts off the
   requests in flight when a test ends, the latter lets them finish.
+- bzt's throughput timer gets the rows of a load curve, where the suite has one.
 - The plan waits at the gate. A timer in a thread group without threads delays nothing, but JMeter tells every element
   that the test starts, one after the other, before it starts any thread; the timer's script (`jmeter_gate.py`) takes
   its time over that. Unlike a sampler in a setUp group it needs no thread and is in nobody's scope, and the
   suite's own setUp groups wait as well.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from lxml import etree
 Tree = Any  # lxml's; what XPath finds in one has no better type
 
 CONCURRENCY_GROUP = "com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroup"
+SCHEDULE = f"//{JMX.THR_TIMER}[@testname='Throughput_Limiter']/collectionProp[@name='load_profile']"
+LEAST_RPS = 1e-6  # the timer divides by its rate; of such a one no request is due within a week
+STRAIGHT = 1e-7  # so near to it counts as on the line; a row's numbers have six digits after the point
 PLAIN_ON_ERROR = {None, "", "continue", "startnextloop"}  # a plain group never restarts who was stopped by an error
 
 
@@ -27,8 +32,10 @@ def speaks_groovy(path: Path) -> bool:
     return any("groovy" in one.read_text(errors="replace").lower() for one in plans)
 
 
-def rewrite(path: Path, *, plain_groups: bool) -> bool:
+def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = ()) -> bool:
     """Change the plan at `path` as the module's text says; `plain_groups` when bzt, not the suite, chose the groups.
+
+    `rates` are the requests of each second, where they follow a load curve.
 
     True when plug-in groups are left, which know no gentle end.
     """
@@ -41,6 +48,8 @@ def rewrite(path: Path, *, plain_groups: bool) -> bool:
     if plain_groups:
         _prefer_plain_groups(plan)
         _outlast_the_groups(plan)
+    if rates:
+        _follow(plan, rates)
     _add_gate(plan)
     plan.write(path, encoding="UTF-8", xml_declaration=True)
     return bool(plan.xpath("//*[starts-with(name(), 'com.blazemeter.jmeter.threads.')]"))
@@ -85,12 +94,39 @@ def _prefer_plain_groups(plan: Tree) -> None:
 
 def _outlast_the_groups(plan: Tree) -> None:
     """bzt's throughput timer counts from a whole second, up to one too early: let it go on for one more."""
-    for schedule in plan.xpath(
-        f"//{JMX.THR_TIMER}[@testname='Throughput_Limiter']/collectionProp[@name='load_profile']"
-    ):
+    for schedule in plan.xpath(SCHEDULE):
         for length in schedule.xpath("collectionProp[last()]/stringProp[3]"):
             if (length.text or "").isdigit():
                 length.text = str(int(length.text) + 1)
+
+
+def _follow(plan: Tree, rates: Sequence[float]) -> None:
+    """Put a load curve into bzt's throughput timer."""
+    for schedule in plan.xpath(SCHEDULE):
+        for old in list(schedule):
+            schedule.remove(old)
+        for from_rps, to_rps, lasts_s in rows_of(rates):
+            row = etree.SubElement(schedule, "collectionProp", name=f"row{len(schedule)}")
+            for number, value in enumerate((f"{from_rps:.6f}", f"{to_rps:.6f}", str(lasts_s))):
+                etree.SubElement(row, "stringProp", name=str(number)).text = value
+
+
+def rows_of(rates: Sequence[float]) -> list[tuple[float, float, int]]:
+    """From, to, seconds: rows by which the timer has each of these rates for a second, and the last one for one more.
+
+    The timer asks at the beginning of each second; where two rows meet the value is the earlier one's last. So a row
+    goes from a second's rate to that of the one in which it ends, and seconds on a straight line share one.
+    """
+    least = [max(rps, LEAST_RPS) for rps in rates]
+    least.append(least[-1])
+    found: list[tuple[float, float, int]] = []
+    begin = 0
+    for second in range(1, len(least)):
+        last = second == len(least) - 1
+        if last or abs(least[second + 1] - 2 * least[second] + least[second - 1]) > STRAIGHT * max(1.0, least[second]):
+            found.append((least[begin], least[second], second - begin))
+            begin = second
+    return found
 
 
 def _number(text: str | None) -> int | str:
