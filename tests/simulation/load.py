@@ -7,7 +7,7 @@ from tests.simulation.store import Handle
 from tests.simulation.world import Machine, SimulatedClock, World
 from toril import __version__
 from toril.intervals import Recorder
-from toril.records import Exit, Plan, Ready
+from toril.records import Exit, Plan, Rate, Ready
 from toril.worker import machine
 from toril.worker.machine import State
 from toril.worker.offset import clock_offset
@@ -43,6 +43,7 @@ class Instance:
     opened: list[float] = field(default_factory=list)  # when its gates were opened, by its machine's clock
     in_files: dict[int, list[int]] = field(default_factory=dict)  # number of an interval file → its requests
     requests: int = 0
+    rates: list[tuple[int, float]] = field(default_factory=list)  # that it was told, in order
     loads_at: list[float] = field(default_factory=list)  # true times at which load went on
     ended_s: float | None = None  # when it ended by itself, in seconds from the start
     state: State | None = None  # once it has ended by itself
@@ -117,6 +118,9 @@ class SimulatedLoad:
         if self._engine.leaves_after_s is not None:
             self._ends_at = at + self._engine.leaves_after_s
         self.instance.opened.append(self._opened_at)
+
+    def adjust(self, rate: Rate, now: float) -> None:
+        self.instance.rates.append((rate.number, rate.rps))
 
     def end(self, within_s: float, now: float) -> None:
         self._ends_at = min(self._ends_at, now + min(self._engine.drains_s, within_s))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from tests.clocks import SteppedClock
 from toril import __version__
 from toril.intervals import Recorder
-from toril.records import Exit, Ready
+from toril.records import Exit, Rate, Ready
 from toril.worker import machine
 from toril.worker.machine import State
 
@@ -24,6 +24,7 @@ class FakeLoad:
         self.ends_by: float | None = None
         self.came: list[str] = []
         self.told = 0
+        self.adjusted: list[tuple[float, float]] = []  # from when on, requests per second
         self.before_ready: Callable[[], None] = lambda: None
         self.meanwhile: Callable[[State], None] = lambda state: None
 
@@ -45,6 +46,9 @@ class FakeLoad:
 
     def open(self, at: float) -> None:
         self.opened_at = at
+
+    def adjust(self, rate: Rate, now: float) -> None:
+        self.adjusted.append((rate.at, rate.rps))
 
     def end(self, within_s: float, now: float) -> None:
         self.ends_by = now + within_s / 2

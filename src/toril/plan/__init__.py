@@ -19,6 +19,7 @@ from toril.plan.pace import pace_of
 from toril.plan.seats import MOST_WORKERS, Seat, seats_of, split
 from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share, TaskSize
 from toril.suite import Execution, Suite
+from toril.suite.engines import ADJUSTABLE
 
 __all__ = ["make_plan", "share_config", "split"]
 
@@ -136,6 +137,7 @@ def _planned(execution: Execution) -> PlannedExecution:
         hold_for_s=execution.hold_for_s,
         labels=execution.labels,
         curve=execution.curve.points if execution.curve else (),
+        adjustable=execution.executor in ADJUSTABLE,
     )
 
 

@@ -17,6 +17,7 @@ from toril.records.deployment import (
 )
 from toril.records.duet import ARMS, BASE, HEAD, Duet, Turn
 from toril.records.metrics import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, ServerMetrics
+from toril.records.rate import Rate, next_rates, rate_key, rates_of
 from toril.records.run import (
     End,
     ExecutionShare,
@@ -65,6 +66,7 @@ __all__ = [
     "PlannedCriterion",
     "PlannedExecution",
     "RanTask",
+    "Rate",
     "Ready",
     "Record",
     "SecretReference",
@@ -77,6 +79,9 @@ __all__ = [
     "TaskSize",
     "Turn",
     "deployment_key",
+    "next_rates",
+    "rate_key",
+    "rates_of",
     "run_key",
     "secret_reference",
     "secrets_outside",

@@ -31,6 +31,7 @@ class PlannedExecution(BaseModel):
     block: int = 0
     copy_of: str = ""  # the suite's execution, whose name its measurements have
     lead_s: float | None = None  # so long before its load the engine is started; None: before the run's start
+    adjustable: bool = False  # its rate can be changed while it goes on
 
     @property
     def rate(self) -> Curve | None:
@@ -169,6 +170,11 @@ class Plan(Record):
         return isinstance(local, dict) and bool(local.get("sequential") or local.get("capacity"))
 
     @property
+    def adjustable(self) -> tuple[PlannedExecution, ...]:
+        """The executions whose rate can be changed while they go on."""
+        return tuple(one for one in self.executions if one.adjustable)
+
+    @property
     def locations(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(share.location for share in self.shares))
 
@@ -230,7 +236,7 @@ class Stop(Record):
 
     SCHEMA: ClassVar[str] = "toril.stop/1"
     at: float
-    cause: Literal["user", "signal", "criterion", "abort", "deadline", "lost"]
+    cause: Literal["user", "signal", "criterion", "abort", "deadline", "lost", "search"]  # search: a planned end
     message: str
     criterion_fails: bool = False  # cause "criterion": `stop as failed`, not `as non-failed`
 
@@ -256,6 +262,7 @@ class Exit(Record):
     cpu_engines_s: float = 0.0
     last_sample_s: float | None = None  # when the last sample was complete, in seconds since the start signal
     first_sample_lateness_s: dict[str, float] = Field(default_factory=dict)  # execution → lateness
+    rate_lateness_s: dict[int, float] = Field(default_factory=dict)  # number of a rate → how late it was seen
 
     @property
     def failure(self) -> str | None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from toril.clock import Clock
 from toril.errors import StoreError
 from toril.intervals import Recorder
-from toril.records import Exit, Plan, Ready
+from toril.records import Exit, Plan, Rate, Ready
 from toril.store import Store
 from toril.worker import machine
 from toril.worker.courier import Courier
@@ -42,6 +42,10 @@ class Load(Protocol):
         ...
 
     def open(self, at: float) -> None: ...
+
+    def adjust(self, rate: Rate, now: float) -> None:
+        """Let one execution go on at another rate, from the moment that it names."""
+        ...
 
     def end(self, within_s: float, now: float) -> None: ...
 
@@ -137,6 +141,8 @@ class Attempt:
                 self._claim()
             case machine.OpenGates(at):
                 self.load.open(at)
+            case machine.ChangeRate(rate):
+                self.load.adjust(rate, self.clock.now())
             case machine.EndLoad(within_s):
                 self.load.end(within_s, self.clock.now())
             case machine.Kill():

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from toril.errors import StoreError
-from toril.records import Exit, Launch, Plan, Ready, Start, Stop, run_key, worker_key
+from toril.records import Exit, Launch, Plan, Ready, Start, Stop, next_rates, run_key, worker_key
 from toril.store import Store
 from toril.worker import machine
 
@@ -23,6 +23,7 @@ class Courier:
         self._outbox: deque[tuple[str, bytes]] = deque()
         self._looked_at = float("-inf")
         self._started = self._stopped = False
+        self._rates = 0  # how many were seen
         self._lease: bytes | None = None
         self._lease_changed_at = now()  # by this clock: the owner's may differ
         self._lease_looked_at = float("-inf")
@@ -87,6 +88,10 @@ class Courier:
             if start is not None:
                 self._started = True
                 yield machine.Started(start)
+        if self._started and not self._stopped and self.plan.adjustable:
+            for rate in next_rates(self.store, self.plan.run_id, self._rates):
+                self._rates = rate.number
+                yield machine.RateSet(rate)
 
     def _look_at_lease(self, now: float) -> None:
         pace = self.plan.pace

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from bzt import TaurusException  # no Exception
 
-from toril.records import PlannedExecution
+from toril.records import PlannedExecution, Rate
 from toril.worker import machine, processes
-from toril.worker.engines import Engine
+from toril.worker.engines import Adjustable, Engine
 
 PARK_TIMEOUT_S = 180.0  # a JVM on a busy machine takes its time; longer than this is a hang
 
@@ -88,11 +88,13 @@ class Lanes(tuple[Lane, ...]):
     """All of them, in the order of the share; `slots` is how many may be at work at once (None: all)."""
 
     slots: int | None
+    rate_lateness_s: dict[int, float]  # number of a rate → how long after its moment it was seen
 
     @classmethod
     def of(cls, engines: Sequence[Engine], slots: int | None) -> "Lanes":
         lanes = cls(Lane(engine=engine) for engine in engines)
         lanes.slots = slots
+        lanes.rate_lateness_s = {}
         return lanes
 
     def park(self) -> None:
@@ -147,6 +149,15 @@ class Lanes(tuple[Lane, ...]):
                     lane.open(lane.due(start_at))
             elif now >= lane.due(start_at) - lead_s:
                 lane.start()
+
+    def adjust(self, rate: Rate, now: float) -> None:
+        """Tell the engine of that execution, if it is this worker's; one that sees it late begins late, and says so."""
+        for lane in self:
+            engine = lane.engine
+            if lane.execution == rate.execution and lane.at_work and isinstance(engine, Adjustable):
+                engine.adjust(rate.at, rate.rps)
+                self.rate_lateness_s[rate.number] = max(0.0, now - rate.at)
+                log.info("%s: %g/s, %+.2f s from now on", lane.execution, rate.rps, rate.at - now)
 
     def next_due(self, now: float, start_at: float) -> float | None:
         """Seconds until the next engine is to be started; None when there is none."""

@@ -7,7 +7,7 @@ preparing ──parked──▶ ready ──start──▶ running ──stop, s
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from toril.records import Start, Stop
+from toril.records import Rate, Start, Stop
 
 Phase = Literal["preparing", "ready", "running", "draining", "ended"]
 Outcome = Literal["finished", "stopped", "failed", "stale", "superseded"]
@@ -52,6 +52,13 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class RateSet:
+    """The next of the run's rates is there."""
+
+    rate: Rate
+
+
+@dataclass(frozen=True, slots=True)
 class Signalled:
     """SIGTERM or SIGINT, or the parent is gone."""
 
@@ -80,7 +87,7 @@ class Tick:
     """Time has passed."""
 
 
-Event = Parked | Started | Stopped | Signalled | Superseded | Failed | Done | Tick
+Event = Parked | Started | Stopped | RateSet | Signalled | Superseded | Failed | Done | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,13 @@ class OpenGates:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeRate:
+    """Tell the engine of that execution."""
+
+    rate: Rate
+
+
+@dataclass(frozen=True, slots=True)
 class EndLoad:
     """Let the engines end: no new requests, those in flight within this time."""
 
@@ -107,7 +121,7 @@ class Kill:
     """Kill the engines' process groups."""
 
 
-Action = SayReady | OpenGates | EndLoad | Kill
+Action = SayReady | OpenGates | ChangeRate | EndLoad | Kill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +193,8 @@ def _under_load(state: State, event: Event, now: float, limits: Limits) -> tuple
             return replace(drained, outcome="failed"), actions
         case Done():
             return _ended(state, "finished", ""), (Kill(),)
+        case RateSet(rate):
+            return state, (ChangeRate(rate),)
         case Tick():
             elapsed_s = now - state.start_at
             if limits.deadline is not None and now > limits.deadline - SIGNAL_STOP_S - KILL_AFTER_S:

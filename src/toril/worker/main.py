@@ -17,7 +17,7 @@ from bzt import TaurusException  # no Exception
 from toril import __version__
 from toril.clock import SystemClock
 from toril.intervals import Recorder
-from toril.records import Exit, Plan, Ready, run_key
+from toril.records import Exit, Plan, Rate, Ready, run_key
 from toril.store import Store, open_store
 from toril.worker import logs, machine, processes, share
 from toril.worker.attempt import Attempt
@@ -53,13 +53,14 @@ class Engines:
         self.recorder = Recorder(worker, self.share.location)
         self._disk = Scratch()
         self.scratch = self._disk.folder
-        self.lanes = Lanes()
+        self.lanes = Lanes.of((), None)
         self.capture: Capture | None = None
         self.vitals: Vitals | None = None
         self.taurus: object | None = None
         self.came: list[str] = []  # signals that the attempt has not asked for yet
         self.preparing = False
         self.killed = 0
+        self.failed = ""  # why the load cannot go on, although its engines do
         self.prepared_at = float("inf")
         self.redacted = Redactor()
         self.offset: Future[tuple[float, float]] | None = None
@@ -132,6 +133,8 @@ class Engines:
                 yield machine.Failed(f"{lane.execution}: {failure}")
         if state.phase == "running" and is_full(self.scratch):
             yield machine.Failed("the worker's disk is full; make room, or raise toril.worker.storage")
+        if self.failed and state.phase == "running":
+            yield machine.Failed(self.redacted(self.failed))
         if state.phase == "preparing":
             yield from self.lanes.parked(now - self.prepared_at)
         elif state.start_at is not None:
@@ -144,6 +147,13 @@ class Engines:
         self.lanes.open(at)
         self.capture = Capture(self.recorder, self.lanes, at)
         self.vitals = Vitals(self.recorder, self.lanes, at, time.time())
+
+    def adjust(self, rate: Rate, now: float) -> None:
+        try:
+            self.lanes.adjust(rate, now)
+        except OSError as error:  # engines are told by files
+            self._log.exception("The engine cannot be told its rate")
+            self.failed = f"{rate.execution}: its engine could not be told the rate of {rate.rps:g}/s: {error}"
 
     def end(self, within_s: float, now: float) -> None:
         try:
@@ -236,6 +246,7 @@ class Engines:
                 default=None,
             ),
             first_sample_lateness_s=self.lanes.lateness_s(state.start_at),
+            rate_lateness_s=dict(self.lanes.rate_lateness_s),
         )
 
     def _leaders(self) -> list[int]:

@@ -28,7 +28,7 @@ below and is named in `ENGINES`, so that bzt loads it in place of its own class.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,6 +160,15 @@ class Engine(Protocol):
 
     def failure(self) -> str | None:
         """Why the process did not do its load to the end, in its own last words; None when it did (or was ended)."""
+        ...
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """An engine that takes another rate while it goes on: those of `toril.suite.engines.ADJUSTABLE`."""
+
+    def adjust(self, at: float, rps: float) -> None:
+        """From that moment on (seconds since the epoch) so many requests per second, of all workers together."""
         ...
 
 

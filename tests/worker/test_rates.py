@@ -1,0 +1,97 @@
+"""A rate that is changed while the load goes on: from the store to the engine, by each worker once and in order."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from tests.measured import execution, plan_of
+from tests.troubled import TroubledStore
+from tests.worker.test_attempt import Scene
+from tests.worker.test_lanes import START, lanes_of
+from toril.plan.pace import FARGATE
+from toril.records import Rate, rate_key
+
+
+class AdjustableScene(Scene):
+    """The same with an execution whose rate can be changed."""
+
+    def __init__(self, folder, *, adjustable: bool = True) -> None:
+        super().__init__(folder)
+        planned = execution(hold_for_s=30.0).model_copy(update={"adjustable": adjustable})
+        self.plan = self.plan.model_copy(update={"executions": plan_of(executions=(planned,)).executions})
+
+    def ask(self, number: int, rps: float, in_s: float = 5.0) -> None:
+        now = self.clock.now()
+        rate = Rate(number=number, execution="shop", rps=rps, at=now + in_s, asked_at=now, cause="user", by="me")
+        TroubledStore(self.store.folder).put_once(rate_key(self.plan.run_id, number), rate.to_json())
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return AdjustableScene(tmp_path)
+
+
+def test_an_engine_is_told_each_rate_once_and_in_order(scene):
+    scene.at(10, lambda: scene.ask(1, 500.0))
+    scene.at(12, lambda: (scene.ask(2, 250.0), scene.ask(3, 100.0)))
+    scene.run()
+    assert [rps for _, rps in scene.load.adjusted] == [500.0, 250.0, 100.0]
+
+
+def test_a_number_that_is_left_out_is_waited_for(scene):
+    scene.at(10, lambda: scene.ask(2, 250.0))
+    scene.at(20, lambda: scene.ask(1, 500.0))
+    scene.run()
+    assert [rps for _, rps in scene.load.adjusted] == [500.0, 250.0]
+
+
+def test_a_rate_that_was_there_before_the_start_is_not_lost(scene):
+    scene.ask(1, 500.0)
+    scene.run()
+    assert [rps for _, rps in scene.load.adjusted] == [500.0]
+
+
+def test_after_a_stop_nobody_is_told_another_rate(scene):
+    scene.at(15, lambda: (scene.stop(), scene.ask(1, 500.0)))
+    scene.run()
+    assert scene.load.adjusted == []
+
+
+def test_a_look_for_rates_is_one_more_request_and_only_where_there_can_be_one(tmp_path):
+    asked = {}
+    for adjustable in (False, True):
+        scene = AdjustableScene(tmp_path / str(adjustable), adjustable=adjustable)
+        scene.run()
+        asked[adjustable] = scene.store.asked["find"]
+    looks = 30 / FARGATE.poll_s
+    assert asked[True] - asked[False] == pytest.approx(looks, abs=2)
+
+
+def test_a_damaged_rate_ends_no_load_on_fargate(scene):
+    scene.at(10, lambda: TroubledStore(scene.store.folder).put(rate_key(scene.plan.run_id, 1), b"{"))
+    assert scene.run().outcome == "finished"
+
+
+def test_the_lane_of_that_execution_is_told_and_notes_how_late_it_saw_it(tmp_path):
+    lanes = lanes_of(tmp_path, (True, 0.0), (True, 0.0))
+    told = []
+    for lane in lanes:
+        lane.engine.adjust = lambda at, rps, name=lane.execution: told.append((name, at, rps))
+    lanes.open(START)
+    lanes.adjust(_rate(1, "e1", at=START + 10), START + 9)
+    lanes.adjust(_rate(2, "e1", at=START + 20), START + 21.5)
+    lanes.adjust(_rate(3, "somebody else's", at=START + 30), START + 29)
+    assert told == [("e1", START + 10, 40.0), ("e1", START + 20, 40.0)]
+    assert lanes.rate_lateness_s == {1: 0.0, 2: 1.5}
+
+
+def test_an_engine_that_has_ended_is_told_nothing(tmp_path):
+    lanes = lanes_of(tmp_path, (True, 0.0))
+    lanes[0].ended = True
+    lanes[0].engine = SimpleNamespace(station=lanes[0].engine.station)
+    lanes.adjust(_rate(1, "e0", at=START), START)
+    assert lanes.rate_lateness_s == {}
+
+
+def _rate(number: int, execution: str, at: float) -> Rate:
+    return Rate(number=number, execution=execution, rps=40.0, at=at, asked_at=at - 5, cause="user")
