@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, Literal
 
 from toril import __version__
@@ -20,6 +21,7 @@ from toril.plan.seats import MOST_WORKERS, Seat, seats_of, split
 from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share, TaskSize
 from toril.suite import Execution, Suite
 from toril.suite.engines import ADJUSTABLE
+from toril.suite.open_model import OPEN_MODEL, curve_of
 
 __all__ = ["make_plan", "share_config", "split"]
 
@@ -55,7 +57,7 @@ def make_plan(
         tags=dict(tags or {}),
         executions=tuple(_planned(execution) for execution in executions),
         shares=tuple(_share(seat, executions, parts, seats, suite) for seat in seats),
-        common=deepcopy(suite.common),
+        common=_common(suite, executions),
         criteria=criteria,
         places={one.where: suite.places[one.where] for one in criteria if one.where in suite.places},
         ramp_up_exclude=suite.ramp_up_exclude,
@@ -78,12 +80,17 @@ def share_config(plan: Plan, share: Share) -> dict[str, Any]:
 
 
 def _smoke(executions: Sequence[Execution]) -> tuple[Execution, ...]:
-    """One user and a few seconds of each, all in the first location."""
+    """One user and a few seconds of each, all in the first location; an open model sends each of its requests."""
+    rates = {
+        execution.index: max(1, math.ceil(len(execution.labels) / SMOKE_HOLD_S))
+        for execution in executions
+        if execution.executor in OPEN_MODEL
+    }
     return tuple(
         replace(
             execution,
-            concurrency=1,
-            throughput_rps=None,
+            concurrency=None if execution.index in rates else 1,
+            throughput_rps=Fraction(rates[execution.index]) if execution.index in rates else None,
             curve=None,
             steps=None,
             delay_s=0.0,
@@ -97,12 +104,22 @@ def _smoke(executions: Sequence[Execution]) -> tuple[Execution, ...]:
                     for key, value in execution.config.items()
                     if key not in ("ramp-up", "delay", "steps", "throughput")
                 },
-                "concurrency": 1,
+                **({"throughput": rates[execution.index]} if execution.index in rates else {"concurrency": 1}),
                 "hold-for": f"{SMOKE_HOLD_S}s",
             },
         )
         for execution in executions
     )
+
+
+def _common(suite: Suite, executions: Sequence[Execution]) -> dict[str, Any]:
+    """The suite's configuration, with what `toril:` says of an engine as the settings of its module."""
+    common = deepcopy(suite.common)
+    if any(execution.executor == "vegeta" for execution in executions):
+        modules = common.get("modules")
+        told = suite.toril.vegeta.model_dump(by_alias=True)
+        common["modules"] = {**(modules if isinstance(modules, dict) else {}), "vegeta": told}
+    return common
 
 
 def _task(suite: Suite) -> TaskSize:
@@ -123,6 +140,10 @@ def _wanted(suite: Suite, workers: int | None) -> int | None:
 
 
 def _planned(execution: Execution) -> PlannedExecution:
+    curve = execution.curve.points if execution.curve else ()
+    if not curve and execution.executor in OPEN_MODEL and execution.throughput_rps is not None:
+        times = execution.ramp_up_s, execution.hold_for_s
+        curve = curve_of(execution.throughput_rps, *times, execution.steps).points
     return PlannedExecution(
         name=execution.name,
         index=execution.index,
@@ -135,8 +156,8 @@ def _planned(execution: Execution) -> PlannedExecution:
         delay_s=execution.delay_s,
         ramp_up_s=execution.ramp_up_s,
         hold_for_s=execution.hold_for_s,
+        curve=curve,
         labels=execution.labels,
-        curve=execution.curve.points if execution.curve else (),
         adjustable=execution.executor in ADJUSTABLE,
     )
 
@@ -153,7 +174,7 @@ def _share(
         location=seat.location,
         index=seat.index,
         executions=tuple(
-            _execution_share(execution, parts[seat.index], _phase(seat, parts, seats))
+            _execution_share(execution, parts[seat.index], _phase(execution, seat, parts, seats))
             for execution, parts in zip(executions, divided, strict=True)
             if seat.index in parts
         ),
@@ -172,12 +193,18 @@ def _execution_share(execution: Execution, part: Part, phase: float) -> Executio
         concurrency=None if execution.concurrency is None else part.users,
         throughput_rps=None if part.throughput is None else float(part.throughput),
         phase=phase,
+        stripe=part.stripe,
         config=config,
     )
 
 
-def _phase(seat: Seat, parts: Mapping[int, Part], seats: Sequence[Seat]) -> float:
-    """Worker i of n starts i/n of a period later, counted around the locations so that each of them is even as well."""
+def _phase(execution: Execution, seat: Seat, parts: Mapping[int, Part], seats: Sequence[Seat]) -> float:
+    """Worker i of n starts i/n of a period later, counted around the locations so that each of them is even as well.
+
+    An open model has stripes instead: all workers start at once, and each knows its own arrivals.
+    """
+    if execution.executor in OPEN_MODEL:
+        return 0.0
     running = sorted((other.number, other.index) for other in seats if other.index in parts)
     return running.index((seat.number, seat.index)) / len(running)
 

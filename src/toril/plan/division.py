@@ -7,7 +7,9 @@ from fractions import Fraction
 
 from toril.errors import SuiteError
 from toril.plan.seats import Seat, split, weights_of
+from toril.stripe import Stripe, stripes
 from toril.suite import Execution, Suite
+from toril.suite.open_model import OPEN_MODEL
 
 FINEST = 10**9  # parts of a request per second
 
@@ -18,6 +20,7 @@ class Part:
 
     users: int
     throughput: Fraction | None
+    stripe: Stripe | None = None  # of an open model
 
 
 def divided_between(
@@ -39,6 +42,8 @@ def _parts(
     execution: Execution, everywhere: Mapping[str, Fraction], seats: Sequence[Seat], turns: dict[str, int]
 ) -> dict[int, Part]:
     weights = execution.locations or everywhere
+    if execution.executor in OPEN_MODEL:
+        return _open_model(execution, weights, seats)
     users: dict[int, int] = {}
     by_location = dict(zip(weights, split(execution.concurrency or 1, list(weights.values())), strict=True))
     for location, count in by_location.items():
@@ -55,6 +60,20 @@ def _parts(
     located = {seat.index: seat.location for seat in seats}
     throughput = divided_throughput(execution.throughput_rps, weights, users, located)
     return {index: Part(count, throughput[index]) for index, count in users.items()}
+
+
+def _open_model(execution: Execution, weights: Mapping[str, Fraction], seats: Sequence[Seat]) -> dict[int, Part]:
+    """The rate, and not users: a location's part in equal parts among its workers, however small they are."""
+    shares: dict[int, Fraction] = {}
+    for location, weight in weights.items():
+        there = [seat.index for seat in seats if seat.location == location]
+        if execution.exact_workers:
+            there = there[: int(weight)]
+        shares |= {index: Fraction(weight) / len(there) for index in there}
+    places = sorted(shares)
+    total = execution.throughput_rps or Fraction(0)
+    by_place = zip(places, stripes([shares[index] for index in places]), strict=True)
+    return {index: Part(0, total * stripe.part, stripe) for index, stripe in by_place}
 
 
 def divided_throughput(
@@ -82,7 +101,8 @@ def divided_throughput(
 
 def _idle(suite: Suite, executions: Sequence[Execution], seats: Sequence[Seat], seat: Seat, *, chosen: bool) -> str:
     """Why a worker would have nothing to do, and the fix."""
-    most = max(executions, key=lambda execution: execution.concurrency or 1)
+    closed = [execution for execution in executions if execution.executor not in OPEN_MODEL]
+    most = max(closed or executions, key=lambda execution: execution.concurrency or 1)
     users = most.concurrency or 1
     where = f"{suite.source}: execution[{most.index}].concurrency is {users}"
     if most.exact_workers or (chosen and users < len(seats)):

@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -12,7 +12,12 @@ from toril.masking import mask
 from toril.records import ARMS, BASE, HEAD, Duet, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Turn
 
 LEAST_BLOCK_S = 5  # unless the suite says otherwise
-START_UP_CPU_S = {"locust": 0.4, "apiritif": 0.2, "jmeter": 2.4}  # until it is parked: bench/engine_start.py
+START_UP_CPU_S = {
+    "locust": 0.4,
+    "apiritif": 0.2,
+    "jmeter": 2.4,
+    "vegeta": 0.1,
+}  # until it is parked: bench/engine_start.py
 START_UP_CPU_OF_OTHERS_S = 2.4
 START_UP_FACTOR = 2  # where engines start side by side on a busy machine of two cores
 LEAST_START_UP_S = 2
@@ -149,9 +154,19 @@ def _planned(execution: PlannedExecution, turn: Turn, scale: float, gap_s: int) 
             "delay_s": turn.starts_s + delay_s,
             "ramp_up_s": ramp_up_s,
             "hold_for_s": hold_for_s,
+            "curve": tuple(_in_small(execution, ramp_up_s, hold_for_s)),
             "lead_s": float(gap_s - DRAIN_S) + delay_s if turn.starts_s else None,
         }
     )
+
+
+def _in_small(execution: PlannedExecution, ramp_up_s: float, hold_for_s: float) -> Iterator[tuple[float, float]]:
+    """An open model's curve with the turn's ramp-up in the place of the suite's, and so its hold; the same rates."""
+    for at_s, rps in execution.curve:
+        if at_s <= execution.ramp_up_s:
+            yield ramp_up_s * at_s / execution.ramp_up_s if execution.ramp_up_s else 0.0, rps
+        else:
+            yield ramp_up_s + hold_for_s * (at_s - execution.ramp_up_s) / execution.hold_for_s, rps
 
 
 def _name(execution: str, turn: Turn) -> str:

@@ -7,13 +7,15 @@ from fractions import Fraction
 
 from toril.errors import SuiteError
 from toril.suite import Execution, Suite
+from toril.suite.open_model import OPEN_MODEL
 
 HERE = "local"  # the location of a suite that names none
 MOST_WORKERS = 1000
 
 # What one worker surely produces, with half of it as headroom (measured in reference runs of each engine with bzt, per
-# core: JMeter 6 k, generated Locust 2 k, Apiritif 0.35 k requests per second), and how many virtual users it bears.
-REQUESTS_PER_CORE = {"jmeter": 3000, "locust": 1000, "apiritif": 150}
+# core: JMeter 6 k, generated Locust 2 k, Apiritif 0.35 k requests per second; vegeta 25 k: bench/engines.py), and how
+# many virtual users it bears.
+REQUESTS_PER_CORE = {"jmeter": 3000, "locust": 1000, "apiritif": 150, "vegeta": 12_000}
 USERS_PER_WORKER = {"jmeter": 1000, "locust": 1000, "apiritif": 100}
 SINGLE_THREADED = frozenset({"locust"})
 CPU_UNITS_PER_CORE = 1024
@@ -103,11 +105,11 @@ def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str,
     cores = max(1, suite.toril.worker.cpu // CPU_UNITS_PER_CORE)
     need = Fraction(0)
     for execution in executions:
-        if execution.executor in USERS_PER_WORKER:
+        if execution.executor in REQUESTS_PER_CORE:
             usable = 1 if execution.executor in SINGLE_THREADED else cores
             requests = (execution.throughput_rps or 0) / Fraction(REQUESTS_PER_CORE[execution.executor] * usable)
-            users = Fraction(execution.concurrency or 1, USERS_PER_WORKER[execution.executor])
-            need += max(requests, users)
+            most = USERS_PER_WORKER.get(execution.executor)  # None: an open model has no users
+            need += max(requests, Fraction(execution.concurrency or 1, most) if most else 0)
     whole = sum(weights.values(), Fraction(0))
     users_in = (
         {location: math.floor(users) for location, users in weights.items()}
@@ -115,6 +117,8 @@ def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str,
         else {}
     )
     everyone = sum(execution.concurrency or 1 for execution in executions)
+    if any(execution.executor in OPEN_MODEL for execution in executions):  # whose rate any number of workers share
+        users_in, everyone = {}, MOST_WORKERS
     return {
         location: max(1, min(math.ceil(need * weight / whole), users_in.get(location, everyone)))
         for location, weight in weights.items()

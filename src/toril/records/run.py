@@ -8,6 +8,7 @@ from toril.curve import Curve
 from toril.records.base import Record
 from toril.records.deployment import Architecture
 from toril.records.duet import Duet
+from toril.stripe import Stripe
 
 
 class PlannedExecution(BaseModel):
@@ -61,6 +62,7 @@ class ExecutionShare(BaseModel):
     concurrency: int | None = None
     throughput_rps: float | None = None
     phase: float = 0.0  # this worker's place in [0, 1) of one arrival period, so that workers do not beat in step
+    stripe: Stripe | None = None  # of an open model: which arrivals of the whole schedule are this worker's
     config: dict[str, Any]
 
 

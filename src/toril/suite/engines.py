@@ -6,9 +6,10 @@ Pure, and of a scenario as Taurus writes it; the worker asks again when it gener
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 from toril.grammar import duration_s
+from toril.suite.vegeta import Problem, vegeta_problems
 
 NEITHER = {  # engine → keys of a request that its generated script does not have
     "locust": (
@@ -47,16 +48,11 @@ OF_OTHERS = (".py", ".jmx", ".js", ".ts", ".scala", ".java", ".jar")  # other en
 DISTRIBUTION = re.compile(r"(?:uniform|gaussian|poisson)\(.*\)", re.IGNORECASE)
 
 
-class Problem(NamedTuple):
-    """One thing that cannot be done: `path` is `what`; `fix`."""
-
-    path: str
-    what: str
-    fix: str
-
-
 def problems(engine: str, scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
     """What a proved engine cannot do with this scenario, in the scenario's order; of a script only its kind."""
+    if engine == "vegeta":
+        yield from vegeta_problems(scenario, path)
+        return
     if engine not in KNOWN_BLOCKS:
         return
     if scenario.get("script"):

@@ -12,8 +12,9 @@ from toril.errors import SuiteError
 from toril.suite.curves import Course, is_shape, read_course, refuse_executor
 from toril.suite.door import Door, alike, nearest, shown
 from toril.suite.scenarios import Scenarios
+from toril.suite.open_model import OPEN_MODEL
 
-PROVED = ("jmeter", "locust", "apiritif")  # by tests that run them
+PROVED = ("jmeter", "locust", "apiritif", "vegeta")  # by tests that run them
 REFUSED = {
     "ab": "counts HTTP errors as successes of 0 ms, so that no criterion could ever fail",
     "siege": "rounds to 10 ms and counts HTTP errors as successes",
@@ -32,7 +33,7 @@ class Execution:
     index: int
     executor: str
     scenario: str  # a name under `scenarios`
-    concurrency: int | None  # None: a script's own load
+    concurrency: int | None  # None: a script's own load, or an open model's, which has a rate instead
     throughput_rps: Fraction | None
     iterations: int | None
     steps: int | None
@@ -102,6 +103,10 @@ class _Reader:
             concurrency or throughput or iterations or steps or timed
         )
         self._refuse_ignored(item, executor, throughput, steps, timed, path)
+        is_open = executor in OPEN_MODEL
+        if is_open:
+            self._check_open(item, executor, throughput, timed, path)
+            concurrency = None
         exact = self._exact(item.get("locations-weighted"), f"{path}.locations-weighted")
         locations = self._locations(item.get("locations", self.locations), f"{path}.locations", exact=exact)
         rate = None if throughput is None else int(throughput) if throughput.denominator == 1 else float(throughput)
@@ -118,7 +123,7 @@ class _Reader:
             index=index,
             executor=executor,
             scenario=scenario,
-            concurrency=None if own_load else concurrency or 1,
+            concurrency=None if own_load or is_open else concurrency or 1,
             throughput_rps=throughput,
             iterations=iterations or (None if timed or own_load else 1),  # Taurus: once, when nothing else bounds it
             steps=steps,
@@ -227,8 +232,28 @@ class _Reader:
                 "set without ramp-up or hold-for, and then Taurus ignores it",
                 "add `hold-for: 1m`",
             )
+        if executor in OPEN_MODEL and steps and not self.door.seconds(item.get("ramp-up"), f"{path}.ramp-up"):
+            raise self.door.error(
+                f"{path}.steps", "set without a ramp-up to divide", "add `ramp-up: 1m`, or leave it out"
+            )
         if item.get("start-at") is not None:
             self.door.warn(f"{path}.start-at", "is ignored: toril starts all workers together; use `delay`")
+
+    def _check_open(
+        self, item: dict[str, Any], executor: str, throughput: Fraction | None, timed: bool, path: str
+    ) -> None:
+        """A rate and a time, and nothing of users, whom an open model does not have."""
+        if throughput is None:
+            fix = "write the requests per second of all workers together: `throughput: 100`"
+            raise self.door.error(f"{path}.throughput", f"missing, and {executor} sends at a rate", fix)
+        if item.get("iterations") is not None:
+            fix = "leave it out: `throughput` and `hold-for` say how many requests there are"
+            raise self.door.error(f"{path}.iterations", f"set, and {executor} has no users to repeat anything", fix)
+        if item.get("concurrency") is not None:
+            self.door.warn(
+                f"{path}.concurrency",
+                f"is ignored: {executor} sends at a rate; `toril.vegeta.max-workers` bounds what is in flight",
+            )
 
     def _has_own_load(self, executor: str, scenario: str) -> bool:
         return executor == "jmeter" and bool(self.scenarios.named.get(scenario, {}).get("script"))

@@ -80,6 +80,16 @@ class Regression(Block):
     labels: Texts = ()
 
 
+class Vegeta(Block):
+    """What the open-model engine can be told and Taurus has no key for; the same for all its executions."""
+
+    http2: bool = False  # for all requests; a target that does not speak it fails them
+    dns_ttl_s: Duration = 5.0  # how long addresses are kept, in turn; 0: asked for at each connection
+    max_workers: int | None = Field(default=None, ge=1, le=200_000)  # requests in flight; None: what files allow
+    redirects: int = Field(default=10, ge=0, le=100)  # followed, before the request fails
+    insecure: bool = False  # certificates are not verified
+
+
 class TorilSettings(Block):
     """Everything under `toril:`."""
 
@@ -95,6 +105,7 @@ class TorilSettings(Block):
     criteria: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = ()
     regression: Regression | None = None
     curves: dict[str, Any] = Field(default_factory=dict)  # execution → its shape of load, read with the execution
+    vegeta: Vegeta = Vegeta()
 
 
 def read_settings(block: object, name: str) -> TorilSettings:
@@ -116,7 +127,7 @@ def read_settings(block: object, name: str) -> TorilSettings:
 
 
 def _nearest(location: tuple[int | str, ...]) -> str:
-    blocks: dict[str, type[BaseModel]] = {"worker": WorkerSize, "regression": Regression}
+    blocks: dict[str, type[BaseModel]] = {"worker": WorkerSize, "regression": Regression, "vegeta": Vegeta}
     block = blocks.get(str(location[0]), TorilSettings) if len(location) > 1 else TorilSettings
     known = [field.alias or name for name, field in block.model_fields.items()]
     found = difflib.get_close_matches(str(location[-1])[:60].lower(), known, n=1, cutoff=0.5)

@@ -39,6 +39,7 @@ ENGINES = {  # bzt's alias → the module with `Executor` (a class that is an En
     "locust": "toril.worker.engines.locust",
     "jmeter": "toril.worker.engines.jmeter",
     "apiritif": "toril.worker.engines.apiritif",
+    "vegeta": "toril.worker.engines.vegeta",
 }
 
 

@@ -1,0 +1,142 @@
+"""What the open-model engine takes of a scenario; all else is refused with the reason, and nothing left out of it."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from toril.grammar import duration_s
+
+REQUEST_KEYS = ("url", "label", "method", "headers", "body", "body-file", "follow-redirects")
+SCENARIO_KEYS = (
+    "requests",
+    "default-address",
+    "headers",
+    "timeout",
+    "keepalive",
+    "follow-redirects",
+    "data-sources",
+    "criteria",
+)
+SOURCE_KEYS = ("path", "delimiter", "quoted", "encoding", "variable-names", "loop", "random-order")
+NO_USERS = "it sends by schedule and has no users who wait"
+NO_BODIES = "it counts the bytes of responses and does not look into them"
+ON_ITS_OWN = "each request of its schedule stands for itself"
+REASONS = {
+    "think-time": NO_USERS,
+    "assert": NO_BODIES,
+    "assert-jsonpath": NO_BODIES,
+    "assert-xpath": NO_BODIES,
+    "extract-regexp": NO_BODIES,
+    "extract-jsonpath": NO_BODIES,
+    "extract-css-jquery": NO_BODIES,
+    "extract-xpath": NO_BODIES,
+    "jsr223": "it runs no scripts",
+    "upload-files": "it sends a body as it is written",
+    "set-variables": ON_ITS_OWN,
+    "variables": "it takes variables from data-sources alone",
+    "store-cookie": ON_ITS_OWN,
+    "store-cache": ON_ITS_OWN,
+    "retrieve-resources": "it does not look into pages",
+    "use-dns-cache-mgr": "its own `toril.vegeta.dns-ttl` says how long an address is kept",
+    "random-source-ip": "it has one address",
+}
+BLOCKS = ("if", "once", "loop", "while", "foreach", "transaction", "include-scenario", "action", "setup", "teardown")
+JMETER = "leave it out, or use `executor: jmeter`"
+
+
+class Problem(NamedTuple):
+    """One thing that cannot be done: `path` is `what`; `fix`."""
+
+    path: str
+    what: str
+    fix: str
+
+
+def vegeta_problems(scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    """What it cannot do with this scenario, in the scenario's order."""
+    if scenario.get("script"):
+        fix = "write `requests: [http://…]`, or name the executor that the script is for"
+        yield Problem(f"{path}.script", "set, and vegeta runs no scripts", fix)
+        return
+    requests = scenario.get("requests")
+    if not requests:
+        yield Problem(path, "without requests", "write `requests: [http://…]`")
+        return
+    if not isinstance(requests, list):
+        yield Problem(f"{path}.requests", "no list", "write it like `requests: [http://…]`")
+        return
+    yield from _unknown(scenario, SCENARIO_KEYS, path)
+    yield from _duration(scenario.get("timeout"), f"{path}.timeout")
+    yield from _headers(scenario.get("headers"), f"{path}.headers")
+    for key in ("keepalive", "follow-redirects"):
+        yield from _truth(scenario, key, path)
+    yield from _sources(scenario.get("data-sources"), f"{path}.data-sources")
+    for index, request in enumerate(requests):
+        yield from _of_request(request, f"{path}.requests[{index}]")
+
+
+def _of_request(request: Any, path: str) -> Iterator[Problem]:
+    if isinstance(request, str):
+        return
+    if not isinstance(request, dict):
+        yield Problem(path, "no request", "write an address, or `{url: …}`")
+        return
+    block = next((key for key in BLOCKS if key in request), None)
+    if block is not None:
+        yield Problem(f"{path}.{block}", f"a block, and vegeta has none: {ON_ITS_OWN}", JMETER)
+        return
+    yield from _unknown(request, REQUEST_KEYS, path)
+    if not request.get("url"):
+        yield Problem(f"{path}.url", "missing", "write the request's address: `{url: …}`")
+    if request.get("body") is not None and request.get("body-file"):
+        yield Problem(f"{path}.body-file", "set beside body", "leave one of them out")
+    yield from _headers(request.get("headers"), f"{path}.headers")
+    yield from _truth(request, "follow-redirects", path)
+
+
+def _unknown(holder: Mapping[str, Any], known: tuple[str, ...], path: str) -> Iterator[Problem]:
+    for key, value in holder.items():
+        if key in known or value is None or value is False:
+            continue
+        if key in REASONS:
+            yield Problem(f"{path}.{key}", f"set, which vegeta does not do: {REASONS[key]}", JMETER)
+        elif key in SCENARIO_KEYS:
+            yield Problem(
+                f"{path}.{key}", "set, which vegeta knows for whole scenarios only", "write it beside `requests`"
+            )
+        else:
+            found = difflib.get_close_matches(str(key)[:60], known, n=1, cutoff=0.5)
+            fix = f"did you mean `{found[0]}`?" if found else f"known are {', '.join(known)}"
+            yield Problem(f"{path}.{str(key)[:60]}", "unknown to vegeta", fix)
+
+
+def _duration(written: Any, path: str) -> Iterator[Problem]:
+    if not written or (isinstance(written, str) and "${" in written):
+        return
+    try:
+        duration_s(written)
+    except ValueError:
+        yield Problem(path, "no duration", "write it like 30s, 1m30s or 500ms")
+
+
+def _headers(written: Any, path: str) -> Iterator[Problem]:
+    if written is not None and not isinstance(written, dict):
+        yield Problem(path, "no mapping", "write it like `headers: {Accept: text/html}`")
+
+
+def _truth(holder: Mapping[str, Any], key: str, path: str) -> Iterator[Problem]:
+    if holder.get(key) is not None and not isinstance(holder[key], bool):
+        yield Problem(f"{path}.{key}", f"`{str(holder[key])[:60]}`", "write true or false")
+
+
+def _sources(written: Any, path: str) -> Iterator[Problem]:
+    for index, source in enumerate(written if isinstance(written, list) else ()):
+        if not isinstance(source, dict):
+            continue
+        where = f"{path}[{index}]"
+        yield from _unknown(source, SOURCE_KEYS, where)
+        if source.get("loop") is False:
+            fix = "leave it out: rows are used again from the first one on"
+            yield Problem(f"{where}.loop", "false, and the load ends by time and not with the data", fix)
+        if source.get("random-order"):
+            yield Problem(f"{where}.random-order", "set, and vegeta takes rows in their order", "shuffle the file")
