@@ -20,12 +20,12 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo demo-cloud test check bench soak image image-browser system jmeter pulumi act dist lock clean help
+.PHONY: demo demo-cloud test check bench soak image image-browser system jmeter pulumi act vegeta dist lock clean help
 
 demo: .venv/installed ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
 
-test: .venv/installed .tools/cloud/installed system jmeter pulumi act ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
+test: .venv/installed .tools/cloud/installed system jmeter pulumi act vegeta ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -ex && $(if $(ARGS),.venv/bin/pytest $(ARGS),$(ALL_TESTS))
 
 demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and two regions by the real Pulumi engine into an embedded cloud; needs no account
@@ -40,7 +40,7 @@ check: .venv/installed ## what is quick: formatting, lint, types, layers, workfl
 	"$$(tools/build actionlint "$(CACHE)")"
 	.venv/bin/zizmor --offline --quiet --persona pedantic --strict-collection .github action.yml comment/action.yml
 
-bench: .venv/installed .tools/cloud/installed system jmeter pulumi ## measure what bench/README.md reports; ONLY=merge for one of them
+bench: .venv/installed .tools/cloud/installed system jmeter pulumi vegeta ## measure what bench/README.md reports; ONLY=merge for one of them
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")"; set -e; for script in $(or $(ONLY:%=bench/%.py),$(filter-out bench/soak.py,$(wildcard bench/[a-z]*.py))); do \
 		echo "== $$script"; .venv/bin/python $$script; done
 
@@ -66,6 +66,9 @@ pulumi: $(UV) ## build Pulumi's engine, if the machine has none, in a cache that
 act: $(UV) ## build act and actionlint, which run and read the workflows in the tests, in a cache that outlives `make clean`
 	@tools/build act "$(CACHE)" >/dev/null
 	@tools/build actionlint "$(CACHE)" >/dev/null
+
+vegeta: $(UV) ## build the program of `executor: vegeta`, in a cache that outlives `make clean`
+	@tools/build vegeta "$(CACHE)" >/dev/null
 
 dist: $(UV) ## build the wheel, in dist/; VERSION=1.2.3 refuses any other
 	@[ -z "$(VERSION)" ] || grep -qxF '__version__ = "$(VERSION)"' src/toril/__init__.py || { echo "src/toril/__init__.py is not of version $(VERSION)" >&2; exit 1; }

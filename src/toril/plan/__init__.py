@@ -117,7 +117,7 @@ def _common(suite: Suite, executions: Sequence[Execution]) -> dict[str, Any]:
     common = deepcopy(suite.common)
     if any(execution.executor == "vegeta" for execution in executions):
         modules = common.get("modules")
-        told = suite.toril.vegeta.model_dump(by_alias=True)
+        told = {**suite.toril.vegeta.model_dump(by_alias=True), "split-data": list(suite.data_rows)}
         common["modules"] = {**(modules if isinstance(modules, dict) else {}), "vegeta": told}
     return common
 

@@ -1,0 +1,243 @@
+"""Vegeta: requests at a rate, whatever becomes of them (an open model), by a Go program of ours on vegeta's library.
+
+The program (tools/vegeta) has the whole run's curve and sends this worker's arrivals of it, each at its own moment.
+A response time counts from the moment at which its request was due, so that a target that stalls cannot hide: what it
+kept from being sent in time is in it. How late this program itself was is told apart, by `sends`.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
+
+import numpy as np
+from bzt import TaurusConfigError, ToolError
+from bzt.engine import ScenarioExecutor
+from bzt.utils import dehumanize_time
+from numpy.typing import NDArray
+
+from toril.errors import UserError
+from toril.suite.engines import problems
+from toril.vegeta_program import MISSING, vegeta_program
+from toril.worker.disk import forget
+from toril.worker.engines import Batch, Sends, Station, tail_of
+from toril.worker.engines.vegeta_requests import requests_told, sources_told, unknown_variables
+
+COLUMNS = ("due_us", "late_us", "response_us", "ttfb_us", "connect_us", "bytes", "label", "outcome")
+ROW = np.dtype([(name, "<i8") for name in COLUMNS[:6]] + [(name, "<u4") for name in COLUMNS[6:]])
+IN_FLIGHT = 0xFFFFFFFF  # as a row's label: its bytes are the requests that are in flight
+LATE = 0xFFFFFFFE  # … its response_us and ttfb_us are the worst and the 90th percentile of how late sends were
+ROWS_PER_BATCH = 100_000
+UNWRITTEN = 74  # the program's exit code when its rows cannot be written
+
+
+def settings(worker_index: int) -> dict[str, Any]:
+    """Nothing that would differ between workers."""
+    return {}
+
+
+class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
+    """An `Engine`, and `Adjustable`."""
+
+    parks: ClassVar[bool] = True
+    single_threaded: ClassVar[bool] = False
+    resolution_us: ClassVar[int] = 1
+    tells_lateness: ClassVar[bool] = True
+    adjustable: ClassVar[bool] = True
+
+    station: Station
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.process: Any = None
+        self._told: dict[str, Any] = {}
+        self._names: BinaryIO | None = None
+        self._rows: BinaryIO | None = None
+        self._in_flight: int | None = None
+        self._sends: list[Sends] = []
+        self._unreadable = 0
+        self._ended: str | None = None
+        self._asked_to_end = False
+        self._unfinished: Counter[str] = Counter()
+        self._labels: list[str] = []
+        self._outcomes: list[tuple[str, str, bool]] = []
+        self._cached: tuple[NDArray[np.object_], ...] | None = None
+
+    # ── bzt's life cycle ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def prepare(self) -> None:
+        super().prepare()
+        planned, stripe = self.station.planned, self.station.share.stripe
+        if not planned.curve or stripe is None:
+            raise TaurusConfigError("this plan has no rate over time for vegeta; plan it with this version of toril")
+        scenario = _plain(self.get_scenario().data)
+        for path, what, fix in problems("vegeta", scenario, "scenario"):  # never so from a suite read by toril
+            raise TaurusConfigError(f"{path} is {what}; {fix}")
+        try:
+            requests = requests_told(scenario, self.engine.find_file)
+            sources = sources_told(scenario.get("data-sources") or [], self.engine.find_file, self._own_files())
+        except (UserError, OSError, UnicodeError) as error:
+            raise TaurusConfigError(f"scenario {self.station.planned.scenario}: {error}") from error
+        if unknown := unknown_variables(requests, sources):
+            raise TaurusConfigError(
+                f"scenario {planned.scenario} refers to ${{{unknown[0]}}}, which no data source has and nothing sets; "
+                f"name a data source with that column, or pass --env {unknown[0]}=…"
+            )
+        own = self.settings
+        self._told = {
+            "folder": str(self.station.folder),
+            "points": planned.curve,
+            "stripe": {
+                "weight": stripe.weight,
+                "mates": [[mates.weight, mates.workers, mates.before] for mates in stripe.mates],
+            },
+            "graceful_stop_s": self.station.graceful_stop_s,
+            "timeout_s": dehumanize_time(scenario.get("timeout") or "30s"),
+            "keepalive": bool(scenario.get("keepalive", True)),
+            "redirects": int(own.get("redirects", 10)),
+            "http2": bool(own.get("http2", False)),
+            "insecure": bool(own.get("insecure", False)),
+            "dns_ttl_s": float(own.get("dns-ttl", 5.0)),
+            "max_workers": int(own.get("max-workers", 0) or 0),
+            "targets": requests,
+            "sources": sources,
+        }
+
+    def startup(self) -> None:
+        program = vegeta_program()
+        if program is None or not program.is_file():
+            raise ToolError(MISSING if program is None else f"TORIL_VEGETA names {program}, which is no file; mend it")
+        told = self.station.folder / "load.json"
+        told.write_text(json.dumps(self._told))
+        told.chmod(0o600)  # headers may hold a secret
+        self._told = {}
+        self.stdout = self.stderr = Path(self.engine.create_artifact("vegeta", ".log")).open("w")  # noqa: SIM115
+        self.process = self._execute([str(program), str(told)])
+
+    def check(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
+    def post_process(self) -> None:
+        super().post_process()
+        for file in (self._names, self._rows, self.stderr):
+            if file is not None:
+                file.close()
+
+    # ── what toril needs ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def end(self, within_s: float) -> None:
+        self._asked_to_end = True
+        asked = self.station.folder / "end.new"
+        asked.write_text(repr(within_s))
+        asked.replace(self.station.folder / "end")
+
+    def adjust(self, at: float, rps: float) -> None:
+        with (self.station.folder / "rates").open("a") as rates:
+            rates.write(f"{at!r} {rps!r}\n")
+
+    def batches(self, final: bool) -> Iterator[Batch]:
+        if self._rows is None:
+            if not (self.station.folder / "rows").exists():
+                return
+            self._rows = (self.station.folder / "rows").open("r+b")
+            self._names = (self.station.folder / "names").open("rb")
+        while True:
+            data = self._rows.read(ROW.itemsize * ROWS_PER_BATCH)
+            rest = len(data) % ROW.itemsize
+            if rest:  # being written, or cut off by a kill
+                self._rows.seek(-rest, 1)
+                data = data[:-rest]
+                self._unreadable += final
+            self._read_names()  # after the rows: a row's names are written before it
+            if not data:
+                return
+            rows = np.frombuffer(data, ROW)
+            samples = rows["label"] < LATE
+            if not samples.all():
+                self._read_others(rows[~samples])
+                rows = rows[samples]
+            if len(rows):
+                yield self._batch(rows)
+            forget(self._rows, self._rows.tell())
+
+    def sends(self) -> Iterator[Sends]:
+        while self._sends:
+            yield self._sends.pop(0)
+
+    def virtual_users(self) -> int | None:
+        """Requests in flight: whoever waits for a response is a user."""
+        return self._in_flight
+
+    def unfinished(self) -> Mapping[str, int]:
+        return self._unfinished
+
+    def unreadable(self) -> int:
+        return self._unreadable
+
+    def failure(self) -> str | None:
+        if self.process is None or self._ended or self._asked_to_end:
+            return None
+        if self.process.poll() == UNWRITTEN:
+            return "vegeta's records could not be written, for want of room on the worker's disk, most often; make room"
+        return f"vegeta ended with exit code {self.process.poll()}: {tail_of(getattr(self.stderr, 'name', None))}"
+
+    # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _own_files(self) -> list[str]:
+        """Data files of which this worker has its own rows: `split-data` has left no others."""
+        own = self.settings.get("split-data") or []
+        return [str(path) for path in own]
+
+    def _read_others(self, rows: Any) -> None:
+        in_flight = rows["bytes"][rows["label"] == IN_FLIGHT]
+        if in_flight.size:
+            self._in_flight = int(in_flight[-1])
+        for row in rows[rows["label"] == LATE]:
+            late = {"late_us": int(row["response_us"]), "late_p90_us": int(row["ttfb_us"])}
+            self._sends.append(Sends(at_s=float(row["due_us"]) / 1e6, **late, dropped=int(row["bytes"])))
+
+    def _read_names(self) -> None:
+        assert self._names is not None  # noqa: S101 - opened with the rows
+        while line := self._names.readline():
+            if not line.endswith(b"\n"):
+                self._names.seek(-len(line), 1)
+                return
+            what, *values = json.loads(line)
+            if what == "label":
+                self._labels.append(values[0])
+            elif what == "outcome":
+                self._outcomes.append((values[0], values[1], values[2]))
+            elif what == "unfinished":
+                self._unfinished[values[0]] += values[1]
+            elif what == "end":
+                self._ended = values[0]
+            self._cached = None
+
+    def _batch(self, rows: Any) -> Batch:
+        if self._cached is None:
+            rcs, messages, oks = zip(*self._outcomes, strict=True)
+            tables: tuple[Any, ...] = (self._labels, rcs, messages, oks)
+            self._cached = tuple(np.array(table, object) for table in tables)
+        labels, rc, message, is_ok = self._cached
+        due_s = rows["due_us"] / 1e6
+        return Batch(
+            started_s=due_s + rows["late_us"] / 1e6,
+            completed_s=due_s + rows["response_us"] / 1e6,
+            label=labels[rows["label"]],
+            kind=np.full(len(rows), "request", object),
+            ok=is_ok[rows["outcome"]].astype(np.bool_),
+            rc=rc[rows["outcome"]],
+            message=message[rows["outcome"]],
+            response_us=rows["response_us"].astype(np.int64),
+            ttfb_us=rows["ttfb_us"].astype(np.int64),
+            connect_us=rows["connect_us"].astype(np.int64),
+            bytes=rows["bytes"].astype(np.int64),
+        )
+
+
+def _plain(value: Any) -> Any:
+    """bzt's dictionaries as plain ones: asked for a key, its own would add it."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list) else value

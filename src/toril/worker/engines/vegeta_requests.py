@@ -1,0 +1,120 @@
+"""What the open-model engine's program is told of a scenario: its requests, and the rows of its data sources."""
+
+import base64
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from toril.errors import SuiteError
+
+ABSOLUTE = re.compile(r"https?://|\$\{", re.IGNORECASE)
+REFERENCE = re.compile(r"\$\{([^${}]+)\}")
+SNIFFED = 65_536  # characters that tell which delimiter a file has
+DELIMITERS = ",;\t|"
+
+
+def requests_told(scenario: Mapping[str, Any], find: Callable[[str], str]) -> list[dict[str, Any]]:
+    """The scenario's requests, in its order, with all that holds for them; SuiteError for one without an address."""
+    address = str(scenario.get("default-address") or "").rstrip("/")
+    follow = scenario.get("follow-redirects", True)
+    return [_request(one, index, scenario, address, follow, find) for index, one in enumerate(scenario["requests"])]
+
+
+def _request(
+    written: Any, index: int, scenario: Mapping[str, Any], address: str, follow: bool, find: Callable[[str], str]
+) -> dict[str, Any]:
+    request: Mapping[str, Any] = {"url": written} if isinstance(written, str) else written
+    url = str(request["url"])
+    headers = {str(name): str(value) for name, value in (scenario.get("headers") or {}).items()}
+    own = {str(name): str(value) for name, value in (request.get("headers") or {}).items()}
+    names = {name.lower() for name in own}
+    headers = {name: value for name, value in headers.items() if name.lower() not in names} | own
+    body = _body(request, headers, find)
+    whole = url if ABSOLUTE.match(url) and not (address and url.startswith("${")) else _joined(address, url, index)
+    if not scenario.get("keepalive", True) and "connection" not in {name.lower() for name in headers}:
+        headers["Connection"] = "close"
+    return {
+        "method": str(request.get("method") or "GET").upper(),
+        "url": whole,
+        "label": str(request.get("label") or url),
+        "headers": list(headers.items()),
+        "body": base64.b64encode(body).decode(),
+        "follow_redirects": bool(request.get("follow-redirects", follow)),
+    }
+
+
+def _joined(address: str, url: str, index: int) -> str:
+    if not address:
+        raise SuiteError(
+            f"requests[{index}].url is `{url[:60]}`, without a host; write it in full, or `default-address` beside them"
+        )
+    return address + (url if url.startswith(("/", "?")) else f"/{url}")
+
+
+def _body(request: Mapping[str, Any], headers: dict[str, str], find: Callable[[str], str]) -> bytes:
+    """As bytes; a mapping is JSON if the headers say so, else a form, as with other engines."""
+    if request.get("body-file"):
+        return Path(find(str(request["body-file"]))).read_bytes()
+    body = request.get("body")
+    if isinstance(body, (dict, list)):
+        kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+        if isinstance(body, list) or "json" in kind:
+            return json.dumps(body).encode()
+        if not kind:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return urlencode(body, doseq=True).encode()
+    return b"" if body is None else str(body).encode()
+
+
+def sources_told(written: Sequence[Any], find: Callable[[str], str], own: Sequence[str]) -> list[dict[str, Any]]:
+    """Data sources as columns and rows; those of `own` (paths) hold this worker's rows alone."""
+    found = []
+    for one in written:
+        source = {"path": one} if isinstance(one, str) else one
+        rows = list(_rows(Path(find(str(source["path"]))), source))
+        names = source.get("variable-names")
+        if names:
+            columns = [name.strip() for name in (names.split(",") if isinstance(names, str) else map(str, names))]
+        elif rows:
+            columns = [name.strip() for name in rows.pop(0)]
+        if not rows:
+            raise SuiteError(f"data-sources: {source['path']} has no rows; add some")
+        short = next((index for index, row in enumerate(rows) if len(row) < len(columns)), None)
+        if short is not None:
+            raise SuiteError(
+                f"data-sources: row {short + 1} of {source['path']} has {len(rows[short])} values for the "
+                f"{len(columns)} variables {', '.join(columns)[:200]}; mend it"
+            )
+        found.append({"columns": columns, "rows": rows, "own": str(source["path"]) in own})
+    return found
+
+
+def _rows(path: Path, source: Mapping[str, Any]) -> Iterator[list[str]]:
+    encoding = str(source.get("encoding") or "utf-8-sig")
+    text = path.read_text(encoding=encoding, errors="surrogateescape" if encoding.startswith("utf") else "strict")
+    delimiter = str(source.get("delimiter") or "")
+    if delimiter.lower() in ("tab", "\\t"):
+        delimiter = "\t"
+    if not delimiter:
+        first = text[:SNIFFED].partition("\n")[0]
+        delimiter = max(DELIMITERS, key=first.count)
+    lines = text.splitlines(keepends=True)
+    if source.get("quoted") is False:
+        yield from (row for row in csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE) if row)
+    else:
+        yield from (row for row in csv.reader(lines, delimiter=delimiter) if row)
+
+
+def unknown_variables(requests: Sequence[Mapping[str, Any]], sources: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names that requests refer to and no source has."""
+    known = {name for source in sources for name in source["columns"]}
+    found: dict[str, None] = {}
+    for request in requests:
+        texts = [request["url"], *(value for _, value in request["headers"])]
+        for text in texts:
+            found |= {name: None for name in REFERENCE.findall(text) if name not in known}
+    return list(found)

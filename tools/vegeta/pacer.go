@@ -1,0 +1,148 @@
+package main
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+const coarse = 2 * time.Millisecond // Go's timers are as late as 1 ms; the rest of a wait is the kernel's
+
+// pacer is vegeta's: it says when the next request is due, by the curve and not by what became of the last one.
+type pacer struct {
+	gate     int64
+	curve    *curve
+	walk     walk
+	stripe   *stripe
+	own      int64 // the next one's number
+	requests []request
+	sources  []source
+	rows     [][]string // of one arrival, shared by all where no request has columns
+	slots    *slots
+	late     *lateness
+	changes  chan change
+	ending   chan struct{} // closed when no request may begin any more
+	stopped  atomic.Bool
+}
+
+// change is another rate for the whole execution, from a moment on.
+type change struct {
+	at  int64
+	rps float64
+}
+
+// Pace waits until a request is due and a slot is free, and lines it up for the next worker; true when all is sent.
+//
+// A request that is due while as many are in flight as may be is never sent, and counted: if it waited for a slot, the
+// model would be closed, and a target that stalls would be asked for less.
+func (p *pacer) Pace(time.Duration, uint64) (time.Duration, bool) {
+	for {
+		place := p.stripe.place(p.own)
+		end := p.gate + seconds(p.curve.length())
+		due, more := p.walk.due(float64(place))
+		at := end
+		if more {
+			at = p.gate + seconds(due)
+		}
+		if !p.wait(at) {
+			if p.isEnding() {
+				p.stopped.Store(true)
+				return 0, true
+			}
+			continue // the rate has changed
+		}
+		if !more || now() >= end {
+			p.dropRest()
+			p.stopped.Store(true)
+			return 0, true
+		}
+		own := p.own
+		p.own++
+		index, free := p.slots.take()
+		if !free {
+			p.late.drop()
+			continue
+		}
+		p.fill(&p.slots.all[index], at, place, own)
+		p.slots.line(index)
+		return 0, false
+	}
+}
+
+// Rate is part of vegeta's interface.
+func (p *pacer) Rate(elapsed time.Duration) float64 { return 0 }
+
+func (p *pacer) fill(s *slot, due, place, own int64) {
+	many := int64(len(p.requests))
+	rows := p.rows
+	if len(p.sources) > 0 {
+		rows = make([][]string, len(p.sources))
+		for i, source := range p.sources {
+			pass := place / many
+			if source.Own {
+				pass = own / many
+			}
+			rows[i] = source.Rows[pass%int64(len(source.Rows))]
+		}
+	}
+	*s = slot{due: due, place: place, own: own, request: &p.requests[place%many], rows: rows, connect: -1, busy: true}
+	s.body.slot = s
+}
+
+// dropRest counts what was due before the end and not sent, since this program was too late.
+func (p *pacer) dropRest() {
+	for {
+		if _, more := p.walk.due(float64(p.stripe.place(p.own))); !more {
+			return
+		}
+		p.own++
+		p.late.drop()
+	}
+}
+
+// wait is false when something happened before that moment; the last of it is slept through.
+func (p *pacer) wait(until int64) bool {
+	for {
+		left := until - now()
+		if left <= int64(coarse) {
+			select {
+			case <-p.ending:
+				return false
+			case one := <-p.changes:
+				p.change(one)
+				return false
+			default:
+			}
+			if left > 0 {
+				sleep(left)
+			}
+			return true
+		}
+		timer := time.NewTimer(time.Duration(left) - coarse)
+		select {
+		case <-timer.C:
+		case <-p.ending:
+			timer.Stop()
+			return false
+		case one := <-p.changes:
+			timer.Stop()
+			p.change(one)
+			return false
+		}
+	}
+}
+
+func (p *pacer) change(one change) {
+	p.curve = p.curve.changed(float64(one.at-p.gate)/1e9, one.rps)
+	p.walk = walk{curve: p.curve}
+}
+
+func (p *pacer) isEnding() bool {
+	select {
+	case <-p.ending:
+		return true
+	default:
+		return false
+	}
+}
+
+func seconds(s float64) int64 { return int64(s * 1e9) }

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"io"
+	"sync/atomic"
+)
+
+// slot is a request from the moment it is due until it is recorded. There are as many as may be in flight.
+type slot struct {
+	due     int64 // ns on the program's own clock, as are all moments
+	place   int64 // in the whole schedule
+	own     int64 // among this worker's
+	request *request
+	rows    [][]string
+	headers int64 // when the last response's had come; 0: never
+	connect int64 // ns; -1: no connection was made for it
+	err     error // as the transport, or a read of the body, had it
+	body    counted
+	busy    bool // for whoever takes, until he who frees has seen it: never for both at once
+}
+
+// slots hands free ones to the pacer and takes them back from the collector: one goroutine at each end.
+type slots struct {
+	all    []slot
+	free   []uint32 // a ring
+	taken  atomic.Uint64
+	freed  atomic.Uint64
+	order  []uint32 // a ring: the slots of requests that are due and not begun
+	put    uint64
+	begun  atomic.Uint64
+	masked uint64
+}
+
+func newSlots(most int) *slots {
+	ring := 1
+	for ring < most {
+		ring *= 2
+	}
+	made := &slots{
+		all: make([]slot, most), free: make([]uint32, ring), order: make([]uint32, ring), masked: uint64(ring - 1),
+	}
+	for i := range made.all {
+		made.free[i] = uint32(i)
+	}
+	made.freed.Store(uint64(most))
+	return made
+}
+
+// take is a free slot; false when all are in flight.
+func (s *slots) take() (uint32, bool) {
+	taken := s.taken.Load()
+	if taken == s.freed.Load() {
+		return 0, false
+	}
+	index := s.free[taken&s.masked]
+	s.taken.Store(taken + 1)
+	return index, true
+}
+
+func (s *slots) give(index uint32) {
+	freed := s.freed.Load()
+	s.free[freed&s.masked] = index
+	s.freed.Store(freed + 1)
+}
+
+func (s *slots) inFlight() int {
+	return int(s.taken.Load() + uint64(len(s.all)) - s.freed.Load())
+}
+
+func (s *slots) line(index uint32) {
+	s.order[s.put&s.masked] = index
+	s.put++
+}
+
+// next is the slot of the request that has waited longest.
+func (s *slots) next() uint32 {
+	return s.order[(s.begun.Add(1)-1)&s.masked]
+}
+
+// counted is a response's body, of which only the length is kept.
+type counted struct {
+	inner io.ReadCloser
+	bytes int64
+	slot  *slot
+}
+
+func (c *counted) Read(into []byte) (int, error) {
+	read, err := c.inner.Read(into)
+	c.bytes += int64(read)
+	if err != nil && err != io.EOF {
+		c.slot.err = err
+	}
+	return read, err
+}
+
+func (c *counted) Close() error { return c.inner.Close() }

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+)
+
+// template is a text in which ${names} stand for columns of data; most have none, and cost nothing.
+type template struct {
+	texts   []string // one more than columns
+	columns []column
+}
+
+type column struct{ source, index int }
+
+func parse(text string, known map[string]column) template {
+	made := template{}
+	for from := 0; ; {
+		start := strings.Index(text[from:], "${")
+		end := -1
+		if start >= 0 {
+			end = strings.IndexByte(text[from+start:], '}')
+		}
+		if end < 0 {
+			made.texts = append(made.texts, text)
+			return made
+		}
+		name := text[from+start+2 : from+start+end]
+		if found, ok := known[name]; ok {
+			made.texts = append(made.texts, text[:from+start])
+			made.columns = append(made.columns, found)
+			text, from = text[from+start+end+1:], 0
+		} else {
+			from += start + 2 // the text means just this
+		}
+	}
+}
+
+func (t *template) fixed() bool { return len(t.columns) == 0 }
+
+func (t *template) with(rows [][]string) string {
+	if len(t.columns) == 0 {
+		return t.texts[0]
+	}
+	var made strings.Builder
+	for i, at := range t.columns {
+		made.WriteString(t.texts[i])
+		made.WriteString(rows[at.source][at.index])
+	}
+	made.WriteString(t.texts[len(t.columns)])
+	return made.String()
+}
+
+// request is one request of the suite, with everything built that can be before the load.
+type request struct {
+	method  string
+	url     template
+	names   []string
+	values  []template
+	body    template
+	header  http.Header // built, unless a value has a column in it
+	fixed   []byte
+	dynamic bool // the body has a column in it
+	follow  bool
+	label   uint32
+}
+
+func (r *request) headerWith(rows [][]string) http.Header {
+	if r.header != nil {
+		return r.header
+	}
+	made := http.Header{}
+	for i, name := range r.names {
+		made.Add(name, r.values[i].with(rows))
+	}
+	return made
+}
+
+func (r *request) bodyWith(rows [][]string) []byte {
+	if r.dynamic {
+		return []byte(r.body.with(rows))
+	}
+	return r.fixed
+}
+
+func requests(told []told, sources []source, label func(string) uint32) []request {
+	known := map[string]column{}
+	for s, source := range sources {
+		for i, name := range source.Columns {
+			known[name] = column{s, i}
+		}
+	}
+	made := make([]request, len(told))
+	for i, one := range told {
+		r := request{method: one.Method, follow: one.Follow, fixed: one.Body, label: label(one.Label)}
+		address, _, _ := strings.Cut(one.URL, "#") // no fragment is ever sent; ours tells requests apart
+		r.url, r.body = parse(address, known), parse(string(one.Body), known)
+		r.dynamic = !r.body.fixed()
+		allFixed := true
+		for _, pair := range one.Headers {
+			value := parse(pair[1], known)
+			allFixed = allFixed && value.fixed()
+			r.names, r.values = append(r.names, pair[0]), append(r.values, value)
+		}
+		if allFixed {
+			r.header = r.headerWith(nil)
+		}
+		made[i] = r
+	}
+	return made
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+)
+
+const watchEvery = 20 * time.Millisecond
+
+// watcher looks at the files by which a load is ended and changed.
+type watcher struct {
+	pace     *pacer
+	graceful int64
+	asked    atomic.Bool
+	lastAt   atomic.Int64 // no request is waited for beyond it; 0 while the load goes on
+}
+
+func watch(l *load, pace *pacer) *watcher {
+	w := &watcher{pace: pace, graceful: seconds(l.GracefulStopS)}
+	go w.loop(l.Folder)
+	return w
+}
+
+func (w *watcher) loop(folder string) {
+	worker := os.Getppid()
+	rates := &rates{path: filepath.Join(folder, "rates")}
+	ended := int64(0)
+	for ; ; time.Sleep(watchEvery) {
+		leaveWith(worker)
+		for _, one := range rates.fresh() {
+			w.tell(one)
+		}
+		if w.pace.stopped.Load() && ended == 0 {
+			ended = now()
+			w.lastAt.Store(ended + w.graceful)
+		}
+		text, err := os.ReadFile(filepath.Join(folder, "end"))
+		if err != nil {
+			continue
+		}
+		var within float64
+		if _, err := fmt.Sscan(string(text), &within); err != nil {
+			continue
+		}
+		if !w.asked.Swap(true) {
+			if ended == 0 {
+				ended = now()
+			}
+			close(w.pace.ending)
+		}
+		w.lastAt.Store(ended + min(w.graceful, seconds(within)))
+	}
+}
+
+func (w *watcher) tell(one change) {
+	for !w.pace.stopped.Load() {
+		select {
+		case w.pace.changes <- one:
+			return
+		case <-time.After(watchEvery):
+		}
+	}
+}
+
+func (w *watcher) over() bool {
+	at := w.lastAt.Load()
+	return at != 0 && now() >= at && w.pace.stopped.Load()
+}
+
+func (w *watcher) why() string {
+	if w.asked.Load() {
+		return "asked"
+	}
+	return "duration"
+}
+
+// rates is a file to which lines `<second since the epoch> <requests per second>` are appended.
+type rates struct {
+	path string
+	read int64
+}
+
+func (r *rates) fresh() []change {
+	file, err := os.Open(r.path)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	if _, err := file.Seek(r.read, io.SeekStart); err != nil {
+		return nil
+	}
+	var found []change
+	for lines := bufio.NewReader(file); ; {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return found // a line that is not whole yet is read again
+		}
+		r.read += int64(len(line))
+		var at, rps float64
+		if _, err := fmt.Sscan(line, &at, &rps); err == nil && rps >= 0 {
+			found = append(found, change{moment(at), rps})
+		}
+	}
+}
