@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from toril.errors import OptionError
+from toril.errors import OptionError, SuiteError
 from toril.plan.duet import make_duet
 from toril.records import Plan
 from toril.run import RunOptions, new_run_id, plan_run
@@ -32,6 +32,12 @@ def plan_duet(
     addresses = checked_address("--base", base), checked_address("--head", head)
     of_base = replace(options, against=addresses[0])
     suite, planned = plan_run(paths, of_base, now)
+    for execution in suite.executions:
+        if execution.curve is not None:
+            raise SuiteError(
+                f"{suite.source}: execution[{execution.index}] has a load curve, and a duet compares equal pieces "
+                "of one load, in turns; give it `throughput` and `hold-for`, in a suite of its own"
+            )
     of_head = replace(options, against=addresses[1], run_id=options.run_id or new_run_id(suite.name, now))
     suite, against_head = plan_run(paths, of_head, now)
     wanted = suite.toril.regression or Regression()

@@ -1,12 +1,15 @@
 """Criteria on the load that was reached, in per cent of what was asked for: the worst execution in scope counts.
 
 An execution's load is its throughput where one is set, else its virtual users, in the whole seconds of its steady time
-but the first and the last, as in the summary.
+but the first and the last, as in the summary. Of a load curve what was due in each second is asked for, later
+by that second's mean response time, since samples count where they are answered; a second in which less than one
+request was due says nothing.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from toril.criteria.absence import ScopedAbsence
 from toril.criteria.measure import MORE, opposite
@@ -15,17 +18,19 @@ from toril.criteria.scope import Evidence, chosen
 from toril.criteria.series import Points, worst_of
 from toril.criteria.windows import breaches
 from toril.grammar import Criterion, Operator
-from toril.records import Plan
+from toril.records import Plan, PlannedExecution
 from toril.summary.load import EDGE_S, SteadyLoad, steady_load
 from toril.timeline import Timeline
+
+LEAST_DUE = 1.0  # request in a second
 
 
 def on_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     """Judge a criterion on achieved against requested load."""
     criterion, absence = blank.criterion, evidence.absence
-    loads = [load for load in _loads(blank, evidence) if load.seconds]
+    loads = [load for load in _loads(blank, evidence) if next(load.values(load.seconds), None) is not None]
     if not loads:
-        what = "no execution asks for virtual users or throughput, or had a whole second of steady time but its edges"
+        what = "no execution asks for virtual users or throughput, or had a second of steady time to judge but its edges"
         return replace(blank, outcome="inconclusive", code="no-samples", message=what)
     missing = {
         load.execution: scoped
@@ -66,19 +71,37 @@ class _Load:
     planned_to_s: int  # where they would have ended
     location: str | None
     timeline: Timeline
+    counts: Sequence[float] = ()  # of a load curve, instead of `requested`: due by the beginning of each second
 
     def points(self, seconds: range | None = None) -> Points:
         values = list(self.values(self.seconds if seconds is None else seconds))
-        total = None
-        if seconds is None and values:
-            total = 100 * sum(value for _, value in values) / len(values) / self.requested
-        return Points(self.execution, [(second, 100 * value / self.requested) for second, value in values], total)
+        found = [(second, 100 * value / planned) for second, value, planned in values]
+        if seconds is not None or not values:
+            return Points(self.execution, found, None)
+        total = 100 * sum(value for _, value, _ in values) / math.fsum(planned for *_, planned in values)
+        return Points(self.execution, found, total)
 
-    def values(self, seconds: range) -> Iterator[tuple[int, int]]:
-        """Requests, or virtual users, by second."""
+    def values(self, seconds: range) -> Iterator[tuple[int, int, float]]:
+        """Second, requests or virtual users, and how many were planned; no second that says nothing."""
         view = self.timeline.select(executions=(self.execution,), location=self.location)
         for second in seconds:
-            yield second, view.second(second).samples if self.of_throughput else view.virtual_users(second)
+            if not self.counts:
+                value = view.second(second).samples if self.of_throughput else view.virtual_users(second)
+                yield second, value, self.requested
+                continue
+            answered = view.second(second)
+            planned = self._due(second, answered.mean_us / 1e6 if answered.samples else 0.0)
+            if planned >= LEAST_DUE:
+                yield second, answered.samples, planned
+
+    def _due(self, second: int, late_s: float) -> float:
+        """What of a load curve is answered in a second, if answers take so long."""
+        return self._due_by(second + 1 - late_s) - self._due_by(second - late_s)
+
+    def _due_by(self, at_s: float) -> float:
+        second = min(max(0, math.floor(at_s)), len(self.counts) - 2)
+        before, after = self.counts[second], self.counts[second + 1]
+        return before + (after - before) * min(1.0, max(0.0, at_s - second))
 
     def with_absent(self, absence: ScopedAbsence | None, op: Operator) -> Points:
         """The same with everything that is missing at the value that speaks most against `op`.
@@ -88,15 +111,18 @@ class _Load:
         if absence is None:
             return self.points()
         lower = op not in MORE
-        found, total = [], 0.0
-        for second, value in self.values(self.seconds):
+        found, total, asked = [], 0.0, 0.0
+        for second, value, planned in self.values(self.seconds):
             added = self._absent(absence, second, second, value) if lower else 0.0
-            found.append((second, 100 * (value + added) / self.requested))
+            found.append((second, 100 * (value + added) / planned))
             total += value
-        planned = range(self.seconds.start, max(self.planned_to_s, self.seconds.stop))
+            asked += planned
+        end_s = max(self.planned_to_s, self.seconds.stop)
+        rest = range(self.seconds.stop, end_s)
+        asked += math.fsum(self._due(second, 0.0) if self.counts else self.requested for second in rest)
         if lower:
-            total += self._absent(absence, planned.start, planned.stop - 1, round(total))
-        return Points(self.execution, found, 100 * total / len(planned) / self.requested)
+            total += self._absent(absence, self.seconds.start, end_s - 1, round(total))
+        return Points(self.execution, found, 100 * total / asked if asked else None)
 
     def _absent(self, absence: ScopedAbsence, first: int, last: int, measured: int) -> float:
         if self.of_throughput:
@@ -123,9 +149,19 @@ def _loads(blank: CriterionResult, evidence: Evidence) -> list[_Load]:
                 planned_to_s=steady.to_s if math.isinf(end_s) else math.floor(end_s) - EDGE_S,
                 location=criterion.location,
                 timeline=evidence.timeline,
+                counts=_counts(execution, requested / steady.requested_rps) if steady.requested_rps else (),
             )
         )
     return found
+
+
+def _counts(execution: PlannedExecution, part: float) -> tuple[float, ...]:
+    """What of a load curve is due by the beginning of each second, in the part of the load that is judged."""
+    rate = execution.rate
+    if rate is None:
+        return ()
+    by_second = rate.by_second(range(math.ceil(execution.delay_s + rate.length_s) + 1), execution.delay_s)
+    return tuple(accumulate((part * count for count in by_second), initial=0.0))
 
 
 def _requested(plan: Plan, steady: SteadyLoad, location: str | None) -> float:
@@ -140,7 +176,9 @@ def _requested(plan: Plan, steady: SteadyLoad, location: str | None) -> float:
         if part.execution == steady.execution
     ]
     if steady.requested_rps:
-        return math.fsum(part.throughput_rps or 0 for part in parts)
+        rps = math.fsum(part.throughput_rps or 0 for part in parts)
+        whole_rps = math.fsum(one.throughput_rps or 0 for one in plan.executions if one.name == steady.execution)
+        return rps / whole_rps * steady.requested_rps  # whose curve has its mean for what is requested
     return sum(part.concurrency or 0 for part in parts)
 
 

@@ -9,6 +9,7 @@ from toril.launchers.fargate.fleet import AT_ONCE
 from toril.launchers.fargate.pacing import CALLS_PER_S, Rates, usual_rates
 from toril.launchers.fargate.requests import kind_for
 from toril.records import Deployment, Plan, TaskSize
+from toril.summary import rate_of
 
 FREE_STORAGE_GIB = 20
 LEAST_S = 60.0  # Fargate bills a minute at least
@@ -71,9 +72,9 @@ def longest_of(plan: Plan, deployments: Mapping[str, Deployment]) -> float | Non
 
 def requests_of(plan: Plan) -> float | None:
     """Of the load, at most; None when throughput or time bounds not all of it."""
-    if any(one.throughput_rps is None or not one.ramp_up_s + one.hold_for_s for one in plan.executions):
-        return None
-    return sum((one.throughput_rps or 0.0) * (one.hold_for_s + one.ramp_up_s / 2) for one in plan.executions)
+    rates = [rate_of(one) for one in plan.executions]
+    known = [rate.total for rate in rates if rate is not None]
+    return sum(known) if len(known) == len(rates) else None
 
 
 def workers_in(plan: Plan) -> dict[str, int]:
