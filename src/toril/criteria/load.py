@@ -30,7 +30,9 @@ def on_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     criterion, absence = blank.criterion, evidence.absence
     loads = [load for load in _loads(blank, evidence) if next(load.values(load.seconds), None) is not None]
     if not loads:
-        what = "no execution asks for virtual users or throughput, or had a second of steady time to judge but its edges"
+        what = (
+            "no execution asks for virtual users or throughput, or had a second of steady time to judge but its edges"
+        )
         return replace(blank, outcome="inconclusive", code="no-samples", message=what)
     missing = {
         load.execution: scoped
@@ -157,7 +159,7 @@ def _loads(blank: CriterionResult, evidence: Evidence) -> list[_Load]:
 
 def _counts(execution: PlannedExecution, part: float) -> tuple[float, ...]:
     """What of a load curve is due by the beginning of each second, in the part of the load that is judged."""
-    rate = execution.rate
+    rate = execution.shape
     if rate is None:
         return ()
     by_second = rate.by_second(range(math.ceil(execution.delay_s + rate.length_s) + 1), execution.delay_s)

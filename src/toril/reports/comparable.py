@@ -6,6 +6,8 @@ from typing import Any
 from toril.records import Plan, PlannedExecution
 from toril.reports import view, wording
 from toril.reports.bundle import Bundle
+from toril.reports.drawing import has_curve
+from toril.summary import rate_of
 
 USERS_TOLERANCE = 0.02  # as in the verdict: below 98 % of the virtual users the load was not reached
 WINDOW_TOLERANCE = 0.05
@@ -81,6 +83,15 @@ def _executions(base: Plan, head: Plan) -> Iterator[str]:
             values = [_load(execution, field, unit) for execution in (of_base[name], of_head[name])]
             if values[0] != values[1]:
                 yield f"{shown}: {noun} was {values[0]} in base, {values[1]} in head"
+        both = (of_base[name], of_head[name])
+        if any(map(has_curve, both)) and both[0].curve != both[1].curve:
+            asked = [_asked(execution) for execution in both]
+            yield f"{shown}: its load curve was another one, of {asked[0]} in base and {asked[1]} in head"
+
+
+def _asked(execution: PlannedExecution) -> str:
+    rate = rate_of(execution)
+    return "no planned rate" if rate is None else wording.plural(round(rate.total), "request")
 
 
 def _load(execution: PlannedExecution, field: str, unit: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from toril.reports import change_github, selection, view, vouching, wording
+from toril.reports import change_github, drawing, selection, view, vouching, wording
 from toril.reports.bundle import Bundle
 from toril.reports.figures_table import between
 from toril.reports.markdown import code, details, escaped, figure, limited, link, more, table
@@ -193,6 +193,18 @@ def _course(bundle: Bundle) -> str:
     failures = [float(second.get("failures") or 0) for second in whole]
     known = [value for value in p95 if value is not None]
     lines = [(sparkline(samples), f"≤ **{figure(wording.number(max(samples)))}** requests/s")]
+    for course in drawing.courses(bundle):
+        of = "" if len(bundle.plan.executions) == 1 else f" of {code(course.execution)}"
+        highest = max(*course.planned, *course.achieved, 0.0)
+        most = figure(wording.number(round(max(course.planned, default=0.0), 1)))
+        lines.append((sparkline(course.planned[: len(whole)], highest=highest), f"planned ≤ **{most}** requests/s{of}"))
+        if of:
+            most = figure(wording.number(max(course.achieved, default=0.0)))
+            lines.append(
+                (sparkline(course.achieved[: len(whole)], highest=highest), f"achieved ≤ **{most}** requests/s{of}")
+            )
+        else:
+            lines[0] = (sparkline(samples, highest=highest), lines[0][1])
     if known:
         lines.append((sparkline(p95), f"p95 ≤ **{figure(wording.time(max(known)))}**"))
     if any(failures):

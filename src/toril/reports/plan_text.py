@@ -11,7 +11,7 @@ from toril.document import document
 from toril.grammar import parse_criterion
 from toril.masking import masked_settings
 from toril.records import Plan, PlannedCriterion, PlannedExecution
-from toril.reports import screen, wording
+from toril.reports import drawing, screen, wording
 
 
 def render(plan: Plan) -> str:
@@ -33,6 +33,10 @@ def show(console: Console, plan: Plan) -> None:
     console.print(Text.assemble((wording.plain(plan.suite), "bold"), f": {workers}{places}, {length}"))
     console.print(_executions(plan))
     console.print(_shares(plan))
+    lines = drawing.told(plan, console.width)
+    if lines:
+        console.print(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"))
+        console.print()
     if plan.criteria:
         steady = "steady load only" if plan.ramp_up_exclude else "the whole run, ramp-up included"
         console.print(Text(f"fails when ({steady})", style="dim"))
@@ -85,6 +89,8 @@ def _shares(plan: Plan) -> Table:
                 continue
             users = wording.plural(part.concurrency, "user") if part.concurrency is not None else ""
             rate = f"≤ {_rate(part.throughput_rps)}" if part.throughput_rps is not None else ""
+            if rate and part.concurrency is None:  # an open model keeps to its rate
+                rate = rate.removeprefix("≤ ")
             cells.append(" ".join(text for text in (users, rate) if text) or "as written")
         table.add_row(Text(wording.plain(share.worker)), *cells)
     return _whole(table)

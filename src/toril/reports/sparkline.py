@@ -9,8 +9,10 @@ GAP = "\u00a0"  # a blank that nobody folds
 WIDTH = 24
 
 
-def sparkline(values: Sequence[float | None], width: int = WIDTH) -> str:
+def sparkline(values: Sequence[float | None], width: int = WIDTH, highest: float = 0.0) -> str:
     """The values from nothing to the highest, at most `width` of them side by side; a gap where there are none.
+
+    Lines that are compared are given a `highest` in common.
 
     Of values that share a place the highest is shown, so that no spike is lost; only nothing has the lowest step.
 
@@ -21,7 +23,7 @@ def sparkline(values: Sequence[float | None], width: int = WIDTH) -> str:
     bounds = [len(values) * place // places for place in range(places + 1)] if places else [0]
     parts = [[v for v in values[a:b] if v is not None] for a, b in pairwise(bounds)]
     tops = [max(part) if part else None for part in parts]
-    highest = max((top for top in tops if top is not None), default=0.0)
+    highest = max([highest, *(top for top in tops if top is not None)])
     return "".join(GAP if top is None else _step(top, highest) for top in tops)
 
 

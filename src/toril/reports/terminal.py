@@ -8,11 +8,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from toril.reports import duet, screen, selection, view, vouching, wording
+from toril.reports import drawing, duet, screen, selection, view, vouching, wording
 from toril.reports.bundle import Bundle
 from toril.reports.figures_table import between, figures
+from toril.reports.sparkline import sparkline
 
 MOST_LABELS, MOST_CRITERIA, MOST_REASONS, MOST_ERRORS = 40, 100, 20, 8
+LINE_WIDTH = 40  # of a load curve
 ORDER = {"failed": 0, "inconclusive": 1, "triggered": 2, "passed": 3}
 
 
@@ -44,7 +46,7 @@ def _parts(bundle: Bundle, width: int) -> Group:
     if len(locations) > 1:
         left_out = len(locations[MOST_LABELS:])
         parts.append(figures("location", locations[:MOST_LABELS], width, _more(left_out, "location")))
-    parts.append(Text())
+    parts += [*_courses(bundle), Text()]
     if view.failures_note(bundle):
         parts.append(_indented(view.failures_note(bundle), style="yellow"))
     errors = list(view.errors(bundle))
@@ -63,6 +65,19 @@ def _more(left_out: int, noun: str) -> str:
     if not left_out:
         return ""
     return f"and {wording.plural(left_out, f'more {noun}')}: --format csv"
+
+
+def _courses(bundle: Bundle) -> list[RenderableType]:
+    """Load curves as planned above what was achieved, on one scale."""
+    found: list[RenderableType] = []
+    for course in drawing.courses(bundle):
+        highest = max(*course.planned, *course.achieved, 0.0)
+        for what, values in (("planned", course.planned), ("achieved", course.achieved)):
+            most = f"at most {wording.number(round(max(values, default=0.0), 1))}/s"
+            of = f" · {wording.plain(course.execution)}" if what == "planned" else ""
+            line = sparkline(values, LINE_WIDTH, highest)
+            found.append(_indented(f"{what:8}  {line}  {most}{of}"))
+    return [Text(), *found] if found else []
 
 
 def _vouching(bundle: Bundle) -> list[RenderableType]:

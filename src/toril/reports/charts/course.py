@@ -9,6 +9,7 @@ from toril.reports.charts import marks
 from toril.reports.charts.columns import line
 from toril.reports.charts.names import short
 from toril.reports.charts.thinning import Thinning
+from toril.reports.drawing import courses
 
 Second = Mapping[str, Any]
 Chart = dict[str, Any]
@@ -28,6 +29,7 @@ def course(bundle: Bundle, base: Bundle | None, thin: Thinning) -> list[Chart]:
     return [
         _users(bundle, seconds, before, thin),
         _rate(bundle, seconds, before, thin),
+        *_curves(bundle, thin),
         _times(bundle, seconds, before, thin),
         _failed(bundle, seconds, before, thin),
         _kinds(bundle, len(seconds), thin),
@@ -57,6 +59,21 @@ def _rate(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], t
         planned if whole else None,
         marks=marks.of_subjects(bundle, "throughput", label=""),
     )
+
+
+def _curves(bundle: Bundle, thin: Thinning) -> list[Chart]:
+    """Each execution with a load curve by itself, where there are several."""
+    if len(bundle.plan.executions) == 1:
+        return []
+    return [
+        chart(
+            f"Requests per second of {short(one.execution, 40)}",
+            "/s",
+            line("achieved", "first", thin(one.achieved)),
+            line("planned", "planned dashed steps", thin(one.planned), digits=1000),
+        )
+        for one in courses(bundle)
+    ]
 
 
 def _times(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], thin: Thinning) -> Chart:
