@@ -65,10 +65,10 @@ def told(plan: Plan, width: int) -> list[str]:
 def drawn(rate: Curve, width: int = WIDTH, rows: int = ROWS) -> list[str]:
     """The curve with its axes; of what shares a column the highest is shown, so that no spike is lost.
 
-    >>> print("\\n".join(drawn(Curve(((0, 0), (60, 100), (60, 25), (120, 25))), width=8, rows=2)))
-    100/s ┤ ▄█
-          │▄██▄▄▄▄
-        0 └────────
+    >>> print("\\n".join(drawn(Curve(((0, 0), (60, 100), (60, 25), (120, 25))), width=12, rows=2)))
+    100/s ┤   ▃▅█
+          │▃▅████▄▄▄▄▄▄
+        0 └────────────
            0 s    2 min
     """
     top, peak = f"{wording.number(round(rate.peak_rps, 3))}/s", rate.peak_rps or 1.0

@@ -53,7 +53,7 @@ class _Table:
         raise self.door.error(self.path, f"{shown(self.name)}, whose line {line} {what}", fix)
 
     def points(self, text: str, columns: Mapping[str, str]) -> list[tuple[float, float]]:
-        first = text[: text.find("\n")] if "\n" in text else text
+        first = text.partition("\n")[0]
         delimiter = max((",", ";", "\t"), key=first.count)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         rows: list[tuple[float, float, int]] = []
