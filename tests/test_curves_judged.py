@@ -36,7 +36,7 @@ def following(points, *, part=1.0, late_s=0.0):
 def test_workers_shares_of_the_peak_are_the_whole(tmp_path, workers):
     plan = make_plan(read(tmp_path, suite({"ramp": {"to": 100}, "for": "1m"})), run_id="r", workers=workers)
     (one,) = plan.executions
-    assert one.shape == Curve(((0, 0), (60, 100)))
+    assert one.rate == Curve(((0, 0), (60, 100)))
     assert sum(part.throughput_rps for share in plan.shares for part in share.executions) == pytest.approx(100)
 
 
@@ -49,7 +49,7 @@ def test_the_peak_says_how_many_workers_are_needed(tmp_path):
 
 def test_a_smoke_run_follows_no_curve(tmp_path):
     plan = make_plan(read(tmp_path, suite({"ramp": {"to": 100}, "for": "1m"})), run_id="r", workers=None, smoke=True)
-    assert (plan.executions[0].shape, plan.executions[0].throughput_rps, plan.duration_s) == (None, None, 5)
+    assert (plan.executions[0].rate, plan.executions[0].throughput_rps, plan.duration_s) == (None, None, 5)
 
 
 def test_a_duet_refuses_a_curve(tmp_path):

@@ -159,7 +159,7 @@ def _loads(blank: CriterionResult, evidence: Evidence) -> list[_Load]:
 
 def _counts(execution: PlannedExecution, part: float) -> tuple[float, ...]:
     """What of a load curve is due by the beginning of each second, in the part of the load that is judged."""
-    rate = execution.shape
+    rate = execution.rate
     if rate is None:
         return ()
     by_second = rate.by_second(range(math.ceil(execution.delay_s + rate.length_s) + 1), execution.delay_s)

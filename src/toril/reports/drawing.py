@@ -26,7 +26,7 @@ class Course:
 
 def has_curve(execution: PlannedExecution) -> bool:
     """Whether its rate changes in another way than by a ramp-up."""
-    rate = execution.shape
+    rate = execution.rate
     return rate is not None and len({rps for at_s, rps in rate.points if at_s >= execution.ramp_up_s}) > 1
 
 

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from toril import shapes
 from toril.curve import Curve
 from toril.records import Plan, PlannedExecution
+from toril.suite.open_model import curve_of
 from toril.timeline import Timeline
 
 EDGE_S = 1  # left out at both ends of steady time: users are still being started, or are leaving already
@@ -40,7 +40,9 @@ def rate_of(execution: PlannedExecution, adjustments: Sequence[tuple[float, floa
 
     `adjustments` are (seconds since then, requests per second) of a running load, in order.
     """
-    rate = execution.rate or _plain_rate(execution)
+    rate, lasts_s = execution.rate, execution.ramp_up_s + execution.hold_for_s
+    if rate is None and execution.throughput_rps and lasts_s:
+        rate = curve_of(execution.throughput_rps, execution.ramp_up_s, execution.hold_for_s, execution.steps)
     if rate is not None:
         for at_s, rps in adjustments:
             rate = rate.changed(at_s, rps)
@@ -57,21 +59,6 @@ def planned_by_second(execution: PlannedExecution, seconds: range) -> list[float
     """How many requests are due in each of these seconds; None where throughput is not limited."""
     rate = rate_of(execution)
     return None if rate is None else rate.by_second(seconds, execution.delay_s)
-
-
-def _plain_rate(execution: PlannedExecution) -> Curve | None:
-    """Taurus' throughput with its ramp-up or steps, and its hold."""
-    rps, ramp_up_s, hold_for_s = execution.throughput_rps, execution.ramp_up_s, execution.hold_for_s
-    if rps is None or not ramp_up_s + hold_for_s:
-        return None
-    parts = []
-    if ramp_up_s and execution.steps:
-        parts.append(shapes.stairs(rps / execution.steps, rps, execution.steps, ramp_up_s / execution.steps))
-    elif ramp_up_s:
-        parts.append(shapes.line(0.0, rps, ramp_up_s))
-    if hold_for_s:
-        parts.append(shapes.line(rps, rps, hold_for_s))
-    return shapes.joined(parts)
 
 
 def steady_load(plan: Plan, timeline: Timeline, stopped_at_s: float | None = None) -> tuple[SteadyLoad, ...]:
