@@ -28,7 +28,14 @@ PAGE = (ROOT / "docs" / "suites.md").read_text()
 ABOUT_SUITES = PAGE[: PAGE.index("\n## Criteria\n")]
 FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 USERS = "user\n" + "".join(f"{number}\n" for number in range(6))
-BESIDE = {"locustfile.py": "from locust import HttpUser\n", "load.jmx": "<jmeterTestPlan/>\n", "users.csv": USERS}
+DAY = [40, 22, 12, 10, 14, 30, 70, 130, 190, 230, 250, 265, 270, 255, 240, 235, 240, 260, 300, 280, 220, 150, 100, 60]
+RATES = "time,rps,orders\n" + "".join(f"2026-11-24T{hour:02}:00:00Z,{rps},{36 * rps}\n" for hour, rps in enumerate(DAY))
+BESIDE = {
+    "locustfile.py": "from locust import HttpUser\n",
+    "load.jmx": "<jmeterTestPlan/>\n",
+    "users.csv": USERS,
+    "rates.csv": RATES,
+}
 
 
 @dataclass
