@@ -11,8 +11,8 @@ from toril.curve import Curve
 from toril.errors import SuiteError
 from toril.suite.curves import Course, is_shape, read_course, refuse_executor
 from toril.suite.door import Door, alike, nearest, shown
-from toril.suite.scenarios import Scenarios
 from toril.suite.open_model import OPEN_MODEL
+from toril.suite.scenarios import Scenarios
 
 PROVED = ("jmeter", "locust", "apiritif", "vegeta")  # by tests that run them
 REFUSED = {
