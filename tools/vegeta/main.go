@@ -27,7 +27,6 @@ const (
 )
 
 func main() {
-	punctual()
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "toril-vegeta LOAD.json")
 		os.Exit(2)
@@ -58,12 +57,18 @@ func run(l *load) error {
 	dials.changed = transport.CloseIdleConnections
 	all := newSlots(most)
 	late := &lateness{}
+	clock, err := newAlarm()
+	if err != nil {
+		return err
+	}
 	pace := &pacer{
+		alarm: clock,
 		curve: &curve{l.Points}, stripe: &l.Stripe, sources: l.Sources, slots: all, late: late,
 		requests: requests(l.Targets, l.Sources, written.label),
 		changes:  make(chan change, 1), ending: make(chan struct{}),
 	}
 	pace.walk = walk{curve: pace.curve}
+	pace.shift = l.Stripe.shift(tick)
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{
 			Transport:     &tripper{transport, all, &dials.open, !l.HTTP2, l.KeepAlive},

@@ -5,7 +5,11 @@ import (
 	"time"
 )
 
-const coarse = 2 * time.Millisecond // Go's timers are as late as 1 ms; the rest of a wait is the kernel's
+const (
+	coarse = 2 * time.Millisecond // Go's timers are as late as 1 ms; the rest of a wait is the kernel's
+	tick   = int64(500_000)       // ns: what is due more often is sent in groups, since each waking costs CPU
+	leeway = int64(50_000_000)    // ns: so late what was due before the end is still sent, and later is dropped
+)
 
 // pacer is vegeta's: it says when the next request is due, by the curve and not by what became of the last one.
 type pacer struct {
@@ -14,11 +18,14 @@ type pacer struct {
 	walk     walk
 	stripe   *stripe
 	own      int64 // the next one's number
+	last     int64 // when the one before it was due
+	shift    int64 // of this worker's ticks, so that workers do not tick together
 	requests []request
 	sources  []source
 	rows     [][]string // of one arrival, shared by all where no request has columns
 	slots    *slots
 	late     *lateness
+	alarm    *alarm
 	changes  chan change
 	ending   chan struct{} // closed when no request may begin any more
 	stopped  atomic.Bool
@@ -39,9 +46,10 @@ func (p *pacer) Pace(time.Duration, uint64) (time.Duration, bool) {
 		place := p.stripe.place(p.own)
 		end := p.gate + seconds(p.curve.length())
 		due, more := p.walk.due(float64(place))
-		at := end
+		exact, at := end, end
 		if more {
-			at = p.gate + seconds(due)
+			exact = p.gate + seconds(due)
+			at = min(p.ticked(exact), end)
 		}
 		if !p.wait(at) {
 			if p.isEnding() {
@@ -50,13 +58,13 @@ func (p *pacer) Pace(time.Duration, uint64) (time.Duration, bool) {
 			}
 			continue // the rate has changed
 		}
-		if !more || now() >= end {
+		if !more || now() >= end+leeway {
 			p.dropRest()
 			p.stopped.Store(true)
 			return 0, true
 		}
 		own := p.own
-		p.own++
+		p.own, p.last = p.own+1, exact
 		index, free := p.slots.take()
 		if !free {
 			p.late.drop()
@@ -66,6 +74,16 @@ func (p *pacer) Pace(time.Duration, uint64) (time.Duration, bool) {
 		p.slots.line(index)
 		return 0, false
 	}
+}
+
+// ticked is the moment at which a request is meant to be sent: when it is due, or, where requests are less than a tick
+// apart, at the first tick from then on. It depends on the schedule alone, and not on what became of other requests.
+func (p *pacer) ticked(exact int64) int64 {
+	if p.own == 0 || exact-p.last >= tick {
+		return exact
+	}
+	since := exact - p.gate - p.shift
+	return p.gate + p.shift + (since+tick-1)/tick*tick
 }
 
 // Rate is part of vegeta's interface.
@@ -113,7 +131,9 @@ func (p *pacer) wait(until int64) bool {
 			default:
 			}
 			if left > 0 {
-				sleep(left)
+				if err := p.alarm.sleep(left); err != nil {
+					panic(err) // a file of our own: nothing that happens while it goes on
+				}
 			}
 			return true
 		}

@@ -7,26 +7,33 @@ import (
 )
 
 const (
-	setTimerSlack = 29 // prctl's
-	getTimerSlack = 30
+	monotonic = 1
+	nonblock  = 0x800 // TFD_NONBLOCK
+	closeExec = 0x80000
 )
 
-// punctual lets the kernel wake this program when it is time, and not up to 50 µs later: threads have it from the one
-// that made them, so that the program has to begin with it.
-func punctual() {
-	slack, _, _ := syscall.Syscall(syscall.SYS_PRCTL, getTimerSlack, 0, 0)
-	if slack <= 1 {
-		return
-	}
-	if _, _, failed := syscall.Syscall(syscall.SYS_PRCTL, setTimerSlack, 1, 0); failed != 0 {
-		return
-	}
-	if self, err := os.Executable(); err == nil {
-		_ = syscall.Exec(self, os.Args, os.Environ()) // goes on below if it cannot: only less punctual
-	}
+// alarm wakes its goroutine when it is time: Go's own timers are up to 1 ms late, since they are the time-out of a
+// wait for files. This is a file, and that wait ends with it.
+type alarm struct {
+	file *os.File
+	fd   uintptr
+	read [8]byte
 }
 
-func sleep(ns int64) {
-	left := syscall.NsecToTimespec(ns)
-	_, _, _ = syscall.Syscall(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&left)), 0, 0)
+func newAlarm() (*alarm, error) {
+	fd, _, failed := syscall.Syscall(syscall.SYS_TIMERFD_CREATE, monotonic, nonblock|closeExec, 0)
+	if failed != 0 {
+		return nil, os.NewSyscallError("timerfd_create", failed)
+	}
+	return &alarm{file: os.NewFile(fd, "alarm"), fd: fd}, nil
+}
+
+func (a *alarm) sleep(ns int64) error {
+	setting := [2]syscall.Timespec{{}, syscall.NsecToTimespec(max(ns, 1))} // once, so long from now on
+	if _, _, failed := syscall.RawSyscall6(
+		syscall.SYS_TIMERFD_SETTIME, a.fd, 0, uintptr(unsafe.Pointer(&setting)), 0, 0, 0); failed != 0 {
+		return os.NewSyscallError("timerfd_settime", failed)
+	}
+	_, err := a.file.Read(a.read[:])
+	return err
 }

@@ -23,3 +23,12 @@ func (s *stripe) place(own int64) int64 {
 	}
 	return place
 }
+
+// shift is this worker's part of a period, by its place among the first arrivals of all.
+func (s *stripe) shift(period int64) int64 {
+	workers := int64(0)
+	for _, mates := range s.Mates {
+		workers += mates[1]
+	}
+	return s.place(0) % workers * period / workers
+}
