@@ -12,12 +12,13 @@ import pytest
 from toril import criteria, verdict
 from toril.histogram import Histogram, highest_us
 from toril.stats import quantile_interval, quantile_ranks, rank_of
+from toril.summary import doubts
 from toril.worker.engines import ENGINES
 from toril.worker.engines.bystander import Bystander
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "accuracy.md").read_text()
-SOURCES = [Path(str(verdict.__file__)), *Path(str(criteria.__file__)).parent.glob("*.py")]
+SOURCES = [*(Path(str(one.__file__)) for one in (verdict, doubts)), *Path(str(criteria.__file__)).parent.glob("*.py")]
 
 
 def cells(line: str) -> list[str]:
@@ -38,7 +39,9 @@ def test_every_reason_of_a_verdict_is_explained():
     raised = {
         code
         for source in SOURCES
-        for code in re.findall(r'(?:code ?= ?"|Reason\("|code: str = ")([a-z-]+)"', source.read_text())
+        for code in re.findall(
+            r'(?:code ?= ?"|Reason\("|yield \("|yield \(\s+"|code: str = ")([a-z-]+)"', source.read_text()
+        )
     }
     assert raised - {"triggered"} == codes
     assert {code.strip("`") for code, *_ in table("| code | because")} == inconclusive(codes)
@@ -54,9 +57,10 @@ def inconclusive(codes: set[str]) -> set[str]:
 
 def test_limits_are_those_of_the_verdict():
     because = {code.strip("`"): text for code, text, *_ in table("| code | because")}
-    assert f"{verdict.LATEST_START_S:g} s" in because["late-start"]
-    assert f"{verdict.LATEST_START_OF_RAMP_UP:.0%}".replace("%", " %") in because["late-start"]
-    assert f"more than {verdict.CLOCK_LIMIT_S:g} s" in because["unsure-clock"]
+    assert f"{doubts.LATEST_START_S:g} s" in because["late-start"]
+    assert f"{doubts.LATEST_START_OF_RAMP_UP:.0%}".replace("%", " %") in because["late-start"]
+    assert f"more than {doubts.CLOCK_LIMIT_S:g} s" in because["unsure-clock"]
+    assert f"more than {doubts.LATEST_RATE_S:g} s" in because["late-rate"]
     assert f"more than {verdict.ENGINE_END_TOLERANCE_S:g} s" in because["ended-early"]
     unreached = because["unreached-load"]
     assert f"{verdict.STEADY_ENOUGH_S} s or more" in unreached

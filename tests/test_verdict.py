@@ -14,6 +14,7 @@ from tests.measured import (
     FAST,
     MS,
     SLOW,
+    START,
     TIMES,
     codes,
     every_second,
@@ -27,6 +28,8 @@ from tests.measured import (
 )
 from toril import criteria as the_criteria
 from toril import verdict as the_verdict
+from toril.records import Rate
+from toril.summary import doubts
 from toril.timeline import Timeline
 from toril.verdict import exit_code
 
@@ -97,18 +100,24 @@ def test_the_exit_code_is_the_verdict_as_far_as_it_is_to_fail(outcome, fail_on, 
     assert exit_code(outcome, fail_on) == code
 
 
+CODE = r'(?:Reason\(\s*|yield \(?\s*|code ?= ?|code, message = )"([a-z-]+)"'
+
+
 def test_every_code_is_in_the_table_of_reasons():
-    sources = [Path(the_verdict.__file__), *Path(the_criteria.__file__).parent.glob("*.py")]
+    sources = [*map(Path, (the_verdict.__file__, doubts.__file__)), *Path(the_criteria.__file__).parent.glob("*.py")]
     used = {
         code
         for source in sources
-        for code in re.findall(r'(?:Reason\(\s*|code ?= ?|code, message = )"([a-z-]+)"', source.read_text())
+        for code in re.findall(
+            r'(?:Reason\(\s*|yield \(?\s*|code ?= ?|code, message = )"([a-z-]+)"', source.read_text()
+        )
     }
     assert used == {*re.findall(r"^\| `([a-z-]+)`", the_verdict.__doc__ or "", re.MULTILINE), "triggered"}
 
 
 # What falsifies times
 
+RATE = Rate(number=1, execution="shop", rps=5.0, at=START + 4, asked_at=START + 3, cause="user")
 DOUBTS: Mapping[str, Mapping[str, object]] = {
     "late-start": {"exits": {"local-1": left(first_sample_lateness_s={"shop": 1.2})}},
     "unsure-clock": {"clock_s": {"local-1": (0.2, 0.9)}},
@@ -137,6 +146,14 @@ def test_an_excused_breach_is_shown_as_inconclusive_with_both_reasons():
     assert (result.outcome, result.code, result.observed) == ("inconclusive", "excused-breach", 300 * MS)
     assert codes(verdict) == ["saturated", "excused-breach"]
     assert result.message.endswith("; excused: a generator was saturated, see the reasons")
+
+
+@pytest.mark.parametrize(("late_s", "late"), [(0.9, False), (1.1, True)])
+def test_a_change_of_load_may_be_seen_late_by_a_second(late_s, late):
+    exits = {"local-1": left(rate_lateness_s={1: late_s})}
+    verdict = verdict_of(good(), plan_of(TIMES), exits=exits, rates=(RATE,))
+    assert (verdict.outcome, "late-rate" in codes(verdict)) == ("inconclusive" if late else "passed", late)
+    assert f"worker local-1 saw that {late_s} s late" in verdict.notes[0]
 
 
 @pytest.mark.parametrize(

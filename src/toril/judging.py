@@ -10,6 +10,7 @@ from toril.document import document
 from toril.errors import StoreError
 from toril.masking import masked
 from toril.metrics import unfetched
+from toril.plan.adjusted import adjusted
 from toril.records import Plan, ServerMetrics, run_key
 from toril.regression import judge_duet
 from toril.reports import Bundle, render
@@ -43,8 +44,9 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     if plan.duet is not None:
         duet = judge_duet(plan, fold.arms, fold.whole, completeness)
         return Bundle(plan=duet.plan, summary=duet.summary, verdict=masked(duet.verdict), timeline=fold.timeline)
-    summary = summarise(plan, fold.timeline, completeness, completeness.started_at)
-    verdict = masked(judge(plan, fold.timeline, completeness, summary, metrics=metrics).to_dict())
+    carried_out = adjusted(plan, completeness.rates, completeness.started_at)
+    summary = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
+    verdict = masked(judge(carried_out, fold.timeline, completeness, summary, metrics=metrics).to_dict())
     return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
 
 

@@ -267,7 +267,7 @@ def _concluded(
 ) -> Judged:
     """Judge what there is, and keep it; InfrastructureError, after that, where the load never began."""
     state = _patiently(coordinator, clock, interrupts, lambda: coordinator.finish(launcher.tasks()))
-    completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost)
+    completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost, tuple(coordinator.rates))
     metrics = _fetched(coordinator, completeness, cloudwatch, clock, view, interrupts)
     bundle = judged(coordinator.fold, completeness, metrics)
     unwritten: tuple[str, ...] = ()

@@ -25,7 +25,8 @@ from toril.interrupts import Interrupts
 from toril.judging import judge_again, stored_metrics
 from toril.masking import masked_settings
 from toril.options import run_ids
-from toril.records import Launch, Lease, Plan, Stop, run_key
+from toril.plan.adjusted import told_rates
+from toril.records import Launch, Lease, Plan, Rate, Stop, next_rates, run_key
 from toril.reports import EXTENSIONS, Bundle, RunRow, pieces, render
 from toril.reports.screen import discard_stdout
 from toril.run import View
@@ -61,7 +62,7 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
     """
     plan, start, _ = read_record(store, run_id)
     fold: Fold | None = None
-    owner = LeaseWatch()
+    owner, rates = LeaseWatch(), list[Rate]()
     while not interrupts:
         now = clock.now()
         if store.find(run_key(run_id, "verdict.json")) is not None:
@@ -79,6 +80,9 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
                 fold.read_ready()
         if fold is not None and start is not None:
             fold.poll(now)
+            if plan.adjustable:
+                rates += next_rates(store, run_id, len(rates))
+            notes += told_rates(rates, start.at)
             view.show(glance(fold, resumed(_begun(plan, fold, now), start, None), now, notes))
         else:
             said = [key for key in store.keys(run_key(run_id, "workers") + "/") if key.endswith("/ready.json")]
@@ -106,12 +110,17 @@ def _begun(plan: Plan, fold: Fold, now: float) -> RunState:
     return replace(begin(plan, launch, now), ended=fold.exits)
 
 
+def has_ended(store: Store, plan: Plan, now: float) -> bool:
+    """Whether nothing of the run goes on any more, or its verdict is there."""
+    lease = read_lease(store, plan.run_id)
+    over = not is_live(lease, now) and _is_over(store, plan, lease, now)
+    return over or store.find(run_key(plan.run_id, "verdict.json")) is not None
+
+
 def ask_to_stop(store: Store, run_id: str, now: float) -> str:
     """Write the run's stop; what was done, in a sentence."""
     plan, _, _ = read_record(store, run_id)
-    lease = read_lease(store, run_id)
-    over = not is_live(lease, now) and _is_over(store, plan, lease, now)
-    if over or store.find(run_key(run_id, "verdict.json")) is not None:
+    if has_ended(store, plan, now):
         raise RunOverError(f"run {run_id} is over; there is nothing to stop")
     stop = Stop(at=now, cause="user", message="ended early by `toril stop`")
     if store.put_once(run_key(run_id, "stop.json"), stop.to_json()):

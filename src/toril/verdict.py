@@ -2,9 +2,10 @@
 
 In this order:
 
-1. A saturated generator, a late start or an unsure clock falsifies times, and the load with them: inconclusive. It does
-   not excuse a breach of a criterion on failures or response codes, none on the generators themselves (that is what it
-   asks about), and none on servers whose CloudWatch values are too high (they measured that themselves).
+1. A saturated generator, a late start, a change of load that was seen late, or an unsure clock falsifies times, and the
+   load with them: inconclusive. It does not excuse a breach of a criterion on failures or response codes, none on the
+   generators themselves (that is what it asks about), and none on servers whose CloudWatch values are too high (they
+   measured that themselves).
 2. A breach fails the run, if it would stand even if every sample that was planned and is missing spoke against it.
 3. Anything missing, or load that was not reached: inconclusive.
 4. What is left has passed; without criteria too, and then it says that nothing was judged.
@@ -17,7 +18,8 @@ Reasons have a code that stays the same, and a message for people. Those of the 
 | `saturated`            | inconclusive | a worker had no room left to measure with                                 |
 | `late-start`           | inconclusive | a first request later than 1 s (10 % of the ramp-up if that is longer)    |
 | `unsure-clock`         | inconclusive | a worker's clock is off by more than 1 s, or may be                       |
-| `excused-breach`       | inconclusive | a criterion on times or load came true, but one of the three above holds  |
+| `late-rate`            | inconclusive | a worker saw more than 1 s late that its load was to change               |
+| `excused-breach`       | inconclusive | a criterion on times or load came true, but one of the four above holds   |
 | `breach-may-not-stand` | inconclusive | a criterion came true, but what is missing could have prevented it        |
 | `pass-may-not-stand`   | inconclusive | a criterion was kept, but what is missing could have breached it          |
 | `lost-worker`          | inconclusive | a worker did not report to the end                                        |
@@ -50,17 +52,16 @@ from typing import Any, Literal
 from toril.criteria import Absence, CriterionResult, Gap, evaluate
 from toril.grammar import GENERATOR, Criterion, parse_criterion
 from toril.intervals import KINDS
+from toril.rates.told import notes_on_rates
 from toril.records import Plan, ServerMetrics
 from toril.summary import Completeness, SteadyLoad, steady_load
+from toril.summary.doubts import doubts_about_times
 from toril.timeline import Timeline
 
 SCHEMA = "toril.verdict/1"
 Outcome = Literal["passed", "failed", "inconclusive"]
 EXIT_CODES: Mapping[str, int] = {"passed": 0, "failed": 1, "inconclusive": 3}
 
-LATEST_START_S = 1.0
-LATEST_START_OF_RAMP_UP = 0.1
-CLOCK_LIMIT_S = 1.0
 STEADY_ENOUGH_S = 30
 LEAST_USERS = 0.98
 THROUGHPUT_TOLERANCE = 0.05
@@ -72,6 +73,7 @@ EXCUSES: Mapping[str, str] = {  # what falsifies times, in short
     "saturated": "a generator was saturated",
     "late-start": "a worker began late",
     "unsure-clock": "a worker's clock is unsure",
+    "late-rate": "a worker saw a change of the load late",
 }
 ABOUT_NOTHING = ("no-samples", "unknown-label")  # often only what a lost worker or an early end comes to: told after it
 WORKER_OF_FILE = re.compile(r"(?:^|/)workers/([^/]+)/")
@@ -118,7 +120,7 @@ def judge(
     metrics: ServerMetrics | None = None,
 ) -> Verdict:
     """Judge every criterion, and the run as a whole."""
-    doubts = [*_saturated(summary), *_late(plan, completeness), *_unsure_clocks(completeness)]
+    doubts = [Reason(code, message) for code, message in doubts_about_times(plan, completeness, summary)]
     absence = _absence(plan, timeline, completeness)
     results = []
     for planned in plan.criteria:
@@ -136,7 +138,7 @@ def judge(
         *_unreached(plan, timeline, completeness),
         *_without_success(timeline),
     ]
-    notes = tuple(_unanswered(plan, timeline, results))
+    notes = (*notes_on_rates(completeness), *_unanswered(plan, timeline, results))
     if breaches:
         return Verdict("failed", (*breaches, *open_questions), tuple(results), notes)
     if open_questions:
@@ -193,35 +195,6 @@ def _unanswered(plan: Plan, timeline: Timeline, results: list[CriterionResult]) 
     if not any(result.criterion.subject == "throughput" for result in results):
         text += "; `toril: {criteria: ['throughput<…/s for 10s']}` judges whether answers keep coming"
     yield text
-
-
-# What falsifies times
-
-
-def _saturated(summary: Mapping[str, Any]) -> Iterator[Reason]:
-    """A reason for each worker; what that means and what mends it is said with the first."""
-    generators = summary["generators"]
-    so = f": part of its times is its own; {generators['advice']}"
-    for name in generators["saturated"]:
-        why = "; ".join(one["message"] for one in generators["workers"][name]["saturation"])
-        yield Reason("saturated", f"{why}{so}")
-        so = ""
-
-
-def _late(plan: Plan, completeness: Completeness) -> Iterator[Reason]:
-    ramp_up_s = {execution.name: execution.ramp_up_s for execution in plan.executions}
-    for (worker, execution), late_s in completeness.lateness_s.items():
-        limit_s = max(LATEST_START_S, LATEST_START_OF_RAMP_UP * ramp_up_s.get(execution, 0.0))
-        if late_s > limit_s:
-            what = f"worker {worker} began {execution} {late_s:.1f} s late"
-            yield Reason("late-start", f"{what}; {limit_s:.1f} s are allowed")
-
-
-def _unsure_clocks(completeness: Completeness) -> Iterator[Reason]:
-    for worker, (offset_s, uncertainty_s) in completeness.clock_s.items():
-        if abs(offset_s) + uncertainty_s > CLOCK_LIMIT_S:
-            off = f"the clock of worker {worker} is off by {offset_s:+.2f} s ± {uncertainty_s:.2f} s"
-            yield Reason("unsure-clock", f"{off}; {CLOCK_LIMIT_S:g} s is allowed")
 
 
 # What is missing
@@ -296,14 +269,14 @@ def _without_success(timeline: Timeline) -> Iterator[Reason]:
 
 
 def _ended_rightly(completeness: Completeness) -> bool:
-    """Whether a criterion of the user's ended the load: then all that was planned until there is all there is."""
-    return completeness.stop is not None and completeness.stop.cause == "criterion"
+    """Whether a criterion of the user's or a search ended the load: then all that was planned until then is there."""
+    return completeness.stop is not None and completeness.stop.cause in ("criterion", "search")
 
 
 def _ended_early(plan: Plan, completeness: Completeness, results: list[CriterionResult]) -> Iterator[Reason]:
     stop, stopped_s = completeness.stop, completeness.stopped_at_s
     if stop is not None:
-        came_true = any(result.fired and result.criterion.stop for result in results)
+        came_true = stop.cause == "search" or any(result.fired and result.criterion.stop for result in results)
         if not _ended_rightly(completeness) or not came_true:
             when = "before it began" if stopped_s is None else f"after {stopped_s:.0f} s"
             yield Reason("stopped", f"the load was ended early, {when}: {stop.message}")

@@ -35,6 +35,7 @@ for command in (
     commenting.comment,
     running.watch,
     reading.stop,
+    reading.adjust,
     reading.fetch,
     reading.runs,
     fleet.push,

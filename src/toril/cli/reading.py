@@ -1,4 +1,4 @@
-"""Commands on stored runs: report, compare, list, stop."""
+"""Commands on stored runs: report, compare, list, stop, adjust."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from toril import options, stored
+from toril.adjust import adjust as adjust_run
 from toril.cli.parameters import Run, StoreOption
 from toril.clock import SystemClock
 from toril.errors import NoSuchRunError, RunOverError
@@ -87,6 +88,34 @@ def stop(
         if not if_running:
             raise
         typer.echo(f"nothing to stop: {nothing}")
+
+
+def adjust(
+    run: Run,
+    rate: Annotated[
+        str, typer.Option("--rate", help="Requests per second of all workers together; or a change: +20%, -20%, x2.")
+    ],
+    execution: Annotated[
+        str | None, typer.Option("--execution", help="Whose rate, where the run has several; by its name in the plan.")
+    ] = None,
+    store: StoreOption = ".toril",
+) -> None:
+    """Change the rate of RUN's load while it goes on.
+
+    It holds from a moment that all workers know of in time, to the end of the
+    load or to the next change. The verdict and every report tell of it. For
+    executors that send at a rate: vegeta.
+
+    Example: toril adjust latest --rate 500
+    """
+    found, run_id = options.find_run(run, store)
+    done = adjust_run(found, run_id, rate, execution, SystemClock().now())
+    for warning in done.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    typer.echo(
+        f"{done.rate.execution} of run {run_id}: {done.rate.rps:,.10g}/s instead of {done.before_rps:,.10g}/s "
+        f"from {done.at_s:,.0f} s of its load on, {done.in_s:.1f} s from now"
+    )
 
 
 def fetch(

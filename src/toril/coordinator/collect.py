@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from toril.coordinator.live import Fold, attempts_of, read_record
-from toril.records import End, Plan, Start, Stop, run_key
+from toril.records import End, Plan, Rate, Start, Stop, next_rates, run_key
 from toril.store import Store
 from toril.summary import Completeness
 
@@ -13,13 +13,16 @@ def collect(store: Store, run_id: str) -> tuple[Fold, Completeness]:
     plan, start, stop = read_record(store, run_id)
     fold = Fold(store, plan, attempts_of(store, run_id, start))
     fold.finish()
+    rates = tuple(next_rates(store, run_id, 0))
     end = End.look_up(store, run_key(run_id, "end.json"))
     if end is None:
-        return fold, completeness_of(fold, start, stop, {})
-    return fold, completeness_of(fold, start, None if end.stopped is False else stop, end.lost)
+        return fold, completeness_of(fold, start, stop, {}, rates)
+    return fold, completeness_of(fold, start, None if end.stopped is False else stop, end.lost, rates)
 
 
-def completeness_of(fold: Fold, start: Start | None, stop: Stop | None, lost: Mapping[str, str]) -> Completeness:
+def completeness_of(
+    fold: Fold, start: Start | None, stop: Stop | None, lost: Mapping[str, str], rates: tuple[Rate, ...] = ()
+) -> Completeness:
     """What is known of every planned worker. One that left no exit is lost, and why is known only if it was seen."""
     planned = _workers(fold.plan)
     why = {worker: lost.get(worker) or _unheard(fold, worker) for worker in planned}
@@ -30,6 +33,7 @@ def completeness_of(fold: Fold, start: Start | None, stop: Stop | None, lost: Ma
         damaged=tuple(fold.damaged),
         exits=fold.exits,
         stop=stop,
+        rates=rates,
         started_at=start.at if start else None,
         clock_s={worker: (ready.clock_offset_s, ready.clock_uncertainty_s) for worker, ready in fold.readies.items()},
     )

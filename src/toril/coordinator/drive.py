@@ -33,7 +33,8 @@ from toril.coordinator.protocol import (
 from toril.criteria import CriterionResult, LiveCriteria
 from toril.errors import InfrastructureError, StoreError
 from toril.figures import LiveFigures
-from toril.records import End, Exit, Launch, Plan, RanTask, Start, Stop, run_key
+from toril.plan.adjusted import adjusted, told_rates
+from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, next_rates, run_key
 from toril.store import Store
 
 STEP_S = 0.1
@@ -64,6 +65,7 @@ class Coordinator:
     lease: LeaseKeeper
     state: RunState
     fold: Fold
+    rates: list[Rate] = field(default_factory=list)  # that were set while the load went on
     _writes: deque[WriteStart | WriteStop] = field(default_factory=deque)  # not done yet: the store may be in trouble
     _todo: list[Relaunch | Terminate | Kill] = field(default_factory=list)  # not handed out yet
     _live: LiveCriteria = field(init=False)
@@ -137,7 +139,9 @@ class Coordinator:
         return todo
 
     def figures(self, notes: tuple[str, ...] = ()) -> LiveFigures:
-        return glance(self.fold, self.state, self.clock.now(), notes)
+        start = self.state.start
+        told = () if start is None else told_rates(self.rates, start.at)
+        return glance(self.fold, self.state, self.clock.now(), (*notes, *told))
 
     def finish(self, tasks: Mapping[str, RanTask] | None = None) -> RunState:
         """Fold the last files and note what only the coordinator saw; the final state."""
@@ -146,6 +150,7 @@ class Coordinator:
         while self.fold.poll(now, ending=True):  # somebody who took over may have hours of files to read
             self.lease.renew()
         self.fold.finish()
+        self._look_for_rates()  # one that came with the end
         end = End(
             at=self.clock.now(),
             lost=dict(self.state.lost),
@@ -224,7 +229,14 @@ class Coordinator:
         if now < self._asked_at + self.plan.pace.poll_s:
             return None
         self._asked_at = now
+        self._look_for_rates()
         return self._stop_in_store()
+
+    def _look_for_rates(self) -> None:
+        """What `toril adjust` has asked for, or an owner before this one."""
+        if self.plan.adjustable and self.state.start is not None:
+            self.rates += next_rates(self.store, self.plan.run_id, len(self.rates))
+            self._live.follow(adjusted(self.fold.judged_plan, self.rates, self.state.start.at))
 
     def _stop_in_store(self) -> Stop | None:
         return Stop.look_up(self.store, run_key(self.plan.run_id, "stop.json"))

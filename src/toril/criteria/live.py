@@ -34,6 +34,12 @@ class LiveCriteria:
                 by_second = criterion.subject == "load" or criterion.subject in GENERATOR
                 self._followed.append(_Series(plan, blank) if by_second else _Samples(plan, blank))
 
+    def follow(self, plan: Plan) -> None:
+        """Go on by a plan that was changed while it was carried out."""
+        self._plan = plan
+        for one in self._followed:
+            one.plan = plan
+
     def advance(self, timeline: Timeline, complete_to_second: int | None) -> list[CriterionResult]:
         """The stop criteria that first came true in the seconds up to this one; those that fail the run come first."""
         if complete_to_second is None:
@@ -61,7 +67,7 @@ class _Samples:
     """A criterion on samples."""
 
     def __init__(self, plan: Plan, blank: CriterionResult) -> None:
-        self._plan, self.blank = plan, blank
+        self.plan, self.blank = plan, blank
         self._watch = Watch(blank.criterion)
         self._next = 0
 
@@ -72,11 +78,11 @@ class _Samples:
     def advance(self, timeline: Timeline, last: int) -> CriterionResult | None:
         criterion, executions = self.blank.criterion, self.blank.executions
         if criterion.subject == "throughput":
-            judged = seconds_of_rate(self._plan, criterion, executions, timeline)
+            judged = seconds_of_rate(self.plan, criterion, executions, timeline)
             self._next, last = max(self._next, judged.start), min(last, judged.stop - 1)
         seconds = range(self._next, last + 1)
         self._next = max(self._next, last + 1)
-        view = view_of(criterion, executions, timeline, self._plan)
+        view = view_of(criterion, executions, timeline, self.plan)
         if any(show(self._watch, view, second) for second in seconds):
             return fired_in(self.blank, self._watch.found)
         return None

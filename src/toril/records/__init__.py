@@ -17,7 +17,7 @@ from toril.records.deployment import (
 )
 from toril.records.duet import ARMS, BASE, HEAD, Duet, Turn
 from toril.records.metrics import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, ServerMetrics
-from toril.records.rate import Rate, next_rates, rate_key, rates_of
+from toril.records.rate import Rate, Search, next_rates, rate_key, rates_of
 from toril.records.run import (
     End,
     ExecutionShare,
@@ -69,6 +69,7 @@ __all__ = [
     "Rate",
     "Ready",
     "Record",
+    "Search",
     "SecretReference",
     "ServerMetrics",
     "Share",

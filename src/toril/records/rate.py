@@ -1,13 +1,27 @@
 """A rate that is changed while a run goes on."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
 
 from toril.errors import StoreError
 from toril.records.base import Record
 
 if TYPE_CHECKING:
     from toril.store import Store
+
+
+class Search(BaseModel):
+    """How the highest rate is looked for that one execution's target can bear."""
+
+    model_config = ConfigDict(frozen=True)
+    from_rps: float
+    to_rps: float
+    until: tuple[str | dict[str, Any], ...]  # Taurus' criteria: a stage in which one of them comes true is one too many
+    step_s: float = 20.0  # of each stage, …
+    settle_s: float = 5.0  # … the first of them not judged
+    precision: float = 0.05  # of the highest rate that held: how near the lowest that did not has to be
 
 
 class Rate(Record):

@@ -8,6 +8,7 @@ from toril.curve import Curve
 from toril.records.base import Record
 from toril.records.deployment import Architecture
 from toril.records.duet import Duet
+from toril.records.rate import Search
 from toril.stripe import Stripe
 
 
@@ -26,6 +27,7 @@ class PlannedExecution(BaseModel):
     delay_s: float = 0.0
     ramp_up_s: float = 0.0
     hold_for_s: float = 0.0
+    curve: tuple[tuple[float, float], ...] = ()  # seconds since its load begins, requests per second; empty: none
     labels: tuple[str, ...] = ()  # those of generated requests and transactions; empty when a script names them
     curve: tuple[tuple[float, float], ...] = ()  # of a rate that changes: Curve.points; throughput_rps is its peak
     arm: int = 0  # of a duet, as is all that follows
@@ -33,6 +35,7 @@ class PlannedExecution(BaseModel):
     copy_of: str = ""  # the suite's execution, whose name its measurements have
     lead_s: float | None = None  # so long before its load the engine is started; None: before the run's start
     adjustable: bool = False  # its rate can be changed while it goes on
+    search: Search | None = None  # … and is: until it breaches
 
     @property
     def rate(self) -> Curve | None:
@@ -175,6 +178,11 @@ class Plan(Record):
     def adjustable(self) -> tuple[PlannedExecution, ...]:
         """The executions whose rate can be changed while they go on."""
         return tuple(one for one in self.executions if one.adjustable)
+
+    @property
+    def searched(self) -> tuple[PlannedExecution, ...]:
+        """The executions whose capacity is looked for."""
+        return tuple(one for one in self.executions if one.search is not None)
 
     @property
     def locations(self) -> tuple[str, ...]:

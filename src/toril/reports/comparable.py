@@ -15,6 +15,7 @@ CAUTIONS = {
     "saturated": "its load generator was saturated and measured itself too",
     "late-start": "a worker began late",
     "unsure-clock": "a worker's clock was off",
+    "late-rate": "a worker changed its load late",
     "lost-worker": "a worker was lost",
     "damaged-file": "a file of its measurements is missing or damaged",
     "missing-samples": "some of its measurements are missing",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from toril.records import Exit, Plan, Stop
+from toril.records import Exit, Plan, Rate, Stop
 from toril.timeline import Timeline
 
 
@@ -20,6 +20,7 @@ class Completeness:
     stop: Stop | None = None  # who ended the load early
     started_at: float | None = None  # the start signal; None when there was none
     clock_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # by worker: offset, uncertainty
+    rates: tuple[Rate, ...] = ()  # that were set while the load went on, in order
 
     @property
     def complete(self) -> bool:
@@ -54,6 +55,15 @@ class Completeness:
             for worker, record in self.exits.items()
             for execution, late in record.first_sample_lateness_s.items()
         }
+
+    def latest(self, rate: Rate) -> tuple[str, float] | None:
+        """The worker that saw a change of its load last, and how late; None when nobody says that it did."""
+        seen = [
+            (worker, record.rate_lateness_s[rate.number])
+            for worker, record in self.exits.items()
+            if rate.number in record.rate_lateness_s
+        ]
+        return max(seen, key=lambda one: one[1], default=None)
 
 
 def last_measured(timeline: Timeline) -> int | None:
