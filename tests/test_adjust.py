@@ -139,17 +139,18 @@ class Once:
     def __init__(self, clock, interrupts) -> None:
         self._clock, self._interrupts = clock, interrupts
 
-    def now(self) -> float:
+    def now(self):
         return self._clock.now()
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, _: float) -> None:
         self._interrupts.names.append("SIGINT")
 
 
 def test_two_who_adjust_at_once_get_numbers_of_their_own(scene):
     one = scene()
     rival = Rate(number=1, execution="shop", rps=7.0, at=one.clock.now() + 15, asked_at=0.0, cause="user")
-    put_once, raced = one.store.put_once, []
+    put_once = one.store.put_once
+    raced: list[bool] = []
 
     def put_after_another(key, data):
         if key == rate_key(one.plan.run_id, 1) and not raced:
@@ -168,7 +169,12 @@ def test_a_run_that_is_over_ending_or_not_begun_is_not_adjusted(scene):
     early = []
     one.at(0.5, lambda: early.append(one.attempt("500")))
     stop = Stop(at=0.0, cause="user", message="ended early by `toril stop`")
-    one.at(15, lambda: (one.store.put_once(one.key("stop.json"), stop.to_json()), early.append(one.attempt("500"))))
+
+    def stop_and_ask() -> None:
+        one.store.put_once(one.key("stop.json"), stop.to_json())
+        early.append(one.attempt("500"))
+
+    one.at(15, stop_and_ask)
     one.run()
     assert "has not started yet" in str(early[0])
     assert "is ending (ended early by `toril stop`)" in str(early[1])

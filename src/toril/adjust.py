@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from toril.coordinator.live import read_record
 from toril.errors import OptionError, RunOverError, StoreError
-from toril.plan.adjusted import adjusted, curve_of
 from toril.plan.seats import CPU_UNITS_PER_CORE, REQUESTS_PER_CORE
 from toril.records import Plan, PlannedExecution, Rate, Start, next_rates, rate_key
 from toril.store import Store
 from toril.stored import has_ended
+from toril.summary.adjusted import adjusted
+from toril.summary.load import rate_of
 
 RATE = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,6})?)(?P<per>/s|/sec|/min|/m|/h)?")
 BY = re.compile(r"(?P<sign>[+-])(?P<percent>[0-9]{1,6}(?:\.[0-9]{1,6})?)%")
@@ -85,7 +86,7 @@ def _change(
     now: float,
 ) -> Adjusted:
     at_s = math.ceil(max(now + plan.pace.start_lead_s - start.at, execution.delay_s))
-    curve = curve_of(next(one for one in adjusted(plan, rates, start.at).executions if one.name == execution.name))
+    curve = rate_of(next(one for one in adjusted(plan, rates, start.at).executions if one.name == execution.name))
     since_s = at_s - execution.delay_s
     if curve is None or since_s >= curve.length_s:
         raise RunOverError(f"run {plan.run_id}: the load of {execution.name} ends before its workers could know of it")

@@ -10,12 +10,12 @@ from toril.document import document
 from toril.errors import StoreError
 from toril.masking import masked
 from toril.metrics import unfetched
-from toril.plan.adjusted import adjusted
 from toril.records import Plan, ServerMetrics, run_key
 from toril.regression import judge_duet
 from toril.reports import Bundle, render
 from toril.store import Store
 from toril.summary import Completeness, summarise
+from toril.summary.adjusted import adjusted
 from toril.verdict import judge
 
 

@@ -25,12 +25,12 @@ from toril.interrupts import Interrupts
 from toril.judging import judge_again, stored_metrics
 from toril.masking import masked_settings
 from toril.options import run_ids
-from toril.plan.adjusted import told_rates
 from toril.records import Launch, Lease, Plan, Rate, Stop, next_rates, run_key
 from toril.reports import EXTENSIONS, Bundle, RunRow, pieces, render
 from toril.reports.screen import discard_stdout
 from toril.run import View
 from toril.store import Store
+from toril.summary.adjusted import told_rates
 
 ROWS_AT_ONCE = 16  # a run takes three values, each of which a bucket gives after some time
 

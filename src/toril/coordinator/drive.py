@@ -33,9 +33,9 @@ from toril.coordinator.protocol import (
 from toril.criteria import CriterionResult, LiveCriteria
 from toril.errors import InfrastructureError, StoreError
 from toril.figures import LiveFigures
-from toril.plan.adjusted import adjusted, told_rates
 from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, next_rates, run_key
 from toril.store import Store
+from toril.summary.adjusted import adjusted, told_rates
 
 STEP_S = 0.1
 PATIENCE_S = 6  # by how much a worker may lag behind before stop criteria are decided without it

@@ -27,7 +27,6 @@ class PlannedExecution(BaseModel):
     delay_s: float = 0.0
     ramp_up_s: float = 0.0
     hold_for_s: float = 0.0
-    curve: tuple[tuple[float, float], ...] = ()  # seconds since its load begins, requests per second; empty: none
     labels: tuple[str, ...] = ()  # those of generated requests and transactions; empty when a script names them
     curve: tuple[tuple[float, float], ...] = ()  # of a rate that changes: Curve.points; throughput_rps is its peak
     arm: int = 0  # of a duet, as is all that follows
