@@ -14,6 +14,7 @@ from toril.search import (
     Bounds,
     Found,
     Judged,
+    Outcome,
     Stage,
     longest_s,
     most_stages,
@@ -27,7 +28,7 @@ def searched(bounds: Bounds, bears) -> tuple[Found, list[Judged]]:
     """The search on a service that `bears(rps, stages so far)`; it always recovers."""
     judged: list[Judged] = []
     while isinstance(stage := next_stage(bounds, judged), Stage):
-        outcome = "held" if stage.kind == "recover" or bears(stage.rps, judged) else "breached"
+        outcome: Outcome = "held" if stage.kind == "recover" or bears(stage.rps, judged) else "breached"
         judged.append(Judged(stage, outcome, "" if outcome == "held" else "p95>300ms"))
         assert len(judged) < 500
     return stage, judged

@@ -10,6 +10,7 @@ from toril.document import document
 from toril.errors import StoreError
 from toril.masking import masked
 from toril.metrics import unfetched
+from toril.rates.course import courses
 from toril.records import Plan, ServerMetrics, run_key
 from toril.regression import judge_duet
 from toril.reports import Bundle, render
@@ -46,6 +47,9 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
         return Bundle(plan=duet.plan, summary=duet.summary, verdict=masked(duet.verdict), timeline=fold.timeline)
     carried_out = adjusted(plan, completeness.rates, completeness.started_at)
     summary = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
+    found = courses(carried_out, completeness.rates, completeness.started_at, fold.timeline)
+    if found:
+        summary["capacity"] = {course.execution.name: course.to_dict() for course in found}
     verdict = masked(judge(carried_out, fold.timeline, completeness, summary, metrics=metrics).to_dict())
     return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
 

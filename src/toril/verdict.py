@@ -125,7 +125,10 @@ def judge(
     results = []
     for planned in plan.criteria:
         criterion = parse_criterion(planned.source, planned.where, planned.language)
-        result = evaluate(criterion, planned.where, planned.executions, timeline, plan, absence, completeness, metrics)
+        result = evaluate(
+            criterion, planned.where, planned.executions, timeline, plan, absence, completeness, metrics,
+            summary.get("capacity"),
+        )  # fmt: skip
         results.append(_excused(result, doubts) if doubts else result)
     breaches = [Reason(result.code, result.message) for result in results if result.outcome == "failed"]
     left_open = [result for result in results if _leaves_open(result)]
@@ -305,9 +308,10 @@ def _ended_early(plan: Plan, completeness: Completeness, results: list[Criterion
 def _unreached(plan: Plan, timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
     if completeness.started_at is None:
         return  # that there was no load at all is said already
-    bounded_by_iterations = {execution.name for execution in plan.executions if execution.iterations is not None}
+    # of a search each stage is judged by itself, and what the service could not bear is what it was after
+    left_out = {one.name for one in plan.executions if one.iterations is not None or one.search is not None}
     for load in steady_load(plan, timeline, completeness.stopped_at_s):
-        if load.steady_s >= STEADY_ENOUGH_S and load.execution not in bounded_by_iterations:
+        if load.steady_s >= STEADY_ENOUGH_S and load.execution not in left_out:
             yield from _below_plan(load)
 
 

@@ -30,10 +30,11 @@ from toril.coordinator.protocol import (
     resumed,
     started_by_another,
 )
+from toril.coordinator.searching import Searches
 from toril.criteria import CriterionResult, LiveCriteria
 from toril.errors import InfrastructureError, StoreError
 from toril.figures import LiveFigures
-from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, next_rates, run_key
+from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, next_rates, rate_key, run_key
 from toril.store import Store
 from toril.summary.adjusted import adjusted, told_rates
 
@@ -69,12 +70,14 @@ class Coordinator:
     _writes: deque[WriteStart | WriteStop] = field(default_factory=deque)  # not done yet: the store may be in trouble
     _todo: list[Relaunch | Terminate | Kill] = field(default_factory=list)  # not handed out yet
     _live: LiveCriteria = field(init=False)
+    _searches: Searches = field(init=False)
     _looked_at_s: int = field(init=False, default=-1)
     _look_again_at: float = field(init=False, default=0.0)
     _asked_at: float = field(init=False, default=float("-inf"))
 
     def __post_init__(self) -> None:
         self._live = LiveCriteria(self.fold.judged_plan)
+        self._searches = Searches(self.plan)
 
     @classmethod
     def of_new(
@@ -141,7 +144,7 @@ class Coordinator:
     def figures(self, notes: tuple[str, ...] = ()) -> LiveFigures:
         start = self.state.start
         told = () if start is None else told_rates(self.rates, start.at)
-        return glance(self.fold, self.state, self.clock.now(), (*notes, *told))
+        return glance(self.fold, self.state, self.clock.now(), (*notes, *told, *self._searches.notes()))
 
     def finish(self, tasks: Mapping[str, RanTask] | None = None) -> RunState:
         """Fold the last files and note what only the coordinator saw; the final state."""
@@ -186,7 +189,7 @@ class Coordinator:
         if self.state.phase != "launching":
             self.fold.poll(now, ending=self._is_ending(now))
         events += self._endings(gone)
-        stop = asked or self._stop_asked(now) or self._breached()
+        stop = asked or self._stop_asked(now) or self._breached() or self._searched()
         if stop is not None and self.state.stop is None:
             events.append(StopAsked(stop))
         return [*events, Tick()]
@@ -235,8 +238,10 @@ class Coordinator:
     def _look_for_rates(self) -> None:
         """What `toril adjust` has asked for, or an owner before this one."""
         if self.plan.adjustable and self.state.start is not None:
-            self.rates += next_rates(self.store, self.plan.run_id, len(self.rates))
-            self._live.follow(adjusted(self.fold.judged_plan, self.rates, self.state.start.at))
+            new = list(next_rates(self.store, self.plan.run_id, len(self.rates)))
+            if new:
+                self.rates += new
+                self._live.follow(adjusted(self.fold.judged_plan, self.rates, self.state.start.at))
 
     def _stop_in_store(self) -> Stop | None:
         return Stop.look_up(self.store, run_key(self.plan.run_id, "stop.json"))
@@ -250,6 +255,21 @@ class Coordinator:
                 at=self.clock.now(), cause="criterion", message=breach.message, criterion_fails=breach.criterion.fail
             )
         return None
+
+    def _searched(self) -> Stop | None:
+        """Let a search go on where it can; the stop when all of them are over."""
+        start, complete_to = self.state.start, self.fold.complete_to(self.state.ended)
+        if not self._searches.courses or self.state.phase != "running" or start is None or complete_to is None:
+            return None
+        now = self.clock.now()
+        rate = self._searches.next_rate(self.rates, start, self.fold.timeline, complete_to, now, self.lease.owner)
+        if rate is not None:
+            self.lease.renew()  # who stood still meanwhile does not set the rates of another owner's run
+            if self.store.put_once(rate_key(self.plan.run_id, rate.number), rate.to_json()):
+                self.rates.append(rate)
+            else:
+                self._look_for_rates()
+        return self._searches.over(now)
 
     def _breached_without_laggards(self) -> list[CriterionResult]:
         """What stands although a worker is stuck, or too slow to tell: nobody waits for it longer than promised."""

@@ -3,6 +3,7 @@
 evaluation  one criterion, by what it is about:
 samples       samples, on the whole run or through all windows
 load          achieved load against requested load
+capacity      what a search for it found
 generators    the health of the load generators
 servers       what CloudWatch measured of the system under test; `queries` says what has to be fetched for it
 live        the stop criteria, while the run goes on

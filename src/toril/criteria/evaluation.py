@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from toril.criteria.absence import Absence
+from toril.criteria.capacity import Searches, on_capacity
 from toril.criteria.generators import on_generators
 from toril.criteria.load import on_load
 from toril.criteria.result import CriterionResult
@@ -28,14 +29,17 @@ def evaluate(
     absence: Absence | None = None,
     completeness: Completeness | None = None,
     metrics: ServerMetrics | None = None,
+    capacity: Searches | None = None,
 ) -> CriterionResult:
     """Judge one criterion; what `absence` says is missing makes inconclusive what it could have changed."""
-    evidence = Evidence(plan, timeline, absence or None, completeness, metrics)
+    evidence = Evidence(plan, timeline, absence or None, completeness, metrics, capacity or {})
     blank = CriterionResult(criterion=criterion, where=where, executions=tuple(executions))
     if criterion.server is not None:
         result = on_servers(blank, criterion.server, evidence)
     elif criterion.subject in GENERATOR:
         result = on_generators(blank, evidence)
+    elif criterion.subject == "capacity":
+        result = on_capacity(blank, evidence)
     elif criterion.subject == "load":
         result = on_load(blank, evidence)
     else:

@@ -45,10 +45,12 @@ class CriterionResult:
         return self.window.to_s if self.fired and self.window is not None else None
 
     @property
-    def counted(self) -> Literal["sample", "second", "period"]:
+    def counted(self) -> Literal["sample", "second", "period", "stage"]:
         """What `samples` is the number of."""
         if self.criterion.server is not None:
             return "period"
+        if self.criterion.subject == "capacity":
+            return "stage"
         return "second" if self.criterion.subject == "load" or self.criterion.subject in GENERATOR else "sample"
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """What a criterion is judged on: samples, time, and what is known to be missing."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from toril.criteria.absence import Absence
 from toril.grammar import Criterion
@@ -20,6 +21,7 @@ class Evidence:
     absence: Absence | None = None  # None: nothing is missing
     completeness: Completeness | None = None
     metrics: ServerMetrics | None = None  # None: CloudWatch was not asked
+    capacity: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # execution → what its search found
 
     @property
     def duration_s(self) -> float:

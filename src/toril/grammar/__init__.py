@@ -6,12 +6,14 @@ subjects    what a criterion can be about, and its threshold
 server      criteria on CloudWatch's metrics
 quantities  durations, sizes, rates, numbers
 doubts      what is probably a slip, and would pass every run
+evidence    how many samples it takes
 wrong       what is refused: what, and the fix
 """
 
 from toril.grammar.criterion import Criterion, Operator, parse_criterion
 from toril.grammar.doubts import doubts_about
-from toril.grammar.quantities import duration_s, number
+from toril.grammar.evidence import samples_needed
+from toril.grammar.quantities import duration_s, number, rate_per_s
 from toril.grammar.server import SHORTCUTS, ServerMetric, server_text
 from toril.grammar.subjects import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, Language
 
@@ -28,5 +30,7 @@ __all__ = [
     "duration_s",
     "number",
     "parse_criterion",
+    "rate_per_s",
+    "samples_needed",
     "server_text",
 ]

@@ -152,6 +152,8 @@ def _from_mapping(fields: Mapping[str, Any], language: Language) -> Criterion:
     unit, threshold, shown = read_threshold(fields["threshold"], subject)
     label, kind = _label(fields, subject, language)
     location = _words(fields, "location")
+    if subject.name == "capacity":
+        _only_the_end(logic, timeframe_s, location, kind)
     of = f" of {' '.join(part for part in (label, f'({kind})' if kind else '') if part)}" if label or kind else ""
     place = f" in {location}" if location else ""
     action = "" if stop and fail else f", {'stop' if stop else 'continue'} as {'failed' if fail else 'non-failed'}"
@@ -220,6 +222,16 @@ def _window(logic: object, timeframe: object) -> tuple[Logic, int]:
     if logic == "within":
         return "within", seconds
     return "over" if logic == "over" else "for", seconds
+
+
+def _only_the_end(logic: Logic, timeframe_s: int, location: str, kind: Kind | None) -> None:
+    """A capacity is known once, at the end, of an execution as a whole."""
+    if timeframe_s:
+        raise Wrong(f"with `{logic} {timeframe_s}s`, which `capacity` has not", "leave the timeframe out")
+    if location:
+        raise Wrong("with a location, which `capacity` has not", "leave `in …` out: an execution has one capacity")
+    if kind:
+        raise Wrong("with a kind, which `capacity` has not", "name the execution: `capacity of shop<800/s`")
 
 
 def _flag(fields: Mapping[str, Any], key: str, otherwise: bool) -> bool:

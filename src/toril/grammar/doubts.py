@@ -27,7 +27,7 @@ def doubts_about(criterion: Criterion) -> Iterator[str]:
         yield f"{text}: nothing is below 0, so it cannot come true"
     elif criterion.fail and criterion.op in ("<", "<=") and criterion.subject in BAD:
         yield f"{text}: this fails a run for little of it; write `>` to fail one for much"
-    elif criterion.fail and criterion.op in (">", ">=") and criterion.subject in GOOD and threshold < 100:
+    elif criterion.fail and criterion.op in (">", ">=") and _much_is_good(criterion):
         yield f"{text}: this fails a run for much of it; write `<` to fail one for little"
     if criterion.op == ">" and criterion.percent and criterion.subject in SHARED and threshold == 100:
         yield f"{text}: no share is above 100 %, so it cannot come true"
@@ -42,6 +42,10 @@ def doubts_about(criterion: Criterion) -> Iterator[str]:
         and not criterion.timeframe_s
     ):
         yield f"{text}: without `%` it is a number of samples{_percentage(criterion, threshold)}"
+
+
+def _much_is_good(criterion: Criterion) -> bool:
+    return criterion.subject == "capacity" or (criterion.subject in GOOD and criterion.threshold < 100)
 
 
 def _percentage(criterion: Criterion, share: float) -> str:

@@ -1,7 +1,7 @@
 """What a criterion can be about, and the thresholds that fit it.
 
 Taurus' subjects are read off samples. Those that toril adds (`toril.criteria` only) are about the rate of samples, the
-load that was reached, and the health of the load generators.
+load that was reached, the capacity that was found, and the health of the load generators.
 """
 
 import re
@@ -20,7 +20,7 @@ TIMES = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt")
 SUBJECTS = (*TIMES, "concurrency", "hits", "bytes", "succ", "fail", "p90", "p99.9", "rc500", "rc5??")  # as examples
 SHARES_OF_TIME = ("generator-cpu", "generator-core", "generator-waiting", "generator-throttled")
 GENERATOR = (*SHARES_OF_TIME, "generator-memory", "generator-lateness", "generator-dropped", "generator-sockets")
-OWN_SUBJECTS = ("throughput", "load", *GENERATOR)
+OWN_SUBJECTS = ("throughput", "load", "capacity", *GENERATOR)
 SERVER_SUBJECTS = ("cloudwatch", "alb-response-time", "ecs-cpu", "ecs-memory", "rds-connections")
 
 PERCENTILE = re.compile(r"p([0-9]{1,3}(?:\.[0-9]{1,6})?)")
@@ -102,7 +102,7 @@ def read_threshold(value: object, subject: Subject) -> tuple[Unit, Fraction, str
     if text.endswith("%"):
         return "%", _percentage(text, what, subject.name), text
     match subject.name:
-        case "throughput":
+        case "throughput" | "capacity":
             return "/s", _quantity(rate_per_s, value, what, "write a rate like `450/s`, `30/min` or `100/h`"), text
         case "load" | "generator-cpu" | "generator-core" | "generator-waiting" | "generator-throttled":
             raise Wrong(what, "write a percentage like `80%`")
@@ -141,7 +141,7 @@ def _percentage(text: str, what: str, subject: str) -> Fraction:
 
 def _instead_of_percentage(subject: str) -> str:
     match subject:
-        case "throughput":
+        case "throughput" | "capacity":
             return "a rate like `450/s`"
         case "bytes" | "generator-memory":
             return "a size like `10MB`"

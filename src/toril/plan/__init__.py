@@ -92,6 +92,7 @@ def _smoke(executions: Sequence[Execution]) -> tuple[Execution, ...]:
             concurrency=None if execution.index in rates else 1,
             throughput_rps=Fraction(rates[execution.index]) if execution.index in rates else None,
             curve=None,
+            search=None,
             steps=None,
             delay_s=0.0,
             ramp_up_s=0.0,
@@ -159,6 +160,7 @@ def _planned(execution: Execution) -> PlannedExecution:
         curve=curve,
         labels=execution.labels,
         adjustable=execution.executor in ADJUSTABLE,
+        search=execution.search,
     )
 
 
@@ -264,7 +266,8 @@ def _warnings(
             found = {label for one in judged for label in one.labels}
             labels_of[planned.executions] = found, ", ".join(sorted(found)[:10])
         labels, known = labels_of[planned.executions]
-        if criterion.label and criterion.label not in labels and all(execution.labels for execution in judged):
+        of_requests = bool(criterion.label) and criterion.subject != "capacity"
+        if of_requests and criterion.label not in labels and all(execution.labels for execution in judged):
             yield f"{planned.where}: no request is labelled `{criterion.label}`; there are {known}"
         yield from (f"{planned.where}: {doubt}" for doubt in doubts_about(criterion))
         lasts_s = _judged_s(judged, steady_only=suite.ramp_up_exclude)

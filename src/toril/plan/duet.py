@@ -116,6 +116,11 @@ def _check(plan: Plan, blocks: int) -> None:
         )
     for execution in plan.executions:
         where = f"{plan.suite}: execution[{execution.index}]"
+        if execution.search is not None:
+            raise SuiteError(
+                f"{plan.suite}: toril.capacity.{execution.name} looks for a rate, and a duet compares at one; "
+                "leave it out, or run each address by itself"
+            )
         if not execution.hold_for_s:
             raise SuiteError(
                 f"{where} has no hold-for, and a duet takes turns by time; say how long it lasts: `hold-for: 1m`"
@@ -155,6 +160,7 @@ def _planned(execution: PlannedExecution, turn: Turn, scale: float, gap_s: int) 
             "ramp_up_s": ramp_up_s,
             "hold_for_s": hold_for_s,
             "curve": tuple(_in_small(execution, ramp_up_s, hold_for_s)),
+            "adjustable": False,
             "lead_s": float(gap_s - DRAIN_S) + delay_s if turn.starts_s else None,
         }
     )

@@ -9,10 +9,13 @@ from typing import Any
 
 from toril.curve import Curve
 from toril.errors import SuiteError
+from toril.records import Search
+from toril.suite.capacity import check_names, lowest, read_search
 from toril.suite.curves import Course, is_shape, read_course, refuse_executor
 from toril.suite.door import Door, alike, nearest, shown
 from toril.suite.open_model import OPEN_MODEL
 from toril.suite.scenarios import Scenarios
+from toril.suite.settings import CapacitySearch
 
 PROVED = ("jmeter", "locust", "apiritif", "vegeta")  # by tests that run them
 REFUSED = {
@@ -46,12 +49,18 @@ class Execution:
     files: tuple[str, ...]  # data sources and files that it names
     config: dict[str, Any]
     curve: Curve | None = None  # then throughput_rps is its peak
+    search: Search | None = None  # then throughput_rps is the highest rate that may come
 
 
 def read_executions(
-    config: Mapping[str, Any], scenarios: Scenarios, door: Door, on: str, curves: Mapping[str, Any] | None = None
+    config: Mapping[str, Any],
+    scenarios: Scenarios,
+    door: Door,
+    on: str,
+    curves: Mapping[str, Any] | None = None,
+    capacity: Mapping[str, CapacitySearch] | None = None,
 ) -> tuple[Execution, ...]:
-    """The suite's executions, in order; `curves` are the shapes of load by execution."""
+    """The suite's executions, in order; `curves` and `capacity` are shapes of load and searches by execution."""
     written = config.get("execution")
     if isinstance(written, dict):
         written = [written]
@@ -62,13 +71,14 @@ def read_executions(
     items = door.items(written, "execution", "execution: [{scenario: …}]")
     if len(items) > MOST_EXECUTIONS:
         raise door.error("execution", f"a list of {len(items):,}", f"a suite has at most {MOST_EXECUTIONS}")
-    reader = _Reader(config, scenarios, door, on, curves or {})
+    reader = _Reader(config, scenarios, door, on, curves or {}, capacity or {})
     found: list[Execution] = []
     for index, item in enumerate(items):
         path = f"execution[{index}]"
         mapping = door.mapping(item, path, "{scenario: checkout, concurrency: 10, hold-for: 1m}")
         found.append(reader.read(deepcopy(mapping), index, path, {execution.name for execution in found}))
     names = {execution.name for execution in found}
+    check_names(capacity or {}, names, door)
     for name in curves or {}:
         if name not in names:
             raise door.error(f"toril.curves.{name[:60]}", "a curve of no execution", nearest(name, names))
@@ -77,9 +87,15 @@ def read_executions(
 
 class _Reader:
     def __init__(
-        self, config: Mapping[str, Any], scenarios: Scenarios, door: Door, on: str, curves: Mapping[str, Any]
+        self,
+        config: Mapping[str, Any],
+        scenarios: Scenarios,
+        door: Door,
+        on: str,
+        curves: Mapping[str, Any],
+        capacity: Mapping[str, CapacitySearch],
     ) -> None:
-        self.curves = curves
+        self.curves, self.capacity, self.on = curves, capacity, on
         self.scenarios, self.door, self.provisioning = scenarios, door, PROVISIONING[on]
         self.locations = config.get("locations")  # Taurus: for executions that have none of their own
         settings = config.get("settings")
@@ -92,7 +108,12 @@ class _Reader:
         scenario = executor if without else self.scenarios.of(item, path, executor)
         self.scenarios.check_files(item, path)
         name = _unused(scenario, taken)
-        course = self._take_course(item, name, executor, path)
+        course, search = self._take_course(item, name, executor, path), None
+        if name in self.capacity:
+            labels = self.scenarios.labels(scenario)
+            search = read_search(self.capacity[name], name, executor, item, labels, self.door)
+            course = Course(lowest(search, self.on), 0.0)
+            item |= {"throughput": search.to_rps, "hold-for": _plain(course.curve.length_s)}
         durations = {key: self.door.seconds(item.get(key), f"{path}.{key}") for key in ("delay", "ramp-up", "hold-for")}
         concurrency = self.door.whole(self._placed(item, "concurrency", path), f"{path}.concurrency")
         throughput = self.door.number(self._placed(item, "throughput", path), f"{path}.throughput")
@@ -139,7 +160,7 @@ class _Reader:
         if course is None:
             return found
         held_s = course.curve.length_s - course.ramp_up_s
-        return replace(found, curve=course.curve, ramp_up_s=course.ramp_up_s, hold_for_s=held_s)
+        return replace(found, curve=course.curve, ramp_up_s=course.ramp_up_s, hold_for_s=held_s, search=search)
 
     def _take_course(self, item: dict[str, Any], name: str, executor: str, path: str) -> Course | None:
         """The load curve of an execution, which then has its peak for a throughput, and its length for a hold."""

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from toril.errors import SuiteError
-from toril.grammar import duration_s
+from toril.grammar import duration_s, number, rate_per_s
 
 MOST_WORKERS = 1000
+MOST_RPS = 100_000_000
 
 
 def _duration(value: object) -> float:
@@ -48,6 +49,18 @@ def _criteria(value: object) -> object:
     return [value] if isinstance(value, (str, dict)) else value
 
 
+def _rate(value: object) -> float:
+    """Requests per second: a number, or `500/s`, `30/min`."""
+    try:
+        found = float(rate_per_s(value) if isinstance(value, str) and "/" in value else number(value))
+    except ValueError:
+        raise ValueError("no rate; write it like 500, 500/s or 30/min") from None
+    if not 0 < found <= MOST_RPS:
+        raise ValueError(f"not above 0 and at most {MOST_RPS:,}/s; write another rate")
+    return found
+
+
+Rate = Annotated[float, BeforeValidator(_rate)]
 Duration = Annotated[float, BeforeValidator(_duration)]
 Percentage = Annotated[float, BeforeValidator(_share)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_sequence)]
@@ -88,6 +101,15 @@ class Vegeta(Block):
     max_workers: int | None = Field(default=None, ge=1, le=200_000)  # requests in flight; None: what files allow
     redirects: int = Field(default=10, ge=0, le=100)  # followed, before the request fails
     insecure: bool = False  # certificates are not verified
+class CapacitySearch(Block):
+    """How the highest rate is looked for that one execution's target bears."""
+
+    from_rps: Rate = Field(alias="from")
+    to_rps: Rate = Field(alias="to")
+    until: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = Field(min_length=1)
+    step_s: Duration = 20.0
+    settle_s: Duration = 5.0
+    precision: Percentage = 0.05
 
 
 class TorilSettings(Block):
@@ -104,6 +126,7 @@ class TorilSettings(Block):
     secrets: dict[str, str] = Field(default_factory=dict)
     criteria: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = ()
     regression: Regression | None = None
+    capacity: dict[str, CapacitySearch] = Field(default_factory=dict)  # by execution
     curves: dict[str, Any] = Field(default_factory=dict)  # execution → its shape of load, read with the execution
     vegeta: Vegeta = Vegeta()
 
@@ -128,6 +151,7 @@ def read_settings(block: object, name: str) -> TorilSettings:
 
 def _nearest(location: tuple[int | str, ...]) -> str:
     blocks: dict[str, type[BaseModel]] = {"worker": WorkerSize, "regression": Regression, "vegeta": Vegeta}
+    blocks: dict[str, type[BaseModel]] = {"worker": WorkerSize, "regression": Regression, "capacity": CapacitySearch}
     block = blocks.get(str(location[0]), TorilSettings) if len(location) > 1 else TorilSettings
     known = [field.alias or name for name, field in block.model_fields.items()]
     found = difflib.get_close_matches(str(location[-1])[:60].lower(), known, n=1, cutoff=0.5)

@@ -2,7 +2,14 @@
 
 from toril.summary.build import PERCENTILES, SCHEMA, summarise
 from toril.summary.completeness import Completeness, lasted_s
-from toril.summary.generators import LIMITS, OTHERS, generators, strained
+from toril.summary.generators import (
+    LIMITS,
+    OTHERS,
+    dropped_between,
+    generators,
+    saturated_between,
+    strained,
+)
 from toril.summary.load import SteadyLoad, planned_by_second, planned_rps, planned_users, rate_of, steady_load
 from toril.summary.saturation import Limits, Saturation, saturations
 
@@ -15,12 +22,14 @@ __all__ = [
     "Limits",
     "Saturation",
     "SteadyLoad",
+    "dropped_between",
     "generators",
     "lasted_s",
     "planned_by_second",
     "planned_rps",
     "planned_users",
     "rate_of",
+    "saturated_between",
     "saturations",
     "steady_load",
     "strained",

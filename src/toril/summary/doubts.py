@@ -1,8 +1,10 @@
 """What falsifies times, and the load with them: whatever was measured then proves nothing about the service."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from toril.grammar import parse_criterion
 from toril.records import Plan
 from toril.summary.completeness import Completeness
 
@@ -16,20 +18,30 @@ Doubt = tuple[str, str]  # a code, as in the table of `toril.verdict`, and a mes
 
 def doubts_about_times(plan: Plan, completeness: Completeness, summary: Mapping[str, Any]) -> Iterator[Doubt]:
     """Everything that does, what concerns the generators first."""
-    yield from _saturated(summary)
+    yield from _saturated(plan, summary)
     yield from _late(plan, completeness)
     yield from _late_rates(plan, completeness)
     yield from _unsure_clocks(completeness)
 
 
-def _saturated(summary: Mapping[str, Any]) -> Iterator[Doubt]:
+def _saturated(plan: Plan, summary: Mapping[str, Any]) -> Iterator[Doubt]:
     """A reason for each worker; what that means and what mends it is said with the first."""
     generators = summary["generators"]
     so = f": part of its times is its own; {generators['advice']}"
+    until_s = _known_s(plan, summary)
     for name in generators["saturated"]:
-        why = "; ".join(one["message"] for one in generators["workers"][name]["saturation"])
-        yield ("saturated", f"{why}{so}")
-        so = ""
+        found = [one["message"] for one in generators["workers"][name]["saturation"] if one["from_s"] < until_s]
+        if found:
+            yield ("saturated", f"{'; '.join(found)}{so}")
+            so = ""
+
+
+def _known_s(plan: Plan, summary: Mapping[str, Any]) -> float:
+    """From when on saturation is no doubt: it ended a search, whose result says so, and nothing else is judged."""
+    if any(parse_criterion(one.source, one.where, one.language).subject != "capacity" for one in plan.criteria):
+        return math.inf
+    stages = [stage for found in summary.get("capacity", {}).values() for stage in found["stages"]]
+    return min((stage["at_s"] for stage in stages if stage["outcome"] == "void"), default=math.inf)
 
 
 def _late(plan: Plan, completeness: Completeness) -> Iterator[Doubt]:

@@ -92,6 +92,34 @@ def strained(plan: Plan, timeline: Timeline, last_second: int) -> tuple[str, ...
     return tuple(found)
 
 
+def saturated_between(plan: Plan, timeline: Timeline, window: tuple[int, int], execution: str) -> tuple[str, ...]:
+    """Why generators of that execution had no room left in these seconds, from and to; empty when they had."""
+    measured = timeline.select(executions=(execution,)).window(window[0], window[1] - 1)
+    median_us = measured.percentile(50) if measured.samples else None
+    told = [worker for worker in timeline.health_workers() if worker in _workers_of(plan, execution)]
+    found = []
+    for worker, limits in _limits_of(plan, told).items():
+        series = _within(timeline.health_series(worker), window)
+        facts = timeline.health_facts(worker)
+        found += [
+            one.message for one in saturations(series, _for_median(limits, median_us), worker=worker, facts=facts)
+        ]
+    return tuple(found)
+
+
+def dropped_between(plan: Plan, timeline: Timeline, window: tuple[int, int], execution: str) -> int:
+    """How many sends generators of that execution did not make in these seconds although they were due."""
+    told = [worker for worker in timeline.health_workers() if worker in _workers_of(plan, execution)]
+    dropped = (_within(timeline.health_series(worker), window).dropped for worker in told)
+    return sum(int(counts[counts >= 0].sum()) for counts in dropped)
+
+
+def _workers_of(plan: Plan, execution: str) -> frozenset[str]:
+    return frozenset(
+        share.worker for share in plan.shares if any(part.execution == execution for part in share.executions)
+    )
+
+
 def _advice(
     plan: Plan,
     found: Mapping[str, tuple[Saturation, ...]],

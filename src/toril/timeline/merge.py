@@ -8,6 +8,7 @@ each numpy call then does more.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ class Timeline:
         self._last: dict[str, int] = {}  # by worker
         self._locations: set[str] = set()
         self._slices: dict[Selection, Slice] = {}
+        self._between: tuple[int, int] | None = None  # the seconds that slices are cut to
 
     def add(self, interval: Interval) -> None:
         """Merge one interval file."""
@@ -85,8 +87,15 @@ class Timeline:
         """
         key = (label_of(label), frozenset(executions), location, steady, kind, ok, arm, block)
         if key not in self._slices:
-            self._slices[key] = Slice(self, *key)
+            self._slices[key] = Slice(self, *key, self._between)
         return self._slices[key]
+
+    def between(self, first: int, last: int) -> "Timeline":
+        """What was measured in these seconds, both included; of what is known now, and only to be read."""
+        self._merge()
+        found = copy(self)
+        found._slices, found._between = {}, (first, last)
+        return found
 
     def labels(self) -> tuple[str, ...]:
         """Every label that has samples, in alphabetical order."""

@@ -140,11 +140,13 @@ class Slice:
         ok: bool | None,
         arm: int | None,
         block: int | None,
+        between: tuple[int, int] | None = None,
     ) -> None:
         self._timeline = timeline
         self.label, self.executions, self.location = label, executions, location
         self.steady, self.kind, self.ok = steady, kind, ok
         self.arm, self.block = arm, block
+        self._between = between
         self._known = -1  # how many series there were when they were last looked through
         self._good: Int64s = np.empty(0, np.int64)
         self._failed: Int64s = np.empty(0, np.int64)
@@ -152,13 +154,14 @@ class Slice:
     @property
     def total(self) -> Stats:
         """All samples together."""
-        return self._stats(None, None)
+        return self._stats(*(self._between or (None, None)))
 
     @property
     def seconds(self) -> list[int]:
         """Every second that has samples, ascending."""
         self._look()
-        _, seconds, _ = self._timeline.places(np.concatenate([self._good, self._failed]))
+        rows = np.concatenate([self._good, self._failed])
+        _, seconds, _ = self._timeline.places(rows, *(self._between or ()))
         found: list[int] = np.unique(seconds).tolist()
         return found
 

@@ -1,0 +1,62 @@
+"""Carries the searches of a run on: judges the stages that are over, and says which rate follows."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from toril.rates.course import LATE_S, Course
+from toril.rates.stages import ANSWERS, StageResult
+from toril.records import Plan, Rate, Start, Stop
+from toril.timeline import Timeline
+
+
+@dataclass(slots=True)
+class Searches:
+    """Of all executions whose capacity is looked for. What it knows it has from the run's records and measurements."""
+
+    plan: Plan
+    courses: list[Course] = field(init=False)
+    _looked: tuple[int, int] = (-1, -1)  # how far was measured at the last look, and how many rates there were
+
+    def __post_init__(self) -> None:
+        self.courses = [Course(self.plan, execution) for execution in self.plan.searched]
+
+    def next_rate(
+        self, rates: Sequence[Rate], start: Start, timeline: Timeline, complete_to: int, now: float, by: str
+    ) -> Rate | None:
+        """The rate that has to follow now, if one has to."""
+        if self._looked == (complete_to, len(rates)):
+            return None
+        self._looked = complete_to, len(rates)
+        for course in self.courses:
+            stage = course.advance(rates, start.at, timeline, complete_to - LATE_S)
+            if stage is not None:
+                return Rate(
+                    number=len(rates) + 1,
+                    execution=course.execution.name,
+                    rps=stage.rps,
+                    at=start.at + math.ceil(now + self.plan.pace.start_lead_s - start.at),
+                    asked_at=now,
+                    cause="search",
+                    by=by,
+                )
+        return None
+
+    def over(self, now: float) -> Stop | None:
+        """The end of the load, when every search has come to its own."""
+        if not self.courses or any(course.found is None for course in self.courses):
+            return None
+        return Stop(at=now, cause="search", message="; ".join(course.message() for course in self.courses))
+
+    def notes(self) -> tuple[str, ...]:
+        """What became of each stage so far."""
+        return tuple(_note(course, stage) for course in self.courses for stage in course.stages)
+
+
+def _note(course: Course, stage: StageResult) -> str:
+    judged = stage.judged
+    rate = f"{course.execution.name}: {judged.stage.rps:,.10g}/s from {stage.from_s} s to {stage.to_s} s"
+    if judged.stage.kind == "recover":
+        return f"{rate}: {'recovered' if judged.outcome == 'held' else 'did not recover'}"
+    why = "answers fell behind" if judged.why == ANSWERS else judged.why
+    return f"{rate}: {judged.outcome}{f' ({why})' if why else ''}"

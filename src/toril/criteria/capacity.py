@@ -1,0 +1,59 @@
+"""Criteria on the capacity that a search has found: the highest rate that an execution's target held.
+
+A search that came to no limit knows a lower bound only, which may be enough.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from toril.criteria.measure import MORE
+from toril.criteria.result import CriterionResult, breach_in_words, pass_in_words
+from toril.criteria.scope import Evidence
+from toril.criteria.windows import breaches
+
+Searches = Mapping[str, Mapping[str, Any]]  # execution → its entry of `capacity` in summary.json
+
+
+def on_capacity(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
+    """Judge a criterion on a capacity."""
+    found, criterion = _of(blank, evidence.capacity), blank.criterion
+    if found is None:
+        what = f"no search for the capacity of {criterion.label or 'an execution'} began"
+        return replace(blank, outcome="inconclusive", code="not-measured", message=what)
+    held, told, stages = found["held_rps"], found["message"], len(found["stages"])
+    if found["exact"] and held is None:
+        return _below_the_lowest(replace(blank, samples=stages), found)
+    if held is None:
+        return replace(blank, samples=stages, outcome="inconclusive", code="not-measured", message=told)
+    fired = breaches(criterion, held)
+    told = f"{(breach_in_words if fired else pass_in_words)(criterion, held, None, blank.executions)}; {told}"
+    result = replace(blank, observed=held, worst=held, fired=fired, samples=stages, message=told)
+    sure = found["exact"] or fired == (criterion.op in MORE)  # more than what held may be borne, but no less
+    if not sure or (criterion.op == "=" and not found["exact"]):
+        return replace(result, fired=False, outcome="inconclusive", code="not-measured")
+    if not fired:
+        return result
+    return replace(result, outcome="failed", code="breach") if criterion.fail else _triggered(result)
+
+
+def _below_the_lowest(blank: CriterionResult, found: Mapping[str, Any]) -> CriterionResult:
+    """Not even the lowest rate was held: all that is known is that the capacity is below it."""
+    criterion, lowest = blank.criterion, found["breached_rps"]
+    result = replace(blank, message=found["message"])
+    if criterion.op in MORE and lowest <= criterion.threshold:
+        return result
+    if criterion.op in ("<", "<=") and lowest <= criterion.threshold:
+        result = replace(result, fired=True)
+        return replace(result, outcome="failed", code="breach") if criterion.fail else _triggered(result)
+    return replace(result, outcome="inconclusive", code="not-measured")
+
+
+def _triggered(result: CriterionResult) -> CriterionResult:
+    return replace(result, outcome="triggered", code="triggered")
+
+
+def _of(blank: CriterionResult, searches: Searches) -> Mapping[str, Any] | None:
+    if blank.criterion.label:
+        return searches.get(blank.criterion.label)
+    return next(iter(searches.values())) if len(searches) == 1 else None
