@@ -20,7 +20,6 @@ from toril.plan.pace import pace_of
 from toril.plan.seats import MOST_WORKERS, Seat, seats_of, split
 from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share, TaskSize
 from toril.suite import Execution, Suite
-from toril.suite.engines import ADJUSTABLE
 from toril.suite.open_model import OPEN_MODEL, curve_of
 
 __all__ = ["make_plan", "share_config", "split"]
@@ -159,7 +158,7 @@ def _planned(execution: Execution) -> PlannedExecution:
         hold_for_s=execution.hold_for_s,
         curve=curve,
         labels=execution.labels,
-        adjustable=execution.executor in ADJUSTABLE,
+        adjustable=execution.executor in OPEN_MODEL,
         search=execution.search,
     )
 

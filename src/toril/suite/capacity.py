@@ -9,7 +9,7 @@ from toril.grammar import Criterion, parse_criterion, samples_needed
 from toril.records import PlannedCriterion, Search
 from toril.search import Bounds, longest_s
 from toril.suite.door import Door, alike, nearest
-from toril.suite.engines import ADJUSTABLE
+from toril.suite.open_model import OPEN_MODEL
 from toril.suite.settings import CapacitySearch
 
 PAUSE_S = {"local": 4.0, "fargate": 20.0}  # from a stage's end until it is decided and all workers know the next rate
@@ -24,9 +24,9 @@ def read_search(
 ) -> Search:
     """The search for this execution's capacity; SuiteError where it could find nothing."""
     path = f"toril.capacity.{name[:60]}"
-    if executor not in ADJUSTABLE:
+    if executor not in OPEN_MODEL:
         what = f"a search in an execution of {executor}, which has virtual users who wait for answers, and no rate"
-        raise door.error(path, what, f"use executor: {' or '.join(ADJUSTABLE)}")
+        raise door.error(path, what, f"use executor: {' or '.join(sorted(OPEN_MODEL))}")
     for key in LOAD:
         if item.get(key):
             raise door.error(path, f"beside the execution's `{key}`, which the search sets", f"leave `{key}` out")

@@ -36,7 +36,6 @@ KNOWN_BLOCKS = {
     "jmeter": {*BLOCKS, *PHASES},
 }
 NESTED = ("do", "then", "else", "once", *PHASES)  # keys of blocks that hold requests
-ADJUSTABLE = ("vegeta",)  # open-model engines, whose rate can be changed while they go on
 SUBJECTS = ("body", "http-code", "headers")  # of an assertion in Locust's generated script
 INSTEAD = {
     "locust": "use a locustfile, or executor: jmeter",

@@ -101,6 +101,8 @@ class Vegeta(Block):
     max_workers: int | None = Field(default=None, ge=1, le=200_000)  # requests in flight; None: what files allow
     redirects: int = Field(default=10, ge=0, le=100)  # followed, before the request fails
     insecure: bool = False  # certificates are not verified
+
+
 class CapacitySearch(Block):
     """How the highest rate is looked for that one execution's target bears."""
 
@@ -150,8 +152,12 @@ def read_settings(block: object, name: str) -> TorilSettings:
 
 
 def _nearest(location: tuple[int | str, ...]) -> str:
-    blocks: dict[str, type[BaseModel]] = {"worker": WorkerSize, "regression": Regression, "vegeta": Vegeta}
-    blocks: dict[str, type[BaseModel]] = {"worker": WorkerSize, "regression": Regression, "capacity": CapacitySearch}
+    blocks: dict[str, type[BaseModel]] = {
+        "worker": WorkerSize,
+        "regression": Regression,
+        "vegeta": Vegeta,
+        "capacity": CapacitySearch,
+    }
     block = blocks.get(str(location[0]), TorilSettings) if len(location) > 1 else TorilSettings
     known = [field.alias or name for name, field in block.model_fields.items()]
     found = difflib.get_close_matches(str(location[-1])[:60].lower(), known, n=1, cutoff=0.5)
