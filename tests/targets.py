@@ -11,19 +11,23 @@ answers after half a second, /drop closes the connection without an answer, /pag
 
 import asyncio
 import contextlib
+import math
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import PurePosixPath
+
+OVERLOAD_S = 0.4
 
 
 class Target:
     """What the service was asked and what it answered; read it when the load is over, or while it runs."""
 
-    def __init__(self, delay_s: float, status: int, body: bytes) -> None:
-        self.delay_s, self.status, self.body = delay_s, status, body
+    def __init__(self, delay_s: float, status: int, body: bytes, bears_rps: float = math.inf) -> None:
+        self.delay_s, self.status, self.body, self.bears_rps = delay_s, status, body, bears_rps
+        self._came: deque[float] = deque()  # in the last second
         self.paths: Counter[str] = Counter()  # answered, by path with its query
         self.statuses: Counter[int] = Counter()
         self.methods: Counter[str] = Counter()
@@ -42,6 +46,16 @@ class Target:
     @property
     def answered(self) -> int:
         return sum(self.statuses.values())
+
+    def _overload_s(self) -> float:
+        """How much longer an answer takes when more requests came within a second than it bears."""
+        if math.isinf(self.bears_rps):
+            return 0.0
+        now = time.monotonic()
+        self._came.append(now)
+        while self._came[0] < now - 1:
+            self._came.popleft()
+        return OVERLOAD_S if len(self._came) > self.bears_rps else 0.0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -76,6 +90,7 @@ class Target:
                 body = b"".join(b'<img src="/picture/%d">' % number for number in range(int(argument)))
             case "drop":
                 return False
+        delay_s = max(delay_s, self._overload_s())
         if delay_s:
             await asyncio.sleep(delay_s)
         if 300 <= status < 400:
@@ -97,9 +112,11 @@ class Target:
 
 
 @contextlib.contextmanager
-def target(*, delay_s: float = 0.0, status: int = 200, body: bytes = b"all is well\n") -> Iterator[Target]:
+def target(
+    *, delay_s: float = 0.0, status: int = 200, body: bytes = b"all is well\n", bears_rps: float = math.inf
+) -> Iterator[Target]:
     """Serve on a free port of loopback until the block ends."""
-    service = Target(delay_s, status, body)
+    service = Target(delay_s, status, body, bears_rps)
     loop = asyncio.new_event_loop()
     started, tasks = threading.Event(), set[asyncio.Task[None]]()
 

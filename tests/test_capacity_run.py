@@ -110,6 +110,8 @@ def test_generators_that_have_no_room_end_it_and_excuse_what_they_did(scene):
     assert (enough["outcome"], more["outcome"]) == ("passed", "inconclusive")
     assert "the load generators were saturated" in more["message"]
     assert "saturated" not in one.reasons()
+    assert [stage["outcome"] for stage in found["stages"]][-3:] == ["void"] * 3
+    assert len({stage["rps"] for stage in found["stages"][-3:]}) == 1
 
 
 def test_a_service_whose_answers_fall_behind_has_breached(scene):

@@ -58,8 +58,11 @@ def course(bounds, *told):
         (("held", "breached", "held", "held", "held", "held"), Stage(146.3, "narrow")),
         (("held", "breached", "held", "held", "held", "held", "held"), Stage(146.3, "confirm")),
         (("breached",), Found(None, 100, "p95>300ms", exact=True)),
-        (("generators",), Found(None, None, "generators", exact=False)),
-        (("held", "held", "generators"), Found(150, None, "generators", exact=False)),
+        (("generators",), Stage(100, "raise")),
+        (("generators",) * 3, Found(None, None, "generators", exact=False)),
+        (("held", "held", "generators"), Stage(225, "raise")),
+        (("held", "held", "generators", "held", "generators"), Stage(337.5, "raise")),
+        ((*("held",) * 3, *("generators",) * 3), Found(225, None, "generators", exact=False)),
         (("held", "breached", "recovery"), Found(100, 150, "recovery", exact=False)),
     ],
 )

@@ -1,12 +1,13 @@
 """The search for a capacity as a pure state machine: from the stages that were judged to the next one.
 
 raise ──held──▶ raise … ──breached──▶ recover ──▶ narrow ──▶ … ──▶ confirm ──held──▶ found
-  └──────────────── a stage that proves nothing (void), or the highest rate held ──▶ found, at least that
+  └──────────────── stages that prove nothing (void), or the highest rate held ──▶ found, at least that
 
 Rates rise by half until a stage breaches, then the gap between the highest that held and the lowest that did not is
 halved (on a logarithmic scale) until it is as narrow as the precision. After a breach the service has to recover at
 the lowest rate, since what it still owes would spoil the next stage. What was the best of many stages may have been
-lucky: it has to hold once more, or a lower one does.
+lucky: it has to hold once more, or a lower one does. A stage that proves nothing, since the load generators had no
+room, is done again; the third such stage is the end.
 
 It reads no clock and no measurements, so that judging the same stages again finds the same.
 """
@@ -19,6 +20,7 @@ from typing import Literal
 RAISE = 1.5
 RECOVER_STEPS = 2.0  # the longest that a service may take to recover, in lengths of a stage
 CONFIRMATIONS = 3  # tries to hold a rate again, each at a lower one
+VOIDS = 2  # stages that prove nothing and are done again, in all
 DIGITS = 4  # of a rate
 
 Kind = Literal["raise", "narrow", "recover", "confirm"]
@@ -80,10 +82,12 @@ def next_stage(bounds: Bounds, judged: Sequence[Judged]) -> Stage | Found:
         held = [rps for rps in held if rps < lowest.stage.rps]
     low, last = held[-1] if held else None, judged[-1]
     if last.outcome == "void":
+        if last.stage.kind != "recover" and sum(one.outcome == "void" for one in judged) <= VOIDS:
+            return last.stage
         return Found(low, None if lowest is None else lowest.stage.rps, last.why, exact=False)
     if lowest is None:
         return _raised(bounds, low)
-    high, tries = lowest.stage.rps, sum(one.stage.kind == "confirm" for one in judged)
+    high, tries = lowest.stage.rps, sum(one.stage.kind == "confirm" and one.outcome != "void" for one in judged)
     if low is None:
         return Found(None, high, lowest.why, exact=True)
     if last.stage.kind == "confirm" and last.outcome == "held":
@@ -107,7 +111,7 @@ def _raised(bounds: Bounds, low: float | None) -> Stage | Found:
 
 def most_stages(bounds: Bounds) -> int:
     """How many stages it may take, without those in which the service recovers."""
-    return _raises(bounds) + _narrowings(bounds) + CONFIRMATIONS
+    return _raises(bounds) + _narrowings(bounds) + CONFIRMATIONS + VOIDS
 
 
 def longest_s(bounds: Bounds, step_s: float, pause_s: float) -> float:

@@ -52,7 +52,7 @@ from typing import Any, Literal
 from toril.criteria import Absence, CriterionResult, Gap, evaluate
 from toril.grammar import GENERATOR, Criterion, parse_criterion
 from toril.intervals import KINDS
-from toril.rates.told import notes_on_rates
+from toril.rates.told import notes_on_rates, told_capacity
 from toril.records import Plan, ServerMetrics
 from toril.summary import Completeness, SteadyLoad, steady_load
 from toril.summary.doubts import doubts_about_times
@@ -141,7 +141,7 @@ def judge(
         *_unreached(plan, timeline, completeness),
         *_without_success(timeline),
     ]
-    notes = (*notes_on_rates(completeness), *_unanswered(plan, timeline, results))
+    notes = (*told_capacity(summary), *notes_on_rates(completeness), *_unanswered(plan, timeline, results))
     if breaches:
         return Verdict("failed", (*breaches, *open_questions), tuple(results), notes)
     if open_questions:

@@ -1,6 +1,7 @@
 """What a verdict has to say of rates that were set while the run went on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from toril.summary import Completeness
 
@@ -18,3 +19,8 @@ def notes_on_rates(completeness: Completeness) -> Iterator[str]:
             if late is not None and late[1] >= NOTABLE_S:
                 text += f"; worker {late[0]} saw that {late[1]:.1f} s late"
             yield text
+
+
+def told_capacity(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What each search came to."""
+    yield from (f"capacity: {found['message']}" for found in summary.get("capacity", {}).values())

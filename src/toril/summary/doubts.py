@@ -1,6 +1,5 @@
 """What falsifies times, and the load with them: whatever was measured then proves nothing about the service."""
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,20 +27,16 @@ def _saturated(plan: Plan, summary: Mapping[str, Any]) -> Iterator[Doubt]:
     """A reason for each worker; what that means and what mends it is said with the first."""
     generators = summary["generators"]
     so = f": part of its times is its own; {generators['advice']}"
-    until_s = _known_s(plan, summary)
-    for name in generators["saturated"]:
-        found = [one["message"] for one in generators["workers"][name]["saturation"] if one["from_s"] < until_s]
-        if found:
-            yield ("saturated", f"{'; '.join(found)}{so}")
-            so = ""
+    for name in () if _of_stages_alone(plan) else generators["saturated"]:
+        why = "; ".join(one["message"] for one in generators["workers"][name]["saturation"])
+        yield ("saturated", f"{why}{so}")
+        so = ""
 
 
-def _known_s(plan: Plan, summary: Mapping[str, Any]) -> float:
-    """From when on saturation is no doubt: it ended a search, whose result says so, and nothing else is judged."""
-    if any(parse_criterion(one.source, one.where, one.language).subject != "capacity" for one in plan.criteria):
-        return math.inf
-    stages = [stage for found in summary.get("capacity", {}).values() for stage in found["stages"]]
-    return min((stage["at_s"] for stage in stages if stage["outcome"] == "void"), default=math.inf)
+def _of_stages_alone(plan: Plan) -> bool:
+    """Whether nothing but a search is judged: each of its stages has been asked already, and the result says so."""
+    subjects = {parse_criterion(one.source, one.where, one.language).subject for one in plan.criteria}
+    return bool(plan.searched) and subjects <= {"capacity"}
 
 
 def _late(plan: Plan, completeness: Completeness) -> Iterator[Doubt]:

@@ -1,0 +1,77 @@
+"""A rate that is changed while vegeta sends, by a person or by a search, as the target counts it."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.running import LIMIT_S, Finished, finish, run, running, toril, until
+from tests.targets import target as serving
+
+pytestmark = pytest.mark.slow
+
+
+BEARS_RPS = 170
+
+
+def suite_of(folder: Path, url: str, ours: dict, **execution) -> Path:
+    suite = {
+        "execution": [{"executor": "vegeta", "scenario": "shop", **execution}],
+        "scenarios": {"shop": {"requests": [{"url": f"{url}/home", "label": "home"}]}},
+        "toril": ours,
+    }
+    path = folder / "suite.json"
+    path.write_text(json.dumps(suite))
+    return path
+
+
+def adjust(store: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        toril("adjust", "latest", "--store", store, *arguments),
+        capture_output=True, text=True, timeout=LIMIT_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_running_load_goes_on_at_the_rate_that_is_asked_for(tmp_path: Path) -> None:
+    with serving() as target:
+        suite = suite_of(tmp_path, target.url, {"criteria": ["load<95%"]}, **{"throughput": 100, "hold-for": "10s"})
+        with running(tmp_path / "store", suite, "--workers", "2") as process:
+            until(lambda: target.answered > 100, "load")
+            said = adjust(tmp_path / "store", "--rate", "x3")
+            done = finish(process, tmp_path / "store")
+    assert done.reasons() <= {"kept", "saturated"}, done.stdout + done.stderr  # the latter of a crowded machine
+    at_s = int(re.search(r"300/s instead of 100/s from (\d+) s", said)[1])  # type: ignore[index]
+    due = 100 * at_s + 300 * (10 - at_s)
+    assert target.answered == pytest.approx(due, abs=3)
+    verdict, summary = done.json("verdict.json"), done.json("summary.json")
+    assert verdict["notes"] == [
+        f"the load of shop was changed while it went on (`toril adjust`): 300/s from {at_s} s on"
+    ]
+    assert summary["series"][at_s + 1]["planned_rps"] == 300
+    assert f"300/s from {at_s} s on" in " ".join(done.stdout.split())
+    assert (done.folder / "rates" / "000001.json").is_file()
+
+
+def test_a_search_finds_what_a_service_bears(tmp_path: Path) -> None:
+    """On a machine that other programs fill a search ends without a result, and is done again: at most twice."""
+    for attempt in range(3):
+        done = searched(tmp_path / str(attempt))
+        found = done.json("summary.json")["capacity"]["shop"]
+        if found["limited_by"] != "generators":
+            break
+    assert found["held_rps"] <= BEARS_RPS < found["breached_rps"] <= found["held_rps"] * 1.301, found
+    assert found["limited_by"] == "p95>300ms"
+    assert done.code == 0, done.stdout
+    assert f"shop held {found['held_rps']:g}/s" in " ".join(done.stdout.split())
+
+
+def searched(folder: Path) -> Finished:
+    folder.mkdir()
+    search = {"from": 120, "to": 600, "until": ["p95>300ms", "fail>5%"], "step": "4s", "settle": "1s"}
+    with serving(bears_rps=BEARS_RPS) as target:
+        ours = {"capacity": {"shop": {**search, "precision": "30%"}}, "criteria": ["capacity of shop<125/s"]}
+        return run(folder / "store", suite_of(folder, target.url, ours))
