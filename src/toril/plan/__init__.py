@@ -18,8 +18,9 @@ from toril.grammar import doubts_about, parse_criterion
 from toril.plan.division import Part, divided_between
 from toril.plan.pace import pace_of
 from toril.plan.seats import MOST_WORKERS, Seat, seats_of, split
-from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share, TaskSize
+from toril.records import Browser, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share, TaskSize
 from toril.suite import Execution, Suite
+from toril.suite.browsers import BROWSER_ENGINES, browser_of
 from toril.suite.open_model import OPEN_MODEL, curve_of
 
 __all__ = ["make_plan", "share_config", "split"]
@@ -54,7 +55,7 @@ def make_plan(
         suite=suite.name,
         toril_version=__version__,
         tags=dict(tags or {}),
-        executions=tuple(_planned(execution) for execution in executions),
+        executions=tuple(_planned(execution, _browser(suite, execution)) for execution in executions),
         shares=tuple(_share(seat, executions, parts, seats, suite) for seat in seats),
         common=_common(suite, executions),
         criteria=criteria,
@@ -139,12 +140,20 @@ def _wanted(suite: Suite, workers: int | None) -> int | None:
     return suite.toril.workers if workers is None else workers
 
 
-def _planned(execution: Execution) -> PlannedExecution:
+def _browser(suite: Suite, execution: Execution) -> Browser | None:
+    if execution.executor not in BROWSER_ENGINES:
+        return None
+    wanted = suite.toril.browsers.get(execution.name)
+    return browser_of(wanted.device, wanted.network) if wanted else browser_of(None, None)
+
+
+def _planned(execution: Execution, browser: Browser | None) -> PlannedExecution:
     curve = execution.curve.points if execution.curve else ()
     if not curve and execution.executor in OPEN_MODEL and execution.throughput_rps is not None:
         times = execution.ramp_up_s, execution.hold_for_s
         curve = curve_of(execution.throughput_rps, *times, execution.steps).points
     return PlannedExecution(
+        browser=browser,
         name=execution.name,
         index=execution.index,
         executor=execution.executor,

@@ -5,6 +5,7 @@ ignores those it does not know.
 """
 
 from toril.records.base import Record
+from toril.records.browser import Browser, Device, Network
 from toril.records.deployment import (
     DeployedCache,
     DeployedHome,
@@ -46,6 +47,7 @@ __all__ = [
     "BASE",
     "HEAD",
     "PART_OF_PERIOD_NEEDED",
+    "Browser",
     "DeployedCache",
     "DeployedHome",
     "DeployedLimits",
@@ -53,6 +55,7 @@ __all__ = [
     "DeployedTargets",
     "DeployedWorker",
     "Deployment",
+    "Device",
     "Duet",
     "End",
     "ExecutionShare",
@@ -61,6 +64,7 @@ __all__ = [
     "Lease",
     "MetricQuery",
     "MetricSeries",
+    "Network",
     "Pace",
     "Plan",
     "PlannedCriterion",

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from toril.curve import Curve
 from toril.records.base import Record
+from toril.records.browser import Browser
 from toril.records.deployment import Architecture
 from toril.records.duet import Duet
 from toril.records.rate import Search
@@ -27,6 +28,7 @@ class PlannedExecution(BaseModel):
     delay_s: float = 0.0
     ramp_up_s: float = 0.0
     hold_for_s: float = 0.0
+    browser: Browser | None = None  # of executors that drive one
     labels: tuple[str, ...] = ()  # those of generated requests and transactions; empty when a script names them
     curve: tuple[tuple[float, float], ...] = ()  # of a rate that changes: Curve.points; throughput_rps is its peak
     arm: int = 0  # of a duet, as is all that follows

@@ -60,7 +60,8 @@ PLACE: dict[str, tuple[Type, str]] = {
     "label": ("text", "the request's or transaction's name"),
     "kind": (
         "text",
-        "`request`; `transaction`: a group of requests that are counted by themselves as well; `timing`: a part of a browser's step",
+        "`request`; `transaction`: a group of requests that are counted by themselves as well; "
+        "`timing`: a part of a browser's step",
     ),
     "steady": ("boolean", "started after its execution's ramp-up and before the end of its hold"),
     "judged": ("boolean", "part of the figures in summary and verdict"),

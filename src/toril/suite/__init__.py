@@ -11,6 +11,7 @@ from typing import Any
 from toril.errors import SuiteError
 from toril.records import PlannedCriterion, SourcePlace
 from toril.suite.against import aim
+from toril.suite.browsers import check_browsers
 from toril.suite.capacity import check_criteria
 from toril.suite.criteria import read_criteria
 from toril.suite.door import Door
@@ -92,6 +93,7 @@ def read_suite(
     toril = read_settings(door.environment.resolve_all(merged.get("toril")), source)
     check_secrets(toril.secrets, merged, env, source)
     executions = read_executions(merged, scenarios, door, on, toril.curves, toril.capacity)
+    check_browsers(toril.browsers, {execution.name: execution.executor for execution in executions}, source)
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, door, on)
     check_criteria(criteria, {one.name: one.search for one in executions if one.search}, door)
     data_rows = _split_data(toril, found)

@@ -9,6 +9,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from toril.grammar import duration_s
+from toril.suite.actions import Unreadable, actions_of, read_action
+from toril.suite.browsers import BROWSER_ENGINES
 from toril.suite.vegeta import Problem, vegeta_problems
 
 NEITHER = {  # engine → keys of a request that its generated script does not have
@@ -26,14 +28,24 @@ NEITHER = {  # engine → keys of a request that its generated script does not h
     ),
     "apiritif": ("jsr223", "upload-files"),
     "jmeter": (),
+    "selenium": ("jsr223", "upload-files", "method", "body", "body-file"),
+    "playwright": ("jsr223", "upload-files", "method", "body", "body-file", "assert", "headers"),
 }
-NOT_IN_SCENARIO = {"locust": ("data-sources", "variables"), "apiritif": (), "jmeter": ()}
+NOT_IN_SCENARIO = {
+    "locust": ("data-sources", "variables"),
+    "apiritif": (),
+    "jmeter": (),
+    "selenium": ("headers",),
+    "playwright": ("data-sources", "variables"),
+}
 BLOCKS = ("if", "once", "loop", "while", "foreach", "transaction", "include-scenario", "action", "set-variables")
 PHASES = ("setup", "teardown")
 KNOWN_BLOCKS = {
     "locust": {"transaction"},
     "apiritif": {"transaction", "include-scenario", "set-variables", *PHASES},
     "jmeter": {*BLOCKS, *PHASES},
+    "selenium": {"transaction", "include-scenario", "set-variables"},
+    "playwright": {"transaction"},
 }
 NESTED = ("do", "then", "else", "once", *PHASES)  # keys of blocks that hold requests
 SUBJECTS = ("body", "http-code", "headers")  # of an assertion in Locust's generated script
@@ -41,8 +53,17 @@ INSTEAD = {
     "locust": "use a locustfile, or executor: jmeter",
     "apiritif": "use a script, or executor: jmeter",
     "jmeter": "write a .jmx",
+    "selenium": "use a script",
+    "playwright": "use a script, or executor: selenium",
 }
-SCRIPTS = {"locust": ".py", "apiritif": ".py", "jmeter": ".jmx"}
+SCRIPTS = {"locust": ".py", "apiritif": ".py", "jmeter": ".jmx", "selenium": ".py", "playwright": ".py"}
+NAMES = {
+    "locust": "Locust",
+    "apiritif": "Apiritif",
+    "jmeter": "JMeter",
+    "selenium": "Selenium",
+    "playwright": "Playwright",
+}
 OF_OTHERS = (".py", ".jmx", ".js", ".ts", ".scala", ".java", ".jar")  # other endings may be any engine's
 DISTRIBUTION = re.compile(r"(?:uniform|gaussian|poisson)\(.*\)", re.IGNORECASE)
 
@@ -57,6 +78,7 @@ def problems(engine: str, scenario: Mapping[str, Any], path: str) -> Iterator[Pr
     if scenario.get("script"):
         yield from _of_script(engine, str(scenario["script"]), path)
         return
+    yield from _of_browser(engine, scenario, path)
     requests = scenario.get("requests")
     if not requests:
         yield Problem(path, "without a script and without requests", "write `requests: [http://…]`, or `script: …`")
@@ -74,16 +96,24 @@ def problems(engine: str, scenario: Mapping[str, Any], path: str) -> Iterator[Pr
 def _of_script(engine: str, script: str, path: str) -> Iterator[Problem]:
     ending = PurePosixPath(script).suffix.lower()
     if ending in OF_OTHERS and ending != SCRIPTS[engine]:
-        name = {"locust": "Locust", "apiritif": "Apiritif", "jmeter": "JMeter"}[engine]
-        others = [f"`executor: {other}`" for other, known in SCRIPTS.items() if known == ending]
+        others = [
+            f"`executor: {other}`"
+            for other, known in SCRIPTS.items()
+            if known == ending and other not in BROWSER_ENGINES
+        ]
         fix = f"write {' or '.join(others)}" if others else "name the executor that it is for"
+        whose = "toril's " if engine in BROWSER_ENGINES else ""  # theirs can run more
         shown = PurePosixPath(script).name[-60:]
-        yield Problem(f"{path}.script", f"`{shown}`, which {name} cannot run", f"{fix}, or give a {SCRIPTS[engine]}")
+        what = f"`{shown}`, which {whose}{NAMES[engine]} cannot run"
+        yield Problem(f"{path}.script", what, f"{fix}, or give a {SCRIPTS[engine]}")
 
 
 def _unknown(engine: str, path: str, what: str) -> Problem:
-    name = {"locust": "Locust's", "apiritif": "Apiritif's", "jmeter": "JMeter's"}[engine]
-    return Problem(path, f"{what}, which {name} generated script does not have", INSTEAD[engine])
+    return Problem(
+        path,
+        f"{what}, which {NAMES[engine]}'s generated script does not have",
+        INSTEAD[engine],
+    )
 
 
 def _of_requests(engine: str, requests: list[Any], path: str) -> Iterator[Problem]:
@@ -118,12 +148,41 @@ def _of_request(engine: str, request: Mapping[str, Any], path: str) -> Iterator[
     for key in NEITHER[engine]:
         if key in request:
             yield _unknown(engine, f"{path}.{key}", "used")
+    if engine in BROWSER_ENGINES:
+        yield from _of_step(engine, request, path)
+        return
     if engine != "jmeter" and not request.get("url"):
         yield Problem(f"{path}.url", "missing", "write the request's address: `{url: …}`")
     if engine != "locust":
         return
     yield from _no_durations(request, ("think-time",), path)
     yield from _no_assertions(request.get("assert"), f"{path}.assert")
+
+
+def _of_browser(engine: str, scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    """What only a browser's scenario says: it is Chromium's."""
+    if engine not in BROWSER_ENGINES:
+        return
+    browser = str(scenario.get("browser") or "chrome").lower()
+    if browser not in ("chrome", "chromium"):
+        yield Problem(f"{path}.browser", f"`{browser[:40]}`", "leave it out: toril drives Chromium")
+    if scenario.get("remote"):
+        yield Problem(f"{path}.remote", "set", "leave it out: toril starts its browsers on the workers")
+    yield from _no_durations(scenario, ("timeout", "think-time"), path)
+
+
+def _of_step(engine: str, request: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    actions = request.get("actions")
+    if actions and not isinstance(actions, list):
+        yield Problem(f"{path}.actions", "no list", "write it like `actions: [clickByCSS(#buy)]`")
+    elif not request.get("url") and not actions:
+        yield Problem(f"{path}.url", "missing", "write the page's address, or `actions` to do")
+    for index, written in actions_of(request) if engine == "playwright" else ():
+        try:
+            read_action(written)
+        except Unreadable as wrong:
+            what, _, fix = str(wrong).partition("; ")
+            yield Problem(f"{path}.actions[{index}]", what, fix)
 
 
 def _no_durations(holder: Mapping[str, Any], keys: tuple[str, ...], path: str) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from typing import Any
 from toril.curve import Curve
 from toril.errors import SuiteError
 from toril.records import Search
+from toril.suite.browsers import BROWSER_ENGINES
 from toril.suite.capacity import check_names, lowest, read_search
 from toril.suite.curves import Course, is_shape, read_course, refuse_executor
 from toril.suite.door import Door, alike, nearest, shown
@@ -17,7 +18,7 @@ from toril.suite.open_model import OPEN_MODEL
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import CapacitySearch
 
-PROVED = ("jmeter", "locust", "apiritif", "vegeta")  # by tests that run them
+PROVED = ("jmeter", "locust", "apiritif", "vegeta", "selenium", "playwright")  # by tests that run them
 REFUSED = {
     "ab": "counts HTTP errors as successes of 0 ms, so that no criterion could ever fail",
     "siege": "rounds to 10 ms and counts HTTP errors as successes",
@@ -247,6 +248,12 @@ class _Reader:
             )
         if executor == "apiritif" and throughput:
             raise self.door.error(f"{path}.throughput", "set, which Apiritif ignores", "leave it out, or use jmeter")
+        if executor in BROWSER_ENGINES and throughput:
+            fix = "leave it out: so many users as browsers, each as fast as its pages"
+            raise self.door.error(f"{path}.throughput", "set, which browsers do not keep", fix)
+        if executor in BROWSER_ENGINES and item.get("runner", "apiritif") != "apiritif":
+            fix = "leave it out: toril runs Python scripts"
+            raise self.door.error(f"{path}.runner", f"{shown(item['runner'])}, which toril does not run", fix)
         if throughput and not timed:
             raise self.door.error(
                 f"{path}.throughput",

@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from toril.errors import SuiteError
 from toril.grammar import duration_s, number, rate_per_s
+from toril.suite.browsers import DeviceName, NetworkName
 
 MOST_WORKERS = 1000
 MOST_RPS = 100_000_000
@@ -114,6 +115,13 @@ class CapacitySearch(Block):
     precision: Percentage = 0.05
 
 
+class BrowserBlock(Block):
+    """What the browsers of one execution stand for."""
+
+    device: DeviceName | None = None
+    network: NetworkName | None = None
+
+
 class TorilSettings(Block):
     """Everything under `toril:`."""
 
@@ -131,6 +139,7 @@ class TorilSettings(Block):
     capacity: dict[str, CapacitySearch] = Field(default_factory=dict)  # by execution
     curves: dict[str, Any] = Field(default_factory=dict)  # execution → its shape of load, read with the execution
     vegeta: Vegeta = Vegeta()
+    browsers: dict[str, BrowserBlock] = Field(default_factory=dict)  # by execution
 
 
 def read_settings(block: object, name: str) -> TorilSettings:
@@ -157,6 +166,7 @@ def _nearest(location: tuple[int | str, ...]) -> str:
         "regression": Regression,
         "vegeta": Vegeta,
         "capacity": CapacitySearch,
+        "browsers": BrowserBlock,
     }
     block = blocks.get(str(location[0]), TorilSettings) if len(location) > 1 else TorilSettings
     known = [field.alias or name for name, field in block.model_fields.items()]

@@ -40,6 +40,8 @@ ENGINES = {  # bzt's alias → the module with `Executor` (a class that is an En
     "jmeter": "toril.worker.engines.jmeter",
     "apiritif": "toril.worker.engines.apiritif",
     "vegeta": "toril.worker.engines.vegeta",
+    "selenium": "toril.worker.engines.selenium",
+    "playwright": "toril.worker.engines.playwright",
 }
 
 
@@ -67,6 +69,11 @@ class Station:
         return self.folder / "parked"
 
     @property
+    def kept(self) -> Path:
+        """Where the engine's process leaves what is to be seen of its first failures; see `worker/kept.py`."""
+        return self.folder / "kept"
+
+    @property
     def phase_shift_s(self) -> float:
         """This worker's place in one arrival period, so that workers do not beat in step (stairs all rise at once)."""
         users, planned_s = self.share.concurrency or 0, self.planned.ramp_up_s + self.planned.hold_for_s
@@ -91,7 +98,7 @@ class Batch:
     started_s: NDArray[np.float64]
     completed_s: NDArray[np.float64]
     label: Sequence[str] | NDArray[np.object_]  # as the suite names it, whatever the engine calls it
-    kind: Sequence[str] | NDArray[np.object_]  # "request" or "transaction"
+    kind: Sequence[str] | NDArray[np.object_]  # "request", "transaction" or "timing"
     ok: NDArray[np.bool_]
     rc: Sequence[str] | NDArray[np.object_]  # "200"; without a response the name of what happened
     message: Sequence[str] | NDArray[np.object_]  # why it failed; "" when it did not

@@ -21,6 +21,7 @@ from bzt.modules._apiritif.executor import ApiritifNoseExecutor
 from bzt.modules._apiritif.generator import ApiritifScriptGenerator
 from bzt.requests_model import IncludeScenarioBlock
 
+from toril.intervals import KINDS
 from toril.worker.engines import Batch, Sends, Station, tail_of
 from toril.worker.engines.csv_tail import CsvTail
 
@@ -57,9 +58,9 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
         checks = [one for one in req.config.get("assert", []) if isinstance(one, dict)]
         wanted = any(one.get("subject") == "http-code" for one in checks)
         if self.checks_status and req.url and not wanted:
-            body.insert(1, ast.Expr(_call("response", "assert_ok")))
+            body.insert(1, ast.Expr(call("response", "assert_ok")))
         label = self._marked(REQUEST_MARK, self._gen_expr(req.label))
-        item = ast.withitem(context_expr=_call("apiritif", "transaction", label), optional_vars=None)
+        item = ast.withitem(context_expr=call("apiritif", "transaction", label), optional_vars=None)
         return [ast.With(items=[item], body=body)]
 
     @staticmethod
@@ -67,7 +68,7 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
         return ast.BinOp(left=ast.Constant(mark, kind=""), op=ast.Add(), right=name)
 
 
-def _call(of: str, method: str, *arguments: Any) -> ast.Call:
+def call(of: str, method: str, *arguments: Any) -> ast.Call:
     function = ast.Attribute(value=ast.Name(id=of, ctx=ast.Load()), attr=method, ctx=ast.Load())
     return ast.Call(func=function, args=list(arguments), keywords=[])
 
@@ -79,6 +80,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
     single_threaded: ClassVar[bool] = True
     resolution_us: ClassVar[int] = 1
     tells_lateness: ClassVar[bool] = True
+    tool: ClassVar[str] = "Apiritif"
     station: Station
 
     def __init__(self) -> None:
@@ -131,11 +133,16 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
             "steps": load.steps or 0,
             "length_s": self.station.length_s,
             "graceful_stop_s": self.station.graceful_stop_s,
+            **self.also_told(),
         }
         path = self.station.folder / "apiritif.json"
         path.write_text(json.dumps(told))
         interpreter = self.settings.get("interpreter", sys.executable)
         self.process = self._execute([interpreter, "-P", str(WRAPPER), str(path)])
+
+    def also_told(self) -> dict[str, Any]:
+        """What engines that run Apiritif in other ways tell its wrapper."""
+        return {}
 
     def check(self) -> bool:
         return self.process.poll() is not None
@@ -162,7 +169,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
             for row in np.flatnonzero(kinds == "late").tolist():
                 at_us, late_us, late_p90_us = (int(numbers[column][row]) for column in range(3))
                 self._sends.append(Sends(at_s=at_us / 1e6, late_us=late_us, late_p90_us=late_p90_us))
-            samples = (kinds == "request") | (kinds == "transaction")
+            samples = np.isin(kinds, KINDS)
             if samples.any():
                 yield _batch(numbers, columns, samples)
 
@@ -183,7 +190,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
         code = self.process.poll() if self.process else None
         if not code or self._asked_to_end:
             return None
-        return f"Apiritif ended with exit code {code}: {tail_of(getattr(self.stderr, 'name', None))}"
+        return f"{self.tool} ended with exit code {code}: {tail_of(getattr(self.stderr, 'name', None))}"
 
 
 def _batch(numbers: list[Any], columns: list[tuple[str, ...]], samples: Any) -> Batch:

@@ -30,8 +30,9 @@ def first_line(message):
 class Frame:
     """A transaction that has begun."""
 
-    __slots__ = ("name", "samples")
+    __slots__ = ("asked_s", "name", "samples")
 
     def __init__(self, name) -> None:
         self.name = name
         self.samples = []  # of the requests inside, also those of inner transactions
+        self.asked_s = 0.0  # that it took to ask a browser about the steps inside: no part of it

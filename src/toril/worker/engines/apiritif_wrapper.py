@@ -98,11 +98,11 @@ class Records:
         """Write what a thread has recorded."""
         with self.lock:
             user["measured"] |= bool(user["pending"])
-            for one in user["pending"]:
-                numbers = (one.started_us, one.response_us, one.ttfb_us, one.bytes, self.concurrency)
-                self._rows.append((*numbers, one.kind, one.label, int(one.ok), one.rc, one.message))
+            settled = list(user["pending"])
             user["pending"].clear()
             user["responses"].clear()
+        for one in settled:
+            self.write(one)
 
     def broke(self, name, error, *, generated) -> None:
         """A test has failed where Apiritif does not listen: beside its smart transactions, or before it began."""
@@ -115,6 +115,12 @@ class Records:
     def ended(self) -> None:
         """A test of this thread is over."""
         USER.measured = False
+
+    def write(self, one) -> None:
+        """A row that nothing can change any more."""
+        with self.lock:
+            numbers = (one.started_us, one.response_us, one.ttfb_us, one.bytes, self.concurrency)
+            self._rows.append((*numbers, one.kind, one.label, int(one.ok), one.rc, one.message))
 
     def late(self, second, worst_us, p90_us) -> None:
         with self.lock:
@@ -272,12 +278,15 @@ def main() -> int:
     sys.path[:0] = [str(Path.cwd()), str(test.parent)]
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
     recorder = Recorder(generated=TOLD["generated"])
+    browsers = beside("browser_steps").begin(TOLD, recorder, USER, RECORDS, LOAD) if "browser" in TOLD else None
     for name in dir(recorder):
         if name.startswith("record_"):
             setattr(apiritif.recorder, name, getattr(recorder, name))
     requests.Session.send = timed(requests.Session.send)
     hear_all(loadgen.ApiritifPlugin, partial(RECORDS.broke, generated=TOLD["generated"]), RECORDS.ended)
-    __import__(test.stem)  # a script that does not load fails here, before the worker is ready
+    script = __import__(test.stem)  # one that does not load fails here, before the worker is ready
+    if browsers is not None:
+        browsers.prepare(script)
     failed = []
     users = threading.Thread(target=run_users, args=(str(test), failed), daemon=True)
     wait_at_gate(Path(TOLD["folder"]))
@@ -289,6 +298,8 @@ def main() -> int:
         RECORDS.flush()
     lateness.tell()
     RECORDS.finish()
+    if browsers is not None:
+        browsers.end()
     if failed:
         sys.stderr.write(failed[0])
     sys.stdout.flush()

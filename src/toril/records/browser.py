@@ -1,0 +1,33 @@
+"""What the browsers of an execution stand for."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Device(BaseModel):
+    """What a browser's page believes to be shown on."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    width: int
+    height: int
+    scale: float = 1.0  # device pixels a CSS pixel
+    mobile: bool = False  # with a touch screen
+    user_agent: str = ""  # "": the browser's own
+
+
+class Network(BaseModel):
+    """What a browser is slowed down to."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    latency_ms: float  # added to each request
+    down_bytes_s: int
+    up_bytes_s: int
+
+
+class Browser(BaseModel):
+    """What the browsers of an execution stand for."""
+
+    model_config = ConfigDict(frozen=True)
+    device: Device
+    network: Network | None = None  # None: the worker's own

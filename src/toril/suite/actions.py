@@ -1,0 +1,115 @@
+"""Taurus' actions of a browser, read as bzt does: `clickByCSS(#buy)`, `typeByID(q): shoes`, `{type: click, …}`.
+
+Pure: the plan asks whether an action can be done, the worker writes a script of them. What Playwright's generated
+script does is `KNOWN`; Selenium's script is bzt's own and knows them all.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+LOCATORS = {"css": "css", "xpath": "xpath", "id": "id", "name": "name", "linktext": "linktext"}
+ON_ELEMENTS = (
+    "click",
+    "doubleclick",
+    "contextclick",
+    "mouseover",
+    "type",
+    "typesecret",
+    "keys",
+    "select",
+    "clear",
+    "submit",
+    "waitfor",
+    "asserttext",
+    "assertvalue",
+)
+ON_PAGES = ("go", "open", "pausefor", "asserttitle", "screenshot", "scripteval", "echo", "resizewindow", "waitfor")
+KNOWN = frozenset((*ON_ELEMENTS, *ON_PAGES))
+TEXT_FORM = re.compile(
+    r"(?P<name>[A-Za-z]+?)(?:By(?P<by>CSS|XPath|ID|Name|LinkText))?(?:\((?P<inside>.*)\))?", re.IGNORECASE | re.DOTALL
+)
+STATES = ("present", "visible", "clickable", "notpresent", "notvisible", "notclickable")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action: `kind` in lower case, what it is done to, and its parameter."""
+
+    kind: str
+    locator: tuple[str, str] | None = None  # ("css", "#buy")
+    value: str = ""
+    state: str = ""  # what waitFor waits for
+
+
+class Unreadable(ValueError):
+    """What is wrong; the fix."""
+
+
+def read_action(written: Any) -> Action:
+    """One action as a suite writes it; Unreadable when it is none, or none that a generated script can do."""
+    if isinstance(written, dict) and "type" in written:
+        return _checked(_of_mapping(written))
+    if isinstance(written, dict) and len(written) == 1:
+        ((name, param),) = written.items()
+    elif isinstance(written, str):
+        name, param = written, None
+    else:
+        raise Unreadable("no action; write it like `clickByCSS(#buy)`")
+    return _checked(_of_text(str(name).strip(), param))
+
+
+def _of_text(name: str, param: Any) -> Action:
+    found = TEXT_FORM.fullmatch(name)
+    if found is None:
+        raise Unreadable("no action; write it like `clickByCSS(#buy)`")
+    kind, by, inside = found["name"].lower(), found["by"], _unquoted(found["inside"] or "")
+    if kind == "waitfor" and by is not None:
+        selector, comma, state = inside.rpartition(",")
+        where = (LOCATORS[by.lower()], _unquoted((selector if comma else inside).strip()))
+        return Action(kind, where, str(param or ""), (state.strip() if comma else "present").lower())
+    if by is not None:
+        return Action(kind, (LOCATORS[by.lower()], inside), "" if param is None else str(param))
+    return Action(kind, None, inside if param is None else str(param))
+
+
+def _of_mapping(written: dict[str, Any]) -> Action:
+    kind = str(written["type"]).lower()
+    param, value = written.get("param"), written.get("value")
+    locators = written.get("locators")
+    first = locators[0] if isinstance(locators, list) and locators else None
+    if not isinstance(first, dict) or not first:
+        return Action(kind, None, str(param if param is not None else value or ""))
+    (by, selector), *_ = first.items()
+    if str(by).lower() not in LOCATORS:
+        raise Unreadable(f"done to `{str(by)[:40]}`, which only bzt's script has; use css, xpath, id, name or linktext")
+    where = (LOCATORS[str(by).lower()], str(selector))
+    if kind == "waitfor":
+        return Action(kind, where, str(value or ""), str(param or "present").lower())
+    return Action(kind, where, str(param if param is not None else value or ""))
+
+
+def _checked(action: Action) -> Action:
+    if action.kind not in KNOWN:
+        raise Unreadable(
+            f"`{action.kind[:40]}`, which Playwright's generated script does not have; "
+            "write a script, or use executor: selenium"
+        )
+    if action.locator is None and action.kind not in ON_PAGES:
+        raise Unreadable(f"`{action.kind}` without an element; write it like `{action.kind}ByCSS(#buy)`")
+    if action.kind == "waitfor" and action.locator is None:
+        raise Unreadable("`waitFor` without an element; write it like `waitForByCSS(.hit, visible): 5s`")
+    if action.kind == "waitfor" and action.state not in STATES:
+        raise Unreadable(f"waiting for `{action.state[:40]}`; use one of {', '.join(STATES)}")
+    return action
+
+
+def actions_of(request: Any) -> Iterator[tuple[int, Any]]:
+    """The actions of a request, with their positions."""
+    found = request.get("actions") if isinstance(request, dict) else None
+    yield from enumerate(found if isinstance(found, list) else ())
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
