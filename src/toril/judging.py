@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from toril.coordinator.collect import collect
 from toril.coordinator.live import Fold
@@ -13,7 +14,7 @@ from toril.metrics import unfetched
 from toril.rates.course import courses
 from toril.records import Plan, ServerMetrics, run_key
 from toril.regression import judge_duet
-from toril.reports import Bundle, render
+from toril.reports import Bundle, pictures_of, render
 from toril.store import Store
 from toril.summary import Completeness, summarise
 from toril.summary.adjusted import adjusted
@@ -23,7 +24,7 @@ from toril.verdict import judge
 def judge_again(store: Store, run_id: str) -> Bundle:
     """Merge, summarise and judge a stored run from its files alone, and keep that where the folder can be written."""
     fold, completeness = collect(store, run_id)
-    bundle = judged(fold, completeness, stored_metrics(store, fold.plan))
+    bundle = with_pictures(store, judged(fold, completeness, stored_metrics(store, fold.plan)))
     with suppress(StoreError):
         keep(bundle, lambda name, data: store.put(run_key(run_id, name), data))
     return bundle
@@ -52,6 +53,13 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
         summary["capacity"] = {course.execution.name: course.to_dict() for course in found}
     verdict = masked(judge(carried_out, fold.timeline, completeness, summary, metrics=metrics).to_dict())
     return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
+
+
+def with_pictures(store: Store, bundle: Bundle) -> Bundle:
+    """The same, with the pictures that its page shows."""
+    wanted = {run_key(bundle.plan.run_id, name): name for name in pictures_of(bundle.summary)}
+    found = store.find_many(wanted) if wanted else {}
+    return replace(bundle, pictures={wanted[key]: data for key, data in found.items()})
 
 
 def keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:

@@ -18,7 +18,7 @@ from toril.criteria import queries
 from toril.errors import ExpiredCredentialsError, InfrastructureError, OptionError, StoreError
 from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
-from toril.judging import judged, keep
+from toril.judging import judged, keep, with_pictures
 from toril.launchers import Launcher
 from toril.metrics import ClientFactory, Wait, check, clients, fetch, unfetched
 from toril.plan import Place, make_plan
@@ -272,7 +272,8 @@ def _concluded(
     bundle = judged(coordinator.fold, completeness, metrics)
     unwritten: tuple[str, ...] = ()
     try:
-        _patiently(coordinator, clock, interrupts, lambda: keep(bundle, coordinator.keep))
+        shown = _patiently(coordinator, clock, interrupts, lambda: with_pictures(coordinator.fold.store, bundle))
+        _patiently(coordinator, clock, interrupts, lambda: keep(shown, coordinator.keep))
     except StoreError as error:  # such as a full disk: the verdict is known, and is not lost with it
         unwritten = (str(error),)
     if not unwritten:  # else the sweep judges it

@@ -22,7 +22,7 @@ from toril.cost import costed
 from toril.errors import RunOverError, StoreError
 from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
-from toril.judging import judge_again, stored_metrics
+from toril.judging import judge_again, stored_metrics, with_pictures
 from toril.masking import masked_settings
 from toril.options import run_ids
 from toril.records import Launch, Lease, Plan, Rate, Stop, next_rates, run_key
@@ -52,7 +52,8 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
     timeline = collect(store, run_id)[0].timeline if measurements else None
     metrics = stored_metrics(store, plan)
     shown = shown_plan(plan)
-    return costed(store, Bundle(plan=shown, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics))
+    bundle = Bundle(plan=shown, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
+    return costed(store, with_pictures(store, bundle))
 
 
 def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:

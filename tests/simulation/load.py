@@ -150,6 +150,9 @@ class SimulatedLoad:
         if self._start_at is not None:
             self.instance.ended_s = self._clock.now() - self._start_at
 
+    def kept(self) -> Iterator[tuple[str, bytes]]:
+        yield from ()
+
     def log(self) -> bytes:
         return b"simulated"
 

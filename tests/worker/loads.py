@@ -68,6 +68,9 @@ class FakeLoad:
     def finish(self, state: State) -> None:
         self.finished = True
 
+    def kept(self) -> Iterator[tuple[str, bytes]]:
+        yield from ()
+
     def log(self) -> bytes:
         return b"what the engines said"
 

@@ -5,7 +5,7 @@ ignores those it does not know.
 """
 
 from toril.records.base import Record
-from toril.records.browser import Browser, Device, Network
+from toril.records.browser import Browser, Device, Kept, Network
 from toril.records.deployment import (
     DeployedCache,
     DeployedHome,
@@ -60,6 +60,7 @@ __all__ = [
     "End",
     "ExecutionShare",
     "Exit",
+    "Kept",
     "Launch",
     "Lease",
     "MetricQuery",

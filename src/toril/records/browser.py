@@ -1,4 +1,4 @@
-"""What the browsers of an execution stand for."""
+"""What the browsers of an execution stand for, and what is kept of their first failures."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -31,3 +31,14 @@ class Browser(BaseModel):
     model_config = ConfigDict(frozen=True)
     device: Device
     network: Network | None = None  # None: the worker's own
+
+
+class Kept(BaseModel):
+    """What there is to see of a failure."""
+
+    model_config = ConfigDict(frozen=True)
+    execution: str
+    label: str
+    message: str
+    at_s: float  # since the start signal
+    files: tuple[str, ...] = ()  # within the attempt's folder

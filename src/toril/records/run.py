@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from toril.curve import Curve
 from toril.records.base import Record
-from toril.records.browser import Browser
+from toril.records.browser import Browser, Kept
 from toril.records.deployment import Architecture
 from toril.records.duet import Duet
 from toril.records.rate import Search
@@ -274,6 +274,7 @@ class Exit(Record):
     last_sample_s: float | None = None  # when the last sample was complete, in seconds since the start signal
     first_sample_lateness_s: dict[str, float] = Field(default_factory=dict)  # execution → lateness
     rate_lateness_s: dict[int, float] = Field(default_factory=dict)  # number of a rate → how late it was seen
+    kept: tuple[Kept, ...] = ()  # of the first failures
 
     @property
     def failure(self) -> str | None:

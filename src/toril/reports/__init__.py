@@ -10,9 +10,10 @@ from typing import Literal
 from toril.errors import OptionError
 from toril.reports import annotations, csv, github, hdr, hgrm, html, json, junit, outputs, parquet, terminal
 from toril.reports.bundle import Bundle
+from toril.reports.first_failures import pictures_of
 from toril.reports.runs_table import RunRow
 
-__all__ = ["EXPORTS", "EXTENSIONS", "FORMATS", "MEASURED", "Bundle", "RunRow", "pieces", "render"]
+__all__ = ["EXPORTS", "EXTENSIONS", "FORMATS", "MEASURED", "Bundle", "RunRow", "pictures_of", "pieces", "render"]
 
 EXPORTS: dict[str, Callable[[Bundle], Iterator[bytes]]] = {  # they can be large, and come piece by piece
     "hdr": hdr.stream,

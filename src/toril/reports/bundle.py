@@ -1,6 +1,7 @@
 """What a report is made from."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from toril.masking import masked_settings
@@ -22,6 +23,7 @@ class Bundle:
     timeline: Timeline | None = None
     metrics: ServerMetrics | None = None
     cost: str = ""  # what its tasks have cost, in a line
+    pictures: Mapping[str, bytes] = field(default_factory=dict)  # by their place in the run's folder
 
     @property
     def outcome(self) -> str:

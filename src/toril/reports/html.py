@@ -16,6 +16,7 @@ from toril.reports.bundle import Bundle
 from toril.reports.charts import charts, short, span, unanswered
 from toril.reports.compare_figures import Part
 from toril.reports.comparison import Comparison
+from toril.reports.first_failures import first_failures
 
 # What ends a script element or a string of JavaScript; JSON knows all of them as escapes.
 UNSAFE_IN_SCRIPT = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
@@ -44,8 +45,10 @@ def report(bundle: Bundle, against: Comparison | None = None, base: Bundle | Non
     data = charts(bundle, base)
     errors = list(view.errors(bundle))
     headings, generators = tables.generators(bundle, MOST_GENERATORS)
+    failures = first_failures(bundle)
+    images = "img-src data:; " if failures else ""
     page = _template().render(
-        policy=f"default-src 'none'; style-src {_hash(style)}; script-src {allowed}; {NOTHING_ELSE}",
+        policy=f"default-src 'none'; {images}style-src {_hash(style)}; script-src {allowed}; {NOTHING_ELSE}",
         style=Markup(style),  # noqa: S704 - ours, and uPlot's
         scripts=[Markup(script) for script in scripts],  # noqa: S704
         data=Markup(in_script(data)),  # noqa: S704 - escaped for where it stands
@@ -83,6 +86,7 @@ def report(bundle: Bundle, against: Comparison | None = None, base: Bundle | Non
         unanswered=unanswered(bundle),
         failures_note=view.failures_note(bundle),
         window=view.window(bundle),
+        first_failures=failures,
         wording=wording,
         span=span,
     )

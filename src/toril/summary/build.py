@@ -1,6 +1,7 @@
 """Builds the summary from the merged timeline. Durations are integer µs; what was not measured is null."""
 
 import math
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,7 +50,17 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
         "executions": {name: {"labels": builder.labels(execution=name)} for name in _executions(plan, timeline)},
         "locations": {name: {"labels": builder.labels(location=name)} for name in locations},
         "series": _series(plan, timeline, whole_s, locations),
+        "first_failures": list(_first_failures(completeness)),
     }
+
+
+def _first_failures(completeness: Completeness) -> Iterator[dict[str, Any]]:
+    """What workers kept of them, in the order in which they happened; files are named from the run's folder."""
+    kept = [(worker, exit.attempt, one) for worker, exit in completeness.exits.items() for one in exit.kept]
+    for worker, attempt, one in sorted(kept, key=lambda told: (told[2].at_s, told[0])):
+        files = [f"workers/{worker}/{attempt}/{file}" for file in one.files]
+        told = {"execution": one.execution, "label": mask(one.label), "message": mask(one.message)}
+        yield {"worker": worker, **told, "at_s": one.at_s, "files": files}
 
 
 def _stop(completeness: Completeness) -> dict[str, Any] | None:

@@ -63,6 +63,10 @@ class Load(Protocol):
         """Read the last records; nothing of it is left afterwards."""
         ...
 
+    def kept(self) -> Iterator[tuple[str, bytes]]:
+        """Name and content of what its engines keep of their first failures."""
+        ...
+
     def log(self) -> bytes:
         """What it and its engines said."""
         ...
@@ -107,6 +111,8 @@ class Attempt:
         speaks = self.state.outcome != "superseded" and self.courier.may_speak()
         if speaks:
             self._flush()
+            for name, data in self.load.kept():
+                self.messenger.send(name, data)
             self.messenger.send("bzt.log", self.load.log())
         if self.messenger.end(DELIVER_S) and speaks:
             self.courier.last_word(self.load.exit(self.state, ended_at))

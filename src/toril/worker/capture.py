@@ -20,7 +20,7 @@ class Capture:
     def __init__(self, recorder: Recorder, lanes: Sequence[Lane], start_at: float) -> None:
         self._recorder = recorder
         self._lanes = lanes
-        self._start_at = start_at
+        self.start_at = start_at
         for lane in lanes:
             recorder.resolution(lane.planned.series, lane.engine.resolution_us)
 
@@ -32,10 +32,10 @@ class Capture:
         for told in lane.engine.sends():
             second = self._second(told.at_s)
             late = {"late_us": told.late_us, "late_p90_us": told.late_p90_us}
-            if told.at_s >= self._start_at - 1:
+            if told.at_s >= self.start_at - 1:
                 self._recorder.sends(second, **late, dropped=told.dropped)
         if final:
-            second = self._second(float(lane.begins_at or self._start_at))
+            second = self._second(float(lane.begins_at or self.start_at))
             self._recorder.unreadable(lane.engine.unreadable())
             for label, count in lane.engine.unfinished().items():
                 lane.unfinished += count
@@ -52,11 +52,11 @@ class Capture:
 
     def _add(self, lane: Lane, batch: Batch) -> None:
         planned = lane.planned
-        late_s = lane.queued_s(self._start_at)
-        started_s = batch.started_s - self._start_at
+        late_s = lane.queued_s(self.start_at)
+        started_s = batch.started_s - self.start_at
         steady_from_s, steady_to_s = planned.steady_from_s + late_s, planned.steady_to_s + late_s
         columns = {
-            "completed_s": batch.completed_s - self._start_at,
+            "completed_s": batch.completed_s - self.start_at,
             "label": np.array([label or UNNAMED for label in batch.label], object),
             "kind": np.asarray(batch.kind, object),
             "steady": (started_s >= steady_from_s) & (started_s < steady_to_s),
@@ -80,4 +80,4 @@ class Capture:
         lane.samples += int((columns["kind"] == "request").sum())
 
     def _second(self, now: float) -> int:
-        return max(0, int(now - self._start_at))
+        return max(0, int(now - self.start_at))

@@ -17,7 +17,7 @@ from bzt import TaurusException  # no Exception
 from toril import __version__
 from toril.clock import SystemClock
 from toril.intervals import Recorder
-from toril.records import Exit, Plan, Rate, Ready, run_key
+from toril.records import Exit, Kept, Plan, Rate, Ready, run_key
 from toril.store import Store, open_store
 from toril.worker import logs, machine, processes, share
 from toril.worker.attempt import Attempt
@@ -25,6 +25,7 @@ from toril.worker.capture import Capture
 from toril.worker.disk import Scratch, is_full
 from toril.worker.early import EARLY, ENDING
 from toril.worker.guard import tell_deadline
+from toril.worker.kept import read_kept
 from toril.worker.lanes import Lanes
 from toril.worker.machine import State
 from toril.worker.offset import begun
@@ -64,6 +65,7 @@ class Engines:
         self.prepared_at = float("inf")
         self.redacted = Redactor()
         self.offset: Future[tuple[float, float]] | None = None
+        self._kept: list[Kept] = []
         self._log = logging.getLogger("toril.worker")
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -197,6 +199,13 @@ class Engines:
         if isinstance(self.taurus, Taurus) and not state.signals:
             self.taurus.end([lane.engine for lane in self.lanes])
 
+    def kept(self) -> Iterator[tuple[str, bytes]]:
+        if self.capture is None:
+            return
+        for one, files in read_kept(self.lanes, self.capture.start_at, self.redacted):
+            self._kept.append(one)
+            yield from files.items()
+
     def log(self) -> bytes:
         return logs.collected(self.scratch / "bzt.log", self.scratch / "artifacts", self.redacted.redacted)
 
@@ -247,6 +256,7 @@ class Engines:
             ),
             first_sample_lateness_s=self.lanes.lateness_s(state.start_at),
             rate_lateness_s=dict(self.lanes.rate_lateness_s),
+            kept=tuple(self._kept),
         )
 
     def _leaders(self) -> list[int]:

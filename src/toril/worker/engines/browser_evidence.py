@@ -40,7 +40,7 @@ class Evidence:
         files = []
         for name, write in (
             (f"{number}.jpg", lambda path: path.write_bytes(page.picture())),
-            (f"{number}.html", lambda path: path.write_text(page.source()[:SOURCE_CHARS], errors="replace")),
+            (f"{number}.source.txt", lambda path: path.write_text(page.source()[:SOURCE_CHARS], errors="replace")),
             (f"{number}.console.txt", lambda path: path.write_text(_lines(page.console()), errors="replace")),
             (f"{number}.trace.zip", page.trace if self.traces else None),
         ):
