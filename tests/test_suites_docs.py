@@ -35,6 +35,7 @@ BESIDE = {
     "load.jmx": "<jmeterTestPlan/>\n",
     "users.csv": USERS,
     "rates.csv": RATES,
+    "journey.py": "def test_",
 }
 
 
@@ -62,6 +63,8 @@ def examples() -> Iterator[Example]:
                 found[-1].command = text
             elif language == "sh":
                 found.append(Example(f"{title} {len(found) + 1}", files, text))
+            elif language == "python":
+                assert BESIDE[name] in text
             else:
                 found[-1].says += text.splitlines()
         yield from found
@@ -134,11 +137,13 @@ def test_what_the_page_says_is_noted_is_noted(shop, where, written, said):
 
 MATRIX = re.findall(r"^\| (.*`.*) \| (yes|refused) \| (yes|refused) \| (yes|refused) \|$", ABOUT_SUITES, re.MULTILINE)
 ENGINES = ("jmeter", "locust", "apiritif")
+BROWSERS = re.findall(r"^\| (.*`.*) \| (yes|refused) \| (yes|refused) \|$", section("Browsers"), re.MULTILINE)
 CELLS = [
     (key, engine, answer)
-    for keys, *answers in MATRIX
+    for engines_asked, matrix in ((ENGINES, MATRIX), (("selenium", "playwright"), BROWSERS))
+    for keys, *answers in matrix
     for key in re.findall(r"`([^`]+)`", keys)
-    for engine, answer in zip(ENGINES, answers, strict=True)
+    for engine, answer in zip(engines_asked, answers, strict=True)
 ]
 BLOCKS = {
     "transaction": {"transaction": "t", "do": ["/"]},

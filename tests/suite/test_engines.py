@@ -3,7 +3,7 @@
 import pytest
 
 from tests.suite.reading import execution, read, refusal, write
-from toril.suite.engines import BLOCKS, KNOWN_BLOCKS, NEITHER, PHASES
+from toril.suite.engines import BLOCKS, INSTEAD, KNOWN_BLOCKS, NEITHER, PHASES
 
 
 def suite(engine, *requests, **scenario):
@@ -57,10 +57,11 @@ def test_a_script_that_may_be_the_engines_is_left_to_it(tmp_path, engine, script
 
 @pytest.mark.parametrize(("engine", "key"), [(engine, key) for engine, keys in NEITHER.items() for key in keys])
 def test_a_key_of_a_request_that_would_be_left_out_is_refused(tmp_path, engine, key):
+    (tmp_path / "5s").touch()
     request = {"url": "/", key: [] if key == "upload-files" else "5s"}
     text = refusal(tmp_path, suite(engine, "/", request))
     assert text.startswith(f"suite.yml: scenarios.shop.requests[1].{key} is used, which {engine.capitalize()}'s ")
-    assert text.endswith("executor: jmeter")
+    assert text.endswith(INSTEAD[engine])
 
 
 @pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])

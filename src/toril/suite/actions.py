@@ -27,9 +27,7 @@ ON_ELEMENTS = (
 )
 ON_PAGES = ("go", "open", "pausefor", "asserttitle", "screenshot", "scripteval", "echo", "resizewindow", "waitfor")
 KNOWN = frozenset((*ON_ELEMENTS, *ON_PAGES))
-TEXT_FORM = re.compile(
-    r"(?P<name>[A-Za-z]+?)(?:By(?P<by>CSS|XPath|ID|Name|LinkText))?(?:\((?P<inside>.*)\))?", re.IGNORECASE | re.DOTALL
-)
+TEXT_FORM = re.compile(r"([A-Za-z]+?)(?:By(CSS|XPath|ID|Name|LinkText))?(?:\((.*)\))?", re.IGNORECASE | re.DOTALL)
 STATES = ("present", "visible", "clickable", "notpresent", "notvisible", "notclickable")
 
 
@@ -64,7 +62,7 @@ def _of_text(name: str, param: Any) -> Action:
     found = TEXT_FORM.fullmatch(name)
     if found is None:
         raise Unreadable("no action; write it like `clickByCSS(#buy)`")
-    kind, by, inside = found["name"].lower(), found["by"], _unquoted(found["inside"] or "")
+    kind, by, inside = found.group(1).lower(), found.group(2), _unquoted(found.group(3) or "")
     if kind == "waitfor" and by is not None:
         selector, comma, state = inside.rpartition(",")
         where = (LOCATORS[by.lower()], _unquoted((selector if comma else inside).strip()))

@@ -13,6 +13,21 @@ from toril.suite.actions import Unreadable, actions_of, read_action
 from toril.suite.browsers import BROWSER_ENGINES
 from toril.suite.vegeta import Problem, vegeta_problems
 
+NO_PROTOCOL = (  # what a browser decides itself, or a page has no place for
+    "method",
+    "body",
+    "body-file",
+    "headers",
+    "keepalive",
+    "extract-regexp",
+    "extract-jsonpath",
+    "extract-css-jquery",
+    "extract-xpath",
+    "assert-jsonpath",
+    "assert-xpath",
+    "jsr223",
+    "upload-files",
+)
 NEITHER = {  # engine → keys of a request that its generated script does not have
     "locust": (
         "extract-regexp",
@@ -28,15 +43,15 @@ NEITHER = {  # engine → keys of a request that its generated script does not h
     ),
     "apiritif": ("jsr223", "upload-files"),
     "jmeter": (),
-    "selenium": ("jsr223", "upload-files", "method", "body", "body-file"),
-    "playwright": ("jsr223", "upload-files", "method", "body", "body-file", "assert", "headers"),
+    "selenium": NO_PROTOCOL,
+    "playwright": (*NO_PROTOCOL, "assert", "timeout"),
 }
 NOT_IN_SCENARIO = {
     "locust": ("data-sources", "variables"),
     "apiritif": (),
     "jmeter": (),
     "selenium": ("headers",),
-    "playwright": ("data-sources", "variables"),
+    "playwright": ("headers", "data-sources", "variables"),
 }
 BLOCKS = ("if", "once", "loop", "while", "foreach", "transaction", "include-scenario", "action", "set-variables")
 PHASES = ("setup", "teardown")

@@ -11,6 +11,7 @@ import os
 from typing import Any, ClassVar
 
 from bzt import ToolError
+from bzt.utils import dehumanize_time
 
 from toril.chromium import chromedriver, chromium
 from toril.worker.engines import apiritif
@@ -36,9 +37,11 @@ class Generator(apiritif.Generator):
 
     def _gen_http_request(self, req: Any) -> list[Any]:
         body = super(apiritif.Generator, self)._gen_http_request(req)
+        thinking = body[-1:] if dehumanize_time(req.get_think_time()) else []  # comes last, and is no part of the step
+        step = body[: len(body) - len(thinking)] or [ast.Pass()]
         label = self._gen_expr(req.label)
         item = ast.withitem(context_expr=apiritif.call("apiritif", "transaction", label), optional_vars=None)
-        return [ast.With(items=[item], body=body or [ast.Pass()])]
+        return [ast.With(items=[item], body=step), *thinking]
 
 
 class Executor(apiritif.Executor):
