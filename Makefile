@@ -6,7 +6,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/toril
 JMETER_HOME := $(CACHE)/jmeter-5.6.3
 
 # What the tests use and no Python package brings; tools/system-packages knows the packages they come from.
-PROGRAMS := mvn chromium podman runc skopeo mmdebstrap
+PROGRAMS := mvn chromium chromedriver podman runc skopeo mmdebstrap
 
 # What only computes, the lives of stacks and runs on Fargate use all cores; what measures time runs alone.
 ON_ALL_CORES := tests/infra tests/fargate tests/launchers
@@ -29,7 +29,7 @@ test: .venv/installed .tools/cloud/installed system jmeter pulumi act vegeta ## 
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -ex && $(if $(ARGS),.venv/bin/pytest $(ARGS),$(ALL_TESTS))
 
 demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and two regions by the real Pulumi engine into an embedded cloud; needs no account
-	@tools/system-packages $(filter-out mvn chromium,$(PROGRAMS)) || echo "Without them tasks are processes" >&2
+	@tools/system-packages $(filter-out mvn chromium chromedriver,$(PROGRAMS)) || echo "Without them tasks are processes" >&2
 	@PULUMI="$$(tools/pulumi/build "$(CACHE)")" .venv/bin/python -m tools.demo_cloud
 
 check: .venv/installed ## what is quick: formatting, lint, types, layers, workflows

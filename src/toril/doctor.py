@@ -7,12 +7,13 @@ import platform
 import resource
 import shutil
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import psutil
 
+from toril.chromium import chromedriver, chromium
 from toril.errors import StoreError
 from toril.jmeter_home import is_complete, jmeter_home
 from toril.launchers import preflight
@@ -48,6 +49,7 @@ def examine(address: str) -> list[Finding]:
         *_engines(),
         _java(),
         _jmeter(),
+        *_browsers(),
         _descriptors(),
     ]
 
@@ -109,14 +111,7 @@ def _bzt() -> Finding:
 
 
 def _engines() -> list[Finding]:
-    findings = []
-    for name in ("locust", "apiritif"):
-        if importlib.util.find_spec(name) is None:
-            detail = "not installed; suites that use it need the extra toril[worker]"
-            findings.append(Finding(name=name, state="optional", detail=detail))
-        else:
-            findings.append(Finding(name=name, state="ok", detail=importlib.metadata.version(name)))
-    return findings
+    return [_package(name, "toril[worker]") for name in ("locust", "apiritif")]
 
 
 def _java() -> Finding:
@@ -135,6 +130,26 @@ def _jmeter() -> Finding:
     maven = "Maven is here" if shutil.which("mvn") else "needs Maven, which is missing"
     detail = f"no {home}; JMeter suites need `make jmeter` in toril's sources ({maven}), or TORIL_JMETER_HOME"
     return Finding(name="jmeter", state="optional", detail=detail)
+
+
+def _browsers() -> Iterator[Finding]:
+    found = chromium()
+    detail = found or "not found; suites with browsers need Debian's `chromium` or Google Chrome, or TORIL_CHROMIUM"
+    yield Finding(name="chromium", state="ok" if found else "optional", detail=detail)
+    yield _package("playwright", "toril[browser]")
+    driver, package = chromedriver(), _package("selenium", "toril[browser]")
+    if package.state == "ok" and driver is None:
+        detail = f"{package.detail}, without Chromium's driver: install `chromium-driver`, or set TORIL_CHROMEDRIVER"
+        package = replace(package, state="optional", detail=detail)
+    yield package
+
+
+def _package(name: str, extra: str) -> Finding:
+    """An engine that is a Python package."""
+    if importlib.util.find_spec(name) is None:
+        detail = f"not installed; suites that use it need the extra {extra}"
+        return Finding(name=name, state="optional", detail=detail)
+    return Finding(name=name, state="ok", detail=importlib.metadata.version(name))
 
 
 def _descriptors() -> Finding:

@@ -15,6 +15,15 @@ title = driver.title
 driver.quit()
 print(json.dumps(title))
 """
+PLAYWRIGHT = """
+import json
+from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright:
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
+    page = browser.new_page()
+    page.goto("data:text/html,<title>before</title><script>document.title = 6 * 7</script>")
+    print(json.dumps(page.title()))
+"""
 LIST = "print(open('/usr/share/toril/sbom.cdx.json').read())"
 
 
@@ -29,6 +38,10 @@ def test_selenium_drives_chromium_without_a_screen_a_network_or_a_privilege(brow
     assert told(browser, DRIVE) == "42"
 
 
+def test_playwright_drives_it_too(browser):
+    assert told(browser, PLAYWRIGHT) == "42"
+
+
 def test_the_bill_of_materials_lists_chromium_and_selenium(browser):
     names = {one["name"] for one in told(browser, LIST)["components"]}
-    assert {"chromium", "chromium-driver", "selenium", "bzt"} <= names
+    assert {"chromium", "chromium-driver", "selenium", "playwright", "bzt"} <= names

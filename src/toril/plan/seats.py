@@ -17,6 +17,8 @@ MOST_WORKERS = 1000
 # many virtual users it bears.
 REQUESTS_PER_CORE = {"jmeter": 3000, "locust": 1000, "apiritif": 150, "vegeta": 12_000}
 USERS_PER_WORKER = {"jmeter": 1000, "locust": 1000, "apiritif": 100}
+# How many browsers a core bears with times that are wrong by no more than a tenth (bench/browsers.py).
+BROWSERS_PER_CORE = {"playwright": 1, "selenium": 1}
 SINGLE_THREADED = frozenset({"locust"})
 CPU_UNITS_PER_CORE = 1024
 
@@ -110,6 +112,8 @@ def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str,
             requests = (execution.throughput_rps or 0) / Fraction(REQUESTS_PER_CORE[execution.executor] * usable)
             most = USERS_PER_WORKER.get(execution.executor)  # None: an open model has no users
             need += max(requests, Fraction(execution.concurrency or 1, most) if most else 0)
+        elif execution.executor in BROWSERS_PER_CORE:
+            need += Fraction(execution.concurrency or 1, BROWSERS_PER_CORE[execution.executor] * cores)
     whole = sum(weights.values(), Fraction(0))
     users_in = (
         {location: math.floor(users) for location, users in weights.items()}

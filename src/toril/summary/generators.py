@@ -30,10 +30,15 @@ OTHERS = Limits(  # executors that were not measured
     memory=0.9,
     sockets=0.9,
 )
+# Browsers have threads by the hundred, whose waits add up; and what they show is late before the core is full
+# (bench/browsers.py).
+BROWSERS = replace(OTHERS, cpu=0.8, waiting=None)
 # Held against bench/saturation.py (results and what they do not say: bench/README.md): from there on p50 reads wrong.
 LIMITS: Mapping[str, Limits] = {
     "locust": OTHERS,
     "apiritif": OTHERS,
+    "playwright": BROWSERS,
+    "selenium": BROWSERS,
     "jmeter": replace(OTHERS, waiting=None),  # threads that wake together wait for each other, and their waits add up
 }
 

@@ -16,12 +16,14 @@ from pathlib import Path
 TIMINGS = (("ttfb", "TTFB"), ("dom", "DOM ready"), ("lcp", "LCP"))
 STARTED = "browser start"  # the label of how long a browser took until it could be used
 GROUP_MARK = "toril-group:"  # apiritif_wrapper.py
-SETTLE_MS = 250  # at most, for the frame that is being painted
+SETTLE_MS = 500  # at most, for what has come and is not painted yet
+PAINT_MS = 50  # from a frame to what the browser tells of its paint
 
 # The page's own clock; what it does not know is null. Asked after a step's time has been taken. `since` is in ms.
 ASK = """
 async (since) => {
-  const frame = new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+  const frame = new Promise((done) =>
+    requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, PAINT_MS))));
   await Promise.race([frame, new Promise((done) => setTimeout(done, SETTLE_MS))]);
   const [navigation] = performance.getEntriesByType('navigation');
   if (!navigation || !/^https?:/.test(location.href)) return null;
@@ -43,7 +45,7 @@ async (since) => {
     status: navigation.responseStatus || null,
   };
 }
-""".replace("SETTLE_MS", str(SETTLE_MS))
+""".replace("SETTLE_MS", str(SETTLE_MS)).replace("PAINT_MS", str(PAINT_MS))
 
 
 def beside(name):
