@@ -16,8 +16,9 @@ from toril.records import Plan, ServerMetrics, run_key
 from toril.regression import judge_duet
 from toril.reports import Bundle, pictures_of, render
 from toril.store import Store
-from toril.summary import Completeness, summarise
+from toril.summary import Completeness, summarise, tests_of
 from toril.summary.adjusted import adjusted
+from toril.tested import judge_tests
 from toril.verdict import judge
 
 
@@ -48,6 +49,10 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
         return Bundle(plan=duet.plan, summary=duet.summary, verdict=masked(duet.verdict), timeline=fold.timeline)
     carried_out = adjusted(plan, completeness.rates, completeness.started_at)
     summary = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
+    if plan.functional:
+        summary["tests"] = tests_of(fold.cases)
+        verdict = masked(judge_tests(plan, fold.timeline, completeness, summary).to_dict())
+        return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline)
     found = courses(carried_out, completeness.rates, completeness.started_at, fold.timeline)
     if found:
         summary["capacity"] = {course.execution.name: course.to_dict() for course in found}

@@ -45,7 +45,7 @@ is `kept`, and says so.
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -135,8 +135,8 @@ def judge(
     open_questions = [
         *doubts,
         *(Reason(result.code, result.message) for result in left_open if result.code not in ABOUT_NOTHING),
-        *_missing(timeline, completeness),
-        *_ended_early(plan, completeness, results),
+        *missing(timeline, completeness),
+        *ended_early(plan, completeness, results),
         *(Reason(result.code, result.message) for result in left_open if result.code in ABOUT_NOTHING),
         *_unreached(plan, timeline, completeness),
         *_without_success(timeline),
@@ -226,7 +226,7 @@ def _absence(plan: Plan, timeline: Timeline, completeness: Completeness) -> Abse
     return Absence(plan, tuple(gaps), _unreadable(timeline, completeness) + (never_read or 0), end_s)
 
 
-def _missing(timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
+def missing(timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
     for worker, reason in _lost(completeness):
         yield Reason("lost-worker", f"worker {worker} was lost: {reason}")
     for file in completeness.damaged:
@@ -276,7 +276,7 @@ def _ended_rightly(completeness: Completeness) -> bool:
     return completeness.stop is not None and completeness.stop.cause in ("criterion", "search")
 
 
-def _ended_early(plan: Plan, completeness: Completeness, results: list[CriterionResult]) -> Iterator[Reason]:
+def ended_early(plan: Plan, completeness: Completeness, results: Sequence[CriterionResult] = ()) -> Iterator[Reason]:
     stop, stopped_s = completeness.stop, completeness.stopped_at_s
     if stop is not None:
         came_true = stop.cause == "search" or any(result.fired and result.criterion.stop for result in results)

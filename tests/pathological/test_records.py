@@ -13,6 +13,7 @@ from tests.worker.driver import plan_of, planned, workers
 from toril.intervals import MAX_DURATION_US, MAX_SECOND, Recorder, decode
 from toril.timeline import Timeline
 from toril.worker.capture import Capture
+from toril.worker.cases import CaseBook
 from toril.worker.engines import Batch
 
 START = 1_700_000_000.0
@@ -55,7 +56,7 @@ def captured(*rows):
         unfinished=0, first_started_s=None, last_completed_s=None, begins_at=None,
     )  # fmt: skip
     recorder = Recorder("local-1", "local")
-    Capture(recorder, [lane], START).read(lane, final=True)
+    Capture(recorder, [lane], START, CaseBook("local-1", str)).read(lane, final=True)
     timeline = Timeline()
     for data in flushed(recorder):
         timeline.add(decode(data, "file"))

@@ -153,6 +153,9 @@ class SimulatedLoad:
     def kept(self) -> Iterator[tuple[str, bytes]]:
         yield from ()
 
+    def other_files(self) -> Iterator[tuple[str, bytes]]:
+        yield from ()
+
     def log(self) -> bytes:
         return b"simulated"
 

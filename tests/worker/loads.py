@@ -71,6 +71,9 @@ class FakeLoad:
     def kept(self) -> Iterator[tuple[str, bytes]]:
         yield from ()
 
+    def other_files(self) -> Iterator[tuple[str, bytes]]:
+        yield from ()
+
     def log(self) -> bytes:
         return b"what the engines said"
 

@@ -123,6 +123,28 @@ class Stop(Shape):
     at_s: Number | None = None
 
 
+class Case(Shape):
+    """A test case of a functional run."""
+
+    name: Text = ""
+    suite: Text = ""
+    execution: Text = ""
+    outcome: Literal["passed", "failed", "broken", "skipped"]
+    at_s: Number = 0
+    duration_us: Count = 0
+    message: Text = ""
+    trace: Text = ""
+
+
+class Tests(Shape):
+    total: Count
+    passed: Count = 0
+    failed: Count = 0
+    broken: Count = 0
+    skipped: Count = 0
+    cases: Annotated[list[Case], Field(max_length=100_000)] = []
+
+
 class Summary(Shape):
     schema_: Literal["toril.summary/1"] = Field(alias="schema")
     duration_s: Number | None = None
@@ -133,6 +155,7 @@ class Summary(Shape):
     generators: Generators | None = None
     labels: Annotated[dict[Text, Figures], Field(max_length=MOST_LABELS)] = {}
     locations: Annotated[dict[Text, Part], Field(max_length=1_000)] = {}
+    tests: Tests | None = None
     series: Annotated[list[Second], Field(max_length=1_000_000)] = []
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from toril import __version__
 from toril.arms import Arm
+from toril.coordinator.cases import read_cases
 from toril.errors import StoreError
 from toril.intervals import decode
-from toril.records import ARMS, HEAD, Exit, Launch, Plan, Ready, Start, Stop, run_key, worker_key
+from toril.records import ARMS, HEAD, Case, Exit, Launch, Plan, Ready, Start, Stop, run_key, worker_key
 from toril.store import Store
 from toril.timeline import Timeline
 
@@ -54,6 +55,7 @@ class Fold:
     whole: Timeline = field(default_factory=Timeline)  # all that was measured, in the run's time
     arms: dict[int, Timeline] = field(default_factory=dict)  # of a duet
     damaged: list[str] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)  # of a functional run, once it is over
     unfit: dict[str, str] = field(default_factory=dict)  # worker → why its word cannot be taken
     _files: dict[str, WorkerFiles] = field(init=False)
     _arms: tuple[Arm, ...] = field(init=False, default=())
@@ -152,6 +154,9 @@ class Fold:
             left = {int(name) for name in names if name.isdigit()}
             last = max([files.exit.interval_files if files.exit else 0, *left])
             self._fold_rest(files, range(files.next_number, last + 1))
+        if self.plan.functional:
+            self.cases, damaged = read_cases(self.store, self.plan.run_id, self.attempts, self.exits)
+            self.damaged += [why for why in damaged if why not in self.damaged]  # who finishes again says it once
 
     def _fold_rest(self, files: WorkerFiles, numbers: range) -> None:
         for first in range(numbers.start, numbers.stop, MANY):

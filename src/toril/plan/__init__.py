@@ -45,7 +45,7 @@ def make_plan(
     The division is the same wherever the run is: `on` has chosen the suite's load already. `environment` is for
     engines on other machines; those on this one inherit it.
     """
-    executions = _smoke(suite.executions) if smoke else suite.executions
+    executions = _smoke(suite.executions) if smoke and not suite.functional else suite.executions
     wanted = 1 if smoke else _wanted(suite, workers)
     seats = seats_of(suite, executions, wanted)
     parts = divided_between(suite, executions, seats, chosen=wanted is not None)
@@ -61,6 +61,7 @@ def make_plan(
         criteria=criteria,
         places={one.where: suite.places[one.where] for one in criteria if one.where in suite.places},
         ramp_up_exclude=suite.ramp_up_exclude,
+        functional=suite.functional,
         quorum=suite.toril.quorum,
         graceful_stop_s=suite.toril.graceful_stop_s,
         metrics_wait_s=suite.toril.metrics_wait_s,
@@ -251,7 +252,7 @@ def _warnings(
     smoke: bool,
 ) -> Iterator[str]:
     """What will surprise; a criterion on a location that the run does not have is an error."""
-    if smoke:
+    if smoke and not suite.functional:
         yield "a smoke run: one user, a few seconds, and nothing is judged"
     duration_s = max(
         (execution.delay_s + execution.ramp_up_s + execution.hold_for_s for execution in executions), default=0.0

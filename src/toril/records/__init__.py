@@ -6,6 +6,7 @@ ignores those it does not know.
 
 from toril.records.base import Record
 from toril.records.browser import Browser, Device, Kept, Network
+from toril.records.cases import Case, CaseFile, CaseOutcome, case_file_name, decode_cases, encode_cases
 from toril.records.deployment import (
     DeployedCache,
     DeployedHome,
@@ -48,6 +49,9 @@ __all__ = [
     "HEAD",
     "PART_OF_PERIOD_NEEDED",
     "Browser",
+    "Case",
+    "CaseFile",
+    "CaseOutcome",
     "DeployedCache",
     "DeployedHome",
     "DeployedLimits",
@@ -84,7 +88,10 @@ __all__ = [
     "SuiteOrigin",
     "TaskSize",
     "Turn",
+    "case_file_name",
+    "decode_cases",
     "deployment_key",
+    "encode_cases",
     "next_rates",
     "rate_key",
     "rates_of",

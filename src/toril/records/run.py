@@ -152,6 +152,7 @@ class Plan(Record):
     environment: dict[str, str] = Field(default_factory=dict)  # what the command gives to engines on other machines
     secrets: dict[str, str] = Field(default_factory=dict)  # variable → where its value is kept; never the value
     duet: Duet | None = None
+    functional: bool = False  # its test cases are what is judged, and each is done once
     warnings: tuple[str, ...] = ()
 
     @property
@@ -262,6 +263,7 @@ class Exit(Record):
     outcome: Literal["finished", "stopped", "failed", "stale"]
     message: str = ""
     interval_files: int = 0
+    case_files: int = 0  # of test cases, in a functional run
     samples: int = 0
     unfinished: int = 0
     unreadable_records: int = 0  # rows of the engine's own records that could not be read

@@ -29,7 +29,8 @@ def show(console: Console, plan: Plan) -> None:
     """Print what would run, where, and what would be judged."""
     workers = wording.plural(len(plan.shares), "worker")
     places = f" in {wording.plural(len(plan.locations), 'location')}" if len(plan.locations) > 1 else ""
-    length = f"{wording.span(plan.duration_s)} of load" if plan.duration_s else "as long as its iterations take"
+    once = "every test case once" if plan.functional else "as long as its iterations take"
+    length = f"{wording.span(plan.duration_s)} of load" if plan.duration_s else once
     console.print(Text.assemble((wording.plain(plan.suite), "bold"), f": {workers}{places}, {length}"))
     console.print(_executions(plan))
     console.print(_shares(plan))
@@ -42,6 +43,8 @@ def show(console: Console, plan: Plan) -> None:
         console.print(Text(f"fails when ({steady})", style="dim"))
         for criterion in plan.criteria:
             console.print(Padding(_rule(criterion), (0, 0, 0, 2)))
+    elif plan.functional:
+        console.print(Text("fails when a test case does", style="dim"))
     else:
         console.print(Text("no criteria: a complete run passes, and nothing is judged", style="yellow"))
     for warning in plan.warnings:

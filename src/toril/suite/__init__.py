@@ -19,6 +19,7 @@ from toril.suite.environment import Environment
 from toril.suite.executions import PROVISIONING, Execution, read_executions
 from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, Files
+from toril.suite.functional import is_functional, refuse_criteria
 from toril.suite.merged import merged_configuration, suite_files
 from toril.suite.overrides import apply_overrides
 from toril.suite.places import places_of
@@ -55,6 +56,7 @@ class Suite:
     data_rows: Mapping[str, int]  # the files of `split-data`, and how many rows each has (counted up to a thousand)
     ramp_up_exclude: bool
     warnings: tuple[str, ...]
+    functional: bool = False  # test cases are what counts, each carried out once
     variable: str | None = None  # holds the address, where another one than the suite's own is loaded
     places: Mapping[str, SourcePlace] = field(default_factory=dict)  # PlannedCriterion.where → its line, if known
 
@@ -96,6 +98,8 @@ def read_suite(
     check_browsers(toril.browsers, {execution.name: execution.executor for execution in executions}, source)
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, door, on)
     check_criteria(criteria, {one.name: one.search for one in executions if one.search}, door)
+    if is_functional(merged):
+        refuse_criteria(criteria[0].where if criteria else None)
     data_rows = _split_data(toril, found)
     for file in used:
         found.add(file)
@@ -115,6 +119,7 @@ def read_suite(
         toril=toril,
         data_rows=data_rows,
         ramp_up_exclude=_ramp_up_exclude(merged, door),
+        functional=is_functional(merged),
         warnings=(*warnings, *door.warnings),
         variable=variable,
     )

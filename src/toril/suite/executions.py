@@ -14,6 +14,7 @@ from toril.suite.browsers import BROWSER_ENGINES
 from toril.suite.capacity import check_names, lowest, read_search
 from toril.suite.curves import Course, is_shape, read_course, refuse_executor
 from toril.suite.door import Door, alike, nearest, shown
+from toril.suite.functional import TELL_CASES, is_functional, refuse_load
 from toril.suite.open_model import OPEN_MODEL
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import CapacitySearch
@@ -101,6 +102,8 @@ class _Reader:
         self.locations = config.get("locations")  # Taurus: for executions that have none of their own
         settings = config.get("settings")
         self.default_executor = (settings.get("default-executor") if isinstance(settings, dict) else None) or "jmeter"
+        self.functional = is_functional(config)
+        self.proved = (*PROVED, *TELL_CASES) if self.functional else PROVED
         self.warned: set[str] = set()
 
     def read(self, item: dict[str, Any], index: int, path: str, taken: set[str]) -> Execution:
@@ -121,6 +124,14 @@ class _Reader:
         iterations = self.door.whole(item.get("iterations"), f"{path}.iterations")
         steps = self.door.whole(item.get("steps"), f"{path}.steps")
         timed = durations["ramp-up"] + durations["hold-for"] > 0
+        if self.functional:
+            counts = {"concurrency": concurrency, "iterations": iterations, "throughput": throughput, "steps": steps}
+            refuse_load(
+                executor,
+                {**counts, "ramp-up": durations["ramp-up"], "hold-for": durations["hold-for"]},
+                self.door,
+                path,
+            )
         own_load = self._has_own_load(executor, scenario) and not (
             concurrency or throughput or iterations or steps or timed
         )
@@ -207,7 +218,7 @@ class _Reader:
         if executor == "apiritif" and item.get("test-mode", executor) != executor:
             fix = "leave it out, or use `executor: selenium` for a browser"
             raise self.door.error(f"{path}.test-mode", f"{shown(item['test-mode'])}, not an API test", fix)
-        if executor not in PROVED and executor not in self.warned:
+        if executor not in self.proved and executor not in self.warned:
             self.warned.add(executor)
             self.door.warn(
                 f"{path}.executor",

@@ -1,6 +1,7 @@
 """What every report shows, as plain data: `toril.summary/1`."""
 
 from toril.summary.build import PERCENTILES, SCHEMA, summarise
+from toril.summary.cases import nothing_tested, tests_of, unsound_tests
 from toril.summary.completeness import Completeness, lasted_s
 from toril.summary.generators import (
     LIMITS,
@@ -25,6 +26,7 @@ __all__ = [
     "dropped_between",
     "generators",
     "lasted_s",
+    "nothing_tested",
     "planned_by_second",
     "planned_rps",
     "planned_users",
@@ -34,4 +36,6 @@ __all__ = [
     "steady_load",
     "strained",
     "summarise",
+    "tests_of",
+    "unsound_tests",
 ]

@@ -67,6 +67,10 @@ class Load(Protocol):
         """Name and content of what its engines keep of their first failures."""
         ...
 
+    def other_files(self) -> Iterator[tuple[str, bytes]]:
+        """Name and content of what it has to leave beside intervals, since the last call."""
+        ...
+
     def log(self) -> bytes:
         """What it and its engines said."""
         ...
@@ -169,3 +173,5 @@ class Attempt:
     def _flush(self) -> None:
         while (data := self.load.recorder.flush()) is not None:
             self.messenger.send(f"intervals-{self.load.recorder.files:06d}", data)
+        for name, data in self.load.other_files():
+            self.messenger.send(name, data)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from toril.intervals import Recorder, acceptable
-from toril.worker.engines import Batch
+from toril.worker.cases import CaseBook
+from toril.worker.engines import Batch, TellsCases
 from toril.worker.lanes import Lane
 
 AHEAD_S = 60.0  # a record of what completes later than this has no possible time: the clock, or the engine, went astray
@@ -17,8 +18,9 @@ UNNAMED = "(no name)"  # the label of requests whose script gives them an empty 
 class Capture:
     """Reads all lanes into one recorder."""
 
-    def __init__(self, recorder: Recorder, lanes: Sequence[Lane], start_at: float) -> None:
+    def __init__(self, recorder: Recorder, lanes: Sequence[Lane], start_at: float, cases: CaseBook) -> None:
         self._recorder = recorder
+        self._cases = cases
         self._lanes = lanes
         self.start_at = start_at
         for lane in lanes:
@@ -29,6 +31,9 @@ class Capture:
         for batch in lane.engine.batches(final):
             if len(batch):
                 self._add(lane, batch)
+        if isinstance(lane.engine, TellsCases) and lane.engine.station.functional:
+            for case in lane.engine.cases():
+                self._cases.add(lane.planned.series, case, self._start_at)
         for told in lane.engine.sends():
             second = self._second(told.at_s)
             late = {"late_us": told.late_us, "late_p90_us": told.late_p90_us}

@@ -22,6 +22,7 @@ from toril.store import Store, open_store
 from toril.worker import logs, machine, processes, share
 from toril.worker.attempt import Attempt
 from toril.worker.capture import Capture
+from toril.worker.cases import CaseBook
 from toril.worker.disk import Scratch, is_full
 from toril.worker.early import EARLY, ENDING
 from toril.worker.guard import tell_deadline
@@ -52,6 +53,7 @@ class Engines:
         self.share = share.share_of(plan, worker)
         self.planned_s = self._planned_s()
         self.recorder = Recorder(worker, self.share.location)
+        self.cases = CaseBook(worker, Redactor())
         self._disk = Scratch()
         self.scratch = self._disk.folder
         self.lanes = Lanes.of((), None)
@@ -120,6 +122,7 @@ class Engines:
         values = read_secrets(self.plan.secrets)
         self.redacted = Redactor(values.values())
         self.recorder = Recorder(self.worker, self.share.location, self.redacted)
+        self.cases = CaseBook(self.worker, self.redacted)
         if values:
             Output().begin(self.redacted.redacted_bytes)
         return values
@@ -147,7 +150,7 @@ class Engines:
 
     def open(self, at: float) -> None:
         self.lanes.open(at)
-        self.capture = Capture(self.recorder, self.lanes, at)
+        self.capture = Capture(self.recorder, self.lanes, at, self.cases)
         self.vitals = Vitals(self.recorder, self.lanes, at, time.time())
 
     def adjust(self, rate: Rate, now: float) -> None:
@@ -206,6 +209,9 @@ class Engines:
             self._kept.append(one)
             yield from files.items()
 
+    def other_files(self) -> Iterator[tuple[str, bytes]]:
+        return self.cases.flush()
+
     def log(self) -> bytes:
         return logs.collected(self.scratch / "bzt.log", self.scratch / "artifacts", self.redacted.redacted)
 
@@ -241,6 +247,7 @@ class Engines:
             outcome="stale" if state.outcome == "superseded" else state.outcome,
             message=state.message,
             interval_files=self.recorder.files,
+            case_files=self.cases.files,
             samples=sum(lane.samples for lane in self.lanes),
             unfinished=sum(lane.unfinished for lane in self.lanes),
             unreadable_records=sum(lane.engine.unreadable() for lane in self.lanes),

@@ -14,7 +14,7 @@ from toril.plan import share_config
 from toril.records import Plan, Share, run_key
 from toril.store import Store
 from toril.suite.fetch import fetch_files, inside
-from toril.worker.engines import ENGINES, Station
+from toril.worker.engines import ENGINES, FUNCTIONAL_ENGINES, Station
 
 OWN_SERVICES = ("monitoring", "proxy2jmx")  # of bzt's: the worker measures itself; the other talks to a service
 NOT_ASCII = re.compile("[\x7f-\uffff]")  # up to where JSON's escapes take two halves
@@ -75,6 +75,7 @@ def stations(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[Stati
                 worker_index=share.index,
                 worker_count=len(plan.shares),
                 graceful_stop_s=plan.graceful_stop_s,
+                functional=plan.functional,
                 folder=folder,
                 suite=suite,
             )
@@ -103,7 +104,7 @@ def configuration(
         "aggregator": "toril-records",
     }
     modules = config.setdefault("modules", {})
-    for alias, module in ENGINES.items():
+    for alias, module in (FUNCTIONAL_ENGINES if plan.functional else ENGINES).items():
         own = {**engine_settings.get(alias, {}), **_mapping(modules.get(alias))}
         own.setdefault("class", f"{module}.Executor")
         modules[alias] = own

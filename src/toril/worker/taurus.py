@@ -17,7 +17,7 @@ from bzt.modules.provisioning import Local
 from bzt.utils import PIPE, BetterDict  # in which a program's output is kept when it has no file
 
 from toril.errors import UserError
-from toril.worker.engines import ENGINES, Engine, Station
+from toril.worker.engines import FUNCTIONAL_ENGINES, Engine, Station
 from toril.worker.engines.bystander import Bystander
 from toril.worker.processes import lead_a_group_and_die_with_parent
 
@@ -162,7 +162,7 @@ class Records(ConsolidatingAggregator):  # type: ignore[misc]  # bzt has no type
 
 def engine_settings(aliases: Iterable[str], worker_index: int) -> dict[str, dict[str, Any]]:
     """The own settings, below `modules.<alias>`, of those engine modules that are used."""
-    used = {alias: ENGINES[alias] for alias in aliases if alias in ENGINES}
+    used = {alias: FUNCTIONAL_ENGINES[alias] for alias in aliases if alias in FUNCTIONAL_ENGINES}
     return {alias: importlib.import_module(module).settings(worker_index) for alias, module in used.items()}
 
 

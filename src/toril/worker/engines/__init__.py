@@ -33,7 +33,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.records import ExecutionShare, PlannedExecution
+from toril.records import CaseOutcome, ExecutionShare, PlannedExecution
 
 ENGINES = {  # bzt's alias → the module with `Executor` (a class that is an Engine) and `settings`
     "locust": "toril.worker.engines.locust",
@@ -43,6 +43,7 @@ ENGINES = {  # bzt's alias → the module with `Executor` (a class that is an En
     "selenium": "toril.worker.engines.selenium",
     "playwright": "toril.worker.engines.playwright",
 }
+FUNCTIONAL_ENGINES = {**ENGINES, "pytest": "toril.worker.engines.pytest"}  # those of functional suites
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ class Station:
     worker_index: int  # over all workers of the run, from 0
     worker_count: int
     graceful_stop_s: float
+    functional: bool = False  # test cases are wanted, each done once
     folder: Path  # scratch of this execution alone
     suite: Path  # the worker's own copy of the suite's folder; the working folder of engines
 
@@ -119,6 +121,42 @@ class Sends:
     late_us: int  # the latest
     late_p90_us: int  # nine in ten were no later
     dropped: int | None = None  # that a throughput asked for and that were never made; None where there is none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundCase:
+    """A test case that has ended."""
+
+    name: str
+    suite: str  # its class, its file, or the scenario
+    outcome: CaseOutcome
+    started_s: float  # seconds since the epoch
+    duration_us: int
+    message: str = ""
+    trace: str = ""
+
+
+@runtime_checkable
+class TellsCases(Protocol):
+    """An engine that can also run functional suites, where `station.functional`."""
+
+    def cases(self) -> Iterator[FoundCase]:
+        """The test cases that have ended since the last call; after `batches`, which may have to read them."""
+        ...
+
+
+def cases_of(batch: Batch, suite: str) -> Iterator[FoundCase]:
+    """Each request of a batch as a test case: an answer that is not as asserted fails it, none at all breaks it."""
+    for row in np.flatnonzero(np.asarray(batch.kind, object) == "request").tolist():
+        answered = str(batch.rc[row]).isdigit()
+        yield FoundCase(
+            name=str(batch.label[row]),
+            suite=suite,
+            outcome="passed" if batch.ok[row] else "failed" if answered else "broken",
+            started_s=float(batch.started_s[row]),
+            duration_us=int(batch.response_us[row]),
+            message=str(batch.message[row]),
+        )
 
 
 class Engine(Protocol):

@@ -22,7 +22,8 @@ from bzt.modules._apiritif.generator import ApiritifScriptGenerator
 from bzt.requests_model import IncludeScenarioBlock
 
 from toril.intervals import KINDS
-from toril.worker.engines import Batch, Sends, Station, tail_of
+from toril.worker.engines import Batch, FoundCase, Sends, Station, cases_of, tail_of
+from toril.worker.engines.case_lines import CaseLines
 from toril.worker.engines.csv_tail import CsvTail
 
 WRAPPER = Path(__file__).with_name("apiritif_wrapper.py")
@@ -89,6 +90,8 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
         self._tail = CsvTail(Path(), COLUMNS)
         self._users: int | None = None
         self._sends: list[Sends] = []
+        self._cases: list[FoundCase] = []  # of generated requests; scripts have tests, which the wrapper tells
+        self._told = CaseLines(Path())
         self._asked_to_end = False
         self._unfinished: Counter[str] = Counter()
 
@@ -100,6 +103,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
             self._generated = self._generate(scenario)
         super().prepare()
         self._tail = CsvTail(self.station.folder / "rows.csv", COLUMNS)
+        self._told = CaseLines(self.station.folder / "cases")
 
     def install_required_tools(self) -> None:
         """bzt asks pip at each start, and then installs what it has; importing is what counts."""
@@ -126,6 +130,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
             "folder": str(self.station.folder),
             "test": self.script,
             "generated": self._generated is not None,
+            "cases": self.station.functional and self._generated is None,
             "concurrency": load.concurrency or 1,
             "iterations": load.iterations or 0,
             "ramp_up_s": load.ramp_up or 0,
@@ -171,7 +176,15 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
                 self._sends.append(Sends(at_s=at_us / 1e6, late_us=late_us, late_p90_us=late_p90_us))
             samples = np.isin(kinds, KINDS)
             if samples.any():
-                yield _batch(numbers, columns, samples)
+                batch = _batch(numbers, columns, samples)
+                if self.station.functional and self._generated:
+                    self._cases += cases_of(batch, self.station.planned.series)
+                yield batch
+
+    def cases(self) -> Iterator[FoundCase]:
+        yield from self._told.read()
+        yield from self._cases
+        self._cases = []
 
     def sends(self) -> Iterator[Sends]:
         while self._sends:
@@ -184,7 +197,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
         return self._unfinished
 
     def unreadable(self) -> int:
-        return self._tail.unreadable
+        return self._tail.unreadable + self._told.unreadable
 
     def failure(self) -> str | None:
         code = self.process.poll() if self.process else None

@@ -1,8 +1,9 @@
 """Apiritif's own process: parks it, times each request itself, writes a row for each, and ends it request by request.
 
 Started by path (`python -P apiritif_wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder, test,
-generated, concurrency, iterations, ramp_up_s, hold_for_s, steps, length_s, graceful_stop_s. In the folder it
-writes `rows.csv`; duplicated for its reader in `apiritif.py`: the columns and the marks.
+generated, cases, concurrency, iterations, ramp_up_s, hold_for_s, steps, length_s, graceful_stop_s. In the folder it
+writes `rows.csv`, and its tests into `cases` if they are wanted; duplicated for its reader in `apiritif.py`: the
+columns and the marks.
 
 What is a sample: a request made through Apiritif, redirects included, from its sending to the end of its body. An
 assertion about its response, which comes later, can still fail it; its row is written when its test or smart
@@ -284,6 +285,9 @@ def main() -> int:
             setattr(apiritif.recorder, name, getattr(recorder, name))
     requests.Session.send = timed(requests.Session.send)
     hear_all(loadgen.ApiritifPlugin, partial(RECORDS.broke, generated=TOLD["generated"]), RECORDS.ended)
+    if TOLD["cases"]:
+        write = beside("case_writer").CaseWriter(Path(TOLD["folder"]) / "cases").write
+        beside("apiritif_cases").tell_all(loadgen.ApiritifPlugin, store.SampleController, write)
     script = __import__(test.stem)  # one that does not load fails here, before the worker is ready
     if browsers is not None:
         browsers.prepare(script)

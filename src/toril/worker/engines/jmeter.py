@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from toril.errors import InfrastructureError
 from toril.jmeter_home import JMETER_VERSION, is_complete, jmeter_home
-from toril.worker.engines import Batch, Sends, Station, tail_of
+from toril.worker.engines import Batch, FoundCase, Sends, Station, cases_of, tail_of
 from toril.worker.engines.csv_tail import CsvTail
 from toril.worker.engines.jmeter_gate import GATE_PROPERTY, gate_script
 from toril.worker.engines.jmeter_plan import rewrite, speaks_groovy
@@ -108,6 +108,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         self._tail = CsvTail(Path(), COLUMNS)
         self._users: int | None = None
         self._sends: SendsFile | None = None
+        self._cases: list[FoundCase] = []
         self._ended_s: float | None = None
         self._killed = False
         self._cut_off: Counter[str] = Counter()
@@ -228,7 +229,14 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
 
     def batches(self, final: bool) -> Iterator[Batch]:
         for columns in self._tail.read(final):
-            yield from self._batch(columns)
+            for batch in self._batch(columns):
+                if self.station.functional:
+                    self._cases += cases_of(batch, self.station.planned.series)
+                yield batch
+
+    def cases(self) -> Iterator[FoundCase]:
+        found, self._cases = self._cases, []
+        yield from found
 
     def _batch(self, columns: list[tuple[str, ...]]) -> Iterator[Batch]:
         try:
