@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from toril.reports import change_github, drawing, selection, view, vouching, wording
+from toril.reports import cases, change_github, drawing, selection, view, vouching, wording
 from toril.reports.bundle import Bundle
 from toril.reports.figures_table import between
 from toril.reports.markdown import code, details, escaped, figure, limited, link, more, table
@@ -90,6 +90,10 @@ def _parts(story: _Story, links: Links, most: int) -> Iterator[str]:
     yield " · ".join(f"{name} **{escaped(value)}**{_sure(bundle, name)}" for name, value in view.facts(bundle))
     reasons = [f"- {escaped(message)} ({code(reason)})" for reason, message in told[:most]]
     yield "\n".join([*reasons, *([f"- {more(len(told) - most, 'reason')}"] if len(told) > most else [])])
+    if bundle.plan.functional:
+        yield cases.in_markdown(bundle, most)
+        yield _notes(bundle, most)
+        return
     yield _criteria(story.rules, most)
     yield from (paragraph(most) for paragraph in story.change)
     yield _course(bundle)
@@ -125,7 +129,7 @@ def _decided(bundle: Bundle, duet: Bundle) -> tuple[str, str, str]:
 def _reason(bundle: Bundle) -> str:
     broken = [rule for rule in view.criteria(bundle) if rule.outcome == "failed" and rule.message]
     reasons = view.reasons(bundle)
-    if bundle.outcome == "passed" or len(broken) > 1 or not reasons:
+    if bundle.outcome == "passed" or len(broken) > 1 or not reasons or reasons[0][0] == view.OF_CASES:
         told = view.headline(bundle)
         return told[:1].lower() + told[1:]
     if broken:
@@ -236,12 +240,13 @@ def _percentile(row: view.Row, key: str) -> str:
 def _notes(bundle: Bundle, most: int) -> str:
     """What is said in small letters at the end."""
     lines = [f"note: {escaped(note)}" for note in view.notes(bundle)[:most]]
-    if vouching.health(bundle):
+    if vouching.health(bundle) and not bundle.plan.functional:
         lines.append(escaped(vouching.health(bundle)))
-    if vouching.not_judged(bundle):
+    if vouching.not_judged(bundle) and not bundle.plan.functional:
         lines.append(f"not judged: {escaped(' · '.join(vouching.not_judged(bundle)))}")
     if bundle.cost:
         lines.append(escaped(bundle.cost))
     version = escaped(bundle.plan.toril_version)
-    lines.append(f"run {code(bundle.plan.run_id)} · {view.window(bundle)} · with each percentile its 95 % interval")
+    sure = "" if bundle.plan.functional else f" · {view.window(bundle)} · with each percentile its 95 % interval"
+    lines.append(f"run {code(bundle.plan.run_id)}{sure}")
     return f"<sub>{'<br>'.join(lines)} · toril {version}</sub>"

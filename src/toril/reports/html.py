@@ -11,7 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from toril.errors import InfrastructureError
-from toril.reports import duet, tables, view, wording
+from toril.reports import cases, duet, tables, view, wording
 from toril.reports.bundle import Bundle
 from toril.reports.charts import charts, short, span, unanswered
 from toril.reports.compare_figures import Part
@@ -27,6 +27,7 @@ COMPARED = ("rps", "failures", "mean", "p50", "p90", "p95", "p99", "p99_9", "max
 MOST_ERRORS = 100
 MOST_REASONS = 12
 MOST_CRITERIA = 60  # shown at once; the others unfold
+MOST_CASES = 2000
 MOST_GENERATORS = 50
 LONGEST_MESSAGE = 160  # of an error; longer ones unfold
 MOST_OF_A_MESSAGE = 4000
@@ -67,6 +68,9 @@ def report(bundle: Bundle, against: Comparison | None = None, base: Bundle | Non
         most_reasons=MOST_REASONS,
         criteria=_criteria(bundle),
         most_criteria=MOST_CRITERIA,
+        functional=bundle.plan.functional,
+        cases=cases.rows(bundle),
+        most_cases=MOST_CASES,
         duet=duet.told(bundle),
         duet_heads=duet.HEADS,
         against=against,

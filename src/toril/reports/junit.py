@@ -13,7 +13,7 @@ from typing import Any
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from toril.reports import duet, view, vouching, wording
+from toril.reports import cases, duet, view, vouching, wording
 from toril.reports.bundle import Bundle
 from toril.reports.figures_table import between
 
@@ -22,6 +22,7 @@ Kind = type[Failure] | type[Error] | type[Skipped]
 # Reasons that a criterion's own case tells
 OF_CRITERIA = frozenset(
     {"breach", "excused-breach", "breach-may-not-stand", "no-samples", "unknown-label", "not-measured"}
+    | {"failed-test"}  # of test cases, theirs
     | {"too-few-samples", "kept", "nothing-judged", "regression", "unproven", "no-regression"}
 )
 LEAVES_OPEN = frozenset({"no-samples", "unknown-label"})  # even where the criterion cannot fail the run
@@ -43,9 +44,9 @@ def report(bundle: Bundle) -> bytes:
     if started:
         suite.timestamp = started
     classname = "toril." + re.sub(r"[.\s]+", "_", name)
-    rules = [*_criteria(bundle, classname), *_compared(bundle, f"{classname}.duet")]
+    rules = [*_criteria(bundle, classname), *_compared(bundle, f"{classname}.duet"), *_tested(bundle, classname)]
     for case in (*rules, *_run_cases(bundle, f"{classname}.run", rules)):
-        case.time = 0.0
+        case.time = case.time or 0.0
         suite.add_testcase(case)
     document = JUnitXml("toril")
     document.add_testsuite(suite)
@@ -61,7 +62,7 @@ def _facts(bundle: Bundle) -> Iterable[tuple[str, str]]:
     yield "in a sentence", view.headline(bundle)
     yield from view.facts(bundle)
     sure = between(view.overall(bundle), "p95", " … ")
-    if sure:
+    if sure and not bundle.plan.functional:
         yield "p95, with 95 % certainty", sure
     for key, value in sorted(bundle.tags.items()):
         yield f"tag {wording.plain(key)}", wording.plain(value)
@@ -88,6 +89,26 @@ def _compared(bundle: Bundle, classname: str) -> Iterable[TestCase]:
             failed = row.outcome == "failed" and bundle.outcome == "failed"
             kind: Kind = Failure if failed else Error
             case.result = [_result(kind, row.message, "regression" if failed else "inconclusive", row.message)]
+        yield case
+
+
+def _tested(bundle: Bundle, classname: str) -> Iterable[TestCase]:
+    """A functional run's own test cases; repeated ones are numbered."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for row in cases.rows(bundle):
+        parts = (row.execution,) if row.suite == row.execution else (row.execution, row.suite)
+        owner = ".".join(
+            [classname, *(re.sub(r"[.\s]+", "_", part) if part == row.execution else part for part in parts)]
+        )
+        seen[owner, row.name] += 1
+        times = seen[owner, row.name]
+        case = TestCase(row.name if times == 1 else f"{row.name} ({times})", classname=owner)
+        case.time = row.took_s
+        details = "\n".join(text for text in (row.message, row.trace) if text)
+        kinds: Mapping[str, Kind] = {"failed": Failure, "broken": Error, "skipped": Skipped}
+        kind = kinds.get(row.outcome)
+        if kind is not None:
+            case.result = [_result(kind, row.message or row.outcome, row.outcome, details)]
         yield case
 
 
@@ -126,6 +147,8 @@ def _run_cases(bundle: Bundle, classname: str, rules: Sequence[TestCase]) -> Ite
     if bundle.outcome != "passed" and not told and not any(grouped.values()):
         grouped[COMPLETE] = reasons or [(bundle.outcome, view.headline(bundle))]
         kind = Failure if bundle.outcome == "failed" else Error
+    if bundle.plan.functional:
+        grouped = {COMPLETE: grouped[COMPLETE]}
     for name, found_reasons in grouped.items():
         case = TestCase(name, classname=classname)
         if found_reasons:

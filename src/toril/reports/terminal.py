@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from toril.reports import drawing, duet, screen, selection, view, vouching, wording
+from toril.reports import cases, drawing, duet, screen, selection, view, vouching, wording
 from toril.reports.bundle import Bundle
 from toril.reports.figures_table import between, figures
 from toril.reports.sparkline import sparkline
@@ -40,6 +40,11 @@ def _parts(bundle: Bundle, width: int) -> Group:
         parts += [_duet(compared, width), *(_indented(arm, style="dim") for arm in compared.arms)]
     if view.criteria(bundle):
         parts.append(_criteria(bundle, width))
+    if bundle.plan.functional:
+        parts += [cases.on_terminal(bundle), Text()]
+        parts += [_indented(f"note: {note}", style="yellow") for note in view.notes(bundle)]
+        parts.append(_indented(f"run {wording.plain(bundle.plan.run_id)}", style="dim"))
+        return Group(*parts)
     rows, left_out = selection.labels(bundle, MOST_LABELS)
     parts.append(figures("label", rows, width, _more(left_out, "label")))
     locations = view.locations(bundle)

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toril.reports import wording
+from toril.reports import cases, wording
 from toril.reports.bundle import Bundle
 
 MARKS = {"passed": "✔", "failed": "✘", "inconclusive": "?", "triggered": "!"}
 OF_COMPARISON = frozenset({"regression", "unproven", "unsure-arms", "no-regression"})  # codes of a duet's reasons
+OF_CASES = "failed-test"  # the code of a functional run's reason, which its test cases tell
 NOTABLE_FAILURES = 0.01  # more failed requests than this are said next to every percentile
 
 
@@ -68,6 +69,8 @@ class Criterion:
 
 def headline(bundle: Bundle) -> str:
     """The verdict in one sentence, with the criterion that ended the load early if one did."""
+    if bundle.plan.functional:
+        return cases.headline(bundle)
     return "; ".join((_decided(bundle), *_ended(bundle)))
 
 
@@ -130,6 +133,8 @@ def facts(bundle: Bundle) -> list[tuple[str, str]]:
     if requested.get("rps") is not None and all(one.throughput_rps for one in bundle.plan.executions):
         steady_rps = total.rps if achieved.get("rps") is None else achieved["rps"]
         rate = f"{wording.number(steady_rps)}/s of {wording.number(requested['rps'])}/s"
+    if bundle.plan.functional:
+        return [*cases.facts(bundle), ("workers", f"{workers.get('reported', 0)} of {workers.get('planned', 0)}")]
     found = [("requests", wording.number(total.samples)), ("failed", total.failed)]
     if total.unfinished:
         found.append(("unfinished", wording.number(total.unfinished)))
@@ -188,9 +193,13 @@ def reasons(bundle: Bundle) -> list[tuple[str, str]]:
 
 
 def further_reasons(bundle: Bundle) -> list[tuple[str, str]]:
-    """Those that no criterion's own message tells already."""
+    """Those that no criterion's own message tells already, and no test case's."""
     told = [rule.message for rule in criteria(bundle) if rule.outcome != "passed" and rule.message]
-    return [(code, message) for code, message in reasons(bundle) if not any(text in message for text in told)]
+    return [
+        (code, message)
+        for code, message in reasons(bundle)
+        if code != OF_CASES and not any(text in message for text in told)
+    ]
 
 
 def overall(bundle: Bundle) -> Row:
