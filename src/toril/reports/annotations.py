@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from toril.records import SourcePlace
-from toril.reports import view, wording
+from toril.reports import cases, view, wording
 from toril.reports.bundle import Bundle
 from toril.reports.workflow_commands import command
 
@@ -28,7 +28,7 @@ class Annotation:
 
 def report(bundle: Bundle) -> bytes:
     """A line for each; empty when nothing is to be said."""
-    found = [*_criteria(bundle), *_comparison(bundle), *_reasons(bundle)]
+    found = [*_criteria(bundle), *_cases(bundle), *_comparison(bundle), *_reasons(bundle)]
     lines = [_command(one) for level in ("error", "warning", "notice") for one in _limited(found, level)]
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
 
@@ -41,6 +41,14 @@ def _criteria(bundle: Bundle) -> Iterator[Annotation]:
             place = bundle.plan.places.get(str(item.get("where")))
             said = rule.message or f"{rule.observed} against {rule.limit}"
             yield _annotation(bundle, LEVELS[rule.outcome], rule.outcome, f"{rule.text}: {said}", place)
+
+
+def _cases(bundle: Bundle) -> Iterator[Annotation]:
+    """Each test case of a functional run that failed or broke."""
+    for row in cases.rows(bundle):
+        if row.outcome in ("failed", "broken"):
+            said = f"{row.full_name}: {row.message or row.outcome}"
+            yield _annotation(bundle, "error", f"a test case {row.outcome}", said)
 
 
 def _comparison(bundle: Bundle) -> Iterator[Annotation]:

@@ -70,11 +70,9 @@ def headline(bundle: Bundle) -> str:
         return f"{wording.number(bad)} of {cases} failed"
     if bundle.outcome == "passed":
         skipped = int(tests.get("skipped") or 0)
-        return (
-            f"All of {cases} passed"
-            if not skipped
-            else f"Of {cases} {wording.number(skipped)} skipped, the rest passed"
-        )
+        if skipped:
+            return f"Of {cases} {wording.number(skipped)} skipped, the rest passed"
+        return f"All {cases} passed" if total > 1 else "The one test case passed"
     return f"Nothing is proven: {cases} carried out, none failed, but this run cannot vouch for the rest"
 
 

@@ -1,0 +1,183 @@
+"""Real engines carry out test cases through `toril run`: each is told once, with what became of it and why."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.running import Finished, run
+from tests.targets import target
+
+pytestmark = pytest.mark.slow
+
+REQUESTS: list[Any] = [
+    {"url": "/home", "label": "home"},
+    {"url": "/status/404", "label": "missing"},
+    {"url": "/home", "label": "wrong body", "assert": ["no such text"]},
+    {"transaction": "both", "do": [{"url": "/a", "label": "first"}, {"url": "/b", "label": "second"}]},
+    {"url": "/drop", "label": "dropped"},
+]
+GENERATED = {"home": "passed", "missing": "failed", "wrong body": "failed", "first": "passed", "second": "passed",
+             "dropped": "broken"}  # fmt: skip
+
+SCRIPT = """
+import unittest
+import apiritif
+
+class TestCart(unittest.TestCase):
+    def test_1_adds(self):
+        apiritif.http.get("{url}/a").assert_ok()
+
+    def test_2_pays(self):
+        self.assertEqual(apiritif.http.get("{url}/pay").status_code, 201, "token=abcdef123456")
+
+    def test_3_ships(self):
+        raise KeyError("nothing")
+
+    @unittest.skip("later")
+    def test_4_returns(self):
+        pass
+
+    def test_5_smart(self):
+        with apiritif.smart_transaction("buy"):
+            apiritif.http.get("{url}/status/500").assert_ok()
+
+    @unittest.expectedFailure
+    def test_6_known(self):
+        self.fail("as expected")
+
+    @unittest.expectedFailure
+    def test_7_mended(self):
+        pass
+
+class TestNever(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        raise RuntimeError("no cart")
+
+    def test_8_never(self):
+        pass
+
+def test_9_function():
+    apiritif.http.get("{url}/b").assert_ok()
+"""
+OF_SCRIPT = {
+    "test_1_adds": "passed", "test_2_pays": "failed", "test_3_ships": "broken", "test_4_returns": "skipped",
+    "test_5_smart": "failed", "test_6_known": "passed", "test_7_mended": "failed", "setUpClass": "broken",
+    "test_9_function": "passed",
+}  # fmt: skip
+
+CHECKS = """
+import os
+import pytest
+
+class TestPrice:
+    @pytest.mark.parametrize("cents", [1, 2])
+    def test_is_one(self, cents):
+        assert cents == 1, "too much"
+
+    def test_breaks(self):
+        raise KeyError("x")
+
+    @pytest.mark.skip(reason="later")
+    def test_later(self):
+        pass
+
+@pytest.fixture
+def database():
+    raise OSError("no database")
+
+def test_needs_a_database(database):
+    pass
+
+def test_knows_its_place():
+    assert os.environ["TORIL_WORKER_COUNT"] == "1"
+    import beside
+    assert beside.NAME == "beside"
+"""
+OF_CHECKS = {
+    "test_is_one[1]": "passed", "test_is_one[2]": "failed", "test_breaks": "broken", "test_later": "skipped",
+    "test_needs_a_database": "broken", "test_knows_its_place": "passed",
+}  # fmt: skip
+
+
+def functional(folder: Path, executor: str, scenario: dict[str, Any], files: dict[str, str] | None = None) -> Path:
+    suite = {
+        "execution": [{"executor": executor, "scenario": "shop"}],
+        "scenarios": {"shop": scenario},
+        "settings": {"aggregator": "functional-consolidator"},
+    }
+    for name, text in {"suite.yml": json.dumps(suite), **(files or {})}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def told(done: Finished) -> dict[str, str]:
+    """Name → outcome; every test case was told once."""
+    cases = done.json("summary.json")["tests"]["cases"]
+    assert set(Counter(case["name"] for case in cases).values()) == {1}
+    return {case["name"]: case["outcome"] for case in cases}
+
+
+def case_of(done: Finished, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in done.json("summary.json")["tests"]["cases"] if one["name"] == name)
+    return found
+
+
+@pytest.mark.parametrize("engine", ["apiritif", "jmeter"])
+def test_each_generated_request_is_a_test_case(tmp_path: Path, engine: str) -> None:
+    with target() as service:
+        scenario = {"default-address": service.url, "requests": REQUESTS}
+        done = run(tmp_path / "store", functional(tmp_path / "shop", engine, scenario))
+    assert done.code == 1, done.stdout + done.stderr
+    assert told(done) == GENERATED
+    assert done.reasons() == {"failed-test"}
+    assert "no such text" in case_of(done, "wrong body")["message"]
+    assert service.answered == 5  # each of them once; nobody answers the last
+    assert service.started in (6, 7)  # a client may try again where the connection was closed on it
+
+
+@pytest.mark.parametrize("engine", ["apiritif", "jmeter"])
+def test_a_suite_whose_test_cases_all_pass_passes(tmp_path: Path, engine: str) -> None:
+    with target() as service:
+        scenario = {"default-address": service.url, "requests": [REQUESTS[0], REQUESTS[3]]}
+        done = run(tmp_path / "store", functional(tmp_path / "shop", engine, scenario), "--workers", "1")
+    assert done.code == 0, done.stdout + done.stderr
+    assert "All 3 test cases passed" in done.stdout
+    assert done.reasons() == {"tests-passed"}
+
+
+def test_each_test_of_an_apiritif_script_is_a_test_case(tmp_path: Path) -> None:
+    with target() as service:
+        files = {"test_api.py": SCRIPT.replace("{url}", service.url)}
+        done = run(tmp_path / "store", functional(tmp_path / "shop", "apiritif", {"script": "test_api.py"}, files))
+    assert done.code == 1, done.stdout + done.stderr
+    assert told(done) == OF_SCRIPT
+    pays = case_of(done, "test_2_pays")
+    assert pays["suite"] == "test_api.TestCart"
+    assert "200 != 201" in pays["message"]
+    assert "abcdef123456" not in json.dumps(pays)
+    assert 'raise KeyError("nothing")' in case_of(done, "test_3_ships")["trace"]
+    assert case_of(done, "setUpClass")["message"] == "RuntimeError: no cart"
+
+
+def test_each_test_of_pytest_is_a_test_case(tmp_path: Path) -> None:
+    files = {"tests/test_price.py": CHECKS, "tests/beside.py": 'NAME = "beside"\n'}
+    files["tests/test_damaged.py"] = "import no_such_module\n"
+    done = run(tmp_path / "store", functional(tmp_path / "shop", "pytest", {"script": "tests"}, files))
+    assert done.code == 1, done.stdout + done.stderr
+    assert told(done) == {**OF_CHECKS, "tests/test_damaged.py": "broken"}
+    assert "too much" in case_of(done, "test_is_one[2]")["message"]
+    assert case_of(done, "test_is_one[2]")["suite"] == "tests/test_price.py::TestPrice"
+    assert "no database" in case_of(done, "test_needs_a_database")["message"]
+    assert "no_such_module" in case_of(done, "tests/test_damaged.py")["message"]
+
+
+def test_a_file_without_tests_proves_nothing(tmp_path: Path) -> None:
+    files = {"test_nothing.py": "NOTHING = 1\n"}
+    done = run(tmp_path / "store", functional(tmp_path / "shop", "pytest", {"script": "test_nothing.py"}, files))
+    assert done.code == 3, done.stdout + done.stderr
+    assert done.reasons() == {"no-tests"}

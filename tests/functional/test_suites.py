@@ -1,0 +1,71 @@
+"""What a functional suite says, and what it cannot mean."""
+
+import pytest
+
+from tests.suite.reading import read, refusal
+from toril.plan import make_plan
+from toril.reports import plan_text
+
+FUNCTIONAL = {"settings": {"aggregator": "functional-consolidator"}}
+
+
+def suite(executor="apiritif", **keys):
+    return {"execution": [{"scenario": {"requests": ["http://shop/"]}, "executor": executor, **keys}], **FUNCTIONAL}
+
+
+def test_each_execution_is_carried_out_once_by_one_worker(tmp_path):
+    written = suite()
+    written["execution"] = written["execution"] * 3
+    plan = make_plan(read(tmp_path, written), run_id="run", workers=2)
+    assert plan.functional
+    assert sorted(part.execution for share in plan.shares for part in share.executions) == [
+        "apiritif", "apiritif#2", "apiritif#3",
+    ]  # fmt: skip
+    assert {one.concurrency for one in plan.executions} == {one.iterations for one in plan.executions} == {1}
+    assert "every test case once" in plan_text.render(plan)
+    assert "fails when a test case does" in plan_text.render(plan)
+
+
+def test_without_the_aggregator_it_is_load(tmp_path):
+    plan = make_plan(read(tmp_path, {**suite(), "settings": {}}), run_id="run", workers=1)
+    assert not plan.functional
+
+
+def test_a_smoke_run_of_it_is_the_same_run(tmp_path):
+    plan = make_plan(read(tmp_path, suite()), run_id="run", workers=None, smoke=True)
+    assert [one.hold_for_s for one in plan.executions] == [0]
+
+
+def test_pytest_is_at_home_in_a_functional_suite_and_warned_of_under_load(tmp_path):
+    (tmp_path / "test_shop.py").write_text("def test_it(): pass\n")
+    execution = {"execution": [{"scenario": "test_shop.py", "executor": "pytest"}]}
+    assert read(tmp_path, {**execution, **FUNCTIONAL}).warnings == ()
+    assert any("pytest" in warning for warning in read(tmp_path, execution).warnings)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("concurrency", 2), ("iterations", 2), ("throughput", 5), ("ramp-up", "5s"), ("hold-for", "1m"), ("steps", 3)],
+)
+def test_a_load_key_is_refused_with_the_fix(tmp_path, key, value):
+    text = refusal(tmp_path, suite(**{key: value}))
+    assert f"execution[0].{key} is set, but a functional suite carries out every test case once; leave it out" in text
+
+
+@pytest.mark.parametrize("key", ["concurrency", "iterations"])
+def test_one_of_it_is_no_load(tmp_path, key):
+    assert read(tmp_path, suite(**{key: 1})).functional
+
+
+@pytest.mark.parametrize("executor", ["locust", "k6", "selenium"])
+def test_an_executor_whose_test_cases_cannot_be_read_is_refused(tmp_path, executor):
+    text = refusal(tmp_path, suite(executor))
+    assert "whose test cases toril cannot read" in text
+    assert "jmeter, apiritif, pytest" in text
+
+
+def test_a_criterion_is_refused_wherever_it_stands(tmp_path):
+    criteria = {"reporting": [{"module": "passfail", "criteria": ["p95>1s"]}]}
+    assert "a criterion on load" in refusal(tmp_path, {**suite(), **criteria})
+    assert "a criterion on load" in refusal(tmp_path, suite(criteria=["fail>0%"]))
+    assert "a criterion on load" in refusal(tmp_path, {**suite(), "toril": {"criteria": ["throughput<1/s"]}})

@@ -1,0 +1,57 @@
+"""A functional run's verdict: a failed test case fails it, and what was not carried out is never a pass."""
+
+import pytest
+
+from tests.functional.tested import case, functional_run
+from tests.measured import START
+from toril.records import Stop
+
+
+def codes(bundle):
+    return [reason["code"] for reason in bundle.verdict["reasons"]]
+
+
+def test_it_passes_when_no_test_case_failed_and_one_passed():
+    run = functional_run(case("adds"), case("pays", "skipped"))
+    assert (run.outcome, codes(run)) == ("passed", ["tests-passed"])
+    assert "1 test cases passed; 1 skipped" in run.verdict["reasons"][0]["message"]
+
+
+@pytest.mark.parametrize("outcome", ["failed", "broken"])
+def test_one_test_case_that_fails_or_breaks_fails_it(outcome):
+    run = functional_run(case("adds"), case("pays", outcome))
+    assert (run.outcome, codes(run)) == ("failed", ["failed-test"])
+    assert f"1 {outcome}: TestCart pays (pays is why)" in run.verdict["reasons"][0]["message"]
+
+
+def test_a_failure_stands_whatever_is_missing():
+    run = functional_run(case("pays", "failed"), lost=[("local-1", "killed")], reported=())
+    assert (run.outcome, codes(run)) == ("failed", ["failed-test", "lost-worker"])
+
+
+def test_a_lost_worker_or_file_makes_it_inconclusive():
+    assert codes(functional_run(case("adds"), lost=[("local-1", "killed")], reported=())) == ["lost-worker"]
+    run = functional_run(case("adds"), damaged=("runs/x/workers/local-1/a/tests-000001 is missing",))
+    assert (run.outcome, codes(run)) == ("inconclusive", ["damaged-file"])
+
+
+def test_no_test_case_and_only_skipped_ones_prove_nothing():
+    assert (functional_run().outcome, codes(functional_run())) == ("inconclusive", ["no-tests"])
+    skipped = functional_run(case("adds", "skipped"), case("pays", "skipped"))
+    assert (skipped.outcome, codes(skipped)) == ("inconclusive", ["no-tests"])
+
+
+def test_a_run_that_was_stopped_is_not_passed_by_the_test_cases_before():
+    stop = Stop(at=START + 1, cause="user", message="enough")
+    assert (functional_run(case("adds"), stop=stop).outcome, codes(functional_run(case("adds"), stop=stop))) == (
+        "inconclusive",
+        ["stopped"],
+    )
+
+
+def test_the_summary_counts_each_outcome_and_keeps_every_test_case_in_its_order():
+    tests = functional_run(case("late", at_s=2.0), case("early", "failed", at_s=1.0)).summary["tests"]
+    assert {name: tests[name] for name in ("total", "passed", "failed", "broken", "skipped")} == {
+        "total": 2, "passed": 1, "failed": 1, "broken": 0, "skipped": 0,
+    }  # fmt: skip
+    assert [one["name"] for one in tests["cases"]] == ["early", "late"]
