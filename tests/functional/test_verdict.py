@@ -1,14 +1,26 @@
 """A functional run's verdict: a failed test case fails it, and what was not carried out is never a pass."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.functional.tested import case, functional_run
 from tests.measured import START
+from toril import tested
 from toril.records import Stop
+
+PAGE = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
 
 
 def codes(bundle):
     return [reason["code"] for reason in bundle.verdict["reasons"]]
+
+
+def test_every_code_is_explained_in_the_documentation():
+    told = set(re.findall(r"^\| `([a-z-]+)` +\|", str(tested.__doc__), re.MULTILINE))
+    assert told == {"failed-test", "no-tests", "tests-passed"}
+    assert all(f"\n| `{code}` |" in PAGE for code in told)
 
 
 def test_it_passes_when_no_test_case_failed_and_one_passed():
