@@ -14,6 +14,8 @@ from toril.suite.browsers import BROWSER_ENGINES
 from toril.suite.capacity import check_names, lowest, read_search
 from toril.suite.curves import Course, is_shape, read_course, refuse_executor
 from toril.suite.door import Door, alike, nearest, shown
+from toril.suite.external import LOADER, check_external
+from toril.suite.external import refuse_load as refuse_load_of_external
 from toril.suite.functional import TELL_CASES, is_functional, refuse_load
 from toril.suite.open_model import OPEN_MODEL
 from toril.suite.scenarios import Scenarios
@@ -103,7 +105,7 @@ class _Reader:
         settings = config.get("settings")
         self.default_executor = (settings.get("default-executor") if isinstance(settings, dict) else None) or "jmeter"
         self.functional = is_functional(config)
-        self.proved = (*PROVED, *TELL_CASES) if self.functional else PROVED
+        self.proved = (*PROVED, LOADER, *(TELL_CASES if self.functional else ()))
         self.warned: set[str] = set()
 
     def read(self, item: dict[str, Any], index: int, path: str, taken: set[str]) -> Execution:
@@ -111,6 +113,8 @@ class _Reader:
         without = item.get("scenario") is None and executor not in PROVED  # such as those that only read results
         scenario = executor if without else self.scenarios.of(item, path, executor)
         self.scenarios.check_files(item, path)
+        if executor == LOADER:
+            check_external(item, self.scenarios, self.door, path)
         name = _unused(scenario, taken)
         course, search = self._take_course(item, name, executor, path), None
         if name in self.capacity:
@@ -124,14 +128,12 @@ class _Reader:
         iterations = self.door.whole(item.get("iterations"), f"{path}.iterations")
         steps = self.door.whole(item.get("steps"), f"{path}.steps")
         timed = durations["ramp-up"] + durations["hold-for"] > 0
+        counts = {"concurrency": concurrency, "iterations": iterations, "throughput": throughput, "steps": steps}
+        counts |= {key: Fraction(durations[key]) for key in ("ramp-up", "hold-for")}
         if self.functional:
-            counts = {"concurrency": concurrency, "iterations": iterations, "throughput": throughput, "steps": steps}
-            refuse_load(
-                executor,
-                {**counts, "ramp-up": durations["ramp-up"], "hold-for": durations["hold-for"]},
-                self.door,
-                path,
-            )
+            refuse_load(executor, counts, self.door, path)
+        if executor == LOADER:
+            refuse_load_of_external(counts, self.door, path)
         own_load = self._has_own_load(executor, scenario) and not (
             concurrency or throughput or iterations or steps or timed
         )
@@ -295,7 +297,9 @@ class _Reader:
             )
 
     def _has_own_load(self, executor: str, scenario: str) -> bool:
-        return executor == "jmeter" and bool(self.scenarios.named.get(scenario, {}).get("script"))
+        return executor == LOADER or (
+            executor == "jmeter" and bool(self.scenarios.named.get(scenario, {}).get("script"))
+        )
 
     def _exact(self, written: object, path: str) -> bool:
         """Whether the numbers of `locations` are those of workers, and no weights."""

@@ -1,5 +1,6 @@
 """From an engine's records to cells of intervals: seconds since the start, steady or not, and what is missing."""
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from toril.intervals import Recorder, acceptable
 from toril.worker.cases import CaseBook
-from toril.worker.engines import Batch, TellsCases
+from toril.worker.engines import Batch, Replays, TellsCases
 from toril.worker.lanes import Lane
 
 AHEAD_S = 60.0  # a record of what completes later than this has no possible time: the clock, or the engine, went astray
@@ -23,8 +24,6 @@ class Capture:
         self._cases = cases
         self._lanes = lanes
         self.start_at = start_at
-        for lane in lanes:
-            recorder.resolution(lane.planned.series, lane.engine.resolution_us)
 
     def read(self, lane: Lane, *, final: bool = False) -> None:
         """Everything that the engine has recorded since the last call."""
@@ -33,7 +32,7 @@ class Capture:
                 self._add(lane, batch)
         if isinstance(lane.engine, TellsCases) and lane.engine.station.functional:
             for case in lane.engine.cases():
-                self._cases.add(lane.planned.series, case, self._start_at)
+                self._cases.add(lane.planned.series, case, self.start_at)
         for told in lane.engine.sends():
             second = self._second(told.at_s)
             late = {"late_us": told.late_us, "late_p90_us": told.late_p90_us}
@@ -57,6 +56,7 @@ class Capture:
 
     def _add(self, lane: Lane, batch: Batch) -> None:
         planned = lane.planned
+        self._recorder.resolution(planned.series, lane.engine.resolution_us)
         late_s = lane.queued_s(self.start_at)
         started_s = batch.started_s - self.start_at
         steady_from_s, steady_to_s = planned.steady_from_s + late_s, planned.steady_to_s + late_s
@@ -73,7 +73,8 @@ class Capture:
             "connect_us": batch.connect_us,
             "bytes": batch.bytes,
         }
-        possible = acceptable(columns) & (batch.completed_s < time.time() + AHEAD_S)
+        ahead_s = math.inf if isinstance(lane.engine, Replays) and lane.engine.recorded else AHEAD_S
+        possible = acceptable(columns) & (batch.completed_s < time.time() + ahead_s)
         if not possible.all():
             self._recorder.unreadable(int((~possible).sum()))
             columns = {name: column[possible] for name, column in columns.items()}

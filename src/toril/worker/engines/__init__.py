@@ -42,6 +42,7 @@ ENGINES = {  # bzt's alias → the module with `Executor` (a class that is an En
     "vegeta": "toril.worker.engines.vegeta",
     "selenium": "toril.worker.engines.selenium",
     "playwright": "toril.worker.engines.playwright",
+    "external-results-loader": "toril.worker.engines.external",
 }
 FUNCTIONAL_ENGINES = {**ENGINES, "pytest": "toril.worker.engines.pytest"}  # those of functional suites
 
@@ -143,6 +144,13 @@ class TellsCases(Protocol):
     def cases(self) -> Iterator[FoundCase]:
         """The test cases that have ended since the last call; after `batches`, which may have to read them."""
         ...
+
+
+@runtime_checkable
+class Replays(Protocol):
+    """An engine whose samples may have been measured before this run, and moved into it: then they may lie ahead."""
+
+    recorded: bool
 
 
 def cases_of(batch: Batch, suite: str) -> Iterator[FoundCase]:

@@ -14,10 +14,11 @@ csv.field_size_limit(1 << 30)  # a failed assertion may quote a whole response
 class CsvTail:
     """The columns `wanted` of a CSV file whose first row names them; a column that the file lacks is empty."""
 
-    def __init__(self, path: Path, wanted: Sequence[str]) -> None:
+    def __init__(self, path: Path, wanted: Sequence[str], *, delimiter: str = ",") -> None:
         self.path = path
         self.unreadable = 0  # rows that had too few or too many fields
         self._wanted = wanted
+        self._delimiter = delimiter
         self._file: BinaryIO | None = None
         self._rest = b""
         self._header: list[str] = []
@@ -44,15 +45,17 @@ class CsvTail:
     def _columns(self, text: str) -> list[tuple[str, ...]]:
         if not self._header:
             first, _, text = text.partition("\n")
-            self._header = next(csv.reader([first]))
+            self._header = next(csv.reader([first], delimiter=self._delimiter))
         width = len(self._header)
         count = text.count("\n")
-        fields = [] if '"' in text else text.replace("\n", "\n,").split(",")  # without quotes, four times as fast
+        fields = (
+            [] if '"' in text else text.replace("\n", f"\n{self._delimiter}").split(self._delimiter)
+        )  # without quotes, four times as fast
         last = [field[:-1] for field in fields[width - 1 :: width] if field.endswith("\n")]
         if len(last) == count and len(fields) == count * width + 1 and "\r" not in text:
             found = [tuple(fields[position:-1:width]) for position in range(width - 1)] + [tuple(last)]
         else:
-            rows = list(csv.reader(io.StringIO(text, newline="")))
+            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter))
             whole = [row for row in rows if len(row) == width]
             self.unreadable += len(rows) - len(whole)
             count = len(whole)

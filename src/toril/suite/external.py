@@ -1,0 +1,41 @@
+"""Executions that only read the results of another tool: their file, and no load of their own."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from toril.suite.door import Door
+from toril.suite.scenarios import Scenarios
+
+LOADER = "external-results-loader"
+
+
+def check_external(item: dict[str, Any], scenarios: Scenarios, door: Door, path: str) -> None:
+    """Take the results file along, if it is there already; SuiteError when none is named."""
+    named = item.get("scenario")
+    scenario = scenarios.named.get(named) if isinstance(named, str) else named
+    holders = [(item, path), *([(scenario, f"{path}.scenario")] if isinstance(scenario, dict) else [])]
+    if not any(holder.get(key) for holder, _ in holders for key in ("data-file", "data-file-pattern")):
+        raise door.error(f"{path}.data-file", "missing", "name the file that another tool writes its results to")
+    for holder, where in holders:
+        file = holder.get("data-file")
+        if file is None:
+            continue
+        text = door.resolved(file, f"{where}.data-file", "name a file")
+        if not isinstance(text, str):
+            raise door.error(f"{where}.data-file", "no name of a file", "write it like `data-file: results.jtl`")
+        if Path(text).is_absolute() or "${" in text:
+            continue
+        if scenarios.files.existing(text) is None:
+            door.warn(f"{where}.data-file", "does not exist yet: the worker waits for it, see `wait-for-file`")
+        else:
+            holder["data-file"] = scenarios.files.find(text, f"{where}.data-file", kind="results file")
+
+
+def refuse_load(load: Mapping[str, int | float | Fraction | None], door: Door, path: str) -> None:
+    """SuiteError for a load key: whoever wrote the file decided on the load."""
+    for key, value in load.items():
+        if value:
+            what = "set, but the load is what the other tool has made of it"
+            raise door.error(f"{path}.{key}", what, "leave it out")
