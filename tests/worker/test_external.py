@@ -1,0 +1,115 @@
+"""Results of another tool under a real worker: a file that grows, one that was there, one that never comes."""
+
+import sys
+import time
+
+import pytest
+
+from tests.worker.driver import plan_of, planned, workers
+
+pytestmark = pytest.mark.slow
+
+HEADER = "timeStamp,elapsed,label,responseCode,responseMessage,success,bytes,allThreads,Latency\n"
+LOADER = "external-results-loader"
+
+TOOL = """
+import time
+with open("results.jtl", "w") as file:
+    file.write({header!r})
+    for number in range(40):
+        now_ms = int(time.time() * 1000)
+        rc, ok = (503, "false") if number % 4 == 0 else (200, "true")
+        file.write(f"{{now_ms}},5,home,{{rc}},said,{{ok}},9,2,3\\n")
+        file.flush()
+        time.sleep(0.05)
+"""
+
+
+def external(**keys):
+    """A plan with one execution that reads results, and what it says of them."""
+    return plan_of([planned(LOADER, LOADER)], {}, extra={"data-file": "results.jtl", "scenario": {}, **keys})
+
+
+def row(at_s, elapsed_ms=5, label="home", *, ok=True):
+    return f"{round(at_s * 1000)},{elapsed_ms},{label},{200 if ok else 503},said,{str(ok).lower()},9,2,3\n"
+
+
+def test_a_file_that_grows_during_the_run_is_read_to_its_end_at_its_own_times(tmp_path):
+    plan = external(**{"results-timeout": "1s"})
+    shell = {
+        "services": [{"module": "shellexec", "startup": [{"command": f"{sys.executable} tool.py", "background": True}]}]
+    }
+    plan = plan.model_copy(update={"common": {**plan.common, **shell}})
+    tool = TOOL.format(header=HEADER).replace("import time\n", "import time\ntime.sleep(2)\n", 1)
+    with workers(plan, tmp_path, {"tool.py": tool}) as run:
+        run.launch()
+        run.wait_ready()
+        run.start(within_s=0.1)
+        run.wait()
+        found = run.outcome()
+    assert found.exits[0].outcome == "finished", run.log()
+    total = found.total()
+    assert (total.samples, total.failures, found.samples) == (40, 10, 40)
+    assert found.rcs() == {"200": 30, "503": 10}
+    assert set(total.errors) == {("said", "503")}
+    seconds = [second for second in found.timeline.select().seconds]
+    assert 2 <= len(seconds) <= 5  # they took two seconds
+    assert found.timeline.resolution_us == {LOADER: 1000}
+
+
+def test_a_recording_keeps_its_course_from_the_start_on(tmp_path):
+    yesterday = time.time() - 86_400
+    rows = "".join(row(yesterday + at_s, ok=at_s != 120) for at_s in (0.2, 0.4, 1.5, 1.6, 120))
+    with workers(external(), tmp_path, {"results.jtl": HEADER + rows}) as run:
+        found = run.go()
+    assert found.exits[0].outcome == "finished"
+    assert (found.total().samples, found.total().failures, found.exits[0].unreadable_records) == (5, 1, 0)
+    view = found.timeline.select()
+    counts = {second: view.second(second).samples for second in view.seconds}
+    assert counts == {0: 2, 1: 2, 119: 1}
+    assert found.exits[0].first_sample_lateness_s == {LOADER: 0.0}
+
+
+def test_rows_that_are_none_are_counted(tmp_path):
+    text = HEADER + row(time.time()) + "nonsense\n" + row(time.time()) + "1,2"
+    with workers(external(**{"results-timeout": "1s"}), tmp_path, {"results.jtl": text}) as run:
+        found = run.go()
+    assert (found.samples, found.exits[0].unreadable_records) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({}, "results.jtl has not appeared within 1 s; see wait-for-file"),
+        ({"results.jtl": ""}, "results.jtl has no whole line within 1 s"),
+        ({"results.jtl": "hello\n"}, "no format that is known; it begins with 'hello'"),
+        ({"results.jtl": "starttime\tseconds\tctime\tdtime\tttime\twait\n"}, "HTTP errors are successes"),
+    ],
+)
+def test_a_file_that_never_comes_or_says_nothing_fails_the_worker_with_the_reason(tmp_path, files, why):
+    with workers(external(**{"wait-for-file": "1s"}), tmp_path, files) as run:
+        found = run.go()
+    assert found.exits[0].outcome == "failed"
+    assert why in found.exits[0].message
+    assert found.samples == 0
+
+
+def test_the_newest_file_that_a_pattern_fits_is_read(tmp_path):
+    files = {f"out/results-{number}.jtl": HEADER + row(time.time()) * number for number in (1, 3)}
+    plan = external(**{"data-file": None, "data-file-pattern": "out/results-*.jtl", "results-timeout": "1s"})
+    with workers(plan, tmp_path, files) as run:
+        found = run.go()
+    assert found.samples == 3
+
+
+def test_a_stop_ends_the_reading_and_keeps_what_was_read(tmp_path):
+    plan = external(**{"results-timeout": "60s"})
+    with workers(plan, tmp_path, {"results.jtl": HEADER + row(time.time() + 1)}) as run:
+        run.launch()
+        run.wait_ready()
+        run.start(within_s=0.1)
+        time.sleep(2)
+        run.stop()
+        assert run.wait() == [0]
+        found = run.outcome()
+    assert (found.exits[0].outcome, found.samples) == ("stopped", 1)
