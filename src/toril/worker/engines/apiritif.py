@@ -18,11 +18,11 @@ import numpy as np
 from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
 from bzt.modules._apiritif.executor import ApiritifNoseExecutor
-from bzt.modules._apiritif.generator import ApiritifScriptGenerator
 from bzt.requests_model import IncludeScenarioBlock
 
 from toril.intervals import KINDS
 from toril.worker.engines import Batch, FoundCase, Sends, Station, cases_of, tail_of
+from toril.worker.engines.apiritif_steps import Steps
 from toril.worker.engines.case_lines import CaseLines
 from toril.worker.engines.csv_tail import CsvTail
 
@@ -38,7 +38,7 @@ def settings(worker_index: int) -> dict[str, Any]:
     return {"dry-install": True}
 
 
-class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no types
+class Generator(Steps):
     """bzt's generator, with every request inside a marked transaction named by its label.
 
     A status of 400 or more fails a request, unless the suite says `auto-assert-ok: false` or which status it wants.

@@ -4,6 +4,7 @@
 - bzt's ConcurrencyThreadGroup gives way to JMeter's own ThreadGroup where both mean the same: the former cuts off the
   requests in flight when a test ends, the latter lets them finish.
 - bzt's throughput timer gets the rows of a load curve, where the suite has one.
+- Assertions on JSON paths are JMeter's own, not those of a plug-in from before it had them, which bzt asks for.
 - The plan waits at the gate. A timer in a thread group without threads delays nothing, but JMeter tells every element
   that the test starts, one after the other, before it starts any thread; the timer's script (`jmeter_gate.py`) takes
   its time over that. Unlike a sampler in a setUp group it needs no thread and is in nobody's scope, and the
@@ -23,6 +24,7 @@ CONCURRENCY_GROUP = "com.blazemeter.jmeter.threads.concurrency.ConcurrencyThread
 SCHEDULE = f"//{JMX.THR_TIMER}[@testname='Throughput_Limiter']/collectionProp[@name='load_profile']"
 LEAST_RPS = 1e-6  # the timer divides by its rate; of such a one no request is due within a week
 STRAIGHT = 1e-7  # so near to it counts as on the line; a row's numbers have six digits after the point
+JSON_ASSERTION = "com.atlantbh.jmeter.plugins.jsonutils.jsonpathassertion.JSONPathAssertion"  # same properties
 PLAIN_ON_ERROR = {None, "", "continue", "startnextloop"}  # a plain group never restarts who was stopped by an error
 
 
@@ -41,6 +43,7 @@ def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = ()) -> b
     """
     plan: Tree = etree.parse(path)
     show_requests_of_transactions(plan)
+    _prefer_own_assertions(plan)
     for included in _included(plan, path.parent):
         part: Tree = etree.parse(included)
         show_requests_of_transactions(part)
@@ -60,6 +63,13 @@ def show_requests_of_transactions(plan: Tree) -> None:
         for old in controller.xpath("*[@name='TransactionController.parent']"):
             controller.remove(old)
         controller.append(JMX._bool_prop("TransactionController.parent", False))
+
+
+def _prefer_own_assertions(plan: Tree) -> None:
+    for assertion in list(plan.iter(JSON_ASSERTION)):
+        assertion.tag = "JSONPathAssertion"
+        assertion.set("testclass", "JSONPathAssertion")
+        assertion.set("guiclass", "JSONPathAssertionGui")
 
 
 def _included(plan: Tree, folder: Path) -> list[Path]:

@@ -1,0 +1,79 @@
+"""Values taken out of answers, and answers that are checked, by the engines that docs/suites.md says can do it."""
+
+import pytest
+
+from tests.targets import target
+from tests.worker.driver import Outcome, plan_of, planned, workers
+
+pytestmark = pytest.mark.slow
+
+ENGINES = ("jmeter", "apiritif")
+JSON = {"Content-Type": "application/json"}
+
+
+def performed(engine, requests, folder, body):
+    """One user's one pass; what was measured, and what the service was asked."""
+    with target(body=body) as service:
+        scenarios = {"shop": {"default-address": service.url, "requests": requests}}
+        plan = plan_of([planned(engine, "shop", concurrency=1, iterations=1)], scenarios)
+        with workers(plan, folder) as run:
+            found = run.go()
+    assert found.exits[0].outcome == "finished", run.log()
+    return found, service
+
+
+def failed(found: Outcome) -> set[str]:
+    return {label for label in found.timeline.labels() if label and found.total(label).failures}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_values_of_json_go_into_the_next_request_and_its_body(tmp_path, engine):
+    requests = [
+        {"url": "/list", "extract-jsonpath": {"id": "$.items[0].id"}, "extract-regexp": {"name": '"name": "(\\w+)"'}},
+        {"url": "/item/${id}", "label": "item"},
+        {"url": "/buy", "method": "POST", "headers": JSON, "body": '{"item": {"id": ${id}}, "name": "${name}"}'},
+        {"url": "/none", "method": "POST", "headers": JSON, "body": '{"item": {}}'},
+    ]
+    found, service = performed(engine, requests, tmp_path, b'{"items": [{"id": 7, "name": "lamp"}]}')
+    assert failed(found) == set()
+    assert dict(service.paths) == {"/list": 1, "/item/7": 1, "/buy": 1, "/none": 1}
+    assert dict(service.bodies) == {b'{"item": {"id": 7}, "name": "lamp"}': 1, b'{"item": {}}': 1}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_wrong_value_of_json_fails_its_request_and_no_other(tmp_path, engine):
+    requests = [
+        {"url": "/a", "label": "there", "assert-jsonpath": ["$.id"]},
+        {
+            "url": "/b",
+            "label": "right",
+            "assert-jsonpath": [{"jsonpath": "$.id", "expected-value": 7, "validate": True}],
+        },
+        {
+            "url": "/c",
+            "label": "wrong",
+            "assert-jsonpath": [{"jsonpath": "$.id", "expected-value": 8, "validate": True}],
+        },
+        {"url": "/d", "label": "missing", "assert-jsonpath": ["$.price"]},
+        {"url": "/e", "label": "absent", "assert-jsonpath": [{"jsonpath": "$.price", "invert": True}]},
+    ]
+    found, service = performed(engine, requests, tmp_path, b'{"id": 7}')
+    assert found.samples == service.answered == 5
+    assert failed(found) == {"wrong", "missing"}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_values_of_pages_go_into_the_next_request_and_are_checked(tmp_path, engine):
+    page = b'<html><body><a class="next" href="there">on</a><p>7</p></body></html>'
+    requests = [
+        {
+            "url": "/html",
+            "extract-xpath": {"number": "//p"},
+            "extract-css-jquery": {"link": {"expression": "a.next", "attribute": "href"}},
+        },
+        {"url": "/go/${number}/${link}", "label": "go", "assert-xpath": ["//p"]},
+        {"url": "/gone", "label": "no table", "assert-xpath": ["//table"]},
+    ]
+    found, service = performed(engine, requests, tmp_path, page)
+    assert dict(service.paths) == {"/html": 1, "/go/7/there": 1, "/gone": 1}
+    assert failed(found) == {"no table"}
