@@ -67,7 +67,6 @@ class Target:
                 sent = await reader.readexactly(length) if length else b""
                 if not await self.answer(writer, method, path, sent):
                     break
-        writer.close()
 
     async def answer(self, writer: asyncio.StreamWriter, method: str, path: str, sent: bytes) -> bool:
         self.started += 1
@@ -124,6 +123,7 @@ def target(
         task = loop.create_task(service.serve(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        task.add_done_callback(lambda _: writer.close())
 
     async def listen() -> None:
         server = await asyncio.start_server(accepted, "127.0.0.1", 0, backlog=1024)
@@ -136,6 +136,7 @@ def target(
             for task in list(tasks):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # until their connections are closed
 
     stopping = asyncio.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=(listen(),), daemon=True)

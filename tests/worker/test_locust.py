@@ -262,3 +262,29 @@ def test_json_bodies_are_sent_as_json(tmp_path):
         with workers(plan, tmp_path) as run:
             run.go()
     assert [json.loads(body) for body in service.bodies] == [{"a": [1, 2]}]
+
+
+SHAPED = """
+from locust import HttpUser, LoadTestShape, task
+
+class Visitor(HttpUser):
+    @task
+    def visit(self):
+        self.client.get("/", name="home")
+
+class Fewer(LoadTestShape):
+    def tick(self):
+        elapsed_s = self.get_run_time()
+        return None if elapsed_s > 2 else (6 if elapsed_s < 1 else 1, 100)
+"""
+
+
+def test_requests_of_users_whom_a_load_shape_takes_away_are_unfinished(tmp_path):
+    with target(delay_s=0.3) as service:
+        scenarios = {"own": {"script": "locustfile.py", "default-address": service.url}}
+        with workers(plan_of([planned("locust", "own")], scenarios), tmp_path, {"locustfile.py": SHAPED}) as run:
+            found = run.go()
+    assert found.exits[0].outcome == "finished"
+    assert found.total().failures == 0
+    assert found.unfinished >= 5
+    assert found.samples + found.unfinished == service.started

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from gevent import getcurrent
+from gevent import GreenletExit, getcurrent
 from locust import events, main
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
@@ -169,8 +169,10 @@ class Load:
             self.in_flight[greenlet] = entry
             try:
                 response = original(client, method, url, name, *args, catch_response=catch_response, **kwargs)
-            except BaseException:
+            except BaseException as error:
                 self.in_flight.pop(greenlet, None)
+                if isinstance(error, GreenletExit) and not self.closed:  # the script's load shape takes the user away
+                    self.records.say("unfinished", entry[0])
                 raise
             if catch_response and self.in_flight.get(greenlet) is entry:
                 entry[1] = response  # reported when its with-block ends
