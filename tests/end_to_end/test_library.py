@@ -1,0 +1,124 @@
+"""The suites library: each example below loadtests/ runs as its README says, and measures what the shop answered.
+
+A folder with a suite.yml is an example as soon as it is there. Its README has the command, a line that begins with
+`toril run loadtests/…`, and what the machine has to have beyond the project's own environment: a line that begins with
+`Needs: `, and programs between backticks.
+"""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.running import Finished, run
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+LIBRARY = ROOT / "loadtests"
+EXAMPLES = sorted(path.parent.name for path in LIBRARY.glob("*/suite.yml"))
+ADDRESS = "http://127.0.0.1:8080"  # where the READMEs' shop is
+SIDE_BY_SIDE = 2  # their load is small, and what falsifies one all the same says so
+FALSIFIED = {"saturated", "late-start"}
+ONE_SAMPLE_A_REQUEST = {
+    "locust",
+    "jmeter",
+    "apiritif",
+    "vegeta",
+    "k6",
+    "gatling",
+}  # others tell steps of pages, or files
+Outcomes = Callable[[str], Finished]
+
+
+def readme(name: str) -> str:
+    return (LIBRARY / name / "README.md").read_text()
+
+
+def command(name: str) -> list[str]:
+    """What its README says after `toril run`."""
+    lines = re.findall(rf"^\s*toril run (loadtests/{re.escape(name)}[ /].*)$", readme(name), re.MULTILINE)
+    commands = [shlex.split(line, comments=True) for line in lines if "--on fargate" not in line]
+    assert commands, f"loadtests/{name}/README.md has no line `toril run loadtests/{name} --env SHOP_URL={ADDRESS}`"
+    return commands[0]
+
+
+def missing(name: str) -> list[str]:
+    lines = re.findall(r"^Needs: (.*)$", readme(name), re.MULTILINE)
+    return [program for line in lines for program in re.findall(r"`([^`]+)`", line) if not shutil.which(program)]
+
+
+@contextmanager
+def open_shop() -> Iterator["subprocess.Popen[str]"]:
+    """A shop of its own, whose address is the first line of its output; it ends with the block."""
+    with subprocess.Popen(
+        [sys.executable, LIBRARY / "shop" / "service.py", "--until-stdin-closes"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as shop:  # fmt: skip
+        yield shop
+
+
+def once(name: str, store: Path) -> Finished:
+    """The example's command, and what its shop says at its end that it has answered."""
+    with open_shop() as shop:
+        assert shop.stdout is not None
+        address = shop.stdout.readline().strip()
+        done = run(store, *[word.replace(ADDRESS, address) for word in command(name)], folder=ROOT)
+        said, _ = shop.communicate(timeout=20)
+    counted = re.search(r"^answered (\d+) requests", said, re.MULTILINE)
+    assert counted, said
+    return replace(done, answered=int(counted[1]))
+
+
+def performed(name: str, folder: Path) -> Finished:
+    """The same; once more where other programs of this machine falsified its times."""
+    done = once(name, folder / name)
+    return once(name, folder / f"{name}-again") if falsified(done) else done
+
+
+def falsified(done: Finished) -> bool:
+    """Whether nothing but the machine kept it from passing."""
+    return done.code == 3 and done.reasons() <= FALSIFIED
+
+
+@pytest.fixture(scope="module")
+def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcomes]:
+    """Every example that is asked for, two at a time, in the order in which the tests want them."""
+    folder = tmp_path_factory.mktemp("library")
+    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    asked = [str(item.callspec.params["name"]) for item in items if "outcomes" in item.fixturenames]
+    pool = ThreadPoolExecutor(SIDE_BY_SIDE)
+    begun: dict[str, Future[Finished]] = {
+        name: pool.submit(performed, name, folder) for name in asked if not missing(name)
+    }
+    yield lambda name: begun[name].result()
+    pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_runs_as_its_readme_says_and_counts_what_the_shop_answered(name: str, outcomes: Outcomes) -> None:
+    if lacking := missing(name):
+        pytest.skip(f"loadtests/{name} needs {', '.join(lacking)}, which this machine does not have")
+    done = outcomes(name)
+    assert done.code == 0 or falsified(done), done.stdout + done.stderr
+    plan = done.json("plan.json")
+    assert plan["warnings"] == []
+    exits = [json.loads(path.read_text()) for path in done.folder.glob("workers/*/*/exit.json")]
+    samples, unfinished = (sum(one[key] for one in exits) for key in ("samples", "unfinished"))
+    assert samples > 0
+    if {one["executor"] for one in plan["executions"]} <= ONE_SAMPLE_A_REQUEST:
+        assert samples <= done.answered <= samples + unfinished
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_index_names_each_example(name: str) -> None:
+    assert f"]({name}/README.md)" in (LIBRARY / "README.md").read_text()
