@@ -288,3 +288,29 @@ def test_requests_of_users_whom_a_load_shape_takes_away_are_unfinished(tmp_path)
     assert found.total().failures == 0
     assert found.unfinished >= 5
     assert found.samples + found.unfinished == service.started
+
+
+POLITE = """
+from locust import HttpUser, constant, task
+
+class Visitor(HttpUser):
+    wait_time = constant(0.004)
+
+    @task
+    def visit(self):
+        self.client.get("/", name="home")
+
+    def on_stop(self):
+        self.client.get("/bye", name="bye")
+"""
+
+
+def test_users_say_goodbye_at_the_end_and_nothing_else_is_sent_after_it(tmp_path):
+    with target() as service:
+        scenarios = {"own": {"script": "locustfile.py", "default-address": service.url}}
+        plan = plan_of([planned("locust", "own", concurrency=40, hold_for_s=1.5)], scenarios)
+        with workers(plan, tmp_path, {"locustfile.py": POLITE}) as run:
+            found = run.go()
+    assert found.samples == service.started
+    assert found.unfinished == 0
+    assert found.total("bye").samples == service.paths["/bye"] == 40

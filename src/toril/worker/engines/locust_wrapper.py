@@ -74,7 +74,7 @@ class Load:
         self.ending = False
         self.closed = False  # what happens now is counted as unfinished already
         self.in_flight: dict[object, list[Any]] = {}  # greenlet → [label, response being examined]
-        self.released: set[object] = set()  # users that were told to stop: their on_stop may still send requests
+        self.released: set[object] = set()  # users that are leaving: their on_stop may still send requests
         self.rc_of: dict[int | None, tuple[str, str, bool]] = {}
 
     # ── the start
@@ -296,10 +296,15 @@ class Load:
             user = greenlet.args[0] if greenlet.args else None
             client = getattr(user, "client", None)
             if isinstance(client, HttpSession | FastHttpSession):
-                self.released.add(greenlet)
-                self.runner.user_greenlets.killone(greenlet, block=False)
+                gevent.get_hub().loop.run_callback(self.send_home, greenlet)
             elif user is not None and user._state != "stopping":
                 user.stop()
+
+    def send_home(self, greenlet) -> None:
+        """In the hub: until its turn comes a user may have begun to leave by itself."""
+        if greenlet not in self.released and greenlet not in self.in_flight:
+            self.released.add(greenlet)
+            greenlet.throw(GreenletExit)
 
     def on_test_stopping(self, **_) -> None:
         """The script itself, or its load shape, ends the test."""
