@@ -1,0 +1,35 @@
+"""Plans of an open model for real workers: a rate over time, and each worker's stripe of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tests.worker.driver import plan_of, planned
+from toril.records import Plan
+from toril.stripe import stripes
+from toril.suite.open_model import curve_of
+
+
+def scheduled(
+    scenario: Mapping[str, Any],
+    *,
+    rate: float = 50.0,
+    ramp_up_s: float = 0.0,
+    hold_for_s: float = 2.0,
+    points: Sequence[tuple[float, float]] = (),
+    weights: Sequence[int] = (1,),
+    vegeta: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Plan:
+    """One execution named shop; `points` take the place of rate and ramp-up, `weights` are the workers'."""
+    curve = tuple(points) or curve_of(rate, ramp_up_s, hold_for_s).points
+    hold_for_s = curve[-1][0] - ramp_up_s
+    execution = planned("vegeta", "shop", ramp_up_s=ramp_up_s, hold_for_s=hold_for_s, throughput_rps=rate, curve=curve)
+    common = {"modules": {"vegeta": dict(vegeta or {})}}
+    plan = plan_of([execution], {"shop": dict(scenario)}, workers=len(weights), common=common, **settings)
+    shares = [
+        share.model_copy(
+            update={"executions": tuple(one.model_copy(update={"stripe": stripe}) for one in share.executions)}
+        )
+        for share, stripe in zip(plan.shares, stripes(weights), strict=True)
+    ]
+    return plan.model_copy(update={"shares": tuple(shares)})
