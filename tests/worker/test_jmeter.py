@@ -149,6 +149,24 @@ def test_throughput_is_kept_and_ends_without_a_burst(tmp_path):
     assert found.total(steady=False).samples <= 3
 
 
+def test_a_load_curve_is_followed_over_a_silence_and_at_less_than_one_request_a_second(tmp_path):
+    curve = ((0.0, 0.0), (4.0, 60.0), (4.0, 0.0), (7.0, 0.0), (7.0, 20.0), (10.0, 20.0), (10.0, 80.0), (13.0, 80.0),
+             (13.0, 0.5), (15.0, 0.5))  # fmt: skip
+    with target() as service:
+        load = planned("jmeter", "shop", concurrency=20, throughput_rps=80.0, curve=curve, hold_for_s=15)
+        with workers(plan_of([load], generated(service.url, ["/"])), tmp_path) as run:
+            found = run.go()
+    view = found.timeline.select()
+    seconds = {(first, last): view.window(first, last).samples for first, last in ((0, 3), (5, 6), (7, 9), (10, 12))}
+    dropped = sum(max(0, count) for count in found.timeline.health_series("local-1").dropped.tolist())
+    assert found.samples == service.answered
+    assert 415 <= found.samples + dropped <= 430  # 421 are asked for
+    assert seconds[5, 6] <= 3  # what was still owed
+    assert seconds[0, 3] == pytest.approx(120, abs=12 + dropped)
+    assert seconds[7, 9] == pytest.approx(60, abs=12 + dropped)
+    assert seconds[10, 12] == pytest.approx(240, abs=12 + dropped)
+
+
 def test_a_throughput_outlasts_the_beginnings_of_seconds_that_jmeter_sleeps_through(tmp_path):
     stops = 6
     with target() as service:
