@@ -170,7 +170,7 @@ def test_without_locations_the_location_is_local(tmp_path):
         ({"concurrency": 1500, "executor": "locust"}, 2),
         ({"concurrency": 250, "executor": "apiritif"}, 3),
         ({"concurrency": 2, "throughput": 90_000}, 2),  # never more workers than virtual users
-        ({"concurrency": 5000, "executor": "k6"}, 1),  # no rate is known
+        ({"concurrency": 5000, "executor": "molotov"}, 1),  # no rate is known
         ({"concurrency": 10, "locations": {"a": 1, "b": 1, "c": 1}}, 3),
         ({"concurrency": 4000, "locations": {"a": 3, "b": 1}}, 4),
     ],

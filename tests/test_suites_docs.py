@@ -36,6 +36,7 @@ BESIDE = {
     "users.csv": USERS,
     "rates.csv": RATES,
     "journey.py": "def test_",
+    "load.js": "//",
 }
 
 

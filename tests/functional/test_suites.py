@@ -57,7 +57,7 @@ def test_one_of_it_is_no_load(tmp_path, key):
     assert read(tmp_path, suite(**{key: 1})).functional
 
 
-@pytest.mark.parametrize("executor", ["locust", "k6", "selenium"])
+@pytest.mark.parametrize("executor", ["locust", "molotov", "selenium"])
 def test_an_executor_whose_test_cases_cannot_be_read_is_refused(tmp_path, executor):
     text = refusal(tmp_path, suite(executor))
     assert "whose test cases toril cannot read" in text

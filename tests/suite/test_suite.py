@@ -215,7 +215,7 @@ def test_what_toril_criteria_cannot_judge_names_what_it_can(tmp_path):
 
 def test_what_is_ignored_is_said(tmp_path):
     document = {
-        **execution(executor="k6", **{"start-at": "10:00"}),
+        **execution(executor="molotov", **{"start-at": "10:00"}),
         "provisioning": "cloud",
         "cli-aliases": {"x": {"execution": [{"scenario": "never"}]}},
         "reporting": [{"module": "junit-xml"}],
@@ -228,7 +228,7 @@ def test_what_is_ignored_is_said(tmp_path):
     assert not {"cli-aliases", "provisioning"} & set(suite.common)
     said = "\n".join(suite.warnings)
     for word in (
-        "`k6`, not proved",
+        "`molotov`, not proved",
         "provisioning (cloud) is ignored",
         "`junit-xml`",
         "start-at is ignored",
@@ -237,7 +237,7 @@ def test_what_is_ignored_is_said(tmp_path):
         assert word in said
 
 
-@pytest.mark.parametrize(("executor", "says"), [("jmetr", "did you mean `jmeter`?"), ("k6", "check its numbers")])
+@pytest.mark.parametrize(("executor", "says"), [("jmetr", "did you mean `jmeter`?"), ("molotov", "check its numbers")])
 def test_an_executor_that_is_not_proved_is_said_with_the_one_that_was_meant(tmp_path, executor, says):
     (warning,) = read(tmp_path, execution(executor=executor)).warnings
     assert warning.startswith(f"suite.yml: execution[0].executor is `{executor}`, not proved")

@@ -205,6 +205,7 @@ def _execution_share(execution: Execution, part: Part, phase: float) -> Executio
         throughput_rps=None if part.throughput is None else float(part.throughput),
         phase=phase,
         stripe=part.stripe,
+        segment=part.segment,
         config=config,
     )
 

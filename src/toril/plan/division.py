@@ -4,13 +4,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate, pairwise
 
 from toril.errors import SuiteError
 from toril.plan.seats import Seat, split, weights_of
+from toril.records import Segment
 from toril.stripe import Stripe, stripes
 from toril.suite import Execution, Suite
 from toril.suite.open_model import OPEN_MODEL
 
+DIVIDE_SCRIPTS = frozenset({"k6"})  # executors that can do a part of what a script says of its load
 FINEST = 10**9  # parts of a request per second
 
 
@@ -21,6 +24,7 @@ class Part:
     users: int
     throughput: Fraction | None
     stripe: Stripe | None = None  # of an open model
+    segment: Segment | None = None  # of a script's own load
 
 
 def divided_between(
@@ -44,6 +48,8 @@ def _parts(
     weights = execution.locations or everywhere
     if execution.executor in OPEN_MODEL:
         return _open_model(execution, weights, seats)
+    if execution.executor in DIVIDE_SCRIPTS and execution.concurrency is None:
+        return _segments(execution, weights, seats)
     users: dict[int, int] = {}
     by_location = dict(zip(weights, split(execution.concurrency or 1, list(weights.values())), strict=True))
     for location, count in by_location.items():
@@ -64,16 +70,32 @@ def _parts(
 
 def _open_model(execution: Execution, weights: Mapping[str, Fraction], seats: Sequence[Seat]) -> dict[int, Part]:
     """The rate, and not users: a location's part in equal parts among its workers, however small they are."""
+    shares = _by_weight(execution, weights, seats)
+    places = sorted(shares)
+    total = execution.throughput_rps or Fraction(0)
+    by_place = zip(places, stripes([shares[index] for index in places]), strict=True)
+    return {index: Part(0, total * stripe.part, stripe) for index, stripe in by_place}
+
+
+def _segments(execution: Execution, weights: Mapping[str, Fraction], seats: Sequence[Seat]) -> dict[int, Part]:
+    """All workers run the script, and each does the part of its load that lies between two fractions of the whole."""
+    shares = _by_weight(execution, weights, seats)
+    total = sum(shares.values(), Fraction(0))
+    ends = list(accumulate((shares[index] / total for index in sorted(shares)), initial=Fraction(0)))
+    whole = ",".join(map(str, ends))
+    pairs = zip(sorted(shares), pairwise(ends), strict=True)
+    return {index: Part(0, None, segment=Segment(own=f"{low}:{high}", whole=whole)) for index, (low, high) in pairs}
+
+
+def _by_weight(execution: Execution, weights: Mapping[str, Fraction], seats: Sequence[Seat]) -> dict[int, Fraction]:
+    """Each worker's part: a location's, in equal parts among its workers."""
     shares: dict[int, Fraction] = {}
     for location, weight in weights.items():
         there = [seat.index for seat in seats if seat.location == location]
         if execution.exact_workers:
             there = there[: int(weight)]
         shares |= {index: Fraction(weight) / len(there) for index in there}
-    places = sorted(shares)
-    total = execution.throughput_rps or Fraction(0)
-    by_place = zip(places, stripes([shares[index] for index in places]), strict=True)
-    return {index: Part(0, total * stripe.part, stripe) for index, stripe in by_place}
+    return shares
 
 
 def divided_throughput(

@@ -58,6 +58,14 @@ class PlannedExecution(BaseModel):
         return self.steady_from_s + self.hold_for_s if self.hold_for_s else float("inf")
 
 
+class Segment(BaseModel):
+    """A worker's part of a script's own load: between two of the fractions at which the whole is divided."""
+
+    model_config = ConfigDict(frozen=True)
+    own: str  # "1/3:2/3"
+    whole: str  # "0,1/3,2/3,1"
+
+
 class ExecutionShare(BaseModel):
     """What one worker does of one execution. `config` is Taurus' execution item with divided load, no criteria."""
 
@@ -67,6 +75,7 @@ class ExecutionShare(BaseModel):
     throughput_rps: float | None = None
     phase: float = 0.0  # this worker's place in [0, 1) of one arrival period, so that workers do not beat in step
     stripe: Stripe | None = None  # of an open model: which arrivals of the whole schedule are this worker's
+    segment: Segment | None = None  # of a load that only its script knows, and that its engine can divide
     config: dict[str, Any]
 
 

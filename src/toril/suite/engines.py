@@ -11,6 +11,7 @@ from typing import Any
 from toril.grammar import duration_s
 from toril.suite.actions import Unreadable, actions_of, read_action
 from toril.suite.browsers import BROWSER_ENGINES
+from toril.suite.k6 import k6_problems
 from toril.suite.vegeta import Problem, vegeta_problems
 
 NO_PROTOCOL = (  # what a browser decides itself, or a page has no place for
@@ -87,6 +88,9 @@ def problems(engine: str, scenario: Mapping[str, Any], path: str) -> Iterator[Pr
     """What a proved engine cannot do with this scenario, in the scenario's order; of a script only its kind."""
     if engine == "vegeta":
         yield from vegeta_problems(scenario, path)
+        return
+    if engine == "k6":
+        yield from k6_problems(scenario, path)
         return
     if engine not in KNOWN_BLOCKS:
         return

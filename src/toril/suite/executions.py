@@ -17,11 +17,12 @@ from toril.suite.door import Door, alike, nearest, shown
 from toril.suite.external import LOADER, check_external
 from toril.suite.external import refuse_load as refuse_load_of_external
 from toril.suite.functional import TELL_CASES, is_functional, refuse_load
+from toril.suite.k6 import refuse_ignored as refuse_ignored_of_k6
 from toril.suite.open_model import OPEN_MODEL
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import CapacitySearch
 
-PROVED = ("jmeter", "locust", "apiritif", "vegeta", "selenium", "playwright")  # by tests that run them
+PROVED = ("jmeter", "locust", "apiritif", "vegeta", "selenium", "playwright", "k6")  # by tests that run them
 REFUSED = {
     "ab": "counts HTTP errors as successes of 0 ms, so that no criterion could ever fail",
     "siege": "rounds to 10 ms and counts HTTP errors as successes",
@@ -259,6 +260,8 @@ class _Reader:
             raise self.door.error(
                 f"{path}.{key}", "set, which Locust ignores", "leave it out, pace in the script, or use jmeter"
             )
+        if executor == "k6":
+            refuse_ignored_of_k6({"throughput": throughput, "steps": steps}, item, timed, self.door, path)
         if executor == "apiritif" and throughput:
             raise self.door.error(f"{path}.throughput", "set, which Apiritif ignores", "leave it out, or use jmeter")
         if executor in BROWSER_ENGINES and throughput:
@@ -297,9 +300,8 @@ class _Reader:
             )
 
     def _has_own_load(self, executor: str, scenario: str) -> bool:
-        return executor == LOADER or (
-            executor == "jmeter" and bool(self.scenarios.named.get(scenario, {}).get("script"))
-        )
+        scripted = executor in ("jmeter", "k6") and bool(self.scenarios.named.get(scenario, {}).get("script"))
+        return scripted or executor == LOADER
 
     def _exact(self, written: object, path: str) -> bool:
         """Whether the numbers of `locations` are those of workers, and no weights."""

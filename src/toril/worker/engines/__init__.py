@@ -42,6 +42,7 @@ ENGINES = {  # bzt's alias → the module with `Executor` (a class that is an En
     "vegeta": "toril.worker.engines.vegeta",
     "selenium": "toril.worker.engines.selenium",
     "playwright": "toril.worker.engines.playwright",
+    "k6": "toril.worker.engines.k6",
     "external-results-loader": "toril.worker.engines.external",
 }
 FUNCTIONAL_ENGINES = {**ENGINES, "pytest": "toril.worker.engines.pytest"}  # those of functional suites

@@ -1,0 +1,60 @@
+"""k6 in a suite: its load is divided, the script's own in segments; what it would ignore is refused."""
+
+import pytest
+
+from tests.suite.reading import read, refusal
+from toril.plan import make_plan
+
+
+def suite(tmp_path, **keys):
+    (tmp_path / "load.js").write_text("export default function () {}\n")
+    return {"execution": [{"executor": "k6", "scenario": {"script": "load.js"}, **keys}]}
+
+
+def segments(folder, written, workers):
+    plan = make_plan(read(folder, written), run_id="run", workers=workers)
+    parts = [share.executions[0] for share in plan.shares]
+    assert all(part.segment is not None and part.concurrency is None for part in parts)
+    assert len({part.segment.whole for part in parts if part.segment}) == 1
+    return [part.segment.own for part in parts if part.segment]
+
+
+def test_it_is_proved(tmp_path):
+    assert read(tmp_path, suite(tmp_path, **{"hold-for": "1m"})).warnings == ()
+
+
+def test_load_keys_are_divided_as_for_any_engine(tmp_path):
+    written = suite(tmp_path, concurrency=5, **{"hold-for": "1m"})
+    plan = make_plan(read(tmp_path, written), run_id="run", workers=2)
+    assert [share.executions[0].concurrency for share in plan.shares] == [3, 2]
+    assert [share.executions[0].segment for share in plan.shares] == [None, None]
+
+
+def test_the_scripts_own_load_is_cut_into_segments_without_a_gap(tmp_path):
+    assert segments(tmp_path, suite(tmp_path), 1) == ["0:1"]
+    assert segments(tmp_path, suite(tmp_path), 3) == ["0:1/3", "1/3:2/3", "2/3:1"]
+
+
+def test_segments_are_as_large_as_their_locations_weights(tmp_path):
+    written = suite(tmp_path, locations={"madrid": 2, "sevilla": 1})
+    assert segments(tmp_path, written, 2) == ["0:2/3", "2/3:1"]
+    assert segments(tmp_path, written, 3) == ["0:1/3", "1/3:2/3", "2/3:1"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("throughput", 10), ("steps", 3)])
+def test_what_k6_would_ignore_is_refused(tmp_path, key, value):
+    assert f"execution[0].{key} is set, which k6 ignores" in refusal(
+        tmp_path, suite(tmp_path, **{"ramp-up": "5s", "hold-for": "1m", key: value})
+    )
+
+
+def test_iterations_beside_a_ramp_up_are_refused(tmp_path):
+    written = suite(tmp_path, iterations=3, **{"ramp-up": "5s"})
+    assert "k6 knows only one of them" in refusal(tmp_path, written)
+
+
+def test_it_needs_a_script_of_its_kind(tmp_path):
+    requests = {"execution": [{"executor": "k6", "scenario": {"requests": ["http://shop/"]}}]}
+    assert "without a script" in refusal(tmp_path, requests)
+    (tmp_path / "load.jmx").write_text("<jmeterTestPlan/>")
+    assert "`load.jmx`, which k6 cannot run" in refusal(tmp_path, suite(tmp_path, scenario={"script": "load.jmx"}))

@@ -1,0 +1,147 @@
+"""k6 under a real worker, by a stand-in that has its arguments, its API and its CSV: what is recorded was answered."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.targets import target
+from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
+from toril.records import Segment
+
+pytestmark = pytest.mark.slow
+
+STAND_IN = Path(__file__).with_name("k6_stand_in.py")
+SCRIPT = '// {{"urls": {urls}, "vus": {vus}, "iterations": {iterations}, "sleep_s": 0.01}}\n'
+
+
+def program(folder: Path) -> Path:
+    """An executable `k6`, run by this Python."""
+    path = folder / "k6"
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+def k6_plan(folder, url, *, workers=1, cmdline="", segments=(), **load):
+    """A plan for the stand-in; `segments` divide the script's own load."""
+    settings = {"path": str(program(folder)), "cmdline": f"-e URL={url} {cmdline}"}
+    plan = plan_of(
+        [planned("k6", "shop", **load)],
+        {"shop": {"script": "load.js"}},
+        workers=workers,
+        common={"modules": {"k6": settings}},
+    )
+    shares = []
+    for share, segment in zip(plan.shares, segments or [None] * workers, strict=True):
+        part = share.executions[0].model_copy(update={"segment": segment})
+        shares.append(share.model_copy(update={"executions": (part,)}))
+    return plan.model_copy(update={"shares": tuple(shares)})
+
+
+def script(urls='["/home"]', vus=1, iterations=1):
+    return {"load.js": SCRIPT.format(urls=urls, vus=vus, iterations=iterations)}
+
+
+def test_every_request_is_a_sample_with_its_code_error_and_microseconds(tmp_path):
+    urls = '["/home", "/status/404", "/status/503", "/drop"]'
+    with target(delay_s=0.02) as service:
+        plan = k6_plan(tmp_path, service.url, concurrency=3, iterations=4)
+        with workers(plan, tmp_path, script(urls)) as run:
+            found = run.go()
+    assert found.exits[0].outcome == "finished", run.log()
+    assert {label: found.total(label).samples for label in found.timeline.labels() if label} == dict.fromkeys(
+        ["/home", "/status/404", "/status/503", "/drop"], 12
+    )
+    assert found.total().samples == found.samples == service.answered + 12 == 48
+    assert found.rcs("/status/503") == {"503": 12}
+    assert set(found.total("/status/404").errors) == {("status 404", "404")}
+    ((message, rc),) = found.total("/drop").errors
+    assert message.startswith("dial:")
+    assert rc == "1212"
+    home = found.total("/home")
+    assert (home.failures, home.ttfb_count, home.connect_count) == (0, 12, 12)
+    assert home.min_us >= 20_000
+    assert home.min_us % 1000 or home.max_us % 1000 or home.sum_us % 1000
+    assert found.timeline.resolution_us == {"shop": 1}
+    assert found.exits[0].unreadable_records == 0
+
+
+def test_load_begins_at_the_gate_and_lasts_as_long_as_planned_after_its_ramp_up(tmp_path):
+    with target(delay_s=0.02) as service:
+        plan = k6_plan(tmp_path, service.url, concurrency=4, ramp_up_s=1.0, hold_for_s=2.0)
+        with workers(plan, tmp_path, script()) as run:
+            run.launch()
+            run.wait_ready()
+            assert service.started == 0
+            run.start()
+            run.wait()
+            found = run.outcome()
+    assert service.first_at is not None
+    assert run.start_at <= service.first_at
+    assert found.samples == service.answered > 0
+    assert found.exits[0].last_sample_s is not None
+    assert 2.5 < found.exits[0].last_sample_s < 3.5  # a hold that the ramp-up has shortened would end after 2 s
+    assert found.unfinished == 0
+
+
+def test_the_scripts_own_load_is_divided_by_segments_and_nothing_of_it_is_lost(tmp_path):
+    whole = "0,1/6,1/2,1"
+    segments = [Segment(own=own, whole=whole) for own in ("0:1/6", "1/6:1/2", "1/2:1")]
+    with target() as service:
+        plan = k6_plan(tmp_path, service.url, workers=3, segments=segments)
+        with workers(plan, tmp_path, script(vus=6, iterations=60)) as run:
+            found = run.go()
+    assert [one.samples for one in found.exits] == [10, 20, 30]
+    assert found.samples == service.answered == 60
+
+
+def test_an_early_end_interrupts_k6_and_loses_no_answer_that_was_recorded(tmp_path):
+    with target() as service:
+        plan = k6_plan(tmp_path, service.url, concurrency=3, hold_for_s=60.0)
+        with workers(plan, tmp_path, script('["/home", "/delay/20"]')) as run:
+            run.launch()
+            run.wait_ready()
+            run.start()
+            wait_until(lambda: service.started >= 6, run)
+            engines = engines_of(run)
+            run.processes[0].terminate()
+            assert run.wait() == [0]
+            found = run.outcome()
+    assert left_over(engines) == []
+    assert found.exits[0].outcome == "stopped"
+    assert (found.samples, found.total().failures) == (3, 0)
+    assert found.unfinished == 3
+    assert found.exits[0].engines_killed == 0
+
+
+def test_requests_that_outlast_the_grace_are_unfinished_and_end_with_the_load(tmp_path):
+    with target() as service:
+        plan = k6_plan(tmp_path, service.url, concurrency=2, hold_for_s=2.0)
+        plan = plan.model_copy(update={"graceful_stop_s": 0.5})
+        with workers(plan, tmp_path, script('["/delay/30"]')) as run:
+            found = run.go()
+    assert found.exits[0].outcome == "finished"
+    assert (found.samples, found.unfinished) == (0, 2)
+
+
+def test_without_the_program_the_worker_says_what_to_do(tmp_path):
+    plan = k6_plan(tmp_path, "http://127.0.0.1:9", iterations=1)
+    (tmp_path / "k6").unlink()
+    with workers(plan, tmp_path, script()) as run:
+        run.launch()
+        assert run.wait() == [4]
+        assert "AGPL" in run.exit().message
+        assert "modules.k6.path" in run.exit().message
+
+
+@pytest.mark.parametrize(
+    ("text", "cmdline", "why"),
+    [("no script\n", "", "exit code 107"), (SCRIPT.format(urls="[]", vus=1, iterations=1), "--no-such-option", "104")],
+)
+def test_what_k6_refuses_fails_the_worker_with_its_own_words(tmp_path, text, cmdline, why):
+    plan = k6_plan(tmp_path, "http://127.0.0.1:9", iterations=1, cmdline=cmdline)
+    with workers(plan, tmp_path, {"load.js": text}) as run:
+        run.launch()
+        assert run.wait() == [4]
+        assert why in run.exit().message
