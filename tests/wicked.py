@@ -1,0 +1,153 @@
+"""Services on loopback that do not behave, each by one thread a connection.
+
+with wicked(resetting(every=5)) as service: …     # load on service.url; service.asked counts whole requests
+"""
+
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, cast
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+Behaviour = Callable[["Wicked", socket.socket, int], bool]  # of the request with this number; False: hang up
+
+
+class Wicked:
+    """What it was asked."""
+
+    def __init__(self, behaviour: Behaviour, context: ssl.SSLContext | None) -> None:
+        self.behaviour, self.context = behaviour, context
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.lock = threading.Lock()
+        self.asked = 0
+        self.connections = 0
+
+    @property
+    def url(self) -> str:
+        return f"http{'s' if self.context else ''}://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                self.connections += 1
+                threading.Thread(target=self.talk, args=(client,), daemon=True).start()
+
+    def talk(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.context:
+                client = self.context.wrap_socket(client, server_side=True)
+            with client:
+                reader = cast("BinaryIO", client.makefile("rb"))
+                while self._read(reader):
+                    with self.lock:
+                        number = self.asked
+                        self.asked += 1
+                    if not self.behaviour(self, client, number):
+                        return
+
+    @staticmethod
+    def _read(reader: BinaryIO) -> bool:
+        """One whole request without a body."""
+        line = b"x"
+        while line not in (b"\r\n", b""):
+            line = reader.readline()
+        return line == b"\r\n"
+
+
+def resetting(every: int) -> Behaviour:
+    """Each so-manieth request is answered by a reset of its connection."""
+
+    def behave(_: Wicked, client: socket.socket, number: int) -> bool:
+        if number % every == every - 1:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return False
+        client.sendall(ANSWER)
+        return True
+
+    return behave
+
+
+def closing(every: int) -> Behaviour:
+    """Each so-manieth request is answered by closing its connection."""
+
+    def behave(_: Wicked, client: socket.socket, number: int) -> bool:
+        if number % every == every - 1:
+            return False
+        client.sendall(ANSWER)
+        return True
+
+    return behave
+
+
+def breaking_off() -> Behaviour:
+    """A part of the body that was promised, and then nothing more."""
+
+    def behave(_: Wicked, client: socket.socket, number: int) -> bool:
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        return False
+
+    return behave
+
+
+def babbling() -> Behaviour:
+    """No HTTP at all."""
+
+    def behave(_: Wicked, client: socket.socket, number: int) -> bool:
+        client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+        return False
+
+    return behave
+
+
+def dripping(times: int, every_s: float) -> Behaviour:
+    """A response that comes a byte at a time."""
+
+    def behave(_: Wicked, client: socket.socket, number: int) -> bool:
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % times)
+        for _ in range(times):
+            time.sleep(every_s)
+            client.sendall(b".")
+        return True
+
+    return behave
+
+
+def pouring(size: int) -> Behaviour:
+    """Very large responses."""
+    block = bytes(1 << 20)
+
+    def behave(_: Wicked, client: socket.socket, number: int) -> bool:
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        left = size
+        while left:
+            left -= client.send(block[: min(left, len(block))])
+        return True
+
+    return behave
+
+
+def answering() -> Behaviour:
+    """As it should be."""
+
+    def behave(_: Wicked, client: socket.socket, number: int) -> bool:
+        client.sendall(ANSWER)
+        return True
+
+    return behave
+
+
+@contextlib.contextmanager
+def wicked(behaviour: Behaviour, context: ssl.SSLContext | None = None) -> Iterator[Wicked]:
+    """Serve on a free port until the block ends."""
+    service = Wicked(behaviour, context)
+    threading.Thread(target=service.accept, daemon=True).start()
+    try:
+        yield service
+    finally:
+        service.listener.close()
