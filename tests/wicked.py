@@ -110,7 +110,7 @@ def dripping(times: int, every_s: float) -> Behaviour:
 
     def behave(_: Wicked, client: socket.socket, number: int) -> bool:
         client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % times)
-        for _ in range(times):
+        for _drop in range(times):
             time.sleep(every_s)
             client.sendall(b".")
         return True
@@ -127,6 +127,23 @@ def pouring(size: int) -> Behaviour:
         left = size
         while left:
             left -= client.send(block[: min(left, len(block))])
+        return True
+
+    return behave
+
+
+def freezing(for_s: float, every_s: float) -> Behaviour:
+    """At the end of each period, counted from the first request on, nobody is answered until it is over."""
+    begins: list[float] = []
+
+    def behave(_: Wicked, client: socket.socket, number: int) -> bool:
+        now = time.monotonic()
+        if not begins:
+            begins.append(now)
+        since_s = (now - begins[0]) % every_s
+        if since_s >= every_s - for_s:
+            time.sleep(every_s - since_s)
+        client.sendall(ANSWER)
         return True
 
     return behave

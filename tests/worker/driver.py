@@ -43,7 +43,7 @@ def plan_of(
             worker=f"local-{number + 1}",
             location="local",
             index=number,
-            executions=tuple(_share(one, extra or {}) for one in executions),
+            executions=tuple(share_of(one, extra or {}) for one in executions),
             data_files={name: (number, workers) for name in data_files},
         )
         for number in range(workers)
@@ -59,7 +59,8 @@ def plan_of(
     )
 
 
-def _share(one: PlannedExecution, extra: Mapping[str, Any]) -> ExecutionShare:
+def share_of(one: PlannedExecution, extra: Mapping[str, Any] | None = None) -> ExecutionShare:
+    """What a worker does that does all of it."""
     config: dict[str, Any] = {"executor": one.executor, "scenario": one.scenario}
     config |= {"concurrency": one.concurrency} if one.concurrency else {}
     config |= {"throughput": one.throughput_rps} if one.throughput_rps else {}
@@ -68,7 +69,10 @@ def _share(one: PlannedExecution, extra: Mapping[str, Any]) -> ExecutionShare:
     config |= {"hold-for": f"{one.hold_for_s}s"} if one.hold_for_s else {}
     config |= {"delay": f"{one.delay_s}s"} if one.delay_s else {}
     return ExecutionShare(
-        execution=one.name, concurrency=one.concurrency, throughput_rps=one.throughput_rps, config={**config, **extra}
+        execution=one.name,
+        concurrency=one.concurrency,
+        throughput_rps=one.throughput_rps,
+        config={**config, **(extra or {})},
     )
 
 
