@@ -12,6 +12,7 @@ from toril.errors import StoreError
 from toril.masking import masked
 from toril.metrics import unfetched
 from toril.rates.course import courses
+from toril.rates.told import rates_told
 from toril.records import Plan, ServerMetrics, run_key
 from toril.regression import judge_duet
 from toril.reports import Bundle, pictures_of, render
@@ -53,6 +54,8 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
         summary["tests"] = tests_of(fold.cases)
         verdict = masked(judge_tests(plan, fold.timeline, completeness, summary).to_dict())
         return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline)
+    if completeness.rates:
+        summary["rates"] = rates_told(completeness)
     found = courses(carried_out, completeness.rates, completeness.started_at, fold.timeline)
     if found:
         summary["capacity"] = {course.execution.name: course.to_dict() for course in found}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from toril.reports import cases, change_github, drawing, selection, view, vouching, wording
+from toril.reports import capacity, cases, change_github, drawing, selection, view, vouching, wording
 from toril.reports.bundle import Bundle
 from toril.reports.figures_table import between
 from toril.reports.markdown import code, details, escaped, figure, limited, link, more, table
@@ -96,6 +96,7 @@ def _parts(story: _Story, links: Links, most: int) -> Iterator[str]:
         return
     yield _criteria(story.rules, most)
     yield from (paragraph(most) for paragraph in story.change)
+    yield from (_search(search, most) for search in capacity.told(bundle))
     yield _course(bundle)
     yield "\n".join(f"> {escaped(line)}  " for line in story.saturated[:most])
     rows, left_out = selection.labels(bundle, most)
@@ -184,6 +185,15 @@ def _criteria(rules: Sequence[view.Criterion], most: int) -> str:
 def _rule(rule: view.Criterion) -> str:
     told = rule.scope if rule.outcome == "passed" else rule.remark or rule.detail
     return code(rule.text) + (f"<br><sub>{escaped(told)}</sub>" if told else "")
+
+
+def _search(search: capacity.Told, most: int) -> str:
+    """What it came to in a sentence, and its last stages folded away."""
+    rows = search.rows[-most:]
+    cells = [(f"{icon(row.outcome)}\u00a0{escaped(row.said)}", *map(escaped, row.cells)) for row in rows]
+    left_out = more(len(search.rows) - len(rows), "stage")
+    stages = table(("stage", *capacity.HEADS), ":rrr:", cells, left_out)
+    return f"**Capacity:** {escaped(search.message)}\n\n" + details(f"Capacity of {escaped(search.name)}", stages)
 
 
 def _course(bundle: Bundle) -> str:

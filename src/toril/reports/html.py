@@ -11,7 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from toril.errors import InfrastructureError
-from toril.reports import cases, duet, tables, view, wording
+from toril.reports import capacity, cases, duet, tables, view, wording
 from toril.reports.bundle import Bundle
 from toril.reports.charts import charts, short, span, unanswered
 from toril.reports.compare_figures import Part
@@ -73,6 +73,8 @@ def report(bundle: Bundle, against: Comparison | None = None, base: Bundle | Non
         most_cases=MOST_CASES,
         duet=duet.told(bundle),
         duet_heads=duet.HEADS,
+        capacity=capacity.told(bundle),
+        capacity_heads=capacity.HEADS,
         against=against,
         compared=COMPARED,
         parts=_parts(against) if against else [],

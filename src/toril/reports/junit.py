@@ -13,7 +13,7 @@ from typing import Any
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from toril.reports import cases, duet, view, vouching, wording
+from toril.reports import capacity, cases, duet, view, vouching, wording
 from toril.reports.bundle import Bundle
 from toril.reports.figures_table import between
 
@@ -64,6 +64,8 @@ def _facts(bundle: Bundle) -> Iterable[tuple[str, str]]:
     sure = between(view.overall(bundle), "p95", " … ")
     if sure and not bundle.plan.functional:
         yield "p95, with 95 % certainty", sure
+    for search in capacity.told(bundle):
+        yield f"capacity of {search.name}", search.message
     for key, value in sorted(bundle.tags.items()):
         yield f"tag {wording.plain(key)}", wording.plain(value)
 

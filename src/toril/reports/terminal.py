@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from toril.reports import cases, drawing, duet, screen, selection, view, vouching, wording
+from toril.reports import capacity, cases, drawing, duet, screen, selection, view, vouching, wording
 from toril.reports.bundle import Bundle
 from toril.reports.figures_table import between, figures
 from toril.reports.sparkline import sparkline
@@ -38,6 +38,8 @@ def _parts(bundle: Bundle, width: int) -> Group:
     compared = duet.told(bundle)
     if compared is not None:
         parts += [_duet(compared, width), *(_indented(arm, style="dim") for arm in compared.arms)]
+    for search in capacity.told(bundle):
+        parts.append(_search(search, width))
     if view.criteria(bundle):
         parts.append(_criteria(bundle, width))
     if bundle.plan.functional:
@@ -133,6 +135,18 @@ def _duet(compared: duet.Told, width: int) -> RenderableType:
         change, *rest = row.cells
         shown = Text(change, style=f"bold {_colour(row.outcome)}")
         table.add_row(Text(row.mark, style=f"bold {_colour(row.outcome)}"), name, shown, *map(Text, rest))
+    return table
+
+
+def _search(search: capacity.Told, width: int) -> RenderableType:
+    """Its stages in the order in which they were."""
+    if width < screen.NARROW:
+        lines = [Text(f"{row.mark} {row.rate}: {row.said}", style=_colour(row.outcome)) for row in search.rows]
+        return Group(Text(), *(Padding(line, (0, 0, 0, 3)) for line in lines))
+    table = screen.table("", f"capacity of {search.name}", *capacity.HEADS, text_columns=2)
+    for row in search.rows:
+        colour = f"bold {_colour(row.outcome)}"
+        table.add_row(Text(row.mark, style=colour), Text(row.said), *map(Text, row.cells))
     return table
 
 

@@ -33,6 +33,7 @@ def charts(bundle: Bundle, base: Bundle | None = None) -> dict[str, Any]:
         "step": thin.step_s,
         "steady": [found["from_s"], found["to_s"]] if excluded else None,
         "breaches": marks.breaches(bundle),
+        "changes": marks.changes(bundle),
         "course": every,
         "labels": labels,
         "label": list(names).index(judged[0]) if judged else min(1, len(labels) - 1),

@@ -65,6 +65,19 @@ def breaches(bundle: Bundle) -> list[dict[str, Any]]:
     ]
 
 
+def changes(bundle: Bundle) -> list[dict[str, Any]]:
+    """When a person changed the load: second and text; the stages of a search are in its table."""
+    several = len({rate.get("execution") for rate in bundle.summary.get("rates") or ()}) > 1
+    return [
+        {
+            "at": float(rate["at_s"]),
+            "text": short(f"{rate['execution']} {rate['rps']:,.10g}/s" if several else f"{rate['rps']:,.10g}/s", 40),
+        }
+        for rate in bundle.summary.get("rates") or ()
+        if rate.get("cause") == "user"
+    ]
+
+
 def subject(item: Mapping[str, Any]) -> str:
     """What the criterion judges; older verdicts name it in their text only."""
     known = item.get("subject")

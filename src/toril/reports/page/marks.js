@@ -15,7 +15,23 @@ function shades(plot, chart) {
     fill(page.steady[1], page.seconds + 1e6, "shade");
   }
   for (const breach of page.breaches) fill(breach.from, breach.to, "breach");
+  for (const change of page.changes || []) changed(plot, at(change.at), change.text);
   ctx.restore();
+}
+
+// Where a person changed the load while it went on.
+function changed(plot, across, text) {
+  const { ctx, bbox } = plot, ratio = devicePixelRatio;
+  ctx.strokeStyle = ctx.fillStyle = colour("planned");
+  ctx.lineWidth = ratio;
+  ctx.setLineDash([2 * ratio, 3 * ratio]);
+  ctx.beginPath(); ctx.moveTo(across, bbox.top); ctx.lineTo(across, bbox.top + bbox.height); ctx.stroke();
+  ctx.setLineDash([]);
+  const { fits, width } = fitting(plot, text);
+  const right = across + 4 * ratio + width > bbox.left + bbox.width;
+  ctx.textAlign = right ? "right" : "left";
+  ctx.textBaseline = "top";
+  ctx.fillText(fits, across + (right ? -4 : 4) * ratio, bbox.top + 2 * ratio);
 }
 
 function fitting(plot, text) {
