@@ -47,7 +47,7 @@ def test_each_stage_is_a_row_with_its_rate_its_answers_and_what_was_observed(sea
 def test_people_read_what_was_found_and_how(searched, name):
     found = html.unescape(text(name, searched)).replace("\u200b", "")
     assert searched.summary["capacity"]["shop"]["message"] in " ".join(found.split())
-    assert found.count("breached") >= 2
+    assert "breached" in found
     assert "once more" in found
 
 
