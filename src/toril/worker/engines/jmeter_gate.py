@@ -92,15 +92,6 @@ warmUpGroovy() {{
     }}
 }}
 
-// A throughput timer lets all who wait for it go when its schedule is over; by then they must have been told to stop.
-endAt(millis) {{
-    run() {{
-        long left = millis - System.currentTimeMillis();
-        if (left > 0) Thread.sleep(left);
-        StandardJMeterEngine.stopEngine();
-    }}
-    return this;
-}}
 
 // Left alone, a throughput timer forgets at each whole second what it still owed, makes up at once for the part of the
 // first one that is over, is ahead by as much, knows no fraction of a request per second, and lets those who wait for
@@ -191,6 +182,26 @@ keepRate(timer, startedAt) {{
     return this;
 }}
 
+// A throughput timer lets all who wait for it go when its schedule is over; by then they must have been told to stop.
+// At a low rate it would let them go one by one, and hold the end up.
+endAt(millis, timers) {{
+    run() {{
+        long left = millis - System.currentTimeMillis();
+        if (left > 0) Thread.sleep(left);
+        StandardJMeterEngine.stopEngine();
+        for (int i = 0; i < 500 && JMeterContextService.getNumberOfThreads() > 0; i++) {{
+            Thread.sleep(20);
+            for (timer : timers) {{
+                synchronized (timer) {{
+                    timer.msecPerReq = 0.0;
+                    timer.notifyAll();
+                }}
+            }}
+        }}
+    }}
+    return this;
+}}
+
 // The Shutdown command has the plug-in's thread groups cut off their requests; this lets them finish.
 endGently(engine) {{
     run() {{
@@ -239,6 +250,7 @@ testStarted() {{
     long start = (long) (Double.parseDouble(line.trim()) * 1000);
     long left = start - System.currentTimeMillis();
     if (left > 0) Thread.sleep(left);
+    timers = new ArrayList();
     try {{
         now = System.currentTimeMillis();
         timers = throughputTimers();
@@ -250,7 +262,7 @@ testStarted() {{
     }}
     inThread(endGently(StandardJMeterEngine.engine));
     long length = {length_ms};
-    if (length > 0) inThread(endAt(start + length));
+    if (length > 0) inThread(endAt(start + length, timers));
 }}
 """
 )
