@@ -33,7 +33,7 @@ SHOP = """<!doctype html><title>Shop</title><h1>Shop</h1>
 <form action="/hits"><input id="q" name="q"><button id="go">Search</button></form>
 <img src="/picture" width="640" height="400">"""
 HITS = "<!doctype html><title>Hits</title><p class=hit>A hit</p>"
-ECHO = """<!doctype html><title>Seen</title><script>
+ECHO = """<!doctype html><meta name="viewport" content="width=device-width"><title>Seen</title><script>
 navigator.sendBeacon('/seen?width=' + innerWidth + '&touch=' + navigator.maxTouchPoints + '&cookie=' + document.cookie);
 document.cookie = 'been=here';</script><p>Seen</p>"""
 

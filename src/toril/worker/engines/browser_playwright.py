@@ -15,7 +15,7 @@ import unittest
 from playwright.sync_api import Error, sync_playwright
 
 LARGEST_TRACE = 5 << 20  # bytes
-MESSAGE = 300
+ANSWER_MS = 5000  # a page that is busy for longer, or has crashed, is not asked
 
 
 class Driver:
@@ -67,11 +67,11 @@ class Driver:
         if not recorded:  # a script without steps is one itself
             sample = steps.sample(name, began_s)
             if failed is not None:
-                sample.fail(worded(failed))
+                sample.fail(steps.worded(failed))
             steps.user.pending.append(sample)
             steps.ended(sample)
         elif failed is not None and all(one.ok for one in recorded):
-            steps.evidence.keep(self.page(), name, worded(failed), time.time())
+            steps.evidence.keep(self.page(), name, steps.worded(failed), time.time())
         if failed is not None:
             raise failed
 
@@ -127,13 +127,6 @@ def slow_down(context, page, network) -> None:
     session.send("Network.emulateNetworkConditions", {"offline": False, "latency": network["latency_ms"], **told})
 
 
-def worded(error) -> str:
-    """The type, the first line, and what was waited for: Playwright's call log has it."""
-    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
-    waiting = next((line for line in lines[1:] if line.startswith("waiting for")), "")
-    return f"{type(error).__name__}: {' '.join([*lines[:1], waiting]).strip()}"[:MESSAGE]
-
-
 class Page:
     """What the steps ask of it."""
 
@@ -141,18 +134,28 @@ class Page:
 
     def __init__(self, context, page, traced) -> None:
         self._context, self._page, self._traced = context, page, traced
-        self._said = []
+        self._said, self._crashed = [], False
+        page.on("crash", self._crash)
         page.on("console", lambda said: self._said.append(f"{said.type} {said.text}"))
         page.on("pageerror", lambda error: self._said.append(f"uncaught {error}"))
 
+    def _crash(self, page) -> None:
+        self._crashed = True
+
     def ask(self, function, argument):
-        return self._page.evaluate(function, argument)
+        """By the one way that has a time limit; what is waited for is the answer, in an object that is always true."""
+        if self._crashed:
+            raise Error("the page has crashed")
+        asked = f"async (argument) => ({{answer: await ({function})(argument)}})"
+        return self._page.wait_for_function(asked, arg=argument, timeout=ANSWER_MS).json_value()["answer"]
 
     def picture(self) -> bytes:
-        return self._page.screenshot(type="jpeg", quality=50, timeout=5000)
+        if self._crashed:
+            raise Error("the page has crashed")
+        return self._page.screenshot(type="jpeg", quality=50, timeout=ANSWER_MS)
 
     def source(self) -> str:
-        return self._page.content()
+        return self.ask("() => document.documentElement.outerHTML", None)
 
     def console(self):
         return self._said

@@ -14,6 +14,7 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from urllib3.exceptions import HTTPError
 
+ANSWER_S = 5  # a page that is busy for longer is not asked; a script may say otherwise of its own
 ASYNC = "const done = arguments[arguments.length - 1]; (%s)(arguments[0]).then(done, () => done(null));"
 
 
@@ -49,6 +50,8 @@ class Driver:
                     download_throughput=network["down_bytes_s"],
                     upload_throughput=network["up_bytes_s"],
                 )
+            browser.set_page_load_timeout(self._told["timeout_s"])
+            browser.set_script_timeout(ANSWER_S)
             self._mine.browser = browser
             self._steps.started(began_s)
 

@@ -69,6 +69,13 @@ def begin(told, recorder, user, records, load):
     return steps
 
 
+def worded(message):
+    """The first line, and what was waited for: Playwright's call log has it, many lines below."""
+    lines = [line.strip(" -") for line in str(message).splitlines() if line.strip()]
+    waiting = next((line for line in lines[1:] if line.startswith("waiting for")), "")
+    return " ".join([*lines[:1], *([waiting] if waiting else [])])
+
+
 class Steps:
     """What all users' browsers have in common."""
 
@@ -91,6 +98,7 @@ class Steps:
         def record_transaction_end(tran) -> None:
             asked_s = self.user.frames[-1].asked_s if self.user.frames else 0.0
             before = len(self.user.pending)
+            tran.error_message = worded(tran.error_message or "")
             end(tran)
             for sample in self.user.pending[before:]:
                 sample.response_us = max(0, sample.response_us - round(asked_s * 1e6))
@@ -113,6 +121,11 @@ class Steps:
     def seen(self, origin) -> None:
         """The page whose times this user's steps have told of."""
         self._seen.origin = origin
+
+    @staticmethod
+    def worded(error):
+        """A failure outside of steps, as it would be told of one."""
+        return worded(f"{type(error).__name__}: {error}")
 
     @staticmethod
     def sample(label, began_s):

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bzt import TaurusConfigError, ToolError
-from bzt.utils import dehumanize_time
 
 from toril.suite.engines import problems
 from toril.worker.engines import selenium
@@ -45,7 +44,6 @@ class Executor(selenium.Executor):
     def driver_told(self) -> dict[str, Any]:
         scenario = self.get_scenario()
         return {
-            "timeout_s": dehumanize_time(scenario.get("timeout", "30s")),
             "ignore_https_errors": bool(scenario.get("ignore-https-errors", False)),
             "title": self.station.planned.name,
         }

@@ -87,6 +87,7 @@ class Executor(apiritif.Executor):
                 "chromedriver": getattr(self, "_chromedriver", None),
                 "no_sandbox": os.geteuid() == 0,
                 "device": device,
+                "timeout_s": dehumanize_time(self.get_scenario().get("timeout", "30s")),
                 "network": network,
                 "traces": not self.engine.secrets,  # a trace holds every header and whatever was typed
                 **self.driver_told(),

@@ -1,0 +1,130 @@
+"""What can go wrong with browsers: a failure with a label, or an error with its fix; and no browser is left behind."""
+
+import os
+import signal
+
+import psutil
+import pytest
+
+from tests.end_to_end.running import descendants, finish, run, running, until, worker_pids
+from tests.end_to_end.test_browsers import ANY_MACHINE, DRIVERS, needed, suite_of, written
+from tests.pages import pages
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = """
+import os
+from apiritif import transaction
+
+
+def test_steps_that_fail_in_their_own_ways(page):
+    page.set_default_timeout(1000)
+    for label, do in (
+        ("gone", lambda: page.goto(os.environ["SHOP"] + "/gone")),
+        ("never", lambda: page.goto(os.environ["SHOP"] + "/never")),
+        ("nowhere", lambda: page.goto("http://127.0.0.1:9/")),
+        ("missing", lambda: page.locator("#missing").click()),
+    ):
+        try:
+            with transaction(label):
+                do()
+        except Exception:
+            pass
+
+
+def test_a_page_that_crashes(page):
+    with transaction("crash"):
+        page.goto("chrome://crash", timeout=2000)
+
+
+def test_that_has_no_steps(page):
+    page.goto(os.environ["SHOP"] + "/hits")
+
+
+def test_what_comes_after_all_steps(page):
+    with transaction("fine"):
+        page.goto(os.environ["SHOP"] + "/hits")
+    raise ValueError("the cart is empty")
+"""
+
+
+def test_every_trouble_is_a_failure_with_its_label_and_the_next_page_is_none_the_worse(tmp_path):
+    needed("playwright")
+    with pages() as shop:
+        suite = suite_of("playwright", {"script": "journey.py", "timeout": "3s"}, {"iterations": 2})
+        suite["settings"] = {"env": {"SHOP": shop.url}}
+        done = run(tmp_path / "store", written(tmp_path / "suite", suite, **{"journey.py": SCRIPT}), *ANY_MACHINE)
+    labels = done.json("summary.json")["labels"]
+    said = {name: " ".join(error["message"] for error in one["errors"]) for name, one in labels.items()}
+    assert labels["gone"]["rc"] == {"404": 2} and said["gone"] == "the page answered with 404"
+    assert "Timeout 1000ms exceeded" in said["never"]
+    assert "ERR_CONNECTION_REFUSED" in said["nowhere"] or "ERR_UNSAFE_PORT" in said["nowhere"]
+    assert "waiting for locator" in said["missing"]
+    assert labels["crash"]["failures"] == labels["crash"]["samples"] == 2
+    assert (labels["test_that_has_no_steps"]["samples"], labels["test_that_has_no_steps"]["failures"]) == (2, 0)
+    assert labels["fine"]["failures"] == 0
+    broken = next(name for name in labels if "test_what_comes_after_all_steps" in name)
+    assert "the cart is empty" in said[broken]
+    assert len(done.json("summary.json")["first_failures"]) == 3
+    assert all(len(one["errors"]) <= 2 for one in labels.values() if one["kind"] == "request" and one != labels[""])
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [("def test_buying(page)\n", "SyntaxError"), ("x = 1\n", "journey.py has no test: write `def test_…(page):`")],
+)
+def test_a_script_that_cannot_be_run_ends_the_run_before_its_load(tmp_path, script, says):
+    needed("playwright")
+    suite = suite_of("playwright", {"script": "journey.py"}, {"iterations": 1})
+    done = run(tmp_path / "store", written(tmp_path / "suite", suite, **{"journey.py": script}))
+    assert done.code == 4
+    assert says in done.stderr
+
+
+def test_without_chromium_the_run_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORIL_CHROMIUM", str(tmp_path / "nowhere"))
+    suite = suite_of("playwright", [{"url": "http://127.0.0.1:9/"}], {"iterations": 1})
+    done = run(tmp_path / "store", written(tmp_path / "suite", suite))
+    assert done.code == 4
+    assert "Chromium is not on this machine: install Debian's `chromium`" in done.stderr
+
+
+def browsers_of(pid: int) -> list[psutil.Process]:
+    """Those below a process, and their drivers."""
+    return [one for one in descendants(pid) if "chrom" in one.name()]
+
+
+def all_gone(found: list[psutil.Process], within_s: float) -> bool:
+    _, alive = psutil.wait_procs(found, timeout=within_s)
+    return not alive
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_an_interrupted_run_keeps_its_steps_and_leaves_no_browser(driver, tmp_path):
+    needed(driver)
+    with pages() as shop:
+        suite = suite_of(driver, [{"url": f"{shop.url}/", "label": "Open"}], {"concurrency": 2, "hold-for": "60s"})
+        with running(tmp_path / "store", written(tmp_path / "suite", suite), *ANY_MACHINE) as process:
+            until(lambda: shop.hits.get("/picture", 0) > 2, "pictures")
+            found = browsers_of(process.pid)
+            process.send_signal(signal.SIGINT)
+            done = finish(process, tmp_path / "store")
+    assert len(found) > 4
+    assert all_gone(found, 5)
+    labels = done.json("summary.json")["labels"]
+    assert labels["Open"]["samples"] and not labels["Open"]["failures"]
+    assert labels["Open"]["samples"] <= shop.hits["/"] <= labels["Open"]["samples"] + labels["Open"]["unfinished"]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_killed_worker_leaves_no_browser(driver, tmp_path):
+    needed(driver)
+    with pages() as shop:
+        suite = suite_of(driver, [{"url": f"{shop.url}/", "label": "Open"}], {"hold-for": "60s"})
+        with running(tmp_path / "store", written(tmp_path / "suite", suite), *ANY_MACHINE):
+            until(lambda: shop.hits.get("/picture", 0) > 0, "a picture")
+            (worker,) = worker_pids(tmp_path / "store").values()
+            found = browsers_of(worker)
+            os.kill(worker, signal.SIGKILL)
+            assert found
+            assert all_gone(found, 10)
