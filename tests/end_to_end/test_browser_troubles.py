@@ -51,22 +51,21 @@ def test_what_comes_after_all_steps(page):
 def test_every_trouble_is_a_failure_with_its_label_and_the_next_page_is_none_the_worse(tmp_path):
     needed("playwright")
     with pages() as shop:
-        suite = suite_of("playwright", {"script": "journey.py", "timeout": "3s"}, {"iterations": 2})
+        suite = suite_of("playwright", {"script": "journey.py", "timeout": "3s"}, {"iterations": 1})
         suite["settings"] = {"env": {"SHOP": shop.url}}
         done = run(tmp_path / "store", written(tmp_path / "suite", suite, **{"journey.py": SCRIPT}), *ANY_MACHINE)
     labels = done.json("summary.json")["labels"]
     said = {name: " ".join(error["message"] for error in one["errors"]) for name, one in labels.items()}
-    assert labels["gone"]["rc"] == {"404": 2} and said["gone"] == "the page answered with 404"
+    assert labels["gone"]["rc"] == {"404": 1} and said["gone"] == "the page answered with 404"
     assert "Timeout 1000ms exceeded" in said["never"]
     assert "ERR_CONNECTION_REFUSED" in said["nowhere"] or "ERR_UNSAFE_PORT" in said["nowhere"]
     assert "waiting for locator" in said["missing"]
-    assert labels["crash"]["failures"] == labels["crash"]["samples"] == 2
-    assert (labels["test_that_has_no_steps"]["samples"], labels["test_that_has_no_steps"]["failures"]) == (2, 0)
+    assert labels["crash"]["failures"] == labels["crash"]["samples"] == 1
+    assert (labels["test_that_has_no_steps"]["samples"], labels["test_that_has_no_steps"]["failures"]) == (1, 0)
     assert labels["fine"]["failures"] == 0
     broken = next(name for name in labels if "test_what_comes_after_all_steps" in name)
     assert "the cart is empty" in said[broken]
     assert len(done.json("summary.json")["first_failures"]) == 3
-    assert all(len(one["errors"]) <= 2 for one in labels.values() if one["kind"] == "request" and one != labels[""])
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,10 @@ GROUP_MARK = "toril-group:"  # apiritif_wrapper.py
 SETTLE_MS = 500  # at most, for what has come and is not painted yet
 PAINT_MS = 50  # from a frame to what the browser tells of its paint
 
-# The page's own clock; what it does not know is null. Asked after a step's time has been taken. `since` is in ms.
+# The page's own clock; what it does not know is null. Asked after a step's time has been taken. `since` is in ms. When
+# the network is slowed down Chromium's mark of the first byte lies below what slows it: its beginning counts.
 ASK = """
-async (since) => {
+async ([since, slowed]) => {
   const frame = new Promise((done) =>
     requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, PAINT_MS))));
   await Promise.race([frame, new Promise((done) => setTimeout(done, SETTLE_MS))]);
@@ -37,11 +38,12 @@ async (since) => {
     } catch (unknown) { done(); return; }
     setTimeout(() => { take(observer.takeRecords()); observer.disconnect(); done(); }, 0);
   });
-  const origin = performance.timeOrigin;
+  const origin = performance.timeOrigin, {domLoading, navigationStart} = performance.timing;
   const all = [navigation, ...performance.getEntriesByType('resource')];
   const bytes = all.filter((one) => origin + one.startTime >= since).reduce((sum, one) => sum + one.transferSize, 0);
   return {
-    origin, lcp, bytes, ttfb: navigation.responseStart || null, dom: navigation.domContentLoadedEventEnd || null,
+    ttfb: (slowed ? domLoading - navigationStart : navigation.responseStart) || null,
+    origin, lcp, bytes, dom: navigation.domContentLoadedEventEnd || null,
     status: navigation.responseStatus || null,
   };
 }
@@ -81,6 +83,7 @@ class Steps:
 
     def __init__(self, told, user, records, load) -> None:
         self.user, self.records, self.load = user, records, load
+        self._slowed = told["browser"]["network"] is not None
         self.evidence = Evidence(Path(told["folder"]) / "kept", traces=told["browser"]["traces"])
         self.driver = None
         self._seen = threading.local()
@@ -147,7 +150,7 @@ class Steps:
     def _ask(self, page, sample) -> None:
         found = None
         with contextlib.suppress(page.Unanswered):  # it has gone elsewhere, crashed, or shows a dialog
-            found = page.ask(ASK, sample.started_us / 1e3)
+            found = page.ask(ASK, [sample.started_us / 1e3, self._slowed])
         if not found:
             return
         sample.bytes = round(found["bytes"])
