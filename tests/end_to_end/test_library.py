@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "loadtests"
 EXAMPLES = sorted(path.parent.name for path in LIBRARY.glob("*/suite.yml"))
 ADDRESS = "http://127.0.0.1:8080"  # where the READMEs' shop is
+STAND_INS = {"k6": ROOT / "tests" / "worker" / "k6_stand_in.py"}  # for programs that this project may not have
 SIDE_BY_SIDE = 2  # their load is small, and what falsifies one all the same says so
 FALSIFIED = {"saturated", "late-start"}
 ONE_SAMPLE_A_REQUEST = {
@@ -54,7 +55,14 @@ def command(name: str) -> list[str]:
 
 def missing(name: str) -> list[str]:
     lines = re.findall(r"^Needs: (.*)$", readme(name), re.MULTILINE)
-    return [program for line in lines for program in re.findall(r"`([^`]+)`", line) if not shutil.which(program)]
+    wanted = [program for line in lines for program in re.findall(r"`([^`]+)`", line)]
+    return [program for program in wanted if not shutil.which(program) and program not in STAND_INS]
+
+
+def stand_ins(name: str) -> list[str]:
+    """What lets an example run by the stand-in for a program that this machine does not have."""
+    programs = [program for program in STAND_INS if f"`{program}`" in readme(name) and not shutil.which(program)]
+    return [word for program in programs for word in ("-o", f"modules.{program}.path={STAND_INS[program]}")]
 
 
 @contextmanager
@@ -72,7 +80,8 @@ def once(name: str, store: Path) -> Finished:
     with open_shop() as shop:
         assert shop.stdout is not None
         address = shop.stdout.readline().strip()
-        done = run(store, *[word.replace(ADDRESS, address) for word in command(name)], folder=ROOT)
+        words = [word.replace(ADDRESS, address) for word in command(name)]
+        done = run(store, *words, *stand_ins(name), folder=ROOT)
         said, _ = shop.communicate(timeout=20)
     counted = re.search(r"^answered (\d+) requests", said, re.MULTILINE)
     assert counted, said

@@ -107,6 +107,7 @@ class _Reader:
         self.default_executor = (settings.get("default-executor") if isinstance(settings, dict) else None) or "jmeter"
         self.functional = is_functional(config)
         self.proved = (*PROVED, LOADER, *(TELL_CASES if self.functional else ()))
+        self.alone = not config.get("services")
         self.warned: set[str] = set()
 
     def read(self, item: dict[str, Any], index: int, path: str, taken: set[str]) -> Execution:
@@ -115,7 +116,7 @@ class _Reader:
         scenario = executor if without else self.scenarios.of(item, path, executor)
         self.scenarios.check_files(item, path)
         if executor == LOADER:
-            check_external(item, self.scenarios, self.door, path)
+            check_external(item, self.scenarios, self.door, path, alone=self.alone)
         name = _unused(scenario, taken)
         course, search = self._take_course(item, name, executor, path), None
         if name in self.capacity:

@@ -11,8 +11,11 @@ from toril.suite.scenarios import Scenarios
 LOADER = "external-results-loader"
 
 
-def check_external(item: dict[str, Any], scenarios: Scenarios, door: Door, path: str) -> None:
-    """Take the results file along, if it is there already; SuiteError when none is named."""
+def check_external(item: dict[str, Any], scenarios: Scenarios, door: Door, path: str, *, alone: bool) -> None:
+    """Take the results file along, if it is there already; SuiteError when none is named.
+
+    `alone`: the suite starts nothing that could write it.
+    """
     named = item.get("scenario")
     scenario = scenarios.named.get(named) if isinstance(named, str) else named
     holders = [(item, path), *([(scenario, f"{path}.scenario")] if isinstance(scenario, dict) else [])]
@@ -27,10 +30,10 @@ def check_external(item: dict[str, Any], scenarios: Scenarios, door: Door, path:
             raise door.error(f"{where}.data-file", "no name of a file", "write it like `data-file: results.jtl`")
         if Path(text).is_absolute() or "${" in text:
             continue
-        if scenarios.files.existing(text) is None:
-            door.warn(f"{where}.data-file", "does not exist yet: the worker waits for it, see `wait-for-file`")
-        else:
+        if scenarios.files.existing(text) is not None:
             holder["data-file"] = scenarios.files.find(text, f"{where}.data-file", kind="results file")
+        elif alone:
+            door.warn(f"{where}.data-file", "does not exist yet: the worker waits for it, see `wait-for-file`")
 
 
 def refuse_load(load: Mapping[str, int | float | Fraction | None], door: Door, path: str) -> None:
