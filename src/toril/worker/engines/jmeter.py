@@ -35,11 +35,14 @@ COLUMNS = (
 )
 NUMBERS = 7  # how many of them are
 TRANSACTION = re.compile(r"Number of samples in transaction : (\d+), number of failing samples : (\d+)")
+NO_RESPONSE = "Non HTTP"  # how such codes begin
 # How a request fails that JMeter itself cut off.
 CUT_OFF = re.compile(
     r"Socket (is )?closed|[Rr]equest already aborted|Request aborted|Connection has been shut ?down|[Ii]nterrupted|"
     r"Connection pool shut down|Connection is closed|Stream closed|closed by interrupt"
 )
+DIE = "-XX:+ExitOnOutOfMemoryError"  # else threads end one by one, and their requests with them, without a word
+STORED_BYTES = 10 << 20  # of a response, for extractors and checks; all of it is read and counted
 LAST_RESORT_S = 1.0  # this long before the end's time is over, requests in flight are cut off
 PROPERTIES = {  # what the reader below relies on, whatever the suite's own properties say
     "jmeter.save.saveservice.timestamp_format": "ms",
@@ -55,6 +58,7 @@ def settings(worker_index: int) -> dict[str, Any]:
     """Module settings that the suite's own may change."""
     return {
         "detect-plugins": False,
+        "properties": {"httpsampler.max_bytes_to_store_per_request": STORED_BYTES},
         "csv-jtl-flags": {
             "saveAssertionResultsFailureMessage": True,
             "dataType": True,
@@ -134,7 +138,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         for folder in (".java/.userPrefs", ".systemPrefs"):  # made here, so that Java need not tell that it made them
             (self.station.folder / folder).mkdir(parents=True, exist_ok=True)
         preferences = " ".join(f"-Djava.util.prefs.{root}={self.station.folder}" for root in ("userRoot", "systemRoot"))
-        self.env.add_java_param({"JVM_ARGS": f"-Djava.awt.headless=true {preferences}"})
+        self.env.add_java_param({"JVM_ARGS": f"-Djava.awt.headless=true {DIE} {preferences}"})
         self._tail = CsvTail(Path(self.kpi_jtl), COLUMNS)
         self._sends = SendsFile(self.station.folder / "sends")
 
@@ -261,6 +265,8 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
                     transactions[row] = True
                     why[row] = "" if ok[row] else f"{found[2]} of {found[1]} requests failed"
         short = {code: _code(code) for code in set(codes)}
+        if not ok.all():  # without a response JMeter counts the text of its own stack trace
+            size = np.where([code.startswith(NO_RESPONSE) for code in codes], 0, size)
         batch = Batch(
             started_s=start_ms / 1000,
             completed_s=(start_ms + elapsed_ms + idle_ms) / 1000,
@@ -283,7 +289,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         for row in np.flatnonzero(late).tolist():
             if batch.kind[row] == "transaction":
                 cut[row] = self._in_trouble > 0
-            elif codes[row].startswith("Non HTTP") and CUT_OFF.search(f"{codes[row]} {batch.message[row]}"):
+            elif codes[row].startswith(NO_RESPONSE) and CUT_OFF.search(f"{codes[row]} {batch.message[row]}"):
                 cut[row] = True
                 self._in_trouble += 1
                 self._cut_off[str(batch.label[row])] += 1

@@ -41,7 +41,7 @@ class Requests(FastHttpUser):
     connection_timeout = SCENARIO["timeout_s"]
     network_timeout = SCENARIO["timeout_s"]
     default_headers = SCENARIO["headers"]
-    concurrency = 1  # connections; for each of them, and twice more, a request is sent again if the service hangs up
+    concurrency = 1  # connections
 
     @task
     def one_iteration(self) -> None:

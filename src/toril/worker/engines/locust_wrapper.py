@@ -4,9 +4,9 @@ Started by path (`python -P locust_wrapper.py …` with Locust's own arguments),
 TORIL_LOCUST names a JSON file: folder, duration_s, iterations, graceful_stop_s, statistics. In the folder it writes
 `names` (a line of JSON for each label and each outcome, then how the load ended) and `rows` (`locust_records.py`).
 
-What is a sample: one firing of Locust's `request` event, redirects included. The request type `transaction` (in any
-case) is no request. An exception that a task lets through is no request either: it is recorded as a failed transaction
-named after the user class; but a response that was being examined when it was raised is a failed sample.
+What is a sample: one firing of Locust's `request` event, redirects included, and one sending: without an answer there
+is no second one. The request type `transaction` (in any case) is no request. An exception that a task lets through is
+none: it is a failed transaction named after the user class, but one raised with a response at hand is a failed sample.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,method-assign,assignment,arg-type,union-attr"
@@ -25,6 +25,7 @@ from typing import Any
 
 import gevent
 from gevent import GreenletExit, getcurrent
+from geventhttpclient.connectionpool import ConnectionPool
 from locust import events, main
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
@@ -278,8 +279,7 @@ class Load:
         self.records.say("end", why)
         self.flush()
 
-    def others(self) -> bool:
-        """Whether users are left, but for the one that ends the test."""
+    def others(self) -> bool:  # who are left, but for the one that ends the test
         return any(greenlet is not getcurrent() for greenlet in self.runner.user_greenlets)
 
     def patience(self) -> float:
@@ -289,7 +289,7 @@ class Load:
         return self.graceful_stop_s
 
     def let_go(self) -> None:
-        """End the users without a request in flight. Those of other protocols end after their task."""
+        """End the users without a request in flight; those of other protocols end after their task."""
         for greenlet in list(self.runner.user_greenlets):
             if greenlet in self.released or greenlet in self.in_flight or greenlet is getcurrent():
                 continue
@@ -331,6 +331,7 @@ def run() -> None:
         return start(runner, *args, **kwargs)
 
     LocalRunner._start = started
+    ConnectionPool.size = property(lambda _: -1, lambda *_: None)  # of it, how often a request is sent again: never
     HttpSession.request = load.guarded(HttpSession.request)
     FastHttpSession.request = load.guarded(FastHttpSession.request)
     for kind in (TaskSet, DefaultTaskSet):  # the latter has one of its own

@@ -1,0 +1,168 @@
+"""A service on loopback that behaves as badly as services do, and counts what it did; for one thread's tests.
+
+    with rough() as service:
+        …                                # load on service.url
+    assert service.asked["/reset/body"] == 12
+
+What a path does: /reset/before, /reset/head and /reset/body reset the connection before the answer, in its head, in its
+body; /drip/4 sends a body of four bytes, one every quarter of a second; /heads never ends its headers; /large/100 is a
+body of 100 MB; /chunked, /gzip, /old (HTTP/1.0, its end is the connection's), /close, /status/204, /hops/3; /long
+promises more than it sends and closes; everything else is a 200 of two bytes.
+With `freeze=(2, 10)` nothing is answered in the first 2 of every 10 seconds.
+"""
+
+import asyncio
+import contextlib
+import gzip
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+MB = 1_000_000
+DRIP_S = 0.25
+HEADS_S = 12.0  # longer than any test waits for a head
+TEXT = b"a text that can be compressed " * 200
+PIECE = bytes(64 * 1024)
+ABORT = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets
+
+
+class Rough:
+    """Read it when the load is over."""
+
+    def __init__(self, delays_s: dict[str, float], freeze: tuple[float, float] | None) -> None:
+        self.delays_s, self.freeze = delays_s, freeze
+        self.asked: Counter[str] = Counter()  # requests that were read, by path
+        self.methods: Counter[str] = Counter()
+        self.connections = 0
+        self.began = time.monotonic()
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin1")
+                method, path, _ = head.split(" ", 2)
+                length = next((int(x[15:]) for x in head.lower().split("\r\n") if x.startswith("content-length:")), 0)
+                await reader.readexactly(length)
+                self.asked[path] += 1
+                self.methods[method] += 1
+                if self.freeze:
+                    frozen_s, every_s = self.freeze
+                    await asyncio.sleep(max(0.0, frozen_s - (time.monotonic() - self.began) % every_s))
+                await asyncio.sleep(self.delays_s.get(path, 0.0))
+                if not await self.answer(writer, method, path):
+                    break
+        writer.close()
+
+    async def answer(self, writer: asyncio.StreamWriter, method: str, path: str) -> bool:
+        """Whether the connection stays open."""
+        kind, _, argument = path.lstrip("/").partition("/")
+        if kind == "reset":
+            self.reset(
+                writer, {"before": b"", "head": b"HTTP/1.1 200 OK\r\nContent-", "body": head(100) + b"x" * 50}[argument]
+            )
+            return False
+        if kind == "heads":
+            await self.heads(writer)
+            return False
+        if kind == "drip":
+            await self.drip(writer, int(argument))
+        elif kind == "large":
+            await self.large(writer, int(argument) * MB)
+        elif kind == "chunked":
+            writer.write(head(None, "Transfer-Encoding: chunked") + b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")
+        elif kind == "gzip":
+            packed = gzip.compress(TEXT)
+            writer.write(head(len(packed), "Content-Encoding: gzip") + packed)
+        elif kind == "old":
+            writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nold")
+        elif kind == "close":
+            writer.write(head(2, "Connection: close") + b"ok")
+        elif kind == "long":
+            writer.write(head(100) + b"x" * 50)
+        elif kind == "status":
+            bare = argument in ("204", "304") or method == "HEAD"
+            writer.write(head(None if bare else 2, status=f"{argument} Some") + (b"" if bare else b"ok"))
+        elif kind == "hops" and argument != "0":
+            writer.write(head(0, f"Location: /hops/{int(argument) - 1}", status="302 Found"))
+        else:
+            writer.write(head(2) + (b"" if method == "HEAD" else b"ok"))
+        await writer.drain()
+        return kind not in ("old", "close", "long")
+
+    def reset(self, writer: asyncio.StreamWriter, first: bytes) -> None:
+        writer.write(first)  # at once, as nothing waits to be sent before it
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+        writer.transport.abort()
+
+    async def heads(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        for number in range(int(HEADS_S / 0.1)):
+            writer.write(b"X-%d: on and on\r\n" % number)
+            await writer.drain()
+            await asyncio.sleep(0.1)
+
+    async def drip(self, writer: asyncio.StreamWriter, count: int) -> None:
+        writer.write(head(count))
+        for _ in range(count):
+            await writer.drain()
+            await asyncio.sleep(DRIP_S)
+            writer.write(b"x")
+
+    async def large(self, writer: asyncio.StreamWriter, size: int) -> None:
+        writer.write(head(size))
+        while size:
+            writer.write(PIECE[:size])
+            size -= min(size, len(PIECE))
+            await writer.drain()
+
+
+def head(length: int | None, *lines: str, status: str = "200 OK") -> bytes:
+    length_line = [] if length is None else [f"Content-Length: {length}"]
+    return "\r\n".join([f"HTTP/1.1 {status}", "Content-Type: text/plain", *length_line, *lines, "\r\n"]).encode()
+
+
+@contextlib.contextmanager
+def rough(*, delays_s: dict[str, float] | None = None, freeze: tuple[float, float] | None = None) -> Iterator[Rough]:
+    """Serve on a free port of loopback until the block ends; `delays_s` of paths."""
+    service = Rough(delays_s or {}, freeze)
+    loop = asyncio.new_event_loop()
+    started, tasks = threading.Event(), set[asyncio.Task[None]]()
+
+    def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = loop.create_task(service.serve(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(lambda _: writer.close())
+
+    async def listen() -> None:
+        server = await asyncio.start_server(accepted, "127.0.0.1", 0, backlog=1024)
+        service.port = server.sockets[0].getsockname()[1]
+        started.set()
+        try:
+            await stopping.wait()
+        finally:
+            server.close()
+            for task in list(tasks):
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # until their connections are closed
+
+    stopping = asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(listen(),), daemon=True)
+    thread.start()
+    started.wait(10)
+    try:
+        yield service
+    finally:
+        loop.call_soon_threadsafe(stopping.set)
+        thread.join(10)
+        loop.close()
