@@ -1,0 +1,113 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// sent is what becomes of 20 requests of a load: outcomes by their names, and how many rows there are.
+func sent(t *testing.T, l *load) map[string]int {
+	t.Helper()
+	l.Folder = t.TempDir()
+	l.Points = [][2]float64{{0, 40}, {0.5, 40}}
+	l.Stripe = stripe{Weight: 1, Mates: [][3]int64{{1, 1, 0}}}
+	l.TimeoutS, l.GracefulStopS, l.KeepAlive, l.MaxWorkers, l.Redirects = 5, 5, true, 100, 10
+	at := float64(time.Now().UnixMicro())/1e6 + 0.05
+	gate := strconv.FormatFloat(at, 'f', 6, 64) + "\n"
+	if err := os.WriteFile(filepath.Join(l.Folder, "gate"), []byte(gate), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(l); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := os.ReadFile(filepath.Join(l.Folder, "rows"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := os.ReadFile(filepath.Join(l.Folder, "names"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var outcomes []string
+	for line := range strings.Lines(string(names)) {
+		var values []any
+		if err := json.Unmarshal([]byte(line), &values); err != nil {
+			t.Fatal(err)
+		}
+		if values[0] == "outcome" {
+			outcomes = append(outcomes, values[1].(string))
+		}
+	}
+	found := map[string]int{}
+	for ; len(rows) >= rowBytes; rows = rows[rowBytes:] {
+		if binary.LittleEndian.Uint32(rows[48:]) < lateRow {
+			found[outcomes[binary.LittleEndian.Uint32(rows[52:])]]++
+		}
+	}
+	return found
+}
+
+func served(t *testing.T, start func(*httptest.Server), protocols *atomic.Int32) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		protocols.Store(int32(r.ProtoMajor))
+	}))
+	start(server)
+	t.Cleanup(server.Close)
+	return server
+}
+
+func to(url string) []told { return []told{{Method: "GET", URL: url, Label: "/", Follow: true}} }
+
+func TestHTTP2IsSpokenWhereTheSuiteSaysSo(t *testing.T) {
+	var protocol atomic.Int32
+	server := served(t, func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() }, &protocol)
+	got := sent(t, &load{HTTP2: true, Insecure: true, Targets: to(server.URL)})
+	if got["200"] != 20 || protocol.Load() != 2 {
+		t.Errorf("%v over HTTP/%d", got, protocol.Load())
+	}
+	got = sent(t, &load{Insecure: true, Targets: to(server.URL)})
+	if got["200"] != 20 || protocol.Load() != 1 {
+		t.Errorf("%v over HTTP/%d, which nobody asked for", got, protocol.Load())
+	}
+}
+
+func TestHTTP2WithoutTLSIsSpokenAtOnce(t *testing.T) {
+	var protocol atomic.Int32
+	server := served(t, func(s *httptest.Server) {
+		s.Config.Protocols = &http.Protocols{}
+		s.Config.Protocols.SetUnencryptedHTTP2(true)
+		s.Start()
+	}, &protocol)
+	if got := sent(t, &load{HTTP2: true, Targets: to(server.URL)}); got["200"] != 20 || protocol.Load() != 2 {
+		t.Errorf("%v over HTTP/%d", got, protocol.Load())
+	}
+}
+
+func TestAServiceWithoutHTTP2FailsARunThatAsksForIt(t *testing.T) {
+	var protocol atomic.Int32
+	server := served(t, func(s *httptest.Server) { s.StartTLS() }, &protocol)
+	if got := sent(t, &load{HTTP2: true, Insecure: true, Targets: to(server.URL)}); got["200"] != 0 || len(got) != 1 {
+		t.Errorf("%v: it fell back to HTTP/%d", got, protocol.Load())
+	}
+}
+
+func TestACertificateThatNobodyVouchesForIsAFailure(t *testing.T) {
+	var protocol atomic.Int32
+	server := served(t, func(s *httptest.Server) { s.Config.ErrorLog = nil; s.StartTLS() }, &protocol)
+	if got := sent(t, &load{Targets: to(server.URL)}); got["SSLCertVerificationError"] != 20 {
+		t.Error(got)
+	}
+	if got := sent(t, &load{Targets: to("https" + strings.TrimPrefix(server.URL, "https")), Insecure: true}); got["200"] != 20 {
+		t.Error(got)
+	}
+}
