@@ -1,4 +1,4 @@
-"""Writes what an image consists of as CycloneDX: sbom.py FILE --python FOLDER… [--java HOME] [--jars FOLDER].
+"""Writes what an image consists of as CycloneDX: sbom.py FILE --python FOLDER… [--go PROGRAM] [--java HOME] [--jars FOLDER].
 
 Runs in the image, with Debian's Python and nothing else: what is found is what is there.
 """
@@ -21,10 +21,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("file", type=Path)
     arguments.add_argument("--python", type=Path, nargs="+", required=True, help="folders of installed packages")
+    arguments.add_argument("--go", type=Path, help="a program that Go has built")
     arguments.add_argument("--java", type=Path, help="the home of a run-time")
     arguments.add_argument("--jars", type=Path, help="a folder with jars")
     options = arguments.parse_args()
     found = [*_debian(Path("/var/lib/dpkg/status")), *(one for folder in options.python for one in _python(folder))]
+    found += _go(options.go) if options.go else []
     found += _java(options.java) if options.java else []
     found += _jars(options.jars) if options.jars else []
     found = list({one["bom-ref"]: one for one in found}.values())  # a package may be there twice
@@ -65,6 +67,16 @@ def _python(folder: Path) -> Iterator[dict[str, Any]]:
         licence = fields["License-Expression"]
         more = {"licenses": [{"expression": licence}]} if licence else {}
         yield _component(name, version, f"pkg:pypi/{quote(name)}@{quote(version)}", **more)
+
+
+def _go(program: Path) -> Iterator[dict[str, Any]]:
+    """What Go writes into each program: its own version, and the modules that are in it."""
+    text = program.read_bytes()
+    if version := re.search(rb"Go buildinf:.{16,24}?go(\d[\d.]*)", text, re.DOTALL):
+        yield _component("go", version[1].decode(), f"pkg:golang/stdlib@{version[1].decode()}")
+    for module, number in re.findall(rb"\ndep\t(\S+)\t(v\S+)", text):
+        name, version_of_it = module.decode(), number.decode()
+        yield _component(name, version_of_it, f"pkg:golang/{quote(name)}@{quote(version_of_it)}")
 
 
 def _java(home: Path) -> list[dict[str, Any]]:

@@ -136,8 +136,8 @@ def test_what_the_page_says_is_noted_is_noted(shop, where, written, said):
 
 # What engines take of `requests`
 
-MATRIX = re.findall(r"^\| (.*`.*) \| (yes|refused) \| (yes|refused) \| (yes|refused) \|$", ABOUT_SUITES, re.MULTILINE)
-ENGINES = ("jmeter", "locust", "apiritif")
+MATRIX = re.findall(r"^\| (.*`.*)" + r" \| (yes|refused)" * 4 + r" \|$", ABOUT_SUITES, re.MULTILINE)
+ENGINES = ("jmeter", "locust", "apiritif", "vegeta")
 BROWSERS = re.findall(r"^\| (.*`.*) \| (yes|refused) \| (yes|refused) \|$", section("Browsers"), re.MULTILINE)
 CELLS = [
     (key, engine, answer)

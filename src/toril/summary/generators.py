@@ -40,6 +40,7 @@ LIMITS: Mapping[str, Limits] = {
     "playwright": BROWSERS,
     "selenium": BROWSERS,
     "jmeter": replace(OTHERS, waiting=None),  # threads that wake together wait for each other, and their waits add up
+    "vegeta": replace(OTHERS, waiting=None),  # likewise; how late it sends is measured at every send
 }
 
 

@@ -1,0 +1,154 @@
+"""An open model's load is divided by rate and not by users, in whatever shape, and loses no arrival."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.suite.reading import read, refusal
+from toril.curve import Curve
+from toril.plan import make_plan
+from toril.plan.duet import make_duet
+from toril.records import Plan
+from toril.suite.open_model import curve_of
+
+REQUESTS = ["http://shop/", "http://shop/cart", {"url": "http://shop/pay", "label": "pay"}]
+
+
+def suite(**more):
+    execution = {"executor": "vegeta", "throughput": 100, "hold-for": "1m", "scenario": {"requests": REQUESTS}}
+    return {"execution": [{**execution, **more}]}
+
+
+def planned(folder, written, *, workers=None, **options):
+    return make_plan(read(folder, written), run_id="run", workers=workers, **options)
+
+
+def test_a_location_has_its_part_and_its_workers_equal_parts_of_it(tmp_path):
+    written = suite(throughput=10, locations={"madrid": 2, "sevilla": 1})
+    plan = planned(tmp_path, written, workers=5)
+    rates = {share.worker: share.executions[0].throughput_rps for share in plan.shares}
+    assert rates == {
+        "madrid-1": pytest.approx(20 / 9),
+        "madrid-2": pytest.approx(20 / 9),
+        "madrid-3": pytest.approx(20 / 9),
+        "sevilla-1": pytest.approx(5 / 3),
+        "sevilla-2": pytest.approx(5 / 3),
+    }
+    assert {share.executions[0].concurrency for share in plan.shares} == {None}
+    assert {share.executions[0].phase for share in plan.shares} == {0.0}
+
+
+def test_the_parts_are_the_whole_exactly(tmp_path):
+    plan = planned(tmp_path, suite(throughput=7, locations={"a": 3, "b": 4}), workers=6)
+    stripes = [share.executions[0].stripe for share in plan.shares]
+    assert sum((stripe.part for stripe in stripes), Fraction(0)) == 1
+    assert sorted(stripe.place_of(own) for stripe in stripes for own in range(50))[:200] == list(range(200))
+
+
+def test_less_than_a_request_a_second_is_shared_by_any_number_of_workers(tmp_path):
+    plan = planned(tmp_path, suite(throughput=0.5), workers=40)
+    assert len(plan.shares) == 40
+    assert sum(share.executions[0].throughput_rps for share in plan.shares) == pytest.approx(0.5)
+
+
+def test_workers_counted_out_have_equal_parts(tmp_path):
+    written = suite(locations={"a": 1, "b": 3}, **{"locations-weighted": False})
+    plan = planned(tmp_path, written)
+    assert [share.executions[0].throughput_rps for share in plan.shares] == [25.0] * 4
+
+
+def test_as_many_workers_as_the_rate_needs_and_not_as_users_would(tmp_path):
+    written = {**suite(throughput=100_000), "toril": {"worker": {"cpu": 2048}}}
+    assert len(planned(tmp_path, written).shares) == 5
+
+
+def test_an_open_model_beside_users_gives_every_worker_something_to_do(tmp_path):
+    written = suite()
+    users = {"executor": "locust", "concurrency": 1, "hold-for": "1m", "scenario": {"requests": ["http://shop/"]}}
+    written["execution"].append(users)
+    plan = planned(tmp_path, written, workers=3)
+    assert [len(share.executions) for share in plan.shares] == [2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("load", "points"),
+    [
+        ({"hold-for": "10s"}, ((0, 100), (10, 100))),
+        ({"ramp-up": "4s", "hold-for": "6s"}, ((0, 0), (4, 100), (10, 100))),
+        ({"ramp-up": "4s", "hold-for": 0}, ((0, 0), (4, 100))),
+        ({"ramp-up": "4s", "hold-for": "6s", "steps": 2}, ((0, 50), (2, 50), (2, 100), (10, 100))),
+        ({"throughput": {"ramp": {"from": 5, "to": 9}, "for": "10s"}, "hold-for": None}, ((0, 5), (10, 9))),
+    ],
+)
+def test_every_shape_of_load_is_a_rate_over_time(tmp_path, load, points):
+    (execution,) = planned(tmp_path, suite(**load)).executions
+    assert execution.curve == points
+    assert execution.rate == Curve(points)
+
+
+@given(st.integers(1, 1000), st.integers(0, 50), st.integers(0, 50), st.integers(1, 9))
+def test_what_is_asked_for_is_the_area_below_ramp_and_hold(rps, ramp_up_s, hold_for_s, steps):
+    if ramp_up_s + hold_for_s:
+        rising = rps * ramp_up_s / 2
+        assert curve_of(rps, ramp_up_s, hold_for_s).total == pytest.approx(rising + rps * hold_for_s)
+        stairs = curve_of(rps, ramp_up_s, hold_for_s, steps)
+        assert stairs.total == pytest.approx(rising * (steps + 1) / steps + rps * hold_for_s)
+
+
+def test_a_smoke_run_sends_each_request_once_within_its_seconds(tmp_path):
+    many = [f"http://shop/{number}" for number in range(12)]
+    (execution,) = planned(tmp_path, suite(scenario={"requests": many}), smoke=True).executions
+    assert execution.rate is not None
+    assert execution.rate.total == 15
+    assert execution.concurrency is None
+
+
+def test_a_turn_of_a_duet_is_the_curve_in_small_at_the_same_rates(tmp_path):
+    plans = [planned(tmp_path, suite(**{"ramp-up": "20s", "hold-for": "100s"}))] * 2
+    duet = make_duet(*plans, addresses=("http://a", "http://b"), blocks=10, block_s=10, margin=0.03)
+    curves = {execution.curve for execution in duet.executions}
+    assert curves == {((0, 0), (2, 100), (12, 100))}
+
+
+def test_a_plan_keeps_its_stripes_and_curves(tmp_path):
+    plan = planned(tmp_path, suite(locations={"a": 1, "b": 3}), workers=3)
+    again = Plan.from_json(plan.to_json(), "plan.json")
+    assert again == plan
+    (own,) = again.shares[2].executions
+    assert own.stripe is not None
+    assert [own.stripe.place_of(number) for number in range(3)] == [1, 4, 7]
+
+
+def test_the_engine_is_told_what_toril_says_of_it(tmp_path):
+    written = {**suite(), "toril": {"vegeta": {"http2": True, "dns-ttl": "1m", "max-workers": 7}}}
+    told = planned(tmp_path, written).common["modules"]["vegeta"]
+    assert told == {
+        "http2": True,
+        "dns-ttl": 60.0,
+        "max-workers": 7,
+        "redirects": 10,
+        "insecure": False,
+        "split-data": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"scenario": {"requests": []}}, "without requests"),
+        ({"scenario": {"requests": [{"label": "x"}]}}, "requests[0].url is missing"),
+        ({"scenario": {"requests": [7]}}, "requests[0] is no request"),
+        ({"scenario": {"requests": [{"transaction": "t", "do": []}]}}, "requests[0].transaction is a block"),
+        ({"scenario": {"requests": REQUESTS, "variables": {"a": 1}}}, "variables from data-sources alone"),
+        ({"scenario": {"requests": REQUESTS, "headers": ["x"]}}, "headers is no mapping"),
+        ({"scenario": {"requests": REQUESTS, "keepalive": "maybe"}}, "keepalive is `maybe`; write true or false"),
+        ({"scenario": {"requests": REQUESTS, "timeout": "soon"}}, "timeout is no duration"),
+        ({"scenario": {"requests": [{"url": "/", "body": "a", "body-file": "b"}]}}, "body"),
+        ({"scenario": {"requests": [{"url": "/", "timeout": "1s"}]}}, "for whole scenarios only"),
+        ({"scenario": {"requests": [{"url": "/", "assert": ["x"]}]}}, "does not look into them"),
+    ],
+)
+def test_what_it_cannot_do_is_refused_with_the_reason(tmp_path, more, said):
+    assert said in refusal(tmp_path, suite(**more))
