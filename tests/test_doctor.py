@@ -12,7 +12,7 @@ from toril.store import FolderStore
 def test_everything_is_looked_for_and_each_finding_says_something(tmp_path: Path) -> None:
     findings = doctor.examine(str(tmp_path / "store"))
 
-    names = {"python", "machine", "store", "bzt", "locust", "apiritif", "java", "jmeter", "open files"}
+    names = {"python", "machine", "store", "bzt", "locust", "apiritif", "java", "jmeter", "vegeta", "open files"}
     assert {finding.name for finding in findings} == names
     assert all(finding.detail for finding in findings)
     assert not [finding for finding in findings if finding.state == "missing"]
@@ -63,3 +63,10 @@ def test_a_machine_without_a_home_for_jmeter_is_told_where_it_was_looked_for_and
     assert jmeter.state == "optional"
     assert str(tmp_path) in jmeter.detail
     assert "Maven, which is missing" in jmeter.detail
+
+
+def test_a_program_that_is_named_and_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORIL_VEGETA", str(tmp_path / "none"))
+    (found,) = [finding for finding in doctor.examine(str(tmp_path)) if finding.name == "vegeta"]
+    assert found.state == "optional"
+    assert f"TORIL_VEGETA names {tmp_path / 'none'}, which is no file" in found.detail

@@ -206,7 +206,7 @@ def _types(annotation: Any) -> list[type]:
 
 
 def test_every_key_of_ours_is_in_the_table_with_its_default_and_in_an_example():
-    table = dict(re.findall(r"^\| `([a-z.-]+)` \| ([^|]+) \| [^|]+ \|$", section("`toril:`"), re.MULTILINE))
+    table = dict(re.findall(r"^\| `([a-z0-9.-]+)` \| ([^|]+) \| [^|]+ \|$", section("`toril:`"), re.MULTILINE))
     ours = dict(settings_of(TorilSettings))
     assert set(ours) == set(table)
     for key, default in ours.items():

@@ -19,6 +19,7 @@ from toril.jmeter_home import is_complete, jmeter_home
 from toril.launchers import preflight
 from toril.records import run_key
 from toril.store import Store, open_store
+from toril.vegeta_program import vegeta_program
 
 BZT_VERSION = "1.17.2"  # the version whose records and configuration the worker is written for
 FILES_PER_VU = 2  # a connection and its share of files: below 4,096 descriptors, 2,000 users fail to connect
@@ -49,6 +50,7 @@ def examine(address: str) -> list[Finding]:
         *_engines(),
         _java(),
         _jmeter(),
+        _vegeta(),
         *_browsers(),
         _descriptors(),
     ]
@@ -130,6 +132,15 @@ def _jmeter() -> Finding:
     maven = "Maven is here" if shutil.which("mvn") else "needs Maven, which is missing"
     detail = f"no {home}; JMeter suites need `make jmeter` in toril's sources ({maven}), or TORIL_JMETER_HOME"
     return Finding(name="jmeter", state="optional", detail=detail)
+
+
+def _vegeta() -> Finding:
+    program = vegeta_program()
+    if program is not None and program.is_file():
+        return Finding(name="vegeta", state="ok", detail=str(program))
+    where = f"TORIL_VEGETA names {program}, which is no file" if program else "not built"
+    detail = f"{where}; suites that use it need `make vegeta` in toril's sources, or TORIL_VEGETA"
+    return Finding(name="vegeta", state="optional", detail=detail)
 
 
 def _browsers() -> Iterator[Finding]:
