@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toril.grammar import parse_criterion
+from toril.records import PlannedExecution
 from toril.reports import view, wording
 from toril.reports.bundle import Bundle
+from toril.search import Bounds, most_stages
 
 HEADS = ("rate", "answered", "seconds", "observed")
 OUTCOMES = {"held": "passed", "breached": "failed", "void": "inconclusive"}
@@ -41,6 +44,19 @@ class Told:
     message: str
     how: str
     rows: tuple[Row, ...]
+
+
+def planned(execution: PlannedExecution) -> str:
+    """What a search is going to do, and how long that may take."""
+    search = execution.search
+    assert search is not None  # noqa: S101 - only of those that have one
+    most = most_stages(Bounds(search.from_rps, search.to_rps, search.precision))
+    until = " or ".join(wording.plain(parse_criterion(source, "").text) for source in search.until)
+    return (
+        f"looks for the capacity of {wording.plain(execution.name)}: from {_rate(search.from_rps)} to "
+        f"{_rate(search.to_rps)} until {until}, within {wording.percent(100 * search.precision)}; "
+        f"{most} stages of {wording.span(search.step_s)} at most, and {wording.span(execution.hold_for_s)} in all"
+    )
 
 
 def told(bundle: Bundle) -> list[Told]:

@@ -11,7 +11,7 @@ from toril.document import document
 from toril.grammar import parse_criterion
 from toril.masking import masked_settings
 from toril.records import Plan, PlannedCriterion, PlannedExecution
-from toril.reports import drawing, screen, wording
+from toril.reports import capacity, drawing, screen, wording
 
 
 def render(plan: Plan) -> str:
@@ -38,6 +38,8 @@ def show(console: Console, plan: Plan) -> None:
     if lines:
         console.print(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"))
         console.print()
+    for execution in plan.searched:
+        console.print(Text(capacity.planned(execution)))
     if plan.criteria:
         steady = "steady load only" if plan.ramp_up_exclude else "the whole run, ramp-up included"
         console.print(Text(f"fails when ({steady})", style="dim"))
