@@ -109,7 +109,8 @@ def test_generators_that_have_no_room_end_it_and_excuse_what_they_did(scene):
     enough, more = one.verdict()["criteria"]
     assert (enough["outcome"], more["outcome"]) == ("passed", "inconclusive")
     assert "the load generators were saturated" in more["message"]
-    assert "saturated" not in one.reasons()
+    assert list(one.reasons()) == ["saturated"]
+    assert (more["code"], enough["code"]) == ("saturated", "kept")
     assert [stage["outcome"] for stage in found["stages"]][-3:] == ["void"] * 3
     assert len({stage["rps"] for stage in found["stages"][-3:]}) == 1
 

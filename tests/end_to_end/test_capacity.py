@@ -71,7 +71,7 @@ def test_a_search_finds_what_a_service_bears(tmp_path: Path) -> None:
 
 def searched(folder: Path) -> Finished:
     folder.mkdir()
-    search = {"from": 120, "to": 600, "until": ["p95>300ms", "fail>5%"], "step": "4s", "settle": "1s"}
+    search = {"from": 120, "to": 600, "until": ["p95>300ms", "fail>5%"], "step": "5s", "settle": "2s"}
     with serving(bears_rps=BEARS_RPS) as target:
         ours = {"capacity": {"shop": {**search, "precision": "30%"}}, "criteria": ["capacity of shop<125/s"]}
         return run(folder / "store", suite_of(folder, target.url, ours))

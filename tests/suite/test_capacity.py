@@ -63,6 +63,7 @@ def test_the_plan_says_what_it_does_and_how_long_it_may_take(tmp_path):
             "`fail>1%`, which needs 300 samples, and a stage at 10/s has 150; use `step: 35s`, or `from: 20`",
         ),
         ({"step": "6s"}, "6 s, of which 5 s are not judged"),
+        ({"step": "4s", "settle": "1s"}, "toril.capacity.shop.step is 4 s; make it 5 s at least"),
         ({"precision": "0.1%"}, "not from 1% to 50%"),
         ({"stepp": "6s"}, "toril.capacity.shop.stepp is unknown; did you mean `step`?"),
     ],

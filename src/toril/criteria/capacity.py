@@ -25,13 +25,13 @@ def on_capacity(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     if found["exact"] and held is None:
         return _below_the_lowest(replace(blank, samples=stages), found)
     if held is None:
-        return replace(blank, samples=stages, outcome="inconclusive", code="not-measured", message=told)
+        return _unknown(replace(blank, samples=stages, message=told), found)
     fired = breaches(criterion, held)
     told = f"{(breach_in_words if fired else pass_in_words)(criterion, held, None, blank.executions)}; {told}"
     result = replace(blank, observed=held, worst=held, fired=fired, samples=stages, message=told)
     sure = found["exact"] or fired == (criterion.op in MORE)  # more than what held may be borne, but no less
     if not sure or (criterion.op == "=" and not found["exact"]):
-        return replace(result, fired=False, outcome="inconclusive", code="not-measured")
+        return _unknown(replace(result, fired=False), found)
     if not fired:
         return result
     return replace(result, outcome="failed", code="breach") if criterion.fail else _triggered(result)
@@ -46,6 +46,13 @@ def _below_the_lowest(blank: CriterionResult, found: Mapping[str, Any]) -> Crite
     if criterion.op in ("<", "<=") and lowest <= criterion.threshold:
         result = replace(result, fired=True)
         return replace(result, outcome="failed", code="breach") if criterion.fail else _triggered(result)
+    return replace(result, outcome="inconclusive", code="not-measured")
+
+
+def _unknown(result: CriterionResult, found: Mapping[str, Any]) -> CriterionResult:
+    """Undecided, for the reason for which the search came to no limit."""
+    if found["limited_by"] == "generators":
+        return replace(result, outcome="inconclusive", code="saturated")
     return replace(result, outcome="inconclusive", code="not-measured")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from toril.criteria import CriterionResult, evaluate, shown
 from toril.grammar import parse_criterion, samples_needed
 from toril.records import Plan, PlannedExecution, Search
-from toril.search import RECOVER_STEPS, Judged, Stage
+from toril.search import RECOVER_STEPS, Judged, Outcome, Stage
 from toril.summary import dropped_between, saturated_between
 from toril.timeline import Timeline
 
@@ -78,7 +78,7 @@ class Bench:
         samples = part.select(executions=(self.execution.name,)).total.samples
         expected = stage.rps * (to_s - from_s)
         results = self._criteria(part)
-        outcome, why, message = self._outcome((from_s, to_s), samples, expected, results)
+        outcome, why, message = self._outcome(math.ceil(at_s), to_s, samples, expected, results)
         return StageResult(
             judged=Judged(stage, outcome, why),
             at_s=at_s,
@@ -91,8 +91,9 @@ class Bench:
         )
 
     def _outcome(
-        self, window: tuple[int, int], samples: int, expected: float, results: tuple[CriterionResult, ...]
-    ) -> tuple[Any, str, str]:
+        self, begins_s: int, to_s: int, samples: int, expected: float, results: tuple[CriterionResult, ...]
+    ) -> tuple[Outcome, str, str]:
+        window = begins_s, to_s  # generators that settle late have no room either
         saturated = saturated_between(self.plan, self.timeline, window, self.execution.name)
         if saturated:
             return "void", GENERATORS, saturated[0]

@@ -14,6 +14,7 @@ from toril.suite.settings import CapacitySearch
 
 PAUSE_S = {"local": 4.0, "fargate": 20.0}  # from a stage's end until it is decided and all workers know the next rate
 LEAST_JUDGED_S = 3  # of a stage
+LEAST_STEP_S = 5  # shorter ones could not show that a generator is saturated
 FINEST, COARSEST = 0.01, 0.5  # precisions that make sense
 LOAD = ("ramp-up", "hold-for", "steps", "iterations", "throughput")  # which the search sets
 JUDGED = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", "succ", "rc")
@@ -35,6 +36,8 @@ def read_search(
     if not FINEST <= written.precision <= COARSEST:
         what = f"{written.precision:.3g}, not from {FINEST:.0%} to {COARSEST:.0%}"
         raise door.error(f"{path}.precision", what, "write it like 5%")
+    if written.step_s < LEAST_STEP_S:
+        raise door.error(f"{path}.step", f"{written.step_s:g} s", f"make it {LEAST_STEP_S} s at least")
     if written.step_s - written.settle_s < LEAST_JUDGED_S:
         what = f"{written.step_s:g} s, of which {written.settle_s:g} s are not judged"
         raise door.error(f"{path}.step", what, f"make it {LEAST_JUDGED_S} s longer than `settle` at least")
