@@ -92,6 +92,13 @@ def test_one_execution_needs_no_second_chart_and_a_plain_load_no_drawing():
     assert "planned " not in render("terminal", run_of(constant)).decode()
 
 
+def test_a_rate_that_was_changed_while_the_run_went_on_is_the_planned_one_from_then_on():
+    run = run_of(((0.0, 10.0), (40.0, 10.0)), DAY)
+    assert [course.execution for course in courses(run)] == ["admin"]
+    changed = {**run.summary, "rates": [{"execution": "shop", "rps": 30.0, "at_s": 20.0}]}
+    assert courses(replace(run, summary=changed))[0].planned == [10.0] * 20 + [30.0] * 20
+
+
 def test_a_name_commands_neither_a_terminal_nor_a_page():
     run = run_of(STAIRS, DAY, names=(HOSTILE, "admin"))
     plan = plan_text.render(run.plan)

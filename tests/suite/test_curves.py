@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.suite.reading import read, refusal, write
 from toril.curve import Curve
+from toril.errors import SuiteError
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -154,11 +155,33 @@ def test_what_is_no_curve_is_refused_with_the_fix(tmp_path, shape, says):
         ({"executor": "locust"}, "a load curve, and Locust paces its users by `wait_time` in the script; use"),
         ({"executor": "apiritif"}, "a load curve, and Apiritif has no pace of its own; use executor: jmeter or vegeta"),
         ({"executor": "selenium"}, "a load curve, and Selenium drives browsers"),
-        ({"executor": "k6"}, "a load curve, and K6 keeps to no rate that changes; use executor: jmeter or vegeta"),
+        ({"executor": "grinder"}, "a load curve, and Grinder keeps to no rate that changes; use executor: jmeter or"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_beside_a_curve_is_refused(tmp_path, keys, says):
     assert says in refusal(tmp_path, suite({"constant": 5, "for": "1m"}, **keys))
+
+
+@pytest.mark.parametrize(
+    ("executor", "script", "says"),
+    [
+        (
+            "k6",
+            "load.js",
+            "k6 sends what its script says; write the rates there, as stages of a `ramping-arrival-rate`",
+        ),
+        (
+            "gatling",
+            "load.scala",
+            "Gatling sends what its simulation says; write the rates there, as `rampUsersPerSec`",
+        ),
+    ],
+)
+def test_engines_whose_scripts_say_the_rate_are_told_where_to_write_it(tmp_path, executor, script, says):
+    write(tmp_path, "export default function () {}\n", script)
+    document = suite({"constant": 5, "for": "1m"}, executor=executor)
+    document["scenarios"]["shop"] = {"script": script}
+    assert says in refusal(tmp_path, document)
 
 
 def test_a_curve_of_no_execution_is_refused_with_the_nearest(tmp_path):
@@ -233,3 +256,35 @@ def test_a_file_of_rates_goes_along_and_lies_in_the_suites_folder(tmp_path):
     write(tmp_path, "time,rps\n0,1\n1,1\n", "rates.csv")
     assert "outside the suite's folder" in refusal(folder, suite({"csv": "../rates.csv"}))
     assert "which is no file" in refusal(folder, suite({"csv": "data"}))
+
+
+KEYS = (
+    *("constant", "ramp", "steps", "spikes", "sine", "points", "csv", "for", "from", "to", "every", "period", "at"),
+    *("rps", "base", "peak", "lasts", "low-at", "file", "scale", "speed"),
+)
+PLAIN = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 10**12),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["5m", "10/s", "1k/min", "24x", "0", "", "${X}", "../rates.csv", "rates.csv", "1e9", "\u202e"]),
+)
+ANYTHING = st.recursive(
+    PLAIN,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ANYTHING)
+def test_whatever_is_written_is_a_curve_or_is_refused_in_one_line(tmp_path, shape):
+    write(tmp_path, "time,rps\n0,5\n60,7\n", "rates.csv")
+    try:
+        (execution,) = read(tmp_path, suite(shape)).executions
+    except SuiteError as refused:
+        assert str(refused).startswith("suite.yml: toril.curves")
+        assert "\n" not in str(refused)
+        assert len(str(refused)) < 600
+    else:
+        assert execution.curve.total > 0

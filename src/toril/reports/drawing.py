@@ -8,7 +8,7 @@ from toril.records import Plan, PlannedExecution
 from toril.reports import wording
 from toril.reports.bundle import Bundle
 from toril.reports.sparkline import STEPS
-from toril.summary import planned_by_second, rate_of
+from toril.summary import rate_of
 from toril.timeline.by_second import by_second
 
 WIDTH, ROWS = 60, 4
@@ -24,30 +24,41 @@ class Course:
     achieved: Sequence[float]
 
 
-def has_curve(execution: PlannedExecution) -> bool:
-    """Whether its rate changes in another way than by a ramp-up."""
-    rate = execution.rate
+def has_curve(execution: PlannedExecution, rate: Curve | None = None) -> bool:
+    """Whether its rate changes in another way than by a ramp-up; `rate` is the one that it had in the end."""
+    rate = rate or execution.rate
     return rate is not None and len({rps for at_s, rps in rate.points if at_s >= execution.ramp_up_s}) > 1
 
 
 def courses(bundle: Bundle) -> list[Course]:
-    """Of each execution with a load curve; those of several can be told apart only where the measurements are there."""
+    """Of each execution whose rate changed; those of several are told apart only where the measurements are there."""
     plan, seconds = bundle.plan, len(bundle.summary.get("series", ()))
-    chosen = [one for one in plan.executions if has_curve(one)][:MOST]
+    rates = [(one, _carried_out(bundle, one)) for one in plan.executions]
+    chosen = [(one, rate) for one, rate in rates if rate is not None and has_curve(one, rate)][:MOST]
     if not chosen or not seconds:
         return []
     if len(plan.executions) == 1:
         series = bundle.summary["series"]
         planned = [float(one.get("planned_rps") or 0) for one in series]
-        return [Course(chosen[0].name, planned, [float(one.get("samples") or 0) for one in series])]
+        return [Course(plan.executions[0].name, planned, [float(one.get("samples") or 0) for one in series])]
     if bundle.timeline is None:
         return []
     found = []
-    for one in chosen:
+    for one, rate in chosen:
         view = bundle.timeline.select(executions=(one.name,))
         achieved = [float(count) for count in by_second(bundle.timeline, view, seconds).samples.tolist()]
-        found.append(Course(one.name, planned_by_second(one, range(seconds)) or [], achieved))
+        found.append(Course(one.name, rate.by_second(range(seconds), one.delay_s), achieved))
     return found
+
+
+def _carried_out(bundle: Bundle, execution: PlannedExecution) -> Curve | None:
+    """The rate with what was changed while the run went on."""
+    changes = [
+        (float(rate["at_s"]) - execution.delay_s, float(rate["rps"]))
+        for rate in bundle.summary.get("rates") or ()
+        if rate.get("execution") == execution.name
+    ]
+    return rate_of(execution, changes)
 
 
 def told(plan: Plan, width: int) -> list[str]:

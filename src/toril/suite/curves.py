@@ -24,6 +24,9 @@ SECONDS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 WHY_NOT = {
     "locust": "paces its users by `wait_time` in the script; use executor: jmeter or vegeta, or a `LoadTestShape`",
     "apiritif": "has no pace of its own; use executor: jmeter or vegeta",
+    "k6": "sends what its script says; write the rates there, as stages of a `ramping-arrival-rate`",
+    "gatling": "sends what its simulation says; write the rates there, as `rampUsersPerSec`",
+    "external-results-loader": "reads what others have sent; leave the curve out",
     "selenium": "drives browsers, which take as long as they take; use `concurrency`",
     "playwright": "drives browsers, which take as long as they take; use `concurrency`",
 }
@@ -47,7 +50,7 @@ def is_shape(written: object) -> bool:
 def refuse_executor(executor: str, path: str, door: Door) -> None:
     """Refuse a curve for an executor that cannot keep to one."""
     if executor not in TAKEN_BY:
-        name = executor.capitalize()
+        name = executor if executor in ("k6", "external-results-loader") else executor.capitalize()
         why = WHY_NOT.get(executor, "keeps to no rate that changes; use executor: jmeter or vegeta")
         what, _, fix = why.partition("; ")
         raise door.error(path, f"a load curve, and {name} {what}", fix)
