@@ -1,4 +1,4 @@
-"""A small shop to test: products, a cart, a checkout, a login, in SQLite. Standard library only.
+"""A small shop to test: products, a cart, a checkout, a login, in SQLite; a page for browsers. Standard library only.
 
 python service.py                      prints the address that it listens on, and at its end what it answered
 SLOW=400 ERRORS=5 python service.py    checkouts take 400 ms longer, 5 % of all requests answer 503
@@ -40,6 +40,39 @@ CREATE TABLE carts (id INTEGER PRIMARY KEY, product INTEGER NOT NULL REFERENCES 
 CREATE TABLE orders (id INTEGER PRIMARY KEY, cart INTEGER NOT NULL REFERENCES carts, total_cents INTEGER NOT NULL);
 CREATE INDEX products_by_name ON products (name);
 """
+
+STOREFRONT = """<!doctype html><html lang="en"><title>The demo shop</title><h1>The demo shop</h1>
+<form><label>What are you looking for? <input id="q"></label> <button id="find">Find</button></form>
+<ul id="found"></ul><p id="cart" hidden><span></span> <button id="buy">Buy it</button></p><p id="order" hidden></p>
+<script>
+const at = (id) => document.getElementById(id);
+const send = async (path, body) => (await fetch(path, {method: 'POST', body: JSON.stringify(body)})).json();
+async function show(path) {
+  const products = await (await fetch(path)).json();
+  at('found').replaceChildren(...products.map((one) => {
+    const item = document.createElement('li'), button = document.createElement('button');
+    item.append(one.name + ', ' + one.price_cents / 100 + ' ', button);
+    button.textContent = 'Put it into the cart';
+    button.onclick = () => choose(one);
+    return item;
+  }));
+  at('found').className = path.startsWith('/search') ? 'hits' : '';
+}
+async function choose(product) {
+  const {cart} = await send('/cart', {product: product.id, quantity: 1});
+  at('cart').firstElementChild.textContent = product.name;
+  at('cart').hidden = false;
+  at('buy').onclick = async () => {
+    at('order').textContent = 'Order ' + (await send('/checkout', {cart})).order;
+    at('order').hidden = false;
+  };
+}
+document.forms[0].onsubmit = (event) => {
+  event.preventDefault();
+  show('/search?q=' + encodeURIComponent(at('q').value));
+};
+show('/products');
+</script></html>"""
 
 Answer = tuple[int, Any]
 
@@ -97,9 +130,10 @@ class Handler(BaseHTTPRequestHandler):
                 code, found = self.route(body)
             except (ValueError, KeyError, TypeError):
                 code, found = 400, {"error": "that is not what this address takes"}
-        data = json.dumps(found).encode()
+        page = isinstance(found, str)
+        data = (found if page else json.dumps(found)).encode()
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "text/html; charset=utf-8" if page else "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         with self.server.counting:
@@ -111,6 +145,8 @@ class Handler(BaseHTTPRequestHandler):
         page, *_ = path = url.path.strip("/").split("/")
         time.sleep(WORK_MS.get(page, 0) / 1000 * random.lognormvariate(0, WORK_SPREAD))
         match self.command, path:
+            case "GET", [""]:
+                return 200, STOREFRONT
             case "GET", ["products"]:
                 page = int(parse_qs(url.query).get("page", ["0"])[0])
                 return 200, self.products("ORDER BY id LIMIT 20 OFFSET ?", 20 * page)
