@@ -12,7 +12,8 @@ from toril.store import FolderStore
 def test_everything_is_looked_for_and_each_finding_says_something(tmp_path: Path) -> None:
     findings = doctor.examine(str(tmp_path / "store"))
 
-    names = {"python", "machine", "store", "bzt", "locust", "apiritif", "java", "jmeter", "vegeta", "open files"}
+    names = {"python", "machine", "store", "bzt", "locust", "apiritif", "java", "jmeter", "vegeta"}
+    names |= {"chromium", "playwright", "selenium", "open files"}
     assert {finding.name for finding in findings} == names
     assert all(finding.detail for finding in findings)
     assert not [finding for finding in findings if finding.state == "missing"]
@@ -70,3 +71,16 @@ def test_a_program_that_is_named_and_not_there_is_said(tmp_path: Path, monkeypat
     (found,) = [finding for finding in doctor.examine(str(tmp_path)) if finding.name == "vegeta"]
     assert found.state == "optional"
     assert f"TORIL_VEGETA names {tmp_path / 'none'}, which is no file" in found.detail
+
+
+def test_what_browsers_need_and_is_not_there_is_named_with_its_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TORIL_CHROMIUM", "TORIL_CHROMEDRIVER"):
+        monkeypatch.setenv(name, str(tmp_path / "nowhere"))
+    found = {finding.name: finding for finding in doctor.examine(str(tmp_path))}
+
+    assert (found["chromium"].state, found["selenium"].state) == ("optional", "optional")
+    assert "Debian's `chromium`" in found["chromium"].detail
+    assert "`chromium-driver`" in found["selenium"].detail
+    assert found["playwright"].state == "ok"

@@ -115,6 +115,23 @@ def test_an_interrupted_run_keeps_its_steps_and_leaves_no_browser(driver, tmp_pa
     assert labels["Open"]["samples"] <= shop.hits["/"] <= labels["Open"]["samples"] + labels["Open"]["unfinished"]
 
 
+def test_a_browser_that_dies_is_a_failed_step_and_its_user_gets_another(tmp_path):
+    needed("playwright")
+    with pages() as shop:
+        suite = suite_of("playwright", [{"url": f"{shop.url}/", "label": "Open"}], {"hold-for": "60s"})
+        with running(tmp_path / "store", written(tmp_path / "suite", suite), *ANY_MACHINE) as process:
+            until(lambda: shop.hits.get("/picture", 0) > 0, "a picture")
+            for one in browsers_of(process.pid):
+                one.kill()
+            seen = shop.hits["/picture"]
+            until(lambda: shop.hits["/picture"] > seen + 1, "pictures again")
+            process.send_signal(signal.SIGINT)
+            done = finish(process, tmp_path / "store")
+    labels = done.json("summary.json")["labels"]
+    assert labels["browser start"]["samples"] == 2
+    assert labels[""]["failures"] == 1
+
+
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_killed_worker_leaves_no_browser(driver, tmp_path):
     needed(driver)

@@ -1,0 +1,61 @@
+"""First failures in the page: pictures inside, links beside, and nothing of a strange page gets out of its place."""
+
+import json
+import re
+from dataclasses import replace
+
+from tests.reports.examples import passed
+from toril.judging import with_pictures
+from toril.reports import render
+from toril.reports.first_failures import LARGEST_PICTURE
+from toril.store import FolderStore
+
+HOSTILE = '"><script>alert(1)</script>'
+FOLDER = "workers/local-1/ab12/failures/"
+JPEG = b"\xff\xd8\xff\xe0picture"
+
+
+def told(*files, label="Pay", message="no button"):
+    kept = {"worker": "local-1", "execution": "buying", "label": label, "message": message, "at_s": 7.25}
+    return {**kept, "files": list(files)}
+
+
+def page_of(*failures, pictures=None):
+    bundle = passed()
+    summary = {**bundle.summary, "first_failures": list(failures)}
+    return render("html", replace(bundle, summary=summary, pictures=pictures or {})).decode()
+
+
+def test_a_run_without_failures_shows_none_and_allows_no_picture():
+    page = page_of()
+    assert "First failures" not in page and "img-src" not in page
+
+
+def test_a_picture_is_in_the_page_and_the_rest_a_link_beside_it():
+    files = [f"{FOLDER}0-1{ending}" for ending in (".jpg", ".source.txt", ".console.txt", ".trace.zip")]
+    page = page_of(told(*files), pictures={files[0]: JPEG})
+    assert "img-src data:" in page
+    assert 'src="data:image/jpeg;base64,/9j/4HBpY3R1cmU="' in page
+    links = dict(re.findall(r'<a href="(workers/[^"]+)">([a-z]+)</a>', page))
+    assert links == dict(zip(files, ("screenshot", "source", "console", "trace"), strict=True))
+
+
+def test_hostile_texts_and_addresses_stay_texts():
+    page = page_of(told("javascript:alert(1)", f"workers/{HOSTILE}", label=HOSTILE, message=HOSTILE))
+    assert HOSTILE not in page
+    assert "javascript:alert" not in page
+
+
+def test_a_picture_that_would_make_the_page_heavy_is_a_link():
+    file = f"{FOLDER}0-1.jpg"
+    page = page_of(told(file), pictures={file: JPEG + bytes(LARGEST_PICTURE)})
+    assert "data:image" not in page and f'href="{file}"' in page
+
+
+def test_pictures_are_read_from_the_runs_folder_and_a_lost_one_is_no_trouble(tmp_path):
+    bundle = passed()
+    kept, lost = f"{FOLDER}0-1.jpg", f"{FOLDER}0-2.jpg"
+    store = FolderStore(tmp_path)
+    store.put(f"runs/{bundle.plan.run_id}/{kept}", JPEG)
+    summary = json.loads(json.dumps({**bundle.summary, "first_failures": [told(kept, f"{FOLDER}x.zip"), told(lost)]}))
+    assert with_pictures(store, replace(bundle, summary=summary)).pictures == {kept: JPEG}

@@ -1,0 +1,54 @@
+"""What engines keep of first failures, on its way into the run's folder."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from toril.worker.kept import LARGEST, MOST, read_kept
+from toril.worker.redaction import Redactor
+
+SECRET = "s3cr3t-token"
+
+
+def lane(folder, *failures, name="buying") -> Any:
+    kept = folder / "kept"
+    kept.mkdir(parents=True)
+    for failure in failures:
+        for file, data in failure["files"].items():
+            (kept / file).write_bytes(data)
+    lines = [json.dumps({**failure, "files": list(failure["files"])}) for failure in failures]
+    (kept / "index.jsonl").write_text("\n".join(lines) + "\n")
+    return SimpleNamespace(execution=name, engine=SimpleNamespace(station=SimpleNamespace(kept=kept)))
+
+
+def failure(**files):
+    return {"label": f"Pay {SECRET}", "message": f"no {SECRET}", "at_s": 107.25, "files": files}
+
+
+def test_texts_lose_secrets_and_pictures_are_as_they_were(tmp_path):
+    files = {"1.jpg": SECRET.encode(), "1.source.txt": f"<p>{SECRET}".encode()}
+    ((told, found),) = read_kept([lane(tmp_path, failure(**files))], 100.0, Redactor([SECRET]))
+    assert (told.label, told.message, told.at_s) == ("Pay ***", "no ***", 7.25)
+    assert found == {"failures/0-1.jpg": SECRET.encode(), "failures/0-1.source.txt": b"<p>***"}
+    assert told.files == tuple(found)
+
+
+def test_the_first_few_of_each_execution_are_kept(tmp_path):
+    lanes = [lane(tmp_path / name, *[failure()] * (MOST + 2), name=name) for name in ("a", "b")]
+    found = [told.execution for told, _ in read_kept(lanes, 100.0, Redactor())]
+    assert found == ["a"] * MOST + ["b"] * MOST
+
+
+def test_what_is_too_large_of_another_kind_or_elsewhere_is_left_out(tmp_path):
+    one = lane(tmp_path, failure(**{"1.trace.zip": b"x" * (LARGEST + 1), "1.html": b"<script>", "1.jpg": b"\xff\xd8"}))
+    index = one.engine.station.kept / "index.jsonl"
+    index.write_text(index.read_text().replace('"1.jpg"', '"1.jpg", "../../outside.txt", "missing.txt"'))
+    (tmp_path.parent / "outside.txt").write_text("not of the engine")
+    ((told, found),) = read_kept([one], 100.0, Redactor())
+    assert list(found) == ["failures/0-1.jpg"] == list(told.files)
+
+
+def test_an_engine_that_keeps_nothing_is_no_trouble(tmp_path):
+    station = SimpleNamespace(kept=tmp_path / "kept")
+    lanes: list[Any] = [SimpleNamespace(execution="a", engine=SimpleNamespace(station=station))]
+    assert list(read_kept(lanes, 0.0, Redactor())) == []
