@@ -137,10 +137,11 @@ def test_a_killed_worker_leaves_no_browser(driver, tmp_path):
     needed(driver)
     with pages() as shop:
         suite = suite_of(driver, [{"url": f"{shop.url}/", "label": "Open"}], {"hold-for": "60s"})
-        with running(tmp_path / "store", written(tmp_path / "suite", suite), *ANY_MACHINE):
+        with running(tmp_path / "store", written(tmp_path / "suite", suite), *ANY_MACHINE) as process:
             until(lambda: shop.hits.get("/picture", 0) > 0, "a picture")
             (worker,) = worker_pids(tmp_path / "store").values()
             found = browsers_of(worker)
             os.kill(worker, signal.SIGKILL)
             assert found
             assert all_gone(found, 10)
+            finish(process, tmp_path / "store")
