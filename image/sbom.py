@@ -1,4 +1,4 @@
-"""Writes what an image consists of as CycloneDX: sbom.py FILE --python FOLDER… [--go PROGRAM --java HOME --jars FOLDER].
+"""Writes what an image is made of as CycloneDX: sbom.py FILE --python FOLDER… [--go PROGRAM --java HOME --jars FOLDER].
 
 Runs in the image, with Debian's Python and nothing else: what is found is what is there.
 """

@@ -37,7 +37,8 @@ def test_workers_shares_of_the_peak_are_the_whole(tmp_path, workers):
     plan = make_plan(read(tmp_path, suite({"ramp": {"to": 100}, "for": "1m"})), run_id="r", workers=workers)
     (one,) = plan.executions
     assert one.rate == Curve(((0, 0), (60, 100)))
-    assert sum(part.throughput_rps for share in plan.shares for part in share.executions) == pytest.approx(100)
+    parts = [part.throughput_rps or 0 for share in plan.shares for part in share.executions]
+    assert sum(parts) == pytest.approx(100)
 
 
 def test_the_peak_says_how_many_workers_are_needed(tmp_path):
@@ -64,6 +65,7 @@ def test_a_duet_refuses_a_curve(tmp_path):
 def test_what_is_planned_in_a_second_is_what_is_due_in_it():
     load = planned(RISING, delay_s=2.5)
     by_second = planned_by_second(load, range(45))
+    assert by_second is not None
     assert by_second[:2] == [0, 0]
     assert by_second[2] == pytest.approx(0.5 * 10.5)
     assert sum(by_second) == pytest.approx(Curve(RISING).total)
@@ -72,10 +74,13 @@ def test_what_is_planned_in_a_second_is_what_is_due_in_it():
 
 def test_taurus_own_ramp_up_and_steps_are_curves_too_and_a_change_is_planned_from_its_moment():
     ramp = execution(throughput_rps=30.0, ramp_up_s=10.0, hold_for_s=5.0)
+    stairs = rate_of(execution(throughput_rps=30.0, ramp_up_s=10.0, hold_for_s=5.0, steps=2))
+    changed = rate_of(ramp, [(12.0, 6.0)])
     assert rate_of(ramp) == Curve(((0, 0), (10, 30), (15, 30)))
-    assert rate_of(execution(throughput_rps=30.0, ramp_up_s=10.0, hold_for_s=5.0, steps=2)).count_to(10) == 225
     assert rate_of(execution(throughput_rps=None)) is None
-    assert rate_of(ramp, [(12.0, 6.0)]).total == pytest.approx(150 + 60 + 3 * 6)
+    assert stairs is not None and changed is not None
+    assert stairs.count_to(10) == 225
+    assert changed.total == pytest.approx(150 + 60 + 3 * 6)
 
 
 def test_the_load_is_reached_against_the_curve_in_the_same_seconds():
@@ -93,6 +98,7 @@ def test_slow_answers_to_a_rising_load_are_no_load_that_was_not_reached():
     plan = plan_of(executions=[planned(RISING, concurrency=None)])
     timeline = timeline_of(following(RISING, late_s=3.0))
     (load,) = steady_load(plan, timeline)
+    assert load.achieved_rps is not None and load.requested_rps is not None
     assert load.achieved_rps < 0.95 * load.requested_rps  # what counts where it is answered comes 3 s later
     assert load.achieved_rps == pytest.approx(load.due_rps, rel=0.01)
     assert verdict_of(timeline, plan).outcome == "passed"
@@ -107,7 +113,8 @@ def test_a_criterion_on_the_load_holds_each_second_against_the_curve():
     assert judged_ours("load<99%", kept, plan).observed == pytest.approx(100, rel=0.01)
     flat = timeline_of(every_second(range(40), FAST, 10))  # as if the step had not been
     result = judged_ours("load<99% for 3s", flat, plan)
-    assert (result.outcome, result.observed, result.at_s) == ("failed", pytest.approx(25, rel=0.05), 22)
+    assert (result.outcome, result.at_s) == ("failed", 22)
+    assert result.observed == pytest.approx(25, rel=0.05)
     live = LiveCriteria(
         plan.model_copy(update={"criteria": plan_of(ours=["load<99% for 3s, stop as failed"]).criteria})
     )
