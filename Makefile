@@ -4,6 +4,7 @@ PYTHON ?= python3
 UV := $(or $(shell command -v uv),.tools/uv/bin/uv)
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/toril
 JMETER_HOME := $(CACHE)/jmeter-5.6.3
+GATLING_HOME := $(CACHE)/gatling-3.9.5
 
 # What the tests use and no Python package brings; tools/system-packages knows the packages they come from.
 PROGRAMS := mvn chromium chromedriver podman runc skopeo mmdebstrap
@@ -20,12 +21,12 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo demo-cloud test check bench soak image image-browser system jmeter pulumi act vegeta dist lock clean help
+.PHONY: demo demo-cloud test check bench soak image image-browser system jmeter gatling pulumi act vegeta dist lock clean help
 
 demo: .venv/installed ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
 
-test: .venv/installed .tools/cloud/installed system jmeter pulumi act vegeta ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
+test: .venv/installed .tools/cloud/installed system jmeter gatling pulumi act vegeta ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -ex && $(if $(ARGS),.venv/bin/pytest $(ARGS),$(ALL_TESTS))
 
 demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and two regions by the real Pulumi engine into an embedded cloud; needs no account
@@ -60,6 +61,10 @@ jmeter: ## assemble JMeter's home from Maven artifacts, in a cache that outlives
 	@tools/system-packages mvn
 	@$(PYTHON) tools/jmeter/assemble.py "$(JMETER_HOME)"
 
+gatling: ## assemble Gatling's home from Maven artifacts, in a cache that outlives `make clean`
+	@tools/system-packages mvn
+	@$(PYTHON) tools/gatling/assemble.py "$(GATLING_HOME)"
+
 pulumi: $(UV) ## build Pulumi's engine, if the machine has none, in a cache that outlives `make clean`
 	@tools/pulumi/build "$(CACHE)" >/dev/null
 
@@ -78,6 +83,7 @@ lock: $(UV) ## pin all dependencies anew, in requirements/, tools/uplot/ and too
 	tools/lock
 	cd tools/uplot && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 	$(PYTHON) tools/jmeter/assemble.py --lock "$(JMETER_HOME)"
+	$(PYTHON) tools/gatling/assemble.py --lock "$(GATLING_HOME)"
 
 clean: ## remove what make made; JMeter's home, Pulumi's engine and the runs in .toril stay
 	rm -rf .venv .venv-run .tools build dist src/toril/reports/assets .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

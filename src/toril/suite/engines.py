@@ -44,6 +44,7 @@ NEITHER = {  # engine → keys of a request that its generated script does not h
     ),
     "apiritif": ("jsr223", "upload-files"),
     "jmeter": (),
+    "gatling": ("timeout", "keepalive", "assert-jsonpath", "assert-xpath", "jsr223", "upload-files"),
     "selenium": NO_PROTOCOL,
     "playwright": (*NO_PROTOCOL, "assert", "timeout"),
 }
@@ -51,6 +52,7 @@ NOT_IN_SCENARIO = {
     "locust": ("data-sources", "variables"),
     "apiritif": (),
     "jmeter": (),
+    "gatling": ("variables",),
     "selenium": ("headers",),
     "playwright": ("headers", "data-sources", "variables"),
 }
@@ -60,6 +62,7 @@ KNOWN_BLOCKS = {
     "locust": {"transaction"},
     "apiritif": {"transaction", "include-scenario", "set-variables", *PHASES},
     "jmeter": {*BLOCKS, *PHASES},
+    "gatling": {"include-scenario", "set-variables"},
     "selenium": {"transaction", "include-scenario", "set-variables"},
     "playwright": {"transaction"},
 }
@@ -69,14 +72,23 @@ INSTEAD = {
     "locust": "use a locustfile, or executor: jmeter",
     "apiritif": "use a script, or executor: jmeter",
     "jmeter": "write a .jmx",
+    "gatling": "use a script, or executor: jmeter",
     "selenium": "use a script",
     "playwright": "use a script, or executor: selenium",
 }
-SCRIPTS = {"locust": ".py", "apiritif": ".py", "jmeter": ".jmx", "selenium": ".py", "playwright": ".py"}
+SCRIPTS = {
+    "locust": ".py",
+    "apiritif": ".py",
+    "jmeter": ".jmx",
+    "gatling": ".scala",
+    "selenium": ".py",
+    "playwright": ".py",
+}
 NAMES = {
     "locust": "Locust",
     "apiritif": "Apiritif",
     "jmeter": "JMeter",
+    "gatling": "Gatling",
     "selenium": "Selenium",
     "playwright": "Playwright",
 }
@@ -114,6 +126,8 @@ def problems(engine: str, scenario: Mapping[str, Any], path: str) -> Iterator[Pr
 
 def _of_script(engine: str, script: str, path: str) -> Iterator[Problem]:
     ending = PurePosixPath(script).suffix.lower()
+    if engine == "gatling" and ending == ".jar":
+        return  # compiled simulations
     if ending in OF_OTHERS and ending != SCRIPTS[engine]:
         others = [
             f"`executor: {other}`"

@@ -22,7 +22,7 @@ from toril.suite.open_model import OPEN_MODEL
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import CapacitySearch
 
-PROVED = ("jmeter", "locust", "apiritif", "vegeta", "selenium", "playwright", "k6")  # by tests that run them
+PROVED = ("jmeter", "locust", "apiritif", "vegeta", "selenium", "playwright", "k6", "gatling")  # by tests that run them
 REFUSED = {
     "ab": "counts HTTP errors as successes of 0 ms, so that no criterion could ever fail",
     "siege": "rounds to 10 ms and counts HTTP errors as successes",
@@ -261,6 +261,8 @@ class _Reader:
             raise self.door.error(
                 f"{path}.{key}", "set, which Locust ignores", "leave it out, pace in the script, or use jmeter"
             )
+        if executor == "gatling" and steps:
+            raise self.door.error(f"{path}.steps", "set, which Gatling ignores", "leave it out, or use jmeter")
         if executor == "k6":
             refuse_ignored_of_k6({"throughput": throughput, "steps": steps}, item, timed, self.door, path)
         if executor == "apiritif" and throughput:
@@ -301,7 +303,9 @@ class _Reader:
             )
 
     def _has_own_load(self, executor: str, scenario: str) -> bool:
-        scripted = executor in ("jmeter", "k6") and bool(self.scenarios.named.get(scenario, {}).get("script"))
+        scripted = executor in ("jmeter", "k6", "gatling") and bool(
+            self.scenarios.named.get(scenario, {}).get("script")
+        )
         return scripted or executor == LOADER
 
     def _exact(self, written: object, path: str) -> bool:

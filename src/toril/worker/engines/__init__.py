@@ -43,6 +43,7 @@ ENGINES = {  # bzt's alias → the module with `Executor` (a class that is an En
     "selenium": "toril.worker.engines.selenium",
     "playwright": "toril.worker.engines.playwright",
     "k6": "toril.worker.engines.k6",
+    "gatling": "toril.worker.engines.gatling",
     "external-results-loader": "toril.worker.engines.external",
 }
 FUNCTIONAL_ENGINES = {**ENGINES, "pytest": "toril.worker.engines.pytest"}  # those of functional suites

@@ -1,0 +1,132 @@
+"""Real Gatling under a real worker against a service on loopback: what is recorded is what was answered."""
+
+import pytest
+
+from tests.targets import target
+from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
+from toril.gatling_home import gatling_home
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not gatling_home().is_dir(), reason="`make gatling` has not assembled Gatling"),
+]
+
+OWN = """
+package shop
+
+import io.gatling.core.Predef._
+import io.gatling.http.Predef._
+
+class Buying extends Simulation {
+  val users = Integer.getInteger("concurrency", 1).toInt
+  val buying = scenario("buying").repeat(3) {
+    group("buy") {
+      exec(http("home").get("/home")).exec(http("closed").get("/status/503"))
+    }.exec(http("gone").get("/drop"))
+  }
+  setUp(buying.inject(atOnceUsers(users)).protocols(http.baseUrl("{url}")))
+}
+"""
+
+
+def generated(url, requests, **scenario):
+    return {"shop": {"default-address": url, "requests": requests, **scenario}}
+
+
+def test_generated_requests_are_sent_as_often_as_asked_and_keep_their_labels(tmp_path):
+    requests = [
+        {"url": "/home", "label": "home"},
+        {"url": "/status/404", "label": "missing"},
+        {"url": "/home", "label": "wrong body", "assert": ["no such text"]},
+        {"include-scenario": "inner"},
+    ]
+    with target() as service:
+        inner = {"inner": {"requests": [{"url": f"{service.url}/c", "label": "included"}]}}
+        plan = plan_of(
+            [planned("gatling", "shop", concurrency=3, iterations=4)], {**generated(service.url, requests), **inner}
+        )
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    assert found.exits[0].outcome == "finished", run.log()[-3000:]
+    assert {label: found.total(label).samples for label in found.timeline.labels() if label} == dict.fromkeys(
+        ["home", "missing", "wrong body", "included"], 12
+    )
+    assert found.samples == service.answered == 48
+    assert {label for label in found.timeline.labels() if label and found.total(label).failures} == {
+        "missing",
+        "wrong body",
+    }
+    assert found.rcs("missing") == {"404": 12}
+    assert found.timeline.resolution_us == {"shop": 1000}
+    assert (found.unfinished, found.exits[0].unreadable_records) == (0, 0)
+
+
+def test_load_begins_at_the_gate_and_requests_in_flight_at_its_end_are_finished(tmp_path):
+    with target(delay_s=0.4) as service:
+        load = planned("gatling", "shop", concurrency=4, ramp_up_s=1.0, hold_for_s=2.0)
+        with workers(plan_of([load], generated(service.url, ["/", "/other"])), tmp_path) as run:
+            run.launch()
+            run.wait_ready()
+            assert service.started == 0
+            run.start()
+            run.wait()
+            found = run.outcome()
+    assert service.first_at is not None
+    assert service.first_at >= run.start_at
+    assert found.samples == service.answered == service.started > 0
+    assert found.unfinished == found.total().failures == 0
+    assert found.exits[0].first_sample_lateness_s["shop"] < 1
+    assert found.exits[0].last_sample_s is not None
+    assert 3.0 <= found.exits[0].last_sample_s < 4.5
+
+
+def test_a_throughput_is_kept(tmp_path):
+    with target() as service:
+        load = planned("gatling", "shop", concurrency=10, throughput_rps=20.0, hold_for_s=4.0)
+        with workers(plan_of([load], generated(service.url, ["/"])), tmp_path) as run:
+            found = run.go()
+    assert found.samples == service.answered
+    assert abs(found.samples / 80 - 1) < 0.15
+
+
+def test_an_early_end_lets_requests_finish(tmp_path):
+    with target() as service:
+        load = planned("gatling", "shop", concurrency=3, hold_for_s=60.0)
+        plan = plan_of([load], generated(service.url, ["/delay/0.3"]))
+        with workers(plan, tmp_path) as run:
+            run.launch()
+            run.wait_ready()
+            run.start()
+            wait_until(lambda: service.answered > 9, run)
+            engines = engines_of(run)
+            run.processes[0].terminate()
+            assert run.wait() == [0]
+            found = run.outcome()
+    assert left_over(engines) == []
+    assert found.exits[0].outcome == "stopped"
+    assert found.samples == service.answered == service.started
+    assert found.total().failures == found.unfinished == 0
+
+
+def test_a_simulation_of_ones_own_keeps_its_load_and_groups_and_names_its_failures(tmp_path):
+    with target() as service:
+        plan = plan_of([planned("gatling", "own")], {"own": {"script": "sims/Buying.scala"}})
+        plan = plan.model_copy(update={"executions": (plan.executions[0].model_copy(update={"concurrency": None}),)})
+        with workers(plan, tmp_path, {"sims/Buying.scala": OWN.replace("{url}", service.url)}) as run:
+            found = run.go()
+    assert found.exits[0].outcome == "finished", run.log()[-3000:]
+    assert {label: found.total(label).samples for label in ("home", "closed", "gone")} == {
+        "home": 3, "closed": 3, "gone": 3,
+    }  # fmt: skip
+    assert found.rcs("closed") == {"503": 3}
+    assert found.rcs("gone") == {"IOException": 3}
+    assert found.timeline.select("buy", kind="transaction").total.failures == 3
+    assert found.samples == service.answered + 3
+
+
+def test_a_simulation_that_does_not_compile_fails_before_the_worker_is_ready(tmp_path):
+    plan = plan_of([planned("gatling", "own", iterations=1)], {"own": {"script": "Bad.scala"}})
+    with workers(plan, tmp_path, {"Bad.scala": "class Bad extends Simulation { nonsense }\n"}) as run:
+        run.launch()
+        assert run.wait() == [4]
+        assert "does not compile" in run.exit().message
