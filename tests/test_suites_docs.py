@@ -38,6 +38,7 @@ BESIDE = {
     "rates.csv": RATES,
     "journey.py": "def test_",
     "load.js": "//",
+    "Buying.scala": "class Buying extends Simulation",
 }
 
 

@@ -57,7 +57,8 @@ def test_before_there_is_a_log_nothing_is_read(tmp_path):
 
 
 def test_the_simulations_of_a_script_are_found_with_their_package():
-    source = "package a.b\n// class Not extends Simulation\nclass One extends Simulation {\nfinal class Two extends Simulation with X"
+    source = "package a.b\n// class Not extends Simulation\nclass One extends Simulation {\n"
+    source += "final class Two extends Simulation with X"
     assert simulations_in(source) == ["a.b.One", "a.b.Two"]
     assert simulations_in("class Helper { }") == []
 

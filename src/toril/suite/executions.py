@@ -261,6 +261,8 @@ class _Reader:
             raise self.door.error(
                 f"{path}.{key}", "set, which Locust ignores", "leave it out, pace in the script, or use jmeter"
             )
+        if executor == "gatling" and throughput and throughput.denominator != 1:
+            raise self.door.error(f"{path}.throughput", "no whole number, and Gatling keeps no other", "round it")
         if executor == "gatling" and steps:
             raise self.door.error(f"{path}.steps", "set, which Gatling ignores", "leave it out, or use jmeter")
         if executor == "k6":
