@@ -41,9 +41,8 @@ check: .venv/installed ## what is quick: formatting, lint, types, layers, workfl
 	"$$(tools/build actionlint "$(CACHE)")"
 	.venv/bin/zizmor --offline --quiet --persona pedantic --strict-collection .github action.yml comment/action.yml
 
-bench: .venv/installed .tools/cloud/installed system jmeter pulumi vegeta ## measure what bench/README.md reports; ONLY=merge for one of them
-	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")"; set -e; for script in $(or $(ONLY:%=bench/%.py),$(filter-out bench/soak.py,$(wildcard bench/[a-z]*.py))); do \
-		echo "== $$script"; .venv/bin/python $$script; done
+bench: .venv/installed .tools/cloud/installed system jmeter vegeta ## measure what bench/README.md reports; ONLY="merge lag" for some of it
+	@.venv/bin/python bench $(ONLY)
 
 soak: .venv/installed ## load with 100 labels for 10 minutes; memory has to stay flat
 	.venv/bin/python bench/soak.py

@@ -1,6 +1,6 @@
 """How large the worker's image is, and how long a container takes from its start to its first request.
 
-.venv/bin/python bench/image.py [--runs 5]
+.venv/bin/python bench/image.py [--runs 3]     --build only builds the images
 
 Beside it, in the same containers: the engine alone, and Python importing bzt.
 """
@@ -45,9 +45,12 @@ JMX = """<jmeterTestPlan version="1.2" properties="5.0"><hashTree>
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--build", action="store_true", help="measure nothing")
     asked = parser.parse_args()
     images = {name: built(name) for name in SIZES_MB}
+    if asked.build:
+        return
     print("\n| image | compressed | goal |\n|---|---|---|")
     for name, goal_mb in SIZES_MB.items():
         print(f"| {name} | **{compressed_mb(images[name]):.1f} MB** | {goal_mb} MB |", flush=True)
@@ -55,9 +58,9 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for (name, engine), goal_s in GOALS.items():
         image = images[name]
-        worker_s = [worker(image, engine) for _ in range(asked.runs)]
-        alone_s = statistics.median(alone(image, engine) for _ in range(asked.runs))
-        import_s = statistics.median(importing(image) for _ in range(asked.runs))
+        turns = [(worker(image, engine), alone(image, engine), importing(image)) for _ in range(asked.runs)]
+        worker_s, *peers = zip(*turns, strict=True)
+        alone_s, import_s = map(statistics.median, peers)
         figures = f"**{statistics.median(worker_s):.2f} s** | {max(worker_s):.2f} s | {goal_s:.1f} s"
         print(f"| {name}, {engine} | {figures} | {alone_s:.2f} s | {import_s:.2f} s |", flush=True)
 

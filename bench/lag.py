@@ -1,11 +1,15 @@
 """From a sample's completion to the live table: how old the newest shown second is, with quick and with slow answers.
 
-.venv/bin/python bench/lag.py [DELAY_S …] [--seconds 15]
+    python bench/lag.py [DELAY_S …] [--seconds 8]
+
+The peer, right after it, is what plain bzt's listeners know (`_bzt_lag.py`), with the same load on the same target.
 """
 
 import argparse
 import json
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench.overhead import bzt_command  # noqa: E402 - beside this file
 from tests.targets import target as serving  # noqa: E402 - the tests' target is outside the package
 from toril.clock import SystemClock  # noqa: E402
 from toril.figures import LiveFigures  # noqa: E402
@@ -20,6 +25,9 @@ from toril.interrupts import Interrupts  # noqa: E402
 from toril.launchers.local import LocalLauncher  # noqa: E402
 from toril.run import RunOptions, plan_run, run  # noqa: E402
 from toril.store import FolderStore  # noqa: E402
+
+
+SHOWN = (statistics.median, max)
 
 
 class Lags:
@@ -36,27 +44,49 @@ class Lags:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("delays", type=float, nargs="*", metavar="DELAY_S", default=[0.0, 3.0])
-    parser.add_argument("--seconds", type=int, default=15)
+    parser.add_argument("--seconds", type=int, default=8)
     asked = parser.parse_args()
-    sys.stdout.write("\n| answers take | lag, median | lag, at worst |\n|---|---|---|\n")
+    sys.stdout.write("\n| answers take | lag, median | at worst | bzt, median | at worst |\n|---|---|---|---|---|\n")
     for delay_s in asked.delays:
-        lags_s = lags(delay_s, asked.seconds)
-        sys.stdout.write(f"| {delay_s:g} s | {statistics.median(lags_s):.1f} s | {max(lags_s):.1f} s |\n")
+        both = [found(delay_s, asked.seconds) for found in (ours, of_bzt)]
+        figures = [figure(lags) for lags in both for figure in SHOWN]
+        sys.stdout.write(f"| {delay_s:g} s | " + " | ".join(f"{figure:.1f} s" for figure in figures) + " |\n")
+        sys.stdout.flush()
 
 
-def lags(delay_s: float, seconds: int) -> list[float]:
+def ours(delay_s: float, seconds: int) -> list[float]:
     """One run of two workers against a service that takes so long."""
     view, clock = Lags(), SystemClock()
     with tempfile.TemporaryDirectory() as name, serving(delay_s=delay_s) as target:
-        path = Path(name) / "suite.json"
-        execution = {"executor": "locust", "concurrency": 20, "hold-for": f"{seconds}s", "scenario": "home"}
-        scenario = {"requests": [{"url": f"{target.url}/", "label": "home"}]}
-        path.write_text(json.dumps({"execution": [execution], "scenarios": {"home": scenario}}))
-        suite, plan = plan_run([path], RunOptions(workers=2), clock.now())
+        suite, plan = plan_run([written(Path(name), target.url, seconds)], RunOptions(workers=2), clock.now())
         store = FolderStore(Path(name) / "store")
         launcher = LocalLauncher(store, {})
         run(suite, plan, store=store, launcher=launcher, clock=clock, view=view, interrupts=Interrupts())
     return view.lags_s
+
+
+def of_bzt(delay_s: float, seconds: int) -> list[float]:
+    with tempfile.TemporaryDirectory() as name, serving(delay_s=delay_s) as target:
+        folder = Path(name)
+        probe = {
+            "modules": {"lag": {"class": "bench._bzt_lag.Lag"}},
+            "reporting": [{"module": "lag", "file": str(folder / "lags.json")}],
+        }
+        (folder / "probe.json").write_text(json.dumps(probe))
+        command = bzt_command(folder, written(folder, target.url, seconds), folder / "probe.json")
+        subprocess.run(
+            command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=120
+        )
+        lags_s: list[float] = json.loads((folder / "lags.json").read_text())
+        return lags_s
+
+
+def written(folder: Path, url: str, seconds: int) -> Path:
+    path = folder / "suite.json"
+    execution = {"executor": "locust", "concurrency": 20, "hold-for": f"{seconds}s", "scenario": "home"}
+    scenario = {"requests": [{"url": f"{url}/", "label": "home"}]}
+    path.write_text(json.dumps({"execution": [execution], "scenarios": {"home": scenario}}))
+    return path
 
 
 if __name__ == "__main__":

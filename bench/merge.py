@@ -1,15 +1,17 @@
 """How long it takes, on one core, to merge, summarise and judge what 1,000 workers measured in 10 minutes.
 
-    python bench/merge.py [--workers 1000] [--seconds 600] [--labels 10] [--samples 100] [--order time|worker]
+    python bench/merge.py     the rows of bench/README.md
+    python bench/merge.py --workers 100 [--seconds 600] [--labels 10] [--samples 100] [--order time|worker]     one row
 
 Every interval file is a real one, decoded from its bytes; a dozen different workers' files stand in for all, under the
 names of the others. The peer is the HdrHistogram library of Python: `decode_and_add` of a histogram for each label and
-second, timed on 2,000 of them and extrapolated. Prints a Markdown row for bench/README.md.
+second, timed on 2,000 of them before, between and after, and extrapolated from the median. Prints Markdown rows.
 """
 
 import argparse
-import platform
 import resource
+import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -31,6 +33,10 @@ FILE_S = 5
 VARIANTS = 12
 LOCATIONS = ("eu-west-1", "us-east-1")
 CRITERIA = ("p95>2s", "p99 of /page/3>1500ms for 10s", "fail>5%", "avg-rt of /page/1>1s over 30s", "hits<1 within 5s")
+ROWS = ("--workers 1000", "--workers 1000 --order worker", "--workers 100")
+HEAD = """
+| workers × time × labels | order of files | merge | summary | verdict | in all (goal 30 s) | peak memory (goal 1 GiB) | bytes a label-second | HdrHistogram: merge | bytes |
+|---|---|---|---|---|---|---|---|---|---|"""  # noqa: E501 - a row of the table
 SIGMA = 0.5  # of the logarithm: p99 is 3.2 times the median
 FAILING = 0.002
 HEALTHY = 0.04  # throttled for more than a twentieth of its time, a generator makes a run inconclusive
@@ -46,23 +52,33 @@ class Size:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workers", type=int, default=1000)
+    parser.add_argument("--workers", type=int)
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--labels", type=int, default=10)
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--order", choices=("time", "worker"), default="time")
     options = parser.parse_args()
+    if options.workers:
+        print(row(options), flush=True)
+        return
+    print(HEAD, flush=True)
+    for words in ROWS:  # each in a process of its own, whose peak of memory is that row's
+        subprocess.run([sys.executable, __file__, *words.split()], check=True)
+
+
+def row(options: argparse.Namespace) -> str:
     size = Size(options.workers, options.seconds, options.labels, options.samples)
     files = {(variant, start): data for variant in range(VARIANTS) for start, data in recorded(variant, size)}
     octets = sum(map(len, files.values())) / (len(files) * FILE_S * size.labels)
-    print(f"{len(files)} different files made, {octets:.0f} bytes a label-second", file=sys.stderr)
-
+    peers = [peer(size)]
     began = time.process_time()
     timeline = Timeline()
     for interval in intervals(files, size, options.order):
         timeline.add(interval)
     samples = timeline.select().total.samples
     merged = time.process_time()
+    peers.append(peer(size))
+    resumed = time.process_time()
     plan = plan_of(size)
     names = tuple(share.worker for share in plan.shares)
     exits = {name: Exit(worker=name, attempt="a", at=size.seconds, outcome="finished") for name in names}
@@ -75,13 +91,15 @@ def main() -> None:
     assert samples == size.workers * size.seconds * size.labels * size.samples == summary["labels"][""]["samples"]
     assert verdict.outcome == "passed", verdict.reasons
 
-    peer_us, peer_octets = peer(size)
+    peers.append(peer(size))
+    peer_us, peer_octets = (statistics.median(one) for one in zip(*peers, strict=True))
+    merge_s, summary_s, verdict_s = merged - began, summarised - resumed, judged - summarised
     label_seconds = size.workers * size.seconds * size.labels
-    print(f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, {platform.machine()}", file=sys.stderr)
-    print(
-        f"| {size.workers:,} × {size.seconds} s × {size.labels} | {options.order} | {merged - began:.1f} s "
-        f"| {summarised - merged:.1f} s | {judged - summarised:.1f} s | **{judged - began:.1f} s** "
-        f"| {memory_mib:.0f} MiB | {octets:.0f} | {peer_us * label_seconds / 1e6:.0f} s | {peer_octets:.0f} |"
+    all_s = merge_s + summary_s + verdict_s
+    return (
+        f"| {size.workers:,} × {size.seconds} s × {size.labels} | {options.order} | {merge_s:.1f} s "
+        f"| {summary_s:.1f} s | {verdict_s:.1f} s | **{all_s:.1f} s** | {memory_mib:.0f} MiB | {octets:.0f} "
+        f"| {peer_us * label_seconds / 1e6:.0f} s | {peer_octets:.0f} |"
     )
 
 

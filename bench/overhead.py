@@ -4,7 +4,7 @@ Alternating runs of the same suite, engine and target: `toril run` with one work
 the worker and its engine (the coordinator apart), for bzt the whole process tree. The target is nginx where it is
 installed (a worker of its own, a fixed small answer), else the tests' own.
 
-    .venv/bin/python bench/overhead.py [ENGINE …] [--pairs 3] [--seconds 15]
+    .venv/bin/python bench/overhead.py [ENGINE …] [--pairs 3] [--seconds 8]
 """
 
 import argparse
@@ -18,10 +18,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -37,7 +39,12 @@ uwsgi_temp_path {folder}; scgi_temp_path {folder}; keepalive_requests 10000000;
 server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{body}"; }} }} }}
 """
 BZT_LIMIT_S = 300  # bzt with Apiritif was once seen not to end
-ENGINES = ["fast", "locust", "jmeter", "apiritif"]  # fast: an own locustfile with FastHttpUser
+ENGINES = {
+    "fast": "Locust, own `FastHttpUser`",
+    "locust": "Locust, generated",
+    "jmeter": "JMeter",
+    "apiritif": "Apiritif",
+}
 HEAD = """
 | engine | toril: requests per generator CPU-s | bzt | ratio (goal 1.0) | coordinator CPU | wall outside load | bzt |
 |---|---|---|---|---|---|---|
@@ -118,10 +125,10 @@ def toril(folder: Path, suite_path: Path) -> Measured:
     return Measured(left["samples"], generator, max(0.0, cpu_s - generator), wall_s)
 
 
-def bzt(folder: Path, suite_path: Path) -> Measured:
-    artifacts = Path(tempfile.mkdtemp(dir=folder))
+def bzt_command(folder: Path, suite_path: Path, *more: Path) -> list[str]:
+    """Plain bzt on that suite, without network and screen; it leaves its artifacts in the folder."""
     base = {
-        "settings": {"check-updates": False, "artifacts-dir": str(artifacts)},
+        "settings": {"check-updates": False, "artifacts-dir": str(folder)},
         "modules": {
             "apiritif": {"dry-install": True},
             "jmeter": {
@@ -133,12 +140,32 @@ def bzt(folder: Path, suite_path: Path) -> Measured:
             "console": {"disable": True},
         },
     }
-    base_path = artifacts / "base.json"
+    base_path = folder / "base.json"
     base_path.write_text(json.dumps(base))
+    return list(map(str, [Path(sys.executable).parent / "bzt", "-q", base_path, *more, suite_path]))
+
+
+@contextmanager
+def started(command: list[str], folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A program that ends with the block, and all that it has started with it."""
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        process.kill()
+        process.wait()
+
+
+def bzt(folder: Path, suite_path: Path) -> Measured:
+    artifacts = Path(tempfile.mkdtemp(dir=folder))
+    command = bzt_command(artifacts, suite_path)
     before, began = children_cpu_s(), time.monotonic()
-    command = [Path(sys.executable).parent / "bzt", "-q", base_path, suite_path]
     subprocess.run(
-        list(map(str, command)),
+        command,
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -155,9 +182,9 @@ def bzt(folder: Path, suite_path: Path) -> Measured:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("engines", nargs="*", metavar="ENGINE", default=ENGINES, help="of " + ", ".join(ENGINES))
+    parser.add_argument("engines", nargs="*", metavar="ENGINE", default=list(ENGINES), help="of " + ", ".join(ENGINES))
     parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=15)
+    parser.add_argument("--seconds", type=int, default=8)
     asked = parser.parse_args()
     sys.stdout.write(HEAD)
     for engine in asked.engines:
@@ -177,8 +204,8 @@ def row(engine: str, runs: list[tuple[Measured, Measured]], seconds: int) -> str
     ratio = statistics.median(a.rps_per_core / b.rps_per_core for a, b in runs)
     outside = [statistics.median(m.wall_s - seconds for m in side) for side in (ours, theirs)]
     return (
-        f"| {engine} | {statistics.median(m.rps_per_core for m in ours):,.0f} "
-        f"| {statistics.median(m.rps_per_core for m in theirs):,.0f} | {ratio:.2f} "
+        f"| {ENGINES[engine]} | {statistics.median(m.rps_per_core for m in ours):,.0f} "
+        f"| {statistics.median(m.rps_per_core for m in theirs):,.0f} | **{ratio:.2f}** "
         f"| {statistics.median(m.coordinator_cpu_s for m in ours):.1f} s | {outside[0]:.1f} s | {outside[1]:.1f} s |\n"
     )
 

@@ -37,6 +37,7 @@ class Target:
         self.parts = 0  # pictures of pages
         self.started = 0  # requests that were read, answered or not
         self.first_at: float | None = None  # seconds since the epoch
+        self.first_of: dict[str, float] = {}  # the same, by path with its query
         self.port = 0
 
     @property
@@ -72,6 +73,7 @@ class Target:
         self.started += 1
         if self.first_at is None:
             self.first_at = time.time()
+        self.first_of.setdefault(path, time.time())
         parts = PurePosixPath(path.partition("?")[0]).parts[1:] or ("",)
         argument = parts[1] if len(parts) > 1 else ""
         delay_s, status, extra, body = self.delay_s, self.status, b"", self.body

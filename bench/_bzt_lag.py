@@ -1,0 +1,31 @@
+"""bzt's module that notes how old the newest second is that bzt knows of: the peer of bench/lag.py."""
+
+# mypy: ignore-errors
+# ruff: noqa: TID251 - it is part of bzt, which is the peer
+
+import json
+import time
+from pathlib import Path
+
+from bzt.engine import Reporter
+from bzt.modules.aggregator import AggregatorListener, DataPoint
+
+
+class Lag(Reporter, AggregatorListener):
+    """Looks as often as bzt's own console does; writes seconds into the file that its settings name."""
+
+    def prepare(self) -> None:
+        self.newest = None
+        self.lags_s: list[float] = []
+        self.engine.aggregator.add_listener(self)
+
+    def aggregated_second(self, data) -> None:
+        self.newest = data[DataPoint.TIMESTAMP]
+
+    def check(self) -> bool:
+        if self.newest is not None:
+            self.lags_s.append(time.time() - (self.newest + 1))
+        return False
+
+    def shutdown(self) -> None:
+        Path(self.parameters["file"]).write_text(json.dumps(self.lags_s))
