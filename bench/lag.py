@@ -1,6 +1,6 @@
 """From a sample's completion to the live table: how old the newest shown second is, with quick and with slow answers.
 
-    python bench/lag.py [DELAY_S …] [--seconds 8]
+    python bench/lag.py [DELAY_S …] [--seconds 12]
 
 The peer, right after it, is what plain bzt's listeners know (`_bzt_lag.py`), with the same load on the same target.
 """
@@ -26,7 +26,6 @@ from toril.launchers.local import LocalLauncher  # noqa: E402
 from toril.run import RunOptions, plan_run, run  # noqa: E402
 from toril.store import FolderStore  # noqa: E402
 
-
 SHOWN = (statistics.median, max)
 
 
@@ -44,13 +43,13 @@ class Lags:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("delays", type=float, nargs="*", metavar="DELAY_S", default=[0.0, 3.0])
-    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--seconds", type=int, default=12)
     asked = parser.parse_args()
     sys.stdout.write("\n| answers take | lag, median | at worst | bzt, median | at worst |\n|---|---|---|---|---|\n")
     for delay_s in asked.delays:
         both = [found(delay_s, asked.seconds) for found in (ours, of_bzt)]
-        figures = [figure(lags) for lags in both for figure in SHOWN]
-        sys.stdout.write(f"| {delay_s:g} s | " + " | ".join(f"{figure:.1f} s" for figure in figures) + " |\n")
+        figures = [f"{figure(lags):.1f} s" if lags else "no figure at all" for lags in both for figure in SHOWN]
+        sys.stdout.write(f"| {delay_s:g} s | " + " | ".join(figures) + " |\n")
         sys.stdout.flush()
 
 
