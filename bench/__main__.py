@@ -2,9 +2,9 @@
 
     python bench [SCRIPT …]
 
-`make bench` installs what it needs. A script beside this file that has a `main` is one of them. Scripts that count
-seconds of CPU come first: meanwhile the images are built, at the lowest priority. Whatever tells wall-clock time has
-the machine to itself after that.
+`make bench` installs what it needs. Every script beside this file is one of them, but for those that others start. What
+counts seconds of CPU comes first, side by side; meanwhile the images are built, at the lowest priority. Whatever tells
+wall-clock time has the machine to itself after that.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -28,23 +29,33 @@ def main() -> int:
     if unknown := sorted(set(asked) - set(found)):
         parser.error(f"{', '.join(unknown)}: no script of {HERE.name}/; there are {', '.join(found)}")
     began = time.monotonic()
-    first = [name for name in CPU_ALONE if name in asked]
-    building = built_beside() if "image" in asked else None
     took, failed = {}, []
-    for name in [*first, *(name for name in asked if name not in first)]:
-        if building is not None and name not in first:
-            at, _ = time.monotonic(), building.wait()
-            took["image, until it was built"], building = time.monotonic() - at, None
-        print(f"\n## {name}\n", flush=True)
-        at = time.monotonic()
-        if subprocess.run([sys.executable, HERE / f"{name}.py"], cwd=ROOT, check=False).returncode:
-            failed.append(name)
-        took[name] = time.monotonic() - at
+    building = built_beside() if "image" in asked else None
+    cpu_alone = [name for name in CPU_ALONE if name in asked]
+    side_by_side = [(name, started(name, stdout=subprocess.PIPE)) for name in cpu_alone]
+    for name, process in side_by_side:
+        said, _ = process.communicate()
+        print(f"\n## {name}\n\n{said}", flush=True)
+        took[name] = time.monotonic() - began
+        failed += [name] if process.returncode else []
+    if building is not None:
+        at, _ = time.monotonic(), building.wait()
+        took["image, until it was built"] = time.monotonic() - at
+    for name in asked:
+        if name not in cpu_alone:
+            print(f"\n## {name}\n", flush=True)
+            at = time.monotonic()
+            failed += [name] if started(name).wait() else []
+            took[name] = time.monotonic() - at
     print("\n| script | took |\n|---|---|")
     for name, seconds in took.items():
         print(f"| {name} | {seconds:.0f} s{' (failed)' if name in failed else ''} |")
     print(f"| **in all** | **{time.monotonic() - began:.0f} s** (goal {GOAL_S} s) |")
     return 1 if failed else 0
+
+
+def started(name: str, **more: Any) -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, HERE / f"{name}.py"], cwd=ROOT, text=True, **more)
 
 
 def built_beside() -> "subprocess.Popen[bytes]":

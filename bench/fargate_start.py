@@ -27,7 +27,7 @@ from bench._regions import REGIONS, Regions, regions  # noqa: E402 - beside this
 from tests.targets import target  # noqa: E402 - the tests' own, beside the package
 from toril.store import FolderStore, Store  # noqa: E402
 
-LOAD_S = 3
+LOAD_S = 1
 HEAD = """
 | workers | decided | first task runs | last | first ready | all ready | load begins | local: load begins | worker CPU |
 |---|---|---|---|---|---|---|---|---|"""

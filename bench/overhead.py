@@ -4,7 +4,7 @@ Alternating runs of the same suite, engine and target: `toril run` with one work
 the worker and its engine (the coordinator apart), for bzt the whole process tree. The target is nginx where it is
 installed (a worker of its own, a fixed small answer), else the tests' own.
 
-    .venv/bin/python bench/overhead.py [ENGINE …] [--pairs 3] [--seconds 8]
+    .venv/bin/python bench/overhead.py [ENGINE …] [--pairs 3] [--seconds 4]
 """
 
 import argparse
@@ -184,7 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("engines", nargs="*", metavar="ENGINE", default=list(ENGINES), help="of " + ", ".join(ENGINES))
     parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--seconds", type=int, default=4)
     asked = parser.parse_args()
     sys.stdout.write(HEAD)
     for engine in asked.engines:
