@@ -5,6 +5,7 @@ from typing import Any
 from toril.coordinator.live import Fold
 from toril.coordinator.protocol import RunState
 from toril.figures import LiveFigures, LocationFigures, Phase
+from toril.suite.open_model import OPEN_MODEL
 from toril.summary import strained
 from toril.timeline import Timeline
 
@@ -28,7 +29,10 @@ def glance(fold: Fold, state: RunState, now: float, notes: tuple[str, ...] = ())
         phase=_phase(state),
         elapsed_s=max(0.0, now - started_at),
         planned_s=plan.duration_s,
-        planned_users=sum(execution.concurrency or 1 for execution in fold.judged_plan.executions),
+        planned_users=sum(
+            execution.concurrency or int(execution.executor not in OPEN_MODEL)
+            for execution in fold.judged_plan.executions
+        ),
         lag_s=0.0 if last is None else max(0.0, now - started_at - (last + 1)),
         workers_ready=len(state.ready),
         workers_planned=len(plan.shares),

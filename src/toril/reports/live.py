@@ -79,7 +79,7 @@ def line(figures: LiveFigures) -> str:
     planned = f"/{figures.planned_s:.0f}" if figures.planned_s else ""
     parts = [
         f"{figures.phase} {figures.elapsed_s:.0f}{planned} s",
-        f"{figures.virtual_users}/{figures.planned_users} VUs",
+        f"{_users(figures, '/')} {'VUs' if figures.planned_users else 'in flight'}",
         f"{wording.number(round(figures.rps, 1))} req/s",
         f"p50 {wording.time(figures.p50_us)}",
         f"p95 {wording.time(figures.p95_us)}",
@@ -88,6 +88,11 @@ def line(figures: LiveFigures) -> str:
         f"{wording.number(figures.failures)} failed",
     ]
     return ", ".join(parts)
+
+
+def _users(figures: LiveFigures, between: str) -> str:
+    """Those that are active, of those that are planned; an open model plans none, and tells what is in flight."""
+    return f"{figures.virtual_users}" + (f"{between}{figures.planned_users}" if figures.planned_users else "")
 
 
 def table(figures: LiveFigures) -> RenderableType:
@@ -109,7 +114,7 @@ def table(figures: LiveFigures) -> RenderableType:
         for location in figures.locations:
             _add(grid, wording.plain(location.location), f"{location.virtual_users}", location, "")
         grid.add_section()
-    _add(grid, "all", f"{figures.virtual_users} of {figures.planned_users}", figures, "bold")
+    _add(grid, "all", _users(figures, " of "), figures, "bold")
     parts: list[RenderableType] = [head, _bar(figures.elapsed_s, figures.planned_s), grid]
     if figures.lag_s >= 1:
         parts.append(Text(f"newest sample {wording.span(figures.lag_s)} ago", style="dim"))
