@@ -1,0 +1,172 @@
+"""What a request costs each engine: CPU of the generator, and at list prices on Fargate.
+
+Alternating runs against one target (nginx, a worker of its own, a fixed small answer), with keep-alive: each engine
+through `toril run` with one worker, beside the bare vegeta program and, as the ceiling, wrk. Counted are worker and
+engine, in the seconds after the first ones: what starting costs, and a JVM's warming up, are left out. vegeta is given
+a rate; the others have 10 users who do not wait.
+
+    .venv/bin/python bench/engines.py [ENGINE …] [--rounds 3] [--rate 12000]
+"""
+
+import argparse
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench.overhead import target  # noqa: E402 - scripts are run by their paths
+from toril.intervals import Interval, decode  # noqa: E402
+from toril.intervals.format import HEALTH_SCALE  # noqa: E402
+from toril.launchers.prices import list_prices  # noqa: E402
+
+ENGINES = ("vegeta", "bare vegeta", "wrk", "jmeter", "locust", "apiritif")
+BY_TORIL = {"vegeta": 6, "jmeter": 14, "locust": 6, "apiritif": 6}  # seconds of load
+WARM_S = {"jmeter": 8}  # of them, left out at the beginning; else 2
+WORKER = (2.0, 4.0)  # vCPU and GiB, toril's default
+HEAD = """
+| engine | requests per CPU-second | µs of CPU a request | to bare vegeta | to JMeter | rate asked, reached | dollars a million: x86, on demand | arm64, on demand | arm64, Spot |
+|---|---|---|---|---|---|---|---|---|
+"""  # noqa: E501 - a table
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run: what a request took, and the rate that was reached."""
+
+    cpu_us: float
+    rps: float
+
+
+def children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def by_toril(engine: str, url: str, folder: Path, rate: int) -> Measured:
+    """Its CPU and its samples in the load's seconds but the first and the last ones, from the worker's own record."""
+    seconds, warm_s = BY_TORIL[engine], WARM_S.get(engine, 2)
+    load = f"throughput: {rate}" if engine == "vegeta" else "concurrency: 10"
+    suite = folder / "suite.yml"
+    suite.write_text(
+        f"execution: [{{executor: {engine}, {load}, hold-for: {seconds}s, scenario: home}}]\n"
+        f"scenarios: {{home: {{default-address: '{url}', keepalive: true, requests: [{{url: /, label: home}}]}}}}\n"
+    )
+    store = Path(tempfile.mkdtemp(dir=folder))
+    command = [sys.executable, "-m", "toril", "run", suite, "--store", store, "--workers", "1", "--quiet"]
+    subprocess.run([*map(str, command), "--fail-on", "none"], check=True, stdout=subprocess.DEVNULL)
+    files = sorted(store.glob("runs/*/workers/*/*/intervals-*"))
+    return _steady([decode(path.read_bytes(), path.name) for path in files], warm_s, seconds - 1)
+
+
+def _steady(intervals: list[Interval], from_s: int, to_s: int) -> Measured:
+    cpu_s, samples = 0.0, 0
+    for one in intervals:
+        cores = float(one.generator.get("cores") or os.cpu_count() or 1)
+        for second, cpu in zip(one.health[0].tolist(), one.health[1].tolist(), strict=True):
+            cpu_s += cpu / HEALTH_SCALE * cores * (from_s <= second < to_s)
+        counted = (one.cells[0] >= from_s) & (one.cells[0] < to_s)
+        samples += int(one.cells[3][counted].sum())
+    return Measured(cpu_s / max(1, samples) * 1e6, samples / (to_s - from_s))
+
+
+def bare(url: str, folder: Path, rate: int) -> Measured:
+    """vegeta's own command, with its results kept, as they are needed."""
+    program = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "build"), "bare-vegeta", str(_cache())],
+        check=True, stdout=subprocess.PIPE, text=True,
+    ).stdout.strip()  # fmt: skip
+    seconds, kept = 6, folder / "results.gob"
+    before = children_cpu_s()
+    with kept.open("wb") as results:
+        subprocess.run(
+            [program, "attack", f"-rate={rate}", f"-duration={seconds}s"],
+            input=f"GET {url}/\n".encode(), stdout=results, check=True,
+        )  # fmt: skip
+    cpu_s = children_cpu_s() - before
+    told = subprocess.run([program, "encode", "--to", "csv", str(kept)], check=True, stdout=subprocess.PIPE).stdout
+    samples = told.count(b"\n")
+    return Measured(cpu_s / samples * 1e6, samples / seconds)
+
+
+def wrk(url: str, folder: Path, rate: int) -> Measured:
+    """As fast as it goes, on one thread; it keeps no results."""
+    before = children_cpu_s()
+    done = subprocess.run(
+        ["wrk", "-t1", "-c10", "-d5s", f"{url}/"], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    samples = int(done[: done.index(" requests in ")].split()[-1])
+    return Measured((children_cpu_s() - before) / samples * 1e6, samples / 5)
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "toril"
+
+
+def price_of_a_million(cpu_us: float) -> tuple[float, float, float]:
+    """Of a worker whose processors do nothing else, in us-east-1; the others with the speed that was measured here."""
+    prices = list_prices()
+    vcpu, gib = WORKER
+    found = []
+    for architecture, part in (("x86-64", 1.0), ("arm64", 1.0), ("arm64", prices.spot)):
+        tariff = prices.of("us-east-1", architecture)  # type: ignore[arg-type]
+        hour = (vcpu * tariff.vcpu_hour + gib * tariff.gib_hour) * part
+        found.append(hour / 3600 / vcpu * cpu_us)  # a million requests take so many CPU-seconds
+    return found[0], found[1], found[2]
+
+
+def measure(engine: str, url: str, folder: Path, rate: int) -> Measured:
+    others: dict[str, Callable[[str, Path, int], Measured]] = {"bare vegeta": bare, "wrk": wrk}
+    return others[engine](url, folder, rate) if engine in others else by_toril(engine, url, folder, rate)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("engines", nargs="*", metavar="ENGINE", default=list(ENGINES), help="of " + ", ".join(ENGINES))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rate", type=int, default=12_000, help="of vegeta and of the bare program")
+    asked = parser.parse_args()
+    engines = [one for one in asked.engines if one != "wrk" or shutil.which("wrk")]
+    found: dict[str, list[Measured]] = {engine: [] for engine in engines}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with target(folder) as url:
+            for _ in range(asked.rounds):
+                for engine in engines:
+                    found[engine].append(measure(engine, url, folder, asked.rate))
+    sys.stdout.write(HEAD)
+    for engine in engines:
+        sys.stdout.write(row(engine, found, asked.rate))
+
+
+def row(engine: str, found: dict[str, list[Measured]], rate: int) -> str:
+    """Medians; ratios are medians of each round's own."""
+
+    def to(peer: str) -> str:
+        if peer not in found or peer == engine:
+            return "–"
+        pairs = zip(found[engine], found[peer], strict=True)
+        return f"{statistics.median(theirs.cpu_us / ours.cpu_us for ours, theirs in pairs):.2f}"
+
+    cpu_us = statistics.median(one.cpu_us for one in found[engine])
+    rps = statistics.median(one.rps for one in found[engine])
+    rates = f"{rate:,}, {rps:,.0f}" if "vegeta" in engine else f"–, {rps:,.0f}"
+    costs: list[Any] = [f"{cost:.5f}" if engine in BY_TORIL else "" for cost in price_of_a_million(cpu_us)]
+    return (
+        f"| {engine} | {1e6 / cpu_us:,.0f} | {cpu_us:.1f} | {to('bare vegeta')} | {to('jmeter')} | {rates} "
+        f"| {' | '.join(costs)} |\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
