@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -70,10 +71,22 @@ func to(url string) []told { return []told{{Method: "GET", URL: url, Label: "/",
 
 func TestHTTP2IsSpokenWhereTheSuiteSaysSo(t *testing.T) {
 	var protocol atomic.Int32
-	server := served(t, func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() }, &protocol)
+	var connections atomic.Int32
+	server := served(t, func(s *httptest.Server) {
+		s.EnableHTTP2 = true
+		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				connections.Add(1)
+			}
+		}
+		s.StartTLS()
+	}, &protocol)
 	got := sent(t, &load{HTTP2: true, Insecure: true, Targets: to(server.URL)})
 	if got["200"] != 20 || protocol.Load() != 2 {
 		t.Errorf("%v over HTTP/%d", got, protocol.Load())
+	}
+	if connections.Load() != connectionsOfHTTP2 {
+		t.Errorf("over %d connections, which is one address of a load balancer", connections.Load())
 	}
 	got = sent(t, &load{Insecure: true, Targets: to(server.URL)})
 	if got["200"] != 20 || protocol.Load() != 1 {

@@ -53,8 +53,6 @@ func run(l *load) error {
 		return err
 	}
 	dials := newDialer(time.Duration(l.DNSTTLS * 1e9))
-	transport := newTransport(l, dials)
-	dials.changed = transport.CloseIdleConnections
 	all := newSlots(most)
 	late := &lateness{}
 	clock, err := newAlarm()
@@ -71,7 +69,7 @@ func run(l *load) error {
 	pace.shift = l.Stripe.shift(tick)
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{
-			Transport:     &tripper{transport, all, &dials.open, !l.HTTP2, l.KeepAlive},
+			Transport:     &tripper{newTransports(l, dials), all, &dials.open, !l.HTTP2, l.KeepAlive},
 			CheckRedirect: redirects(l.Redirects, all),
 		}),
 		vegeta.Timeout(time.Duration(l.TimeoutS*1e9)),

@@ -10,13 +10,33 @@ import (
 	"sync/atomic"
 )
 
+const connectionsOfHTTP2 = 8
+
 // tripper is the client's transport: it finds the slot of a request, and writes down what vegeta does not measure.
 type tripper struct {
-	inner *http.Transport
+	inner []*http.Transport // taken in turn
 	slots *slots
 	open  *atomic.Int64 // connections
 	plain bool          // HTTP/1
 	keep  bool
+}
+
+// newTransports are one, or for HTTP/2 several: one alone would send everything over one connection, and so to one
+// address of a load balancer.
+func newTransports(l *load, dials *dialer) []*http.Transport {
+	made := make([]*http.Transport, 1)
+	if l.HTTP2 {
+		made = make([]*http.Transport, connectionsOfHTTP2)
+	}
+	for i := range made {
+		made[i] = newTransport(l, dials)
+	}
+	dials.changed = func() {
+		for _, one := range made {
+			one.CloseIdleConnections()
+		}
+	}
+	return made
 }
 
 func newTransport(l *load, dials *dialer) *http.Transport {
@@ -54,7 +74,7 @@ func (t *tripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if s.connect < 0 && t.mayConnect() {
 		req = t.traced(req, s)
 	}
-	response, err := t.inner.RoundTrip(req)
+	response, err := t.inner[s.own%int64(len(t.inner))].RoundTrip(req)
 	s.headers = now()
 	if err != nil {
 		s.headers, s.err = 0, err
@@ -69,7 +89,7 @@ var identity = []string{"identity"}
 
 func (t *tripper) mayConnect() bool {
 	if !t.plain {
-		return t.open.Load() == 0
+		return t.open.Load() < int64(len(t.inner))
 	}
 	return !t.keep || t.open.Load() < int64(t.slots.inFlight())
 }
