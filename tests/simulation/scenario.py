@@ -47,6 +47,7 @@ class Scenario:
     calm: bool  # nothing goes wrong
     owners: tuple[Owner, ...]
     user_stops_after_s: float | None = None
+    user_adjusts_after_s: tuple[float, ...] = ()  # several users, who know nothing of each other
     troubled_tasks: float = 0.0
     wrong_clocks: float = 0.0
     troubles: Troubles = UNTROUBLED
@@ -58,6 +59,18 @@ class Scenario:
 
 
 def scenario_of(seed: int) -> Scenario:
+    """A third of the runs has a rate that users change; that decides nothing else."""
+    scenario, chance = _scenario(seed), random.Random(f"rates {seed}")
+    if scenario.calm or chance.random() >= 1 / 3:
+        return scenario
+    told = {"adjustable": True, "throughput_rps": 2.0}
+    executions = tuple(one.model_copy(update=told) for one in scenario.plan.executions)
+    plan = scenario.plan.model_copy(update={"executions": executions})
+    moments = tuple(chance.uniform(5.0, 40.0) for _ in range(chance.randrange(1, 6)))
+    return replace(scenario, plan=plan, user_adjusts_after_s=moments)
+
+
+def _scenario(seed: int) -> Scenario:
     chance = random.Random(f"scenario {seed}")
     calm = chance.random() < 0.05
     plan = plan_of(

@@ -11,9 +11,10 @@ from tests.simulation.scenario import RUN, Owner, Scenario, scenario_of, task_fa
 from tests.simulation.store import ALL_LAWS, UNTROUBLED, Handle, Laws, Objects
 from tests.simulation.truth import OWNED_S, Truth
 from tests.simulation.world import BEGIN, Happened, Machine, SimulatedClock, World
+from toril.adjust import adjust
 from toril.coordinator.collect import collect
 from toril.coordinator.lease import LeaseLostError
-from toril.errors import UserError
+from toril.errors import RunOverError, UserError
 from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
 from toril.records import Launch, Stop, SuiteOrigin, run_key
@@ -24,6 +25,7 @@ from toril.worker.attempt import Attempt
 BUSY_S = 0.4  # a coordinator sleeps no less, so that a world does not take long
 SWEPT_S = 300.0  # after the deadline a run is over and judged, if nobody is left but the sweeper
 AT_MOST_S = 2000.0
+IMPATIENT = 40  # tries of a user who wants another rate, one a second, since the load has not begun
 SUITE = Suite(
     name="simulated",
     source="simulated",
@@ -105,6 +107,8 @@ class Simulation:
             self._coordinate(number, owner)
         if self.scenario.user_stops_after_s is not None:
             self._user_stops(self.scenario.user_stops_after_s)
+        for number, after_s in enumerate(self.scenario.user_adjusts_after_s):
+            self._user_adjusts(number, after_s)
         self.world.run(BEGIN + AT_MOST_S)
         verdict = self._check()
         self.world.end()
@@ -183,6 +187,23 @@ class Simulation:
 
         self.world.spawn(machine, life, after_s=after_s)
 
+    def _user_adjusts(self, number: int, after_s: float) -> None:
+        machine = Machine(f"user-{number}")
+        store = Handle(self.world, self.objects, machine, self.scenario.troubles)
+        clock = SimulatedClock(self.world, machine)
+
+        def life() -> None:
+            for _ in range(IMPATIENT):
+                try:
+                    adjust(store, RUN, f"{number + 1}", None, clock.now())
+                    return
+                except RunOverError:
+                    return
+                except UserError:
+                    clock.sleep(1.0)
+
+        self.world.spawn(machine, life, after_s=after_s)
+
     # ── what came of it
 
     def _check(self) -> dict[str, Any] | None:
@@ -190,6 +211,7 @@ class Simulation:
         instances = [task.instance for task in tasks]
         truth.check_gates(instances)
         truth.check_orphans(instances)
+        truth.check_rates(instances)
         truth.check_acknowledged({task.machine: task.acknowledged for task in tasks})
         for machine in (*truth.coordinators, *(task.machine for task in tasks)):
             for error in machine.errors:

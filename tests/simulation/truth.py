@@ -11,13 +11,14 @@ from tests.simulation.load import Instance
 from tests.simulation.scenario import RUN
 from tests.simulation.store import Objects
 from tests.simulation.world import Machine, World
-from toril.records import Plan, Start, run_key, worker_key
+from toril.records import Plan, Rate, Start, run_key, worker_key
 from toril.timeline import Timeline
 from toril.worker.machine import STALE_AFTER_S
 
 OWNED_S = 60.0  # after the deadline nothing runs, if a coordinator or the worker's own guard lives
 ORPHAN_SLACK_S = 20.0  # looks at the lease, a store that gives no answer, requests in flight
 ENDS_EARLY_S = 1.0  # a load may end so much before its time
+HEARD_S = 60.0  # after its moment a worker knows of a rate, if it can reach the store at all
 SETTLING_S = 2.0  # what a process has begun may still come to an end, after it moves again
 LEASE, START, VERDICT = (run_key(RUN, name) for name in ("lease.json", "start.json", "verdict.json"))
 BEFORE_OWNING = ("plan.json", "suite.json", "stop.json")
@@ -99,6 +100,19 @@ class Truth:
                 if at > max(owned_until + patience_s, one.machine.thaws_at + ORPHAN_SLACK_S):
                     self.violated(f"{one.machine.name} loads {at - owned_until:.0f} s after its owner was last seen")
                     break
+
+    def check_rates(self, instances: list[Instance]) -> None:
+        """Whatever users ask for, and whoever is in trouble: all workers hear the same, in one order, each once."""
+        stored = [key for key in self.objects.values if key.startswith(run_key(RUN, "rates"))]
+        rates = [Rate.from_json(self.objects.values[key][0], key) for key in sorted(stored)]
+        if [rate.number for rate in rates] != list(range(1, len(rates) + 1)):
+            self.violated(f"the rates are numbered {[rate.number for rate in rates]}")
+        for one in instances:
+            if one.rates != [(rate.number, rate.rps) for rate in rates[: len(one.rates)]]:
+                self.violated(f"{one.machine.name} heard {one.rates}")
+            heard_of = [rate for rate in rates if one.loads_at and rate.at + HEARD_S < one.loads_at[-1]]
+            if len(one.rates) < len(heard_of) and not one.machine.errors and one.machine.thaws_at == 0.0:
+                self.violated(f"{one.machine.name} heard of {len(one.rates)} rates, and loads on")
 
     def check_nothing_runs(self, cloud: Cloud, *, guarded: bool) -> None:
         """After the deadline: `guarded`, but for tasks that stand still as a whole."""
