@@ -48,31 +48,33 @@ def scene(tmp_path):
     return lambda *about, **how: Capacity(tmp_path, *about, **how)
 
 
-def test_the_capacity_is_found_within_the_precision_and_the_run_has_passed(scene):
-    one = scene(Service(100), "capacity of shop<80/s")
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A search on a service that bears 100/s, to its end."""
+    one = Capacity(tmp_path_factory.mktemp("done"), Service(100), "capacity of shop<80/s")
     one.run()
-    found = one.found()
+    return one
+
+
+def test_the_capacity_is_found_within_the_precision_and_the_run_has_passed(done):
+    found = done.found()
     assert found["held_rps"] <= 100 < found["breached_rps"] <= found["held_rps"] * 1.101
     assert (found["exact"], found["limited_by"]) == (True, "p95>300ms")
-    verdict = one.verdict()
+    verdict = done.verdict()
     assert verdict["outcome"] == "passed"
     assert verdict["criteria"][0]["observed"] == found["held_rps"]
 
 
-def test_the_run_ends_with_its_search(scene):
-    one = scene(Service(100))
-    one.run()
-    summary = json.loads(one.store.get(one.key("summary.json")))
+def test_the_run_ends_with_its_search(done):
+    summary = json.loads(done.store.get(done.key("summary.json")))
     assert summary["stop"]["cause"] == "search"
-    assert summary["duration_s"] < one.plan.duration_s / 2
-    assert f"shop held {one.found()['held_rps']:g}/s, and not" in one.found()["message"]
+    assert summary["duration_s"] < done.plan.duration_s / 2
+    assert f"shop held {done.found()['held_rps']:g}/s, and not" in done.found()["message"]
 
 
-def test_the_last_word_is_a_stage_that_confirms_what_was_held(scene):
-    one = scene(Service(100))
-    one.run()
-    last = one.found()["stages"][-1]
-    assert (last["kind"], last["outcome"], last["rps"]) == ("confirm", "held", one.found()["held_rps"])
+def test_the_last_word_is_a_stage_that_confirms_what_was_held(done):
+    last = done.found()["stages"][-1]
+    assert (last["kind"], last["outcome"], last["rps"]) == ("confirm", "held", done.found()["held_rps"])
 
 
 def test_a_capacity_below_the_criterion_fails_the_run(scene):
@@ -141,11 +143,9 @@ def test_a_service_that_does_not_recover_ends_it(scene):
     assert [item["outcome"] for item in one.verdict()["criteria"]] == ["passed", "inconclusive"]
 
 
-def test_judging_again_finds_the_same(scene):
-    one = scene(Service(100), "capacity of shop<80/s")
-    one.run()
-    before = one.verdict(), one.found()
-    again = judge_again(one.store, one.plan.run_id)
+def test_judging_again_finds_the_same(done):
+    before = done.verdict(), done.found()
+    again = judge_again(done.store, done.plan.run_id)
     assert (again.verdict, again.summary["capacity"]["shop"]) == before
 
 
@@ -186,20 +186,16 @@ def test_a_user_who_stops_it_has_what_was_found_so_far(scene):
     assert one.verdict()["outcome"] == "inconclusive"
 
 
-def test_what_became_of_each_stage_is_shown_live(scene):
-    one = scene(Service(100))
-    one.run()
-    assert any("shop: 20/s from 3 s to 10 s: held" in note for note in one.view.notes)
-    assert any("breached (p95>300ms)" in note for note in one.view.notes)
-    assert any("recovered" in note for note in one.view.notes)
+def test_what_became_of_each_stage_is_shown_live(done):
+    assert any("shop: 20/s from 3 s to 10 s: held" in note for note in done.view.notes)
+    assert any("breached (p95>300ms)" in note for note in done.view.notes)
+    assert any("recovered" in note for note in done.view.notes)
 
 
-def test_its_rates_are_the_planned_load(scene):
-    one = scene(Service(100))
-    one.run()
-    fold, completeness = collect(one.store, one.plan.run_id)
-    summary = json.loads(one.store.get(run_key(one.plan.run_id, "summary.json")))
-    stage = one.found()["stages"][2]
+def test_its_rates_are_the_planned_load(done):
+    fold, completeness = collect(done.store, done.plan.run_id)
+    summary = json.loads(done.store.get(run_key(done.plan.run_id, "summary.json")))
+    stage = done.found()["stages"][2]
     assert summary["series"][stage["from_s"]]["planned_rps"] == stage["rps"]
     assert completeness.stop is not None
     assert fold.timeline.last_second is not None

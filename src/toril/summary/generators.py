@@ -98,18 +98,18 @@ def strained(plan: Plan, timeline: Timeline, last_second: int) -> tuple[str, ...
     return tuple(found)
 
 
-def saturated_between(plan: Plan, timeline: Timeline, window: tuple[int, int], execution: str) -> tuple[str, ...]:
-    """Why generators of that execution had no room left in these seconds, from and to; empty when they had."""
+def saturated_between(
+    plan: Plan, timeline: Timeline, window: tuple[int, int], execution: str
+) -> tuple[Saturation, ...]:
+    """Where generators of that execution had no room left in these seconds, from and to."""
     measured = timeline.select(executions=(execution,)).window(window[0], window[1] - 1)
     median_us = measured.percentile(50) if measured.samples else None
     told = [worker for worker in timeline.health_workers() if worker in _workers_of(plan, execution)]
-    found = []
+    found: list[Saturation] = []
     for worker, limits in _limits_of(plan, told).items():
         series = _within(timeline.health_series(worker), window)
         facts = timeline.health_facts(worker)
-        found += [
-            one.message for one in saturations(series, _for_median(limits, median_us), worker=worker, facts=facts)
-        ]
+        found += saturations(series, _for_median(limits, median_us), worker=worker, facts=facts)
     return tuple(found)
 
 

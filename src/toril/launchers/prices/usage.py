@@ -29,7 +29,7 @@ EXPECTED = 0.8  # how early a coordinator looks for the next interval file, so t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How long the load is. `at_most`: the limit, because nothing else bounds it."""
+    """How long the load is. `at_most`: the limit, because nothing else bounds it, or a search may end earlier."""
 
     seconds: float
     at_most: bool = False
@@ -60,7 +60,7 @@ def load_of(plan: Plan, longest_s: float | None) -> Load:
     """From suite and limits, the first that bounds it; 8 hours, as the launcher has it, where nothing does."""
     bounds = [one for one in (plan.bounded_s, plan.max_duration_s) if one is not None]
     if bounds:
-        return Load(seconds=min(bounds))
+        return Load(seconds=min(bounds), at_most=bool(plan.searched))
     return Load(seconds=longest_s or 8 * 3600.0, at_most=True)
 
 
