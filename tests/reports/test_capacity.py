@@ -41,6 +41,7 @@ def test_each_stage_is_a_row_with_its_rate_its_answers_and_what_was_observed(sea
     breached = next(row for row in told.rows if row.outcome == "failed")
     assert "p95>300ms: 900 ms" in breached.observed
     assert [row.said for row in told.rows if "once" in row.said] == ["held (once more)"]
+    assert "recovered" in {row.said for row in told.rows}
 
 
 @pytest.mark.parametrize("name", ["terminal", "github", "html"])

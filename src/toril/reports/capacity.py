@@ -12,7 +12,7 @@ from toril.search import Bounds, most_stages
 
 HEADS = ("rate", "answered", "seconds", "observed")
 OUTCOMES = {"held": "passed", "breached": "failed", "void": "inconclusive"}
-KINDS = {"raise": "", "narrow": "", "recover": "recovering", "confirm": "once more"}
+RECOVERED = {"held": "recovered", "void": "not recovered"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +85,18 @@ def _row(stage: Mapping[str, Any]) -> Row:
     why = wording.plain(stage.get("message") or "", 300) if outcome == "void" or stage.get("why") == "answers" else ""
     return Row(
         outcome=OUTCOMES.get(outcome, "inconclusive"),
-        said=" ".join(text for text in (wording.plain(outcome), f"({KINDS[kind]})" if KINDS.get(kind) else "") if text),
+        said=_said(kind, outcome),
         rate=_rate(stage.get("rps")),
         answered=_rate(stage.get("achieved_rps")),
         seconds=f"{stage.get('from_s')}…{stage.get('to_s')} s",
         observed="; ".join([*([why] if why else []), *values]) or "–",
     )
+
+
+def _said(kind: str, outcome: str) -> str:
+    if kind == "recover":
+        return RECOVERED.get(outcome, wording.plain(outcome))
+    return wording.plain(outcome) + (" (once more)" if kind == "confirm" else "")
 
 
 def _rate(value: float | None) -> str:
