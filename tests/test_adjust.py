@@ -1,17 +1,19 @@
 """`toril adjust`: what is asked of a run that goes on, what is refused, and who hears of it."""
 
 import getpass
+import time
 
 import pytest
 
 from tests.launchers.scene import Scene
 from tests.measured import execution, plan_of
+from tests.test_store import new_bucket
 from toril.adjust import adjust, chosen_of, parse_rate
 from toril.errors import OptionError, RunOverError, StoreError
 from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
 from toril.judging import judge_again
-from toril.records import Rate, Stop, next_rates, rate_key
+from toril.records import Lease, Rate, Start, Stop, next_rates, rate_key, run_key
 from toril.stored import follow
 
 FIXED = {"hold_for_s": 25.0, "concurrency": None, "throughput_rps": 100.0}
@@ -197,6 +199,21 @@ def test_an_execution_with_users_is_refused_with_the_reason(scene):
     one = scene(execution(hold_for_s=25.0))
     (error,) = one.meanwhile(10, "500")
     assert "the rate of shop cannot be changed while it goes on: locust has virtual users" in str(error)
+
+
+def test_a_bucket_takes_it_as_a_folder_does(scene, open_cloud):
+    one, bucket = scene(), new_bucket(open_cloud, "of/others")
+    now, run_id = bucket.time()[0], one.plan.run_id
+    records = {
+        "plan.json": one.plan,
+        "start.json": Start(at=now - 5, attempts={}),
+        "lease.json": Lease(owner="o", pid=1, host="h", renewed_at=time.time()),
+    }
+    for name, record in records.items():
+        bucket.put(run_key(run_id, name), record.to_json())
+    done = [adjust(bucket, run_id, rate, None, time.time()) for rate in ("500", "+10%")]
+    assert [rate.rps for rate in next_rates(bucket, run_id, 0)] == [500.0, 550.0]
+    assert all(0 < one.in_s < 10 for one in done)
 
 
 class TestWhichExecution:

@@ -159,6 +159,14 @@ def test_a_new_owner_goes_on_where_the_old_one_died(scene, tmp_path):
     assert found["held_rps"] <= 100 < found["breached_rps"] <= found["held_rps"] * 1.101
 
 
+def test_a_criterion_of_the_suite_with_a_stop_ends_the_search_as_any_load(scene):
+    one = scene(Service(100), {"subject": "p95", "condition": ">", "threshold": "300ms", "timeframe": "3s"})
+    one.run()
+    assert one.verdict()["outcome"] == "failed"
+    assert json.loads(one.store.get(one.key("stop.json")))["cause"] == "criterion"
+    assert one.found()["limited_by"] in ("stopped", "p95>300ms")
+
+
 def test_each_stage_is_one_record_and_nobody_else_may_set_a_rate(scene):
     one = scene(Service(100))
     refused: list[str] = []

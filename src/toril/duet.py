@@ -33,6 +33,11 @@ def plan_duet(
     of_base = replace(options, against=addresses[0])
     suite, planned = plan_run(paths, of_base, now)
     for execution in suite.executions:
+        if execution.search is not None:
+            raise SuiteError(
+                f"{suite.source}: toril.capacity.{execution.name} looks for a rate, and a duet compares at one; "
+                "leave it out, or run each address by itself"
+            )
         if execution.curve is not None:
             raise SuiteError(
                 f"{suite.source}: execution[{execution.index}] has a load curve, and a duet compares equal pieces "

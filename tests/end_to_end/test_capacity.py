@@ -38,14 +38,14 @@ def adjust(store: Path, *arguments: str) -> str:
 
 def test_a_running_load_goes_on_at_the_rate_that_is_asked_for(tmp_path: Path) -> None:
     with serving() as target:
-        suite = suite_of(tmp_path, target.url, {"criteria": ["load<95%"]}, **{"throughput": 100, "hold-for": "10s"})
+        suite = suite_of(tmp_path, target.url, {"criteria": ["load<95%"]}, **{"throughput": 100, "hold-for": "15s"})
         with running(tmp_path / "store", suite, "--workers", "2") as process:
             until(lambda: target.answered > 100, "load")
             said = adjust(tmp_path / "store", "--rate", "x3")
             done = finish(process, tmp_path / "store")
     assert done.reasons() <= {"kept", "saturated"}, done.stdout + done.stderr  # the latter of a crowded machine
     at_s = int(re.search(r"300/s instead of 100/s from (\d+) s", said)[1])  # type: ignore[index]
-    due = 100 * at_s + 300 * (10 - at_s)
+    due = 100 * at_s + 300 * (15 - at_s)
     assert target.answered == pytest.approx(due, abs=3)
     verdict, summary = done.json("verdict.json"), done.json("summary.json")
     assert verdict["notes"] == [

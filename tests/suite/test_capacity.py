@@ -2,9 +2,12 @@
 
 import pytest
 
-from tests.suite.reading import read, refusal
+from tests.suite.reading import read, refusal, write
+from toril.duet import plan_duet
+from toril.errors import SuiteError
 from toril.plan import make_plan
 from toril.reports import plan_text
+from toril.run import RunOptions
 
 SEARCH = {"from": 100, "to": "5000/s", "until": ["p95>300ms", "fail>1%"]}
 
@@ -122,3 +125,19 @@ class TestCriteriaOnIt:
     def test_one_that_fails_a_run_for_much_of_it_is_doubted(self, tmp_path):
         plan = planned(tmp_path, suite(criteria=["capacity of shop>800/s"]))
         assert "this fails a run for much of it" in plan.warnings[0]
+
+
+def test_a_smoke_run_looks_for_nothing(tmp_path):
+    found = read(tmp_path, suite(criteria=["capacity of shop<800/s"]))
+    plan = make_plan(found, run_id="r", workers=None, smoke=True)
+    assert (plan.searched, plan.criteria) == ((), ())
+    assert plan.duration_s < 10
+
+
+def test_a_duet_compares_at_one_rate_and_refuses_a_search(tmp_path):
+    document = suite(**{})
+    document["scenarios"]["shop"]["default-address"] = "${SHOP_URL}"
+    document["scenarios"]["shop"]["requests"] = ["/"]
+    path = write(tmp_path, document)
+    with pytest.raises(SuiteError, match=r"toril\.capacity\.shop looks for a rate, and a duet compares at one"):
+        plan_duet([path], RunOptions(), 0.0, base="http://127.0.0.1:1", head="http://127.0.0.1:2")

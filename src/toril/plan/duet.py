@@ -116,11 +116,6 @@ def _check(plan: Plan, blocks: int) -> None:
         )
     for execution in plan.executions:
         where = f"{plan.suite}: execution[{execution.index}]"
-        if execution.search is not None:
-            raise SuiteError(
-                f"{plan.suite}: toril.capacity.{execution.name} looks for a rate, and a duet compares at one; "
-                "leave it out, or run each address by itself"
-            )
         if not execution.hold_for_s:
             raise SuiteError(
                 f"{where} has no hold-for, and a duet takes turns by time; say how long it lasts: `hold-for: 1m`"
