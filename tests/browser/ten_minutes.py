@@ -42,8 +42,8 @@ def plan(
         scenario="buy",
         concurrency=USERS,
         throughput_rps=240,
-        ramp_up_s=min(RAMP_S, seconds / 2),
-        hold_for_s=seconds - min(RAMP_S, seconds / 2),
+        ramp_up_s=min(RAMP_S, seconds - 1),
+        hold_for_s=seconds - min(RAMP_S, seconds - 1),
     )
     made = plan_of(*criteria, executions=(buy,), workers=2, locations=locations, ramp_up_exclude=True)
     tags = {"commit": "4e5f6a7", "pull_request": "812", "branch": "faster-checkout"}
