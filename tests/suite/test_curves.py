@@ -184,6 +184,14 @@ def test_engines_whose_scripts_say_the_rate_are_told_where_to_write_it(tmp_path,
     assert says in refusal(tmp_path, document)
 
 
+def test_a_curve_is_not_beside_a_search(tmp_path):
+    document = suite({"constant": 5, "for": "1m"}, executor="vegeta")
+    del document["execution"][0]["concurrency"]
+    document["toril"]["capacity"] = {"shop": {"from": 10, "to": 100, "until": ["p95>1s"]}}
+    says = "toril.capacity.shop is beside a load curve, and a search sets the rate itself; keep one of the two"
+    assert says in refusal(tmp_path, document)
+
+
 def test_a_curve_of_no_execution_is_refused_with_the_nearest(tmp_path):
     document = suite({"constant": 5, "for": "1m"})
     document["toril"]["curves"]["shpo"] = {"constant": 5}

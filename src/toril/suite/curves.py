@@ -47,7 +47,37 @@ def is_shape(written: object) -> bool:
     return isinstance(written, list) or (isinstance(written, dict) and not {"local", "cloud"} & set(written))
 
 
-def refuse_executor(executor: str, path: str, door: Door) -> None:
+def course_of(
+    item: Mapping[str, Any],
+    written: object,
+    name: str,
+    path: str,
+    curves: Mapping[str, Any],
+    executor: str,
+    door: Door,
+    files: Files,
+) -> Course | None:
+    """The course of the execution `name` at `path`: as its throughput is `written`, or in `curves`; None: no curve."""
+    where, ours = f"{path}.throughput", f"toril.curves.{name[:60]}"
+    if isinstance(written, (list, dict)):
+        if name in curves:
+            raise door.error(where, f"set beside {ours}", "keep one of the two")
+    elif name not in curves:
+        return None
+    elif written:
+        raise door.error(where, f"set beside {ours}, which says the rate", "leave it out")
+    else:
+        written, where = curves[name], ours
+    _refuse_executor(executor, where, door)
+    for key in ("ramp-up", "steps", "iterations"):
+        if item.get(key):
+            what = "set beside a load curve, which is the whole course of the load"
+            raise door.error(f"{path}.{key}", what, "leave it out, or write it as a part of the curve")
+    hold_for_s = door.seconds(item.get("hold-for"), f"{path}.hold-for")
+    return _read(door.environment.resolve_all(written), where, hold_for_s, door, files)
+
+
+def _refuse_executor(executor: str, path: str, door: Door) -> None:
     """Refuse a curve for an executor that cannot keep to one."""
     if executor not in TAKEN_BY:
         name = executor if executor in ("k6", "external-results-loader") else executor.capitalize()
@@ -56,7 +86,7 @@ def refuse_executor(executor: str, path: str, door: Door) -> None:
         raise door.error(path, f"a load curve, and {name} {what}", fix)
 
 
-def read_course(written: object, path: str, hold_for_s: float, door: Door, files: Files) -> Course:
+def _read(written: object, path: str, hold_for_s: float, door: Door, files: Files) -> Course:
     """The curve that is written at `path`; `hold_for_s` of its execution says how long it lasts if it does not."""
     items = written if isinstance(written, list) else [written]
     if not items or len(items) > MOST_SHAPES:

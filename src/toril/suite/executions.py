@@ -12,7 +12,7 @@ from toril.errors import SuiteError
 from toril.records import Search
 from toril.suite.browsers import BROWSER_ENGINES
 from toril.suite.capacity import check_names, lowest, read_search
-from toril.suite.curves import Course, is_shape, read_course, refuse_executor
+from toril.suite.curves import Course, course_of, is_shape
 from toril.suite.door import Door, alike, nearest, shown
 from toril.suite.external import LOADER, check_external
 from toril.suite.external import refuse_load as refuse_load_of_external
@@ -118,8 +118,11 @@ class _Reader:
         if executor == LOADER:
             check_external(item, self.scenarios, self.door, path, alone=self.alone)
         name = _unused(scenario, taken)
-        course, search = self._take_course(item, name, executor, path), None
+        course, search = self._course(item, name, executor, path), None
         if name in self.capacity:
+            if course is not None:
+                what = "beside a load curve, and a search sets the rate itself"
+                raise self.door.error(f"toril.capacity.{name[:60]}", what, "keep one of the two")
             labels = self.scenarios.labels(scenario)
             search = read_search(self.capacity[name], name, executor, item, labels, self.door)
             course = Course(lowest(search, self.on), 0.0)
@@ -178,31 +181,14 @@ class _Reader:
         held_s = course.curve.length_s - course.ramp_up_s
         return replace(found, curve=course.curve, ramp_up_s=course.ramp_up_s, hold_for_s=held_s, search=search)
 
-    def _take_course(self, item: dict[str, Any], name: str, executor: str, path: str) -> Course | None:
+    def _course(self, item: dict[str, Any], name: str, executor: str, path: str) -> Course | None:
         """The load curve of an execution, which then has its peak for a throughput, and its length for a hold."""
-        written, where = item.get("throughput"), f"{path}.throughput"
+        written = item.get("throughput")
         if isinstance(written, dict) and not is_shape(written):
             written = self._placed(item, "throughput", path)
-        if not isinstance(written, list) and not (isinstance(written, dict) and is_shape(written)):
-            if name not in self.curves:
-                return None
-            if written:
-                raise self.door.error(
-                    where, f"set beside toril.curves.{name[:60]}, which says the rate", "leave it out"
-                )
-            written, where = self.curves[name], f"toril.curves.{name[:60]}"
-        elif name in self.curves:
-            raise self.door.error(where, f"set beside toril.curves.{name[:60]}", "keep one of the two")
-        refuse_executor(executor, where, self.door)
-        for key in ("ramp-up", "steps", "iterations"):
-            if item.get(key):
-                what = "set beside a load curve, which is the whole course of the load"
-                raise self.door.error(f"{path}.{key}", what, "leave it out, or write it as a part of the curve")
-        hold_for_s = self.door.seconds(item.get("hold-for"), f"{path}.hold-for")
-        course = read_course(
-            self.door.environment.resolve_all(written), where, hold_for_s, self.door, self.scenarios.files
-        )
-        item |= {"throughput": course.curve.peak_rps, "hold-for": _plain(course.curve.length_s)}
+        course = course_of(item, written, name, path, self.curves, executor, self.door, self.scenarios.files)
+        if course is not None:
+            item |= {"throughput": course.curve.peak_rps, "hold-for": _plain(course.curve.length_s)}
         return course
 
     def _executor(self, item: dict[str, Any], path: str) -> str:
