@@ -58,6 +58,11 @@ def test_the_plan_says_what_a_curve_comes_to_and_draws_it():
     assert "┤" not in plan_text.render(plan_of(executions=[execution(throughput_rps=5.0, ramp_up_s=5.0)]))
 
 
+def test_the_plan_says_what_max_duration_leaves_of_a_curve():
+    plan = plan_of(executions=[planned(STAIRS)]).model_copy(update={"max_duration_s": 30.0})
+    assert "1,000 requests in 40 s, at most 40/s; max-duration ends it after 600 of them" in plan_text.render(plan)
+
+
 def test_a_report_has_what_was_achieved_below_what_was_planned_on_one_scale():
     run = run_of(STAIRS, part=0.5)
     (course,) = courses(run)

@@ -1,5 +1,6 @@
 """A rate over time as lines of text: what was planned before a run, and beside what was achieved after it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,9 +69,17 @@ def told(plan: Plan, width: int) -> list[str]:
         rate = rate_of(execution)
         if rate is not None:
             total, peak = wording.number(round(rate.total)), f"{wording.number(round(rate.peak_rps, 3))}/s"
-            says = f"{total} requests in {wording.span(rate.length_s)}, at most {peak}"
+            says = f"{total} requests in {wording.span(rate.length_s)}, at most {peak}{_cut(plan, execution, rate)}"
             lines += [f"{wording.plain(execution.name)}: {says}", *drawn(rate, max(10, min(WIDTH, width - 16)))]
     return lines
+
+
+def _cut(plan: Plan, execution: PlannedExecution, rate: Curve) -> str:
+    """What `max-duration` leaves of it, where that is not all."""
+    left_s = math.inf if plan.max_duration_s is None else plan.max_duration_s - execution.delay_s
+    if left_s >= rate.length_s:
+        return ""
+    return f"; max-duration ends it after {wording.number(round(rate.count_to(max(0.0, left_s))))} of them"
 
 
 def drawn(rate: Curve, width: int = WIDTH, rows: int = ROWS) -> list[str]:
