@@ -38,12 +38,13 @@ def course(bundle: Bundle, base: Bundle | None, thin: Thinning) -> list[Chart]:
 
 
 def _users(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], thin: Thinning) -> Chart:
+    asked = any(execution.concurrency for execution in bundle.plan.executions)  # else a script's own, or in flight
     return chart(
         "Virtual users",
         "",
         line("base", "base steps", thin(_of(before, "virtual_users"))),
         line("running", "first steps filled", thin(_of(seconds, "virtual_users"))),
-        line("planned", "planned dashed steps", thin(_of(seconds, "planned_users"))),
+        line("planned", "planned dashed steps", thin(_of(seconds, "planned_users"))) if asked else None,
         marks=marks.of_subjects(bundle, "concurrency", label=""),
     )
 
