@@ -1,6 +1,4 @@
-"""A customer's journey. pytest-playwright runs it just as well: `SHOP_URL=… pytest journey.py`."""
-
-import os
+"""A customer's journey. pytest-playwright runs it just as well: `pytest --base-url=http://… journey.py`."""
 
 from apiritif import transaction
 from playwright.sync_api import Page, expect
@@ -8,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 def test_buying(page: Page) -> None:
     with transaction("Open the shop"):
-        page.goto(os.environ["SHOP_URL"])
+        page.goto("/")
         page.locator("#found li").first.wait_for()  # a step ends when its user has what he waits for
     with transaction("Search"):
         page.get_by_label("looking for").fill("lamp")

@@ -38,7 +38,7 @@ def test_a_page_that_crashes(page):
 
 
 def test_that_has_no_steps(page):
-    page.goto(os.environ["SHOP"] + "/hits")
+    page.goto("/hits")
 
 
 def test_what_comes_after_all_steps(page):
@@ -51,7 +51,8 @@ def test_what_comes_after_all_steps(page):
 def test_every_trouble_is_a_failure_with_its_label_and_the_next_page_is_none_the_worse(tmp_path):
     needed("playwright")
     with pages() as shop:
-        suite = suite_of("playwright", {"script": "journey.py", "timeout": "3s"}, {"iterations": 1})
+        scenario = {"script": "journey.py", "timeout": "3s", "default-address": shop.url}
+        suite = suite_of("playwright", scenario, {"iterations": 1})
         suite["settings"] = {"env": {"SHOP": shop.url}}
         done = run(tmp_path / "store", written(tmp_path / "suite", suite, **{"journey.py": SCRIPT}), *ANY_MACHINE)
     labels = done.json("summary.json")["labels"]

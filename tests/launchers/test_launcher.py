@@ -140,6 +140,15 @@ def test_what_a_region_lacks_is_said_with_what_it_has_and_the_fix(workers, execu
     assert said in str(raised.value)
 
 
+def test_browsers_and_a_jvm_are_never_in_one_worker():
+    executions = tuple(
+        PlannedExecution(name=one, index=number, executor=one, scenario="s")
+        for number, one in enumerate(("jmeter", "playwright"))
+    )
+    with pytest.raises(InfrastructureError, match="no image has both Chromium and a JVM"):
+        kind_for(plan(executions=executions), deployment(workers=(kind("full"), kind("browser"))))
+
+
 @pytest.mark.parametrize("run_id", ["20261124T150405Z-shop-0a1b", "a/b_c-d", "nightly.2 of Zoë", "x" * 500])
 def test_every_run_id_has_a_mark_that_ecs_takes_and_no_two_have_the_same(run_id):
     mark = started_by(run_id)

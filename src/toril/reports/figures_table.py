@@ -86,7 +86,7 @@ def _blocks(noun: str, rows: Sequence[view.Row], names: Sequence[Text], width: i
 
 def _items(row: view.Row, apart: str) -> list[Text]:
     items = [
-        Text(wording.plural(row.samples, "request")),
+        Text(wording.plural(row.samples, "timing" if row.kind == "timing" else "request")),
         Text.assemble("failed ", _failed(row)),
         Text(f"{wording.number(row.rps)}/s"),
     ]

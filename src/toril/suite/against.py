@@ -110,7 +110,8 @@ def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
 def _check(scenario: dict[str, Any], executor: str, variable: str | None, where: str) -> None:
     fix = "write `default-address: ${TARGET}` in the scenario, and let the script read the variable TARGET"
     if scenario.get("script"):
-        told = executor == "locust" and scenario.get("default-address")  # Locust gives it to the script as its host
+        hosts = ("locust", "playwright")  # these give it to the script, as what relative addresses are relative to
+        told = executor in hosts and scenario.get("default-address")
         if variable is None and not told:
             raise SuiteError(f"{where} is a script that another address would not reach; {fix}")
         return

@@ -109,6 +109,11 @@ def kind_for(plan: Plan, deployment: Deployment) -> DeployedWorker:
     """The worker that a region uses for this plan; InfrastructureError says what it has, and the fix."""
     architecture = "arm64" if plan.task is None else plan.task.architecture
     executors = {execution.executor for execution in plan.executions}
+    if executors & NEEDS_BROWSER and executors & NEEDS_JVM:
+        raise InfrastructureError(
+            f"{', '.join(sorted(executors))}: no image has both Chromium and a JVM, which would fight for its memory; "
+            "use locust or vegeta beside browsers, or two runs"
+        )
     wanted = _flavours(executors)
     here = {one.flavour: one for one in deployment.workers if one.architecture == architecture}
     if not here:

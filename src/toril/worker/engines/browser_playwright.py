@@ -84,6 +84,7 @@ class Driver:
             is_mobile=device["mobile"],
             has_touch=device["mobile"],
             user_agent=device["user_agent"] or None,
+            base_url=self._told["base_url"],
             ignore_https_errors=self._told["ignore_https_errors"],
         )
         try:

@@ -44,6 +44,7 @@ class Executor(selenium.Executor):
     def driver_told(self) -> dict[str, Any]:
         scenario = self.get_scenario()
         return {
+            "base_url": str(scenario.get("default-address", "") or "") or None,
             "ignore_https_errors": bool(scenario.get("ignore-https-errors", False)),
             "title": self.station.planned.name,
         }
