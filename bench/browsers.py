@@ -1,6 +1,6 @@
 """How many browsers a core bears until what they measure is wrong: step times, and the page's own, against true ones.
 
-    python bench/browsers.py [--hold 8] [--browsers 1 2 3 4] [--engines playwright selenium]
+    python bench/browsers.py [--hold 10] [--most 3] [--engines playwright selenium]
 
 The worker with its browsers has one core, the page's server the other. The page's first byte comes 150 ms after its
 request and its picture 200 ms after the page, so that 150 and 350 ms are the times of perfect browsers. A page's own
@@ -23,14 +23,17 @@ from tests.pages import pages  # noqa: E402 - the tests' own, beside the package
 
 FIRST_BYTE_S, PICTURE_S = 0.15, 0.2
 THINK_S = 1
-START_S = {"playwright": 2.5, "selenium": 3.5}  # of ramp-up for each browser, on one core
+START_S = {"playwright": 1.5, "selenium": 2}  # of ramp-up for each browser, on one core
 WRONG = 0.1
+PAGES = 4  # of an iteration, for which Selenium starts a browser
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--hold", type=int, default=8)
-    parser.add_argument("--browsers", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--hold", type=int, default=10)
+    parser.add_argument(
+        "--most", type=int, default=3, help="browsers on one core; the engines after the first: one less"
+    )
     parser.add_argument("--engines", nargs="+", default=["playwright", "selenium"])
     told = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
@@ -39,9 +42,9 @@ def main() -> None:
     print("| engine | browsers a core | steps | CPU of its core | step p50 | against one | TTFB p50 | LCP p50 | |")
     print("|---|---|---|---|---|---|---|---|---|")
     with pages(FIRST_BYTE_S, PICTURE_S) as service, tempfile.TemporaryDirectory() as folder:
-        for engine in told.engines:
+        for number, engine in enumerate(told.engines):
             alone_s = None
-            for browsers in told.browsers:
+            for browsers in range(1, max(2, told.most + (number == 0))):
                 found = measured(
                     Path(folder) / f"{engine}-{browsers}", engine, browsers, service.url, told.hold, cores[0]
                 )
@@ -67,7 +70,7 @@ def measured(store: Path, engine: str, browsers: int, url: str, hold_s: int, cor
     """The summary of a run whose worker has that core alone."""
     store.mkdir(parents=True)
     suite = store / "suite.json"
-    requests = [{"url": f"{url}/", "label": "shop", "think-time": f"{THINK_S}s"}]
+    requests = [{"url": f"{url}/", "label": "shop", "think-time": f"{THINK_S}s"}] * PAGES
     ramp_up = f"{round(START_S[engine] * browsers)}s"
     execution = {"scenario": {"requests": requests}, "executor": engine, "concurrency": browsers}
     load = {"ramp-up": ramp_up, "hold-for": f"{hold_s}s"}
