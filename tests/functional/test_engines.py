@@ -1,13 +1,14 @@
 """Real engines carry out test cases through `toril run`: each is told once, with what became of it and why."""
 
 import json
+import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.end_to_end.running import Finished, run
+from tests.end_to_end.running import LIMIT_S, Finished, run, toril
 from tests.targets import target
 
 pytestmark = pytest.mark.slow
@@ -148,6 +149,29 @@ def test_a_suite_whose_test_cases_all_pass_passes(tmp_path: Path, engine: str) -
     assert done.code == 0, done.stdout + done.stderr
     assert "All 3 test cases passed" in done.stdout
     assert done.reasons() == {"tests-passed"}
+
+
+def test_a_run_without_its_verdict_is_judged_again_from_what_workers_left(tmp_path: Path) -> None:
+    with target() as service:
+        scenario = {"default-address": service.url, "requests": REQUESTS}
+        done = run(tmp_path / "store", functional(tmp_path / "shop", "apiritif", scenario))
+    before = done.json("summary.json")["tests"]
+    for name in ("summary.json", "verdict.json"):
+        (done.folder / name).unlink()
+    again = subprocess.run(toril("report", done.folder), capture_output=True, text=True, timeout=LIMIT_S, check=True)
+    assert "3 of 6 test cases failed" in again.stdout
+    assert done.json("summary.json")["tests"] == before
+    assert done.reasons() == {"failed-test"}
+    told = subprocess.run(
+        toril("comment", done.folder, "--dry-run"), capture_output=True, text=True, timeout=LIMIT_S, check=True
+    )
+    assert "3 of 6 test cases failed" in told.stdout
+    assert "wrong body" in told.stdout
+    next(done.folder.glob("workers/*/*/tests-000001")).unlink()
+    (done.folder / "verdict.json").unlink()
+    lacking = subprocess.run(toril("report", done.folder), capture_output=True, text=True, timeout=LIMIT_S, check=True)
+    assert "INCONCLUSIVE" in lacking.stdout
+    assert done.reasons() == {"damaged-file", "no-tests"}
 
 
 def test_each_test_of_an_apiritif_script_is_a_test_case(tmp_path: Path) -> None:

@@ -109,6 +109,12 @@ def test_vegeta_as_json(tmp_path):
     assert reader.unreadable == 2
 
 
+def test_gatlings_log_is_read_if_it_is_text(tmp_path):
+    text = f"RUN\tshop.Buying\tbuying\t{AT_MS}\t \t3.9.5\nREQUEST\t\thome\t{AT_MS}\t{AT_MS + 12}\tOK\t \n"
+    ((one,), reader) = read(tmp_path, text)
+    assert (one.label, one.response_us, reader.resolution_us) == ("home", 12_000, 1000)
+
+
 def test_phout_tells_microseconds(tmp_path):
     text = "1764100000.582\tcart#7\t1510\t934\t52\t384\t140\t1249\t37\t478\t0\t404\n"
     text += "1764100000.583\t\t1510\t934\t52\t384\t140\t1249\t37\t478\t110\t0\n"
@@ -123,7 +129,6 @@ def test_phout_tells_microseconds(tmp_path):
     [
         ("starttime\tseconds\tctime\tdtime\tttime\twait\n", "HTTP errors are successes"),
         ("Type,Name,Request Count,Failure Count\n", "no single requests"),
-        ("RUN\tshop.Simulation\tshop\t1\t\t3.9\n", "use executor: gatling"),
         ("hello\n", "begins with 'hello'"),
     ],
 )

@@ -22,6 +22,8 @@ def check_external(item: dict[str, Any], scenarios: Scenarios, door: Door, path:
     if not any(holder.get(key) for holder, _ in holders for key in ("data-file", "data-file-pattern")):
         raise door.error(f"{path}.data-file", "missing", "name the file that another tool writes its results to")
     for holder, where in holders:
+        if holder.get("errors-file"):
+            door.warn(f"{where}.errors-file", "is not read: why a request failed is in the results themselves")
         file = holder.get("data-file")
         if file is None:
             continue

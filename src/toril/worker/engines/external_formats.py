@@ -4,6 +4,7 @@
 |---|---|---|
 | JTL as CSV (JMeter, Taurus) | start; with a column `method` (Locust under Taurus) completion | 1 ms |
 | JTL as XML | the start | 1 ms |
+| Gatling's log, if it is text (up to 3.10) | start | 1 ms |
 | k6's CSV | completion | 1 µs |
 | vegeta's CSV and JSON | start | 1 µs |
 | phout (Yandex.Tank, Phantom, Pandora) | start | 1 µs |
@@ -20,6 +21,7 @@ from typing import Any, ClassVar
 from lxml import etree
 
 from toril.worker.engines.csv_tail import CsvTail
+from toril.worker.engines.gatling_log import GatlingReader
 from toril.worker.engines.k6_csv import HEADER as K6_HEADER
 from toril.worker.engines.k6_csv import K6Reader
 from toril.worker.engines.records import READ_AT_ONCE, Reader, Record
@@ -37,7 +39,6 @@ REFUSED = {  # what has no answer to the question whether a request succeeded
     b"starttime\tseconds\tctime\tdtime\tttime\twait": "Apache Bench's table, in which HTTP errors are successes",
     b"Type,Name,Request Count": "Locust's statistics, which have no single requests",
     b"Timestamp,User Count,Type,Name": "Locust's statistics, which have no single requests",
-    b"RUN\t": "Gatling's log, which this loader does not read: use executor: gatling",
 }
 
 
@@ -62,6 +63,8 @@ def reader_of(path: Path) -> Reader | None:
         return K6Reader(path)
     if b"timestamp" in lowered and b"elapsed" in lowered:
         return JtlReader(path, first.decode(errors="replace"))
+    if first.startswith(b"RUN\t"):
+        return GatlingReader(path)
     if VEGETA.match(first):
         return LineReader(path, vegeta_csv)
     if first.startswith(b'{"attack":'):

@@ -16,13 +16,13 @@ RAISED = re.compile(r"^(?:\w+\.)*(\w*(?:Exception|Error))\b")
 
 
 class GatlingReader:
-    """The log of the only simulation below a folder; it appears when the simulation starts."""
+    """A log, or that of the only simulation below a folder, which appears when the simulation starts."""
 
     resolution_us: ClassVar[int] = 1000
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._path: Path | None = None
+    def __init__(self, place: Path) -> None:
+        self._folder = place
+        self._path: Path | None = place if place.is_file() else None
         self._read = 0
         self._rest = b""
         self.unreadable = 0
