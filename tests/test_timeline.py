@@ -346,6 +346,5 @@ def test_resolution_and_unreadable_records_are_kept():
         recorder.unreadable(2)
         timeline.add(written(recorder))
     timeline.labels()
-
     assert timeline.resolution_us == {"shop": 1000}
     assert timeline.unreadable == 4
