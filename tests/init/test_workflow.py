@@ -70,6 +70,14 @@ def test_jmeter_is_assembled_where_the_suite_needs_it(tmp_path):
         assert job["steps"][1]["with"].get("jmeter") is needed
 
 
+def test_vegetas_program_is_built_where_the_suite_needs_it(tmp_path):
+    taurus = "execution: {executor: vegeta, throughput: 5, hold-for: 1m, scenario: {requests: ['http://shop/']}}\n"
+    (tmp_path / "suite.yml").write_text(taurus)
+    started(tmp_path, "--taurus", str(tmp_path / "suite.yml"))
+    (job,) = yaml.safe_load((tmp_path / WORKFLOW).read_text())["jobs"].values()
+    assert job["steps"][1]["with"].get("vegeta") is True
+
+
 def test_a_long_suite_has_the_time_that_it_takes(tmp_path):
     started(tmp_path, "--url", "http://shop/", "--hold-for", "2h")
     (job,) = yaml.safe_load((tmp_path / WORKFLOW).read_text())["jobs"].values()

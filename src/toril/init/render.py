@@ -42,10 +42,11 @@ def suite_text(choices: Choices) -> str:
 def workflow_text(suite: str, plan: Plan, action: str) -> str:
     """The workflow of the user's repository; `suite` is a path in it."""
     executors = {execution.executor for execution in plan.executions}
+    built = {engine: engine in executors for engine in ("jmeter", "vegeta")}
     return (
         _templates()
         .get_template("loadtest.yml.jinja")
-        .render(suite=suite, action=action, jmeter="jmeter" in executors, minutes=_minutes(plan))
+        .render(suite=suite, action=action, minutes=_minutes(plan), **built)
     )
 
 
