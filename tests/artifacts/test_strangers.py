@@ -53,10 +53,23 @@ def read(folder) -> dict[str, str]:
 
 TASK = RanTask(arn="a", region="eu-west-1", capacity="FARGATE", pull_started_at=900.0, stopped_at=1100.0)
 END = End(at=1100.0, tasks={"madrid-1": TASK, "sevilla-1": TASK})
+SEARCH = {
+    "message": "shop held 96.2/s, and not 101/s: p95>300ms",
+    "from_rps": 20, "to_rps": 400, "precision": 0.1, "until": ["p95>300ms"],
+    "stages": [
+        {"rps": rps, "kind": "raise", "outcome": outcome, "from_s": 3, "to_s": 10, "achieved_rps": rps,
+         "observed": [{"criterion": "p95>300ms", "value": 20_000, "unit": "us"}]}
+        for rps, outcome in ((96.2, "held"), (101.0, "breached"))
+    ],
+}  # fmt: skip
+OF_SEARCH = {
+    "criterion": "capacity of shop<80/s", "outcome": "passed", "subject": "capacity", "observed": 96.2, "threshold": 80,
+    "unit": "/s", "samples": 2, "counted": "stage",
+}  # fmt: skip
 DOCUMENTS = {
     "plan.json": {**json.loads(RUN.plan.to_json()), "on": "fargate", "task": TaskSize().model_dump(mode="json")},
-    "summary.json": RUN.summary,
-    "verdict.json": RUN.verdict,
+    "summary.json": {**RUN.summary, "capacity": {"shop": SEARCH}},
+    "verdict.json": {**RUN.verdict, "criteria": [*RUN.verdict["criteria"], OF_SEARCH]},
     "end.json": json.loads(END.to_json()),
 }
 
@@ -213,3 +226,9 @@ def test_all_runs_together_are_bounded_and_what_is_refused_unread_takes_none_of_
     assert len(runs) == MOST_BYTES_OF_ALL // (MOST_BYTES - 2_000_000)
     assert "more than 32 MiB" in problems[0]
     assert all("more than 128 MiB" in problem for problem in problems[1:])
+
+
+def test_what_a_stranger_s_search_came_to_is_told(folder):
+    (told,) = read(folder).values()
+    assert "shop held 96.2/s" in told
+    assert told.count("p95") > 2

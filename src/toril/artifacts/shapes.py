@@ -145,6 +145,35 @@ class Tests(Shape):
     cases: Annotated[list[Case], Field(max_length=100_000)] = []
 
 
+class Observed(Shape):
+    criterion: Text = ""
+    value: Number | None = None
+    unit: Annotated[str, Field(max_length=40)] = ""
+
+
+class Stage(Shape):
+    """A stage of a search for a capacity."""
+
+    rps: Number
+    kind: Literal["raise", "narrow", "recover", "confirm"] = "raise"
+    outcome: Literal["held", "breached", "void"]
+    why: Text = ""
+    message: Text = ""
+    from_s: Count = 0
+    to_s: Count = 0
+    achieved_rps: Number | None = None
+    observed: Annotated[list[Observed], Field(max_length=100)] = []
+
+
+class Capacity(Shape):
+    message: Text = ""
+    from_rps: Number | None = None
+    to_rps: Number | None = None
+    precision: Number | None = None
+    until: Annotated[list[Text], Field(max_length=100)] = []
+    stages: Annotated[list[Stage], Few] = []
+
+
 class Summary(Shape):
     schema_: Literal["toril.summary/1"] = Field(alias="schema")
     duration_s: Number | None = None
@@ -155,6 +184,7 @@ class Summary(Shape):
     generators: Generators | None = None
     labels: Annotated[dict[Text, Figures], Field(max_length=MOST_LABELS)] = {}
     locations: Annotated[dict[Text, Part], Field(max_length=1_000)] = {}
+    capacity: Annotated[dict[Text, Capacity], Field(max_length=256)] = {}
     tests: Tests | None = None
     series: Annotated[list[Second], Field(max_length=1_000_000)] = []
 
@@ -188,7 +218,7 @@ class Criterion(Shape):
     at_s: Number | None = None
     stop: bool | None = None
     samples: Count | None = None
-    counted: Literal["sample", "second", "period"] = "sample"
+    counted: Literal["sample", "second", "period", "stage"] = "sample"
     interval: Ends | None = None
     message: Text | None = None
 
