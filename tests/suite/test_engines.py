@@ -152,3 +152,13 @@ def test_a_locustfile_does_what_it_likes_and_references_are_left_to_the_worker(t
     assert read(tmp_path, suite("locust", {"url": "/", "think-time": "${PAUSE}"}, timeout="${T}"))
     assert read(tmp_path, suite("locust", {"url": "/", "think-time": "uniform(1s,2s)"}))
     assert read(tmp_path, suite("locust", {"url": "/", "assert": [{"contains": ["*["], "regexp": False}]}))
+
+
+def test_an_option_that_apiritifs_extractors_do_not_have_is_refused(tmp_path):
+    def asked(engine, **options):
+        return suite(engine, {"url": "/", "extract-regexp": {"id": {"regexp": r"(\d+)", **options}}})
+
+    text = refusal(tmp_path, asked("apiritif", **{"match-no": 2}))
+    assert "requests[0].extract-regexp.id.match-no is used, which Apiritif's generated script does not have" in text
+    read(tmp_path, asked("apiritif", **{"match-no": 1, "template": 1, "subject": "body", "default": "none"}))
+    read(tmp_path, asked("jmeter", **{"match-no": 2}))

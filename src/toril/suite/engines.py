@@ -93,6 +93,13 @@ NAMES = {
     "playwright": "Playwright",
 }
 OF_OTHERS = (".py", ".jmx", ".js", ".ts", ".scala", ".java", ".jar")  # other endings may be any engine's
+EXTRACTORS = {  # of Apiritif's generated script; their options
+    "extract-jsonpath": {"jsonpath", "default"},
+    "extract-regexp": {"regexp", "default"},
+    "extract-css-jquery": {"expression", "attribute", "default"},
+    "extract-xpath": {"xpath", "default", "use-tolerant-parser", "validate-xml"},
+}
+DEFAULTS = {"match-no": ("1",), "template": ("1", "$1$"), "subject": ("body",)}  # options that say what is done anyway
 DISTRIBUTION = re.compile(r"(?:uniform|gaussian|poisson)\(.*\)", re.IGNORECASE)
 
 
@@ -186,10 +193,22 @@ def _of_request(engine: str, request: Mapping[str, Any], path: str) -> Iterator[
         return
     if engine != "jmeter" and not request.get("url"):
         yield Problem(f"{path}.url", "missing", "write the request's address: `{url: …}`")
+    if engine == "apiritif":
+        yield from _of_extractors(request, path)
     if engine != "locust":
         return
     yield from _no_durations(request, ("think-time",), path)
     yield from _no_assertions(request.get("assert"), f"{path}.assert")
+
+
+def _of_extractors(request: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    """What only JMeter's extractors can do; Taurus' own defaults may be spelt out."""
+    for key, known in EXTRACTORS.items():
+        extractors = request.get(key)
+        for name, one in extractors.items() if isinstance(extractors, dict) else ():
+            for option, value in one.items() if isinstance(one, dict) else ():
+                if option not in known and str(value) not in DEFAULTS.get(option, ()):
+                    yield _unknown("apiritif", f"{path}.{key}.{name}.{option}", "used")
 
 
 def _of_browser(engine: str, scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
