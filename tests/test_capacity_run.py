@@ -4,15 +4,18 @@ import json
 
 import pytest
 
-from tests.launchers.scene import Scene, abandoned
+from tests.launchers.scene import Scene, Shown, abandoned
 from tests.launchers.service import Service, ServiceLauncher
 from tests.measured import execution, plan_of
+from tests.test_adjust import Once
 from toril.adjust import adjust
 from toril.coordinator.collect import collect
 from toril.errors import OptionError
+from toril.interrupts import Interrupts
 from toril.judging import judge_again
 from toril.records import Search, next_rates, run_key
 from toril.store import FolderStore
+from toril.stored import follow
 from toril.suite.capacity import length_s, lowest
 
 SEARCH = Search(from_rps=20, to_rps=400, until=("p95>300ms", "fail>5%"), step_s=10, settle_s=3, precision=0.1)
@@ -198,6 +201,19 @@ def test_what_became_of_each_stage_is_shown_live(done):
     assert any("shop: 20/s from 3 s to 10 s: held" in note for note in done.view.notes)
     assert any("breached (p95>300ms)" in note for note in done.view.notes)
     assert any("recovered" in note for note in done.view.notes)
+
+
+def test_whoever_watches_is_shown_it_too(scene):
+    one = scene(Service(100))
+    shown, interrupts = Shown(), Interrupts()
+
+    def watch() -> None:
+        follow(one.store, one.plan.run_id, clock=Once(one.clock, interrupts), view=shown, interrupts=interrupts)
+
+    one.at(60, watch)
+    one.run()
+    assert any("shop: 20/s from 3 s to 10 s: held" in note for note in shown.notes)
+    assert any("set by the search for its capacity" in note for note in shown.notes)
 
 
 def test_its_rates_are_the_planned_load(done):

@@ -18,6 +18,7 @@ from toril.coordinator.glance import glance
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
 from toril.coordinator.live import Fold, attempts_of, read_launch, read_record, shown_plan
 from toril.coordinator.protocol import RunState, begin, resumed
+from toril.coordinator.searching import Searches
 from toril.cost import costed
 from toril.errors import RunOverError, StoreError
 from toril.figures import LiveFigures
@@ -63,7 +64,7 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
     """
     plan, start, _ = read_record(store, run_id)
     fold: Fold | None = None
-    owner, rates = LeaseWatch(), list[Rate]()
+    owner, rates, searches = LeaseWatch(), list[Rate](), Searches(plan)
     while not interrupts:
         now = clock.now()
         if store.find(run_key(run_id, "verdict.json")) is not None:
@@ -79,11 +80,13 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
             if start is not None:
                 fold = Fold(store, plan, attempts_of(store, run_id, start))
                 fold.read_ready()
+                searches = Searches(plan)
         if fold is not None and start is not None:
             fold.poll(now)
             if plan.adjustable:
                 rates += next_rates(store, run_id, len(rates))
-            notes += told_rates(rates, start.at)
+            searches.look(rates, start, fold.timeline, fold.complete_to(fold.exits))
+            notes += (*told_rates(rates, start.at), *searches.notes())
             view.show(glance(fold, resumed(_begun(plan, fold, now), start, None), now, notes))
         else:
             said = [key for key in store.keys(run_key(run_id, "workers") + "/") if key.endswith("/ready.json")]

@@ -42,6 +42,11 @@ class Searches:
                 )
         return None
 
+    def look(self, rates: Sequence[Rate], start: Start, timeline: Timeline, complete_to: int | None) -> None:
+        """Judge what can be judged, for somebody who only watches."""
+        if complete_to is not None:
+            self.next_rate(rates, start, timeline, complete_to, 0.0, "")
+
     def over(self, now: float) -> Stop | None:
         """The end of the load, when every search has come to its own."""
         if not self.courses or any(course.found is None for course in self.courses):
