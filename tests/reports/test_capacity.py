@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.launchers.service import Service
 from tests.test_adjust import Adjustable
 from tests.test_capacity_run import Capacity
 from toril.judging import judge_again
-from toril.reports import capacity, render
+from toril.reports import capacity, compare_formats, render
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +97,10 @@ def test_an_execution_s_name_is_escaped_like_any_other(searched, name):
     assert "\x1b[31m" not in written
     if name != "terminal":
         assert "<script>alert" not in written
+
+
+@pytest.mark.parametrize("name", ["terminal", "github", "html", "json"])
+def test_two_runs_that_looked_for_it_are_compared(searched, name):
+    worse = {**searched.summary["capacity"]["shop"], "held_rps": 50.0}
+    head = replace(searched, summary={**searched.summary, "capacity": {"shop": worse}})
+    assert "capacity of shop" in compare_formats.render(name, searched, head).decode()

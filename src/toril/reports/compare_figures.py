@@ -122,6 +122,10 @@ def load(base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterable[Figure]:
         both = [_at(summary, path) for summary in (base, head)]
         if both != [None, None]:
             yield Figure(key=key, unit=unit, base=both[0], head=both[1])
+    searched = dict.fromkeys(name for summary in (base, head) for name in summary.get("capacity") or {})
+    for name in searched:
+        both = [_at(summary, ("capacity", name, "held_rps")) for summary in (base, head)]
+        yield Figure(key=f"capacity of {wording.plain(name, 80)}", unit="/s", base=both[0], head=both[1])
 
 
 def _at(data: Any, path: Iterable[str]) -> float | None:
