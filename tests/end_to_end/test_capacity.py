@@ -57,21 +57,27 @@ def test_a_running_load_goes_on_at_the_rate_that_is_asked_for(tmp_path: Path) ->
 
 
 def test_a_search_finds_what_a_service_bears(tmp_path: Path) -> None:
-    """On a machine that other programs fill a search ends without a result, and is done again: at most twice."""
-    for attempt in range(3):
-        done = searched(tmp_path / str(attempt))
-        found = done.json("summary.json")["capacity"]["shop"]
-        if found["limited_by"] != "generators":
-            break
+    """On a machine that other programs fill it is done again once; if they still do, it says so and proves nothing."""
+    done = searched(tmp_path / "first")
+    if limited_by(done) == "generators":
+        done = searched(tmp_path / "second")
+    if limited_by(done) == "generators":
+        assert (done.code, done.reasons()) == (3, {"saturated"}), done.stdout
+        return
+    found = done.json("summary.json")["capacity"]["shop"]
     assert found["held_rps"] <= BEARS_RPS < found["breached_rps"] <= found["held_rps"] * 1.301, found
     assert found["limited_by"] == "p95>300ms"
     assert done.code == 0, done.stdout
     assert f"shop held {found['held_rps']:g}/s" in " ".join(done.stdout.split())
 
 
+def limited_by(done: Finished) -> str:
+    return str(done.json("summary.json")["capacity"]["shop"]["limited_by"])
+
+
 def searched(folder: Path) -> Finished:
     folder.mkdir()
     search = {"from": 120, "to": 600, "until": ["p95>300ms", "fail>5%"], "step": "5s", "settle": "2s"}
     with serving(bears_rps=BEARS_RPS) as target:
-        ours = {"capacity": {"shop": {**search, "precision": "30%"}}, "criteria": ["capacity of shop<125/s"]}
+        ours = {"capacity": {"shop": {**search, "precision": "30%"}}, "criteria": ["capacity of shop<140/s"]}
         return run(folder / "store", suite_of(folder, target.url, ours))
