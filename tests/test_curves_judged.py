@@ -94,6 +94,11 @@ def test_the_load_is_reached_against_the_curve_in_the_same_seconds():
     assert "shop made 12.5 of 25.0 requests per second" in half.reasons[0].message
 
 
+def test_users_who_wait_for_a_low_rate_are_no_load_that_is_missing() -> None:
+    plan = plan_of(executions=[planned(STAIRS, concurrency=50)])
+    assert verdict_of(timeline_of(following(STAIRS), users=dict.fromkeys(range(40), 3)), plan).outcome == "passed"
+
+
 def test_slow_answers_to_a_rising_load_are_no_load_that_was_not_reached():
     plan = plan_of(executions=[planned(RISING, concurrency=None)])
     timeline = timeline_of(following(RISING, late_s=3.0))

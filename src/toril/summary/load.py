@@ -74,7 +74,7 @@ def _steady(execution: PlannedExecution, timeline: Timeline, stopped_at_s: float
         end, steady_s = math.floor(steady_to_s) - EDGE_S, steady_to_s - execution.steady_from_s
     load = SteadyLoad(
         execution=execution.name,
-        requested_users=execution.concurrency,
+        requested_users=None if execution.rate else execution.concurrency,  # of a rate they are the cap, and no load
         requested_rps=execution.throughput_rps,
         from_s=first,
         to_s=max(first, end),

@@ -81,7 +81,8 @@ class Lane:
         """The first request against its schedule; waiting for others is excused, a slow or late engine is not."""
         if self.first_started_s is None:
             return None
-        return max(0.0, self.first_started_s - self.due(start_at) - self.queued_s(start_at))
+        due = self.due(start_at) + self.engine.station.first_due_s
+        return max(0.0, self.first_started_s - due - self.queued_s(start_at))
 
 
 class Lanes(tuple[Lane, ...]):

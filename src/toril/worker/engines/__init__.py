@@ -90,6 +90,14 @@ class Station:
         return self.share.phase * min(period_s, planned_s or period_s)
 
     @property
+    def first_due_s(self) -> float:
+        """When the first request is due, from the gate on: later than at once where a planned rate says so."""
+        rate, stripe = self.planned.rate, self.share.stripe
+        if rate is None:
+            return 0.0
+        return next(rate.times_of([stripe.place_of(0) if stripe else 0]), rate.length_s)
+
+    @property
     def length_s(self) -> float:
         """How long this worker's load lasts, so that all end when the plan says; 0 when only iterations bound it."""
         planned_s = self.planned.ramp_up_s + self.planned.hold_for_s

@@ -22,8 +22,8 @@ Tree = Any  # lxml's; what XPath finds in one has no better type
 
 CONCURRENCY_GROUP = "com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroup"
 SCHEDULE = f"//{JMX.THR_TIMER}[@testname='Throughput_Limiter']/collectionProp[@name='load_profile']"
-LEAST_RPS = 1e-6  # the timer divides by its rate; of such a one no request is due within a week
-STRAIGHT = 1e-7  # so near to it counts as on the line; a row's numbers have six digits after the point
+LEAST_RPS = 1e-9  # the timer divides by its rate; of such a one no request is due within a year
+STRAIGHT = 1e-7  # so near to it counts as on the line; a row's numbers have nine digits after the point
 JSON_ASSERTION = "com.atlantbh.jmeter.plugins.jsonutils.jsonpathassertion.JSONPathAssertion"  # same properties
 PLAIN_ON_ERROR = {None, "", "continue", "startnextloop"}  # a plain group never restarts who was stopped by an error
 
@@ -117,7 +117,7 @@ def _follow(plan: Tree, rates: Sequence[float]) -> None:
             schedule.remove(old)
         for from_rps, to_rps, lasts_s in rows_of(rates):
             row = etree.SubElement(schedule, "collectionProp", name=f"row{len(schedule)}")
-            for number, value in enumerate((f"{from_rps:.6f}", f"{to_rps:.6f}", str(lasts_s))):
+            for number, value in enumerate((f"{from_rps:.9f}", f"{to_rps:.9f}", str(lasts_s))):
                 etree.SubElement(row, "stringProp", name=str(number)).text = value
 
 

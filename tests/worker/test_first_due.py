@@ -1,0 +1,46 @@
+"""When a worker's first request is due: a rate that begins low makes nobody late."""
+
+from pathlib import Path
+
+import pytest
+
+from toril.records import ExecutionShare, PlannedExecution
+from toril.stripe import Stripe, stripes
+from toril.worker.engines import Station
+
+
+def station(curve: tuple[tuple[float, float], ...], stripe: Stripe | None = None) -> Station:
+    planned = PlannedExecution(name="shop", index=0, executor="vegeta", scenario="shop", curve=curve)
+    return Station(
+        planned=planned,
+        share=ExecutionShare(execution="shop", stripe=stripe, config={}),
+        position=0,
+        worker_index=0,
+        worker_count=1,
+        graceful_stop_s=30.0,
+        folder=Path(),
+        suite=Path(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("curve", "due_s"),
+    [
+        ((), 0),
+        (((0, 5), (10, 5)), 0),
+        (((0, 0), (10, 5)), 0),
+        (((0, 0), (4, 0), (4, 5), (10, 5)), 4),
+        (((0, 0), (10, 0)), 10),
+    ],
+)
+def test_the_first_request_is_due_as_soon_as_there_is_a_rate(
+    curve: tuple[tuple[float, float], ...], due_s: float
+) -> None:
+    assert station(curve).first_due_s == due_s
+
+
+def test_each_worker_waits_for_its_own_first_arrival() -> None:
+    slow = ((0.0, 0.5), (60.0, 0.5))
+    assert [station(slow, stripe).first_due_s for stripe in stripes([1, 1, 1])] == [0, 2, 4]
+    rising = ((0.0, 0.0), (100.0, 100.0))  # of which the second is due after √2 s
+    assert station(rising, stripes([1, 1])[1]).first_due_s == pytest.approx(2**0.5)
