@@ -168,3 +168,39 @@ def test_a_smoke_run_opens_one_browser(shop, tmp_path):
     assert done.code == 0, done.stdout + done.stderr
     labels = done.json("summary.json")["labels"]
     assert (labels["browser start"]["samples"], labels["Hits"]["failures"]) == (1, 0)
+
+
+TEST_CASE = """
+import os
+import unittest
+
+from apiritif import transaction
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+
+class TestBuying(unittest.TestCase):
+    def setUp(self):
+        self.driver = webdriver.Chrome()
+        self.driver.implicitly_wait(20)
+        self.addCleanup(self.driver.quit)
+
+    def test_buying(self):
+        with transaction("Open"):
+            self.driver.get(os.environ["SHOP"] + "/")
+        with transaction("Search"):
+            self.driver.find_element(By.ID, "go").click()
+            assert self.driver.find_element(By.CLASS_NAME, "hit").text == "A hit"
+"""
+
+
+def test_a_test_case_of_ones_own_needs_nothing_of_torils(shop, tmp_path):
+    needed("selenium")
+    suite = suite_of("selenium", {"script": "buying.py"}, {"iterations": 1}, browsers={"buying": {"device": "Pixel 7"}})
+    suite["settings"] = {"env": {"SHOP": shop.url}}
+    done = run(tmp_path / "store", written(tmp_path / "suite", suite, **{"buying.py": TEST_CASE}), *ANY_MACHINE)
+    labels = done.json("summary.json")["labels"]
+    steps = {name: (one["samples"], one["failures"]) for name, one in labels.items() if one["kind"] == "request"}
+    assert steps == {"": (2, 0), "Open": (1, 0), "Search": (1, 0)}
+    assert labels["Open (LCP)"]["samples"] == 1
+    assert any("Pixel 7" in agent for agent in shop.agents)
