@@ -160,7 +160,8 @@ def test_a_load_curve_is_followed_over_a_silence_and_at_less_than_one_request_a_
     seconds = {(first, last): view.window(first, last).samples for first, last in ((0, 3), (5, 5), (7, 9), (10, 12))}
     dropped = sum(max(0, count) for count in found.timeline.health_series("local-1").dropped.tolist())
     assert found.samples == service.answered
-    assert 415 <= found.samples + dropped <= 430  # 421 are asked for
+    assert found.samples <= 430  # of 421: none may be sent twice …
+    assert found.samples + dropped >= 412  # … or be lost without being counted
     assert seconds[5, 5] <= 2  # what was still owed; in the seconds beside it a jump is spread over a whole one
     assert seconds[0, 3] == pytest.approx(120, abs=20 + dropped)
     assert seconds[7, 9] == pytest.approx(60, abs=12 + dropped)

@@ -188,15 +188,20 @@ endAt(millis, timers) {{
     run() {{
         long left = millis - System.currentTimeMillis();
         if (left > 0) Thread.sleep(left);
-        StandardJMeterEngine.stopEngine();
+        groups = StandardJMeterEngine.engine.groups;
+        StandardJMeterEngine.stopEngine(); // by a thread of its own, which a busy machine may keep waiting
+        for (group : groups) {{
+            if (group.getClass().getName().startsWith("com.blazemeter.jmeter.threads.")) return; // cuts requests off
+        }}
+        for (group : groups) group.stop();
         for (int i = 0; i < 500 && JMeterContextService.getNumberOfThreads() > 0; i++) {{
-            Thread.sleep(20);
             for (timer : timers) {{
                 synchronized (timer) {{
                     timer.msecPerReq = 0.0;
                     timer.notifyAll();
                 }}
             }}
+            Thread.sleep(20);
         }}
     }}
     return this;
