@@ -9,6 +9,7 @@ request was due says nothing.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import accumulate
 
 from toril.criteria.absence import ScopedAbsence
@@ -17,8 +18,9 @@ from toril.criteria.result import CriterionResult, never_full, settled
 from toril.criteria.scope import Evidence, chosen
 from toril.criteria.series import Points, worst_of
 from toril.criteria.windows import breaches
+from toril.curve import Curve
 from toril.grammar import Criterion, Operator
-from toril.records import Plan, PlannedExecution
+from toril.records import Plan
 from toril.summary.load import EDGE_S, SteadyLoad, steady_load
 from toril.timeline import Timeline
 
@@ -73,7 +75,8 @@ class _Load:
     planned_to_s: int  # where they would have ended
     location: str | None
     timeline: Timeline
-    counts: Sequence[float] = ()  # of a load curve, instead of `requested`: due by the beginning of each second
+    counts: Sequence[float] = ()  # of a load curve, instead of `requested`: due by the beginning of each second …
+    part: float = 1.0  # … of which so much was to come from the location
 
     def points(self, seconds: range | None = None) -> Points:
         values = list(self.values(self.seconds if seconds is None else seconds))
@@ -98,7 +101,7 @@ class _Load:
 
     def _due(self, second: int, late_s: float) -> float:
         """What of a load curve is answered in a second, if answers take so long."""
-        return self._due_by(second + 1 - late_s) - self._due_by(second - late_s)
+        return self.part * (self._due_by(second + 1 - late_s) - self._due_by(second - late_s))
 
     def _due_by(self, at_s: float) -> float:
         second = min(max(0, math.floor(at_s)), len(self.counts) - 2)
@@ -151,19 +154,18 @@ def _loads(blank: CriterionResult, evidence: Evidence) -> list[_Load]:
                 planned_to_s=steady.to_s if math.isinf(end_s) else math.floor(end_s) - EDGE_S,
                 location=criterion.location,
                 timeline=evidence.timeline,
-                counts=_counts(execution, requested / steady.requested_rps) if steady.requested_rps else (),
+                counts=() if execution.rate is None else _counts(execution.rate, execution.delay_s),
+                part=requested / steady.requested_rps if steady.requested_rps else 1.0,
             )
         )
     return found
 
 
-def _counts(execution: PlannedExecution, part: float) -> tuple[float, ...]:
-    """What of a load curve is due by the beginning of each second, in the part of the load that is judged."""
-    rate = execution.rate
-    if rate is None:
-        return ()
-    by_second = rate.by_second(range(math.ceil(execution.delay_s + rate.length_s) + 1), execution.delay_s)
-    return tuple(accumulate((part * count for count in by_second), initial=0.0))
+@lru_cache(maxsize=64)  # asked for every second while a criterion may end the run
+def _counts(rate: Curve, delay_s: float) -> tuple[float, ...]:
+    """What of a load curve is due by the beginning of each second of the run."""
+    by_second = rate.by_second(range(math.ceil(delay_s + rate.length_s) + 1), delay_s)
+    return tuple(accumulate(by_second, initial=0.0))
 
 
 def _requested(plan: Plan, steady: SteadyLoad, location: str | None) -> float:
