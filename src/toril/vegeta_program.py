@@ -14,14 +14,14 @@ MISSING = (
 )
 
 
-def vegeta_program() -> Path | None:
+def vegeta_program(sources: Path = SOURCES) -> Path | None:
     """$TORIL_VEGETA, what lies beside this Python, what `make vegeta` has built, or what is on the path."""
     if named := os.environ.get("TORIL_VEGETA"):
         return Path(named).expanduser().absolute()
     beside = Path(sys.executable).parent / NAME
     if beside.is_file():
         return beside
-    built = [one for one in _built() if one.is_file()]
+    built = [one for one in _built(sources) if one.is_file()]
     if built:
         return max(built, key=lambda one: one.stat().st_mtime)
     found = shutil.which(NAME)
@@ -37,8 +37,8 @@ def digest_of(sources: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def _built() -> list[Path]:
+def _built(sources: Path) -> list[Path]:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "toril"
-    if (SOURCES / "go.mod").is_file():
-        return [cache / f"vegeta-{digest_of(SOURCES)}" / NAME]
+    if (sources / "go.mod").is_file():
+        return [cache / f"vegeta-{digest_of(sources)}" / NAME]
     return list(cache.glob(f"vegeta-*/{NAME}"))

@@ -119,3 +119,10 @@ def test_more_workers_than_files_are_refused_before_any_load(tmp_path):
         run.launch()
         assert run.wait() == [4]
         assert "max-workers is 200000000, and this machine lets a program open" in run.exit().message
+
+
+def test_a_name_is_reached_by_whichever_of_its_addresses_answers(tmp_path):
+    """localhost has two on most machines, and the service is on one of them."""
+    with target() as service:
+        found = ran(tmp_path, shop(f"http://localhost:{service.port}"), rate=20, hold_for_s=1)
+    assert (found.samples, found.total().failures) == (20, 0)

@@ -1,0 +1,66 @@
+"""The program of `executor: vegeta` is built once, and found by those who run it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from toril.vegeta_program import NAME, digest_of, vegeta_program
+
+ROOT = Path(__file__).parents[2]
+
+
+def sources(folder: Path, text: str = "package main") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "go.mod").write_text("module x")
+    (folder / "main.go").write_text(text)
+    return folder
+
+
+def program(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+    return path
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """One without the program."""
+    for name, value in {"XDG_CACHE_HOME": tmp_path / "cache", "PATH": tmp_path / "bin"}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.delenv("TORIL_VEGETA", raising=False)
+    return tmp_path
+
+
+def test_another_source_is_another_program_and_its_tests_are_no_part_of_it(tmp_path):
+    digest = digest_of(sources(tmp_path))
+    (tmp_path / "main_test.go").write_text("package main")
+    assert digest_of(tmp_path) == digest
+    assert digest_of(sources(tmp_path, "package other")) != digest
+
+
+def test_in_toril_s_sources_what_was_built_from_them_is_taken_and_nothing_older(machine):
+    folder = sources(machine / "sources")
+    program(machine / "cache" / "toril" / "vegeta-older" / NAME)
+    assert vegeta_program(machine / "sources") is None
+    built = program(machine / "cache" / "toril" / f"vegeta-{digest_of(folder)}" / NAME)
+    assert vegeta_program(machine / "sources") == built
+
+
+def test_elsewhere_it_is_what_was_built_or_what_is_on_the_path_or_named(machine, monkeypatch):
+    assert vegeta_program(machine / "sources") is None
+    on_path = program(machine / "bin" / NAME)
+    on_path.chmod(0o755)
+    assert vegeta_program(machine / "sources") == on_path
+    built = program(machine / "cache" / "toril" / "vegeta-any" / NAME)
+    assert vegeta_program(machine / "sources") == built
+    monkeypatch.setenv("TORIL_VEGETA", str(machine / "mine"))
+    assert vegeta_program(machine / "sources") == machine / "mine"
+
+
+def test_building_it_says_where_it_is(tmp_path):
+    command = [sys.executable, ROOT / "tools" / "build", "vegeta", tmp_path]
+    ready = program(tmp_path / f"vegeta-{digest_of(ROOT / 'tools' / 'vegeta')}" / NAME)  # built before
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(ready)
