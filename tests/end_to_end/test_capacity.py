@@ -62,7 +62,8 @@ def test_a_search_finds_what_a_service_bears(tmp_path: Path) -> None:
     if limited_by(done) == "generators":
         done = searched(tmp_path / "second")
     if limited_by(done) == "generators":
-        assert (done.code, done.reasons()) == (3, {"saturated"}), done.stdout
+        assert done.code in (0, 3), done.stdout  # 0: it had come to a lower bound that is enough
+        assert done.reasons() <= {"saturated", "kept"}, done.stdout
         return
     found = done.json("summary.json")["capacity"]["shop"]
     assert found["held_rps"] <= BEARS_RPS < found["breached_rps"] <= found["held_rps"] * 1.301, found
