@@ -63,6 +63,8 @@ def course(bounds, *told):
         (("held", "held", "generators"), Stage(225, "raise")),
         (("held", "held", "generators", "held", "generators"), Stage(337.5, "raise")),
         ((*("held",) * 3, *("generators",) * 3), Found(225, None, "generators", exact=False)),
+        (("generators", "held") * 4, Stage(506.2, "raise")),
+        ((*("generators", "held") * 4, "generators"), Found(337.5, None, "generators", exact=False)),
         (("held", "breached", "recovery"), Found(100, 150, "recovery", exact=False)),
     ],
 )

@@ -7,7 +7,7 @@ Rates rise by half until a stage breaches, then the gap between the highest that
 halved (on a logarithmic scale) until it is as narrow as the precision. After a breach the service has to recover at
 the lowest rate, since what it still owes would spoil the next stage. What was the best of many stages may have been
 lucky: it has to hold once more, or a lower one does. A stage that proves nothing, since the load generators had no
-room, is done again; the third such stage is the end.
+room, is done again; the third such stage in a row is the end, and the fifth in all.
 
 It reads no clock and no measurements, so that judging the same stages again finds the same.
 """
@@ -20,7 +20,7 @@ from typing import Literal
 RAISE = 1.5
 RECOVER_STEPS = 2.0  # the longest that a service may take to recover, in lengths of a stage
 CONFIRMATIONS = 3  # tries to hold a rate again, each at a lower one
-VOIDS = 2  # stages that prove nothing and are done again, in all
+VOIDS, IN_A_ROW = 4, 2  # stages that prove nothing and are done again: in all, and one after the other
 DIGITS = 4  # of a rate
 
 Kind = Literal["raise", "narrow", "recover", "confirm"]
@@ -82,7 +82,8 @@ def next_stage(bounds: Bounds, judged: Sequence[Judged]) -> Stage | Found:
         held = [rps for rps in held if rps < lowest.stage.rps]
     low, last = held[-1] if held else None, judged[-1]
     if last.outcome == "void":
-        if last.stage.kind != "recover" and sum(one.outcome == "void" for one in judged) <= VOIDS:
+        in_all, in_a_row = _voids(judged)
+        if last.stage.kind != "recover" and in_all <= VOIDS and in_a_row <= IN_A_ROW:
             return last.stage
         return Found(low, None if lowest is None else lowest.stage.rps, last.why, exact=False)
     if lowest is None:
@@ -100,6 +101,12 @@ def next_stage(bounds: Bounds, judged: Sequence[Judged]) -> Stage | Found:
     if not tries and high > low * (1 + bounds.precision) and low < middle < high:
         return Stage(middle, "narrow")
     return Stage(low, "confirm")
+
+
+def _voids(judged: Sequence[Judged]) -> tuple[int, int]:
+    """Stages that proved nothing: in all, and at the end."""
+    void = [one.outcome == "void" for one in judged]
+    return sum(void), next((count for count, one in enumerate(reversed(void)) if not one), len(void))
 
 
 def _raised(bounds: Bounds, low: float | None) -> Stage | Found:
