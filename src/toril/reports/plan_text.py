@@ -1,6 +1,7 @@
 """A plan as a person reads it."""
 
 import json
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.padding import Padding
@@ -34,6 +35,8 @@ def show(console: Console, plan: Plan) -> None:
     console.print(Text.assemble((wording.plain(plan.suite), "bold"), f": {workers}{places}, {length}"))
     console.print(_executions(plan))
     console.print(_shares(plan))
+    for line in _browsers(plan):
+        console.print(Text(line))
     lines = drawing.told(plan, console.width)
     if lines:
         console.print(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"))
@@ -62,6 +65,16 @@ def _rule(planned: PlannedCriterion) -> Text:
     effect = ", ends the run at once" if at_once else ""
     text = Text(wording.plain(criterion.text) + wording.plain(scope) + effect)
     return text.append(f"  ({wording.plain(planned.where)})", style="dim")
+
+
+def _browsers(plan: Plan) -> Iterator[str]:
+    """What browsers stand for, where the suite says so."""
+    for execution in plan.executions:
+        browser = execution.browser
+        if browser is not None and (browser.network or browser.device.user_agent):
+            network = f" on {browser.network.name}" if browser.network else ""
+            size = f"{browser.device.width} × {browser.device.height}"
+            yield f"{wording.plain(execution.name)}: browsers as {browser.device.name}, {size}{network}"
 
 
 def _executions(plan: Plan) -> Table:

@@ -12,7 +12,7 @@ import threading
 import time
 import unittest
 
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
 
 LARGEST_TRACE = 5 << 20  # bytes
 ANSWER_MS = 5000  # a page that is busy for longer, or has crashed, is not asked
@@ -24,6 +24,7 @@ class Driver:
     def __init__(self, told, steps) -> None:
         self._told, self._steps = told, steps
         self._mine = threading.local()
+        expect.set_options(timeout=told["timeout_s"] * 1000)
 
     def page(self):
         """This thread's page; None when it has none."""
