@@ -66,6 +66,15 @@ def test_an_action_that_cannot_be_done_is_refused_with_the_fix(tmp_path, written
     assert text.startswith(f"suite.yml: scenarios.buying.requests[0].actions[0] is {says[:12]}")
 
 
+@pytest.mark.parametrize("label", ["Open (LCP)", "browser start"])
+def test_a_step_is_not_called_like_a_timing(tmp_path, label):
+    document = journey()
+    document["scenarios"]["buying"]["requests"][0]["label"] = label
+    assert "requests[0].label is what a timing of a page is called; name the step otherwise" in refusal(
+        tmp_path, document
+    )
+
+
 def test_what_browsers_stand_for_is_in_the_plan_in_full(tmp_path):
     plan = planned(tmp_path, journey(browsers={"buying": {"device": "iphone-13", "network": "Slow 4G"}}))
     browser = plan.executions[0].browser

@@ -80,6 +80,7 @@ NETWORKS = {
         Network(name="fast-4g", latency_ms=165, down_bytes_s=1_012_500, up_bytes_s=168_750),
     )
 }
+TIMINGS = (" (TTFB)", " (DOM ready)", " (LCP)", "browser start")  # how the labels end that browsers give by themselves
 BROWSER_ENGINES = ("selenium", "playwright")
 
 

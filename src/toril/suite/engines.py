@@ -10,7 +10,7 @@ from typing import Any
 
 from toril.grammar import duration_s
 from toril.suite.actions import Unreadable, actions_of, read_action
-from toril.suite.browsers import BROWSER_ENGINES
+from toril.suite.browsers import BROWSER_ENGINES, TIMINGS
 from toril.suite.k6 import k6_problems
 from toril.suite.vegeta import Problem, vegeta_problems
 
@@ -224,6 +224,8 @@ def _of_browser(engine: str, scenario: Mapping[str, Any], path: str) -> Iterator
 
 
 def _of_step(engine: str, request: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    if str(request.get("label") or "").endswith(TIMINGS):
+        yield Problem(f"{path}.label", "what a timing of a page is called", "name the step otherwise")
     actions = request.get("actions")
     if actions and not isinstance(actions, list):
         yield Problem(f"{path}.actions", "no list", "write it like `actions: [clickByCSS(#buy)]`")
