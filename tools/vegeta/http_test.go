@@ -124,3 +124,23 @@ func TestACertificateThatNobodyVouchesForIsAFailure(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestAnAddressIsSentWithoutWhatHasNoPlaceInOne(t *testing.T) {
+	made := map[string]string{
+		"http://h":                  "http://h",
+		"http://ü/a b?q=lamp shade": "http://ü/a%20b?q=lamp%20shade",
+		"http://h/ü?50% off&%41=%4": "http://h/%C3%BC?50%25%20off&%41=%254",
+		"http://h/[1]?a=\"b\"|\r\n": "http://h/[1]?a=%22b%22%7C%0D%0A",
+		"http://u:p@h:80?x=1&y=2+3": "http://u:p@h:80?x=1&y=2+3",
+	}
+	for address, wanted := range made {
+		if got := sendable(address); got != wanted {
+			t.Errorf("%q became %q and not %q", address, got, wanted)
+		}
+	}
+	known := []source{{Columns: []string{"v"}, Rows: [][]string{{"x y#part/z"}}}}
+	one := requests([]told{{URL: "http://h/${v}?w"}}, known, func(string) uint32 { return 0 })[0]
+	if got := one.urlWith([][]string{{"x y#part/z"}}); got != "http://h/x%20y" {
+		t.Errorf("a value with a fragment became %q", got)
+	}
+}

@@ -135,7 +135,7 @@ func targeter(all *slots, late *lateness) vegeta.Targeter {
 		late.add((now() - s.due) / 1000)
 		r := s.request
 		target.Method = r.method
-		target.URL = marked(r.url.with(s.rows), index)
+		target.URL = marked(r.urlWith(s.rows), index)
 		target.Header = r.headerWith(s.rows)
 		target.Body = r.bodyWith(s.rows)
 		return nil

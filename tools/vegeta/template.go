@@ -51,10 +51,68 @@ func (t *template) with(rows [][]string) string {
 	return made.String()
 }
 
+const hex = "0123456789ABCDEF"
+
+// sendable is an address as it may stand in a request: what has no place in one is written %XX, as by Locust and
+// browsers. The host is left as it is.
+func sendable(address string) string {
+	from := 0
+	if at := strings.Index(address, "://"); at >= 0 {
+		from = at + 3
+	}
+	if at := strings.IndexAny(address[from:], "/?"); at >= 0 {
+		from += at
+	} else {
+		return address
+	}
+	for i := from; i < len(address); i++ {
+		if !stands(address, i) {
+			return encoded(address, i)
+		}
+	}
+	return address
+}
+
+func encoded(address string, from int) string {
+	var made strings.Builder
+	made.WriteString(address[:from])
+	for i := from; i < len(address); i++ {
+		if one := address[i]; stands(address, i) {
+			made.WriteByte(one)
+		} else {
+			made.Write([]byte{'%', hex[one>>4], hex[one&15]})
+		}
+	}
+	return made.String()
+}
+
+// stands is whether the character there may stand in an address as it is; a % only before two digits.
+func stands(address string, i int) bool {
+	one := address[i]
+	if one == '%' {
+		return i+2 < len(address) && isHex(address[i+1]) && isHex(address[i+2])
+	}
+	return one > ' ' && one < 0x7f && strings.IndexByte("\"<>\\^`{|}", one) < 0
+}
+
+func isHex(one byte) bool {
+	return '0' <= one && one <= '9' || 'a' <= one && one <= 'f' || 'A' <= one && one <= 'F'
+}
+
+// urlWith is the request's address with its columns in it.
+func (r *request) urlWith(rows [][]string) string {
+	if r.address != "" {
+		return r.address
+	}
+	address, _, _ := strings.Cut(r.url.with(rows), "#") // a value may bring a fragment
+	return sendable(address)
+}
+
 // request is one request of the suite, with everything built that can be before the load.
 type request struct {
 	method  string
 	url     template
+	address string // built, unless it has a column in it
 	names   []string
 	values  []template
 	body    template
@@ -96,6 +154,9 @@ func requests(told []told, sources []source, label func(string) uint32) []reques
 		address, _, _ := strings.Cut(one.URL, "#") // no fragment is ever sent; ours tells requests apart
 		r.url, r.body = parse(address, known), parse(string(one.Body), known)
 		r.dynamic = !r.body.fixed()
+		if r.url.fixed() {
+			r.address = sendable(r.url.with(nil))
+		}
 		allFixed := true
 		for _, pair := range one.Headers {
 			value := parse(pair[1], known)
