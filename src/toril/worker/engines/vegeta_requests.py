@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,18 +96,27 @@ def sources_told(written: Sequence[Any], find: Callable[[str], str], own: Sequen
 
 def _rows(path: Path, source: Mapping[str, Any]) -> Iterator[list[str]]:
     encoding = str(source.get("encoding") or "utf-8-sig")
-    text = path.read_text(encoding=encoding, errors="surrogateescape" if encoding.startswith("utf") else "strict")
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            text = file.read()
+    except (UnicodeError, LookupError) as error:
+        raise SuiteError(
+            f"data-sources: {source['path']} cannot be read as {encoding.removesuffix('-sig')} ({error}); "
+            f"name its encoding, like `encoding: latin-1`"
+        ) from error
     delimiter = str(source.get("delimiter") or "")
     if delimiter.lower() in ("tab", "\\t"):
         delimiter = "\t"
     if not delimiter:
         first = text[:SNIFFED].partition("\n")[0]
         delimiter = max(DELIMITERS, key=first.count)
-    lines = text.splitlines(keepends=True)
-    if source.get("quoted") is False:
-        yield from (row for row in csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE) if row)
-    else:
-        yield from (row for row in csv.reader(lines, delimiter=delimiter) if row)
+    lines = io.StringIO(text, newline="")  # which end as csv has it, and not at all that Unicode knows
+    quoted = source.get("quoted") is not False
+    try:
+        rows = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
+        yield from (row for row in rows if row)
+    except csv.Error as error:
+        raise SuiteError(f"data-sources: {source['path']} is no CSV file ({error}); mend it") from error
 
 
 def unknown_variables(requests: Sequence[Mapping[str, Any]], sources: Sequence[Mapping[str, Any]]) -> list[str]:
