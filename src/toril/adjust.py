@@ -60,9 +60,9 @@ def adjust(store: Store, run_id: str, rate: str, execution: str | None, now: flo
     """Let one execution of a running run go on at another rate, from shortly on; by when all workers will know it."""
     wanted = parse_rate(rate)
     plan, start, stop = read_record(store, run_id)
-    chosen = chosen_of(plan, execution)
     if has_ended(store, plan, now):
         raise RunOverError(f"run {run_id} is over; its rate cannot be changed any more")
+    chosen = chosen_of(plan, execution)
     if stop is not None:
         raise RunOverError(f"run {run_id} is ending ({stop.message}); its rate cannot be changed any more")
     if start is None:

@@ -53,7 +53,7 @@ def test_the_plan_says_what_it_does_and_how_long_it_may_take(tmp_path):
         ({"to": 100}, "toril.capacity.shop.to is 100/s, no more than `from`"),
         ({"from": 0}, "toril.capacity.shop.from is not above 0"),
         ({"from": "fast"}, "toril.capacity.shop.from is no rate; write it like 500, 500/s or 30/min"),
-        ({"until": []}, "toril.capacity.shop.until is wrong"),
+        ({"until": []}, "toril.capacity.shop.until is empty; write one at least"),
         ({"until": ["p95>"]}, "toril.capacity.shop.until[0] is `p95>`, without a threshold"),
         ({"until": ["throughput<5/s"]}, "Taurus does not have"),
         ({"until": ["hits>5"]}, "rises and falls with the rate itself; use one of avg-rt"),
@@ -73,6 +73,12 @@ def test_the_plan_says_what_it_does_and_how_long_it_may_take(tmp_path):
 )
 def test_what_could_find_nothing_is_refused_with_the_fix(tmp_path, search, says):
     assert says in refusal(tmp_path, suite(search))
+
+
+def test_a_key_that_is_missing_is_named(tmp_path):
+    document = suite()
+    del document["toril"]["capacity"]["shop"]["to"]
+    assert "toril.capacity.shop.to is missing; add `to` beside" in refusal(tmp_path, document)
 
 
 def test_executors_with_virtual_users_are_refused(tmp_path):

@@ -155,6 +155,12 @@ def read_settings(block: object, name: str) -> TorilSettings:
         path = ".".join(("toril", *(str(part)[:60] for part in error["loc"])))
         if error["type"] == "extra_forbidden":
             raise SuiteError(f"{name}: {path} is unknown; {_nearest(error['loc'])}") from None
+        if error["type"] == "missing":
+            raise SuiteError(
+                f"{name}: {path} is missing; add `{error['loc'][-1]}` beside the keys that are there"
+            ) from None
+        if error["type"] == "too_short":
+            raise SuiteError(f"{name}: {path} is empty; write one at least") from None
         message = error["msg"].removeprefix("Value error, ")
         what = message if ";" in message else f"wrong: {message[0].lower()}{message[1:]}; correct it"
         raise SuiteError(f"{name}: {path} is {what} (it is {str(error['input'])[:60]!r})") from None
