@@ -63,6 +63,12 @@ def test_other_metrics_are_no_requests_and_users_are_counted(tmp_path):
     assert (len(found), reader.users, reader.unreadable) == (1, 7, 0)
 
 
+def test_iterations_that_an_arrival_rate_had_to_drop_are_told(tmp_path):
+    _, reader = read(tmp_path, HEADER + row("dropped_iterations", 3) + row("dropped_iterations", 1, at="soon"))
+    assert reader.dropped == [(AT_NS / 1e9, 3)]
+    assert reader.unreadable == 1
+
+
 def test_requests_without_their_rows_and_rows_without_their_request_are_unreadable(tmp_path):
     text = row("http_reqs", 1) + request() + row("iterations", 1) + row("http_req_duration", 1, name="lost")
     text += request(at="soon") + "http_reqs,1,2\n"

@@ -35,6 +35,7 @@ class K6Reader:
         self._request: tuple[str, ...] = ()  # the http_reqs row whose other rows are still coming
         self._values: dict[str, float] = {}
         self.users: int | None = None
+        self.dropped: list[tuple[float, int]] = []  # when, and how many iterations found no virtual user free
 
     @property
     def unreadable(self) -> int:
@@ -48,7 +49,7 @@ class K6Reader:
 
     def _row(self, row: tuple[str, ...]) -> Iterator[Record]:
         """What this row completes; a request is complete when a row of something else follows."""
-        name, _, value, *tags = row
+        name, at, value, *tags = row
         if name in OF_A_REQUEST:
             if not self._request or tags != list(self._request[3:]) or name in self._values:
                 self._broken += name in NEEDED  # a duration without its request
@@ -58,8 +59,8 @@ class K6Reader:
         yield from self._finished()
         if name == "http_reqs":
             self._request = row
-        elif name == "vus":
-            self.users = round(self._number(value))
+        elif name in ("vus", "dropped_iterations"):
+            self._count(name, at, value)
 
     def _finished(self) -> Iterator[Record]:
         row, values = self._request, self._values
@@ -90,6 +91,17 @@ class K6Reader:
             else -1,
             connect_us=round((values.get("http_req_connecting", 0) + values.get("http_req_tls_handshaking", 0)) * 1000),
         )
+
+    def _count(self, name: str, at: str, value: str) -> None:
+        try:
+            count, at_s = round(float(value)), moment_s(at)
+        except (ValueError, OverflowError):
+            self._broken += 1
+            return
+        if name == "vus":
+            self.users = count
+        else:
+            self.dropped.append((at_s, count))
 
     def _number(self, text: str) -> float:
         try:
