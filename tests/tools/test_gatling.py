@@ -10,7 +10,8 @@ import pytest
 from toril.gatling_home import GATLING_VERSION, gatling_home
 
 TOOL = Path(__file__).parents[2] / "tools" / "gatling"
-LOCKED = dict(reversed(line.split()) for line in (TOOL / "jars.sha256").read_text().splitlines())
+LINES = (TOOL / "jars.sha256").read_text().splitlines()
+LOCKED = {name: digest for digest, name in map(str.split, LINES)}
 
 
 def test_the_charts_with_a_licence_of_their_own_are_not_part_of_it():
@@ -26,6 +27,6 @@ def test_its_jars_are_those_that_are_locked():
 
 @pytest.mark.skipif(not gatling_home().is_dir(), reason="`make gatling` has not assembled Gatling")
 def test_a_home_that_is_up_to_date_is_left_as_it_is():
-    command = [sys.executable, TOOL / "assemble.py", gatling_home()]
+    command = [sys.executable, str(TOOL / "assemble.py"), str(gatling_home())]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == ""
