@@ -220,3 +220,18 @@ def test_a_script_that_does_not_load_fails_the_worker_before_it_is_ready(tmp_pat
         assert run.wait() == [4]
         assert "no_such_module" in run.exit().message
         assert run.store.find(run.key(0, "ready.json")) is None
+
+
+def test_a_step_that_lacks_what_the_end_of_the_load_kept_from_being_sent_is_no_failure(tmp_path):
+    requests = [
+        {"url": "/list", "extract-regexp": {"word": "all (is) well"}},
+        {"transaction": "all", "do": [{"url": "/in/${word}", "label": "in"}]},
+        {"url": "/out/${word}", "label": "out"},
+    ]
+    with target(delay_s=0.005) as service:
+        plan = plan_of([planned("apiritif", "shop", concurrency=12, hold_for_s=1.0)], generated(service.url, requests))
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    assert found.samples == found.total().samples == service.answered > 0
+    assert found.total().failures == 0, dict(found.total().errors)
+    assert set(service.paths) == {"/list", "/in/is", "/out/is"}

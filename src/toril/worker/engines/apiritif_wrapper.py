@@ -81,8 +81,9 @@ class Records:
 
     def add(self, sample, test_count, success_count) -> None:
         """Apiritif's test (or smart transaction) has ended: its samples are what they are."""
-        if str(sample.error_msg or "").startswith(OVER):
-            pass  # cut short, no failure
+        unsent = not USER.pending and sample.status != "PASSED" and LOAD.over()
+        if unsent or str(sample.error_msg or "").startswith(OVER):
+            pass  # cut short, or without what was cut short: no failure
         elif not USER.pending:
             USER.pending.append(
                 Sample(
@@ -188,6 +189,8 @@ class Recorder:
         if message.startswith(NormalShutdown.__name__):
             return  # cut short by the end of the load
         failed = tran.success is False
+        if failed and not frame.samples and LOAD.over():
+            return  # it lacks what an earlier step was to bring, which the end of the load kept from being sent
         if self.generated and frame.name.startswith((REQUEST_MARK, GROUP_MARK)):
             if failed and frame.name.startswith(REQUEST_MARK):
                 self._failed_request(frame, tran, message)
