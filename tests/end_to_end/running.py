@@ -59,13 +59,13 @@ def suite_file(folder: Path, url: str, **changes: Any) -> Path:
     return path
 
 
-def run(store: Path, *arguments: str | Path, folder: Path | None = None) -> Finished:
+def run(store: Path, *arguments: str | Path, folder: Path | None = None, limit_s: float = LIMIT_S) -> Finished:
     """`toril run …` to its end, from another current folder if one is named."""
     done = subprocess.run(
         toril("run", *arguments, "--store", store),
         capture_output=True,
         text=True,
-        timeout=LIMIT_S,
+        timeout=limit_s,
         check=False,
         cwd=folder,
     )

@@ -28,6 +28,7 @@ LIBRARY = ROOT / "loadtests"
 EXAMPLES = sorted(path.parent.name for path in LIBRARY.glob("*/suite.yml"))
 ADDRESS = "http://127.0.0.1:8080"  # where the READMEs' shop is
 STAND_INS = {"k6": ROOT / "tests" / "worker" / "k6_stand_in.py"}  # for programs that this project may not have
+LIMIT_S = 140  # a simulation in Scala is compiled first; twice it is less than a test's
 SIDE_BY_SIDE = 2  # their load is small, and what falsifies one all the same says so
 FALSIFIED = {"saturated", "late-start"}
 ONE_SAMPLE_A_REQUEST = {
@@ -81,7 +82,7 @@ def once(name: str, store: Path) -> Finished:
         assert shop.stdout is not None
         address = shop.stdout.readline().strip()
         words = [word.replace(ADDRESS, address) for word in command(name)]
-        done = run(store, *words, *stand_ins(name), folder=ROOT)
+        done = run(store, *words, *stand_ins(name), folder=ROOT, limit_s=LIMIT_S)
         said, _ = shop.communicate(timeout=20)
     counted = re.search(r"^answered (\d+) requests", said, re.MULTILINE)
     assert counted, said

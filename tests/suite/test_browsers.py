@@ -115,3 +115,12 @@ def test_a_worker_gets_as_many_browsers_as_its_cores_bear(tmp_path):
     document["execution"][0]["concurrency"] = 16
     counts = [share.executions[0].concurrency for share in planned(tmp_path, document).shares]
     assert counts == [4, 4, 4, 4]
+
+
+def test_a_criterion_on_what_a_page_says_of_a_step_names_a_label_that_is_known(tmp_path):
+    document, step = journey("clickByCSS(#buy)"), "Open"
+    document["scenarios"]["buying"]["requests"][0]["label"] = step
+    criteria = [f"avg-rt of {step}{timing}>9s" for timing in (" (LCP)", " (TTFB)", " (DOM ready)", " (lcp)")]
+    document["reporting"] = [{"module": "passfail", "criteria": [*criteria, "avg-rt of browser start>9s"]}]
+    (warning,) = planned(tmp_path, document).warnings
+    assert f"no request is labelled `{step} (lcp)`; there are {step}" in warning

@@ -20,7 +20,7 @@ from toril.plan.pace import pace_of
 from toril.plan.seats import MOST_WORKERS, Seat, seats_of, split
 from toril.records import Browser, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share, TaskSize
 from toril.suite import Execution, Suite
-from toril.suite.browsers import BROWSER_ENGINES, browser_of
+from toril.suite.browsers import BROWSER_ENGINES, TIMINGS, browser_of
 from toril.suite.open_model import OPEN_MODEL, curve_of
 
 __all__ = ["make_plan", "share_config", "split"]
@@ -274,7 +274,7 @@ def _warnings(
             )
         if planned.executions not in labels_of:
             found = {label for one in judged for label in one.labels}
-            labels_of[planned.executions] = found, ", ".join(sorted(found)[:10])
+            labels_of[planned.executions] = found | _timings(judged), ", ".join(sorted(found)[:10])
         labels, known = labels_of[planned.executions]
         of_requests = bool(criterion.label) and criterion.subject != "capacity"
         if of_requests and criterion.label not in labels and all(execution.labels for execution in judged):
@@ -284,6 +284,12 @@ def _warnings(
         period_s = 0 if criterion.server is None else criterion.server.period_s  # two of which may lie half outside
         if criterion.logic in ("for", "over") and criterion.timeframe_s > lasts_s + 2 * period_s:
             yield f"{planned.where}: `{criterion.text}` needs more seconds than the load has: it cannot come true"
+
+
+def _timings(executions: Sequence[Execution]) -> set[str]:
+    """The labels that browsers give by themselves: of each step, and of their start."""
+    steps = {label for one in executions if one.executor in BROWSER_ENGINES for label in one.labels}
+    return {f"{step}{timing}" for step in (*steps, "") for timing in TIMINGS} if steps else set()
 
 
 def _judged_s(executions: Sequence[Execution], *, steady_only: bool) -> float:
