@@ -27,6 +27,7 @@ type known struct {
 	addresses []string
 	at        time.Time
 	turn      int
+	many      atomic.Int32
 }
 
 func newDialer(ttl time.Duration) *dialer {
@@ -85,6 +86,17 @@ func (d *dialer) of(ctx context.Context, host string) ([]string, error) {
 	return slices.Concat(one.addresses[turn:], one.addresses[:turn]), nil
 }
 
+// many is how many addresses a name is known to have.
+func (d *dialer) many(host string) int {
+	d.mutex.Lock()
+	one := d.known[host]
+	d.mutex.Unlock()
+	if one == nil {
+		return 0
+	}
+	return int(one.many.Load())
+}
+
 func (d *dialer) ask(ctx context.Context, host string, one *known) error {
 	found, err := d.lookup(ctx, host)
 	if err == nil && len(found) == 0 {
@@ -99,6 +111,7 @@ func (d *dialer) ask(ctx context.Context, host string, one *known) error {
 		d.changed()
 	}
 	one.addresses, one.at = found, time.Now()
+	one.many.Store(int32(len(found)))
 	return nil
 }
 
@@ -120,6 +133,7 @@ func (d *dialer) refresh(ctx context.Context) {
 		}
 		one.mutex.Lock()
 		one.addresses, one.at = fresh.addresses, fresh.at
+		one.many.Store(int32(len(fresh.addresses)))
 		one.mutex.Unlock()
 	}
 }

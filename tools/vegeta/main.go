@@ -69,10 +69,10 @@ func run(l *load) error {
 	pace.shift = l.Stripe.shift(tick)
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{
-			Transport:     &tripper{newTransports(l, dials), all, &dials.open, !l.HTTP2, l.KeepAlive},
+			Transport:     newTripper(l, dials, all),
 			CheckRedirect: redirects(l.Redirects, all),
 		}),
-		vegeta.Timeout(time.Duration(l.TimeoutS*1e9)),
+		vegeta.Timeout(clientTimeout(l)),
 		vegeta.MaxBody(0), // read, and not kept
 		vegeta.Workers(uint64(min(firstWorkers, most))),
 		vegeta.MaxWorkers(uint64(most)),
@@ -84,6 +84,14 @@ func run(l *load) error {
 	watched := watch(l, pace)
 	collect(attacker.Attack(targeter(all, late), pace, 0, ""), l, pace, written, watched)
 	return nil
+}
+
+// clientTimeout is Go's, which takes a timer and a context of each request; over HTTP/1 connections have deadlines.
+func clientTimeout(l *load) time.Duration {
+	if l.HTTP2 {
+		return time.Duration(l.TimeoutS * 1e9)
+	}
+	return 0
 }
 
 // mostInFlight is bounded by the files that this program may open; a suite that asks for more is told so.

@@ -1,22 +1,20 @@
 package main
 
-import (
-	"io"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // slot is a request from the moment it is due until it is recorded. There are as many as may be in flight.
 type slot struct {
-	due     int64 // ns on the program's own clock, as are all moments
-	place   int64 // in the whole schedule
-	own     int64 // among this worker's
-	request *request
-	rows    [][]string
-	headers int64 // when the last response's had come; 0: never
-	connect int64 // ns; -1: no connection was made for it
-	err     error // as the transport, or a read of the body, had it
-	body    counted
-	busy    bool // for whoever takes, until he who frees has seen it: never for both at once
+	due      int64 // ns on the program's own clock, as are all moments
+	place    int64 // in the whole schedule
+	own      int64 // among this worker's
+	request  *request
+	rows     [][]string
+	headers  int64 // when the last response's had come; 0: never
+	connect  int64 // ns; -1: no connection was made for it
+	deadline int64 // of all its hops; 0: not begun
+	err      error // as the transport, or a read of the body, had it
+	body     counted
+	busy     bool // for whoever takes, until he who frees has seen it: never for both at once
 }
 
 // slots hands free ones to the pacer and takes them back from the collector: one goroutine at each end.
@@ -76,21 +74,3 @@ func (s *slots) line(index uint32) {
 func (s *slots) next() uint32 {
 	return s.order[(s.begun.Add(1)-1)&s.masked]
 }
-
-// counted is a response's body, of which only the length is kept.
-type counted struct {
-	inner io.ReadCloser
-	bytes int64
-	slot  *slot
-}
-
-func (c *counted) Read(into []byte) (int, error) {
-	read, err := c.inner.Read(into)
-	c.bytes += int64(read)
-	if err != nil && err != io.EOF {
-		c.slot.err = err
-	}
-	return read, err
-}
-
-func (c *counted) Close() error { return c.inner.Close() }

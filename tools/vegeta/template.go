@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
 // template is a text in which ${names} stand for columns of data; most have none, and cost nothing.
@@ -120,6 +123,7 @@ type request struct {
 	fixed   []byte
 	dynamic bool // the body has a column in it
 	follow  bool
+	wire    []byte // the whole request as it is sent over HTTP/1; nil when a column is in it
 	label   uint32
 }
 
@@ -166,7 +170,24 @@ func requests(told []told, sources []source, label func(string) uint32) []reques
 		if allFixed {
 			r.header = r.headerWith(nil)
 		}
+		if allFixed && r.url.fixed() && !r.dynamic {
+			r.wire = wired(&r)
+		}
 		made[i] = r
 	}
 	return made
+}
+
+// wired is nil for what is no request: that is found out, and counted, when it is due.
+func wired(r *request) []byte {
+	target := vegeta.Target{Method: r.method, URL: r.url.with(nil), Header: r.header, Body: r.fixed}
+	req, err := target.Request()
+	if err != nil {
+		return nil
+	}
+	var made bytes.Buffer
+	if req.Write(&made) != nil {
+		return nil
+	}
+	return made.Bytes()
 }
