@@ -146,3 +146,14 @@ def test_a_killed_worker_leaves_no_browser(driver, tmp_path):
             assert found
             assert all_gone(found, 10)
             finish(process, tmp_path / "store")
+
+
+def test_a_page_that_is_still_on_its_way_at_the_end_is_unfinished(tmp_path):
+    needed("playwright")
+    with pages() as shop:
+        suite = suite_of("playwright", [{"url": f"{shop.url}/never", "label": "Wait"}], {"hold-for": "4s"})
+        suite["scenarios"]["buying"]["timeout"] = "60s"
+        suite["toril"]["graceful-stop"] = "1s"
+        done = run(tmp_path / "store", written(tmp_path / "suite", suite), *ANY_MACHINE)
+    labels = done.json("summary.json")["labels"]
+    assert (labels["Wait"]["samples"], labels["Wait"]["unfinished"], labels[""]["failures"]) == (0, 1, 0)
