@@ -152,3 +152,43 @@ def test_the_engine_is_told_what_toril_says_of_it(tmp_path):
 )
 def test_what_it_cannot_do_is_refused_with_the_reason(tmp_path, more, said):
     assert said in refusal(tmp_path, suite(**more))
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        ({"url": "http://shop/", "method": "GE T"}, "requests[0].method is `GE T`, no method"),
+        ({"url": "http://shop/", "method": ["GET"]}, "requests[0].method is `['GET']`, no method"),
+        ({"url": "http://shop/", "label": {"a": 1}}, "requests[0].label is `{'a': 1}`, no text"),
+        ({"url": ["a"]}, "requests[0].url is `['a']`, no address"),
+        ("", "requests[0].url is missing"),
+        ("ftp://shop/", "requests[0].url is `ftp://shop/`, and vegeta speaks HTTP alone"),
+        ("/cart", "requests[0].url is `/cart`, without a host; write it in full, or `default-address`"),
+        ({"url": "http://shop/", "headers": {"a b": "c"}}, "requests[0].headers.a b is no name of a header"),
+        ({"url": "http://shop/", "headers": {"a": "x\r\ny: 1"}}, "requests[0].headers.a is 'x\\r\\ny: 1', no value"),
+    ],
+)
+def test_a_request_that_could_never_be_sent_is_refused(tmp_path, request_, says):
+    assert says in refusal(tmp_path, suite(scenario={"requests": [request_]}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("delimiter", ";;", "delimiter is `;;`; write one character, or tab"),
+        ("encoding", "klingon", "encoding is `klingon`, unknown"),
+        ("variable-names", {"a": "b"}, "variable-names is a mapping; write a list of names"),
+    ],
+)
+def test_a_data_source_that_could_never_be_read_is_refused(tmp_path, key, value, says):
+    (tmp_path / "users.csv").write_text("user\nann\n")
+    scenario = {"requests": ["http://shop/"], "data-sources": [{"path": "users.csv", key: value}]}
+    assert says in refusal(tmp_path, suite(scenario=scenario))
+
+
+def test_what_is_known_in_the_worker_alone_is_left_to_it(tmp_path):
+    (tmp_path / "users.csv").write_text("user\nann\n")
+    source = {"path": "users.csv", "delimiter": "tab", "encoding": "utf-16", "variable-names": "a,b"}
+    request = {"url": "${HOME_PAGE}/x?to=ftp://a", "method": "${METHOD}", "headers": {"X-${a}": "${b}"}}
+    scenario = {"requests": [request, "HTTPS://shop/"], "data-sources": [source]}
+    assert read(tmp_path, suite(scenario=scenario)).executions[0].executor == "vegeta"

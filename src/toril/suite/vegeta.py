@@ -1,6 +1,8 @@
 """What the open-model engine takes of a scenario; all else is refused with the reason, and nothing left out of it."""
 
+import codecs
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -42,6 +44,9 @@ REASONS = {
 }
 BLOCKS = ("if", "once", "loop", "while", "foreach", "transaction", "include-scenario", "action", "setup", "teardown")
 JMETER = "leave it out, or use `executor: jmeter`"
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: methods and names of headers
+SCHEME = re.compile(r"(https?)://.", re.IGNORECASE)
+TABS = ("tab", "\\t")
 
 
 class Problem(NamedTuple):
@@ -71,12 +76,14 @@ def vegeta_problems(scenario: Mapping[str, Any], path: str) -> Iterator[Problem]
     for key in ("keepalive", "follow-redirects"):
         yield from _truth(scenario, key, path)
     yield from _sources(scenario.get("data-sources"), f"{path}.data-sources")
+    rooted = bool(scenario.get("default-address"))
     for index, request in enumerate(requests):
-        yield from _of_request(request, f"{path}.requests[{index}]")
+        yield from _of_request(request, f"{path}.requests[{index}]", rooted=rooted)
 
 
-def _of_request(request: Any, path: str) -> Iterator[Problem]:
+def _of_request(request: Any, path: str, *, rooted: bool) -> Iterator[Problem]:
     if isinstance(request, str):
+        yield from _url(request, f"{path}.url", rooted=rooted)
         return
     if not isinstance(request, dict):
         yield Problem(path, "no request", "write an address, or `{url: …}`")
@@ -86,8 +93,12 @@ def _of_request(request: Any, path: str) -> Iterator[Problem]:
         yield Problem(f"{path}.{block}", f"a block, and vegeta has none: {ON_ITS_OWN}", JMETER)
         return
     yield from _unknown(request, REQUEST_KEYS, path)
-    if not request.get("url"):
-        yield Problem(f"{path}.url", "missing", "write the request's address: `{url: …}`")
+    yield from _url(request.get("url"), f"{path}.url", rooted=rooted)
+    method = request.get("method")
+    if method is not None and not _is(TOKEN, method):
+        yield Problem(f"{path}.method", f"`{str(method)[:60]}`, no method", "write it like GET or POST")
+    if isinstance(request.get("label"), (dict, list)):
+        yield Problem(f"{path}.label", f"`{str(request['label'])[:60]}`, no text", "write a name")
     if request.get("body") is not None and request.get("body-file"):
         yield Problem(f"{path}.body-file", "set beside body", "leave one of them out")
     yield from _headers(request.get("headers"), f"{path}.headers")
@@ -119,9 +130,31 @@ def _duration(written: Any, path: str) -> Iterator[Problem]:
         yield Problem(path, "no duration", "write it like 30s, 1m30s or 500ms")
 
 
+def _is(pattern: re.Pattern[str], written: object) -> bool:
+    return isinstance(written, str) and ("${" in written or pattern.fullmatch(written) is not None)
+
+
+def _url(written: object, path: str, *, rooted: bool) -> Iterator[Problem]:
+    if not written:
+        yield Problem(path, "missing", "write the request's address: `{url: …}`")
+    elif not isinstance(written, str):
+        yield Problem(path, f"`{str(written)[:60]}`, no address", "write it like http://shop/cart")
+    elif "://" in written.partition("?")[0] and not written.startswith("${") and not SCHEME.match(written):
+        yield Problem(path, f"`{written[:60]}`, and vegeta speaks HTTP alone", "write http://… or https://…")
+    elif not rooted and not written.startswith("${") and not SCHEME.match(written):
+        yield Problem(path, f"`{written[:60]}`, without a host", "write it in full, or `default-address` beside them")
+
+
 def _headers(written: Any, path: str) -> Iterator[Problem]:
     if written is not None and not isinstance(written, dict):
         yield Problem(path, "no mapping", "write it like `headers: {Accept: text/html}`")
+        return
+    for name, value in (written or {}).items():
+        where = f"{path}.{str(name)[:60]}"
+        if not _is(TOKEN, str(name)):
+            yield Problem(where, "no name of a header", "write it without blanks and colons")
+        elif isinstance(value, (dict, list)) or any(one in str(value) for one in "\r\n\0"):
+            yield Problem(where, f"{str(value)[:60]!r}, no value of a header", "write a text of one line")
 
 
 def _truth(holder: Mapping[str, Any], key: str, path: str) -> Iterator[Problem]:
@@ -138,5 +171,19 @@ def _sources(written: Any, path: str) -> Iterator[Problem]:
         if source.get("loop") is False:
             fix = "leave it out: rows are used again from the first one on"
             yield Problem(f"{where}.loop", "false, and the load ends by time and not with the data", fix)
+        delimiter = source.get("delimiter")
+        if delimiter and (not isinstance(delimiter, str) or (len(delimiter) > 1 and delimiter.lower() not in TABS)):
+            yield Problem(f"{where}.delimiter", f"`{str(delimiter)[:60]}`", "write one character, or tab")
+        if source.get("encoding") and not _known(source["encoding"]):
+            yield Problem(f"{where}.encoding", f"`{str(source['encoding'])[:60]}`, unknown", "write it like utf-8")
+        if isinstance(source.get("variable-names"), dict):
+            yield Problem(f"{where}.variable-names", "a mapping", "write a list of names")
         if source.get("random-order"):
             yield Problem(f"{where}.random-order", "set, and vegeta takes rows in their order", "shuffle the file")
+
+
+def _known(encoding: object) -> bool:
+    try:
+        return isinstance(encoding, str) and ("${" in encoding or codecs.lookup(encoding) is not None)
+    except (LookupError, ValueError):
+        return False
