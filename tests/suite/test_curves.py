@@ -192,6 +192,14 @@ def test_a_curve_is_not_beside_a_search(tmp_path):
     assert says in refusal(tmp_path, document)
 
 
+def test_an_execution_whose_curve_has_a_slip_in_its_name_is_told_both_names(tmp_path):
+    document = suite({"constant": 5, "for": "1m"}, executor="vegeta")
+    del document["execution"][0]["concurrency"]
+    document["toril"]["curves"]["shpo"] = document["toril"]["curves"].pop("shop")
+    says = "its name is `shop`, and curves or searches are written for shpo"
+    assert says in refusal(tmp_path, document)
+
+
 def test_a_curve_of_no_execution_is_refused_with_the_nearest(tmp_path):
     document = suite({"constant": 5, "for": "1m"})
     document["toril"]["curves"]["shpo"] = {"constant": 5}

@@ -145,7 +145,7 @@ class _Reader:
         self._refuse_ignored(item, executor, throughput, steps, timed, path)
         is_open = executor in OPEN_MODEL
         if is_open:
-            self._check_open(item, executor, throughput, timed, path)
+            self._check_open(item, executor, throughput, timed, path, name)
             concurrency = None
         exact = self._exact(item.get("locations-weighted"), f"{path}.locations-weighted")
         locations = self._locations(item.get("locations", self.locations), f"{path}.locations", exact=exact)
@@ -275,11 +275,13 @@ class _Reader:
             self.door.warn(f"{path}.start-at", "is ignored: toril starts all workers together; use `delay`")
 
     def _check_open(
-        self, item: dict[str, Any], executor: str, throughput: Fraction | None, timed: bool, path: str
+        self, item: dict[str, Any], executor: str, throughput: Fraction | None, timed: bool, path: str, name: str
     ) -> None:
         """A rate and a time, and nothing of users, whom an open model does not have."""
         if throughput is None:
             fix = "write the requests per second of all workers together: `throughput: 100`"
+            if others := [*self.curves, *self.capacity]:  # a slip there, most often
+                fix = f"its name is `{name[:60]}`, and curves or searches are written for {', '.join(others)[:200]}"
             raise self.door.error(f"{path}.throughput", f"missing, and {executor} sends at a rate", fix)
         if item.get("iterations") is not None:
             fix = "leave it out: `throughput` and `hold-for` say how many requests there are"
