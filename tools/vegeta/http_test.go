@@ -144,3 +144,14 @@ func TestAnAddressIsSentWithoutWhatHasNoPlaceInOne(t *testing.T) {
 		t.Errorf("a value with a fragment became %q", got)
 	}
 }
+
+func TestFailuresThatDifferOnlyByTheirStreamAreOne(t *testing.T) {
+	for _, text := range []string{
+		`Get "http://h/": stream error: stream ID 15; INTERNAL_ERROR; received from peer`,
+		"stream error: stream ID 1; INTERNAL_ERROR; received from peer",
+	} {
+		if got := clean(text); got != "stream error: INTERNAL_ERROR; received from peer" {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}

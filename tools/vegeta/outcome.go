@@ -20,7 +20,7 @@ const messageChars = 500
 var (
 	statuses [1000]outcome
 	// what makes equal failures differ: addresses, and in front of an error whom it happened to
-	noise = regexp.MustCompile(`(Get|Post|Put|Patch|Delete|Head|Options|[A-Z]+) "[^"]*": |\d+\.\d+\.\d+\.\d+:\d+(->)?|\[[0-9a-f:]+\]:\d+(->)?`)
+	noise = regexp.MustCompile(`(Get|Post|Put|Patch|Delete|Head|Options|[A-Z]+) "[^"]*": |\d+\.\d+\.\d+\.\d+:\d+(->)?|\[[0-9a-f:]+\]:\d+(->)?|stream ID \d+; |LastStreamID=\d+, `)
 )
 
 func init() {
