@@ -53,21 +53,31 @@ class TestCart(unittest.TestCase):
     def test_7_mended(self):
         pass
 
+    def test_8_parts_hold(self):
+        for part in "ab":
+            with self.subTest(part=part):
+                self.assertTrue(part)
+
+    def test_9_a_part_does_not(self):
+        for part in "ab":
+            with self.subTest(part=part):
+                self.assertEqual(part, "b")
+
 class TestNever(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         raise RuntimeError("no cart")
 
-    def test_8_never(self):
+    def test_never(self):
         pass
 
-def test_9_function():
+def test_function():
     apiritif.http.get("{url}/b").assert_ok()
 """
 OF_SCRIPT = {
     "test_1_adds": "passed", "test_2_pays": "failed", "test_3_ships": "broken", "test_4_returns": "skipped",
     "test_5_smart": "failed", "test_6_known": "passed", "test_7_mended": "failed", "setUpClass": "broken",
-    "test_9_function": "passed",
+    "test_function": "passed", "test_8_parts_hold": "passed", "test_9_a_part_does_not": "failed",
 }  # fmt: skip
 
 CHECKS = """

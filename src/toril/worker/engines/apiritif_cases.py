@@ -25,8 +25,13 @@ def tell_all(plugin, controller, write) -> None:
         start(self, event)
 
     def test_outcome(self, event) -> None:
-        outcome = OUTCOMES.get(event.outcome, "broken")
         error = event.exc_info[1] if event.exc_info else None
+        if event.outcome == "subtest":  # a part of a test (unittest's subTest), which has no outcome of its own
+            if error is None:
+                return
+            outcome = "failed" if isinstance(error, AssertionError) else "broken"
+        else:
+            outcome = OUTCOMES.get(event.outcome, "broken")
         message = event.reason or (f"{type(error).__name__}: {error}" if error is not None else "")
         if event.expected and outcome in ("failed", "broken"):  # unittest.expectedFailure
             outcome, message = "passed", ""
