@@ -50,6 +50,13 @@ def test_an_action_is_read_as_bzt_reads_it(written, means):
 @pytest.mark.parametrize(
     ("written", "says"),
     [
+        (
+            "klickByCSS(a)",
+            "`klick`, which Playwright's generated script does not have; did you mean `click`? Else write",
+        ),
+        ("pauseFor(soon)", "`pausefor` of `soon`, no duration; write it like 30s"),
+        ({"waitForByID(x)": "long"}, "`waitfor` of `long`, no duration"),
+        ("resizeWindow(maximize)", "a window of `maximize`; write width and height"),
         ("dragByCSS(a)", "`drag`, which Playwright's generated script does not have; write a script, or use"),
         ("click", "`click` without an element; write it like `clickByCSS(#buy)`"),
         ("waitForByCSS(a, shiny)", "waiting for `shiny`; use one of present, visible"),
@@ -124,3 +131,11 @@ def test_a_criterion_on_what_a_page_says_of_a_step_names_a_label_that_is_known(t
     document["reporting"] = [{"module": "passfail", "criteria": [*criteria, "avg-rt of browser start>9s"]}]
     (warning,) = planned(tmp_path, document).warnings
     assert f"no request is labelled `{step} (lcp)`; there are {step}" in warning
+
+
+@pytest.mark.parametrize("executor", ["playwright", "selenium"])
+def test_a_think_time_is_a_duration(tmp_path, executor):
+    document = journey()
+    document["execution"][0]["executor"] = executor
+    document["scenarios"]["buying"]["requests"][0]["think-time"] = "long"
+    assert "requests[0].think-time is no duration" in refusal(tmp_path, document)

@@ -4,10 +4,13 @@ Pure: the plan asks whether an action can be done, the worker writes a script of
 script does is `KNOWN`; Selenium's script is bzt's own and knows them all.
 """
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from toril.grammar import duration_s
 
 LOCATORS = {"css": "css", "xpath": "xpath", "id": "id", "name": "name", "linktext": "linktext"}
 ON_ELEMENTS = (
@@ -28,6 +31,7 @@ ON_ELEMENTS = (
 ON_PAGES = ("go", "open", "pausefor", "asserttitle", "screenshot", "scripteval", "echo", "resizewindow", "waitfor")
 KNOWN = frozenset((*ON_ELEMENTS, *ON_PAGES))
 TEXT_FORM = re.compile(r"([A-Za-z]+?)(?:By(CSS|XPath|ID|Name|LinkText))?(?:\((.*)\))?", re.IGNORECASE | re.DOTALL)
+SIZE = re.compile(r" *\d{1,5} *, *\d{1,5} *")  # width, height
 STATES = ("present", "visible", "clickable", "notpresent", "notvisible", "notclickable")
 
 
@@ -90,9 +94,11 @@ def _of_mapping(written: dict[str, Any]) -> Action:
 
 def _checked(action: Action) -> Action:
     if action.kind not in KNOWN:
+        near = difflib.get_close_matches(action.kind[:40], sorted(KNOWN), n=1)
         raise Unreadable(
             f"`{action.kind[:40]}`, which Playwright's generated script does not have; "
-            "write a script, or use executor: selenium"
+            + (f"did you mean `{near[0]}`? Else " if near else "")
+            + "write a script, or use executor: selenium"
         )
     if action.locator is None and action.kind not in ON_PAGES:
         raise Unreadable(f"`{action.kind}` without an element; write it like `{action.kind}ByCSS(#buy)`")
@@ -100,7 +106,21 @@ def _checked(action: Action) -> Action:
         raise Unreadable("`waitFor` without an element; write it like `waitForByCSS(.hit, visible): 5s`")
     if action.kind == "waitfor" and action.state not in STATES:
         raise Unreadable(f"waiting for `{action.state[:40]}`; use one of {', '.join(STATES)}")
+    if "${" in action.value:
+        return action  # each worker knows it
+    if action.kind == "pausefor" or (action.kind == "waitfor" and action.value):
+        _check_duration(action)
+    if action.kind == "resizewindow" and not SIZE.fullmatch(action.value):
+        raise Unreadable(f"a window of `{action.value[:40]}`; write width and height: `resizeWindow(1280, 720)`")
     return action
+
+
+def _check_duration(action: Action) -> None:
+    try:
+        duration_s(action.value)
+    except ValueError:
+        what = f"`{action.kind}` of `{action.value[:40]}`, no duration"
+        raise Unreadable(f"{what}; write it like 30s, 1m30s or 500ms") from None
 
 
 def actions_of(request: Any) -> Iterator[tuple[int, Any]]:

@@ -231,6 +231,7 @@ def _of_step(engine: str, request: Mapping[str, Any], path: str) -> Iterator[Pro
         yield Problem(f"{path}.actions", "no list", "write it like `actions: [clickByCSS(#buy)]`")
     elif not request.get("url") and not actions:
         yield Problem(f"{path}.url", "missing", "write the page's address, or `actions` to do")
+    yield from _no_durations(request, ("timeout", "think-time"), path)
     for index, written in actions_of(request) if engine == "playwright" else ():
         try:
             read_action(written)
