@@ -6,7 +6,7 @@ is what DevTools adds to each request so that a page loads as with the round tri
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from pydantic import BeforeValidator
@@ -82,7 +82,6 @@ NETWORKS = {
 }
 TIMINGS = (" (TTFB)", " (DOM ready)", " (LCP)", "browser start")  # how the labels end that browsers give by themselves
 BROWSER_ENGINES = ("selenium", "playwright")
-TIMINGS = ("TTFB", "DOM ready", "LCP")  # what a page says of itself; browser_steps.py
 
 
 def _one_of(known: Mapping[str, object], what: str, value: object) -> str:
@@ -103,12 +102,6 @@ NetworkName = Annotated[str, BeforeValidator(lambda value: _one_of(NETWORKS, "ne
 def browser_of(device: str | None, network: str | None) -> Browser:
     """What a browser stands for, in full."""
     return Browser(device=DEVICES[device or "Desktop"], network=None if network is None else NETWORKS[network])
-
-
-def timing_labels(steps: Iterable[str]) -> Iterator[str]:
-    """Under what a run tells what pages say of themselves in these steps, and how long browsers took to start."""
-    yield "browser start"
-    yield from (f"{step} ({timing})" for step in steps for timing in TIMINGS)
 
 
 def check_browsers(names: Iterable[str], executors: Mapping[str, str], source: str) -> None:
