@@ -164,6 +164,7 @@ def test_an_engine_takes_of_requests_what_the_page_says(key, engine, answer):
     scenario: dict[str, Any] = {"requests": [BLOCKS.get(key, {"url": "/", key: "1s"})]}
     if key in ("data-sources", "variables"):
         scenario = {"requests": ["/"], key: ["x"]}
+    scenario["default-address"] = "http://shop"
     assert ("refused" if list(engines.problems(engine, scenario, "s")) else "yes") == answer
 
 
@@ -234,6 +235,7 @@ def test_every_key_of_a_criterion_is_in_an_example():
 
 NO_KEYS = {  # what the code looks up that is no key of a suite
     "${",
+    "://",  # of an address
     "local",  # a place, and a module of bzt's
     "class",  # of a module: what else bzt's passfail is called
 }
