@@ -177,8 +177,8 @@ func (l *line) alive() bool {
 	var some [1]byte
 	alive := false
 	err := l.raw.Read(func(fd uintptr) bool {
-		read, _, failed := syscall.Recvfrom(int(fd), some[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		alive = failed == syscall.EAGAIN || (failed == nil && read > 0 && l.server.scheme == "https") // tickets
+		_, _, failed := syscall.Recvfrom(int(fd), some[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		alive = failed == syscall.EAGAIN // what was not asked for is the end, or says that it comes
 		return true
 	})
 	return err == nil && alive

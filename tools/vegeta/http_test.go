@@ -15,11 +15,13 @@ import (
 	"time"
 )
 
-// sent is what becomes of 20 requests of a load: outcomes by their names, and how many rows there are.
+// sent is what becomes of the requests of a load, 20 unless it says how many: outcomes by their names, and how many rows there are.
 func sent(t *testing.T, l *load) map[string]int {
 	t.Helper()
 	l.Folder = t.TempDir()
-	l.Points = [][2]float64{{0, 40}, {0.5, 40}}
+	if l.Points == nil {
+		l.Points = [][2]float64{{0, 40}, {0.5, 40}}
+	}
 	l.Stripe = stripe{Weight: 1, Mates: [][3]int64{{1, 1, 0}}}
 	l.TimeoutS, l.GracefulStopS, l.KeepAlive, l.MaxWorkers, l.Redirects = 5, 5, true, 100, 10
 	at := float64(time.Now().UnixMicro())/1e6 + 0.05
@@ -153,5 +155,75 @@ func TestFailuresThatDifferOnlyByTheirStreamAreOne(t *testing.T) {
 		if got := clean(text); got != "stream error: INTERNAL_ERROR; received from peer" {
 			t.Errorf("%q became %q", text, got)
 		}
+	}
+}
+
+func TestAConnectionThatTheServiceClosedMeanwhileIsNoFailure(t *testing.T) {
+	var protocol atomic.Int32
+	server := served(t, func(s *httptest.Server) { s.Config.IdleTimeout = 60 * time.Millisecond; s.Start() }, &protocol)
+	got := sent(t, &load{Targets: to(server.URL), Points: [][2]float64{{0, 5}, {1, 5}}})
+	if got["200"] != 5 || len(got) != 1 {
+		t.Error(got)
+	}
+	server = served(t, func(s *httptest.Server) { s.Config.IdleTimeout = 60 * time.Millisecond; s.StartTLS() }, &protocol)
+	got = sent(t, &load{Insecure: true, Targets: to(server.URL), Points: [][2]float64{{0, 5}, {1, 5}}})
+	if got["200"] != 5 || len(got) != 1 {
+		t.Error("with TLS", got)
+	}
+}
+
+func TestResponsesOfEveryKindLeaveTheConnectionToTheNextOne(t *testing.T) {
+	var connections atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/chunks":
+			for range 3 {
+				_, _ = w.Write([]byte("part"))
+				w.(http.Flusher).Flush()
+			}
+		case "/nothing":
+			w.WriteHeader(http.StatusNoContent)
+		case "/early":
+			w.WriteHeader(http.StatusEarlyHints)
+		}
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	var targets []told
+	for _, path := range []string{"/chunks", "/nothing", "/early", "/"} {
+		targets = append(targets, told{Method: "GET", URL: server.URL + path, Label: path})
+	}
+	got := sent(t, &load{Targets: targets})
+	if got["200"] != 15 || got["204"] != 5 || connections.Load() > 4 {
+		t.Errorf("%v over %d connections", got, connections.Load())
+	}
+}
+
+func TestThereIsAConnectionForEachAddressAndIdleOnesTakeTurns(t *testing.T) {
+	dials := newDialer(time.Minute)
+	dials.known["shop"] = &known{addresses: []string{"a", "b"}, at: time.Now()}
+	dials.known["shop"].many.Store(2)
+	d := &direct{dials: dials, keep: true, idle: map[server][]*line{}, many: map[server]int{}}
+	to := server{"http", "shop"}
+	if d.take(to, "shop") != nil || d.many[to] != 1 {
+		t.Fatal("there is no connection yet")
+	}
+	first, second := &line{server: to}, &line{server: to}
+	d.give(first)
+	if d.take(to, "shop") != nil {
+		t.Fatal("one of two addresses would get everything")
+	}
+	d.give(second)
+	for _, want := range []*line{first, second, first} {
+		got := d.take(to, "shop")
+		if got != want {
+			t.Fatal("idle connections do not take turns")
+		}
+		d.give(got)
 	}
 }
