@@ -13,7 +13,10 @@ import (
 	"time"
 )
 
-const surelyAlive = int64(50 * time.Millisecond) // so long ago was it used: whether it was closed since is not asked
+const (
+	surelyAlive = int64(250 * time.Millisecond) // so long ago was it used: whether it was closed since is not asked
+	surplus     = int64(time.Second)            // so long was it idle among others: a burst has left it behind
+)
 
 // direct speaks HTTP/1 in the goroutine that waits for the response. Go's own transport has two goroutines for each
 // connection, between which each request is handed to and fro: a third of what it costs.
@@ -128,7 +131,9 @@ func (d *direct) take(to server, host string) *line {
 	for len(d.idle[to]) > 0 && d.many[to] >= d.dials.many(host) {
 		l := d.idle[to][0]
 		d.idle[to] = d.idle[to][1:]
-		if now()-l.since < surelyAlive || l.alive() {
+		since := now() - l.since
+		needless := since > surplus && len(d.idle[to]) >= max(1, d.dials.many(host))
+		if !needless && (since < surelyAlive || l.alive()) {
 			return l
 		}
 		d.many[to]--
