@@ -92,6 +92,15 @@ def test_what_the_search_sets_cannot_be_set_beside_it(tmp_path, key):
     assert "which the search sets; leave `" in refusal(tmp_path, document)
 
 
+@pytest.mark.parametrize(
+    ("until", "doubt"),
+    [("p95>300", "a number alone is seconds; write `300ms`"), ("p95<300ms", "this fails a run for little of it")],
+)
+def test_what_is_probably_a_slip_in_until_is_doubted_as_any_criterion_is(tmp_path, until, doubt):
+    notes = read(tmp_path, suite({"until": [until]})).warnings
+    assert any(f"toril.capacity.shop.until[0]: `{until}" in note and doubt in note for note in notes)
+
+
 def test_an_execution_that_is_not_there_is_named_with_the_nearest(tmp_path):
     assert "toril.capacity.shpo is a search in no execution; did you mean `shop`?" in refusal(
         tmp_path, suite(name="shpo", **{"throughput": 5, "hold-for": "1m"})

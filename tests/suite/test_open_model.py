@@ -192,3 +192,12 @@ def test_what_is_known_in_the_worker_alone_is_left_to_it(tmp_path):
     request = {"url": "${HOME_PAGE}/x?to=ftp://a", "method": "${METHOD}", "headers": {"X-${a}": "${b}"}}
     scenario = {"requests": [request, "HTTPS://shop/"], "data-sources": [source]}
     assert read(tmp_path, suite(scenario=scenario)).executions[0].executor == "vegeta"
+
+
+def test_a_file_without_a_header_is_not_split_since_its_first_row_would_be_everybodys(tmp_path):
+    (tmp_path / "users.csv").write_text("ann\nbob\n")
+    source = {"path": "users.csv", "variable-names": "user"}
+    written = suite(scenario={"requests": ["http://shop/"], "data-sources": [source]})
+    says = "data-sources[0].variable-names is set for a file of `split-data`, whose first row is the header"
+    assert says in refusal(tmp_path, {**written, "toril": {"split-data": ["users.csv"]}})
+    assert read(tmp_path, written).data_rows == {}

@@ -100,7 +100,7 @@ def read_suite(
     check_criteria(criteria, {one.name: one.search for one in executions if one.search}, door)
     if is_functional(merged):
         refuse_criteria(criteria[0].where if criteria else None)
-    data_rows = _split_data(toril, found)
+    data_rows = _split_data(toril, found, scenarios.named, door)
     for file in used:
         found.add(file)
     if files[0].name in SUITE_NAMES:
@@ -184,10 +184,17 @@ def _jmeter_properties(merged: Mapping[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _split_data(toril: TorilSettings, files: Files) -> dict[str, int]:
+def _split_data(toril: TorilSettings, files: Files, scenarios: Mapping[str, Any], door: Door) -> dict[str, int]:
     paths = [
         files.find(name, f"toril.split-data[{index}]", kind="data file") for index, name in enumerate(toril.split_data)
     ]
+    for name, scenario in scenarios.items():
+        sources = scenario.get("data-sources") if isinstance(scenario, dict) else None
+        for index, source in enumerate(sources if isinstance(sources, list) else ()):
+            if isinstance(source, dict) and source.get("variable-names") and source.get("path") in toril.split_data:
+                where = f"scenarios.{name}.data-sources[{index}].variable-names"
+                what = "set for a file of `split-data`, whose first row is the header and not divided"
+                raise door.error(where, what, "write the names as the file's first row, and leave them out here")
     return {path: files.rows(path) for path in paths}
 
 

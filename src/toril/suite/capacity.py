@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from toril.curve import Curve
-from toril.grammar import Criterion, parse_criterion, samples_needed
+from toril.grammar import Criterion, doubts_about, parse_criterion, samples_needed
 from toril.records import PlannedCriterion, Search
 from toril.search import Bounds, longest_s
 from toril.suite.door import Door, alike, nearest
@@ -51,7 +51,10 @@ def read_search(
     )
     for index, source in enumerate(search.until):
         where = f"{path}.until[{index}]"
-        _check(parse_criterion(source, f"{door.name}: {where}"), where, search, labels, door)
+        criterion = parse_criterion(source, f"{door.name}: {where}")
+        _check(criterion, where, search, labels, door)
+        for doubt in doubts_about(criterion):
+            door.warn(f"{where}:", doubt)
     return search
 
 
