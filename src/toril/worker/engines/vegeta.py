@@ -6,6 +6,7 @@ kept from being sent in time is in it. How late this program itself was is told 
 """
 
 import json
+import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -180,7 +181,10 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
             return None
         if self.process.poll() == UNWRITTEN:
             return "vegeta's records could not be written, for want of room on the worker's disk, most often; make room"
-        return f"vegeta ended with exit code {self.process.poll()}: {tail_of(getattr(self.stderr, 'name', None))}"
+        code, said = self.process.poll(), tail_of(getattr(self.stderr, "name", None))
+        if code is not None and code < 0:
+            return f"vegeta was killed by {signal.Signals(-code).name}" + (f": {said}" if said else "")
+        return f"vegeta ended with exit code {code}: {said or 'it said nothing'}"
 
     # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
