@@ -34,8 +34,8 @@ BY_TORIL = {"vegeta": 6, "jmeter": 14, "locust": 6, "apiritif": 6}  # seconds of
 WARM_S = {"jmeter": 8}  # of them, left out at the beginning; else 2
 WORKER = (2.0, 4.0)  # vCPU and GiB, toril's default
 HEAD = """
-| engine | requests per CPU-second | µs of CPU a request | to bare vegeta | to JMeter | rate asked, reached | dollars a million: x86, on demand | arm64, on demand | arm64, Spot |
-|---|---|---|---|---|---|---|---|---|
+| engine | requests per CPU-second | µs of CPU a request | to bare vegeta | to JMeter | to Locust | rate asked, reached | dollars a million: x86, on demand | arm64, on demand | arm64, Spot |
+|---|---|---|---|---|---|---|---|---|---|
 """  # noqa: E501 - a table
 
 
@@ -89,7 +89,7 @@ def bare(url: str, folder: Path, rate: int) -> Measured:
     before = children_cpu_s()
     with kept.open("wb") as results:
         subprocess.run(
-            [program, "attack", f"-rate={rate}", f"-duration={seconds}s"],
+            [program, "attack", f"-rate={rate}", f"-duration={seconds}s", "-max-workers=20000"],
             input=f"GET {url}/\n".encode(), stdout=results, check=True,
         )  # fmt: skip
     cpu_s = children_cpu_s() - before
@@ -147,6 +147,10 @@ def main() -> None:
     sys.stdout.write(HEAD)
     for engine in engines:
         sys.stdout.write(row(engine, found, asked.rate))
+    if {"vegeta", "jmeter"} <= found.keys():
+        pairs = zip(found["jmeter"], found["vegeta"], strict=True)
+        times = statistics.median(price_of_a_million(a.cpu_us)[0] / price_of_a_million(b.cpu_us)[2] for a, b in pairs)
+        sys.stdout.write(f"\nvegeta on arm64, Spot, costs 1/{times:.1f} of JMeter on x86, on demand (goal 1/15)\n")
 
 
 def row(engine: str, found: dict[str, list[Measured]], rate: int) -> str:
@@ -163,7 +167,8 @@ def row(engine: str, found: dict[str, list[Measured]], rate: int) -> str:
     rates = f"{rate:,}, {rps:,.0f}" if "vegeta" in engine else f"–, {rps:,.0f}"
     costs: list[Any] = [f"{cost:.5f}" if engine in BY_TORIL else "" for cost in price_of_a_million(cpu_us)]
     return (
-        f"| {engine} | {1e6 / cpu_us:,.0f} | {cpu_us:.1f} | {to('bare vegeta')} | {to('jmeter')} | {rates} "
+        f"| {engine} | {1e6 / cpu_us:,.0f} | {cpu_us:.1f} | {to('bare vegeta')} | {to('jmeter')} "
+        f"| {to('locust')} | {rates} "
         f"| {' | '.join(costs)} |\n"
     )
 
