@@ -139,11 +139,21 @@ def test_a_service_may_recover_before_it_is_tried_again(scene):
     assert all(stage["to_s"] - stage["at_s"] > 12 for stage in recovered)
 
 
-def test_a_service_that_does_not_recover_ends_it(scene):
-    one = scene(Service(100, recovers_s=500), "capacity of shop<50/s", "capacity of shop<300/s")
+def test_a_service_that_does_not_recover_ends_it_and_fails_what_is_asked_above_its_breach(scene):
+    one = scene(
+        Service(100, recovers_s=500), "capacity of shop<50/s", "capacity of shop<100/s", "capacity of shop<300/s"
+    )
     one.run()
-    assert one.found()["limited_by"] == "recovery"
-    assert [item["outcome"] for item in one.verdict()["criteria"]] == ["passed", "inconclusive"]
+    found = one.found()
+    assert found["limited_by"] == "recovery"
+    assert 50 < found["held_rps"] < 100 < found["breached_rps"] < 300
+    assert [item["outcome"] for item in one.verdict()["criteria"]] == ["passed", "inconclusive", "failed"]
+    message = one.verdict()["criteria"][2]["message"]
+    assert (
+        f"shop held at least {found['held_rps']:g}/s, and not {found['breached_rps']:g}/s: the service did not"
+        in message
+    )
+    assert "was" not in message.partition(":")[0]
 
 
 def test_judging_again_finds_the_same(done):

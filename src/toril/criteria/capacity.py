@@ -1,6 +1,7 @@
 """Criteria on the capacity that a search has found: the highest rate that an execution's target held.
 
-A search that came to no limit knows a lower bound only, which may be enough.
+A search that was not brought to its end knows bounds only, which may be enough: what held is the lower one, and what
+was too much, if anything was, the upper one.
 """
 
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from toril.criteria.measure import MORE
-from toril.criteria.result import CriterionResult, breach_in_words, pass_in_words
+from toril.criteria.result import CriterionResult, breach_in_words, exact, pass_in_words
 from toril.criteria.scope import Evidence
 from toril.criteria.windows import breaches
 
@@ -27,9 +28,14 @@ def on_capacity(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     if held is None:
         return _unknown(replace(blank, samples=stages, message=told), found)
     fired = breaches(criterion, held)
-    told = f"{(breach_in_words if fired else pass_in_words)(criterion, held, None, blank.executions)}; {told}"
+    if found["exact"]:
+        told = f"{(breach_in_words if fired else pass_in_words)(criterion, held, None, blank.executions)}; {told}"
+    else:
+        told = f"{told}; a breach is {criterion.op} {exact(criterion.threshold, criterion.unit)}"
     result = replace(blank, observed=held, worst=held, fired=fired, samples=stages, message=told)
-    sure = found["exact"] or fired == (criterion.op in MORE)  # more than what held may be borne, but no less
+    above = found["breached_rps"]
+    sure = found["exact"] or fired == (criterion.op in MORE)  # more than what held may be borne, but no less …
+    sure = sure or (above is not None and above <= criterion.threshold)  # … and less than what was too much
     if not sure or (criterion.op == "=" and not found["exact"]):
         return _unknown(replace(result, fired=False), found)
     if not fired:

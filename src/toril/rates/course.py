@@ -91,7 +91,8 @@ class Course:
         held = f"{found.held_rps:,.10g}/s"
         if found.exact:
             return f"{name} held {held}, and not {found.breached_rps:,.10g}/s: {_breach(found.limited_by)}"
-        return f"{name} held at least {held}: {_why(found.limited_by, last)}"
+        above = "" if found.breached_rps is None else f", and not {found.breached_rps:,.10g}/s"
+        return f"{name} held at least {held}{above}: {_why(found.limited_by, last)}"
 
 
 def courses(plan: Plan, rates: Sequence[Rate], started_at: float | None, timeline: Timeline) -> list[Course]:
