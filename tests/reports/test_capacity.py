@@ -53,6 +53,13 @@ def test_people_read_what_was_found_and_how(searched, name):
     assert "once more" in found
 
 
+def test_a_long_reason_leaves_the_figures_of_a_stage_whole(tmp_path):
+    one = Capacity(tmp_path, Service(10_000, generators_bear_rps=100), "capacity of shop<300/s")
+    one.run()
+    found = text("terminal", judge_again(one.store, one.plan.run_id))
+    assert re.search(r"void +[\d.]+/s +[\d.]+/s +\d+…\d+ s +\S", found)
+
+
 def test_a_ci_server_has_it_among_the_run_s_facts(searched):
     message = searched.summary["capacity"]["shop"]["message"].replace(">", "&gt;")
     assert f'name="capacity of shop" value="{message}"' in text("junit", searched)

@@ -86,6 +86,14 @@ def test_executors_with_virtual_users_are_refused(tmp_path):
     assert "jmeter, which has virtual users who wait for answers, and no rate; use executor: vegeta" in told
 
 
+def test_a_run_that_may_not_last_as_long_as_its_search_is_told_so_and_not_that_it_will_be_cut_off(tmp_path):
+    document = suite()
+    document["toril"]["max-duration"] = "5m"
+    plan = planned(tmp_path, document)
+    says = f"toril.max-duration (300 s) ends a search that takes longer; {plan.duration_s:g} s is the most it may take"
+    assert any(note.endswith(says) for note in plan.warnings)
+
+
 @pytest.mark.parametrize("key", ["throughput", "hold-for", "ramp-up"])
 def test_what_the_search_sets_cannot_be_set_beside_it(tmp_path, key):
     document = suite(**{"throughput": 50, "hold-for": "1m", key: 60})

@@ -260,7 +260,11 @@ def _warnings(
     )
     limit_s = suite.toril.max_duration_s
     if limit_s is not None and duration_s > limit_s:
-        yield f"{suite.source}: toril.max-duration ({limit_s:g} s) ends the run before its {duration_s:g} s are over"
+        what = f"toril.max-duration ({limit_s:g} s)"
+        if any(execution.search for execution in executions):
+            yield f"{suite.source}: {what} ends a search that takes longer; {duration_s:g} s is the most it may take"
+        else:
+            yield f"{suite.source}: {what} ends the run before its {duration_s:g} s are over"
     locations = tuple(dict.fromkeys(seat.location for seat in seats))
     labels_of: dict[tuple[str, ...], tuple[set[str], str]] = {}  # by executions: both may be many, labels and criteria
     for planned in criteria:

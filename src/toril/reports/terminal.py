@@ -143,7 +143,9 @@ def _search(search: capacity.Told, width: int) -> RenderableType:
     if width < screen.NARROW:
         lines = [Text(f"{row.mark} {row.rate}: {row.said}", style=_colour(row.outcome)) for row in search.rows]
         return Group(Text(), *(Padding(line, (0, 0, 0, 3)) for line in lines))
-    table = screen.table("", f"capacity of {search.name}", *capacity.HEADS, text_columns=2)
+    *figures, observed = capacity.HEADS
+    table = screen.table("", f"capacity of {search.name}", *figures, text_columns=2)
+    table.add_column(Text(observed), overflow="fold", min_width=20)  # a reason may be long, and figures stay whole
     for row in search.rows:
         colour = f"bold {_colour(row.outcome)}"
         table.add_row(Text(row.mark, style=colour), Text(row.said), *map(Text, row.cells))
