@@ -103,6 +103,7 @@ def test_a_service_that_does_not_bear_the_lowest_rate_has_failed_whatever_is_ask
     one.run()
     assert (one.found()["held_rps"], one.found()["breached_rps"]) == (None, 20)
     assert [item["outcome"] for item in one.verdict()["criteria"]] == ["inconclusive", "failed"]
+    assert "below that is not known: search from a lower rate" in one.verdict()["criteria"][0]["message"]
 
 
 def test_generators_that_have_no_room_end_it_and_excuse_what_they_did(scene):

@@ -52,7 +52,8 @@ def _below_the_lowest(blank: CriterionResult, found: Mapping[str, Any]) -> Crite
     if criterion.op in ("<", "<=") and lowest <= criterion.threshold:
         result = replace(result, fired=True)
         return replace(result, outcome="failed", code="breach") if criterion.fail else _triggered(result)
-    return replace(result, outcome="inconclusive", code="not-measured")
+    unknown = f"{found['message']}; what it bears below that is not known: search from a lower rate"
+    return replace(result, outcome="inconclusive", code="not-measured", message=unknown)
 
 
 def _unknown(result: CriterionResult, found: Mapping[str, Any]) -> CriterionResult:
