@@ -50,3 +50,16 @@ def test_load_is_refused(tmp_path, key, value):
     assert f"execution[0].{key} is set, but the load is what the other tool has made of it" in refusal(
         tmp_path, suite(**{"data-file": "results.jtl", key: value})
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("wait-for-file", "soon", "execution[0].wait-for-file is `soon`, not a duration"),
+        ("results-timeout", [1], "results-timeout"),
+        ("wait-for-fle", "3s", "execution[0].wait-for-fle is unknown; did you mean `wait-for-file`?"),
+        ("data-file-pattern", 5, "execution[0].data-file-pattern is no text"),
+    ],
+)
+def test_what_it_cannot_mean_is_refused_before_a_run(tmp_path, key, value, why):
+    assert why in refusal(tmp_path, suite(**{"data-file": "results.jtl", key: value}))

@@ -113,3 +113,18 @@ def test_a_stop_ends_the_reading_and_keeps_what_was_read(tmp_path):
         assert run.wait() == [0]
         found = run.outcome()
     assert (found.exits[0].outcome, found.samples) == ("stopped", 1)
+
+
+def test_a_file_that_becomes_shorter_fails_the_worker_since_rows_are_lost(tmp_path):
+    file = tmp_path / "elsewhere.jtl"
+    file.write_text(HEADER + row(time.time()) * 50)
+    with workers(external(**{"data-file": str(file), "results-timeout": "60s"}), tmp_path / "run") as run:
+        run.launch()
+        run.wait_ready()
+        run.start(within_s=0.1)
+        time.sleep(2)
+        file.write_text(HEADER + row(time.time()))
+        run.wait()
+        found = run.outcome()
+    assert found.exits[0].outcome == "failed"
+    assert "became shorter while it was read" in found.exits[0].message

@@ -154,3 +154,59 @@ def test_a_growing_file_is_read_in_whole_records_once(tmp_path):
         file.write(row[20:] + row)
     counts.append(sum(len(part) for part in reader.read(True)))
     assert (counts, reader.unreadable) == ([1, 2], 0)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_jtl(tmp_path):
+    ((one,), reader) = read(tmp_path, "\ufeff" + JTL + f"{AT_MS},250,home,200,OK,true,512,3,40,12\n")
+    assert (one.started_s, reader.unreadable) == (AT_MS / 1000, 0)
+
+
+def test_a_jtl_without_what_has_to_be_known_is_refused(tmp_path):
+    with pytest.raises(UnknownFormatError, match="a JTL without the column success"):
+        read(tmp_path, JTL.replace("success", "sucess") + f"{AT_MS},250,home,200,OK,true,512,3,40,12\n")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        f"{AT_MS},-5,home,200,OK,true,512,3,40,12",
+        f"{AT_MS},{10**24},home,200,OK,true,512,3,40,12",
+        f"{AT_MS * 1000},5,home,200,OK,true,512,3,40,12",
+        f"{10**400},5,home,200,OK,true,512,3,40,12",
+        f"{AT_MS},5,home,200,OK,true,{10**30},3,40,12",
+    ],
+)
+def test_a_row_of_a_jtl_that_cannot_be_is_unreadable(tmp_path, bad):
+    records, reader = read(tmp_path, JTL + f"{AT_MS},250,home,200,OK,true,512,3,40,12\n{bad}\n")
+    assert (len(records), reader.unreadable) == (1, 1)
+
+
+PHOUT = "1764100000.123\t{tag}\t250000\t1000\t10\t200000\t48990\t240000\t10\t20\t0\t200\n"
+VEGETA = f'{AT_MS}000000,200,250000000,0,5,,"",home,0,GET,http://shop/,""\n'
+ATTACK = '{"attack":"home","code":200,"timestamp":"2025-11-25T19:46:40Z","latency":%s,"bytes_in":5,"error":""}\n'
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        (PHOUT.format(tag="a"), PHOUT.format(tag="a").replace("1764100000.123", "nan")),
+        (PHOUT.format(tag="a"), PHOUT.format(tag="a").replace("1764100000.123", "1e300")),
+        (VEGETA, VEGETA.replace("home", "ho\rme")),
+        (ATTACK % "250", ATTACK % "1e400"),
+        (ATTACK % "250", "[" * 100_000 + "\n"),
+    ],
+)
+def test_a_line_that_cannot_be_is_unreadable(tmp_path, good, bad):
+    records, reader = read(tmp_path, good + bad + good)
+    assert (len(records), reader.unreadable) == (2, 1)
+
+
+@pytest.mark.parametrize("cut", [3, 20, 60])
+def test_half_a_sample_at_the_end_of_xml_is_unreadable(tmp_path, cut):
+    sample = (
+        f'<httpSample t="250" ts="{AT_MS}" s="true" lb="a" rc="200"><java.net.URL>http://s/</java.net.URL></httpSample>'
+    )
+    whole, reader = read(tmp_path, f"<testResults>\n{sample}\n{sample}\n")
+    assert (len(whole), reader.unreadable) == (2, 0)
+    rest, reader = read(tmp_path, f"<testResults>\n{sample}\n{sample[:-cut]}")
+    assert (len(rest), reader.unreadable) == (1, 1)

@@ -1,5 +1,6 @@
 """Executions that only read the results of another tool: their file, and no load of their own."""
 
+import difflib
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,7 @@ from toril.suite.door import Door
 from toril.suite.scenarios import Scenarios
 
 LOADER = "external-results-loader"
+WAITS = ("wait-for-file", "results-timeout")
 
 
 def check_external(item: dict[str, Any], scenarios: Scenarios, door: Door, path: str, *, alone: bool) -> None:
@@ -21,7 +23,15 @@ def check_external(item: dict[str, Any], scenarios: Scenarios, door: Door, path:
     holders = [(item, path), *([(scenario, f"{path}.scenario")] if isinstance(scenario, dict) else [])]
     if not any(holder.get(key) for holder, _ in holders for key in ("data-file", "data-file-pattern")):
         raise door.error(f"{path}.data-file", "missing", "name the file that another tool writes its results to")
+    for key in WAITS:
+        door.seconds(item.get(key), f"{path}.{key}")
+    for key in item:
+        if key not in WAITS and (near := difflib.get_close_matches(key[:60], WAITS, n=1, cutoff=0.8)):
+            raise door.error(f"{path}.{key}", "unknown", f"did you mean `{near[0]}`?")
     for holder, where in holders:
+        pattern = holder.get("data-file-pattern")
+        if pattern is not None and not isinstance(pattern, str):
+            raise door.error(f"{where}.data-file-pattern", "no text", "write it like `data-file-pattern: out/*.jtl`")
         if holder.get("errors-file"):
             door.warn(f"{where}.errors-file", "is not read: why a request failed is in the results themselves")
         file = holder.get("data-file")

@@ -44,7 +44,7 @@ class CsvTail:
 
     def _columns(self, text: str) -> list[tuple[str, ...]]:
         if not self._header:
-            first, _, text = text.partition("\n")
+            first, _, text = text.removeprefix("\ufeff").partition("\n")
             self._header = next(csv.reader([first], delimiter=self._delimiter))
         width = len(self._header)
         count = text.count("\n")

@@ -94,6 +94,10 @@ class Executor(ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
             if self._path is None:
                 return
             told = self._path.stat()
+            if told.st_size < self._size:
+                self._failure = (
+                    f"the results file {self._path} became shorter while it was read; let its tool append only"
+                )
             if told.st_size != self._size:
                 self._grew_at = told.st_mtime if self._size < 0 else time.time()
                 self._size = told.st_size

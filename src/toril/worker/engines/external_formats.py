@@ -24,7 +24,7 @@ from toril.worker.engines.csv_tail import CsvTail
 from toril.worker.engines.gatling_log import GatlingReader
 from toril.worker.engines.k6_csv import HEADER as K6_HEADER
 from toril.worker.engines.k6_csv import K6Reader
-from toril.worker.engines.records import READ_AT_ONCE, Reader, Record
+from toril.worker.engines.records import READ_AT_ONCE, Believed, Reader, Record
 
 CHUNK_BYTES = 1 << 20
 DELIMITERS = ",;\t|"
@@ -50,9 +50,13 @@ def reader_of(path: Path) -> Reader | None:
     """What reads this file; None while its first line is not complete. UnknownFormatError when nothing does."""
     with path.open("rb") as file:
         first, whole, _ = file.read(1 << 16).partition(b"\n")
-    first = first.rstrip(b"\r")
+    first = first.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r")
     if not whole and len(first) < 1 << 16:
         return None
+    return Believed(_reader_of(path, first))
+
+
+def _reader_of(path: Path, first: bytes) -> Reader:
     for beginning, why in REFUSED.items():
         if first.startswith(beginning):
             raise UnknownFormatError(why)
@@ -62,7 +66,7 @@ def reader_of(path: Path) -> Reader | None:
     if first.startswith(K6_HEADER.encode()):
         return K6Reader(path)
     if b"timestamp" in lowered and b"elapsed" in lowered:
-        return JtlReader(path, first.decode(errors="replace"))
+        return _jtl_reader(path, first.decode(errors="replace"))
     if first.startswith(b"RUN\t"):
         return GatlingReader(path)
     if VEGETA.match(first):
@@ -75,13 +79,20 @@ def reader_of(path: Path) -> Reader | None:
     raise UnknownFormatError(f"no format that is known; it begins with {shown!r}")
 
 
+def _jtl_reader(path: Path, header: str) -> Reader:
+    delimiter = max(DELIMITERS, key=header.count)
+    columns = next(csv.reader([header], delimiter=delimiter))
+    if lacking := [name for name in ("timeStamp", "elapsed", "success") if name not in columns]:
+        raise UnknownFormatError(f"a JTL without the column {', '.join(lacking)}")
+    return JtlReader(path, delimiter)
+
+
 class JtlReader:
     """JMeter's CSV with its header; a delimiter of its own is found there."""
 
     resolution_us: ClassVar[int] = 1000
 
-    def __init__(self, path: Path, header: str) -> None:
-        delimiter = max(DELIMITERS, key=header.count)
+    def __init__(self, path: Path, delimiter: str) -> None:
         self._tail = CsvTail(path, JTL, delimiter=delimiter)
         self._broken = 0
         self.users: int | None = None
@@ -96,7 +107,7 @@ class JtlReader:
             for row in zip(*columns, strict=True):
                 try:
                     records.append(self._record(dict(zip(JTL, row, strict=True))))
-                except ValueError:
+                except (ValueError, OverflowError):
                     self._broken += 1
             yield records
 
@@ -175,7 +186,8 @@ class XmlReader:
     def __init__(self, path: Path) -> None:
         self._chunks = Chunks(path)
         self._lost = False
-        self._parser = etree.XMLPullParser(events=("end",), resolve_entities=False, no_network=True)
+        self._open, self._rest = 0, b""  # elements that have begun and not ended; what follows the last `>`
+        self._parser = etree.XMLPullParser(events=("start", "end"), resolve_entities=False, no_network=True)
         self.unreadable = 0
         self.users: int | None = None
 
@@ -183,17 +195,20 @@ class XmlReader:
         for chunk in self._chunks.new():
             if self._lost:
                 return
+            self._rest = (self._rest + chunk).rpartition(b">")[2]
             records = []
             for element in self._elements(chunk):
                 if element.getparent() is not None and element.getparent().tag == "testResults":
                     try:
                         records.append(self._record(element))
-                    except (ValueError, TypeError):
+                    except (ValueError, TypeError, OverflowError):
                         self.unreadable += 1
                     element.clear()
                     while element.getprevious() is not None:
                         del element.getparent()[0]
             yield records
+        if final and not self._lost and (self._open > 1 or self._rest.strip()):
+            self.unreadable += 1  # half a sample
 
     def _elements(self, chunk: bytes) -> Iterator[Any]:
         """Those that have ended; what comes after something that is no XML is lost, and counted as one record."""
@@ -202,8 +217,10 @@ class XmlReader:
         except etree.XMLSyntaxError:
             self._lost = True
             self.unreadable += 1
-        for _, element in self._parser.read_events():
-            yield element
+        for event, element in self._parser.read_events():
+            self._open += 1 if event == "start" else -1
+            if event == "end":
+                yield element
 
     def _record(self, element: Any) -> Record:
         if element.get("na"):
@@ -251,7 +268,7 @@ class LineReader:
         for line in lines:
             try:
                 record = self._parse(line.decode(errors="replace").rstrip("\r"))
-            except (ValueError, KeyError, TypeError, IndexError):
+            except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, csv.Error):
                 self.unreadable += 1
             else:
                 yield record

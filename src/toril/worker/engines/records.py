@@ -1,13 +1,16 @@
 """Samples one by one, for engines whose records are read row by row in Python."""
 
+import math
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from toril.worker.engines import Batch
 
 READ_AT_ONCE = 20_000
+LATEST_S = 1e11  # the year 5138: what is later is in other units
+LONGEST_US = 366 * 86_400 * 1_000_000
 
 
 class Record(NamedTuple):
@@ -29,8 +32,13 @@ class Record(NamedTuple):
 class Reader(Protocol):
     """Reads a growing file of records."""
 
-    resolution_us: ClassVar[int]
-    users: int | None  # by the newest record; None where records do not tell
+    @property
+    def resolution_us(self) -> int: ...
+
+    @property
+    def users(self) -> int | None:
+        """By the newest record; None where records do not tell."""
+        ...
 
     @property
     def unreadable(self) -> int:
@@ -40,6 +48,40 @@ class Reader(Protocol):
     def read(self, final: bool) -> Iterator[Sequence[Record]]:
         """What was added since the last call, whole records only; `final`: to the very end."""
         ...
+
+
+class Believed:
+    """A reader's records without those that cannot be: they are unreadable, whatever the tool meant by them."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self._unbelievable = reader, 0
+        self.resolution_us = reader.resolution_us
+
+    @property
+    def users(self) -> int | None:
+        return self._reader.users
+
+    @property
+    def unreadable(self) -> int:
+        return self._reader.unreadable + self._unbelievable
+
+    def read(self, final: bool) -> Iterator[Sequence[Record]]:
+        for records in self._reader.read(final):
+            found = [one for one in records if _can_be(one)]
+            self._unbelievable += len(records) - len(found)
+            yield found
+
+
+def _can_be(record: Record) -> bool:
+    """Whether its numbers are those of a request; a time in other units than the format's is centuries away."""
+    return (
+        math.isfinite(record.started_s)
+        and 0 <= record.started_s < LATEST_S
+        and 0 <= record.response_us + record.idle_us <= LONGEST_US
+        and 0 <= record.response_us <= LONGEST_US
+        and max(record.ttfb_us, record.connect_us) <= LONGEST_US
+        and 0 <= record.bytes < 1 << 62
+    )
 
 
 def batch_of(records: Sequence[Record], moved_s: float = 0.0) -> Batch:
