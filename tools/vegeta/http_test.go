@@ -140,6 +140,10 @@ func TestAnAddressIsSentWithoutWhatHasNoPlaceInOne(t *testing.T) {
 			t.Errorf("%q became %q and not %q", address, got, wanted)
 		}
 	}
+	plain := requests([]told{{Method: "GET", URL: "http://h/a b|c#part"}}, nil, func(string) uint32 { return 0 })[0]
+	if got, _, _ := strings.Cut(string(plain.wire), "\r\n"); got != "GET /a%20b%7Cc HTTP/1.1" {
+		t.Errorf("what goes over the wire begins with %q", got)
+	}
 	known := []source{{Columns: []string{"v"}, Rows: [][]string{{"x y#part/z"}}}}
 	one := requests([]told{{URL: "http://h/${v}?w"}}, known, func(string) uint32 { return 0 })[0]
 	if got := one.urlWith([][]string{{"x y#part/z"}}); got != "http://h/x%20y" {

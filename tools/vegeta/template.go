@@ -180,7 +180,7 @@ func requests(told []told, sources []source, label func(string) uint32) []reques
 
 // wired is nil for what is no request: that is found out, and counted, when it is due.
 func wired(r *request) []byte {
-	target := vegeta.Target{Method: r.method, URL: r.url.with(nil), Header: r.header, Body: r.fixed}
+	target := vegeta.Target{Method: r.method, URL: r.urlWith(nil), Header: r.header, Body: r.fixed}
 	req, err := target.Request()
 	if err != nil {
 		return nil
