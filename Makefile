@@ -41,7 +41,8 @@ check: .venv/installed ## what is quick: formatting, lint, types, layers, workfl
 	"$$(tools/build actionlint "$(CACHE)")"
 	.venv/bin/zizmor --offline --quiet --persona pedantic --strict-collection .github action.yml comment/action.yml
 
-bench: .venv/installed .tools/cloud/installed system jmeter vegeta ## measure what bench/README.md reports; ONLY="merge lag" for some of it
+bench: .venv/installed .tools/cloud/installed jmeter vegeta ## measure what bench/README.md reports; ONLY="merge lag" for some of it
+	@RUNLEVEL=1 tools/system-packages $(PROGRAMS) nginx wrk # at which Debian starts no service by itself
 	@.venv/bin/python bench $(ONLY)
 
 soak: .venv/installed ## load with 100 labels for 10 minutes; memory has to stay flat
