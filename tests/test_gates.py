@@ -67,6 +67,12 @@ def test_a_suite_that_the_change_touches_is_run_too(project):
     assert chosen("loadtests/others/users.csv") == {"gate": "a gate"}
 
 
+def test_a_suite_that_is_said_to_be_no_gate_is_none_even_when_it_is_touched(project):
+    suite(project / "loadtests", "example", gate=False)
+    assert chosen("loadtests/example/suite.yml") == {"gate": "a gate"}
+    assert "example" in chosen(every=True)
+
+
 def test_what_needs_aws_is_for_fargate_alone(project):
     assert set(chosen("loadtests/regions/a.csv", "loadtests/secretive/a.csv")) == {"gate"}
     assert set(chosen("loadtests/regions/a.csv", "loadtests/gate/a.csv", on="fargate")) == {"regions"}

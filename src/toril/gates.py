@@ -37,7 +37,8 @@ def choose(
 ) -> list[Chosen]:
     """The suites below `folder` that are to run, by name.
 
-    `changed`: what a change touches, as `changed_since` finds it; None is everything. Texts need no gate.
+    `changed`: what a change touches, as `changed_since` finds it; None is everything. Texts need no gate, and a suite
+    whose `toril.gate` is false is none.
     `every`: all suites, whatever has changed. A suite that needs AWS is not chosen for this machine unless it is a
     gate; on Fargate only suites run whose locations are regions. SuiteError names a suite that cannot be read.
     """
@@ -50,7 +51,7 @@ def choose(
             chosen.append(Chosen(name=suite.name, why="one of all suites"))
         elif gate and beyond_texts:
             chosen.append(Chosen(name=suite.name, why="a gate"))
-        elif touched and fits:
+        elif touched and fits and gate is not False:
             chosen.append(Chosen(name=suite.name, why="touched by the change"))
     return chosen
 
@@ -78,8 +79,8 @@ def _suites(folder: Path) -> list[Path]:
     return suites
 
 
-def _examined(suite: Path, on: Place, environment: Mapping[str, str]) -> tuple[bool, bool]:
-    """Whether it is a gate, and whether what it needs is on `on`."""
+def _examined(suite: Path, on: Place, environment: Mapping[str, str]) -> tuple[bool | None, bool]:
+    """Whether it is a gate (False: not even of what touches it), and whether what it needs is on `on`."""
     try:
         read, plan = plan_run([suite], RunOptions(environment=environment), now=0.0)
     except SuiteError as error:
@@ -87,7 +88,7 @@ def _examined(suite: Path, on: Place, environment: Mapping[str, str]) -> tuple[b
     locations = {location for execution in read.executions for location in execution.locations}
     in_regions = bool(locations) and all(REGION.fullmatch(location) for location in locations)
     if on == "fargate":
-        return read.toril.gate and in_regions, in_regions
+        return (read.toril.gate if in_regions else None), in_regions
     return read.toril.gate, not (in_regions or read.toril.secrets or queries(plan))
 
 

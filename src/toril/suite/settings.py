@@ -132,7 +132,7 @@ class TorilSettings(Block):
     metrics_wait_s: Duration = 300.0  # for CloudWatch, which publishes late
     split_data: Texts = ()
     quorum: Percentage = 1.0
-    gate: bool = False
+    gate: bool | None = None  # None: of those pull requests that touch the suite
     secrets: dict[str, str] = Field(default_factory=dict)
     criteria: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = ()
     regression: Regression | None = None
