@@ -121,6 +121,13 @@ def test_generators_that_have_no_room_end_it_and_excuse_what_they_did(scene):
     assert len({stage["rps"] for stage in found["stages"][-3:]}) == 1
 
 
+def test_what_leaves_several_criteria_open_is_said_once(scene):
+    one = scene(Service(10_000, generators_bear_rps=10), "capacity of shop<60/s", "capacity<70/s")
+    one.run()
+    assert [item["outcome"] for item in one.verdict()["criteria"]] == ["inconclusive", "inconclusive"]
+    assert [reason["code"] for reason in one.verdict()["reasons"]] == ["saturated"]
+
+
 def test_a_service_whose_answers_fall_behind_has_breached(scene):
     one = scene(Service(100, queues=True))
     one.run()

@@ -143,9 +143,9 @@ def judge(
     ]
     notes = (*told_capacity(summary), *notes_on_rates(completeness), *_unanswered(plan, timeline, results))
     if breaches:
-        return Verdict("failed", (*breaches, *open_questions), tuple(results), notes)
-    if open_questions:
-        return Verdict("inconclusive", tuple(open_questions), tuple(results), notes)
+        return Verdict("failed", (*breaches, *dict.fromkeys(open_questions)), tuple(results), notes)
+    if open_questions:  # several criteria may be open for one and the same reason
+        return Verdict("inconclusive", tuple(dict.fromkeys(open_questions)), tuple(results), notes)
     return Verdict("passed", (_passed(results),), tuple(results), notes)
 
 
