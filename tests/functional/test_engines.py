@@ -215,3 +215,20 @@ def test_a_file_without_tests_proves_nothing(tmp_path: Path) -> None:
     done = run(tmp_path / "store", functional(tmp_path / "shop", "pytest", {"script": "test_nothing.py"}, files))
     assert done.code == 3, done.stdout + done.stderr
     assert done.reasons() == {"no-tests"}
+
+
+def test_tests_that_pytest_leaves_undone_are_broken(tmp_path: Path) -> None:
+    text = "import pytest\ndef test_a(): pass\ndef test_b(): pytest.exit('bye', returncode=0)\ndef test_c(): pass\n"
+    shop = functional(tmp_path / "shop", "pytest", {"script": "test_end.py"}, {"test_end.py": text})
+    done = run(tmp_path / "store", shop)
+    assert told(done) == {"test_a": "passed", "test_b": "broken", "test_c": "broken"}
+    assert done.code == 1
+
+
+@pytest.mark.parametrize("executor", ["pytest", "apiritif"])
+def test_a_test_that_ends_its_process_lets_nothing_pass(tmp_path: Path, executor: str) -> None:
+    text = "import os\ndef test_a(): pass\ndef test_b(): os._exit(0)\ndef test_c(): pass\n"
+    shop = functional(tmp_path / "shop", executor, {"script": "test_end.py"}, {"test_end.py": text})
+    done = run(tmp_path / "store", shop)
+    assert done.code == 3, done.stdout
+    assert "was not carried out" in " ".join(done.stdout.split())

@@ -69,3 +69,9 @@ def test_a_criterion_is_refused_wherever_it_stands(tmp_path):
     assert "a criterion on load" in refusal(tmp_path, {**suite(), **criteria})
     assert "a criterion on load" in refusal(tmp_path, suite(criteria=["fail>0%"]))
     assert "a criterion on load" in refusal(tmp_path, {**suite(), "toril": {"criteria": ["throughput<1/s"]}})
+
+
+def test_a_slip_in_the_aggregator_is_no_load(tmp_path):
+    slip = {**suite(), "settings": {"aggregator": "functional-consolidatr"}}
+    assert "settings.aggregator is `functional-consolidatr`, which toril does not know" in refusal(tmp_path, slip)
+    assert not read(tmp_path, {**suite(), "settings": {"aggregator": "consolidator"}}).functional

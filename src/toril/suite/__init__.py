@@ -19,7 +19,7 @@ from toril.suite.environment import Environment
 from toril.suite.executions import PROVISIONING, Execution, read_executions
 from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, Files
-from toril.suite.functional import is_functional, refuse_criteria
+from toril.suite.functional import check_aggregator, is_functional, refuse_criteria
 from toril.suite.merged import merged_configuration, suite_files
 from toril.suite.overrides import apply_overrides
 from toril.suite.places import places_of
@@ -94,6 +94,7 @@ def read_suite(
     scenarios = Scenarios(merged.get("scenarios"), door, found)
     toril = read_settings(door.environment.resolve_all(merged.get("toril")), source)
     check_secrets(toril.secrets, merged, env, source)
+    check_aggregator(merged, source)
     executions = read_executions(merged, scenarios, door, on, toril.curves, toril.capacity)
     check_browsers(toril.browsers, {execution.name: execution.executor for execution in executions}, source)
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, door, on)

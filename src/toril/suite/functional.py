@@ -8,6 +8,7 @@ from toril.errors import SuiteError
 from toril.suite.door import Door, shown
 
 FUNCTIONAL = "functional-consolidator"  # bzt's module that collects test cases; `bzt -func` sets it
+LOAD = "consolidator"  # what bzt takes for a suite that does not say
 TELL_CASES = ("jmeter", "apiritif", "pytest")  # executors whose test cases toril reads
 ONCE = "a functional suite carries out every test case once"
 
@@ -16,6 +17,17 @@ def is_functional(merged: Mapping[str, Any]) -> bool:
     """Whether the suite asks for test cases instead of load."""
     settings = merged.get("settings")
     return isinstance(settings, dict) and settings.get("aggregator") == FUNCTIONAL
+
+
+def check_aggregator(merged: Mapping[str, Any], source: str) -> None:
+    """SuiteError for a slip, with which test cases would be carried out as load."""
+    settings = merged.get("settings")
+    written = settings.get("aggregator") if isinstance(settings, dict) else None
+    if written not in (None, "", LOAD, FUNCTIONAL):
+        raise SuiteError(
+            f"{source}: settings.aggregator is {shown(written)}, which toril does not know; write `{FUNCTIONAL}` for "
+            "test cases, or leave it out for load"
+        )
 
 
 def refuse_load(executor: str, load: Mapping[str, int | float | Fraction | None], door: Door, path: str) -> None:

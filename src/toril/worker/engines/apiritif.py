@@ -201,8 +201,11 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
 
     def failure(self) -> str | None:
         code = self.process.poll() if self.process else None
-        if not code or self._asked_to_end:
+        if code is None or self._asked_to_end:
             return None
+        if code == 0:
+            done = (self.station.folder / "done").exists()
+            return None if done else f"the script ended {self.tool}'s process, and what follows was not carried out"
         return f"{self.tool} ended with exit code {code}: {tail_of(getattr(self.stderr, 'name', None))}"
 
 

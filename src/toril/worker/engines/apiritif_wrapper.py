@@ -311,6 +311,7 @@ def main() -> int:
         sys.stderr.write(failed[0])
     sys.stdout.flush()
     sys.stderr.flush()
+    (Path(TOLD["folder"]) / "done").touch()
     os._exit(1 if failed else 0)  # threads that sleep, or wait for a response that nobody wants any more
 
 

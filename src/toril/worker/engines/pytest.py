@@ -88,7 +88,10 @@ class Executor(PyTestExecutor):  # type: ignore[misc]  # bzt has no types
 
     def failure(self) -> str | None:
         code = self.process.poll() if self.process else None
-        if not code or self._asked_to_end:
+        if code is None or self._asked_to_end:
             return None
+        if code == 0:
+            done = (self.station.folder / "done").exists()
+            return None if done else "a test ended pytest's process, and what follows was not carried out"
         said = (tail_of(getattr(one, "name", None)) for one in (self.stderr, self.stdout))
         return f"pytest ended with exit code {code}: " + "\n".join(filter(None, said))

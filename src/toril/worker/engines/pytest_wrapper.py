@@ -3,7 +3,8 @@
 Started by path (`python -P pytest_wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder,
 arguments (pytest's own, the script last). In the folder it writes `cases`.
 
-What does not begin is told as well: a file that cannot be imported is a broken test case. The exit code is 0 whatever
+What does not begin is told as well: a file that cannot be imported is a broken test case, and so is each test that
+pytest left undone. `done` in the folder says that it came to its end. The exit code is 0 whatever
 the tests find, and pytest's own for what is wrong with its arguments or itself.
 """
 
@@ -41,6 +42,7 @@ class Tells:
     def __init__(self, write) -> None:
         self._write = write
         self._reports = {}  # of the test that runs, by its id
+        self._told = set()
 
     def pytest_collectreport(self, report) -> None:
         if report.failed:
@@ -56,11 +58,25 @@ class Tells:
         if report.when == "teardown":
             self._tell(self._reports.pop(report.nodeid))
 
+    def pytest_sessionfinish(self, session) -> None:
+        """What was never carried out to its end, such as after `pytest.exit`; with `-x` what failed says enough."""
+        if Path(os.environ["GRACEFUL"]).exists() or session.config.option.collectonly:
+            return
+        outcome = "skipped" if session.shouldfail else "broken"
+        for item in getattr(session, "items", []):
+            if item.nodeid not in self._told:
+                suite, _, name = item.nodeid.rpartition("::")
+                self._write(
+                    name=name, suite=suite, outcome=outcome, started_s=time.time(), took_s=0,
+                    message="pytest ended before this test did", trace="",
+                )  # fmt: skip
+
     def pytest_runtest_logfinish(self, nodeid, location) -> None:
         if Path(os.environ["GRACEFUL"]).exists():
             pytest.exit("the run is ending", returncode=pytest.ExitCode.INTERRUPTED)
 
     def _tell(self, reports) -> None:
+        self._told.add(reports[0].nodeid)
         bad = next((one for one in reports if one.failed), None)
         skipped = next((one for one in reports if one.skipped), None)
         outcome, message, trace = "passed", "", ""
@@ -103,6 +119,7 @@ def main(told) -> int:
     code = pytest.main(
         ["-p", "no:cacheprovider", "--continue-on-collection-errors", *told["arguments"]], plugins=[Tells(write)]
     )
+    (folder / "done").touch()
     return 0 if code in FINE else int(code)
 
 
