@@ -38,7 +38,8 @@ ONE_SAMPLE_A_REQUEST = {
     "vegeta",
     "k6",
     "gatling",
-}  # others tell steps of pages, or files
+    "external-results-loader",  # whose tool is the example's own, and writes a row for each
+}  # others tell steps of pages, or test cases
 Outcomes = Callable[[str], Finished]
 
 
