@@ -139,3 +139,11 @@ def test_a_think_time_is_a_duration(tmp_path, executor):
     document["execution"][0]["executor"] = executor
     document["scenarios"]["buying"]["requests"][0]["think-time"] = "long"
     assert "requests[0].think-time is no duration" in refusal(tmp_path, document)
+
+
+def test_a_think_time_by_chance_is_refused_where_the_script_has_none(tmp_path):
+    document = journey()
+    document["scenarios"]["buying"]["think-time"] = "uniform(1s,2s)"
+    assert "think-time is a distribution, which Playwright's generated script does not have" in refusal(
+        tmp_path, document
+    )

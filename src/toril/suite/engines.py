@@ -221,6 +221,12 @@ def _of_browser(engine: str, scenario: Mapping[str, Any], path: str) -> Iterator
     if scenario.get("remote"):
         yield Problem(f"{path}.remote", "set", "leave it out: toril starts its browsers on the workers")
     yield from _no_durations(scenario, ("timeout", "think-time"), path)
+    yield from _no_chance(engine, scenario, path)
+
+
+def _no_chance(engine: str, holder: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    if engine == "playwright" and DISTRIBUTION.fullmatch(str(holder.get("think-time") or "")):
+        yield _unknown(engine, f"{path}.think-time", "a distribution")
 
 
 def _of_step(engine: str, request: Mapping[str, Any], path: str) -> Iterator[Problem]:
@@ -232,6 +238,7 @@ def _of_step(engine: str, request: Mapping[str, Any], path: str) -> Iterator[Pro
     elif not request.get("url") and not actions:
         yield Problem(f"{path}.url", "missing", "write the page's address, or `actions` to do")
     yield from _no_durations(request, ("timeout", "think-time"), path)
+    yield from _no_chance(engine, request, path)
     for index, written in actions_of(request) if engine == "playwright" else ():
         try:
             read_action(written)
