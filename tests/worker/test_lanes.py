@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from toril.records import ExecutionShare, PlannedExecution
+from toril.stripe import stripes
 from toril.worker.engines import Station
 from toril.worker.lanes import Lanes
 
@@ -117,6 +118,17 @@ def test_an_engine_that_is_started_late_is_late(tmp_path):
     lanes.start_due(START + 3.5, START)
     lanes[0].first_started_s = START + 3.75
     assert lanes.lateness_s(START) == {"e0": pytest.approx(2.75)}
+
+
+def test_a_worker_whose_first_request_of_a_low_rate_is_due_late_is_not_late(tmp_path):
+    lanes = lanes_of(tmp_path, (True, 1.0))
+    station = lanes[0].engine.station
+    third_of_three = station.share.model_copy(update={"stripe": stripes([1, 1, 1])[2]})
+    planned = station.planned.model_copy(update={"curve": ((0.0, 0.5), (10.0, 0.5))})
+    lanes[0].engine.station = replace(station, share=third_of_three, planned=planned)
+    lanes.open(START)
+    lanes[0].first_started_s = START + 1 + 4 + 0.25
+    assert lanes.lateness_s(START) == {"e0": pytest.approx(0.25)}
 
 
 def test_waiting_for_a_slot_is_excused_but_nothing_after_it(tmp_path):
