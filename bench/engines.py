@@ -3,7 +3,8 @@
 Alternating runs against one target (nginx, a worker of its own, a fixed small answer), with keep-alive: each engine
 through `toril run` with one worker, beside the bare vegeta program and, as the ceiling, wrk. Counted are worker and
 engine, in the seconds after the first ones: what starting costs, and a JVM's warming up, are left out. vegeta is given
-a rate; the others have 10 users who do not wait.
+a rate; the others have 10 users who do not wait, which is when a request costs them least. JMeter is measured at
+vegeta's rate as well, by its throughput timer and with 50 users.
 
     .venv/bin/python bench/engines.py [ENGINE …] [--rounds 3] [--rate 12000]
 """
@@ -29,9 +30,10 @@ from toril.intervals import Interval, decode  # noqa: E402
 from toril.intervals.format import HEALTH_SCALE  # noqa: E402
 from toril.launchers.prices import list_prices  # noqa: E402
 
-ENGINES = ("vegeta", "bare vegeta", "wrk", "jmeter", "locust", "apiritif")
-BY_TORIL = {"vegeta": 6, "jmeter": 14, "locust": 6, "apiritif": 6}  # seconds of load
-WARM_S = {"jmeter": 8}  # of them, left out at the beginning; else 2
+PACED = "jmeter-at-the-rate"
+ENGINES = ("vegeta", "bare vegeta", "wrk", "jmeter", PACED, "locust", "apiritif")
+BY_TORIL = {"vegeta": 6, "jmeter": 14, PACED: 14, "locust": 6, "apiritif": 6}  # seconds of load
+WARM_S = {"jmeter": 8, PACED: 8}  # of them, left out at the beginning; else 2
 WORKER = (2.0, 4.0)  # vCPU and GiB, toril's default
 HEAD = """
 | engine | requests per CPU-second | µs of CPU a request | to bare vegeta | to JMeter | to Locust | rate asked, reached | dollars a million: x86, on demand | arm64, on demand | arm64, Spot |
@@ -55,10 +57,12 @@ def children_cpu_s() -> float:
 def by_toril(engine: str, url: str, folder: Path, rate: int) -> Measured:
     """Its CPU and its samples in the load's seconds but the first and the last ones, from the worker's own record."""
     seconds, warm_s = BY_TORIL[engine], WARM_S.get(engine, 2)
-    load = f"throughput: {rate}" if engine == "vegeta" else "concurrency: 10"
+    load = {"vegeta": f"throughput: {rate}", PACED: f"throughput: {rate}, concurrency: 50"}.get(
+        engine, "concurrency: 10"
+    )
     suite = folder / "suite.yml"
     suite.write_text(
-        f"execution: [{{executor: {engine}, {load}, hold-for: {seconds}s, scenario: home}}]\n"
+        f"execution: [{{executor: {engine.partition('-')[0]}, {load}, hold-for: {seconds}s, scenario: home}}]\n"
         f"scenarios: {{home: {{default-address: '{url}', keepalive: true, requests: [{{url: /, label: home}}]}}}}\n"
     )
     store = Path(tempfile.mkdtemp(dir=folder))
@@ -147,10 +151,13 @@ def main() -> None:
     sys.stdout.write(HEAD)
     for engine in engines:
         sys.stdout.write(row(engine, found, asked.rate))
-    if {"vegeta", "jmeter"} <= found.keys():
-        pairs = zip(found["jmeter"], found["vegeta"], strict=True)
-        times = statistics.median(price_of_a_million(a.cpu_us)[0] / price_of_a_million(b.cpu_us)[2] for a, b in pairs)
-        sys.stdout.write(f"\nvegeta on arm64, Spot, costs 1/{times:.1f} of JMeter on x86, on demand (goal 1/15)\n")
+    for peer, how in (("jmeter", "at its fastest"), (PACED, "at the same rate")):
+        if {"vegeta", peer} <= found.keys():
+            pairs = zip(found[peer], found["vegeta"], strict=True)
+            prices = ((price_of_a_million(a.cpu_us)[0], price_of_a_million(b.cpu_us)[2]) for a, b in pairs)
+            times = statistics.median(theirs / ours for theirs, ours in prices)
+            said = f"vegeta on arm64, Spot, costs 1/{times:.1f} of JMeter {how} on x86, on demand (goal 1/15)"
+            sys.stdout.write(f"\n{said}\n")
 
 
 def row(engine: str, found: dict[str, list[Measured]], rate: int) -> str:
@@ -164,7 +171,7 @@ def row(engine: str, found: dict[str, list[Measured]], rate: int) -> str:
 
     cpu_us = statistics.median(one.cpu_us for one in found[engine])
     rps = statistics.median(one.rps for one in found[engine])
-    rates = f"{rate:,}, {rps:,.0f}" if "vegeta" in engine else f"–, {rps:,.0f}"
+    rates = f"{rate:,}, {rps:,.0f}" if "vegeta" in engine or engine == PACED else f"–, {rps:,.0f}"
     costs: list[Any] = [f"{cost:.5f}" if engine in BY_TORIL else "" for cost in price_of_a_million(cpu_us)]
     return (
         f"| {engine} | {1e6 / cpu_us:,.0f} | {cpu_us:.1f} | {to('bare vegeta')} | {to('jmeter')} "

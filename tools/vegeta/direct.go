@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -16,7 +17,11 @@ import (
 const (
 	surelyAlive = int64(250 * time.Millisecond) // so long ago was it used: whether it was closed since is not asked
 	surplus     = int64(time.Second)            // so long was it idle among others: a burst has left it behind
+
+	mostHeaders = 10 << 20 // bytes, as of Go's own transport: an endless header may not fill the worker's memory
 )
+
+var errHeaders = errors.New("malformed HTTP response: its headers are longer than 10 MiB")
 
 // direct speaks HTTP/1 in the goroutine that waits for the response. Go's own transport has two goroutines for each
 // connection, between which each request is handed to and fro: a third of what it costs.
@@ -42,6 +47,21 @@ type line struct {
 	server server
 	raw    syscall.RawConn
 	since  int64 // idle
+	left   int   // bytes that the headers may still have; below 0 for a body, which has no limit
+}
+
+func (l *line) Read(into []byte) (int, error) {
+	if l.left == 0 {
+		return 0, errHeaders
+	}
+	if l.left > 0 && len(into) > l.left {
+		into = into[:l.left]
+	}
+	read, err := l.Conn.Read(into)
+	if l.left > 0 {
+		l.left -= read
+	}
+	return read, err
 }
 
 func (d *direct) roundTrip(req *http.Request, s *slot) (*http.Response, error) {
@@ -79,6 +99,8 @@ func (l *line) exchange(req *http.Request, s *slot) (*http.Response, error) {
 	if _, err := l.Write(wire); err != nil {
 		return nil, err
 	}
+	l.left = mostHeaders
+	defer func() { l.left = -1 }()
 	for {
 		response, err := http.ReadResponse(l.reader, req)
 		if err != nil || response.StatusCode >= 200 || response.StatusCode == http.StatusSwitchingProtocols {
@@ -121,7 +143,9 @@ func (d *direct) line(req *http.Request, s *slot) (*line, error) {
 		made = secure
 	}
 	s.connect = now() - wanted
-	return &line{Conn: made, reader: bufio.NewReader(made), server: to, raw: raw}, nil
+	found := &line{Conn: made, server: to, raw: raw}
+	found.reader = bufio.NewReader(found)
+	return found, nil
 }
 
 // take is the connection that has been idle for longest; nil counts one that is to be made.

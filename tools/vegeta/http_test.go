@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"net"
@@ -148,6 +149,33 @@ func TestAnAddressIsSentWithoutWhatHasNoPlaceInOne(t *testing.T) {
 	one := requests([]told{{URL: "http://h/${v}?w"}}, known, func(string) uint32 { return 0 })[0]
 	if got := one.urlWith([][]string{{"x y#part/z"}}); got != "http://h/x%20y" {
 		t.Errorf("a value with a fragment became %q", got)
+	}
+}
+
+func TestHeadersWithoutAnEndAreAFailure(t *testing.T) {
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	go func() {
+		for {
+			made, err := server.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer made.Close()
+				_, err := made.Write([]byte("HTTP/1.1 200 OK\r\nX-Endless: "))
+				for more := bytes.Repeat([]byte("x"), 1<<20); err == nil; {
+					_, err = made.Write(more)
+				}
+			}()
+		}
+	}()
+	got := sent(t, &load{Targets: to("http://" + server.Addr().String()), Points: [][2]float64{{0, 4}, {0.5, 4}}})
+	if got["BadStatusLine"] != 2 || len(got) != 1 {
+		t.Error(got)
 	}
 }
 
