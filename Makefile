@@ -10,7 +10,7 @@ GATLING_HOME := $(CACHE)/gatling-3.9.5
 PROGRAMS := mvn chromium chromedriver podman runc skopeo mmdebstrap
 
 # What only computes, the lives of stacks and runs on Fargate use all cores; what measures time runs alone.
-ON_ALL_CORES := tests/infra tests/fargate tests/launchers
+ON_ALL_CORES := tests/infra tests/fargate tests/launchers tests/functional tests/pathological tests/reports tests/browser tests/tools
 ALL_TESTS := .venv/bin/pytest -n logical -m "not slow" \
 	&& .venv/bin/pytest -n logical --dist loadfile -m slow $(ON_ALL_CORES) \
 	&& .venv/bin/pytest -m slow $(ON_ALL_CORES:%=--ignore %)

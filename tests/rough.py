@@ -16,10 +16,11 @@ import contextlib
 import gzip
 import socket
 import struct
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+
+from tests.targets import opened
 
 MB = 1_000_000
 DRIP_S = 0.25
@@ -133,36 +134,5 @@ def head(length: int | None, *lines: str, status: str = "200 OK") -> bytes:
 @contextlib.contextmanager
 def rough(*, delays_s: dict[str, float] | None = None, freeze: tuple[float, float] | None = None) -> Iterator[Rough]:
     """Serve on a free port of loopback until the block ends; `delays_s` of paths."""
-    service = Rough(delays_s or {}, freeze)
-    loop = asyncio.new_event_loop()
-    started, tasks = threading.Event(), set[asyncio.Task[None]]()
-
-    def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = loop.create_task(service.serve(reader, writer))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        task.add_done_callback(lambda _: writer.close())
-
-    async def listen() -> None:
-        server = await asyncio.start_server(accepted, "127.0.0.1", 0, backlog=1024)
-        service.port = server.sockets[0].getsockname()[1]
-        started.set()
-        try:
-            await stopping.wait()
-        finally:
-            server.close()
-            for task in list(tasks):
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.sleep(0)  # until their connections are closed
-
-    stopping = asyncio.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(listen(),), daemon=True)
-    thread.start()
-    started.wait(10)
-    try:
+    with opened(Rough(delays_s or {}, freeze)) as service:
         yield service
-    finally:
-        loop.call_soon_threadsafe(stopping.set)
-        thread.join(10)
-        loop.close()

@@ -18,6 +18,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import PurePosixPath
+from typing import Protocol, TypeVar
 
 OVERLOAD_S = 0.4
 
@@ -112,12 +113,20 @@ class Target:
         return True
 
 
+class Serving(Protocol):
+    """What answers connections, and is told its port."""
+
+    port: int
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None: ...
+
+
+Service = TypeVar("Service", bound=Serving)
+
+
 @contextlib.contextmanager
-def target(
-    *, delay_s: float = 0.0, status: int = 200, body: bytes = b"all is well\n", bears_rps: float = math.inf
-) -> Iterator[Target]:
+def opened(service: Service) -> Iterator[Service]:
     """Serve on a free port of loopback until the block ends."""
-    service = Target(delay_s, status, body, bears_rps)
     loop = asyncio.new_event_loop()
     started, tasks = threading.Event(), set[asyncio.Task[None]]()
 
@@ -150,3 +159,12 @@ def target(
         loop.call_soon_threadsafe(stopping.set)
         thread.join(10)
         loop.close()
+
+
+@contextlib.contextmanager
+def target(
+    *, delay_s: float = 0.0, status: int = 200, body: bytes = b"all is well\n", bears_rps: float = math.inf
+) -> Iterator[Target]:
+    """Serve on a free port of loopback until the block ends."""
+    with opened(Target(delay_s, status, body, bears_rps)) as service:
+        yield service

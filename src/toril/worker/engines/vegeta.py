@@ -10,7 +10,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from bzt import TaurusConfigError, ToolError
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from toril.errors import UserError
 from toril.suite.engines import problems
 from toril.vegeta_program import MISSING, vegeta_program
-from toril.worker.disk import forget
 from toril.worker.engines import Batch, Sends, Station, tail_of
+from toril.worker.engines.rows import RowFile
 from toril.worker.engines.vegeta_requests import requests_told, sources_told, unknown_variables
 
 COLUMNS = ("due_us", "late_us", "response_us", "ttfb_us", "connect_us", "bytes", "label", "outcome")
@@ -53,11 +53,9 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
         super().__init__()
         self.process: Any = None
         self._told: dict[str, Any] = {}
-        self._names: BinaryIO | None = None
-        self._rows: BinaryIO | None = None
+        self._file: RowFile | None = None
         self._in_flight: int | None = None
         self._sends: list[Sends] = []
-        self._unreadable = 0
         self._ended: str | None = None
         self._asked_to_end = False
         self._unfinished: Counter[str] = Counter()
@@ -121,7 +119,7 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
 
     def post_process(self) -> None:
         super().post_process()
-        for file in (self._names, self._rows, self.stderr):
+        for file in (self._file, self.stderr):
             if file is not None:
                 file.close()
 
@@ -138,29 +136,15 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
             rates.write(f"{at!r} {rps!r}\n")
 
     def batches(self, final: bool) -> Iterator[Batch]:
-        if self._rows is None:
-            if not (self.station.folder / "rows").exists():
-                return
-            self._rows = (self.station.folder / "rows").open("r+b")
-            self._names = (self.station.folder / "names").open("rb")
-        while True:
-            data = self._rows.read(ROW.itemsize * ROWS_PER_BATCH)
-            rest = len(data) % ROW.itemsize
-            if rest:  # being written, or cut off by a kill
-                self._rows.seek(-rest, 1)
-                data = data[:-rest]
-                self._unreadable += final
-            self._read_names()  # after the rows: a row's names are written before it
-            if not data:
-                return
-            rows = np.frombuffer(data, ROW)
+        if self._file is None:
+            self._file = RowFile(self.station.folder, ROW, ROWS_PER_BATCH, self._hear)
+        for rows in self._file.read(final):
             samples = rows["label"] < LATE
             if not samples.all():
                 self._read_others(rows[~samples])
                 rows = rows[samples]
             if len(rows):
                 yield self._batch(rows)
-            forget(self._rows, self._rows.tell())
 
     def sends(self) -> Iterator[Sends]:
         while self._sends:
@@ -174,7 +158,7 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
         return self._unfinished
 
     def unreadable(self) -> int:
-        return self._unreadable
+        return 0 if self._file is None else self._file.unreadable
 
     def failure(self) -> str | None:
         if self.process is None or self._ended or self._asked_to_end:
@@ -201,22 +185,16 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
             late = {"late_us": int(row["response_us"]), "late_p90_us": int(row["ttfb_us"])}
             self._sends.append(Sends(at_s=float(row["due_us"]) / 1e6, **late, dropped=int(row["bytes"])))
 
-    def _read_names(self) -> None:
-        assert self._names is not None  # noqa: S101 - opened with the rows
-        while line := self._names.readline():
-            if not line.endswith(b"\n"):
-                self._names.seek(-len(line), 1)
-                return
-            what, *values = json.loads(line)
-            if what == "label":
-                self._labels.append(values[0])
-            elif what == "outcome":
-                self._outcomes.append((values[0], values[1], values[2]))
-            elif what == "unfinished":
-                self._unfinished[values[0]] += values[1]
-            elif what == "end":
-                self._ended = values[0]
-            self._cached = None
+    def _hear(self, what: str, values: list[Any]) -> None:
+        if what == "label":
+            self._labels.append(values[0])
+        elif what == "outcome":
+            self._outcomes.append((values[0], values[1], values[2]))
+        elif what == "unfinished":
+            self._unfinished[values[0]] += values[1]
+        elif what == "end":
+            self._ended = values[0]
+        self._cached = None
 
     def _batch(self, rows: Any) -> Batch:
         if self._cached is None:
