@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -62,6 +63,12 @@ class Terminal:
         return self.process.wait(20)
 
 
+def _as_a_shell_starts_it() -> None:
+    """Ctrl-C reaches it, and means something: whoever runs the tests in the background has it ignored."""
+    os.close(os.open(os.ttyname(0), os.O_RDWR))
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def asked(folder: Path, *arguments: str) -> Iterator[Terminal]:
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +79,7 @@ def asked(folder: Path, *arguments: str) -> Iterator[Terminal]:
     command = [sys.executable, "-m", "toril", "init", *arguments]
     with subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, start_new_session=True,
-        preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # so that Ctrl-C reaches it
+        preexec_fn=_as_a_shell_starts_it,
     ) as process:  # fmt: skip
         os.close(theirs)
         try:
