@@ -121,7 +121,7 @@ def test_a_worker_gets_as_many_browsers_as_its_cores_bear(tmp_path):
     document = journey(worker={"cpu": 4096})
     document["execution"][0]["concurrency"] = 16
     counts = [share.executions[0].concurrency for share in planned(tmp_path, document).shares]
-    assert counts == [4, 4, 4, 4]
+    assert counts == [8, 8]
 
 
 def test_a_criterion_on_what_a_page_says_of_a_step_names_a_label_that_is_known(tmp_path):

@@ -18,7 +18,7 @@ MOST_WORKERS = 1000
 REQUESTS_PER_CORE = {"jmeter": 3000, "locust": 1000, "apiritif": 150, "vegeta": 12_000}
 USERS_PER_WORKER = {"jmeter": 1000, "locust": 1000, "apiritif": 100}
 # How many browsers a core bears with times that are wrong by no more than a tenth (bench/browsers.py).
-BROWSERS_PER_CORE = {"playwright": 1, "selenium": 1}
+BROWSERS_PER_CORE = {"playwright": 2, "selenium": 2}
 SINGLE_THREADED = frozenset({"locust"})
 CPU_UNITS_PER_CORE = 1024
 

@@ -32,7 +32,7 @@ OTHERS = Limits(  # executors that were not measured
 )
 # Browsers have threads by the hundred, whose waits add up; and what they show is late before the core is full
 # (bench/browsers.py).
-BROWSERS = replace(OTHERS, cpu=0.8, waiting=None)
+BROWSERS = replace(OTHERS, cpu=0.65, waiting=None)
 # Held against bench/saturation.py (results and what they do not say: bench/README.md): from there on p50 reads wrong.
 LIMITS: Mapping[str, Limits] = {
     "locust": OTHERS,
