@@ -258,8 +258,11 @@ class Coordinator:
 
     def _searched(self) -> Stop | None:
         """Let a search go on where it can; the stop when all of them are over."""
-        start, complete_to = self.state.start, self.fold.complete_to(self.state.ended)
-        if not self._searches.courses or self.state.phase != "running" or start is None or complete_to is None:
+        start = self.state.start
+        if not self._searches.courses or self.state.phase != "running" or start is None:
+            return None
+        complete_to = self.fold.complete_to(self.state.ended)
+        if complete_to is None:
             return None
         now = self.clock.now()
         rate = self._searches.next_rate(self.rates, start, self.fold.timeline, complete_to, now, self.lease.owner)
