@@ -1,14 +1,12 @@
 """Where the prepared Gatling lies."""
 
-import os
 from pathlib import Path
+
+from toril.cache import prepared
 
 GATLING_VERSION = "3.9.5"  # of which the worker reads the log, and that `make gatling` assembles
 
 
 def gatling_home() -> Path:
     """$TORIL_GATLING_HOME, or where `make gatling` puts it."""
-    if named := os.environ.get("TORIL_GATLING_HOME"):
-        return Path(named).expanduser().absolute()
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache).absolute() / "toril" / f"gatling-{GATLING_VERSION}"
+    return prepared("TORIL_GATLING_HOME", f"gatling-{GATLING_VERSION}")

@@ -6,6 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from toril.cache import cache_folder
+
 NAME = "toril-vegeta"
 SOURCES = Path(__file__).resolve().parents[2] / "tools" / "vegeta"  # there in toril's sources only
 MISSING = (
@@ -38,7 +40,7 @@ def digest_of(sources: Path) -> str:
 
 
 def _built(sources: Path) -> list[Path]:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "toril"
+    cache = cache_folder()
     if (sources / "go.mod").is_file():
         return [cache / f"vegeta-{digest_of(sources)}" / NAME]
     return list(cache.glob(f"vegeta-*/{NAME}"))
