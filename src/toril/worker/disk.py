@@ -42,6 +42,13 @@ def _remove_abandoned(top: Path) -> None:
             shutil.rmtree(lock.parent, ignore_errors=True)
 
 
+def put_whole(path: Path, text: str) -> None:
+    """Write a file that others look for: they find all of it, or none."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(text)
+    new.replace(path)
+
+
 def is_full(folder: Path, ask: Callable[[Path], os.statvfs_result] = os.statvfs) -> bool:
     """Whether hardly anything more can be written there; never where the file system counts no blocks."""
     there = ask(folder)

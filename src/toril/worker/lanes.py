@@ -9,6 +9,7 @@ from bzt import TaurusException  # no Exception
 
 from toril.records import PlannedExecution, Rate
 from toril.worker import machine, processes
+from toril.worker.disk import put_whole
 from toril.worker.engines import Adjustable, Engine
 
 PARK_TIMEOUT_S = 180.0  # a JVM on a busy machine takes its time; longer than this is a hang
@@ -49,10 +50,7 @@ class Lane:
     def open(self, at: float) -> None:
         """Tell the engine when its load begins."""
         self.begins_at = at
-        gate = self.engine.station.gate
-        new = gate.with_suffix(".new")
-        new.write_text(f"{at!r}\n")
-        new.replace(gate)
+        put_whole(self.engine.station.gate, f"{at!r}\n")
 
     def start(self) -> None:
         self.started_at = time.monotonic()

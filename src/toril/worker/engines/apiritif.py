@@ -21,6 +21,7 @@ from bzt.modules._apiritif.executor import ApiritifNoseExecutor
 from bzt.requests_model import IncludeScenarioBlock
 
 from toril.intervals import KINDS
+from toril.worker.disk import put_whole
 from toril.worker.engines import Batch, FoundCase, Sends, Station, cases_of, tail_of
 from toril.worker.engines.apiritif_steps import Steps
 from toril.worker.engines.case_lines import CaseLines
@@ -158,10 +159,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
     def end(self, within_s: float) -> None:
         """Apiritif looks for this file before each iteration, our wrapper before each request."""
         self._asked_to_end = True
-        path = Path(self.engine.graceful_files[self.process.pid])
-        new = path.with_name(path.name + ".new")
-        new.write_text(repr(within_s))
-        new.replace(path)
+        put_whole(Path(self.engine.graceful_files[self.process.pid]), repr(within_s))
 
     def batches(self, final: bool) -> Iterator[Batch]:
         for columns in self._tail.read(final):

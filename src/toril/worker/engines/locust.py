@@ -23,6 +23,7 @@ from bzt.utils import dehumanize_time
 from numpy.typing import NDArray
 
 from toril.suite.engines import problems
+from toril.worker.disk import put_whole
 from toril.worker.engines import Batch, Sends, Station, tail_of
 from toril.worker.engines.locust_records import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
 from toril.worker.engines.rows import RowFile
@@ -114,9 +115,7 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
 
     def end(self, within_s: float) -> None:
         self._asked_to_end = True
-        asked = self.station.folder / "end.new"
-        asked.write_text(repr(within_s))
-        asked.replace(self.station.folder / "end")
+        put_whole(self.station.folder / "end", repr(within_s))
 
     def batches(self, final: bool) -> Iterator[Batch]:
         if self._file is None:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from toril.errors import UserError
 from toril.suite.engines import problems
 from toril.vegeta_program import MISSING, vegeta_program
+from toril.worker.disk import put_whole
 from toril.worker.engines import Batch, Sends, Station, tail_of
 from toril.worker.engines.rows import RowFile
 from toril.worker.engines.vegeta_requests import requests_told, sources_told, unknown_variables
@@ -127,9 +128,7 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
 
     def end(self, within_s: float) -> None:
         self._asked_to_end = True
-        asked = self.station.folder / "end.new"
-        asked.write_text(repr(within_s))
-        asked.replace(self.station.folder / "end")
+        put_whole(self.station.folder / "end", repr(within_s))
 
     def adjust(self, at: float, rps: float) -> None:
         with (self.station.folder / "rates").open("a") as rates:
