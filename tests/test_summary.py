@@ -8,7 +8,7 @@ import pytest
 from tests.measured import MS, Sample, every_second, execution, plan_of, timeline_of
 from toril.intervals import Recorder, decode
 from toril.records import Exit, Stop
-from toril.summary import Completeness, planned_rps, planned_users, steady_load, summarise
+from toril.summary import Completeness, planned_by_second, planned_users, steady_load, summarise
 from toril.timeline import Timeline
 
 
@@ -169,7 +169,7 @@ def test_the_planned_curve(load, curve):
     planned = execution(**load)
 
     assert [planned_users(planned, second) for second in range(7)] == curve
-    assert planned_rps(planned, 1) is None
+    assert planned_by_second(planned, range(1, 2)) is None
 
 
 def test_steady_load_leaves_a_second_out_at_both_ends():

@@ -120,7 +120,7 @@ class Curve:
 
     def pieces(self) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
         """Its lines in order, each from a point to a later one."""
-        for first, second in zip(self.points, self.points[1:], strict=False):
+        for first, second in pairwise(self.points):
             if second[0] > first[0]:
                 yield first, second
 

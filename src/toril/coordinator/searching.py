@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from toril.rates.course import LATE_S, Course
-from toril.rates.stages import ANSWERS, StageResult
+from toril.rates.course import LATE_S, Course, breach_in_words
+from toril.rates.stages import StageResult
 from toril.records import Plan, Rate, Start, Stop
 from toril.timeline import Timeline
 
@@ -63,5 +63,5 @@ def _note(course: Course, stage: StageResult) -> str:
     rate = f"{course.execution.name}: {judged.stage.rps:,.10g}/s from {stage.from_s} s to {stage.to_s} s"
     if judged.stage.kind == "recover":
         return f"{rate}: {'recovered' if judged.outcome == 'held' else 'did not recover'}"
-    why = "answers fell behind" if judged.why == ANSWERS else judged.why
+    why = breach_in_words(judged.why)
     return f"{rate}: {judged.outcome}{f' ({why})' if why else ''}"

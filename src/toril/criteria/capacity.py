@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from toril.criteria.measure import MORE
-from toril.criteria.result import CriterionResult, breach_in_words, exact, pass_in_words
+from toril.criteria.result import CriterionResult, breach_in_words, exact, pass_in_words, settled
 from toril.criteria.scope import Evidence
 from toril.criteria.windows import breaches
 
@@ -38,9 +38,7 @@ def on_capacity(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     sure = sure or (above is not None and above <= criterion.threshold)  # … and less than what was too much
     if not sure or (criterion.op == "=" and not found["exact"]):
         return _unknown(replace(result, fired=False), found)
-    if not fired:
-        return result
-    return replace(result, outcome="failed", code="breach") if criterion.fail else _triggered(result)
+    return settled(result, stands=True)
 
 
 def _below_the_lowest(blank: CriterionResult, found: Mapping[str, Any]) -> CriterionResult:
@@ -50,8 +48,7 @@ def _below_the_lowest(blank: CriterionResult, found: Mapping[str, Any]) -> Crite
     if criterion.op in MORE and lowest <= criterion.threshold:
         return result
     if criterion.op in ("<", "<=") and lowest <= criterion.threshold:
-        result = replace(result, fired=True)
-        return replace(result, outcome="failed", code="breach") if criterion.fail else _triggered(result)
+        return settled(replace(result, fired=True), stands=True)
     unknown = f"{found['message']}; what it bears below that is not known: search from a lower rate"
     return replace(result, outcome="inconclusive", code="not-measured", message=unknown)
 
@@ -61,10 +58,6 @@ def _unknown(result: CriterionResult, found: Mapping[str, Any]) -> CriterionResu
     if found["limited_by"] == "generators":
         return replace(result, outcome="inconclusive", code="saturated")
     return replace(result, outcome="inconclusive", code="not-measured")
-
-
-def _triggered(result: CriterionResult) -> CriterionResult:
-    return replace(result, outcome="triggered", code="triggered")
 
 
 def _of(blank: CriterionResult, searches: Searches) -> Mapping[str, Any] | None:

@@ -144,6 +144,7 @@ def _loads(blank: CriterionResult, evidence: Evidence) -> list[_Load]:
         requested = _requested(plan, steady, criterion.location)
         if execution is None or not requested:
             continue
+        rate = execution.rate
         end_s = min(execution.steady_to_s, evidence.absence.end_s if evidence.absence else math.inf)
         found.append(
             _Load(
@@ -154,7 +155,7 @@ def _loads(blank: CriterionResult, evidence: Evidence) -> list[_Load]:
                 planned_to_s=steady.to_s if math.isinf(end_s) else math.floor(end_s) - EDGE_S,
                 location=criterion.location,
                 timeline=evidence.timeline,
-                counts=() if execution.rate is None else _counts(execution.rate, execution.delay_s),
+                counts=() if rate is None else _counts(rate, execution.delay_s),
                 part=requested / steady.requested_rps if steady.requested_rps else 1.0,
             )
         )

@@ -86,11 +86,12 @@ class Course:
         last = self.stages[-1].message if self.stages else ""
         if found.held_rps is None:
             if found.exact:
-                return f"{name} did not bear {found.breached_rps:,.10g}/s, the lowest rate: {_breach(found.limited_by)}"
+                why = breach_in_words(found.limited_by)
+                return f"{name} did not bear {found.breached_rps:,.10g}/s, the lowest rate: {why}"
             return f"nothing is known of the capacity of {name}: {_why(found.limited_by, last)}"
         held = f"{found.held_rps:,.10g}/s"
         if found.exact:
-            return f"{name} held {held}, and not {found.breached_rps:,.10g}/s: {_breach(found.limited_by)}"
+            return f"{name} held {held}, and not {found.breached_rps:,.10g}/s: {breach_in_words(found.limited_by)}"
         above = "" if found.breached_rps is None else f", and not {found.breached_rps:,.10g}/s"
         return f"{name} held at least {held}{above}: {_why(found.limited_by, last)}"
 
@@ -107,7 +108,8 @@ def courses(plan: Plan, rates: Sequence[Rate], started_at: float | None, timelin
     return found
 
 
-def _breach(limited_by: str) -> str:
+def breach_in_words(limited_by: str) -> str:
+    """What was breached, as people are told of it."""
     return "answers fell behind" if limited_by == ANSWERS else limited_by
 
 

@@ -11,7 +11,7 @@ from toril.summary.generators import (
     saturated_between,
     strained,
 )
-from toril.summary.load import SteadyLoad, planned_by_second, planned_rps, planned_users, rate_of, steady_load
+from toril.summary.load import SteadyLoad, planned_by_second, planned_users, rate_of, steady_load
 from toril.summary.saturation import Limits, Saturation, saturations
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "lasted_s",
     "nothing_tested",
     "planned_by_second",
-    "planned_rps",
     "planned_users",
     "rate_of",
     "saturated_between",

@@ -49,12 +49,6 @@ def rate_of(execution: PlannedExecution, adjustments: Sequence[tuple[float, floa
     return rate
 
 
-def planned_rps(execution: PlannedExecution, at_s: float) -> float | None:
-    """The throughput then; None where it is not limited."""
-    rate = rate_of(execution)
-    return None if rate is None else rate.rate_at(at_s - execution.delay_s)
-
-
 def planned_by_second(execution: PlannedExecution, seconds: range) -> list[float] | None:
     """How many requests are due in each of these seconds; None where throughput is not limited."""
     rate = rate_of(execution)
@@ -91,15 +85,16 @@ def _steady(execution: PlannedExecution, timeline: Timeline, stopped_at_s: float
         achieved_rps=answered.samples / seconds,
         due_rps=load.requested_rps,
     )
-    if execution.rate is None:
+    rate = execution.rate
+    if rate is None:
         return load
     late_s = answered.mean_us / 1e6 if answered.samples else 0.0
     from_s, to_s = first - execution.delay_s, load.to_s - execution.delay_s
     return replace(
         load,
-        requested_rps=execution.rate.mean(from_s, to_s),
+        requested_rps=rate.mean(from_s, to_s),
         late_s=late_s,
-        due_rps=execution.rate.mean(from_s - late_s, to_s - late_s),
+        due_rps=rate.mean(from_s - late_s, to_s - late_s),
     )
 
 
