@@ -11,18 +11,18 @@ from dataclasses import dataclass
 
 from toril.coordinator.live import read_record
 from toril.errors import OptionError, RunOverError, StoreError
+from toril.grammar import number, rate_per_s
 from toril.plan.seats import CPU_UNITS_PER_CORE, REQUESTS_PER_CORE
 from toril.records import Plan, PlannedExecution, Rate, Start, next_rates, rate_key
 from toril.store import Store
 from toril.stored import has_ended
+from toril.suite.settings import MOST_RPS
 from toril.summary.adjusted import adjusted
 from toril.summary.load import rate_of
 
-RATE = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,6})?)(?P<per>/s|/sec|/min|/m|/h)?")
+RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?(?P<per>/s|/sec|/min|/m|/h)?")
 BY = re.compile(r"(?P<sign>[+-])(?P<percent>[0-9]{1,6}(?:\.[0-9]{1,6})?)%")
 TIMES = re.compile(r"[x×](?P<times>[0-9]{1,6}(?:\.[0-9]{1,6})?)")
-A_SECOND = {"/s": 1, "/sec": 1, "/min": 60, "/m": 60, "/h": 3600}
-MOST = 100_000_000  # requests per second: beyond, it is a slip
 TRIES = 20  # others may adjust the run at the same time
 
 
@@ -45,7 +45,7 @@ def parse_rate(text: str) -> Callable[[float], float]:
     """
     written = text.strip().replace(" ", "")
     if match := RATE.fullmatch(written):
-        wanted = float(match["number"]) / A_SECOND[match["per"] or "/s"]
+        wanted = float(rate_per_s(written) if match["per"] else number(written))
         return lambda _: wanted
     if match := BY.fullmatch(written):
         factor = 1 + (1 if match["sign"] == "+" else -1) * float(match["percent"]) / 100
@@ -92,9 +92,9 @@ def _change(
         raise RunOverError(f"run {plan.run_id}: the load of {execution.name} ends before its workers could know of it")
     before = curve.rate_at(since_s)
     rps = wanted(before)
-    if not 0 < rps <= MOST:
+    if not 0 < rps <= MOST_RPS:
         fix = f"to end the load use `toril stop {plan.run_id}`" if rps <= 0 else "write a smaller one"
-        raise OptionError(f"--rate {written}: {rps:,g}/s is not above 0 and at most {MOST:,}/s; {fix}")
+        raise OptionError(f"--rate {written}: {rps:,g}/s is not above 0 and at most {MOST_RPS:,}/s; {fix}")
     return Adjusted(
         rate=Rate(
             number=len(rates) + 1,

@@ -10,7 +10,7 @@ from toril.grammar import duration_s, number, rate_per_s
 from toril.suite.browsers import DeviceName, NetworkName
 
 MOST_WORKERS = 1000
-MOST_RPS = 100_000_000
+MOST_RPS = 100_000_000  # requests per second: beyond, it is a slip
 
 
 def _duration(value: object) -> float:
