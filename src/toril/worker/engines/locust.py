@@ -8,7 +8,6 @@ import importlib.util
 import json
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +19,6 @@ from bzt.engine import ScenarioExecutor
 from bzt.modules._locustio import LocustIOExecutor
 from bzt.requests_model import HTTPRequest
 from bzt.utils import dehumanize_time
-from numpy.typing import NDArray
 
 from toril.suite.engines import problems
 from toril.worker.disk import put_whole
@@ -54,13 +52,7 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         self._file: RowFile | None = None
         self._users: int | None = None
         self._sends: list[Sends] = []
-        self._ended: str | None = None
         self._asked_to_end = False
-        self._unfinished: Counter[str] = Counter()
-        self._labels: list[str] = []
-        self._kinds: list[str] = []
-        self._outcomes: list[tuple[str, str, bool]] = []
-        self._cached: tuple[NDArray[np.object_], ...] | None = None
 
     # ── bzt's life cycle ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -119,14 +111,14 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
 
     def batches(self, final: bool) -> Iterator[Batch]:
         if self._file is None:
-            self._file = RowFile(self.station.folder, ROW, ROWS_PER_BATCH, self._hear)
+            self._file = RowFile(self.station.folder, ROW, ROWS_PER_BATCH)
         for rows in self._file.read(final):
             samples = rows["label"] < NOT_SAMPLES
             if not samples.all():
                 self._read_others(rows[~samples])
                 rows = rows[samples]
             if len(rows):
-                yield self._batch(rows)
+                yield self._batch(self._file, rows)
 
     def sends(self) -> Iterator[Sends]:
         while self._sends:
@@ -136,13 +128,13 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         return self._users
 
     def unfinished(self) -> Mapping[str, int]:
-        return self._unfinished
+        return {} if self._file is None else self._file.unfinished
 
     def unreadable(self) -> int:
         return 0 if self._file is None else self._file.unreadable
 
     def failure(self) -> str | None:
-        if self.process is None or self._ended or self._asked_to_end:
+        if self.process is None or self._asked_to_end or (self._file is not None and self._file.ended):
             return None
         words = tail_of(getattr(self.stderr, "name", None)) or tail_of(self.log_file)
         if self.process.poll() == UNWRITTEN:
@@ -159,37 +151,16 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
             late_us, late_p90_us = int(row["response_us"]), int(row["ttfb_us"])
             self._sends.append(Sends(at_s=float(row["started_s"]), late_us=late_us, late_p90_us=late_p90_us))
 
-    def _hear(self, what: str, values: list[Any]) -> None:
-        if what == "label":
-            self._labels.append(values[0])
-            self._kinds.append(values[1])
-        elif what == "outcome":
-            self._outcomes.append((values[0], values[1], values[2]))
-        elif what == "unfinished":
-            self._unfinished[values[0]] += 1
-        elif what == "end":
-            self._ended = values[0]
-        self._cached = None
-
-    def _batch(self, rows: Any) -> Batch:
-        if self._cached is None:
-            rcs, messages, oks = zip(*self._outcomes, strict=True)
-            tables: tuple[Any, ...] = (self._labels, self._kinds, rcs, messages, oks)
-            self._cached = tuple(np.array(table, object) for table in tables)
-        labels, kinds, rc, message, is_ok = self._cached
+    def _batch(self, file: RowFile, rows: Any) -> Batch:
         response_us = rows["response_us"].astype(np.int64)
         return Batch(
             started_s=rows["started_s"].astype(np.float64),
             completed_s=rows["started_s"] + response_us / 1e6,
-            label=labels[rows["label"]],
-            kind=kinds[rows["label"]],
-            ok=is_ok[rows["outcome"]].astype(np.bool_),
-            rc=rc[rows["outcome"]],
-            message=message[rows["outcome"]],
             response_us=response_us,
             ttfb_us=rows["ttfb_us"].astype(np.int64),
             connect_us=np.full(len(rows), -1, np.int64),
             bytes=rows["bytes"].astype(np.int64),
+            **file.named(rows),
         )
 
     def _generate(self, scenario: Any) -> str:

@@ -1,27 +1,34 @@
 """Rows of fixed size, and the names that they refer to, which an engine's own process writes as `rows` and `names`."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toril.worker.disk import forget
 
 
 class RowFile:
-    """What is new in both files of `folder`; `hear` is told each line of names: what it is of, and its values.
+    """What is new in both files of `folder`.
 
-    A row's names are written before it. What has been read takes no room on the disk any more.
+    Lines of names are `["label", text, kind]` (`request` where there is none), `["outcome", rc, message, ok]`,
+    `["unfinished", label, requests]` (one where there is no number) and `["end", why]`. A row's are written before it.
+    What has been read takes no room on the disk any more.
     """
 
-    def __init__(
-        self, folder: Path, row: "np.dtype[Any]", rows_at_once: int, hear: Callable[[str, list[Any]], None]
-    ) -> None:
-        self._folder, self._row, self._rows_at_once, self._hear = folder, row, rows_at_once, hear
+    def __init__(self, folder: Path, row: "np.dtype[Any]", rows_at_once: int) -> None:
+        self._folder, self._row, self._rows_at_once = folder, row, rows_at_once
         self._rows: BinaryIO | None = None
         self._names: BinaryIO | None = None
+        self._labels: list[tuple[str, str]] = []
+        self._outcomes: list[tuple[str, str, bool]] = []
+        self._tables: dict[str, NDArray[Any]] | None = None
+        self.unfinished: Counter[str] = Counter()
+        self.ended: str | None = None  # why, once it has
         self.unreadable = 0  # cut off by a kill
 
     def read(self, final: bool) -> Iterator[Any]:
@@ -44,6 +51,19 @@ class RowFile:
             yield np.frombuffer(data, self._row)
             forget(self._rows, self._rows.tell())
 
+    def named(self, samples: Any) -> dict[str, NDArray[Any]]:
+        """What the numbers in rows of samples stand for: `label`, `kind`, `rc`, `message` and `ok` of a batch."""
+        if self._tables is None:
+            labels, kinds = zip(*self._labels, strict=True)
+            rcs, messages, oks = zip(*self._outcomes, strict=True)
+            tables = {"label": labels, "kind": kinds, "rc": rcs, "message": messages}
+            self._tables = {name: np.array(table, object) for name, table in tables.items()}
+            self._tables["ok"] = np.array(oks, np.bool_)
+        return {
+            name: table[samples["label" if name in ("label", "kind") else "outcome"]]
+            for name, table in self._tables.items()
+        }
+
     def close(self) -> None:
         for file in (self._names, self._rows):
             if file is not None:
@@ -54,5 +74,15 @@ class RowFile:
             if not line.endswith(b"\n"):
                 names.seek(-len(line), 1)
                 return
-            what, *values = json.loads(line)
-            self._hear(what, values)
+            self._hear(*json.loads(line))
+
+    def _hear(self, what: str, name: str, *more: Any) -> None:
+        if what == "label":
+            self._labels.append((name, more[0] if more else "request"))
+        elif what == "outcome":
+            self._outcomes.append((name, more[0], more[1]))
+        elif what == "unfinished":
+            self.unfinished[name] += more[0] if more else 1
+        elif what == "end":
+            self.ended = name
+        self._tables = None

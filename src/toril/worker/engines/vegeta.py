@@ -7,7 +7,6 @@ kept from being sent in time is in it. How late this program itself was is told 
 
 import json
 import signal
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +15,6 @@ import numpy as np
 from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
 from bzt.utils import dehumanize_time
-from numpy.typing import NDArray
 
 from toril.errors import UserError
 from toril.suite.engines import problems
@@ -57,12 +55,7 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
         self._file: RowFile | None = None
         self._in_flight: int | None = None
         self._sends: list[Sends] = []
-        self._ended: str | None = None
         self._asked_to_end = False
-        self._unfinished: Counter[str] = Counter()
-        self._labels: list[str] = []
-        self._outcomes: list[tuple[str, str, bool]] = []
-        self._cached: tuple[NDArray[np.object_], ...] | None = None
 
     # ── bzt's life cycle ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -136,14 +129,14 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
 
     def batches(self, final: bool) -> Iterator[Batch]:
         if self._file is None:
-            self._file = RowFile(self.station.folder, ROW, ROWS_PER_BATCH, self._hear)
+            self._file = RowFile(self.station.folder, ROW, ROWS_PER_BATCH)
         for rows in self._file.read(final):
             samples = rows["label"] < LATE
             if not samples.all():
                 self._read_others(rows[~samples])
                 rows = rows[samples]
             if len(rows):
-                yield self._batch(rows)
+                yield self._batch(self._file, rows)
 
     def sends(self) -> Iterator[Sends]:
         while self._sends:
@@ -154,13 +147,13 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
         return self._in_flight
 
     def unfinished(self) -> Mapping[str, int]:
-        return self._unfinished
+        return {} if self._file is None else self._file.unfinished
 
     def unreadable(self) -> int:
         return 0 if self._file is None else self._file.unreadable
 
     def failure(self) -> str | None:
-        if self.process is None or self._ended or self._asked_to_end:
+        if self.process is None or self._asked_to_end or (self._file is not None and self._file.ended):
             return None
         if self.process.poll() == UNWRITTEN:
             return "vegeta's records could not be written, for want of room on the worker's disk, most often; make room"
@@ -184,36 +177,16 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
             late = {"late_us": int(row["response_us"]), "late_p90_us": int(row["ttfb_us"])}
             self._sends.append(Sends(at_s=float(row["due_us"]) / 1e6, **late, dropped=int(row["bytes"])))
 
-    def _hear(self, what: str, values: list[Any]) -> None:
-        if what == "label":
-            self._labels.append(values[0])
-        elif what == "outcome":
-            self._outcomes.append((values[0], values[1], values[2]))
-        elif what == "unfinished":
-            self._unfinished[values[0]] += values[1]
-        elif what == "end":
-            self._ended = values[0]
-        self._cached = None
-
-    def _batch(self, rows: Any) -> Batch:
-        if self._cached is None:
-            rcs, messages, oks = zip(*self._outcomes, strict=True)
-            tables: tuple[Any, ...] = (self._labels, rcs, messages, oks)
-            self._cached = tuple(np.array(table, object) for table in tables)
-        labels, rc, message, is_ok = self._cached
+    def _batch(self, file: RowFile, rows: Any) -> Batch:
         due_s = rows["due_us"] / 1e6
         return Batch(
             started_s=due_s + rows["late_us"] / 1e6,
             completed_s=due_s + rows["response_us"] / 1e6,
-            label=labels[rows["label"]],
-            kind=np.full(len(rows), "request", object),
-            ok=is_ok[rows["outcome"]].astype(np.bool_),
-            rc=rc[rows["outcome"]],
-            message=message[rows["outcome"]],
             response_us=rows["response_us"].astype(np.int64),
             ttfb_us=rows["ttfb_us"].astype(np.int64),
             connect_us=rows["connect_us"].astype(np.int64),
             bytes=rows["bytes"].astype(np.int64),
+            **file.named(rows),
         )
 
 
