@@ -67,13 +67,7 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 
 // of is a name's addresses, the one whose turn it is first, and those to try when it cannot be reached after it.
 func (d *dialer) of(ctx context.Context, host string) ([]string, error) {
-	d.mutex.Lock()
-	one := d.known[host]
-	if one == nil {
-		one = &known{}
-		d.known[host] = one
-	}
-	d.mutex.Unlock()
+	one := d.named(host)
 	one.mutex.Lock()
 	defer one.mutex.Unlock()
 	if one.addresses == nil || d.ttl == 0 {
@@ -86,15 +80,16 @@ func (d *dialer) of(ctx context.Context, host string) ([]string, error) {
 	return slices.Concat(one.addresses[turn:], one.addresses[:turn]), nil
 }
 
-// many is how many addresses a name is known to have.
-func (d *dialer) many(host string) int {
+// named is what is known of a name: how many addresses it has can be read at any time.
+func (d *dialer) named(host string) *known {
 	d.mutex.Lock()
+	defer d.mutex.Unlock()
 	one := d.known[host]
-	d.mutex.Unlock()
 	if one == nil {
-		return 0
+		one = &known{}
+		d.known[host] = one
 	}
-	return int(one.many.Load())
+	return one
 }
 
 func (d *dialer) ask(ctx context.Context, host string, one *known) error {

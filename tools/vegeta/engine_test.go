@@ -56,7 +56,7 @@ func TestArrivalsAreWhereThePlanHasThem(t *testing.T) {
 }
 
 func TestTicksDependOnTheScheduleAlone(t *testing.T) {
-	p := &pacer{gate: 1_000_000_000, shift: 100_000, own: 1}
+	p := &pacer{gate: 1_000_000_000, shift: 100_000, begun: true}
 	p.last = p.gate
 	if got := p.ticked(p.gate + tick); got != p.gate+tick {
 		t.Errorf("a request that is a tick after the last one is sent when it is due, not %d ns later", got-p.gate-tick)
@@ -73,10 +73,12 @@ func TestWorkersDoNotTickTogether(t *testing.T) {
 	seen := map[int64]bool{}
 	for before := range int64(4) {
 		one := stripe{Weight: 1, Mates: [][3]int64{{1, 4, before}}}
-		seen[one.shift(tick)] = true
+		for loop := range int64(3) {
+			seen[one.shift(tick, loop, 3)] = true
+		}
 	}
-	if len(seen) != 4 {
-		t.Errorf("four workers tick at %d moments", len(seen))
+	if len(seen) != 12 {
+		t.Errorf("four workers with three loops each tick at %d moments", len(seen))
 	}
 }
 

@@ -153,27 +153,13 @@ func TestAnAddressIsSentWithoutWhatHasNoPlaceInOne(t *testing.T) {
 }
 
 func TestHeadersWithoutAnEndAreAFailure(t *testing.T) {
-	server, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	go func() {
-		for {
-			made, err := server.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer made.Close()
-				_, err := made.Write([]byte("HTTP/1.1 200 OK\r\nX-Endless: "))
-				for more := bytes.Repeat([]byte("x"), 1<<20); err == nil; {
-					_, err = made.Write(more)
-				}
-			}()
+	server := raw(t, func(made net.Conn) {
+		_, err := made.Write([]byte("HTTP/1.1 200 OK\r\nX-Endless: "))
+		for more := bytes.Repeat([]byte("x"), 1<<20); err == nil; {
+			_, err = made.Write(more)
 		}
-	}()
-	got := sent(t, &load{Targets: to("http://" + server.Addr().String()), Points: [][2]float64{{0, 4}, {0.5, 4}}})
+	})
+	got := sent(t, &load{Targets: to(server), Points: [][2]float64{{0, 4}, {0.5, 4}}})
 	if got["BadStatusLine"] != 2 || len(got) != 1 {
 		t.Error(got)
 	}
@@ -237,40 +223,76 @@ func TestResponsesOfEveryKindLeaveTheConnectionToTheNextOne(t *testing.T) {
 }
 
 func TestThereIsAConnectionForEachAddressAndIdleOnesTakeTurns(t *testing.T) {
-	dials := newDialer(time.Minute)
-	dials.known["shop"] = &known{addresses: []string{"a", "b"}, at: time.Now()}
-	dials.known["shop"].many.Store(2)
-	d := &direct{dials: dials, keep: true, idle: map[server][]*line{}, many: map[server]int{}}
-	to := server{"http", "shop"}
-	if d.take(to, "shop") != nil || d.many[to] != 1 {
+	p := &pool{known: &known{}}
+	p.known.many.Store(2)
+	take := func() *line {
+		return p.take(func(*line) bool { return true }, func(*line) { t.Error("one is dropped") })
+	}
+	if take() != nil || p.many != 1 {
 		t.Fatal("there is no connection yet")
 	}
-	first, second := &line{server: to}, &line{server: to}
-	d.give(first)
-	if d.take(to, "shop") != nil {
+	first, second := &line{pool: p}, &line{pool: p}
+	p.give(first)
+	if take() != nil {
 		t.Fatal("one of two addresses would get everything")
 	}
-	d.give(second)
+	p.give(second)
 	for _, want := range []*line{first, second, first} {
-		got := d.take(to, "shop")
+		got := take()
 		if got != want {
 			t.Fatal("idle connections do not take turns")
 		}
-		d.give(got)
+		p.give(got)
 	}
 }
 
 func TestWhatABurstLeftBehindIsClosed(t *testing.T) {
-	d := &direct{dials: newDialer(time.Minute), keep: true, idle: map[server][]*line{}, many: map[server]int{}}
-	to := server{"http", "127.0.0.1"}
+	p := &pool{known: &known{}}
 	for range 5 {
-		here, there := net.Pipe()
-		t.Cleanup(func() { _ = there.Close() })
-		d.give(&line{Conn: here, server: to})
-		d.idle[to][len(d.idle[to])-1].since -= 2 * surplus
-		d.many[to]++
+		p.give(&line{pool: p})
+		p.idle[len(p.idle)-1].since -= 2 * surplus
+		p.many++
 	}
-	if d.take(to, "127.0.0.1") == nil || d.many[to] != 1 {
-		t.Errorf("%d connections are kept for one request", d.many[to])
+	alive := func(*line) bool { return true }
+	if p.take(alive, func(*line) { p.many-- }) == nil || p.many != 1 {
+		t.Errorf("%d connections are kept for one request", p.many)
 	}
+}
+
+func TestAnAnswerThatComesBeforeAllIsSentIsTheAnswer(t *testing.T) {
+	server := raw(t, func(made net.Conn) {
+		some := make([]byte, 1000)
+		if _, err := made.Read(some); err == nil {
+			_, _ = made.Write([]byte("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+		}
+		time.Sleep(100 * time.Millisecond) // closed with most of it unread: the other side is told to stop
+	})
+	target := told{Method: "POST", URL: server, Label: "/", Body: make([]byte, 20<<20)}
+	got := sent(t, &load{Targets: []told{target}, Points: [][2]float64{{0, 8}, {0.5, 8}}})
+	if got["413"] != 4 || len(got) != 1 {
+		t.Error(got)
+	}
+}
+
+// raw is the address of a server that does just that with each connection, and then closes it.
+func raw(t *testing.T, serve func(net.Conn)) string {
+	t.Helper()
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	go func() {
+		for {
+			made, err := server.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				serve(made)
+				_ = made.Close()
+			}()
+		}
+	}()
+	return "http://" + server.Addr().String()
 }

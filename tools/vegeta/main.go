@@ -1,4 +1,4 @@
-// Toril's open-model engine: vegeta's attack by a curve, from a gate to an end, with a row for each request.
+// Toril's open-model engine: requests by a curve, from a gate to an end, with a row for each request.
 //
 //	toril-vegeta LOAD.json
 //
@@ -9,20 +9,16 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
 	"time"
-
-	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
 const (
 	usualWorkers = 20_000 // requests in flight, where the suite says nothing
 	otherFiles   = 64
-	firstWorkers = 64
 	collectAt    = 400 // per cent of growth: garbage is collected a quarter as often as is usual
 )
 
@@ -52,46 +48,50 @@ func run(l *load) error {
 	if err != nil {
 		return err
 	}
-	dials := newDialer(time.Duration(l.DNSTTLS * 1e9))
-	all := newSlots(most)
-	late := &lateness{}
-	clock, err := newAlarm()
+	made := &prepared{
+		dials: newDialer(time.Duration(l.DNSTTLS * 1e9)), written: written,
+		requests:  requests(l.Targets, l.Sources, written.label),
+		ending:    make(chan struct{}),
+		collector: collector{late: &lateness{}, written: written},
+	}
+	if l.HTTP2 {
+		return overHTTP2(l, made)
+	}
+	return overHTTP1(l, made)
+}
+
+// prepared is what both ways of sending need.
+type prepared struct {
+	dials     *dialer
+	written   *records
+	requests  []request
+	ending    chan struct{}
+	pacers    []*pacer
+	collector collector
+}
+
+func (p *prepared) pacer(l *load, all *slots) *pacer {
+	made := &pacer{
+		curve: &curve{l.Points}, stripe: &l.Stripe, sources: l.Sources, slots: all, late: p.collector.late,
+		requests: p.requests, changes: make(chan change, 1), ending: p.ending, shift: l.Stripe.shift(tick, 0, 1),
+	}
+	made.walk = walk{curve: made.curve}
+	p.pacers, p.collector.slots = append(p.pacers, made), append(p.collector.slots, all)
+	return made
+}
+
+// start parks, and returns when it is known at which moment the load begins.
+func (p *prepared) start(l *load, wake func()) error {
+	gate, err := atTheGate(l.Folder)
 	if err != nil {
 		return err
 	}
-	pace := &pacer{
-		alarm: clock,
-		curve: &curve{l.Points}, stripe: &l.Stripe, sources: l.Sources, slots: all, late: late,
-		requests: requests(l.Targets, l.Sources, written.label),
-		changes:  make(chan change, 1), ending: make(chan struct{}),
+	for _, one := range p.pacers {
+		one.gate = gate
 	}
-	pace.walk = walk{curve: pace.curve}
-	pace.shift = l.Stripe.shift(tick)
-	attacker := vegeta.NewAttacker(
-		vegeta.Client(&http.Client{
-			Transport:     newTripper(l, dials, all),
-			CheckRedirect: redirects(l.Redirects, all),
-		}),
-		vegeta.Timeout(clientTimeout(l)),
-		vegeta.MaxBody(0), // read, and not kept
-		vegeta.Workers(uint64(min(firstWorkers, most))),
-		vegeta.MaxWorkers(uint64(most)),
-	)
-	if pace.gate, err = atTheGate(l.Folder); err != nil {
-		return err
-	}
-	go dials.keepFresh(context.Background())
-	watched := watch(l, pace)
-	collect(attacker.Attack(targeter(all, late), pace, 0, ""), l, pace, written, watched)
+	go p.dials.keepFresh(context.Background())
+	p.collector.watched = watch(l, p.pacers, wake)
 	return nil
-}
-
-// clientTimeout is Go's, which takes a timer and a context of each request; over HTTP/1 connections have deadlines.
-func clientTimeout(l *load) time.Duration {
-	if l.HTTP2 {
-		return time.Duration(l.TimeoutS * 1e9)
-	}
-	return 0
 }
 
 // mostInFlight is bounded by the files that this program may open; a suite that asks for more is told so.
@@ -132,32 +132,5 @@ func atTheGate(folder string) (int64, error) {
 func leaveWith(worker int) {
 	if os.Getppid() != worker {
 		os.Exit(1)
-	}
-}
-
-// targeter is vegeta's: it fills in the request that has waited longest.
-func targeter(all *slots, late *lateness) vegeta.Targeter {
-	return func(target *vegeta.Target) error {
-		index := all.next()
-		s := &all.all[index]
-		late.add((now() - s.due) / 1000)
-		r := s.request
-		target.Method = r.method
-		target.URL = marked(r.urlWith(s.rows), index)
-		target.Header = r.headerWith(s.rows)
-		target.Body = r.bodyWith(s.rows)
-		return nil
-	}
-}
-
-func redirects(most int, all *slots) func(*http.Request, []*http.Request) error {
-	return func(_ *http.Request, via []*http.Request) error {
-		if !all.all[slotIn(via[0].URL.Fragment)].request.follow {
-			return http.ErrUseLastResponse
-		}
-		if most < len(via) {
-			return fmt.Errorf("stopped after %d redirects", most)
-		}
-		return nil
 	}
 }

@@ -12,14 +12,16 @@ const (
 	leeway = int64(50_000_000)    // ns: so late what was due before the end is still sent, and later is dropped
 )
 
-// pacer is vegeta's: it says when the next request is due, by the curve and not by what became of the last one.
+// pacer says when the next request is due, by the curve and not by what became of the last one. For HTTP/2 it is vegeta's.
 type pacer struct {
 	gate     int64
 	curve    *curve
 	walk     walk
 	stripe   *stripe
 	own      int64 // the next one's number
+	step     int64 // from it to the one after it: there are as many loops; 0: one
 	last     int64 // when the one before it was due
+	begun    bool  // there was one
 	shift    int64 // of this worker's ticks, so that workers do not tick together
 	requests []request
 	sources  []source
@@ -38,43 +40,75 @@ type change struct {
 	rps float64
 }
 
-// Pace waits until a request is due and a slot is free, and lines it up for the next worker; true when all is sent.
+// arrival is a request that is to be sent.
+type arrival struct {
+	exact int64 // when it is due
+	at    int64 // when it is sent
+	end   int64 // of the curve
+	place int64 // in the whole schedule
+}
+
+// next is this worker's next arrival; false where there is none, and the end of the curve is what comes.
+func (p *pacer) next() (arrival, bool) {
+	place := p.stripe.place(p.own)
+	end := p.gate + seconds(p.curve.length())
+	due, more := p.walk.due(float64(place))
+	if !more {
+		return arrival{end, end, end, place}, false
+	}
+	exact := p.gate + seconds(due)
+	return arrival{exact, min(p.ticked(exact), end), end, place}, true
+}
+
+// pass goes on to the one after it, and returns its number among this worker's.
+func (p *pacer) pass(one arrival) int64 {
+	own := p.own
+	p.own, p.last, p.begun = p.own+max(p.step, 1), one.exact, true
+	return own
+}
+
+// told is true when no request may begin any more; a change of rate is heard of, too.
+func (p *pacer) told() bool {
+	select {
+	case <-p.ending:
+		return true
+	case one := <-p.changes:
+		p.change(one)
+	default:
+	}
+	return false
+}
+
+// Pace is vegeta's: it waits until a request is due and a slot is free, and lines it up for the next worker; true when
+// all is sent.
 //
 // A request that is due while as many are in flight as may be is never sent, and counted: if it waited for a slot, the
 // model would be closed, and a target that stalls would be asked for less.
 func (p *pacer) Pace(time.Duration, uint64) (time.Duration, bool) {
 	for {
-		place := p.stripe.place(p.own)
-		end := p.gate + seconds(p.curve.length())
-		due, more := p.walk.due(float64(place))
-		exact, at := end, end
-		if more {
-			exact = p.gate + seconds(due)
-			at = min(p.ticked(exact), end)
-		}
-		if !p.wait(at) {
+		one, more := p.next()
+		if !p.wait(one.at) {
 			if p.isEnding() {
 				p.stopped.Store(true)
 				return 0, true
 			}
 			continue // the rate has changed
 		}
-		if !more || now() >= end+leeway {
+		if !more || now() >= one.end+leeway {
 			p.dropRest()
 			p.stopped.Store(true)
 			return 0, true
 		}
-		if now()-at > tick {
+		if now()-one.at > tick {
 			runtime.Gosched() // a burst to make up for it would open as many connections, and be later still
 		}
-		own := p.own
-		p.own, p.last = p.own+1, exact
+		own := p.pass(one)
 		index, free := p.slots.take()
 		if !free {
 			p.late.drop()
 			continue
 		}
-		p.fill(&p.slots.all[index], at, place, own)
+		p.fill(&p.slots.all[index], one.at, one.place, own)
 		p.slots.line(index)
 		return 0, false
 	}
@@ -83,7 +117,7 @@ func (p *pacer) Pace(time.Duration, uint64) (time.Duration, bool) {
 // ticked is the moment at which a request is meant to be sent: when it is due, or, where requests are less than a tick
 // apart, at the first tick from then on. It depends on the schedule alone, and not on what became of other requests.
 func (p *pacer) ticked(exact int64) int64 {
-	if p.own == 0 || exact-p.last >= tick {
+	if !p.begun || exact-p.last >= tick {
 		return exact
 	}
 	since := exact - p.gate - p.shift
@@ -107,7 +141,6 @@ func (p *pacer) fill(s *slot, due, place, own int64) {
 		}
 	}
 	*s = slot{due: due, place: place, own: own, request: &p.requests[place%many], rows: rows, connect: -1, busy: true}
-	s.body.slot = s
 }
 
 // dropRest counts what was due before the end and not sent, since this program was too late.
@@ -116,7 +149,7 @@ func (p *pacer) dropRest() {
 		if _, more := p.walk.due(float64(p.stripe.place(p.own))); !more {
 			return
 		}
-		p.own++
+		p.own += max(p.step, 1)
 		p.late.drop()
 	}
 }

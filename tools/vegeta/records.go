@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 const (
@@ -19,6 +20,7 @@ const (
 
 // records are two files: rows of fixed size, and the names that stand in them as numbers, written before them.
 type records struct {
+	mutex    sync.Mutex
 	rows     *os.File
 	names    *os.File
 	pending  []byte
@@ -41,7 +43,10 @@ func newRecords(folder string) (*records, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &records{rows, names, make([]byte, 0, flushAt+rowBytes), map[string]uint32{}, map[outcome]uint32{}}, nil
+	return &records{
+		rows: rows, names: names, pending: make([]byte, 0, flushAt+rowBytes),
+		labels: map[string]uint32{}, outcomes: map[outcome]uint32{},
+	}, nil
 }
 
 func (r *records) label(text string) uint32 {
@@ -68,7 +73,30 @@ func (r *records) outcome(one outcome) uint32 {
 	return code
 }
 
+// became writes down a request that is over.
+func (r *records) became(s *slot, done int64, what outcome) {
+	headers, connect := int64(-1), int64(-1) // none came, none was made
+	if s.headers > 0 {
+		headers = (s.headers - s.sent) / 1000
+	}
+	if s.connect >= 0 {
+		connect = s.connect / 1000
+	}
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.put(
+		epochUS(s.due), (s.sent-s.due)/1000, (done-s.due)/1000, headers, connect, s.bytes, s.request.label, r.outcome(what),
+	)
+}
+
+// row is one that is no sample.
 func (r *records) row(due, late, response, headers, connect, bytes int64, label, outcome uint32) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.put(due, late, response, headers, connect, bytes, label, outcome)
+}
+
+func (r *records) put(due, late, response, headers, connect, bytes int64, label, outcome uint32) {
 	to := r.pending
 	for _, value := range [...]int64{due, late, response, headers, connect, bytes} {
 		to = binary.LittleEndian.AppendUint64(to, uint64(value))
@@ -76,7 +104,7 @@ func (r *records) row(due, late, response, headers, connect, bytes int64, label,
 	to = binary.LittleEndian.AppendUint32(to, label)
 	r.pending = binary.LittleEndian.AppendUint32(to, outcome)
 	if len(r.pending) >= flushAt {
-		r.flush()
+		r.write()
 	}
 }
 
@@ -89,6 +117,12 @@ func (r *records) say(line ...any) {
 }
 
 func (r *records) flush() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.write()
+}
+
+func (r *records) write() {
 	if len(r.pending) > 0 {
 		_, err := r.rows.Write(r.pending)
 		r.check(err)

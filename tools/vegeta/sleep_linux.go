@@ -8,7 +8,7 @@ import (
 
 const (
 	monotonic = 1
-	nonblock  = 0x800 // TFD_NONBLOCK
+	nonblock  = 0x800 // TFD_NONBLOCK, EFD_NONBLOCK
 	closeExec = 0x80000
 )
 

@@ -4,17 +4,24 @@ import "sync/atomic"
 
 // slot is a request from the moment it is due until it is recorded. There are as many as may be in flight.
 type slot struct {
-	due      int64 // ns on the program's own clock, as are all moments
-	place    int64 // in the whole schedule
-	own      int64 // among this worker's
-	request  *request
-	rows     [][]string
-	headers  int64 // when the last response's had come; 0: never
-	connect  int64 // ns; -1: no connection was made for it
-	deadline int64 // of all its hops; 0: not begun
-	err      error // as the transport, or a read of the body, had it
-	body     counted
-	busy     bool // for whoever takes, until he who frees has seen it: never for both at once
+	due     int64 // ns on the program's own clock, as are all moments
+	place   int64 // in the whole schedule
+	own     int64 // among this worker's
+	request *request
+	rows    [][]string
+	sent    int64
+	headers int64 // when the last response's had come; 0: never
+	connect int64 // ns; -1: no connection was made for it
+	bytes   int64 // of the last response's body
+	err     error // over HTTP/2, as the transport, or a read of the body, had it
+	busy    bool  // for whoever takes, until he who frees has seen it: never for both at once
+
+	index    uint32 // its own: what follows is of a loop's
+	deadline int64  // of all its hops
+	wire     []byte
+	hop      string // the method of what was sent last
+	line     *line  // that is being used for it
+	waits    chan<- answer
 }
 
 // slots hands free ones to the pacer and takes them back from the collector: one goroutine at each end.

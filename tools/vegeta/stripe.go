@@ -24,11 +24,20 @@ func (s *stripe) place(own int64) int64 {
 	return place
 }
 
-// shift is this worker's part of a period, by its place among the first arrivals of all.
-func (s *stripe) shift(period int64) int64 {
+// part is this worker's of the whole.
+func (s *stripe) part() float64 {
+	whole := int64(0)
+	for _, mates := range s.Mates {
+		whole += mates[0] * mates[1]
+	}
+	return float64(s.Weight) / float64(whole)
+}
+
+// shift is this worker's part of a period, or that of one of its loops, by its place among the first arrivals of all.
+func (s *stripe) shift(period, loop, loops int64) int64 {
 	workers := int64(0)
 	for _, mates := range s.Mates {
 		workers += mates[1]
 	}
-	return s.place(0) % workers * period / workers
+	return (s.place(0)%workers*loops + loop) * period / (workers * loops)
 }

@@ -124,6 +124,7 @@ type request struct {
 	dynamic bool // the body has a column in it
 	follow  bool
 	wire    []byte // the whole request as it is sent over HTTP/1; nil when a column is in it
+	to      server // of it
 	label   uint32
 }
 
@@ -171,23 +172,40 @@ func requests(told []told, sources []source, label func(string) uint32) []reques
 			r.header = r.headerWith(nil)
 		}
 		if allFixed && r.url.fixed() && !r.dynamic {
-			r.wire = wired(&r)
+			r.wire, r.to, _ = r.wired(nil) // what is no request is found out, and counted, when it is due
 		}
 		made[i] = r
 	}
 	return made
 }
 
-// wired is nil for what is no request: that is found out, and counted, when it is due.
-func wired(r *request) []byte {
-	target := vegeta.Target{Method: r.method, URL: r.urlWith(nil), Header: r.header, Body: r.fixed}
+// made is the request as Go's client takes it.
+func (r *request) made(rows [][]string) (*http.Request, error) {
+	target := vegeta.Target{Method: r.method, URL: r.urlWith(rows), Header: r.headerWith(rows), Body: r.bodyWith(rows)}
 	req, err := target.Request()
+	if err == nil && req.URL.User != nil && req.Header.Get("Authorization") == "" {
+		password, _ := req.URL.User.Password()
+		req.SetBasicAuth(req.URL.User.Username(), password)
+	}
+	return req, err
+}
+
+// ready is what is sent over HTTP/1, and to whom.
+func (r *request) ready(rows [][]string) ([]byte, server, error) {
+	if r.wire != nil {
+		return r.wire, r.to, nil
+	}
+	return r.wired(rows)
+}
+
+func (r *request) wired(rows [][]string) ([]byte, server, error) {
+	req, err := r.made(rows)
 	if err != nil {
-		return nil
+		return nil, server{}, err
 	}
-	var made bytes.Buffer
-	if req.Write(&made) != nil {
-		return nil
+	var wire bytes.Buffer
+	if err := req.Write(&wire); err != nil {
+		return nil, server{}, err
 	}
-	return made.Bytes()
+	return wire.Bytes(), server{req.URL.Scheme, req.URL.Host}, nil
 }

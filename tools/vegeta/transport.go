@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"io"
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
@@ -11,34 +12,26 @@ import (
 
 const connectionsOfHTTP2 = 8
 
-// tripper is the client's transport: it finds the slot of a request, and writes down what vegeta does not measure.
+// tripper is the transport of vegeta's client over HTTP/2: it finds the slot of a request, and writes down what vegeta
+// does not measure.
 type tripper struct {
-	slots  *slots
-	direct *direct           // HTTP/1
-	inner  []*http.Transport // HTTP/2, taken in turn
-	open   *atomic.Int64     // connections
+	slots *slots
+	inner []*http.Transport // taken in turn
+	open  *atomic.Int64     // connections
 }
 
 func newTripper(l *load, dials *dialer, all *slots) *tripper {
 	secure := &tls.Config{InsecureSkipVerify: l.Insecure} // where the suite asks for it
 	made := &tripper{slots: all, open: &dials.open}
-	if l.HTTP2 {
-		// One alone would send everything over one connection, and so to one address of a load balancer.
-		for range connectionsOfHTTP2 {
-			made.inner = append(made.inner, newTransport(secure.Clone(), dials))
-		}
-		dials.changed = func() {
-			for _, one := range made.inner {
-				one.CloseIdleConnections()
-			}
-		}
-		return made
+	// One alone would send everything over one connection, and so to one address of a load balancer.
+	for range connectionsOfHTTP2 {
+		made.inner = append(made.inner, newTransport(secure.Clone(), dials))
 	}
-	made.direct = &direct{
-		dials: dials, tls: secure, timeout: seconds(l.TimeoutS), keep: l.KeepAlive,
-		idle: map[server][]*line{}, many: map[server]int{},
+	dials.changed = func() {
+		for _, one := range made.inner {
+			one.CloseIdleConnections()
+		}
 	}
-	dials.changed = made.direct.closeIdle
 	return made
 }
 
@@ -63,22 +56,31 @@ func (t *tripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	s.headers = now()
-	response.Body = &s.body
+	response.Body = &counted{response.Body, s}
 	return response, nil
 }
 
 func (t *tripper) send(req *http.Request, s *slot) (*http.Response, error) {
-	if t.direct != nil {
-		return t.direct.roundTrip(req, s)
-	}
+	s.bytes = 0
 	if s.connect < 0 && t.open.Load() < int64(len(t.inner)) {
 		req = traced(req, s)
 	}
-	response, err := t.inner[s.own%int64(len(t.inner))].RoundTrip(req)
-	if err == nil {
-		s.body = counted{inner: response.Body, slot: s}
+	return t.inner[s.own%int64(len(t.inner))].RoundTrip(req)
+}
+
+// counted is a response's body, of which only the length is kept.
+type counted struct {
+	io.ReadCloser
+	slot *slot
+}
+
+func (c *counted) Read(into []byte) (int, error) {
+	read, err := c.ReadCloser.Read(into)
+	c.slot.bytes += int64(read)
+	if err != nil && err != io.EOF {
+		c.slot.err = err
 	}
-	return response, err
+	return read, err
 }
 
 // traced has its connection's making measured, if it should need a new one.

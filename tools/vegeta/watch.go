@@ -14,14 +14,16 @@ const watchEvery = 20 * time.Millisecond
 
 // watcher looks at the files by which a load is ended and changed.
 type watcher struct {
-	pace     *pacer
+	pacers   []*pacer
+	ending   chan struct{}
+	wake     func() // those who would hear of it too late
 	graceful int64
 	asked    atomic.Bool
 	lastAt   atomic.Int64 // no request is waited for beyond it; 0 while the load goes on
 }
 
-func watch(l *load, pace *pacer) *watcher {
-	w := &watcher{pace: pace, graceful: seconds(l.GracefulStopS)}
+func watch(l *load, pacers []*pacer, wake func()) *watcher {
+	w := &watcher{pacers: pacers, ending: pacers[0].ending, wake: wake, graceful: seconds(l.GracefulStopS)}
 	go w.loop(l.Folder)
 	return w
 }
@@ -33,9 +35,11 @@ func (w *watcher) loop(folder string) {
 	for ; ; time.Sleep(watchEvery) {
 		leaveWith(worker)
 		for _, one := range rates.fresh() {
-			w.tell(one)
+			for _, pace := range w.pacers {
+				w.tell(pace, one)
+			}
 		}
-		if w.pace.stopped.Load() && ended == 0 {
+		if w.stopped() && ended == 0 {
 			ended = now()
 			w.lastAt.Store(ended + w.graceful)
 		}
@@ -51,25 +55,36 @@ func (w *watcher) loop(folder string) {
 			if ended == 0 {
 				ended = now()
 			}
-			close(w.pace.ending)
+			close(w.ending)
+			w.wake()
 		}
 		w.lastAt.Store(ended + min(w.graceful, seconds(within)))
 	}
 }
 
-func (w *watcher) tell(one change) {
-	for !w.pace.stopped.Load() {
+func (w *watcher) tell(pace *pacer, one change) {
+	for !pace.stopped.Load() {
 		select {
-		case w.pace.changes <- one:
+		case pace.changes <- one:
+			w.wake()
 			return
 		case <-time.After(watchEvery):
 		}
 	}
 }
 
+func (w *watcher) stopped() bool {
+	for _, pace := range w.pacers {
+		if !pace.stopped.Load() {
+			return false
+		}
+	}
+	return true
+}
+
 func (w *watcher) over() bool {
 	at := w.lastAt.Load()
-	return at != 0 && now() >= at && w.pace.stopped.Load()
+	return at != 0 && now() >= at && w.stopped()
 }
 
 func (w *watcher) why() string {

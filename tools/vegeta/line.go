@@ -1,0 +1,145 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"time"
+)
+
+// again says that there is nothing to read, or no room to write, as TLS wants to be told.
+type again struct{}
+
+func (again) Error() string   { return "nothing yet" }
+func (again) Timeout() bool   { return true }
+func (again) Temporary() bool { return true }
+
+var errAgain error = again{}
+
+// line is a connection of a loop's.
+type line struct {
+	fd         int
+	number     uint32 // among the loop's
+	generation uint32
+	pool       *pool
+	secure     *tls.Conn // nil without TLS
+	unsent     []byte
+	asks       bool // to be told when more can be written
+	since      int64
+	broken     error // nothing can be written any more
+	slot       *slot // of the request it is used for; nil: idle
+	response   response
+}
+
+// send takes all of it: what there is no room for goes when there is.
+func (l *line) send(wire []byte) error {
+	if l.secure != nil {
+		_, err := l.secure.Write(wire) // comes back as Write below
+		return err
+	}
+	l.unsent = wire
+	return l.flush()
+}
+
+func (l *line) flush() error {
+	for len(l.unsent) > 0 {
+		sent, err := transmit(l.fd, l.unsent)
+		if errors.Is(err, errAgain) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		l.unsent = l.unsent[sent:]
+	}
+	l.unsent = nil
+	return nil
+}
+
+// read is errAgain where nothing has come, and io.EOF at the end.
+func (l *line) read(into []byte) (int, error) {
+	if l.secure != nil {
+		return l.secure.Read(into)
+	}
+	return l.receive(into)
+}
+
+func (l *line) receive(into []byte) (int, error) {
+	read, err := receive(l.fd, into)
+	if read == 0 && err == nil {
+		err = io.EOF
+	}
+	return read, err
+}
+
+// below is what TLS writes to and reads from: the network's own connection for the handshake, and then the line.
+type below struct {
+	net.Conn
+	line *line
+}
+
+func (b *below) Read(into []byte) (int, error) {
+	if b.line == nil {
+		return b.Conn.Read(into)
+	}
+	return b.line.receive(into)
+}
+
+func (b *below) Write(from []byte) (int, error) {
+	if b.line == nil {
+		return b.Conn.Write(from)
+	}
+	b.line.unsent = append(b.line.unsent, from...)
+	return len(from), b.line.flush()
+}
+
+// SetDeadline is the handshake's alone.
+func (b *below) SetDeadline(at time.Time) error {
+	if b.line == nil {
+		return b.Conn.SetDeadline(at)
+	}
+	return nil
+}
+
+// Close leaves closing to the loop.
+func (b *below) Close() error {
+	if b.line == nil {
+		return b.Conn.Close()
+	}
+	return nil
+}
+
+// lined takes a connection out of Go's hands.
+func lined(made net.Conn, secure *tls.Conn) (*line, error) {
+	l := &line{secure: secure}
+	lower, under := made.(*below)
+	if under {
+		made = lower.Conn
+	}
+	raw, err := made.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { l.fd, failed = duplicate(int(fd)) })
+	if err = errors.Join(err, failed); err != nil {
+		return nil, err
+	}
+	_ = made.Close() // its number, and Go's waiting for it; the connection is the duplicate's
+	if under {
+		lower.line = l
+	}
+	return l, nil
+}
+
+func duplicate(fd int) (int, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	made, err := syscall.Dup(fd)
+	if err == nil {
+		syscall.CloseOnExec(made)
+	}
+	return made, err
+}
