@@ -3,8 +3,8 @@
 Alternating runs against one target (nginx, a worker of its own, a fixed small answer), with keep-alive: each engine
 through `toril run` with one worker, beside the bare vegeta program and, as the ceiling, wrk. Counted are worker and
 engine, in the seconds after the first ones: what starting costs, and a JVM's warming up, are left out. vegeta is given
-a rate; the others have 10 users who do not wait, which is when a request costs them least. JMeter is measured at
-vegeta's rate as well, by its throughput timer and with 50 users.
+a rate; the others have 10 users who do not wait, which is when a request costs them least. Named, two more are
+measured: JMeter at vegeta's rate, by its throughput timer and with 50 users, and Apiritif.
 
     .venv/bin/python bench/engines.py [ENGINE …] [--rounds 3] [--rate 12000]
 """
@@ -31,7 +31,8 @@ from toril.intervals.format import HEALTH_SCALE  # noqa: E402
 from toril.launchers.prices import list_prices  # noqa: E402
 
 PACED = "jmeter-at-the-rate"
-ENGINES = ("vegeta", "bare vegeta", "wrk", "jmeter", PACED, "locust", "apiritif")
+USUAL = ("vegeta", "bare vegeta", "wrk", "jmeter", "locust")
+ENGINES = (*USUAL, PACED, "apiritif")
 BY_TORIL = {"vegeta": 6, "jmeter": 14, PACED: 14, "locust": 6, "apiritif": 6}  # seconds of load
 WARM_S = {"jmeter": 8, PACED: 8}  # of them, left out at the beginning; else 2
 WORKER = (2.0, 4.0)  # vCPU and GiB, toril's default
@@ -135,7 +136,7 @@ def measure(engine: str, url: str, folder: Path, rate: int) -> Measured:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("engines", nargs="*", metavar="ENGINE", default=list(ENGINES), help="of " + ", ".join(ENGINES))
+    parser.add_argument("engines", nargs="*", metavar="ENGINE", default=list(USUAL), help="of " + ", ".join(ENGINES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rate", type=int, default=12_000, help="of vegeta and of the bare program")
     asked = parser.parse_args()

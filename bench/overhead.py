@@ -4,7 +4,7 @@ Alternating runs of the same suite, engine and target: `toril run` with one work
 the worker and its engine (the coordinator apart), for bzt the whole process tree. The target is nginx where it is
 installed (a worker of its own, a fixed small answer), else the tests' own.
 
-    .venv/bin/python bench/overhead.py [ENGINE …] [--pairs 3] [--seconds 4]
+    .venv/bin/python bench/overhead.py [ENGINE …] [--pairs 3] [--seconds 3]
 """
 
 import argparse
@@ -41,10 +41,11 @@ server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{body}"; }} }} }}
 BZT_LIMIT_S = 300  # bzt with Apiritif was once seen not to end
 ENGINES = {
     "fast": "Locust, own `FastHttpUser`",
-    "locust": "Locust, generated",
     "jmeter": "JMeter",
     "apiritif": "Apiritif",
+    "locust": "Locust, generated",
 }
+USUAL = ("fast", "jmeter", "apiritif")
 HEAD = """
 | engine | toril: requests per generator CPU-s | bzt | ratio (goal 1.0) | coordinator CPU | wall outside load | bzt |
 |---|---|---|---|---|---|---|
@@ -182,9 +183,9 @@ def bzt(folder: Path, suite_path: Path) -> Measured:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("engines", nargs="*", metavar="ENGINE", default=list(ENGINES), help="of " + ", ".join(ENGINES))
+    parser.add_argument("engines", nargs="*", metavar="ENGINE", default=list(USUAL), help="of " + ", ".join(ENGINES))
     parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--seconds", type=int, default=3)
     asked = parser.parse_args()
     sys.stdout.write(HEAD)
     for engine in asked.engines:

@@ -39,11 +39,11 @@ TARGET_WRONG_US = 1000  # a target that was less constant than this proves nothi
 WARM_UP_S = 2  # of each step, left out
 FULL = 0.97  # of the core: more users would not be more load
 USERS = {  # the last ones more than a core can do
-    "locust": (60, 300, 420, 480),
-    "apiritif": (4, 16, 26),
-    "jmeter": (100, 300, 500),
+    "locust": (60, 300, 480),
+    "apiritif": (4, 26),
+    "jmeter": (100, 300),
 }
-SECONDS = {"locust": 5, "apiritif": 5, "jmeter": 8}  # a JVM has to get warm
+SECONDS = {"locust": 5, "apiritif": 5, "jmeter": 7}  # a JVM has to get warm
 BURNER = "while True: pass"
 HEAD = """
 | engine | on its core | users | rps | core | waiting | lateness p90 | p50, true | measured | p99, true | measured | |

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"os"
@@ -238,6 +239,41 @@ func TestFailuresHaveAFewNames(t *testing.T) {
 	for code, want := range map[uint16]outcome{200: {"200", "", true}, 302: {"302", "", true}, 404: {"404", "404 Not Found", false}} {
 		if got := outcomeOf(code, nil, ""); got != want {
 			t.Error(got)
+		}
+	}
+}
+
+func TestLoopsSendEachArrivalOnce(t *testing.T) {
+	whole := &load{Points: [][2]float64{{0, 0}, {2, 300}, {3, 50}}, Stripe: stripe{Weight: 2, Mates: [][3]int64{{2, 3, 1}, {1, 2, 1}}}}
+	arrivals := func(loops int64) map[int64]int64 {
+		found := map[int64]int64{}
+		for loop := range loops {
+			pace := (&prepared{collector: collector{late: &lateness{}}}).pacer(whole, newSlots(1))
+			pace.own, pace.step = loop, loops
+			for one, more := pace.next(); more; one, more = pace.next() {
+				if _, twice := found[one.place]; twice {
+					t.Fatalf("arrival %d is sent twice", one.place)
+				}
+				found[one.place] = one.exact
+				pace.pass(one)
+			}
+		}
+		return found
+	}
+	alone := arrivals(1)
+	if len(alone) != 119 {
+		t.Errorf("%d arrivals", len(alone))
+	}
+	if !maps.Equal(alone, arrivals(3)) {
+		t.Error("three loops send other arrivals than one")
+	}
+}
+
+func TestALoopIsEnoughUnlessTheRateIsHigh(t *testing.T) {
+	half := stripe{Weight: 1, Mates: [][3]int64{{1, 2, 0}}}
+	for peak, want := range map[float64]int{100: 1, 2 * aLoopSends: 1, 2*aLoopSends + 1: 4} {
+		if got := loopsFor(&load{Points: [][2]float64{{0, 0}, {1, peak}}, Stripe: half}, 4); got != want {
+			t.Errorf("%d loops for half of %g/s", got, peak)
 		}
 	}
 }

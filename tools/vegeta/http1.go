@@ -9,9 +9,8 @@ import (
 
 const aLoopSends = 40_000 // requests a second, about half of what one can: more have a loop for each processor
 
-// overHTTP1 sends by loops of our own.
-func overHTTP1(l *load, prepared *prepared) error {
-	many := loopsFor(l, runtime.GOMAXPROCS(0))
+// overHTTP1 sends by loops of our own, so many.
+func overHTTP1(l *load, prepared *prepared, many int) error {
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), many+1)) // a loop never lets go of what Go calls a processor
 	var loops []*loop
 	for i := range many {

@@ -19,6 +19,11 @@ import (
 // sent is what becomes of the requests of a load, 20 unless it says how many: outcomes by their names, and how many rows there are.
 func sent(t *testing.T, l *load) map[string]int {
 	t.Helper()
+	return sentBy(t, l, run)
+}
+
+func sentBy(t *testing.T, l *load, run func(*load) error) map[string]int {
+	t.Helper()
 	l.Folder = t.TempDir()
 	if l.Points == nil {
 		l.Points = [][2]float64{{0, 40}, {0.5, 40}}
@@ -256,6 +261,21 @@ func TestWhatABurstLeftBehindIsClosed(t *testing.T) {
 	alive := func(*line) bool { return true }
 	if p.take(alive, func(*line) { p.many-- }) == nil || p.many != 1 {
 		t.Errorf("%d connections are kept for one request", p.many)
+	}
+}
+
+func TestSeveralLoopsSendAllOfALoad(t *testing.T) {
+	var protocol atomic.Int32
+	server := served(t, (*httptest.Server).Start, &protocol)
+	got := sentBy(t, &load{Targets: to(server.URL)}, func(l *load) error {
+		made, err := prepare(l)
+		if err != nil {
+			return err
+		}
+		return overHTTP1(l, made, 3)
+	})
+	if got["200"] != 20 || len(got) != 1 {
+		t.Error(got)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -39,25 +40,32 @@ func main() {
 
 func run(l *load) error {
 	debug.SetGCPercent(collectAt)
-	most, err := mostInFlight(l.MaxWorkers)
+	made, err := prepare(l)
 	if err != nil {
 		return err
-	}
-	l.MaxWorkers = most
-	written, err := newRecords(l.Folder)
-	if err != nil {
-		return err
-	}
-	made := &prepared{
-		dials: newDialer(time.Duration(l.DNSTTLS * 1e9)), written: written,
-		requests:  requests(l.Targets, l.Sources, written.label),
-		ending:    make(chan struct{}),
-		collector: collector{late: &lateness{}, written: written},
 	}
 	if l.HTTP2 {
 		return overHTTP2(l, made)
 	}
-	return overHTTP1(l, made)
+	return overHTTP1(l, made, loopsFor(l, runtime.GOMAXPROCS(0)))
+}
+
+func prepare(l *load) (*prepared, error) {
+	most, err := mostInFlight(l.MaxWorkers)
+	if err != nil {
+		return nil, err
+	}
+	l.MaxWorkers = most
+	written, err := newRecords(l.Folder)
+	if err != nil {
+		return nil, err
+	}
+	return &prepared{
+		dials: newDialer(time.Duration(l.DNSTTLS * 1e9)), written: written,
+		requests:  requests(l.Targets, l.Sources, written.label),
+		ending:    make(chan struct{}),
+		collector: collector{late: &lateness{}, written: written},
+	}, nil
 }
 
 // prepared is what both ways of sending need.

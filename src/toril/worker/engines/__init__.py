@@ -103,6 +103,14 @@ class Station:
         planned_s = self.planned.ramp_up_s + self.planned.hold_for_s
         return planned_s - self.phase_shift_s if planned_s else 0.0
 
+    def is_overdue(self, now: float) -> bool:
+        """Are the load and the grace for its last requests over? Not where only iterations bound it."""
+        try:
+            begun_at = float(self.gate.read_text())
+        except (OSError, ValueError):
+            return False  # the gate is still closed
+        return bool(self.length_s) and now > begun_at + self.length_s + self.graceful_stop_s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:

@@ -140,18 +140,9 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
     def check(self) -> bool:
         if self.process.poll() is not None:
             return True
-        if not self._interrupted and self._overdue():
+        if not self._interrupted and self.station.is_overdue(time.time()):
             self._interrupt()
         return False
-
-    def _overdue(self) -> bool:
-        """Are the load and the grace for its last requests over?"""
-        station = self.station
-        try:
-            begun_at = float(station.gate.read_text())
-        except (OSError, ValueError):
-            return False  # the gate is still closed
-        return bool(station.length_s) and time.time() > begun_at + station.length_s + station.graceful_stop_s
 
     def end(self, within_s: float) -> None:
         self._ended = True
