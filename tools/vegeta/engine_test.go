@@ -272,7 +272,7 @@ func TestLoopsSendEachArrivalOnce(t *testing.T) {
 func TestALoopIsEnoughUnlessTheRateIsHigh(t *testing.T) {
 	half := stripe{Weight: 1, Mates: [][3]int64{{1, 2, 0}}}
 	for peak, want := range map[float64]int{100: 1, 2 * aLoopSends: 1, 2*aLoopSends + 1: 4} {
-		if got := loopsFor(&load{Points: [][2]float64{{0, 0}, {1, peak}}, Stripe: half}, 4); got != want {
+		if got := loopsFor(&load{PeakRPS: peak, Stripe: half}, 4); got != want {
 			t.Errorf("%d loops for half of %g/s", got, peak)
 		}
 	}

@@ -64,13 +64,9 @@ func overHTTP1(l *load, prepared *prepared, many int) error {
 	return nil
 }
 
-// loopsFor is one, unless this worker's part of the curve is more than one can send.
+// loopsFor is one, unless this worker's part of the highest rate is more than one can send.
 func loopsFor(l *load, processors int) int {
-	peak := 0.0
-	for _, point := range l.Points {
-		peak = max(peak, point[1])
-	}
-	if peak*l.Stripe.part() > aLoopSends {
+	if l.PeakRPS*l.Stripe.part() > aLoopSends {
 		return processors
 	}
 	return 1

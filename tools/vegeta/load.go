@@ -10,6 +10,7 @@ import (
 type load struct {
 	Folder        string       `json:"folder"`
 	Points        [][2]float64 `json:"points"`
+	PeakRPS       float64      `json:"peak_rps"` // of all workers, as far as it is planned
 	Stripe        stripe       `json:"stripe"`
 	GracefulStopS float64      `json:"graceful_stop_s"`
 	TimeoutS      float64      `json:"timeout_s"`

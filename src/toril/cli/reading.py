@@ -112,8 +112,9 @@ def adjust(
     done = adjust_run(found, run_id, rate, execution, SystemClock().now())
     for warning in done.warnings:
         typer.echo(f"warning: {warning}", err=True)
+    rps, before = (f"{round(rps, 3):,.12g}/s" for rps in (done.rate.rps, done.before_rps))
     typer.echo(
-        f"{done.rate.execution} of run {run_id}: {done.rate.rps:,.10g}/s instead of {done.before_rps:,.10g}/s "
+        f"{done.rate.execution} of run {run_id}: {rps} instead of {before} "
         f"from {done.at_s:,.0f} s of its load on, {done.in_s:.1f} s from now"
     )
 

@@ -81,6 +81,7 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
         self._told = {
             "folder": str(self.station.folder),
             "points": planned.curve,
+            "peak_rps": max(rps for _, rps in planned.curve) if planned.search is None else planned.search.to_rps,
             "stripe": {
                 "weight": stripe.weight,
                 "mates": [[mates.weight, mates.workers, mates.before] for mates in stripe.mates],
