@@ -6,7 +6,7 @@ engine, in the seconds after the first ones: what starting costs, and a JVM's wa
 a rate; the others have 10 users who do not wait, which is when a request costs them least. Named, two more are
 measured: JMeter at vegeta's rate, by its throughput timer and with 50 users, and Apiritif.
 
-    .venv/bin/python bench/engines.py [ENGINE …] [--rounds 3] [--rate 12000]
+    .venv/bin/python bench/engines.py [ENGINE …] [--rounds 3] [--rate 25000]
 """
 
 import argparse
@@ -138,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("engines", nargs="*", metavar="ENGINE", default=list(USUAL), help="of " + ", ".join(ENGINES))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rate", type=int, default=12_000, help="of vegeta and of the bare program")
+    parser.add_argument("--rate", type=int, default=25_000, help="of vegeta and of the bare program")
     asked = parser.parse_args()
     engines = [one for one in asked.engines if one != "wrk" or shutil.which("wrk")]
     found: dict[str, list[Measured]] = {engine: [] for engine in engines}

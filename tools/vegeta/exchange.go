@@ -21,7 +21,7 @@ func (o *loop) exchange(s *slot, wire []byte, to server, method string, waits ch
 		o.use(l, s)
 		return
 	}
-	o.opened++
+	o.mayDial = now() + dialEvery
 	deadline := s.deadline
 	go func() {
 		l, took, err := at.dialed(o.dials, o.secure, deadline)

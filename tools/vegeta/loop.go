@@ -11,6 +11,7 @@ import (
 const (
 	nobody     = math.MaxUint32 // the number of what is no connection
 	readAtOnce = 1 << 16        // bytes
+	dialEvery  = int64(50_000)  // ns, at most, while it is late
 )
 
 // loop sends its part of a load over HTTP/1 and takes the responses, in one goroutine that never waits for one of them.
@@ -31,7 +32,7 @@ type loop struct {
 	adopted uint32 // lines so far
 	timed   queue
 	eager   []*line // with TLS, of which something may be left that was read from the network already
-	opened  int     // connections since it last looked what came
+	mayDial int64   // when it may open another connection, if it is late
 	buffer  []byte
 	leaving atomic.Bool
 
@@ -89,6 +90,20 @@ func (o *loop) run() error {
 	}
 }
 
+// hasIdle is whether a connection waits for the request with that number; where data names its server, for any.
+func (o *loop) hasIdle(place int64) bool {
+	if r := o.pace.request(place); r.wire != nil {
+		at := o.pools[r.to]
+		return at != nil && len(at.idle) > 0
+	}
+	for _, at := range o.pools {
+		if len(at.idle) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // tell has the loop do it, from another goroutine.
 func (o *loop) tell(what func()) {
 	o.mutex.Lock()
@@ -111,7 +126,6 @@ func (o *loop) listen() {
 // send begins all that is due, and returns when the next request is.
 func (o *loop) send() int64 {
 	p := o.pace
-	o.opened = 0
 	for !p.stopped.Load() {
 		if p.told() {
 			p.stopped.Store(true)
@@ -127,8 +141,8 @@ func (o *loop) send() int64 {
 			p.stopped.Store(true)
 			break
 		}
-		if at-one.at > tick && o.opened > 0 {
-			return 0 // a burst to make up for it would open as many connections, and be later still
+		if at-one.at > tick && at < o.mayDial && !o.hasIdle(one.place) {
+			return o.mayDial // a burst to make up for it would open as many connections, and be later still
 		}
 		own := p.pass(one)
 		index, free := o.slots.take()

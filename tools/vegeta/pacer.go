@@ -127,6 +127,8 @@ func (p *pacer) ticked(exact int64) int64 {
 // Rate is part of vegeta's interface.
 func (p *pacer) Rate(elapsed time.Duration) float64 { return 0 }
 
+func (p *pacer) request(place int64) *request { return &p.requests[place%int64(len(p.requests))] }
+
 func (p *pacer) fill(s *slot, due, place, own int64) {
 	many := int64(len(p.requests))
 	rows := p.rows
@@ -140,7 +142,7 @@ func (p *pacer) fill(s *slot, due, place, own int64) {
 			rows[i] = source.Rows[pass%int64(len(source.Rows))]
 		}
 	}
-	*s = slot{due: due, place: place, own: own, request: &p.requests[place%many], rows: rows, connect: -1, busy: true}
+	*s = slot{due: due, place: place, own: own, request: p.request(place), rows: rows, connect: -1, busy: true}
 }
 
 // dropRest counts what was due before the end and not sent, since this program was too late.
