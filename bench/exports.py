@@ -34,7 +34,7 @@ from toril.timeline import Timeline
 
 PEER_HISTOGRAMS = 500
 HOUR_US = 3_600_000_000
-ROWS = ("--labels 60000 --seconds 3 --samples 1", "--labels 20 --seconds 600 --samples 100")
+ROWS = ("--labels 40000 --seconds 3 --samples 1", "--labels 20 --seconds 600 --samples 100")
 HEAD = "| run | format | time | size | more memory | peer |\n|---|---|---|---|---|---|"
 
 

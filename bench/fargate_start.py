@@ -1,6 +1,6 @@
 """From the command to the load on Fargate, where tasks take no time to start: what toril's own steps take.
 
-    python bench/fargate_start.py [--workers 10] [--runs 3]
+    python bench/fargate_start.py [--workers 10] [--runs 2]
 
 Two regions of the embedded cloud of the tests (`_regions.py`), tasks as processes of this machine: `toril run
 --on fargate` with half of its workers in each. A task is a Python that starts, and an engine that does. The peer, turn
@@ -36,7 +36,7 @@ HEAD = """
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, default=10)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=2)
     asked = parser.parse_args()
     print(HEAD)
     with regions() as found, target(delay_s=0.005) as service, tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """From a sample's completion to the live table: how old the newest shown second is, with quick and with slow answers.
 
-    python bench/lag.py [DELAY_S …] [--seconds 8]
+    python bench/lag.py [DELAY_S …] [--seconds 10]
 
 The peer, right after it, is what plain bzt's listeners know (`_bzt_lag.py`), with the same load on the same target.
 """
@@ -43,7 +43,7 @@ class Lags:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("delays", type=float, nargs="*", metavar="DELAY_S", default=[0.0, 3.0])
-    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--seconds", type=int, default=10)
     asked = parser.parse_args()
     sys.stdout.write("\n| answers take | lag, median | at worst | bzt, median | at worst |\n|---|---|---|---|---|\n")
     for delay_s in asked.delays:

@@ -33,7 +33,7 @@ FILE_S = 5
 VARIANTS = 12
 LOCATIONS = ("eu-west-1", "us-east-1")
 CRITERIA = ("p95>2s", "p99 of /page/3>1500ms for 10s", "fail>5%", "avg-rt of /page/1>1s over 30s", "hits<1 within 5s")
-ROWS = ("--workers 1000", "--workers 250 --order worker", "--workers 250")
+ROWS = ("--workers 1000", "--workers 250 --order worker")
 HEAD = """
 | workers × time × labels | order of files | merge | summary | verdict | in all (goal 30 s) | peak memory (goal 1 GiB) | bytes a label-second | HdrHistogram: merge | bytes |
 |---|---|---|---|---|---|---|---|---|---|"""  # noqa: E501 - a row of the table

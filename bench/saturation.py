@@ -43,7 +43,7 @@ USERS = {  # the last ones more than a core can do
     "apiritif": (4, 26),
     "jmeter": (100, 300),
 }
-SECONDS = {"locust": 5, "apiritif": 5, "jmeter": 7}  # a JVM has to get warm
+SECONDS = {"locust": 4, "apiritif": 4, "jmeter": 6}  # a JVM has to get warm
 BURNER = "while True: pass"
 HEAD = """
 | engine | on its core | users | rps | core | waiting | lateness p90 | p50, true | measured | p99, true | measured | |

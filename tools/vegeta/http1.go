@@ -11,7 +11,8 @@ const aLoopSends = 40_000 // requests a second, about half of what one can: more
 
 // overHTTP1 sends by loops of our own, so many.
 func overHTTP1(l *load, prepared *prepared, many int) error {
-	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), many+1)) // a loop never lets go of what Go calls a processor
+	// A loop never lets go of what Go calls a processor, even while it waits; connecting and TLS need the others.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + many)
 	var loops []*loop
 	for i := range many {
 		most := l.MaxWorkers / many
