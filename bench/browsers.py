@@ -1,6 +1,6 @@
 """How many browsers a core bears until what they measure is wrong: step times, and the page's own, against true ones.
 
-    python bench/browsers.py [--hold 8] [--most 3] [--engines playwright selenium]
+    python bench/browsers.py [--hold 7] [--most 3] [--engines playwright selenium]
 
 The worker with its browsers has one core, the page's server the other. The page's first byte comes 150 ms after its
 request and its picture 200 ms after the page, so that 150 and 350 ms are the times of perfect browsers. A page's own
@@ -30,7 +30,7 @@ PAGES = 4  # of an iteration, for which Selenium starts a browser
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--hold", type=int, default=8)
+    parser.add_argument("--hold", type=int, default=7)
     parser.add_argument(
         "--most", type=int, default=3, help="browsers on one core; the engines after the first: one less"
     )

@@ -33,7 +33,7 @@ from toril.launchers.prices import list_prices  # noqa: E402
 PACED = "jmeter-at-the-rate"
 USUAL = ("vegeta", "bare vegeta", "wrk", "jmeter", "locust")
 ENGINES = (*USUAL, PACED, "apiritif")
-BY_TORIL = {"vegeta": 6, "jmeter": 14, PACED: 14, "locust": 6, "apiritif": 6}  # seconds of load
+BY_TORIL = {"vegeta": 5, "jmeter": 13, PACED: 13, "locust": 5, "apiritif": 5}  # seconds of load
 WARM_S = {"jmeter": 8, PACED: 8}  # of them, left out at the beginning; else 2
 WORKER = (2.0, 4.0)  # vCPU and GiB, toril's default
 HEAD = """
@@ -90,7 +90,7 @@ def bare(url: str, folder: Path, rate: int) -> Measured:
         [sys.executable, str(ROOT / "tools" / "build"), "bare-vegeta", str(_cache())],
         check=True, stdout=subprocess.PIPE, text=True,
     ).stdout.strip()  # fmt: skip
-    seconds, kept = 6, folder / "results.gob"
+    seconds, kept = 5, folder / "results.gob"
     before = children_cpu_s()
     with kept.open("wb") as results:
         subprocess.run(
@@ -107,10 +107,10 @@ def wrk(url: str, folder: Path, rate: int) -> Measured:
     """As fast as it goes, on one thread; it keeps no results."""
     before = children_cpu_s()
     done = subprocess.run(
-        ["wrk", "-t1", "-c10", "-d5s", f"{url}/"], check=True, stdout=subprocess.PIPE, text=True
+        ["wrk", "-t1", "-c10", "-d4s", f"{url}/"], check=True, stdout=subprocess.PIPE, text=True
     ).stdout
     samples = int(done[: done.index(" requests in ")].split()[-1])
-    return Measured((children_cpu_s() - before) / samples * 1e6, samples / 5)
+    return Measured((children_cpu_s() - before) / samples * 1e6, samples / 4)
 
 
 def _cache() -> Path:

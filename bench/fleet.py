@@ -1,6 +1,6 @@
 """The coordinator of 1,000 workers in 10 regions: what it costs, how far it lags behind, and how long a start takes.
 
-    python bench/fleet.py [--workers 100] [--seconds 10] [--labels 10] [--samples 100] [--task-start 8]
+    python bench/fleet.py [--workers 100] [--seconds 15] [--labels 10] [--samples 100] [--task-start 8]
 
 `run` itself, with the launcher, boto3 and a bucket's store as the command has them. S3, ECS and the workers are another
 process (`fleet_cloud`), at AWS' documented latencies and rates. Half of the regions start 20 tasks a second, half 5.
@@ -105,7 +105,7 @@ class Lags:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, default=100, help="in each of 10 regions")
-    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--labels", type=int, default=10)
     parser.add_argument("--samples", type=int, default=100, help="of a label and second")
     parser.add_argument("--task-start", type=float, default=8, help="seconds that a task takes to run, on average")
