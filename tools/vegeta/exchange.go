@@ -89,10 +89,15 @@ func (o *loop) wrote(l *line, err error) {
 		o.read(l, now())
 		return
 	}
-	if asks := len(l.unsent) > 0; asks != l.asks {
-		l.asks = asks
-		if err := o.poll.writable(l.fd, l.number, l.generation, asks); err != nil {
-			o.fail(l, err)
+	o.ask(l)
+}
+
+// ask has it told when more can be written, if something is left.
+func (o *loop) ask(l *line) {
+	if wants := l.wants(); wants != l.asks {
+		l.asks = wants
+		if err := o.poll.writable(l.fd, l.number, l.generation, wants); err != nil {
+			l.broken = err
 		}
 	}
 }
@@ -118,7 +123,7 @@ func (o *loop) read(l *line, at int64) {
 	for range readsInRow {
 		read, err := l.read(o.buffer)
 		if l.slot == nil {
-			if !errors.Is(err, errAgain) {
+			if !errors.Is(err, errAgain) || l.wants() {
 				o.drop(l) // closed, or it says what nobody asked for
 			}
 			return
@@ -135,6 +140,11 @@ func (o *loop) read(l *line, at int64) {
 			if l.response.phase == whole {
 				o.done(l, at)
 				return
+			}
+		}
+		if l.wants() && !l.asks && l.broken == nil { // TLS has an answer of its own
+			if l.broken = l.flush(); l.broken == nil {
+				o.ask(l)
 			}
 		}
 		switch {
@@ -176,7 +186,7 @@ func (o *loop) done(l *line, at int64) {
 	s.bytes = l.response.bytes
 	status, full := l.response.framing.status, l.response.full
 	l.slot, s.line = nil, nil
-	if o.load.KeepAlive && l.response.again() && len(l.unsent) == 0 && l.broken == nil {
+	if o.load.KeepAlive && l.response.again() && !l.wants() && l.broken == nil {
 		l.pool.give(l)
 	} else {
 		o.drop(l)

@@ -9,6 +9,8 @@ import (
 	"time"
 )
 
+const sealAtOnce = 1 << 20 // bytes: a large body is not there twice
+
 // again says that there is nothing to read, or no room to write, as TLS wants to be told.
 type again struct{}
 
@@ -25,8 +27,10 @@ type line struct {
 	generation uint32
 	pool       *pool
 	secure     *tls.Conn // nil without TLS
-	unsent     []byte
-	asks       bool // to be told when more can be written
+	unsealed   []byte    // what TLS has not taken yet
+	sealed     []byte    // the room for what it has made of it
+	unsent     []byte    // what the network has not taken yet
+	asks       bool      // to be told when more can be written
 	since      int64
 	broken     error // nothing can be written any more
 	slot       *slot // of the request it is used for; nil: idle
@@ -35,28 +39,38 @@ type line struct {
 
 // send takes all of it: what there is no room for goes when there is.
 func (l *line) send(wire []byte) error {
-	if l.secure != nil {
-		_, err := l.secure.Write(wire) // comes back as Write below
-		return err
+	l.unsealed, l.unsent = wire, nil
+	if l.secure == nil {
+		l.unsealed, l.unsent = nil, wire
 	}
-	l.unsent = wire
 	return l.flush()
 }
 
 func (l *line) flush() error {
-	for len(l.unsent) > 0 {
-		sent, err := transmit(l.fd, l.unsent)
-		if errors.Is(err, errAgain) {
+	for {
+		for len(l.unsent) > 0 {
+			sent, err := transmit(l.fd, l.unsent)
+			if errors.Is(err, errAgain) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			l.unsent = l.unsent[sent:]
+		}
+		if len(l.unsealed) == 0 {
 			return nil
 		}
-		if err != nil {
+		some := l.unsealed[:min(len(l.unsealed), sealAtOnce)]
+		l.unsealed = l.unsealed[len(some):]
+		if _, err := l.secure.Write(some); err != nil { // comes back as Write below
 			return err
 		}
-		l.unsent = l.unsent[sent:]
 	}
-	l.unsent = nil
-	return nil
 }
+
+// wants is whether something is left that there was no room for.
+func (l *line) wants() bool { return len(l.unsent) > 0 }
 
 // read is errAgain where nothing has come, and io.EOF at the end.
 func (l *line) read(into []byte) (int, error) {
@@ -91,8 +105,12 @@ func (b *below) Write(from []byte) (int, error) {
 	if b.line == nil {
 		return b.Conn.Write(from)
 	}
+	if len(b.line.unsent) == 0 {
+		b.line.unsent = b.line.sealed[:0]
+	}
 	b.line.unsent = append(b.line.unsent, from...)
-	return len(from), b.line.flush()
+	b.line.sealed = b.line.unsent
+	return len(from), nil
 }
 
 // SetDeadline is the handshake's alone.

@@ -108,7 +108,10 @@ func (o *loop) dropIdle() {
 
 func (l *line) close() {
 	if l.secure != nil {
-		_ = l.secure.Close() // tells the other side, and closes nothing
+		l.unsealed = nil
+		if _ = l.secure.Close(); !l.asks { // says that it ends, and closes nothing
+			_ = l.flush()
+		}
 	}
 	_ = syscall.Close(l.fd)
 	l.fd = -1
