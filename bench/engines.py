@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.overhead import target  # noqa: E402 - scripts are run by their paths
+from toril.cache import cache_folder  # noqa: E402
 from toril.intervals import Interval, decode  # noqa: E402
 from toril.intervals.format import HEALTH_SCALE  # noqa: E402
 from toril.launchers.prices import list_prices  # noqa: E402
@@ -87,7 +88,7 @@ def _steady(intervals: list[Interval], from_s: int, to_s: int) -> Measured:
 def bare(url: str, folder: Path, rate: int) -> Measured:
     """vegeta's own command, with its results kept, as they are needed."""
     program = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "build"), "bare-vegeta", str(_cache())],
+        [sys.executable, str(ROOT / "tools" / "build"), "bare-vegeta", str(cache_folder())],
         check=True, stdout=subprocess.PIPE, text=True,
     ).stdout.strip()  # fmt: skip
     seconds, kept = 5, folder / "results.gob"
@@ -111,10 +112,6 @@ def wrk(url: str, folder: Path, rate: int) -> Measured:
     ).stdout
     samples = int(done[: done.index(" requests in ")].split()[-1])
     return Measured((children_cpu_s() - before) / samples * 1e6, samples / 4)
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "toril"
 
 
 def price_of_a_million(cpu_us: float) -> tuple[float, float, float]:

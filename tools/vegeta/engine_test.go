@@ -248,8 +248,7 @@ func TestLoopsSendEachArrivalOnce(t *testing.T) {
 	arrivals := func(loops int64) map[int64]int64 {
 		found := map[int64]int64{}
 		for loop := range loops {
-			pace := (&prepared{collector: collector{late: &lateness{}}}).pacer(whole, newSlots(1))
-			pace.own, pace.step = loop, loops
+			pace := (&prepared{collector: collector{late: &lateness{}}}).pacer(whole, newSlots(1), loop, loops)
 			for one, more := pace.next(); more; one, more = pace.next() {
 				if _, twice := found[one.place]; twice {
 					t.Fatalf("arrival %d is sent twice", one.place)

@@ -19,9 +19,7 @@ func overHTTP1(l *load, prepared *prepared, many int) error {
 		if i < l.MaxWorkers%many {
 			most++
 		}
-		pace := prepared.pacer(l, newSlots(max(1, most)))
-		pace.own, pace.step = int64(i), int64(many)
-		pace.shift = l.Stripe.shift(tick, int64(i), int64(many))
+		pace := prepared.pacer(l, newSlots(max(1, most)), int64(i), int64(many))
 		made, err := newLoop(l, pace, prepared.dials, prepared.written)
 		if err != nil {
 			return err

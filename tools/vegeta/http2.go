@@ -15,7 +15,7 @@ const firstWorkers = 64
 // overHTTP2 is vegeta's attack, with a pacer, a targeter and a transport of ours.
 func overHTTP2(l *load, prepared *prepared) error {
 	all := newSlots(l.MaxWorkers)
-	pace := prepared.pacer(l, all)
+	pace := prepared.pacer(l, all, 0, 1)
 	clock, err := newAlarm()
 	if err != nil {
 		return err

@@ -136,9 +136,7 @@ func (o *loop) send() int64 {
 		if one.at > at {
 			return one.at
 		}
-		if !more || at >= one.end+leeway {
-			p.dropRest()
-			p.stopped.Store(true)
+		if p.ends(one, more, at) {
 			break
 		}
 		if at-one.at > tick && at < o.mayDial && !o.hasIdle(one.place) {

@@ -78,10 +78,12 @@ type prepared struct {
 	collector collector
 }
 
-func (p *prepared) pacer(l *load, all *slots) *pacer {
+// pacer is that of one loop of so many.
+func (p *prepared) pacer(l *load, all *slots, loop, loops int64) *pacer {
 	made := &pacer{
 		curve: &curve{l.Points}, stripe: &l.Stripe, sources: l.Sources, slots: all, late: p.collector.late,
-		requests: p.requests, changes: make(chan change, 1), ending: p.ending, shift: l.Stripe.shift(tick, 0, 1),
+		requests: p.requests, changes: make(chan change, 1), ending: p.ending,
+		own: loop, step: loops, shift: l.Stripe.shift(tick, loop, loops),
 	}
 	made.walk = walk{curve: made.curve}
 	p.pacers, p.collector.slots = append(p.pacers, made), append(p.collector.slots, all)

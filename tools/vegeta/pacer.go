@@ -19,7 +19,7 @@ type pacer struct {
 	walk     walk
 	stripe   *stripe
 	own      int64 // the next one's number
-	step     int64 // from it to the one after it: there are as many loops; 0: one
+	step     int64 // from it to the one after it: there are as many loops
 	last     int64 // when the one before it was due
 	begun    bool  // there was one
 	shift    int64 // of this worker's ticks, so that workers do not tick together
@@ -63,7 +63,7 @@ func (p *pacer) next() (arrival, bool) {
 // pass goes on to the one after it, and returns its number among this worker's.
 func (p *pacer) pass(one arrival) int64 {
 	own := p.own
-	p.own, p.last, p.begun = p.own+max(p.step, 1), one.exact, true
+	p.own, p.last, p.begun = p.own+p.step, one.exact, true
 	return own
 }
 
@@ -77,6 +77,16 @@ func (p *pacer) told() bool {
 	default:
 	}
 	return false
+}
+
+// ends is true when nothing is sent any more, and counts what should have been.
+func (p *pacer) ends(one arrival, more bool, at int64) bool {
+	if more && at < one.end+leeway {
+		return false
+	}
+	p.dropRest()
+	p.stopped.Store(true)
+	return true
 }
 
 // Pace is vegeta's: it waits until a request is due and a slot is free, and lines it up for the next worker; true when
@@ -94,9 +104,7 @@ func (p *pacer) Pace(time.Duration, uint64) (time.Duration, bool) {
 			}
 			continue // the rate has changed
 		}
-		if !more || now() >= one.end+leeway {
-			p.dropRest()
-			p.stopped.Store(true)
+		if p.ends(one, more, now()) {
 			return 0, true
 		}
 		if now()-one.at > tick {
@@ -151,7 +159,7 @@ func (p *pacer) dropRest() {
 		if _, more := p.walk.due(float64(p.stripe.place(p.own))); !more {
 			return
 		}
-		p.own += max(p.step, 1)
+		p.own += p.step
 		p.late.drop()
 	}
 }

@@ -74,10 +74,8 @@ func (p *poller) wait(until int64) (int, error) {
 	case left <= 0:
 		timeout = 0
 	case until != p.armed:
-		setting := [2]syscall.Timespec{{}, syscall.NsecToTimespec(left)} // once, so long from now on
-		if _, _, errno := syscall.RawSyscall6(syscall.SYS_TIMERFD_SETTIME, uintptr(p.timer), 0,
-			uintptr(unsafe.Pointer(&setting)), 0, 0, 0); errno != 0 {
-			return 0, os.NewSyscallError("timerfd_settime", errno)
+		if err := setTimer(uintptr(p.timer), left); err != nil {
+			return 0, err
 		}
 		p.armed = until
 	}

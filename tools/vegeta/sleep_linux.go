@@ -29,11 +29,19 @@ func newAlarm() (*alarm, error) {
 }
 
 func (a *alarm) sleep(ns int64) error {
-	setting := [2]syscall.Timespec{{}, syscall.NsecToTimespec(max(ns, 1))} // once, so long from now on
-	if _, _, failed := syscall.RawSyscall6(
-		syscall.SYS_TIMERFD_SETTIME, a.fd, 0, uintptr(unsafe.Pointer(&setting)), 0, 0, 0); failed != 0 {
-		return os.NewSyscallError("timerfd_settime", failed)
+	if err := setTimer(a.fd, ns); err != nil {
+		return err
 	}
 	_, err := a.file.Read(a.read[:])
 	return err
+}
+
+// setTimer has it ring once, so long from now on.
+func setTimer(fd uintptr, ns int64) error {
+	setting := [2]syscall.Timespec{{}, syscall.NsecToTimespec(max(ns, 1))}
+	if _, _, failed := syscall.RawSyscall6(
+		syscall.SYS_TIMERFD_SETTIME, fd, 0, uintptr(unsafe.Pointer(&setting)), 0, 0, 0); failed != 0 {
+		return os.NewSyscallError("timerfd_settime", failed)
+	}
+	return nil
 }

@@ -62,7 +62,8 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
     def prepare(self) -> None:
         super().prepare()
         planned, stripe = self.station.planned, self.station.share.stripe
-        if not planned.curve or stripe is None:
+        rate = planned.rate
+        if rate is None or stripe is None:
             raise TaurusConfigError("this plan has no rate over time for vegeta; plan it with this version of toril")
         scenario = _plain(self.get_scenario().data)
         for path, what, fix in problems("vegeta", scenario, "scenario"):  # never so from a suite read by toril
@@ -81,7 +82,7 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
         self._told = {
             "folder": str(self.station.folder),
             "points": planned.curve,
-            "peak_rps": max(rps for _, rps in planned.curve) if planned.search is None else planned.search.to_rps,
+            "peak_rps": rate.peak_rps if planned.search is None else planned.search.to_rps,
             "stripe": {
                 "weight": stripe.weight,
                 "mates": [[mates.weight, mates.workers, mates.before] for mates in stripe.mates],
