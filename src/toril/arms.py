@@ -87,6 +87,7 @@ class Arm:
             counts=interval.counts[rows],
             outcomes=outcomes,
             unfinished=self._of_executions(interval, interval.unfinished, late=True),
+            waits=self._of_executions(interval, interval.waits, late=True),
             users=self._of_executions(interval, interval.users, late=False),
             health=self._of_workers(interval.health),
             vitals=self._of_workers(interval.vitals),

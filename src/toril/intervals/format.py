@@ -72,6 +72,7 @@ VITALS = (  # of the worker and its engines in a second; UNKNOWN where it was no
     "dropped",  # sends that a throughput asked for and that were never made
 )
 UNKNOWN = -1
+WAITS = ("second", "execution", "label", "waited_us", "count")  # of `unfinished`, by how long each had waited
 
 Integers = NDArray[np.integer[Any]]
 
@@ -112,6 +113,7 @@ class Interval:
     users: Int64s
     health: Int64s
     vitals: Int64s  # a row for each of VITALS
+    waits: Int64s  # a row for each of WAITS
     generator: Mapping[str, Any]  # what limits the worker: memory_limit_bytes, cores, single_threaded
     resolution_us: Mapping[str, int]  # by execution
     unreadable: int  # records that could not be read, since the last flush
@@ -196,6 +198,7 @@ def _read(body: memoryview, unpacked: int) -> Interval:
         users=tables["users"],
         health=tables["health"],
         vitals=_vitals(header.get("vitals", [])),
+        waits=_waits(header.get("waits", [])),
         generator=_mapping(header.get("generator", {})),
         resolution_us=header["resolution_us"],
         unreadable=header["unreadable"],
@@ -223,6 +226,16 @@ def _vitals(columns: list[list[int]]) -> Int64s:
         raise ValueError("its vitals are no columns of whole numbers")
     missing = np.full((max(0, len(VITALS) - len(found)), found.shape[1]), UNKNOWN)
     return np.concatenate((found[: len(VITALS)], missing))
+
+
+def _waits(columns: list[list[int]]) -> Int64s:
+    """The columns; none in the files of an earlier toril."""
+    if not columns:
+        return np.empty((len(WAITS), 0), np.int64)
+    found = np.array(columns)
+    if found.ndim != 2 or len(found) != len(WAITS) or found.dtype != np.int64 or found.min(initial=0) < 0:
+        raise ValueError("its waits are no columns of whole numbers")
+    return found
 
 
 _NO_VITALS: Int64s = np.empty((len(VITALS), 0), np.int64)
@@ -255,6 +268,10 @@ def _check(interval: Interval, whole: bool) -> None:
         (interval.users[1], executions),
         (interval.health[0], MAX_SECOND),
         (interval.vitals[0], MAX_SECOND),
+        (interval.waits[0], MAX_SECOND),
+        (interval.waits[1], executions),
+        (interval.waits[2], labels),
+        (interval.waits[3], MAX_DURATION_US),
         (interval.buckets, 1 << BUCKET_BITS),
     )
     if any(column.size and column.max() >= limit for column, limit in codes):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.histogram import Int64s
+from toril.histogram import Int64s, bucket_of, lowest_us
 from toril.intervals.format import (
     HEALTH_SCALE,
     KINDS,
@@ -65,6 +65,7 @@ class Recorder:
         self._single: list[tuple[int, ...]] = []
         self._users: dict[tuple[int, int], int] = {}
         self._unfinished: Counter[tuple[int, int, int]] = Counter()
+        self._waits: Counter[tuple[int, int, int, int]] = Counter()
         self._health: list[tuple[int, ...]] = []
         self._vitals: dict[int, dict[str, int]] = {}  # by second
         self._generator: dict[str, Any] = {}
@@ -151,10 +152,12 @@ class Recorder:
         """How many were active; the last value of a second is kept."""
         self._users[_second(second), self._executions[execution]] = _count(count)
 
-    def unfinished(self, second: int, execution: str, label: str, count: int) -> None:
-        """Requests that were in flight when the load ended; label "" when it is not known."""
+    def unfinished(self, second: int, execution: str, label: str, count: int, waited_us: int = 0) -> None:
+        """Requests that were in flight when the load ended, and how long; label "" when it is not known."""
         code = max(0, self._tables["label"][label])  # "" has the code 0
-        self._unfinished[_second(second), self._executions[execution], code] += _count(count)
+        place = _second(second), self._executions[execution], code
+        self._unfinished[place] += _count(count)
+        self._waits[*place, lowest_us(bucket_of(min(_count(waited_us), MAX_DURATION_US - 1)))] += count
 
     def health(
         self,
@@ -225,6 +228,7 @@ class Recorder:
                 [second if name == "second" else known.get(name, UNKNOWN) for second, known in self._vitals.items()]
                 for name in VITALS
             ]
+        waits = _rows(((*place, n) for place, n in self._waits.items() if not rest), 5)
         if self._generator:
             names["generator"] = self._generator
         series, tables["cells"][1] = np.unique(cells & ((1 << SECOND_AT) - 1), return_inverse=True)
@@ -233,8 +237,10 @@ class Recorder:
         tables["unfinished"] = _rows(((*place, n) for place, n in self._unfinished.items() if not rest), 4)
         tables["health"] = _rows([] if rest else self._health, 5)
         outcomes, unfinished, users = tables["outcomes"], tables["unfinished"], tables["users"]
-        names["executions"] = _used(self._executions.texts, fields[0], unfinished[1], users[1])
-        names["labels"] = _used(self._tables["label"].texts, fields[1], unfinished[2])
+        names["executions"] = _used(self._executions.texts, fields[0], unfinished[1], users[1], waits[1])
+        names["labels"] = _used(self._tables["label"].texts, fields[1], unfinished[2], waits[2])
+        if waits.size:
+            names["waits"] = waits.tolist()
         names["rcs"] = _used(self._tables["rc"].texts, outcomes[1])
         names["messages"] = _used(self._tables["message"].texts, outcomes[2])
         names["series"] = fields.T.tolist()
@@ -246,6 +252,7 @@ class Recorder:
         self._health = []
         self._users.clear()
         self._unfinished.clear()
+        self._waits.clear()
         self._vitals.clear()
         return data
 

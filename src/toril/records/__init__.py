@@ -22,6 +22,7 @@ from toril.records.metrics import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeri
 from toril.records.rate import Rate, Search, next_rates, rate_key, rates_of
 from toril.records.run import (
     End,
+    EngineReport,
     ExecutionShare,
     Exit,
     Launch,
@@ -63,6 +64,7 @@ __all__ = [
     "Device",
     "Duet",
     "End",
+    "EngineReport",
     "ExecutionShare",
     "Exit",
     "Kept",

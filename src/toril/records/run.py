@@ -262,6 +262,21 @@ class Stop(Record):
     criterion_fails: bool = False  # cause "criterion": `stop as failed`, not `as non-failed`
 
 
+class EngineReport(BaseModel):
+    """What one worker's engine reported of an execution when its load was over."""
+
+    model_config = ConfigDict(frozen=True)
+    samples: int = 0  # requests
+    unfinished: int = 0
+    dropped: int | None = None  # sends that were due and never made; None without a schedule
+    queued_s: float = 0.0  # how long it waited for its turn (`sequential`, `capacity`)
+    ended_s: float | None = None  # when its load was over, since the start signal
+    unfinished_users: int = 0  # that ended before their iterations were done
+    script_errors: dict[str, int] = Field(default_factory=dict)  # label → failures that no failed request explains
+    script_failed: str = ""  # the script's own statement that its run failed, in words
+    note: str = ""  # what a reader should know, and what changes no outcome
+
+
 class Exit(Record):
     """A worker's last word: what it recorded, so that a missing file is noticed."""
 
@@ -283,9 +298,10 @@ class Exit(Record):
     cpu_worker_s: float = 0.0
     cpu_engines_s: float = 0.0
     last_sample_s: float | None = None  # when the last sample was complete, in seconds since the start signal
-    first_sample_lateness_s: dict[str, float] = Field(default_factory=dict)  # execution → lateness
+    first_sample_lateness_s: dict[str, float] = Field(default_factory=dict)  # of an execution's first user, or schedule
     rate_lateness_s: dict[int, float] = Field(default_factory=dict)  # number of a rate → how late it was seen
     kept: tuple[Kept, ...] = ()  # of the first failures
+    executions: dict[str, EngineReport] = Field(default_factory=dict)  # by PlannedExecution.name
 
     @property
     def failure(self) -> str | None:

@@ -49,7 +49,7 @@ class Completeness:
 
     @property
     def lateness_s(self) -> dict[tuple[str, str], float]:
-        """By worker and execution: the first sample's start against its schedule."""
+        """By worker and execution: the first user, or the schedule, against the plan."""
         return {
             (worker, execution): late
             for worker, record in self.exits.items()

@@ -53,6 +53,9 @@ class Timeline:
         self._unfinished: defaultdict[str, defaultdict[tuple[str, str], Counter[int]]] = defaultdict(
             lambda: defaultdict(Counter)
         )
+        self._waits: defaultdict[str, defaultdict[tuple[str, str], Counter[int]]] = defaultdict(
+            lambda: defaultdict(Counter)
+        )
         self._users = UsersBySecond()
         self._health = HealthBySecond()
         self._last: dict[str, int] = {}  # by worker
@@ -190,6 +193,12 @@ class Timeline:
         labels = [label] if label else list(self._unfinished)
         return [place for name in labels if name in self._unfinished for place in self._unfinished[name].items()]
 
+    def waits(self, label: str = "") -> list[tuple[tuple[str, str], Counter[int]]]:
+        """Of a label, or of all: location and execution, and the unfinished requests by how long each waited, in µs."""
+        self._merge()
+        labels = [label] if label else list(self._waits)
+        return [place for name in labels if name in self._waits for place in self._waits[name].items()]
+
     def unfinished_labels(self) -> tuple[str, ...]:
         """Every label that has unfinished requests, in alphabetical order."""
         self._merge()
@@ -228,6 +237,9 @@ class Timeline:
         for second, execution, label, count in interval.unfinished.T.tolist():
             place = (interval.location, interval.executions[execution])
             self._unfinished[interval.labels[label]][place][second] += count
+        for _, execution, label, waited_us, count in interval.waits.T.tolist():
+            place = (interval.location, interval.executions[execution])
+            self._waits[interval.labels[label]][place][waited_us] += count
 
     def _merge_users(self, batch: Sequence[Interval]) -> None:
         rows, numbers = [], []

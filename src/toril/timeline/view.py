@@ -191,6 +191,15 @@ class Slice:
         curve: list[int] = users.curve(seconds, self.location, self.executions, last).tolist()
         return curve
 
+    def waits(self) -> Counter[int]:
+        """The requests that were unfinished at the end, by how long each had waited, in µs; whatever the second."""
+        found: Counter[int] = Counter()
+        if self.kind not in ("transaction", "timing"):
+            for (location, execution), waits in self._timeline.waits(self.label):
+                if self.location in (None, location) and (not self.executions or execution in self.executions):
+                    found.update(waits)
+        return found
+
     def _stats(self, first: int | None, last: int | None) -> Stats:
         self._look()
         *_, good = self._timeline.places(self._good, first, last)

@@ -38,18 +38,23 @@ class Capture:
             late = {"late_us": told.late_us, "late_p90_us": told.late_p90_us}
             if told.at_s >= self.start_at - 1:
                 self._recorder.sends(second, **late, dropped=told.dropped)
+                lane.dropped = lane.dropped if told.dropped is None else (lane.dropped or 0) + told.dropped
         if final:
             second = self._second(float(lane.begins_at or self.start_at))
             self._recorder.unreadable(lane.engine.unreadable())
-            for label, count in lane.engine.unfinished().items():
-                lane.unfinished += count
-                self._recorder.unfinished(second, lane.planned.series, label, count)
+            lane.facts = lane.engine.facts()
+            for one in lane.engine.unfinished():
+                lane.unfinished += one.count
+                waited_s = lane.grace_s if one.waited_s is None else max(0.0, one.waited_s)
+                self._recorder.unfinished(second, lane.planned.series, one.label, one.count, round(waited_s * 1e6))
 
     def count_users(self, now: float) -> None:
         """The virtual users of each execution in this second; lanes that have not begun or have ended have none."""
         second = self._second(now)
         for lane in self._lanes:
             users = 0 if lane.ended or not lane.started else lane.engine.virtual_users()
+            if users and lane.first_users_at is None:
+                lane.first_users_at = now
             if users is not None and (users or lane.users):
                 self._recorder.virtual_users(second, lane.planned.series, users)
             lane.users = users or 0

@@ -1,16 +1,17 @@
 """A worker's executions side by side: started, parked, begun, checked and ended, whatever their engines are."""
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bzt import TaurusException  # no Exception
 
-from toril.records import PlannedExecution, Rate
+from toril.records import EngineReport, PlannedExecution, Rate
 from toril.worker import machine, processes
 from toril.worker.disk import put_whole
-from toril.worker.engines import Adjustable, Engine
+from toril.worker.engines import Adjustable, Engine, Facts
 
 PARK_TIMEOUT_S = 180.0  # a JVM on a busy machine takes its time; longer than this is a hang
 
@@ -32,7 +33,12 @@ class Lane:
     first_started_s: float | None = None
     last_completed_s: float | None = None  # seconds since the epoch
     unfinished: int = 0
+    dropped: int | None = None
     users: int = 0
+    first_users_at: float | None = None  # when users were first seen, seconds since the epoch
+    ended_at: float | None = None
+    hurried_s: float = math.inf  # what an early end allows requests in flight
+    facts: Facts = field(default_factory=Facts)
 
     @property
     def planned(self) -> PlannedExecution:
@@ -41,6 +47,11 @@ class Lane:
     @property
     def execution(self) -> str:
         return self.planned.name
+
+    @property
+    def grace_s(self) -> float:
+        """How long requests in flight were allowed to finish after the load's end."""
+        return min(self.engine.station.graceful_stop_s, self.hurried_s)
 
     def due(self, start_at: float) -> float:
         """When its load is planned to begin, in a run that starts then."""
@@ -76,11 +87,32 @@ class Lane:
         return 0.0 if self.queued_until is None else max(0.0, self.queued_until - self.due(start_at))
 
     def lateness_s(self, start_at: float) -> float | None:
-        """The first request against its schedule; waiting for others is excused, a slow or late engine is not."""
-        if self.first_started_s is None:
+        """The first user, or the schedule's first request, against the plan; None when there was neither.
+
+        Waiting for others is excused, a slow or late engine is not, and a user that begins with a pause is not late.
+        """
+        seen = (self.facts.begun_at, self.first_started_s, self.first_users_at)
+        begun_at = min((at for at in seen if at is not None), default=None)
+        if begun_at is None:
             return None
         due = self.due(start_at) + self.engine.station.first_due_s
-        return max(0.0, self.first_started_s - due - self.queued_s(start_at))
+        return max(0.0, begun_at - due - self.queued_s(start_at))
+
+    def report(self, start_at: float) -> EngineReport:
+        """What exit.json has of it."""
+        facts = self.facts
+        ended_at = self.ended_at if facts.ended_at is None else facts.ended_at
+        return EngineReport(
+            samples=self.samples,
+            unfinished=self.unfinished,
+            dropped=self.dropped,
+            queued_s=self.queued_s(start_at),
+            ended_s=None if ended_at is None else ended_at - start_at,
+            unfinished_users=facts.unfinished_users,
+            script_errors=dict(facts.script_errors),
+            script_failed=facts.script_failed,
+            note=facts.note,
+        )
 
 
 class Lanes(tuple[Lane, ...]):
@@ -177,6 +209,7 @@ class Lanes(tuple[Lane, ...]):
                 lane.ended = process is None or process.poll() is not None
                 complaint = str(error)
             if lane.ended:
+                lane.ended_at = time.time()
                 log.info("%s: its engine ended with exit code %s", lane.execution, lane.exit_code)
                 yield lane, complaint
 
@@ -192,17 +225,22 @@ class Lanes(tuple[Lane, ...]):
         """Those that have begun may finish what they do; those still at their gates have nothing to finish."""
         for lane in self:
             if lane.at_work:
+                lane.hurried_s = within_s
                 lane.engine.end(within_s)
                 if lane.begins_at is None or lane.begins_at > now:
                     processes.kill_group(lane.engine.process.pid)
             lane.ended = lane.ended or not lane.started
 
     def lateness_s(self, start_at: float | None) -> dict[str, float]:
-        """By execution, of those that have sent a request."""
+        """By execution, of those that have begun."""
         if start_at is None:
             return {}
         late_s = {lane.execution: lane.lateness_s(start_at) for lane in self}
         return {execution: late for execution, late in late_s.items() if late is not None}
+
+    def reports(self, start_at: float | None) -> dict[str, EngineReport]:
+        """By execution; nothing where there was no start."""
+        return {} if start_at is None else {lane.execution: lane.report(start_at) for lane in self}
 
     def kill(self) -> int:
         """How many engines were still there."""

@@ -262,6 +262,16 @@ class Engines:
                 default=None,
             ),
             first_sample_lateness_s=self.lanes.lateness_s(state.start_at),
+            executions={
+                name: report.model_copy(
+                    update={
+                        "script_errors": {self.redacted(label): n for label, n in report.script_errors.items()},
+                        "script_failed": self.redacted(report.script_failed),
+                        "note": self.redacted(report.note),
+                    }
+                )
+                for name, report in self.lanes.reports(state.start_at).items()
+            },
             rate_lateness_s=dict(self.lanes.rate_lateness_s),
             kept=tuple(self._kept),
         )

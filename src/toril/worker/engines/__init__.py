@@ -19,14 +19,15 @@ below and is named in `ENGINES`, so that bzt loads it in place of its own class.
 7.  `end(within_s)` when the load has to end early: no new requests, those in flight may finish within `within_s`;
     must not block; may be called once more with less time. The worker kills the process group when that time (and a
     little more) is over.
-8.  After the process is gone: `batches(final=True)`, `unfinished()`, `failure()`, then bzt's `post_process()`.
+8.  After the process is gone: `batches(final=True)`, `unfinished()`, `facts()`, `failure()`, then bzt's
+    `post_process()`.
     bzt's `shutdown()` is never called: it sleeps.
 
 `self.engine.graceful_files[self.process.pid]` is the path in that process's environment variable GRACEFUL.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -143,6 +144,27 @@ class Sends:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """Requests of one label that were sent and had no answer when the load was over."""
+
+    label: str  # "" where the engine cannot tell
+    count: int = 1
+    waited_s: float | None = None  # since each was sent (open model: due); None where the engine cannot tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What only an engine knows of its load, once that is over. Verdicts are made elsewhere."""
+
+    begun_at: float | None = None  # seconds since the epoch: its first user, or its schedule; None: as its first sample
+    ended_at: float | None = None  # … no user was left, or none of its schedule; None: when its process ended
+    unfinished_users: int = 0  # that left before they had done their iterations
+    script_errors: Mapping[str, int] = field(default_factory=dict)  # see EngineReport
+    script_failed: str = ""  # the script's own statement that its run failed, such as Locust's process_exit_code = 1
+    note: str = ""  # such as the thresholds of a k6 script that were crossed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoundCase:
     """A test case that has ended."""
 
@@ -217,13 +239,17 @@ class Engine(Protocol):
         ...
 
     def virtual_users(self) -> int | None:
-        """How many are active now, by the newest record; None when the engine does not tell."""
+        """How many are active now, counted by the engine, those in think time too; None when it does not tell."""
         ...
 
     def end(self, within_s: float) -> None: ...
 
-    def unfinished(self) -> Mapping[str, int]:
-        """Label → requests that were sent but never recorded as samples. Failures caused by ending belong here."""
+    def unfinished(self) -> Iterable[Unfinished]:
+        """Requests that were sent but never recorded as samples. Failures caused by ending belong here."""
+        ...
+
+    def facts(self) -> Facts:
+        """What else it knows of its load, once that is over."""
         ...
 
     def unreadable(self) -> int:

@@ -10,7 +10,7 @@ import importlib.util
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ from bzt.requests_model import IncludeScenarioBlock
 
 from toril.intervals import KINDS
 from toril.worker.disk import put_whole
-from toril.worker.engines import Batch, FoundCase, Sends, Station, cases_of, tail_of
+from toril.worker.engines import Batch, Facts, FoundCase, Sends, Station, Unfinished, cases_of, tail_of
 from toril.worker.engines.apiritif_steps import Steps
 from toril.worker.engines.case_lines import CaseLines
 from toril.worker.engines.csv_tail import CsvTail
@@ -191,8 +191,11 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
     def virtual_users(self) -> int | None:
         return self._users
 
-    def unfinished(self) -> Mapping[str, int]:
-        return self._unfinished
+    def unfinished(self) -> Iterable[Unfinished]:
+        return [Unfinished(label=label, count=count) for label, count in self._unfinished.items()]
+
+    def facts(self) -> Facts:
+        return Facts()
 
     def unreadable(self) -> int:
         return self._tail.unreadable + self._told.unreadable

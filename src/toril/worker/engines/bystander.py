@@ -3,12 +3,12 @@
 A time is an integer second and a duration some whole milliseconds, so the steady window is a second unsharp.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
-from toril.worker.engines import Batch, Sends, Station
+from toril.worker.engines import Batch, Facts, Sends, Station, Unfinished
 
 ROWS_PER_BATCH = 20_000
 
@@ -70,8 +70,11 @@ class Bystander:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
 
-    def unfinished(self) -> Mapping[str, int]:
-        return {}
+    def unfinished(self) -> Iterable[Unfinished]:
+        return ()
+
+    def facts(self) -> Facts:
+        return Facts()
 
     def unreadable(self) -> int:
         return 0

@@ -11,7 +11,7 @@ Two kinds of files, told apart by their first records:
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from glob import glob
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ from bzt.engine import ScenarioExecutor
 from bzt.modules.external import ExternalResultsLoader
 from bzt.utils import dehumanize_time
 
-from toril.worker.engines import Batch, Sends, Station
+from toril.worker.engines import Batch, Facts, Sends, Station, Unfinished
 from toril.worker.engines.external_formats import UnknownFormatError, reader_of
 from toril.worker.engines.records import Reader, batch_of
 
@@ -140,8 +140,11 @@ class Executor(ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
     def end(self, within_s: float) -> None:
         self._ending = True
 
-    def unfinished(self) -> Mapping[str, int]:
-        return {}
+    def unfinished(self) -> Iterable[Unfinished]:
+        return ()
+
+    def facts(self) -> Facts:
+        return Facts()
 
     def unreadable(self) -> int:
         return self._found.unreadable if self._found else 0

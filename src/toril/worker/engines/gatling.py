@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from bzt.modules.gatling import GatlingExecutor
 
 from toril.errors import InfrastructureError
 from toril.gatling_home import GATLING_VERSION, gatling_home
-from toril.worker.engines import Batch, Sends, Station, tail_of
+from toril.worker.engines import Batch, Facts, Sends, Station, Unfinished, tail_of
 from toril.worker.engines.gatling_log import GatlingReader
 from toril.worker.engines.gatling_script import GATED, builder_of, gate_of, generated, simulations_in
 from toril.worker.engines.jmeter import find_java, heap
@@ -172,10 +172,13 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
     def virtual_users(self) -> int | None:
         return self._log.users
 
-    def unfinished(self) -> Mapping[str, int]:
+    def unfinished(self) -> Iterable[Unfinished]:
         """Gatling says nothing of requests that are cut off: at most one for each user that is left."""
         left = self._log.users or 0
-        return {"(in flight)": left} if left > 0 else {}
+        return [Unfinished(label="(in flight)", count=left)] if left > 0 else []
+
+    def facts(self) -> Facts:
+        return Facts()
 
     def unreadable(self) -> int:
         return self._log.unreadable

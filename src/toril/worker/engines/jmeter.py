@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from toril.errors import InfrastructureError
 from toril.jmeter_home import JMETER_VERSION, is_complete, jmeter_home
-from toril.worker.engines import Batch, FoundCase, Sends, Station, cases_of, tail_of
+from toril.worker.engines import Batch, Facts, FoundCase, Sends, Station, Unfinished, cases_of, tail_of
 from toril.worker.engines.csv_tail import CsvTail
 from toril.worker.engines.jmeter_gate import GATE_PROPERTY, gate_script
 from toril.worker.engines.jmeter_plan import rewrite, speaks_groovy
@@ -311,7 +311,13 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
     def virtual_users(self) -> int | None:
         return self._users
 
-    def unfinished(self) -> Mapping[str, int]:
+    def unfinished(self) -> Iterable[Unfinished]:
+        return [Unfinished(label=label, count=count) for label, count in self._unfinished().items()]
+
+    def facts(self) -> Facts:
+        return Facts()
+
+    def _unfinished(self) -> Mapping[str, int]:
         code = self.process.poll() if self.process else None
         killed = code is not None and code < 0 and not self._killed
         if killed or (

@@ -16,7 +16,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
 from bzt.modules.k6 import K6Executor
 
-from toril.worker.engines import Batch, Sends, Station, tail_of
+from toril.worker.engines import Batch, Facts, Sends, Station, Unfinished, tail_of
 from toril.worker.engines.k6_csv import K6Reader
 from toril.worker.engines.records import batch_of
 
@@ -167,10 +167,13 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
     def virtual_users(self) -> int | None:
         return self._reader.users
 
-    def unfinished(self) -> Mapping[str, int]:
+    def unfinished(self) -> Iterable[Unfinished]:
         """k6 says nothing of requests that it interrupts: at most one for each virtual user."""
         users = self._reader.users or 0
-        return {"(in flight)": users} if self._interrupted and users else {}
+        return [Unfinished(label="(in flight)", count=users)] if self._interrupted and users else []
+
+    def facts(self) -> Facts:
+        return Facts()
 
     def unreadable(self) -> int:
         return self._reader.unreadable

@@ -8,7 +8,7 @@ import importlib.util
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -22,7 +22,7 @@ from bzt.utils import dehumanize_time
 
 from toril.suite.engines import problems
 from toril.worker.disk import put_whole
-from toril.worker.engines import Batch, Sends, Station, tail_of
+from toril.worker.engines import Batch, Facts, Sends, Station, Unfinished, tail_of
 from toril.worker.engines.locust_records import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
 from toril.worker.engines.rows import RowFile
 
@@ -127,8 +127,11 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
     def virtual_users(self) -> int | None:
         return self._users
 
-    def unfinished(self) -> Mapping[str, int]:
-        return {} if self._file is None else self._file.unfinished
+    def unfinished(self) -> Iterable[Unfinished]:
+        return () if self._file is None else self._file.unfinished
+
+    def facts(self) -> Facts:
+        return Facts()
 
     def unreadable(self) -> int:
         return 0 if self._file is None else self._file.unreadable

@@ -8,7 +8,7 @@ import importlib.util
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ from bzt import ToolError
 from bzt.engine import ScenarioExecutor
 from bzt.modules._pytest import PyTestExecutor
 
-from toril.worker.engines import Batch, FoundCase, Sends, Station, tail_of
+from toril.worker.engines import Batch, Facts, FoundCase, Sends, Station, Unfinished, tail_of
 from toril.worker.engines.case_lines import CaseLines
 
 WRAPPER = Path(__file__).with_name("pytest_wrapper.py")
@@ -80,8 +80,11 @@ class Executor(PyTestExecutor):  # type: ignore[misc]  # bzt has no types
     def virtual_users(self) -> int | None:
         return None
 
-    def unfinished(self) -> Mapping[str, int]:
-        return {}
+    def unfinished(self) -> Iterable[Unfinished]:
+        return ()
+
+    def facts(self) -> Facts:
+        return Facts()
 
     def unreadable(self) -> int:
         return self._told.unreadable

@@ -1,7 +1,6 @@
 """Rows of fixed size, and the names that they refer to, which an engine's own process writes as `rows` and `names`."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toril.worker.disk import forget
+from toril.worker.engines import Unfinished
 
 
 class RowFile:
     """What is new in both files of `folder`.
 
     Lines of names are `["label", text, kind]` (`request` where there is none), `["outcome", rc, message, ok]`,
-    `["unfinished", label, requests]` (one where there is no number) and `["end", why]`. A row's are written before it.
+    `["unfinished", label, requests, waited_s]` (one where there is no number; the wait may be missing or null) and
+    `["end", why]`. A row's are written before it.
     What has been read takes no room on the disk any more.
     """
 
@@ -27,7 +28,7 @@ class RowFile:
         self._labels: list[tuple[str, str]] = []
         self._outcomes: list[tuple[str, str, bool]] = []
         self._tables: dict[str, NDArray[Any]] | None = None
-        self.unfinished: Counter[str] = Counter()
+        self.unfinished: list[Unfinished] = []
         self.ended: str | None = None  # why, once it has
         self.unreadable = 0  # cut off by a kill
 
@@ -82,7 +83,8 @@ class RowFile:
         elif what == "outcome":
             self._outcomes.append((name, more[0], more[1]))
         elif what == "unfinished":
-            self.unfinished[name] += more[0] if more else 1
+            count, waited_s = (*more, *(1, None)[len(more) :])
+            self.unfinished.append(Unfinished(label=name, count=count, waited_s=waited_s))
         elif what == "end":
             self.ended = name
         self._tables = None

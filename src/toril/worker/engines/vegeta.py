@@ -7,7 +7,7 @@ kept from being sent in time is in it. How late this program itself was is told 
 
 import json
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ from toril.errors import UserError
 from toril.suite.engines import problems
 from toril.vegeta_program import MISSING, vegeta_program
 from toril.worker.disk import put_whole
-from toril.worker.engines import Batch, Sends, Station, tail_of
+from toril.worker.engines import Batch, Facts, Sends, Station, Unfinished, tail_of
 from toril.worker.engines.rows import RowFile
 from toril.worker.engines.vegeta_requests import requests_told, sources_told, unknown_variables
 
@@ -148,8 +148,11 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
         """Requests in flight: whoever waits for a response is a user."""
         return self._in_flight
 
-    def unfinished(self) -> Mapping[str, int]:
-        return {} if self._file is None else self._file.unfinished
+    def unfinished(self) -> Iterable[Unfinished]:
+        return () if self._file is None else self._file.unfinished
+
+    def facts(self) -> Facts:
+        return Facts()
 
     def unreadable(self) -> int:
         return 0 if self._file is None else self._file.unreadable
