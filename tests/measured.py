@@ -62,11 +62,12 @@ def timeline_of(
     users: Mapping[int, int] | None = None,
     health: float | None = None,
     unfinished: int = 0,
+    waits_s: Sequence[float] = (),
 ) -> Timeline:
     """The merged timeline of samples that were spread over so many workers in each location.
 
-    `users` are virtual users by second, and `unfinished` requests at the end, all on the first worker; `health` is
-    every worker's CPU in every second.
+    `users` are virtual users by second, and `unfinished` requests at the end, or those that had waited so long, all on
+    the first worker and like the last sample; `health` is every worker's CPU in every second.
     """
     recorders: dict[str, Recorder] = {}
     locations = {sample.location for sample in samples} or {"local"}
@@ -90,9 +91,11 @@ def timeline_of(
         )
     for second, count in (users or {}).items():
         next(iter(recorders.values())).virtual_users(second, samples[0].execution, count)
-    if unfinished:
-        last = samples[-1]
-        next(iter(recorders.values())).unfinished(last.second, last.execution, last.label, unfinished)
+    if unfinished or waits_s:
+        last, recorder = samples[-1], next(iter(recorders.values()))
+        recorder.unfinished(last.second, last.execution, last.label, unfinished)
+        for waited_s in waits_s:
+            recorder.unfinished(last.second, last.execution, last.label, 1, round(waited_s * 1e6))
     if health is not None:
         for recorder in recorders.values():
             for second in sorted({sample.second for sample in samples}):

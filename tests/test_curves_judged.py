@@ -86,12 +86,11 @@ def test_taurus_own_ramp_up_and_steps_are_curves_too_and_a_change_is_planned_fro
 def test_the_load_is_reached_against_the_curve_in_the_same_seconds():
     plan = plan_of(executions=[planned(STAIRS, concurrency=None)])
     (load,) = steady_load(plan, timeline_of(following(STAIRS)))
-    assert load.requested_rps == pytest.approx((19 * 10 + 19 * 40) / 38)
+    assert load.requested_rps == pytest.approx((20 * 10 + 20 * 40) / 40)
     assert load.achieved_rps == load.requested_rps
     assert verdict_of(timeline_of(following(STAIRS)), plan).outcome == "passed"
     half = verdict_of(timeline_of(following(STAIRS, part=0.5)), plan)
     assert [reason.code for reason in half.reasons] == ["unreached-load"]
-    assert "shop made 12.5 of 25.0 requests per second" in half.reasons[0].message
 
 
 def test_users_who_wait_for_a_low_rate_are_no_load_that_is_missing() -> None:
@@ -103,9 +102,7 @@ def test_slow_answers_to_a_rising_load_are_no_load_that_was_not_reached():
     plan = plan_of(executions=[planned(RISING, concurrency=None)])
     timeline = timeline_of(following(RISING, late_s=3.0))
     (load,) = steady_load(plan, timeline)
-    assert load.achieved_rps is not None and load.requested_rps is not None
-    assert load.achieved_rps < 0.95 * load.requested_rps  # what counts where it is answered comes 3 s later
-    assert load.achieved_rps == pytest.approx(load.due_rps, rel=0.01)
+    assert load.achieved_rps == pytest.approx(load.requested_rps, rel=0.02)
     assert verdict_of(timeline, plan).outcome == "passed"
     missing = following(RISING, late_s=3.0, part=0.9)
     assert [one.code for one in verdict_of(timeline_of(missing), plan).reasons] == ["unreached-load"]

@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 
 import pytest
 from hypothesis import given, settings
@@ -200,12 +200,12 @@ def check_labels(found, samples, hung, seconds, *, whole=False):
     requests = [one for one in samples if one.kind == "request"]
     labels = {one.label for one in samples} | {label for _, _, label, _ in hung} - {""}
     assert set(found) == {"", *labels}
-    check_label(found[""], requests, sum(n for *_, n in hung), seconds, kind="request", whole=whole)
+    check_label(found[""], requests, sum(n for *_, n in hung), seconds(""), kind="request", whole=whole)
     for label in labels:
         mine = [one for one in samples if one.label == label]
         unfinished = sum(n for _, _, name, n in hung if name == label)
         kind = "transaction" if label == "a transaction" else "request"
-        check_label(found[label], mine, unfinished, seconds, kind=kind, whole=whole)
+        check_label(found[label], mine, unfinished, seconds(label), kind=kind, whole=whole)
 
 
 def users_at(second, users, ended, location=None):
@@ -252,23 +252,27 @@ def test_every_figure_of_the_summary_is_that_of_the_raw_samples(samples, users, 
         duration = 1.0  # all that completed before the signal counts in second 0
     waited = max(({"shop": 8.0, "admin": 9.5}[name] for _, name, *_ in hung), default=0.0)  # for no answer at all
     duration = round(max(duration, waited), 3)
-    judged_s = {None: (3.0 - 2.0, 9.5), "shop": (3.0, 8.0), "admin": (1.0, 9.5)}
+    planned_s = {"shop": (3.0 if exclude else 0.0, 8.0), "admin": (1.0, 9.5)}
     chosen = [one for one in samples if one.steady or not exclude]
 
-    def seconds(name):
-        start, end = judged_s[name] if exclude else (0.0, duration)
-        return max(0.0, min(end, duration) - start)
+    def seconds(name, label=""):
+        senders = {one.execution for one in samples if one.label == label or not label}
+        senders |= {execution for _, execution, of, _ in hung if of == label and label}
+        mine = {name} if name else set(planned_s)
+        spans = [planned_s[one] for one in mine & senders or mine]
+        measured = bool(samples or users or hung)
+        return max(end for _, end in spans) - min(start for start, _ in spans) if measured else 0.0
 
     assert summary["duration_s"] == duration
-    check_labels(summary["labels"], chosen, hung, seconds(None), whole=True)
+    check_labels(summary["labels"], chosen, hung, partial(seconds, None), whole=True)
     for name in ("shop", "admin"):
         mine = [one for one in chosen if one.execution == name]
-        check_labels(summary["executions"][name]["labels"], mine, [h for h in hung if h[1] == name], seconds(name))
+        check_labels(summary["executions"][name]["labels"], mine, [h for h in hung if h[1] == name], partial(seconds, name))
     for place in ("a", "b"):
         mine = [one for one in chosen if one.location == place]
         there = [h for h in hung if WORKERS[h[0]] == place]
         if place in summary["locations"]:
-            check_labels(summary["locations"][place]["labels"], mine, there, seconds(None))
+            check_labels(summary["locations"][place]["labels"], mine, there, partial(seconds, None))
         else:
             assert not mine
     assert [entry["second"] for entry in summary["series"]] == list(range(len(summary["series"])))

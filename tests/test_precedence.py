@@ -93,7 +93,7 @@ def test_rules_take_precedence_as_documented(breach, doubt, missing, reached):
 
     assert verdict.outcome == expected(breach, doubt, missing, reached), codes(verdict)
     assert not doubt or doubt in codes(verdict)
-    assert reached or "unreached-load" in codes(verdict)
+    assert reached or missing not in ("", "a file") or "unreached-load" in codes(verdict)  # else its end is the reason
 
 
 # A run of transactions only
@@ -135,13 +135,6 @@ def test_samples_that_were_recorded_and_are_in_no_file_are_noticed():
     verdict = verdict_of(good(), plan_of("avg-rt>1s"), exits={"local-1": left(samples=101)})
     assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["missing-samples"])
     assert verdict_of(good(), plan_of("avg-rt>1s"), exits={"local-1": left(samples=100)}).outcome == "passed"
-
-
-@pytest.mark.parametrize(("hold_s", "judged"), [(29.9, False), (30.0, True)])
-def test_half_a_minute_of_steady_load_is_enough_wherever_it_begins(hold_s, judged):
-    planned = execution(ramp_up_s=2.5, hold_for_s=hold_s)
-    timeline = timeline_of(every_second(range(33), FAST, 5), users=dict.fromkeys(range(33), 5))
-    assert (verdict_of(timeline, plan_of("avg-rt>1s", executions=[planned])).outcome == "inconclusive") is judged
 
 
 @pytest.mark.parametrize(("cpu", "skipped", "saturated"), [(0.95, True, True), (0.95, False, True), (0.5, True, False)])

@@ -175,19 +175,28 @@ def test_the_planned_curve(load, curve):
 def test_steady_load_leaves_a_second_out_at_both_ends():
     users = {second: min(10, 1 + second) for second in range(20)} | {19: 2}
     plan = plan_of(executions=[execution(ramp_up_s=9.5, hold_for_s=10.5, throughput_rps=3.0)])
-    timeline = timeline_of(every_second(range(20), times=3), users=users)
+    ramp_up = every_second(range(9), Sample(0, steady=False), times=3)
+    timeline = timeline_of(ramp_up + every_second(range(9, 20), times=3)[:-2], users=users)
     (load,) = steady_load(plan, timeline)
 
     assert (load.from_s, load.to_s) == (11, 19)
-    assert (load.achieved_users, load.achieved_rps) == (10, 3)
+    assert (load.achieved_users, load.achieved_rps) == (10, 31 / 10.5)
     found = summary_of(timeline, plan)["load"]
     assert found["requested"] == {"virtual_users": 10, "rps": 3}
-    assert found["achieved"] == {"virtual_users": 10, "rps": 3}
+    assert found["achieved"] == {"virtual_users": 10, "rps": round(31 / 10.5, 3)}
+
+
+def test_requests_count_where_they_were_sent_and_slow_or_missing_answers_are_no_missing_load():
+    samples = every_second([14], Sample(0, us=9_000_000), times=20)  # of 30 that were sent, 3 a second
+    plan = plan_of(executions=[execution(throughput_rps=3.0)])
+    (load,) = steady_load(plan, timeline_of(samples, unfinished=10))
+
+    assert (load.requested_rps, load.achieved_rps) == (3, 3)
 
 
 def test_the_load_of_all_is_told_only_where_that_of_each_execution_is_known():
     both = [execution(throughput_rps=3.0), execution("open"), execution("short", iterations=5, hold_for_s=0.0)]
-    timeline = timeline_of(every_second(range(20), times=3), users=dict.fromkeys(range(20), 10))
+    timeline = timeline_of(every_second(range(10), times=3), users=dict.fromkeys(range(20), 10))
     found = summary_of(timeline, plan_of(executions=both))["load"]
 
     assert found["requested"] == {"virtual_users": 30, "rps": None}
@@ -197,11 +206,11 @@ def test_the_load_of_all_is_told_only_where_that_of_each_execution_is_known():
 
 
 def test_steady_load_ends_with_an_early_stop_and_needs_a_planned_end():
-    timeline = timeline_of(every_second(range(20)), users={0: 10})
+    timeline = timeline_of(every_second(range(10)), users={0: 10})
     (stopped,) = steady_load(plan_of(executions=[execution(hold_for_s=60.0)]), timeline, stopped_at_s=9.7)
     (unbounded,) = steady_load(plan_of(executions=[execution(hold_for_s=0.0, iterations=5)]), timeline)
 
-    assert (stopped.from_s, stopped.to_s, stopped.achieved_rps) == (1, 8, 1)
+    assert (stopped.from_s, stopped.to_s, stopped.achieved_rps) == (1, 8, 10 / 9.7)
     assert unbounded.achieved_users is None and unbounded.achieved_rps is None
 
 
@@ -230,8 +239,8 @@ def test_completeness_says_what_is_missing():
     assert summarise(plan, Timeline(), complete(plan), None)["stop"] is None
 
 
-@pytest.mark.parametrize(("stopped_s", "lasted"), [(None, 10), (6.5, 6.5), (1.5, 2)])
-def test_a_service_that_hangs_does_not_make_the_load_short(stopped_s, lasted):
+@pytest.mark.parametrize(("stopped_s", "lasted", "planned"), [(None, 10, 10), (6.5, 6.5, 6.5), (1.5, 2, 1.5)])
+def test_a_service_that_hangs_does_not_make_the_load_short(stopped_s, lasted, planned):
     recorder = Recorder("local-1", "local")
     for second in (0, 1):
         recorder.add_one("shop", completed_s=second + 0.5, label="home", response_us=1, ok=True, steady=True)
@@ -245,7 +254,7 @@ def test_a_service_that_hangs_does_not_make_the_load_short(stopped_s, lasted):
     found = summarise(plan, timeline, complete(plan, stop=stop, started_at=1000.0), 1000.0)
 
     assert (found["duration_s"], found["window"]["to_s"]) == (lasted, lasted)
-    assert found["labels"][""]["rps"] == pytest.approx(2 / lasted, abs=0.001)
+    assert found["labels"][""]["rps"] == pytest.approx(2 / planned, abs=0.001)
     assert [entry["samples"] for entry in found["series"]] == [1, 1] + [0] * (math.ceil(lasted) - 2)
 
 

@@ -25,7 +25,7 @@ def test_few_unfinished_requests_of_many_users_are_no_news():
 
 
 def test_a_criterion_that_sees_a_service_hang_needs_no_advice():
-    timeline = timeline_of(every_second(range(5), FAST, 100), users=dict.fromkeys(range(10), 10), unfinished=10)
+    timeline = timeline_of(every_second(range(5), FAST, 100), users=dict.fromkeys(range(10), 10), waits_s=[4.0] * 10)
     verdict = verdict_of(timeline, plan_of(FAILURES, ours=["throughput<1/s for 2s"]))
     assert verdict.outcome == "failed"
     assert [text.partition("; ")[2] for text in verdict.notes] == [""]

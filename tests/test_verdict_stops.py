@@ -22,7 +22,7 @@ from tests.measured import (
 def test_a_stop_that_came_when_all_was_measured_changes_nothing():
     plan = plan_of(TIMES, executions=[execution(hold_for_s=20.0)])
     late = left(at_s=21.0, outcome="stopped", last_sample_s=19.9)
-    assert verdict_of(good(), plan, exits={"local-1": late}).outcome == "passed"
+    assert verdict_of(good(20), plan, exits={"local-1": late}).outcome == "passed"
 
 
 @pytest.mark.parametrize("cause", ["user", "signal", "deadline", "lost"])

@@ -7,6 +7,7 @@ end counts in the seconds after it, as it would if the load went on.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from toril.histogram import Int64s
 from toril.intervals import CELL_COLUMNS, Interval
-from toril.records import ARMS, ExecutionShare, Plan, PlannedExecution, Share
+from toril.records import ARMS, EngineReport, ExecutionShare, Exit, Plan, PlannedExecution, Share
 
 SECOND, SERIES, BUCKETS = (CELL_COLUMNS.index(name) for name in ("second", "series", "buckets"))
 
@@ -103,6 +104,34 @@ class Arm:
             return since
         course, since = self._whole, min(since, float(self.duet.turn_s))
         return course.blocks * course.before_s + turn * course.steady_s + max(0.0, since - course.before_s)
+
+    def reports(self, left: Exit) -> dict[str, EngineReport]:
+        """What a worker's engines said of the arm's turns, by the suite's execution: all turns of one together.
+
+        An execution ended early by as much as its turns did, all together.
+        """
+        planned = {one.name: one for one in self.as_run().executions}
+        found: dict[str, EngineReport] = {}
+        for copy in self.plan.executions:
+            report = left.executions.get(copy.name)
+            if copy.arm != self.arm or report is None:
+                continue
+            known = found.get(copy.series, EngineReport(ended_s=planned[copy.series].steady_to_s))
+            short_s = 0.0 if report.ended_s is None else max(0.0, copy.steady_to_s - report.ended_s)
+            drops = [one.dropped for one in (known, report) if one.dropped is not None]
+            found[copy.series] = EngineReport(
+                samples=known.samples + report.samples,
+                unfinished=known.unfinished + report.unfinished,
+                dropped=sum(drops) if drops else None,
+                queued_s=max(known.queued_s, report.queued_s),
+                ended_s=(known.ended_s or 0.0) - short_s,
+                unfinished_users=known.unfinished_users + report.unfinished_users,
+                own_shape=known.own_shape or report.own_shape,
+                script_errors=Counter(known.script_errors) + Counter(report.script_errors),
+                script_failed=known.script_failed or report.script_failed,
+                note=known.note or report.note,
+            )
+        return found
 
     def _course(self, copy: PlannedExecution) -> Course:
         since_s = copy.delay_s - self._first

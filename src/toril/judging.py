@@ -12,13 +12,13 @@ from toril.errors import StoreError
 from toril.masking import masked
 from toril.metrics import unfetched
 from toril.rates.course import courses
-from toril.rates.told import rates_told
 from toril.records import Plan, ServerMetrics, run_key
 from toril.regression import judge_duet
 from toril.reports import Bundle, pictures_of, render
 from toril.store import Store
 from toril.summary import Completeness, summarise, tests_of
 from toril.summary.adjusted import adjusted
+from toril.summary.told import rates_told
 from toril.tested import judge_tests
 from toril.verdict import judge
 

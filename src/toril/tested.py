@@ -27,7 +27,7 @@ def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, summ
     tests = summary["tests"]
     failed = tuple(Reason(*one) for one in unsound_tests(tests))
     nothing = (Reason(*one) for one in nothing_tested(tests))
-    open_questions = (*missing(timeline, completeness), *ended_early(plan, completeness), *nothing)
+    open_questions = (*missing(timeline, completeness), *ended_early(plan, timeline, completeness), *nothing)
     if failed:
         return Verdict("failed", (*failed, *open_questions), ())
     if open_questions:

@@ -14,6 +14,7 @@ class Gap:
     worker: str
     from_s: int
     to_s: float
+    execution: str | None = None  # None: of all its executions
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,11 @@ class ScopedAbsence:
                         weight = part.throughput_rps or part.concurrency or 1
                         self._planned_rps += part.throughput_rps or 0.0
                         self._weights.setdefault(part.execution, {})[share.worker] = weight
-        self._gaps = [gap for gap in absence.gaps if any(gap.worker in workers for workers in self._weights.values())]
+        self._gaps = [
+            gap
+            for gap in absence.gaps
+            if any(gap.worker in self._weights[name] for name in self._weights if gap.execution in (None, name))
+        ]
 
     @property
     def endless(self) -> bool:
@@ -71,10 +76,13 @@ class ScopedAbsence:
         return found
 
     def _part(self, second: int) -> float:
-        away = {gap.worker for gap in self._gaps if gap.from_s <= second <= gap.to_s}
+        away = [gap for gap in self._gaps if gap.from_s <= second <= gap.to_s]
         if not away:
             return 0.0
-        return max(_part(workers, away) for workers in self._weights.values())
+        return max(
+            _part(workers, {gap.worker for gap in away if gap.execution in (None, name)})
+            for name, workers in self._weights.items()
+        )
 
     def samples(self, first: int, last: float, measured: int, share_of_all: float = 1.0) -> float:
         """At most how many samples are missing from the seconds `first` … `last`, of which `measured` came in.

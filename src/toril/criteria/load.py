@@ -21,7 +21,7 @@ from toril.criteria.windows import breaches
 from toril.curve import Curve
 from toril.grammar import Criterion, Operator
 from toril.records import Plan
-from toril.summary.load import EDGE_S, SteadyLoad, steady_load
+from toril.summary.load import EDGE_S, SteadyLoad, sent_of, steady_load
 from toril.timeline import Timeline
 
 LEAST_DUE = 1.0  # request in a second
@@ -73,6 +73,7 @@ class _Load:
     of_throughput: bool
     seconds: range  # those that are judged
     planned_to_s: int  # where they would have ended
+    steady_s: float
     location: str | None
     timeline: Timeline
     counts: Sequence[float] = ()  # of a load curve, instead of `requested`: due by the beginning of each second …
@@ -83,8 +84,15 @@ class _Load:
         found = [(second, 100 * value / planned) for second, value, planned in values]
         if seconds is not None or not values:
             return Points(self.execution, found, None)
-        total = 100 * sum(value for _, value, _ in values) / math.fsum(planned for *_, planned in values)
-        return Points(self.execution, found, total)
+        total, asked = self._sums(values)
+        return Points(self.execution, found, 100 * total / asked)
+
+    def _sums(self, values: Sequence[tuple[int, int, float]]) -> tuple[float, float]:
+        """What was reached in all, and planned; requests count where they were sent."""
+        if self.of_throughput:
+            view = self.timeline.select(executions=(self.execution,), location=self.location, steady=True)
+            return float(sent_of(view)), self.requested * self.steady_s
+        return float(sum(value for _, value, _ in values)), math.fsum(planned for *_, planned in values)
 
     def values(self, seconds: range) -> Iterator[tuple[int, int, float]]:
         """Second, requests or virtual users, and how many were planned; no second that says nothing."""
@@ -116,17 +124,17 @@ class _Load:
         if absence is None:
             return self.points()
         lower = op not in MORE
-        found, total, asked = [], 0.0, 0.0
-        for second, value, planned in self.values(self.seconds):
+        values, found = list(self.values(self.seconds)), []
+        for second, value, planned in values:
             added = self._absent(absence, second, second, value) if lower else 0.0
             found.append((second, 100 * (value + added) / planned))
-            total += value
-            asked += planned
+        total, asked = self._sums(values)
         end_s = max(self.planned_to_s, self.seconds.stop)
         rest = range(self.seconds.stop, end_s)
         asked += math.fsum(self._due(second, 0.0) if self.counts else self.requested for second in rest)
         if lower:
-            total += self._absent(absence, self.seconds.start, end_s - 1, round(total))
+            edge_s = EDGE_S if self.of_throughput else 0  # requests count in all of steady time
+            total += self._absent(absence, self.seconds.start - edge_s, end_s - 1 + edge_s, round(total))
         return Points(self.execution, found, 100 * total / asked if asked else None)
 
     def _absent(self, absence: ScopedAbsence, first: int, last: int, measured: int) -> float:
@@ -153,6 +161,7 @@ def _loads(blank: CriterionResult, evidence: Evidence) -> list[_Load]:
                 of_throughput=bool(steady.requested_rps),
                 seconds=range(steady.from_s, steady.to_s),
                 planned_to_s=steady.to_s if math.isinf(end_s) else math.floor(end_s) - EDGE_S,
+                steady_s=steady.steady_s,
                 location=criterion.location,
                 timeline=evidence.timeline,
                 counts=() if rate is None else _counts(rate, execution.delay_s),

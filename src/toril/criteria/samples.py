@@ -23,7 +23,7 @@ from toril.criteria.result import (
     settled,
     subject_of,
 )
-from toril.criteria.scope import Evidence, chosen, judged_time, seconds_of_rate, view_of
+from toril.criteria.scope import Evidence, chosen, judged_s, seconds_of_rate, view_of
 from toril.criteria.windows import Watch, Window, breaches
 from toril.grammar import Criterion
 from toril.stats import quantile_interval
@@ -78,17 +78,16 @@ def _on_the_whole(
 def _rate_on_the_whole(
     blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence | None
 ) -> CriterionResult:
-    """Samples by the length of the time that is judged, as the summary shows it."""
-    from_s, to_s = judged_time(evidence, blank.executions)
-    samples = view.total.samples
-    if to_s <= from_s:
+    """Samples by the time that was planned for them, as the summary shows it."""
+    lasted_s, samples = judged_s(evidence, blank.executions, view.label), view.total.samples
+    if not lasted_s:
         return replace(blank, outcome="inconclusive", code="no-samples", message="no time was judged")
-    result = _told(blank, samples / (to_s - from_s))
+    result = _told(blank, samples / lasted_s)
     if absence is None:
         return settled(result, stands=True)
     first, last = _planned_seconds(blank, evidence, view, absence)
     absent = absence.samples(first, last, samples, _share_of_all(blank, evidence))
-    planned_s = max(to_s - from_s, last + 1 - max(first, from_s))  # a part of the time may be missing, too
+    planned_s = math.inf if math.isinf(last) else max(lasted_s, last + 1 - first)  # a part of the time may be missing
 
     def value(valued: Criterion) -> float:
         if valued.op == "=":

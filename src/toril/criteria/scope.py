@@ -8,7 +8,7 @@ from typing import Any
 from toril.criteria.absence import Absence
 from toril.grammar import Criterion
 from toril.records import Plan, PlannedExecution, ServerMetrics
-from toril.summary import Completeness, lasted_s
+from toril.summary import Completeness, lasted_s, planned_s
 from toril.timeline import Slice, Timeline
 
 
@@ -68,6 +68,12 @@ def at_work(plan: Plan, criterion: Criterion, executions: Sequence[str]) -> list
         there = {part.execution for share in shares for part in share.executions}
         found = [execution for execution in found if execution.name in there] or found
     return [one for one in found if not one.labels or not criterion.label or criterion.label in one.labels] or found
+
+
+def judged_s(evidence: Evidence, executions: Sequence[str], label: str) -> float:
+    """How many seconds a rate on the whole run is divided by, as in the summary."""
+    completeness = evidence.completeness or Completeness(planned=())
+    return planned_s(evidence.plan, evidence.timeline, completeness, executions, label)
 
 
 def judged_time(evidence: Evidence, executions: Sequence[str]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toril.grammar import parse_criterion
-from toril.rates.stages import ANSWERS, GENERATORS, RECOVERY, SAMPLES, Bench, StageResult
+from toril.rates.stages import ANSWERS, FAILURES, GENERATORS, RECOVERY, SAMPLES, Bench, StageResult
 from toril.records import Plan, PlannedExecution, Rate, rates_of
 from toril.search import TO_THE_TOP, UNSTEADY, Bounds, Found, Stage, next_stage
 from toril.timeline import Timeline
@@ -110,7 +110,7 @@ def courses(plan: Plan, rates: Sequence[Rate], started_at: float | None, timelin
 
 def breach_in_words(limited_by: str) -> str:
     """What was breached, as people are told of it."""
-    return "answers fell behind" if limited_by == ANSWERS else limited_by
+    return {ANSWERS: "answers fell behind", FAILURES: "requests failed"}.get(limited_by, limited_by)
 
 
 def _why(limited_by: str, message: str) -> str:

@@ -1,15 +1,18 @@
 """Judges one stage of a search on what was measured in its seconds."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from toril.criteria import CriterionResult, evaluate, shown
 from toril.grammar import parse_criterion, samples_needed
 from toril.records import Plan, PlannedExecution, Search
 from toril.search import RECOVER_STEPS, Judged, Outcome, Stage
-from toril.summary import dropped_between, saturated_between
-from toril.timeline import Timeline
+from toril.summary import Completeness, dropped_between, saturated_between
+from toril.timeline import Timeline, Worst
+from toril.verdict.rules import TIMED_OUT, Claim, unjudged, without_success
 
 ANSWERED = 0.95  # of what was sent, as with a throughput; fewer answers are a backlog that grows
 DROPPED = 0.01  # of what was due, and was never sent
@@ -18,7 +21,7 @@ CALM_S = 3  # whole seconds in which a service that has recovered keeps up, and 
 
 FILLED_BY_SLOW_ANSWERS = ("sockets", "memory")  # of a service that is too slow, whoever waits for it
 GENERATORS, SAMPLES, RECOVERY = "generators", "samples", "recovery"  # why a stage proves nothing
-ANSWERS = "answers"  # what it breached, if no criterion of the user's
+ANSWERS, FAILURES = "answers", "failures"  # what it breached, if no criterion of the user's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +82,7 @@ class Bench:
         samples = part.select(executions=(self.execution.name,)).total.samples
         expected = stage.rps * (to_s - from_s)
         results = self._criteria(part)
-        outcome, why, message = self._outcome(math.ceil(at_s), to_s, samples, expected, results)
+        outcome, why, message = self._outcome(part, math.ceil(at_s), to_s, samples, expected, results)
         return StageResult(
             judged=Judged(stage, outcome, why),
             at_s=at_s,
@@ -92,14 +95,20 @@ class Bench:
         )
 
     def _outcome(
-        self, begins_s: int, to_s: int, samples: int, expected: float, results: tuple[CriterionResult, ...]
+        self,
+        part: Timeline,
+        begins_s: int,
+        to_s: int,
+        samples: int,
+        expected: float,
+        results: Sequence[CriterionResult],
     ) -> tuple[Outcome, str, str]:
         window = begins_s, to_s  # generators that settle late have no room either
         saturated = saturated_between(self.plan, self.timeline, window, self.execution.name)
         own = [one for one in saturated if one.what not in FILLED_BY_SLOW_ANSWERS]
         if own:
             return "void", GENERATORS, own[0].message
-        breach = next((result for result in results if result.outcome == "failed"), None)
+        breach = next((result for result in (*results, *self._at_worst(part)) if result.outcome == "failed"), None)
         if breach is not None:
             return "breached", breach.criterion.text, breach.message
         if saturated:
@@ -109,6 +118,11 @@ class Bench:
             return "void", GENERATORS, f"{dropped:,} of {expected:,.0f} requests were due and never sent"
         if samples < ANSWERED * expected and samples < expected - SPARE:
             return "breached", ANSWERS, f"{samples:,} answers to {expected:,.0f} requests: it fell behind"
+        judged = [result.criterion for result in results]
+        claim = Claim(self.execution, self._plan, part, Completeness(planned=()))
+        broken = next(chain(without_success(claim), unjudged(claim, judged)), None)
+        if broken is not None:
+            return "breached", FAILURES, broken.message
         for result in results:
             needed = samples_needed(result.criterion)
             if result.outcome == "inconclusive" or result.samples < needed:
@@ -141,12 +155,22 @@ class Bench:
         return keeps_up and not any(result.fired for result in self._criteria(part))
 
     def _criteria(self, part: Timeline) -> tuple[CriterionResult, ...]:
-        whole = self.plan.model_copy(update={"ramp_up_exclude": False})
         results = []
         for index, source in enumerate(self.search.until):
             where = f"toril.capacity.{self.execution.name}.until[{index}]"
-            results.append(evaluate(parse_criterion(source, where), where, (self.execution.name,), part, whole))
+            results.append(evaluate(parse_criterion(source, where), where, (self.execution.name,), part, self._plan))
         return tuple(results)
+
+    def _at_worst(self, part: Timeline) -> tuple[CriterionResult, ...]:
+        """The criteria once more, with requests that timed out as slow as can be."""
+        if not TIMED_OUT & part.select(executions=(self.execution.name,)).total.rc.keys():
+            return ()
+        return self._criteria(part.at_worst(Worst(unanswered={}, at_s={}, timed_out=TIMED_OUT)))
+
+    @property
+    def _plan(self) -> Plan:
+        """Of a stage there is no ramp-up."""
+        return self.plan.model_copy(update={"ramp_up_exclude": False})
 
 
 def in_words(result: CriterionResult) -> str:

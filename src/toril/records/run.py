@@ -272,6 +272,7 @@ class EngineReport(BaseModel):
     queued_s: float = 0.0  # how long it waited for its turn (`sequential`, `capacity`)
     ended_s: float | None = None  # when its load was over, since the start signal
     unfinished_users: int = 0  # that ended before their iterations were done
+    own_shape: bool = False  # its script decides on its load, whatever the suite says
     script_errors: dict[str, int] = Field(default_factory=dict)  # label → failures that no failed request explains
     script_failed: str = ""  # the script's own statement that its run failed, in words
     note: str = ""  # what a reader should know, and what changes no outcome

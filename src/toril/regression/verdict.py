@@ -71,6 +71,7 @@ def completeness_of(arm: Arm, completeness: Completeness, of_the_other: int) -> 
         exits[worker] = left.model_copy(
             update={
                 "samples": left.samples - others,
+                "executions": arm.reports(left),
                 "at": start + arm.done_s(left.at - start),
                 "last_sample_s": None if last_s is None else arm.done_s(last_s),
             }

@@ -9,7 +9,7 @@ from toril.histogram import Histogram, highest_us, lowest_us
 from toril.masking import mask, masked_settings
 from toril.records import Plan
 from toril.stats import quantile_interval
-from toril.summary.completeness import Completeness, last_measured, lasted_s
+from toril.summary.completeness import Completeness, last_measured, lasted_s, planned_s
 from toril.summary.generators import generators
 from toril.summary.load import SteadyLoad, planned_by_second, planned_users, steady_load
 from toril.timeline import Slice, Stats, Timeline
@@ -26,7 +26,7 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
     last, duration_s = last_measured(timeline), lasted_s(plan, timeline, completeness)
     whole_s = max(0 if last is None else last + 1, math.ceil(duration_s))
     loads = steady_load(plan, timeline, completeness.stopped_at_s)
-    builder = _Builder(plan, timeline, duration_s)
+    builder = _Builder(plan, timeline, completeness, duration_s)
     locations = tuple(dict.fromkeys((*plan.locations, *timeline.locations())))
     return {
         "schema": SCHEMA,
@@ -74,8 +74,10 @@ def _stop(completeness: Completeness) -> dict[str, Any] | None:
 class _Builder:
     """The figures of labels, in the window that is judged."""
 
-    def __init__(self, plan: Plan, timeline: Timeline, duration_s: float) -> None:
+    def __init__(self, plan: Plan, timeline: Timeline, completeness: Completeness, duration_s: float) -> None:
         self._plan, self._timeline, self._duration_s = plan, timeline, duration_s
+        self._completeness = completeness
+        self._planned_s: dict[tuple[str | None, frozenset[str]], float] = {}
         self._steady = True if plan.ramp_up_exclude else None
         self._whole = self._part(None, None)
 
@@ -114,7 +116,6 @@ class _Builder:
 
     def _part(self, execution: str | None, location: str | None) -> dict[str, tuple[dict[str, Any], Histogram]]:
         """Of all requests and of every label that has samples there, or unfinished requests."""
-        start, end = self.window(execution)
         executions = () if execution is None else (execution,)
         found = {}
         shared = self._timeline.labels_of_both_kinds()
@@ -123,14 +124,25 @@ class _Builder:
             stats = view.total
             if stats.samples or stats.unfinished or not label:
                 failed = self._timeline.select(label, executions, location, self._steady, ok=False).total
-                found[label] = self._figures(view, stats, failed, end - start), stats.response
+                found[label] = self._figures(view, stats, failed, self._seconds(label, execution)), stats.response
             if label in shared:
                 view = self._timeline.select(label, executions, location, self._steady, "transaction")
                 failed = self._timeline.select(label, executions, location, self._steady, "transaction", False).total
                 if view.total.samples:
-                    figures = self._figures(view, view.total, failed, end - start)
+                    figures = self._figures(view, view.total, failed, self._seconds(label, execution))
                     found[f"{label}{SHARED}"] = figures, view.total.response
         return found
+
+    def _seconds(self, label: str, execution: str | None) -> float:
+        """What its rate is divided by; 0 where nothing was measured. Labels of the same executions have the same."""
+        if self._timeline.last_second is None:
+            return 0.0
+        senders = self._timeline.senders(label)
+        key = execution, senders
+        if key not in self._planned_s:
+            executions = () if execution is None else (execution,)
+            self._planned_s[key] = planned_s(self._plan, self._timeline, self._completeness, executions, label)
+        return self._planned_s[key]
 
     def _figures(self, view: Slice, stats: Stats, failed: Stats, seconds: float) -> dict[str, Any]:
         return {

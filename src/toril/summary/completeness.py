@@ -1,10 +1,10 @@
 """What came in of what should have, and what is known of the circumstances."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from toril.records import Exit, Plan, Rate, Stop
+from toril.records import EngineReport, Exit, Plan, Rate, Stop
 from toril.timeline import Timeline
 
 
@@ -47,6 +47,14 @@ class Completeness:
         """Records that engines wrote and workers could not read."""
         return sum(record.unreadable_records for record in self.exits.values())
 
+    def reports(self, execution: str) -> list[EngineReport]:
+        """What each worker's engine said of it."""
+        return [left.executions[execution] for left in self.exits.values() if execution in left.executions]
+
+    def queued_s(self, execution: str) -> float:
+        """How long it waited for its turn, on the worker where it waited longest."""
+        return max((report.queued_s for report in self.reports(execution)), default=0.0)
+
     @property
     def lateness_s(self) -> dict[tuple[str, str], float]:
         """By worker and execution: the first user, or the schedule, against the plan."""
@@ -73,11 +81,44 @@ def last_measured(timeline: Timeline) -> int | None:
 
 
 def lasted_s(plan: Plan, timeline: Timeline, completeness: Completeness) -> float:
-    """From the start signal to the last sample; where requests stayed unanswered, to the end of the load at least.
+    """From the start signal to the last sample, and to the end of the load at least.
 
     A service that hangs does not make the load short: its users wait for it until their planned end, or until a stop.
     """
-    sampled_s = completeness.load_s(last_measured(timeline))
-    ends = [one.steady_to_s for one in plan.executions if timeline.select(executions=(one.name,)).total.unfinished]
-    waited_s = min(max(ends, default=0.0), math.inf if completeness.stopped_at_s is None else completeness.stopped_at_s)
-    return round(max(sampled_s, waited_s if math.isfinite(waited_s) else 0.0), 3)
+    ends = [0.0]
+    for one in plan.executions:
+        ended = [report.ended_s for report in completeness.reports(one.name) if report.ended_s is not None]
+        waits = timeline.select(executions=(one.name,)).total.unfinished
+        if math.isfinite(one.steady_to_s) and (ended or waits):
+            planned_s = one.steady_to_s + completeness.queued_s(one.name)
+            ends.append(planned_s if waits else min(planned_s, max(ended)))
+    end_s = min(max(ends), math.inf if completeness.stopped_at_s is None else completeness.stopped_at_s)
+    return round(max(completeness.load_s(last_measured(timeline)), end_s), 3)
+
+
+def planned_s(
+    plan: Plan, timeline: Timeline, completeness: Completeness, executions: Collection[str] = (), label: str = ""
+) -> float:
+    """For how many seconds a label's requests were planned: what rates are divided by.
+
+    That is the time of the executions that send them (of those named, or of all), each to its planned end or to where
+    it was stopped; without a planned end, to its last sample. Time that is planned for none of them does not count.
+    With `ramp-up-exclude` it is their steady time.
+    """
+    chosen = [one for one in plan.executions if not executions or one.name in executions]
+    senders = timeline.senders(label) if label else timeline.executions()
+    spans = []
+    for one in [one for one in chosen if one.name in senders] or chosen:
+        late_s = completeness.queued_s(one.name)
+        start_s = late_s + (one.steady_from_s if plan.ramp_up_exclude else one.delay_s)
+        end_s = one.steady_to_s + late_s
+        if math.isinf(end_s):
+            end_s = completeness.load_s(max(timeline.select(executions=(one.name,)).seconds, default=None))
+        if completeness.stopped_at_s is not None:
+            end_s = min(end_s, completeness.stopped_at_s)
+        spans.append((start_s, end_s))
+    total_s, reached_s = 0.0, -math.inf
+    for start_s, end_s in sorted(spans):
+        total_s += max(0.0, end_s - max(start_s, reached_s))
+        reached_s = max(reached_s, end_s)
+    return total_s

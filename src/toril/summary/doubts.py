@@ -39,13 +39,23 @@ def _of_stages_alone(plan: Plan) -> bool:
     return bool(plan.searched) and subjects <= {"capacity"}
 
 
+def latest_start_s(ramp_up_s: float) -> float:
+    """How late an execution may begin."""
+    return max(LATEST_START_S, LATEST_START_OF_RAMP_UP * ramp_up_s)
+
+
 def _late(plan: Plan, completeness: Completeness) -> Iterator[Doubt]:
     ramp_up_s = {execution.name: execution.ramp_up_s for execution in plan.executions}
     for (worker, execution), late_s in completeness.lateness_s.items():
-        limit_s = max(LATEST_START_S, LATEST_START_OF_RAMP_UP * ramp_up_s.get(execution, 0.0))
+        limit_s = latest_start_s(ramp_up_s.get(execution, 0.0))
         if late_s > limit_s:
-            what = f"worker {worker} began {execution} {late_s:.1f} s late"
-            yield ("late-start", f"{what}; {limit_s:.1f} s are allowed")
+            what = f"worker {worker} began {execution} {_above(late_s, limit_s)} s late"
+            yield ("late-start", f"{what}; at most {limit_s:g} s is allowed")
+
+
+def _above(value: float, limit: float) -> str:
+    """The value in as many digits as tell it from the limit."""
+    return next((shown for digits in (1, 2, 3) if float(shown := f"{value:.{digits}f}") > limit), f"{value:g}")
 
 
 def _unsure_clocks(completeness: Completeness) -> Iterator[Doubt]:

@@ -7,32 +7,33 @@ from dataclasses import dataclass, replace
 from toril.curve import Curve
 from toril.records import Plan, PlannedExecution
 from toril.suite.open_model import curve_of
-from toril.timeline import Timeline
+from toril.timeline import Slice, Timeline
 
-EDGE_S = 1  # left out at both ends of steady time: users are still being started, or are leaving already
+EDGE_S = 1  # of virtual users, left out at both ends of steady time: they are still being started, or are leaving
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteadyLoad:
-    """Planned and achieved load of one execution in the whole seconds of its steady time, less one at each end."""
+    """Planned and achieved load of one execution in its steady time.
+
+    Virtual users are those of its whole seconds, less one at each end; requests count where they were sent.
+    """
 
     execution: str
     requested_users: int | None
-    requested_rps: float | None  # of a load curve: its mean in these seconds
+    requested_rps: float | None  # of a load curve: its mean in steady time
     from_s: int
     to_s: int  # exclusive; from_s when there was no such second
     steady_s: float = 0.0  # all of the steady time, its edges too; 0 without a planned end
     achieved_users: float | None = None
     achieved_rps: float | None = None
-    late_s: float = 0.0  # of a load curve: the mean response time, by which answers come later than they are due
-    due_rps: float | None = None  # what was to be answered in these seconds, if all answers take as long as the mean
 
 
 def planned_users(execution: PlannedExecution, at_s: float) -> float:
     """Virtual users that should be active then; an execution without a hold goes on until its iterations are done."""
     if execution.curve:  # all from the beginning on: its rate is what rises
         return (execution.concurrency or 0) * float(execution.delay_s <= at_s < execution.steady_to_s)
-    return (execution.concurrency or 0) * _height(execution, at_s)
+    return (execution.concurrency or 0) * height(execution, at_s)
 
 
 def rate_of(execution: PlannedExecution, adjustments: Sequence[tuple[float, float]] = ()) -> Curve | None:
@@ -65,40 +66,33 @@ def _steady(execution: PlannedExecution, timeline: Timeline, stopped_at_s: float
     end, steady_s = first, 0.0
     if math.isfinite(execution.steady_to_s):
         steady_to_s = min(execution.steady_to_s, math.inf if stopped_at_s is None else stopped_at_s)
-        end, steady_s = math.floor(steady_to_s) - EDGE_S, steady_to_s - execution.steady_from_s
+        end, steady_s = math.floor(steady_to_s) - EDGE_S, max(0.0, steady_to_s - execution.steady_from_s)
     load = SteadyLoad(
         execution=execution.name,
         requested_users=None if execution.rate else execution.concurrency,  # of a rate they are the cap, and no load
         requested_rps=execution.throughput_rps,
         from_s=first,
         to_s=max(first, end),
-        steady_s=max(0.0, steady_s),
+        steady_s=steady_s,
     )
-    seconds = load.to_s - load.from_s
-    if seconds == 0:
+    if not steady_s:
         return load
-    view = timeline.select(executions=(execution.name,))
-    answered = view.window(first, end - 1)
-    load = replace(
-        load,
-        achieved_users=sum(view.virtual_users_curve(end)[first:]) / seconds,
-        achieved_rps=answered.samples / seconds,
-        due_rps=load.requested_rps,
-    )
-    rate = execution.rate
-    if rate is None:
-        return load
-    late_s = answered.mean_us / 1e6 if answered.samples else 0.0
-    from_s, to_s = first - execution.delay_s, load.to_s - execution.delay_s
-    return replace(
-        load,
-        requested_rps=rate.mean(from_s, to_s),
-        late_s=late_s,
-        due_rps=rate.mean(from_s - late_s, to_s - late_s),
-    )
+    view, rate = timeline.select(executions=(execution.name,), steady=True), execution.rate
+    if rate is not None:
+        from_s = execution.ramp_up_s
+        load = replace(load, requested_rps=rate.mean(from_s, from_s + steady_s))
+    if load.to_s > first:
+        users = sum(view.virtual_users_curve(load.to_s)[first:])
+        load = replace(load, achieved_users=users / (load.to_s - first))
+    return replace(load, achieved_rps=sent_of(view) / steady_s)
 
 
-def _height(execution: PlannedExecution, at_s: float) -> float:
+def sent_of(view: Slice) -> int:
+    """Requests that were sent: those that were answered or failed, and those that were unfinished at the end."""
+    return view.total.samples + view.total.unfinished
+
+
+def height(execution: PlannedExecution, at_s: float) -> float:
     """The part of the full load, 0 … 1: nothing, a ramp or stairs, the hold, nothing."""
     since = at_s - execution.delay_s
     if since < 0 or at_s >= execution.steady_to_s:

@@ -2,6 +2,6 @@
 
 from toril.timeline.health import HealthSeries, WorkerHealth, longest_run
 from toril.timeline.merge import Timeline
-from toril.timeline.view import Slice, Stats
+from toril.timeline.view import Slice, Stats, Worst
 
-__all__ = ["HealthSeries", "Slice", "Stats", "Timeline", "WorkerHealth", "longest_run"]
+__all__ = ["HealthSeries", "Slice", "Stats", "Timeline", "WorkerHealth", "Worst", "longest_run"]

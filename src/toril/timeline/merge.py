@@ -19,7 +19,7 @@ from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
 from toril.timeline.health import HealthBySecond, HealthSeries, WorkerHealth
 from toril.timeline.outcomes import Outcomes
 from toril.timeline.rows import MOST_PLACES, Rows
-from toril.timeline.view import SUMS, Slice
+from toril.timeline.view import SUMS, Slice, Worst
 from toril.timeline.workers import UsersBySecond, grown
 
 BATCH = 200_000  # histogram pairs of one part of the run that are merged at once
@@ -60,8 +60,10 @@ class Timeline:
         self._health = HealthBySecond()
         self._last: dict[str, int] = {}  # by worker
         self._locations: set[str] = set()
+        self._telling_users: set[str] = set()
         self._slices: dict[Selection, Slice] = {}
         self._between: tuple[int, int] | None = None  # the seconds that slices are cut to
+        self.worst: Worst | None = None  # what slices count as well
 
     def add(self, interval: Interval) -> None:
         """Merge one interval file."""
@@ -100,6 +102,13 @@ class Timeline:
         found._slices, found._between = {}, (first, last)
         return found
 
+    def at_worst(self, worst: Worst) -> "Timeline":
+        """The same with requests that were never answered as failed samples; only to be read."""
+        self._merge()
+        found = copy(self)
+        found._slices, found.worst = {}, worst
+        return found
+
     def labels(self) -> tuple[str, ...]:
         """Every label that has samples, in alphabetical order."""
         self._merge()
@@ -121,6 +130,17 @@ class Timeline:
         """Every execution that has samples, in alphabetical order."""
         self._merge()
         return tuple(sorted({series.execution for _, series in self._series}))
+
+    def tells_users(self, execution: str) -> bool:
+        """Whether any worker has counted its virtual users."""
+        self._merge()
+        return execution in self._telling_users
+
+    def senders(self, label: str) -> frozenset[str]:
+        """Every execution that has samples of the label, or unfinished requests."""
+        self._merge()
+        waiting = {execution for _, execution in self._unfinished.get(label, ())}
+        return frozenset({series.execution for _, series in self._of_label.get(label, ())} | waiting)
 
     def locations(self) -> tuple[str, ...]:
         """Every location that sent an interval, in alphabetical order."""
@@ -228,6 +248,7 @@ class Timeline:
     def _note(self, interval: Interval) -> None:
         """Everything that is not counted by the thousands."""
         self._locations.add(interval.location)
+        self._telling_users |= {interval.executions[code] for code in set(interval.users[1].tolist())}
         last = interval.last_second
         if last is not None:
             self._last[interval.worker] = max(last, self._last.get(interval.worker, 0))

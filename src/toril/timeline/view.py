@@ -2,13 +2,15 @@
 
 import math
 from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toril.histogram import Histogram, Int64s, highest_us, lowests_of
-from toril.intervals import Kind
+from toril.histogram import Histogram, Int64s, bucket_of, highest_us, lowests_of
+from toril.intervals import MAX_DURATION_US, Kind
 from toril.stats import rank_of
 
 if TYPE_CHECKING:
@@ -25,6 +27,18 @@ SUMS = (
     "connect_sum_us",
     "connect_count",
 )
+
+ENDLESS_US = MAX_DURATION_US - 1  # a time that no sample has
+ENDLESS_SUM = 10**30  # µs, and µs² of its square: no number of samples makes a mean of it small
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worst:
+    """Requests whose answer never came: failed samples of infinite time, were they judged."""
+
+    unanswered: Mapping[str, Mapping[tuple[str, str], int]]  # label → location and execution → requests
+    at_s: Mapping[str, int]  # execution → the second in which they count
+    timed_out: Collection[str]  # response codes of failed samples whose time is infinite, too
 
 
 class Stats:
@@ -126,6 +140,47 @@ class Stats:
         return self.samples
 
 
+class WorstStats(Stats):
+    """The same with unanswered requests as failed samples of infinite time, and timed-out ones of infinite time."""
+
+    def __init__(
+        self, timeline: "Timeline", good: Int64s, failed: Int64s, unfinished: int, unanswered: int, worst: Worst
+    ) -> None:
+        super().__init__(timeline, good, failed, unfinished)
+        codes = timeline.outcomes(failed)
+        self._timed_out = sum(count for (rc, _), count in codes.items() if rc in worst.timed_out)
+        self._endless = unanswered + self._timed_out
+        self.samples += unanswered
+        self.failures += unanswered
+
+    @cached_property
+    def response(self) -> Histogram:
+        """Those that timed out are the longest of the failed ones."""
+        found = self._timeline.buckets.histogram(self._rows)
+        if not self._endless:
+            return found
+        failed = self._timeline.buckets.histogram(self._failed_rows)
+        longer = failed.counts[::-1].cumsum()[::-1] - failed.counts
+        taken = np.clip(self._timed_out - longer, 0, failed.counts)
+        pairs = Histogram.from_pairs(
+            np.concatenate([found.buckets, failed.buckets, [bucket_of(ENDLESS_US)]]),
+            np.concatenate([found.counts, -taken, [self._endless]]),
+        )
+        return Histogram(pairs.buckets[pairs.counts > 0], pairs.counts[pairs.counts > 0])
+
+    @cached_property
+    def max_us(self) -> int:
+        return ENDLESS_US if self._endless else super().max_us
+
+    @cached_property
+    def sum_us(self) -> int:
+        return ENDLESS_SUM if self._endless else super().sum_us
+
+    @cached_property
+    def sum_sq(self) -> int:
+        return ENDLESS_SUM**3 if self._endless else super().sum_sq
+
+
 class Slice:
     """The samples of a timeline that have some properties; it follows the timeline as that grows."""
 
@@ -163,6 +218,10 @@ class Slice:
         rows = np.concatenate([self._good, self._failed])
         _, seconds, _ = self._timeline.places(rows, *(self._between or ()))
         found: list[int] = np.unique(seconds).tolist()
+        worst = self._timeline.worst
+        if worst is not None:
+            also = {worst.at_s[execution] for _, execution, _ in self._unanswered(worst)}
+            found = sorted({*found, *also})
         return found
 
     def second(self, second: int) -> Stats:
@@ -204,7 +263,24 @@ class Slice:
         self._look()
         *_, good = self._timeline.places(self._good, first, last)
         *_, failed = self._timeline.places(self._failed, first, last)
-        return Stats(self._timeline, good, failed, self._unfinished(first, last))
+        unfinished, worst = self._unfinished(first, last), self._timeline.worst
+        if worst is None:
+            return Stats(self._timeline, good, failed, unfinished)
+        low, high = -math.inf if first is None else first, math.inf if last is None else last
+        unanswered = sum(n for _, one, n in self._unanswered(worst) if low <= worst.at_s[one] <= high)
+        return WorstStats(self._timeline, good, failed, unfinished, unanswered, worst)
+
+    def _unanswered(self, worst: Worst) -> list[tuple[str, str, int]]:
+        """Location, execution and number of the requests that were never answered."""
+        if self.kind in ("transaction", "timing") or self.ok:
+            return []
+        labels = [self.label] if self.label else list(worst.unanswered)
+        return [
+            (location, execution, count)
+            for label in labels
+            for (location, execution), count in worst.unanswered.get(label, {}).items()
+            if self.location in (None, location) and (not self.executions or execution in self.executions)
+        ]
 
     def _look(self) -> None:
         """Find the slice's series, if there are new ones."""

@@ -109,6 +109,7 @@ class Lane:
             queued_s=self.queued_s(start_at),
             ended_s=None if ended_at is None else ended_at - start_at,
             unfinished_users=facts.unfinished_users,
+            own_shape=facts.own_shape,
             script_errors=dict(facts.script_errors),
             script_failed=facts.script_failed,
             note=facts.note,

@@ -159,6 +159,7 @@ class Facts:
     begun_at: float | None = None  # seconds since the epoch: its first user, or its schedule; None: as its first sample
     ended_at: float | None = None  # … no user was left, or none of its schedule; None: when its process ended
     unfinished_users: int = 0  # that left before they had done their iterations
+    own_shape: bool = False  # its script decides on its load, whatever the suite says
     script_errors: Mapping[str, int] = field(default_factory=dict)  # see EngineReport
     script_failed: str = ""  # the script's own statement that its run failed, such as Locust's process_exit_code = 1
     note: str = ""  # such as the thresholds of a k6 script that were crossed

@@ -83,8 +83,8 @@ class RowFile:
         elif what == "outcome":
             self._outcomes.append((name, more[0], more[1]))
         elif what == "unfinished":
-            count, waited_s = (*more, *(1, None)[len(more) :])
-            self.unfinished.append(Unfinished(label=name, count=count, waited_s=waited_s))
+            known = dict(zip(("count", "waited_s"), more, strict=False))
+            self.unfinished.append(Unfinished(label=name, **known))
         elif what == "end":
             self.ended = name
         self._tables = None

@@ -1,73 +1,30 @@
-"""What a run means: passed, failed or inconclusive, with every reason for it.
-
-In this order:
-
-1. A saturated generator, a late start, a change of load that was seen late, or an unsure clock falsifies times, and the
-   load with them: inconclusive. It does not excuse a breach of a criterion on failures or response codes, none on the
-   generators themselves (that is what it asks about), and none on servers whose CloudWatch values are too high (they
-   measured that themselves).
-2. A breach fails the run, if it would stand even if every sample that was planned and is missing spoke against it.
-3. Anything missing, or load that was not reached: inconclusive.
-4. What is left has passed; without criteria too, and then it says that nothing was judged.
-
-Reasons have a code that stays the same, and a message for people. Those of the outcome come first.
-
-| code                   | makes it     | because                                                                   |
-|------------------------|--------------|---------------------------------------------------------------------------|
-| `breach`               | failed       | a criterion came true, and nothing that is missing could have changed it  |
-| `saturated`            | inconclusive | a worker had no room left to measure with                                 |
-| `late-start`           | inconclusive | a first request later than 1 s (10 % of the ramp-up if that is longer)    |
-| `unsure-clock`         | inconclusive | a worker's clock is off by more than 1 s, or may be                       |
-| `late-rate`            | inconclusive | a worker saw more than 1 s late that its load was to change               |
-| `excused-breach`       | inconclusive | a criterion on times or load came true, but one of the four above holds   |
-| `breach-may-not-stand` | inconclusive | a criterion came true, but what is missing could have prevented it        |
-| `pass-may-not-stand`   | inconclusive | a criterion was kept, but what is missing could have breached it          |
-| `lost-worker`          | inconclusive | a worker did not report to the end                                        |
-| `damaged-file`         | inconclusive | an interval file is missing or cannot be read                             |
-| `missing-samples`      | inconclusive | workers recorded more requests than their files hold                      |
-| `unreadable-records`   | inconclusive | an engine wrote records that could not be read                            |
-| `stopped`              | inconclusive | ended early by a person, a signal, the time limit or lost workers         |
-| `ended-early`          | inconclusive | an engine ended before its time, or a worker's stop was not the run's     |
-| `unreached-load`       | inconclusive | in a steady time of 30 s or more: VUs < 98 %, or throughput outside ± 5 % |
-| `no-success`           | inconclusive | not one request succeeded                                                 |
-| `no-samples`           | inconclusive | nothing that a criterion judges was measured                              |
-| `unknown-label`        | inconclusive | the same, and nothing has the criterion's label; the nearest are named    |
-| `not-measured`         | inconclusive | the engine does not record what a criterion judges                        |
-| `too-few-samples`      | inconclusive | the 95 % interval of a percentile is open, and does not prove a breach    |
-| `kept`                 | passed       | no criterion came true                                                    |
-| `never-a-full-window`  | passed       | kept, but its timeframe is longer than what it judges: never a full one   |
-| `nothing-judged`       | passed       | the suite has no criteria; the run is complete                            |
-
-A criterion has one of these codes too, or `triggered`: it came true, but `as non-failed`. `pass-may-not-stand` is the
-criterion's own only: that something is missing is a reason already. So is `never-a-full-window`: the verdict's reason
-is `kept`, and says so.
-"""
+"""Judges a run: every criterion, what falsifies times, what is missing, and the rules of a pass."""
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from toril.criteria import Absence, CriterionResult, Gap, evaluate
+from toril.criteria.scope import view_of
 from toril.grammar import GENERATOR, Criterion, parse_criterion
 from toril.intervals import KINDS
-from toril.rates.told import notes_on_rates, told_capacity
-from toril.records import Plan, ServerMetrics
-from toril.summary import Completeness, SteadyLoad, steady_load
+from toril.records import Plan, PlannedCriterion, ServerMetrics
+from toril.summary import Completeness
 from toril.summary.doubts import doubts_about_times
+from toril.summary.told import notes_on_rates, told_capacity
 from toril.timeline import Timeline
+from toril.verdict import rules
+from toril.verdict.rules import Claim, Reason
 
 SCHEMA = "toril.verdict/1"
 Outcome = Literal["passed", "failed", "inconclusive"]
 EXIT_CODES: Mapping[str, int] = {"passed": 0, "failed": 1, "inconclusive": 3}
 
-STEADY_ENOUGH_S = 30
-LEAST_USERS = 0.98
-THROUGHPUT_TOLERANCE = 0.05
-ENGINE_END_TOLERANCE_S = 1.0
 NOTABLE_SHARE = 0.01  # of all requests without an answer …
 NOTABLE_USERS = 0.1  # … or of the virtual users still waiting for one: after a long run they are few among requests
+COUNTS_OF_ANSWERS = frozenset({"hits", "throughput", "bytes", "concurrency"})  # which unfinished requests don't change
 SURE_WHATEVER_THE_TIMES = frozenset({"fail", "succ", "rc", *GENERATOR})
 EXCUSES: Mapping[str, str] = {  # what falsifies times, in short
     "saturated": "a generator was saturated",
@@ -77,14 +34,6 @@ EXCUSES: Mapping[str, str] = {  # what falsifies times, in short
 }
 ABOUT_NOTHING = ("no-samples", "unknown-label")  # often only what a lost worker or an early end comes to: told after it
 WORKER_OF_FILE = re.compile(r"(?:^|/)workers/([^/]+)/")
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why the outcome is what it is; the codes are listed above."""
-
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,32 +70,92 @@ def judge(
 ) -> Verdict:
     """Judge every criterion, and the run as a whole."""
     doubts = [Reason(code, message) for code, message in doubts_about_times(plan, completeness, summary)]
-    absence = _absence(plan, timeline, completeness)
-    results = []
+    absence, claims = _absence(plan, timeline, completeness), rules.claims(plan, timeline, completeness)
+    worst = rules.worst_of(claims)
+    at_worst = None if worst is None else timeline.at_worst(worst)
+    results: list[CriterionResult] = []
+    judged: list[tuple[Criterion, Sequence[str]]] = []
+    unanswered: list[Reason] = []
     for planned in plan.criteria:
         criterion = parse_criterion(planned.source, planned.where, planned.language)
-        result = evaluate(
-            criterion, planned.where, planned.executions, timeline, plan, absence, completeness, metrics,
-            summary.get("capacity"),
-        )  # fmt: skip
+        judged.append((criterion, planned.executions))
+
+        def result_of(
+            timeline: Timeline, absence: Absence, criterion: Criterion = criterion, planned: PlannedCriterion = planned
+        ) -> CriterionResult:
+            return evaluate(
+                criterion, planned.where, planned.executions, timeline, plan, absence, completeness, metrics,
+                summary.get("capacity"),
+            )  # fmt: skip
+
+        result = result_of(timeline, absence)
+        on_samples = result.counted == "sample"
+        if result.outcome == "failed" and on_samples:
+            unfinished = view_of(criterion, planned.executions, timeline, plan).total.unfinished
+            if unfinished and criterion.logic == "total" and criterion.subject not in COUNTS_OF_ANSWERS:
+                result = result_of(timeline, replace(absence, lost_records=absence.lost_records + unfinished))
+        elif at_worst is not None and not result.fired and criterion.fail and on_samples:
+            unanswered += _fails_at_worst(result, result_of(at_worst, absence), claims)
         results.append(_excused(result, doubts) if doubts else result)
     breaches = [Reason(result.code, result.message) for result in results if result.outcome == "failed"]
     left_open = [result for result in results if _leaves_open(result)]
+    deciding = {claim.name: rules.criteria_of(claim, judged) for claim in claims}
     open_questions = [
         *doubts,
         *(Reason(result.code, result.message) for result in left_open if result.code not in ABOUT_NOTHING),
         *missing(timeline, completeness),
-        *ended_early(plan, completeness, results),
+        *stopped(completeness, results),
+        *_of_each(claims, rules.ended_early),
         *(Reason(result.code, result.message) for result in left_open if result.code in ABOUT_NOTHING),
-        *_unreached(plan, timeline, completeness),
-        *_without_success(timeline),
     ]
-    notes = (*told_capacity(summary), *notes_on_rates(completeness), *_unanswered(plan, timeline, results))
+    if completeness.started_at is not None:  # that there was no load at all is a reason already
+        open_questions += _of_each(claims, rules.unreached)
+    open_questions += [
+        *unanswered,
+        *_of_each(claims, rules.unanswered),
+        *_of_each(claims, rules.without_success),
+        *_of_each(claims, lambda claim: rules.of_scripts(claim, deciding[claim.name])),
+    ]
+    notes = (
+        *told_capacity(summary),
+        *notes_on_rates(completeness),
+        *_unfinished(plan, timeline, results),
+        *(note for claim in claims for note in rules.notes_of(claim, deciding[claim.name])),
+    )
     if breaches:
         return Verdict("failed", (*breaches, *dict.fromkeys(open_questions)), tuple(results), notes)
     if open_questions:  # several criteria may be open for one and the same reason
         return Verdict("inconclusive", tuple(dict.fromkeys(open_questions)), tuple(results), notes)
     return Verdict("passed", (_passed(results),), tuple(results), notes)
+
+
+def _of_each(claims: Sequence[Claim], rule: Callable[[Claim], Iterator[Reason]]) -> list[Reason]:
+    return [reason for claim in claims for reason in rule(claim)]
+
+
+def _fails_at_worst(result: CriterionResult, again: CriterionResult, claims: Sequence[Claim]) -> Iterator[Reason]:
+    """A criterion that holds only if requests without an answer are left out."""
+    if not again.fired:
+        return
+    names = [claim for claim in claims if not result.executions or claim.name in result.executions]
+    label = result.criterion.label
+    chosen = [places for claim in names for name, places in claim.unanswered.items() if label in ("", name)]
+    count = sum(places.total() for places in chosen)
+    codes = [claim.of_label(label).total.rc if label else claim.requests.total.rc for claim in names]
+    timed_out = sum(found[rc] for found in codes for rc in rules.TIMED_OUT)
+    what = " and ".join(
+        text
+        for text in (
+            f"{count:,} that were never answered, and waited longer than max(5 s, 10 × p95)" if count else "",
+            f"{timed_out:,} that timed out" if timed_out else "",
+        )
+        if text
+    )
+    yield Reason(
+        "unanswered",
+        f"`{result.criterion.text}` holds only without the requests whose time is unknown: {what}. "
+        f"With them as slow as can be: {again.message}",
+    )
 
 
 def _excused(result: CriterionResult, doubts: list[Reason]) -> CriterionResult:
@@ -183,8 +192,8 @@ def _passed(results: list[CriterionResult]) -> Reason:
     return Reason("kept", message)
 
 
-def _unanswered(plan: Plan, timeline: Timeline, results: list[CriterionResult]) -> Iterator[str]:
-    """Of a service that hangs only what it answered before is judged: nobody should have to find that out."""
+def _unfinished(plan: Plan, timeline: Timeline, results: list[CriterionResult]) -> Iterator[str]:
+    """Unfinished requests that are many; those that waited too long are a reason."""
     total = timeline.select().total
     users = sum(execution.concurrency or 0 for execution in plan.executions)
     if not total.unfinished > NOTABLE_SHARE * (total.samples + total.unfinished) and not (
@@ -221,9 +230,24 @@ def _absence(plan: Plan, timeline: Timeline, completeness: Completeness) -> Abse
         for file in completeness.damaged:  # which seconds it was about, nobody can tell
             named = WORKER_OF_FILE.search(file)
             gaps += [Gap(worker, 0, last) for worker in ([named[1]] if named else workers)]
-    if completeness.stop is not None and not rightly:
+    if completeness.stop is None:
+        gaps += _early_ends(plan, completeness)
+    elif not rightly:
         gaps += [Gap(worker, math.floor(stopped_s or 0) + 1, planned_end_s) for worker in workers]
     return Absence(plan, tuple(gaps), _unreadable(timeline, completeness) + (never_read or 0), end_s)
+
+
+def _early_ends(plan: Plan, completeness: Completeness) -> Iterator[Gap]:
+    """What engines would have measured, had they not ended by themselves."""
+    planned = {one.name: one for one in plan.executions}
+    for worker, left in completeness.exits.items():
+        for name, report in left.executions.items():
+            one = planned.get(name)
+            if one is None or report.ended_s is None or one.iterations is not None or math.isinf(one.steady_to_s):
+                continue
+            end_s = one.steady_to_s + report.queued_s
+            if report.ended_s + rules.EARLY_S < end_s:
+                yield Gap(worker, math.floor(report.ended_s) + 1, math.ceil(end_s) - 1, name)
 
 
 def missing(timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
@@ -258,16 +282,6 @@ def _unreadable(timeline: Timeline, completeness: Completeness) -> int:
     return max(timeline.unreadable, completeness.unreadable_records)
 
 
-def _without_success(timeline: Timeline) -> Iterator[Reason]:
-    total, what = timeline.select().total, "requests"
-    if not total.samples:  # a script may report its transactions only
-        total, what = timeline.select(kind="transaction").total, "transactions"
-    if total.samples == total.failures:
-        every = f"all {total.samples:,} {what} failed" if total.samples else "not one request was measured"
-        errors = total.errors.most_common(1)
-        yield Reason("no-success", every + (f"; most often: {' '.join(errors[0][0]).strip()}" if errors else ""))
-
-
 # Load that was not as planned
 
 
@@ -276,51 +290,17 @@ def _ended_rightly(completeness: Completeness) -> bool:
     return completeness.stop is not None and completeness.stop.cause in ("criterion", "search")
 
 
-def ended_early(plan: Plan, completeness: Completeness, results: Sequence[CriterionResult] = ()) -> Iterator[Reason]:
+def stopped(completeness: Completeness, results: Sequence[CriterionResult] = ()) -> Iterator[Reason]:
+    """A load that was ended before its planned end, unless a criterion or a search did so rightly."""
     stop, stopped_s = completeness.stop, completeness.stopped_at_s
-    if stop is not None:
-        came_true = stop.cause == "search" or any(result.fired and result.criterion.stop for result in results)
-        if not _ended_rightly(completeness) or not came_true:
-            when = "before it began" if stopped_s is None else f"after {stopped_s:.0f} s"
-            yield Reason("stopped", f"the load was ended early, {when}: {stop.message}")
+    if stop is None:
         return
-    planned = {execution.name: execution for execution in plan.executions}
-    for share in plan.shares:
-        left = completeness.exits.get(share.worker)
-        parts = [planned[part.execution] for part in share.executions if part.execution in planned]
-        if left is None or completeness.started_at is None:
-            continue
-        end_s = max((part.steady_to_s for part in parts), default=0.0)
-        if left.outcome == "stopped" and (left.last_sample_s or 0.0) + ENGINE_END_TOLERANCE_S < end_s:
-            # by a signal, or because it saw no owner; when it left says little, since it may have stood still before
-            heard = "nothing" if left.last_sample_s is None else f"nothing after {left.last_sample_s:.0f} s"
-            of = "" if math.isinf(end_s) else f" of {end_s:.0f} s"
-            yield Reason("ended-early", f"worker {share.worker} was stopped, and measured {heard}{of}: {left.message}")
-            continue
-        if any(part.iterations is not None for part in parts):
-            continue
-        lasted_s = left.at - completeness.started_at
-        if lasted_s + ENGINE_END_TOLERANCE_S < end_s < math.inf:
-            what = f"worker {share.worker} ended by itself after {lasted_s:.0f} s of {end_s:.0f} s"
-            yield Reason("ended-early", f"{what}{': ' + left.message if left.message else ''}")
+    came_true = stop.cause == "search" or any(result.fired and result.criterion.stop for result in results)
+    if not _ended_rightly(completeness) or not came_true:
+        when = "before it began" if stopped_s is None else f"after {stopped_s:.0f} s"
+        yield Reason("stopped", f"the load was ended early, {when}: {stop.message}")
 
 
-def _unreached(plan: Plan, timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
-    if completeness.started_at is None:
-        return  # that there was no load at all is said already
-    # of a search each stage is judged by itself, and what the service could not bear is what it was after
-    left_out = {one.name for one in plan.executions if one.iterations is not None or one.search is not None}
-    for load in steady_load(plan, timeline, completeness.stopped_at_s):
-        if load.steady_s >= STEADY_ENOUGH_S and load.execution not in left_out:
-            yield from _below_plan(load)
-
-
-def _below_plan(load: SteadyLoad) -> Iterator[Reason]:
-    when = f"from {load.from_s} s to {load.to_s} s"
-    users, rps = load.achieved_users, load.achieved_rps
-    if load.requested_users and users is not None and users < LEAST_USERS * load.requested_users:
-        reached = f"reached {users:,.1f} of {load.requested_users:,} virtual users"
-        yield Reason("unreached-load", f"{load.execution} {reached} {when}; at least {LEAST_USERS:.0%} are asked for")
-    if load.due_rps and rps is not None and abs(rps / load.due_rps - 1) > THROUGHPUT_TOLERANCE:
-        reached = f"made {rps:,.1f} of {load.due_rps:,.1f} requests per second"
-        yield Reason("unreached-load", f"{load.execution} {reached} {when}; ± {THROUGHPUT_TOLERANCE:.0%} are allowed")
+def ended_early(plan: Plan, timeline: Timeline, completeness: Completeness) -> list[Reason]:
+    """Everything that ended before its time, whatever the criteria are."""
+    return [*stopped(completeness), *_of_each(rules.claims(plan, timeline, completeness), rules.ended_early)]

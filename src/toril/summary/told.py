@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from toril.summary import Completeness
+from toril.summary.completeness import Completeness
 
 NOTABLE_S = 0.1
 

@@ -1,0 +1,382 @@
+"""A pass is a claim that everything planned was done and measured. These are the rules that such a claim has to meet.
+
+1. The planned load was reached.
+2. No request that was never answered is ignored.
+3. The script's own word counts, and so do failures that no criterion judges.
+
+They hold at any length of run and for each execution by itself (of a duet for each arm, over all its blocks). What
+breaks one is inconclusive: a reason with a code of `toril.verdict`'s table, and with the number that would have
+decided.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+from toril.grammar import Criterion
+from toril.records import EngineReport, Plan, PlannedExecution
+from toril.summary import Completeness, rate_of, sent_of
+from toril.summary.doubts import latest_start_s
+from toril.summary.load import height
+from toril.timeline import Slice, Timeline, Worst
+
+LEAST_USERS = 0.98  # of the planned user-seconds
+THROUGHPUT_TOLERANCE = 0.05
+SPARE_REQUESTS = 2  # a user's, or of an open model a worker's: what may be under way at either end
+MOST_DROPPED = 0.01  # of the sends that were due, but never less than one second's worth
+EARLY_S, EARLY_SHARE = 1.0, 0.02  # an end earlier than both, of the execution's length
+UNANSWERED_S, UNANSWERED_TIMES = 5.0, 10  # a wait longer than both: seconds, and times its label's p95
+UNANSWERED_USERS, UNANSWERED_SENDS = 0.1, 0.01
+UNJUDGED_SHARE, UNJUDGED_FAILURES = 0.1, 20
+FAILURES = frozenset({"fail", "succ", "rc"})  # subjects of criteria on failures and response codes
+# How engines name a request that timed out: JMeter, Locust and Apiritif, vegeta, k6, Gatling.
+TIMED_OUT = frozenset(
+    {
+        "SocketTimeoutException", "ConnectTimeoutException", "ReadTimeout", "ConnectTimeout", "Timeout", "timeout",
+        "TimeoutError", "RequestTimeoutException", "1050",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the outcome is what it is."""
+
+    code: str  # as in the table of `toril.verdict`
+    message: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One execution of a run, as far as the rules ask about it."""
+
+    planned: PlannedExecution
+    plan: Plan
+    timeline: Timeline
+    completeness: Completeness
+
+    @property
+    def name(self) -> str:
+        return self.planned.name
+
+    @cached_property
+    def reports(self) -> list[EngineReport]:
+        return self.completeness.reports(self.name)
+
+    @cached_property
+    def requests(self) -> Slice:
+        return self.timeline.select(executions=(self.name,))
+
+    @cached_property
+    def sent(self) -> int:
+        """Requests; transactions where the script reports nothing else."""
+        found = sent_of(self.requests)
+        return found or self.timeline.select(executions=(self.name,), kind="transaction").total.samples
+
+    @property
+    def workers(self) -> int:
+        return sum(part.execution == self.name for share in self.plan.shares for part in share.executions)
+
+    @property
+    def open_model(self) -> bool:
+        return any(
+            part.stripe is not None
+            for share in self.plan.shares
+            for part in share.executions
+            if part.execution == self.name
+        )
+
+    @property
+    def rightly_ended_s(self) -> float | None:
+        """When a criterion or a search ended the load, which is a planned end."""
+        stop = self.completeness.stop
+        return self.completeness.stopped_at_s if stop is not None and stop.cause in ("criterion", "search") else None
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether it did not go on to its end."""
+        wrongly = self.completeness.stop is not None and self.rightly_ended_s is None
+        lost = {share.worker for share in self.plan.shares} - set(self.completeness.reported)
+        return wrongly or bool(lost) or any(ended_early(self))
+
+    @property
+    def late_s(self) -> float:
+        """How long it waited for its turn."""
+        return self.completeness.queued_s(self.name)
+
+    @property
+    def end_s(self) -> float:
+        """Its planned end, or the rightful one before it; infinite where there is neither."""
+        stopped_s = self.rightly_ended_s
+        return min(self.planned.steady_to_s + self.late_s, math.inf if stopped_s is None else stopped_s)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether time bounds it, and its load is as the suite says: neither iterations nor a script's own shape."""
+        own = any(report.own_shape for report in self.reports)
+        return self.planned.iterations is None and math.isfinite(self.planned.steady_to_s) and not own
+
+    @property
+    def begun(self) -> bool:
+        """Whether its turn came before a rightful end."""
+        stopped_s = self.rightly_ended_s
+        if stopped_s is None:
+            return True
+        return self.sent > 0 or not (self.plan.in_turns or self.planned.delay_s + EARLY_S >= stopped_s)
+
+    @cached_property
+    def due(self) -> float | None:
+        """Requests that were due to its end; None where no rate was planned."""
+        rate = rate_of(self.planned)
+        return None if rate is None else rate.count_to(max(0.0, self.end_s - self.planned.delay_s - self.late_s))
+
+    @cached_property
+    def unanswered(self) -> dict[str, Counter[str]]:
+        """Label → location → the requests that waited too long for an answer which never came."""
+        found: dict[str, Counter[str]] = {}
+        for label in self.timeline.unfinished_labels():
+            total = self.of_label(label).total if label else self.requests.total
+            limit_us = max(UNANSWERED_S * 1e6, UNANSWERED_TIMES * total.percentile(95) if total.samples else 0.0)
+            for (location, execution), waits in self.timeline.waits(label):
+                if execution == self.name and (many := sum(n for us, n in waits.items() if us > limit_us)):
+                    found.setdefault(label, Counter())[location] += many
+        return found
+
+    def labels(self) -> Iterator[str]:
+        for label in sorted({*self.timeline.labels(), *self.timeline.unfinished_labels()} - {""}):
+            if self.name in self.timeline.senders(label):
+                yield label
+
+    def of_label(self, label: str, *, steady: bool | None = None) -> Slice:
+        return self.timeline.select(label, (self.name,), steady=steady, kind="request")
+
+
+def claims(plan: Plan, timeline: Timeline, completeness: Completeness) -> list[Claim]:
+    return [Claim(planned, plan, timeline, completeness) for planned in plan.executions]
+
+
+# 1. The planned load was reached
+
+
+def unreached(claim: Claim) -> Iterator[Reason]:
+    """Users and throughput that are short of the plan, and sends that were dropped. A search's stages are judged.
+
+    Nothing of a load that was stopped, or whose workers were lost or ended early: those are reasons already.
+    """
+    if not claim.bounded or claim.planned.search is not None or not claim.begun or claim.cut_short:
+        return
+    yield from _users(claim)
+    yield from _throughput(claim)
+    dropped, due = sum(report.dropped or 0 for report in claim.reports), claim.due
+    if due:
+        allowed = max(MOST_DROPPED * due, due / max(1.0, claim.end_s - claim.planned.delay_s - claim.late_s))
+        if dropped > allowed:
+            message = (
+                f"{claim.name}: {dropped:,} of {due:,.0f} due requests were never sent; at most {allowed:,.0f} may be"
+            )
+            yield Reason("dropped-sends", message)
+
+
+def _users(claim: Claim) -> Iterator[Reason]:
+    planned, users = claim.planned, claim.planned.concurrency
+    if not users or planned.rate is not None or not claim.timeline.tells_users(claim.name):
+        return
+    late_s = claim.late_s + latest_start_s(planned.ramp_up_s)
+    first, end = math.ceil(planned.delay_s + late_s), math.floor(claim.end_s - 1)
+    wanted = [math.floor(users * height(planned, second - late_s)) for second in range(first, end)]
+    if not sum(wanted):
+        return
+    active = claim.requests.virtual_users_curve(end)[first:]
+    share = sum(map(min, active, wanted)) / sum(wanted)
+    if share < LEAST_USERS:
+        most = f"{share * max(wanted):,.3g} of {max(wanted):,} users were active on average"
+        yield Reason(
+            "unreached-load",
+            f"{claim.name}: {most} from {first} s to {end} s ({share:.1%}); at least {LEAST_USERS:.0%} must be",
+        )
+
+
+def _throughput(claim: Claim) -> Iterator[Reason]:
+    due, users = claim.due, claim.planned.concurrency or 1
+    if not due:
+        return
+    spare = SPARE_REQUESTS * (claim.workers if claim.open_model else users)
+    if abs(claim.sent - due) <= max(THROUGHPUT_TOLERANCE * due, spare):
+        return
+    least, most = (1 - THROUGHPUT_TOLERANCE) * due, (1 + THROUGHPUT_TOLERANCE) * due
+    fix = ""
+    if claim.sent < due and not claim.open_model and claim.sent:
+        fix = f"; at these response times that takes about {math.ceil(users * due / claim.sent):,} users, not {users:,}"
+    message = f"{claim.name}: {claim.sent:,} requests were sent of {due:,.0f} due"
+    yield Reason("unreached-load", f"{message}; {math.ceil(least):,} to {math.floor(most):,} are needed{fix}")
+
+
+def ended_early(claim: Claim) -> Iterator[Reason]:
+    """Engines that ended by themselves before their time, and users before their iterations were done."""
+    planned, started_at = claim.planned, claim.completeness.started_at
+    if started_at is None or claim.completeness.stop is not None:
+        return
+    for share in claim.plan.shares:
+        left = claim.completeness.exits.get(share.worker)
+        if left is None or not any(part.execution == claim.name for part in share.executions):
+            continue
+        report = left.executions.get(claim.name, EngineReport(ended_s=left.at - started_at))
+        end_s = planned.steady_to_s + report.queued_s
+        who = f"{claim.name}: worker {share.worker}"
+        if report.unfinished_users and planned.iterations is not None:
+            short = f"{report.unfinished_users:,} users ended before their {planned.iterations:,} iterations were done"
+            yield Reason("ended-early", f"{who}: {short}")
+        if left.outcome == "stopped" and (left.last_sample_s or 0.0) + EARLY_S < end_s:
+            # by a signal, or because it saw no owner; when it left says little, since it may have stood still before
+            heard = "nothing" if left.last_sample_s is None else f"nothing after {left.last_sample_s:.0f} s"
+            of = "" if math.isinf(end_s) else f" of {end_s:.0f} s"
+            yield Reason("ended-early", f"{who} was stopped, and measured {heard}{of}: {left.message}")
+        elif planned.iterations is None and math.isfinite(end_s) and report.ended_s is not None:
+            least_s = end_s - max(EARLY_S, EARLY_SHARE * (planned.ramp_up_s + planned.hold_for_s))
+            if report.ended_s < least_s:
+                short = f"ended by itself after {report.ended_s:.1f} s of {end_s:.1f} s; {least_s:.1f} s are needed"
+                yield Reason("ended-early", f"{who} {short}{': ' + left.message if left.message else ''}")
+
+
+def without_success(claim: Claim) -> Iterator[Reason]:
+    total, what = claim.requests.total, "requests"
+    if not total.samples:  # a script may report its transactions only
+        total, what = claim.timeline.select(executions=(claim.name,), kind="transaction").total, "transactions"
+    if total.samples > total.failures or not claim.begun:
+        return
+    every = f"all {total.samples:,} {what} failed" if total.samples else "no request was answered"
+    errors = total.errors.most_common(1)
+    why = f"; most often: {' '.join(errors[0][0]).strip()}" if errors else ""
+    yield Reason("no-success", f"{claim.name}: {every}{why}. One success is needed")
+
+
+# 2. No request that was never answered is ignored
+
+
+def worst_of(found: Sequence[Claim]) -> Worst | None:
+    """What criteria are judged by a second time; None where every request was answered in time."""
+    unanswered: dict[str, dict[tuple[str, str], int]] = {}
+    for claim in found:
+        for label, places in claim.unanswered.items():
+            of_label = unanswered.setdefault(label, {})
+            of_label.update({(location, claim.name): count for location, count in places.items()})
+    timed_out = any(TIMED_OUT & claim.requests.total.rc.keys() for claim in found)
+    if not unanswered and not timed_out:
+        return None
+    last = (found[0].timeline.last_second or 0) if found else 0
+    ends = {claim.name: last if math.isinf(claim.end_s) else min(last, math.ceil(claim.end_s) - 1) for claim in found}
+    return Worst(unanswered=unanswered, at_s=ends, timed_out=TIMED_OUT)
+
+
+def unanswered(claim: Claim) -> Iterator[Reason]:
+    """Too many of them for any verdict, whatever the criteria are. Of a search each stage is judged."""
+    found = claim.unanswered
+    count, users, due = sum(map(Counter.total, found.values())), claim.planned.concurrency, claim.due
+    if claim.planned.search is not None or not count:
+        return
+    where = ", ".join(f"`{label}`" for label in list(found)[:3] if label)
+    of = f" ({where})" if where else ""
+    waited = f"{claim.name}: {count:,} requests{of} were never answered, and waited longer than max(5 s, 10 × p95)"
+    if claim.open_model:
+        if due and count > UNANSWERED_SENDS * due:
+            yield Reason("unanswered", f"{waited}; at most {UNANSWERED_SENDS * due:,.0f} of {due:,.0f} may be")
+            return
+    elif users and count >= UNANSWERED_USERS * users:
+        yield Reason("unanswered", f"{waited}; with {users:,} users fewer than {UNANSWERED_USERS * users:,.1f} may be")
+        return
+    for label, places in found.items():
+        total = claim.of_label(label).total
+        if label and not total.samples and places.total() >= total.unfinished:
+            yield Reason("unanswered", f"{claim.name}: none of {total.unfinished:,} requests of `{label}` was answered")
+
+
+# 3. The script's own word counts
+
+
+def of_scripts(claim: Claim, criteria: Collection[Criterion]) -> Iterator[Reason]:
+    """`criteria`: those that judge this execution, and can fail the run."""
+    for statement in dict.fromkeys(report.script_failed for report in claim.reports if report.script_failed):
+        yield Reason("script-failed", f"{claim.name}: {statement}")
+    errors: Counter[str] = Counter()
+    for report in claim.reports:
+        errors.update(report.script_errors)
+    for label, count in errors.items():
+        if not any(covers(one, label, transaction=True) for one in criteria):
+            shown = claim.timeline.select(label, (claim.name,), kind="transaction").total.errors.most_common(1)
+            why = f": {shown[0][0][0]}" if shown and shown[0][0][0] else ""
+            message = f"{claim.name}: `{label}` failed {count:,} times in the script itself{why}"
+            yield Reason("script-errors", f"{message}; mend it, or judge it: `fail of {label}>…`")
+    yield from unjudged(claim, criteria)
+
+
+def unjudged(claim: Claim, criteria: Collection[Criterion]) -> Iterator[Reason]:
+    """Labels that are broken, and that no criterion asks about."""
+    total = claim.requests.total
+    if not total.failures or total.failures == total.samples:  # the latter is a reason of its own
+        return
+    for label in claim.labels():
+        total = claim.of_label(label).total
+        if claim.plan.ramp_up_exclude:  # failures of an excluded ramp-up are a note, unless there is nothing else
+            steady = claim.of_label(label, steady=True).total
+            total = steady if steady.samples else total
+        failures, covering = total.failures, [one for one in criteria if covers(one, label)]
+        if not failures:
+            continue
+        why = " ".join(total.errors.most_common(1)[0][0]).strip()
+        if failures == total.samples:
+            if not any(one.label for one in covering):
+                every = "the only request" if failures == 1 else f"all {failures:,} requests"
+                yield Reason(
+                    "dead-label",
+                    f"{claim.name}: {every} of `{label}` failed ({why}). One success is needed, "
+                    f"or a criterion that names it: `fail of {label}>…`",
+                )
+        elif failures > UNJUDGED_SHARE * total.samples and failures >= UNJUDGED_FAILURES and not covering:
+            allowed = max(UNJUDGED_FAILURES - 1, math.floor(UNJUDGED_SHARE * total.samples))
+            yield Reason(
+                "unjudged-failures",
+                f"{claim.name}: {failures:,} of {total.samples:,} requests of `{label}` failed ({why}), and no "
+                f"criterion asks about failures. At most {allowed:,} may, or add one, such as `fail>1%`",
+            )
+
+
+def covers(criterion: Criterion, label: str, *, transaction: bool = False) -> bool:
+    """Whether it judges failures of the label; without a label of its own, of all requests or all transactions."""
+    if criterion.subject not in FAILURES or criterion.location is not None:
+        return False
+    if criterion.label:
+        return criterion.label in (label, f"{label} (transaction)")
+    return (criterion.kind == "transaction") == transaction
+
+
+# Notes: what may be meant so, and what a reader should know
+
+
+def notes_of(claim: Claim, criteria: Collection[Criterion]) -> Iterator[str]:
+    yield from dict.fromkeys(f"{claim.name}: {report.note}" for report in claim.reports if report.note)
+    total = claim.requests.total
+    if claim.plan.ramp_up_exclude:
+        early = total.failures - claim.timeline.select(executions=(claim.name,), steady=True).total.failures
+        if early:
+            yield f"{claim.name}: {early:,} requests failed outside the steady load, and are in no criterion"
+    patterns = [one.rc_pattern or "*" for one in criteria if one.subject == "rc"]
+    if patterns and not any(one.subject in ("fail", "succ") for one in criteria) and total.failures:
+        others = {rc: n for rc, n in _failed_codes(claim).items() if not any(fnmatchcase(rc, one) for one in patterns)}
+        if (count := sum(others.values())) > UNJUDGED_SHARE * total.samples:
+            most = max(others, key=others.__getitem__)
+            yield f"{claim.name}: {count:,} requests failed with codes that no criterion names, most often `{most}`"
+
+
+def _failed_codes(claim: Claim) -> Counter[str]:
+    codes: Counter[str] = Counter()
+    for (_, rc), count in claim.requests.total.errors.items():
+        codes[rc] += count
+    return codes
+
+
+def criteria_of(claim: Claim, judged: Iterable[tuple[Criterion, Sequence[str]]]) -> list[Criterion]:
+    """Those that can fail the run and judge this execution."""
+    return [one for one, executions in judged if one.fail and (not executions or claim.name in executions)]
