@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from toril.criteria import Absence, CriterionResult, evaluate
@@ -63,11 +64,13 @@ def timeline_of(
     health: float | None = None,
     unfinished: int = 0,
     waits_s: Sequence[float] = (),
+    users_of: Mapping[str, Mapping[int, int]] = MappingProxyType({}),
 ) -> Timeline:
     """The merged timeline of samples that were spread over so many workers in each location.
 
-    `users` are virtual users by second, and `unfinished` requests at the end, or those that had waited so long, all on
-    the first worker and like the last sample; `health` is every worker's CPU in every second.
+    `users` are virtual users by second (`users_of` those of several executions), and `unfinished` requests at the
+    end, or those that had waited so long, all on the first worker and like the last sample; `health` is every
+    worker's CPU in every second.
     """
     recorders: dict[str, Recorder] = {}
     locations = {sample.location for sample in samples} or {"local"}
@@ -89,8 +92,9 @@ def timeline_of(
             connect_us=sample.connect_us,
             bytes=sample.bytes,
         )
-    for second, count in (users or {}).items():
-        next(iter(recorders.values())).virtual_users(second, samples[0].execution, count)
+    for name, by_second in {**users_of, **({samples[0].execution: users} if users else {})}.items():
+        for second, count in by_second.items():
+            next(iter(recorders.values())).virtual_users(second, name, count)
     if unfinished or waits_s:
         last, recorder = samples[-1], next(iter(recorders.values()))
         recorder.unfinished(last.second, last.execution, last.label, unfinished)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tests.duets import SUITE, Measured, interval_of, merged, planned
 from toril.arms import Arm
 from toril.intervals import Recorder, decode
-from toril.records import BASE, HEAD, Plan
+from toril.records import BASE, HEAD, EngineReport, Exit, Plan
 from toril.summary import steady_load
 
 RAMPED = SUITE.replace("hold-for: 40s", "hold-for: 40s, ramp-up: 8s, delay: 8s")
@@ -86,6 +86,17 @@ def test_virtual_users_of_an_arm_are_there_all_the_time(plan: Plan, ramped: Plan
         for arm, timeline in arms.items():
             (load,) = steady_load(Arm(one, arm).as_run(), timeline)
             assert (load.achieved_users, load.steady_s) == (4, 40)
+
+
+def test_what_engines_say_of_an_arms_turns_is_put_together(plan: Plan) -> None:
+    heads = [one for one in plan.executions if one.arm == HEAD]
+    said = {one.name: EngineReport(samples=10, dropped=1, ended_s=one.steady_to_s + 0.2) for one in plan.executions}
+    said[heads[1].name] = EngineReport(samples=5, ended_s=heads[1].steady_to_s - 4, script_errors={"Buyer": 2})
+    left = Exit(worker="local-1", attempt="a", at=100.0, outcome="finished", executions=said)
+
+    base, head = (Arm(plan, arm).reports(left)["shop"] for arm in (BASE, HEAD))
+    assert (base.samples, base.dropped, base.ended_s, base.script_errors) == (40, 4, 40, {})
+    assert (head.samples, head.dropped, head.ended_s, head.script_errors) == (35, 3, 36, {"Buyer": 2})
 
 
 def test_health_while_engines_end_and_start_is_no_arms(plan: Plan) -> None:

@@ -257,7 +257,7 @@ def test_every_figure_of_the_summary_is_that_of_the_raw_samples(samples, users, 
 
     def seconds(name, label=""):
         senders = {one.execution for one in samples if one.label == label or not label}
-        senders |= {execution for _, execution, of, _ in hung if of == label and label}
+        senders |= {execution for _, execution, of, _ in hung if of == label or not label}
         mine = {name} if name else set(planned_s)
         spans = [planned_s[one] for one in mine & senders or mine]
         measured = bool(samples or users or hung)
@@ -267,7 +267,9 @@ def test_every_figure_of_the_summary_is_that_of_the_raw_samples(samples, users, 
     check_labels(summary["labels"], chosen, hung, partial(seconds, None), whole=True)
     for name in ("shop", "admin"):
         mine = [one for one in chosen if one.execution == name]
-        check_labels(summary["executions"][name]["labels"], mine, [h for h in hung if h[1] == name], partial(seconds, name))
+        check_labels(
+            summary["executions"][name]["labels"], mine, [h for h in hung if h[1] == name], partial(seconds, name)
+        )
     for place in ("a", "b"):
         mine = [one for one in chosen if one.location == place]
         there = [h for h in hung if WORKERS[h[0]] == place]

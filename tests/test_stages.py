@@ -14,13 +14,13 @@ PLANNED = execution(hold_for_s=600.0, concurrency=None, throughput_rps=500.0).mo
 PLAN = plan_of(executions=(PLANNED,))
 
 
-def bench(*, us=20 * MS, rps=50, ok=True, seconds=range(40), search=SEARCH, cpu=0.2, dropped=0, sockets=0.1):
+def bench(*, us=20 * MS, rps=50, ok=True, rc="", seconds=range(40), search=SEARCH, cpu=0.2, dropped=0, sockets=0.1):
     """Seconds in which everything is the same."""
     recorder = Recorder("local-1", "local")
     for second in seconds:
         for number in range(rps):
             at = {"completed_s": second + (number + 0.5) / rps, "label": "home", "response_us": us}
-            recorder.add_one("shop", **at, ok=ok)
+            recorder.add_one("shop", **at, ok=ok, rc=rc)
         recorder.health(second, cpu, cpu, 1 << 20, 0.0, sockets=1, sockets_share=sockets)
         recorder.sends(second, late_us=0, late_p90_us=0, dropped=dropped)
     timeline = Timeline()
@@ -47,6 +47,15 @@ def test_a_stage_whose_criteria_are_kept_has_held_in_its_seconds_but_the_first_o
 @pytest.mark.parametrize(("how", "why"), [({"us": 400 * MS}, "p95>300ms"), ({"ok": False}, "fail>5%")])
 def test_one_criterion_that_is_true_is_a_breach(how, why):
     assert outcome(bench(**how)) == ("breached", why)
+
+
+@pytest.mark.parametrize(
+    ("until", "rc", "why"),
+    [("p95>300ms", "503", "failures"), ("rc503>90%", "503", "rc503>90%"), ("p95>300ms", "ReadTimeout", "p95>300ms")],
+)
+def test_a_service_that_refuses_at_once_what_is_too_much_has_not_held_it(until, rc, why):
+    one = bench(ok=False, rc=rc, search=SEARCH.model_copy(update={"until": (until,)}))
+    assert outcome(one) == ("breached", why)
 
 
 def test_what_was_measured_before_it_or_after_it_is_none_of_its_business():

@@ -105,7 +105,10 @@ CODE = r'(?:Reason\(\s*|yield \(?\s*|code ?= ?|code, message = )"([a-z-]+)"'
 
 def test_every_code_is_in_the_table_of_reasons():
     packages = (the_verdict, the_criteria)
-    sources = [Path(doubts.__file__), *(path for one in packages for path in Path(one.__file__).parent.glob("*.py"))]
+    sources = [
+        Path(doubts.__file__),
+        *(path for one in packages for path in Path(str(one.__file__)).parent.glob("*.py")),
+    ]
     used = {
         code
         for source in sources

@@ -148,7 +148,6 @@ class Arm:
                 "delay_s": delay_s,
                 "ramp_up_s": steady_from_s - delay_s,
                 "hold_for_s": float(course.blocks * course.steady_s),
-                "arm": 0,
                 "block": 0,
                 "copy_of": "",
                 "lead_s": None,

@@ -25,7 +25,7 @@ from toril.criteria.result import (
 )
 from toril.criteria.scope import Evidence, chosen, judged_s, seconds_of_rate, view_of
 from toril.criteria.windows import Watch, Window, breaches
-from toril.grammar import Criterion
+from toril.grammar import Criterion, samples_needed
 from toril.stats import quantile_interval
 from toril.timeline import Slice, Stats
 
@@ -66,7 +66,8 @@ def _on_the_whole(
     if criterion.subject == "p" and criterion.percentile not in (None, 0.0, 100.0):  # p0 and p100 estimate nothing
         result = replace(result, interval=quantile_interval(total.response, criterion.percentile))
         if _too_few(result):
-            few = f"{total.samples:,} samples are too few to know {subject_of(criterion)}"
+            few = f"{total.samples:,} samples; {subject_of(criterion)} needs {samples_needed(criterion):,}"
+            few += _to_have_enough(blank, evidence, total.samples)
             return replace(result, outcome="inconclusive", code="too-few-samples", message=f"{result.message}; {few}")
     if absence is None:
         return settled(result, stands=True)
@@ -203,6 +204,25 @@ def _too_few(result: CriterionResult) -> bool:
     low, high = result.interval or (None, None)
     bound = low if result.criterion.op in MORE else high
     return (low is None or high is None) and (bound is None or not breaches(result.criterion, bound))
+
+
+def _to_have_enough(blank: CriterionResult, evidence: Evidence, samples: int) -> str:
+    """How long a run, or how many users, would have brought them: where one execution sends them."""
+    found = [
+        one
+        for one in chosen(evidence.plan, blank.executions)
+        if one.name in evidence.timeline.senders(blank.criterion.label)
+    ]
+    if len(found) != 1 or not samples:
+        return ""
+    one, times = found[0], samples_needed(blank.criterion) / samples
+    if one.iterations is not None:
+        return f": use iterations: {math.ceil(one.iterations * times):,}"
+    planned_s = one.ramp_up_s + one.hold_for_s
+    hold = f": hold for {math.ceil(planned_s * times - one.ramp_up_s):,} s" if one.hold_for_s else ""
+    if one.throughput_rps:
+        return f"{hold}, or use throughput: {math.ceil(one.throughput_rps * times):,}"
+    return f"{hold}, or use {math.ceil(one.concurrency * times):,} users" if one.concurrency else hold
 
 
 def _value(criterion: Criterion, reading: Reading, absent: float = 0.0) -> float:

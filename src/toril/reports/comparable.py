@@ -23,7 +23,10 @@ CAUTIONS = {
     "stopped": "it was ended early",
     "ended-early": "an engine ended early",
     "unreached-load": "its load was not reached",
-    "no-success": "not one of its requests succeeded",
+    "dropped-sends": "it dropped requests that were due",
+    "no-success": "an execution had no successful request",
+    "unanswered": "it left requests without an answer",
+    "dead-label": "each request of a label failed",
 }
 LOAD = {
     "executor": ("executor", ""),

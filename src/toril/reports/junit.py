@@ -29,7 +29,7 @@ LEAVES_OPEN = frozenset({"no-samples", "unknown-label"})  # even where the crite
 COMPLETE, GENERATORS = "the run is complete", "the generators had room"
 OF_THE_RUN: Mapping[str, frozenset[str]] = {  # cases on the run itself, and the codes of reasons that break them
     COMPLETE: frozenset(),  # all codes that no other case has
-    "the load was reached": frozenset({"unreached-load"}),
+    "the load was reached": frozenset({"unreached-load", "dropped-sends"}),
     GENERATORS: frozenset({"saturated", "late-start", "unsure-clock", "late-rate"}),
 }
 

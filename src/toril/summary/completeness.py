@@ -106,7 +106,7 @@ def planned_s(
     With `ramp-up-exclude` it is their steady time.
     """
     chosen = [one for one in plan.executions if not executions or one.name in executions]
-    senders = timeline.senders(label) if label else timeline.executions()
+    senders = timeline.senders(label)
     spans = []
     for one in [one for one in chosen if one.name in senders] or chosen:
         late_s = completeness.queued_s(one.name)

@@ -137,10 +137,9 @@ class Timeline:
         return execution in self._telling_users
 
     def senders(self, label: str) -> frozenset[str]:
-        """Every execution that has samples of the label, or unfinished requests."""
-        self._merge()
-        waiting = {execution for _, execution in self._unfinished.get(label, ())}
-        return frozenset({series.execution for _, series in self._of_label.get(label, ())} | waiting)
+        """Every execution that has samples of the label, or unfinished requests; of label "" those of any."""
+        waiting = {execution for (_, execution), _ in self.unfinished(label)}
+        return frozenset({series.execution for _, series in self.series(label)} | waiting)
 
     def locations(self) -> tuple[str, ...]:
         """Every location that sent an interval, in alphabetical order."""

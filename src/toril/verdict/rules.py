@@ -10,6 +10,7 @@ decided.
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -186,11 +187,14 @@ def _users(claim: Claim) -> Iterator[Reason]:
         return
     late_s = claim.late_s + latest_start_s(planned.ramp_up_s)
     first, end = math.ceil(planned.delay_s + late_s), math.floor(claim.end_s - 1)
+    active = claim.requests.virtual_users_curve(end + 1)
+    if planned.arm:  # a duet's: each block has a ramp-up of its own, and a first and a last second
+        first = math.ceil(planned.steady_from_s + late_s)
+        active = [max(active[max(0, second - 1) : second + 2], default=0) for second in range(end + 1)]
     wanted = [math.floor(users * height(planned, second - late_s)) for second in range(first, end)]
     if not sum(wanted):
         return
-    active = claim.requests.virtual_users_curve(end)[first:]
-    share = sum(map(min, active, wanted)) / sum(wanted)
+    share = sum(map(min, active[first:], wanted)) / sum(wanted)
     if share < LEAST_USERS:
         most = f"{share * max(wanted):,.3g} of {max(wanted):,} users were active on average"
         yield Reason(
@@ -308,7 +312,7 @@ def of_scripts(claim: Claim, criteria: Collection[Criterion]) -> Iterator[Reason
             shown = claim.timeline.select(label, (claim.name,), kind="transaction").total.errors.most_common(1)
             why = f": {shown[0][0][0]}" if shown and shown[0][0][0] else ""
             message = f"{claim.name}: `{label}` failed {count:,} times in the script itself{why}"
-            yield Reason("script-errors", f"{message}; mend it, or judge it: `fail of {label}>…`")
+            yield Reason("script-errors", f"{message}. Mend it, or judge it: {criterion_on(label)}")
     yield from unjudged(claim, criteria)
 
 
@@ -332,7 +336,7 @@ def unjudged(claim: Claim, criteria: Collection[Criterion]) -> Iterator[Reason]:
                 yield Reason(
                     "dead-label",
                     f"{claim.name}: {every} of `{label}` failed ({why}). One success is needed, "
-                    f"or a criterion that names it: `fail of {label}>…`",
+                    f"or a criterion that names it: {criterion_on(label)}",
                 )
         elif failures > UNJUDGED_SHARE * total.samples and failures >= UNJUDGED_FAILURES and not covering:
             allowed = max(UNJUDGED_FAILURES - 1, math.floor(UNJUDGED_SHARE * total.samples))
@@ -341,6 +345,13 @@ def unjudged(claim: Claim, criteria: Collection[Criterion]) -> Iterator[Reason]:
                 f"{claim.name}: {failures:,} of {total.samples:,} requests of `{label}` failed ({why}), and no "
                 f"criterion asks about failures. At most {allowed:,} may, or add one, such as `fail>1%`",
             )
+
+
+def criterion_on(label: str) -> str:
+    """How a suite judges the failures of a label."""
+    if re.fullmatch(r"[\w /.{}-]+", label):
+        return f"`fail of {label}>5%`"
+    return f"`{{subject: fail, label: {label!r}, condition: '>', threshold: 5%}}`"
 
 
 def covers(criterion: Criterion, label: str, *, transaction: bool = False) -> bool:
