@@ -23,7 +23,6 @@ from tests.measured import (
 )
 from toril.intervals import Recorder, decode
 from toril.records import HEAD, EngineReport, PlannedExecution
-from toril.stripe import Stripe
 from toril.timeline import Timeline
 from toril.verdict import Verdict
 
@@ -214,11 +213,8 @@ def test_what_timed_out_may_have_taken_for_ever(criterion, unanswered):
 
 def test_of_an_open_model_one_in_a_hundred_of_the_due_sends_may_be_unanswered():
     load, fast = open_model(100.0), every_second(TEN, FAST, 99)
-    plan = plan_of("p50>1s", executions=[load])
-    part = plan.shares[0].executions[0].model_copy(update={"stripe": Stripe(weight=1, mates=())})
-    plan = plan.model_copy(update={"shares": (plan.shares[0].model_copy(update={"executions": (part,)}),)})
-    assert codes(verdict_of(timeline_of(fast, waits_s=[6.0] * 10), plan)) == ["kept"]
-    assert codes(verdict_of(timeline_of(fast, waits_s=[6.0] * 11), plan)) == ["unanswered"]
+    assert found(timeline_of(fast, waits_s=[6.0] * 10), "p50>1s", load=load) == ["kept"]
+    assert found(timeline_of(fast, waits_s=[6.0] * 11), "p50>1s", load=load) == ["unanswered"]
 
 
 def test_a_label_that_never_answers_is_noticed_among_many_users():

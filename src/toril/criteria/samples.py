@@ -66,7 +66,8 @@ def _on_the_whole(
     if criterion.subject == "p" and criterion.percentile not in (None, 0.0, 100.0):  # p0 and p100 estimate nothing
         result = replace(result, interval=quantile_interval(total.response, criterion.percentile))
         if _too_few(result):
-            few = f"{total.samples:,} sample{'s' if total.samples > 1 else ''}; {subject_of(criterion)} needs {samples_needed(criterion):,}"
+            many = f"{total.samples:,} sample{'s' if total.samples > 1 else ''}"
+            few = f"{many}; {subject_of(criterion)} needs {samples_needed(criterion):,}"
             few += _to_have_enough(blank, evidence, total.samples)
             return replace(result, outcome="inconclusive", code="too-few-samples", message=f"{result.message}; {few}")
     if absence is None:

@@ -157,8 +157,10 @@ def _run_cases(bundle: Bundle, classname: str, rules: Sequence[TestCase]) -> Ite
             text = "\n".join(message for _, message in found_reasons)
             first = next(iter(text.splitlines()), "")
             case.result = [_result(kind, first or bundle.outcome, found_reasons[0][0] or bundle.outcome, text)]
-        elif name == COMPLETE and bundle.outcome == "passed":
-            case.system_out = "\n".join((view.headline(bundle), *map(wording.plain, bundle.verdict.get("notes") or ())))
+        elif name == COMPLETE:
+            said = [view.headline(bundle)] if bundle.outcome == "passed" else []
+            if said := [*said, *map(wording.plain, bundle.verdict.get("notes") or ())]:
+                case.system_out = "\n".join(said)
         elif name == GENERATORS and vouching.health(bundle):
             case.system_out = vouching.health(bundle)
         yield case

@@ -19,6 +19,7 @@ from functools import cached_property
 
 from toril.grammar import Criterion
 from toril.records import EngineReport, Plan, PlannedExecution
+from toril.suite.open_model import OPEN_MODEL
 from toril.summary import Completeness, rate_of, sent_of
 from toril.summary.doubts import latest_start_s
 from toril.summary.load import height
@@ -83,12 +84,7 @@ class Claim:
 
     @property
     def open_model(self) -> bool:
-        return any(
-            part.stripe is not None
-            for share in self.plan.shares
-            for part in share.executions
-            if part.execution == self.name
-        )
+        return self.planned.executor in OPEN_MODEL
 
     @property
     def rightly_ended_s(self) -> float | None:
