@@ -105,6 +105,8 @@ BOMBS = {
     "two texts": "a: 1\n--- x\n",
     "empty": "",
     "only null": "~\n",
+    "references": "execution: [{scenario: x, hold-for: '" + "${" * 2_000_000 + "'}]\n",
+    "references in the environment": "settings: {env: {A: '" + "${" * 2_000_000 + "'}}\nexecution: [{scenario: x}]\n",
     "html": "<!DOCTYPE html><html><body>Not found</body></html>",
 }
 

@@ -7,8 +7,8 @@ from typing import Any
 from toril.errors import SuiteError
 from toril.masking import HIDDEN, mask
 
-REFERENCE = re.compile(r"\$\{(.*?)\}")
-SYSTEM_REFERENCE = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z0-9_]+))")
+REFERENCE = re.compile(r"\$\{(.{0,300}?)\}")  # bounded: a suite may hold a million `${`
+SYSTEM_REFERENCE = re.compile(r"\$(?:\{([^}]{0,300})\}|([A-Za-z0-9_]+))")
 ROUNDS = 2  # how often bzt looks again at what came out
 LONGEST = 10_000  # characters
 
