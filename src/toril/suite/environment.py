@@ -34,7 +34,7 @@ class Environment:
         for _ in range(ROUNDS):
             if "${" not in text:
                 break
-            text = self._limited(REFERENCE.sub(lambda match: self.values.get(match[1], match[0]), text))
+            text = self._limited(REFERENCE.sub(lambda match: self.values.get(match[1], match[0]), self._limited(text)))
         return text
 
     def label(self, text: str) -> str:
@@ -63,13 +63,15 @@ class Environment:
     def _expanded(self, text: str) -> str:
         for _ in range(ROUNDS):
             text = self._limited(
-                SYSTEM_REFERENCE.sub(lambda match: self.system.get(match[1] or match[2] or "", match[0]), text)
+                SYSTEM_REFERENCE.sub(
+                    lambda match: self.system.get(match[1] or match[2] or "", match[0]), self._limited(text)
+                )
             )
         return text
 
     def _limited(self, text: str) -> str:
         if len(text) > LONGEST:
             raise SuiteError(
-                f"settings.env: `{text[:40]}…` grows beyond {LONGEST:,} characters; shorten what it refers to"
+                f"settings.env: `{text[:40]}…` grows beyond {LONGEST:,} characters; shorten it, or what it refers to"
             )
         return text
