@@ -316,7 +316,12 @@ def test_what_is_no_regular_file_is_said_and_not_waited_for(tmp_path: Path) -> N
 def test_a_record_is_on_the_disk_before_others_can_see_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     real = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(os.fstat(handle).st_size), real(handle)))
+
+    def noted(handle: int) -> None:
+        synced.append(os.fstat(handle).st_size)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
     store = FolderStore(tmp_path)
     store.put("runs/r/summary.json", b"1")
     store.put_once("runs/r/plan.json", b"22")

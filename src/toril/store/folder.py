@@ -196,7 +196,7 @@ def make_private(folder: Path) -> None:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Alone among the swaps of a folder. The lock's file stays: another one could be locked while it is removed."""
-    with (folder / f"{HIDDEN}lock").open("ab") as file:
+    with os.fdopen(os.open(folder / f"{HIDDEN}lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b", 0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
