@@ -121,6 +121,23 @@ def test_a_renamed_file_touches_both_places(project):
     assert found == {"loadtests/other/suite.yml", "loadtests/gate/more.yml"}
 
 
+def test_files_that_are_not_checked_out_links_and_staged_ones_count_as_git_counts_them(project):
+    (project / "link").symlink_to("service.py")
+    (project / "gone.py").write_text("")
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "more")
+    git(project, "sparse-checkout", "set", "loadtests/gate")
+    assert not (project / "loadtests/other").exists()
+    assert changed_since("HEAD", Path("loadtests")) == frozenset()
+    (project / "link").unlink()
+    (project / "link").symlink_to("README.md")
+    git(project, "rm", "-q", "gone.py")
+    (project / "staged.py").write_text("")
+    git(project, "add", "staged.py")
+    found = {path.relative_to(project.resolve()).as_posix() for path in changed_since("HEAD", Path("loadtests"))}
+    assert found == {"link", "gone.py", "staged.py"}
+
+
 @pytest.mark.parametrize("revision", ["--output=x", "a..b", "", "a b", "$(id)", "0" * 40, "unknown"])
 def test_a_revision_that_git_does_not_know_or_that_is_none_is_refused(project, revision):
     with pytest.raises(OptionError):

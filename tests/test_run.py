@@ -1,11 +1,18 @@
 """What a run publishes before its workers start."""
 
 import os
+import socket
 import subprocess
+import sys
+import time
 
-from toril.records import Plan, SuiteOrigin
+import pytest
+
+from toril.errors import StoreError
+from toril.records import Lease, Plan, SuiteOrigin
 from toril.run import RunOptions, plan_run, publish
 from toril.store import FolderStore
+from toril.stored import judged, listing
 
 SUITE = """
 execution: [{executor: locust, concurrency: 2, hold-for: 5s, scenario: s}]
@@ -50,3 +57,17 @@ def test_a_suite_in_no_repository_has_no_commit(tmp_path):
     plan, origin = published(tmp_path)
     assert origin is None
     assert plan.tags == {}
+
+
+def test_a_local_run_whose_machine_was_suspended_is_not_judged_before_its_end(tmp_path):
+    published(tmp_path)
+    store = FolderStore(tmp_path / "store")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as coordinator:
+        now = time.time()
+        lease = Lease(owner="o", pid=coordinator.pid, host=socket.gethostname(), renewed_at=now)
+        store.put("runs/r/lease.json", lease.to_json())
+        with pytest.raises(StoreError, match="is not over yet"):
+            judged(store, "r", now + 3600)
+        assert [row.state for row in listing(store, now + 3600)] == ["running"]
+        assert store.find("runs/r/verdict.json") is None
+        coordinator.kill()

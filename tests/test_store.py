@@ -1,5 +1,7 @@
 """What holds of every store, be it a folder or a bucket."""
 
+import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -300,3 +302,38 @@ def test_a_file_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match="name a folder"):
         open_store(str(tmp_path / "file"))
+
+
+def test_what_is_no_regular_file_is_said_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    os.mkfifo(tmp_path / "runs" / "fifo")
+    (tmp_path / "runs" / "device").symlink_to("/dev/zero")
+    for name in ("fifo", "device"):
+        with pytest.raises(StoreError, match="no regular file"):
+            FolderStore(tmp_path).find(f"runs/{name}")
+
+
+def test_a_record_is_on_the_disk_before_others_can_see_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    real = os.fsync
+
+    def noted(handle: int) -> None:
+        synced.append(os.fstat(handle).st_size)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    store = FolderStore(tmp_path)
+    store.put("runs/r/summary.json", b"1")
+    store.put_once("runs/r/plan.json", b"22")
+    store.swap("runs/r/lease.json", b"333", None)
+    store.put_once("runs/r/workers/w/a/intervals-000001", b"4444")
+    assert synced == [1, 2, 3]
+
+
+def test_nobody_else_may_look_into_a_folder_of_the_store(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.mkdir(mode=0o755)
+    FolderStore(there / "store").put("runs/r/plan.json", b"1")
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in there.rglob("*")}
+    assert modes == {"store": 0o700, "runs": 0o700, "r": 0o700, "plan.json": 0o600}
+    assert stat.S_IMODE(there.stat().st_mode) == 0o755

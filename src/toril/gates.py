@@ -1,14 +1,13 @@
 """Which suites a change has to pass: those that it touches, and those that are marked as gates."""
 
-import os
 import re
-import subprocess
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from toril.criteria.servers import queries
-from toril.errors import InfrastructureError, OptionError, SuiteError
+from toril.errors import OptionError, SuiteError
+from toril.git import entries, git, is_as_stored
 from toril.plan import Place
 from toril.run import RunOptions, plan_run
 from toril.suite.files import SUITE_NAMES
@@ -17,11 +16,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")  # goes into a matrix, a pa
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./~^@-]{0,199}")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")  # of AWS
 TEXTS = {".md", ".rst"}
-LIMIT_S = 60
+SPARSE = "S"  # how `git ls-files -t` marks a file that a sparse checkout leaves out
 MOST = 256  # jobs that a matrix of GitHub's may have; with more of them it starts none
-# reading only: no lock on the user's index, no helper program of the repository's own
-READING = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +57,18 @@ def changed_since(revision: str, folder: Path) -> frozenset[Path]:
     does not know that."""
     if not REVISION.fullmatch(revision) or ".." in revision:
         raise OptionError(f"--changed-since {revision!r}: no name of a commit; write a branch, a tag or a hash")
-    root = Path(_git(folder, "rev-parse", "--show-toplevel").rstrip("\n"))
-    fork = _git(root, "merge-base", revision, "HEAD", fix=f"--changed-since {revision}: fetch it, with its history")
-    changes = _git(root, "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", fork.strip(), "--")
-    added = _git(root, "ls-files", "-z", "--others", "--exclude-standard")
-    return frozenset(root.resolve() / path for path in (changes + added).split("\0") if path)
+    root = Path(git(folder, "rev-parse", "--show-toplevel").removesuffix("\n"))
+    fork = git(root, "merge-base", revision, "HEAD", fix=f"--changed-since {revision}: fetch it, with its history")
+    tree = git(root, "ls-tree", "-rz", fork.strip())
+    before = {path: (mode, found) for (mode, _, found), path in entries(tree)}
+    staged = {path: about for about, path in entries(git(root, "ls-files", "-zt", "--stage"))}
+    changed = {path for path in before if path not in staged}
+    for path, (tag, mode, found, _) in staged.items():
+        here = tag == SPARSE or is_as_stored(root / path, mode, found)
+        if not here or before.get(path) != (mode, found):
+            changed.add(path)
+    changed.update(filter(None, git(root, "ls-files", "-z", "--others", "--exclude-standard").split("\0")))
+    return frozenset(root.resolve() / path for path in changed)
 
 
 def _suites(folder: Path) -> list[Path]:
@@ -90,21 +93,3 @@ def _examined(suite: Path, on: Place, environment: Mapping[str, str]) -> tuple[b
     if on == "fargate":
         return (read.toril.gate if in_regions else None), in_regions
     return read.toril.gate, not (in_regions or read.toril.secrets or queries(plan))
-
-
-def _git(folder: Path, *command: str, fix: str = "run it in a clone of the repository") -> str:
-    try:
-        done = subprocess.run(
-            [*GIT, *command],
-            cwd=folder,
-            env={**os.environ, **READING},
-            capture_output=True,
-            timeout=LIMIT_S,
-            check=True,
-        )
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.decode("utf-8", "replace").strip() or f"exit code {error.returncode}"
-        raise OptionError(f"git {command[0]}: {said}; {fix}") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise InfrastructureError(f"git {command[0]}: {error}; is git installed?") from error
-    return os.fsdecode(done.stdout)

@@ -3,6 +3,9 @@
 That is the last line of defence, for what nobody declared: passwords in addresses, headers that authenticate, query
 values and fields called token or password. A suite's declared secrets never come so far; the worker takes their values
 out, wherever they stand. A masked text stays as it is when it is masked again.
+
+Strangers write these texts: no pattern may look at the same characters again and again. What it repeats is bounded, or
+begins at a place that a run of the same characters has once.
 """
 
 import re
@@ -33,7 +36,9 @@ _QUOTED = re.compile(  # "token": "…", whatever language wrote it, and cut whe
     rf"(([\"'])({_KEY}{{1,200}})\2\s*[:=]\s*\[?\s*[bu]?)(?:([\"']){_STILL}(?:\\.|(?!\4)[^\\])+(?:\4|\\?$)|({_STILL}-?[\d.]+))",
     re.DOTALL,
 )
-_ESCAPED = re.compile(rf"((\\+[\"'])({_KEY}{{1,200}})\2\s*:\s*\2){_STILL}.+?(\2|$)", re.DOTALL)  # the same, within JSON
+_ESCAPED = re.compile(
+    rf"((?<!\\)(\\+[\"'])({_KEY}{{1,200}})\2\s*:\s*\2){_STILL}.+?(\2|$)", re.DOTALL
+)  # the same, within JSON
 _ELEMENT = re.compile(rf"(<([\w:.-]{{1,200}})(?:\s[^<>]{{0,500}})?>)\s*{_STILL}[^<>]+")  # <token>…
 _HEADER = re.compile(  # Authorization: … to the end of the line: some hold blanks, quotes and commas
     r"(?i)(?<![\w-])((?:[\w-]{0,100}-)?(?:authorization|cookie|(?:api|access|subscription)-?key|(?:auth|access|csrf|xsrf"
@@ -41,7 +46,7 @@ _HEADER = re.compile(  # Authorization: … to the end of the line: some hold bl
 )
 _USER = re.compile(rf"(?i)((?<![a-z0-9+.-])(?:[a-z][a-z0-9+.-]*:)?//){_STILL}[^\s/?#@]*(?:@[^\s/?#@]*)*@")
 _UNENCODED_USER = re.compile(  # a password with a slash or the like; what follows the colon is no port
-    r"(?i)((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://)(?!\*)[^\s/?#@:\[]*:(?!\d{0,5}(?:[/?#\s]|$)|\$\{)[^\s@]*@"
+    r"(?i)((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://)(?!\*)[^\s/?#@:\[]*:(?!\d{0,5}(?:[/?#\s]|$)|\$\{)[^\s@]{0,2000}@"
 )
 _ENCODED_USER = re.compile(r"(?i)(%3A%2F%2F)(?!\*)(?:(?!%2F|%3F|%23|%40)[^\s&/?#\"'<>@])+%40")
 _TOKEN = re.compile(r"\b((?i:bearer|basic|negotiate)(?:\s+|%20))(?=[\w.~+/=-]*?(?:[0-9=]|[a-z][A-Z]))[\w.~+/=-]{8,}")

@@ -28,7 +28,7 @@ from toril.masking import masked_settings
 from toril.options import run_ids
 from toril.records import Launch, Lease, Plan, Rate, Stop, next_rates, run_key
 from toril.reports import EXTENSIONS, Bundle, RunRow, pieces, render
-from toril.reports.screen import discard_stdout
+from toril.reports.screen import discard_stdout, unobeyed
 from toril.run import View
 from toril.store import Store
 from toril.summary.adjusted import told_rates
@@ -206,7 +206,7 @@ def emit(data: bytes | Iterable[bytes], path: Path | None) -> None:
     parts = chain((next(parts, b""),), parts)  # what cannot be made costs no file
     if path is None:
         try:
-            sys.stdout.buffer.writelines(parts)
+            sys.stdout.buffer.writelines(map(unobeyed, parts) if sys.stdout.isatty() else parts)
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             discard_stdout()

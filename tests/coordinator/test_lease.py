@@ -1,5 +1,10 @@
 """One owner of a run at a time, whatever the clocks of those who want it say."""
 
+import socket
+import subprocess
+import sys
+import time
+
 import pytest
 
 from tests.clocks import ShiftedClock, SteppedClock
@@ -157,3 +162,20 @@ def test_where_clocks_agree_a_lease_tells_its_age(store):
     first.renew(ended=True)
     assert not is_live(read_lease(store, RUN), clock.now())
     assert not is_live(None, clock.now())
+
+
+def test_an_owner_that_was_suspended_is_alive_as_long_as_its_process_is():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        now = time.time()
+        lease = Lease(owner="o", pid=process.pid, host=socket.gethostname(), renewed_at=now)
+        later = now + 8 * 3600
+        assert is_live(lease, later)
+        assert not is_live(lease.model_copy(update={"ended": True}), later)
+        assert not is_live(lease.model_copy(update={"host": "elsewhere"}), later)
+        before = now - 3600  # another process had that number
+        assert not is_live(lease.model_copy(update={"renewed_at": before}), later)
+        process.kill()
+        process.wait()
+        assert not is_live(lease, later)
+    for pid in (-1, 0, 2**70):
+        assert not is_live(lease.model_copy(update={"pid": pid}), later)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import stat
 import subprocess
 import time
 import zlib
@@ -27,7 +28,7 @@ PASSWORD = 'p4ss "w0rd" $HOME ${TOKEN} <&> back\\slash'
 VALUES = {"user": "joe", "password": PASSWORD}
 
 LOCUSTFILE = """
-import logging, os, sys
+import logging, os, resource, sys
 from locust import HttpUser, constant, task
 
 TOKEN, PASSWORD = os.environ["TOKEN"], os.environ["PASSWORD"]
@@ -39,6 +40,7 @@ class Visitor(HttpUser):
 
     @task
     def visit(self):
+        self.client.get("/cores", headers={"X-Cores": str(resource.getrlimit(resource.RLIMIT_CORE))})
         logging.getLogger("script").warning("logged: %s", TOKEN)
         self.client.get(f"/locust/{TOKEN}?q={TOKEN}", headers={"X-Password": PASSWORD}, auth=("joe", TOKEN))
         with self.client.post("/locust", data=PASSWORD, catch_response=True, name=f"post {TOKEN}") as answer:
@@ -181,6 +183,16 @@ def test_no_file_that_a_run_leaves_has_a_trace_of_a_secret(done):
             data += zlib.decompress(path.read_bytes()[path.read_bytes().index(b"\x78\xda") :])
         for secret in (TOKEN, PASSWORD):
             assert not [trace for trace in traces(secret) if trace in data], path
+
+
+def test_nobody_else_may_look_into_what_a_run_leaves(done):
+    left = [(path, path.stat().st_mode) for path in (done.folder / "store").rglob("*")]
+    assert {path.name for path, _ in left} >= {"worker.log", "plan.json", "lease.json"}
+    assert [path for path, mode in left if stat.S_IMODE(mode) != (0o700 if stat.S_ISDIR(mode) else 0o600)] == []
+
+
+def test_what_crashes_leaves_no_core_in_which_the_secrets_are(done):
+    assert "X-Cores: (0, 0)" in done.target.headers
 
 
 def test_neither_the_command_nor_a_command_line_tells_a_secret(done):

@@ -1,6 +1,9 @@
 """CSV and Parquet: every sample is there once, in its place, whatever the texts are."""
 
 import io
+import os
+import re
+import sys
 from collections import defaultdict
 from datetime import UTC, datetime
 
@@ -23,11 +26,13 @@ from tests.reports.exports import (
 )
 from toril.errors import StoreError
 from toril.histogram import bucket_of, highest_us, lowest_us
-from toril.reports import Bundle, cells, csv, parquet
+from toril.reports import Bundle, cells, csv, parquet, pieces
 from toril.reports.csv import safe
 from toril.reports.export_tables import TABLES
+from toril.stored import emit
 
 SUMS = ("samples", "failures", "bytes", "sum_us", "ttfb_sum_us", "ttfb_samples", "connect_sum_us", "connect_samples")
+HOSTILE = "=+-@'＝＠;|\t\r\n \"a1"
 
 
 @given(SAMPLES)
@@ -125,13 +130,33 @@ def test_csv_and_parquet_hold_the_same(samples, table):
         }
 
 
-@given(st.text(), st.text())
+@given(st.text(HOSTILE, max_size=12), st.text(HOSTILE, max_size=12))
 @example("=1+1", "'=1+1")
 @example("'", "''")
+@example("x;=1", "x;'=1")
 def test_a_text_that_a_spreadsheet_would_compute_is_marked_and_told_from_every_other_text(one, other):
-    assert not safe(one).startswith(("=", "+", "-", "@", "\t", "\r"))
+    for separators in ("", ";", "\t", "|", "\r\n", ";\r\n"):
+        for cell in re.split(f"[{separators}]", safe(one)) if separators else [safe(one)]:
+            assert not cell.lstrip(' "').startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠"))
+    assert not safe(one).startswith(("\t", "\r", "\n"))
     assert (safe(one) == safe(other)) == (one == other)
-    assert safe(one) in (one, f"'{one}")
+    assert safe(one).replace("'", "") == one.replace("'", "")
+
+
+def test_a_text_without_such_a_sign_stays():
+    for text in ("GET /cart?a=1&b=-2", "a; b", "it's", "2 + 2 = 4", "a - b; c", "x|y"):
+        assert safe(text) == text
+
+
+def test_a_terminal_obeys_nothing_of_a_report(monkeypatch):
+    run = run_of([Sample(0, label="a\x1b]0;owned\x07\u009b2J\u202eb")])
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", 0) as screen, open(theirs, "w") as terminal:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stdout", terminal)
+        emit(pieces("csv", run), None)
+        shown = screen.read(10_000).decode()
+    assert "a\\x1b]0;owned\\x07\\x9b2J\\u202eb" in shown
+    assert all(character.isprintable() or character in "\r\n" for character in shown)
 
 
 def test_rows_ascend_by_second_and_then_by_name_however_they_came_in():

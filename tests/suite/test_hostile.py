@@ -2,19 +2,26 @@
 
 import contextlib
 import json
+import os
 import random
 import string
+import subprocess
 import time
+import zlib
+from pathlib import Path
 
 import pytest
 import yaml
 
 from toril.duet import plan_duet
 from toril.errors import SuiteError, UserError
+from toril.gates import changed_since
 from toril.plan import make_plan
 from toril.records import Plan
-from toril.run import RunOptions
+from toril.run import RunOptions, publish
+from toril.store import FolderStore
 from toril.suite import read_suite
+from toril.suite.origin import read_origin
 
 GOOD = """
 execution:
@@ -98,6 +105,8 @@ BOMBS = {
     "two texts": "a: 1\n--- x\n",
     "empty": "",
     "only null": "~\n",
+    "references": "execution: [{scenario: x, hold-for: '" + "${" * 2_000_000 + "'}]\n",
+    "references in the environment": "settings: {env: {A: '" + "${" * 2_000_000 + "'}}\nexecution: [{scenario: x}]\n",
     "html": "<!DOCTYPE html><html><body>Not found</body></html>",
 }
 
@@ -284,3 +293,145 @@ def test_wrong_overrides_are_answered(tmp_path):
             make_plan(read_suite([path], overrides=[override], system={}), run_id="r", workers=None)
         except SuiteError as error:
             assert "\n" not in str(error)
+
+
+SECRET_WORK = '[core]\n\tfsmonitor = {0}\n[filter "x"]\n\tclean = {0}\n'
+MISSING = '[extensions]\n\tpartialClone = o\n[protocol "ext"]\n\tallow = always\n[protocol "file"]\n\tallow = always\n'
+TRICKS = {  # configuration of a repository that names the program {0}, and a git command that would start it
+    "clean filter": ('[filter "x"]\n\tclean = {0}\n', "diff"),
+    "required filter": ('[filter "x"]\n\tclean = {0}\n\trequired = true\n', "diff"),
+    "filter process": ('[filter "x"]\n\tprocess = {0}\n', "diff"),
+    "file system monitor": ("[core]\n\tfsmonitor = {0}\n", "status"),
+    "external diff": ("[diff]\n\texternal = {0}\n", "diff"),
+    "diff driver": ('[diff "x"]\n\tcommand = {0}\n', "diff"),
+    "text conversion": ('[diff "x"]\n\ttextconv = {0}\n', "diff"),
+    "include": ("[include]\n\tpath = more\n", "diff"),
+    "conditional include": ('[includeIf "gitdir:**"]\n\tpath = more\n', "diff"),
+    "worktree's own": ("[core]\n\trepositoryFormatVersion = 1\n[extensions]\n\tworktreeConfig = true\n", "diff"),
+    "hooks": ("", "status"),
+    "upload-pack": (MISSING + '[remote "o"]\n\tpromisor = true\n\turl = .\n\tuploadpack = {0}\n', "ls-tree HEAD"),
+    "ext": (MISSING + '[remote "o"]\n\tpromisor = true\n\turl = ext::{0}\n', "ls-tree HEAD"),
+    "ssh": (
+        MISSING + '[remote "o"]\n\tpromisor = true\n\turl = ssh://127.0.0.1/x\n[core]\n\tsshCommand = {0}\n',
+        "ls-tree HEAD",
+    ),
+    "proxy": (
+        MISSING + '[remote "o"]\n\tpromisor = true\n\turl = git://127.0.0.1/x\n[core]\n\tgitProxy = {0}\n',
+        "ls-tree HEAD",
+    ),
+    "pager": ("[core]\n\tpager = {0}\n[pager]\n\tls-tree = {0}\n\tls-files = {0}\n\trev-parse = {0}\n", ""),
+    "aliases": ('[alias]\n\tls-tree = "!{0}"\n\tls-files = "!{0}"\n\trev-parse = "!{0}"\n\tmerge-base = "!{0}"\n', ""),
+    "the rest": (
+        "[gpg]\n\tprogram = {0}\n[log]\n\tshowSignature = true\n[core]\n\teditor = {0}\n\taskPass = {0}\n"
+        "\talternateRefsCommand = {0}\n[credential]\n\thelper = {0}\n[uploadpack]\n\tpackObjectsHook = {0}\n"
+        '[interactive]\n\tdiffFilter = {0}\n[trailer "x"]\n\tcommand = {0}\n[merge "x"]\n\tdriver = {0}\n',
+        "",
+    ),
+}
+
+
+class Trap:
+    """A committed suite, changed since, and a program that leaves a mark when somebody starts it."""
+
+    def __init__(self, top: Path) -> None:
+        self.repository, self.mark, self.program = top / "repository", top / "mark", top / "program"
+        self.suite = self.repository / "loadtests" / "shop"
+        self.suite.mkdir(parents=True)
+        (self.suite / "suite.yml").write_text(GOOD)
+        (self.suite / "data.csv").write_text("a\n")
+        (self.suite / ".gitattributes").write_text("* filter=x diff=x merge=x text=auto ident\n")
+        self.program.write_text(f"#!/bin/sh\ntouch '{self.mark}'\nexit 1\n")
+        self.program.chmod(0o755)
+        self.git("init", "-q", "-b", "main")
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", "all")
+        (self.suite / "data.csv").write_text("b\n")
+
+    def git(self, *words: str, folder: Path | None = None) -> None:
+        who = ("-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *who, *words], cwd=folder or self.repository, capture_output=True, timeout=30)
+
+    def configure(self, text: str, git: Path) -> None:
+        for name, more in (("config", text), ("more", SECRET_WORK), ("config.worktree", SECRET_WORK)):
+            with (git / name).open("a") as file:
+                file.write(more.replace("{0}", str(self.program)))
+        (git / "hooks").mkdir(exist_ok=True)
+        (git / "hooks" / "post-index-change").symlink_to(self.program)
+        os.utime(self.suite / "suite.yml", (1, 1))  # git looks at its content again
+        if "partialClone" in text:
+            for loose in (git / "objects").glob("??/*"):
+                data = zlib.decompress(loose.read_bytes())
+                if data.startswith(b"tree"):
+                    loose.unlink()
+
+    def springs(self) -> bool:
+        """Whether anything starts the program: publishing the suite, or choosing gates."""
+        suite = read_suite([self.suite], system={})
+        publish(FolderStore(self.mark.parent / "store"), suite, make_plan(suite, run_id="r", workers=None))
+        for revision in ("HEAD", "main"):
+            with contextlib.suppress(UserError):
+                changed_since(revision, self.suite.parent)
+            with contextlib.suppress(UserError):
+                changed_since(revision, self.suite)
+        return self.mark.exists()
+
+
+@pytest.mark.parametrize("name", TRICKS)
+def test_no_program_that_a_repository_names_is_started(tmp_path, name):
+    trap, (config, would) = Trap(tmp_path), TRICKS[name]
+    trap.configure(config, trap.repository / ".git")
+    assert not trap.springs()
+    if would:
+        trap.git(*would.split())
+        assert trap.mark.exists()  # so the trick is one
+
+
+def test_files_of_a_suite_that_look_like_a_repository_are_none(tmp_path):
+    trap = Trap(tmp_path)
+    inner = trap.suite
+    trap.git("init", "-q", folder=inner)
+    trap.git("add", "suite.yml", folder=inner)
+    trap.git("commit", "-q", "-m", "inner", folder=inner)
+    for part in (inner / ".git").iterdir():
+        part.rename(inner / part.name)
+    (inner / ".git").rmdir()
+    trap.configure(f'[core]\n\tbare = false\n\tworktree = {inner}\n[filter "x"]\n\tclean = {{0}}\n', inner)
+    assert not trap.springs()
+    trap.git("diff", folder=inner)
+    assert trap.mark.exists()
+
+
+def test_neither_are_those_of_a_submodule(tmp_path):
+    trap = Trap(tmp_path)
+    inner = trap.suite / "inner"
+    inner.mkdir()
+    (inner / "file").write_text("a\n")
+    trap.git("init", "-q", folder=inner)
+    trap.git("add", "-A", folder=inner)
+    trap.git("commit", "-q", "-m", "inner", folder=inner)
+    trap.git("add", "-A")
+    trap.configure(SECRET_WORK + "[submodule]\n\trecurse = true\n", inner / ".git")
+    assert not trap.springs()
+    trap.git("status")
+    assert trap.mark.exists()
+
+
+def test_a_git_in_the_suites_folder_is_not_the_one_of_the_path(tmp_path, monkeypatch):
+    trap = Trap(tmp_path)
+    for folder in (trap.suite, trap.suite.parent, trap.repository):
+        (folder / "git").symlink_to(trap.program)
+    monkeypatch.chdir(trap.suite)
+    monkeypatch.setenv("PATH", f".{os.pathsep}{os.environ['PATH']}")
+    assert not trap.springs()
+
+
+def test_what_is_no_regular_file_differs_from_the_commit(tmp_path):
+    trap = Trap(tmp_path)
+    (trap.suite / "suite.yml").unlink()
+    os.mkfifo(trap.suite / "suite.yml")
+    (trap.suite / "data.csv").unlink()
+    (trap.suite / "data.csv").symlink_to("/dev/zero")
+    origin = read_origin(trap.suite, [Path("suite.yml"), Path("data.csv")])
+    assert origin is not None
+    assert origin.changed == ("loadtests/shop/data.csv", "loadtests/shop/suite.yml")
+    assert {path.name for path in changed_since("HEAD", trap.suite)} == {"data.csv", "suite.yml"}

@@ -1,5 +1,6 @@
 """Which version of a suite was run, as git says it."""
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -89,3 +90,32 @@ def test_reading_leaves_the_index_alone(suite):
     before = index.read_bytes()
     read_origin(suite, FILES)
     assert index.read_bytes() == before
+
+
+def test_line_ends_and_large_files_elsewhere_are_as_committed(suite):
+    content = b"user\nann\n" * 1000
+    pointer = (
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{hashlib.sha256(content).hexdigest()}\nsize 9000\n"
+    )
+    (suite / "data/users, all.csv").write_text(pointer)
+    committed(suite)
+    (suite / "data/users, all.csv").write_bytes(content)
+    (suite / "suite.yml").write_bytes(b"first\r\n")
+    origin = read_origin(suite, FILES)
+    assert origin is not None
+    assert origin.changed == ()
+    (suite / "data/users, all.csv").write_bytes(content + b"x")
+    origin = read_origin(suite, FILES)
+    assert origin is not None
+    assert origin.changed == ("loadtests/shop/data/users, all.csv",)
+
+
+def test_a_repository_of_longer_hashes_is_read_as_well(tmp_path):
+    git(tmp_path, "init", "-q", "--object-format=sha256")
+    (tmp_path / "suite.yml").write_text("first\n")
+    commit = committed(tmp_path)
+    assert len(commit) == 64
+    (tmp_path / "new.csv").write_text("new\n")
+    origin = read_origin(tmp_path, [Path("suite.yml"), Path("new.csv")])
+    assert origin is not None
+    assert (origin.commit, origin.changed) == (commit, ("new.csv",))

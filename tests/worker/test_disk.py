@@ -26,6 +26,33 @@ def test_a_folder_that_a_killed_worker_left_is_removed_and_a_living_ones_is_not(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_others_put_into_the_temporary_folder_neither_stops_a_worker_nor_is_removed(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "lock").touch()
+    for name in ("fifo", "device", "folder", "link"):
+        (tmp_path / f"toril-worker-{name}").mkdir()
+    os.mkfifo(tmp_path / "toril-worker-fifo" / "lock")
+    (tmp_path / "toril-worker-device" / "lock").symlink_to("/dev/zero")
+    (tmp_path / "toril-worker-folder" / "lock").mkdir()
+    (tmp_path / "toril-worker-link" / "lock").symlink_to(elsewhere / "lock")
+    (tmp_path / "toril-worker-elsewhere").symlink_to(elsewhere)
+    (tmp_path / "toril-worker-file").touch()
+    Scratch().remove()  # the test's time limit would tell
+    assert (elsewhere / "lock").is_file()
+    assert {"toril-worker-device", "toril-worker-link", "toril-worker-file"} <= {one.name for one in tmp_path.iterdir()}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_somebody_else_stays(tmp_path):
+    left = tmp_path / "toril-worker-left"
+    left.mkdir()
+    (left / "lock").touch()
+    os.chown(left, 4711, -1)
+    Scratch().remove()
+    assert left.exists()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="files with holes that keep their offsets are Linux'")
 def test_what_was_read_leaves_the_disk_and_what_was_not_stays(tmp_path):
     path = tmp_path / "rows"

@@ -73,6 +73,24 @@ def test_any_secret_is_taken_out_of_any_writing(secret, way):
     assert written not in Redactor([secret]).redacted(f"<{written}>")
 
 
+@pytest.mark.parametrize(
+    "secret", ["hunter2/+=", "a\\b\\c", "\\\\\\\\x", '"\\"\\\\"', "0" * 12, "%25%25%2525", "\\n\\n\n"]
+)
+@pytest.mark.parametrize("piece", ["\\", '\\"', "%25", "&#0", "\\x5c", "\\u005c", "0", "\\n", "A", " "])
+def test_a_long_text_takes_no_longer_than_its_length_asks_for(secret, piece):
+    Redactor([secret]).redacted(piece * (400_000 // len(piece)))  # the test's time limit would tell
+
+
+@given(st.text('\\n"a', min_size=4, max_size=12), st.integers(0, 4))
+def test_a_secret_with_backslashes_is_taken_out_of_json_within_json(secret, depth):
+    written = secret
+    for _ in range(depth):
+        written = json.dumps(written)
+    shown = Redactor([secret]).redacted(f"<{written}>")
+    assert HIDDEN in shown
+    assert secret not in shown
+
+
 @given(st.text("abcdefgh /?=&", max_size=80))
 def test_texts_without_it_stay(text):
     assert Redactor(["s3cr3t-value"]).redacted(text) == text

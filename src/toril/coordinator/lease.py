@@ -4,6 +4,8 @@ import os
 import secrets
 import socket
 
+import psutil
+
 from toril.clock import Clock
 from toril.errors import InfrastructureError, StoreError
 from toril.records import Lease, Pace, run_key
@@ -116,5 +118,21 @@ class LeaseWatch:
 
 
 def is_live(lease: Lease | None, now: float) -> bool:
-    """Whether some coordinator still holds the run, by clocks that agree."""
-    return lease is not None and not lease.ended and now - lease.renewed_at <= lease.expires_s
+    """Whether some coordinator still holds the run: by clocks that agree, or since its process is on this machine.
+
+    A machine that was suspended goes on with a lease that is long over.
+    """
+    if lease is None or lease.ended:
+        return False
+    return now - lease.renewed_at <= lease.expires_s or _is_here(lease)
+
+
+def _is_here(lease: Lease) -> bool:
+    """Whether the owner is another process of this machine, and not one that has got its number since."""
+    if lease.host != socket.gethostname() or lease.pid == os.getpid():
+        return False
+    try:
+        owner = psutil.Process(lease.pid)
+        return owner.status() != psutil.STATUS_ZOMBIE and owner.create_time() <= lease.renewed_at + lease.expires_s
+    except (psutil.Error, ValueError, OverflowError):
+        return False

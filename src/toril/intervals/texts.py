@@ -10,6 +10,7 @@ NONE = -1  # the code of a text that has none
 OTHER = "other"  # what stands for the messages and response codes beyond the first so many
 MAX_LENGTH = 1000  # of a text, in characters
 MOST_READ = 4 * MAX_LENGTH  # of a text that is going to be cut, so that a credential in what stays is seen whole
+MOST_OF_LABEL = 64 * MAX_LENGTH  # of a label that is looked at; beyond, its digest tells it from others
 MOST_VARIANTS = 10_000  # texts that are remembered because they came with a credential in them
 DIGEST_BYTES = 8  # of two of 262,144 cut labels to be one by chance: 1 in 500 million
 
@@ -39,7 +40,7 @@ class Texts(dict[str, int]):
     def __missing__(self, text: str) -> int:
         if not isinstance(text, str):
             raise ValueError(f"{self.what} {text!r} is not a text")
-        clean = self._cleaned(text if self.what == "label" else text[:MOST_READ])
+        clean = self._cleaned(_cut(text, MOST_OF_LABEL) if self.what == "label" else text[:MOST_READ])
         if len(clean) > MAX_LENGTH:
             clean = label_of(clean) if self.what == "label" else clean[: MAX_LENGTH - 1] + "…"
         code = self.get(clean)
@@ -68,8 +69,11 @@ def label_of(text: str) -> str:
 
     What is cut ends in a digest of all of it, so that no two become one.
     """
-    text = mask(text)
-    if len(text) <= MAX_LENGTH:
+    return _cut(mask(_cut(text, MOST_OF_LABEL)), MAX_LENGTH)
+
+
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most:
         return text
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).hexdigest()
-    return f"{text[: MAX_LENGTH - len(digest) - 1]}…{digest}"
+    return f"{text[: most - len(digest) - 1]}…{digest}"

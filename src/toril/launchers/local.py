@@ -15,6 +15,7 @@ from toril.errors import InfrastructureError
 from toril.launchers import Gone
 from toril.records import Launch, Plan, RanTask, worker_key
 from toril.store import FolderStore
+from toril.store.folder import make_private
 
 LOG_TAIL_CHARS = 600
 
@@ -57,12 +58,12 @@ class LocalLauncher:
 
     def relaunch(self, worker: str, attempt: str) -> None:
         log = self._store.path(worker_key(self._run_id, worker, attempt, "worker.log"))
-        log.parent.mkdir(parents=True, exist_ok=True)
+        make_private(log.parent)
         command = [sys.executable, "-P", "-m", "toril.worker", "--watch-parent"]  # a yaml.py of the user's is not ours
         command += ["--store", str(self._store.folder), "--run", self._run_id]
         command += ["--worker", worker, "--attempt", attempt]
         try:
-            with log.open("wb") as output:
+            with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
                 self._processes[worker] = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,8 @@ from toril.reports.bundle import Bundle
 from toril.reports.export_tables import TABLES, Texts, Type, measured
 
 ROWS_AT_ONCE = 20_000  # that stand in memory as Python's own objects
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # a spreadsheet computes what begins so; the last is our own mark
+# Where a spreadsheet may begin a cell, whatever it takes for the separator, and compute it; `'` is our own mark.
+FORMULA = re.compile("(?:^(?=[\\t\\r\\n])|(?:^|(?<=[;|\\t\\r\\n]))(?=[\\s\"]*[=+@'\uff1d\uff0b\uff0d\uff20-]))")
 
 
 def stream(bundle: Bundle, table: str) -> Iterator[bytes]:
@@ -27,8 +29,8 @@ def stream(bundle: Bundle, table: str) -> Iterator[bytes]:
 
 
 def safe(text: str) -> str:
-    """The text with an apostrophe before it where a spreadsheet would take it for a formula, or where it has one."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+    """The text with an apostrophe where a spreadsheet would begin a formula, or where it has one."""
+    return FORMULA.sub("'", text)
 
 
 def _written(rows: Any) -> bytes:

@@ -19,6 +19,7 @@ from toril.reports.workflow_commands import harmless
 COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow", "triggered": "yellow", "running": "cyan"}
 NARROW = 76  # below so many columns figures go into blocks, for a table would hide some of them
 FILE_WIDTH = 100  # of a text that goes into a file or a pipe
+CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\\r(?!\\n)")
 POORER = str.maketrans("✔✘–−†±·→µ≤≥’", "+x--*~|>u<>'") | str.maketrans({"…": "..", "∞": "inf"})  # in ASCII
 
 
@@ -28,6 +29,12 @@ class Output(Console):
     def on_broken_pipe(self) -> None:
         self.quiet = True
         discard_stdout()
+
+
+def unobeyed(report: bytes) -> bytes:
+    """A report in UTF-8 for a terminal, which obeys none of it: control characters are written out."""
+    text = report.decode("utf-8", "backslashreplace")
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text).encode()
 
 
 def discard_stdout() -> None:

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from toril.store.keys import checked, checked_folder
 
 MODIFIED_STEP_S = 0.01  # a kernel's clock for times of files ticks this slowly, or faster
 HIDDEN = ".tmp-"  # how the names of files begin that are no values
+
+RECORDS = ".json"  # what a run is lost without; it survives a power cut, the seconds before it may not
 
 
 class FolderStore:
@@ -106,7 +109,7 @@ class FolderStore:
 
     def time(self) -> tuple[float, float]:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_private(self.folder)
             with tempfile.NamedTemporaryFile(prefix=HIDDEN, dir=self.folder) as file:
                 file.write(b"now")
                 file.flush()
@@ -117,8 +120,11 @@ class FolderStore:
     def _read(self, key: str) -> tuple[bytes, int] | None:
         """The value and when it was modified, in nanoseconds; its version takes a hash, which few ask for."""
         try:
-            with self.path(key).open("rb") as file:
-                return file.read(), os.fstat(file.fileno()).st_mtime_ns
+            with os.fdopen(os.open(self.path(key), os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+                about = os.fstat(file.fileno())
+                if not stat.S_ISREG(about.st_mode):
+                    raise StoreError(f"{self.path(key)} is no regular file; remove it")
+                return file.read(), about.st_mtime_ns
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -127,10 +133,13 @@ class FolderStore:
     def _written(self, key: str, data: bytes) -> Path:
         path = self.path(key)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(path.parent)
             handle, name = tempfile.mkstemp(prefix=HIDDEN, dir=path.parent)
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
+                if path.suffix == RECORDS:
+                    file.flush()
+                    os.fsync(handle)
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror}; choose another --store") from error
         return Path(name)
@@ -177,10 +186,17 @@ class RunFolder(FolderStore):
         return sorted({parts[0] for parts in below if len(parts) > 1})
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it, that only this user may look into; one that is there stays as it is."""
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Alone among the swaps of a folder. The lock's file stays: another one could be locked while it is removed."""
-    with (folder / f"{HIDDEN}lock").open("ab") as file:
+    with os.fdopen(os.open(folder / f"{HIDDEN}lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b", 0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -7,8 +7,8 @@ from typing import Any
 from toril.errors import SuiteError
 from toril.masking import HIDDEN, mask
 
-REFERENCE = re.compile(r"\$\{(.*?)\}")
-SYSTEM_REFERENCE = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z0-9_]+))")
+REFERENCE = re.compile(r"\$\{(.{0,300}?)\}")  # bounded: a suite may hold a million `${`
+SYSTEM_REFERENCE = re.compile(r"\$(?:\{([^}]{0,300})\}|([A-Za-z0-9_]+))")
 ROUNDS = 2  # how often bzt looks again at what came out
 LONGEST = 10_000  # characters
 
@@ -34,7 +34,7 @@ class Environment:
         for _ in range(ROUNDS):
             if "${" not in text:
                 break
-            text = self._limited(REFERENCE.sub(lambda match: self.values.get(match[1], match[0]), text))
+            text = self._limited(REFERENCE.sub(lambda match: self.values.get(match[1], match[0]), self._limited(text)))
         return text
 
     def label(self, text: str) -> str:
@@ -63,13 +63,15 @@ class Environment:
     def _expanded(self, text: str) -> str:
         for _ in range(ROUNDS):
             text = self._limited(
-                SYSTEM_REFERENCE.sub(lambda match: self.system.get(match[1] or match[2] or "", match[0]), text)
+                SYSTEM_REFERENCE.sub(
+                    lambda match: self.system.get(match[1] or match[2] or "", match[0]), self._limited(text)
+                )
             )
         return text
 
     def _limited(self, text: str) -> str:
         if len(text) > LONGEST:
             raise SuiteError(
-                f"settings.env: `{text[:40]}…` grows beyond {LONGEST:,} characters; shorten what it refers to"
+                f"settings.env: `{text[:40]}…` grows beyond {LONGEST:,} characters; shorten it, or what it refers to"
             )
         return text

@@ -124,6 +124,7 @@ class Engines:
         self.recorder = Recorder(self.worker, self.share.location, self.redacted)
         self.cases = CaseBook(self.worker, self.redacted)
         if values:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of this process or an engine would hold them
             Output().begin(self.redacted.redacted_bytes)
         return values
 

@@ -9,11 +9,14 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from toril.masking import HIDDEN, mask, names_a_secret
 
 LONG_LINE = 8  # characters of one line of a value with several, such as a key's; shorter ones are no secret alone
 CUT_FROM = 400  # engines cut messages at 500 characters, maybe in the middle of a value
+MOST_SLASHES = 16  # before a character that was quoted four times, as JSON within JSON is
+SLASHES = rf"\\{{1,{MOST_SLASHES}}}"
 SHORTEST_BEGINNING = 6  # of a value at the end of a text that was cut
 ENTITIES = {'"': ("&quot;",), "'": ("&apos;",), "&": ("&amp;",), "<": ("&lt;",), ">": ("&gt;",)}
 ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
@@ -82,7 +85,9 @@ def _secrets_in(content: object, *, secret: bool) -> Iterator[str]:
 
 
 def _patterns(value: str) -> Iterator[str]:
-    yield "".join(map(_character, value))
+    yield "".join(
+        _slashes(len(list(run))) if one == "\\" else "".join(map(_character, run)) for one, run in groupby(value)
+    )
     data = value.encode("utf-8", "surrogateescape")
     for before in range(3):  # bytes in front of it, of those that make a group of three
         encoded = base64.b64encode(b"\0" * before + data).decode()
@@ -92,19 +97,25 @@ def _patterns(value: str) -> Iterator[str]:
         yield f"{some}{core}{some}?(?:=|%3[dD]){{0,2}}" if before else f"{core}{some}?(?:=|%3[dD]){{0,2}}"
 
 
+def _slashes(count: int) -> str:
+    """A run of backslashes: each of them is one of the text's at least, so that a text fits in one way only."""
+    one = r"\\(?:x5[cC]|u005[cC]|U0000005[cC])?|%(?:25)?5[cC]|&#(?:0*92|[xX]0*5[cC]);"
+    return f"(?:{one}){{{count},{MOST_SLASHES * count}}}"
+
+
 def _character(one: str) -> str:
     """A character in every writing that is usual."""
     if one.isascii() and one.isalnum():
         return one
     octets = one.encode("utf-8", "surrogateescape")
     halves = one.encode("utf-16-be", "surrogatepass").hex()
-    unicode = "".join(rf"\\+u{_hex(halves[at : at + 4])}" for at in range(0, len(halves), 4))
+    unicode = "".join(rf"{SLASHES}u{_hex(halves[at : at + 4])}" for at in range(0, len(halves), 4))
     found = {
         re.escape(one),
         "".join(f"%(?:25)?{_hex(f'{octet:02x}')}" for octet in octets),
-        "".join(rf"\\+x{_hex(f'{octet:02x}')}" for octet in octets),
+        "".join(rf"{SLASHES}x{_hex(f'{octet:02x}')}" for octet in octets),
         unicode,
-        rf"\\+(?:x{_hex(f'{ord(one):02x}')}|U{_hex(f'{ord(one):08x}')})",
+        rf"{SLASHES}(?:x{_hex(f'{ord(one):02x}')}|U{_hex(f'{ord(one):08x}')})",
         f"&#(?:0*{ord(one)}|[xX]0*{_hex(f'{ord(one):x}')});",
         *map(re.escape, ENTITIES.get(one, ())),
         re.escape(html.escape(one)),
@@ -112,9 +123,9 @@ def _character(one: str) -> str:
     if one == " ":
         found.add(r"\+")
     if one in ESCAPES:
-        found.add(rf"\\+{ESCAPES[one]}")
+        found.add(rf"{SLASHES}{ESCAPES[one]}")
     elif one.isascii():
-        found.add(rf"\\+{re.escape(one)}")
+        found.add(rf"{SLASHES}{re.escape(one)}")
     return f"(?:{'|'.join(sorted(found, key=len, reverse=True))})"
 
 

@@ -35,8 +35,8 @@ object Toril {
 """
 OF_SCALA = "class {gated} extends {simulation} {{ before {{ Toril.await() }} }}\n"
 OF_JAVA = "class {gated} extends {simulation} {{ override def before(): Unit = {{ super.before(); Toril.await() }} }}\n"
-CLASS = re.compile(r"^\s*(?:final\s+)?class\s+(\w+)[^{\n]*\bextends\s+Simulation\b", re.MULTILINE)
-PACKAGE = re.compile(r"^\s*package\s+([\w.]+)", re.MULTILINE)
+CLASS = re.compile(r"^[ \t]*(?:final\s+)?class\s+(\w+)[^{\n]*\bextends\s+Simulation\b", re.MULTILINE)
+PACKAGE = re.compile(r"^[ \t]*package\s+([\w.]+)", re.MULTILINE)
 
 
 def gate_of(simulation: str, *, of_java: bool = False) -> str:
