@@ -136,7 +136,8 @@ class Interval:
     @property
     def last_second(self) -> int | None:
         """The latest second that the file says anything of."""
-        lasts = [int(t[0].max()) for t in (self.cells, self.unfinished, self.users, self.health) if t.shape[1]]
+        tables = (self.cells, self.unfinished, self.users, self.health, self.vitals, self.waits)
+        lasts = [int(table[0].max()) for table in tables if table.shape[1]]
         return max(lasts, default=None)
 
 
