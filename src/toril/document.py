@@ -7,7 +7,7 @@ import json
 import math
 from typing import Any
 
-MOST_PARTS = 1 << 21  # lists, objects, texts and commas: each takes up to 60 bytes of memory once it is read
+MOST_PARTS = 1 << 20  # lists, objects, texts and commas: each takes up to 60 bytes of memory once it is read
 READABLE = 4 << 20  # characters; beyond them nobody reads it, and indenting takes ten times as long as writing
 
 

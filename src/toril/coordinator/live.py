@@ -1,5 +1,6 @@
 """Folds interval files into one timeline as they come, so that the verdict is ready when the last file is."""
 
+import math
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -169,7 +170,7 @@ class Fold:
         for files in self._files.values():
             if files.exit is None:
                 wanted[self._key(files, "exit.json")] = files
-            if files.ready is None:
+            if files.ready is None and files.worker not in self.unfit:
                 wanted[self._key(files, "ready.json")] = files
         there = [key for key in self.store.keys(run_key(self.plan.run_id, "workers") + "/") if key in wanted]
         return self._read(wanted, there)
@@ -278,6 +279,8 @@ class Fold:
             except StoreError as error:
                 self.unfit[files.worker] = str(error)
                 self._damage(str(error))
+                if key.endswith("/exit.json"):
+                    files.exit_look_at = math.inf  # it does not get better
         return seen
 
     def _take_exit(self, files: WorkerFiles, left: Exit) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 LONGEST_WHY = 300  # characters of a message about a file: some may be a stranger's
+MOST_PARTS = 1 << 18  # of a record from a worker
 LATEST = 1 << 35  # seconds since 1970: the year 3058
 
 # What workers write has bounds: a suite is a stranger's code, and runs beside them.
@@ -50,7 +51,7 @@ class Record(BaseModel):
         try:
             if cls.MOST_BYTES is not None and len(data) > cls.MOST_BYTES:
                 raise ValueError(f"it has more than {cls.MOST_BYTES:,} bytes")
-            found = parsed(data)
+            found = parsed(data) if cls.MOST_BYTES is None else parsed(data, most_parts=MOST_PARTS)
             schema = found.pop("schema", None) if isinstance(found, dict) else None
             if schema != cls.SCHEMA:
                 found_schema = f"{schema!r}"[:LONGEST_WHY]

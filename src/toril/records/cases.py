@@ -12,7 +12,8 @@ from toril.errors import StoreError
 from toril.records.base import Count, Seconds, Text, why
 
 SCHEMA = "toril.tests/1"
-MOST_BYTES_OF_CASES = 1 << 25
+MOST_BYTES_OF_CASES = 1 << 24
+MOST_CASES = 2000  # of a file
 CaseOutcome = Literal["passed", "failed", "broken", "skipped"]
 
 
@@ -59,7 +60,7 @@ def decode_cases(data: bytes, where: str) -> CaseFile:
         head = parsed(first)
         if not isinstance(head, dict) or head.get("schema") != SCHEMA:
             raise ValueError(f"no {SCHEMA!r}; it is of another version")
-        if head["cases"] != len(lines):
+        if head["cases"] != len(lines) or len(lines) > MOST_CASES:
             raise ValueError(f"it does not have the {len(lines)} test cases that it should")
         cases = tuple(Case.model_validate(parsed(line)) for line in lines)
         return CaseFile(head["worker"], head["number"], cases)

@@ -117,9 +117,9 @@ class FolderStore:
     def _read(self, key: str, most: int | None = None) -> tuple[bytes, int] | None:
         """The value and when it was modified, in nanoseconds; its version takes a hash, which few ask for."""
         try:
-            with self.path(key).open("rb") as file:
+            with open(self.path(key), "rb", opener=_opened) as file:
                 return file.read(-1 if most is None else most + 1), os.fstat(file.fileno()).st_mtime_ns
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:
             raise StoreError(f"{self.path(key)} cannot be read: {error.strerror}") from error
@@ -175,6 +175,10 @@ class RunFolder(FolderStore):
     def names(self, prefix: str) -> list[str]:
         below = (key.removeprefix(prefix).split("/") for key in self.keys(prefix))
         return sorted({parts[0] for parts in below if len(parts) > 1})
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # nobody waits for who might write into a pipe
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from toril.records import Case, CaseFile, case_file_name, digest_of, encode_case
 from toril.worker.engines import FoundCase
 
 MOST_CHARS = {"name": 500, "suite": 500, "message": 2000, "trace": 8000}
-MOST_IN_A_FILE = 2000
+MOST_IN_A_FILE = 200  # in JSON a character can need six bytes, and a file may have MOST_BYTES_OF_CASES
 
 
 class CaseBook:
