@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.duets import Measured, file_of, planned
 from tests.functional.tested import case
 from tests.measured import START, execution, plan_of
 from tests.pathological.brute import flushed
@@ -407,7 +408,7 @@ def changes(draw: Any) -> dict[str, bytes | None]:
                 lines[place] = replaced(lines[place], draw) + b"\n"
                 found["tests-000001"] = b"".join(lines)
             case "name":
-                stem = draw(st.sampled_from(["intervals-", "tests-", "failures/"]))
+                stem = draw(st.sampled_from(["intervals-", "tests-", "failures/x"]))
                 ending = draw(st.sampled_from(["", "²", "999999999999", "00000３", "999999", "000000", "1", "x/y"]))
                 found[stem + ending] = draw(st.sampled_from([b"", CASES, *INTERVALS["local-2"]]))
             case "missing":
@@ -422,3 +423,29 @@ def test_whatever_a_worker_leaves_the_run_is_judged(tmp_path_factory, changed, f
     bundle = judged_by_all(stored(tmp_path_factory.mktemp("run"), changed, plan), plan)
     if bundle.summary["workers"]["damaged_files"]:
         assert bundle.outcome != "passed"
+
+
+@pytest.fixture(scope="module")
+def duet(tmp_path_factory):
+    """A duet's plan, and the one file of its worker."""
+    plan = planned(tmp_path_factory.mktemp("suite"), run_id=PLAN.run_id)
+    assert plan.duet is not None
+    samples = [Measured(turn.arm, turn.block, since) for turn in plan.duet.turns() for since in (0.5, 3.5, 9.5)]
+    return plan, file_of(plan, samples), len(samples)
+
+
+@settings(max_examples=50)
+@given(data=st.data())
+def test_whatever_a_worker_leaves_a_duet_is_judged(tmp_path_factory, duet, data):
+    plan, file, samples = duet
+    store = FolderStore(tmp_path_factory.mktemp("run"))
+    changed = data.draw(st.sampled_from([remade, wide]))(file, data.draw)
+    left = exit_of("local-1", interval_files=1, samples=samples, first_sample_lateness_s={})
+    files = {"intervals-000001": changed, "exit.json": left.to_json(), "ready.json": ready_of("local-1").to_json()}
+    for name, content in files.items():
+        store.put(key(name, "local-1"), content)
+    store.put(run_key(plan.run_id, "plan.json"), plan.to_json())
+    store.put(run_key(plan.run_id, "start.json"), Start(at=START, attempts={"local-1": "a"}).to_json())
+    bundle = judge_again(store, plan.run_id)
+    assert bundle.outcome != "passed"
+    assert len(document(bundle.summary)) < MOST_BYTES
