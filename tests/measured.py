@@ -201,8 +201,18 @@ def verdict_of(timeline: Timeline, plan: Plan, **circumstances: Any) -> Verdict:
         "exits": {worker: left(worker) for worker in workers if worker not in lost},
         "started_at": START,
     }
-    completeness = Completeness(**complete | circumstances)
+    completeness = Completeness(
+        **complete | circumstances | {"exits": counted((complete | circumstances)["exits"], timeline)}
+    )
     return judge(plan, timeline, completeness, summarise(plan, timeline, completeness, START), metrics)
+
+
+def counted(exits: Mapping[str, Exit], timeline: Timeline) -> dict[str, Exit]:
+    """The last words, of which the first that does not say how many samples there were says so for all."""
+    silent = [worker for worker, one in exits.items() if "samples" not in one.model_fields_set]
+    known = sum(one.samples for one in exits.values())
+    rest = dict.fromkeys(silent[:1], timeline.select().total.samples - known)
+    return {worker: one.model_copy(update={"samples": rest.get(worker, one.samples)}) for worker, one in exits.items()}
 
 
 def left(worker: str = "local-1", at_s: float = 1e6, **values: object) -> Exit:

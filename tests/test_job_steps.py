@@ -64,7 +64,7 @@ def test_a_run_is_copied_with_all_that_is_in_its_folder(tmp_path):
     files = {"runs/one/plan.json": b"1", "runs/one/workers/w/a/intervals-000001": b"2"}
     for key, data in {**files, "runs/one-more/plan.json": b"3"}.items():
         source.put(key, data)
-    assert fetch(source, "one", target) == 2
+    assert fetch(source, "one", target) == (2, [])
     assert {key: target.get(key) for key in target.keys("")} == files
 
 

@@ -65,6 +65,25 @@ def test_what_is_put_is_found_again(store: Store) -> None:
         store.get("runs/r/stop.json")
 
 
+def test_of_a_long_value_no_more_is_read_than_asked_for_and_that_it_is_longer(store: Store) -> None:
+    store.put("long", b"x" * 100_000)
+    assert [len(store.find("long", most) or b"") for most in (0, 99, 99_999, 100_000, 1 << 20)] == [
+        1, 100, 100_000, 100_000, 100_000
+    ]  # fmt: skip
+    assert {key: len(data) for key, data in store.find_many(["long", "none"], 10).items()} == {"long": 11}
+    assert store.get("long") == b"x" * 100_000
+
+
+def test_in_a_folder_what_is_no_file_stops_nobody(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.put("a/b/c", b"")
+    os.mkfifo(tmp_path / "a" / "pipe")
+    (tmp_path / "a" / "line\nfeed").touch()
+    assert store.find("a/b") is None
+    assert store.find("a/pipe", most=10) == b""
+    assert list(store.keys("a/")) == ["a/b/c", "a/pipe"]
+
+
 def test_a_write_once_key_keeps_its_first_value(store: Store) -> None:
     assert store.put_once("runs/r/start.json", b"first")
     assert not store.put_once("runs/r/start.json", b"second")

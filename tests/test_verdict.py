@@ -197,7 +197,13 @@ def test_a_damaged_or_missing_file_makes_a_pass_inconclusive_and_is_named():
     verdict = verdict_of(good(), plan_of(TIMES, workers=2), damaged=(file,))
     assert (verdict.outcome, codes(verdict), verdict.reasons[0].message) == ("inconclusive", ["damaged-file"], file)
     assert verdict_of(good(sample=SLOW), plan_of(TIMES, workers=2), damaged=(file,)).outcome == "failed"
-    assert verdict_of(good(sample=SLOW), plan_of(TIMES, workers=1), damaged=(file,)).outcome == "inconclusive"
+    exits = {"local-1": left(samples=1000)}
+    assert verdict_of(good(sample=SLOW), plan_of(TIMES), damaged=(file,), exits=exits).outcome == "inconclusive"
+
+
+def test_more_samples_than_workers_recorded_make_a_pass_inconclusive():
+    verdict = verdict_of(good(), plan_of(TIMES), exits={"local-1": left(samples=10)})
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["surplus-samples"])
 
 
 @pytest.mark.parametrize(("written", "outcome"), [(110, "failed"), (290, "failed"), (310, "inconclusive")])

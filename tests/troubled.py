@@ -37,13 +37,12 @@ class TroubledStore(FolderStore):
             self._lose("put_once", key)
         return new
 
-    def find(self, key: str) -> bytes | None:
+    def find(self, key: str, most: int | None = None) -> bytes | None:
         self._ask("find", key)
-        found = super().find_version(key)
-        return None if found is None else found[0]
+        return super().find(key, most)
 
-    def find_many(self, keys: Iterable[str]) -> dict[str, bytes]:
-        found = ((key, self.find(key)) for key in keys)
+    def find_many(self, keys: Iterable[str], most: int | None = None) -> dict[str, bytes]:
+        found = ((key, self.find(key, most)) for key in keys)
         return {key: data for key, data in found if data is not None}
 
     def find_version(self, key: str) -> tuple[bytes, str] | None:

@@ -16,6 +16,7 @@ import numpy as np
 from toril.histogram import Int64s
 from toril.intervals import CELL_COLUMNS, Interval
 from toril.records import ARMS, EngineReport, ExecutionShare, Exit, Plan, PlannedExecution, Share
+from toril.suite.open_model import curve_of
 
 SECOND, SERIES, BUCKETS = (CELL_COLUMNS.index(name) for name in ("second", "series", "buckets"))
 
@@ -142,12 +143,15 @@ class Arm:
         since_s = copy.delay_s - self._first
         steady_from_s = course.blocks * course.before_s + (since_s + copy.ramp_up_s - course.before_s)
         delay_s = min(float(course.blocks * math.floor(since_s)), steady_from_s)
+        ramp_up_s, hold_s = steady_from_s - delay_s, float(course.blocks * course.steady_s)
+        curve = curve_of(copy.throughput_rps or 0.0, ramp_up_s, hold_s, copy.steps).points if copy.curve else ()
         return copy.model_copy(
             update={
                 "name": series,
                 "delay_s": delay_s,
-                "ramp_up_s": steady_from_s - delay_s,
-                "hold_for_s": float(course.blocks * course.steady_s),
+                "ramp_up_s": ramp_up_s,
+                "hold_for_s": hold_s,
+                "curve": curve,
                 "block": 0,
                 "copy_of": "",
                 "lead_s": None,

@@ -33,6 +33,7 @@ from toril.run import View
 from toril.store import Store
 from toril.summary.adjusted import told_rates
 
+MOST_FETCHED = 1 << 26  # bytes of one file of a worker
 ROWS_AT_ONCE = 16  # a run takes three values, each of which a bucket gives after some time
 
 
@@ -132,12 +133,26 @@ def ask_to_stop(store: Store, run_id: str, now: float) -> str:
     return f"run {run_id} is ending already"
 
 
-def fetch(store: Store, run_id: str, into: Store) -> int:
-    """Copy a run's folder; how many files. What is there already is replaced: a run's files change no more."""
-    keys = list(store.keys(run_key(run_id) + "/"))
-    for key in keys:
-        into.put(key, store.get(key))
-    return len(keys)
+def fetch(store: Store, run_id: str, into: Store) -> tuple[int, list[str]]:
+    """Copy a run's folder; how many files, and which files of workers could not be copied, and why.
+
+    What is there already is replaced: a run's files change no more.
+    """
+    copied, problems = 0, []
+    for key in store.keys(run_key(run_id) + "/"):
+        of_worker = key.startswith(run_key(run_id, "workers/"))
+        data = store.find(key, MOST_FETCHED) if of_worker else store.get(key)
+        if data is None or (of_worker and len(data) > MOST_FETCHED):
+            problems.append(f"{key} is gone, or has more than {MOST_FETCHED >> 20} MiB")
+            continue
+        try:
+            into.put(key, data)
+            copied += 1
+        except StoreError as error:  # a name that is too long, or that is a file's and a folder's
+            if not of_worker:
+                raise
+            problems.append(str(error))
+    return copied, problems
 
 
 def listing(store: Store, now: float) -> list[RunRow]:
@@ -225,7 +240,7 @@ def _json(store: Store, key: str) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(
             f"{key} is damaged: {error}; delete it and the report is made again from the intervals"
         ) from error

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.measured import execution, plan_of
-from toril.coordinator.launch import REPLACEMENTS, UNBOUNDED_S, issue, lasts_s
-from toril.coordinator.protocol import FINISH_SLACK_S
+from toril.coordinator.launch import REPLACEMENTS, issue, lasts_s
+from toril.coordinator.protocol import FINISH_SLACK_S, UNBOUNDED_S
 from toril.plan.pace import FARGATE
 from toril.records import Launch, Plan
 from toril.store import FolderStore

@@ -64,6 +64,7 @@ class Worker:
             outcome=outcome,
             message=message,
             interval_files=self.recorder.files,
+            interval_digests=self.recorder.digests,
             samples=self.recorder.samples,
         )
         self.store.put_once(self.key("exit.json"), record.to_json())

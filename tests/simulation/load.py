@@ -181,6 +181,7 @@ class SimulatedLoad:
             outcome="stale" if state.outcome == "superseded" else state.outcome,
             message=state.message,
             interval_files=self.recorder.files,
+            interval_digests=self.recorder.digests,
             samples=self.recorder.samples,
             signals=state.signals,
             last_sample_s=self._last_s,

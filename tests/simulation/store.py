@@ -92,10 +92,10 @@ class Handle:
             raise StoreError(f"{self.address(key)}: no such object")
         return found
 
-    def find(self, key: str) -> bytes | None:
+    def find(self, key: str, most: int | None = None) -> bytes | None:
         return self._read("find", key, lambda: self._value(key))
 
-    def find_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+    def find_many(self, keys: Iterable[str], most: int | None = None) -> dict[str, bytes]:
         wanted = list(keys)
         if not wanted:
             return {}

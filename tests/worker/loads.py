@@ -96,5 +96,6 @@ class FakeLoad:
             outcome="stale" if state.outcome == "superseded" else state.outcome,
             message=state.message,
             interval_files=self.recorder.files,
+            interval_digests=self.recorder.digests,
             samples=self.recorder.samples,
         )

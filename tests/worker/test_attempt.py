@@ -8,7 +8,7 @@ from tests.troubled import TroubledStore
 from tests.worker.loads import FakeLoad
 from toril.intervals import decode
 from toril.plan.pace import FARGATE
-from toril.records import Exit, Launch, Lease, Start, Stop, run_key, worker_key
+from toril.records import Exit, Launch, Lease, Start, Stop, digest_of, run_key, worker_key
 from toril.worker.attempt import Attempt
 
 WORKER, ATTEMPT = "local-1", "a1"
@@ -92,6 +92,39 @@ def test_a_worker_is_ready_starts_measures_and_says_so(scene):
     assert 30 / FARGATE.flush_s <= len(files) <= 30 / FARGATE.flush_s + 2
     assert decode(scene.store.get(scene.key(files[-1])), files[-1]).number == len(files)
     assert {"bzt.log", "ready.json", "exit.json"} <= set(scene.left())
+
+
+def test_a_last_word_names_each_file_by_its_digest(scene):
+    scene.run()
+    files = sorted(name for name in scene.left() if name.startswith("intervals-"))
+    assert scene.exit().interval_digests == "".join(digest_of(scene.store.get(scene.key(name))) for name in files)
+
+
+def test_a_file_that_somebody_else_wrote_in_its_name_fails_the_attempt(scene):
+    foreign = scene.key("intervals-000003")
+    TroubledStore(scene.store.folder).put(foreign, b"somebody else's")
+    state = scene.run()
+    assert (state.outcome, scene.exit().outcome) == ("failed", "failed")
+    assert foreign in scene.exit().message
+    assert scene.store.get(foreign) == b"somebody else's"
+    assert scene.clock.now() - scene.began < 30  # the load ends early
+
+
+def test_the_last_file_may_be_the_one_that_somebody_else_wrote(scene):
+    TroubledStore(scene.store.folder).put(scene.key("bzt.log"), b"somebody else's")
+    assert scene.run().outcome == "failed"
+    assert scene.exit().outcome == "failed"
+
+
+def test_a_last_word_that_somebody_else_spoke_fails_the_worker(scene):
+    def speak(operation: str, key: str) -> bool:
+        if operation == "put_once" and key.endswith("bzt.log"):
+            TroubledStore(scene.store.folder).put(scene.key("exit.json"), b"{}")
+        return False
+
+    scene.store.fails = speak
+    assert scene.run().outcome == "failed"
+    assert scene.store.get(scene.key("exit.json")) == b"{}"
 
 
 def test_what_a_worker_asks_of_the_store_is_bounded(scene):

@@ -153,13 +153,23 @@ def test_files_are_delivered_in_order_and_wait_for_those_before_them(store, cloc
     assert sorted(store.keys("runs/")) == sorted(key(name) for name in ("one", "two", "three"))
 
 
-def test_a_file_that_is_there_already_is_left_as_it_is(store, clock, caplog):
+def test_a_file_of_somebody_else_in_its_place_is_left_as_it_is_and_fails_the_attempt(store, clock):
     courier = courier_of(store, clock)
     store.put(key("one"), b"first")
     courier.send("one", b"second")
+    courier.send("two", b"2")
     assert courier.deliver()
-    assert store.get(key("one")) == b"first"
-    assert "is there already" in caplog.text
+    assert (store.get(key("one")), store.get(key("two"))) == (b"first", b"2")
+    assert [type(event) for event in courier.look()].count(machine.Failed) == 1
+    assert machine.Failed not in [type(event) for event in courier.look()]
+
+
+def test_its_own_file_that_is_there_already_is_no_conflict(store, clock):
+    courier = courier_of(store, clock)
+    store.put(key("one"), b"first")
+    courier.send("one", b"first")
+    assert courier.deliver()
+    assert not courier.taken
 
 
 def test_on_this_machine_a_file_that_cannot_be_written_is_an_error(store, clock):

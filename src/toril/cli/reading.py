@@ -137,7 +137,8 @@ def fetch(
         typer.echo(f"nothing to copy: {nothing}", err=True)
         return
     into = open_store(str(to))
-    files = stored.fetch(found, run_id, into)
+    files, problems = stored.fetch(found, run_id, into)
+    typer.echo("".join(f"not copied: {problem}\n" for problem in problems), err=True, nl=False)
     typer.echo(f"{into.address(run_key(run_id))}: {files} files")
 
 

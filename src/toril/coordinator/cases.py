@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from toril.coordinator.left import is_own, left_files
 from toril.errors import StoreError
-from toril.records import Case, Exit, case_file_name, decode_cases, worker_key
+from toril.records import MOST_BYTES_OF_CASES, Case, Exit, case_file_name, decode_cases, worker_key
 from toril.store import Store
 
 
@@ -14,19 +15,18 @@ def read_cases(
     cases: list[Case] = []
     damaged: list[str] = []
     for worker, attempt in attempts.items():
-        prefix = worker_key(run_id, worker, attempt, "tests-")
-        left = exits.get(worker)
-        numbers = (key.rsplit("-", 1)[1] for key in store.keys(prefix))
-        last = max([left.case_files if left else 0, *(int(number) for number in numbers if number.isdigit())])
-        for number in range(1, last + 1):
-            key = worker_key(run_id, worker, attempt, case_file_name(number))
-            data = store.find(key)
+        prefix, left = worker_key(run_id, worker, attempt, "tests-"), exits.get(worker)
+        told = left.case_files if left else None
+        for number, data, problem in left_files(store, prefix, 1, told, MOST_BYTES_OF_CASES, listed=True):
             try:
                 if data is None:
-                    raise StoreError(f"{key} is missing")
+                    raise StoreError(problem)
+                key = worker_key(run_id, worker, attempt, case_file_name(number))
                 file = decode_cases(data, key)
                 if (file.worker, file.number) != (worker, number):
-                    raise StoreError(f"{key} is a file of {file.worker}, number {file.number}")
+                    raise StoreError(f"{key} is a copy of another file")
+                if left and not is_own(left.case_digests, number, data):
+                    raise StoreError(f"{key} is not the file that its worker wrote")
                 cases += file.cases
             except StoreError as error:
                 damaged.append(str(error))

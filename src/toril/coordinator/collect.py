@@ -45,4 +45,4 @@ def _workers(plan: Plan) -> tuple[str, ...]:
 
 def _unheard(fold: Fold, worker: str) -> str | None:
     left = fold.exits.get(worker)
-    return "left no exit.json" if left is None else left.failure
+    return fold.unfit.get(worker, "left no exit.json") if left is None else left.failure

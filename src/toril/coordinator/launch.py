@@ -4,12 +4,11 @@ import secrets
 from collections.abc import Callable
 
 from toril.coordinator.live import read_launch
-from toril.coordinator.protocol import FINISH_SLACK_S
+from toril.coordinator.protocol import load_ends_s
 from toril.records import Launch, Plan, run_key
 from toril.store import Store
 
 REPLACEMENTS = 2  # of a worker that never began; more of them would only hide what is wrong
-UNBOUNDED_S = 8 * 3600.0  # the longest load of a suite that only iterations bound and that has no max-duration
 
 
 def issue(
@@ -41,8 +40,4 @@ def issue(
 
 def lasts_s(plan: Plan, longest_s: float | None = None) -> float:
     """From the launch to the moment at which nothing of the run is left, whatever happens to it."""
-    pace = plan.pace
-    bounds = [plan.max_duration_s, None if plan.bounded_s is None else plan.bounded_s + plan.graceful_stop_s, longest_s]
-    load_s = min((bound for bound in bounds if bound is not None), default=UNBOUNDED_S)
-    start_s = pace.ready_timeout_s + pace.start_lead_s
-    return start_s + load_s + FINISH_SLACK_S + pace.kill_after_s + pace.give_up_s
+    return plan.pace.ready_timeout_s + plan.pace.start_lead_s + load_ends_s(plan, longest_s)

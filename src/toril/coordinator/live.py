@@ -1,15 +1,33 @@
 """Folds interval files into one timeline as they come, so that the verdict is ready when the last file is."""
 
+import math
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from toril import __version__
 from toril.arms import Arm
 from toril.coordinator.cases import read_cases
+from toril.coordinator.left import is_own, left_files
+from toril.coordinator.protocol import load_ends_s
 from toril.errors import StoreError
-from toril.intervals import decode
-from toril.records import ARMS, HEAD, Case, Exit, Launch, Plan, Ready, Start, Stop, run_key, worker_key
+from toril.intervals import MAX_PACKED, Interval, decode
+from toril.records import (
+    ARMS,
+    HEAD,
+    Case,
+    Exit,
+    Launch,
+    Plan,
+    Ready,
+    Start,
+    Stop,
+    digest_of,
+    run_key,
+    worker_key,
+)
 from toril.store import Store
+from toril.suite.external import LOADER
 from toril.timeline import Timeline
 
 MAX_FILES_PER_POLL = 4  # a backlog is folded nearly in the order of time, and cannot starve the signals
@@ -18,7 +36,9 @@ MOST_LOOKS = 500  # workers whose files a poll looks for: half a second's worth,
 VAIN_LOOKS_PER_S = 500  # … of all workers together: half of what one core can ask of a bucket
 OVERDUE = 2  # looks in vain, after which a worker may have ended
 NEVER = float("-inf")
-MANY = 256  # files held in memory at once
+RECORDED_S = 48 * 3600  # results of another tool keep their own course, however long the plan is
+MOST_DAMAGED = 1000  # files that are named
+LONGEST_DAMAGE = 500  # characters
 
 
 def interval_name(number: int) -> str:
@@ -38,7 +58,54 @@ class WorkerFiles:
     exit: Exit | None = None
     look_at: float = NEVER
     misses: int = 0  # looks in vain since the last file
+    digests: str = ""  # of the files that were read
     exit_look_at: float = NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a plan allows workers to say: StoreError for anything else, since their suite is a stranger's code."""
+
+    locations: Mapping[str, str]  # by worker
+    places: frozenset[tuple[str, int, int]]  # execution, arm and block of what may be measured
+    executions: frozenset[str]
+    longest_s: float  # since the start signal
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        places = frozenset((one.series, one.arm, one.block) for one in plan.executions)
+        recorded = any(one.executor == LOADER for one in plan.executions)
+        return cls(
+            locations={share.worker: share.location for share in plan.shares},
+            places=places,
+            executions=frozenset(execution for execution, _, _ in places),
+            longest_s=max(load_ends_s(plan), RECORDED_S if recorded else 0),
+        )
+
+    def ready(self, files: WorkerFiles, ready: Ready, key: str) -> Ready:
+        if (ready.worker, ready.attempt) != (files.worker, files.attempt):
+            raise StoreError(f"{key} is of another worker or attempt")
+        return ready
+
+    def exit(self, files: WorkerFiles, left: Exit, key: str) -> Exit:
+        if (left.worker, left.attempt) != (files.worker, files.attempt):
+            raise StoreError(f"{key} is of another worker or attempt")
+        told = (left.last_sample_s, *(report.ended_s for report in left.executions.values()))
+        self._in_time(max((seconds for seconds in told if seconds is not None), default=0.0), key)
+        return left
+
+    def interval(self, files: WorkerFiles, interval: Interval, key: str) -> Interval:
+        if (interval.worker, interval.location) != (files.worker, self.locations[files.worker]):
+            raise StoreError(f"{key} is of another worker")
+        measured = {(one.execution, one.arm, one.block) for one in interval.series}
+        if not (measured <= self.places and {*interval.executions, *interval.resolution_us} <= self.executions):
+            raise StoreError(f"{key} is damaged: it tells of an execution that the plan does not have")
+        self._in_time(interval.last_second or 0, key)
+        return interval
+
+    def _in_time(self, seconds: float, key: str) -> None:
+        if seconds > self.longest_s:
+            raise StoreError(f"{key} is damaged: it tells of second {seconds:.0f}; the run has {self.longest_s:.0f}")
 
 
 @dataclass(slots=True)
@@ -59,6 +126,7 @@ class Fold:
     unfit: dict[str, str] = field(default_factory=dict)  # worker → why its word cannot be taken
     _files: dict[str, WorkerFiles] = field(init=False)
     _arms: tuple[Arm, ...] = field(init=False, default=())
+    _bounds: "Bounds" = field(init=False)
     judged_plan: Plan = field(init=False)  # what `timeline` is measured by
 
     def __post_init__(self) -> None:
@@ -66,6 +134,8 @@ class Fold:
         if self.plan.duet is not None:
             self._arms = tuple(Arm(self.plan, arm) for arm in ARMS)
             self.arms = {arm: Timeline() for arm in ARMS}
+        self._bounds = Bounds.of(self.plan)
+        self.attempts = {worker: self.attempts[worker] for worker in self.attempts if worker in self._bounds.locations}
         self._files = {worker: WorkerFiles(worker, attempt) for worker, attempt in self.attempts.items()}
 
     @property
@@ -100,7 +170,7 @@ class Fold:
         for files in self._files.values():
             if files.exit is None:
                 wanted[self._key(files, "exit.json")] = files
-            if files.ready is None:
+            if files.ready is None and files.worker not in self.unfit:
                 wanted[self._key(files, "ready.json")] = files
         there = [key for key in self.store.keys(run_key(self.plan.run_id, "workers") + "/") if key in wanted]
         return self._read(wanted, there)
@@ -127,7 +197,7 @@ class Fold:
         late = sorted((files for files in there if now >= files.look_at), key=lambda files: files.look_at)
         due, folded = late[:MOST_LOOKS], len(late[MOST_LOOKS:])
         for again in range(MAX_FILES_PER_POLL):
-            found = self.store.find_many([self._next(files) for files in due])
+            found = self.store.find_many([self._next(files) for files in due], MAX_PACKED)
             folded += len(found)
             due = [files for files in due if self._seen(files, found.get(self._next(files)), now, again=again > 0)]
             if not due:
@@ -149,27 +219,21 @@ class Fold:
         self.read_exits()
         for files in self._files.values():
             known = files.exit is not None and self.plan.on != "local"
+            told = files.exit.interval_files if files.exit else None
             prefix = self._key(files, "intervals-")
-            names = () if known else (key.rsplit("-", 1)[1] for key in self.store.keys(prefix))
-            left = {int(name) for name in names if name.isdigit()}
-            last = max([files.exit.interval_files if files.exit else 0, *left])
-            self._fold_rest(files, range(files.next_number, last + 1))
-        if self.plan.functional:
-            self.cases, damaged = read_cases(self.store, self.plan.run_id, self.attempts, self.exits)
-            self.damaged += [why for why in damaged if why not in self.damaged]  # who finishes again says it once
-
-    def _fold_rest(self, files: WorkerFiles, numbers: range) -> None:
-        for first in range(numbers.start, numbers.stop, MANY):
-            some = range(first, min(first + MANY, numbers.stop))
-            found = self.store.find_many([self._key(files, interval_name(number)) for number in some])
-            for number in some:
-                key = self._key(files, interval_name(number))
-                if key not in found:
-                    self.damaged.append(f"{key} is missing")
-                    files.next_number = number + 1  # who has to finish again says it once
+            for number, data, problem in left_files(
+                self.store, prefix, files.next_number, told, MAX_PACKED, listed=not known
+            ):
+                if data is None:
+                    self._damage(problem)
+                    files.next_number = max(files.next_number, number + 1)  # who has to finish again says it once
                 else:
                     files.next_number = number
-                    self._fold(files, found[key])
+                    self._fold(files, data)
+        if self.plan.functional:
+            self.cases, damaged = read_cases(self.store, self.plan.run_id, self.attempts, self.exits)
+            for problem in damaged:
+                self._damage(problem)
 
     def _complete(self, files: WorkerFiles) -> bool:
         return files.exit is not None and files.next_number > files.exit.interval_files
@@ -205,16 +269,36 @@ class Fold:
     def _read(self, wanted: Mapping[str, WorkerFiles], there: Iterable[str]) -> list[str]:
         """Take in these records; the workers that have become ready."""
         seen = []
-        for key, data in self.store.find_many(list(there)).items():
+        for key, data in self.store.find_many(list(there), Exit.MOST_BYTES).items():
             files = wanted[key]
             try:
                 if key.endswith("/exit.json"):
-                    files.exit, files.look_at = Exit.from_json(data, key), NEVER
-                elif self._fit(files, Ready.from_json(data, key)):
+                    self._take_exit(files, self._bounds.exit(files, Exit.from_json(data, key), key))
+                elif self._fit(files, self._bounds.ready(files, Ready.from_json(data, key), key)):
                     seen.append(files.worker)
             except StoreError as error:
                 self.unfit[files.worker] = str(error)
+                self._damage(str(error))
+                if key.endswith("/exit.json"):
+                    files.exit_look_at = math.inf  # it does not get better
         return seen
+
+    def _take_exit(self, files: WorkerFiles, left: Exit) -> None:
+        """A last word; when files were read that are not the worker's, begin again without them."""
+        files.exit, files.look_at = left, NEVER
+        surplus = files.next_number - 1 > left.interval_files
+        if surplus or (left.interval_digests and not left.interval_digests.startswith(files.digests)):
+            self.whole, self.arms, self.damaged = Timeline(), {arm: Timeline() for arm in self.arms}, []
+            for one in self._files.values():
+                one.next_number, one.digests, one.look_at, one.came_at, one.misses = 1, "", NEVER, NEVER, 0
+
+    def _damage(self, problem: str) -> None:
+        """Name a damaged file, once; who finishes again does so again."""
+        problem = problem[:LONGEST_DAMAGE]
+        if len(self.damaged) == MOST_DAMAGED:
+            problem = f"more than {MOST_DAMAGED:,} files are damaged; the others are not named"
+        if problem not in self.damaged and len(self.damaged) <= MOST_DAMAGED:
+            self.damaged.append(problem)
 
     def _fit(self, files: WorkerFiles, ready: Ready) -> bool:
         files.ready = ready
@@ -245,18 +329,19 @@ class Fold:
 
     def _fold(self, files: WorkerFiles, data: bytes) -> None:
         key = self._key(files, interval_name(files.next_number))
-        files.next_number += 1
+        number = files.next_number
+        files.next_number, files.digests = number + 1, files.digests + digest_of(data)
         try:
-            interval = decode(data, key)
-            if interval.worker != files.worker:
-                raise StoreError(f"{key} is of worker {interval.worker}")
-            if interval_name(interval.number) != key.rsplit("/", 1)[1]:
+            if files.exit and not is_own(files.exit.interval_digests, number, data):
+                raise StoreError(f"{key} is not the file that its worker wrote")
+            interval = self._bounds.interval(files, decode(data, key), key)
+            if interval.number != number:
                 raise StoreError(f"{key} is a copy of {interval_name(interval.number)}")
             self.whole.add(interval)
             for arm in self._arms:
                 self.arms[arm.arm].add(arm.interval(interval))
         except StoreError as error:
-            self.damaged.append(str(error))
+            self._damage(str(error))
 
     def _key(self, files: WorkerFiles, name: str) -> str:
         return worker_key(self.plan.run_id, files.worker, files.attempt, name)

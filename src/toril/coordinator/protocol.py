@@ -15,6 +15,7 @@ from typing import Literal
 
 from toril.records import Exit, Launch, Pace, Plan, Start, Stop
 
+UNBOUNDED_S = 8 * 3600.0  # the longest load of a suite that only iterations bound and that has no max-duration
 FINISH_SLACK_S = 30.0  # beyond planned load and graceful stop, before a run counts as stuck
 NO_HURRY = Pace()
 LATE = "was not ready when a quorum of workers started"
@@ -124,6 +125,13 @@ class RunState:
     def needed(self) -> int:
         """How many workers must be ready, and must stay."""
         return max(1, math.ceil(round(self.quorum * len(self.attempts), 9)))
+
+
+def load_ends_s(plan: Plan, longest_s: float | None = None) -> float:
+    """From the start signal to the moment at which nothing of the load is left, whatever happens to the run."""
+    bounds = [plan.max_duration_s, None if plan.bounded_s is None else plan.bounded_s + plan.graceful_stop_s, longest_s]
+    load_s = min((bound for bound in bounds if bound is not None), default=UNBOUNDED_S)
+    return load_s + FINISH_SLACK_S + plan.pace.kill_after_s + plan.pace.give_up_s
 
 
 def begin(plan: Plan, launch: Launch, now: float) -> RunState:

@@ -14,9 +14,12 @@ from typing import Any, Literal, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from toril.document import parsed
 from toril.errors import StoreError
-from toril.histogram import Int64s
+from toril.histogram import Int64s, highests_of, lowests_of
+from toril.intervals.texts import MAX_LENGTH
 from toril.masking import mask
+from toril.records import MOST_FILES, why
 
 MAGIC = b"torili"
 VERSION = 1
@@ -24,13 +27,20 @@ VERSION_OF_TIMINGS = 2  # of files that hold some: a toril that knows only two k
 HEAD = struct.Struct("<6sHIII")  # magic, version, bytes of the packed body, of the unpacked body, CRC-32
 CHECKED = HEAD.size - 4  # the CRC covers the head before it, and the packed body
 LENGTH = struct.Struct("<I")
-MAX_UNPACKED = 1 << 28  # far beyond what a worker records between two flushes; keeps a made-up length harmless
+# A worker writes several files before one comes near these, and a made-up file costs its reader less than 200 MB.
+MAX_PACKED = 1 << 24  # bytes of a file
+MAX_UNPACKED = 1 << 25
+MAX_NAMES = 3 << 23  # bytes
+MAX_NUMBERS = 1 << 21  # in all tables but the two of the histograms, …
+MAX_PAIRS = 1 << 20  # … and in each of these
+MAX_SUM = 1 << 53  # of a column, exclusive; a made-up one beyond it could overflow
 
 MAX_DURATION_US = 1 << 40  # 12.7 days; exclusive. Bucket indices below it fit into 15 bits
 MAX_SECOND = 1 << 21  # 24 days of load; exclusive
 BUCKET_BITS = 15
 
 Kind = Literal["request", "transaction", "timing"]  # a timing is a part of a step, and never counted as a request
+MAX_ARMS, MAX_BLOCKS = 1 << 2, 1 << 10
 KINDS: tuple[Kind, Kind, Kind] = ("request", "transaction", "timing")
 TIMING = KINDS.index("timing")
 
@@ -126,7 +136,8 @@ class Interval:
     @property
     def last_second(self) -> int | None:
         """The latest second that the file says anything of."""
-        lasts = [int(t[0].max()) for t in (self.cells, self.unfinished, self.users, self.health) if t.shape[1]]
+        tables = (self.cells, self.unfinished, self.users, self.health, self.vitals, self.waits)
+        lasts = [int(table[0].max()) for table in tables if table.shape[1]]
         return max(lasts, default=None)
 
 
@@ -147,6 +158,8 @@ def encode(names: Mapping[str, Any], tables: Mapping[str, Int64s]) -> bytes:
 
 def decode(data: bytes, where: str) -> Interval:
     """The interval in `data`; StoreError, naming `where`, unless it is there completely."""
+    if len(data) > MAX_PACKED:
+        raise StoreError(f"{where} is damaged: more than {MAX_PACKED:,} bytes")
     if len(data) < HEAD.size or not data.startswith(MAGIC):
         raise StoreError(f"{where} is damaged: {len(data)} bytes that do not begin as an interval file does")
     _, version, packed, unpacked, checksum = HEAD.unpack_from(data)
@@ -160,8 +173,8 @@ def decode(data: bytes, where: str) -> Interval:
         raise StoreError(f"{where}: version {version} of the interval format, expected {expected}")
     try:
         return _read(body, unpacked)
-    except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, struct.error, zlib.error) as e:
-        raise StoreError(f"{where} is damaged: {e}") from e
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, struct.error, zlib.error) as error:
+        raise StoreError(f"{where} is damaged: {why(error)}") from error
 
 
 def _read(body: memoryview, unpacked: int) -> Interval:
@@ -172,24 +185,33 @@ def _read(body: memoryview, unpacked: int) -> Interval:
         raise ValueError(f"unpacks to another length than {unpacked} bytes")
     (length,) = LENGTH.unpack_from(raw)
     position = LENGTH.size + length
-    header = json.loads(raw[LENGTH.size : position].decode("utf-8", "surrogatepass"))
+    if length > MAX_NAMES:
+        raise ValueError(f"its names have {length:,} bytes")
+    header = parsed(raw[LENGTH.size : position])
+    sizes = [
+        columns * _number(rows) for (rows, _), columns in zip(header["tables"], map(len, TABLES.values()), strict=True)
+    ]
+    pairs = sizes[1:3]
+    if sum(sizes) - sum(pairs) > MAX_NUMBERS or max(pairs) > MAX_PAIRS:
+        raise ValueError("its tables are too large")
     found = {}
     for (name, columns), (rows, width) in zip(TABLES.items(), header["tables"], strict=True):
         found[name] = _unpack(raw, position, len(columns), rows, width)
         position += len(columns) * rows * width
     gaps, counts = found.pop("gaps")[0].astype(np.uint16), found.pop("counts")[0]
     tables = {name: table.astype(np.int64) for name, table in found.items()}
-    executions, labels = tuple(header["executions"]), tuple(map(mask, header["labels"]))
+    executions, labels = _texts(header["executions"]), tuple(map(mask, _texts(header["labels"])))
     series = _series(executions, labels, tuple(map(tuple, header["series"])))
+    worker, location = _texts([header["worker"], header["location"]])
     interval = Interval(
-        worker=header["worker"],
-        location=header["location"],
-        number=header["number"],
+        worker=worker,
+        location=location,
+        number=_number(header["number"], MOST_FILES + 1),
         series=series,
         executions=executions,
         labels=labels,
-        rcs=tuple(map(mask, header["rcs"])),
-        messages=tuple(map(mask, header["messages"])),
+        rcs=tuple(map(mask, _texts(header["rcs"]))),
+        messages=tuple(map(mask, _texts(header["messages"]))),
         cells=tables["cells"],
         buckets=np.cumsum(gaps, dtype=np.uint16),
         counts=counts,
@@ -199,9 +221,9 @@ def _read(body: memoryview, unpacked: int) -> Interval:
         health=tables["health"],
         vitals=_vitals(header.get("vitals", [])),
         waits=_waits(header.get("waits", [])),
-        generator=_mapping(header.get("generator", {})),
-        resolution_us=header["resolution_us"],
-        unreadable=header["unreadable"],
+        generator=_numbers(header.get("generator", {})),
+        resolution_us=_numbers(header["resolution_us"], MAX_DURATION_US),
+        unreadable=_number(header["unreadable"]),
     )
     _check(interval, position == len(raw))
     return interval
@@ -211,6 +233,10 @@ def _read(body: memoryview, unpacked: int) -> Interval:
 def _series(
     executions: tuple[str, ...], labels: tuple[str, ...], rows: tuple[tuple[int, ...], ...]
 ) -> tuple[Series, ...]:
+    limits = (len(executions), len(labels), len(KINDS), 2, 2, MAX_ARMS, MAX_BLOCKS)
+    for row in rows:
+        for code, limit in zip(row, limits, strict=True):
+            _number(code, limit)
     return tuple(
         Series(executions[e], labels[n], KINDS[kind], bool(steady), bool(ok), arm, block)
         for e, n, kind, steady, ok, arm, block in rows
@@ -241,19 +267,43 @@ def _waits(columns: list[list[int]]) -> Int64s:
 _NO_VITALS: Int64s = np.empty((len(VITALS), 0), np.int64)
 
 
-def _mapping(found: Any) -> Mapping[str, Any]:
-    if not isinstance(found, dict):
-        raise TypeError("what it says of its generator has no names")
+def _number(found: Any, limit: int = MAX_SUM) -> int:
+    """A whole number from 0 to below the limit; ValueError for anything else."""
+    if not isinstance(found, int) or not 0 <= found < limit:
+        raise ValueError(f"what should be a whole number below {limit:,} is none")
     return found
+
+
+def _numbers(found: Any, limit: int = MAX_SUM) -> dict[str, Any]:
+    """Texts with a number each, whole or not, true or false."""
+    if not isinstance(found, dict) or not all(isinstance(x, int | float) and 0 <= x < limit for x in found.values()):
+        raise ValueError(f"what should be named numbers below {limit:,} is something else")
+    return dict(zip(_texts(list(found)), found.values(), strict=True))
+
+
+def _texts(found: Any) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(text, str) and len(text) <= MAX_LENGTH for text in found):
+        raise ValueError(f"it has names that are no texts of at most {MAX_LENGTH:,} characters")
+    return tuple(found)
 
 
 def _check(interval: Interval, whole: bool) -> None:
     """Every code has its name, and the parts add up: a file that a faulty writer made is refused as a whole."""
-    cells = interval.cells
-    samples = int(cells[3].sum())
-    sums = whole and int(cells[2].sum()) == interval.buckets.size == interval.counts.size
-    if not sums or samples != int(interval.counts.sum()) or samples != int(interval.outcomes[3].sum()):
-        raise ValueError("its parts do not add up")
+    cells, counts, outcomes = interval.cells, interval.counts[np.newaxis], interval.outcomes
+    tables = (
+        cells,
+        counts,
+        outcomes,
+        interval.unfinished,
+        interval.users,
+        interval.health,
+        interval.vitals,
+        interval.waits,
+    )
+    for table in tables:
+        lowest = UNKNOWN if table is interval.vitals else 0
+        if table.size and (table.min() < lowest or table.astype(np.float64).sum(axis=1).max() >= MAX_SUM):
+            raise ValueError("it holds a number that is too large")
     executions, labels = len(interval.executions), len(interval.labels)
     codes = (
         (cells[1], len(interval.series)),
@@ -266,6 +316,7 @@ def _check(interval: Interval, whole: bool) -> None:
         (interval.unfinished[2], labels),
         (interval.users[0], MAX_SECOND),
         (interval.users[1], executions),
+        (interval.users[2], 1 << 31),
         (interval.health[0], MAX_SECOND),
         (interval.vitals[0], MAX_SECOND),
         (interval.waits[0], MAX_SECOND),
@@ -276,6 +327,33 @@ def _check(interval: Interval, whole: bool) -> None:
     )
     if any(column.size and column.max() >= limit for column, limit in codes):
         raise ValueError("it uses a number that it does not explain")
+    if not whole or not _adds_up(interval):
+        raise ValueError("its parts do not add up")
+
+
+def _adds_up(interval: Interval) -> bool:
+    """Whether each cell's histogram, outcomes and sums are about the same samples."""
+    cells, counts, outcomes = interval.cells, interval.counts.astype(np.int64), interval.outcomes
+    sizes, samples = cells[2], cells[3]
+    if not sizes.sum() == interval.buckets.size == counts.size:
+        return False
+    if not cells.shape[1]:
+        return not outcomes.size
+    if min(sizes.min(), counts.min(), outcomes[3].min(initial=1)) < 1:
+        return False
+    starts, buckets = np.cumsum(sizes) - sizes, interval.buckets.astype(np.int64)
+    room = highests_of(buckets) - lowests_of(buckets)  # above the lowest value of each bucket
+    above = np.add.reduceat(counts * room.astype(np.float64), starts)
+    found = (
+        np.add.reduceat(counts, starts) == samples,
+        np.bincount(outcomes[0], outcomes[3], cells.shape[1]) == samples,
+        cells[5] <= above,
+        cells[8] <= room[starts],
+        cells[9] <= room[starts + sizes - 1],
+        cells[11] <= samples,
+        cells[13] <= samples,
+    )
+    return bool(np.all(found))
 
 
 def _deflate(parts: list[bytes]) -> tuple[bytes, int]:

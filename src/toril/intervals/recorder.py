@@ -37,11 +37,13 @@ from toril.intervals.grouping import (
 )
 from toril.intervals.texts import NONE, Texts
 from toril.masking import mask
+from toril.records import digest_of
 
 MAX_MESSAGES = 100
 MAX_RCS = 1000
 ROW_BYTES = 200  # more than a cell, its histogram, its outcome and its series can need if it has one sample
 ESCAPED = 6  # bytes that one character can need in JSON
+BUDGET = MAX_UNPACKED * 3 // 8  # bytes of a file for samples; codes, messages and unfinished requests need the rest
 
 TableName = Literal["label", "rc", "message"]
 Columns = Mapping[str, Any]
@@ -54,6 +56,7 @@ class Recorder:
         self.worker, self.location = worker, location
         self.samples = 0  # recorded since the beginning, transactions among them
         self.files = 0
+        self.digests = ""  # of each file, in order
         self._executions = Texts("execution", 1 << EXECUTION_BITS, beyond="error")
         self._tables = {
             "label": Texts("label", 1 << LABEL_BITS, [""], beyond="none", cleaned=cleaned),
@@ -213,9 +216,7 @@ class Recorder:
         told = (self._batches, self._single, self._users, self._unfinished, self._health, self._vitals)
         if not any(told) and not self._unreadable:
             return None
-        (key, *columns), rest = self._collected()
-        cells, cell_of = np.unique(key, return_inverse=True)
-        tables = grouped(cells, cell_of, *columns)
+        cells, tables, rest = self._grouped()
         names: dict[str, Any] = {
             "worker": self.worker,
             "location": self.location,
@@ -246,6 +247,7 @@ class Recorder:
         names["series"] = fields.T.tolist()
         data = encode(names, tables)
         self.files += 1
+        self.digests += digest_of(data)
         self._batches, self._single, self._unreadable = rest, [], 0
         if rest:
             return data
@@ -273,17 +275,24 @@ class Recorder:
         texts = column.tolist() if isinstance(column, np.ndarray) else column
         return _column(np.fromiter(map(table.__getitem__, texts), np.int64), name, size)
 
-    def _collected(self) -> tuple[tuple[Int64s, ...], list[tuple[Int64s, ...]]]:
-        """The columns of all samples since the last flush, one array each; and what is too much for one file."""
+    def _grouped(self) -> tuple[Int64s, dict[str, Int64s], list[tuple[Int64s, ...]]]:
+        """The cells and tables of the samples since the last flush; and the samples that are too many for one file."""
         batches = list(self._batches)
         if self._single or not batches:
             batches.append(tuple(_rows(self._single, 6)))
         columns = tuple(np.concatenate(column) for column in zip(*batches, strict=True))
-        most = MAX_UNPACKED * 3 // 4 // (ROW_BYTES + ESCAPED * self._tables["label"].longest)
-        if columns[0].size <= most:
-            return columns, []
-        by_time = np.argsort(columns[0], kind="stable")
-        return tuple(one[by_time[:most]] for one in columns), [tuple(one[by_time[most:]] for one in columns)]
+        cell_bytes = ROW_BYTES + ESCAPED * self._tables["label"].longest
+        cells, tables = _tables(columns)
+        if cells.size * cell_bytes + 8 * sum(tables[name].size for name in ("gaps", "counts", "outcomes")) <= BUDGET:
+            return cells, tables, []
+        by_time, most = np.argsort(columns[0], kind="stable"), BUDGET // cell_bytes
+        rest = [tuple(one[by_time[most:]] for one in columns)] if by_time.size > most else []
+        return *_tables(tuple(one[by_time[:most]] for one in columns)), rest
+
+
+def _tables(columns: tuple[Int64s, ...]) -> tuple[Int64s, dict[str, Int64s]]:
+    cells, cell_of = np.unique(columns[0], return_inverse=True)
+    return cells, grouped(cells, cell_of, *columns[1:])
 
 
 def acceptable(columns: Columns) -> NDArray[np.bool_]:

@@ -4,9 +4,17 @@ Every record names its schema (`"schema": "toril.plan/1"`); within a version fie
 ignores those it does not know.
 """
 
-from toril.records.base import Record
+from toril.records.base import Record, why
 from toril.records.browser import Browser, Device, Kept, Network
-from toril.records.cases import Case, CaseFile, CaseOutcome, case_file_name, decode_cases, encode_cases
+from toril.records.cases import (
+    MOST_BYTES_OF_CASES,
+    Case,
+    CaseFile,
+    CaseOutcome,
+    case_file_name,
+    decode_cases,
+    encode_cases,
+)
 from toril.records.deployment import (
     DeployedCache,
     DeployedHome,
@@ -21,6 +29,8 @@ from toril.records.duet import ARMS, BASE, HEAD, Duet, Turn
 from toril.records.metrics import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, ServerMetrics
 from toril.records.rate import Rate, Search, next_rates, rate_key, rates_of
 from toril.records.run import (
+    DIGEST_LENGTH,
+    MOST_FILES,
     End,
     EngineReport,
     ExecutionShare,
@@ -40,6 +50,7 @@ from toril.records.run import (
     Stop,
     SuiteOrigin,
     TaskSize,
+    digest_of,
     run_key,
     worker_key,
 )
@@ -48,7 +59,10 @@ from toril.records.secret_references import SecretReference, secret_reference, s
 __all__ = [
     "ARMS",
     "BASE",
+    "DIGEST_LENGTH",
     "HEAD",
+    "MOST_BYTES_OF_CASES",
+    "MOST_FILES",
     "PART_OF_PERIOD_NEEDED",
     "Browser",
     "Case",
@@ -95,6 +109,7 @@ __all__ = [
     "case_file_name",
     "decode_cases",
     "deployment_key",
+    "digest_of",
     "encode_cases",
     "next_rates",
     "rate_key",
@@ -102,5 +117,6 @@ __all__ = [
     "run_key",
     "secret_reference",
     "secrets_outside",
+    "why",
     "worker_key",
 ]

@@ -1,14 +1,25 @@
 """What every record has in common: a schema's name, and a strict reading."""
 
 import json
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from toril.document import parsed
 from toril.errors import StoreError
 
 if TYPE_CHECKING:
     from toril.store import Store
+
+
+LONGEST_WHY = 300  # characters of a message about a file: some may be a stranger's
+MOST_PARTS = 1 << 18  # of a record from a worker
+LATEST = 1 << 35  # seconds since 1970: the year 3058
+
+# What workers write has bounds: a suite is a stranger's code, and runs beside them.
+Count = Annotated[int, Field(ge=0, lt=1 << 53)]
+Seconds = Annotated[float, Field(ge=-LATEST, le=LATEST, allow_inf_nan=False)]
+Text = Annotated[str, Field(max_length=10_000)]
 
 
 class Record(BaseModel):
@@ -16,6 +27,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
     SCHEMA: ClassVar[str] = ""
+    MOST_BYTES: ClassVar[int | None] = None  # None: not written by a worker
 
     def to_json(self) -> bytes:
         data = self.model_dump(mode="json", by_alias=True)
@@ -25,7 +37,7 @@ class Record(BaseModel):
     @classmethod
     def look_up(cls, store: "Store", key: str) -> Self | None:
         """The record that is stored there; None when nothing is."""
-        data = store.find(key)
+        data = store.find(key, cls.MOST_BYTES)
         return None if data is None else cls.from_json(data, key)
 
     @classmethod
@@ -37,10 +49,23 @@ class Record(BaseModel):
     def from_json(cls, data: bytes, where: str) -> Self:
         """The record in `data`; StoreError, naming `where`, when it is another schema, damaged or incomplete."""
         try:
-            found = json.loads(data)
+            if cls.MOST_BYTES is not None and len(data) > cls.MOST_BYTES:
+                raise ValueError(f"it has more than {cls.MOST_BYTES:,} bytes")
+            found = parsed(data) if cls.MOST_BYTES is None else parsed(data, most_parts=MOST_PARTS)
             schema = found.pop("schema", None) if isinstance(found, dict) else None
             if schema != cls.SCHEMA:
-                raise StoreError(f"{where}: schema {schema!r}, expected {cls.SCHEMA!r}; it is of another version")
+                found_schema = f"{schema!r}"[:LONGEST_WHY]
+                raise StoreError(f"{where}: schema {found_schema}, expected {cls.SCHEMA!r}; it is of another version")
             return cls.model_validate(found)
-        except (ValueError, ValidationError, RecursionError) as error:
-            raise StoreError(f"{where} is damaged: {str(error).splitlines()[0]}") from error
+        except (ValueError, OverflowError) as error:
+            raise StoreError(f"{where} is damaged: {why(error)}") from error
+
+
+def why(error: Exception) -> str:
+    """What is wrong with a file, in one short line; of several faults the first."""
+    if isinstance(error, ValidationError):
+        first: Any = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        text = f"{'.'.join(str(part)[:80] for part in first['loc'])}: {first['msg']}"
+    else:
+        text = (str(error).splitlines() or ["it is empty"])[0]
+    return text[:LONGEST_WHY]

@@ -1,6 +1,13 @@
 """What the browsers of an execution stand for, and what is kept of their first failures."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from toril.records.base import Seconds, Text
+
+# No page among them: a browser would do once more what a stranger's page does.
+KeptFile = Annotated[str, Field(pattern=r"^failures/[0-9]{1,6}-[A-Za-z0-9._-]{1,200}\.(?:jpg|txt|zip)$")]
 
 
 class Device(BaseModel):
@@ -37,8 +44,8 @@ class Kept(BaseModel):
     """What there is to see of a failure."""
 
     model_config = ConfigDict(frozen=True)
-    execution: str
-    label: str
-    message: str
-    at_s: float  # since the start signal
-    files: tuple[str, ...] = ()  # within the attempt's folder
+    execution: Text
+    label: Text
+    message: Text
+    at_s: Seconds  # since the start signal
+    files: Annotated[tuple[KeptFile, ...], Field(max_length=10)] = ()  # within the attempt's folder

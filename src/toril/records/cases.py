@@ -1,15 +1,19 @@
 """Test cases of a functional suite, as workers leave them: files of JSON lines, of which the first says what it is."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from toril.document import parsed
 from toril.errors import StoreError
+from toril.records.base import Count, Seconds, Text, why
 
 SCHEMA = "toril.tests/1"
+MOST_BYTES_OF_CASES = 1 << 24
+MOST_CASES = 2000  # of a file
 CaseOutcome = Literal["passed", "failed", "broken", "skipped"]
 
 
@@ -17,14 +21,14 @@ class Case(BaseModel):
     """One test case that has ended."""
 
     model_config = ConfigDict(frozen=True)
-    name: str
-    suite: str  # its class, or the file or scenario that it is of
-    execution: str
+    name: Text
+    suite: Text  # its class, or the file or scenario that it is of
+    execution: Text
     outcome: CaseOutcome  # failed: an assertion; broken: it could not be carried out
-    at_s: float  # when it began, in seconds since the start signal
-    duration_us: int
-    message: str = ""  # why it did not pass
-    trace: str = ""
+    at_s: Seconds  # when it began, in seconds since the start signal
+    duration_us: Count
+    message: Text = ""  # why it did not pass
+    trace: Text = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +54,15 @@ def encode_cases(file: CaseFile) -> bytes:
 def decode_cases(data: bytes, where: str) -> CaseFile:
     """What is in it; StoreError, naming `where`, when it is another schema, damaged or cut."""
     try:
-        head, *rows = map(json.loads, _lines(data))
+        if len(data) > MOST_BYTES_OF_CASES or not data.endswith(b"\n"):
+            raise ValueError(f"{len(data):,} bytes are too many, or cut")
+        first, *lines = data[:-1].split(b"\n")
+        head = parsed(first)
         if not isinstance(head, dict) or head.get("schema") != SCHEMA:
-            raise StoreError(f"{where}: no {SCHEMA!r}; it is of another version")
-        if head["cases"] != len(rows):
-            raise StoreError(f"{where} is damaged: it has {len(rows)} of {head['cases']} test cases")
-        return CaseFile(str(head["worker"]), int(head["number"]), tuple(map(Case.model_validate, rows)))
-    except (ValueError, KeyError, TypeError, ValidationError, RecursionError) as error:
-        raise StoreError(f"{where} is damaged: {(str(error).splitlines() or ['it is empty'])[0]}") from error
-
-
-def _lines(data: bytes) -> Iterable[str]:
-    return data.decode().splitlines() if data.endswith(b"\n") else ()
+            raise ValueError(f"no {SCHEMA!r}; it is of another version")
+        if head["cases"] != len(lines) or len(lines) > MOST_CASES:
+            raise ValueError(f"it does not have the {len(lines)} test cases that it should")
+        cases = tuple(Case.model_validate(parsed(line)) for line in lines)
+        return CaseFile(head["worker"], head["number"], cases)
+    except (ValueError, KeyError, OverflowError) as error:
+        raise StoreError(f"{where} is damaged: {why(error)}") from error

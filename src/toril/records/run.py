@@ -1,16 +1,21 @@
 """The records of a run: plan, ready, start, stop, exit and what else lies in its folder."""
 
-from typing import Any, ClassVar, Literal
+import hashlib
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from toril.curve import Curve
-from toril.records.base import Record
+from toril.records.base import Count, Record, Seconds, Text
 from toril.records.browser import Browser, Kept
 from toril.records.deployment import Architecture
 from toril.records.duet import Duet
 from toril.records.rate import Search
 from toril.stripe import Stripe
+
+MOST_FILES = 999_999  # of a kind and worker: their names have six digits
+DIGEST_LENGTH = 16  # hexadecimal digits of a file's SHA-256
+MOST_KEPT = 3_000
 
 
 class PlannedExecution(BaseModel):
@@ -232,16 +237,17 @@ class Ready(Record):
     """A worker's engine is started and parked; the first process that says so has the attempt to itself."""
 
     SCHEMA: ClassVar[str] = "toril.ready/1"
-    worker: str
-    attempt: str
-    at: float
-    toril_version: str
-    pid: int
-    instance: str = ""  # of the process: a task that was started twice has one attempt and two of these
-    clock_offset_s: float = 0.0
-    clock_uncertainty_s: float = 0.0
-    image_digest: str | None = None
-    task: str | None = None  # its ARN, on Fargate
+    MOST_BYTES: ClassVar[int | None] = 1 << 20
+    worker: Text
+    attempt: Text
+    at: Seconds
+    toril_version: Text
+    pid: Count
+    instance: Text = ""  # of the process: a task that was started twice has one attempt and two of these
+    clock_offset_s: Seconds = 0.0
+    clock_uncertainty_s: Seconds = 0.0
+    image_digest: Text | None = None
+    task: Text | None = None  # its ARN, on Fargate
 
 
 class Start(Record):
@@ -266,43 +272,60 @@ class EngineReport(BaseModel):
     """What one worker's engine reported of an execution when its load was over."""
 
     model_config = ConfigDict(frozen=True)
-    samples: int = 0  # requests
-    unfinished: int = 0
-    dropped: int | None = None  # sends that were due and never made; None without a schedule
-    queued_s: float = 0.0  # how long it waited for its turn (`sequential`, `capacity`)
-    ended_s: float | None = None  # when its load was over, since the start signal
-    unfinished_users: int = 0  # that ended before their iterations were done
+    samples: Count = 0  # requests
+    unfinished: Count = 0
+    dropped: Count | None = None  # sends that were due and never made; None without a schedule
+    queued_s: Seconds = 0.0  # how long it waited for its turn (`sequential`, `capacity`)
+    ended_s: Seconds | None = None  # when its load was over, since the start signal
+    unfinished_users: Count = 0  # that ended before their iterations were done
     own_shape: bool = False  # its script decides on its load, whatever the suite says
-    script_errors: dict[str, int] = Field(default_factory=dict)  # label → failures that no failed request explains
-    script_failed: str = ""  # the script's own statement that its run failed, in words
-    note: str = ""  # what a reader should know, and what changes no outcome
+    script_errors: dict[Text, Count] = Field(default_factory=dict)  # label → failures that no failed request explains
+    script_failed: Text = ""  # the script's own statement that its run failed, in words
+    note: Text = ""  # what a reader should know, and what changes no outcome
+
+
+FileCount = Annotated[int, Field(ge=0, le=MOST_FILES)]
+Digests = Annotated[str, Field(pattern=rf"^(?:[0-9a-f]{{{DIGEST_LENGTH}}})*$")]  # of each file, in order; "": unknown
+ExitCode = Annotated[int, Field(ge=-(1 << 31), lt=1 << 32)]
 
 
 class Exit(Record):
     """A worker's last word: what it recorded, so that a missing file is noticed."""
 
     SCHEMA: ClassVar[str] = "toril.exit/1"
-    worker: str
-    attempt: str
-    at: float  # when its load was over; the record is written when all else is
+    MOST_BYTES: ClassVar[int | None] = 1 << 24
+    worker: Text
+    attempt: Text
+    at: Seconds  # when its load was over; the record is written when all else is
     outcome: Literal["finished", "stopped", "failed", "stale"]
-    message: str = ""
-    interval_files: int = 0
-    case_files: int = 0  # of test cases, in a functional run
-    samples: int = 0
-    unfinished: int = 0
-    unreadable_records: int = 0  # rows of the engine's own records that could not be read
-    engine_exit_codes: dict[str, int | None] = Field(default_factory=dict)
-    engines_killed: int = 0
-    signals: int = 0
-    ended_after_signal_s: float | None = None
-    cpu_worker_s: float = 0.0
-    cpu_engines_s: float = 0.0
-    last_sample_s: float | None = None  # when the last sample was complete, in seconds since the start signal
-    first_sample_lateness_s: dict[str, float] = Field(default_factory=dict)  # of an execution's first user, or schedule
-    rate_lateness_s: dict[int, float] = Field(default_factory=dict)  # number of a rate → how late it was seen
-    kept: tuple[Kept, ...] = ()  # of the first failures
-    executions: dict[str, EngineReport] = Field(default_factory=dict)  # by PlannedExecution.name
+    message: Text = ""
+    interval_files: FileCount = 0
+    case_files: FileCount = 0  # of test cases, in a functional run
+    interval_digests: Digests = ""
+    case_digests: Digests = ""
+    samples: Count = 0
+    unfinished: Count = 0
+    unreadable_records: Count = 0  # rows of the engine's own records that could not be read
+    engine_exit_codes: dict[Text, ExitCode | None] = Field(default_factory=dict)
+    engines_killed: Count = 0
+    signals: Count = 0
+    ended_after_signal_s: Seconds | None = None
+    cpu_worker_s: Seconds = 0.0
+    cpu_engines_s: Seconds = 0.0
+    last_sample_s: Seconds | None = None  # when the last sample was complete, in seconds since the start signal
+    first_sample_lateness_s: dict[Text, Seconds] = Field(
+        default_factory=dict
+    )  # of an execution's first user, or schedule
+    rate_lateness_s: dict[Count, Seconds] = Field(default_factory=dict)  # number of a rate → how late it was seen
+    kept: Annotated[tuple[Kept, ...], Field(max_length=MOST_KEPT)] = ()  # of the first failures
+    executions: dict[Text, EngineReport] = Field(default_factory=dict)  # by PlannedExecution.name
+
+    @model_validator(mode="after")
+    def _files_have_digests(self) -> Self:
+        for files, digests in ((self.interval_files, self.interval_digests), (self.case_files, self.case_digests)):
+            if digests and len(digests) != files * DIGEST_LENGTH:
+                raise ValueError(f"{len(digests) // DIGEST_LENGTH} digests of {files} files")
+        return self
 
     @property
     def failure(self) -> str | None:
@@ -345,6 +368,11 @@ class Lease(Record):
     expires_s: float = 15.0  # after the renewal; later the run may be taken over
     epoch: int = 1  # counts the owners
     ended: bool = False
+
+
+def digest_of(data: bytes) -> str:
+    """A file's digest, as `exit.json` has it."""
+    return hashlib.sha256(data).hexdigest()[:DIGEST_LENGTH]
 
 
 def run_key(run_id: str, *parts: str) -> str:

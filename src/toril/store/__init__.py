@@ -25,12 +25,12 @@ class Store(Protocol):
         """The value; StoreError when there is none."""
         ...
 
-    def find(self, key: str) -> bytes | None:
-        """The value, or None when there is none."""
+    def find(self, key: str, most: int | None = None) -> bytes | None:
+        """The value, or None when there is none; of one longer than `most` bytes only the first `most` + 1."""
         ...
 
-    def find_many(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """The values of those keys that exist; from a bucket, many at a time."""
+    def find_many(self, keys: Iterable[str], most: int | None = None) -> dict[str, bytes]:
+        """What `find` says of those keys that exist; from a bucket, many at a time."""
         ...
 
     def find_version(self, key: str) -> tuple[bytes, str] | None:

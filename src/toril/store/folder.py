@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toril.errors import StoreError
-from toril.store.keys import checked, checked_folder
+from toril.store.keys import checked, checked_folder, is_key
 
 MODIFIED_STEP_S = 0.01  # a kernel's clock for times of files ticks this slowly, or faster
 HIDDEN = ".tmp-"  # how the names of files begin that are no values
@@ -43,12 +43,12 @@ class FolderStore:
             raise StoreError(f"{self.path(key)}: no such file")
         return found
 
-    def find(self, key: str) -> bytes | None:
-        found = self._read(key)
+    def find(self, key: str, most: int | None = None) -> bytes | None:
+        found = self._read(key, most)
         return None if found is None else found[0]
 
-    def find_many(self, keys: Iterable[str]) -> dict[str, bytes]:
-        found = ((key, self.find(key)) for key in keys)
+    def find_many(self, keys: Iterable[str], most: int | None = None) -> dict[str, bytes]:
+        found = ((key, self.find(key, most)) for key in keys)
         return {key: data for key, data in found if data is not None}
 
     def find_version(self, key: str) -> tuple[bytes, str] | None:
@@ -87,7 +87,7 @@ class FolderStore:
             for name in names
             if not name.startswith(HIDDEN)
         )
-        yield from sorted(key for key in found if key.startswith(prefix))
+        yield from sorted(key for key in found if key.startswith(prefix) and is_key(key))
 
     def names(self, prefix: str) -> list[str]:
         folder = self.path(prefix[:-1]) if prefix else self.folder
@@ -117,15 +117,17 @@ class FolderStore:
         except OSError as error:
             raise StoreError(f"{self.folder} cannot be written: {error.strerror}; choose another --store") from error
 
-    def _read(self, key: str) -> tuple[bytes, int] | None:
+    def _read(self, key: str, most: int | None = None) -> tuple[bytes, int] | None:
         """The value and when it was modified, in nanoseconds; its version takes a hash, which few ask for."""
         try:
             with os.fdopen(os.open(self.path(key), os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
                 about = os.fstat(file.fileno())
-                if not stat.S_ISREG(about.st_mode):
+                if not stat.S_ISREG(about.st_mode):  # such as a pipe, for whose writer a reader would wait
+                    if most is not None:  # a worker's: a damaged file
+                        return b"", about.st_mtime_ns
                     raise StoreError(f"{self.path(key)} is no regular file; remove it")
-                return file.read(), about.st_mtime_ns
-        except (FileNotFoundError, NotADirectoryError):
+                return file.read(-1 if most is None else most + 1), about.st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:
             raise StoreError(f"{self.path(key)} cannot be read: {error.strerror}") from error

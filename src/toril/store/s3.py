@@ -87,17 +87,17 @@ class S3Store:
             raise StoreError(f"{self.address(key)}: no such object")
         return found
 
-    def find(self, key: str) -> bytes | None:
-        found = self.find_version(key)
+    def find(self, key: str, most: int | None = None) -> bytes | None:
+        found = self.find_version(key, most)
         return None if found is None else found[0]
 
-    def find_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+    def find_many(self, keys: Iterable[str], most: int | None = None) -> dict[str, bytes]:
         wanted = list(keys)
-        found = zip(wanted, self._readers.map(self.find, wanted), strict=True)
+        found = zip(wanted, self._readers.map(lambda key: self.find(key, most), wanted), strict=True)
         return {key: data for key, data in found if data is not None}
 
-    def find_version(self, key: str) -> tuple[bytes, str] | None:
-        answer = self._on("get_object", "s3:GetObject", key, unless=MISSING)
+    def find_version(self, key: str, most: int | None = None) -> tuple[bytes, str] | None:
+        answer = self._on("get_object", "s3:GetObject", key, unless=MISSING, most=most)
         return None if "Error" in answer else (answer["Body"], answer["ETag"])
 
     def swap(self, key: str, data: bytes, version: str | None) -> str | None:
@@ -186,10 +186,19 @@ class S3Store:
                 return
             more["ContinuationToken"] = page["NextContinuationToken"]
 
-    def _on(self, operation: str, right: str, key: str, *, unless: Set[str] = frozenset(), **asked: Any) -> Any:
+    def _on(
+        self,
+        operation: str,
+        right: str,
+        key: str,
+        *,
+        unless: Set[str] = frozenset(),
+        most: int | None = None,
+        **asked: Any,
+    ) -> Any:
         """The answer to a request about one object."""
-        asked["Key"] = self._prefix + checked(key)
-        return self._call(operation, right, self.address(key), unless, **asked)
+        request = Request(operation=operation, right=right, address=self.address(key), bucket=self.bucket, most=most)
+        return self._requests.answer(request, unless, Key=self._prefix + checked(key), **asked)
 
     def _call(self, operation: str, right: str, address: str, unless: Set[str] = frozenset(), **asked: Any) -> Any:
         request = Request(operation=operation, right=right, address=address, bucket=self.bucket)

@@ -63,6 +63,7 @@ class Request:
     right: str
     address: str
     bucket: str
+    most: int | None = None  # bytes of a value that are read, and one more
 
 
 def code_of(error: Exception) -> str | None:

@@ -1,6 +1,7 @@
 """Requests to S3, each repeated for a while if it may succeed a little later."""
 
 from collections.abc import Callable, Set
+from contextlib import closing
 from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import Any
@@ -32,7 +33,8 @@ class Requests:
             try:
                 answer = getattr(self.client, request.operation)(Bucket=request.bucket, **asked)
                 if request.operation == "get_object":
-                    answer["Body"] = answer["Body"].read()
+                    with closing(answer["Body"]) as body:
+                        answer["Body"] = body.read(None if request.most is None else request.most + 1)
                 self.answered = True
                 return answer
             except CALL_ERRORS as error:

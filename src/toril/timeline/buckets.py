@@ -40,6 +40,15 @@ class BucketCounts:
 
     def add(self, rows: Int64s, sizes: Int64s, buckets: Int64s, counts: Int64s) -> None:
         """Add histograms that stand one after another: the first `sizes[0]` pairs to `rows[0]`, and so on."""
+        blocks = np.repeat(rows << (BUCKET_BITS - BLOCK_BITS), sizes) + (buckets >> BLOCK_BITS)
+        if (
+            rows.size > 1 and np.count_nonzero(np.diff(blocks)) >= len(self._pool) // 2
+        ):  # in parts the pool need not grow
+            half = rows.size // 2
+            first = int(sizes[:half].sum())
+            self.add(rows[:half], sizes[:half], buckets[:first], counts[:first])
+            self.add(rows[half:], sizes[half:], buckets[first:], counts[first:])
+            return
         self._additions += 1
         distinct = np.unique(rows)
         if distinct.size and distinct[-1] >= self._hot_of.size:

@@ -117,7 +117,7 @@ class Stats:
     def stdev_us(self) -> float:
         """The exact standard deviation (of the samples themselves, as Taurus has it)."""
         samples = self._some()
-        return math.sqrt(samples * self.sum_sq - self.sum_us**2) / samples
+        return math.sqrt(max(0, samples * self.sum_sq - self.sum_us**2)) / samples
 
     @property
     def ttfb_mean_us(self) -> float | None:

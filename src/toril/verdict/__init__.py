@@ -25,6 +25,7 @@ Reasons have a code that stays the same, and a message for people. Those of the 
 | `lost-worker`          | inconclusive | a worker did not report to the end                                        |
 | `damaged-file`         | inconclusive | an interval file is missing or cannot be read                             |
 | `missing-samples`      | inconclusive | workers recorded more requests than their files hold                      |
+| `surplus-samples`      | inconclusive | the files of workers hold more requests than they recorded                |
 | `unreadable-records`   | inconclusive | an engine wrote records that could not be read                            |
 | `stopped`              | inconclusive | ended early by a person, a signal, the time limit or lost workers         |
 | `ended-early`          | inconclusive | an execution ended before its time, or users before their iterations      |

@@ -226,7 +226,7 @@ def _absence(plan: Plan, timeline: Timeline, completeness: Completeness) -> Abse
     workers = [share.worker for share in plan.shares]
     never_read = _samples_never_read(timeline, completeness)
     uncounted = any(timeline.select(kind=kind).total.samples for kind in KINDS[1:])  # nobody counts these apart
-    if never_read is None or uncounted:
+    if never_read is None or never_read < 0 or uncounted:
         for file in completeness.damaged:  # which seconds it was about, nobody can tell
             named = WORKER_OF_FILE.search(file)
             gaps += [Gap(worker, 0, last) for worker in ([named[1]] if named else workers)]
@@ -234,7 +234,7 @@ def _absence(plan: Plan, timeline: Timeline, completeness: Completeness) -> Abse
         gaps += _early_ends(plan, completeness)
     elif not rightly:
         gaps += [Gap(worker, math.floor(stopped_s or 0) + 1, planned_end_s) for worker in workers]
-    return Absence(plan, tuple(gaps), _unreadable(timeline, completeness) + (never_read or 0), end_s)
+    return Absence(plan, tuple(gaps), _unreadable(timeline, completeness) + max(0, never_read or 0), end_s)
 
 
 def _early_ends(plan: Plan, completeness: Completeness) -> Iterator[Gap]:
@@ -256,8 +256,11 @@ def missing(timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
     for file in completeness.damaged:
         yield Reason("damaged-file", file)
     never_read = _samples_never_read(timeline, completeness)
-    if never_read and not completeness.damaged:
+    if never_read and never_read > 0 and not completeness.damaged:
         yield Reason("missing-samples", f"{never_read:,} requests that workers recorded are in none of their files")
+    if never_read and never_read < 0:
+        surplus = f"the files of workers have {-never_read:,} requests more than the workers recorded"
+        yield Reason("surplus-samples", f"{surplus}; run the suite again, and see who else may write its results")
     unreadable = _unreadable(timeline, completeness)
     if unreadable:
         yield Reason("unreadable-records", f"{unreadable:,} records of the engines could not be read")
@@ -270,12 +273,15 @@ def _lost(completeness: Completeness) -> list[tuple[str, str]]:
 
 
 def _samples_never_read(timeline: Timeline, completeness: Completeness) -> int | None:
-    """How many requests are in files that could not be read; None unless every worker says how many it wrote."""
+    """How many requests are in files that could not be read; None unless every worker says how many it wrote.
+
+    Below 0: there are more in the files than workers wrote.
+    """
     if not set(completeness.exits) >= set(completeness.planned):
         return None
     written = sum(left.samples for left in completeness.exits.values())
     read = timeline.select().total.samples
-    return written - read if written >= read else None
+    return written - read
 
 
 def _unreadable(timeline: Timeline, completeness: Completeness) -> int:

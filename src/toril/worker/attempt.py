@@ -6,6 +6,7 @@ both this loop is a simulated worker.
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from toril.clock import Clock
@@ -118,8 +119,11 @@ class Attempt:
             for name, data in self.load.kept():
                 self.messenger.send(name, data)
             self.messenger.send("bzt.log", self.load.log())
-        if self.messenger.end(DELIVER_S) and speaks:
+        delivered = self.messenger.end(DELIVER_S)
+        self._fail_where_taken()
+        if delivered and speaks:
             self.courier.last_word(self.load.exit(self.state, ended_at))
+            self._fail_where_taken()
         return self.state
 
     def _tell(self, *events: machine.Event) -> None:
@@ -130,6 +134,11 @@ class Attempt:
                 log.info("%s → %s %s", before, self.state.phase, self.state.message)
             for action in actions:
                 self._do(action)
+
+    def _fail_where_taken(self) -> None:
+        """Whoever wrote in this attempt's name: what is there is not what this one measured."""
+        if self.courier.taken:
+            self.state = replace(self.state, outcome="failed", message=self.courier.taken)
 
     def _unissued(self) -> Iterator[machine.Event]:
         """Whoever is no attempt of the launcher's does nothing; a local one is started by the coordinator itself."""

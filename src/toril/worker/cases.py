@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 
-from toril.records import Case, CaseFile, case_file_name, encode_cases
+from toril.records import Case, CaseFile, case_file_name, digest_of, encode_cases
 from toril.worker.engines import FoundCase
 
 MOST_CHARS = {"name": 500, "suite": 500, "message": 2000, "trace": 8000}
-MOST_IN_A_FILE = 2000
+MOST_IN_A_FILE = 200  # in JSON a character can need six bytes, and a file may have MOST_BYTES_OF_CASES
 
 
 class CaseBook:
@@ -16,6 +16,7 @@ class CaseBook:
         self._worker, self._redacted = worker, redacted
         self._cases: list[Case] = []
         self.files = 0
+        self.digests = ""  # of each file, in order
 
     def add(self, execution: str, found: FoundCase, start_at: float) -> None:
         texts = {name: self._text(getattr(found, name), most) for name, most in MOST_CHARS.items()}
@@ -33,7 +34,9 @@ class CaseBook:
         while self._cases:
             some, self._cases = self._cases[:MOST_IN_A_FILE], self._cases[MOST_IN_A_FILE:]
             self.files += 1
-            yield case_file_name(self.files), encode_cases(CaseFile(self._worker, self.files, some))
+            data = encode_cases(CaseFile(self._worker, self.files, some))
+            self.digests += digest_of(data)
+            yield case_file_name(self.files), data
 
     def _text(self, text: str, most: int) -> str:
         """Redacted before it is cut, since half a secret is one as well; of a long one the end says what happened."""

@@ -30,6 +30,8 @@ class Courier:
         self._ready: bytes | None = None  # what this process said of itself, or tried to
         self._claimed = False
         self.trouble = ""  # why the store cannot be reached at the moment
+        self.taken = ""  # what somebody else wrote in the place of a file of this attempt
+        self._told_taken = False
 
     def launch(self) -> Launch | None:
         """What the launcher issued; None when there is no such record."""
@@ -60,6 +62,9 @@ class Courier:
 
         A store that does not answer is no reason to end: that comes when nobody has owned the run for too long.
         """
+        if self.taken and not self._told_taken:
+            self._told_taken = True
+            yield machine.Failed(self.taken)
         now = self._now()
         if now < self._looked_at + self.plan.pace.poll_s:
             return
@@ -121,20 +126,23 @@ class Courier:
         while self._outbox:
             key, data = self._outbox[0]
             try:
-                new = self.store.put_once(key, data)
+                self._write(key, data)
             except StoreError as error:
                 if self.plan.on == "local":
                     raise
                 self.trouble = str(error)
                 return False
-            if not new:
-                log.error("%s is there already and was not written again", key)
             self._outbox.popleft()
         return True
 
     def last_word(self, exit_record: Exit) -> None:
         """Nothing of this attempt comes after it."""
-        self.store.put_once(self._key("exit.json"), exit_record.to_json())
+        self._write(self._key("exit.json"), exit_record.to_json())
+
+    def _write(self, key: str, data: bytes) -> None:
+        if not self.store.put_once(key, data) and self.store.find(key, len(data)) != data:
+            self.taken = self.taken or f"another process wrote {key}; this attempt's own file is lost"
+            log.error("Another process wrote %s", key)
 
     def _key(self, name: str) -> str:
         return worker_key(self.plan.run_id, self.worker, self.attempt, name)

@@ -37,6 +37,7 @@ from toril.worker.task_metadata import task_facts
 from toril.worker.vitals import Vitals
 
 LOOP_S = 0.1
+MOST_SAID = 5000  # characters
 EXIT_CODE_FAILED = 4
 PATIENCE_S = 10.0  # with a bucket in one call; what could not be delivered is tried again, and the load goes on
 
@@ -246,9 +247,11 @@ class Engines:
             attempt=self.attempt,
             at=now,
             outcome="stale" if state.outcome == "superseded" else state.outcome,
-            message=state.message,
+            message=self._said(state.message),
             interval_files=self.recorder.files,
             case_files=self.cases.files,
+            interval_digests=self.recorder.digests,
+            case_digests=self.cases.digests,
             samples=sum(lane.samples for lane in self.lanes),
             unfinished=sum(lane.unfinished for lane in self.lanes),
             unreadable_records=sum(lane.engine.unreadable() for lane in self.lanes),
@@ -266,9 +269,9 @@ class Engines:
             executions={
                 name: report.model_copy(
                     update={
-                        "script_errors": {self.redacted(label): n for label, n in report.script_errors.items()},
-                        "script_failed": self.redacted(report.script_failed),
-                        "note": self.redacted(report.note),
+                        "script_errors": {self._said(label): n for label, n in report.script_errors.items()},
+                        "script_failed": self._said(report.script_failed),
+                        "note": self._said(report.note),
                     }
                 )
                 for name, report in self.lanes.reports(state.start_at).items()
@@ -276,6 +279,10 @@ class Engines:
             rate_lateness_s=dict(self.lanes.rate_lateness_s),
             kept=tuple(self._kept),
         )
+
+    def _said(self, text: str) -> str:
+        """A text as `exit.json` may have it."""
+        return self.redacted(text)[:MOST_SAID]
 
     def _leaders(self) -> list[int]:
         return list(getattr(self.taurus, "leaders", []))
