@@ -19,6 +19,7 @@ SUITE_NAMES = ("suite.yml", "suite.yaml", "suite.json")
 JMX_REFERENCE = re.compile(
     r'<stringProp name="(?:filename|File\.path|BeanShellSampler\.filename)">([^<]{1,1000})</stringProp>'
 )
+LONGEST_HEADER = 65_536  # characters
 LARGEST_JMX = 20 * 2**20
 URL = re.compile(r"https?://", re.IGNORECASE)
 
@@ -109,6 +110,14 @@ class Files:
             return
         for file in files:
             self.add(file)
+
+    def header(self, path: object) -> str | None:
+        """The first line of a data file; None if it is not in the suite's folder."""
+        try:
+            with (self.folder / str(path)).open(encoding="utf-8-sig", errors="replace") as file:
+                return file.readline(LONGEST_HEADER)
+        except (OSError, ValueError):
+            return None
 
     def rows(self, path: str) -> int:
         """How many records a CSV file has below its header, counted up to `MOST_ROWS`."""
