@@ -70,6 +70,12 @@ def test_in_taurus_own_list_our_subjects_are_refused_with_the_place_where_they_b
             parse_criterion(source, "suite.yml: reporting[0].criteria[0]")
 
 
+@pytest.mark.parametrize("subject", ["rps", "TPS", "hits_rate"])
+def test_what_others_call_a_subject_of_ours_is_sent_where_it_belongs(subject):
+    with pytest.raises(CriterionError, match=r"write it with `throughput` in `toril: \{criteria: "):
+        parse_criterion(f"{subject}<100", "suite.yml: reporting[0].criteria[0]")
+
+
 @pytest.mark.parametrize(
     ("source", "says"),
     [

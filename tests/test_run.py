@@ -3,6 +3,9 @@
 import os
 import subprocess
 
+import pytest
+
+from toril.errors import SuiteError
 from toril.records import Plan, SuiteOrigin
 from toril.run import RunOptions, plan_run, publish
 from toril.store import FolderStore
@@ -50,3 +53,12 @@ def test_a_suite_in_no_repository_has_no_commit(tmp_path):
     plan, origin = published(tmp_path)
     assert origin is None
     assert plan.tags == {}
+
+
+def test_a_suite_whose_address_nothing_sets_is_refused_before_anything_starts(tmp_path):
+    (tmp_path / "suite.yml").write_text(SUITE.replace("http://127.0.0.1:1/", "${NOWHERE_URL}/"))
+    with pytest.raises(SuiteError) as refused:
+        plan_run([tmp_path / "suite.yml"], RunOptions(), 0.0)
+    assert (refused.value.exit_code, "NOWHERE_URL" in str(refused.value)) == (2, True)
+    _, plan = plan_run([tmp_path / "suite.yml"], RunOptions(environment={"NOWHERE_URL": "http://shop"}), 0.0)
+    assert not plan.warnings
