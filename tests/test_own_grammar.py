@@ -277,7 +277,7 @@ def test_every_subject_of_our_own_is_in_one_group():
 def test_a_criterion_that_is_probably_a_slip_is_named_by_the_plan(tmp_path):
     document = {
         **SIMPLE,
-        "reporting": [{"module": "passfail", "criteria": ["p95>300"]}],
+        "reporting": [{"module": "passfail", "criteria": ["avg-rt>300"]}],
         "toril": {"criteria": ["fail>0.5"]},
     }
     warnings = make_plan(read(tmp_path, document), run_id="run", workers=1).warnings

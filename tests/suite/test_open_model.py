@@ -207,7 +207,9 @@ def test_a_file_without_a_header_is_not_split_since_its_first_row_would_be_every
 def test_a_key_that_the_engine_does_not_know_is_refused_whatever_its_value(tmp_path, value):
     scenario = {"requests": REQUESTS, "verify-ssl": value}
     assert "insecure: true" in refusal(tmp_path, suite(scenario=scenario))
-    assert "`max-workers` under `toril.vegeta`" in refusal(tmp_path, suite(scenario=scenario | {"max-worker": 5}))
+    assert "`max-workers` under `toril.vegeta`" in refusal(
+        tmp_path, suite(scenario={"requests": REQUESTS, "max-worker": 5})
+    )
     assert not read(tmp_path, suite(scenario={"requests": REQUESTS, "store-cookie": False})).warnings
 
 
