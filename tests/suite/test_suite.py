@@ -308,6 +308,18 @@ def test_a_folder_is_its_suite_file_and_takes_everything_along_but_hidden_files_
     assert all((suite.folder / path).is_file() for path in suite.files)
 
 
+def test_what_a_script_uses_and_a_suite_of_one_file_leaves_behind_is_noted(tmp_path):
+    script = "import helper\nfrom locust import HttpUser\nUSERS = open('users.csv').read()\n"
+    for name, text in {"own.py": script, "users.csv": "a\n", "helper.py": "", "other.csv": "", "unused.py": ""}.items():
+        write(tmp_path, text, name)
+    document = {"execution": {"scenario": "own.py", "executor": "locust", "hold-for": "1m"}}
+    warnings = read_suite([write(tmp_path, document, "load.yml")], system={}).warnings
+    assert [warning.split(" is used by ")[0] for warning in warnings] == ["load.yml: helper.py", "load.yml: users.csv"]
+    with_files = {"execution": {**document["execution"], "files": ["users.csv", "helper.py"]}}
+    assert not read_suite([write(tmp_path, with_files, "load.yml")], system={}).warnings
+    assert not read(tmp_path, document).warnings  # suite.yml: the whole folder goes along
+
+
 def test_a_file_of_another_name_takes_along_what_it_names_and_what_its_jmx_names(tmp_path):
     jmx = '<x><stringProp name="filename">users.csv</stringProp><stringProp name="filename">${gone}</stringProp></x>'
     for name, text in {"load.jmx": jmx, "users.csv": "a", "other.txt": "x", "extra.jar": "x"}.items():

@@ -1,7 +1,9 @@
 """The most samples that a planned load can make, as far as a plan knows it."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from toril.grammar import Criterion, duration_s, samples_needed
@@ -10,14 +12,47 @@ from toril.suite.engines import BLOCKS, PHASES
 from toril.suite.open_model import OPEN_MODEL, curve_of
 
 
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """What one pass through a generated scenario sends: requests by label, and its think-times in seconds."""
+
+    labels: Counter[str]
+    think_s: float
+
+    @property
+    def requests(self) -> int:
+        return self.labels.total()
+
+    def part(self, label: str) -> int:
+        """Requests with that label, `""` is all; at least one, since an engine may know another label."""
+        return (self.labels[label] or 1) if label else self.requests
+
+
+def iteration_of(scenario: Any) -> Iteration | None:
+    """None where a script or a block decides what an iteration sends."""
+    requests = scenario.get("requests") if isinstance(scenario, dict) and not scenario.get("script") else None
+    if not isinstance(requests, list):
+        return None
+    whole = [one if isinstance(one, dict) else {"url": one} for one in requests]
+    if any(key in one for one in whole for key in (*BLOCKS, *PHASES)):
+        return None
+    labels = Counter(str(one.get("label") or one.get("url") or "") for one in whole)
+    return Iteration(labels, sum(_seconds(one.get("think-time", scenario.get("think-time"))) for one in whole))
+
+
 def too_few(
-    criterion: Criterion, executions: Sequence[Execution], scenarios: Mapping[str, Any], *, steady_only: bool
+    criterion: Criterion,
+    executions: Sequence[Execution],
+    iterations: Mapping[str, Iteration | None],
+    *,
+    steady_only: bool,
 ) -> str:
     """Why these executions cannot decide a criterion on a percentile of the whole run; empty if they may."""
     needed = samples_needed(criterion)
     if criterion.percentile is None or criterion.logic != "total" or needed == 1 or not executions:
         return ""
-    most = sum(_most(one, scenarios.get(one.scenario), criterion.label, steady_only=steady_only) for one in executions)
+    label = criterion.label
+    most = sum(_most(one, iterations.get(one.scenario), label, steady_only=steady_only) for one in executions)
     if most >= needed:
         return ""
     what = f"`{criterion.text}` needs {needed:,} samples, and this load makes at most {math.floor(most):,}"
@@ -32,38 +67,26 @@ def too_few(
     return f"{what}: {', or '.join(fixes)}"
 
 
-def _most(execution: Execution, scenario: Any, label: str, *, steady_only: bool) -> float:
+def _most(execution: Execution, iteration: Iteration | None, label: str, *, steady_only: bool) -> float:
     """By its rate, its iterations, or the think-times of its users; infinite where the plan knows none of them."""
-    part, of_iteration, think_s = _iteration(scenario, label)
+    found, users = math.inf, execution.concurrency
     rising_s, held_s = execution.ramp_up_s, execution.hold_for_s
-    found = math.inf
     if execution.search is not None:
         return found
     if execution.throughput_rps is not None:
         curve = execution.curve or curve_of(execution.throughput_rps, rising_s, held_s, execution.steps)
-        total = curve.total - (curve.count_to(rising_s) if steady_only else 0.0)
-        share = part / of_iteration if of_iteration and execution.executor in OPEN_MODEL else 1.0
-        found = total * share
-    users = execution.concurrency
-    if users is not None and execution.iterations is not None and of_iteration:
+        found = curve.total - (curve.count_to(rising_s) if steady_only else 0.0)
+    if iteration is None:
+        return found
+    part = iteration.part(label)
+    if execution.executor in OPEN_MODEL:  # which takes the requests in turn
+        found *= part / max(1, iteration.requests)
+    if users is not None and execution.iterations is not None:
         found = min(found, users * execution.iterations * part)
-    if users is not None and think_s and rising_s + held_s:
+    if users is not None and iteration.think_s and rising_s + held_s:
         time_s = held_s + (0.0 if steady_only else rising_s)
-        found = min(found, users * (time_s / think_s + 1) * part)
+        found = min(found, users * (time_s / iteration.think_s + 1) * part)
     return found
-
-
-def _iteration(scenario: Any, label: str) -> tuple[int, int, float]:
-    """Requests with that label, all requests and seconds of think-time in an iteration; 0 where that is not known."""
-    requests = scenario.get("requests") if isinstance(scenario, dict) and not scenario.get("script") else None
-    if not isinstance(requests, list):
-        return 1, 0, 0.0
-    whole = [one if isinstance(one, dict) else {"url": one} for one in requests]
-    if any(key in one for one in whole for key in (*BLOCKS, *PHASES)):
-        return 1, 0, 0.0
-    labels = [str(one.get("label") or one.get("url") or "") for one in whole]
-    think_s = [_seconds(one.get("think-time", scenario.get("think-time"))) for one in whole]
-    return (labels.count(label) or 1) if label else len(labels), len(labels), sum(think_s)
 
 
 def _seconds(written: object) -> float:

@@ -112,6 +112,8 @@ def read_suite(
         found.add(file)
     if files[0].name in SUITE_NAMES:
         found.add_folder()
+    else:
+        found.warn_of_left_behind()
     checked_names(file.as_posix() for file in found.sorted())
     _warn_of_ignored(merged, door)
     return Suite(
