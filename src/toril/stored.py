@@ -154,16 +154,8 @@ def _row(store: Store, run_id: str, now: float) -> RunRow:
         state = _unjudged(store, plan, now) if verdict is None else str(verdict.get("outcome"))
     except StoreError:  # one damaged run, or one of another version, hides no other; `toril report` says what it is
         return RunRow(run_id=run_id, suite="", state="unreadable", workers=0)
-    tags = masked_settings(plan.tags)
-    return RunRow(
-        run_id=run_id,
-        suite=plan.suite,
-        state=state,
-        workers=len(plan.shares),
-        summary=summary,
-        tags=tags,
-        duet=plan.duet is not None,
-    )
+    said: dict[str, Any] = {"summary": summary, "tags": masked_settings(plan.tags), "duet": plan.duet is not None}
+    return RunRow(run_id=run_id, suite=plan.suite, state=state, workers=len(plan.shares), **said)
 
 
 def _unjudged(store: Store, plan: Plan, now: float) -> str:

@@ -24,18 +24,8 @@ from toril.suite.settings import CapacitySearch
 
 PROVED = ("jmeter", "locust", "apiritif", "vegeta", "selenium", "playwright", "k6", "gatling")  # by tests that run them
 OTHERS = (  # of bzt's executors, without tests
-    "junit",
-    "mocha",
-    "molotov",
-    "newman",
-    "nunit",
-    "pytest",
-    "remote-playwright",
-    "robot",
-    "testng",
-    "tsung",
-    "xunit",
-)
+    "junit", "mocha", "molotov", "newman", "nunit", "pytest", "remote-playwright", "robot", "testng", "tsung", "xunit"
+)  # fmt: skip
 REFUSED = {
     "ab": "counts HTTP errors as successes of 0 ms, so that no criterion could ever fail",
     "siege": "rounds to 10 ms and counts HTTP errors as successes",

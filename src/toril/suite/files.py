@@ -3,8 +3,9 @@
 import html
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from toril.suite.door import Door, shown
 from toril.suite.environment import REFERENCE
@@ -126,12 +127,13 @@ class Files:
                     fix = f"name it under `files:`, or use a folder with a {SUITE_NAMES[0]}, all of which goes along"
                     self.door.warn(relative.as_posix(), f"is used by {script} and does not go along: {fix}")
 
-    def header(self, path: object) -> str | None:
-        """The first line of a data file; None if it is not in the suite's folder."""
+    def header(self, source: Mapping[str, Any]) -> str | None:
+        """The first line of a data source; None if it is not in the suite's folder, or cannot be read."""
+        encoding = str(source.get("encoding") or "utf-8-sig")
         try:
-            with (self.folder / str(path)).open(encoding="utf-8-sig", errors="replace") as file:
+            with (self.folder / str(source.get("path"))).open(encoding=encoding, errors="replace") as file:
                 return file.readline(LONGEST_HEADER)
-        except (OSError, ValueError):
+        except (OSError, ValueError, LookupError):
             return None
 
     def rows(self, path: str) -> int:

@@ -36,7 +36,7 @@ class Scenarios:
     def __init__(self, written: object, door: Door, files: Files, workers: Environment) -> None:
         """`workers` is the environment that the workers will have."""
         self.door, self.files, self.workers = door, files, workers
-        self.unset: list[str] = []  # addresses with references that no worker will resolve, as errors
+        self.unset: dict[str, None] = {}  # addresses with references that no worker will resolve, as errors
         self.named: dict[str, Any] = (
             {} if written is None else door.mapping(written, "scenarios", "scenarios: {checkout: {requests: […]}}")
         )
@@ -140,35 +140,27 @@ class Scenarios:
             if one not in parts:
                 parts[one] = where
                 todo += [(inner, f"scenarios.{inner}") for inner, _ in self._included(self.named[one], where)]
-        scenarios = [self.named[one] for one in parts]
-        variables: set[str] = set()
-        for scenario in scenarios:
-            found = self._variables(scenario)
+        variables = self.workers.secrets
+        for one in parts:
+            found = self._variables(self.named[one])
             if found is None:  # any
                 return
             variables |= found
-        for scenario, where in zip(scenarios, parts.values(), strict=True):
-            for address, place in _addresses(scenario, where):
-                for reference in dict.fromkeys(REFERENCE.findall(self.workers.resolve(address))):
-                    known = reference.startswith(SET_BY_WORKERS) or reference in self.workers.secrets
-                    own = any(reference == one or reference.startswith(f"{one}_") for one in variables)
-                    if reference.isidentifier() and not known and not own:
-                        self._note_unset(address, reference, place)
-
-    def _note_unset(self, address: str, reference: str, place: str) -> None:
-        what = f"{shown(address)}, and no worker knows `{reference}`"
-        message = str(self.door.error(place, what, self.workers.fix_of(reference)))
-        if message not in self.unset:
-            self.unset.append(message)
+        for one, where in parts.items():
+            for address, place in _addresses(self.named[one], where):
+                for name in REFERENCE.findall(self.workers.resolve(address)):
+                    own = any(name == known or name.startswith(f"{known}_") for known in variables)
+                    if name.isidentifier() and not name.startswith(SET_BY_WORKERS) and not own:
+                        what = f"{shown(address)}, and no worker knows `{name}`"
+                        self.unset[str(self.door.error(place, what, self.workers.fix_of(name)))] = None
 
     def _variables(self, scenario: dict[str, Any]) -> set[str] | None:
         """The variables that a scenario sets for itself; None if it may set any."""
         found = set(_keys(scenario.get("variables")))
         sources = scenario.get("data-sources")
         for source in sources if isinstance(sources, list) else ():
-            names = source.get("variable-names") if isinstance(source, dict) else None
-            if not names:
-                names = self.files.header(source["path"] if isinstance(source, dict) else source)
+            whole = source if isinstance(source, dict) else {"path": source}
+            names = whole.get("variable-names") or self.files.header(whole)
             if names is None:
                 return None
             listed = names if isinstance(names, list) else re.split(f"[{DELIMITERS}]", str(names))
@@ -202,7 +194,7 @@ class Scenarios:
         sources = scenario.get("data-sources") or []
         for index, source in enumerate(sources):
             whole = source if isinstance(source, dict) else {"path": source}
-            header = None if whole.get("delimiter") else self.files.header(whole["path"])
+            header = None if whole.get("delimiter") else self.files.header(whole)
             if header is not None:
                 sources[index] = {**whole, "delimiter": max(DELIMITERS, key=header.count)}
 
