@@ -70,6 +70,12 @@ def test_in_taurus_own_list_our_subjects_are_refused_with_the_place_where_they_b
             parse_criterion(source, "suite.yml: reporting[0].criteria[0]")
 
 
+@pytest.mark.parametrize("subject", ["rps", "TPS", "hits_rate"])
+def test_what_others_call_a_subject_of_ours_is_sent_where_it_belongs(subject):
+    with pytest.raises(CriterionError, match=r"write it with `throughput` in `toril: \{criteria: "):
+        parse_criterion(f"{subject}<100", "suite.yml: reporting[0].criteria[0]")
+
+
 @pytest.mark.parametrize(
     ("source", "says"),
     [
@@ -271,7 +277,7 @@ def test_every_subject_of_our_own_is_in_one_group():
 def test_a_criterion_that_is_probably_a_slip_is_named_by_the_plan(tmp_path):
     document = {
         **SIMPLE,
-        "reporting": [{"module": "passfail", "criteria": ["p95>300"]}],
+        "reporting": [{"module": "passfail", "criteria": ["avg-rt>300"]}],
         "toril": {"criteria": ["fail>0.5"]},
     }
     warnings = make_plan(read(tmp_path, document), run_id="run", workers=1).warnings

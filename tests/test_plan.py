@@ -2,10 +2,12 @@
 
 import json
 import math
+import re
 from collections import Counter
 from fractions import Fraction
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -337,3 +339,49 @@ def test_periods_of_cloudwatch_reach_beyond_the_load(tmp_path, timeframe, warned
     document = {"execution": {"scenario": {"requests": ["/"]}, "hold-for": "1m"}, "toril": {"criteria": [cpu]}}
     plan = make_plan(read(tmp_path, document), run_id="run", workers=1)
     assert any("it cannot come true" in warning for warning in plan.warnings) is warned
+
+
+VEGETA = {
+    "executor": "vegeta",
+    "throughput": 4,
+    "scenario": {"requests": [{"url": "http://a/x", "label": "x"}, "http://a/y"]},
+}
+THINKING = {"concurrency": 4, "scenario": {"think-time": "1s", "requests": ["http://a/x"]}}
+
+
+@pytest.mark.parametrize(
+    ("load", "criterion", "most"),
+    [
+        ({**VEGETA, "hold-for": "10s"}, "p95>1s", 40),
+        ({**VEGETA, "hold-for": "20s"}, "p95>1s", None),
+        ({**VEGETA, "hold-for": "20s"}, "p95 of x>1s", 40),
+        ({**VEGETA, "hold-for": "10s", "ramp-up": "10s"}, "p95>1s", 60),
+        ({**VEGETA, "hold-for": "20s"}, "p95>1s for 5s", None),
+        ({**VEGETA, "hold-for": "10s"}, "p100>1s", None),
+        ({**VEGETA, "hold-for": "10s"}, "fail>1%", None),
+        ({**VEGETA, "executor": "jmeter", "hold-for": "10s"}, "p95>1s", 40),
+        ({**THINKING, "hold-for": "10s"}, "p95>1s", 44),
+        ({**THINKING, "hold-for": "20s"}, "p95>1s", None),
+        ({**THINKING, "iterations": 5}, "p95>1s", 20),
+        ({"concurrency": 4, "hold-for": "1s", "scenario": {"requests": ["http://a/x"]}}, "p99.9>1s", None),
+    ],
+)
+def test_a_load_that_cannot_make_the_samples_that_a_percentile_needs_is_noted(tmp_path, load, criterion, most):
+    document = {"execution": load, "reporting": [{"module": "passfail", "criteria": [criterion]}]}
+    (tmp_path / "suite.yml").write_text(yaml.safe_dump(document))
+    plan = make_plan(read_suite([tmp_path], system={}), run_id="run", workers=None)
+    found = [re.findall(r"needs (\d+) samples.* at most (\d+): ", warning) for warning in plan.warnings]
+    assert found == ([] if most is None else [[("72", str(most))]])
+
+
+def test_and_the_note_says_what_would_be_enough(tmp_path):
+    def noted(**more):
+        reporting = [{"module": "passfail", "criteria": ["p95>1s"]}]
+        document = {"execution": {**VEGETA, "hold-for": "10s", **more}, "reporting": reporting}
+        (tmp_path / "suite.yml").write_text(yaml.safe_dump(document))
+        return make_plan(read_suite([tmp_path], system={}), run_id="run", workers=None).warnings
+
+    (warning,) = noted()
+    assert warning.endswith("hold for 18 s, or use a throughput of 8/s")
+    assert not noted(**{"hold-for": "18s"})
+    assert not noted(throughput=8)

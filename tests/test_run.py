@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from toril.errors import StoreError
+from toril.errors import StoreError, SuiteError
 from toril.records import Lease, Plan, SuiteOrigin
 from toril.run import RunOptions, plan_run, publish
 from toril.store import FolderStore
@@ -71,3 +71,12 @@ def test_a_local_run_whose_machine_was_suspended_is_not_judged_before_its_end(tm
         assert [row.state for row in listing(store, now + 3600)] == ["running"]
         assert store.find("runs/r/verdict.json") is None
         coordinator.kill()
+
+
+def test_a_suite_whose_address_nothing_sets_is_refused_before_anything_starts(tmp_path):
+    (tmp_path / "suite.yml").write_text(SUITE.replace("http://127.0.0.1:1/", "${NOWHERE_URL}/"))
+    with pytest.raises(SuiteError) as refused:
+        plan_run([tmp_path / "suite.yml"], RunOptions(), 0.0)
+    assert (refused.value.exit_code, "NOWHERE_URL" in str(refused.value)) == (2, True)
+    _, plan = plan_run([tmp_path / "suite.yml"], RunOptions(environment={"NOWHERE_URL": "http://shop"}), 0.0)
+    assert not plan.warnings

@@ -42,5 +42,7 @@ class LiveFigures:
     workers_ready: int = 0
     workers_planned: int = 0
     locations: tuple[LocationFigures, ...] = ()
+    turn: str = ""  # of a duet: which arm is loaded
+    criteria: tuple[tuple[str, str], ...] = ()  # outcome so far, and why in a sentence; those that are breached first
     waiting: str = ""  # in phase "waiting", after the load: for what
     notes: tuple[str, ...] = ()  # what a person should know now: a lost worker, a stop

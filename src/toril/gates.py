@@ -8,8 +8,8 @@ from pathlib import Path
 from toril.criteria.servers import queries
 from toril.errors import OptionError, SuiteError
 from toril.git import entries, git, is_as_stored
-from toril.plan import Place
-from toril.run import RunOptions, plan_run
+from toril.plan import Place, make_plan
+from toril.suite import read_suite
 from toril.suite.files import SUITE_NAMES
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")  # goes into a matrix, a path and a run's id
@@ -85,7 +85,8 @@ def _suites(folder: Path) -> list[Path]:
 def _examined(suite: Path, on: Place, environment: Mapping[str, str]) -> tuple[bool | None, bool]:
     """Whether it is a gate (False: not even of what touches it), and whether what it needs is on `on`."""
     try:
-        read, plan = plan_run([suite], RunOptions(environment=environment), now=0.0)
+        read = read_suite([suite], env=environment)
+        plan = make_plan(read, run_id="gate", workers=None)
     except SuiteError as error:
         raise SuiteError(f"{suite.parent.name}/{suite.name}: {error}") from error
     locations = {location for execution in read.executions for location in execution.locations}

@@ -15,7 +15,7 @@ from toril.coordinator.drive import STEP_S, Coordinator
 from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.protocol import Kill, Relaunch, Terminate
 from toril.criteria import queries
-from toril.errors import ExpiredCredentialsError, InfrastructureError, OptionError, StoreError
+from toril.errors import ExpiredCredentialsError, InfrastructureError, OptionError, StoreError, SuiteError
 from toril.figures import LiveFigures
 from toril.interrupts import Interrupts
 from toril.judging import judged, keep, with_pictures
@@ -68,7 +68,7 @@ class View(Protocol):
 
 
 def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tuple[Suite, Plan]:
-    """The suite as read and the division of its load; starts nothing."""
+    """The suite as read and the division of its load; starts nothing. SuiteError if it cannot run so."""
     suite = read_suite(
         paths,
         overrides=options.overrides,
@@ -77,6 +77,8 @@ def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tu
         against=options.against,
         locations=options.locations,
     )
+    if suite.unset:
+        raise SuiteError(suite.unset[0])
     plan = make_plan(
         suite, run_id=options.run_id or new_run_id(suite.name, now), workers=options.workers, on=options.on,
         environment=options.environment, tags=dict(options.tags), smoke=options.smoke,

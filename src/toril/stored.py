@@ -14,7 +14,7 @@ from typing import Any
 from toril.clock import Clock
 from toril.coordinator.collect import collect
 from toril.coordinator.drive import STEP_S
-from toril.coordinator.glance import glance
+from toril.coordinator.glance import Standings, glance
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
 from toril.coordinator.live import Fold, attempts_of, read_launch, read_record, shown_plan
 from toril.coordinator.protocol import RunState, begin, resumed
@@ -65,7 +65,7 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
     """
     plan, start, _ = read_record(store, run_id)
     fold: Fold | None = None
-    owner, rates, searches = LeaseWatch(), list[Rate](), Searches(plan)
+    owner, rates, searches, standings = LeaseWatch(), list[Rate](), Searches(plan), Standings(shown_plan(plan))
     while not interrupts:
         now = clock.now()
         if store.find(run_key(run_id, "verdict.json")) is not None:
@@ -88,7 +88,8 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
                 rates += next_rates(store, run_id, len(rates))
             searches.look(rates, start, fold.timeline, fold.complete_to(fold.exits))
             notes += (*told_rates(rates, start.at), *searches.notes())
-            view.show(glance(fold, resumed(_begun(plan, fold, now), start, None), now, notes))
+            criteria = standings.look(fold.timeline, clock)
+            view.show(glance(fold, resumed(_begun(plan, fold, now), start, None), now, notes, criteria))
         else:
             said = [key for key in store.keys(run_key(run_id, "workers") + "/") if key.endswith("/ready.json")]
             planned = len(plan.shares)
@@ -168,8 +169,8 @@ def _row(store: Store, run_id: str, now: float) -> RunRow:
         state = _unjudged(store, plan, now) if verdict is None else str(verdict.get("outcome"))
     except StoreError:  # one damaged run, or one of another version, hides no other; `toril report` says what it is
         return RunRow(run_id=run_id, suite="", state="unreadable", workers=0)
-    tags = masked_settings(plan.tags)
-    return RunRow(run_id=run_id, suite=plan.suite, state=state, workers=len(plan.shares), summary=summary, tags=tags)
+    said: dict[str, Any] = {"summary": summary, "tags": masked_settings(plan.tags), "duet": plan.duet is not None}
+    return RunRow(run_id=run_id, suite=plan.suite, state=state, workers=len(plan.shares), **said)
 
 
 def _unjudged(store: Store, plan: Plan, now: float) -> str:

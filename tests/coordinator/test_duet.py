@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.clocks import SteppedClock
 from tests.duets import SUITE, Measured, file_of, planned
+from toril.clock import SystemClock
+from toril.coordinator.glance import Standings, glance
 from toril.coordinator.live import Fold, interval_name, shown_plan
+from toril.coordinator.protocol import begin, resumed
 from toril.criteria import LiveCriteria
-from toril.records import ARMS, BASE, HEAD, Plan, worker_key
+from toril.records import ARMS, BASE, HEAD, Launch, Plan, Start, worker_key
 from toril.store import FolderStore
 
 STOP = "reporting: [{module: passfail, criteria: ['fail>50% for 3s, stop as failed']}]\n"
@@ -66,3 +70,26 @@ def test_a_run_of_one_address_is_judged_as_it_is(tmp_path: Path, plan: Plan) -> 
     fold = Fold(FolderStore(tmp_path / "store"), plain, {"local-1": "a"})
     assert fold.timeline is fold.whole and fold.judged_plan is plain
     assert fold.judged_to(7) == 7
+
+
+def test_a_glance_tells_the_arm_that_is_loaded_and_how_criteria_stand(tmp_path: Path) -> None:
+    plan = planned(tmp_path, SUITE + "reporting: [{module: passfail, criteria: ['fail>10%', 'p50>1s']}]\n")
+    assert plan.duet is not None
+    launch = Launch(at=0.0, deadline=1e6, attempts={"local-1": ("a",)})
+    state = resumed(begin(plan, launch, 0.0), Start(at=100.0, attempts={"local-1": "a"}), None)
+    for failing, outcomes in ((HEAD, ["failed", "passed"]), (BASE, ["passed", "passed"])):
+        fold = folded(tmp_path / str(failing), plan, failing)
+        criteria = Standings(fold.judged_plan).look(fold.timeline, SystemClock())
+        assert sorted(outcome for outcome, _ in criteria) == outcomes
+        for turn in plan.duet.turns():
+            found = glance(fold, state, 100.0 + turn.starts_s, criteria=criteria)
+            assert (found.turn, found.criteria) == (f"block {turn.block} of 4: {ARMS[turn.arm]}", criteria)
+
+
+def test_criteria_are_not_judged_again_at_every_glance(tmp_path: Path, plan: Plan) -> None:
+    fold, clock = folded(tmp_path, plan, failing=BASE), SteppedClock(0.0)
+    standings = Standings(fold.judged_plan)
+    first = standings.look(fold.timeline, clock)
+    for at, same in ((0.5, True), (2.0, False)):
+        clock.at = at
+        assert (standings.look(fold.timeline, clock) is first) == same

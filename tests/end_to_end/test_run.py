@@ -76,6 +76,7 @@ def test_a_verdict_that_cannot_be_kept_is_printed_and_does_not_exit_0(tmp_path: 
     assert "Traceback" not in done.stderr
     assert [line for line in done.stderr.splitlines() if "summary.json cannot be written" in line]
     assert [line for line in done.stderr.splitlines() if "/dev/full cannot be written" in line]
+    assert done.stderr.splitlines()[-1].startswith("exit code 4")  # after a verdict that may say passed
 
 
 def test_a_target_that_is_down_never_passes(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.init.calling import call, refused, scripts, started, written
+from toril.grammar import parse_criterion, samples_needed
+from toril.plan import make_plan
 
 
 def requests(suite, name):
@@ -42,6 +44,36 @@ def test_a_rate_is_jmeters_with_users_enough_for_it(tmp_path):
     started(tmp_path, "--url", "http://shop/", "--rps", "37.5")
     (execution,) = written(tmp_path, "shop").executions
     assert (execution.executor, execution.concurrency, execution.throughput_rps) == ("jmeter", 38, Fraction("37.5"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--rps", "1"),
+        ("--users", "1"),
+        ("--users", "3", "--limit", "p99>1s"),
+        ("--rps", "20", "--limit", "p99.9>1s"),
+        ("--url", "http://shop/cart", "--limit", "p99 of /cart>1s", "--rps", "4"),
+    ],
+)
+def test_the_load_makes_samples_enough_for_the_limits(tmp_path, options):
+    started(tmp_path, "--url", "http://shop/", *options)
+    suite = written(tmp_path, "shop")
+    plan = make_plan(suite, run_id="run", workers=None)
+    assert not plan.warnings
+    (execution,) = suite.executions
+    rps = (
+        float(execution.throughput_rps or 0) or (execution.concurrency or 0) / 2
+    )  # a second each for thinking and answering
+    needed = max(samples_needed(parse_criterion(one.source, "")) for one in suite.criteria if "fail" not in one.source)
+    assert rps * execution.hold_for_s >= needed
+
+
+def test_a_load_that_is_too_short_for_its_limits_is_noted(tmp_path):
+    said = call(tmp_path, "--url", "http://shop/", "--users", "4", "--hold-for", "5s").stderr
+    assert "needs 72 samples" in said
+    assert "use 12 users" in said
 
 
 def test_limits_of_both_languages_go_where_they_are_judged(tmp_path):

@@ -2,6 +2,7 @@
 
 import doctest
 import math
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 
@@ -13,7 +14,7 @@ from tests.browser import ten_minutes
 from tests.measured import Sample, execution, plan_of, timeline_of
 from tests.reports import examples
 from tests.reports.parsed import Page, decoded
-from tests.reports.runs import judged, run_of
+from tests.reports.runs import judged, run_of, small
 from toril.records import MetricSeries, PlannedCriterion, ServerMetrics
 from toril.reports import html
 from toril.reports.bundle import Bundle
@@ -50,6 +51,21 @@ def ms(values) -> list:
 @given(st.lists(st.one_of(st.none(), st.integers(-(2**52), 2**52))))
 def test_a_column_is_read_as_it_was_written(values):
     assert decoded(column(values)) == values
+
+
+@pytest.mark.parametrize(("duration_s", "drawn_s"), [(10.0, 10), (9.4, 9), (9.98, 9), (0.4, 1)])
+def test_the_part_of_a_second_at_the_end_is_no_rate(duration_s, drawn_s):
+    whole = run_of(small(seconds=math.ceil(duration_s)))
+    bundle = replace(whole, summary={**whole.summary, "duration_s": duration_s})
+    data = charts(bundle)
+    counts = [
+        lines(titled(data["course"], "Requests per second"))["achieved"],
+        lines(titled(data["course"], "Virtual users"))["running"],
+        lines(titled(data["labels"][0]["charts"], "Requests and failures per second"))["requests"],
+    ]
+    for values in counts:
+        assert [value is not None for value in values] == [at < drawn_s for at in range(math.ceil(duration_s))]
+    assert None not in lines(titled(data["course"], "Response times"))["p95"]
 
 
 def test_load_times_and_failures_are_those_of_the_summary_second_by_second():

@@ -103,6 +103,18 @@ def test_a_figure_without_enough_blocks_says_so_instead_of_numbers() -> None:
     assert "too few, I say" in render("html", run).decode()
 
 
+def test_why_nothing_is_known_has_the_whole_width_of_a_narrow_terminal() -> None:
+    nothing = dict.fromkeys(("base", "head", "change", "low", "high", "detectable"))
+    why = "p95 of checkout: 3 pairs of blocks have samples in both arms, and a comparison needs 4 of them at least"
+    metric = EXAMPLE["metrics"][0] | nothing | {"outcome": "inconclusive", "blocks": 3, "message": why}
+    lines = printed(with_comparison("inconclusive", metrics=[metric]), 80).splitlines()
+    assert sum("3 pairs of blocks have samples in both arms" in line for line in lines) == 1
+
+
+def test_on_the_page_the_bounds_are_in_the_cell_of_the_change() -> None:
+    assert "<td>+28.8 %<small>+26.6 % … +31 %</small></td>" in html.report(FAILED).decode()
+
+
 def test_texts_from_outside_are_harmless() -> None:
     bad = examples.HOSTILE
     metric = EXAMPLE["metrics"][0] | {"label": bad, "metric": bad[:40], "message": bad}

@@ -1,5 +1,6 @@
 import doctest
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -123,6 +124,14 @@ def test_runs_are_listed_with_what_is_known_of_them():
     assert "49.0…53.3" in text
 
 
+@pytest.mark.parametrize("width", [60, 100, 140])
+def test_a_duet_is_told_from_a_run_in_the_list(width):
+    rows = [RunRow(run_id=f"r{duet:d}", suite="shop", state="passed", workers=2, duet=duet) for duet in (False, True)]
+    file = io.StringIO()
+    runs_table.show(Console(file=file, width=width), rows)
+    assert file.getvalue().count("duet") == 1
+
+
 def test_an_empty_store_says_how_to_fill_it():
     assert "toril run SUITE" in runs_table.render([])
 
@@ -144,6 +153,17 @@ def test_without_a_terminal_there_is_a_line_every_five_seconds():
     assert text.splitlines() == 3 * [
         "running 12/30 s, 10/12 VUs, 98.4 req/s, p50 18.4 ms, p95 51.2 ms, p99 88.7 ms, 1,200 requests, 3 failed"
     ]
+
+
+def test_the_live_view_shows_criteria_and_the_arm_that_is_loaded():
+    criteria = (("failed", "p95 was 51.2 ms, above 50 ms"), ("passed", "failures were 0 %, at most 1 %"))
+    figures = replace(FIGURES, turn="block 3 of 10: head", criteria=criteria)
+    assert all(
+        part in shown(True, (0, figures)) for part in ("block 3 of 10: head", "p95 was 51.2 ms", "failures were")
+    )
+    line = shown(False, (0, figures))
+    assert "block 3 of 10: head" in line
+    assert "1 of 2 criteria breached" in line
 
 
 def test_a_job_on_github_keeps_a_log_even_where_its_runner_lends_it_a_terminal(monkeypatch):

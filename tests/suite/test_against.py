@@ -52,15 +52,22 @@ def test_other_variables_stay_as_they_are(tmp_path: Path) -> None:
     assert suite.common["settings"]["env"] == {"SHOP": URL, "OTHER": "thing", "USER": "${USER}"}
 
 
-def test_a_locustfile_needs_no_variable_where_it_has_a_default_address(tmp_path: Path) -> None:
-    suite = read(tmp_path, "default-address: 'http://127.0.0.1:8000', script: own.py")
+@pytest.mark.parametrize("own", ["", "default-address: 'http://127.0.0.1:8000', "])
+def test_a_locustfile_needs_no_variable_the_address_is_its_host(tmp_path: Path, own: str) -> None:
+    suite = read(tmp_path, f"{own}script: own.py")
     assert (address(suite), suite.variable) == (URL, None)
+
+
+def test_nor_does_a_locustfile_that_an_execution_names_itself(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("from locust import HttpUser\n")
+    file = tmp_path / "suite.yml"
+    file.write_text("execution: {executor: locust, hold-for: 5s, scenario: own.py}\n")
+    assert address(read_suite([file], against=URL)) == URL
 
 
 @pytest.mark.parametrize(
     ("executor", "scenario"),
     [
-        ("locust", "script: own.py"),
         ("jmeter", "script: load.jmx"),
         ("jmeter", "default-address: 'http://127.0.0.1:8000', script: load.jmx"),
     ],

@@ -155,7 +155,7 @@ def test_what_is_no_curve_is_refused_with_the_fix(tmp_path, shape, says):
         ({"executor": "locust"}, "a load curve, and Locust paces its users by `wait_time` in the script; use"),
         ({"executor": "apiritif"}, "a load curve, and Apiritif has no pace of its own; use executor: jmeter or vegeta"),
         ({"executor": "selenium"}, "a load curve, and Selenium drives browsers"),
-        ({"executor": "grinder"}, "a load curve, and Grinder keeps to no rate that changes; use executor: jmeter or"),
+        ({"executor": "molotov"}, "a load curve, and Molotov keeps to no rate that changes; use executor: jmeter or"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_beside_a_curve_is_refused(tmp_path, keys, says):

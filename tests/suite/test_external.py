@@ -57,6 +57,8 @@ def test_load_is_refused(tmp_path, key, value):
     [
         ("wait-for-file", "soon", "execution[0].wait-for-file is `soon`, not a duration"),
         ("results-timeout", [1], "results-timeout"),
+        ("recorded", "yes", "execution[0].recorded is `yes`"),
+        ("record", True, "did you mean `recorded`?"),
         ("wait-for-fle", "3s", "execution[0].wait-for-fle is unknown; did you mean `wait-for-file`?"),
         ("data-file-pattern", 5, "execution[0].data-file-pattern is no text"),
     ],

@@ -201,3 +201,20 @@ def test_a_file_without_a_header_is_not_split_since_its_first_row_would_be_every
     says = "data-sources[0].variable-names is set for a file of `split-data`, whose first row is the header"
     assert says in refusal(tmp_path, {**written, "toril": {"split-data": ["users.csv"]}})
     assert read(tmp_path, written).data_rows == {}
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_key_that_the_engine_does_not_know_is_refused_whatever_its_value(tmp_path, value):
+    scenario = {"requests": REQUESTS, "verify-ssl": value}
+    assert "insecure: true" in refusal(tmp_path, suite(scenario=scenario))
+    assert "`max-workers` under `toril.vegeta`" in refusal(
+        tmp_path, suite(scenario={"requests": REQUESTS, "max-worker": 5})
+    )
+    assert not read(tmp_path, suite(scenario={"requests": REQUESTS, "store-cookie": False})).warnings
+
+
+def test_settings_of_the_engine_in_another_place_are_refused_or_noted(tmp_path):
+    for key, setting in (("verify-ssl", "insecure: true"), ("max-workers", "`max-workers` under `toril.vegeta`")):
+        assert setting in refusal(tmp_path, {**suite(), "modules": {"vegeta": {key: 5}}})
+    (warning,) = read(tmp_path, suite(**{"max-workers": 5})).warnings
+    assert "execution[0].max-workers is ignored" in warning

@@ -1,6 +1,7 @@
 """A suite is read once, at the door: what is right becomes typed values, and files are found and merged."""
 
 import json
+import re
 
 import pytest
 
@@ -127,24 +128,60 @@ def test_references_are_resolved_in_load_keys_locations_and_criteria_only(tmp_pa
     assert "8" not in json.dumps(suite.common)
 
 
+VISITS = {"default-address": "http://shop", "requests": ["/${id}"]}
+
+
 @pytest.mark.parametrize(
-    ("scenario", "noted"),
+    ("scenario", "unset"),
     [
-        ({"default-address": "http://${HOST}:${PORT}"}, ["HOST"]),
-        ({"default-address": "http://${HOST}", "data-sources": [{"path": "hosts.csv"}]}, []),
-        ({"default-address": "http://${HOST}", "variables": {"HOST": "shop"}}, []),
-        ({"default-address": "http://${TORIL_LOCATION}.shop:${__P(port,80)}"}, []),
+        ({"default-address": "http://${HOST}:${PORT}", "requests": ["/"]}, ["HOST"]),
+        ({"default-address": "http://${HOST}", "data-sources": ["hosts.csv"], "requests": ["/"]}, []),
+        ({"default-address": "http://${OTHER}", "data-sources": ["hosts.csv"], "requests": ["/"]}, ["OTHER"]),
+        ({"default-address": "http://${HOST}", "variables": {"HOST": "shop"}, "requests": ["/"]}, []),
+        ({"default-address": "http://${TORIL_LOCATION}.shop:${__P(port,80)}/${__jm__L__idx}", "requests": ["/"]}, []),
+        ({"default-address": "http://${TOKEN}.shop", "requests": ["/"]}, []),
+        ({"requests": ["${HOST}/a", {"transaction": "t", "do": [{"url": "${WHERE}/b"}]}]}, ["HOST", "WHERE"]),
+        ({"requests": [{"url": "http://shop/", "body": "${x}", "headers": {"A": "${y}"}}]}, []),
+        (VISITS, ["id"]),
+        ({**VISITS, "data-sources": [{"path": "hosts.csv", "variable-names": "id, name"}]}, []),
+        ({**VISITS, "data-sources": [{"path": "hosts.csv", "variable-names": ["id"]}]}, []),
+        ({**VISITS, "requests": [{"url": "/", "extract-regexp": {"id": "(.)"}}, "/${id_1}"]}, []),
+        ({**VISITS, "requests": [{"set-variables": {"id": 1}}, "/${id}"]}, []),
+        ({**VISITS, "requests": [{"foreach": "id in ids", "do": ["/${id}"]}]}, []),
+        ({**VISITS, "requests": [{"url": "/${id}", "jsr223": "vars.put('id', '1')"}]}, []),
+        ({**VISITS, "requests": [{"include-scenario": "login"}, "/${id}"]}, []),
     ],
 )
-def test_an_address_that_nothing_sets_is_noted(tmp_path, scenario, noted):
+def test_an_address_with_a_name_that_nothing_sets_cannot_be_run(tmp_path, scenario, unset):
     write(tmp_path, "HOST\nshop\n", "hosts.csv")
-    document = execution(scenario=scenario | {"requests": ["/"]})
+    document = execution(scenario=scenario) | {
+        "scenarios": {"login": {"requests": [{"url": "http://shop", "extract-jsonpath": {"id": "$.id"}}]}},
+        "toril": {"secrets": {"TOKEN": "name"}},
+    }
     suite = read(tmp_path, document, env={"PORT": "80"})
-    where = "suite.yml: execution[0].scenario.default-address"
-    assert list(suite.warnings) == [
-        f"{where} refers to ${{{name}}}, which nothing sets: pass --env {name}=…" for name in noted
-    ]
-    assert read(tmp_path, document, env={"PORT": "80", "HOST": "shop"}).warnings == ()
+    assert [name for message in suite.unset for name in re.findall(r"knows `(\w+)`", message)] == unset
+    assert all(message.startswith("suite.yml: execution[0].scenario.") for message in suite.unset)
+    assert set(suite.unset) <= set(suite.warnings)  # a suite for others to run can be written and pushed
+
+
+def test_what_only_this_machine_knows_is_not_known_to_workers_on_fargate(tmp_path):
+    document = execution(scenario={"default-address": "${SHOP}", "requests": ["/"]}, locations={"eu-west-1": 1})
+    for on, env, unset in (("local", {}, 0), ("fargate", {}, 1), ("fargate", {"SHOP": "http://shop"}, 0)):
+        assert len(read(tmp_path, document, on=on, env=env, system={"SHOP": "http://shop"}).unset) == unset
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter"), [("user\nanne\nnels\n", ","), ("a;b,c;d\n", ";"), ("a\tb\n", "\t"), ("", ",")]
+)
+def test_a_data_source_has_the_delimiter_of_its_header_and_one_column_has_a_comma(tmp_path, text, delimiter):
+    write(tmp_path, text, "users.csv")
+    for source in ("users.csv", {"path": "users.csv"}):
+        scenario = {"requests": ["http://shop/"], "data-sources": [source]}
+        suite = read(tmp_path, execution(scenario=scenario))
+        assert suite.common["scenarios"]["jmeter"]["data-sources"] == [{"path": "users.csv", "delimiter": delimiter}]
+    scenario["data-sources"] = [{"path": "users.csv", "delimiter": "|"}]
+    suite = read(tmp_path, execution(scenario=scenario))
+    assert suite.common["scenarios"]["jmeter"]["data-sources"][0]["delimiter"] == "|"
 
 
 def test_an_unknown_reference_in_a_load_key_says_how_to_set_it(tmp_path):
@@ -237,11 +274,25 @@ def test_what_is_ignored_is_said(tmp_path):
         assert word in said
 
 
-@pytest.mark.parametrize(("executor", "says"), [("jmetr", "did you mean `jmeter`?"), ("molotov", "check its numbers")])
-def test_an_executor_that_is_not_proved_is_said_with_the_one_that_was_meant(tmp_path, executor, says):
-    (warning,) = read(tmp_path, execution(executor=executor)).warnings
-    assert warning.startswith(f"suite.yml: execution[0].executor is `{executor}`, not proved")
-    assert warning.endswith(says)
+@pytest.mark.parametrize(("executor", "modules"), [("molotov", {}), ("warp", {"warp": {"class": "my.Warp"}})])
+def test_an_executor_without_tests_is_noted(tmp_path, executor, modules):
+    (warning,) = read(tmp_path, {**execution(executor=executor), "modules": modules}).warnings
+    assert warning.startswith(f"suite.yml: execution[0].executor is `{executor}`")
+
+
+@pytest.mark.parametrize(("executor", "fix"), [("jmetr", "`jmeter`"), ("warpdrive", "known are")])
+def test_an_unknown_executor_is_refused_with_the_nearest_one(tmp_path, executor, fix):
+    for document in (execution(executor=executor), {**SIMPLE, "settings": {"default-executor": executor}}):
+        text = refusal(tmp_path, document)
+        assert f"`{executor}`" in text
+        assert fix in text
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"), [("scenario", "scenarios"), ("executions", "execution"), ("module", "modules")]
+)
+def test_a_key_at_the_top_that_is_nearly_right_is_refused(tmp_path, key, meant):
+    assert f"did you mean `{meant}`?" in refusal(tmp_path, {"execution": {"scenario": "shop"}, key: {"shop": {}}})
 
 
 def test_the_default_executor_is_the_suites(tmp_path):
@@ -255,6 +306,18 @@ def test_a_folder_is_its_suite_file_and_takes_everything_along_but_hidden_files_
     suite = read_suite([tmp_path], system={})
     assert [path.as_posix() for path in suite.files] == ["lib/helper.py", "suite.yml"]
     assert all((suite.folder / path).is_file() for path in suite.files)
+
+
+def test_what_a_script_uses_and_a_suite_of_one_file_leaves_behind_is_noted(tmp_path):
+    script = "import helper\nfrom locust import HttpUser\nUSERS = open('users.csv').read()\n"
+    for name, text in {"own.py": script, "users.csv": "a\n", "helper.py": "", "other.csv": "", "unused.py": ""}.items():
+        write(tmp_path, text, name)
+    document = {"execution": {"scenario": "own.py", "executor": "locust", "hold-for": "1m"}}
+    warnings = read_suite([write(tmp_path, document, "load.yml")], system={}).warnings
+    assert [warning.split(" is used by ")[0] for warning in warnings] == ["load.yml: helper.py", "load.yml: users.csv"]
+    with_files = {"execution": {**document["execution"], "files": ["users.csv", "helper.py"]}}
+    assert not read_suite([write(tmp_path, with_files, "load.yml")], system={}).warnings
+    assert not read(tmp_path, document).warnings  # suite.yml: the whole folder goes along
 
 
 def test_a_file_of_another_name_takes_along_what_it_names_and_what_its_jmx_names(tmp_path):

@@ -57,10 +57,19 @@ def test_a_file_that_grows_during_the_run_is_read_to_its_end_at_its_own_times(tm
     assert found.timeline.resolution_us == {LOADER: 1000}
 
 
+@pytest.mark.parametrize("age_s", [30, 30 * 86_400, 9 * 365 * 86_400])
+def test_results_that_are_older_than_the_run_are_refused(tmp_path, age_s):
+    rows = "".join(row(time.time() - age_s + at_s) for at_s in range(5))
+    with workers(external(), tmp_path, {"results.jtl": HEADER + rows}) as run:
+        found = run.go()
+    assert (found.exits[0].outcome, found.samples) == ("failed", 0)
+    assert "`recorded: true`" in found.exits[0].message
+
+
 def test_a_recording_keeps_its_course_from_the_start_on(tmp_path):
     yesterday = time.time() - 86_400
     rows = "".join(row(yesterday + at_s, ok=at_s != 120) for at_s in (0.2, 0.4, 1.5, 1.6, 120))
-    with workers(external(), tmp_path, {"results.jtl": HEADER + rows}) as run:
+    with workers(external(recorded=True), tmp_path, {"results.jtl": HEADER + rows}) as run:
         found = run.go()
     assert found.exits[0].outcome == "finished"
     assert (found.total().samples, found.total().failures, found.exits[0].unreadable_records) == (5, 1, 0)
@@ -72,7 +81,7 @@ def test_a_recording_keeps_its_course_from_the_start_on(tmp_path):
 
 def test_rows_that_are_none_are_counted(tmp_path):
     text = HEADER + row(time.time()) + "nonsense\n" + row(time.time()) + "1,2"
-    with workers(external(**{"results-timeout": "1s"}), tmp_path, {"results.jtl": text}) as run:
+    with workers(external(recorded=True), tmp_path, {"results.jtl": text}) as run:
         found = run.go()
     assert (found.samples, found.exits[0].unreadable_records) == (2, 2)
 
@@ -96,7 +105,7 @@ def test_a_file_that_never_comes_or_says_nothing_fails_the_worker_with_the_reaso
 
 def test_the_newest_file_that_a_pattern_fits_is_read(tmp_path):
     files = {f"out/results-{number}.jtl": HEADER + row(time.time()) * number for number in (1, 3)}
-    plan = external(**{"data-file": None, "data-file-pattern": "out/results-*.jtl", "results-timeout": "1s"})
+    plan = external(**{"data-file": None, "data-file-pattern": "out/results-*.jtl", "recorded": True})
     with workers(plan, tmp_path, files) as run:
         found = run.go()
     assert found.samples == 3
@@ -104,7 +113,7 @@ def test_the_newest_file_that_a_pattern_fits_is_read(tmp_path):
 
 def test_a_stop_ends_the_reading_and_keeps_what_was_read(tmp_path):
     plan = external(**{"results-timeout": "60s"})
-    with workers(plan, tmp_path, {"results.jtl": HEADER + row(time.time() + 1)}) as run:
+    with workers(plan, tmp_path, {"results.jtl": HEADER + row(time.time() + 60)}) as run:
         run.launch()
         run.wait_ready()
         run.start(within_s=0.1)
@@ -118,7 +127,9 @@ def test_a_stop_ends_the_reading_and_keeps_what_was_read(tmp_path):
 def test_a_file_that_becomes_shorter_fails_the_worker_since_rows_are_lost(tmp_path):
     file = tmp_path / "elsewhere.jtl"
     file.write_text(HEADER + row(time.time()) * 50)
-    with workers(external(**{"data-file": str(file), "results-timeout": "60s"}), tmp_path / "run") as run:
+    with workers(
+        external(recorded=True, **{"data-file": str(file), "results-timeout": "60s"}), tmp_path / "run"
+    ) as run:
         run.launch()
         run.wait_ready()
         run.start(within_s=0.1)

@@ -210,3 +210,16 @@ def test_half_a_sample_at_the_end_of_xml_is_unreadable(tmp_path, cut):
     assert (len(whole), reader.unreadable) == (2, 0)
     rest, reader = read(tmp_path, f"<testResults>\n{sample}\n{sample[:-cut]}")
     assert (len(rest), reader.unreadable) == (1, 1)
+
+
+@pytest.mark.parametrize(("code", "ok"), [(200, True), (302, True), (404, False), (500, False)])
+def test_a_status_of_vegeta_that_is_no_success_is_a_failure_without_an_error_text_too(tmp_path, code, ok):
+    csv = f'{AT_MS}456789,{code},1500499,0,17,"",,attack,1,GET,http://shop/,\n'
+    ((one,), _) = read(tmp_path, csv)
+    assert (one.ok, one.rc, bool(one.message)) == (ok, str(code), not ok)
+
+
+def test_a_time_in_seconds_is_an_unreadable_record(tmp_path):
+    rows = "".join(f"{AT_MS // 1000 + at},5,home,200,OK,true,9,2,3,1\n" for at in range(3))
+    found, reader = read(tmp_path, JTL + rows)
+    assert (len(found), reader.unreadable) == (0, 3)

@@ -316,3 +316,20 @@ func raw(t *testing.T, serve func(net.Conn)) string {
 	}()
 	return "http://" + server.Addr().String()
 }
+
+func TestATLSHandshakeThatIsNeverAnsweredEndsBeforeTheRequestsTimeout(t *testing.T) {
+	connecting = 100 * time.Millisecond
+	t.Cleanup(func() { connecting = 10 * time.Second })
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	for _, http2 := range []bool{false, true} {
+		began := time.Now()
+		got := sent(t, &load{HTTP2: http2, Targets: to("https://" + silent.Addr().String()), Points: [][2]float64{{0, 3}, {1, 3}}})
+		if took := time.Since(began); got["TimeoutError"] != 3 || took > 4*time.Second {
+			t.Error(http2, got, took)
+		}
+	}
+}

@@ -69,9 +69,14 @@ func (p *pool) give(l *line) {
 	p.idle = append(p.idle, l)
 }
 
+// connecting bounds the time for a connection, TLS handshake included: a service that accepts and stays silent
+// would else hold a request for all of its timeout.
+var connecting = 10 * time.Second
+
 // dialed is a new connection to it, with how long its making took.
 func (p *pool) dialed(dials *dialer, settings *tls.Config, deadline int64) (l *line, took int64, err error) {
 	wanted := now()
+	deadline = min(deadline, wanted+int64(connecting))
 	ctx, cancel := context.WithDeadline(context.Background(), began.Add(time.Duration(deadline)))
 	defer cancel()
 	made, err := dials.dial(ctx, "tcp", net.JoinHostPort(p.name, p.port))

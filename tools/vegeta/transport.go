@@ -37,10 +37,11 @@ func newTripper(l *load, dials *dialer, all *slots) *tripper {
 
 func newTransport(secure *tls.Config, dials *dialer) *http.Transport {
 	made := &http.Transport{
-		DialContext:        dials.dial,
-		TLSClientConfig:    secure,
-		DisableCompression: true, // bytes are those that were sent, and no header is added to the suite's
-		Protocols:          &http.Protocols{},
+		DialContext:         dials.dial,
+		TLSClientConfig:     secure,
+		TLSHandshakeTimeout: connecting,
+		DisableCompression:  true, // bytes are those that were sent, and no header is added to the suite's
+		Protocols:           &http.Protocols{},
 	}
 	made.Protocols.SetHTTP2(true)
 	made.Protocols.SetUnencryptedHTTP2(true)

@@ -36,7 +36,9 @@ def init(
     ] = None,
     rps: Annotated[str | None, typer.Option("--rps", help="Requests per second in total, at most; by JMeter.")] = None,
     ramp_up: Annotated[str | None, typer.Option("--ramp-up", help="Time to reach the full load; 5s.")] = None,
-    hold_for: Annotated[str | None, typer.Option("--hold-for", help="Time to keep it; 25s.")] = None,
+    hold_for: Annotated[
+        str | None, typer.Option("--hold-for", help="Time to keep it; 25s or what limits need.")
+    ] = None,
     limit: Annotated[
         list[str] | None, typer.Option("--limit", help="Criterion that fails a run; repeatable. p95>500ms and fail>1%.")
     ] = None,

@@ -24,7 +24,7 @@ from toril.init.readers import (
     read_url,
     read_users,
 )
-from toril.init.wanted import HOLD_FOR, LIMITS, RAMP_UP, Wanted, default_name, default_users
+from toril.init.wanted import LIMITS, RAMP_UP, Wanted, default_hold, default_name, default_users
 from toril.masking import mask
 
 Answer = TypeVar("Answer")
@@ -62,7 +62,8 @@ def _ask_load(wanted: Wanted) -> Wanted:
     if wanted.ramp_up is None:
         wanted = replace(wanted, ramp_up=_asked("Ramp-up", _duration("--ramp-up", above_0=False), RAMP_UP))
     if wanted.hold_for is None:
-        wanted = replace(wanted, hold_for=_asked("Hold for", _duration("--hold-for", above_0=True), HOLD_FOR))
+        hold = default_hold(wanted, wanted.users or default_users(wanted.rps))
+        wanted = replace(wanted, hold_for=_asked("Hold for", _duration("--hold-for", above_0=True), hold))
     return wanted
 
 

@@ -34,7 +34,7 @@ from toril.duet import plan_duet
 from toril.errors import InfrastructureError, OptionError
 from toril.interrupts import caught_interrupts
 from toril.records import Plan, run_key
-from toril.reports import FORMATS, live, plan_text, terminal
+from toril.reports import FORMATS, live, plan_text, terminal, wording
 from toril.reports.screen import Output
 from toril.run import Judged, RunOptions, plan_run
 from toril.run import run as run_plan
@@ -161,7 +161,9 @@ def _run(
         options.check_writable(targets)
         ready = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
         if not quiet:
-            typer.echo("".join(f"{line}\n" for line in ready.lines), err=True, nl=False)
+            notes = (f"note: {wording.plain(warning, 1000)}" for warning in planned.warnings)
+            lines = (f"{wording.plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *ready.lines)
+            typer.echo("\n".join(lines), err=True)
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = run_plan(
                 read,
@@ -180,14 +182,17 @@ def _run(
 
 def _conclude(store: Store, judged: Judged, failing: frozenset[str], unwritten: list[str], *, quiet: bool) -> None:
     """Show what was decided, and what went wrong beside it; the exit code says the worst of it."""
-    terminal.show(Output(), judged.bundle)
     problems = [*judged.unwritten, *unwritten, *judged.left]
-    for problem in problems:
+    for problem in problems:  # first: after the verdict they would contradict it
         typer.echo(f"error: {problem}", err=True)
+    terminal.show(Output(), judged.bundle)
     if not quiet and not judged.unwritten:
         typer.echo(f"report: {store.address(run_key(judged.bundle.plan.run_id, 'report.html'))}", err=True)
     code = INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing)
-    raise typer.Exit(code or (InfrastructureError.exit_code if problems else 0))
+    if problems and not code:
+        code = InfrastructureError.exit_code
+        typer.echo(f"exit code {code}, whatever the verdict: see the error above it", err=True)
+    raise typer.Exit(code)
 
 
 def watch(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
 from toril.clock import Clock
-from toril.coordinator.glance import glance
+from toril.coordinator.glance import Standings, glance
 from toril.coordinator.launch import issue
 from toril.coordinator.lease import LeaseKeeper, LeaseLostError
 from toril.coordinator.live import Fold, attempts_of, read_launch, read_record
@@ -71,6 +71,7 @@ class Coordinator:
     _todo: list[Relaunch | Terminate | Kill] = field(default_factory=list)  # not handed out yet
     _live: LiveCriteria = field(init=False)
     _searches: Searches = field(init=False)
+    _standings: Standings = field(init=False)
     _looked_at_s: int = field(init=False, default=-1)
     _look_again_at: float = field(init=False, default=0.0)
     _asked_at: float = field(init=False, default=float("-inf"))
@@ -78,6 +79,7 @@ class Coordinator:
     def __post_init__(self) -> None:
         self._live = LiveCriteria(self.fold.judged_plan)
         self._searches = Searches(self.plan)
+        self._standings = Standings(self.fold.judged_plan)
 
     @classmethod
     def of_new(
@@ -144,7 +146,8 @@ class Coordinator:
     def figures(self, notes: tuple[str, ...] = ()) -> LiveFigures:
         start = self.state.start
         told = () if start is None else told_rates(self.rates, start.at)
-        return glance(self.fold, self.state, self.clock.now(), (*notes, *told, *self._searches.notes()))
+        criteria = self._standings.look(self.fold.timeline, self.clock)
+        return glance(self.fold, self.state, self.clock.now(), (*notes, *told, *self._searches.notes()), criteria)
 
     def finish(self, tasks: Mapping[str, RanTask] | None = None) -> RunState:
         """Fold the last files and note what only the coordinator saw; the final state."""

@@ -2,17 +2,57 @@
 
 from typing import Any
 
+from toril.clock import Clock
 from toril.coordinator.live import Fold
 from toril.coordinator.protocol import RunState
+from toril.criteria import evaluate
 from toril.figures import LiveFigures, LocationFigures, Phase
+from toril.grammar import GENERATOR, parse_criterion
+from toril.records import ARMS, Plan
 from toril.suite.open_model import OPEN_MODEL
 from toril.summary import strained
 from toril.timeline import Timeline
 
+MOST_CRITERIA = 5  # shown while the load goes on
+REST = 4  # pause so many times the duration of the last evaluation, which covers the whole run
+ORDER = ("failed", "inconclusive", "triggered", "passed")
+AT_THE_END = frozenset({"throughput", "load", "capacity", *GENERATOR})  # subjects that judge the time as a whole
 WINDOW_S = 5  # rates and percentiles over the last five seconds: calm enough to read, fresh enough to act on
 
 
-def glance(fold: Fold, state: RunState, now: float, notes: tuple[str, ...] = ()) -> LiveFigures:
+class Standings:
+    """How criteria on samples stand while the load goes on."""
+
+    def __init__(self, plan: Plan) -> None:
+        parsed = [(one, parse_criterion(one.source, one.where, one.language)) for one in plan.criteria]
+        self._plan = plan
+        self._judged = [pair for pair in parsed if pair[1].server is None and pair[1].subject not in AT_THE_END][
+            :MOST_CRITERIA
+        ]
+        self._found: tuple[tuple[str, str], ...] = ()
+        self._again_at = 0.0
+
+    def look(self, timeline: Timeline, clock: Clock) -> tuple[tuple[str, str], ...]:
+        """Outcome and message of each, breached ones first; not evaluated again while that would take too much time."""
+        began = clock.now()
+        if self._judged and began >= self._again_at:
+            results = [
+                evaluate(criterion, one.where, one.executions, timeline, self._plan) for one, criterion in self._judged
+            ]
+            results.sort(key=lambda result: ORDER.index(result.outcome))
+            self._found = tuple((result.outcome, result.message) for result in results)
+            ended = clock.now()
+            self._again_at = ended + max(1.0, REST * (ended - began))
+        return self._found
+
+
+def glance(
+    fold: Fold,
+    state: RunState,
+    now: float,
+    notes: tuple[str, ...] = (),
+    criteria: tuple[tuple[str, str], ...] = (),
+) -> LiveFigures:
     """What a person should see of the run at this moment."""
     started_at = state.start.at if state.start else now
     plan, timeline = fold.plan, fold.whole
@@ -38,8 +78,18 @@ def glance(fold: Fold, state: RunState, now: float, notes: tuple[str, ...] = ())
         workers_planned=len(plan.shares),
         locations=tuple(_location(timeline, state, plan_location, fold, last) for plan_location in plan.locations),
         notes=notes,
+        turn=_turn(plan, now - started_at) if state.start else "",
+        criteria=criteria if last is not None else (),
         **_measured(timeline, None, last),
     )
+
+
+def _turn(plan: Plan, elapsed_s: float) -> str:
+    """`block 3 of 10: head`; empty without a duet, and before its load."""
+    begun = [turn for turn in plan.duet.turns() if turn.starts_s <= elapsed_s] if plan.duet is not None else []
+    if plan.duet is None or not begun:
+        return ""
+    return f"block {begun[-1].block} of {plan.duet.blocks}: {ARMS[begun[-1].arm]}"
 
 
 def _phase(state: RunState) -> Phase:

@@ -82,6 +82,8 @@ def read_subject(written: object, language: Language) -> Subject:
             raise Wrong(f"with the response code `{short(written[2:])}`, which there is not", _code_meant(written[2:]))
         return Subject("rc", rc_pattern=written[2:])
     close = SYNONYMS.get(written.casefold().replace("_", "-")) or nearest(written.casefold(), known)
+    if close in OWN_SUBJECTS and language == "taurus":
+        raise Wrong(f"with the subject `{short(written)}`", f"write it with `{close}` in `toril: {{criteria: […]}}`")
     fix = f"did you mean `{close}`; " if close else ""
     raise Wrong(
         f"with the subject `{short(written)}`, which cannot be judged", f"{fix}supported are {', '.join(known)}"

@@ -10,7 +10,7 @@ import yaml
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from toril.grammar import duration_s
-from toril.init.wanted import Choices
+from toril.init.wanted import THINK_TIME_S, Choices
 from toril.records import Plan
 
 
@@ -29,6 +29,8 @@ def suite_text(choices: Choices) -> str:
                 "hold-for": choices.hold_for,
                 "locations": {name: _number(weight) for name, weight in choices.locations.items()} or None,
             },
+            reach_ms=math.floor(1000 * choices.users / choices.rps) if choices.users and choices.rps else None,
+            think_time=f"{THINK_TIME_S}s",
             rises=choices.ramp_up is not None and duration_s(choices.ramp_up) > 0,
             address=first,
             requests=[url.path if url.origin == first else url.origin + url.path for url in choices.urls],

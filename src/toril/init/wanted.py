@@ -8,13 +8,16 @@ from fractions import Fraction
 from pathlib import Path
 
 from toril.errors import OptionError
+from toril.grammar import parse_criterion, samples_needed
 from toril.init.readers import NAME, Kind, Limit, Url
 
 # The repository of action.yml has no public owner yet; a name that GitHub does not allow runs nobody else's code.
 ACTION = "<owner>/toril@v1"
 USERS = 10
 RAMP_UP = "5s"
-HOLD_FOR = "25s"
+HOLD_FOR_S = 25  # at least
+THINK_TIME_S = 1  # of the users of a suite without --rps
+SPARE = 1.1  # times the samples that are needed
 LIMITS = (Limit("p95>500ms", "taurus"), Limit("fail>1%", "taurus"))
 
 
@@ -92,16 +95,17 @@ def decided(wanted: Wanted, *, shaped: bool = False) -> Choices:
     own_load = kind == "taurus" or ((kind == "jmx" or shaped) and not any(part is not None for part in said))
     if own_load and len(wanted.locations) > 1:
         raise OptionError("--location, several times: a script's own load runs on one worker; give --users, too")
+    users = wanted.users or default_users(wanted.rps)
     return Choices(
         kind=kind,
         name=wanted.name or default_name(wanted),
         urls=wanted.urls,
         file=wanted.file,
         executor="jmeter" if kind == "jmx" or wanted.rps else "locust",
-        users=None if own_load else wanted.users or default_users(wanted.rps),
+        users=None if own_load else users,
         rps=wanted.rps,
         ramp_up=None if own_load else wanted.ramp_up or RAMP_UP,
-        hold_for=None if own_load else wanted.hold_for or HOLD_FOR,
+        hold_for=None if own_load else wanted.hold_for or default_hold(wanted, users),
         limits=() if kind == "taurus" else wanted.limits or LIMITS,
         locations=wanted.locations,
         action=wanted.action,
@@ -110,8 +114,19 @@ def decided(wanted: Wanted, *, shaped: bool = False) -> Choices:
 
 
 def default_users(rps: Fraction | None) -> int:
-    """Enough for that many requests per second if each takes less than a second."""
+    """Enough for that many requests per second if an answer takes a second at most."""
     return max(USERS, math.ceil(rps or 0))
+
+
+def default_hold(wanted: Wanted, users: int) -> str:
+    """Long enough for the percentiles among the limits to be known, if an answer takes a second at most."""
+    per_s = float(wanted.rps or 0) or users / (1 + THINK_TIME_S)
+    needed = [0.0]
+    for limit in wanted.limits or LIMITS:
+        criterion = parse_criterion(limit.text, "--limit", limit.language)
+        if criterion.percentile is not None and criterion.logic == "total":
+            needed.append(samples_needed(criterion) * (max(1, len(wanted.urls)) if criterion.label else 1))
+    return f"{max(HOLD_FOR_S, math.ceil(SPARE * max(needed) / per_s))}s"
 
 
 def default_name(wanted: Wanted) -> str:

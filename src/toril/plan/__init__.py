@@ -17,6 +17,7 @@ from toril.errors import OptionError, SuiteError
 from toril.grammar import doubts_about, parse_criterion
 from toril.plan.division import Part, divided_between
 from toril.plan.pace import pace_of
+from toril.plan.samples import iteration_of, too_few
 from toril.plan.seats import MOST_WORKERS, Seat, seats_of, split
 from toril.records import Browser, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share, TaskSize
 from toril.suite import Execution, Suite
@@ -266,6 +267,7 @@ def _warnings(
         else:
             yield f"{suite.source}: {what} ends the run before its {duration_s:g} s are over"
     locations = tuple(dict.fromkeys(seat.location for seat in seats))
+    iterations = {name: iteration_of(scenario) for name, scenario in suite.common["scenarios"].items()}
     labels_of: dict[tuple[str, ...], tuple[set[str], str]] = {}  # by executions: both may be many, labels and criteria
     for planned in criteria:
         judged = [
@@ -284,6 +286,8 @@ def _warnings(
         if of_requests and criterion.label not in labels and all(execution.labels for execution in judged):
             yield f"{planned.where}: no request is labelled `{criterion.label}`; there are {known}"
         yield from (f"{planned.where}: {doubt}" for doubt in doubts_about(criterion))
+        if few := too_few(criterion, judged, iterations, steady_only=suite.ramp_up_exclude):
+            yield f"{planned.where}: {few}"
         lasts_s = _judged_s(judged, steady_only=suite.ramp_up_exclude)
         period_s = 0 if criterion.server is None else criterion.server.period_s  # two of which may lie half outside
         if criterion.logic in ("for", "over") and criterion.timeframe_s > lasts_s + 2 * period_s:

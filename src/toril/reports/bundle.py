@@ -48,6 +48,11 @@ class Bundle:
         return self.timeline.select(steady=True if self.plan.ramp_up_exclude else None).total.samples
 
     @property
+    def whole_seconds(self) -> int:
+        """Seconds of the series that the run filled: counts of the last one, a part of a second, are no rates."""
+        return min(len(self.summary.get("series", ())), max(1, int(self.summary.get("duration_s") or 0)))
+
+    @property
     def summed(self) -> int:
         """Samples that the summary tells of."""
         return int(self.summary.get("labels", {}).get("", {}).get("samples", 0))

@@ -33,13 +33,13 @@ def has_curve(execution: PlannedExecution, rate: Curve | None = None) -> bool:
 
 def courses(bundle: Bundle) -> list[Course]:
     """Of each execution whose rate changed; those of several are told apart only where the measurements are there."""
-    plan, seconds = bundle.plan, len(bundle.summary.get("series", ()))
+    plan, seconds = bundle.plan, bundle.whole_seconds
     rates = [(one, _carried_out(bundle, one)) for one in plan.executions]
     chosen = [(one, rate) for one, rate in rates if rate is not None and has_curve(one, rate)][:MOST]
     if not chosen or not seconds:
         return []
     if len(plan.executions) == 1:
-        series = bundle.summary["series"]
+        series = bundle.summary["series"][:seconds]
         planned = [float(one.get("planned_rps") or 0) for one in series]
         return [Course(plan.executions[0].name, planned, [float(one.get("samples") or 0) for one in series])]
     if bundle.timeline is None:

@@ -8,7 +8,7 @@ from toril.reports import view, wording
 from toril.reports.bundle import Bundle
 
 OPEN = "–"
-HEADS = ("change", "95 % sure", "base", "head", "would find")  # a phone shows the first of them
+HEADS = ("change", "95 % sure", "base", "head", "would find")  # the page has the first two in one, for phones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -201,7 +201,7 @@ def _course(bundle: Bundle) -> str:
     series = bundle.summary.get("series") or ()
     if len(series) < 2:
         return ""
-    whole = series[:-1] if len(series) > 2 else series  # the last second is a part of one
+    whole = series[: bundle.whole_seconds]
     samples = [float(second.get("samples") or 0) for second in whole]
     p95 = [second.get("p95_us") for second in whole]
     failures = [float(second.get("failures") or 0) for second in whole]
@@ -211,12 +211,10 @@ def _course(bundle: Bundle) -> str:
         of = "" if len(bundle.plan.executions) == 1 else f" of {code(course.execution)}"
         highest = max(*course.planned, *course.achieved, 0.0)
         most = figure(wording.number(round(max(course.planned, default=0.0), 1)))
-        lines.append((sparkline(course.planned[: len(whole)], highest=highest), f"planned ≤ **{most}** requests/s{of}"))
+        lines.append((sparkline(course.planned, highest=highest), f"planned ≤ **{most}** requests/s{of}"))
         if of:
             most = figure(wording.number(max(course.achieved, default=0.0)))
-            lines.append(
-                (sparkline(course.achieved[: len(whole)], highest=highest), f"achieved ≤ **{most}** requests/s{of}")
-            )
+            lines.append((sparkline(course.achieved, highest=highest), f"achieved ≤ **{most}** requests/s{of}"))
         else:
             lines[0] = (sparkline(samples, highest=highest), lines[0][1])
     if known:

@@ -13,6 +13,7 @@ from rich.text import Text
 from toril.clock import Clock, SystemClock
 from toril.figures import LiveFigures, LocationFigures
 from toril.reports import screen, wording
+from toril.reports.view import MARKS
 
 LINE_EVERY_S = 5.0
 
@@ -87,6 +88,11 @@ def line(figures: LiveFigures) -> str:
         f"{wording.number(figures.samples)} requests",
         f"{wording.number(figures.failures)} failed",
     ]
+    if figures.turn:
+        parts.insert(1, figures.turn)
+    if figures.criteria:
+        breached = sum(outcome == "failed" for outcome, _ in figures.criteria)
+        parts.append(f"{breached} of {wording.plural(len(figures.criteria), 'criterion')} breached")
     return ", ".join(parts)
 
 
@@ -107,6 +113,8 @@ def table(figures: LiveFigures) -> RenderableType:
     head.append(f"  {wording.span(round(figures.elapsed_s))}")
     if figures.planned_s:
         head.append(f" of {wording.span(figures.planned_s)}")
+    if figures.turn:
+        head.append(f"  {figures.turn}", style="bold")
     grid = screen.table(
         "location", "users", "req/s", "p50", "p95", "p99", "requests", "failed", text_columns=1, number_width=7
     )
@@ -116,6 +124,9 @@ def table(figures: LiveFigures) -> RenderableType:
         grid.add_section()
     _add(grid, "all", _users(figures, " of "), figures, "bold")
     parts: list[RenderableType] = [head, _bar(figures.elapsed_s, figures.planned_s), grid]
+    for outcome, message in figures.criteria:
+        text, style = f"{MARKS.get(outcome, '?')} {wording.plain(message)}", screen.COLOURS.get(outcome, "dim")
+        parts.append(Text(text, style=style, no_wrap=True, overflow="ellipsis"))
     if figures.lag_s >= 1:
         parts.append(Text(f"newest sample {wording.span(figures.lag_s)} ago", style="dim"))
     return Group(*parts)

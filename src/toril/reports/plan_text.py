@@ -26,13 +26,21 @@ def as_json(plan: Plan) -> bytes:
     return document({**found, "secrets": plan.secrets})
 
 
-def show(console: Console, plan: Plan) -> None:
-    """Print what would run, where, and what would be judged."""
+def in_brief(plan: Plan) -> str:
+    """`2 workers in 2 locations, 30 s of load`; of a duet its whole length, and what that consists of."""
     workers = wording.plural(len(plan.shares), "worker")
     places = f" in {wording.plural(len(plan.locations), 'location')}" if len(plan.locations) > 1 else ""
     once = "every test case once" if plan.functional else "as long as its iterations take"
     length = f"{wording.span(plan.duration_s)} of load" if plan.duration_s else once
-    console.print(Text.assemble((wording.plain(plan.suite), "bold"), f": {workers}{places}, {length}"))
+    if plan.duet is not None:
+        turns = f"{wording.plural(2 * plan.duet.blocks, 'turn')} of {wording.span(plan.duet.turn_s)}"
+        length = f"{wording.span(plan.duration_s)} in total: {turns}, and {wording.span(plan.duet.gap_s)} between them"
+    return f"{workers}{places}, {length}"
+
+
+def show(console: Console, plan: Plan) -> None:
+    """Print what would run, where, and what would be judged."""
+    console.print(Text.assemble((wording.plain(plan.suite), "bold"), f": {in_brief(plan)}"))
     console.print(_executions(plan))
     console.print(_shares(plan))
     for line in _browsers(plan):

@@ -25,6 +25,7 @@ class RunRow:
     workers: int
     summary: dict[str, Any] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    duet: bool = False  # base and head in turns; the figures are head's
 
 
 def render(rows: Sequence[RunRow]) -> str:
@@ -65,7 +66,8 @@ def _name(row: RunRow) -> Text:
 
 
 def _state(row: RunRow) -> Text:
-    return Text(f"{view.MARKS.get(row.state, '·')} {row.state}", style=screen.COLOURS.get(row.state, "dim"))
+    duet = " (duet)" if row.duet else ""
+    return Text(f"{view.MARKS.get(row.state, '·')} {row.state}{duet}", style=screen.COLOURS.get(row.state, "dim"))
 
 
 def _facts(row: RunRow) -> list[str]:

@@ -130,12 +130,11 @@ def _duet(compared: duet.Told, width: int) -> RenderableType:
     table = screen.table("", "base and head", *duet.HEADS, text_columns=2)
     for row in compared.rows:
         name = Text(row.name, style="bold" if row.outcome != "passed" else "")
-        if row.bounds == duet.OPEN:
-            name.append(f"\n{row.message}", style="not bold dim")
         change, *rest = row.cells
         shown = Text(change, style=f"bold {_colour(row.outcome)}")
         table.add_row(Text(row.mark, style=f"bold {_colour(row.outcome)}"), name, shown, *map(Text, rest))
-    return table
+    unknown = (row for row in compared.rows if row.bounds == duet.OPEN)  # why, over the whole width
+    return Group(table, *(_indented(f"{row.mark} {row.message}", style="dim") for row in unknown))
 
 
 def _search(search: capacity.Told, width: int) -> RenderableType:

@@ -21,11 +21,13 @@ from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, Files
 from toril.suite.functional import check_aggregator, is_functional, refuse_criteria
 from toril.suite.merged import merged_configuration, suite_files
+from toril.suite.misplaced import refuse_slips
 from toril.suite.overrides import apply_overrides
 from toril.suite.places import places_of
 from toril.suite.scenarios import Scenarios
 from toril.suite.secrets import check_secrets, declared
 from toril.suite.settings import TorilSettings, read_settings
+from toril.suite.vegeta import setting_for as vegeta_setting
 
 __all__ = ["Execution", "Suite", "TorilSettings", "read_suite"]
 
@@ -57,6 +59,7 @@ class Suite:
     ramp_up_exclude: bool
     warnings: tuple[str, ...]
     functional: bool = False  # test cases are what counts, each carried out once
+    unset: tuple[str, ...] = ()  # addresses that no worker can resolve: such a suite can be read, and not run
     variable: str | None = None  # holds the address, where another one than the suite's own is loaded
     places: Mapping[str, SourcePlace] = field(default_factory=dict)  # PlannedCriterion.where → its line, if known
 
@@ -84,14 +87,17 @@ def read_suite(
     if locations:
         _relocate(merged, locations)
     source = " + ".join(file.name for file in files)
+    refuse_slips(merged, source)
     variable = None if against is None else aim(merged, against, source)
     env = {name: value for name, value in (env or {}).items() if name != variable}
     system = dict(os.environ if system is None else system)
-    door = Door(source, Environment(env, _settings_env(merged, source), system, declared(merged)))
+    settings_env, secrets = _settings_env(merged, source), declared(merged)
+    door = Door(source, Environment(env, settings_env, system, secrets))
+    workers = Environment(env, settings_env, system if on == "local" else {}, secrets)
     door.properties = _jmeter_properties(merged)
     folder = files[0].parent.resolve()
     found = Files(folder, [*(file.parent.resolve() for file in used), Path.cwd()], door)
-    scenarios = Scenarios(merged.get("scenarios"), door, found)
+    scenarios = Scenarios(merged.get("scenarios"), door, found, workers)
     toril = read_settings(door.environment.resolve_all(merged.get("toril")), source)
     check_secrets(toril.secrets, merged, env, source)
     check_aggregator(merged, source)
@@ -106,6 +112,8 @@ def read_suite(
         found.add(file)
     if files[0].name in SUITE_NAMES:
         found.add_folder()
+    else:
+        found.warn_of_left_behind()
     checked_names(file.as_posix() for file in found.sorted())
     _warn_of_ignored(merged, door)
     return Suite(
@@ -121,7 +129,8 @@ def read_suite(
         data_rows=data_rows,
         ramp_up_exclude=_ramp_up_exclude(merged, door),
         functional=is_functional(merged),
-        warnings=(*warnings, *door.warnings),
+        warnings=(*warnings, *door.warnings, *scenarios.unset),
+        unset=tuple(scenarios.unset),
         variable=variable,
     )
 
@@ -204,7 +213,10 @@ def _warn_of_ignored(merged: Mapping[str, Any], door: Door) -> None:
     if provisioning not in (None, "local"):
         door.warn("provisioning", f"({str(provisioning)[:40]}) is ignored: --on says where the workers run")
     modules = merged.get("modules")
-    local = modules.get("local") if isinstance(modules, dict) else None
+    modules = modules if isinstance(modules, dict) else {}
+    for key in modules.get("vegeta") or ():  # toril's own settings take its place
+        raise door.error(f"modules.vegeta.{str(key)[:60]}", "ignored by toril's engine", vegeta_setting(str(key)))
+    local = modules.get("local")
     if isinstance(local, dict) and (local.get("sequential") or local.get("capacity")):
         door.warn(
             "modules.local",

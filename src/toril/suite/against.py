@@ -45,7 +45,7 @@ def aim(merged: dict[str, Any], address: str, source: str) -> str | None:
     for path, scenario, executor in used:
         _check(scenario, executor, variable, f"{source}: {path}")
         _check_jmeter(scenario, executor, address, f"{source}: {path}")
-        if scenario.get("default-address") or not scenario.get("script"):
+        if scenario.get("default-address") or not scenario.get("script") or executor == "locust":
             scenario["default-address"] = address
         if variable is not None and isinstance(scenario.get("requests"), list):
             scenario["requests"] = _labelled(scenario["requests"], f"${{{variable}}}")
@@ -104,15 +104,15 @@ def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
             elif isinstance(named[scenario], str):
                 yield f"scenarios.{scenario}", {"script": named[scenario]}, executor
         elif isinstance(scenario, str):
-            yield f"execution[{index}].scenario", {"script": scenario}, executor
+            item["scenario"] = {"script": scenario}
+            yield f"execution[{index}].scenario", item["scenario"], executor
 
 
 def _check(scenario: dict[str, Any], executor: str, variable: str | None, where: str) -> None:
     fix = "write `default-address: ${TARGET}` in the scenario, and let the script read the variable TARGET"
     if scenario.get("script"):
-        hosts = ("locust", "playwright")  # these give it to the script, as what relative addresses are relative to
-        told = executor in hosts and scenario.get("default-address")
-        if variable is None and not told:
+        told = executor == "playwright" and scenario.get("default-address")  # what addresses are relative to
+        if variable is None and not told and executor != "locust":  # whose users have it for their host
             raise SuiteError(f"{where} is a script that another address would not reach; {fix}")
         return
     requests = scenario.get("requests")

@@ -13,7 +13,7 @@ from toril.records import Search
 from toril.suite.browsers import BROWSER_ENGINES
 from toril.suite.capacity import check_names, lowest, read_search
 from toril.suite.curves import Course, course_of, is_shape
-from toril.suite.door import Door, alike, nearest, shown
+from toril.suite.door import Door, nearest, shown
 from toril.suite.external import LOADER, check_external
 from toril.suite.external import refuse_load as refuse_load_of_external
 from toril.suite.functional import TELL_CASES, is_functional, refuse_load
@@ -23,6 +23,9 @@ from toril.suite.scenarios import Scenarios
 from toril.suite.settings import CapacitySearch
 
 PROVED = ("jmeter", "locust", "apiritif", "vegeta", "selenium", "playwright", "k6", "gatling")  # by tests that run them
+OTHERS = (  # of bzt's executors, without tests
+    "junit", "mocha", "molotov", "newman", "nunit", "pytest", "remote-playwright", "robot", "testng", "tsung", "xunit"
+)  # fmt: skip
 REFUSED = {
     "ab": "counts HTTP errors as successes of 0 ms, so that no criterion could ever fail",
     "siege": "rounds to 10 ms and counts HTTP errors as successes",
@@ -30,6 +33,8 @@ REFUSED = {
 LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 PROVISIONING = {"local": "local", "fargate": "cloud"}  # the key of `concurrency: {local: 5, cloud: 1000}` that counts
 OURS = ("criteria", "locations", "locations-weighted", "start-at")  # keys that no worker sees
+TIMES = ("delay", "ramp-up", "hold-for")
+OF_SCHEDULES = (*OURS, *TIMES, "executor", "scenario", "throughput", "concurrency", "iterations", "steps", "files")
 MOST_EXECUTIONS = 256  # that interval files can tell apart
 
 
@@ -107,6 +112,8 @@ class _Reader:
         self.default_executor = (settings.get("default-executor") if isinstance(settings, dict) else None) or "jmeter"
         self.functional = is_functional(config)
         self.proved = (*PROVED, LOADER, *(TELL_CASES if self.functional else ()))
+        modules = config.get("modules")
+        self.known = {*self.proved, *OTHERS, *(modules if isinstance(modules, dict) else ())}
         self.alone = not config.get("services")
         self.warned: set[str] = set()
 
@@ -127,7 +134,7 @@ class _Reader:
             search = read_search(self.capacity[name], name, executor, item, labels, self.door)
             course = Course(lowest(search, self.on), 0.0)
             item |= {"throughput": search.to_rps, "hold-for": _plain(course.curve.length_s)}
-        durations = {key: self.door.seconds(item.get(key), f"{path}.{key}") for key in ("delay", "ramp-up", "hold-for")}
+        durations = {key: self.door.seconds(item.get(key), f"{path}.{key}") for key in TIMES}
         concurrency = self.door.whole(self._placed(item, "concurrency", path), f"{path}.concurrency")
         throughput = self.door.number(self._placed(item, "throughput", path), f"{path}.throughput")
         iterations = self.door.whole(item.get("iterations"), f"{path}.iterations")
@@ -208,13 +215,12 @@ class _Reader:
         if executor == "apiritif" and item.get("test-mode", executor) != executor:
             fix = "leave it out, or use `executor: selenium` for a browser"
             raise self.door.error(f"{path}.test-mode", f"{shown(item['test-mode'])}, not an API test", fix)
+        if executor not in self.known:
+            raise self.door.error(f"{path}.executor", f"{shown(executor)}, not an executor", nearest(executor, PROVED))
         if executor not in self.proved and executor not in self.warned:
             self.warned.add(executor)
-            self.door.warn(
-                f"{path}.executor",
-                f"is {shown(executor)}, not proved by toril's tests (those are {', '.join(PROVED)}): "
-                f"{alike(executor, PROVED) or 'check its numbers'}",
-            )
+            what = f"is {shown(executor)}, not proved by toril's tests (those are {', '.join(PROVED)})"
+            self.door.warn(f"{path}.executor", f"{what}: check its numbers")
         return executor
 
     def _placed(self, item: dict[str, Any], key: str, path: str) -> Any:
@@ -286,6 +292,9 @@ class _Reader:
         if item.get("iterations") is not None:
             fix = "leave it out: `throughput` and `hold-for` say how many requests there are"
             raise self.door.error(f"{path}.iterations", f"set, and {executor} has no users to repeat anything", fix)
+        for key in item:
+            if key not in OF_SCHEDULES:
+                self.door.warn(f"{path}.{key[:60]}", f"is ignored: {executor} has no such key; see `toril.vegeta`")
         if item.get("concurrency") is not None:
             self.door.warn(
                 f"{path}.concurrency",

@@ -6,11 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from toril.suite.door import Door
+from toril.suite.door import Door, shown
 from toril.suite.scenarios import Scenarios
 
 LOADER = "external-results-loader"
 WAITS = ("wait-for-file", "results-timeout")
+KEYS = (*WAITS, "recorded")
 
 
 def check_external(item: dict[str, Any], scenarios: Scenarios, door: Door, path: str, *, alone: bool) -> None:
@@ -25,8 +26,10 @@ def check_external(item: dict[str, Any], scenarios: Scenarios, door: Door, path:
         raise door.error(f"{path}.data-file", "missing", "name the file that another tool writes its results to")
     for key in WAITS:
         door.seconds(item.get(key), f"{path}.{key}")
+    if not isinstance(item.get("recorded", False), bool):
+        raise door.error(f"{path}.recorded", shown(item["recorded"]), "write true for results of an earlier run")
     for key in item:
-        if key not in WAITS and (near := difflib.get_close_matches(key[:60], WAITS, n=1, cutoff=0.8)):
+        if key not in KEYS and (near := difflib.get_close_matches(key[:60], KEYS, n=1, cutoff=0.8)):
             raise door.error(f"{path}.{key}", "unknown", f"did you mean `{near[0]}`?")
     for holder, where in holders:
         pattern = holder.get("data-file-pattern")

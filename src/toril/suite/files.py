@@ -3,8 +3,9 @@
 import html
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from toril.suite.door import Door, shown
 from toril.suite.environment import REFERENCE
@@ -19,6 +20,8 @@ SUITE_NAMES = ("suite.yml", "suite.yaml", "suite.json")
 JMX_REFERENCE = re.compile(
     r'<stringProp name="(?:filename|File\.path|BeanShellSampler\.filename)">([^<]{1,1000})</stringProp>'
 )
+LONGEST_SCRIPT = 1_000_000  # characters
+LONGEST_HEADER = 65_536  # characters
 LARGEST_JMX = 20 * 2**20
 URL = re.compile(r"https?://", re.IGNORECASE)
 
@@ -109,6 +112,29 @@ class Files:
             return
         for file in files:
             self.add(file)
+
+    def warn_of_left_behind(self) -> None:
+        """Note files beside a Python script that it names or imports, and that do not go along."""
+        for script in [path for path in self.found if path.suffix == ".py"]:
+            text = (self.folder / script).read_text(errors="replace")[:LONGEST_SCRIPT]
+            for beside in sorted((self.folder / script).parent.iterdir()):
+                relative = self._inside(beside)
+                if relative is None or relative in self.found or beside.name.startswith(".") or not beside.is_file():
+                    continue
+                name = re.escape(beside.stem if beside.suffix == ".py" else beside.name)
+                used = rf"^\s*(?:from|import)\s+{name}\b" if beside.suffix == ".py" else rf"(?<![\w.-]){name}(?![\w.-])"
+                if re.search(used, text, re.MULTILINE):
+                    fix = f"name it under `files:`, or use a folder with a {SUITE_NAMES[0]}, all of which goes along"
+                    self.door.warn(relative.as_posix(), f"is used by {script} and does not go along: {fix}")
+
+    def header(self, source: Mapping[str, Any]) -> str | None:
+        """The first line of a data source; None if it is not in the suite's folder, or cannot be read."""
+        encoding = str(source.get("encoding") or "utf-8-sig")
+        try:
+            with (self.folder / str(source.get("path"))).open(encoding=encoding, errors="replace") as file:
+                return file.readline(LONGEST_HEADER)
+        except (OSError, ValueError, LookupError):
+            return None
 
     def rows(self, path: str) -> int:
         """How many records a CSV file has below its header, counted up to `MOST_ROWS`."""

@@ -8,10 +8,11 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from toril.errors import SuiteError
 from toril.suite.door import Door, shown
 
 NAMES = ("criteria", "criterion", "criterions", "criterias")
-TOP = ("reporting", "toril")
+TOP = ("reporting", "toril", "execution", "scenarios", "settings", "modules", "services")
 NEAR = 0.85  # `critera`, but not `iterations`
 MERGING = "~^$"  # bzt's prefixes of a key, which mean nothing where there is nothing to merge with
 
@@ -25,9 +26,7 @@ def refuse_misplaced(config: Mapping[str, Any], judging: Sequence[str], door: Do
             if isinstance(key, str) and _near(key, NAMES) and holder[key]:
                 raise _error(path, key, is_right, door)
     for key in config:
-        if isinstance(key, str) and key not in TOP and (meant := _near(key, TOP)):
-            raise door.error(key, "ignored by bzt and toril", f"did you mean `{meant}`?")
-        if key not in (*TOP, "services") and any(_module(item) in judging for item in _items(config[key])):
+        if key not in TOP and any(_module(item) in judging for item in _items(config[key])):
             raise door.error(
                 shown(key), "where bzt does not look for passfail", "write `reporting: [{module: passfail, …}]`"
             )
@@ -41,6 +40,13 @@ def refuse_misplaced(config: Mapping[str, Any], judging: Sequence[str], door: Do
     for name in judging:
         if isinstance(config.get(name), dict):
             raise door.error(name, "at the top, where bzt ignores it", "write `reporting: [{module: passfail, …}]`")
+
+
+def refuse_slips(config: Mapping[str, Any], source: str) -> None:
+    """Refuse a key at the top that is nearly one of bzt's or ours: both would ignore it."""
+    for key in config:
+        if key not in TOP and (meant := _near(key, TOP)):
+            raise SuiteError(f"{source}: {shown(key)} at the top is ignored by bzt and toril; did you mean `{meant}`?")
 
 
 def _holders(config: Mapping[str, Any]) -> Iterator[tuple[str, bool, Mapping[Any, Any]]]:

@@ -1,12 +1,13 @@
 """Scenarios: named, inline or a bare script; their files and the labels of their requests."""
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
 from toril.suite.door import Door, nearest, shown
 from toril.suite.engines import problems
-from toril.suite.environment import REFERENCE
+from toril.suite.environment import REFERENCE, Environment
 from toril.suite.files import Files
 
 NESTED = ("do", "then", "else", "once", "setup", "teardown", "requests")  # keys of blocks that hold requests
@@ -24,19 +25,24 @@ BLOCKS = (
     "teardown",
 )
 DEEPEST_INCLUDE = 20
-SET_BY_WORKERS = ("TORIL_", "TAURUS_")  # what such names begin with
+SET_BY_WORKERS = ("TORIL_", "TAURUS_", "AWS_", "ECS_", "COOKIE_", "__")  # what names begin with that no suite sets
+MAKES_VARIABLES = ("jsr223", "actions")  # keys of requests that may set variables of any name
+DELIMITERS = ",;\t|"  # of data sources; where none of them is in the header, the first
 
 
 class Scenarios:
     """The suite's `scenarios`, checked once each; inline ones are added under a name of their own."""
 
-    def __init__(self, written: object, door: Door, files: Files) -> None:
-        self.door, self.files = door, files
+    def __init__(self, written: object, door: Door, files: Files, workers: Environment) -> None:
+        """`workers` is the environment that the workers will have."""
+        self.door, self.files, self.workers = door, files, workers
+        self.unset: dict[str, None] = {}  # addresses with references that no worker will resolve, as errors
         self.named: dict[str, Any] = (
             {} if written is None else door.mapping(written, "scenarios", "scenarios: {checkout: {requests: […]}}")
         )
         self.checked: set[str] = set()
         self.proved: set[tuple[str, str]] = set()
+        self.addressed: set[str] = set()
         self.labels_of: dict[str, tuple[str, ...]] = {}
 
     def of(self, item: dict[str, Any], path: str, executor: str) -> str:
@@ -57,6 +63,7 @@ class Scenarios:
             what = "missing" if written is None else f"{shown(written)}, not a scenario"
             raise self.door.error(path, what, self._which())
         self._examine(name, executor, place, ())
+        self._check_addresses(name, place)
         return name
 
     def _examine(self, name: str, executor: str, path: str, within: tuple[str, ...]) -> None:
@@ -113,22 +120,62 @@ class Scenarios:
         if scenario.get("script") is not None:
             scenario["script"] = self.files.find(scenario["script"], f"{path}.script", kind="script")
         self._check_listed(scenario, "data-sources", path, "data source")
+        self._set_delimiters(scenario)
         self._check_listed(scenario, "files", path, "file")
-        self._check_address(scenario, f"{path}.default-address")
         requests = scenario.get("requests")
         if isinstance(requests, str):
             return  # some executors read them from a file or a script of their own
         for request, where in _walked(requests, f"{path}.requests"):
             self._check_request(request, where)
 
-    def _check_address(self, scenario: dict[str, Any], path: str) -> None:
-        """Nearly always an `--env` that was forgotten; JMeter's own variables come from where toril does not look."""
-        address = scenario.get("default-address")
-        if not isinstance(address, str) or scenario.get("variables") or scenario.get("data-sources"):
+    def _check_addresses(self, name: str, path: str) -> None:
+        """Note each reference in an address that neither the workers' environment nor the scenario itself sets."""
+        if name in self.addressed:
             return
-        for name in dict.fromkeys(REFERENCE.findall(self.door.environment.resolve(address))):
-            if name.isidentifier() and not name.startswith(SET_BY_WORKERS):
-                self.door.warn(path, f"refers to ${{{name}}}, which nothing sets: pass --env {name}=…")
+        self.addressed.add(name)
+        parts: dict[str, str] = {}
+        todo = [(name, path)]
+        while todo:
+            one, where = todo.pop()
+            if one not in parts:
+                parts[one] = where
+                todo += [(inner, f"scenarios.{inner}") for inner, _ in self._included(self.named[one], where)]
+        variables = self.workers.secrets
+        for one in parts:
+            found = self._variables(self.named[one])
+            if found is None:  # any
+                return
+            variables |= found
+        for one, where in parts.items():
+            for address, place in _addresses(self.named[one], where):
+                for name in REFERENCE.findall(self.workers.resolve(address)):
+                    own = any(name == known or name.startswith(f"{known}_") for known in variables)
+                    if name.isidentifier() and not name.startswith(SET_BY_WORKERS) and not own:
+                        what = f"{shown(address)}, and no worker knows `{name}`"
+                        self.unset[str(self.door.error(place, what, self.workers.fix_of(name)))] = None
+
+    def _variables(self, scenario: dict[str, Any]) -> set[str] | None:
+        """The variables that a scenario sets for itself; None if it may set any."""
+        found = set(_keys(scenario.get("variables")))
+        sources = scenario.get("data-sources")
+        for source in sources if isinstance(sources, list) else ():
+            whole = source if isinstance(source, dict) else {"path": source}
+            names = whole.get("variable-names") or self.files.header(whole)
+            if names is None:
+                return None
+            listed = names if isinstance(names, list) else re.split(f"[{DELIMITERS}]", str(names))
+            found |= {str(name).strip().strip("\"'") for name in listed}
+        for request, _ in _walked(scenario.get("requests"), ""):
+            if not isinstance(request, dict):
+                continue
+            if any(request.get(key) for key in MAKES_VARIABLES):
+                return None
+            for key, value in request.items():
+                if key.startswith("extract-") or key == "set-variables":
+                    found |= set(_keys(value))
+                elif key == "foreach":
+                    found.add(str(value).split(" ")[0])
+        return found
 
     def _check_listed(self, holder: dict[str, Any], key: str, path: str, kind: str) -> None:
         """Files listed as texts or as `{path: …}`."""
@@ -141,6 +188,15 @@ class Scenarios:
                 item["path"] = self.files.find(item.get("path"), f"{where}.path", kind=kind)
             else:
                 items[index] = self.files.find(item, where, kind=kind)
+
+    def _set_delimiters(self, scenario: dict[str, Any]) -> None:
+        """bzt's guess takes a letter for the delimiter of a file with one column; the engines take what is written."""
+        sources = scenario.get("data-sources") or []
+        for index, source in enumerate(sources):
+            whole = source if isinstance(source, dict) else {"path": source}
+            header = None if whole.get("delimiter") else self.files.header(whole)
+            if header is not None:
+                sources[index] = {**whole, "delimiter": max(DELIMITERS, key=header.count)}
 
     def check_files(self, execution: dict[str, Any], path: str) -> None:
         """An execution's own `files`."""
@@ -186,6 +242,21 @@ class Scenarios:
                 label = next((request[key] for key in ("label", "url", "cmd") if request.get(key) is not None), None)
                 if label is not None:
                     found[self.door.environment.label(str(label))] = None
+
+
+def _addresses(scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    """Where a scenario's requests go, and where it is written."""
+    if isinstance(scenario.get("default-address"), str):
+        yield scenario["default-address"], f"{path}.default-address"
+    if scenario.get("script") is None:
+        for request, where in _walked(scenario.get("requests"), f"{path}.requests"):
+            url = request.get("url") if isinstance(request, dict) else request
+            if isinstance(url, str):
+                yield url, where
+
+
+def _keys(written: Any) -> Iterator[str]:
+    yield from written if isinstance(written, dict) else ()
 
 
 def _walked(requests: Any, path: str) -> Iterator[tuple[Any, str]]:

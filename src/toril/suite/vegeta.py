@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from toril.grammar import duration_s
+from toril.suite.settings import Vegeta
 
 REQUEST_KEYS = ("url", "label", "method", "headers", "body", "body-file", "follow-redirects")
 SCENARIO_KEYS = (
@@ -20,6 +21,7 @@ SCENARIO_KEYS = (
     "criteria",
 )
 SOURCE_KEYS = ("path", "delimiter", "quoted", "encoding", "variable-names", "loop", "random-order")
+SETTINGS = tuple(str(field.alias) for field in Vegeta.model_fields.values())
 NO_USERS = "it sends by schedule and has no users who wait"
 NO_BODIES = "it counts the bytes of responses and does not look into them"
 ON_ITS_OWN = "each request of its schedule stands for itself"
@@ -107,7 +109,7 @@ def _of_request(request: Any, path: str, *, rooted: bool) -> Iterator[Problem]:
 
 def _unknown(holder: Mapping[str, Any], known: tuple[str, ...], path: str) -> Iterator[Problem]:
     for key, value in holder.items():
-        if key in known or value is None or value is False:
+        if key in known or value is None or (value is False and key in REASONS):
             continue
         if key in REASONS:
             yield Problem(f"{path}.{key}", f"set, which vegeta does not do: {REASONS[key]}", JMETER)
@@ -116,9 +118,17 @@ def _unknown(holder: Mapping[str, Any], known: tuple[str, ...], path: str) -> It
                 f"{path}.{key}", "set, which vegeta knows for whole scenarios only", "write it beside `requests`"
             )
         else:
-            found = difflib.get_close_matches(str(key)[:60], known, n=1, cutoff=0.5)
-            fix = f"did you mean `{found[0]}`?" if found else f"known are {', '.join(known)}"
+            found = difflib.get_close_matches(str(key)[:60], known, n=1, cutoff=0.7)
+            fix = f"did you mean `{found[0]}`?" if found else setting_for(str(key))
             yield Problem(f"{path}.{str(key)[:60]}", "unknown to vegeta", fix)
+
+
+def setting_for(key: str) -> str:
+    """Where a setting of the engine itself is written; `key` is what somebody called it."""
+    if key.startswith(("verify", "ssl", "tls")):
+        return "write `toril: {vegeta: {insecure: true}}` for a certificate that cannot be verified"
+    found = difflib.get_close_matches(key[:60], SETTINGS, n=1, cutoff=0.5)
+    return f"write `{found[0]}` under `toril.vegeta`" if found else f"`toril.vegeta` has {', '.join(SETTINGS)}"
 
 
 def _duration(written: Any, path: str) -> Iterator[Problem]:

@@ -81,7 +81,7 @@ def _course(
             "Requests and failures per second",
             "/s",
             line("base", "base", thin([] if before is None else before.samples.tolist())),
-            line("requests", "first", thin(own.samples.tolist())),
+            line("requests", "first", thin(own.samples.tolist()[: bundle.whole_seconds])),
             line("failed", "bad filled", thin(own.failures.tolist())) if own.failures.any() else None,
             marks=marks.of_subjects(bundle, "throughput", label=label),
         ),

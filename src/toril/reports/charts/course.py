@@ -43,7 +43,7 @@ def _users(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], 
         "Virtual users",
         "",
         line("base", "base steps", thin(_of(before, "virtual_users"))),
-        line("running", "first steps filled", thin(_of(seconds, "virtual_users"))),
+        line("running", "first steps filled", thin(_of(seconds[: bundle.whole_seconds], "virtual_users"))),
         line("planned", "planned dashed steps", thin(_of(seconds, "planned_users"))) if asked else None,
         marks=marks.of_subjects(bundle, "concurrency", label=""),
     )
@@ -56,7 +56,7 @@ def _rate(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], t
         "Requests per second",
         "/s",
         line("base", "base", thin(_of(before, "samples"))),
-        line("achieved", "first", thin(_of(seconds, "samples"))),
+        line("achieved", "first", thin(_of(seconds[: bundle.whole_seconds], "samples"))),
         planned if whole else None,
         marks=marks.of_subjects(bundle, "throughput", label=""),
     )
@@ -151,8 +151,9 @@ def _places(bundle: Bundle, seconds: Sequence[Second], thin: Thinning) -> list[C
         ("p95 by location", "ms", "p95_us", 1000),
         ("Requests per second by location", "/s", "samples", 1),
     ):
+        drawn = seconds[: bundle.whole_seconds] if key == "samples" else seconds
         lines = [
-            line(short(name, 40), f"place{place}", thin(_of(seconds, _at(name, key))), divisor)
+            line(short(name, 40), f"place{place}", thin(_of(drawn, _at(name, key))), divisor)
             for place, name in enumerate(shown)
         ]
         found.append(chart(title, unit, *lines, note=note))

@@ -7,11 +7,13 @@ Two kinds of files, told apart by their first records:
 
 - One that is written while the run goes on. Its times are the machine's, and count as they are.
 - A recording: it begins before this execution does. All its times are moved by the same amount, so that its first
-  request is sent as the execution begins. Nothing of it is lost, and its course stays what it was.
+  request is sent as the execution begins. Nothing of it is lost, and its course stays what it was. One that is older
+  than this worker is refused, unless the execution says `recorded: true`.
 """
 
 import time
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from glob import glob
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,6 +29,7 @@ from toril.worker.engines.records import Reader, batch_of
 
 WAIT_FOR_FILE_S = 30.0
 RESULTS_TIMEOUT_S = 10.0
+COARSEST_S = 1.0  # some tools write whole seconds
 
 
 def settings(worker_index: int) -> dict[str, Any]:
@@ -49,6 +52,7 @@ class Executor(ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
         self._found: Reader | None = None
         self._moved_s: float | None = None  # None: nothing has been read yet
         self.recorded = False
+        self._prepared_at = 0.0  # before any service of the suite could write results
         self._begun_at = self._grew_at = float("inf")
         self._size = -1
         self._waits_s, self._timeout_s = WAIT_FOR_FILE_S, RESULTS_TIMEOUT_S
@@ -66,6 +70,7 @@ class Executor(ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
             raise TaurusConfigError("external-results-loader needs data-file or data-file-pattern")
         self._waits_s = self._option("wait-for-file", WAIT_FOR_FILE_S)
         self._timeout_s = self._option("results-timeout", RESULTS_TIMEOUT_S)
+        self._prepared_at = time.time()
 
     def _option(self, name: str, default: float) -> float:
         return float(dehumanize_time(self.execution.get(name, self.settings.get(name, default))))
@@ -124,12 +129,22 @@ class Executor(ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
                 newest_s = max(newest_s, *(record.started_s + record.response_us / 1e6 for record in records))
                 if self._moved_s is None:
                     first_s = min(record.started_s for record in records)
+                    if first_s < self._prepared_at - COARSEST_S and not self.execution.get("recorded"):
+                        self._refuse(first_s)
+                        return
                     self.recorded = first_s < self._begun_at
                     self._moved_s = self._begun_at - first_s if self.recorded else 0.0
                     self.log.info("Results of %s begin %.3f s from the start", self._path, first_s - self._begun_at)
                 yield batch_of(records, self._moved_s)
         if first_pass and newest_s:
             self._grew_at = min(self._grew_at, newest_s)  # the file itself may be a copy, and newer than it says
+
+    def _refuse(self, first_s: float) -> None:
+        age = f"{datetime.fromtimestamp(first_s, UTC):%Y-%m-%d %H:%M:%S} UTC, before this run"
+        self._failure = (
+            f"the results file {self._path} begins at {age}; write `recorded: true` in the execution to judge an "
+            "earlier run's results"
+        )
 
     def sends(self) -> Iterator[Sends]:
         yield from ()

@@ -289,13 +289,14 @@ def vegeta_json(line: str) -> Record:
 
 
 def _of_vegeta(at_s: float, latency_ns: int, code: str, error: str, label: str, received: int) -> Record:
+    ok = not error and 200 <= int(code) < 400  # as vegeta's own reports
     return Record(
         started_s=at_s,
         response_us=round(latency_ns / 1000),
         label=label,
-        ok=not error,
+        ok=ok,
         rc=code if code != "0" else "error",
-        message=error,
+        message="" if ok else error or f"status {code}",
         bytes=received,
     )
 

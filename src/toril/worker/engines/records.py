@@ -9,6 +9,7 @@ import numpy as np
 from toril.worker.engines import Batch
 
 READ_AT_ONCE = 20_000
+EARLIEST_S = 1e9  # the year 2001: what is earlier is in other units, such as seconds read as milliseconds
 LATEST_S = 1e11  # the year 5138: what is later is in other units
 LONGEST_US = 366 * 86_400 * 1_000_000
 
@@ -76,7 +77,7 @@ def _can_be(record: Record) -> bool:
     """Whether its numbers are those of a request; a time in other units than the format's is centuries away."""
     return (
         math.isfinite(record.started_s)
-        and 0 <= record.started_s < LATEST_S
+        and EARLIEST_S <= record.started_s < LATEST_S
         and 0 <= record.response_us + record.idle_us <= LONGEST_US
         and 0 <= record.response_us <= LONGEST_US
         and max(record.ttfb_us, record.connect_us) <= LONGEST_US
