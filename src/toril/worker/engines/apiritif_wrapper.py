@@ -107,7 +107,9 @@ class Records:
             kind = "transaction" if USER.pending else "request"
             USER.pending.append(Sample(kind, sample.test_case, sample.start_time, sample.duration or 0))
             if sample.status != "PASSED":
-                USER.pending[-1].fail(sample.error_msg or (sample.assertions[-1].name if sample.assertions else ""))
+                kind = sample.assertions[-1].name if sample.assertions else "AssertionError"
+                words = sample.error_msg or ""
+                USER.pending[-1].fail(words if kind == "AssertionError" and words else f"{kind}: {words}")
         self.settle(USER.__dict__)
 
     def settle(self, user) -> None:
