@@ -245,7 +245,8 @@ class Recorder:
                 self._failed_request(frame, tran, message)
             return
         kind = "transaction" if frame.samples else "request"
-        rc = str(tran.response_code() or "")
+        timed_out = message.partition(":")[0] if message.startswith("Timeout") else ""  # a browser's step
+        rc = str(tran.response_code() or timed_out)
         sample = Sample(kind, frame.name, tran.start_time(), tran.duration(), rc=rc)
         if failed:
             sample.fail(message)

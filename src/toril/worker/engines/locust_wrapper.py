@@ -191,6 +191,7 @@ class Load:
         def request(client, method, url, name=None, *args, catch_response=False, **kwargs):
             greenlet = getcurrent()
             for response in [one for one in self.examining.get(greenlet, ()) if not one._entered]:
+                self.forget(response)
                 self.examined(response, None)  # asked for a with-block that there is none of
             over = self.ending is not None or time.time() >= self.end_at
             if over and (self.closed or greenlet not in self.released):
@@ -237,10 +238,11 @@ class Load:
 
     def forget(self, response) -> bool:
         """Whether its outcome had not been told yet."""
-        theirs = self.examining.get(getcurrent(), [])
-        known = any(one is response for one in theirs)
-        theirs[:] = [one for one in theirs if one is not response]
-        return known
+        theirs = self.examining.pop(getcurrent(), [])
+        others = [one for one in theirs if one is not response]
+        if others:
+            self.examining[getcurrent()] = others
+        return len(others) < len(theirs)
 
     def on_request(
         self, request_type, name, response_time, response_length=0, exception=None, start_time=None, response=None, **_
@@ -279,7 +281,6 @@ class Load:
 
     def examined(self, response, error) -> None:
         """A response whose with-block ended without Locust reporting it; what only steers Locust says nothing of it."""
-        self.forget(response)
         meta = response.request_meta
         if error is None or isinstance(error, STEERING):
             error = meta["exception"]
@@ -296,8 +297,8 @@ class Load:
             user.toril_failed, user.toril_told = True, exception
 
     def on_user_error(self, user_instance, exception, **_) -> None:
-        user = getattr(user_instance, "user", user_instance)  # Locust hands over the task set
-        if self.closed or isinstance(exception, STEERING) or exception is user.__dict__.get("toril_told"):
+        user = user_instance if isinstance(user_instance, User) else user_instance.user  # of a task set
+        if self.closed or isinstance(exception, STEERING) or exception is user.toril_told:
             return
         name = f"{type(user).__name__}: exception"
         if not user.toril_failed:
