@@ -280,15 +280,14 @@ class Load:
         return str(status), f"{status} {responses.get(status, '')}".strip(), False
 
     def examined(self, response, error) -> None:
-        """A response whose with-block ended without Locust reporting it; what only steers Locust says nothing of it."""
-        meta = response.request_meta
+        """A response of which Locust does not tell, as an exception has ended its with-block, or nothing has.
+
+        What only steers Locust says nothing of it: that is as if the block had ended there.
+        """
         if error is None or isinstance(error, STEERING):
-            error = meta["exception"]
-            try:
-                response.raise_for_status()
-            except Exception as found:
-                error = found
-        self.on_request(**{**meta, "exception": error})
+            response.__exit__(None, None, None)
+        else:
+            self.on_request(**{**response.request_meta, "exception": error})
 
     @staticmethod
     def blame(user, exception) -> None:
