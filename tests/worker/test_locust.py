@@ -520,8 +520,8 @@ def test_the_code_of_a_request_that_timed_out_says_so(tmp_path):
     assert found.samples == found.total().failures == 6
     assert {label: [*found.rcs(label)] for label in found.timeline.labels() if label} == {
         "head": ["ReadTimeout"],
-        "body": ["ReadTimeoutError"],
-        "connect": ["ConnectTimeoutError"],
+        "body": ["ReadTimeout"],
+        "connect": ["ConnectTimeout"],
         "fast head": ["TimeoutError"],
         "fast body": ["TimeoutError"],
         "fast connect": ["TimeoutError"],

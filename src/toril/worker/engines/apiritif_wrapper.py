@@ -204,9 +204,9 @@ class Recorder:
 
     def record_http_request_failure(self, method, address, request, exception, session) -> None:
         if not isinstance(exception, NormalShutdown):
-            cause = exception.args[0] if exception.args else None  # of what happens in the midst of an answer
-            told = cause if isinstance(cause, ReadTimeoutError) else exception
-            self._request(address, type(told).__name__, 0, None).fail(exception)
+            midst = bool(exception.args) and isinstance(exception.args[0], ReadTimeoutError)  # of an answer
+            rc = "ReadTimeout" if midst else type(exception).__name__
+            self._request(address, rc, 0, None).fail(exception)
 
     def _request(self, address, rc, size, response):
         started_s, took_s, ttfb_s = USER.sent or (time.time(), 0, -1e-6)
@@ -245,7 +245,7 @@ class Recorder:
                 self._failed_request(frame, tran, message)
             return
         kind = "transaction" if frame.samples else "request"
-        timed_out = message.partition(":")[0] if message.startswith("Timeout") else ""  # a browser's step
+        timed_out = "TimeoutError" if message.startswith("Timeout") else ""  # a browser's step
         rc = str(tran.response_code() or timed_out)
         sample = Sample(kind, frame.name, tran.start_time(), tran.duration(), rc=rc)
         if failed:

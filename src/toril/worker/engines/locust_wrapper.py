@@ -43,6 +43,7 @@ from locust.exception import (
 )
 from locust.runners import LocalRunner
 from locust.user.task import DefaultTaskSet, TaskSet
+from urllib3.exceptions import TimeoutError as UrllibTimeout
 
 FLUSH_S = 0.25
 TICK_S = 0.05
@@ -274,7 +275,7 @@ class Load:
             return known
         exception = getattr(exception, "original", exception)  # FastHttpUser's, which says how often it has tried
         if not status or isinstance(exception, TimeoutError):  # it may run out in the midst of an answer
-            return type(exception).__name__, wording(exception), False
+            return name_of(exception), wording(exception), False
         if isinstance(exception, CatchResponseError) or status < 400:
             return str(status), wording(exception), False
         return str(status), f"{status} {responses.get(status, '')}".strip(), False
@@ -434,6 +435,12 @@ def user_of(greenlet):
     """The user whose greenlet it is, if it is one's."""
     user = (getattr(greenlet, "args", None) or (None,))[0]
     return user if isinstance(user, User) else None
+
+
+def name_of(exception) -> str:
+    """Timeouts have the same name wherever they strike: urllib3's, in the midst of an answer, as those of requests."""
+    name = type(exception).__name__
+    return name.removesuffix("Error") if isinstance(exception, UrllibTimeout) else name
 
 
 def wording(exception: BaseException) -> str:
