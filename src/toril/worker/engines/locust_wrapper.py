@@ -38,6 +38,7 @@ from locust.exception import (
     InterruptTaskSet,
     RescheduleTask,
     RescheduleTaskImmediately,
+    ResponseError,
     StopTest,
     StopUser,
 )
@@ -71,15 +72,6 @@ def whole(number) -> int:
     return round(number) if 0 <= number < 1 << 62 else -1
 
 
-class Sent:
-    """A request that has no answer yet."""
-
-    __slots__ = ("at", "label", "user")
-
-    def __init__(self, label, user) -> None:
-        self.label, self.user, self.at = label, user, time.time()
-
-
 class Load:
     """One load from its gate to its end; the listeners and wrappers below are its methods."""
 
@@ -97,7 +89,7 @@ class Load:
         self.begun = False
         self.ending: Any = None  # the greenlet that ends the load
         self.closed = False  # what happens now is counted as unfinished already
-        self.in_flight: dict[object, Sent] = {}  # by greenlet
+        self.in_flight: dict[object, tuple[str, float, Any]] = {}  # greenlet → label, when it was sent, user
         self.examining: dict[object, list[Any]] = {}  # greenlet → responses that Locust has not heard the outcome of
         self.awaiting: set[object] = set()  # greenlets that wait for the load's end
         self.released: set[object] = set()  # users that are leaving: their on_stop may still send requests
@@ -198,13 +190,13 @@ class Load:
             if over and (self.closed or greenlet not in self.released):
                 self.released.add(greenlet)
                 raise StopUser
-            name_of = name or getattr(client, "request_name", None) or str(url)
-            sent = self.in_flight[greenlet] = Sent(name_of, getattr(client, "user", None))
+            label = name or getattr(client, "request_name", None) or str(url)
+            sent = self.in_flight[greenlet] = (label, time.time(), getattr(client, "user", None))
             try:
                 response = original(client, method, url, name, *args, catch_response=catch_response, **kwargs)
             except BaseException as error:
                 if isinstance(error, GreenletExit) and not self.closed:  # the script's load shape takes the user away
-                    self.unfinished(sent)
+                    self.unfinished(*sent)
                 raise
             finally:
                 self.in_flight.pop(greenlet, None)
@@ -214,36 +206,25 @@ class Load:
 
         return request
 
-    def unfinished(self, sent) -> None:
-        self.records.say("unfinished", sent.label, 1, time.time() - sent.at)
-
-    def reporting(self, original):
-        """Locust tells the outcome of a response that the script has examined."""
-
-        def _report_request(response):
-            self.forget(response)
-            original(response)
-
-        return _report_request
+    def unfinished(self, label, sent_at, _) -> None:
+        self.records.say("unfinished", label, 1, time.time() - sent_at)
 
     def leaving(self, original):
         """The end of such a with-block: Locust does not tell of a response if an exception ends it."""
 
         def __exit__(response, kind, error, trace):
-            done = original(response, kind, error, trace)
-            if self.forget(response):
+            self.forget(response)
+            if error is not None and response._manual_result is None and not isinstance(error, ResponseError):
                 self.examined(response, error)
-            return done
+            return original(response, kind, error, trace)
 
         return __exit__
 
-    def forget(self, response) -> bool:
-        """Whether its outcome had not been told yet."""
-        theirs = self.examining.pop(getcurrent(), [])
-        others = [one for one in theirs if one is not response]
+    def forget(self, response) -> None:
+        """It is not examined any more."""
+        others = [one for one in self.examining.pop(getcurrent(), ()) if one is not response]
         if others:
             self.examining[getcurrent()] = others
-        return len(others) < len(theirs)
 
     def on_request(
         self, request_type, name, response_time, response_length=0, exception=None, start_time=None, response=None, **_
@@ -261,8 +242,9 @@ class Load:
                 ttfb_us = elapsed.seconds * 1_000_000 + elapsed.microseconds or -1
         response_us, size = whole((response_time or 0) * 1000), whole(response_length or 0)
         outcome = self.outcome(response, exception)
-        if not (transaction or outcome[2]):
-            self.blame(user_of(getcurrent()) if sent is None else sent.user, exception)
+        user = sent[2] if sent else user_of(getcurrent())
+        if not (transaction or outcome[2] or user is None):  # that explains what follows from it in this iteration
+            user.toril_failed, user.toril_told = True, exception
         self.records.sample(start_time, response_us, ttfb_us, size, str(name), transaction, outcome)
 
     def outcome(self, response, exception) -> tuple[str, str, bool]:
@@ -289,12 +271,6 @@ class Load:
             response.__exit__(None, None, None)
         else:
             self.on_request(**{**response.request_meta, "exception": error})
-
-    @staticmethod
-    def blame(user, exception) -> None:
-        """A request of this user's iteration has failed: that explains what follows from it."""
-        if user is not None:
-            user.toril_failed, user.toril_told = True, exception
 
     def on_user_error(self, user_instance, exception, **_) -> None:
         user = user_instance if isinstance(user_instance, User) else user_instance.user  # of a task set
@@ -383,17 +359,17 @@ class Load:
             self.examined(response, None)
         self.closed = True
         for sent in self.in_flight.values():
-            self.unfinished(sent)
+            self.unfinished(*sent)
         self.records.say("fact", "unfinished_users", self.unfinished_users)
 
-    def leave(self, exit) -> None:
+    def leave(self, exited) -> None:
         """The script has called `sys.exit`: gevent would go on with other users, at the interpreter's end."""
         self.close()
         self.flush()
-        last = traceback.extract_tb(exit.__traceback__)[-1]
-        sys.stderr.write(f"sys.exit({exit.code!r}) in {Path(last.filename).name}, line {last.lineno}\n")
+        last = traceback.extract_tb(exited.__traceback__)[-1]
+        sys.stderr.write(f"sys.exit({exited.code!r}) in {Path(last.filename).name}, line {last.lineno}\n")
         sys.stderr.flush()
-        os._exit(exit.code if isinstance(exit.code, int) and exit.code else 1)
+        os._exit(exited.code if isinstance(exited.code, int) and exited.code else 1)
 
     def others(self) -> bool:  # who are left, but for those who wait for the end
         return any(greenlet not in self.awaiting for greenlet in self.runner.user_greenlets)
@@ -469,7 +445,6 @@ def run() -> None:
     HttpSession.request = load.guarded(HttpSession.request)
     FastHttpSession.request = load.guarded(FastHttpSession.request)
     for kind in (clients.ResponseContextManager, fasthttp.ResponseContextManager):
-        kind._report_request = load.reporting(kind._report_request)
         kind.__exit__ = load.leaving(kind.__exit__)
     User.start = load.starting(User.start)
     for kind in (TaskSet, DefaultTaskSet):  # the latter has one of its own

@@ -1,9 +1,9 @@
 """Whether a service leaves connections open after an answer, so that the next request can be sent on the same one.
 
-Some close them and do not say so. A request that is sent just then fails, although the service has never seen it; to
-send it again could hide what a service does with requests that it has seen. So the first connection to each service is
-watched for a moment, in which nothing is sent on it; until then, and for good where it was closed, each request has a
-connection of its own. Loaded by path into the processes of Locust and Apiritif, so that it imports nothing of toril.
+Some close them and do not say so: a request that is sent just then fails, and they have never seen it. To send it again
+could hide what a service does with requests that it has seen. So the first connection to each address is watched for a
+moment; until then, and for good where it was closed, each request has a connection of its own. Loaded by path into the
+processes of Locust and Apiritif, so that it imports nothing of toril.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,attr-defined,assignment"
