@@ -414,7 +414,8 @@ def test_what_a_task_raises_is_told_and_every_answer_is_one_sample(tmp_path):
         "fast login": (1, "500"),
         "no block either": (4, "404"),
     }
-    assert dict(found.total("in block").errors) == {("in the block", "200"): 4}
+    assert dict(found.total("in block").errors) == {("IndexError: in the block", "200"): 4}
+    assert dict(found.total("Half: exception").errors) == {("KeyError: 'token'", "KeyError"): 2}
     assert found.total("Half: exception").min_us >= 100_000
     assert found.total("Broken: exception").min_us >= 200_000
 

@@ -258,8 +258,10 @@ class Load:
         exception = getattr(exception, "original", exception)  # FastHttpUser's, which says how often it has tried
         if not status or isinstance(exception, TimeoutError):  # it may run out in the midst of an answer
             return name_of(exception), wording(exception), False
-        if isinstance(exception, CatchResponseError) or status < 400:
+        if isinstance(exception, CatchResponseError | ResponseError):
             return str(status), wording(exception), False
+        if status < 400:
+            return str(status), named(exception), False
         return str(status), f"{status} {responses.get(status, '')}".strip(), False
 
     def examined(self, response, error) -> None:
@@ -279,7 +281,7 @@ class Load:
         name = f"{type(user).__name__}: exception"
         if not user.toril_failed:
             self.script_errors[name] += 1
-        outcome, took_s = (type(exception).__name__, wording(exception), False), time.time() - user.toril_began
+        outcome, took_s = (type(exception).__name__, named(exception), False), time.time() - user.toril_began
         self.records.sample(user.toril_began, whole(took_s * 1e6), -1, 0, name, True, outcome)
 
     # ── users and their iterations
@@ -426,6 +428,12 @@ def wording(exception: BaseException) -> str:
         reason = exception.args[0].reason
     text = NOISE.sub("", str(reason)).strip() or type(exception).__name__
     return text[:MESSAGE_CHARS]
+
+
+def named(exception) -> str:
+    """The script's own exception: a KeyError's text alone says little."""
+    name, text = type(exception).__name__, wording(exception)
+    return text if text == name else f"{name}: {text}"
 
 
 def run() -> None:
