@@ -5,9 +5,10 @@
     assert service.asked["/reset/body"] == 12
 
 What a path does: /reset/before, /reset/head and /reset/body reset the connection before the answer, in its head, in its
-body; /drip/4 sends a body of four bytes, one every quarter of a second; /heads never ends its headers; /large/100 is a
-body of 100 MB; /chunked, /gzip, /old (HTTP/1.0, its end is the connection's), /close, /status/204, /hops/3; /long
-promises more than it sends and closes; everything else is a 200 of two bytes.
+body; /unsaid closes it after a whole answer, without having said so; /drip/4 sends a body of four bytes, one every
+quarter of a second; /heads never ends its headers; /large/100 is a body of 100 MB; /chunked, /gzip, /old (HTTP/1.0, its
+end is the connection's), /close, /status/204, /hops/3; /long promises more than it sends and closes; everything else is
+a 200 of two bytes.
 With `freeze=(2, 10)` nothing is answered in the first 2 of every 10 seconds.
 """
 
@@ -97,7 +98,7 @@ class Rough:
         else:
             writer.write(head(2) + (b"" if method == "HEAD" else b"ok"))
         await writer.drain()
-        return kind not in ("old", "close", "long")
+        return kind not in ("old", "close", "long", "unsaid")
 
     def reset(self, writer: asyncio.StreamWriter, first: bytes) -> None:
         writer.write(first)  # at once, as nothing waits to be sent before it

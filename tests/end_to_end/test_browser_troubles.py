@@ -60,7 +60,7 @@ def test_every_trouble_is_a_failure_with_its_label_and_the_next_page_is_none_the
     assert labels["gone"]["rc"] == {"404": 1} and said["gone"] == "the page answered with 404"
     assert "Timeout 1000ms exceeded" in said["never"]
     assert "ERR_CONNECTION_REFUSED" in said["nowhere"] or "ERR_UNSAFE_PORT" in said["nowhere"]
-    assert "waiting for locator" in said["missing"]
+    assert "waiting for locator" in said["missing"] and labels["missing"]["rc"] == {"TimeoutError": 1}
     assert labels["crash"]["failures"] == labels["crash"]["samples"] == 1
     assert (labels["test_that_has_no_steps"]["samples"], labels["test_that_has_no_steps"]["failures"]) == (1, 0)
     assert labels["fine"]["failures"] == 0

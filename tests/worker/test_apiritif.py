@@ -4,6 +4,7 @@ from typing import Literal
 
 import pytest
 
+from tests.rough import rough
 from tests.targets import target
 from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
 
@@ -235,3 +236,126 @@ def test_a_step_that_lacks_what_the_end_of_the_load_kept_from_being_sent_is_no_f
     assert found.samples == found.total().samples == service.answered > 0
     assert found.total().failures == 0, dict(found.total().errors)
     assert set(service.paths) == {"/list", "/in/is", "/out/is"}
+
+
+FINDS = """
+import time
+import unittest
+
+import apiritif
+
+
+class TestShop(unittest.TestCase):
+    def test_1_says_why(self):
+        apiritif.http.get("{url}/ok")
+        raise KeyError("token")
+
+    def test_2_is_silent(self):
+        apiritif.http.get("{url}/ok")
+        time.sleep(0.1)
+        assert False
+
+    def test_3_in_a_transaction(self):
+        with apiritif.transaction("buy"):
+            apiritif.http.get("{url}/ok")
+            raise AssertionError
+
+    @unittest.skip("not today")
+    def test_4_skipped(self):
+        apiritif.http.get("{url}/never")
+
+    def test_5_skips_the_rest(self):
+        apiritif.http.get("{url}/before")
+        self.skipTest("enough")
+
+    def test_6_fails_a_transaction_by_hand(self):
+        with apiritif.transaction("pay") as paying:
+            apiritif.http.get("{url}/ok").extract_regex("nothing (here)", default="x")
+            paying.fail()
+
+    def test_7_looks_at_no_status(self):
+        apiritif.http.get("{url}/status/503")
+        apiritif.http.get("{url}/status/501").assert_5xx()
+
+    def test_8_is_explained(self):
+        with apiritif.transaction("look"):
+            apiritif.http.get("{url}/status/500").assert_ok()
+
+
+class TestShopLater(unittest.TestCase):
+    def test_9_is_explained_by_the_same_iteration(self):
+        apiritif.http.get("{url}/ok")
+        raise ValueError("no basket")
+"""
+
+
+def test_what_tests_find_is_told_with_or_without_words_and_a_skipped_one_is_nothing(tmp_path):
+    with target() as service:
+        plan = plan_of([planned("apiritif", "own", concurrency=2, iterations=2)], {"own": {"script": "test_own.py"}})
+        with workers(plan, tmp_path, {"test_own.py": FINDS.replace("{url}", service.url)}) as run:
+            found = run.go()
+    each = 4
+    assert found.samples == found.total().samples == service.answered == 9 * each
+    assert found.total().failures == each  # the status 500
+    told = found.exits[0].executions["own"]
+    assert told.script_errors == {"test_1_says_why": each, "test_2_is_silent": each, "buy": each, "pay": each}
+    errors = {
+        label: [message for message, _ in found.timeline.select(label, kind="transaction").total.errors]
+        for label in (
+            "test_1_says_why",
+            "test_2_is_silent",
+            "buy",
+            "pay",
+            "look",
+            "test_9_is_explained_by_the_same_iteration",
+        )
+    }
+    assert errors["test_1_says_why"] == ["KeyError: 'token'"]
+    assert errors["test_9_is_explained_by_the_same_iteration"] == ["ValueError: no basket"]
+    assert all(len(messages) == 1 and messages[0] for messages in errors.values())
+    assert found.total("test_2_is_silent").min_us >= 100_000
+    assert not {label for label in found.timeline.labels() if "skip" in label}
+    assert told.unfinished_users == 0
+    assert f"nothing in {each} answers" in told.note
+    assert f"{each} answers with a status of 500" in told.note
+
+
+SLOW = """
+import time
+import unittest
+
+import apiritif
+
+
+class TestShop(unittest.TestCase):
+    def test_1_thinks(self):
+        time.sleep(1.2)
+        apiritif.http.get("{url}/ok", timeout=0.6)
+
+    def test_2_body(self):
+        apiritif.http.get("{url}/drip/4", timeout=0.1)
+
+    def test_3_waits(self):
+        apiritif.http.get("{url}/drip/400", timeout=0.6)  # of each read
+"""
+
+
+def test_users_count_while_they_think_and_what_has_no_answer_says_how_long_it_has_waited(tmp_path):
+    with rough() as service:
+        plan = plan_of(
+            [planned("apiritif", "own", concurrency=20, hold_for_s=3.0)],
+            {"own": {"script": "test_own.py"}},
+            graceful_stop_s=1.0,
+        )
+        with workers(plan, tmp_path, {"test_own.py": SLOW.replace("{url}", service.url)}) as run:
+            found = run.go()
+    assert found.timeline.select("", executions=("own",)).virtual_users_curve(3) == [20, 20, 20]
+    assert found.exits[0].first_sample_lateness_s["own"] < 0.5
+    assert service.asked == {"/ok": 20, "/drip/4": 20, "/drip/400": 20}
+    assert (found.samples, found.unfinished) == (40, 20)
+    assert found.rcs(f"{service.url}/drip/4") == {"ReadTimeout": 20}
+    waits = found.timeline.select(f"{service.url}/drip/400").waits()
+    assert waits.total() == 20
+    assert min(waits) > 1_000_000
+    assert max(waits) < 3_000_000
+    assert found.exits[0].executions["own"].ended_s == pytest.approx(3.0, abs=0.01)

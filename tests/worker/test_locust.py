@@ -1,9 +1,11 @@
 """Real Locust under real bzt against a service on loopback: what is recorded is what was answered."""
 
 import json
+import socket
 
 import pytest
 
+from tests.rough import rough
 from tests.targets import target
 from tests.worker.driver import plan_of, planned, workers
 
@@ -314,3 +316,254 @@ def test_users_say_goodbye_at_the_end_and_nothing_else_is_sent_after_it(tmp_path
     assert found.samples == service.started
     assert found.unfinished == 0
     assert found.total("bye").samples == service.paths["/bye"] == 40
+
+
+RAISES = """
+import gevent
+from locust import FastHttpUser, HttpUser, constant, task
+from locust.exception import RescheduleTask, StopUser
+
+class Base:
+    fixed_count = 1
+    wait_time = constant(0.05)
+
+class Half(Base, HttpUser):
+    passes = 0
+    @task
+    def visit(self):
+        self.passes += 1
+        self.client.get("/ok", name="half")
+        gevent.sleep(0.1)
+        if self.passes % 2:
+            raise KeyError("token")
+
+class Explained(Base, FastHttpUser):
+    @task
+    def visit(self):
+        self.client.get("/status/500", name="explained")
+        raise ValueError("no JSON")
+
+class InBlock(Base, HttpUser):
+    @task
+    def visit(self):
+        with self.client.get("/ok", name="in block", catch_response=True):
+            raise IndexError("in the block")
+
+class Login(Base, HttpUser):
+    @task
+    def visit(self):
+        with self.client.get("/status/500", name="login", catch_response=True):
+            raise StopUser
+
+class FastLogin(Base, FastHttpUser):
+    @task
+    def visit(self):
+        with self.client.get("/status/500", name="fast login", catch_response=True):
+            raise StopUser
+
+class Steered(Base, FastHttpUser):
+    @task
+    def visit(self):
+        with self.client.get("/ok", name="steered", catch_response=True):
+            raise RescheduleTask
+
+class Nested(Base, HttpUser):
+    @task
+    def visit(self):
+        with self.client.get("/ok", name="outer", catch_response=True) as response:
+            self.client.get("/ok", name="inner")
+            response.success()
+        self.client.get("/ok", name="no block", catch_response=True)
+        self.client.get("/status/404", name="no block either", catch_response=True)
+
+class Broken(Base, HttpUser):
+    def on_start(self):
+        gevent.sleep(0.2)
+        raise RuntimeError("no account")
+    @task
+    def visit(self):
+        self.client.get("/never")
+"""
+
+
+def test_what_a_task_raises_is_told_and_every_answer_is_one_sample(tmp_path):
+    with target() as service:
+        plan = plan_of(
+            [planned("locust", "own", concurrency=8, iterations=4)],
+            {"own": {"script": "locustfile.py", "default-address": service.url}},
+        )
+        with workers(plan, tmp_path, {"locustfile.py": RAISES}) as run:
+            found = run.go()
+    assert found.samples == found.total().samples == service.answered == 34
+    assert found.unfinished == 0
+    told = found.exits[0].executions["own"]
+    assert told.script_errors == {"Half: exception": 2, "Broken: exception": 1}  # what no failed request explains
+    assert told.unfinished_users == 3  # two that could not log in, and the one without an account
+    failed = {
+        label: (found.total(label).failures, *found.rcs(label))
+        for label in found.timeline.labels()
+        if label and found.total(label).failures
+    }
+    assert failed == {
+        "Half: exception": (2, "KeyError"),
+        "Broken: exception": (1, "RuntimeError"),
+        "Explained: exception": (4, "ValueError"),
+        "explained": (4, "500"),
+        "in block": (4, "200"),
+        "login": (1, "500"),
+        "fast login": (1, "500"),
+        "no block either": (4, "404"),
+    }
+    assert dict(found.total("in block").errors) == {("IndexError: in the block", "200"): 4}
+    assert dict(found.total("Half: exception").errors) == {("KeyError: 'token'", "KeyError"): 2}
+    assert found.total("Half: exception").min_us >= 100_000
+    assert found.total("Broken: exception").min_us >= 200_000
+
+
+WAITS = """
+import gevent
+from locust import FastHttpUser, HttpUser, constant, events, task
+
+@events.quitting.add_listener
+def gate(environment, **_):
+    environment.process_exit_code = 1
+
+class Thinks(HttpUser):
+    fixed_count = 2
+    wait_time = constant(1.6)
+    def on_start(self):
+        gevent.sleep(1.2)
+    @task
+    def visit(self):
+        self.client.get("/ok", name="thinks")
+
+class Slow(HttpUser):
+    fixed_count = 1
+    @task
+    def visit(self):
+        self.client.get("/drip/400", name="slow", timeout=0.6)  # of each read
+
+class FastSlow(FastHttpUser):
+    fixed_count = 1
+    network_timeout = 0.6
+    @task
+    def visit(self):
+        self.client.get("/drip/400", name="fast slow")
+
+class Examines(HttpUser):
+    fixed_count = 1
+    @task
+    def visit(self):
+        with self.client.get("/status/500", name="examined", catch_response=True):
+            gevent.sleep(20)
+"""
+
+
+def test_users_count_while_they_think_and_what_has_no_answer_says_how_long_it_has_waited(tmp_path):
+    with rough() as service:
+        plan = plan_of(
+            [planned("locust", "own", concurrency=5, hold_for_s=3.5)],
+            {"own": {"script": "locustfile.py", "default-address": service.url}},
+            graceful_stop_s=0.5,
+        )
+        with workers(plan, tmp_path, {"locustfile.py": WAITS}) as run:
+            found = run.go()
+    users = found.timeline.select("", executions=("own",)).virtual_users_curve(3)
+    assert users == [5, 5, 5]
+    assert found.exits[0].first_sample_lateness_s["own"] < 0.5
+    assert service.asked == {"/ok": 4, "/drip/400": 2, "/status/500": 1}
+    assert (found.samples, found.unfinished) == (5, 2)
+    assert (found.total().failures, found.rcs("examined")) == (1, {"500": 1})
+    for label in ("slow", "fast slow"):
+        ((waited_us, count),) = found.timeline.select(label).waits().items()
+        assert count == 1
+        assert 3_400_000 < waited_us < 5_000_000
+    told = found.exits[0].executions["own"]
+    assert told.ended_s is not None
+    assert 3.5 <= told.ended_s < 4.0
+    assert told.script_errors == {}
+    assert "process_exit_code" in told.script_failed
+
+
+TIMES_OUT = """
+from locust import FastHttpUser, HttpUser, task
+
+class Plain(HttpUser):
+    fixed_count = 1
+    @task
+    def visit(self):
+        for name, url in (("head", "/late"), ("body", "/drip/4"), ("connect", "http://127.0.0.1:FULL/")):
+            self.client.get(url, name=name, timeout=0.1)
+
+class Fast(FastHttpUser):
+    fixed_count = 1
+    connection_timeout = network_timeout = 0.1
+    @task
+    def visit(self):
+        for name, url in (("head", "/late"), ("body", "/drip/4"), ("connect", "http://127.0.0.1:FULL/")):
+            self.client.get(url, name=f"fast {name}")
+"""
+
+
+def test_the_code_of_a_request_that_timed_out_says_so(tmp_path):
+    with rough(delays_s={"/late": 0.5}) as service, socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        queued = [socket.socket() for _ in range(3)]
+        for one in queued:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        script = TIMES_OUT.replace("FULL", str(full.getsockname()[1]))
+        scenarios = {"own": {"script": "locustfile.py", "default-address": service.url}}
+        plan = plan_of([planned("locust", "own", concurrency=2, iterations=1)], scenarios)
+        with workers(plan, tmp_path, {"locustfile.py": script}) as run:
+            found = run.go()
+        for one in queued:
+            one.close()
+    assert found.samples == found.total().failures == 6
+    assert {label: [*found.rcs(label)] for label in found.timeline.labels() if label} == {
+        "head": ["ReadTimeout"],
+        "body": ["ReadTimeout"],
+        "connect": ["ConnectTimeout"],
+        "fast head": ["TimeoutError"],
+        "fast body": ["TimeoutError"],
+        "fast connect": ["TimeoutError"],
+    }
+
+
+QUITS = """
+import time
+from locust import HttpUser, constant, task
+
+class Visitor(HttpUser):
+    wait_time = constant(0.05)
+
+    def on_start(self):
+        self.began = time.time()
+
+    @task
+    def visit(self):
+        self.client.get("/", name="home")
+        if time.time() > self.began + 1:
+            LEAVE
+"""
+
+
+@pytest.mark.parametrize("leave", ["self.environment.runner.quit()", "raise SystemExit(3)"])
+def test_a_script_that_ends_the_load_ends_it_there_and_loses_nothing(tmp_path, leave):
+    with target() as service:
+        scenarios = {"own": {"script": "locustfile.py", "default-address": service.url}}
+        plan = plan_of([planned("locust", "own", concurrency=3, hold_for_s=30.0)], scenarios)
+        with workers(plan, tmp_path, {"locustfile.py": QUITS.replace("LEAVE", leave)}) as run:
+            found = run.go()
+    assert found.samples <= service.answered <= found.samples + found.unfinished
+    assert found.samples > 10
+    assert found.total().failures == 0
+    (exit,) = found.exits
+    ended_s = exit.executions["own"].ended_s
+    assert ended_s is not None
+    assert 1 <= ended_s < 8
+    assert exit.at - run.start_at < 12
+    if "quit" in leave:
+        assert (exit.outcome, found.unfinished) == ("finished", 0)
+    else:
+        assert exit.outcome == "failed"
+        assert exit.message.count("sys.exit(3) in locustfile.py, line 15") == 1

@@ -14,6 +14,7 @@ HEADS = 1000  # bytes that an engine may count as the head of an answer
 BROKEN = ["/reset/before", "/reset/head", "/reset/body", "/long"]
 ODD = ["/drip/2", "/chunked", "/gzip", "/old", "/close", "/hops/3"]
 CODES = [200, 201, 204, 206, 304, 400, 401, 404, 418, 429, 500, 503, 599]
+QUIET = ("locust", "apiritif")
 OWN = """
 from locust import FastHttpUser, task
 
@@ -86,6 +87,19 @@ def test_a_script_of_ones_own_sends_each_request_once_as_well(tmp_path):
         with workers(plan, tmp_path, {"locustfile.py": OWN}) as run:
             found = run.go()
     assert service.asked["/reset/before"] == found.samples == found.total().failures == EACH
+
+
+@pytest.mark.parametrize("engine", QUIET)
+def test_no_request_is_sent_on_a_connection_that_the_service_is_about_to_close(tmp_path, engine):
+    found, service = performed(engine, ["/unsaid/1", "/unsaid/2"], tmp_path, hold_for_s=1.5)
+    assert found.samples == service.asked.total() == service.connections > 50
+    assert found.total().failures == 0, dict(found.total().errors)
+
+
+@pytest.mark.parametrize("engine", QUIET)
+def test_connections_that_a_service_leaves_open_are_used_again(tmp_path, engine):
+    found, service = performed(engine, ["/a", "/b"], tmp_path, hold_for_s=1.5)
+    assert found.samples == service.asked.total() > 1.5 * service.connections  # generated Apiritif: one an iteration
 
 
 @pytest.mark.parametrize("engine", ENGINES)

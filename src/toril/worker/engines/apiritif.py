@@ -9,7 +9,6 @@ import ast
 import importlib.util
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -94,7 +93,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
         self._cases: list[FoundCase] = []  # of generated requests; scripts have tests, which the wrapper tells
         self._told = CaseLines(Path())
         self._asked_to_end = False
-        self._unfinished: Counter[str] = Counter()
+        self._unfinished: list[Unfinished] = []
 
     def prepare(self) -> None:
         if self.execution.get("test-mode", "apiritif") != "apiritif":
@@ -168,7 +167,9 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
             users = numbers[NUMBERS - 1][kinds != "unfinished"]
             if len(users):
                 self._users = int(users[-1])
-            self._unfinished.update(columns[NUMBERS + 1][row] for row in np.flatnonzero(kinds == "unfinished").tolist())
+            for row in np.flatnonzero(kinds == "unfinished").tolist():
+                waited_s = int(numbers[1][row]) / 1e6
+                self._unfinished.append(Unfinished(label=columns[NUMBERS + 1][row], waited_s=waited_s))
             for row in np.flatnonzero(kinds == "late").tolist():
                 at_us, late_us, late_p90_us = (int(numbers[column][row]) for column in range(3))
                 self._sends.append(Sends(at_s=at_us / 1e6, late_us=late_us, late_p90_us=late_p90_us))
@@ -192,10 +193,20 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
         return self._users
 
     def unfinished(self) -> Iterable[Unfinished]:
-        return [Unfinished(label=label, count=count) for label, count in self._unfinished.items()]
+        return self._unfinished
 
     def facts(self) -> Facts:
-        return Facts()
+        try:
+            found = json.loads((self.station.folder / "facts.json").read_text())
+        except (OSError, ValueError):
+            return Facts()
+        missed, unasserted = found.pop("missed"), found.pop("unasserted")
+        notes = [f"extractors found nothing in {missed} answers"] if missed else []
+        if unasserted:
+            notes.append(
+                f"{unasserted} answers with a status of 500 or more passed, as the script does not assert them"
+            )
+        return Facts(**found, note="; ".join(notes))
 
     def unreadable(self) -> int:
         return self._tail.unreadable + self._told.unreadable

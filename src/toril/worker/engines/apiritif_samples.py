@@ -11,16 +11,19 @@ MESSAGE_CHARS = 500
 class Sample:
     """A row in the making."""
 
-    __slots__ = ("bytes", "kind", "label", "message", "ok", "rc", "response_us", "started_us", "ttfb_us")
+    __slots__ = (
+        "bytes", "kind", "label", "message", "ok", "rc", "response_us", "started_us", "ttfb_us", "unasserted",
+    )  # fmt: skip
 
     def __init__(self, kind, label, started_s, took_s, *, ok=True, rc="", message="", ttfb_s=-1e-6, size=0) -> None:
         self.kind, self.label, self.ok, self.rc, self.message = kind, str(label).replace("\r", " "), ok, rc, message
         self.started_us, self.response_us = round(started_s * 1e6), max(0, round(took_s * 1e6))
         self.ttfb_us, self.bytes = round(ttfb_s * 1e6), size
+        self.unasserted = False  # an answer of 500 or more that the script has not asked about
 
     def fail(self, message) -> None:
         if self.ok:
-            self.ok, self.message = False, first_line(message)
+            self.ok, self.message = False, first_line(message).rstrip(": ") or "failed without a message"
 
 
 def first_line(message):

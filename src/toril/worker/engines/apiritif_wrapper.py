@@ -2,13 +2,14 @@
 
 Started by path (`python -P apiritif_wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder, test,
 generated, cases, concurrency, iterations, ramp_up_s, hold_for_s, steps, length_s, graceful_stop_s. In the folder it
-writes `rows.csv`, and its tests into `cases` if they are wanted; duplicated for its reader in `apiritif.py`: the
-columns and the marks.
+writes `rows.csv`, what else it knows into `facts.json`, and its tests into `cases` if they are wanted; duplicated for
+its reader in `apiritif.py`: the columns and the marks.
 
 What is a sample: a request made through Apiritif, redirects included, from its sending to the end of its body. An
 assertion about its response, which comes later, can still fail it; its row is written when its test or smart
 transaction ends. A transaction is one of its own kind when it has requests inside; without any, it or the test is
-what is measured, as in Taurus. An exception that no request accounts for is a failed transaction named after its test.
+what is measured, as in Taurus. An exception that no request accounts for is a failed transaction named after its test;
+a test that is skipped is nothing.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,assignment,method-assign,arg-type,union-attr"
@@ -22,13 +23,17 @@ import sys
 import threading
 import time
 import traceback
+from collections import Counter
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import apiritif
 import requests
 from apiritif import loadgen, store, thread
+from apiritif.http import HTTPResponse
 from apiritif.utils import NormalShutdown, graceful
+from urllib3.exceptions import ReadTimeoutError
 
 REQUEST_MARK = "toril-request:"
 GROUP_MARK = "toril-group:"
@@ -48,7 +53,7 @@ def beside(name):
 
 
 Lateness, hear_all = beside("lateness").Lateness, beside("apiritif_tests").hear_all
-Sample, Frame, first_line = (getattr(beside("apiritif_samples"), name) for name in ("Sample", "Frame", "first_line"))
+Sample, Frame = (getattr(beside("apiritif_samples"), name) for name in ("Sample", "Frame"))
 
 
 class User(threading.local):
@@ -61,6 +66,9 @@ class User(threading.local):
         self.sent = None  # (started_s, took_s, ttfb_s) of the last request
         self.depth = 0
         self.measured = False  # whether the test that runs has samples yet
+        self.failed = False  # whether a request of this iteration has
+        self.iterations = 0  # begun
+        self.began_s = time.time()  # the test that runs, or what comes before the first
         with RECORDS.lock:
             RECORDS.users.append(self.__dict__)
 
@@ -72,8 +80,17 @@ class Records:
         self.lock = threading.Lock()
         self.users = []  # the namespaces of all threads' `User`
         self.in_flight = {}  # thread → (label, started_s)
-        self.concurrency = 0
-        self._told = 0
+        self.concurrency = 0  # Apiritif's own count, which loses some: threads add to it all at once
+        self.active = self._told = 0
+        self.script_errors = Counter()
+        self.facts: dict[str, Any] = {
+            "begun_at": None,
+            "ended_at": None,
+            "unfinished_users": 0,
+            "missed": 0,
+            "unasserted": 0,
+        }
+        self._facts = folder / "facts.json"
         self._file = (folder / "rows.csv").open("w", encoding="utf-8", errors="backslashreplace", newline="")
         self._csv = csv.writer(self._file, lineterminator="\n")
         self._csv.writerow(COLUMNS)
@@ -84,16 +101,15 @@ class Records:
         unsent = not USER.pending and sample.status != "PASSED" and LOAD.over()
         if unsent or str(sample.error_msg or "").startswith(OVER):
             pass  # cut short, or without what was cut short: no failure
-        elif not USER.pending:
-            USER.pending.append(
-                Sample(
-                    "request", sample.test_case, sample.start_time, sample.duration or 0, ok=sample.status == "PASSED"
-                )
-            )
-            USER.pending[-1].message = first_line(sample.error_msg or "")
-        elif sample.status != "PASSED" and sample.error_msg and all(one.ok for one in USER.pending):
-            USER.pending.append(Sample("transaction", sample.test_case, sample.start_time, sample.duration or 0))
-            USER.pending[-1].fail(sample.error_msg)
+        elif sample.status == "SKIPPED":
+            pass
+        elif not USER.pending or (sample.status != "PASSED" and all(one.ok for one in USER.pending)):
+            kind = "transaction" if USER.pending else "request"
+            USER.pending.append(Sample(kind, sample.test_case, sample.start_time, sample.duration or 0))
+            if sample.status != "PASSED":
+                kind = sample.assertions[-1].name if sample.assertions else "AssertionError"
+                words = sample.error_msg or ""
+                USER.pending[-1].fail(words if kind == "AssertionError" and words else f"{kind}: {words}")
         self.settle(USER.__dict__)
 
     def settle(self, user) -> None:
@@ -101,6 +117,10 @@ class Records:
         with self.lock:
             user["measured"] |= bool(user["pending"])
             settled = list(user["pending"])
+            user["failed"] |= any(one.kind == "request" and not one.ok for one in settled)
+            for one in settled:
+                self.script_errors[one.label] += one.kind == "transaction" and not (one.ok or user["failed"])
+                self.facts["unasserted"] += one.ok and one.unasserted
             user["pending"].clear()
             user["responses"].clear()
         for one in settled:
@@ -110,30 +130,50 @@ class Records:
         """A test has failed where Apiritif does not listen: beside its smart transactions, or before it began."""
         if all(one.ok for one in USER.pending):
             kind = "transaction" if (USER.measured or USER.pending) and not generated else "request"
-            USER.pending.append(Sample(kind, name, time.time(), 0, rc=type(error).__name__ if generated else ""))
+            rc, began_s = type(error).__name__ if generated else "", USER.began_s
+            USER.pending.append(Sample(kind, name, began_s, time.time() - began_s, rc=rc))
             USER.pending[-1].fail(f"{type(error).__name__}: {error}")
         self.settle(USER.__dict__)
 
     def ended(self) -> None:
         """A test of this thread is over."""
-        USER.measured = False
+        USER.measured, USER.began_s = False, time.time()
+
+    def iterates(self) -> None:
+        """This thread's user begins an iteration."""
+        USER.failed, USER.began_s = False, time.time()
+        USER.iterations += 1
+        if USER.iterations == 1:
+            with self.lock:
+                self.active += 1
+                self.facts["begun_at"] = self.facts["begun_at"] or USER.began_s
+
+    def leaves(self, wanted) -> None:
+        """Its user has done all that it does, although so many iterations were wanted."""
+        with self.lock:
+            self.active -= bool(USER.iterations)
+            self.facts["unfinished_users"] += not LOAD.over() and USER.iterations < wanted
+
+    def missed(self) -> None:
+        with self.lock:
+            self.facts["missed"] += 1
 
     def write(self, one) -> None:
         """A row that nothing can change any more."""
         with self.lock:
-            numbers = (one.started_us, one.response_us, one.ttfb_us, one.bytes, self.concurrency)
+            numbers = (one.started_us, one.response_us, one.ttfb_us, one.bytes, self.active)
             self._rows.append((*numbers, one.kind, one.label, int(one.ok), one.rc, one.message))
 
     def late(self, second, worst_us, p90_us) -> None:
         with self.lock:
-            numbers = (round(second * 1e6), worst_us, p90_us, 0, self.concurrency)
+            numbers = (round(second * 1e6), worst_us, p90_us, 0, self.active)
             self._rows.append((*numbers, "late", "", 1, "", ""))
 
     def flush(self) -> None:
         with self.lock:
-            if self._told != self.concurrency:
-                self._told = self.concurrency
-                self._rows.append((0, 0, -1, 0, self.concurrency, "users", "", 1, "", ""))
+            if self._told != self.active:
+                self._told = self.active
+                self._rows.append((0, 0, -1, 0, self.active, "users", "", 1, "", ""))
             rows, self._rows = self._rows, []
             self._csv.writerows(rows)
             self._file.flush()
@@ -144,7 +184,10 @@ class Records:
             self.settle(user)
         with self.lock:
             for label, started_s in self.in_flight.values():
-                self._rows.append((round(started_s * 1e6), 0, -1, 0, 0, "unfinished", label, 0, "", ""))
+                waited_us = round((time.time() - started_s) * 1e6)
+                self._rows.append((round(started_s * 1e6), waited_us, -1, 0, 0, "unfinished", label, 0, "", ""))
+            facts = {**self.facts, "script_errors": +self.script_errors}
+        self._facts.write_text(json.dumps(facts))
         self.flush()
 
 
@@ -156,11 +199,14 @@ class Recorder:
 
     def record_http_request(self, method, address, request, response, session) -> None:
         size = len(response.content) + sum(len(name) + len(value) + 4 for name, value in response.headers.items())
-        self._request(address, str(response.status_code), size, response)
+        sample = self._request(address, str(response.status_code), size, response)
+        sample.unasserted = response.status_code >= 500
 
     def record_http_request_failure(self, method, address, request, exception, session) -> None:
         if not isinstance(exception, NormalShutdown):
-            self._request(address, type(exception).__name__, 0, None).fail(exception)
+            midst = bool(exception.args) and isinstance(exception.args[0], ReadTimeoutError)  # of an answer
+            rc = "ReadTimeout" if midst else type(exception).__name__
+            self._request(address, rc, 0, None).fail(exception)
 
     def _request(self, address, rc, size, response):
         started_s, took_s, ttfb_s = USER.sent or (time.time(), 0, -1e-6)
@@ -173,7 +219,10 @@ class Recorder:
             USER.responses[id(response)] = (response, sample)
         return sample
 
-    def record_assertion(self, assertion_name, target_response, extras) -> None: ...
+    def record_assertion(self, assertion_name, target_response, extras) -> None:
+        found = USER.responses.get(id(target_response))
+        if found is not None:
+            found[1].unasserted = False
 
     def record_assertion_failure(self, assertion_name, target_response, failure_message) -> None:
         found = USER.responses.get(id(target_response))
@@ -196,7 +245,8 @@ class Recorder:
                 self._failed_request(frame, tran, message)
             return
         kind = "transaction" if frame.samples else "request"
-        rc = str(tran.response_code() or "")
+        timed_out = "TimeoutError" if message.startswith("Timeout") else ""  # a browser's step
+        rc = str(tran.response_code() or timed_out)
         sample = Sample(kind, frame.name, tran.start_time(), tran.duration(), rc=rc)
         if failed:
             sample.fail(message)
@@ -247,7 +297,7 @@ class Load:
     def watch(self) -> bool:
         """Look whether the load has to end early; True when nothing more can be waited for."""
         if not self.ending and graceful():
-            self.ending = True
+            self.ending, self.ends_at = True, min(self.ends_at, time.time())
             within_s = float(Path(os.environ["GRACEFUL"]).read_text() or 0)
             self.kill_at = min(self.kill_at, time.time() + within_s - EXIT_MARGIN_S)
         return (self.over() and not RECORDS.in_flight) or time.time() >= self.kill_at
@@ -277,6 +327,18 @@ def timed(send):
     return send_and_time
 
 
+def heeding(extract):
+    """An extractor of Apiritif's, whose failures are counted: it goes on with a default."""
+
+    def extract_and_tell(response, *args, **named):
+        found = extract(response, *args, **named)
+        if found is None or found == named.get("default"):
+            RECORDS.missed()
+        return found
+
+    return extract_and_tell
+
+
 def main() -> int:
     test = Path(TOLD["test"]).absolute()
     sys.path[:0] = [str(Path.cwd()), str(test.parent)]
@@ -287,6 +349,9 @@ def main() -> int:
         if name.startswith("record_"):
             setattr(apiritif.recorder, name, getattr(recorder, name))
     requests.Session.send = timed(requests.Session.send)
+    beside("reuse").Reuse().asked()
+    for name in ("extract_regex", "extract_jsonpath", "extract_cssselect", "extract_xpath"):
+        setattr(HTTPResponse, name, heeding(getattr(HTTPResponse, name)))
     hear_all(loadgen.ApiritifPlugin, partial(RECORDS.broke, generated=TOLD["generated"]), RECORDS.ended)
     if TOLD["cases"]:
         write = beside("case_writer").CaseWriter(Path(TOLD["folder"]) / "cases").write
@@ -304,6 +369,7 @@ def main() -> int:
         users.join(FLUSH_S)
         RECORDS.flush()
     lateness.tell()
+    RECORDS.facts["ended_at"] = min(time.time(), LOAD.ends_at)
     RECORDS.finish()
     if browsers is not None:
         browsers.end()
@@ -332,11 +398,24 @@ def run_users(test, failed) -> None:
     params.ramp_up, params.hold_for, params.tests = TOLD["ramp_up_s"], TOLD["hold_for_s"], [test]
     params.report = os.devnull
     thread.set_total(params.concurrency)
+    set_iteration = thread.set_iteration
+
+    def iterate(number) -> None:
+        RECORDS.iterates()
+        set_iteration(number)
+
+    def run_user(own) -> None:
+        try:
+            worker.run_nose(own)
+        finally:
+            RECORDS.leaves(own.iterations)
+
+    thread.set_iteration = iterate
     try:
         worker = loadgen.Worker(params)
         store.writer = RECORDS
         loadgen.import_plugins()
-        worker.map(worker.run_nose, list(worker._get_thread_params()))
+        worker.map(run_user, list(worker._get_thread_params()))
     except BaseException:
         failed.append(traceback.format_exc())
 

@@ -131,7 +131,8 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         return () if self._file is None else self._file.unfinished
 
     def facts(self) -> Facts:
-        return Facts(own_shape=_has_shape(Path(self.script)))
+        facts = {} if self._file is None else self._file.facts
+        return Facts(own_shape=_has_shape(Path(self.script)), **facts)
 
     def unreadable(self) -> int:
         return 0 if self._file is None else self._file.unreadable

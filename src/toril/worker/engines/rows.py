@@ -16,8 +16,8 @@ class RowFile:
     """What is new in both files of `folder`.
 
     Lines of names are `["label", text, kind]` (`request` where there is none), `["outcome", rc, message, ok]`,
-    `["unfinished", label, requests, waited_s]` (one where there is no number; the wait may be missing or null) and
-    `["end", why]`. A row's are written before it.
+    `["unfinished", label, requests, waited_s]` (one where there is no number; the wait may be missing or null),
+    `["fact", name, value]` (of Facts; the last one holds) and `["end", why]`. A row's are written before it.
     What has been read takes no room on the disk any more.
     """
 
@@ -29,6 +29,7 @@ class RowFile:
         self._outcomes: list[tuple[str, str, bool]] = []
         self._tables: dict[str, NDArray[Any]] | None = None
         self.unfinished: list[Unfinished] = []
+        self.facts: dict[str, Any] = {}
         self.ended: str | None = None  # why, once it has
         self.unreadable = 0  # cut off by a kill
 
@@ -85,6 +86,8 @@ class RowFile:
         elif what == "unfinished":
             known = dict(zip(("count", "waited_s"), more, strict=False))
             self.unfinished.append(Unfinished(label=name, **known))
+        elif what == "fact":
+            self.facts[name] = more[0]
         elif what == "end":
             self.ended = name
         self._tables = None
