@@ -88,13 +88,13 @@ def test_a_relative_change_starts_from_the_change_before(scene):
     assert (last.before_rps, last.rate.rps, last.rate.number) == (550.0, 1100.0, 3)
 
 
-def test_the_verdict_says_what_was_changed_and_may_be_a_pass(scene):
+def test_the_verdict_says_what_was_changed_and_holds_the_run_to_it(scene):
     one = scene()
     one.meanwhile(12, "500")
     verdict = one.verdict()
     (note,) = verdict["notes"]
     assert "the load of shop was changed while it went on (`toril adjust`): 500/s from " in note
-    assert verdict["outcome"] == "passed"
+    assert [reason["code"] for reason in verdict["reasons"]] == ["unreached-load"]  # its workers kept their own rate
 
 
 def test_judging_again_finds_the_same(scene):

@@ -10,6 +10,7 @@ from tests.measured import (
     FAST,
     MS,
     SLOW,
+    START,
     Sample,
     codes,
     every_second,
@@ -22,7 +23,8 @@ from tests.measured import (
     verdict_of,
 )
 from toril.intervals import Recorder, decode
-from toril.records import HEAD, EngineReport, PlannedExecution
+from toril.records import HEAD, EngineReport, PlannedExecution, Rate
+from toril.summary.adjusted import adjusted
 from toril.timeline import Timeline
 from toril.verdict import Verdict
 
@@ -95,6 +97,15 @@ def test_requests_have_to_be_as_many_as_were_due_but_for_two_a_user(each_second,
     timeline = timeline_of(every_second(TEN, FAST, each_second), users=dict.fromkeys(TEN, users))
     load = execution(throughput_rps=rps, concurrency=users)
     assert found(timeline, load=load) == (["kept"] if reached else ["unreached-load"])
+
+
+def test_a_rate_that_was_changed_is_the_plan_from_then_on():
+    rate = Rate(number=1, execution="shop", rps=50.0, at=START + 5, asked_at=START + 4, cause="user")
+    load = open_model(100.0)
+    changed = adjusted(plan_of(TIMES, executions=[load]), [rate], START)
+    timeline = timeline_of(every_second(range(5), FAST, 100) + every_second(range(5, 10), FAST, 50))
+    assert codes(verdict_of(timeline, changed)) == ["kept"]
+    assert found(timeline, load=load) == ["unreached-load"]
 
 
 def test_a_throughput_that_its_users_cannot_make_names_how_many_could():

@@ -14,7 +14,7 @@ from toril.intervals import MAX_DURATION_US, MAX_SECOND, Recorder, decode
 from toril.timeline import Timeline
 from toril.worker.capture import Capture
 from toril.worker.cases import CaseBook
-from toril.worker.engines import Batch
+from toril.worker.engines import Batch, Facts
 
 START = 1_700_000_000.0
 GOOD = {
@@ -49,7 +49,7 @@ def captured(*rows):
     )  # fmt: skip
     engine = SimpleNamespace(
         resolution_us=1, batches=lambda final: iter([batch]), sends=lambda: iter(()),
-        unreadable=lambda: 0, unfinished=dict,
+        unreadable=lambda: 0, unfinished=tuple, facts=Facts,
     )  # fmt: skip
     lane: Any = SimpleNamespace(
         planned=planned("locust", "shop", hold_for_s=10.0), engine=engine, queued_s=lambda at: 0.0, samples=0,
