@@ -15,6 +15,7 @@ from toril import cli
 # Each action once: the version that its commit has, read from its own repository's tags.
 PINS = {
     "actions/attest-build-provenance": ("a2bbfa25375fe432b6a289bc6b6cd05ecd0c4c32", "v4.1.0"),
+    "actions/attest": ("1e69f48acb82d1966a394da916b4c1698aa569d6", "v4.2.2"),
     "actions/checkout": ("3d3c42e5aac5ba805825da76410c181273ba90b1", "v7.0.1"),
     "actions/download-artifact": ("3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c", "v8.0.1"),
     "actions/upload-artifact": ("bbbca2ddaa5d8feaa63e36b76fdaad77386f024f", "v7.0.0"),
@@ -197,3 +198,14 @@ def test_what_zizmor_overlooks_is_one_trigger_and_one_rule_each_with_a_reason():
         "rules": {"self-repository": {"disable": True}}
     }
     assert "#" in (ROOT / ".github/zizmor.yml").read_text()
+
+
+def test_what_is_in_each_published_image_is_attested():
+    steps = workflow("image")["jobs"]["publish"]["steps"]
+    attested = {step["with"]["sbom-path"] for step in steps if step.get("uses", "").startswith("actions/attest@")}
+    matrix = workflow("image")["jobs"]["build"]["strategy"]["matrix"]
+    assert attested == {
+        f"images/{flavour}-{architecture}.cdx.json"
+        for flavour in matrix["flavour"]
+        for architecture in matrix["architecture"]
+    }
