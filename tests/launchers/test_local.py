@@ -1,8 +1,9 @@
 """Workers as processes of this machine: what of the command's environment they get."""
 
 import json
+import sys
+import time
 
-import psutil
 import pytest
 
 from tests.launchers.plans import plan_of
@@ -31,15 +32,17 @@ def started(tmp_path, monkeypatch):
     """The environment of a worker that was started in a job of GitHub's."""
     for name in (*OF_THE_JOB, "GITHUB_SHA", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "of the job")
+    interpreter = tmp_path / "python"  # of the worker, which says what it got
+    interpreter.write_text(f"#!/bin/sh\nexec env > {tmp_path / 'got'}\n")
+    interpreter.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(interpreter))
     plan = plan_of(tmp_path, workers=1, locations=None)
     launcher = LocalLauncher(FolderStore(tmp_path / "store"), {"GITHUB_TOKEN": "given"})
     (share,) = plan.shares
     launcher.launch(plan, Launch(at=0.0, deadline=1.0, attempts={share.worker: ("a1",)}))
-    try:
-        (process,) = [one for one in psutil.Process().children() if "a1" in one.cmdline()]
-        yield process.environ()
-    finally:
-        launcher.close()
+    while not launcher.ended():
+        time.sleep(0.01)
+    return dict(line.partition("=")[::2] for line in (tmp_path / "got").read_text().splitlines())
 
 
 def test_suite_code_gets_nothing_of_the_job_but_what_the_user_gives(started):
