@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.names import Names
 from infra.place import Place
 from infra.settings import RegionSettings
 
@@ -32,10 +31,6 @@ def window(duration_s: int) -> Window | None:
     return Window(period_s=period_s, periods=math.ceil(longest_s / period_s))
 
 
-def alarm_name(names: Names) -> str:
-    return f"{names.base}-tasks-without-run"
-
-
 class IdleAlarm(pulumi.ComponentResource):
     """Rings when Fargate vCPU have been in use, without a pause, for longer than a run may last.
 
@@ -55,7 +50,7 @@ class IdleAlarm(pulumi.ComponentResource):
         aws.cloudwatch.MetricAlarm(
             name,
             region=place.region,
-            name=alarm_name(place.names),
+            name=place.names.idle_alarm(),
             alarm_description=(
                 f"Fargate has run in {place.region} for longer than any run may last "
                 f"({settings.limits.duration_s} s). List the tasks of cluster {place.names.cluster()}, and stop what "

@@ -84,7 +84,7 @@ def takers(github: GitHub) -> list[Taker]:
         "publish": (environment(github.publish),),
     }
     if home.run:
-        of_home["run"] = (environment(home.run),)
+        of_home["run"] = tuple(environment(one) for one in (home.run, github.nightly) if one)
     return [
         *(Taker(role=one, purpose=one, repository=home, suffixes=ends) for one, ends in of_home.items()),
         *(

@@ -90,7 +90,7 @@ def _coordinator(
     )
     return aws.ecs.TaskDefinition(
         f"{name}-coordinator",
-        family=place.names.family("coordinator", architecture),
+        family=place.names.coordinator(architecture),
         region=place.region,
         requires_compatibilities=["FARGATE"],
         network_mode="awsvpc",
@@ -145,7 +145,7 @@ def queue_policy(queue: str, account: str, partition: str) -> Document:
 
 
 def _alarm(name: str, place: Place, letters: aws.sqs.Queue, opts: pulumi.ResourceOptions) -> str:
-    called = f"{place.names.base}-undelivered"
+    called = place.names.undelivered_alarm()
     aws.cloudwatch.MetricAlarm(
         f"{name}-undelivered",
         name=called,

@@ -86,5 +86,5 @@ def make_keys(name: str, place: Place, *, encryption: str, logs: str | None, opt
         policy=render(key_policy(place, place.names.log_group())),
         opts=opts,
     )
-    aws.kms.Alias(name, region=place.region, name=f"alias/{place.names.base}", target_key_id=key.key_id, opts=opts)
+    aws.kms.Alias(name, region=place.region, name=place.names.key_alias(), target_key_id=key.key_id, opts=opts)
     return Keys(registry=key.arn, logs=logs or key.arn)

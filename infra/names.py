@@ -75,8 +75,26 @@ class Names:
         return f"/toril/{self.environment}/workers"
 
     def family(self, flavour: str, architecture: str) -> str:
-        """Of a task definition."""
-        return f"{self.base}-{flavour}-{architecture}"
+        """Of a worker's task definition."""
+        return f"{self.families}worker-{flavour}-{architecture}"
+
+    def coordinator(self, architecture: str) -> str:
+        """The family of a coordinator's task definition."""
+        return f"{self.families}coordinator-{architecture}"
+
+    @property
+    def families(self) -> str:
+        """The beginning of all families; with an underscore, which no environment has, `toril-prod` is not below it."""
+        return f"{self.base}_"
+
+    def idle_alarm(self) -> str:
+        return f"{self.base}-tasks-without-run"
+
+    def undelivered_alarm(self) -> str:
+        return f"{self.base}-undelivered"
+
+    def key_alias(self) -> str:
+        return f"alias/{self.base}"
 
     def cache_secret(self, prefix: str) -> str:
         """ECR demands this beginning of the name of a pull-through cache's credential."""
@@ -90,5 +108,9 @@ class Names:
         return f"{self.base}-dead-letters"
 
     def notices(self) -> str:
-        """The topic, and the rules that lead to it."""
+        """The topic, the hub's bus, and the rule on it that leads to the topic."""
         return f"{self.base}-notices"
+
+    def notice_rules(self) -> dict[str, str]:
+        """The rules of a region that lead to the bus, by what they pass on."""
+        return {part: f"{self.notices()}-{part}" for part in ("alarms", "coordinators")}

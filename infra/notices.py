@@ -89,14 +89,13 @@ class Notices(pulumi.ComponentResource):
     ) -> None:
         super().__init__("toril:region:Notices", name, {}, opts)
         own = pulumi.ResourceOptions(parent=self)
-        called = place.names.notices()
         role: pulumi.Input[str] = place.role_arn(place.names.role(PURPOSE))
         if foreign:
             role = passing_role(name, place, place.names.role(PURPOSE, place.region), hub.notice_bus, own)
         for part, pattern in event_patterns(place.names, alarms, coordinators=coordinators).items():
             rule = aws.cloudwatch.EventRule(
                 f"{name}-{part}",
-                name=f"{called}-{part}",
+                name=place.names.notice_rules()[part],
                 event_pattern=json.dumps(pattern, sort_keys=True, separators=(",", ":")),
                 region=place.region,
                 opts=own,
@@ -117,7 +116,7 @@ def passing_role(
     name: str, place: Place, role: str, bus: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> pulumi.Output[str]:
     """The ARN of a role by which rules of this account's regions put their events on the hub's bus."""
-    rules = place.arn("events", f"rule/{place.names.notices()}-*", region="*")
+    rules = [place.arn("events", f"rule/{one}", region="*") for one in place.names.notice_rules().values()]
     policy = pulumi.Output.from_input(bus).apply(lambda arn: document([allow("PassOn", ["events:PutEvents"], [arn])]))
     description = "Rules pass alarms and failed coordinators on to the hub"
     return make_role(name, place, role, description, rule_trust(rules, place.account), {"pass-on": policy}, opts).arn
@@ -140,7 +139,7 @@ def event_patterns(names: Names, alarms: Sequence[str], *, coordinators: bool) -
             "detail-type": ["ECS Task State Change"],
             "detail": {
                 "clusterArn": [{"suffix": f":cluster/{names.cluster()}"}],
-                "group": [{"prefix": f"family:{names.family('coordinator', '')}"}],
+                "group": [{"prefix": f"family:{names.coordinator('')}"}],
                 "lastStatus": ["STOPPED"],
                 "$or": [
                     {"containers": {"exitCode": [{"anything-but": [0]}]}},
@@ -187,7 +186,7 @@ def bus_policy(bus: str, place: Place, accounts: Sequence[str]) -> Document:
     )
 
 
-def rule_trust(rules: str, account: str) -> Document:
+def rule_trust(rules: Sequence[str], account: str) -> Document:
     return document(
         [
             trust(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pulumi
 
-from infra.alarm import IdleAlarm, alarm_name, window
+from infra.alarm import IdleAlarm, window
 from infra.cache_policies import wanted_upstream
 from infra.caches import Caches, CachesArgs, ready
 from infra.cluster import Cluster
@@ -118,7 +118,7 @@ def _alarms(name: str, found: Survey, home: Home | None, opts: pulumi.ResourceOp
     settings, place, alarms = found.settings, found.place, [*(home.alarms if home else ())]
     if settings.idle_alarm and (watched := window(settings.limits.duration_s)):
         IdleAlarm(name, settings, place, watched, opts=opts)
-        alarms.append(alarm_name(place.names))
+        alarms.append(place.names.idle_alarm())
     if found.hub.notice_bus and (alarms or home):
         Notices(
             f"{name}-notices",

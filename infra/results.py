@@ -140,7 +140,8 @@ def lifecycle_rules(retention: Retention) -> "list[aws.s3.BucketLifecycleConfigu
 def bucket_policy(bucket: str, partition: str, names: Names, accounts: Iterable[str]) -> Document:
     """TLS 1.2 only; what a worker wrote is never overwritten, by nobody; what other accounts' roles may do.
 
-    A worker's files are all written once. The lease, summaries and reports are rewritten, and are no worker's.
+    A worker's files are all written once, and so are a suite's, of which no worker writes any. The lease, summaries and
+    reports are rewritten, and are no worker's.
     """
     arn = f"arn:{partition}:s3:::{bucket}"
     everything = [arn, f"{arn}/*"]
@@ -187,6 +188,7 @@ def _other_accounts(arn: str, partition: str, names: Names, accounts: list[str])
     yield allow("WorkersRead", ["s3:GetObject"], [f"{arn}/runs/*"], worker)
     once = {**worker, "Null": {"s3:if-none-match": "false"}}
     yield allow("WorkersWrite", ["s3:PutObject"], [f"{arn}/runs/*/workers/*"], once)
+    yield _deny("WorkersLeaveSuites", "s3:PutObject", [f"{arn}/runs/*/suite/*"], worker)
     yield allow(
         "RegionsPublish",
         ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"],

@@ -24,6 +24,11 @@ def allow(sid: str, actions: Iterable[str], resources: Iterable[str], condition:
     return statement
 
 
+def deny(sid: str, actions: Iterable[str], resources: Iterable[str]) -> Statement:
+    """A statement of an identity's policy that no other statement overrides."""
+    return {**allow(sid, actions, resources), "Effect": "Deny"}
+
+
 def calls(service: str, *names: str) -> list[str]:
     """The actions of a service."""
     return [f"{service}:{name}" for name in names]

@@ -7,7 +7,7 @@ from infra.cache_policies import IMPORT
 from infra.images import Image
 from infra.place import Place
 from infra.registry import PULL
-from infra.statements import ANY, Document, Statement, allow, document
+from infra.statements import ANY, Document, Statement, allow, deny, document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,8 @@ def worker_policy(place: Place, results: Results, secrets: Iterable[str], secret
             [f"{bucket}/runs/*/workers/*"],
             condition={"Null": {"s3:if-none-match": "false"}},
         ),
+        # a `*` spans slashes: the pattern above also covers a folder `workers/` of a suite
+        deny("LeaveSuites", ["s3:PutObject"], [f"{bucket}/runs/*/suite/*"]),
     ]
     if results.key:
         through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{results.region}.{place.suffix}"}}

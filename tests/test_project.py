@@ -17,7 +17,7 @@ import toril
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+LOCKS = [*sorted((ROOT / "requirements").glob("*.txt")), ROOT / "policy/requirements.txt"]
 # Which extras a lock holds; all of them hold the command's own dependencies.
 EXTRAS = {"run": [], "worker": ["worker"], "dev": ["worker", "jmeter", "parquet", "infra", "dev"], "infra": ["infra"]}
 
@@ -67,7 +67,7 @@ def test_a_lock_pins_what_the_project_asks_for(name):
         )
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
 def test_a_lock_has_a_hash_for_every_package_and_no_address(lock):
     text = lock.read_text()
     assert "://" not in text

@@ -1,5 +1,6 @@
 """What a run publishes before its workers start."""
 
+import hashlib
 import os
 import socket
 import subprocess
@@ -8,7 +9,7 @@ import time
 
 import pytest
 
-from toril.errors import StoreError, SuiteError
+from toril.errors import OptionError, StoreError, SuiteError
 from toril.records import Lease, Plan, SuiteOrigin
 from toril.run import RunOptions, plan_run, publish
 from toril.store import FolderStore
@@ -80,3 +81,20 @@ def test_a_suite_whose_address_nothing_sets_is_refused_before_anything_starts(tm
     assert (refused.value.exit_code, "NOWHERE_URL" in str(refused.value)) == (2, True)
     _, plan = plan_run([tmp_path / "suite.yml"], RunOptions(environment={"NOWHERE_URL": "http://shop"}), 0.0)
     assert not plan.warnings
+
+
+def test_the_plan_lists_each_file_of_the_suite_with_its_hash(tmp_path):
+    (tmp_path / "workers").mkdir()
+    (tmp_path / "workers" / "users.csv").write_text("name\nanna\n")
+    plan, _ = published(tmp_path)
+    kept = tmp_path / "store/runs/r/suite"
+    assert plan.files == {
+        name: hashlib.sha256((kept / name).read_bytes()).hexdigest() for name in ("suite.yml", "workers/users.csv")
+    }
+
+
+def test_a_file_that_somebody_put_into_the_runs_suite_is_not_written_over(tmp_path):
+    FolderStore(tmp_path / "store").put("runs/r/suite/suite.yml", b"planted")
+    with pytest.raises(OptionError):
+        published(tmp_path)
+    assert (tmp_path / "store/runs/r/suite/suite.yml").read_bytes() == b"planted"

@@ -92,7 +92,7 @@ def _workers(scope: Scope) -> list[Statement]:
         allow(
             "TaskDefinitions",
             ["ecs:TagResource", "ecs:UntagResource"],
-            [scope.arn("ecs", f"task-definition/{scope.names.base}-*:*")],
+            [scope.families],
         ),
         allow("OldTaskDefinitions", ["ecs:DeregisterTaskDefinition"], ANY),  # knows no resource
         allow(
@@ -113,7 +113,7 @@ def _workers(scope: Scope) -> list[Statement]:
         allow(
             "Alarms",
             calls("cloudwatch", "DeleteAlarms", "PutMetricAlarm", "TagResource", "UntagResource"),
-            [reading.alarms(scope)],
+            reading.alarms(scope),
         ),
         allow(
             "Secrets",

@@ -119,7 +119,7 @@ def _keys(scope: Scope) -> Iterable[Statement]:
     yield allow(
         "Aliases",
         calls("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"),
-        [scope.arn("kms", f"alias/{scope.names.base}*")],
+        [scope.arn("kms", scope.names.key_alias())],
     )
     yield allow("AliasesOfKeys", calls("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"), keys, scope.ours)
     yield allow(

@@ -6,7 +6,7 @@
 | ReadUnnamed | registries' settings, task definitions, alarms: what knows no resource |
 | ReadRepositories | private repositories, their policies and lifecycles |
 | ReadCluster | clusters, their capacity providers, tags of task definitions |
-| ReadLogs, ReadAlarms | log group; alarms |
+| ListLogs, ReadLogs, ReadAlarms | log group; alarms |
 | ReadSecrets | that a cache's secret is there and has a version, never its value |
 | ReadKeys | keys of the stacks: their policy, rotation, tags |
 | ReadRoles, ReadPolicies, ReadProvider | what lies below the environment's path; GitHub's identity provider |
@@ -93,11 +93,12 @@ def read_statements(scope: Scope) -> list[Statement]:
         allow(
             "ReadCluster",
             ["ecs:DescribeClusters", "ecs:ListTagsForResource"],
-            [scope.cluster, scope.arn("ecs", f"task-definition/{scope.names.base}-*:*")],
+            [scope.cluster, scope.families],
         ),
-        # DescribeLogGroups is asked of all groups, whatever its prefix
-        allow("ReadLogs", ["logs:DescribeLogGroups", "logs:ListTagsForResource"], [scope.arn("logs", "log-group:*")]),
-        allow("ReadAlarms", ["cloudwatch:ListTagsForResource"], [alarms(scope)]),
+        # it is asked of all groups, whatever its prefix
+        allow("ListLogs", ["logs:DescribeLogGroups"], [scope.arn("logs", "log-group:*")]),
+        allow("ReadLogs", ["logs:ListTagsForResource"], [scope.arn("logs", f"log-group:{scope.names.log_group()}")]),
+        allow("ReadAlarms", ["cloudwatch:ListTagsForResource"], alarms(scope)),
         allow(
             "ReadSecrets",
             [
@@ -194,8 +195,9 @@ def _read_state(scope: Scope) -> list[Statement]:
     ]
 
 
-def alarms(scope: Scope) -> str:
-    return scope.arn("cloudwatch", f"alarm:{scope.names.base}-*")
+def alarms(scope: Scope) -> list[str]:
+    names = scope.names
+    return [scope.arn("cloudwatch", f"alarm:{one}") for one in (names.idle_alarm(), names.undelivered_alarm())]
 
 
 def cache_secrets(scope: Scope) -> str:
@@ -222,7 +224,8 @@ def rules(scope: Scope) -> list[str]:
     """Those of regions, those of the hub's bus, and the bus."""
     return [
         scope.arn("events", f"event-bus/{scope.names.notices()}"),
-        scope.arn("events", f"rule/{scope.names.notices()}*"),
+        scope.arn("events", f"rule/{scope.names.notices()}/{scope.names.notices()}"),
+        *(scope.arn("events", f"rule/{one}") for one in scope.names.notice_rules().values()),
     ]
 
 

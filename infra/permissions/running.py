@@ -57,7 +57,7 @@ def scheduler_policy(scope: Scope) -> Document:
     """Start coordinator tasks; letters that cannot be delivered go to their queue."""
     return document(
         [
-            allow("StartCoordinators", ["ecs:RunTask"], [scope.coordinators], scope.in_cluster),
+            allow("StartCoordinators", ["ecs:RunTask"], [scope.coordinators], scope.started),
             _tag_tasks(scope),
             pass_roles(
                 "HandRolesToCoordinators", [scope.role("coordinator"), scope.role("execution", "*")], TASKS_SERVICE
@@ -71,7 +71,7 @@ def sweeper_policy(scope: Scope) -> Document:
     """Stop what runs past its deadline. The scheduler takes this role to start a task that has it, too."""
     return document(
         [
-            allow("StartSweeper", ["ecs:RunTask"], [scope.coordinators], scope.in_cluster),
+            allow("StartSweeper", ["ecs:RunTask"], [scope.coordinators], scope.started),
             _tag_tasks(scope),
             pass_roles("HandRolesToSweeper", [scope.role("sweeper"), scope.role("execution", "*")], TASKS_SERVICE),
             allow("DeadLetters", ["sqs:SendMessage"], [scope.dead_letters]),
@@ -88,10 +88,9 @@ def sweeper_policy(scope: Scope) -> Document:
 
 def task_statements(scope: Scope) -> list[Statement]:
     """What of a run happens in its regions' accounts; a launcher's role in another account needs the same."""
-    families = scope.arn("ecs", f"task-definition/{scope.names.base}-*:*")
     logs = scope.arn("logs", f"log-group:{scope.names.log_group()}:*")
     return [
-        allow("StartWorkers", ["ecs:RunTask"], [families], scope.in_cluster),
+        allow("StartWorkers", ["ecs:RunTask"], [scope.workers], scope.started),
         _tag_tasks(scope),
         pass_roles("HandRolesToWorkers", [scope.role("worker", "*"), scope.role("execution", "*")], TASKS_SERVICE),
         *_stop_tasks(scope),

@@ -48,8 +48,17 @@ class Scope:
 
     @property
     def in_cluster(self) -> Condition:
-        """Only in this environment's clusters: a family's name alone would not tell `toril` from `toril-prod`."""
+        """Only in this environment's clusters."""
         return {"ArnLike": {"ecs:cluster": self.cluster}}
+
+    @property
+    def started(self) -> Condition:
+        """What ECS lets a policy say of RunTask beside the task definition: no network, no size, no role.
+
+        Nobody gets a shell in a task, or a volume that costs more than the run.
+        """
+        never = {"ecs:enable-ebs-volumes": "false", "ecs:enable-execute-command": "false"}
+        return {**self.in_cluster, "StringEqualsIfExists": never}
 
     @property
     def ours(self) -> Condition:
@@ -66,9 +75,19 @@ class Scope:
         return self.arn("ecs", f"task/{self.names.cluster()}/*")
 
     @property
+    def workers(self) -> str:
+        """The task definitions of workers, of all flavours, architectures and revisions."""
+        return self.arn("ecs", f"task-definition/{self.names.family('*', '*')}:*")
+
+    @property
     def coordinators(self) -> str:
-        """The task definitions of coordinators, of all architectures and revisions."""
-        return self.arn("ecs", f"task-definition/{self.names.family('coordinator', '*')}:*")
+        """Those of coordinators."""
+        return self.arn("ecs", f"task-definition/{self.names.coordinator('*')}:*")
+
+    @property
+    def families(self) -> str:
+        """Those of both."""
+        return self.arn("ecs", f"task-definition/{self.names.families}*:*")
 
     @property
     def dead_letters(self) -> str:

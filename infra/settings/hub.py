@@ -79,6 +79,11 @@ class GitHub(Setting):
         description="GitHub environment of previews. Without one, every pull request of the home repository (not of "
         "a fork) and its scheduled workflows may preview.",
     )
+    nightly: EnvironmentName | None = Field(
+        default=None,
+        description="GitHub environment of scheduled load tests, without reviewers: restrict it to the default "
+        "branch. Without one they use that of `home.run`.",
+    )
     branch: str = Field(
         default="main",
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$",

@@ -26,6 +26,7 @@ from toril.records import Plan, ServerMetrics, Stop, SuiteOrigin, run_key
 from toril.reports import Bundle
 from toril.store import Store
 from toril.suite import Suite, read_suite
+from toril.suite.fetch import hashes_of
 from toril.suite.origin import read_origin
 from toril.summary import Completeness, lasted_s
 
@@ -150,16 +151,19 @@ def sweep(
 def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None = None) -> Plan:
     """Put the plan and every file of the suite where workers find them; OptionError when the run exists already.
 
-    The plan as it is published has the suite's commit as a tag, unless the user gave one. `origin`: where the suite
-    comes from, if its folder cannot tell.
+    The plan as it is published lists the files with their hashes, and has the suite's commit as a tag, unless the user
+    gave one. `origin`: where the suite comes from, if its folder cannot tell.
     """
+    plan = plan.model_copy(update={"files": hashes_of(suite.folder, suite.files)})
     origin = origin or read_origin(suite.folder, suite.files)
     if origin is not None:
         plan = plan.model_copy(update={"tags": {"commit": origin.tag, **plan.tags}})
     if not store.put_once(run_key(plan.run_id, "plan.json"), plan.to_json()):
         raise OptionError(f"--run-id {plan.run_id}: this run exists already; choose another id")
-    for file in suite.files:
-        store.put(run_key(plan.run_id, "suite", file.as_posix()), (suite.folder / file).read_bytes())
+    for file in plan.files:
+        key = run_key(plan.run_id, "suite", file)
+        if not store.put_once(key, (suite.folder / file).read_bytes()):
+            raise OptionError(f"--run-id {plan.run_id}: {store.address(key)} exists already; choose another id")
     if origin is not None:
         store.put(run_key(plan.run_id, "suite.json"), origin.to_json())
     return plan

@@ -61,6 +61,23 @@ def test_run_task_is_allowed_on_the_task_definition_in_the_cluster(here, strict)
         here.run(definition, acting(strict, "elsewhere", allow("ecs:RunTask", **elsewhere), passing))
 
 
+def test_run_task_tells_of_a_shell_and_of_volumes(here, strict):
+    definition = here.define("worker", WAIT)
+    passing = allow("iam:PassRole", [here.task_role, here.execution_role])
+    for key, asked in (
+        ("enable-execute-command", {"enableExecuteCommand": True}),
+        (
+            "enable-ebs-volumes",
+            {"volumeConfigurations": [{"name": "a", "managedEBSVolume": {"roleArn": here.task_role}}]},
+        ),
+    ):
+        never = {"StringEqualsIfExists": {f"ecs:{key}": "false"}}
+        who = acting(strict, key, allow("ecs:RunTask", **never), passing)
+        here.run(definition, who)
+        with refused(DENIED):
+            here.run(definition, who, **asked)
+
+
 def test_roles_are_passed_by_those_who_may(here, strict):
     definition = here.define("worker", WAIT)
     run = allow("ecs:RunTask")

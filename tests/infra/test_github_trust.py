@@ -37,6 +37,15 @@ def test_a_run_is_trusted_in_its_environment_under_both_forms_of_the_subject():
     }
 
 
+def test_a_run_is_also_trusted_in_the_environment_of_nights():
+    assert condition(roles(nightly="night")["run"])["sub"] == [
+        "repo:acme/shop:environment:load-test",
+        "repo:acme/shop:environment:night",
+        "repo:acme@11/shop@22:environment:load-test",
+        "repo:acme@11/shop@22:environment:night",
+    ]
+
+
 def test_a_preview_is_for_pull_requests_and_the_default_branch():
     assert condition(roles(branch="trunk")["preview"])["sub"] == [
         "repo:acme/shop:pull_request",

@@ -72,10 +72,22 @@ def test_a_run_is_kept_to_its_clusters_roles_and_keys(place, role):
     denied(ecs.run_task, **place.task(cluster=OTHER_CLUSTER))
     denied(ecs.list_tasks, cluster=OTHER_CLUSTER)
     denied(ecs.describe_clusters, clusters=[OTHER_CLUSTER])
+    denied(ecs.run_task, **place.task(enableExecuteCommand=True))
+    volume = {"name": "data", "managedEBSVolume": {"roleArn": place.arn("deploy"), "sizeInGiB": 1}}
+    denied(ecs.run_task, **place.task(volumeConfigurations=[volume]))
+    for family in ("toril-prod_worker-slim-x86-64", "toril-prod-slim-x86-64", "shop"):
+        container = [{"name": "a", "image": "b", "memory": 128}]
+        place.client("ecs").register_task_definition(family=family, containerDefinitions=container)
+        denied(ecs.run_task, **place.task(taskDefinition=f"{family}:1"))
+    denied(ecs.run_task, **place.task(taskDefinition=place.home.home.coordinator))
     denied(ecs.run_task, **place.task(overrides={"taskRoleArn": place.arn("deploy")}))
     denied(ecs.run_task, **place.task(overrides={"taskRoleArn": place.arn("coordinator")}))
     denied(place.client("ecs", who, HUB).run_task, **place.task(place.home, taskDefinition=place.home.home.coordinator))
-    denied(ecs.register_task_definition, family="toril-slim-x86-64", containerDefinitions=[{"name": "a", "image": "b"}])
+    denied(
+        ecs.register_task_definition,
+        family="toril_worker-slim-x86-64",
+        containerDefinitions=[{"name": "a", "image": "b"}],
+    )
     denied(s3.put_object, Bucket=BUCKET, Key="suites/shop/suite.yml", Body=b"")
     denied(s3.put_object, Bucket=BUCKET, Key=f"deployments/{REGION}.json", Body=b"")
     denied(s3.delete_object, Bucket=BUCKET, Key=f"{RUN}/plan.json")
@@ -96,6 +108,7 @@ def test_the_scheduler_starts_coordinators_and_nothing_else(place):
     coordinator = place.task(place.home, taskDefinition=place.home.home.coordinator)
     assert ecs.run_task(**coordinator)["tasks"]
     denied(ecs.run_task, **place.task(place.home))
+    denied(ecs.run_task, **{**coordinator, "enableExecuteCommand": True})
     denied(ecs.run_task, **{**coordinator, "overrides": {"taskRoleArn": place.arn("deploy")}})
     denied(ecs.list_tasks, cluster=place.home.cluster)
     denied(place.client("s3", who, HUB).get_object, Bucket=BUCKET, Key=f"{RUN}/plan.json")

@@ -25,6 +25,12 @@ def test_a_worker_adds_results_once_and_reads_runs(place):
     assert {f"{RUN}/plan.json", result["Key"]} <= listed
 
 
+def test_a_worker_plants_nothing_in_a_suite_whose_folder_is_called_workers(place):
+    key = {"Bucket": BUCKET, "Key": f"{RUN}/suite/workers/sitecustomize.py", "Body": b"", "IfNoneMatch": "*"}
+    denied(place.client("s3", place.acting(f"{REGION}-worker"), HUB).put_object, **key)
+    place.client("s3", place.github("run", "environment:load-test"), HUB).put_object(**key)  # the launcher publishes it
+
+
 def test_a_worker_can_do_nothing_else_with_the_store(place):
     s3 = place.client("s3", place.acting(f"{REGION}-worker"), HUB)
     for key in (f"{RUN}/stop.json", f"{RUN}/plan.json", "runs/verdict.json", "deployments/x.json", "suites/x"):
@@ -118,4 +124,4 @@ def test_each_statement_of_a_worker_is_needed(place, sid, service, operation, as
 
 def test_a_worker_has_no_further_statement(place):
     sids = {one["Sid"] for one in policy(place, f"{REGION}-worker")[1]["Statement"]}
-    assert sids == {"ReadRuns", "ListRuns", "AddResults", "ReadSecrets"}
+    assert sids == {"ReadRuns", "ListRuns", "AddResults", "LeaveSuites", "ReadSecrets"}

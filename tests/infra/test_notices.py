@@ -19,7 +19,7 @@ def test_an_alarm_is_told_when_it_goes_off_and_by_its_name_only():
 
 def test_a_coordinator_is_told_of_when_it_fails_or_cannot_start():
     found = event_patterns(NAMES, [], coordinators=True)["coordinators"]["detail"]
-    assert found["group"] == [{"prefix": "family:toril-prod-coordinator-"}]
+    assert found["group"] == [{"prefix": "family:toril-prod_coordinator-"}]
     assert found["clusterArn"] == [{"suffix": ":cluster/toril-prod"}]
     assert {"containers": {"exitCode": [{"anything-but": [0]}]}} in found["$or"]
     assert {"stopCode": ["TaskFailedToStart"]} in found["$or"]
@@ -32,7 +32,7 @@ def test_a_region_with_nothing_to_tell_has_no_rule():
 def test_only_rules_of_this_account_reach_the_topic():
     (statement,) = topic_policy("arn:topic", ACCOUNT)["Statement"]
     assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-    (taken,) = rule_trust("arn:rules", ACCOUNT)["Statement"]
+    (taken,) = rule_trust(["arn:rules"], ACCOUNT)["Statement"]
     assert taken["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
 
 

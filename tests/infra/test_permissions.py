@@ -136,13 +136,14 @@ def test_tasks_start_in_the_clusters_of_the_environment_only():
         for one in statements(FULL, purpose):
             if "ecs:RunTask" in one["Action"]:
                 assert one["Condition"] == {
-                    "ArnLike": {"ecs:cluster": f"arn:aws:ecs:*:{ACCOUNT}:cluster/toril-production12"}
+                    "ArnLike": {"ecs:cluster": f"arn:aws:ecs:*:{ACCOUNT}:cluster/toril-production12"},
+                    "StringEqualsIfExists": {"ecs:enable-ebs-volumes": "false", "ecs:enable-execute-command": "false"},
                 }
 
 
 def test_the_scheduler_starts_coordinators_and_no_workers():
     (started,) = [one for one in statements(BARE, "scheduler") if "ecs:RunTask" in one["Action"]]
-    assert started["Resource"] == [f"arn:aws:ecs:*:{ACCOUNT}:task-definition/toril-coordinator-*:*"]
+    assert started["Resource"] == [f"arn:aws:ecs:*:{ACCOUNT}:task-definition/toril_coordinator-*:*"]
 
 
 def test_a_sweeper_writes_nothing_but_the_end_of_a_run():

@@ -51,6 +51,9 @@ def test_other_accounts_workers_add_and_read_and_their_deploying_roles_publish()
     assert allowed["WorkersWrite"]["Condition"]["Null"] == {"s3:if-none-match": "false"}
     assert allowed["WorkersWrite"]["Action"] == ["s3:PutObject"]
     assert allowed["RegionsPublish"]["Resource"] == [f"arn:aws:s3:::{BUCKET}/deployments/*"]
+    assert found["WorkersLeaveSuites"]["Effect"] == "Deny"
+    assert found["WorkersLeaveSuites"]["Resource"] == [f"arn:aws:s3:::{BUCKET}/runs/*/suite/*"]
+    assert found["WorkersLeaveSuites"]["Condition"]["ArnLike"] == {"aws:PrincipalArn": worker}
 
 
 def test_the_order_of_accounts_makes_no_difference():

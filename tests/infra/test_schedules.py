@@ -13,7 +13,7 @@ from toril.records.deployment import Deployment
 
 LAUNCH = Launch(
     cluster="arn:aws:ecs:us-east-1:123456789012:cluster/toril",
-    task_definition="arn:aws:ecs:us-east-1:123456789012:task-definition/toril-coordinator-x86-64:7",
+    task_definition="arn:aws:ecs:us-east-1:123456789012:task-definition/toril_coordinator-x86-64:7",
     subnets=("subnet-0b", "subnet-0a"),
     security_groups=("sg-01",),
     public_addresses=True,

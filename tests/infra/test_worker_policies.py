@@ -20,7 +20,7 @@ LOGIN = Image(uri="l", digest=None, credentials=secret("login-AbCdEf"))
 def rights(policy: Document) -> dict[str, set[str]]:
     """Action → resources."""
     found: dict[str, set[str]] = {}
-    for statement in policy["Statement"]:
+    for statement in (one for one in policy["Statement"] if one["Effect"] == "Allow"):
         for action in statement["Action"]:
             found.setdefault(action, set()).update(statement["Resource"])
     return found
@@ -37,6 +37,12 @@ def test_a_worker_reads_runs_and_adds_below_its_own_folder_and_can_do_no_more():
         "s3:ListBucket": {"arn:aws:s3:::results"},
         "s3:PutObject": {"arn:aws:s3:::results/runs/*/workers/*"},
     }
+
+
+def test_a_worker_is_denied_every_suite_since_a_star_spans_slashes():
+    found = statement(worker_policy(place(), RESULTS, [], []), "LeaveSuites")
+    assert (found["Effect"], found["Action"]) == ("Deny", ["s3:PutObject"])
+    assert found["Resource"] == ["arn:aws:s3:::results/runs/*/suite/*"]
 
 
 def test_a_worker_can_write_over_nothing_and_list_runs_only():

@@ -1,7 +1,7 @@
 """A suite's files out of a store: what a key says is not believed, and there is an end to what is copied."""
 
+import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.suite.reading import SIMPLE, refusal, write
 from toril.errors import SuiteError
 from toril.suite import fetch
-from toril.suite.fetch import fetch_files, inside
+from toril.suite.fetch import ChangedFileError, fetch_files, hashes_of, inside
 
 PREFIX = "suites/shop/"
 
@@ -26,13 +26,14 @@ class Bucket:
         self.asked += 1
         return self.data
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        return (prefix + name for name in self.names)
+    @property
+    def listed(self) -> dict[str, str]:
+        return dict.fromkeys(self.names, hashlib.sha256(self.data).hexdigest())
 
 
 def fetched(folder, *names, size=1):
     bucket = Bucket(*names, size=size)
-    fetch_files(bucket, PREFIX, folder, (key.removeprefix(PREFIX) for key in bucket.keys(PREFIX)))
+    fetch_files(bucket, PREFIX, folder, bucket.listed)
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
@@ -72,6 +73,15 @@ def test_a_file_that_would_have_to_be_a_folder_is_refused(tmp_path, names):
     assert "would have to be a file and" in refused(tmp_path, *names)
 
 
+def test_a_file_with_another_hash_is_refused_and_not_written(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/a").write_bytes(b"a")
+    listed = hashes_of(tmp_path / "there", [Path("a")])
+    with pytest.raises(ChangedFileError, match="suites/shop/a"):
+        fetch_files(Bucket("a"), PREFIX, tmp_path / "suite", listed)
+    assert not [path for path in (tmp_path / "suite").rglob("*") if path.is_file()]
+
+
 def test_a_link_is_not_written_through(tmp_path):
     outside, folder = tmp_path / "outside", tmp_path / "suite"
     outside.mkdir()
@@ -98,14 +108,14 @@ def test_a_file_with_another_name_on_the_disk_stays_as_it_is(tmp_path):
 def test_more_files_than_a_suite_has_are_refused_without_reading_them(tmp_path):
     bucket = Bucket(*map(str, range(fetch.MOST_FILES + 1)))
     with pytest.raises(SuiteError, match="over 5,000 files"):
-        fetch_files(bucket, PREFIX, tmp_path, bucket.names)
+        fetch_files(bucket, PREFIX, tmp_path, bucket.listed)
     assert bucket.asked == 0
 
 
 def test_more_bytes_than_a_suite_has_are_refused(tmp_path):
     bucket = Huge("a", "b", "c")
     with pytest.raises(SuiteError, match="over 2048 MiB"):
-        fetch_files(bucket, PREFIX, tmp_path, bucket.names)
+        fetch_files(bucket, PREFIX, tmp_path, bucket.listed)
     assert bucket.asked == 1
 
 

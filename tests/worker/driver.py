@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -169,9 +170,11 @@ class Outcome:
 def workers(plan: Plan, folder: Path, files: Mapping[str, str] | None = None) -> Iterator[Run]:
     """A run's folder with its plan and suite; nothing that was launched outlives the block."""
     store = FolderStore(folder / "store")
+    contents = {name: text.encode() for name, text in {"suite.yml": "{}", **(files or {})}.items()}
+    plan = plan.model_copy(update={"files": {name: sha256(data).hexdigest() for name, data in contents.items()}})
     store.put(run_key(RUN, "plan.json"), plan.to_json())
-    for name, text in (files or {}).items():
-        store.put(run_key(RUN, "suite", *name.split("/")), text.encode())
+    for name, data in contents.items():
+        store.put(run_key(RUN, "suite", *name.split("/")), data)
     run = Run(store, plan)
     try:
         yield run

@@ -1,15 +1,17 @@
 """A share as files: the worker's copy of the suite, its rows, bzt's configuration, its environment."""
 
+import hashlib
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 from bzt.engine import Configuration
 
 from tests.worker.driver import RUN, plan_of, planned
-from toril.errors import SuiteError
+from toril.errors import StoreError, SuiteError
 from toril.records import run_key
-from toril.store import FolderStore
+from toril.store import FolderStore, Store
 from toril.worker import share
 
 PLAN = plan_of(
@@ -49,12 +51,58 @@ def test_a_last_line_without_a_line_break_stays_a_record(tmp_path):
     assert split(tmp_path, "id\n1\n2\n3\n4") == ["id\n1\n4\n", "id\n2\n", "id\n3\n"]
 
 
-def test_the_suite_is_copied_with_its_folders(tmp_path):
+FILES = {"suite.yml": b"execution: []", "workers/users.csv": b"a,b"}
+
+
+def published(tmp_path, plan=PLAN):
     store = FolderStore(tmp_path / "store")
-    store.put(run_key(RUN, "suite", "suite.yml"), b"execution: []")
-    store.put(run_key(RUN, "suite", "data", "users.csv"), b"a,b")
-    share.copy_suite(store, RUN, tmp_path / "suite")
-    assert (tmp_path / "suite/data/users.csv").read_bytes() == b"a,b"
+    for name, data in FILES.items():
+        store.put(run_key(RUN, "suite", *name.split("/")), data)
+    listed = {name: hashlib.sha256(data).hexdigest() for name, data in FILES.items()}
+    return store, plan.model_copy(update={"files": listed})
+
+
+def copied(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_suite_is_copied_with_its_folders(tmp_path):
+    store, plan = published(tmp_path)
+    share.copy_suite(store, plan, tmp_path / "suite")
+    assert copied(tmp_path / "suite") == FILES
+
+
+@pytest.mark.parametrize("planted", ["workers/sitecustomize.py", "workers/USERS.csv", "workers", "..", "a\nb"])
+def test_a_file_that_the_plan_does_not_list_is_not_fetched_and_stops_no_run(tmp_path, planted):
+    store, plan = published(tmp_path)
+    share.copy_suite(cast(Store, Planted(store, planted)), plan, tmp_path / "suite")
+    assert copied(tmp_path / "suite") == FILES
+
+
+class Planted:
+    """A bucket in which somebody put another file beside the suite's."""
+
+    def __init__(self, store, name):
+        self.store, self.planted = store, run_key(RUN, "suite") + "/" + name
+
+    def keys(self, prefix):
+        return iter([*self.store.keys(prefix), self.planted])
+
+    def get(self, key):
+        return b"planted" if key == self.planted else self.store.get(key)
+
+
+def test_a_file_that_was_changed_after_the_plan_is_refused(tmp_path):
+    store, plan = published(tmp_path)
+    store.put(run_key(RUN, "suite", "workers", "users.csv"), b"planted")
+    with pytest.raises(StoreError, match=r"workers/users\.csv"):
+        share.copy_suite(store, plan, tmp_path / "suite")
+    assert "workers/users.csv" not in copied(tmp_path / "suite")
+
+
+def test_a_plan_without_a_list_of_files_is_refused(tmp_path):
+    with pytest.raises(SuiteError, match="older toril"):
+        share.copy_suite(published(tmp_path)[0], PLAN, tmp_path / "suite")
 
 
 def test_bzt_gets_no_network_no_judge_no_reporter_and_no_delay(tmp_path):

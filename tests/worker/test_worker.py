@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from tests.targets import target
-from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
+from tests.worker.driver import RUN, engines_of, left_over, plan_of, planned, wait_until, workers
+from toril.records import run_key
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +101,16 @@ def test_a_parked_engine_sends_nothing_before_the_start(tmp_path):
         run.start()
         run.wait()
         assert service.first_at is not None and service.first_at >= run.start_at - 0.001
+
+
+def test_an_attempt_fails_without_load_where_a_file_of_the_suite_was_changed(tmp_path):
+    with target() as service, workers(long_plan(service.url), tmp_path, {"workers/users.csv": "a"}) as run:
+        run.store.put(run_key(RUN, "suite", "workers", "users.csv"), b"planted")
+        run.launch()
+        assert run.wait() != [0]
+        assert run.exit().outcome == "failed"
+        assert "workers/users.csv" in run.exit().message
+        assert service.started == 0
 
 
 def test_a_start_that_names_other_attempts_does_nothing(tmp_path):

@@ -64,8 +64,16 @@ def test_a_role_is_taken_in_the_environment_that_the_hub_trusts_for_it(job):
     if role[1] == "inputs.role":
         assert job.content["environment"] == "${{ inputs.environment }}"
         assert workflow("loadtest")["on"]["workflow_call"]["inputs"]["environment"]["default"] == wanted
+    elif role[1] == "vars.TORIL_PREVIEW_ROLE":  # trusted without an environment, or in the one that the hub is set to
+        assert wanted is None
+        assert job.content["environment"] == "${{ vars.TORIL_PREVIEW_ENVIRONMENT }}"
     else:
         assert job.content.get("environment") == wanted
+
+
+def test_nights_can_have_an_environment_that_nobody_has_to_approve():
+    night = workflow("nightly")["jobs"]["load"]["with"]["environment"]
+    assert night == f"${{{{ vars.TORIL_NIGHTLY_ENVIRONMENT || '{HUB.home.run}' }}}}"
 
 
 def test_who_may_preview_without_an_environment_is_a_pull_request_of_the_repository_or_its_schedule():

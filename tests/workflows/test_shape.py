@@ -15,12 +15,12 @@ from toril import cli
 # Each action once: the version that its commit has, read from its own repository's tags.
 PINS = {
     "actions/attest-build-provenance": ("a2bbfa25375fe432b6a289bc6b6cd05ecd0c4c32", "v4.1.0"),
+    "actions/attest": ("1e69f48acb82d1966a394da916b4c1698aa569d6", "v4.2.2"),
     "actions/checkout": ("3d3c42e5aac5ba805825da76410c181273ba90b1", "v7.0.1"),
     "actions/download-artifact": ("3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c", "v8.0.1"),
     "actions/upload-artifact": ("bbbca2ddaa5d8feaa63e36b76fdaad77386f024f", "v7.0.0"),
     "astral-sh/setup-uv": ("20cfd1bf945f4377ade1205e4dbc17946fc9a30d", "v10.0.1"),
     "aws-actions/configure-aws-credentials": ("e6de054238d6b7531b4efff3b6587d9aade6a06c", "v6.2.3"),
-    "pulumi/actions": ("8e5e406f4007fca908480587cb9893c07090f58d", "v7.0.0"),
 }
 USES = re.compile(r"^\s*(?:- )?uses: (\S+)(?: # (\S+))?$", re.MULTILINE)
 LOCAL = re.compile(r"\./\.github/workflows/([a-z-]+)\.yml")
@@ -73,10 +73,12 @@ def test_uv_is_the_one_that_is_locked():
     assert set(used) == {locked}
 
 
-def test_pulumi_is_the_one_that_the_tests_use():
-    (pinned,) = re.findall(r"pulumi/pkg/v3 v(\S+)", (ROOT / "tools/pulumi/go.mod").read_text())
-    used = [step["with"]["pulumi-version"] for _, step in STEPS if step.get("uses", "").startswith("pulumi/actions@")]
-    assert set(used) == {pinned}
+@pytest.mark.parametrize("job", [job for job in JOBS if "pulumi" in str(job.steps) or "preview" in job.lines], ids=str)
+def test_pulumi_comes_by_its_hash_before_a_role_is_taken(job):
+    names = [step.get("run", step.get("uses", "")) for step in job.steps]
+    (got,) = [position for position, name in enumerate(names) if "tools/pulumi/get" in name]
+    (taken,) = [position for position, name in enumerate(names) if "configure-aws-credentials" in name]
+    assert got < taken
 
 
 def test_two_updates_of_a_stack_wait_for_each_other_wherever_they_come_from():
@@ -197,3 +199,14 @@ def test_what_zizmor_overlooks_is_one_trigger_and_one_rule_each_with_a_reason():
         "rules": {"self-repository": {"disable": True}}
     }
     assert "#" in (ROOT / ".github/zizmor.yml").read_text()
+
+
+def test_what_is_in_each_published_image_is_attested():
+    steps = workflow("image")["jobs"]["publish"]["steps"]
+    attested = {step["with"]["sbom-path"] for step in steps if step.get("uses", "").startswith("actions/attest@")}
+    matrix = workflow("image")["jobs"]["build"]["strategy"]["matrix"]
+    assert attested == {
+        f"images/{flavour}-{architecture}.cdx.json"
+        for flavour in matrix["flavour"]
+        for architecture in matrix["architecture"]
+    }

@@ -16,6 +16,7 @@ from toril.launchers import Gone
 from toril.records import Launch, Plan, RanTask, worker_key
 from toril.store import FolderStore
 from toril.store.folder import make_private
+from toril.suite.environment import OF_THE_JOB
 
 LOG_TAIL_CHARS = 600
 
@@ -33,7 +34,10 @@ class LocalLauncher:
                 "`worker`: toril[worker]"
             )
         self._store = store
-        self._environment = {**os.environ, **environment}
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not OF_THE_JOB(name)},
+            **environment,
+        }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, Path] = {}
         self._run_id = ""

@@ -150,6 +150,7 @@ class Plan(Record):
     suite: str
     toril_version: str
     tags: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)  # path in the run's suite/ → SHA-256; filled in by publishing
     executions: tuple[PlannedExecution, ...]
     shares: tuple[Share, ...]
     common: dict[str, Any]  # the Taurus configuration shared by all workers: scenarios, settings, modules, services …

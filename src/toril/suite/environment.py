@@ -11,6 +11,12 @@ REFERENCE = re.compile(r"\$\{(.{0,300}?)\}")  # bounded: a suite may hold a mill
 SYSTEM_REFERENCE = re.compile(r"\$(?:\{([^}]{0,300})\}|([A-Za-z0-9_]+))")
 ROUNDS = 2  # how often bzt looks again at what came out
 LONGEST = 10_000  # characters
+# Variables with which a process acts for the GitHub job it runs in: its identity, its token, its later steps.
+OF_THE_JOB = re.compile(
+    r"ACTIONS_.*|GITHUB_(ENV|OUTPUT|PATH|STATE|STEP_SUMMARY)|(GITHUB|GH)_(ENTERPRISE_)?TOKEN"
+).fullmatch
+# The command's own credentials: a plan is read by workers, and so by suite code.
+CREDENTIALS = re.compile(r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|S(ESSION|ECURITY)_TOKEN|CONTAINER_.*)").fullmatch
 
 
 class Environment:
@@ -25,7 +31,12 @@ class Environment:
     ) -> None:
         """`secrets` are variables that only workers know, whatever this machine's environment says."""
         self.secrets = secrets
-        self.system = system = {name: value for name, value in system.items() if name not in secrets}
+        hidden = (OF_THE_JOB, CREDENTIALS)
+        self.system = system = {
+            name: value
+            for name, value in system.items()
+            if name not in secrets and not any(one(name) for one in hidden)
+        }
         written = {name: "" if value is None else self._expanded(str(value)) for name, value in settings.items()}
         self.values = {**system, **written, **given}
 

@@ -1,8 +1,9 @@
 """A suite's files out of a store, into a folder: what a key says is not believed."""
 
+import hashlib
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -20,13 +21,22 @@ class Source(Protocol):
     def get(self, key: str) -> bytes: ...
 
 
-def fetch_files(store: Source, prefix: str, folder: Path, names: Iterable[str]) -> None:
-    """Copy those files below `prefix`; SuiteError for a name that leads out of the folder, or for more than there may
-    be.
+class ChangedFileError(StoreError):
+    """A file in the store is not the one that was listed."""
 
-    Every name is looked at before the first file is written.
+
+def hashes_of(folder: Path, files: Iterable[Path]) -> dict[str, str]:
+    """The SHA-256 of each of those files below `folder`, by its path."""
+    return {file.as_posix(): hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}
+
+
+def fetch_files(store: Source, prefix: str, folder: Path, files: Mapping[str, str]) -> None:
+    """Copy the files below `prefix` that `files` lists with their SHA-256, and no other.
+
+    SuiteError for a name that leads out of the folder, or for more than there may be; ChangedFileError for a file with
+    another hash. Every name is checked before the first file is written, every file before it is written.
     """
-    wanted = checked_names(names)
+    wanted = checked_names(files)
     folder.mkdir(parents=True, exist_ok=True)
     size = 0
     for name in wanted:
@@ -34,6 +44,11 @@ def fetch_files(store: Source, prefix: str, folder: Path, names: Iterable[str]) 
         size += len(data)
         if size > MOST_BYTES:
             raise SuiteError(f"{prefix} holds over {MOST_BYTES >> 20} MiB; leave out what no worker needs")
+        if hashlib.sha256(data).hexdigest() != files[name]:
+            raise ChangedFileError(
+                f"{prefix}{name} is not the file whose SHA-256 was recorded with the suite: it was changed after that. "
+                "Publish the suite again"
+            )
         _write(inside(folder, name), data)
 
 

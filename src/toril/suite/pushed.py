@@ -4,7 +4,6 @@ The record is written last and names each file with its hash: who fetches a suit
 pushed notices, and never runs a mixture.
 """
 
-import hashlib
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from toril.errors import OptionError, StoreError
 from toril.records import Record, SuiteOrigin
 from toril.store import BUCKETS, Store, open_store
 from toril.suite import Suite
-from toril.suite.fetch import fetch_files
+from toril.suite.fetch import ChangedFileError, fetch_files, hashes_of
 
 ADDRESS = re.compile(r"(?P<store>s3://.+?)/suites/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)/?")
 TRIES, WAIT_S = 5, 2.0  # for a push that is under way
@@ -44,10 +43,9 @@ class AtHand:
 
 def push(store: Store, suite: Suite, origin: SuiteOrigin | None, now: float) -> Pushed:
     """Put a suite's files where schedules find them. Files of an older version that it has no longer stay unused."""
-    contents = {file.as_posix(): (suite.folder / file).read_bytes() for file in suite.files}
-    for name, data in contents.items():
-        store.put(f"{_folder(suite.name)}{name}", data)
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    hashes = hashes_of(suite.folder, suite.files)
+    for name in hashes:
+        store.put(f"{_folder(suite.name)}{name}", (suite.folder / name).read_bytes())
     pushed = Pushed(suite=suite.name, at=now, files=hashes, origin=origin)
     store.put(_record(suite.name), pushed.to_json())
     return pushed
@@ -76,10 +74,12 @@ def fetch(store: Store, name: str, into: Path, clock: Clock) -> AtHand:
         pushed = Pushed.look_up(store, _record(name))
         if pushed is None:
             raise StoreError(f"{store.address(f'suites/{name}')} is no suite; `toril push` puts one there")
-        fetch_files(store, _folder(name), folder, pushed.files)
-        if all(_hash_of(folder / file) == known for file, known in pushed.files.items()):
+        try:
+            fetch_files(store, _folder(name), folder, pushed.files)
+        except ChangedFileError:
+            clock.sleep(WAIT_S)
+        else:
             return AtHand((folder,), pushed.origin)
-        clock.sleep(WAIT_S)
     raise StoreError(f"{store.address(f'suites/{name}')} does not fit {_record(name)}; push the suite again")
 
 
@@ -89,10 +89,6 @@ def address_of(text: str) -> tuple[str, str]:
     if not match:
         raise OptionError(f"SUITE {text}: expected s3://bucket/suites/<name>, as `toril push` names it")
     return match["store"], match["name"]
-
-
-def _hash_of(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def _folder(name: str) -> str:

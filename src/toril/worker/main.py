@@ -94,7 +94,7 @@ class Engines:
             self.preparing = True
             if self.came:
                 raise Interrupted
-            share.copy_suite(self.store, self.plan.run_id, suite)
+            share.copy_suite(self.store, self.plan, suite)
             share.split_data(self.share, suite)
             os.chdir(suite)
             without_orphaned_settings()

@@ -29,10 +29,14 @@ def share_of(plan: Plan, worker: str) -> Share:
     raise SuiteError(f"{plan.run_id}: the plan has no worker {worker!r}; it has {known}")
 
 
-def copy_suite(store: Store, run_id: str, folder: Path) -> None:
-    """The suite's files as the run keeps them; SuiteError for one that would be elsewhere."""
-    prefix = run_key(run_id, "suite") + "/"
-    fetch_files(store, prefix, folder, (key.removeprefix(prefix) for key in store.keys(prefix)))
+def copy_suite(store: Store, plan: Plan, folder: Path) -> None:
+    """The suite's files that the plan lists, whatever else lies beside them; an error for one that was changed."""
+    if not plan.files:
+        raise SuiteError(
+            f"run {plan.run_id}: plan.json lists no files: an older toril wrote it. Start the run again, with the "
+            "version that the workers have"
+        )
+    fetch_files(store, run_key(plan.run_id, "suite") + "/", folder, plan.files)
 
 
 def split_data(share: Share, folder: Path) -> None:

@@ -72,6 +72,10 @@ def context(service: str, action: str, body: bytes, params: Mapping[str, Any]) -
     others = resources.others(action, request, place)
     if service == "ecs":
         found["ecs:cluster"] = resources.cluster(request, place)
+        if action == "ecs:RunTask":
+            found["ecs:enable-execute-command"] = str(bool(request.get("enableExecuteCommand"))).lower()
+            volumes = any("managedEBSVolume" in one for one in request.get("volumeConfigurations") or ())
+            found["ecs:enable-ebs-volumes"] = str(volumes).lower()
         if request.get("tags") and action != "ecs:TagResource":
             found[TAGGED] = _tagged(action, request, place)
     if service == "iam":

@@ -1,0 +1,110 @@
+"""Environments of one account: no policy of one reaches what another one has named."""
+
+import json
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any
+
+import pytest
+
+from tests.infra.cases import Case
+from tests.infra.invented import MADE, World, made
+from tests.infra.offline import Found, Resource
+from tests.infra.snapshots import RICH_HUB, RICH_REGION
+
+# the last ones are named like parts of what `main` names
+ENVIRONMENTS = ("main", "prod", "notices", "undelivered", "dead-letters", "worker", "workers")
+SHARED = {"aws:iam/openIdConnectProvider:OpenIdConnectProvider"}  # one an account, whichever environment makes it
+# Of these kinds AWS gives the id: tags tell whose they are. Repositories of caches are named by their upstream.
+BY_ID = ("key", "repository", "vpc")
+HUB = {**RICH_HUB.config, "region": "us-east-1"}
+DOCUMENTS = {
+    "aws:iam/policy:Policy": "policy",
+    "aws:iam/rolePolicy:RolePolicy": "policy",
+    "aws:iam/role:Role": "assumeRolePolicy",
+    "aws:s3/bucketPolicy:BucketPolicy": "policy",
+    "aws:sqs/queue:Queue": "policy",
+    "aws:cloudwatch/eventBusPolicy:EventBusPolicy": "policy",
+}
+
+
+@cache
+def stacks(environment: str) -> tuple[Found, ...]:
+    """A hub with everything that can be set, and its home region."""
+    prefix = "" if environment == "main" else f"{environment}."
+    hub = {name: value for name, value in HUB.items() if name not in ("bucket", "publicRepository")}
+    region = {**RICH_REGION.config, "secrets": []}
+    found = (
+        Case(stack=f"{prefix}hub", config=hub).found(),
+        Case(stack=f"{prefix}eu-west-1", config=region, hub=hub).found(),
+    )
+    assert [one.refusal for one in found] == [None, None]
+    return found
+
+
+def named(environment: str) -> dict[str, str]:
+    """The ARNs that are known before there is anything → what has them."""
+    found = {}
+    for one in (resource for stack in stacks(environment) for resource in stack.aws):
+        arn = MADE[one.type][1]
+        if arn and "#" not in arn and "@uuid" not in arn and one.type not in SHARED:
+            found[_arn(one)] = one.urn
+    return found
+
+
+def _arn(one: Resource) -> str:
+    region = str(one.inputs.get("region") or "us-east-1")
+    return made(one.type, one.urn, one.inputs, region, World())[1].get("arn", "")
+
+
+def statements(environment: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is allowed, with the name of the policy."""
+    for one in (resource for stack in stacks(environment) for resource in stack.aws):
+        if text := one.inputs.get(DOCUMENTS.get(one.type, "")):
+            for statement in json.loads(text)["Statement"]:
+                # which is asked of all groups, whatever its prefix
+                if statement["Effect"] == "Allow" and statement.get("Action") != ["logs:DescribeLogGroups"]:
+                    yield f"{one.name} {statement.get('Sid')}", statement
+
+
+def patterns(statement: dict[str, Any]) -> Iterator[str]:
+    """Its resources, and the ARNs in its conditions; none of what the tag of the environment decides."""
+    conditions = [(key, value) for keys in statement.get("Condition", {}).values() for key, value in keys.items()]
+    if any(key.endswith("/toril:environment") for key, _ in conditions):
+        return
+    for value in (statement.get("Resource", []), *(value for _, value in conditions)):
+        for one in [value] if isinstance(value, str) else value:
+            kind = one.split(":", 5)[-1]
+            # "*": AWS tells a role's trust the account and region of a task, not its cluster
+            if (
+                one.startswith("arn:")
+                and kind != "*"
+                and not (kind.endswith("/*") and kind.removesuffix("/*") in BY_ID)
+            ):
+                yield one
+
+
+@pytest.mark.parametrize("other", ENVIRONMENTS)
+@pytest.mark.parametrize("own", ["main", "prod"])
+def test_no_statement_of_an_environment_matches_what_another_one_has_named(own, other):
+    if own == other:
+        pytest.skip("the same environment")
+    foreign = named(other)
+    assert len(foreign) > 20
+    reached = {
+        (sid, pattern, foreign[arn])
+        for sid, statement in statements(own)
+        for pattern in patterns(statement)
+        for arn in foreign
+        if fnmatchcase(arn, pattern)
+    }
+    assert not reached
+
+
+def test_a_statement_matches_what_its_own_environment_has_named():
+    own = named("main")
+    used = {
+        arn for arn in own for _, one in statements("main") for pattern in patterns(one) if fnmatchcase(arn, pattern)
+    }
+    assert len(used) > len(own) / 2
