@@ -2,13 +2,20 @@ package main
 
 import "errors"
 
-const mostOfALine = 4096 // bytes of a chunk's line or a trailer, as of Go's own reader
+// As of Go's own reader, in bytes.
+const (
+	mostOfALine  = 4096     // of a chunk's line, or of all trailers
+	mostOverhead = 16 << 10 // of chunks' lines, beyond what is fair
+	fairOverhead = 16       // of a chunk's line, and twice as much as is in the chunk
+)
 
 var (
-	errChunks = errors.New("malformed chunked encoding")
-	errDigit  = errors.New("invalid byte in chunk length")
-	errLength = errors.New("http chunk length too large")
-	errLine   = errors.New("header line too long")
+	errChunks   = errors.New("malformed chunked encoding")
+	errDigit    = errors.New("invalid byte in chunk length")
+	errLength   = errors.New("http chunk length too large")
+	errLine     = errors.New("header line too long")
+	errTrailer  = errors.New("http: suspiciously long trailer after chunked body")
+	errOverhead = errors.New("chunked encoding contains too much non-data")
 )
 
 type part int
@@ -26,8 +33,9 @@ const (
 type chunks struct {
 	part   part
 	left   int64
-	digits int
-	line   int // bytes of the line so far, without its end
+	digits int   // of a chunk's length; in trailers, characters of the line
+	line   int   // bytes of the line so far, or of all trailers
+	excess int64 // bytes of lines that were not fair
 }
 
 func (c *chunks) done() bool { return c.part == chunksEnd }
@@ -54,6 +62,9 @@ func (c *chunks) feed(data []byte) (rest []byte, body int64, err error) {
 // byte is one that is not of the body.
 func (c *chunks) byte(one byte) error {
 	if c.line++; c.line > mostOfALine {
+		if c.part == trailer {
+			return errTrailer
+		}
 		return errLine
 	}
 	switch c.part {
@@ -62,19 +73,20 @@ func (c *chunks) byte(one byte) error {
 	case contentEnd:
 		switch {
 		case one == '\n':
-			*c = chunks{}
+			*c = chunks{excess: c.excess}
 		case one != '\r' || c.line > 1:
 			return errChunks
 		}
 	case trailer:
 		switch one {
 		case '\r':
-			c.line--
 		case '\n':
-			if c.line == 1 {
+			if c.digits == 0 {
 				c.part = chunksEnd
 			}
-			c.line = 0
+			c.digits = 0
+		default:
+			c.digits++
 		}
 	}
 	return nil
@@ -84,10 +96,14 @@ func (c *chunks) sized(one byte) error {
 	switch {
 	case one == '\n' && c.digits == 0:
 		return errors.New("empty hex number for chunk length")
-	case one == '\n' && c.left == 0:
-		c.part, c.line = trailer, 0
 	case one == '\n':
-		c.part = content
+		c.excess = max(0, c.excess+int64(c.line)+2-fairOverhead-2*c.left)
+		if c.excess > mostOverhead {
+			return errOverhead
+		}
+		if c.part = content; c.left == 0 {
+			c.part, c.line, c.digits = trailer, 0, 0
+		}
 	case c.part == extension:
 	case one == ';' || one == '\r' || one == ' ' || one == '\t':
 		c.part = extension

@@ -44,40 +44,52 @@ func (c *collector) look() bool {
 	}
 	c.written.row(epochUS(now()), 0, 0, 0, 0, int64(inFlight), users, 0)
 	if now()-c.told >= int64(time.Second) {
-		c.tellLateness(c.told)
+		c.tellLateness(c.told, false)
 		c.told += int64(time.Second)
 	}
 	c.written.flush()
 	return c.watched.over()
 }
 
-func (c *collector) tellLateness(from int64) {
+func (c *collector) tellLateness(from int64, anyway bool) {
 	worst, ninth, dropped, any := c.late.tell()
-	if any {
+	if any || anyway {
 		c.written.row(epochUS(from), 0, worst, ninth, 0, dropped, lateRow, 0)
 	}
 }
 
-// giveUp counts the requests that have not been answered in time.
+// giveUp counts the requests that have not been answered in time, by how long they have waited since they were due; and
+// those that were not even sent, since nobody had the time.
 func (c *collector) giveUp() {
-	unfinished := map[uint32]int{}
+	at, unfinished := now(), map[uint32]map[int]int{}
 	for _, some := range c.slots {
+		for index, waits := some.next(); waits; index, waits = some.next() {
+			some.all[index].busy = false
+			c.late.drop()
+		}
 		for i := range some.all {
 			if s := &some.all[i]; s.busy {
-				unfinished[s.request.label]++
+				waited := unfinished[s.request.label]
+				if waited == nil {
+					waited = map[int]int{}
+					unfinished[s.request.label] = waited
+				}
+				waited[bucket(max(at-s.due, 0)/1000)]++
 			}
 		}
 	}
 	for label, code := range c.written.labels {
-		if count := unfinished[code]; count > 0 {
-			c.written.say("unfinished", label, count)
+		for bucket, count := range unfinished[code] {
+			c.written.say("unfinished", label, count, float64(lowest(bucket))/1e6)
 		}
 	}
 }
 
 func (c *collector) finish() {
-	c.tellLateness(now())
+	c.tellLateness(now(), true) // that nothing was dropped is worth a word, too
 	c.written.row(epochUS(now()), 0, 0, 0, 0, 0, users, 0)
 	c.written.flush()
+	c.written.say("fact", "begun_at", c.watched.begun())
+	c.written.say("fact", "ended_at", c.watched.ended())
 	c.written.say("end", c.watched.why())
 }

@@ -57,7 +57,7 @@ func TestArrivalsAreWhereThePlanHasThem(t *testing.T) {
 }
 
 func TestTicksDependOnTheScheduleAlone(t *testing.T) {
-	p := &pacer{gate: 1_000_000_000, shift: 100_000, begun: true}
+	p := &pacer{gate: 1_000_000_000, shift: 100_000, begun: 1}
 	p.last = p.gate
 	if got := p.ticked(p.gate + tick); got != p.gate+tick {
 		t.Errorf("a request that is a tick after the last one is sent when it is due, not %d ns later", got-p.gate-tick)

@@ -65,7 +65,10 @@ func overHTTP2(l *load, prepared *prepared) error {
 // targeter is vegeta's: it fills in the request that has waited longest.
 func targeter(all *slots, late *lateness) vegeta.Targeter {
 	return func(target *vegeta.Target) error {
-		index := all.next()
+		index, waits := all.next()
+		if !waits { // it was counted as dropped meanwhile
+			return vegeta.ErrNoTargets
+		}
 		s := &all.all[index]
 		late.add((now() - s.due) / 1000)
 		r := s.request

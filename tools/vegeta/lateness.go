@@ -55,6 +55,13 @@ func bucket(us int64) int {
 	return min(shift<<fine+int(us>>shift), buckets-1)
 }
 
+func lowest(bucket int) int64 {
+	if bucket == 0 {
+		return 0
+	}
+	return highest(bucket-1) + 1
+}
+
 func highest(bucket int) int64 {
 	if bucket < 2<<fine {
 		return int64(bucket)

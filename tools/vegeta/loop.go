@@ -127,12 +127,12 @@ func (o *loop) listen() {
 func (o *loop) send() int64 {
 	p := o.pace
 	for !p.stopped.Load() {
+		at := now()
 		if p.told() {
-			p.stopped.Store(true)
+			p.stop(at)
 			break
 		}
 		one, more := p.next()
-		at := now()
 		if one.at > at {
 			return one.at
 		}

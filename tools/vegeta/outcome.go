@@ -94,6 +94,7 @@ func innermost(err error) string {
 }
 
 func clean(text string) string {
+	text = text[:min(len(text), 4*messageChars)] // a service's own words may be endless
 	text = strings.TrimSpace(noise.ReplaceAllString(text, ""))
 	if len(text) > messageChars {
 		text = strings.ToValidUTF8(text[:messageChars], "")

@@ -21,7 +21,8 @@ type pacer struct {
 	own      int64 // the next one's number
 	step     int64 // from it to the one after it: there are as many loops
 	last     int64 // when the one before it was due
-	begun    bool  // there was one
+	begun    int64 // when the first one was sent, or could not be; 0: never
+	ended    int64 // when nothing was sent any more
 	shift    int64 // of this worker's ticks, so that workers do not tick together
 	requests []request
 	sources  []source
@@ -63,7 +64,10 @@ func (p *pacer) next() (arrival, bool) {
 // pass goes on to the one after it, and returns its number among this worker's.
 func (p *pacer) pass(one arrival) int64 {
 	own := p.own
-	p.own, p.last, p.begun = p.own+p.step, one.exact, true
+	if p.begun == 0 {
+		p.begun = now()
+	}
+	p.own, p.last = p.own+p.step, one.exact
 	return own
 }
 
@@ -79,14 +83,23 @@ func (p *pacer) told() bool {
 	return false
 }
 
-// ends is true when nothing is sent any more, and counts what should have been.
+// ends is true when nothing is sent any more, since the curve is over.
 func (p *pacer) ends(one arrival, more bool, at int64) bool {
 	if more && at < one.end+leeway {
 		return false
 	}
-	p.dropRest()
-	p.stopped.Store(true)
+	p.stop(at)
 	return true
+}
+
+// stop ends it: what was due until then and has not been sent, since this program was too late, never will be.
+func (p *pacer) stop(at int64) {
+	for one, more := p.next(); more && one.at <= at; one, more = p.next() {
+		p.pass(one)
+		p.late.drop()
+	}
+	p.ended = at
+	p.stopped.Store(true)
 }
 
 // Pace is vegeta's: it waits until a request is due and a slot is free, and lines it up for the next worker; true when
@@ -99,7 +112,7 @@ func (p *pacer) Pace(time.Duration, uint64) (time.Duration, bool) {
 		one, more := p.next()
 		if !p.wait(one.at) {
 			if p.isEnding() {
-				p.stopped.Store(true)
+				p.stop(now())
 				return 0, true
 			}
 			continue // the rate has changed
@@ -125,7 +138,7 @@ func (p *pacer) Pace(time.Duration, uint64) (time.Duration, bool) {
 // ticked is the moment at which a request is meant to be sent: when it is due, or, where requests are less than a tick
 // apart, at the first tick from then on. It depends on the schedule alone, and not on what became of other requests.
 func (p *pacer) ticked(exact int64) int64 {
-	if !p.begun || exact-p.last >= tick {
+	if p.begun == 0 || exact-p.last >= tick {
 		return exact
 	}
 	since := exact - p.gate - p.shift
@@ -151,17 +164,6 @@ func (p *pacer) fill(s *slot, due, place, own int64) {
 		}
 	}
 	*s = slot{due: due, place: place, own: own, request: p.request(place), rows: rows, connect: -1, busy: true}
-}
-
-// dropRest counts what was due before the end and not sent, since this program was too late.
-func (p *pacer) dropRest() {
-	for {
-		if _, more := p.walk.due(float64(p.stripe.place(p.own))); !more {
-			return
-		}
-		p.own += p.step
-		p.late.drop()
-	}
 }
 
 // wait is false when something happened before that moment; the last of it is slept through.

@@ -8,9 +8,15 @@ import (
 	"net/http"
 )
 
-const mostHeaders = 10 << 20 // bytes, as of Go's own transport: an endless header may not fill the worker's memory
+const (
+	mostHeaders   = 256 << 10 // bytes: as many heads may be gathered as requests may be in flight
+	mostAnnounced = 5         // responses before the response, as of Go's own transport
+)
 
-var errHeaders = errors.New("malformed HTTP response: its headers are longer than 10 MiB")
+var (
+	errHeaders   = errors.New("malformed HTTP response: its headers are longer than 256 KiB")
+	errAnnounced = errors.New("malformed HTTP response: more than 5 of 1xx came before it")
+)
 
 type phase int
 
@@ -28,15 +34,17 @@ type response struct {
 	follows bool // a redirect will be followed: its headers are wanted
 	always  bool // its headers are wanted in any case
 
-	phase   phase
-	partial []byte // a head that is not whole yet
-	seen    int    // bytes of it in which its end is not
-	framing framing
-	full    *http.Response // where its headers are wanted
-	left    int64
-	chunks  chunks
-	bytes   int64 // of the body
-	surplus bool  // there was more than the response
+	phase     phase
+	partial   []byte // a head that is not whole yet
+	seen      int    // bytes of it in which its end is not
+	plausible bool   // its first line is known to be one
+	announced int    // heads of 1xx so far
+	framing   framing
+	full      *http.Response // where its headers are wanted
+	left      int64
+	chunks    chunks
+	bytes     int64 // of the body
+	surplus   bool  // there was more than the response
 }
 
 // framing is what a head says about the body, and what became of the request.
@@ -65,8 +73,11 @@ func (r *response) feed(data []byte) (headed bool, err error) {
 		if err := r.head(data[:end]); err != nil {
 			return false, err
 		}
-		data, r.partial, r.seen = data[end:], r.partial[:0], 0
+		data, r.partial, r.seen, r.plausible = data[end:], r.partial[:0], 0, false
 		if r.framing.status < 200 && r.framing.status != http.StatusSwitchingProtocols {
+			if r.announced++; r.announced > mostAnnounced {
+				return false, errAnnounced
+			}
 			if len(data) == 0 {
 				return false, nil
 			}
@@ -84,10 +95,11 @@ func (r *response) keep(data []byte) error {
 	if len(data) > mostHeaders {
 		return errHeaders
 	}
-	if bytes.IndexByte(data, '\n') >= 0 && !bytes.HasPrefix(data, []byte("HTTP/1.")) {
-		if _, err := r.parsed(data); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if first := bytes.IndexByte(data[r.seen:], '\n'); first >= 0 && !r.plausible {
+		if _, err := r.parsed(data[:r.seen+first+1]); !errors.Is(err, io.ErrUnexpectedEOF) {
 			return err
 		}
+		r.plausible = true
 	}
 	r.seen = max(0, len(data)-3)
 	if len(r.partial) == 0 {

@@ -41,6 +41,10 @@ func TestAResponseInAnyPiecesIsWhatGoTakesItFor(t *testing.T) {
 		"HTTP/1.1 2x0 OK\r\n\r\n",
 		"HTTP/1.1 20 OK\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Length: 5",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1;"+strings.Repeat("x", 2000)+"\r\na\r\n", 9),
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1\r\na\r\n", 9000) + "0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + strings.Repeat("X: y\r\n", 1000) + "\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + strings.Repeat("X: y\r\n", 500) + "\r\n",
 		"SSH-2.0-OpenSSH_9.2\r\n",
 		"<html>",
 		"",
@@ -112,6 +116,34 @@ func TestWhatOnlyAnnouncesTheResponseIsPassedOver(t *testing.T) {
 		if got := inPieces(text, "GET", chance); got != (understood{200, 2, "", true}) {
 			t.Fatalf("%+v", got)
 		}
+	}
+}
+
+func TestAnEndlessHeadInDropsIsNotReadAgainForEachOfThem(t *testing.T) {
+	r := &response{}
+	r.begin("GET", false, false)
+	var err error
+	for _, one := range []byte("HTTP/2.0 200 OK\r\nX: " + strings.Repeat("x", mostHeaders)) {
+		if _, err = r.feed([]byte{one}); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, errHeaders) {
+		t.Error(err)
+	}
+}
+
+func TestAnnouncementsWithoutAnEndAreAFailure(t *testing.T) {
+	early := "HTTP/1.1 103 Early Hints\r\n\r\n"
+	chance := rand.New(rand.NewSource(1))
+	for many, want := range map[int]string{mostAnnounced: "", mostAnnounced + 1: errAnnounced.Error()} {
+		text := strings.Repeat(early, many) + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+		if got := inPieces(text, "GET", chance); got.failed != want {
+			t.Errorf("%d of them: %+v", many, got)
+		}
+	}
+	if got := outcomeOf(0, errAnnounced, errAnnounced.Error()); got.rc != "BadStatusLine" {
+		t.Error(got)
 	}
 }
 

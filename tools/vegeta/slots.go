@@ -31,7 +31,7 @@ type slots struct {
 	taken  atomic.Uint64
 	freed  atomic.Uint64
 	order  []uint32 // a ring: the slots of requests that are due and not begun
-	put    uint64
+	put    atomic.Uint64
 	begun  atomic.Uint64
 	masked uint64
 }
@@ -73,11 +73,17 @@ func (s *slots) inFlight() int {
 }
 
 func (s *slots) line(index uint32) {
-	s.order[s.put&s.masked] = index
-	s.put++
+	put := s.put.Load()
+	s.order[put&s.masked] = index
+	s.put.Store(put + 1)
 }
 
-// next is the slot of the request that has waited longest.
-func (s *slots) next() uint32 {
-	return s.order[(s.begun.Add(1)-1)&s.masked]
+// next is the slot of the request that has waited longest; false where none waits.
+func (s *slots) next() (uint32, bool) {
+	for begun := s.begun.Load(); begun < s.put.Load(); begun = s.begun.Load() {
+		if s.begun.CompareAndSwap(begun, begun+1) {
+			return s.order[begun&s.masked], true
+		}
+	}
+	return 0, false
 }

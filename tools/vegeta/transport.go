@@ -42,6 +42,8 @@ func newTransport(secure *tls.Config, dials *dialer) *http.Transport {
 		TLSHandshakeTimeout: connecting,
 		DisableCompression:  true, // bytes are those that were sent, and no header is added to the suite's
 		Protocols:           &http.Protocols{},
+
+		MaxResponseHeaderBytes: mostHeaders,
 	}
 	made.Protocols.SetHTTP2(true)
 	made.Protocols.SetUnencryptedHTTP2(true)

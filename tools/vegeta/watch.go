@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -80,6 +81,29 @@ func (w *watcher) stopped() bool {
 		}
 	}
 	return true
+}
+
+// begun is the second since the epoch at which the first request was sent; nil where none was even due.
+func (w *watcher) begun() any {
+	first := int64(math.MaxInt64)
+	for _, pace := range w.pacers {
+		if pace.begun != 0 {
+			first = min(first, pace.begun)
+		}
+	}
+	if first == math.MaxInt64 {
+		return nil
+	}
+	return float64(epochUS(first)) / 1e6
+}
+
+// ended is that at which the last one could have been.
+func (w *watcher) ended() any {
+	last := int64(0)
+	for _, pace := range w.pacers {
+		last = max(last, pace.ended)
+	}
+	return float64(epochUS(last)) / 1e6
 }
 
 func (w *watcher) over() bool {

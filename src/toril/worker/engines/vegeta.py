@@ -152,7 +152,7 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
         return () if self._file is None else self._file.unfinished
 
     def facts(self) -> Facts:
-        return Facts()
+        return Facts() if self._file is None else Facts(**self._file.facts)
 
     def unreadable(self) -> int:
         return 0 if self._file is None else self._file.unreadable
