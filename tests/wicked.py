@@ -105,6 +105,25 @@ def babbling() -> Behaviour:
     return behave
 
 
+def silent() -> Behaviour:
+    """No answer, ever."""
+
+    def behave(_: Wicked, client: socket.socket, number: int) -> bool:
+        return bool(client.recv(1))  # comes back when the other side gives up
+
+    return behave
+
+
+def announcing() -> Behaviour:
+    """Heads that say that a response will come, and no response."""
+
+    def behave(_: Wicked, client: socket.socket, number: int) -> bool:
+        while True:
+            client.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)
+
+    return behave
+
+
 def dripping(times: int, every_s: float) -> Behaviour:
     """A response that comes a byte at a time."""
 

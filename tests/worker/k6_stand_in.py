@@ -4,7 +4,7 @@
 After k6's own sources and manual: the order of a request's rows, the columns, `%f`, the API's status, what `--paused`
 does, exit codes, and that an interrupted iteration's request leaves no row. A script is a file of JSON with comments:
 
-    // {"vus": 4, "iterations": 20, "urls": ["/home"], "sleep_s": 0.01, "exit": 0}
+    // {"vus": 4, "iterations": 20, "urls": ["/home"], "sleep_s": 0.01, "crossed": "http_req_duration", "aborts": true}
 
 `vus` with `iterations` (shared by all) or `duration_s`. `__ENV.URL` is put before the addresses. Of a script without
 such a line it finds what it would ask for: http.get(`${__ENV.NAME}/path`, { tags: { name: "label" } }).
@@ -30,7 +30,7 @@ TAGS = ("check", "error", "error_code", "expected_response", "group", "method", 
 COLUMNS = ("metric_name", "timestamp", "metric_value", *TAGS, "extra_tags", "metadata")
 GET = re.compile(r"http\.get\(`\$\{__ENV\.(\w+)\}([^`$]*)`(?:, \{ tags: \{ name: \"([^\"]*)\")?")
 PAUSED_BEFORE_RUN, RUNNING = 4, 7
-ABORTED, BAD_CONFIGURATION, SCRIPT_EXCEPTION = 105, 104, 107
+ABORTED, BAD_CONFIGURATION, SCRIPT_EXCEPTION, THRESHOLDS = 105, 104, 107, 99
 
 
 class Run:
@@ -157,8 +157,18 @@ class Run:
                     self.rows.append(self.sample("vus", time.time_ns(), self.active))
                     self.rows.append(self.sample("vus_max", time.time_ns(), len(users)))
             self.flush()
+        if self.left and time.time() >= until:
+            self.rows.append(self.sample("dropped_iterations", time.time_ns(), self.left, scenario="default"))
         self.flush()
-        return ABORTED if self.interrupted.is_set() else self.script.get("exit", 0)
+        if self.interrupted.is_set():
+            return ABORTED
+        if "crossed" not in self.script:
+            return 0
+        happened = "have been crossed"
+        if self.script.get("aborts"):
+            happened = "were crossed; at least one has abortOnFail enabled, stopping test prematurely"
+        sys.stderr.write(f'time="…" level=error msg="thresholds on metrics \'{self.script["crossed"]}\' {happened}"\n')
+        return THRESHOLDS
 
 
 def seconds(text):
@@ -195,7 +205,7 @@ def serve(run, address):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=["run"])
-    for flag in ("--paused", "--no-thresholds", "--quiet", "--no-color"):
+    for flag in ("--paused", "--quiet", "--no-color"):
         parser.add_argument(flag, action="store_true")
     for name in ("--address", "--out", "--duration", "--execution-segment", "--execution-segment-sequence"):
         parser.add_argument(name)

@@ -123,6 +123,26 @@ def test_a_simulation_of_ones_own_keeps_its_load_and_groups_and_names_its_failur
     assert found.samples == service.answered + 3
 
 
+def test_assertions_that_fail_are_a_note(tmp_path):
+    source = OWN.replace(
+        '.protocols(http.baseUrl("{url}")))',
+        '.protocols(http.baseUrl("{url}")))'
+        ".assertions(global.failedRequests.percent.lt(1), global.allRequests.count.gt(0))",
+    )
+    with target() as service:
+        plan = plan_of([planned("gatling", "own")], {"own": {"script": "sims/Buying.scala"}})
+        with workers(plan, tmp_path, {"sims/Buying.scala": source.replace("{url}", service.url)}) as run:
+            found = run.go()
+    assert (found.exits[0].outcome, found.samples) == ("finished", 9), run.log()[-3000:]
+    told = found.exits[0].executions["own"]
+    assert "failed events" in told.note
+    assert told.note.count(" : false") == 1
+    assert not told.script_failed
+    assert told.ended_s is not None
+    assert found.exits[0].last_sample_s is not None
+    assert told.ended_s < found.exits[0].last_sample_s + 0.5
+
+
 def test_a_simulation_that_does_not_compile_fails_before_the_worker_is_ready(tmp_path):
     plan = plan_of([planned("gatling", "own", iterations=1)], {"own": {"script": "Bad.scala"}})
     with workers(plan, tmp_path, {"Bad.scala": "class Bad extends Simulation { nonsense }\n"}) as run:

@@ -25,6 +25,14 @@ def test_requests_groups_and_users(tmp_path):
     assert (home.started_s, home.response_us, home.label, home.ok, home.rc) == (AT_MS / 1000, 12_000, "home", True, "")
     assert (group.label, group.kind, group.ok, group.response_us) == ("buy / all", "transaction", False, 30_000)
     assert (reader.users, reader.unreadable) == (1, 0)
+    assert (reader.first_user_at, reader.no_user_since) == (AT_MS / 1000, None)
+
+
+def test_the_load_is_over_when_the_last_user_has_left(tmp_path):
+    users = [("START", 5), ("END", 9), ("START", 20), ("START", 21), ("END", 30), ("END", 34)]
+    text = RUN + "".join(f"USER\tbuying\t{event}\t{AT_MS + ms}\n" for event, ms in users)
+    _, reader = read(tmp_path, text)
+    assert (reader.users, reader.first_user_at, reader.no_user_since) == (0, (AT_MS + 5) / 1000, (AT_MS + 34) / 1000)
 
 
 @pytest.mark.parametrize(

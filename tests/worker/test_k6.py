@@ -1,5 +1,6 @@
 """k6 under a real worker, by a stand-in that has its arguments, its API and its CSV: what is recorded was answered."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -112,6 +113,7 @@ def test_an_early_end_interrupts_k6_and_loses_no_answer_that_was_recorded(tmp_pa
     assert found.exits[0].outcome == "stopped"
     assert (found.samples, found.total().failures) == (3, 0)
     assert found.unfinished == 3
+    assert found.timeline.unfinished_labels() == ("",)
     assert found.exits[0].engines_killed == 0
 
 
@@ -123,6 +125,38 @@ def test_requests_that_outlast_the_grace_are_unfinished_and_end_with_the_load(tm
             found = run.go()
     assert found.exits[0].outcome == "finished"
     assert (found.samples, found.unfinished) == (0, 2)
+
+
+@pytest.mark.parametrize("aborts", [False, True])
+def test_thresholds_that_were_crossed_are_a_note_unless_they_ended_the_load(aborts, tmp_path):
+    first = {"urls": ["/home"], "vus": 2, "iterations": 4, "crossed": "http_req_duration", "aborts": aborts}
+    with target() as service:
+        plan = k6_plan(tmp_path, service.url, segments=[Segment(own="0:1", whole="0,1")])
+        with workers(plan, tmp_path, {"load.js": f"// {json.dumps(first)}\n"}) as run:
+            found = run.go()
+    assert (found.exits[0].outcome, found.samples) == ("finished", 4)
+    told = found.exits[0].executions["shop"]
+    assert ["http_req_duration" in one for one in (told.note, told.script_failed)] == [not aborts, aborts]
+    assert not (told.note and told.script_failed)
+
+
+def test_iterations_that_the_time_was_too_short_for_are_users_that_did_not_finish_and_no_sends(tmp_path):
+    with target(delay_s=0.3) as service:
+        plan = k6_plan(tmp_path, service.url, concurrency=2, iterations=10, hold_for_s=1.0)
+        with workers(plan, tmp_path, script()) as run:
+            found = run.go()
+    told = found.exits[0].executions["shop"]
+    assert (told.unfinished_users, told.dropped) == (2, None)
+    assert told.samples == service.answered < 10
+
+
+def test_a_user_that_begins_with_a_pause_is_not_late(tmp_path):
+    first = {"urls": ["/delay/2"], "vus": 1, "iterations": 1}
+    with target() as service:
+        plan = k6_plan(tmp_path, service.url, segments=[Segment(own="0:1", whole="0,1")])
+        with workers(plan, tmp_path, {"load.js": f"// {json.dumps(first)}\n"}) as run:
+            found = run.go()
+    assert found.exits[0].first_sample_lateness_s["shop"] < 0.8
 
 
 def test_without_the_program_the_worker_says_what_to_do(tmp_path):

@@ -86,7 +86,7 @@ func (c *collector) giveUp() {
 }
 
 func (c *collector) finish() {
-	c.tellLateness(now(), true) // that nothing was dropped is worth a word, too
+	c.tellLateness(c.told, true) // that nothing was dropped is worth a word, too
 	c.written.row(epochUS(now()), 0, 0, 0, 0, 0, users, 0)
 	c.written.flush()
 	c.written.say("fact", "begun_at", c.watched.begun())

@@ -138,8 +138,8 @@ class Sends:
     """How late an engine's sends were for a second or so: against its schedule, or as late as its own loop was."""
 
     at_s: float  # seconds since the epoch
-    late_us: int  # the latest
-    late_p90_us: int  # nine in ten were no later
+    late_us: int | None  # the latest; None where the engine does not tell
+    late_p90_us: int | None  # nine in ten were no later
     dropped: int | None = None  # that a throughput asked for and that were never made; None where there is none
 
 

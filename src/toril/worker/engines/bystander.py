@@ -98,7 +98,7 @@ class Bystander:
 
     def _batch(self, rows: list[Any]) -> Batch:
         second, label, users, response_s, connect_s, latency_s, rc, error, _, size = zip(*rows, strict=True)
-        self._users = users[-1]
+        self._users = users[-1] or None  # some readers have none to tell
         completed = np.array(second, np.float64)
         response_us = _microseconds(response_s)
         return Batch(

@@ -6,6 +6,7 @@ simulation of the suite's own ends when it says; asked to end early it is killed
 """
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -26,6 +27,8 @@ from toril.worker.engines.jmeter import find_java, heap
 from toril.worker.engines.records import batch_of
 
 COMPILES_WITHIN_S = 150.0
+ASSERTIONS_FAILED = 2  # the exit code
+ASSERTION_FAILED = re.compile(r"^(.+ : false(?: \(.*\))?)\s*$", re.MULTILINE)
 GENERATED = "TorilRequests"
 OUTPUT_CHARS = 1500
 
@@ -175,20 +178,30 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
     def unfinished(self) -> Iterable[Unfinished]:
         """Gatling says nothing of requests that are cut off: at most one for each user that is left."""
         left = self._log.users or 0
-        return [Unfinished(label="(in flight)", count=left)] if left > 0 else []
+        return [Unfinished(label="", count=left)] if left > 0 else []
 
     def facts(self) -> Facts:
-        return Facts()
+        """Assertions are judged by Gatling on what this worker has measured."""
+        note = ""
+        if self._exit_code == ASSERTIONS_FAILED:
+            found = ASSERTION_FAILED.findall(tail_of(getattr(self.stdout, "name", None), 30))
+            note = f"assertions of the simulation failed: {'; '.join(found) or 'it does not say which'}"[:OUTPUT_CHARS]
+        ended_at = None if self._log.users else self._log.no_user_since
+        return Facts(begun_at=self._log.first_user_at, ended_at=ended_at, note=note)
 
     def unreadable(self) -> int:
         return self._log.unreadable
 
     def failure(self) -> str | None:
-        code = self.process.poll() if self.process else None
-        if not code or self._ended or self._killed:
+        code = self._exit_code
+        if not code or code == ASSERTIONS_FAILED or self._ended or self._killed:
             return None
         said = (tail_of(getattr(one, "name", None)) for one in (self.stderr, self.stdout))
         return f"Gatling ended with exit code {code}: " + "\n".join(filter(None, said))
 
     def post_process(self) -> None:
         ScenarioExecutor.post_process(self)
+
+    @property
+    def _exit_code(self) -> int | None:
+        return self.process.poll() if self.process else None

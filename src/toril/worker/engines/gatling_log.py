@@ -27,6 +27,8 @@ class GatlingReader:
         self._rest = b""
         self.unreadable = 0
         self.users: int | None = None
+        self.first_user_at: float | None = None
+        self.no_user_since: float | None = None  # while there are any: the last time there were none
 
     def read(self, final: bool) -> Iterator[Sequence[Record]]:
         self._path = self._path or next(self._folder.glob("*/simulation.log"), None)
@@ -50,8 +52,11 @@ class GatlingReader:
                     label = " / ".join(names.split(","))
                     why = "a request of the group failed"
                     yield _record(label, int(began), int(ended), status, why)._replace(kind="transaction", rc="")
-                case ["USER", _, "START" | "END" as event, _]:
+                case ["USER", _, "START" | "END" as event, at]:
+                    at_s = int(at) / 1000
                     self.users = (self.users or 0) + (1 if event == "START" else -1)
+                    self.first_user_at = self.first_user_at or at_s
+                    self.no_user_since = self.no_user_since if self.users else at_s
                 case ["RUN" | "ERROR" | "ASSERTION", *_] | [""]:
                     pass
                 case _:

@@ -2,14 +2,16 @@
 
 With load keys in the suite they replace what the script says of its load, and are divided. Without any the script's own
 load runs, each worker doing its segment of it, in which k6 itself divides virtual users, iterations and arrival rates.
-Thresholds of the script are not judged: a worker sees a slice.
+Thresholds of the script are judged by k6, and what it says of them is a note: a worker sees a slice.
 
 k6 cannot be asked to let requests finish: an early end interrupts iterations, and what was in flight is unfinished.
 """
 
 import contextlib
 import json
+import math
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -33,6 +35,10 @@ PAUSED = (4, "PausedBeforeRun")  # the status of its API in which all virtual us
 POLL_S = 0.02
 SPIN_S = 0.002  # sleeping is not exact
 UNBOUNDED = "24h"  # iterations alone would otherwise end after k6's ten minutes
+CROSSED = 99  # the exit code when thresholds were
+ON_METRICS = re.compile(r"thresholds on metrics '([^']*)'")
+ABORTS = "has abortOnFail enabled"
+USERS_TOLD_EVERY_S = 1.0
 ENVIRONMENT = {"K6_CSV_TIME_FORMAT": "unix_nano", "K6_CSV_SAVE_INTERVAL": "200ms", "K6_NO_USAGE_REPORT": "true"}
 MISSING = (
     "k6 is not installed here. It is under the AGPL, and toril does not ship it: put the program on PATH, or name it "
@@ -60,6 +66,8 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
         self._port = 0
         self._reader = K6Reader(Path())
         self._ended = self._interrupted = False
+        self._resumed_at: float | None = None
+        self._undone = 0  # iterations of the suite's that were never begun
 
     def prepare(self) -> None:
         ScenarioExecutor.prepare(self)
@@ -87,7 +95,7 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
             self._port = probe.getsockname()[1]
         self.env.set(ENVIRONMENT)
         own = ["--paused", "--address", f"127.0.0.1:{self._port}", "--out", f"csv={self.kpi_file}"]
-        own += ["--no-thresholds", "--quiet", "--no-color"]
+        own += ["--quiet", "--no-color"]
         users = shlex.split(str(self.settings.get("cmdline", "") or ""))
         self.process = self._execute([self._program, "run", *own, *self._load(), *users, self.script])
         threading.Thread(target=self._open_at_the_gate, name="k6", daemon=True).start()
@@ -122,6 +130,7 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
         while time.time() < at:
             pass
         self._call("PATCH", {"data": {"type": "status", "id": "default", "attributes": {"paused": False}}})
+        self._resumed_at = time.time()
 
     def _is_paused(self) -> bool:
         told = self._call("GET")
@@ -162,7 +171,10 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
         """Only what an arrival rate of the script's own has dropped: k6 does not tell how late it sends."""
         found, self._reader.dropped = self._reader.dropped, []
         for at_s, count in found:
-            yield Sends(at_s=at_s, late_us=0, late_p90_us=0, dropped=count)
+            if self.station.planned.iterations:
+                self._undone += count  # of a number that is shared, when the time was over
+            else:
+                yield Sends(at_s=at_s, late_us=None, late_p90_us=None, dropped=count)
 
     def virtual_users(self) -> int | None:
         return self._reader.users
@@ -170,23 +182,39 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
     def unfinished(self) -> Iterable[Unfinished]:
         """k6 says nothing of requests that it interrupts: at most one for each virtual user."""
         users = self._reader.users or 0
-        return [Unfinished(label="(in flight)", count=users)] if self._interrupted and users else []
+        return [Unfinished(label="", count=users)] if self._interrupted and users else []
 
     def facts(self) -> Facts:
-        return Facts()
+        first = self._reader.first_users_at  # as they were counted; they may have been there since the count before it
+        seen = (self._resumed_at, None if first is None else first - USERS_TOLD_EVERY_S)
+        said = "" if self._exit_code != CROSSED else tail_of(getattr(self.stderr, "name", None))
+        metrics = found[1] if (found := ON_METRICS.search(said)) else "it does not say which"
+        crossed = (
+            f"thresholds of the k6 script were crossed by this worker's part of its load: {metrics}" if said else ""
+        )
+        return Facts(
+            begun_at=max((at for at in seen if at is not None), default=None),
+            unfinished_users=math.ceil(self._undone / max(1, self.station.planned.iterations or 0)),
+            script_failed=f"{crossed}; abortOnFail ended it" if ABORTS in said else "",
+            note="" if ABORTS in said else crossed,
+        )
 
     def unreadable(self) -> int:
         return self._reader.unreadable
 
     def failure(self) -> str | None:
-        code = self.process.poll() if self.process else None
-        if not code or self._interrupted:
+        code = self._exit_code
+        if not code or code == CROSSED or self._interrupted:
             return None
         said = (tail_of(getattr(one, "name", None)) for one in (self.stderr, self.stdout))
         return f"k6 ended with exit code {code}: " + "\n".join(filter(None, said))
 
     def post_process(self) -> None:
         ScenarioExecutor.post_process(self)
+
+    @property
+    def _exit_code(self) -> int | None:
+        return self.process.poll() if self.process else None
 
 
 def _seconds(seconds: float) -> str:

@@ -35,6 +35,7 @@ class K6Reader:
         self._request: tuple[str, ...] = ()  # the http_reqs row whose other rows are still coming
         self._values: dict[str, float] = {}
         self.users: int | None = None
+        self.first_users_at: float | None = None
         self.dropped: list[tuple[float, int]] = []  # when, and how many iterations found no virtual user free
 
     @property
@@ -100,6 +101,8 @@ class K6Reader:
             return
         if name == "vus":
             self.users = count
+            if count and self.first_users_at is None:
+                self.first_users_at = at_s
         else:
             self.dropped.append((at_s, count))
 
