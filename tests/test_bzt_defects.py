@@ -87,7 +87,17 @@ def test_a_quiet_second_does_not_weigh_as_much_as_a_busy_one():
 def test_a_silent_second_at_its_beginning_does_not_make_a_window_less_than_full():
     samples = every_second([0, 3, 6], SLOW)
     assert not bzt_fires("hits>=2 over 5s", samples)
-    assert judged("hits>=2 over 5s", timeline_of(samples)).at_s == 6
+    assert judged("hits>=2 over 5s", timeline_of(samples)).at_s == 4
+
+
+def test_a_silent_second_has_no_samples_which_is_a_count():
+    samples = every_second(range(3), SLOW, 5)
+    assert not bzt_fires("hits<5 for 3s", samples)
+    timeline = timeline_of([*samples, replace(SLOW, second=12, label="other")])  # others go on
+    assert judged("hits of home<5 for 3s", timeline).at_s == 5
+    samples = every_second([0, 4], replace(SLOW, ok=False))
+    assert bzt_fires("fail>0 for 5s", samples)
+    assert judged("fail>0 for 5s", timeline_of(samples)).outcome == "passed"
 
 
 def test_at_most_and_at_least_are_operators_after_a_label_too():

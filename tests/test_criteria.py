@@ -6,7 +6,10 @@ from functools import partial
 
 import pytest
 
-from tests.measured import BROKEN, FAST, MS, SLOW, Sample, every_second, judged, plan_of, timeline_of
+from tests.measured import BROKEN, FAST, MS, SLOW, Sample, every_second, execution, judged, plan_of, timeline_of
+from toril.criteria import LiveCriteria
+from toril.intervals import Recorder, decode
+from toril.timeline import Timeline
 
 # Subjects, on the whole run
 
@@ -115,7 +118,66 @@ def test_within_also_looks_at_windows_that_are_not_full_yet_and_over_does_not():
 
 def test_over_counts_silent_seconds_as_part_of_a_full_window():
     timeline = timeline_of(every_second([0, 3, 7], SLOW))
-    assert judged("hits>=2 over 5s", timeline).at_s == 7
+    assert judged("hits>=2 over 5s", timeline).at_s == 4
+    assert judged("avg-rt>150ms over 5s", timeline).at_s == 7
+
+
+def heard_of(timeline: Timeline, second: int) -> Timeline:
+    """A worker has told how it fares then, and of no sample."""
+    recorder = Recorder("local-1", "local")
+    recorder.health(second, 0.1, 0.0, 1, 0.0)
+    timeline.add(decode(recorder.flush() or b"", f"second {second}"))
+    return timeline
+
+
+COUNTS = ["throughput<5/s", "hits<5", "succ<5", "rc2??<5", "bytes<400"]
+
+
+@pytest.mark.parametrize("source", COUNTS)
+def test_a_service_that_falls_silent_has_counts_and_rates_of_zero_until_the_planned_end(source):
+    """Whether anybody asks when all is over, or while it goes on."""
+    timeline = heard_of(timeline_of(every_second(range(3), replace(FAST, bytes=100), 5)), 13)
+    plan = plan_of(ours=[f"{source} for 4s, stop"])
+    result = judged(f"{source} for 4s", timeline, plan, language="toril")
+    assert (result.outcome, result.observed, result.at_s) == ("failed", 0, 6)
+    assert judged(f"{source} for 7s", timeline, plan, language="toril").at_s == 9
+    assert judged(f"{source} for 8s", timeline, plan, language="toril").outcome == "passed"  # the load was over
+    live = LiveCriteria(plan)
+    assert [(second, one.at_s) for second in range(14) for one in live.advance(timeline, second)] == [(6, 6)]
+
+
+def test_live_a_silent_second_is_a_zero_as_soon_as_every_worker_has_told_of_it():
+    timeline, live = timeline_of(every_second(range(3), FAST, 5)), LiveCriteria(plan_of("hits<5 for 3s, stop"))
+    for second in range(3, 7):
+        assert live.advance(timeline, second - 1) == []
+        heard_of(timeline, second)
+    assert [one.at_s for one in live.advance(timeline, 6)] == [5]  # the sixth may have been cut
+
+
+def test_a_silent_second_breaks_a_series_of_counts_and_of_nothing_else():
+    timeline = timeline_of(every_second([0, 1, 3, 4], replace(BROKEN, us=300 * MS)))
+    assert judged("fail>0 for 4s", timeline).outcome == "passed"
+    assert judged("fail>0 for 2s", timeline).at_s == 1
+    assert judged("fail>50% for 4s", timeline).at_s == 3
+    assert judged("avg-rt>150ms for 4s", timeline).at_s == 3
+
+
+def test_the_last_answers_after_the_planned_end_can_be_too_many_and_never_too_few():
+    timeline = timeline_of(every_second(range(10), FAST, 5) + every_second([10, 11, 13], replace(BROKEN), 1))
+    assert judged("succ<5 for 1s", timeline).outcome == "passed"
+    assert judged("hits<5 for 3s", timeline).outcome == "passed"
+    assert judged("fail>0 for 2s", timeline).at_s == 11
+
+
+@pytest.mark.parametrize("source", ["hits<5 for 3s", "throughput<5/s for 3s"])
+def test_a_label_of_an_execution_that_is_over_is_not_silent_while_others_go_on(source):
+    first = execution("first", hold_for_s=4.0, labels=("home",))
+    second = execution("second", hold_for_s=12.0, labels=("cart",))
+    samples = every_second(range(4), replace(FAST, execution="first"), 5)
+    samples += every_second(range(12), replace(FAST, execution="second", label="cart"), 5)
+    plan = plan_of(executions=[first, second])
+    of_home = source.replace("<", " of home<")
+    assert judged(of_home, timeline_of(samples), plan, language="toril").outcome == "passed"
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def test_generated_requests_are_sent_as_often_as_asked_and_keep_their_labels(tmp
     assert found.rcs("missing") == {"404": 12}
     assert found.timeline.resolution_us == {"shop": 1000}
     assert (found.unfinished, found.exits[0].unreadable_records) == (0, 0)
+    assert found.exits[0].executions["shop"].unfinished_users == 0
 
 
 def test_load_begins_at_the_gate_and_requests_in_flight_at_its_end_are_finished(tmp_path):
@@ -82,10 +83,11 @@ def test_load_begins_at_the_gate_and_requests_in_flight_at_its_end_are_finished(
 
 def test_a_throughput_is_an_upper_bound(tmp_path):
     with target() as service:
-        load = planned("gatling", "shop", concurrency=10, throughput_rps=20.0, hold_for_s=4.0)
+        load = planned("gatling", "shop", concurrency=10, throughput_rps=20.0, iterations=1000, hold_for_s=4.0)
         with workers(plan_of([load], generated(service.url, ["/"])), tmp_path) as run:
             found = run.go()
     assert 0 < found.samples == service.answered <= 20 * 4 + 20  # and what falls into the last second
+    assert found.exits[0].executions["shop"].unfinished_users == 10
 
 
 def test_an_early_end_lets_requests_finish(tmp_path):

@@ -12,7 +12,7 @@ from toril.criteria.result import CriterionResult, fired_in, settled
 from toril.criteria.samples import show
 from toril.criteria.scope import seconds_of_health, seconds_of_rate, view_of
 from toril.criteria.series import Combine, Points, PointWatch
-from toril.criteria.windows import Watch
+from toril.criteria.windows import Watch, looked_at
 from toril.grammar import GENERATOR, Criterion, parse_criterion
 from toril.records import Plan
 from toril.timeline import Timeline
@@ -77,13 +77,15 @@ class _Samples:
 
     def advance(self, timeline: Timeline, last: int) -> CriterionResult | None:
         criterion, executions = self.blank.criterion, self.blank.executions
-        if criterion.subject == "throughput":
-            judged = seconds_of_rate(self.plan, criterion, executions, timeline)
-            self._next, last = max(self._next, judged.start), min(last, judged.stop - 1)
+        planned = seconds_of_rate(self.plan, criterion, executions, timeline)
+        view = view_of(criterion, executions, timeline, self.plan)
+        if last == planned.stop == timeline.last_second and not looked_at(
+            criterion, planned, last, view.second(last).samples
+        ):
+            last -= 1  # it may have been cut, and is looked at when another has come after it
         seconds = range(self._next, last + 1)
         self._next = max(self._next, last + 1)
-        view = view_of(criterion, executions, timeline, self.plan)
-        if any(show(self._watch, view, second) for second in seconds):
+        if any(show(self._watch, view, second, planned) for second in seconds):
             return fired_in(self.blank, self._watch.found)
         return None
 

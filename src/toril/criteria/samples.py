@@ -24,7 +24,7 @@ from toril.criteria.result import (
     subject_of,
 )
 from toril.criteria.scope import Evidence, chosen, judged_s, seconds_of_rate, view_of
-from toril.criteria.windows import Watch, Window, breaches
+from toril.criteria.windows import Watch, Window, breaches, counts_silence, looked_at
 from toril.grammar import Criterion, samples_needed
 from toril.stats import quantile_interval
 from toril.timeline import Slice, Stats
@@ -48,10 +48,14 @@ def on_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     return _on_the_whole(blank, view, evidence, absence)
 
 
-def show(watch: Watch, view: Slice, second: int) -> Window | None:
-    """Let the watch see one second; the window that ends there if it is the first to breach."""
+def show(watch: Watch, view: Slice, second: int, planned: range) -> Window | None:
+    """Let the watch see one second, if it looks at it; the window that ends there if it is the first to breach."""
+    stats = view.second(second)
+    watch.begun |= stats.samples > 0
+    if not looked_at(watch.criterion, planned, second, stats.samples):
+        return None
     users = view.virtual_users(second) if watch.criterion.subject == "concurrency" else 0
-    return watch.see(second, view.second(second), users)
+    return watch.see(second, stats, users)
 
 
 def _on_the_whole(
@@ -134,22 +138,25 @@ def _through_windows(
     blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence | None
 ) -> CriterionResult:
     criterion, watch = blank.criterion, Watch(blank.criterion)
-    seconds = _seconds(blank, view, evidence)
+    planned = seconds_of_rate(evidence.plan, criterion, blank.executions, evidence.timeline, evidence.stopped_at_s)
+    seconds: Sequence[int] = view.seconds
+    if counts_silence(criterion):
+        seconds = sorted({*seconds, *range(seconds[0], planned.stop)})
     for second in seconds:
-        show(watch, view, second)
-    if watch.first_second is None and criterion.subject == "throughput":
-        message = "no whole second of the planned time is left to judge a rate in"
+        show(watch, view, second, planned)
+    if watch.first_second is None and counts_silence(criterion):
+        message = f"no whole second of the planned time is left to judge {subject_of(criterion)} in"
         return replace(blank, outcome="inconclusive", code="no-samples", message=message)
-    if watch.first_second is None:
+    if watch.first_second is None or watch.last_second is None:
         return _not_measured(blank)
     if watch.fired is not None:
         result = fired_in(blank, watch.found)
         if absence is None:
             return settled(result, stands=True)
-        return settled(result, stands=_stands(blank, view, evidence, absence, seconds))
-    stands = absence is None or _kept(blank, view, evidence, absence, seconds)
+        return settled(result, stands=_stands(blank, view, evidence, absence, seconds, planned))
+    stands = absence is None or _kept(blank, view, evidence, absence, seconds, planned)
     if watch.worst is None:
-        lasted_s = seconds[-1] - watch.first_second + 1
+        lasted_s = watch.last_second - watch.first_second + 1
         return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=stands)
     worst = watch.worst
     result = replace(
@@ -163,30 +170,32 @@ def _through_windows(
     return settled(result, stands=stands)
 
 
-def _seconds(blank: CriterionResult, view: Slice, evidence: Evidence) -> Sequence[int]:
-    """The seconds that a criterion with a timeframe looks at."""
-    if blank.criterion.subject != "throughput":
-        return view.seconds
-    every = seconds_of_rate(evidence.plan, blank.criterion, blank.executions, evidence.timeline, evidence.stopped_at_s)
-    return range(max(every.start, view.seconds[0]), every.stop)
-
-
 def _stands(
-    blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence, seconds: Sequence[int]
+    blank: CriterionResult,
+    view: Slice,
+    evidence: Evidence,
+    absence: ScopedAbsence,
+    seconds: Sequence[int],
+    planned: range,
 ) -> bool:
     """Whether any window breaches although every missing sample speaks against it."""
     watch = Watch(blank.criterion, absence, _share_of_all(blank, evidence))
     reported = set(seconds)
     for second in range(min(reported), max(reported) + 1):
         if second in reported:
-            show(watch, view, second)
+            show(watch, view, second, planned)
         elif absence.may_have_filled(second):
             watch.miss(second)
     return watch.fired is not None
 
 
 def _kept(
-    blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence, seconds: Sequence[int]
+    blank: CriterionResult,
+    view: Slice,
+    evidence: Evidence,
+    absence: ScopedAbsence,
+    seconds: Sequence[int],
+    planned: range,
 ) -> bool:
     """Whether no window breaches although every missing sample speaks for it, and no second is missing as a whole."""
     first, last = _planned_seconds(blank, evidence, view, absence)
@@ -197,7 +206,7 @@ def _kept(
     if any(absence.may_have_filled(second) for second in range(first, int(last) + 1) if second not in reported):
         return False
     watch = Watch(blank.criterion, absence, _share_of_all(blank, evidence), against=other)
-    return all(show(watch, view, second) is None for second in seconds)
+    return all(show(watch, view, second, planned) is None for second in seconds)
 
 
 def _too_few(result: CriterionResult) -> bool:

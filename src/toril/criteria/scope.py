@@ -88,7 +88,7 @@ def judged_time(evidence: Evidence, executions: Sequence[str]) -> tuple[float, f
 def seconds_of_rate(
     plan: Plan, criterion: Criterion, executions: Sequence[str], timeline: Timeline, stopped_at_s: float | None = None
 ) -> range:
-    """The whole seconds in which a rate is judged: from the load's begin (or its ramp-up's end) to its planned end.
+    """The whole seconds of planned time: from the load's begin (or its ramp-up's end) to its planned or rightful end.
 
     That is the load of the executions at work for the criterion: a place or a label whose load is over is not silent
     because others go on. Stragglers after the end make no rate. Without a planned end the last second that anybody
@@ -97,7 +97,7 @@ def seconds_of_rate(
     found = at_work(plan, criterion, executions)
     steady = plan.ramp_up_exclude
     first = min((math.ceil(e.steady_from_s) if steady else math.floor(e.delay_s) for e in found), default=0)
-    planned = min(max((e.steady_to_s for e in found), default=math.inf), stopped_at_s or math.inf)
+    planned = min(max((e.steady_to_s for e in found), default=math.inf), stopped_at_s or math.inf, timeline.cut_at_s)
     known = timeline.last_second or 0
     return range(first, max(first, math.floor(planned) if planned <= known + 1 else known))
 

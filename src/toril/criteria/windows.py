@@ -1,17 +1,18 @@
 """A criterion with a timeframe, followed second by second.
 
-It looks at every second in which its label has samples, and at the N seconds that end there:
+It looks at every second in which its label has samples, and at the N seconds that end there. A count or a rate is 0 in
+a silent second: such a criterion looks at each of the planned time, from the first sample's on.
 
-- `for` N: the condition held in each of those seconds by itself. Silent seconds neither break the series nor
-  count as its end, but its length is last - first + 1, as in Taurus. Its value is the one that was held: the value of
-  the second that breached least.
+- `for` N: the condition held in each of those seconds by itself. Seconds that it does not look at neither break the
+  series nor count as its end, but its length is last - first + 1, as in Taurus. Its value is the one that was held: the
+  value of the second that breached least.
 - `within` N: the value of the N seconds taken together; also of fewer, as long as the label has been there for less.
 - `over` N: the same, once the label has been there for N seconds.
 
 Taken together means: counts of hits, successes, failures and response codes are summed, percentiles come from the
 merged histogram, averages are weighted by samples, percentages are the share of the window's samples (Taurus takes
 the plain mean of the seconds' values for these three); bytes and virtual users are the mean of the seconds' values.
-Throughput is the window's samples by its length: from the first sample on, seconds without any count as well.
+Throughput is the window's samples by its length.
 """
 
 import math
@@ -32,6 +33,22 @@ def breaches(criterion: Criterion, value: float) -> bool:
     return bool(_COMPARE[criterion.op](value, criterion.threshold))
 
 
+def counts_silence(criterion: Criterion) -> bool:
+    """Whether a second without samples has a value as well: 0."""
+    return not criterion.percent and criterion.subject in ("throughput", "hits", "succ", "fail", "rc", "bytes")
+
+
+def looked_at(criterion: Criterion, planned: range, second: int, samples: int) -> bool:
+    """Whether a criterion looks at a second with so many samples.
+
+    The seconds of the planned time are whole ones. Of others, such as those in which the last answers come, a count is
+    not what it would have been, and can only be too high.
+    """
+    if not counts_silence(criterion):
+        return samples > 0
+    return second in planned or (samples > 0 and criterion.subject != "throughput" and criterion.op not in ("<", "<="))
+
+
 def margin(criterion: Criterion, value: float) -> float:
     """How far the value is on the wrong side of the threshold: the larger, the worse."""
     if math.isnan(value):
@@ -50,7 +67,7 @@ class Window:
     to_s: int
     value: float
     samples: int
-    reported: int | None = None  # of `for`: how many of its seconds (or periods) had a value, as silent ones do not
+    reported: int | None = None  # of `for`: how many of its seconds (or periods) had a value; silent ones may have none
 
 
 class _Lowest:
@@ -139,9 +156,10 @@ class Watch:
         self.criterion = criterion
         self.found = Found(criterion)
         self.first_second: int | None = None
+        self.last_second: int | None = None
+        self.begun = False  # there was a sample, if only in a second that is not looked at
         self._read = reader_of(criterion)
         self._valued = against or criterion
-        self._every_second = criterion.subject == "throughput"  # one without samples has a rate as well: 0
         self._absence = absence
         self._share_of_all = share_of_all
         self._seconds: deque[tuple[int, Reading, int]] = deque()
@@ -161,9 +179,9 @@ class Watch:
     def see(self, second: int, stats: Stats, users: int) -> Window | None:
         """Take the next second; the window that ends there if it is the first to breach."""
         reading = self._read(stats, users)
-        known = stats.samples > 0 or (self._every_second and self.first_second is not None)
-        if not known or reading is None:
+        if not self.begun or reading is None:
             return None
+        self.last_second = second
         if self.first_second is None:
             self.first_second = second
         if self.criterion.logic == "for":

@@ -6,6 +6,7 @@ together are a row; a row has sums, a histogram and outcomes. Memory grows with 
 each numpy call then does more.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -108,6 +109,11 @@ class Timeline:
         found = copy(self)
         found._slices, found.worst = {}, worst
         return found
+
+    @property
+    def cut_at_s(self) -> float:
+        """Where what it shows ends, if it is `between`."""
+        return math.inf if self._between is None else self._between[1] + 1.0
 
     def labels(self) -> tuple[str, ...]:
         """Every label that has samples, in alphabetical order."""

@@ -5,6 +5,7 @@ The simulation is compiled while the worker prepares, and run inside a class of 
 simulation of the suite's own ends when it says; asked to end early it is killed, and what its log has not got is lost.
 """
 
+import math
 import os
 import re
 import signal
@@ -187,7 +188,19 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
             found = ASSERTION_FAILED.findall(tail_of(getattr(self.stdout, "name", None), 30))
             note = f"assertions of the simulation failed: {'; '.join(found) or 'it does not say which'}"[:OUTPUT_CHARS]
         ended_at = None if self._log.users else self._log.no_user_since
-        return Facts(begun_at=self._log.first_user_at, ended_at=ended_at, note=note)
+        return Facts(
+            begun_at=self._log.first_user_at, ended_at=ended_at, unfinished_users=self._unfinished_users(), note=note
+        )
+
+    def _unfinished_users(self) -> int:
+        """Those of the suite's own requests that the time was too short for; a killed simulation has not told."""
+        each, done = self.station.planned.iterations, self.station.folder / "done"
+        if self._own or not each:
+            return 0
+        users = self.station.share.concurrency or 1
+        return (
+            math.ceil((users * each - int(done.read_text())) / each) if done.exists() else max(0, self._log.users or 0)
+        )
 
     def unreadable(self) -> int:
         return self._log.unreadable

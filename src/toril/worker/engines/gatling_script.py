@@ -31,6 +31,9 @@ object Toril {
   }
 
   def goesOn: Boolean = !asked && System.currentTimeMillis < endMs
+
+  val done = new java.util.concurrent.atomic.AtomicLong
+  def tell(): Unit = java.nio.file.Files.writeString(new java.io.File(folder, "done").toPath, done.toString)
 }
 """
 OF_SCALA = "class {gated} extends {simulation} {{ before {{ Toril.await() }} }}\n"
@@ -62,7 +65,8 @@ def generated(builder: GatlingScriptBuilder, *, ramp_up_s: float, iterations: in
     source = str(builder.gen_test_case())
     ramp_up_ms = round(ramp_up_s * 1000)
     once_more = f' && session("toril").asOption[Int].getOrElse(0) < {iterations}' if iterations else ""
-    loop = f'asLongAs(session => Toril.goesOn{once_more}, "toril", exitASAP = true){{execution}}'
+    counted = "exec(execution).exec(session => { Toril.done.incrementAndGet(); session })"
+    loop = f'asLongAs(session => Toril.goesOn{once_more}, "toril", exitASAP = true){{{counted}}}'
     inject = f"rampUsers(concurrency) during ({ramp_up_ms}.millis)" if ramp_up_ms else "atOnceUsers(concurrency)"
     pace = ""
     if throughput_rps:
@@ -74,7 +78,7 @@ def generated(builder: GatlingScriptBuilder, *, ramp_up_s: float, iterations: in
     head, _, _ = source.partition("  if (iterationLimit == null)")
     return (
         f"{head}  testScenario = testScenario.{loop}\n"
-        f"  setUp(testScenario.inject({inject}).protocols(httpConf)){pace}\n}}\n"
+        f"  setUp(testScenario.inject({inject}).protocols(httpConf)){pace}\n  after {{ Toril.tell() }}\n}}\n"
     )
 
 
