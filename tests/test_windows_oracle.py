@@ -24,12 +24,12 @@ def exact_rank(percent, count):
     return max(1, math.ceil(Fraction(percent) * count / 100))
 
 
-def looked_at(samples, subject, op, known):
+def looked_at(samples, subject, op, known, planned_s=PLANNED_S):
     """The seconds that a criterion looks at; `known` is the last one that anybody told of, which may have been cut."""
     reported = sorted({one.second for one in samples})
     if subject not in COUNTS or not reported:
         return reported
-    planned = range(reported[0], PLANNED_S if known + 1 >= PLANNED_S else known)
+    planned = range(reported[0], planned_s if known + 1 >= planned_s else known)
     return list(planned) if op == "<" else sorted({*reported, *planned})
 
 

@@ -1,6 +1,7 @@
 """Whatever was measured, wherever, in whatever files: the summary and the verdict are those of the raw samples."""
 
 import json
+import math
 from fractions import Fraction
 
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from tests.measured import START
 from tests.pathological.brute import MS, Raw, check_summary, interval_files, plan_for, rank
 from tests.test_numbers_oracle import exact_ranks
-from tests.test_windows_oracle import LIMITS, VALUES, first_breach, value_of
+from tests.test_windows_oracle import LIMITS, VALUES, first_breach, looked_at, value_of
 from toril.criteria import LiveCriteria
 from toril.intervals import decode
 from toril.records import Exit
@@ -72,10 +73,13 @@ def expected(asked, samples, run):
     if not mine:
         return "inconclusive"
     if window:
-        breach = first_breach(mine, {}, subject, op, threshold, *window)
+        seconds = looked_at(mine, subject, op, max(one.second for one in run), math.inf)
+        if not seconds:
+            return "inconclusive"
+        breach = first_breach(mine, seconds, {}, subject, op, threshold, *window)
         return "passed" if breach is None else "failed"
     beyond = (lambda value: value > threshold) if op == ">" else (lambda value: value < threshold)
-    fired = beyond(value_of(subject, mine, {}))
+    fired = beyond(value_of(subject, mine, {}, 1))
     if subject[0] != "p" or subject in ("p0", "p100"):  # the extremes are what was measured, and estimate nothing
         return "failed" if fired else "passed"
     times = sorted(one.us for one in mine)
