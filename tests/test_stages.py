@@ -64,6 +64,13 @@ def test_what_was_measured_before_it_or_after_it_is_none_of_its_business():
     assert outcome(slow) == ("breached", "p95>300ms")
 
 
+def test_silent_seconds_are_zeros_in_a_stage_and_not_after_it():
+    counting = SEARCH.model_copy(update={"until": ("succ<10 for 3s",)})
+    assert outcome(bench(search=counting)) == ("held", "")
+    assert outcome(bench(search=counting, seconds=[*range(20), 39])) == ("held", "")
+    assert outcome(bench(search=counting, seconds=[*range(17), 39])) == ("breached", "succ<10 for 3s")
+
+
 def test_it_is_not_judged_before_all_of_its_seconds_are_there():
     assert judged(bench(), complete_to=18) is None
     assert judged(bench(), complete_to=19) is not None

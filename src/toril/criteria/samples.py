@@ -138,7 +138,7 @@ def _through_windows(
     blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence | None
 ) -> CriterionResult:
     criterion, watch = blank.criterion, Watch(blank.criterion)
-    planned = seconds_of_rate(evidence.plan, criterion, blank.executions, evidence.timeline, evidence.stopped_at_s)
+    planned = _planned_time(blank, evidence)
     seconds: Sequence[int] = view.seconds
     if counts_silence(criterion):
         seconds = sorted({*seconds, *range(seconds[0], planned.stop)})
@@ -153,8 +153,8 @@ def _through_windows(
         result = fired_in(blank, watch.found)
         if absence is None:
             return settled(result, stands=True)
-        return settled(result, stands=_stands(blank, view, evidence, absence, seconds, planned))
-    stands = absence is None or _kept(blank, view, evidence, absence, seconds, planned)
+        return settled(result, stands=_stands(blank, view, evidence, absence, seconds))
+    stands = absence is None or _kept(blank, view, evidence, absence, seconds)
     if watch.worst is None:
         lasted_s = watch.last_second - watch.first_second + 1
         return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=stands)
@@ -170,16 +170,16 @@ def _through_windows(
     return settled(result, stands=stands)
 
 
+def _planned_time(blank: CriterionResult, evidence: Evidence) -> range:
+    known = evidence.timeline, evidence.stopped_at_s
+    return seconds_of_rate(evidence.plan, blank.criterion, blank.executions, *known)
+
+
 def _stands(
-    blank: CriterionResult,
-    view: Slice,
-    evidence: Evidence,
-    absence: ScopedAbsence,
-    seconds: Sequence[int],
-    planned: range,
+    blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence, seconds: Sequence[int]
 ) -> bool:
     """Whether any window breaches although every missing sample speaks against it."""
-    watch = Watch(blank.criterion, absence, _share_of_all(blank, evidence))
+    watch, planned = Watch(blank.criterion, absence, _share_of_all(blank, evidence)), _planned_time(blank, evidence)
     reported = set(seconds)
     for second in range(min(reported), max(reported) + 1):
         if second in reported:
@@ -190,12 +190,7 @@ def _stands(
 
 
 def _kept(
-    blank: CriterionResult,
-    view: Slice,
-    evidence: Evidence,
-    absence: ScopedAbsence,
-    seconds: Sequence[int],
-    planned: range,
+    blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence, seconds: Sequence[int]
 ) -> bool:
     """Whether no window breaches although every missing sample speaks for it, and no second is missing as a whole."""
     first, last = _planned_seconds(blank, evidence, view, absence)
@@ -206,6 +201,7 @@ def _kept(
     if any(absence.may_have_filled(second) for second in range(first, int(last) + 1) if second not in reported):
         return False
     watch = Watch(blank.criterion, absence, _share_of_all(blank, evidence), against=other)
+    planned = _planned_time(blank, evidence)
     return all(show(watch, view, second, planned) is None for second in seconds)
 
 
