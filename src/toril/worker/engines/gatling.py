@@ -189,7 +189,11 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
             note = f"assertions of the simulation failed: {'; '.join(found) or 'it does not say which'}"[:OUTPUT_CHARS]
         ended_at = None if self._log.users else self._log.no_user_since
         return Facts(
-            begun_at=self._log.first_user_at, ended_at=ended_at, unfinished_users=self._unfinished_users(), note=note
+            begun_at=self._log.first_user_at,
+            ended_at=ended_at,
+            unfinished_users=self._unfinished_users(),
+            own_shape=self._own,
+            note=note,
         )
 
     def _unfinished_users(self) -> int:
