@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 
 from tests.bzt_judge import bzt_fires
 from tests.measured import MS, Sample, every_second, execution, judged, plan_of, timeline_of
+from toril.records import Plan
+
+
+def lasting(seconds: int) -> Plan:
+    """A load of so many seconds: each of them is a whole one."""
+    return plan_of(executions=[execution(hold_for_s=float(seconds))])
+
 
 EVERY = range(13)
-PLAN = plan_of(executions=[execution(hold_for_s=float(len(EVERY)))])
+PLAN = lasting(len(EVERY))
 
 sample = st.builds(
     Sample,
@@ -122,7 +129,8 @@ def test_every_subject_is_judged_as_bzt_judges_it_on_the_whole_and_for_seconds(m
     samples += every_second(range(len(moments)), replace(moments[0][0][0], label="cart page"))
     users = {second: count for second, (_, count) in enumerate(moments)}
     source = f"{subject.format(label)}{frame}"
-    assert judged(source, timeline_of(samples, users=users)).fired == bzt_fires(source, samples, users)
+    plan = lasting(len(moments))
+    assert judged(source, timeline_of(samples, users=users), plan).fired == bzt_fires(source, samples, users)
 
 
 @settings(max_examples=200, deadline=None)
@@ -135,8 +143,8 @@ def test_every_subject_is_judged_as_bzt_judges_it_on_the_whole_and_for_seconds(m
 def test_every_window_is_judged_as_bzt_judges_it_where_all_seconds_weigh_the_same(moments, subject, logic, frame):
     samples = [replace(one, second=second) for second, (each, _) in enumerate(moments) for one in each]
     users = {second: count for second, (_, count) in enumerate(moments)}
-    source = f"{subject.format('')} {logic} {frame}s"
-    assert judged(source, timeline_of(samples, users=users)).fired == bzt_fires(source, samples, users)
+    source, plan = f"{subject.format('')} {logic} {frame}s", lasting(len(moments))
+    assert judged(source, timeline_of(samples, users=users), plan).fired == bzt_fires(source, samples, users)
 
 
 # The examples of Taurus' documentation

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from itertools import pairwise
 
 from toril.criteria.absence import ScopedAbsence
 from toril.criteria.measure import MORE, Pool, Reading, opposite, reader_of
@@ -141,7 +142,7 @@ def _through_windows(
     planned = _planned_time(blank, evidence)
     seconds: Sequence[int] = view.seconds
     if counts_silence(criterion):
-        seconds = sorted({*seconds, *range(seconds[0], planned.stop)})
+        seconds = _with_silence(seconds, planned, criterion.timeframe_s)
     for second in seconds:
         show(watch, view, second, planned)
     if watch.first_second is None and counts_silence(criterion):
@@ -168,6 +169,16 @@ def _through_windows(
         message=pass_in_words(criterion, worst.value, worst, blank.executions),
     )
     return settled(result, stands=stands)
+
+
+def _with_silence(seconds: Sequence[int], planned: range, frame: int) -> list[int]:
+    """Silent seconds of the planned time as well, but none in the midst of a silence, where all windows are alike."""
+    found = []
+    for one, following in pairwise([*seconds, max(planned.stop, seconds[-1] + 1)]):
+        after = min(one + frame + 1, following)
+        near = (*range(one + 1, after), *range(max(after, following - frame), following))
+        found += [one, *(second for second in near if second in planned)]
+    return found
 
 
 def _planned_time(blank: CriterionResult, evidence: Evidence) -> range:
