@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.measured import START, left, plan_of
+from tests.measured import START, counted, left, plan_of
 from toril.intervals import Recorder, decode
 from toril.records import Plan, PlannedExecution
 from toril.reports import Bundle
@@ -68,7 +68,7 @@ def bundle(
     completeness = Completeness(
         planned=workers,
         reported=workers,
-        exits={worker: left(worker) for worker in workers},
+        exits=counted({worker: left(worker) for worker in workers}, timeline),
         started_at=START,
     )
     summary = summarise(planned, timeline, completeness, START)

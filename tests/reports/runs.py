@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.measured import START, Sample, every_second, left, plan_of, timeline_of
+from tests.measured import START, Sample, counted, every_second, left, plan_of, timeline_of
 from toril.intervals import Recorder
 from toril.records import Plan, Start, run_key, worker_key
 from toril.reports import Bundle
@@ -26,7 +26,8 @@ def judged(timeline: Timeline, plan: Plan, **circumstances: Any) -> Bundle:
         "exits": {worker: left(worker) for worker in workers if worker not in lost},
         "started_at": START,
     }
-    completeness = Completeness(**complete | circumstances)
+    known = complete | circumstances
+    completeness = Completeness(**known | {"exits": counted(known["exits"], timeline)})
     summary = summarise(plan, timeline, completeness, START)
     verdict = judge(plan, timeline, completeness, summary).to_dict()
     return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline)

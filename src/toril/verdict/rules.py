@@ -38,7 +38,7 @@ FAILURES = frozenset({"fail", "succ", "rc"})  # subjects of criteria on failures
 TIMED_OUT = frozenset(
     {
         "SocketTimeoutException", "ConnectTimeoutException", "ReadTimeout", "ConnectTimeout", "Timeout", "timeout",
-        "TimeoutError", "RequestTimeoutException", "1050",
+        "TimeoutError", "RequestTimeoutException", "1050", "1211",
     }
 )  # fmt: skip
 
