@@ -1,6 +1,7 @@
 """Real JMeter under real bzt against a service on loopback: what is recorded is what was answered."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -36,6 +37,18 @@ GROUP = """
   <stringProp name="ThreadGroup.num_threads">{threads}</stringProp>
   <stringProp name="ThreadGroup.ramp_time">0</stringProp>
 </{kind}>
+<hashTree>{children}</hashTree>"""
+
+STAIRS = """
+<com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroup testname="users" enabled="true"
+  guiclass="com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroupGui"
+  testclass="com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroup">
+  <stringProp name="ThreadGroup.on_sample_error">{on_error}</stringProp>
+  <stringProp name="TargetLevel">{users}</stringProp>
+  <stringProp name="RampUp">{ramp_up}</stringProp>
+  <stringProp name="Hold">{hold}</stringProp>
+  <stringProp name="Unit">S</stringProp>
+</com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroup>
 <hashTree>{children}</hashTree>"""
 
 TRANSACTION = """
@@ -239,6 +252,45 @@ def test_stairs_lose_nothing_at_their_end_nor_at_an_early_one(tmp_path, early):
         assert found.unfinished == 0
 
 
+def test_stairs_at_a_throughput_record_each_answer_and_end_when_planned_twenty_times(tmp_path):
+    requests = [
+        {"once": [{"url": "/", "label": "home"}]},
+        {"loop": 2, "do": [{"url": "/search", "label": "search"}]},
+        {"if": '"${TORIL_WORKER_INDEX}" == "0"', "then": [{"url": "/product/${__Random(1,1000)}", "label": "product"}]},
+    ]
+
+    def once(number):
+        with target(delay_s=0.02) as service:
+            load = planned("jmeter", "shop", concurrency=10, throughput_rps=20, ramp_up_s=2, hold_for_s=4)
+            plan = plan_of([load], generated(service.url, requests), extra={"steps": 2})
+            with workers(plan, tmp_path / str(number)) as run:
+                found = run.go()
+            return found, service.answered
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(once, range(20)))
+    assert [(found.samples, found.unfinished) for found, _ in outcomes] == [(answered, 0) for _, answered in outcomes]
+    assert {found.total().failures for found, _ in outcomes} == {0}
+    assert max(found.exits[0].last_sample_s for found, _ in outcomes) < 6.5  # 6 s are planned
+
+
+def test_a_script_that_stops_the_plug_ins_group_loses_no_answer(tmp_path):
+    with target() as service:
+        first = SAMPLER.format(url=f"{service.url}/delay/0.${{__Random(1,4)}}", label="slow")
+        stops = SAMPLER.format(url=f"{service.url}/status/${{__groovy(ctx.threadNum == 1 ? 500 : 200)}}", label="last")
+        plan = plan_of([planned("jmeter", "own")], {"own": {"script": "shop.jmx"}})
+        files = {
+            "shop.jmx": PLAN.format(
+                groups=STAIRS.format(on_error="stoptest", users=8, ramp_up="", hold=60, children=first + stops)
+            )
+        }
+        with workers(plan, tmp_path, files) as run:
+            found = run.go()
+    assert found.total("last").failures >= 1
+    assert found.samples <= service.answered <= found.samples + found.unfinished
+    assert service.started == found.samples + found.unfinished
+
+
 def test_a_parked_engine_that_is_not_needed_sends_nothing(tmp_path):
     with target() as service:
         plan = plan_of([planned("jmeter", "shop", concurrency=2, hold_for_s=5)], generated(service.url, ["/"]))
@@ -282,7 +334,7 @@ def test_transactions_of_included_plans_show_their_requests_too(tmp_path):
     path = tmp_path / "outer.jmx"
     group = GROUP.format(kind="ThreadGroup", name="users", loops=1, threads=1, children=include)
     path.write_text(PLAN.format(groups=group))
-    assert rewrite(path, plain_groups=True) is False
+    rewrite(path, plain_groups=True)
     hidden = '<boolProp name="TransactionController.parent">true</boolProp>'
     assert hidden in included
     assert hidden not in (tmp_path / "inner.jmx").read_text()

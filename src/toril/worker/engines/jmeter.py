@@ -11,8 +11,7 @@ import signal
 import socket
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,10 +29,10 @@ from toril.worker.engines.jmeter_plan import rewrite, speaks_groovy
 from toril.worker.engines.jmeter_sends import SendsFile
 
 COLUMNS = (
-    *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes", "allThreads"),
+    *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes"),
     *("label", "responseCode", "responseMessage", "failureMessage", "dataType", "success"),
 )
-NUMBERS = 7  # how many of them are
+NUMBERS = 6  # how many of them are
 TRANSACTION = re.compile(r"Number of samples in transaction : (\d+), number of failing samples : (\d+)")
 NO_RESPONSE = "Non HTTP"  # how such codes begin
 # How a request fails that JMeter itself cut off.
@@ -65,6 +64,7 @@ def settings(worker_index: int) -> dict[str, Any]:
             "idleTime": True,
             "hostname": False,
             "threadName": False,
+            "threadCounts": False,
         },
     }
 
@@ -110,15 +110,11 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._tail = CsvTail(Path(), COLUMNS)
-        self._users: int | None = None
-        self._sends: SendsFile | None = None
+        self._sends = SendsFile(Path())
         self._cases: list[FoundCase] = []
         self._ended_s: float | None = None
-        self._killed = False
-        self._cut_off: Counter[str] = Counter()
-        self._in_trouble = 0
-        self._abrupt = False  # some of the plan's thread groups would cut off their requests at once
-        self._last_resort = False
+        self._parked_to_the_end = False
+        self._cut_off: list[Unfinished] = []
 
     def prepare(self) -> None:
         self.settings["version"] = JMETER_VERSION
@@ -132,9 +128,9 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         load = self.get_raw_load()
         length_s = self.station.length_s if self.get_specific_load().duration else 0.0
         plain_groups = bool(load.iterations or load.concurrency or length_s) and not load.steps
-        self._abrupt = rewrite(Path(self.modified_jmx), plain_groups=plain_groups, rates=self._rates())
+        rewrite(Path(self.modified_jmx), plain_groups=plain_groups, rates=self._rates())
         ends_itself = not load.throughput and not self.station.phase_shift_s  # by its thread groups' own length
-        self._write_properties(length_s if plain_groups and not ends_itself else 0.0)
+        self._write_properties(0.0 if ends_itself else length_s)
         for folder in (".java/.userPrefs", ".systemPrefs"):  # made here, so that Java need not tell that it made them
             (self.station.folder / folder).mkdir(parents=True, exist_ok=True)
         preferences = " ".join(f"-Djava.util.prefs.{root}={self.station.folder}" for root in ("userRoot", "systemRoot"))
@@ -177,6 +173,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
                 sends=station.folder / "sends",
                 inherited=inherited,
                 length_s=length_s,
+                grace_s=station.graceful_stop_s,
                 groovy=speaks_groovy(Path(self.modified_jmx)),
             )
         )
@@ -186,33 +183,19 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
 
     def check(self) -> bool:
         self.retcode = self.process.poll()
-        if self.retcode is None and self._ended_s is None and self._overdue():
+        if self.retcode is None and self._ended_s is None and self.station.is_overdue(time.time()):
             self._cut_off_requests()
         return self.retcode is not None
-
-    def _overdue(self) -> bool:
-        """Are the load and the grace for its last requests over?"""
-        planned = self.station.planned
-        length_s = planned.ramp_up_s + planned.hold_for_s
-        try:
-            return bool(length_s) and time.time() > (
-                float(self.station.gate.read_text()) + length_s + self.station.graceful_stop_s
-            )
-        except (OSError, ValueError):
-            return False  # the gate is still closed
 
     def end(self, within_s: float) -> None:
         if self._ended_s is not None:
             return
         self._ended_s = time.time()
         if not self.station.gate.exists():
-            self._killed = True
-            os.killpg(self.process.pid, signal.SIGKILL)  # parked: there is nothing to lose
+            self._parked_to_the_end = True
+            os.killpg(self.process.pid, signal.SIGKILL)  # there is nothing to lose
             return
-        if self._abrupt:
-            self._end_file.touch()
-        else:
-            self._command("Shutdown")
+        self._end_file.touch()
         last_resort = threading.Timer(max(0.0, within_s - LAST_RESORT_S), self._cut_off_requests)
         last_resort.daemon = True
         last_resort.start()
@@ -220,16 +203,12 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
     def _cut_off_requests(self) -> None:
         if self._ended_s is None:
             self._ended_s = time.time()
-        self._last_resort = True
-        self._command("StopTestNow")
+        with socket.socket(type=socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"StopTestNow", ("127.0.0.1", self.management_port))
 
     @property
     def _end_file(self) -> Path:
         return self.station.folder / "end"
-
-    def _command(self, command: str) -> None:
-        with socket.socket(type=socket.SOCK_DGRAM) as sender:
-            sender.sendto(command.encode(), ("127.0.0.1", self.management_port))
 
     def batches(self, final: bool) -> Iterator[Batch]:
         for columns in self._tail.read(final):
@@ -250,9 +229,8 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
             numbers = [np.fromiter(map(int, column), np.int64, len(column)) for column in columns[:NUMBERS]]
         if not columns[0]:
             return
-        start_ms, elapsed_ms, idle_ms, latency_ms, connect_ms, size, users = numbers
+        start_ms, elapsed_ms, idle_ms, latency_ms, connect_ms, size = numbers
         labels, codes, messages, failures, types, success = columns[NUMBERS:]
-        self._users = int(users[-1])
         ok = np.fromiter(map("true".__eq__, success), np.bool_, len(success))
         transactions = np.zeros(len(ok), np.bool_)
         why = np.full(len(ok), "", dtype=object)
@@ -288,11 +266,11 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         cut = np.zeros(len(batch), np.bool_)
         for row in np.flatnonzero(late).tolist():
             if batch.kind[row] == "transaction":
-                cut[row] = self._in_trouble > 0
+                cut[row] = bool(self._cut_off)
             elif codes[row].startswith(NO_RESPONSE) and CUT_OFF.search(f"{codes[row]} {batch.message[row]}"):
                 cut[row] = True
-                self._in_trouble += 1
-                self._cut_off[str(batch.label[row])] += 1
+                waited_s = float(batch.response_us[row]) / 1e6
+                self._cut_off.append(Unfinished(label=str(batch.label[row]), waited_s=waited_s))
         if not cut.any():
             return batch
         keep = ~cut
@@ -306,26 +284,18 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         return list(zip(*good, strict=True)) if good else [()] * len(columns)
 
     def sends(self) -> Iterator[Sends]:
-        return iter(()) if self._sends is None else self._sends.read()
+        return self._sends.read()
 
     def virtual_users(self) -> int | None:
-        return self._users
+        return self._sends.users
 
     def unfinished(self) -> Iterable[Unfinished]:
-        return [Unfinished(label=label, count=count) for label, count in self._unfinished().items()]
+        """What it cut off itself; of what it had no time to record, at most one for each user that was left."""
+        unknown = 0 if self._parked_to_the_end else self._sends.users - len(self._cut_off)
+        return [*self._cut_off, *([Unfinished(label="(in flight)", count=unknown)] if unknown > 0 else [])]
 
     def facts(self) -> Facts:
-        return Facts()
-
-    def _unfinished(self) -> Mapping[str, int]:
-        code = self.process.poll() if self.process else None
-        killed = code is not None and code < 0 and not self._killed
-        if killed or (
-            self._last_resort and self._abrupt
-        ):  # no word about what was in flight: at most one for each user
-            unknown = (self._users or 0) - self._cut_off.total()
-            return {**self._cut_off, "(in flight)": unknown} if unknown > 0 else self._cut_off
-        return self._cut_off
+        return Facts(begun_at=self._sends.begun_at, ended_at=self._sends.ended_at)
 
     def unreadable(self) -> int:
         return self._tail.unreadable

@@ -34,12 +34,10 @@ def speaks_groovy(path: Path) -> bool:
     return any("groovy" in one.read_text(errors="replace").lower() for one in plans)
 
 
-def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = ()) -> bool:
-    """Change the plan at `path` as the module's text says; `plain_groups` when bzt, not the suite, chose the groups.
+def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = ()) -> None:
+    """Change the plan at `path` as the module's text says; `plain_groups` when bzt chose the groups, and no stairs.
 
     `rates` are the requests of each second, where they follow a load curve.
-
-    True when plug-in groups are left, which know no gentle end.
     """
     plan: Tree = etree.parse(path)
     show_requests_of_transactions(plan)
@@ -50,12 +48,11 @@ def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = ()) -> b
         part.write(included, encoding="UTF-8", xml_declaration=True)
     if plain_groups:
         _prefer_plain_groups(plan)
-        _outlast_the_groups(plan)
+    _outlast_the_groups(plan)
     if rates:
         _follow(plan, rates)
     _add_gate(plan)
     plan.write(path, encoding="UTF-8", xml_declaration=True)
-    return bool(plan.xpath("//*[starts-with(name(), 'com.blazemeter.jmeter.threads.')]"))
 
 
 def show_requests_of_transactions(plan: Tree) -> None:
@@ -103,7 +100,10 @@ def _prefer_plain_groups(plan: Tree) -> None:
 
 
 def _outlast_the_groups(plan: Tree) -> None:
-    """bzt's throughput timer counts from a whole second, up to one too early: let it go on for one more."""
+    """bzt's throughput timer counts from a whole second, up to one too early: let it go on for one more.
+
+    At its own end it would stop the groups, and those of the plug-in cut off their requests.
+    """
     for schedule in plan.xpath(SCHEDULE):
         for length in schedule.xpath("collectionProp[last()]/stringProp[3]"):
             if (length.text or "").isdigit():
