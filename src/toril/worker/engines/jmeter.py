@@ -126,11 +126,10 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         self.get_scenario()["force-parent-sample"] = False
         super().prepare()
         load = self.get_raw_load()
-        length_s = self.station.length_s if self.get_specific_load().duration else 0.0
-        plain_groups = bool(load.iterations or load.concurrency or length_s) and not load.steps
-        rewrite(Path(self.modified_jmx), plain_groups=plain_groups, rates=self._rates())
-        ends_itself = not load.throughput and not self.station.phase_shift_s  # by its thread groups' own length
-        self._write_properties(0.0 if ends_itself else length_s)
+        plain_groups = bool(load.iterations or load.concurrency or load.hold or load.ramp_up) and not load.steps
+        users = self.station.share.concurrency if load.concurrency else None
+        rewrite(Path(self.modified_jmx), plain_groups=plain_groups, rates=self._rates(), users=users)
+        self._write_properties(self.station.length_s if self.get_specific_load().duration else 0.0)
         for folder in (".java/.userPrefs", ".systemPrefs"):  # made here, so that Java need not tell that it made them
             (self.station.folder / folder).mkdir(parents=True, exist_ok=True)
         preferences = " ".join(f"-Djava.util.prefs.{root}={self.station.folder}" for root in ("userRoot", "systemRoot"))

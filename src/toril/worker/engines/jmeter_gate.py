@@ -185,7 +185,8 @@ keepRate(timer, startedAt) {{
 }}
 
 // No thread begins another request, and each finishes the one that it is in. JMeter's own ways have the plug-in's
-// groups cut off requests, and a throughput timer lets its waiting users go one by one, each with a request.
+// groups cut off requests, a throughput timer let its waiting users go one by one, each with a request, and a plain
+// group's schedule send users home before a last think time.
 endGently(long at, timers) {{
     run() {{
         long left = 50;
@@ -197,7 +198,7 @@ endGently(long at, timers) {{
             engine.running = false;
             for (timer : timers) timer.stopping = true; // ends its keepRate
             for (int i = 0; i < 500 && (i < 5 || JMeterContextService.getNumberOfThreads() > 0); i++) {{
-                if (i < 5) stopThreads(engine.groups);
+                if (i < 5) for (group : engine.groups) stopThreads(group);
                 for (timer : timers) {{
                     synchronized (timer) {{
                         timer.msecPerReq = 0.0;
@@ -214,14 +215,27 @@ endGently(long at, timers) {{
     return this;
 }}
 
-stopThreads(groups) {{
-    for (group : groups) {{
-        if (group.getClass().getName().startsWith("com.blazemeter.jmeter.threads.")) {{
-            group.threadStarter.startTime = 0.0; // long over
-            for (thread : new ArrayList(group.threads)) thread.stop();
-        }} else {{
-            group.stop();
+stopThreads(group) {{
+    if (group instanceof org.apache.jmeter.threads.ThreadGroup) {{
+        group.stop();
+        for (thread : new ArrayList(group.allThreads.values())) wake(thread);
+    }} else if (group.getClass().getName().startsWith("com.blazemeter.jmeter.threads.")) {{
+        group.threadStarter.startTime = 0.0; // long over
+        for (thread : new ArrayList(group.threads)) {{
+            thread.stop();
+            wake(thread.getOSThread());
         }}
+    }} else {{
+        group.stop();
+    }}
+}}
+
+wake(thread) {{ // out of a think time, after which it sends nothing any more
+    if (thread == null || thread.getState() != Thread.State.TIMED_WAITING) return;
+    for (frame : thread.getStackTrace()) {{
+        if (!frame.getClassName().equals("org.apache.jmeter.threads.JMeterThread")) continue;
+        if (frame.getMethodName().equals("delay")) thread.interrupt();
+        return;
     }}
 }}
 

@@ -5,6 +5,7 @@
   requests in flight when a test ends, the latter lets them finish.
 - bzt's throughput timer gets the rows of a load curve, where the suite has one.
 - Assertions on JSON paths are JMeter's own, not those of a plug-in from before it had them, which bzt asks for.
+- The groups have as many users together as the plan says.
 - The plan waits at the gate. A timer in a thread group without threads delays nothing, but JMeter tells every element
   that the test starts, one after the other, before it starts any thread; the timer's script (`jmeter_gate.py`) takes
   its time over that. Unlike a sampler in a setUp group it needs no thread and is in nobody's scope, and the
@@ -34,10 +35,10 @@ def speaks_groovy(path: Path) -> bool:
     return any("groovy" in one.read_text(errors="replace").lower() for one in plans)
 
 
-def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = ()) -> None:
+def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = (), users: int | None = None) -> None:
     """Change the plan at `path` as the module's text says; `plain_groups` when bzt chose the groups, and no stairs.
 
-    `rates` are the requests of each second, where they follow a load curve.
+    `rates` are the requests of each second, where they follow a load curve; `users` is what bzt divided among groups.
     """
     plan: Tree = etree.parse(path)
     show_requests_of_transactions(plan)
@@ -49,6 +50,8 @@ def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = ()) -> N
     if plain_groups:
         _prefer_plain_groups(plan)
     _outlast_the_groups(plan)
+    if users is not None:
+        _divide(plan, users)
     if rates:
         _follow(plan, rates)
     _add_gate(plan)
@@ -96,6 +99,7 @@ def _prefer_plain_groups(plan: Tree) -> None:
             same_user=values.get("same_user_on_next_iteration") != "false",
         )
         plain.set("enabled", group.get("enabled", "true"))
+        plain.find("*[@name='ThreadGroup.scheduler']").text = "false"  # the gate ends it
         group.getparent().replace(group, plain)
 
 
@@ -108,6 +112,18 @@ def _outlast_the_groups(plan: Tree) -> None:
         for length in schedule.xpath("collectionProp[last()]/stringProp[3]"):
             if (length.text or "").isdigit():
                 length.text = str(int(length.text) + 1)
+
+
+def _divide(plan: Tree, users: int) -> None:
+    """bzt rounds each group's part: take from, or give to, the largest until they are as many as there should be."""
+    of_groups = f"/jmeterTestPlan/hashTree/hashTree/*[self::ThreadGroup or self::{CONCURRENCY_GROUP}]"
+    enabled = plan.xpath(
+        f"{of_groups}[not(@enabled='false')]/*[@name='ThreadGroup.num_threads' or @name='TargetLevel']"
+    )
+    counts = [count for count in enabled if (count.text or "").isdigit() and int(count.text) > 0]
+    while len(counts) == len(enabled) <= users and (short := users - sum(int(count.text) for count in counts)):
+        largest = max(counts, key=lambda count: int(count.text))
+        largest.text = str(int(largest.text) + (1 if short > 0 else -1))
 
 
 def _follow(plan: Tree, rates: Sequence[float]) -> None:
