@@ -291,6 +291,72 @@ def test_a_script_that_stops_the_plug_ins_group_loses_no_answer(tmp_path):
     assert service.started == found.samples + found.unfinished
 
 
+def users_of(found):
+    view = found.timeline.select()
+    return [view.virtual_users(second) for second in range(int(found.exits[0].executions["shop"].ended_s) + 1)]
+
+
+def test_users_count_from_their_first_think_time_to_their_last(tmp_path):
+    with target() as service:
+        plan = plan_of(
+            [planned("jmeter", "shop", concurrency=4, hold_for_s=7)],
+            generated(service.url, [{"url": "/", "think-time": "3s"}]),
+        )
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    assert service.first_at - run.start_at > 3
+    assert found.exits[0].first_sample_lateness_s["shop"] < 3
+    assert set(users_of(found)[2:7]) == {4}
+    assert 6.9 < found.exits[0].executions["shop"].ended_s < 9
+    assert found.samples == service.answered == 8  # none after the end
+
+
+def test_the_groups_of_an_own_plan_have_the_planned_users_together_and_those_without_data_leave(tmp_path):
+    data = """<CSVDataSet testname="data"><stringProp name="filename">users.csv</stringProp>
+      <stringProp name="variableNames">name</stringProp><stringProp name="delimiter">,</stringProp>
+      <boolProp name="recycle">false</boolProp><boolProp name="stopThread">true</boolProp></CSVDataSet><hashTree/>"""
+    with target(delay_s=0.2) as service:
+        one, two = (SAMPLER.format(url=f"{service.url}/{name}", label=name) for name in ("one", "two"))
+        groups = GROUP.format(kind="ThreadGroup", name="first", loops=1, threads=1, children=one)
+        groups += GROUP.format(kind="ThreadGroup", name="second", loops=1, threads=1, children=data + two)
+        plan = plan_of([planned("jmeter", "shop", concurrency=5, hold_for_s=6)], {"shop": {"script": "shop.jmx"}})
+        files = {"shop.jmx": PLAN.format(groups=groups), "users.csv": "\n".join(["me"] * 20)}
+        with workers(plan, tmp_path, files) as run:
+            found = run.go()
+    assert found.total("two").samples == 20
+    assert found.samples == service.answered
+    assert max(users_of(found)) == 5
+    assert users_of(found)[5] in (2, 3)  # those of the first group
+
+
+def test_users_whose_answers_never_end_are_unfinished_with_the_time_that_they_waited(tmp_path):
+    with target() as service:
+        plan = plan_of(
+            [planned("jmeter", "shop", concurrency=3, hold_for_s=3)],
+            generated(service.url, [{"url": "/drip", "label": "drip"}], timeout="1s"),
+            graceful_stop_s=1.5,
+        )
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    assert found.total("drip").unfinished == found.unfinished == 3
+    assert found.samples == 0
+    ((_, waits),) = found.timeline.waits("drip")
+    assert all(3e6 < waited_us < 8e6 for waited_us in waits.elements())
+
+
+def test_a_connection_that_the_service_has_closed_in_a_think_time_is_not_used(tmp_path):
+    with target() as service:
+        service.idle_s = 0.4
+        plan = plan_of(
+            [planned("jmeter", "shop", concurrency=5, hold_for_s=5)],
+            generated(service.url, [{"url": "/", "think-time": "0.5s"}]),
+        )
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    assert found.total().failures == 0
+    assert found.samples == service.answered > 25
+
+
 def test_a_parked_engine_that_is_not_needed_sends_nothing(tmp_path):
     with target() as service:
         plan = plan_of([planned("jmeter", "shop", concurrency=2, hold_for_s=5)], generated(service.url, ["/"]))

@@ -42,6 +42,7 @@ CUT_OFF = re.compile(
 )
 DIE = "-XX:+ExitOnOutOfMemoryError"  # else threads end one by one, and their requests with them, without a word
 STORED_BYTES = 10 << 20  # of a response, for extractors and checks; all of it is read and counted
+IDLE_MS = 250  # a service may have closed a connection that was idle for longer: looking takes a millisecond
 LAST_RESORT_S = 1.0  # this long before the end's time is over, requests in flight are cut off
 PROPERTIES = {  # what the reader below relies on, whatever the suite's own properties say
     "jmeter.save.saveservice.timestamp_format": "ms",
@@ -57,7 +58,10 @@ def settings(worker_index: int) -> dict[str, Any]:
     """Module settings that the suite's own may change."""
     return {
         "detect-plugins": False,
-        "properties": {"httpsampler.max_bytes_to_store_per_request": STORED_BYTES},
+        "properties": {
+            "httpsampler.max_bytes_to_store_per_request": STORED_BYTES,
+            "httpclient4.validate_after_inactivity": IDLE_MS,
+        },
         "csv-jtl-flags": {
             "saveAssertionResultsFailureMessage": True,
             "dataType": True,
