@@ -312,7 +312,8 @@ def test_users_count_from_their_first_think_time_to_their_last(tmp_path):
 
 
 def test_the_groups_of_an_own_plan_have_the_planned_users_together_and_those_without_data_leave(tmp_path):
-    data = """<CSVDataSet testname="data"><stringProp name="filename">users.csv</stringProp>
+    data = """<CSVDataSet guiclass="TestBeanGUI" testclass="CSVDataSet" testname="data">
+      <stringProp name="filename">users.csv</stringProp>
       <stringProp name="variableNames">name</stringProp><stringProp name="delimiter">,</stringProp>
       <boolProp name="recycle">false</boolProp><boolProp name="stopThread">true</boolProp></CSVDataSet><hashTree/>"""
     with target(delay_s=0.2) as service:
@@ -386,7 +387,9 @@ def test_a_plan_with_a_plug_in_that_is_missing_fails_the_worker_before_it_is_rea
     with workers(plan, tmp_path, {"shop.jmx": script}) as run:
         run.launch()
         assert run.wait() == [4]
-        assert "com.example.NoSuchGroup" in run.exit().message
+        assert "`com.example.NoSuchGroup`" in run.exit().message
+        assert "xstream" not in run.exit().message.lower()
+        assert len(run.exit().message.splitlines()) == 1
         assert run.store.find(run.key(0, "ready.json")) is None
 
 

@@ -40,6 +40,7 @@ CUT_OFF = re.compile(
     r"Socket (is )?closed|[Rr]equest already aborted|Request aborted|Connection has been shut ?down|[Ii]nterrupted|"
     r"Connection pool shut down|Connection is closed|Stream closed|closed by interrupt"
 )
+MISSING = re.compile(r"CannotResolveClassException: ([\w.$]+)")
 DIE = "-XX:+ExitOnOutOfMemoryError"  # else threads end one by one, and their requests with them, without a word
 STORED_BYTES = 10 << 20  # of a response, for extractors and checks; all of it is read and counted
 IDLE_MS = 250  # a service may have closed a connection that was idle for longer: looking takes a millisecond
@@ -308,7 +309,13 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         if not code or self._ended_s is not None:
             return None
         words = [tail_of(path) for path in (getattr(self.stderr, "name", None), getattr(self.stdout, "name", None))]
-        errors = [line for line in tail_of(self.jmeter_log, 200).splitlines() if " ERROR " in line]
+        log = tail_of(self.jmeter_log, 1000)
+        if missing := MISSING.search(log):
+            return (
+                f"JMeter has no class `{missing[1]}`, of which the plan has an element; add the jar of its plug-in to "
+                "the execution's `files`, or to `lib/ext` of an installation that `modules.jmeter.path` names"
+            )
+        errors = [line for line in log.splitlines() if " ERROR " in line]
         return "\n".join(filter(None, [f"JMeter ended with exit code {code}", *words, *errors[-3:]]))
 
 
