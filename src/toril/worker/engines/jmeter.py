@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -120,6 +121,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         self._ended_s: float | None = None
         self._parked_to_the_end = False
         self._cut_off: list[Unfinished] = []
+        self._script_errors: Counter[str] = Counter()
 
     def prepare(self) -> None:
         self.settings["version"] = JMETER_VERSION
@@ -245,7 +247,10 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
             for row, data_type in enumerate(types):
                 if not data_type and (found := TRANSACTION.fullmatch(messages[row])):
                     transactions[row] = True
-                    why[row] = "" if ok[row] else f"{found[2]} of {found[1]} requests failed"
+                    if not ok[row] and found[2] == "0":
+                        self._script_errors[labels[row]] += 1  # by an assertion of its own, whose message it has
+                    elif not ok[row]:
+                        why[row] = f"{found[2]} of {found[1]} requests failed"
         short = {code: _code(code) for code in set(codes)}
         if not ok.all():  # without a response JMeter counts the text of its own stack trace
             size = np.where([code.startswith(NO_RESPONSE) for code in codes], 0, size)
@@ -299,7 +304,16 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         return [*self._cut_off, *([Unfinished(label="(in flight)", count=unknown)] if unknown > 0 else [])]
 
     def facts(self) -> Facts:
-        return Facts(begun_at=self._sends.begun_at, ended_at=self._sends.ended_at)
+        left_early = 0
+        if self.station.planned.iterations and not self.station.length_s and Path(self.jmeter_log or "").is_file():
+            log = Path(self.jmeter_log).read_text(errors="replace")
+            left_early = log.count("JMeterThread: Thread finished: ") - log.count("JMeterThread: Thread is done: ")
+        return Facts(
+            begun_at=self._sends.begun_at,
+            ended_at=self._sends.ended_at,
+            unfinished_users=max(0, left_early),
+            script_errors=dict(self._script_errors),
+        )
 
     def unreadable(self) -> int:
         return self._tail.unreadable

@@ -13,6 +13,7 @@
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,12 @@ def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = (), user
     `rates` are the requests of each second, where they follow a load curve; `users` is what bzt divided among groups.
     """
     plan: Tree = etree.parse(path)
-    show_requests_of_transactions(plan)
+    writers = plan.xpath("//ResultCollector[@testname='KPI Writer']")
+    _show_requests_of_transactions(plan, writers)
     _prefer_own_assertions(plan)
     for included in _included(plan, path.parent):
         part: Tree = etree.parse(included)
-        show_requests_of_transactions(part)
+        _show_requests_of_transactions(part, writers)
         part.write(included, encoding="UTF-8", xml_declaration=True)
     if plain_groups:
         _prefer_plain_groups(plan)
@@ -58,11 +60,26 @@ def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = (), user
     plan.write(path, encoding="UTF-8", xml_declaration=True)
 
 
-def show_requests_of_transactions(plan: Tree) -> None:
+def _show_requests_of_transactions(plan: Tree, writers: Sequence[Tree]) -> None:
+    """As its requests' parent a transaction hides them; it has to be theirs where it has assertions of its own.
+
+    JMeter tells a listener of no request whose transaction it tells it of: there each request has a listener.
+    """
     for controller in plan.iter("TransactionController"):
-        for old in controller.xpath("*[@name='TransactionController.parent']"):
-            controller.remove(old)
+        inside = controller.getnext()
+        (parent,) = controller.xpath("*[@name='TransactionController.parent']") or [None]
+        if parent is not None and parent.text == "true" and inside is not None and _has_assertion(inside):
+            for sampler in [one for one in inside.iter() if "Sampler" in str(one.tag) and one.getnext() is not None]:
+                for writer in writers:
+                    sampler.getnext().extend([deepcopy(writer), etree.Element("hashTree")])
+            continue
+        if parent is not None:
+            controller.remove(parent)
         controller.append(JMX._bool_prop("TransactionController.parent", False))
+
+
+def _has_assertion(tree: Tree) -> bool:
+    return any(str(one.tag).endswith("Assertion") and one.get("enabled") != "false" for one in tree)
 
 
 def _prefer_own_assertions(plan: Tree) -> None:
