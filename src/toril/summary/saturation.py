@@ -75,7 +75,10 @@ def saturations(
     found = [_saturation(series, worker, *one) for one in measured]
     if limits.waiting is not None:
         found.append(_saturation(series, worker, "waiting", series.waiting, limits.waiting, starved))
-    return tuple(sorted((one for one in found if one is not None), key=lambda one: one.limit / one.value))
+    told = {one.what: one for one in found if one is not None}
+    if "crowd" in told:
+        told.pop("full", None)  # which says the same
+    return tuple(sorted(told.values(), key=lambda one: one.limit / one.value))
 
 
 def _saturation(
