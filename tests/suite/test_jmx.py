@@ -47,7 +47,8 @@ def planned(folder, *groups, **load):
         ([group(), group(users=0, ramp="60")], {}, 30),
         ([group(ramp="")], {}, 0),
         ([group()], {"ramp-up": "2s"}, 2),
-        ([group()], {"ramp-up": 0}, 0),
+        ([group()], {"ramp-up": 0}, 30),  # which means not given
+        ([group()], {"ramp-up": "0s"}, 0),
         ([group()], {"iterations": 2, "hold-for": None}, 0),
     ],
 )

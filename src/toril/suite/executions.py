@@ -137,9 +137,8 @@ class _Reader:
             course = Course(lowest(search, self.on), 0.0)
             item |= {"throughput": search.to_rps, "hold-for": _plain(course.curve.length_s)}
         script = self.scenarios.jmx(scenario)
-        if script.groups and item.get("hold-for") is not None and not item.get("ramp-up"):  # bzt takes 0 for not given
-            given = course is not None or item.get("ramp-up") is not None
-            item["ramp-up"] = "0s" if given else self._ramp_of(script, f"{path}.ramp-up")
+        if script.groups and item.get("hold-for") is not None and not item.get("ramp-up"):
+            item["ramp-up"] = "0s" if course else self._ramp_of(script, f"{path}.ramp-up")
         durations = {key: self.door.seconds(item.get(key), f"{path}.{key}") for key in TIMES}
         concurrency = self.door.whole(self._placed(item, "concurrency", path), f"{path}.concurrency")
         throughput = self.door.number(self._placed(item, "throughput", path), f"{path}.throughput")
