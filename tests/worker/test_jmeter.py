@@ -376,6 +376,23 @@ def test_users_that_run_out_of_data_before_their_iterations_are_done_are_counted
     assert found.exits[0].executions["shop"].unfinished_users in (1, 2)
 
 
+def test_a_request_whose_record_an_exception_takes_along_is_unfinished_and_the_script_says_that_it_failed(tmp_path):
+    check = """<JSR223PostProcessor guiclass="TestBeanGUI" testclass="JSR223PostProcessor" testname="check">
+      <stringProp name="scriptLanguage">groovy</stringProp>
+      <stringProp name="script">assert prev.responseCode == "201"</stringProp></JSR223PostProcessor><hashTree/>"""
+    with target() as service:
+        checked = SAMPLER.format(url=service.url, label="checked").replace(
+            "<hashTree/>", f"<hashTree>{check}</hashTree>"
+        )
+        fine = SAMPLER.format(url=service.url, label="fine")
+        group = GROUP.format(kind="ThreadGroup", name="users", loops=3, threads=2, children=fine + checked)
+        plan = plan_of([planned("jmeter", "own")], {"own": {"script": "shop.jmx"}})
+        with workers(plan, tmp_path, {"shop.jmx": PLAN.format(groups=group)}) as run:
+            found = run.go()
+    assert (found.samples, found.unfinished, service.answered) == (2, 2, 4)
+    assert "PowerAssertionError" in found.exits[0].executions["own"].script_failed
+
+
 def test_users_whose_answers_never_end_are_unfinished_with_the_time_that_they_waited(tmp_path):
     with target() as service:
         plan = plan_of(

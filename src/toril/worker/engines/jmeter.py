@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ from toril.jmeter_home import JMETER_VERSION, is_complete, jmeter_home
 from toril.worker.engines import Batch, Facts, FoundCase, Sends, Station, Unfinished, cases_of, tail_of
 from toril.worker.engines.csv_tail import CsvTail
 from toril.worker.engines.jmeter_gate import GATE_PROPERTY, gate_script
+from toril.worker.engines.jmeter_log import LogEnd, read_log
 from toril.worker.engines.jmeter_plan import rewrite, speaks_groovy
 from toril.worker.engines.jmeter_sends import SendsFile
 
@@ -299,21 +301,27 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         return self._sends.users
 
     def unfinished(self) -> Iterable[Unfinished]:
-        """What it cut off itself; of what it had no time to record, at most one for each user that was left."""
+        """What it cut off itself, or broke off; of what it had no time to record, at most one for each user left."""
         unknown = 0 if self._parked_to_the_end else self._sends.users - len(self._cut_off)
-        return [*self._cut_off, *([Unfinished(label="(in flight)", count=unknown)] if unknown > 0 else [])]
+        left = [Unfinished(label="(in flight)", count=unknown)] if unknown > 0 else []
+        return [*self._cut_off, *left, *(Unfinished(label=label, waited_s=0) for label, _ in self._said.broken)]
 
     def facts(self) -> Facts:
-        left_early = 0
-        if self.station.planned.iterations and not self.station.length_s and Path(self.jmeter_log or "").is_file():
-            log = Path(self.jmeter_log).read_text(errors="replace")
-            left_early = log.count("JMeterThread: Thread finished: ") - log.count("JMeterThread: Thread is done: ")
+        counted = self.station.planned.iterations and not self.station.length_s
+        why = Counter(why for _, why in self._said.broken).most_common(1)
         return Facts(
             begun_at=self._sends.begun_at,
             ended_at=self._sends.ended_at,
-            unfinished_users=max(0, left_early),
+            unfinished_users=self._said.left_early if counted else 0,
             script_errors=dict(self._script_errors),
+            script_failed=f"{len(self._said.broken)} requests were broken off, most often by {why[0][0]}"
+            if why
+            else "",
         )
+
+    @cached_property
+    def _said(self) -> LogEnd:
+        return read_log(Path(self.jmeter_log or ""))
 
     def unreadable(self) -> int:
         return self._tail.unreadable
