@@ -10,6 +10,7 @@ from typing import Any
 from toril.suite.environment import REFERENCE
 
 LARGEST = 20 * 2**20
+LONGEST_NAME = 255  # bytes; a file system has no longer ones
 GROUPS = re.compile(r"ThreadGroup|OpenModelThreadGroup|(com\.blazemeter|kg\.apc)\.jmeter\.threads\..+")
 USERS = {"ThreadGroup.num_threads", "TargetLevel"}
 RAMPS = {"ThreadGroup.ramp_time", "RampUp"}
@@ -76,4 +77,8 @@ def _texts(element: Any, names: set[str]) -> Iterator[str]:
 
 def _names(elements: Iterable[Any], properties: set[str]) -> tuple[str, ...]:
     found = (name for element in elements for name in _texts(element, properties))
-    return tuple(name for name in dict.fromkeys(found) if name and not REFERENCE.search(name))
+    return tuple(
+        name
+        for name in dict.fromkeys(found)
+        if name and not REFERENCE.search(name) and len(name.encode()) <= LONGEST_NAME
+    )

@@ -46,7 +46,7 @@ CUT_OFF = re.compile(
 MISSING = re.compile(r"CannotResolveClassException: ([\w.$]+)")
 DIE = "-XX:+ExitOnOutOfMemoryError"  # else threads end one by one, and their requests with them, without a word
 STORED_BYTES = 10 << 20  # of a response, for extractors and checks; all of it is read and counted
-IDLE_MS = 250  # a service may have closed a connection that was idle for longer: looking takes a millisecond
+IDLE_MS = 500  # no service keeps connections for less; looking whether it has closed one takes a millisecond
 LAST_RESORT_S = 1.0  # this long before the end's time is over, requests in flight are cut off
 PROPERTIES = {  # what the reader below relies on, whatever the suite's own properties say
     "jmeter.save.saveservice.timestamp_format": "ms",
