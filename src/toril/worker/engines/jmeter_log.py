@@ -4,8 +4,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# A user's thread has the numbers of its group and its own.
 BROKEN = re.compile(
-    r" ERROR .*(?:Uncaught exception in thread|JMeterThread: Error while processing sampler(?:: '(.*)')?)"
+    r" ERROR .*(?:Uncaught exception in thread Thread\[.* \d+-\d+,"
+    r"|JMeterThread: Error while processing sampler(?:: '(.*)')?)"
 )
 LONGEST = 200  # characters of an exception
 
