@@ -88,6 +88,15 @@ def test_data_that_only_jmeter_knows_or_that_is_disabled_is_not_missed(tmp_path,
     assert read(tmp_path, suite(tmp_path, group(inside=data("gone.csv"), enabled="false"), group()))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_jmx_whose_entities_grow_is_not_read(tmp_path, encoding):
+    document = suite(tmp_path, group(inside=data("&b;")))
+    bomb = f'<!DOCTYPE x [<!ENTITY a "{"x" * 100_000}"><!ENTITY b "{"&a;" * 1000}">]>'
+    text = f'<?xml version="1.0" encoding="{encoding}"?>{bomb}{(tmp_path / "load.jmx").read_text()}'
+    (tmp_path / "load.jmx").write_bytes(text.encode(encoding))
+    assert read(tmp_path, document).executions[0].ramp_up_s == 0
+
+
 def test_a_jmx_that_is_none_is_left_to_jmeter(tmp_path):
     document = suite(tmp_path)
     write(tmp_path, "<jmeterTestPlan><no", "load.jmx")

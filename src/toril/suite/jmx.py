@@ -31,9 +31,9 @@ class TestPlan:
 def read_jmx(path: Path) -> TestPlan:
     """Names that only JMeter knows are left out."""
     try:
-        if path.stat().st_size > LARGEST:
+        if path.stat().st_size > LARGEST or b"<!ENTITY" in (text := path.read_bytes()).replace(b"\0", b""):
             return TestPlan()
-        root = ET.parse(path).getroot()  # noqa: S314 - expat bounds entities, and opens no other file
+        root = ET.fromstring(text)  # noqa: S314 - without entities of its own nothing grows
     except (OSError, ET.ParseError, ValueError):
         return TestPlan()
     tree = root.find("hashTree/hashTree")
