@@ -5,8 +5,9 @@
     assert service.answered == 120           # redirect hops are in `hops`, not in `answered`
 
 What a path does: /status/503 answers with that status, /redirect/2 answers with two redirects before a 200, /delay/0.5
-answers after half a second, /drop closes the connection without an answer, /page/3 is a page with three pictures below
-/picture (they are in `parts`, not in `answered`); everything else is a 200 with a short body.
+answers after half a second, /drop closes the connection without an answer, /drip never ends its answer (a byte every
+0.2 s), /page/3 is a page with three pictures below /picture (they are in `parts`, not in `answered`); everything else
+is a 200 with a short body.
 """
 
 import asyncio
@@ -40,6 +41,7 @@ class Target:
         self.first_at: float | None = None  # seconds since the epoch
         self.first_of: dict[str, float] = {}  # the same, by path with its query
         self.port = 0
+        self.idle_s: float | None = None  # how long a connection is kept that nothing is asked on
 
     @property
     def url(self) -> str:
@@ -60,9 +62,10 @@ class Target:
         return OVERLOAD_S if len(self._came) > self.bears_rps else 0.0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        lost = (ConnectionError, TimeoutError, asyncio.IncompleteReadError, asyncio.CancelledError)
+        with contextlib.suppress(*lost):
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin1")
+                head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), self.idle_s)).decode("latin1")
                 method, path, _ = head.split(" ", 2)
                 self.headers.update(head.split("\r\n")[1:])
                 length = next((int(x[15:]) for x in head.lower().split("\r\n") if x.startswith("content-length:")), 0)
@@ -92,6 +95,12 @@ class Target:
                 body = b"".join(b'<img src="/picture/%d">' % number for number in range(int(argument)))
             case "drop":
                 return False
+            case "drip":
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                while True:
+                    writer.write(b".")
+                    await writer.drain()
+                    await asyncio.sleep(0.2)
         delay_s = max(delay_s, self._overload_s())
         if delay_s:
             await asyncio.sleep(delay_s)

@@ -240,7 +240,10 @@ NO_KEYS = {  # what the code looks up that is no key of a suite
     "class",  # of a module: what else bzt's passfail is called
 }
 IN_LOOPS = ("label", "think-time", "properties", "jmeter", "ramp-up", "data-sources")  # which no search finds
-NO_DOCUMENTS = {"document.py", "origin.py", "environment.py", "overrides.py", "settings.py", "door.py", "pushed.py"}
+NO_DOCUMENTS = {
+    *("document.py", "origin.py", "environment.py", "overrides.py", "settings.py", "door.py", "pushed.py"),
+    "jmx.py",  # whose documents are JMeter's
+}
 
 
 def keys_that_are_read() -> Iterator[str]:

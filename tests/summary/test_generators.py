@@ -255,6 +255,25 @@ def test_an_engine_on_a_core_that_other_programs_fill_is_saturated_however_littl
     assert "a core of its own" in found["advice"]
 
 
+@pytest.mark.parametrize("own", [0.5, 0.99])
+def test_an_engine_that_waits_half_of_the_time_on_a_full_machine_is_saturated_whoever_fills_it(own: float) -> None:
+    plan = plan_of(executions=[execution(executor="jmeter")])
+    busy = {"core": 0.0, "cpu": own * 0.9, "machine": 0.97, "waiting": 0.5}
+    assert "full" in kinds(judged([busy] * 5 + [{}] * 60, plan, single_threaded=False))
+    for calm in ({"machine": 0.96}, {"waiting": 0.49}):
+        assert "full" not in kinds(judged([{**busy, **calm}] * 20, plan, single_threaded=False))
+    seldom_read = [{**busy, "waiting": 0.5 if second % 5 == 4 else None} for second in range(10)]
+    assert "full" in kinds(judged([*seldom_read, *[{}] * 60], plan, single_threaded=False))
+    assert "full" not in kinds(judged([busy] * 4 + [{}] * 60, plan, single_threaded=False))
+    assert kinds(judged([{**busy, "cpu": 0.06}] * 5 + [{}] * 60, plan, single_threaded=False)) == ["crowd"]
+
+
+def test_what_is_not_measured_of_an_engine_with_many_threads_is_not_shown_as_zero() -> None:
+    found = judged([{"core": 0.0}] * 20, single_threaded=False)
+    assert found["busiest_core_max"] is None
+    assert found["workers"]["local-1"]["busiest_core_max"] is None
+
+
 def test_a_core_that_the_engine_itself_fills_with_its_target_is_no_crowd() -> None:
     shared = {"core": 0.5, "cpu": 0.5, "machine": 1.0, "waiting": 0.05}
     assert judged([shared] * 6)["saturated"] == []

@@ -1,6 +1,7 @@
 """Real JMeter under real bzt against a service on loopback: what is recorded is what was answered."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -37,6 +38,28 @@ GROUP = """
   <stringProp name="ThreadGroup.ramp_time">0</stringProp>
 </{kind}>
 <hashTree>{children}</hashTree>"""
+
+STAIRS = """
+<com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroup testname="users" enabled="true"
+  guiclass="com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroupGui"
+  testclass="com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroup">
+  <stringProp name="ThreadGroup.on_sample_error">{on_error}</stringProp>
+  <stringProp name="TargetLevel">{users}</stringProp>
+  <stringProp name="RampUp">{ramp_up}</stringProp>
+  <stringProp name="Hold">{hold}</stringProp>
+  <stringProp name="Unit">S</stringProp>
+</com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroup>
+<hashTree>{children}</hashTree>"""
+
+DATA = """
+<CSVDataSet guiclass="TestBeanGUI" testclass="CSVDataSet" testname="data">
+  <stringProp name="filename">users.csv</stringProp>
+  <stringProp name="variableNames">name</stringProp>
+  <stringProp name="delimiter">,</stringProp>
+  <boolProp name="recycle">false</boolProp>
+  <boolProp name="stopThread">true</boolProp>
+</CSVDataSet>
+<hashTree/>"""
 
 TRANSACTION = """
 <TransactionController guiclass="TransactionControllerGui" testclass="TransactionController" testname="{name}">
@@ -123,6 +146,29 @@ def test_an_own_plan_runs_as_it_is_with_its_setup_its_functions_and_what_its_tra
     assert (bought.samples, bought.failures) == (15, 15)
     assert dict(bought.errors) == {("1 of 2 requests failed", ""): 15}
     assert dict(found.total("broken").errors) == {("Service Unavailable", "503"): 15}
+
+
+def test_an_assertion_of_a_transaction_fails_it_and_its_requests_are_still_samples(tmp_path):
+    slow = """<DurationAssertion guiclass="DurationAssertionGui" testclass="DurationAssertion" testname="fast">
+      <stringProp name="DurationAssertion.duration">350</stringProp></DurationAssertion><hashTree/>"""
+    with target() as service:
+        first, second = (SAMPLER.format(url=f"{service.url}/delay/0.2", label=name) for name in ("first", "second"))
+        buy = TRANSACTION.format(name="buy", children=slow + first + second)
+        broken = SAMPLER.format(url=f"{service.url}/status/503", label="broken")
+        children = buy + TRANSACTION.format(name="pay", children=slow + broken)
+        group = GROUP.format(kind="ThreadGroup", name="users", loops=3, threads=2, children=children)
+        plan = plan_of([planned("jmeter", "own")], {"own": {"script": "shop.jmx"}})
+        with workers(plan, tmp_path, {"shop.jmx": PLAN.format(groups=group)}) as run:
+            found = run.go()
+    assert found.samples == service.answered == 18
+    assert {name: found.total(name).failures for name in ("first", "second", "broken")} == {
+        "first": 0, "second": 0, "broken": 6
+    }  # fmt: skip
+    assert {name: (found.total(name).samples, found.total(name).failures) for name in ("buy", "pay")} == {
+        "buy": (6, 6), "pay": (6, 6)
+    }  # fmt: skip
+    assert found.exits[0].executions["own"].script_errors == {"buy": 6}
+    assert all("longer than allowed" in message or "too long" in message for message, _ in found.total("buy").errors)
 
 
 def test_the_suites_load_replaces_that_of_an_own_plan(tmp_path):
@@ -239,6 +285,142 @@ def test_stairs_lose_nothing_at_their_end_nor_at_an_early_one(tmp_path, early):
         assert found.unfinished == 0
 
 
+def test_stairs_at_a_throughput_record_each_answer_and_end_when_planned_twenty_times(tmp_path):
+    requests = [
+        {"once": [{"url": "/", "label": "home"}]},
+        {"loop": 2, "do": [{"url": "/search", "label": "search"}]},
+        {"if": '"${TORIL_WORKER_INDEX}" == "0"', "then": [{"url": "/product/${__Random(1,1000)}", "label": "product"}]},
+    ]
+
+    def once(number):
+        with target(delay_s=0.02) as service:
+            load = planned("jmeter", "shop", concurrency=10, throughput_rps=20, ramp_up_s=2, hold_for_s=4)
+            plan = plan_of([load], generated(service.url, requests), extra={"steps": 2})
+            with workers(plan, tmp_path / str(number)) as run:
+                found = run.go()
+            return found, service.answered
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(once, range(20)))
+    assert [(found.samples, found.unfinished) for found, _ in outcomes] == [(answered, 0) for _, answered in outcomes]
+    assert {found.total().failures for found, _ in outcomes} == {0}
+    assert max(found.exits[0].last_sample_s for found, _ in outcomes) < 6.5  # 6 s are planned
+
+
+def test_a_script_that_stops_the_plug_ins_group_loses_no_answer(tmp_path):
+    with target() as service:
+        first = SAMPLER.format(url=f"{service.url}/delay/0.${{__Random(1,4)}}", label="slow")
+        stops = SAMPLER.format(url=f"{service.url}/status/${{__groovy(ctx.threadNum == 1 ? 500 : 200)}}", label="last")
+        plan = plan_of([planned("jmeter", "own")], {"own": {"script": "shop.jmx"}})
+        files = {
+            "shop.jmx": PLAN.format(
+                groups=STAIRS.format(on_error="stoptest", users=8, ramp_up="", hold=60, children=first + stops)
+            )
+        }
+        with workers(plan, tmp_path, files) as run:
+            found = run.go()
+    assert found.total("last").failures >= 1
+    assert found.samples <= service.answered <= found.samples + found.unfinished
+    assert service.started == found.samples + found.unfinished
+
+
+def users_of(found):
+    view = found.timeline.select()
+    return [view.virtual_users(second) for second in range(int(found.exits[0].executions["shop"].ended_s) + 1)]
+
+
+def test_users_count_from_their_first_think_time_to_their_last(tmp_path):
+    with target() as service:
+        plan = plan_of(
+            [planned("jmeter", "shop", concurrency=4, hold_for_s=7)],
+            generated(service.url, [{"url": "/", "think-time": "3s"}]),
+        )
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    assert (service.first_at or 0) - run.start_at > 3
+    assert found.exits[0].first_sample_lateness_s["shop"] < 3
+    assert set(users_of(found)[2:7]) == {4}
+    assert 6.9 < (found.exits[0].executions["shop"].ended_s or 0) < 9
+    assert found.samples == service.answered == 8  # none after the end
+
+
+def test_the_groups_of_an_own_plan_have_the_planned_users_together_and_those_without_data_leave(tmp_path):
+    with target(delay_s=0.2) as service:
+        one, two = (SAMPLER.format(url=f"{service.url}/{name}", label=name) for name in ("one", "two"))
+        groups = GROUP.format(kind="ThreadGroup", name="first", loops=1, threads=1, children=one)
+        groups += GROUP.format(kind="ThreadGroup", name="second", loops=1, threads=1, children=DATA + two)
+        plan = plan_of([planned("jmeter", "shop", concurrency=5, hold_for_s=6)], {"shop": {"script": "shop.jmx"}})
+        files = {"shop.jmx": PLAN.format(groups=groups), "users.csv": "\n".join(["me"] * 20)}
+        with workers(plan, tmp_path, files) as run:
+            found = run.go()
+    assert found.total("two").samples == 20
+    assert found.samples == service.answered
+    assert max(users_of(found)) == 5
+    assert users_of(found)[5] in (2, 3)  # those of the first group
+
+
+def test_users_that_run_out_of_data_before_their_iterations_are_done_are_counted(tmp_path):
+    with target() as service:
+        group = GROUP.format(
+            kind="ThreadGroup",
+            name="users",
+            loops=1,
+            threads=1,
+            children=DATA + SAMPLER.format(url=service.url, label="x"),
+        )
+        plan = plan_of([planned("jmeter", "shop", concurrency=3, iterations=4)], {"shop": {"script": "shop.jmx"}})
+        files = {"shop.jmx": PLAN.format(groups=group), "users.csv": "\n".join(["me"] * 10)}
+        with workers(plan, tmp_path, files) as run:
+            found = run.go()
+    assert found.samples == service.answered == 10  # of 12
+    assert found.exits[0].executions["shop"].unfinished_users in (1, 2)
+
+
+def test_a_request_whose_record_an_exception_takes_along_is_unfinished_and_the_script_says_that_it_failed(tmp_path):
+    check = """<JSR223PostProcessor guiclass="TestBeanGUI" testclass="JSR223PostProcessor" testname="check">
+      <stringProp name="scriptLanguage">groovy</stringProp>
+      <stringProp name="script">assert prev.responseCode == "201"</stringProp></JSR223PostProcessor><hashTree/>"""
+    with target() as service:
+        checked = SAMPLER.format(url=service.url, label="checked").replace(
+            "<hashTree/>", f"<hashTree>{check}</hashTree>"
+        )
+        fine = SAMPLER.format(url=service.url, label="fine")
+        group = GROUP.format(kind="ThreadGroup", name="users", loops=3, threads=2, children=fine + checked)
+        plan = plan_of([planned("jmeter", "own")], {"own": {"script": "shop.jmx"}})
+        with workers(plan, tmp_path, {"shop.jmx": PLAN.format(groups=group)}) as run:
+            found = run.go()
+    assert (found.samples, found.unfinished, service.answered) == (2, 2, 4)
+    assert "PowerAssertionError" in found.exits[0].executions["own"].script_failed
+
+
+def test_users_whose_answers_never_end_are_unfinished_with_the_time_that_they_waited(tmp_path):
+    with target() as service:
+        plan = plan_of(
+            [planned("jmeter", "shop", concurrency=3, hold_for_s=3)],
+            generated(service.url, [{"url": "/drip", "label": "drip"}], timeout="1s"),
+            graceful_stop_s=1.5,
+        )
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    assert found.total("drip").unfinished == found.unfinished == 3
+    assert found.samples == 0
+    ((_, waits),) = found.timeline.waits("drip")
+    assert all(3e6 < waited_us < 8e6 for waited_us in waits.elements())
+
+
+def test_a_connection_that_the_service_has_closed_in_a_think_time_is_not_used(tmp_path):
+    with target() as service:
+        service.idle_s = 0.7
+        plan = plan_of(
+            [planned("jmeter", "shop", concurrency=5, hold_for_s=5)],
+            generated(service.url, [{"url": "/", "think-time": "1s"}]),
+        )
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    assert found.total().failures == 0
+    assert found.samples == service.answered > 12
+
+
 def test_a_parked_engine_that_is_not_needed_sends_nothing(tmp_path):
     with target() as service:
         plan = plan_of([planned("jmeter", "shop", concurrency=2, hold_for_s=5)], generated(service.url, ["/"]))
@@ -268,7 +450,9 @@ def test_a_plan_with_a_plug_in_that_is_missing_fails_the_worker_before_it_is_rea
     with workers(plan, tmp_path, {"shop.jmx": script}) as run:
         run.launch()
         assert run.wait() == [4]
-        assert "com.example.NoSuchGroup" in run.exit().message
+        assert "`com.example.NoSuchGroup`" in run.exit().message
+        assert "xstream" not in run.exit().message.lower()
+        assert len(run.exit().message.splitlines()) == 1
         assert run.store.find(run.key(0, "ready.json")) is None
 
 
@@ -282,7 +466,7 @@ def test_transactions_of_included_plans_show_their_requests_too(tmp_path):
     path = tmp_path / "outer.jmx"
     group = GROUP.format(kind="ThreadGroup", name="users", loops=1, threads=1, children=include)
     path.write_text(PLAN.format(groups=group))
-    assert rewrite(path, plain_groups=True) is False
+    rewrite(path, plain_groups=True)
     hidden = '<boolProp name="TransactionController.parent">true</boolProp>'
     assert hidden in included
     assert hidden not in (tmp_path / "inner.jmx").read_text()

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from toril.errors import OptionError
 from toril.masking import mask
 from toril.suite import read_suite
-from toril.suite.files import SUITE_NAMES, named_in_jmx
+from toril.suite.files import SUITE_NAMES
+from toril.suite.jmx import read_jmx
 
 NOT_THERE = "is not there"
 LONGEST_NAME = 256  # characters of a text that is looked for as a file
@@ -25,7 +26,7 @@ class Companions:
 def of_jmx(file: Path) -> Companions:
     """A JMX and what it reads: CSV files, scripts, included plans."""
     files, notes = {PurePosixPath(file.name): file}, []
-    for name in named_in_jmx(file):
+    for name in read_jmx(file).files:
         if why := _why_not(file.parent, name):
             notes.append(_note(file, name, why))
         else:

@@ -91,7 +91,7 @@ def _smoke(executions: Sequence[Execution]) -> tuple[Execution, ...]:
     return tuple(
         replace(
             execution,
-            concurrency=None if execution.index in rates else 1,
+            concurrency=None if execution.index in rates else execution.groups,
             throughput_rps=Fraction(rates[execution.index]) if execution.index in rates else None,
             curve=None,
             search=None,
@@ -107,7 +107,11 @@ def _smoke(executions: Sequence[Execution]) -> tuple[Execution, ...]:
                     for key, value in execution.config.items()
                     if key not in ("ramp-up", "delay", "steps", "throughput")
                 },
-                **({"throughput": rates[execution.index]} if execution.index in rates else {"concurrency": 1}),
+                **(
+                    {"throughput": rates[execution.index]}
+                    if execution.index in rates
+                    else {"concurrency": execution.groups}
+                ),
                 "hold-for": f"{SMOKE_HOLD_S}s",
             },
         )

@@ -36,6 +36,13 @@ def divided_between(
         str, int
     ] = {}  # where the next odd virtual user of a location goes, so that they spread over its workers
     divided = [_parts(execution, everywhere, seats, turns) for execution in executions]
+    for execution, parts in zip(executions, divided, strict=True):
+        if execution.concurrency and min(part.users for part in parts.values()) < execution.groups:
+            raise SuiteError(
+                f"{suite.source}: execution[{execution.index}].concurrency is {execution.concurrency} for "
+                f"{len(parts)} worker(s), and its JMX has {execution.groups} thread groups, each of which needs a user "
+                f"on each worker; raise it to {execution.groups * len(parts)}, or lower `workers`"
+            )
     for seat in seats:
         if not any(seat.index in parts for parts in divided):
             raise SuiteError(_idle(suite, executions, seats, seat, chosen=chosen))

@@ -120,7 +120,7 @@ def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str,
         if any(e.locations for e in executions)
         else {}
     )
-    everyone = sum(execution.concurrency or 1 for execution in executions)
+    everyone = sum((execution.concurrency or 1) // execution.groups for execution in executions)
     if any(execution.executor in OPEN_MODEL for execution in executions):  # whose rate any number of workers share
         users_in, everyone = {}, MOST_WORKERS
     return {

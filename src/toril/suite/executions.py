@@ -17,6 +17,7 @@ from toril.suite.door import Door, nearest, shown
 from toril.suite.external import LOADER, check_external
 from toril.suite.external import refuse_load as refuse_load_of_external
 from toril.suite.functional import TELL_CASES, is_functional, refuse_load
+from toril.suite.jmx import TestPlan
 from toril.suite.k6 import refuse_ignored as refuse_ignored_of_k6
 from toril.suite.open_model import OPEN_MODEL
 from toril.suite.scenarios import Scenarios
@@ -60,6 +61,7 @@ class Execution:
     config: dict[str, Any]
     curve: Curve | None = None  # then throughput_rps is its peak
     search: Search | None = None  # then throughput_rps is the highest rate that may come
+    groups: int = 1  # thread groups of its own JMX, each of which needs a user on each worker
 
 
 def read_executions(
@@ -134,6 +136,9 @@ class _Reader:
             search = read_search(self.capacity[name], name, executor, item, labels, self.door)
             course = Course(lowest(search, self.on), 0.0)
             item |= {"throughput": search.to_rps, "hold-for": _plain(course.curve.length_s)}
+        script = self.scenarios.jmx(scenario)
+        if script.groups and item.get("hold-for") is not None and not item.get("ramp-up"):
+            item["ramp-up"] = "0s" if course else self._ramp_of(script, f"{path}.ramp-up")
         durations = {key: self.door.seconds(item.get(key), f"{path}.{key}") for key in TIMES}
         concurrency = self.door.whole(self._placed(item, "concurrency", path), f"{path}.concurrency")
         throughput = self.door.number(self._placed(item, "throughput", path), f"{path}.throughput")
@@ -170,7 +175,7 @@ class _Reader:
             index=index,
             executor=executor,
             scenario=scenario,
-            concurrency=None if own_load or is_open else concurrency or 1,
+            concurrency=None if own_load or is_open else concurrency or max(1, script.groups),
             throughput_rps=throughput,
             iterations=iterations or (None if timed or own_load else 1),  # Taurus: once, when nothing else bounds it
             steps=steps,
@@ -182,6 +187,7 @@ class _Reader:
             exact_workers=exact,
             files=self._files(config, scenario),
             config=config,
+            groups=max(1, script.groups),
         )
         if course is None:
             return found
@@ -197,6 +203,16 @@ class _Reader:
         if course is not None:
             item |= {"throughput": course.curve.peak_rps, "hold-for": _plain(course.curve.length_s)}
         return course
+
+    def _ramp_of(self, script: TestPlan, path: str) -> str:
+        """The longest ramp of a JMX's thread groups, which is all groups' in a run with a hold of its own."""
+        ramps_s = []
+        for written in script.ramps_s:
+            ramp = self.door.number(self.door.resolved(written, path, "write it into the suite"), path)
+            ramps_s.append(float(ramp or 0))
+        if len(set(ramps_s)) > 1:
+            self.door.warn(path, f"is {max(ramps_s):g}s for all thread groups, the longest in the JMX")
+        return f"{max(ramps_s):g}s"
 
     def _executor(self, item: dict[str, Any], path: str) -> str:
         executor = item.get("executor") or self.default_executor

@@ -1,6 +1,5 @@
 """The files of a suite: found the way bzt finds them, never outside the suite's folder."""
 
-import html
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 from toril.suite.door import Door, shown
 from toril.suite.environment import REFERENCE
+from toril.suite.jmx import read_jmx
 
 MOST_FILES = (
     500  # a folder with more, or larger, is taken for a repository: only the files that the suite names are copied
@@ -17,12 +17,8 @@ MOST_BYTES = 50 * 2**20
 MOST_ROWS = 1000  # as many as there can be workers
 NOT_A_SUITES = frozenset({"__pycache__", "node_modules", "venv", "site-packages", "jmeter.log", "bzt.log"})
 SUITE_NAMES = ("suite.yml", "suite.yaml", "suite.json")
-JMX_REFERENCE = re.compile(
-    r'<stringProp name="(?:filename|File\.path|BeanShellSampler\.filename)">([^<]{1,1000})</stringProp>'
-)
 LONGEST_SCRIPT = 1_000_000  # characters
 LONGEST_HEADER = 65_536  # characters
-LARGEST_JMX = 20 * 2**20
 URL = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -96,7 +92,7 @@ class Files:
             return
         self.found[relative] = None
         if there.suffix.lower() == ".jmx":
-            for name in named_in_jmx(there):
+            for name in read_jmx(there).files:
                 for folder in (there.parent, self.folder):
                     if (folder / name).is_file():
                         self.add(folder / name)
@@ -152,14 +148,6 @@ class Files:
 
     def sorted(self) -> tuple[Path, ...]:
         return tuple(sorted(self.found))
-
-
-def named_in_jmx(file: Path) -> list[str]:
-    """What a JMX names to read from, or for a listener to write to; names that only JMeter knows are left out."""
-    if file.stat().st_size > LARGEST_JMX:
-        return []
-    named = (html.unescape(name).strip() for name in JMX_REFERENCE.findall(file.read_text(errors="replace")))
-    return [name for name in dict.fromkeys(named) if name and not REFERENCE.search(name)]
 
 
 def _below(folder: Path) -> Iterable[Path] | None:

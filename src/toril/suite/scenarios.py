@@ -9,6 +9,7 @@ from toril.suite.door import Door, nearest, shown
 from toril.suite.engines import problems
 from toril.suite.environment import REFERENCE, Environment
 from toril.suite.files import Files
+from toril.suite.jmx import TestPlan, read_jmx
 
 NESTED = ("do", "then", "else", "once", "setup", "teardown", "requests")  # keys of blocks that hold requests
 BLOCKS = (
@@ -119,6 +120,7 @@ class Scenarios:
         scenario = self.door.mapping(self.named[name], path, "{script: load.jmx}, or {requests: […]}")
         if scenario.get("script") is not None:
             scenario["script"] = self.files.find(scenario["script"], f"{path}.script", kind="script")
+            self._check_data(scenario["script"], f"{path}.script")
         self._check_listed(scenario, "data-sources", path, "data source")
         self._set_delimiters(scenario)
         self._check_listed(scenario, "files", path, "file")
@@ -127,6 +129,19 @@ class Scenarios:
             return  # some executors read them from a file or a script of their own
         for request, where in _walked(requests, f"{path}.requests"):
             self._check_request(request, where)
+
+    def jmx(self, name: str) -> TestPlan:
+        """What a scenario's own JMX brings along; nothing where it has none."""
+        script = str(self.named.get(name, {}).get("script") or "")
+        return read_jmx(self.files.folder / script) if script.lower().endswith(".jmx") else TestPlan()
+
+    def _check_data(self, script: str, path: str) -> None:
+        """JMeter ends every user who reads a data file that is not there."""
+        place = self.files.folder / script
+        for name in read_jmx(place).data if script.lower().endswith(".jmx") else ():
+            if not any((folder / name).is_file() for folder in (place.parent, self.files.folder)):
+                what = f"{shown(script)}, whose CSV Data Set reads {shown(name)}, a file that does not exist"
+                raise self.door.error(path, what, "add it beside the JMX, or correct its name there")
 
     def _check_addresses(self, name: str, path: str) -> None:
         """Note each reference in an address that neither the workers' environment nor the scenario itself sets."""

@@ -153,7 +153,11 @@ def _advice(
     workers = max(now + 1, math.ceil(now * excess / ROOM))
     users = [execution.concurrency for execution in plan.executions]
     most = sum(count for count in users if count) if all(users) else workers
-    if crowded and kinds & {"crowd", "waiting", "machine", "lateness"} and not kinds & {"core", "cpu", "throttled"}:
+    if (
+        crowded
+        and kinds & {"crowd", "full", "waiting", "machine", "lateness"}
+        and not kinds & {"core", "cpu", "throttled"}
+    ):
         return (
             "give the engine a core of its own: other programs took much of the CPU that it may use; "
             f"where that cannot be, use {_workers(workers)} on machines of their own"

@@ -18,6 +18,7 @@ IN_ALL_S = 5
 SHARE_OF_TIME = 0.1
 FULL = 0.97  # of the CPU that the engine may use: no core is free when it has something to do
 CROWDED = 0.6  # … and so much of it goes to other programs: the engine is one of many there
+STARVED = 0.5  # of waiting for a core of a full machine, whoever fills it
 NOTABLE = 0.1  # of waiting: less is no reason to call an engine that runs nearly all the time a starved one
 
 
@@ -39,7 +40,7 @@ class Limits:
 class Saturation:
     """One figure of one worker that was above its limit for too long."""
 
-    what: str  # cpu, core, machine, crowd, waiting, throttled, lateness, memory, sockets
+    what: str  # cpu, core, machine, crowd, full, waiting, throttled, lateness, memory, sockets
     value: float  # the worst of those seconds; lateness in µs, all else a fraction
     limit: float
     from_s: int  # the first second of the longest time in a row
@@ -58,12 +59,14 @@ def saturations(
     starved = (series.waiting >= NOTABLE) & (series.core < limits.core) & (series.core + series.waiting >= limits.core)
     others = series.machine - np.fmax(series.cpu, series.core)
     crowd = np.where((others >= CROWDED) | np.isnan(series.machine), series.machine, 0.0)
+    full = np.where(series.waiting >= STARVED, series.machine, np.where(np.isnan(series.waiting), np.nan, 0.0))
     measured: list[tuple[str, NDArray[np.float64], float]] = [
         ("core", series.core, limits.core),
         ("cpu", series.cpu, limits.cpu),
         # A machine that its engine fills is judged by core and waiting; where nobody can tell of waiting, as it is.
         ("machine", np.where(np.isnan(series.waiting), series.machine, np.nan), limits.cpu),
         ("crowd", crowd, FULL),
+        ("full", full, FULL),
         ("throttled", series.throttled, limits.throttled),
         ("lateness", late_us, limits.lateness_us),
         ("memory", memory, limits.memory),
@@ -72,7 +75,10 @@ def saturations(
     found = [_saturation(series, worker, *one) for one in measured]
     if limits.waiting is not None:
         found.append(_saturation(series, worker, "waiting", series.waiting, limits.waiting, starved))
-    return tuple(sorted((one for one in found if one is not None), key=lambda one: one.limit / one.value))
+    told = {one.what: one for one in found if one is not None}
+    if "crowd" in told:
+        told.pop("full", None)  # which says the same
+    return tuple(sorted(told.values(), key=lambda one: one.limit / one.value))
 
 
 def _saturation(
@@ -116,6 +122,7 @@ def _words(worker: str, what: str, value: float, limit: float) -> str:
         "core": f"the engine of worker {worker} took up to {value:.0%} of the one core that it can use",
         "cpu": f"worker {worker} took up to {value:.0%} of the CPU that it may use",
         "crowd": f"other programs filled the CPU that the engine of worker {worker} may use, to {value:.0%}",
+        "full": f"the engine of worker {worker} waited for a CPU half of the time or more, on a machine at {value:.0%}",
         "machine": f"the machine of worker {worker} was busy with up to {value:.0%} of its CPU",
         "waiting": f"the engine of worker {worker} was ready to run but got no CPU for up to {value:.0%} of a second",
         "throttled": f"worker {worker} was held back by its CPU quota for up to {value:.0%} of a second",

@@ -19,11 +19,11 @@ COUNTS = ("memory_bytes", "sockets", "late_us", "late_p90_us", "dropped")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerHealth:
-    """How one load generator fared. Fractions are of its CPU limit, or of one core."""
+    """How one load generator fared. Fractions are of its CPU limit, or of one core. None is what was not measured."""
 
-    cpu_max: float
-    cpu_mean: float
-    busiest_core_max: float
+    cpu_max: float | None
+    cpu_mean: float | None
+    busiest_core_max: float | None
     memory_max_bytes: int
     throttled_s: float
     longest_above_s: int  # how many seconds in a row cpu or busiest core were at `above` or more
@@ -126,9 +126,9 @@ class HealthBySecond:
         longest, first = longest_run(series.second[told], busiest[told].astype(np.float32) >= np.float32(above))
         cpu, core = (values[~np.isnan(values)] for values in (series.cpu, series.core))
         return WorkerHealth(
-            cpu_max=_rounded(cpu.max(initial=0.0)),
-            cpu_mean=_rounded(cpu.mean()) if cpu.size else 0.0,
-            busiest_core_max=_rounded(core.max(initial=0.0)),
+            cpu_max=_rounded(cpu.max()) if cpu.size else None,
+            cpu_mean=_rounded(cpu.mean()) if cpu.size else None,
+            busiest_core_max=_rounded(core.max()) if core.size else None,
             memory_max_bytes=int(series.memory_bytes.max(initial=0)),
             throttled_s=self._throttled_us.get(worker, 0) / 1e6,
             longest_above_s=longest,

@@ -12,7 +12,8 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,14 +27,15 @@ from toril.jmeter_home import JMETER_VERSION, is_complete, jmeter_home
 from toril.worker.engines import Batch, Facts, FoundCase, Sends, Station, Unfinished, cases_of, tail_of
 from toril.worker.engines.csv_tail import CsvTail
 from toril.worker.engines.jmeter_gate import GATE_PROPERTY, gate_script
+from toril.worker.engines.jmeter_log import LogEnd, read_log
 from toril.worker.engines.jmeter_plan import rewrite, speaks_groovy
 from toril.worker.engines.jmeter_sends import SendsFile
 
 COLUMNS = (
-    *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes", "allThreads"),
+    *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes"),
     *("label", "responseCode", "responseMessage", "failureMessage", "dataType", "success"),
 )
-NUMBERS = 7  # how many of them are
+NUMBERS = 6  # how many of them are
 TRANSACTION = re.compile(r"Number of samples in transaction : (\d+), number of failing samples : (\d+)")
 NO_RESPONSE = "Non HTTP"  # how such codes begin
 # How a request fails that JMeter itself cut off.
@@ -41,8 +43,10 @@ CUT_OFF = re.compile(
     r"Socket (is )?closed|[Rr]equest already aborted|Request aborted|Connection has been shut ?down|[Ii]nterrupted|"
     r"Connection pool shut down|Connection is closed|Stream closed|closed by interrupt"
 )
+MISSING = re.compile(r"CannotResolveClassException: ([\w.$]+)")
 DIE = "-XX:+ExitOnOutOfMemoryError"  # else threads end one by one, and their requests with them, without a word
 STORED_BYTES = 10 << 20  # of a response, for extractors and checks; all of it is read and counted
+IDLE_MS = 500  # no service keeps connections for less; looking whether it has closed one takes a millisecond
 LAST_RESORT_S = 1.0  # this long before the end's time is over, requests in flight are cut off
 PROPERTIES = {  # what the reader below relies on, whatever the suite's own properties say
     "jmeter.save.saveservice.timestamp_format": "ms",
@@ -58,13 +62,17 @@ def settings(worker_index: int) -> dict[str, Any]:
     """Module settings that the suite's own may change."""
     return {
         "detect-plugins": False,
-        "properties": {"httpsampler.max_bytes_to_store_per_request": STORED_BYTES},
+        "properties": {
+            "httpsampler.max_bytes_to_store_per_request": STORED_BYTES,
+            "httpclient4.validate_after_inactivity": IDLE_MS,
+        },
         "csv-jtl-flags": {
             "saveAssertionResultsFailureMessage": True,
             "dataType": True,
             "idleTime": True,
             "hostname": False,
             "threadName": False,
+            "threadCounts": False,
         },
     }
 
@@ -110,15 +118,12 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._tail = CsvTail(Path(), COLUMNS)
-        self._users: int | None = None
-        self._sends: SendsFile | None = None
+        self._sends = SendsFile(Path())
         self._cases: list[FoundCase] = []
         self._ended_s: float | None = None
-        self._killed = False
-        self._cut_off: Counter[str] = Counter()
-        self._in_trouble = 0
-        self._abrupt = False  # some of the plan's thread groups would cut off their requests at once
-        self._last_resort = False
+        self._parked_to_the_end = False
+        self._cut_off: list[Unfinished] = []
+        self._script_errors: Counter[str] = Counter()
 
     def prepare(self) -> None:
         self.settings["version"] = JMETER_VERSION
@@ -130,11 +135,10 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         self.get_scenario()["force-parent-sample"] = False
         super().prepare()
         load = self.get_raw_load()
-        length_s = self.station.length_s if self.get_specific_load().duration else 0.0
-        plain_groups = bool(load.iterations or load.concurrency or length_s) and not load.steps
-        self._abrupt = rewrite(Path(self.modified_jmx), plain_groups=plain_groups, rates=self._rates())
-        ends_itself = not load.throughput and not self.station.phase_shift_s  # by its thread groups' own length
-        self._write_properties(length_s if plain_groups and not ends_itself else 0.0)
+        plain_groups = bool(load.iterations or load.concurrency or load.hold or load.ramp_up) and not load.steps
+        users = self.station.share.concurrency if load.concurrency else None
+        rewrite(Path(self.modified_jmx), plain_groups=plain_groups, rates=self._rates(), users=users)
+        self._write_properties(self.station.length_s if self.get_specific_load().duration else 0.0)
         for folder in (".java/.userPrefs", ".systemPrefs"):  # made here, so that Java need not tell that it made them
             (self.station.folder / folder).mkdir(parents=True, exist_ok=True)
         preferences = " ".join(f"-Djava.util.prefs.{root}={self.station.folder}" for root in ("userRoot", "systemRoot"))
@@ -177,6 +181,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
                 sends=station.folder / "sends",
                 inherited=inherited,
                 length_s=length_s,
+                grace_s=station.graceful_stop_s,
                 groovy=speaks_groovy(Path(self.modified_jmx)),
             )
         )
@@ -186,33 +191,19 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
 
     def check(self) -> bool:
         self.retcode = self.process.poll()
-        if self.retcode is None and self._ended_s is None and self._overdue():
+        if self.retcode is None and self._ended_s is None and self.station.is_overdue(time.time()):
             self._cut_off_requests()
         return self.retcode is not None
-
-    def _overdue(self) -> bool:
-        """Are the load and the grace for its last requests over?"""
-        planned = self.station.planned
-        length_s = planned.ramp_up_s + planned.hold_for_s
-        try:
-            return bool(length_s) and time.time() > (
-                float(self.station.gate.read_text()) + length_s + self.station.graceful_stop_s
-            )
-        except (OSError, ValueError):
-            return False  # the gate is still closed
 
     def end(self, within_s: float) -> None:
         if self._ended_s is not None:
             return
         self._ended_s = time.time()
         if not self.station.gate.exists():
-            self._killed = True
-            os.killpg(self.process.pid, signal.SIGKILL)  # parked: there is nothing to lose
+            self._parked_to_the_end = True
+            os.killpg(self.process.pid, signal.SIGKILL)  # there is nothing to lose
             return
-        if self._abrupt:
-            self._end_file.touch()
-        else:
-            self._command("Shutdown")
+        self._end_file.touch()
         last_resort = threading.Timer(max(0.0, within_s - LAST_RESORT_S), self._cut_off_requests)
         last_resort.daemon = True
         last_resort.start()
@@ -220,16 +211,12 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
     def _cut_off_requests(self) -> None:
         if self._ended_s is None:
             self._ended_s = time.time()
-        self._last_resort = True
-        self._command("StopTestNow")
+        with socket.socket(type=socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"StopTestNow", ("127.0.0.1", self.management_port))
 
     @property
     def _end_file(self) -> Path:
         return self.station.folder / "end"
-
-    def _command(self, command: str) -> None:
-        with socket.socket(type=socket.SOCK_DGRAM) as sender:
-            sender.sendto(command.encode(), ("127.0.0.1", self.management_port))
 
     def batches(self, final: bool) -> Iterator[Batch]:
         for columns in self._tail.read(final):
@@ -250,9 +237,8 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
             numbers = [np.fromiter(map(int, column), np.int64, len(column)) for column in columns[:NUMBERS]]
         if not columns[0]:
             return
-        start_ms, elapsed_ms, idle_ms, latency_ms, connect_ms, size, users = numbers
+        start_ms, elapsed_ms, idle_ms, latency_ms, connect_ms, size = numbers
         labels, codes, messages, failures, types, success = columns[NUMBERS:]
-        self._users = int(users[-1])
         ok = np.fromiter(map("true".__eq__, success), np.bool_, len(success))
         transactions = np.zeros(len(ok), np.bool_)
         why = np.full(len(ok), "", dtype=object)
@@ -263,7 +249,10 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
             for row, data_type in enumerate(types):
                 if not data_type and (found := TRANSACTION.fullmatch(messages[row])):
                     transactions[row] = True
-                    why[row] = "" if ok[row] else f"{found[2]} of {found[1]} requests failed"
+                    if not ok[row] and found[2] == "0":
+                        self._script_errors[labels[row]] += 1  # by an assertion of its own, whose message it has
+                    elif not ok[row]:
+                        why[row] = f"{found[2]} of {found[1]} requests failed"
         short = {code: _code(code) for code in set(codes)}
         if not ok.all():  # without a response JMeter counts the text of its own stack trace
             size = np.where([code.startswith(NO_RESPONSE) for code in codes], 0, size)
@@ -288,11 +277,11 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         cut = np.zeros(len(batch), np.bool_)
         for row in np.flatnonzero(late).tolist():
             if batch.kind[row] == "transaction":
-                cut[row] = self._in_trouble > 0
+                cut[row] = bool(self._cut_off)
             elif codes[row].startswith(NO_RESPONSE) and CUT_OFF.search(f"{codes[row]} {batch.message[row]}"):
                 cut[row] = True
-                self._in_trouble += 1
-                self._cut_off[str(batch.label[row])] += 1
+                waited_s = float(batch.response_us[row]) / 1e6
+                self._cut_off.append(Unfinished(label=str(batch.label[row]), waited_s=waited_s))
         if not cut.any():
             return batch
         keep = ~cut
@@ -306,26 +295,33 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         return list(zip(*good, strict=True)) if good else [()] * len(columns)
 
     def sends(self) -> Iterator[Sends]:
-        return iter(()) if self._sends is None else self._sends.read()
+        return self._sends.read()
 
     def virtual_users(self) -> int | None:
-        return self._users
+        return self._sends.users
 
     def unfinished(self) -> Iterable[Unfinished]:
-        return [Unfinished(label=label, count=count) for label, count in self._unfinished().items()]
+        """What it cut off itself, or broke off; of what it had no time to record, at most one for each user left."""
+        unknown = 0 if self._parked_to_the_end else self._sends.users - len(self._cut_off)
+        left = [Unfinished(label="(in flight)", count=unknown)] if unknown > 0 else []
+        return [*self._cut_off, *left, *(Unfinished(label=label, waited_s=0) for label, _ in self._said.broken)]
 
     def facts(self) -> Facts:
-        return Facts()
+        counted = self.station.planned.iterations and not self.station.length_s
+        why = Counter(why for _, why in self._said.broken).most_common(1)
+        return Facts(
+            begun_at=self._sends.begun_at,
+            ended_at=self._sends.ended_at,
+            unfinished_users=self._said.left_early if counted else 0,
+            script_errors=dict(self._script_errors),
+            script_failed=f"{len(self._said.broken)} requests were broken off, most often by {why[0][0]}"
+            if why
+            else "",
+        )
 
-    def _unfinished(self) -> Mapping[str, int]:
-        code = self.process.poll() if self.process else None
-        killed = code is not None and code < 0 and not self._killed
-        if killed or (
-            self._last_resort and self._abrupt
-        ):  # no word about what was in flight: at most one for each user
-            unknown = (self._users or 0) - self._cut_off.total()
-            return {**self._cut_off, "(in flight)": unknown} if unknown > 0 else self._cut_off
-        return self._cut_off
+    @cached_property
+    def _said(self) -> LogEnd:
+        return read_log(Path(self.jmeter_log or ""))
 
     def unreadable(self) -> int:
         return self._tail.unreadable
@@ -335,7 +331,13 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         if not code or self._ended_s is not None:
             return None
         words = [tail_of(path) for path in (getattr(self.stderr, "name", None), getattr(self.stdout, "name", None))]
-        errors = [line for line in tail_of(self.jmeter_log, 200).splitlines() if " ERROR " in line]
+        log = tail_of(self.jmeter_log, 1000)
+        if missing := MISSING.search(log):
+            return (
+                f"JMeter has no class `{missing[1]}`, of which the plan has an element; add the jar of its plug-in to "
+                "the execution's `files`, or to `lib/ext` of an installation that `modules.jmeter.path` names"
+            )
+        errors = [line for line in log.splitlines() if " ERROR " in line]
         return "\n".join(filter(None, [f"JMeter ended with exit code {code}", *words, *errors[-3:]]))
 
 

@@ -14,6 +14,7 @@ GATE_SCRIPT = (
 import java.io.*;
 import java.net.*;
 import org.apache.jmeter.engine.StandardJMeterEngine;
+import org.apache.jmeter.reporters.ResultCollector;
 import org.apache.jmeter.protocol.http.sampler.HTTPSamplerProxy;
 import org.apache.jmeter.threads.*;
 import org.apache.jorphan.collections.SearchByClass;
@@ -22,6 +23,7 @@ setAccessibility(true);
 parked = new File("{parked}");
 gate = new File("{gate}");
 end = new File("{end}");
+engine = null;
 
 """
     + SENDS_SCRIPT
@@ -75,7 +77,16 @@ request(port) {{
     return this;
 }}
 
+flushPreferences() {{ // else the JVM does it when it ends, for half a second of CPU that an early end may not have
+    run() {{
+        root = java.util.prefs.Preferences.userRoot(); // of a class that no script may look into
+        java.util.prefs.Preferences.class.getMethod("flush", new Class[0]).invoke(root, new Object[0]);
+    }}
+    return this;
+}}
+
 warmUp() {{
+    inThread(flushPreferences());
     server = new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1"));
     inThread(serve(server));
     inThread(request(server.getLocalPort())).join(3000);
@@ -182,47 +193,28 @@ keepRate(timer, startedAt) {{
     return this;
 }}
 
-// A throughput timer lets all who wait for it go when its schedule is over; by then they must have been told to stop.
-// At a low rate it would let them go one by one, and hold the end up.
-endAt(millis, timers) {{
+// No thread begins another request, and each finishes the one that it is in. JMeter's own ways have the plug-in's
+// groups cut off requests, a throughput timer let its waiting users go one by one, each with a request, and a plain
+// group's schedule send users home before a last think time.
+endGently(long at, timers) {{
     run() {{
-        long left = millis - System.currentTimeMillis();
-        if (left > 0) Thread.sleep(left);
-        groups = StandardJMeterEngine.engine.groups;
-        StandardJMeterEngine.stopEngine(); // by a thread of its own, which a busy machine may keep waiting
-        for (group : groups) {{
-            if (group.getClass().getName().startsWith("com.blazemeter.jmeter.threads.")) return; // cuts requests off
+        long left = 50;
+        while (!end.exists() && left > 0) {{
+            if (at > 0) left = Math.min(50, at - System.currentTimeMillis());
+            if (left > 0) Thread.sleep(left);
         }}
-        for (group : groups) group.stop();
-        for (int i = 0; i < 500 && JMeterContextService.getNumberOfThreads() > 0; i++) {{
-            for (timer : timers) {{
-                synchronized (timer) {{
-                    timer.msecPerReq = 0.0;
-                    timer.notifyAll();
-                }}
-            }}
-            Thread.sleep(20);
-        }}
-    }}
-    return this;
-}}
-
-// The Shutdown command has the plug-in's thread groups cut off their requests; this lets them finish.
-endGently(engine) {{
-    run() {{
-        while (!end.exists()) Thread.sleep(50);
         try {{
             engine.running = false;
-            for (int i = 0; i < 5; i++) {{
-                for (group : engine.groups) {{
-                    if (group.getClass().getName().startsWith("com.blazemeter.jmeter.threads.")) {{
-                        group.threadStarter.startTime = 0.0; // long over
-                        for (thread : new ArrayList(group.threads)) thread.stop();
-                    }} else {{
-                        group.stop();
+            for (timer : timers) timer.stopping = true; // ends its keepRate
+            for (int i = 0; i < 500 && (i < 5 || JMeterContextService.getNumberOfThreads() > 0); i++) {{
+                if (i < 5) for (group : engine.groups) stopThreads(group);
+                for (timer : timers) {{
+                    synchronized (timer) {{
+                        timer.msecPerReq = 0.0;
+                        timer.notifyAll();
                     }}
                 }}
-                Thread.sleep(50);
+                Thread.sleep(20);
             }}
         }} catch (Throwable problem) {{
             log.warn("Not ended gently", problem);
@@ -230,6 +222,38 @@ endGently(engine) {{
         }}
     }}
     return this;
+}}
+
+stopThreads(group) {{
+    if (group instanceof org.apache.jmeter.threads.ThreadGroup) {{
+        group.stop();
+        for (thread : new ArrayList(group.allThreads.values())) wake(thread);
+    }} else if (group.getClass().getName().startsWith("com.blazemeter.jmeter.threads.")) {{
+        group.threadStarter.startTime = 0.0; // long over
+        for (thread : new ArrayList(group.threads)) {{
+            thread.stop();
+            wake(thread.getOSThread());
+        }}
+    }} else {{
+        group.stop();
+    }}
+}}
+
+wake(thread) {{ // out of a think time, after which it sends nothing any more
+    if (thread == null || thread.getState() != Thread.State.TIMED_WAITING) return;
+    for (frame : thread.getStackTrace()) {{
+        if (!frame.getClassName().equals("org.apache.jmeter.threads.JMeterThread")) continue;
+        if (frame.getMethodName().equals("delay")) thread.interrupt();
+        return;
+    }}
+}}
+
+// A group of the plug-in that a script stops does not wait for its threads: JMeter would close its record before the
+// last samples are in it.
+testEnded() {{
+    long until = System.currentTimeMillis() + {grace_ms};
+    while (JMeterContextService.getNumberOfThreads() > 0 && System.currentTimeMillis() < until) Thread.sleep(10);
+    if (sends != null) tellUsers();
 }}
 
 testStarted() {{
@@ -255,31 +279,40 @@ testStarted() {{
     long start = (long) (Double.parseDouble(line.trim()) * 1000);
     long left = start - System.currentTimeMillis();
     if (left > 0) Thread.sleep(left);
+    ResultCollector.instanceCount++; // keeps the record open: see testEnded
+    engine = StandardJMeterEngine.engine;
     timers = new ArrayList();
+    sends = new FileWriter("{sends}");
     try {{
         now = System.currentTimeMillis();
         timers = throughputTimers();
         if (timers.size() > 0) dropped[0] = 0.0;
         for (timer : timers) inThread(keepRate(timer, now));
-        inThread(tellSends("{sends}"));
+        inThread(tellSends());
     }} catch (Throwable problem) {{
         log.warn("The throughput may be inexact", problem);
     }}
-    inThread(endGently(StandardJMeterEngine.engine));
-    long length = {length_ms};
-    if (length > 0) inThread(endAt(start + length, timers));
+    inThread(endGently({length_ms} > 0 ? start + {length_ms} : 0L, timers));
 }}
 """
 )
 
 
 def gate_script(
-    *, parked: Path, gate: Path, end: Path, sends: Path, inherited: str | None, length_s: float, groovy: bool = False
+    *,
+    parked: Path,
+    gate: Path,
+    end: Path,
+    sends: Path,
+    inherited: str | None,
+    length_s: float,
+    grace_s: float,
+    groovy: bool = False,
 ) -> str:
     """The BeanShell script of the gate; `inherited` is the suite's own file under the same property.
 
-    With a `length_s` it also tells the threads to stop that long after the gate has opened; with `groovy` it has
-    Groovy ready by then.
+    With a `length_s` it also tells the threads to stop that long after the gate has opened, with `groovy` it has
+    Groovy ready by then. At the end JMeter waits `grace_s` for threads that are still busy.
     """
     source = f'try {{ source("{inherited}"); }} catch (Throwable problem) {{ log.error("{inherited}", problem); }}'
     source = source if inherited else ""
@@ -291,5 +324,6 @@ def gate_script(
         inherited=source,
         warm_requests=20,
         length_ms=int(length_s * 1000),
+        grace_ms=int(grace_s * 1000),
         groovy=str(groovy).lower(),
     )

@@ -5,6 +5,7 @@
   requests in flight when a test ends, the latter lets them finish.
 - bzt's throughput timer gets the rows of a load curve, where the suite has one.
 - Assertions on JSON paths are JMeter's own, not those of a plug-in from before it had them, which bzt asks for.
+- The groups have as many users together as the plan says.
 - The plan waits at the gate. A timer in a thread group without threads delays nothing, but JMeter tells every element
   that the test starts, one after the other, before it starts any thread; the timer's script (`jmeter_gate.py`) takes
   its time over that. Unlike a sampler in a setUp group it needs no thread and is in nobody's scope, and the
@@ -12,6 +13,7 @@
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -34,35 +36,50 @@ def speaks_groovy(path: Path) -> bool:
     return any("groovy" in one.read_text(errors="replace").lower() for one in plans)
 
 
-def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = ()) -> bool:
-    """Change the plan at `path` as the module's text says; `plain_groups` when bzt, not the suite, chose the groups.
+def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = (), users: int | None = None) -> None:
+    """Change the plan at `path` as the module's text says; `plain_groups` when bzt chose the groups, and no stairs.
 
-    `rates` are the requests of each second, where they follow a load curve.
-
-    True when plug-in groups are left, which know no gentle end.
+    `rates` are the requests of each second, where they follow a load curve; `users` is what bzt divided among groups.
     """
     plan: Tree = etree.parse(path)
-    show_requests_of_transactions(plan)
+    writers = plan.xpath("//ResultCollector[@testname='KPI Writer']")
+    _show_requests_of_transactions(plan, writers)
     _prefer_own_assertions(plan)
     for included in _included(plan, path.parent):
         part: Tree = etree.parse(included)
-        show_requests_of_transactions(part)
+        _show_requests_of_transactions(part, writers)
         part.write(included, encoding="UTF-8", xml_declaration=True)
     if plain_groups:
         _prefer_plain_groups(plan)
-        _outlast_the_groups(plan)
+    _outlast_the_groups(plan)
+    if users is not None:
+        _divide(plan, users)
     if rates:
         _follow(plan, rates)
     _add_gate(plan)
     plan.write(path, encoding="UTF-8", xml_declaration=True)
-    return bool(plan.xpath("//*[starts-with(name(), 'com.blazemeter.jmeter.threads.')]"))
 
 
-def show_requests_of_transactions(plan: Tree) -> None:
+def _show_requests_of_transactions(plan: Tree, writers: Sequence[Tree]) -> None:
+    """As its requests' parent a transaction hides them; it has to be theirs where it has assertions of its own.
+
+    JMeter tells a listener of no request whose transaction it tells it of: there each request has a listener.
+    """
     for controller in plan.iter("TransactionController"):
-        for old in controller.xpath("*[@name='TransactionController.parent']"):
-            controller.remove(old)
+        inside = controller.getnext()
+        (parent,) = controller.xpath("*[@name='TransactionController.parent']") or [None]
+        if parent is not None and parent.text == "true" and inside is not None and _has_assertion(inside):
+            for sampler in [one for one in inside.iter() if "Sampler" in str(one.tag) and one.getnext() is not None]:
+                for writer in writers:
+                    sampler.getnext().extend([deepcopy(writer), etree.Element("hashTree")])
+            continue
+        if parent is not None:
+            controller.remove(parent)
         controller.append(JMX._bool_prop("TransactionController.parent", False))
+
+
+def _has_assertion(tree: Tree) -> bool:
+    return any(str(one.tag).endswith("Assertion") and one.get("enabled") != "false" for one in tree)
 
 
 def _prefer_own_assertions(plan: Tree) -> None:
@@ -99,15 +116,31 @@ def _prefer_plain_groups(plan: Tree) -> None:
             same_user=values.get("same_user_on_next_iteration") != "false",
         )
         plain.set("enabled", group.get("enabled", "true"))
+        plain.find("*[@name='ThreadGroup.scheduler']").text = "false"  # the gate ends it
         group.getparent().replace(group, plain)
 
 
 def _outlast_the_groups(plan: Tree) -> None:
-    """bzt's throughput timer counts from a whole second, up to one too early: let it go on for one more."""
+    """bzt's throughput timer counts from a whole second, up to one too early: let it go on for one more.
+
+    At its own end it would stop the groups, and those of the plug-in cut off their requests.
+    """
     for schedule in plan.xpath(SCHEDULE):
         for length in schedule.xpath("collectionProp[last()]/stringProp[3]"):
             if (length.text or "").isdigit():
                 length.text = str(int(length.text) + 1)
+
+
+def _divide(plan: Tree, users: int) -> None:
+    """bzt rounds each group's part: take from, or give to, the largest until they are as many as there should be."""
+    of_groups = f"/jmeterTestPlan/hashTree/hashTree/*[self::ThreadGroup or self::{CONCURRENCY_GROUP}]"
+    enabled = plan.xpath(
+        f"{of_groups}[not(@enabled='false')]/*[@name='ThreadGroup.num_threads' or @name='TargetLevel']"
+    )
+    counts = [count for count in enabled if (count.text or "").isdigit() and int(count.text) > 0]
+    while len(counts) == len(enabled) <= users and (short := users - sum(int(count.text) for count in counts)):
+        largest = max(counts, key=lambda count: int(count.text))
+        largest.text = str(int(largest.text) + (1 if short > 0 else -1))
 
 
 def _follow(plan: Tree, rates: Sequence[float]) -> None:
