@@ -42,6 +42,14 @@ def test_how_long_a_run_by_iterations_would_have_gone_on_nobody_knows():
     assert verdict_of(broken, plan).outcome == "failed"
 
 
+def test_why_a_worker_was_lost_is_said_once_even_if_that_ended_the_load():
+    why = "Locust ended with exit code 3: Traceback (most recent call last) …"
+    stop = stopped("lost").model_copy(update={"message": f"worker local-1 was lost: {why}"})
+    verdict = verdict_of(good(5), plan_of(TIMES), stop=stop, lost=(("local-1", why),))
+    assert codes(verdict) == ["lost-worker", "stopped"]
+    assert [why in reason.message for reason in verdict.reasons] == [True, False]
+
+
 def test_a_stop_as_non_failed_ends_a_run_as_planned():
     plan = plan_of("hits>5 for 3s, stop as non-failed", TIMES, executions=[execution(hold_for_s=600.0)])
     verdict = verdict_of(good(5), plan, stop=stopped("criterion"))

@@ -304,7 +304,9 @@ def stopped(completeness: Completeness, results: Sequence[CriterionResult] = ())
     came_true = stop.cause == "search" or any(result.fired and result.criterion.stop for result in results)
     if not _ended_rightly(completeness) or not came_true:
         when = "before it began" if stopped_s is None else f"after {stopped_s:.0f} s"
-        yield Reason("stopped", f"the load was ended early, {when}: {stop.message}")
+        lost = [worker for worker, why in completeness.lost if why and why in stop.message]  # a reason already
+        why = f"worker {lost[0]} was lost" if lost else stop.message
+        yield Reason("stopped", f"the load was ended early, {when}: {why}")
 
 
 def ended_early(plan: Plan, timeline: Timeline, completeness: Completeness) -> list[Reason]:

@@ -303,7 +303,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
     def unfinished(self) -> Iterable[Unfinished]:
         """What it cut off itself, or broke off; of what it had no time to record, at most one for each user left."""
         unknown = 0 if self._parked_to_the_end else self._sends.users - len(self._cut_off)
-        left = [Unfinished(label="(in flight)", count=unknown)] if unknown > 0 else []
+        left = [Unfinished(label="", count=unknown)] if unknown > 0 else []
         return [*self._cut_off, *left, *(Unfinished(label=label, waited_s=0) for label, _ in self._said.broken)]
 
     def facts(self) -> Facts:

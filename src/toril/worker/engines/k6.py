@@ -180,9 +180,9 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
         return self._reader.users
 
     def unfinished(self) -> Iterable[Unfinished]:
-        """k6 says nothing of requests that it interrupts: at most one for each virtual user."""
+        """k6 says nothing of requests that it interrupts, without a wait: at most one for each virtual user."""
         users = self._reader.users or 0
-        return [Unfinished(label="", count=users)] if self._interrupted and users else []
+        return [Unfinished(label="", count=users, waited_s=0.0)] if self._interrupted and users else []
 
     def facts(self) -> Facts:
         first = self._reader.first_users_at  # as they were counted; they may have been there since the count before it
