@@ -120,7 +120,7 @@ class Arm:
             known = found.get(copy.series, EngineReport(ended_s=planned[copy.series].steady_to_s))
             short_s = 0.0 if report.ended_s is None else max(0.0, copy.steady_to_s - report.ended_s)
             drops = [one.dropped for one in (known, report) if one.dropped is not None]
-            found[copy.series] = EngineReport(
+            found[copy.series] = EngineReport.model_construct(  # sums of several may exceed what one may say
                 samples=known.samples + report.samples,
                 unfinished=known.unfinished + report.unfinished,
                 dropped=sum(drops) if drops else None,

@@ -30,6 +30,7 @@ from toril.records import CaseFile, Exit, Kept, Plan, Ready, Start, digest_of, e
 from toril.reports import Bundle
 from toril.store import FolderStore
 from toril.stored import fetch, judged, listing
+from toril.verdict.rules import MOST_NAMED
 
 SAMPLES, FILES = 20, 2  # of each worker
 MOST_BYTES = 1 << 20  # of a summary of so short a run
@@ -63,11 +64,18 @@ INTERVALS = {share.worker: recorded(share.worker) for share in PLAN.shares}
 CASES = encode_cases(CaseFile("local-2", 1, [case("one", execution="shop"), case("two", execution="shop")]))
 
 
+REPORT = {
+    "samples": SAMPLES, "unfinished": 1, "dropped": 0, "queued_s": 0.0, "ended_s": 10.0, "unfinished_users": 0,
+    "own_shape": False, "script_errors": {}, "script_failed": "", "note": "It is so.",
+}  # fmt: skip
+
+
 def exit_of(worker: str, plan: Plan = PLAN, **more: Any) -> Exit:
     values: dict[str, Any] = {
         "worker": worker, "attempt": "a", "at": START + 11, "outcome": "finished", "interval_files": FILES,
         "samples": SAMPLES, "last_sample_s": 9.5, "engine_exit_codes": {"shop": 0},
-        "first_sample_lateness_s": {"shop": 0.1}, "case_files": int(plan.functional and worker == "local-2"),
+        "first_sample_lateness_s": {"shop": 0.1}, "executions": {"shop": REPORT},
+        "case_files": int(plan.functional and worker == "local-2"),
         "kept": (Kept(execution="shop", label="page 1", message="no", at_s=2.0, files=("failures/0-1.txt",)),),
     }  # fmt: skip
     return Exit.model_validate(values | more)
@@ -167,6 +175,11 @@ def exit_with(name: str, token: str) -> bytes:
     return json.dumps(left | {name: "@@"}).replace('"@@"', token).encode()
 
 
+def report_with(name: str, token: str) -> bytes:
+    """A last word whose engine reports this."""
+    return exit_with("executions", json.dumps({"shop": REPORT | {name: "@@"}}).replace('"@@"', token))
+
+
 SECOND = "intervals-000002"
 BROKEN: dict[str, dict[str, bytes | None]] = {
     "a count of files without end": {"exit.json": exit_with("interval_files", "1000000000000")},
@@ -190,6 +203,16 @@ BROKEN: dict[str, dict[str, bytes | None]] = {
     "a name twice": {"exit.json": exit_with("samples", '20, "samples": 20')},
     "no UTF-8": {"exit.json": b"\xff\xfe{}"},
     "no object": {"exit.json": b"[]"},
+    "a turn far away": {"exit.json": report_with("queued_s", "1e10")},
+    "a turn before the start": {"exit.json": report_with("queued_s", "-1e10")},
+    "an end far away": {"exit.json": report_with("ended_s", "1e10")},
+    "script errors below 0": {"exit.json": report_with("script_errors", '{"x": -1}')},
+    "a note that is too long": {"exit.json": report_with("note", '"' + "x" * 20_000 + '"')},
+    "reports of unknown executions": {"exit.json": exit_with("executions", '{"other": {}}')},
+    "lateness of unknown executions": {"exit.json": exit_with("first_sample_lateness_s", '{"other": 1e9}')},
+    "waits far away": {SECOND: with_names(lambda names: names.update(waits=[[(1 << 21) - 1], [0], [0], [1], [1]]))},
+    "a wait without end": {SECOND: with_names(lambda names: names.update(waits=[[9], [0], [0], [1 << 41], [1]]))},
+    "waits of an unknown label": {SECOND: with_names(lambda names: names.update(waits=[[9], [0], [99], [1], [1]]))},
     "another worker's last word": {"exit.json": exit_of("local-1").to_json()},
     "a last word that is too long": {"exit.json": exit_with("message", '"' + "x" * (1 << 24) + '"')},
     "too long a text": {"exit.json": exit_with("message", '"' + "x" * 20_000 + '"')},
@@ -227,6 +250,24 @@ def test_a_bad_file_is_named_and_the_run_judged_without_it(tmp_path, name):
 def test_the_same_run_without_a_bad_file_passes(tmp_path):
     bundle = judged_by_all(stored(tmp_path, {}))
     assert (bundle.outcome, bundle.summary["workers"]["damaged_files"]) == ("passed", [])
+
+
+@pytest.mark.parametrize(
+    ("name", "token"), [("at", str(-(1 << 35))), ("at", str(1 << 35)), ("ended_s", str(-(1 << 35)))]
+)
+def test_times_within_their_bounds_break_nothing(tmp_path, name, token):
+    left = json.loads(exit_with(name, token) if name == "at" else report_with(name, token))
+    if name == "at":
+        del left["executions"]
+    bundle = judged_by_all(stored(tmp_path, {"exit.json": json.dumps(left).encode()}))
+    assert (bundle.outcome == "passed") == (token == str(1 << 35))
+
+
+def test_whoever_reports_errors_of_many_labels_fills_no_report(tmp_path):
+    errors = json.dumps({f"page {number}": number for number in range(60_000)})
+    bundle = judged_by_all(stored(tmp_path, {"exit.json": report_with("script_errors", errors)}))
+    assert {reason["code"] for reason in bundle.verdict["reasons"]} == {"script-errors"}
+    assert len(bundle.verdict["reasons"]) == MOST_NAMED + 1
 
 
 def test_whoever_makes_many_bad_files_fills_no_report(tmp_path):
@@ -398,7 +439,8 @@ def changes(draw: Any) -> dict[str, bytes | None]:
             case "ready":
                 found["ready.json"] = replaced(ready_of("local-2").to_json(), draw)
             case "interval":
-                found["intervals-000001"] = remade(INTERVALS["local-2"][0], draw)
+                number = draw(st.integers(1, FILES))
+                found[f"intervals-{number:06d}"] = remade(INTERVALS["local-2"][number - 1], draw)
             case "wide":
                 found[SECOND] = wide(INTERVALS["local-2"][1], draw)
             case "cases":
@@ -440,8 +482,13 @@ def test_whatever_a_worker_leaves_a_duet_is_judged(tmp_path_factory, duet, data)
     plan, file, samples = duet
     store = FolderStore(tmp_path_factory.mktemp("run"))
     changed = data.draw(st.sampled_from([remade, wide]))(file, data.draw)
-    left = exit_of("local-1", interval_files=1, samples=samples, first_sample_lateness_s={})
-    files = {"intervals-000001": changed, "exit.json": left.to_json(), "ready.json": ready_of("local-1").to_json()}
+    reports = {one.name: REPORT | {"ended_s": one.steady_to_s} for one in plan.executions}
+    left = exit_of(
+        "local-1", interval_files=1, samples=samples, first_sample_lateness_s={}, executions=reports
+    ).to_json()
+    if data.draw(st.booleans()):
+        left = replaced(left, data.draw)
+    files = {"intervals-000001": changed, "exit.json": left, "ready.json": ready_of("local-1").to_json()}
     for name, content in files.items():
         store.put(key(name, "local-1"), content)
     store.put(run_key(plan.run_id, "plan.json"), plan.to_json())
@@ -449,3 +496,16 @@ def test_whatever_a_worker_leaves_a_duet_is_judged(tmp_path_factory, duet, data)
     bundle = judge_again(store, plan.run_id)
     assert bundle.outcome != "passed"
     assert len(document(bundle.summary)) < MOST_BYTES
+
+
+def test_sums_of_a_duets_blocks_have_no_bounds(tmp_path, duet):
+    plan, file, samples = duet
+    store, most = FolderStore(tmp_path), (1 << 53) - 1
+    report = REPORT | dict.fromkeys(("samples", "unfinished", "dropped", "unfinished_users"), most)
+    reports = {one.name: report | {"script_errors": {"x": most}} for one in plan.executions}
+    left = exit_of("local-1", interval_files=1, samples=samples, first_sample_lateness_s={}, executions=reports)
+    for name, content in {"intervals-000001": file, "exit.json": left.to_json()}.items():
+        store.put(key(name, "local-1"), content)
+    store.put(run_key(plan.run_id, "plan.json"), plan.to_json())
+    store.put(run_key(plan.run_id, "start.json"), Start(at=START, attempts={"local-1": "a"}).to_json())
+    assert judge_again(store, plan.run_id).outcome == "inconclusive"

@@ -69,6 +69,7 @@ class Bounds:
     locations: Mapping[str, str]  # by worker
     places: frozenset[tuple[str, int, int]]  # execution, arm and block of what may be measured
     executions: frozenset[str]
+    names: frozenset[str]  # of the plan's executions; a duet has several of one series
     longest_s: float  # since the start signal
 
     @classmethod
@@ -79,6 +80,7 @@ class Bounds:
             locations={share.worker: share.location for share in plan.shares},
             places=places,
             executions=frozenset(execution for execution, _, _ in places),
+            names=frozenset(one.name for one in plan.executions),
             longest_s=max(load_ends_s(plan), RECORDED_S if recorded else 0),
         )
 
@@ -90,7 +92,10 @@ class Bounds:
     def exit(self, files: WorkerFiles, left: Exit, key: str) -> Exit:
         if (left.worker, left.attempt) != (files.worker, files.attempt):
             raise StoreError(f"{key} is of another worker or attempt")
-        told = (left.last_sample_s, *(report.ended_s for report in left.executions.values()))
+        if not {*left.executions, *left.first_sample_lateness_s} <= self.names:
+            raise StoreError(f"{key} is damaged: it names an execution that the plan does not have")
+        reports = left.executions.values()
+        told = (left.last_sample_s, *(one.ended_s for one in reports), *(one.queued_s for one in reports))
         self._in_time(max((seconds for seconds in told if seconds is not None), default=0.0), key)
         return left
 

@@ -276,7 +276,7 @@ class EngineReport(BaseModel):
     samples: Count = 0  # requests
     unfinished: Count = 0
     dropped: Count | None = None  # sends that were due and never made; None without a schedule
-    queued_s: Seconds = 0.0  # how long it waited for its turn (`sequential`, `capacity`)
+    queued_s: Annotated[Seconds, Field(ge=0)] = 0.0  # how long it waited for its turn (`sequential`, `capacity`)
     ended_s: Seconds | None = None  # when its load was over, since the start signal
     unfinished_users: Count = 0  # that ended before their iterations were done
     own_shape: bool = False  # its script decides on its load, whatever the suite says

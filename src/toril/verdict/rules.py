@@ -33,6 +33,7 @@ EARLY_S, EARLY_SHARE = 1.0, 0.02  # an end earlier than both, of the execution's
 UNANSWERED_S, UNANSWERED_TIMES = 5.0, 10  # a wait longer than both: seconds, and times its label's p95
 UNANSWERED_USERS, UNANSWERED_SENDS = 0.1, 0.01
 UNJUDGED_SHARE, UNJUDGED_FAILURES = 0.1, 20
+MOST_NAMED = 20  # labels of an execution that get a reason each
 FAILURES = frozenset({"fail", "succ", "rc"})  # subjects of criteria on failures and response codes
 # How engines name a request that timed out: JMeter, Locust and Apiritif, vegeta, k6, Gatling.
 TIMED_OUT = frozenset(
@@ -223,7 +224,7 @@ def ended_early(claim: Claim) -> Iterator[Reason]:
         left = claim.completeness.exits.get(share.worker)
         if left is None or not any(part.execution == claim.name for part in share.executions):
             continue
-        report = left.executions.get(claim.name, EngineReport(ended_s=left.at - started_at))
+        report = left.executions.get(claim.name, EngineReport(ended_s=max(0.0, left.at - started_at)))
         end_s = planned.steady_to_s + report.queued_s
         who = f"{claim.name}: worker {share.worker}"
         if report.unfinished_users and planned.iterations is not None:
@@ -303,13 +304,19 @@ def of_scripts(claim: Claim, criteria: Collection[Criterion]) -> Iterator[Reason
     errors: Counter[str] = Counter()
     for report in claim.reports:
         errors.update(report.script_errors)
-    for label, count in errors.items():
-        if not any(covers(one, label, transaction=True) for one in criteria):
-            shown = claim.timeline.select(label, (claim.name,), kind="transaction").total.errors.most_common(1)
-            why = f": {shown[0][0][0]}" if shown and shown[0][0][0] else ""
-            message = f"{claim.name}: `{label}` failed {count:,} times in the script itself{why}"
-            yield Reason("script-errors", f"{message}. Mend it, or judge it: {criterion_on(label)}")
-    yield from unjudged(claim, criteria)
+    judged = {label for label in errors if any(covers(one, label, transaction=True) for one in criteria)}
+    open_ones = [(label, count) for label, count in errors.most_common() if label not in judged]
+    for label, count in open_ones[:MOST_NAMED]:
+        shown = claim.timeline.select(label, (claim.name,), kind="transaction").total.errors.most_common(1)
+        why = f": {shown[0][0][0]}" if shown and shown[0][0][0] else ""
+        message = f"{claim.name}: `{label}` failed {count:,} times in the script itself{why}"
+        yield Reason("script-errors", f"{message}. Mend it, or judge it: {criterion_on(label)}")
+    if others := len(open_ones[MOST_NAMED:]):
+        yield Reason("script-errors", f"{claim.name}: {others:,} more labels failed in the script itself")
+    broken = list(unjudged(claim, criteria))
+    yield from broken[:MOST_NAMED]
+    for code, count in Counter(one.code for one in broken[MOST_NAMED:]).items():
+        yield Reason(code, f"{claim.name}: {count:,} more labels are broken in this way")
 
 
 def unjudged(claim: Claim, criteria: Collection[Criterion]) -> Iterator[Reason]:
