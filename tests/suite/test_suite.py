@@ -282,7 +282,11 @@ def test_an_executor_without_tests_is_noted(tmp_path, executor, modules):
 
 @pytest.mark.parametrize(("executor", "fix"), [("jmetr", "`jmeter`"), ("warpdrive", "known are")])
 def test_an_unknown_executor_is_refused_with_the_nearest_one(tmp_path, executor, fix):
-    for document in (execution(executor=executor), {**SIMPLE, "settings": {"default-executor": executor}}):
+    for document in (
+        execution(executor=executor),
+        {**SIMPLE, "settings": {"default-executor": executor}},
+        {**execution(executor=executor), "modules": {executor: {"path": "x"}}},  # settings, and no class
+    ):
         text = refusal(tmp_path, document)
         assert f"`{executor}`" in text
         assert fix in text

@@ -21,7 +21,7 @@ def left_files(store: Store, prefix: str, first: int, told: int | None, most: in
     wanted: Sequence[int] = range(first, (told or 0) + 1)
     if listed:
         wanted, others = _names(store, prefix, first)
-        yield from ((0, None, f"{prefix}{name[:LONGEST_NAME]} is no file of a worker's") for name in others)
+        yield from ((0, None, f"{prefix}{name[:LONGEST_NAME]} is not the name of a worker's file") for name in others)
         if told is not None:
             yield from ((0, None, f"{_key(prefix, number)} is not in exit.json") for number in wanted if number > told)
             wanted = [number for number in wanted if number <= told]

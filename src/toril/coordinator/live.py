@@ -104,13 +104,13 @@ class Bounds:
             raise StoreError(f"{key} is of another worker")
         measured = {(one.execution, one.arm, one.block) for one in interval.series}
         if not (measured <= self.places and {*interval.executions, *interval.resolution_us} <= self.executions):
-            raise StoreError(f"{key} is damaged: it tells of an execution that the plan does not have")
+            raise StoreError(f"{key} is damaged: it names an execution that the plan does not have")
         self._in_time(interval.last_second or 0, key)
         return interval
 
     def _in_time(self, seconds: float, key: str) -> None:
         if seconds > self.longest_s:
-            raise StoreError(f"{key} is damaged: it tells of second {seconds:.0f}; the run has {self.longest_s:.0f}")
+            raise StoreError(f"{key} is damaged: it names second {seconds:.0f} of at most {self.longest_s:.0f}")
 
 
 @dataclass(slots=True)

@@ -270,14 +270,14 @@ _NO_VITALS: Int64s = np.empty((len(VITALS), 0), np.int64)
 def _number(found: Any, limit: int = MAX_SUM) -> int:
     """A whole number from 0 to below the limit; ValueError for anything else."""
     if not isinstance(found, int) or not 0 <= found < limit:
-        raise ValueError(f"what should be a whole number below {limit:,} is none")
+        raise ValueError(f"it has a value that is no whole number below {limit:,}")
     return found
 
 
 def _numbers(found: Any, limit: int = MAX_SUM) -> dict[str, Any]:
     """Texts with a number each, whole or not, true or false."""
     if not isinstance(found, dict) or not all(isinstance(x, int | float) and 0 <= x < limit for x in found.values()):
-        raise ValueError(f"what should be named numbers below {limit:,} is something else")
+        raise ValueError(f"it has a named value that is no number below {limit:,}")
     return dict(zip(_texts(list(found)), found.values(), strict=True))
 
 

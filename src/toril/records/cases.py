@@ -61,7 +61,9 @@ def decode_cases(data: bytes, where: str) -> CaseFile:
         if not isinstance(head, dict) or head.get("schema") != SCHEMA:
             raise ValueError(f"no {SCHEMA!r}; it is of another version")
         if head["cases"] != len(lines) or len(lines) > MOST_CASES:
-            raise ValueError(f"it does not have the {len(lines)} test cases that it should")
+            raise ValueError(
+                f"it has {len(lines)} test cases; its first line says {head['cases']}, and {MOST_CASES} are the most"
+            )
         cases = tuple(Case.model_validate(parsed(line)) for line in lines)
         return CaseFile(head["worker"], head["number"], cases)
     except (ValueError, KeyError, OverflowError) as error:

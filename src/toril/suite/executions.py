@@ -115,7 +115,9 @@ class _Reader:
         self.functional = is_functional(config)
         self.proved = (*PROVED, LOADER, *(TELL_CASES if self.functional else ()))
         modules = config.get("modules")
-        self.known = {*self.proved, *OTHERS, *(modules if isinstance(modules, dict) else ())}
+        found = modules.items() if isinstance(modules, dict) else ()
+        own = (name for name, one in found if isinstance(one, str) or (isinstance(one, dict) and "class" in one))
+        self.known = {*self.proved, *OTHERS, *own}
         self.alone = not config.get("services")
         self.warned: set[str] = set()
 
