@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from toril.worker.kept import LARGEST, MOST, read_kept
-from toril.worker.redaction import Redactor
+from toril.worker.redaction import MOST_SAID, Redactor
 
 SECRET = "s3cr3t-token"
 
@@ -31,6 +31,12 @@ def test_texts_lose_secrets_and_pictures_are_as_they_were(tmp_path):
     assert (told.label, told.message, told.at_s) == ("Pay ***", "no ***", 7.25)
     assert found == {"failures/0-1.jpg": SECRET.encode(), "failures/0-1.source.txt": b"<p>***"}
     assert told.files == tuple(found)
+
+
+def test_half_characters_and_long_texts_are_kept_as_far_as_a_record_may_have_them(tmp_path):
+    one = failure(**{"1.jpg": b"x"}) | {"label": "half \ud83d", "message": "x" * 20_000}
+    ((told, _),) = read_kept([lane(tmp_path, one)], 100.0, Redactor())
+    assert (told.label, told.message) == ("half \\ud83d", "x" * MOST_SAID)
 
 
 def test_the_first_few_of_each_execution_are_kept(tmp_path):

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from toril.records import ExecutionShare, PlannedExecution
+from toril.records import ExecutionShare, Exit, PlannedExecution
 from toril.stripe import stripes
-from toril.worker.engines import Station
+from toril.worker.engines import Facts, Station
 from toril.worker.lanes import Lanes
+from toril.worker.redaction import MOST_SAID, Redactor
 
 START = 1000.0
 
@@ -190,3 +191,13 @@ def test_stairs_rise_in_all_workers_at_once(tmp_path):
     assert station.phase_shift_s == 1.0
     stairs = replace(station, planned=station.planned.model_copy(update={"steps": 2}))
     assert stairs.phase_shift_s == 0.0
+
+
+def test_texts_of_scripts_fit_into_the_last_word_whatever_they_are(tmp_path):
+    lanes = lanes_of(tmp_path, (True, 0.0))
+    lanes[0].facts = Facts(script_errors={"half \ud83d": 1}, script_failed="x" * 20_000, note="s3cret \ud83d")
+    reports = lanes.reports(START, Redactor(["s3cret"]).said)
+    left = Exit(worker="w", attempt="a", at=START, outcome="finished", executions=reports)
+    found = Exit.from_json(left.to_json(), "exit.json").executions["e0"]
+    assert found.script_errors == {"half \\ud83d": 1}
+    assert (found.script_failed, found.note) == ("x" * MOST_SAID, "*** \\ud83d")

@@ -27,8 +27,8 @@ def read_kept(lanes: Sequence[Lane], start_at: float, redacted: Redactor) -> Ite
             yield (
                 Kept(
                     execution=lane.execution,
-                    label=redacted(str(told.get("label", ""))),
-                    message=redacted(str(told.get("message", ""))),
+                    label=redacted.said(str(told.get("label", ""))),
+                    message=redacted.said(str(told.get("message", ""))),
                     at_s=round(float(told.get("at_s", start_at)) - start_at, 3),
                     files=tuple(files),
                 ),

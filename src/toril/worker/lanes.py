@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bzt import TaurusException  # no Exception
@@ -98,8 +98,8 @@ class Lane:
         due = self.due(start_at) + self.engine.station.first_due_s
         return max(0.0, begun_at - due - self.queued_s(start_at))
 
-    def report(self, start_at: float) -> EngineReport:
-        """What exit.json has of it."""
+    def report(self, start_at: float, said: Callable[[str], str]) -> EngineReport:
+        """What exit.json has of it; `said` makes texts fit for it."""
         facts = self.facts
         ended_at = self.ended_at if facts.ended_at is None else facts.ended_at
         return EngineReport(
@@ -110,9 +110,9 @@ class Lane:
             ended_s=None if ended_at is None else ended_at - start_at,
             unfinished_users=facts.unfinished_users,
             own_shape=facts.own_shape,
-            script_errors=dict(facts.script_errors),
-            script_failed=facts.script_failed,
-            note=facts.note,
+            script_errors={said(label): count for label, count in facts.script_errors.items()},
+            script_failed=said(facts.script_failed),
+            note=said(facts.note),
         )
 
 
@@ -239,9 +239,9 @@ class Lanes(tuple[Lane, ...]):
         late_s = {lane.execution: lane.lateness_s(start_at) for lane in self}
         return {execution: late for execution, late in late_s.items() if late is not None}
 
-    def reports(self, start_at: float | None) -> dict[str, EngineReport]:
+    def reports(self, start_at: float | None, said: Callable[[str], str]) -> dict[str, EngineReport]:
         """By execution; nothing where there was no start."""
-        return {} if start_at is None else {lane.execution: lane.report(start_at) for lane in self}
+        return {} if start_at is None else {lane.execution: lane.report(start_at, said) for lane in self}
 
     def kill(self) -> int:
         """How many engines were still there."""

@@ -37,7 +37,6 @@ from toril.worker.task_metadata import task_facts
 from toril.worker.vitals import Vitals
 
 LOOP_S = 0.1
-MOST_SAID = 5000  # characters
 EXIT_CODE_FAILED = 4
 PATIENCE_S = 10.0  # with a bucket in one call; what could not be delivered is tried again, and the load goes on
 
@@ -247,7 +246,7 @@ class Engines:
             attempt=self.attempt,
             at=now,
             outcome="stale" if state.outcome == "superseded" else state.outcome,
-            message=self._said(state.message),
+            message=self.redacted.said(state.message),
             interval_files=self.recorder.files,
             case_files=self.cases.files,
             interval_digests=self.recorder.digests,
@@ -266,23 +265,10 @@ class Engines:
                 default=None,
             ),
             first_sample_lateness_s=self.lanes.lateness_s(state.start_at),
-            executions={
-                name: report.model_copy(
-                    update={
-                        "script_errors": {self._said(label): n for label, n in report.script_errors.items()},
-                        "script_failed": self._said(report.script_failed),
-                        "note": self._said(report.note),
-                    }
-                )
-                for name, report in self.lanes.reports(state.start_at).items()
-            },
+            executions=self.lanes.reports(state.start_at, self.redacted.said),
             rate_lateness_s=dict(self.lanes.rate_lateness_s),
             kept=tuple(self._kept),
         )
-
-    def _said(self, text: str) -> str:
-        """A text as `exit.json` may have it."""
-        return self.redacted(text)[:MOST_SAID]
 
     def _leaders(self) -> list[int]:
         return list(getattr(self.taurus, "leaders", []))

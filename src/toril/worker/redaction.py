@@ -17,6 +17,7 @@ LONG_LINE = 8  # characters of one line of a value with several, such as a key's
 CUT_FROM = 400  # engines cut messages at 500 characters, maybe in the middle of a value
 MOST_SLASHES = 16  # before a character that was quoted four times, as JSON within JSON is
 SLASHES = rf"\\{{1,{MOST_SLASHES}}}"
+MOST_SAID = 5000  # characters
 SHORTEST_BEGINNING = 6  # of a value at the end of a text that was cut
 ENTITIES = {'"': ("&quot;",), "'": ("&apos;",), "&": ("&amp;",), "<": ("&lt;",), ">": ("&gt;",)}
 ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
@@ -35,6 +36,10 @@ class Redactor:
     def __call__(self, text: str) -> str:
         """For labels, messages and the like."""
         return mask(self.redacted(text))
+
+    def said(self, text: str) -> str:
+        """For records: cut, and without half characters, which are no text."""
+        return self(text).encode("utf-8", "backslashreplace").decode()[:MOST_SAID]
 
     def redacted(self, text: str) -> str:
         """For logs, in which only the secrets themselves are taken out."""
