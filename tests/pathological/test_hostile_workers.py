@@ -212,6 +212,12 @@ BROKEN: dict[str, dict[str, bytes | None]] = {
     "lateness of unknown executions": {"exit.json": exit_with("first_sample_lateness_s", '{"other": 1e9}')},
     "waits far away": {SECOND: with_names(lambda names: names.update(waits=[[(1 << 21) - 1], [0], [0], [1], [1]]))},
     "a wait without end": {SECOND: with_names(lambda names: names.update(waits=[[9], [0], [0], [1 << 41], [1]]))},
+    "more waits than unfinished requests": {
+        SECOND: with_names(lambda names: names["waits"].__setitem__(-1, [1 << 52] * len(names["waits"][-1])))
+    },
+    "waits of a label without unfinished requests": {
+        SECOND: with_names(lambda names: names["waits"].__setitem__(2, [0] * len(names["waits"][-1])))
+    },
     "waits of an unknown label": {SECOND: with_names(lambda names: names.update(waits=[[9], [0], [99], [1], [1]]))},
     "another worker's last word": {"exit.json": exit_of("local-1").to_json()},
     "a last word that is too long": {"exit.json": exit_with("message", '"' + "x" * (1 << 24) + '"')},

@@ -6,6 +6,7 @@ docs/interval-format.md describes every byte.
 import json
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -327,8 +328,17 @@ def _check(interval: Interval, whole: bool) -> None:
     )
     if any(column.size and column.max() >= limit for column, limit in codes):
         raise ValueError("it uses a number that it does not explain")
-    if not whole or not _adds_up(interval):
+    waits_fit = not interval.waits.size or _by_place(interval.waits) == _by_place(interval.unfinished)
+    if not (whole and waits_fit and _adds_up(interval)):
         raise ValueError("its parts do not add up")
+
+
+def _by_place(table: Int64s) -> Counter[tuple[int, ...]]:
+    """Second, execution and label → requests, of `unfinished` or `waits`."""
+    found: Counter[tuple[int, ...]] = Counter()
+    for *place, count in table[[0, 1, 2, -1]].T.tolist():
+        found[tuple(place)] += count
+    return +found
 
 
 def _adds_up(interval: Interval) -> bool:
