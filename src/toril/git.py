@@ -6,6 +6,7 @@ filters, so files are compared here, by their hashes.
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -28,6 +29,10 @@ ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
 }
+# Set within a hook: they name another repository than the folder's.
+OF_ANOTHER = re.compile(
+    r"GIT_(DIR|WORK_TREE|COMMON_DIR|INDEX_FILE|(ALTERNATE_)?OBJECT_DIRECTOR(Y|IES)|GRAFT_FILE|NAMESPACE|PREFIX|SHALLOW_FILE)"
+).fullmatch
 SETTINGS = (
     "safe.bareRepository=explicit",  # a folder with HEAD, objects and refs among its files is no repository
     "protocol.allow=never",
@@ -50,7 +55,7 @@ def git(folder: Path, *command: str, fix: str = "run it in a clone of the reposi
         done = subprocess.run(
             [program, "--no-pager", *settings, *command],
             cwd=folder,
-            env={**os.environ, **ENVIRONMENT},
+            env={name: value for name, value in os.environ.items() if not OF_ANOTHER(name)} | ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=LIMIT_S,

@@ -97,7 +97,10 @@ def test_a_jmx_whose_entities_grow_is_not_read(tmp_path, encoding):
     assert read(tmp_path, document).executions[0].ramp_up_s == 0
 
 
-def test_a_jmx_that_is_none_is_left_to_jmeter(tmp_path):
+@pytest.mark.parametrize(
+    "text", ["<jmeterTestPlan><no", f"<jmeterTestPlan>{'<hashTree>' * 20_000}{'</hashTree>' * 20_000}</jmeterTestPlan>"]
+)
+def test_a_jmx_that_is_none_is_left_to_jmeter(tmp_path, text):
     document = suite(tmp_path)
-    write(tmp_path, "<jmeterTestPlan><no", "load.jmx")
+    write(tmp_path, text, "load.jmx")
     assert read(tmp_path, document).executions[0].concurrency == 6

@@ -119,3 +119,14 @@ def test_a_repository_of_longer_hashes_is_read_as_well(tmp_path):
     origin = read_origin(tmp_path, [Path("suite.yml"), Path("new.csv")])
     assert origin is not None
     assert (origin.commit, origin.changed) == (commit, ("new.csv",))
+
+
+def test_the_repository_of_a_hook_that_runs_toril_is_not_the_suites(suite, tmp_path, monkeypatch):
+    committed(suite)
+    known = read_origin(suite, FILES)
+    git(tmp_path, "init", "-q", "hooked")
+    git(tmp_path / "hooked", "commit", "-q", "-m", "other", "--allow-empty")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "hooked" / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", "other")
+    assert known is not None
+    assert read_origin(suite, FILES) == known

@@ -34,7 +34,8 @@ def read_jmx(path: Path) -> TestPlan:
         if path.stat().st_size > LARGEST or b"<!ENTITY" in (text := path.read_bytes()).replace(b"\0", b""):
             return TestPlan()
         root = ET.fromstring(text)  # noqa: S314 - without entities of its own nothing grows
-    except (OSError, ET.ParseError, ValueError):
+        data = _names((one for one in _walked(root) if one.tag == "CSVDataSet"), {"filename"})
+    except (OSError, ET.ParseError, ValueError, RecursionError):
         return TestPlan()
     tree = root.find("hashTree/hashTree")
     groups = [one for one in (() if tree is None else tree) if GROUPS.fullmatch(one.tag) and _enabled(one)]
@@ -43,7 +44,7 @@ def read_jmx(path: Path) -> TestPlan:
         groups=len(groups),
         ramps_s=tuple(_ramp(group) for group in groups),
         files=_names([root], NAMES_FILES),
-        data=_names((one for one in _walked(root) if one.tag == "CSVDataSet"), {"filename"}),
+        data=data,
     )
 
 
