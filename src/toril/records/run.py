@@ -59,8 +59,9 @@ class PlannedExecution(BaseModel):
 
     @property
     def steady_to_s(self) -> float:
-        """The end of the hold; with no hold (iterations only) there is none, and all after the ramp-up is steady."""
-        return self.steady_from_s + self.hold_for_s if self.hold_for_s else float("inf")
+        """The end of the hold, or of a ramp-up that has none; with iterations only all after the ramp-up is steady."""
+        timed = self.hold_for_s or (self.ramp_up_s and self.iterations is None)
+        return self.steady_from_s + self.hold_for_s if timed else float("inf")
 
 
 class Segment(BaseModel):
