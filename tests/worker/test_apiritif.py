@@ -354,7 +354,7 @@ def test_users_count_while_they_think_and_what_has_no_answer_says_how_long_it_ha
     assert service.asked == {"/ok": 20, "/drip/4": 20, "/drip/400": 20}
     assert (found.samples, found.unfinished) == (40, 20)
     assert found.rcs(f"{service.url}/drip/4") == {"ReadTimeout": 20}
-    waits = found.timeline.select(f"{service.url}/drip/400").waits()
+    ((_, waits),) = found.timeline.waits(f"{service.url}/drip/400")
     assert waits.total() == 20
     assert min(waits) > 1_000_000
     assert max(waits) < 3_000_000

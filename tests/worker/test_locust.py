@@ -475,7 +475,8 @@ def test_users_count_while_they_think_and_what_has_no_answer_says_how_long_it_ha
     assert (found.samples, found.unfinished) == (5, 2)
     assert (found.total().failures, found.rcs("examined")) == (1, {"500": 1})
     for label in ("slow", "fast slow"):
-        ((waited_us, count),) = found.timeline.select(label).waits().items()
+        ((_, waits),) = found.timeline.waits(label)
+        ((waited_us, count),) = waits.items()
         assert count == 1
         assert 3_400_000 < waited_us < 5_000_000
     told = found.exits[0].executions["own"]

@@ -218,11 +218,10 @@ class Timeline:
         labels = [label] if label else list(self._unfinished)
         return [place for name in labels if name in self._unfinished for place in self._unfinished[name].items()]
 
-    def waits(self, label: str = "") -> list[tuple[tuple[str, str], Counter[int]]]:
-        """Of a label, or of all: location and execution, and the unfinished requests by how long each waited, in µs."""
+    def waits(self, label: str) -> list[tuple[tuple[str, str], Counter[int]]]:
+        """Location and execution, and the unfinished requests by how long each waited, in µs; "": of unknown label."""
         self._merge()
-        labels = [label] if label else list(self._waits)
-        return [place for name in labels if name in self._waits for place in self._waits[name].items()]
+        return list(self._waits[label].items()) if label in self._waits else []
 
     def unfinished_labels(self) -> tuple[str, ...]:
         """Every label that has unfinished requests, in alphabetical order."""

@@ -250,15 +250,6 @@ class Slice:
         curve: list[int] = users.curve(seconds, self.location, self.executions, last).tolist()
         return curve
 
-    def waits(self) -> Counter[int]:
-        """The requests that were unfinished at the end, by how long each had waited, in µs; whatever the second."""
-        found: Counter[int] = Counter()
-        if self.kind not in ("transaction", "timing"):
-            for (location, execution), waits in self._timeline.waits(self.label):
-                if self.location in (None, location) and (not self.executions or execution in self.executions):
-                    found.update(waits)
-        return found
-
     def _stats(self, first: int | None, last: int | None) -> Stats:
         self._look()
         *_, good = self._timeline.places(self._good, first, last)
@@ -271,15 +262,18 @@ class Slice:
         return WorstStats(self._timeline, good, failed, unfinished, unanswered, worst)
 
     def _unanswered(self, worst: Worst) -> list[tuple[str, str, int]]:
-        """Location, execution and number of the requests that were never answered."""
+        """Location, execution and number of the requests that were never answered, or may be of the label."""
         if self.kind in ("transaction", "timing") or self.ok:
             return []
-        labels = [self.label] if self.label else list(worst.unanswered)
+        labels = ["", self.label] if self.label else list(worst.unanswered)
+        senders = self._timeline.senders(self.label) if self.label else self.executions
         return [
             (location, execution, count)
             for label in labels
             for (location, execution), count in worst.unanswered.get(label, {}).items()
-            if self.location in (None, location) and (not self.executions or execution in self.executions)
+            if self.location in (None, location)
+            and (not self.executions or execution in self.executions)
+            and (not senders or execution in senders)
         ]
 
     def _look(self) -> None:
