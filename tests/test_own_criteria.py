@@ -167,6 +167,14 @@ def test_load_by_location_and_in_windows():
     assert [[one.at_s for one in live.advance(timeline, second)] for second in (5, 6, 7, 8)] == [[], [], [7], []]
 
 
+def test_load_in_turns_ends_no_run_since_only_its_end_tells_whose_turn_it_was():
+    plan = plan_of(ours=["load<60% for 4s, stop as failed"])
+    idle = timeline_of(every_second(range(10), FAST), users=dict.fromkeys(range(10), 0))
+    assert LiveCriteria(plan).advance(idle, 9)
+    in_turns = plan.model_copy(update={"common": {"modules": {"local": {"sequential": True}}}})
+    assert LiveCriteria(in_turns).advance(idle, 9) == []
+
+
 def test_load_without_anything_asked_for_or_without_steady_time_is_inconclusive():
     nothing = plan_of(executions=[execution(concurrency=None, iterations=5)])
     short = plan_of(executions=[execution(hold_for_s=2.0)])

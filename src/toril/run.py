@@ -310,7 +310,7 @@ def _fetched(
     if started_at is None:
         metrics = unfetched(asked, "CloudWatch was not asked: there was no load")
     else:
-        end_at = started_at + lasted_s(plan, coordinator.fold.timeline, completeness)
+        end_at = started_at + lasted_s(completeness.in_turn(plan), coordinator.fold.timeline, completeness)
         metrics = fetch(asked, started_at, end_at, clock, cloudwatch, limit_s=plan.metrics_wait_s, goes_on=goes_on)
     coordinator.store.put_once(run_key(plan.run_id, "metrics.json"), metrics.to_json())
     return metrics

@@ -29,7 +29,8 @@ class LiveCriteria:
         parsed = [(one, parse_criterion(one.source, one.where, one.language)) for one in plan.criteria]
         self._followed: list[_Samples | _Series] = []
         for planned, criterion in parsed:
-            if criterion.stop and criterion.logic != "total":
+            in_turns = plan.in_turns and criterion.subject == "load"  # whose turn it is nobody knows until the end
+            if criterion.stop and criterion.logic != "total" and not in_turns:
                 blank = CriterionResult(criterion=criterion, where=planned.where, executions=planned.executions)
                 by_second = criterion.subject == "load" or criterion.subject in GENERATOR
                 self._followed.append(_Series(plan, blank) if by_second else _Samples(plan, blank))

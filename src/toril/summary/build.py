@@ -23,6 +23,7 @@ SHARED = " (transaction)"  # added to a transaction's label that requests carry 
 
 def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, started_at: float | None) -> dict[str, Any]:
     """The summary of a run: all samples, or the steady ones when the plan leaves the ramp-up out."""
+    plan = completeness.in_turn(plan)
     last, duration_s = last_measured(timeline), lasted_s(plan, timeline, completeness)
     whole_s = max(0 if last is None else last + 1, math.ceil(duration_s))
     loads = steady_load(plan, timeline, completeness.stopped_at_s)

@@ -51,9 +51,20 @@ class Completeness:
         """What each worker's engine said of it."""
         return [left.executions[execution] for left in self.exits.values() if execution in left.executions]
 
+    @property
+    def rightly_ended_s(self) -> float | None:
+        """When a criterion or a search ended the load, which is a planned end: all planned until then is there."""
+        return self.stopped_at_s if self.stop is not None and self.stop.cause in ("criterion", "search") else None
+
     def queued_s(self, execution: str) -> float:
         """How long it waited for its turn, on the worker where it waited longest."""
         return max((report.queued_s for report in self.reports(execution)), default=0.0)
+
+    def in_turn(self, plan: Plan) -> Plan:
+        """The plan as it was carried out: executions that waited for their turn begin so much later."""
+        late_s = {one.name: self.queued_s(one.name) for one in plan.executions}
+        later = (one.model_copy(update={"delay_s": one.delay_s + late_s[one.name]}) for one in plan.executions)
+        return plan.model_copy(update={"executions": tuple(later)}) if any(late_s.values()) else plan
 
     @property
     def lateness_s(self) -> dict[tuple[str, str], float]:
@@ -90,8 +101,7 @@ def lasted_s(plan: Plan, timeline: Timeline, completeness: Completeness) -> floa
         ended = [report.ended_s for report in completeness.reports(one.name) if report.ended_s is not None]
         waits = timeline.select(executions=(one.name,)).total.unfinished
         if math.isfinite(one.steady_to_s) and (ended or waits):
-            planned_s = one.steady_to_s + completeness.queued_s(one.name)
-            ends.append(planned_s if waits else min(planned_s, max(ended)))
+            ends.append(one.steady_to_s if waits else min(one.steady_to_s, max(ended)))
     end_s = min(max(ends), math.inf if completeness.stopped_at_s is None else completeness.stopped_at_s)
     return round(max(completeness.load_s(last_measured(timeline)), end_s), 3)
 
@@ -109,9 +119,7 @@ def planned_s(
     senders = timeline.senders(label)
     spans = []
     for one in [one for one in chosen if one.name in senders] or chosen:
-        late_s = completeness.queued_s(one.name)
-        start_s = late_s + (one.steady_from_s if plan.ramp_up_exclude else one.delay_s)
-        end_s = one.steady_to_s + late_s
+        start_s, end_s = one.steady_from_s if plan.ramp_up_exclude else one.delay_s, one.steady_to_s
         if math.isinf(end_s):
             end_s = completeness.load_s(max(timeline.select(executions=(one.name,)).seconds, default=None))
         if completeness.stopped_at_s is not None:
