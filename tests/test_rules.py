@@ -22,8 +22,8 @@ from tests.measured import (
     timeline_of,
     verdict_of,
 )
-from toril.intervals import Recorder, decode
-from toril.records import HEAD, EngineReport, PlannedExecution, Rate
+from toril.intervals import Interval, Recorder, decode
+from toril.records import HEAD, EngineReport, Plan, PlannedExecution, Rate, Search
 from toril.summary.adjusted import adjusted
 from toril.timeline import Timeline
 from toril.verdict import Verdict
@@ -42,6 +42,18 @@ def found(timeline: Timeline, *criteria: str, load: PlannedExecution | None = No
 def open_model(rps: float, hold_s: float = 10.0) -> PlannedExecution:
     curve = ((0.0, rps), (hold_s, rps))
     return execution(executor="vegeta", concurrency=None, throughput_rps=rps, hold_for_s=hold_s, curve=curve)
+
+
+def waiting(*waits: tuple[str, float], execution: str = "shop") -> Interval:
+    """Requests that were unfinished at the end, by label, and how long each had waited; a label may be unknown."""
+    recorder = Recorder("local-2", "local")
+    for label, waited_s in waits:
+        recorder.unfinished(9, execution, label, 1, round(waited_s * 1e6))
+    return decode(recorder.flush() or b"", "file")
+
+
+def in_turns(plan: Plan) -> Plan:
+    return plan.model_copy(update={"common": {"modules": {"local": {"sequential": True}}}})
 
 
 def two(first: Sequence[Sample], second: Sequence[Sample], **users: Mapping[int, int]) -> Timeline:
@@ -180,6 +192,84 @@ def test_the_turn_of_an_execution_begins_when_the_one_before_it_ends():
     assert codes(verdict_of(timeline, plan, exits={"local-1": left(executions={"shop": early})})) == ["ended-early"]
 
 
+def test_each_worker_s_turn_counts_by_itself():
+    plan = in_turns(plan_of(TIMES, "hits<1 for 3s", executions=[execution(throughput_rps=20.0)], workers=2))
+    timeline, exits = Timeline(), {}
+    for worker, waited in (("local-1", 8), ("local-2", 3)):
+        recorder = Recorder(worker, "local")
+        for second in range(waited, waited + 10):
+            recorder.virtual_users(second, "shop", 5)
+            for _ in range(10):
+                recorder.add_one("shop", completed_s=second + 0.5, label="home", response_us=50 * MS, ok=True)
+        recorder.virtual_users(waited + 10, "shop", 0)
+        timeline.add(decode(recorder.flush() or b"", worker))
+        report = EngineReport(queued_s=waited, ended_s=waited + 10)
+        exits[worker] = left(worker, executions={"shop": report})
+    assert codes(verdict_of(timeline, plan, exits=exits)) == ["kept"]
+    fewer = plan.model_copy(update={"executions": (execution(concurrency=12, throughput_rps=20.0),)})
+    assert codes(verdict_of(timeline, fewer, exits=exits)) == ["unreached-load"]
+
+
+@pytest.mark.parametrize("criterion", ["load<90%", "load<90% for 3s", "throughput<20/s for 3s", "throughput<20/s"])
+def test_criteria_on_load_and_rates_count_from_an_execution_s_turn(criterion):
+    seconds = range(8, 18)
+    users = dict.fromkeys(range(8), 0) | dict.fromkeys(seconds, 10)
+    exits = {"local-1": left(executions={"shop": EngineReport(queued_s=8.0, ended_s=18.0)})}
+    plan = in_turns(plan_of(ours=[criterion]))
+    assert codes(verdict_of(timeline_of(every_second(seconds, FAST, 20), users=users), plan, exits=exits)) == ["kept"]
+    silent = timeline_of(every_second(range(8, 12), FAST, 20), users=users | dict.fromkeys(range(12, 18), 1))
+    assert codes(verdict_of(silent, plan, exits=exits))[0] == "breach"
+
+
+def test_an_execution_that_only_ramps_up_ends_with_its_ramp_up():
+    load = execution(ramp_up_s=10.0, hold_for_s=0.0)
+    timeline = timeline_of(every_second(TEN, FAST), users={second: second + 1 for second in TEN})
+    assert found(timeline, load=load, ended_s=10.0) == ["kept"]
+    assert found(timeline, load=load, ended_s=1.0) == ["ended-early"]
+    few = timeline_of(every_second(TEN, FAST), users=dict.fromkeys(TEN, 1))
+    assert found(few, load=load, ended_s=10.0) == ["unreached-load"]
+    once = load.model_copy(update={"iterations": 3})
+    assert found(few, load=once, ended_s=1.0) == ["kept"]
+
+
+def test_a_rightful_end_excuses_nothing_that_ended_before_it():
+    plan = plan_of("hits>5 for 3s, stop as non-failed", executions=[execution(), execution("admin")])
+    timeline = two(every_second(range(5), FAST, 10), [FAST], shop=dict.fromkeys(range(5), 10))
+    for ended_s, code in ((0.3, "ended-early"), (4.5, "kept")):
+        reports = {"shop": EngineReport(ended_s=5.2), "admin": EngineReport(ended_s=ended_s)}
+        exits = {"local-1": left(executions=reports)}
+        assert codes(verdict_of(timeline, plan, stop=stopped("criterion"), exits=exits)) == [code]
+
+
+def test_what_is_sent_until_workers_see_a_rightful_end_is_no_surplus():
+    plan = plan_of("hits>5 for 3s, stop as non-failed", executions=[open_model(100.0)])
+    timeline = timeline_of(every_second(range(7), FAST, 100))
+    for ended_s, code in ((6.9, "kept"), (5.1, "unreached-load")):
+        exits = {"local-1": left(executions={"shop": EngineReport(ended_s=ended_s)})}
+        assert codes(verdict_of(timeline, plan, stop=stopped("criterion"), exits=exits)) == [code]
+
+
+def test_a_shape_of_the_script_s_own_may_end_when_it_wants():
+    timeline = timeline_of(every_second(range(4), FAST, 10), users=dict.fromkeys(range(4), 10))
+    assert found(timeline, own_shape=True, ended_s=4.0) == ["kept"]
+    assert found(timeline, ended_s=4.0) == ["ended-early"]
+
+
+def test_an_execution_whose_turn_had_come_needs_a_success_before_a_rightful_end():
+    plan = in_turns(plan_of("hits>5 for 3s, stop as non-failed", executions=[execution("admin"), execution()]))
+    timeline = timeline_of(every_second(range(5), FAST, 10), users=dict.fromkeys(range(5), 10))
+    for admin, code in ((EngineReport(), "kept"), (EngineReport(ended_s=5.1), "no-success")):
+        exits = {"local-1": left(executions={"shop": EngineReport(ended_s=5.1), "admin": admin})}
+        verdict = verdict_of(timeline, plan, stop=stopped("criterion"), exits=exits)
+        assert codes(verdict) == [code]
+
+
+def test_a_run_of_an_older_version_might_have_been_spoken_for_by_what_ended_early():
+    slow = timeline_of(every_second(range(2), SLOW, 10), users=dict.fromkeys(range(2), 10))
+    verdict = verdict_of(slow, plan_of("avg-rt>100ms"), exits={"local-1": left(at_s=2.0)})
+    assert (verdict.outcome, verdict.criteria[0].code) == ("inconclusive", "breach-may-not-stand")
+
+
 def test_what_ended_early_might_have_spoken_against_a_breach():
     slow = timeline_of(every_second(range(2), SLOW, 10), users=dict.fromkeys(range(2), 10))
     plan, exits = plan_of("avg-rt>100ms"), {"local-1": left(executions={"shop": EngineReport(ended_s=2.0)})}
@@ -238,6 +328,44 @@ def test_a_label_that_never_answers_is_noticed_among_many_users():
         assert found(timeline, "p50>1s", load=load) == codes_
 
 
+def test_one_late_request_does_not_hide_a_label_that_never_answers():
+    timeline = timeline_of(every_second(TEN, FAST, 50), users=dict.fromkeys(TEN, 500))
+    timeline.add(waiting(("dead", 9.0), ("dead", 9.0), ("dead", 4.0)))
+    assert found(timeline, "p50>1s", load=execution(concurrency=500)) == ["unanswered"]
+
+
+def test_requests_of_unknown_label_count_once_and_may_be_of_any():
+    def verdict(criterion: str, unknown: int) -> list[str]:
+        timeline = timeline_of(every_second(TEN, FAST, 50), users=dict.fromkeys(TEN, 100))
+        timeline.add(waiting(*[("", 7.0)] * unknown, *[("home", 7.0)] * (9 - unknown)))
+        return found(timeline, criterion, load=execution(concurrency=100))
+
+    assert verdict("hits<1", 4) == ["kept"]  # 9 of 100 users
+    assert verdict("fail of home>1%", 9) == ["unanswered"]
+    assert verdict("fail of home>5%", 9) == ["kept"]
+
+
+def test_requests_of_unknown_label_are_not_those_of_another_execution():
+    users = {"shop": dict.fromkeys(TEN, 100), "admin": dict.fromkeys(TEN, 100)}
+    timeline = two(every_second(TEN, FAST, 50), every_second(TEN, replace(FAST, label="admin"), 50), **users)
+    timeline.add(waiting(*[("", 7.0)] * 9, execution="admin"))
+    loads = [execution(concurrency=100), execution("admin", concurrency=100)]
+    assert codes(verdict_of(timeline, plan_of("fail of home>1%", executions=loads))) == ["kept"]
+    assert codes(verdict_of(timeline, plan_of("fail of admin>1%", executions=loads))) == ["unanswered"]
+
+
+@pytest.mark.parametrize(
+    ("load", "said", "users", "waits", "unanswered"),
+    [({"concurrency": None}, {}, 10, 1, True), ({"concurrency": None}, {}, 20, 1, False),
+     ({"concurrency": 1}, {"own_shape": True}, 20, 1, False), ({"concurrency": 1}, {"own_shape": True}, 20, 2, True),
+     ({"concurrency": None}, {}, 0, 5, False), ({"concurrency": None}, {}, 0, 6, True)],
+)  # fmt: skip
+def test_users_that_only_the_script_knows_are_those_that_were_there(load, said, users, waits, unanswered):
+    timeline = timeline_of(every_second(TEN, FAST, 50), users=dict.fromkeys(TEN, users), waits_s=[9.0] * waits)
+    codes_ = found(timeline, "p50>1s", load=execution(**load), **said)  # without any: one in a hundred requests
+    assert codes_ == (["unanswered"] if unanswered else ["kept"])
+
+
 def test_an_unfinished_request_might_have_spoken_against_a_breach_on_all_of_them():
     samples = every_second(TEN, FAST, 9) + every_second([0], Sample(0, ok=False, rc="503"), 2)
     timeline = timeline_of(samples, users=dict.fromkeys(TEN, 200), waits_s=[1.0] * 120)
@@ -291,6 +419,48 @@ DEAD = Sample(0, 2 * MS, label="login", ok=False, rc="401")
 def test_a_label_whose_every_request_failed_is_named_by_a_criterion_or_no_pass(criteria, codes_):
     timeline = timeline_of(every_second(TEN, FAST, 10) + every_second(TEN, DEAD, 10), users=dict.fromkeys(TEN, 10))
     assert codes(verdict_of(timeline, plan_of(*criteria))) == codes_
+
+
+def test_a_criterion_that_could_not_come_true_asks_about_nothing():
+    timeline = timeline_of(every_second(TEN, FAST, 10) + every_second(TEN, DEAD, 10), users=dict.fromkeys(TEN, 10))
+    assert codes(verdict_of(timeline, plan_of("fail of login>500 for 30s"))) == ["dead-label"]
+    assert codes(verdict_of(timeline, plan_of("fail of login>500 for 3s"))) == ["kept"]
+
+
+@pytest.mark.parametrize(("places", "code"), [(["eu"], "dead-label"), (["eu", "us"], "kept")])
+def test_criteria_on_all_locations_together_judge_a_label(places, code):
+    samples = every_second(TEN, FAST, 10) + every_second(TEN, DEAD, 10)
+    both = [replace(one, location=place) for one in samples for place in ("eu", "us")]
+    limit = {"subject": "fail", "label": "login", "condition": ">", "threshold": 500}
+    plan = plan_of(*({**limit, "location": place} for place in places), locations=("eu", "us"))
+    assert codes(verdict_of(timeline_of(both, users=dict.fromkeys(TEN, 10)), plan)) == [code]
+
+
+def test_a_criterion_on_requests_does_not_judge_the_transaction_of_the_same_name():
+    samples = every_second(TEN, FAST, 10) + every_second(TEN, replace(BROKEN, label="home", kind="transaction"))
+    timeline = timeline_of(samples, users=dict.fromkeys(TEN, 10))
+    exits = {"local-1": left(executions={"shop": EngineReport(script_errors={"home": 10})})}
+    assert codes(verdict_of(timeline, plan_of("fail of home>5%"), exits=exits)) == ["script-errors"]
+    named = {"subject": "fail", "label": "home", "kind": "transaction", "condition": ">", "threshold": 500}
+    assert codes(verdict_of(timeline, plan_of(ours=[named]), exits=exits)) == ["kept"]
+
+
+def test_transactions_are_judged_where_nothing_else_is_reported():
+    samples = every_second(TEN, FAST, 10) + every_second(TEN, DEAD, 10)
+    alone = [replace(one, kind="transaction") for one in samples]
+    timeline = timeline_of(alone, users=dict.fromkeys(TEN, 10), unfinished=3)
+    load = execution(throughput_rps=20.0)
+    assert found(timeline, "p50 of home>1s", load=load) == ["dead-label"]
+    assert found(timeline, "fail of login>500", load=load) == ["kept"]
+
+
+def test_failures_of_a_search_are_judged_stage_by_stage():
+    search = Search(from_rps=50, to_rps=500, until=("p95>300ms",), step_s=10, settle_s=3)
+    load = open_model(100.0, 600.0).model_copy(update={"search": search})
+    timeline = timeline_of(every_second(range(20), FAST, 50) + every_second(range(20, 40), BROKEN, 50))
+    plan = plan_of("p50>1s", executions=[load])
+    exits = {"local-1": left(executions={"shop": EngineReport(ended_s=40.0)})}
+    assert codes(verdict_of(timeline, plan, stop=stopped("search", 40.0), exits=exits)) == ["kept"]
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,32 @@ def test_an_arm_that_was_not_loaded_in_full_is_inconclusive(plan: Plan) -> None:
     assert [reason["message"][:5] for reason in found["reasons"] if reason["code"] == "unreached-load"] == ["base:"]
 
 
+@pytest.mark.parametrize(("criterion", "outcome"), [("fail>90%", "passed"), ("p95>900ms", "inconclusive")])
+def test_a_criterion_judges_the_failures_of_both_arms(tmp_path: Path, criterion: str, outcome: str) -> None:
+    plan = planned(tmp_path, SUITE + CRITERIA % criterion)
+    assert plan.duet is not None
+    chance, samples = random.Random(1), []
+    for turn in plan.duet.turns():
+        for step in range(PER_BLOCK):
+            us = round(40_000 * chance.lognormvariate(0, 0.1))
+            samples.append(Measured(turn.arm, turn.block, step * 10 / PER_BLOCK, us, ok=step % 5 > 0))
+    found = verdict(plan, interval_of(plan, samples))
+    assert (found["outcome"], "unjudged-failures" in codes(found)) == (outcome, outcome == "inconclusive")
+
+
+def test_a_base_that_refuses_everything_proves_no_regression(plan: Plan) -> None:
+    assert plan.duet is not None
+    chance, samples = random.Random(1), []
+    for turn in plan.duet.turns():
+        for label in ("home", "checkout"):
+            for step in range(PER_BLOCK):
+                dead = turn.arm == BASE and label == "checkout"
+                us = round((2_000 if dead else 40_000) * chance.lognormvariate(0, 0.1))
+                samples.append(Measured(turn.arm, turn.block, step * 10 / PER_BLOCK, us, label, not dead))
+    found = verdict(plan, interval_of(plan, samples))
+    assert (found["outcome"], {"dead-label", "unsure-arms"} <= set(codes(found))) == ("inconclusive", True)
+
+
 def test_percentiles_that_criteria_name_are_compared_or_those_labels_that_the_suite_does(tmp_path: Path) -> None:
     rules = "p95 of checkout>1s, p99.9>2s for 10s, p50 of home>1s, avg-rt of home>1s, p100>9s, p95 of checkout>2s"
     named = planned(tmp_path, SUITE + CRITERIA % rules)

@@ -24,7 +24,8 @@ from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
 from toril.verdict import EXCUSES, Outcome, Reason, Verdict, judge
 
-FALSIFIED = frozenset({*EXCUSES, "lost-worker", "damaged-file", "missing-samples", "unreadable-records"})
+FALSIFIED = frozenset({*EXCUSES, "lost-worker", "damaged-file", "missing-samples", "unreadable-records", "ended-early"})
+BROKEN = frozenset({"no-success", "dead-label"})  # no measure for head
 OF_CRITERIA = frozenset({"breach", "kept", "nothing-judged"})
 
 
@@ -50,12 +51,12 @@ def _judged(
     arm: Arm, timeline: Timeline, whole: Timeline, completeness: Completeness
 ) -> tuple[Plan, dict[str, Any], Verdict]:
     """One arm as a run of its own; of base no criterion is judged."""
-    plan = arm.as_run()
-    if arm.arm == BASE:
+    plan, elsewhere = arm.as_run(), arm.plan.criteria if arm.arm == BASE else ()
+    if elsewhere:
         plan = plan.model_copy(update={"criteria": ()})
     own = completeness_of(arm, completeness, whole.select().total.samples - timeline.select().total.samples)
     summary = summarise(plan, timeline, own, own.started_at)
-    return plan, summary, judge(plan, timeline, own, summary)
+    return plan, summary, judge(plan, timeline, own, summary, elsewhere=elsewhere)
 
 
 def completeness_of(arm: Arm, completeness: Completeness, of_the_other: int) -> Completeness:
@@ -87,6 +88,7 @@ def _combined(head: Verdict, base: Verdict, comparison: Comparison) -> Verdict:
     doubts = [reason for reason in head.reasons if reason.code not in OF_CRITERIA]
     doubts += _of_base(base.reasons, doubts)
     falsified = [reason for reason in doubts if reason.code in FALSIFIED]
+    falsified += [reason for reason in base.reasons if reason.code in BROKEN]
     if comparison.outcome == "failed" and not falsified:
         breaches += [
             Reason("regression", metric.message) for metric in comparison.metrics if metric.outcome == "failed"

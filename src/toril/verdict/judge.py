@@ -67,18 +67,21 @@ def judge(
     completeness: Completeness,
     summary: Mapping[str, Any],
     metrics: ServerMetrics | None = None,
+    elsewhere: Sequence[PlannedCriterion] = (),
 ) -> Verdict:
-    """Judge every criterion, and the run as a whole."""
+    """Judge every criterion, and the run as a whole. `elsewhere` are criteria that ask about failures in its stead."""
     doubts = [Reason(code, message) for code, message in doubts_about_times(plan, completeness, summary)]
-    absence, claims = _absence(plan, timeline, completeness), rules.claims(plan, timeline, completeness)
+    claims, plan = rules.claims(plan, timeline, completeness), completeness.in_turn(plan)
+    absence = _absence(plan, timeline, completeness, claims)
     worst = rules.worst_of(claims)
     at_worst = None if worst is None else timeline.at_worst(worst)
     results: list[CriterionResult] = []
-    judged: list[tuple[Criterion, Sequence[str]]] = []
+    judged: list[tuple[Criterion, Sequence[str]]] = [
+        (parse_criterion(one.source, one.where, one.language), one.executions) for one in elsewhere
+    ]
     unanswered: list[Reason] = []
     for planned in plan.criteria:
         criterion = parse_criterion(planned.source, planned.where, planned.language)
-        judged.append((criterion, planned.executions))
 
         def result_of(
             timeline: Timeline, absence: Absence, criterion: Criterion = criterion, planned: PlannedCriterion = planned
@@ -97,6 +100,8 @@ def judge(
         elif at_worst is not None and not result.fired and criterion.fail and on_samples:
             unanswered += _fails_at_worst(result, result_of(at_worst, absence), claims)
         results.append(_excused(result, doubts) if doubts else result)
+        if result.code != "never-a-full-window":
+            judged.append((criterion, planned.executions))
     breaches = [Reason(result.code, result.message) for result in results if result.outcome == "failed"]
     left_open = [result for result in results if _leaves_open(result)]
     deciding = {claim.name: rules.criteria_of(claim, judged) for claim in claims}
@@ -139,7 +144,9 @@ def _fails_at_worst(result: CriterionResult, again: CriterionResult, claims: Seq
         return
     names = [claim for claim in claims if not result.executions or claim.name in result.executions]
     label = result.criterion.label
-    chosen = [places for claim in names for name, places in claim.unanswered.items() if label in ("", name)]
+    chosen = [
+        places for claim in names for name, places in claim.unanswered.items() if name in ("", label) or not label
+    ]
     count = sum(places.total() for places in chosen)
     codes = [claim.of_label(label).total.rc if label else claim.requests.total.rc for claim in names]
     timed_out = sum(found[rc] for found in codes for rc in rules.TIMED_OUT)
@@ -212,12 +219,12 @@ def _unfinished(plan: Plan, timeline: Timeline, results: list[CriterionResult]) 
 # What is missing
 
 
-def _absence(plan: Plan, timeline: Timeline, completeness: Completeness) -> Absence:
+def _absence(plan: Plan, timeline: Timeline, completeness: Completeness, claims: Sequence[Claim]) -> Absence:
     """Everything that was planned and is not there."""
     unbounded = any(math.isinf(execution.steady_to_s) for execution in plan.executions)
     planned_end_s = math.inf if unbounded else plan.duration_s
-    stopped_s, rightly = completeness.stopped_at_s, _ended_rightly(completeness)
-    end_s = stopped_s if rightly and stopped_s is not None else math.inf
+    stopped_s, rightly_s = completeness.stopped_at_s, completeness.rightly_ended_s
+    end_s = math.inf if rightly_s is None else rightly_s
     known_end_s = min(planned_end_s, end_s)
     if math.isinf(known_end_s):  # as long as the others took
         known_end_s = (timeline.last_second or 0) + 1
@@ -230,24 +237,13 @@ def _absence(plan: Plan, timeline: Timeline, completeness: Completeness) -> Abse
         for file in completeness.damaged:  # which seconds it was about, nobody can tell
             named = WORKER_OF_FILE.search(file)
             gaps += [Gap(worker, 0, last) for worker in ([named[1]] if named else workers)]
-    if completeness.stop is None:
-        gaps += _early_ends(plan, completeness)
-    elif not rightly:
+    for claim in claims:  # what engines would have measured, had they not ended by themselves
+        for left, ended_s, to_s, _ in rules.early_ends(claim):
+            last_s = to_s if math.isinf(to_s) else math.ceil(to_s) - 1
+            gaps.append(Gap(left.worker, math.floor(ended_s) + 1, last_s, claim.name))
+    if completeness.stop is not None and rightly_s is None:
         gaps += [Gap(worker, math.floor(stopped_s or 0) + 1, planned_end_s) for worker in workers]
     return Absence(plan, tuple(gaps), _unreadable(timeline, completeness) + max(0, never_read or 0), end_s)
-
-
-def _early_ends(plan: Plan, completeness: Completeness) -> Iterator[Gap]:
-    """What engines would have measured, had they not ended by themselves."""
-    planned = {one.name: one for one in plan.executions}
-    for worker, left in completeness.exits.items():
-        for name, report in left.executions.items():
-            one = planned.get(name)
-            if one is None or report.ended_s is None or one.iterations is not None or math.isinf(one.steady_to_s):
-                continue
-            end_s = one.steady_to_s + report.queued_s
-            if report.ended_s + rules.EARLY_S < end_s:
-                yield Gap(worker, math.floor(report.ended_s) + 1, math.ceil(end_s) - 1, name)
 
 
 def missing(timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
@@ -291,18 +287,13 @@ def _unreadable(timeline: Timeline, completeness: Completeness) -> int:
 # Load that was not as planned
 
 
-def _ended_rightly(completeness: Completeness) -> bool:
-    """Whether a criterion of the user's or a search ended the load: then all that was planned until then is there."""
-    return completeness.stop is not None and completeness.stop.cause in ("criterion", "search")
-
-
 def stopped(completeness: Completeness, results: Sequence[CriterionResult] = ()) -> Iterator[Reason]:
     """A load that was ended before its planned end, unless a criterion or a search did so rightly."""
     stop, stopped_s = completeness.stop, completeness.stopped_at_s
     if stop is None:
         return
     came_true = stop.cause == "search" or any(result.fired and result.criterion.stop for result in results)
-    if not _ended_rightly(completeness) or not came_true:
+    if completeness.rightly_ended_s is None or not came_true:
         when = "before it began" if stopped_s is None else f"after {stopped_s:.0f} s"
         lost = [worker for worker, why in completeness.lost if why and why in stop.message]  # a reason already
         why = f"worker {lost[0]} was lost" if lost else stop.message

@@ -18,17 +18,19 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 from toril.grammar import Criterion
-from toril.records import EngineReport, Plan, PlannedExecution
+from toril.intervals import Kind
+from toril.records import EngineReport, Exit, Plan, PlannedExecution
 from toril.suite.open_model import OPEN_MODEL
-from toril.summary import Completeness, rate_of, sent_of
+from toril.summary import Completeness, rate_of
 from toril.summary.doubts import latest_start_s
 from toril.summary.load import height
-from toril.timeline import Slice, Timeline, Worst
+from toril.timeline import Slice, Stats, Timeline, Worst
 
 LEAST_USERS = 0.98  # of the planned user-seconds
 THROUGHPUT_TOLERANCE = 0.05
 SPARE_REQUESTS = 2  # a user's, or of an open model a worker's: what may be under way at either end
 MOST_DROPPED = 0.01  # of the sends that were due, but never less than one second's worth
+ROUNDING = 1e-6  # of users: what fractions of workers add up to
 EARLY_S, EARLY_SHARE = 1.0, 0.02  # an end earlier than both, of the execution's length
 UNANSWERED_S, UNANSWERED_TIMES = 5.0, 10  # a wait longer than both: seconds, and times its label's p95
 UNANSWERED_USERS, UNANSWERED_SENDS = 0.1, 0.01
@@ -74,10 +76,18 @@ class Claim:
         return self.timeline.select(executions=(self.name,))
 
     @cached_property
+    def kind(self) -> Kind:
+        """What its samples are: transactions where the script reports nothing else."""
+        others = self.timeline.select(executions=(self.name,), kind="transaction").total.samples
+        return "transaction" if others and not self.requests.total.samples else "request"
+
+    @cached_property
+    def answers(self) -> Stats:
+        return self.timeline.select(executions=(self.name,), kind=self.kind).total
+
+    @property
     def sent(self) -> int:
-        """Requests; transactions where the script reports nothing else."""
-        found = sent_of(self.requests)
-        return found or self.timeline.select(executions=(self.name,), kind="transaction").total.samples
+        return self.answers.samples + self.requests.total.unfinished
 
     @property
     def workers(self) -> int:
@@ -88,28 +98,31 @@ class Claim:
         return self.planned.executor in OPEN_MODEL
 
     @property
-    def rightly_ended_s(self) -> float | None:
-        """When a criterion or a search ended the load, which is a planned end."""
-        stop = self.completeness.stop
-        return self.completeness.stopped_at_s if stop is not None and stop.cause in ("criterion", "search") else None
-
-    @property
     def cut_short(self) -> bool:
         """Whether it did not go on to its end."""
-        wrongly = self.completeness.stop is not None and self.rightly_ended_s is None
+        wrongly = self.completeness.stop is not None and self.completeness.rightly_ended_s is None
         lost = {share.worker for share in self.plan.shares} - set(self.completeness.reported)
         return wrongly or bool(lost) or any(ended_early(self))
 
-    @property
-    def late_s(self) -> float:
-        """How long it waited for its turn."""
-        return self.completeness.queued_s(self.name)
+    @cached_property
+    def turns(self) -> list[tuple[float, float]]:
+        """Of each worker its part of the load, 0 … 1, and how long it waited for its turn."""
+        parts = [(share.worker, part) for share in self.plan.shares for part in share.executions]
+        weights = {
+            worker: part.concurrency or part.throughput_rps or 1.0
+            for worker, part in parts
+            if part.execution == self.name
+        }
+        exits, nothing, total = self.completeness.exits, EngineReport(), sum(weights.values())
+        told = {worker: exits[worker].executions.get(self.name, nothing) for worker in weights if worker in exits}
+        return [(weight / total, told.get(worker, nothing).queued_s) for worker, weight in weights.items()]
 
     @property
     def end_s(self) -> float:
         """Its planned end, or the rightful one before it; infinite where there is neither."""
-        stopped_s = self.rightly_ended_s
-        return min(self.planned.steady_to_s + self.late_s, math.inf if stopped_s is None else stopped_s)
+        stopped_s = self.completeness.rightly_ended_s
+        late_s = self.completeness.queued_s(self.name)
+        return min(self.planned.steady_to_s + late_s, math.inf if stopped_s is None else stopped_s)
 
     @property
     def bounded(self) -> bool:
@@ -120,23 +133,37 @@ class Claim:
     @property
     def begun(self) -> bool:
         """Whether its turn came before a rightful end."""
-        stopped_s = self.rightly_ended_s
+        stopped_s = self.completeness.rightly_ended_s
         if stopped_s is None:
             return True
-        return self.sent > 0 or not (self.plan.in_turns or self.planned.delay_s + EARLY_S >= stopped_s)
+        waits = self.plan.in_turns and all(report.ended_s is None for report in self.reports)
+        return self.sent > 0 or not (waits or self.planned.delay_s + EARLY_S >= stopped_s)
 
     @cached_property
     def due(self) -> float | None:
         """Requests that were due to its end; None where no rate was planned."""
-        rate = rate_of(self.planned)
-        return None if rate is None else rate.count_to(max(0.0, self.end_s - self.planned.delay_s - self.late_s))
+        return self.due_to(self.end_s)
+
+    def due_to(self, end_s: float) -> float | None:
+        rate, planned = rate_of(self.planned), self.planned
+        if rate is None:
+            return None
+        ends = [(part, min(planned.steady_to_s, end_s - late_s) - planned.delay_s) for part, late_s in self.turns]
+        return math.fsum(part * rate.count_to(max(0.0, since_s)) for part, since_s in ends)
+
+    @property
+    def users(self) -> int | None:
+        """Those of the plan, or those that were there where the script decides on them; None where nobody knows."""
+        if self.planned.concurrency and not any(report.own_shape for report in self.reports):
+            return self.planned.concurrency
+        return max(self.requests.virtual_users_curve((self.timeline.last_second or 0) + 1)) or None
 
     @cached_property
     def unanswered(self) -> dict[str, Counter[str]]:
         """Label → location → the requests that waited too long for an answer which never came."""
         found: dict[str, Counter[str]] = {}
         for label in self.timeline.unfinished_labels():
-            total = self.of_label(label).total if label else self.requests.total
+            total = self.of_label(label).total
             limit_us = max(UNANSWERED_S * 1e6, UNANSWERED_TIMES * total.percentile(95) if total.samples else 0.0)
             for (location, execution), waits in self.timeline.waits(label):
                 if execution == self.name and (many := sum(n for us, n in waits.items() if us > limit_us)):
@@ -148,8 +175,8 @@ class Claim:
             if self.name in self.timeline.senders(label):
                 yield label
 
-    def of_label(self, label: str, *, steady: bool | None = None) -> Slice:
-        return self.timeline.select(label, (self.name,), steady=steady, kind="request")
+    def of_label(self, label: str, kind: Kind = "request", *, steady: bool | None = None) -> Slice:
+        return self.timeline.select(label, (self.name,), steady=steady, kind=kind)
 
 
 def claims(plan: Plan, timeline: Timeline, completeness: Completeness) -> list[Claim]:
@@ -170,7 +197,8 @@ def unreached(claim: Claim) -> Iterator[Reason]:
     yield from _throughput(claim)
     dropped, due = sum(report.dropped or 0 for report in claim.reports), claim.due
     if due:
-        allowed = max(MOST_DROPPED * due, due / max(1.0, claim.end_s - claim.planned.delay_s - claim.late_s))
+        late_s = claim.completeness.queued_s(claim.name)
+        allowed = max(MOST_DROPPED * due, due / max(1.0, claim.end_s - claim.planned.delay_s - late_s))
         if dropped > allowed:
             message = (
                 f"{claim.name}: {dropped:,} of {due:,.0f} due requests were never sent; at most {allowed:,.0f} may be"
@@ -182,13 +210,18 @@ def _users(claim: Claim) -> Iterator[Reason]:
     planned, users = claim.planned, claim.planned.concurrency
     if not users or planned.rate is not None or not claim.timeline.tells_users(claim.name):
         return
-    late_s = claim.late_s + latest_start_s(planned.ramp_up_s)
-    first, end = math.ceil(planned.delay_s + late_s), math.floor(claim.end_s - 1)
+    start_s = planned.steady_from_s if planned.arm else planned.delay_s  # each block of a duet has a ramp-up
+    latest_s, begun_s = latest_start_s(planned.ramp_up_s), min((late_s for _, late_s in claim.turns), default=0.0)
+    first, end = math.ceil(start_s + latest_s + begun_s), math.floor(claim.end_s - 1)
     active = claim.requests.virtual_users_curve(end + 1)
-    if planned.arm:  # a duet's: each block has a ramp-up of its own, and a first and a last second
-        first = math.ceil(planned.steady_from_s + late_s)
+    if planned.arm:  # … and a first and a last second
         active = [max(active[max(0, second - 1) : second + 2], default=0) for second in range(end + 1)]
-    wanted = [math.floor(users * height(planned, second - late_s)) for second in range(first, end)]
+
+    def height_at(second: int) -> float:
+        going = [turn for turn in claim.turns if second < math.floor(planned.steady_to_s + turn[1] - 1)]
+        return math.fsum(part * height(planned, second - latest_s - late_s) for part, late_s in going)
+
+    wanted = [math.floor(users * height_at(second) + ROUNDING) for second in range(first, end)]
     if not sum(wanted):
         return
     share = sum(map(min, active[first:], wanted)) / sum(wanted)
@@ -204,10 +237,12 @@ def _throughput(claim: Claim) -> Iterator[Reason]:
     due, users = claim.due, claim.planned.concurrency or 1
     if not due:
         return
-    spare = SPARE_REQUESTS * (claim.workers if claim.open_model else users)
-    if abs(claim.sent - due) <= max(THROUGHPUT_TOLERANCE * due, spare):
+    ends = [math.inf if report.ended_s is None else report.ended_s for report in claim.reports]
+    seen_s = math.inf if claim.completeness.stop is None else max(ends, default=math.inf)  # workers see a stop later
+    spare, later = SPARE_REQUESTS * (claim.workers if claim.open_model else users), claim.due_to(seen_s) or due
+    if due - max(THROUGHPUT_TOLERANCE * due, spare) <= claim.sent <= later + max(THROUGHPUT_TOLERANCE * later, spare):
         return
-    least, most = (1 - THROUGHPUT_TOLERANCE) * due, (1 + THROUGHPUT_TOLERANCE) * due
+    least, most = (1 - THROUGHPUT_TOLERANCE) * due, (1 + THROUGHPUT_TOLERANCE) * later
     fix = ""
     if claim.sent < due and not claim.open_model and claim.sent:
         fix = f"; at these response times that takes about {math.ceil(users * due / claim.sent):,} users, not {users:,}"
@@ -217,38 +252,54 @@ def _throughput(claim: Claim) -> Iterator[Reason]:
 
 def ended_early(claim: Claim) -> Iterator[Reason]:
     """Engines that ended by themselves before their time, and users before their iterations were done."""
-    planned, started_at = claim.planned, claim.completeness.started_at
-    if started_at is None or claim.completeness.stop is not None:
-        return
-    for share in claim.plan.shares:
-        left = claim.completeness.exits.get(share.worker)
-        if left is None or not any(part.execution == claim.name for part in share.executions):
-            continue
-        report = left.executions.get(claim.name, EngineReport(ended_s=max(0.0, left.at - started_at)))
-        end_s = planned.steady_to_s + report.queued_s
-        who = f"{claim.name}: worker {share.worker}"
-        if report.unfinished_users and planned.iterations is not None:
-            short = f"{report.unfinished_users:,} users ended before their {planned.iterations:,} iterations were done"
-            yield Reason("ended-early", f"{who}: {short}")
-        if left.outcome == "stopped" and (left.last_sample_s or 0.0) + EARLY_S < end_s:
-            # by a signal, or because it saw no owner; when it left says little, since it may have stood still before
+    planned, stop = claim.planned, claim.completeness.stop
+    for left, ended_s, end_s, least_s in early_ends(claim):
+        who = f"{claim.name}: worker {left.worker}"
+        if left.outcome == "stopped" and stop is None:
             heard = "nothing" if left.last_sample_s is None else f"nothing after {left.last_sample_s:.0f} s"
             of = "" if math.isinf(end_s) else f" of {end_s:.0f} s"
             yield Reason("ended-early", f"{who} was stopped, and measured {heard}{of}: {left.message}")
-        elif planned.iterations is None and math.isfinite(end_s) and report.ended_s is not None:
-            least_s = end_s - max(EARLY_S, EARLY_SHARE * (planned.ramp_up_s + planned.hold_for_s))
-            if report.ended_s < least_s:
-                short = f"ended by itself after {report.ended_s:.1f} s of {end_s:.1f} s; {least_s:.1f} s are needed"
-                yield Reason("ended-early", f"{who} {short}{': ' + left.message if left.message else ''}")
+        else:
+            short = f"ended by itself after {ended_s:.1f} s of {end_s:.1f} s; {least_s:.1f} s are needed"
+            yield Reason("ended-early", f"{who} {short}{': ' + left.message if left.message else ''}")
+    for worker, left in claim.completeness.exits.items():
+        users = left.executions.get(claim.name, EngineReport()).unfinished_users
+        if users and planned.iterations is not None and stop is None:
+            short = f"{users:,} users ended before their {planned.iterations:,} iterations were done"
+            yield Reason("ended-early", f"{claim.name}: worker {worker}: {short}")
+
+
+def early_ends(claim: Claim) -> Iterator[tuple[Exit, float, float, float]]:
+    """A worker's last word, when its engine ended, its planned or rightful end, and how long it should have gone on.
+
+    Of a load that was wrongly stopped, nothing: that is a reason already.
+    """
+    planned, known, exempt = claim.planned, claim.completeness, not claim.bounded
+    if known.started_at is None or (known.stop is not None and known.rightly_ended_s is None):
+        return
+    for share in claim.plan.shares:
+        left = known.exits.get(share.worker)
+        if left is None or not any(part.execution == claim.name for part in share.executions):
+            continue
+        report = left.executions.get(claim.name, EngineReport(ended_s=max(0.0, left.at - known.started_at)))
+        end_s = min(planned.steady_to_s + report.queued_s, math.inf if known.stop is None else claim.end_s)
+        ended_s, least_s = report.ended_s, end_s - EARLY_S
+        if left.outcome == "stopped" and known.stop is None:
+            # by a signal, or because it saw no owner; when it left says little, since it may have stood still before
+            ended_s = left.last_sample_s or 0.0
+        elif exempt:
+            continue
+        else:
+            least_s = min(least_s, end_s - EARLY_SHARE * (planned.ramp_up_s + planned.hold_for_s))
+        if ended_s is not None and ended_s < least_s:
+            yield left, ended_s, end_s, least_s
 
 
 def without_success(claim: Claim) -> Iterator[Reason]:
-    total, what = claim.requests.total, "requests"
-    if not total.samples:  # a script may report its transactions only
-        total, what = claim.timeline.select(executions=(claim.name,), kind="transaction").total, "transactions"
+    total = claim.answers
     if total.samples > total.failures or not claim.begun:
         return
-    every = f"all {total.samples:,} {what} failed" if total.samples else "no request was answered"
+    every = f"all {total.samples:,} {claim.kind}s failed" if total.samples else "no request was answered"
     errors = total.errors.most_common(1)
     why = f"; most often: {' '.join(errors[0][0]).strip()}" if errors else ""
     yield Reason("no-success", f"{claim.name}: {every}{why}. One success is needed")
@@ -275,22 +326,22 @@ def worst_of(found: Sequence[Claim]) -> Worst | None:
 def unanswered(claim: Claim) -> Iterator[Reason]:
     """Too many of them for any verdict, whatever the criteria are. Of a search each stage is judged."""
     found = claim.unanswered
-    count, users, due = sum(map(Counter.total, found.values())), claim.planned.concurrency, claim.due
+    count, users = sum(map(Counter.total, found.values())), None if claim.open_model else claim.users
     if claim.planned.search is not None or not count:
         return
     where = ", ".join(f"`{label}`" for label in list(found)[:3] if label)
     of = f" ({where})" if where else ""
     waited = f"{claim.name}: {count:,} requests{of} were never answered, and waited longer than max(5 s, 10 × p95)"
-    if claim.open_model:
-        if due and count > UNANSWERED_SENDS * due:
-            yield Reason("unanswered", f"{waited}; at most {UNANSWERED_SENDS * due:,.0f} of {due:,.0f} may be")
-            return
-    elif users and count >= UNANSWERED_USERS * users:
+    if users and count >= UNANSWERED_USERS * users:
         yield Reason("unanswered", f"{waited}; with {users:,} users fewer than {UNANSWERED_USERS * users:,.1f} may be")
         return
-    for label, places in found.items():
+    due = claim.due or claim.sent
+    if not users and count > UNANSWERED_SENDS * due:
+        yield Reason("unanswered", f"{waited}; at most {UNANSWERED_SENDS * due:,.0f} of {due:,.0f} may be")
+        return
+    for label in found:
         total = claim.of_label(label).total
-        if label and not total.samples and places.total() >= total.unfinished:
+        if label and not total.samples:
             yield Reason("unanswered", f"{claim.name}: none of {total.unfinished:,} requests of `{label}` was answered")
 
 
@@ -304,16 +355,17 @@ def of_scripts(claim: Claim, criteria: Collection[Criterion]) -> Iterator[Reason
     errors: Counter[str] = Counter()
     for report in claim.reports:
         errors.update(report.script_errors)
-    judged = {label for label in errors if any(covers(one, label, transaction=True) for one in criteria)}
+    judged = {label for label in errors if covering(claim, criteria, label, "transaction")}
     open_ones = [(label, count) for label, count in errors.most_common() if label not in judged]
     for label, count in open_ones[:MOST_NAMED]:
         shown = claim.timeline.select(label, (claim.name,), kind="transaction").total.errors.most_common(1)
         why = f": {shown[0][0][0]}" if shown and shown[0][0][0] else ""
         message = f"{claim.name}: `{label}` failed {count:,} times in the script itself{why}"
-        yield Reason("script-errors", f"{message}. Mend it, or judge it: {criterion_on(label)}")
+        named = f"{label} (transaction)" if label in claim.timeline.labels_of_both_kinds() else label
+        yield Reason("script-errors", f"{message}. Mend it, or judge it: {criterion_on(named)}")
     if others := len(open_ones[MOST_NAMED:]):
         yield Reason("script-errors", f"{claim.name}: {others:,} more labels failed in the script itself")
-    broken = list(unjudged(claim, criteria))
+    broken = list(unjudged(claim, criteria)) if claim.planned.search is None else []  # of a search each stage is judged
     yield from broken[:MOST_NAMED]
     for code, count in Counter(one.code for one in broken[MOST_NAMED:]).items():
         yield Reason(code, f"{claim.name}: {count:,} more labels are broken in this way")
@@ -321,27 +373,27 @@ def of_scripts(claim: Claim, criteria: Collection[Criterion]) -> Iterator[Reason
 
 def unjudged(claim: Claim, criteria: Collection[Criterion]) -> Iterator[Reason]:
     """Labels that are broken, and that no criterion asks about."""
-    total = claim.requests.total
+    total = claim.answers
     if not total.failures or total.failures == total.samples:  # the latter is a reason of its own
         return
     for label in claim.labels():
-        total = claim.of_label(label).total
+        total = claim.of_label(label, claim.kind).total
         if claim.plan.ramp_up_exclude:  # failures of an excluded ramp-up are a note, unless there is nothing else
-            steady = claim.of_label(label, steady=True).total
+            steady = claim.of_label(label, claim.kind, steady=True).total
             total = steady if steady.samples else total
-        failures, covering = total.failures, [one for one in criteria if covers(one, label)]
+        failures, asking = total.failures, covering(claim, criteria, label, claim.kind)
         if not failures:
             continue
         why = " ".join(total.errors.most_common(1)[0][0]).strip()
         if failures == total.samples:
-            if not any(one.label for one in covering):
+            if not any(one.label for one in asking):
                 every = "the only request" if failures == 1 else f"all {failures:,} requests"
                 yield Reason(
                     "dead-label",
                     f"{claim.name}: {every} of `{label}` failed ({why}). One success is needed, "
                     f"or a criterion that names it: {criterion_on(label)}",
                 )
-        elif failures > UNJUDGED_SHARE * total.samples and failures >= UNJUDGED_FAILURES and not covering:
+        elif failures > UNJUDGED_SHARE * total.samples and failures >= UNJUDGED_FAILURES and not asking:
             allowed = max(UNJUDGED_FAILURES - 1, math.floor(UNJUDGED_SHARE * total.samples))
             yield Reason(
                 "unjudged-failures",
@@ -357,13 +409,19 @@ def criterion_on(label: str) -> str:
     return f"`{{subject: fail, label: {label!r}, condition: '>', threshold: 5%}}`"
 
 
-def covers(criterion: Criterion, label: str, *, transaction: bool = False) -> bool:
-    """Whether it judges failures of the label; without a label of its own, of all requests or all transactions."""
-    if criterion.subject not in FAILURES or criterion.location is not None:
-        return False
-    if criterion.label:
-        return criterion.label in (label, f"{label} (transaction)")
-    return (criterion.kind == "transaction") == transaction
+def covering(claim: Claim, criteria: Collection[Criterion], label: str, kind: Kind) -> list[Criterion]:
+    """Those that judge failures of the label: without one of their own all requests or transactions, in all places."""
+    own: Kind = claim.timeline.kind_of(label)
+    found = [
+        one
+        for one in criteria
+        if one.subject in FAILURES
+        and one.label in ("", label)
+        and (one.kind or (own if one.label else "request")) == kind
+    ]
+    places = {one.location for one in found}
+    everywhere = None in places or places >= {share.location for share in claim.plan.shares}
+    return found if everywhere else []
 
 
 # Notes: what may be meant so, and what a reader should know
