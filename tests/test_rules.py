@@ -221,6 +221,23 @@ def test_criteria_on_load_and_rates_count_from_an_execution_s_turn(criterion):
     assert codes(verdict_of(silent, plan, exits=exits))[0] == "breach"
 
 
+@pytest.mark.parametrize(
+    "criterion",
+    ["throughput<9/s for 3s", "hits<5 for 3s", "throughput<9/s within 8s", "throughput<9/s over 4s", "throughput<9/s"],
+)
+def test_nothing_is_silent_between_two_phases(criterion):
+    phases = [execution(hold_for_s=5.0), execution("late", hold_for_s=6.0, delay_s=20.0)]
+    late = replace(FAST, execution="late")
+    users = {"shop": dict.fromkeys(range(5), 10), "late": dict.fromkeys(range(20, 26), 10)}
+
+    def verdict(second_phase: Sequence[int]) -> list[str]:
+        samples = every_second(range(5), FAST, 10) + every_second(second_phase, late, 10)
+        return codes(verdict_of(timeline_of(samples, users_of=users), plan_of(ours=[criterion], executions=phases)))
+
+    assert verdict(range(20, 26)) == ["kept"]
+    assert verdict([20, 21, 25])[0] == "breach"
+
+
 def test_an_execution_that_only_ramps_up_ends_with_its_ramp_up():
     load = execution(ramp_up_s=10.0, hold_for_s=0.0)
     timeline = timeline_of(every_second(TEN, FAST), users={second: second + 1 for second in TEN})

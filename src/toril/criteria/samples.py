@@ -25,7 +25,7 @@ from toril.criteria.result import (
     subject_of,
 )
 from toril.criteria.scope import Evidence, chosen, judged_s, seconds_of_rate, view_of
-from toril.criteria.windows import Watch, Window, breaches, counts_silence, looked_at
+from toril.criteria.windows import Seconds, Watch, Window, breaches, counts_silence, looked_at
 from toril.grammar import Criterion, samples_needed
 from toril.stats import quantile_interval
 from toril.timeline import Slice, Stats
@@ -49,12 +49,14 @@ def on_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     return _on_the_whole(blank, view, evidence, absence)
 
 
-def show(watch: Watch, view: Slice, second: int, planned: range) -> Window | None:
+def show(watch: Watch, view: Slice, second: int, planned: Seconds) -> Window | None:
     """Let the watch see one second, if it looks at it; the window that ends there if it is the first to breach."""
     stats = view.second(second)
     watch.begun |= stats.samples > 0
     if not looked_at(watch.criterion, planned, second, stats.samples):
         return None
+    if counts_silence(watch.criterion) and second in planned and second - 1 not in planned:
+        watch.restart()
     users = view.virtual_users(second) if watch.criterion.subject == "concurrency" else 0
     return watch.see(second, stats, users)
 
@@ -171,17 +173,18 @@ def _through_windows(
     return settled(result, stands=stands)
 
 
-def _with_silence(seconds: Sequence[int], planned: range, frame: int) -> list[int]:
+def _with_silence(seconds: Sequence[int], planned: Seconds, frame: int) -> list[int]:
     """Silent seconds of the planned time as well, but none in the midst of a silence, where all windows are alike."""
     found = []
     for one, following in pairwise([*seconds, max(planned.stop, seconds[-1] + 1)]):
         after = min(one + frame + 1, following)
-        near = (*range(one + 1, after), *range(max(after, following - frame), following))
-        found += [one, *(second for second in near if second in planned)]
+        near = {*range(one + 1, after), *range(max(after, following - frame), following)}
+        near |= {part.start for part in planned.parts if one < part.start < following}
+        found += [one, *sorted(second for second in near if second in planned)]
     return found
 
 
-def _planned_time(blank: CriterionResult, evidence: Evidence) -> range:
+def _planned_time(blank: CriterionResult, evidence: Evidence) -> Seconds:
     known = evidence.timeline, evidence.stopped_at_s
     return seconds_of_rate(evidence.plan, blank.criterion, blank.executions, *known)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toril.criteria.absence import Absence
+from toril.criteria.windows import Seconds
 from toril.grammar import Criterion
 from toril.records import Plan, PlannedExecution, ServerMetrics
 from toril.summary import Completeness, lasted_s, planned_s
@@ -87,19 +88,26 @@ def judged_time(evidence: Evidence, executions: Sequence[str]) -> tuple[float, f
 
 def seconds_of_rate(
     plan: Plan, criterion: Criterion, executions: Sequence[str], timeline: Timeline, stopped_at_s: float | None = None
-) -> range:
+) -> Seconds:
     """The whole seconds of planned time: from the load's begin (or its ramp-up's end) to its planned or rightful end.
 
     That is the load of the executions at work for the criterion: a place or a label whose load is over is not silent
-    because others go on. Stragglers after the end make no rate. Without a planned end the last second that anybody
-    told something of is left out, because it may have been cut.
+    because others go on, and neither is the time between two phases. Stragglers after the end make no rate. Without a
+    planned end the last second that anybody told something of is left out, because it may have been cut.
     """
-    found = at_work(plan, criterion, executions)
-    steady = plan.ramp_up_exclude
-    first = min((math.ceil(e.steady_from_s) if steady else math.floor(e.delay_s) for e in found), default=0)
-    planned = min(max((e.steady_to_s for e in found), default=math.inf), stopped_at_s or math.inf, timeline.cut_at_s)
-    known = timeline.last_second or 0
-    return range(first, max(first, math.floor(planned) if planned <= known + 1 else known))
+    steady, known, parts = plan.ramp_up_exclude, timeline.last_second or 0, list[range]()
+    firsts = [
+        (math.ceil(one.steady_from_s) if steady else math.floor(one.delay_s), one.steady_to_s)
+        for one in at_work(plan, criterion, executions)
+    ]
+    for first, to_s in sorted(firsts):
+        end_s = min(to_s, stopped_at_s or math.inf, timeline.cut_at_s)
+        part = range(first, math.floor(end_s) if end_s <= known + 1 else known)
+        if parts and first <= parts[-1].stop:
+            parts[-1] = range(parts[-1].start, max(part.stop, parts[-1].stop))
+        elif part:
+            parts.append(part)
+    return Seconds(tuple(parts))
 
 
 def seconds_of_health(plan: Plan, executions: Sequence[str]) -> tuple[float, float]:

@@ -38,7 +38,21 @@ def counts_silence(criterion: Criterion) -> bool:
     return not criterion.percent and criterion.subject in ("throughput", "hits", "succ", "fail", "rc", "bytes")
 
 
-def looked_at(criterion: Criterion, planned: range, second: int, samples: int) -> bool:
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """The whole seconds of planned time: its parts, in order, with time in between in which nothing is planned."""
+
+    parts: tuple[range, ...]
+
+    def __contains__(self, second: int) -> bool:
+        return any(second in part for part in self.parts)
+
+    @property
+    def stop(self) -> int:
+        return self.parts[-1].stop if self.parts else 0
+
+
+def looked_at(criterion: Criterion, planned: Seconds, second: int, samples: int) -> bool:
     """Whether a criterion looks at a second with so many samples.
 
     The seconds of the planned time are whole ones. Of others, such as those in which the last answers come, a count is
@@ -190,6 +204,13 @@ class Watch:
             value = pool.value(self._valued, reading.max_us, self._absent(second, second, pool.samples(self._valued)))
             return self.found.note(self._held.see(second, value, stats.samples))
         return self.found.note(self._window(second, reading, stats))
+
+    def restart(self) -> None:
+        """Begin anew after a time in which nothing was planned: no window spans it."""
+        self.first_second, self._samples = None, 0
+        self._seconds.clear()
+        self._pool, self._highest = Pool(), _Lowest()
+        self._held = Held(self.criterion, self.criterion.timeframe_s)
 
     def miss(self, second: int) -> None:
         """A second that has no samples because they are missing: no series survives it."""
