@@ -63,6 +63,7 @@ class Stats:
         self.connect_count: int = found["connect_count"]
         self.unfinished = unfinished
         self._above_us: int = found["above_us"]
+        self.endless = 0  # whose time is infinite
         self._above_sq: int = (found["above_sq_high"] << 32) + found["above_sq_low"]
 
     @cached_property
@@ -149,7 +150,7 @@ class WorstStats(Stats):
         super().__init__(timeline, good, failed, unfinished)
         codes = timeline.outcomes(failed)
         self._timed_out = sum(count for (rc, _), count in codes.items() if rc in worst.timed_out)
-        self._endless = unanswered + self._timed_out
+        self.endless = unanswered + self._timed_out
         self.samples += unanswered
         self.failures += unanswered
 
@@ -157,28 +158,28 @@ class WorstStats(Stats):
     def response(self) -> Histogram:
         """Those that timed out are the longest of the failed ones."""
         found = self._timeline.buckets.histogram(self._rows)
-        if not self._endless:
+        if not self.endless:
             return found
         failed = self._timeline.buckets.histogram(self._failed_rows)
         longer = failed.counts[::-1].cumsum()[::-1] - failed.counts
         taken = np.clip(self._timed_out - longer, 0, failed.counts)
         pairs = Histogram.from_pairs(
             np.concatenate([found.buckets, failed.buckets, [bucket_of(ENDLESS_US)]]),
-            np.concatenate([found.counts, -taken, [self._endless]]),
+            np.concatenate([found.counts, -taken, [self.endless]]),
         )
         return Histogram(pairs.buckets[pairs.counts > 0], pairs.counts[pairs.counts > 0])
 
     @cached_property
     def max_us(self) -> int:
-        return ENDLESS_US if self._endless else super().max_us
+        return ENDLESS_US if self.endless else super().max_us
 
     @cached_property
     def sum_us(self) -> int:
-        return ENDLESS_SUM if self._endless else super().sum_us
+        return ENDLESS_SUM if self.endless else super().sum_us
 
     @cached_property
     def sum_sq(self) -> int:
-        return ENDLESS_SUM**3 if self._endless else super().sum_sq
+        return ENDLESS_SUM**3 if self.endless else super().sum_sq
 
 
 class Slice:

@@ -98,7 +98,8 @@ def judge(
             if unfinished and criterion.logic == "total" and criterion.subject not in COUNTS_OF_ANSWERS:
                 result = result_of(timeline, replace(absence, lost_records=absence.lost_records + unfinished))
         elif at_worst is not None and not result.fired and criterion.fail and on_samples:
-            unanswered += _fails_at_worst(result, result_of(at_worst, absence), claims)
+            endless = view_of(criterion, planned.executions, at_worst, plan).total.endless
+            unanswered += _fails_at_worst(result, result_of(at_worst, absence), endless)
         results.append(_excused(result, doubts) if doubts else result)
         if result.code != "never-a-full-window":
             judged.append((criterion, planned.executions))
@@ -138,31 +139,14 @@ def _of_each(claims: Sequence[Claim], rule: Callable[[Claim], Iterator[Reason]])
     return [reason for claim in claims for reason in rule(claim)]
 
 
-def _fails_at_worst(result: CriterionResult, again: CriterionResult, claims: Sequence[Claim]) -> Iterator[Reason]:
+def _fails_at_worst(result: CriterionResult, again: CriterionResult, endless: int) -> Iterator[Reason]:
     """A criterion that holds only if requests without an answer are left out."""
-    if not again.fired:
-        return
-    names = [claim for claim in claims if not result.executions or claim.name in result.executions]
-    label = result.criterion.label
-    chosen = [
-        places for claim in names for name, places in claim.unanswered.items() if name in ("", label) or not label
-    ]
-    count = sum(places.total() for places in chosen)
-    codes = [claim.of_label(label).total.rc if label else claim.requests.total.rc for claim in names]
-    timed_out = sum(found[rc] for found in codes for rc in rules.TIMED_OUT)
-    what = " and ".join(
-        text
-        for text in (
-            f"{count:,} that were never answered, and waited longer than max(5 s, 10 × p95)" if count else "",
-            f"{timed_out:,} that timed out" if timed_out else "",
+    if again.fired:
+        yield Reason(
+            "unanswered",
+            f"`{result.criterion.text}` holds only without the {endless:,} requests that timed out, or were never "
+            f"answered and waited longer than max(5 s, 10 × p95). With them as slow as can be: {again.message}",
         )
-        if text
-    )
-    yield Reason(
-        "unanswered",
-        f"`{result.criterion.text}` holds only without the requests whose time is unknown: {what}. "
-        f"With them as slow as can be: {again.message}",
-    )
 
 
 def _excused(result: CriterionResult, doubts: list[Reason]) -> CriterionResult:

@@ -436,17 +436,11 @@ def notes_of(claim: Claim, criteria: Collection[Criterion]) -> Iterator[str]:
             yield f"{claim.name}: {early:,} requests failed outside the steady load, and are in no criterion"
     patterns = [one.rc_pattern or "*" for one in criteria if one.subject == "rc"]
     if patterns and not any(one.subject in ("fail", "succ") for one in criteria) and total.failures:
-        others = {rc: n for rc, n in _failed_codes(claim).items() if not any(fnmatchcase(rc, one) for one in patterns)}
+        failed = claim.timeline.select(executions=(claim.name,), ok=False).total
+        others = {rc: n for rc, n in failed.rc.items() if not any(fnmatchcase(rc, one) for one in patterns)}
         if (count := sum(others.values())) > UNJUDGED_SHARE * total.samples:
             most = max(others, key=others.__getitem__)
             yield f"{claim.name}: {count:,} requests failed with codes that no criterion names, most often `{most}`"
-
-
-def _failed_codes(claim: Claim) -> Counter[str]:
-    codes: Counter[str] = Counter()
-    for (_, rc), count in claim.requests.total.errors.items():
-        codes[rc] += count
-    return codes
 
 
 def criteria_of(claim: Claim, judged: Iterable[tuple[Criterion, Sequence[str]]]) -> list[Criterion]:
