@@ -90,10 +90,6 @@ class Claim:
         return self.answers.samples + self.requests.total.unfinished
 
     @property
-    def workers(self) -> int:
-        return sum(part.execution == self.name for share in self.plan.shares for part in share.executions)
-
-    @property
     def open_model(self) -> bool:
         return self.planned.executor in OPEN_MODEL
 
@@ -107,15 +103,16 @@ class Claim:
     @cached_property
     def turns(self) -> list[tuple[float, float]]:
         """Of each worker its part of the load, 0 … 1, and how long it waited for its turn."""
-        parts = [(share.worker, part) for share in self.plan.shares for part in share.executions]
-        weights = {
-            worker: part.concurrency or part.throughput_rps or 1.0
-            for worker, part in parts
-            if part.execution == self.name
-        }
-        exits, nothing, total = self.completeness.exits, EngineReport(), sum(weights.values())
-        told = {worker: exits[worker].executions.get(self.name, nothing) for worker in weights if worker in exits}
-        return [(weight / total, told.get(worker, nothing).queued_s) for worker, weight in weights.items()]
+        name, exits = self.name, self.completeness.exits
+        queued_s = {worker: left.executions[name].queued_s for worker, left in exits.items() if name in left.executions}
+        weights = [
+            (share.worker, part.concurrency or part.throughput_rps or 1.0)
+            for share in self.plan.shares
+            for part in share.executions
+            if part.execution == name
+        ]
+        total = math.fsum(weight for _, weight in weights)
+        return [(weight / total, queued_s.get(worker, 0.0)) for worker, weight in weights]
 
     @property
     def end_s(self) -> float:
@@ -145,11 +142,9 @@ class Claim:
         return self.due_to(self.end_s)
 
     def due_to(self, end_s: float) -> float | None:
-        rate, planned = rate_of(self.planned), self.planned
-        if rate is None:
-            return None
-        ends = [(part, min(planned.steady_to_s, end_s - late_s) - planned.delay_s) for part, late_s in self.turns]
-        return math.fsum(part * rate.count_to(max(0.0, since_s)) for part, since_s in ends)
+        rate, one = rate_of(self.planned), self.planned
+        ends = [(part, min(one.steady_to_s, end_s - late_s) - one.delay_s) for part, late_s in self.turns]
+        return None if rate is None else math.fsum(part * rate.count_to(max(0.0, since_s)) for part, since_s in ends)
 
     @property
     def users(self) -> int | None:
@@ -239,7 +234,7 @@ def _throughput(claim: Claim) -> Iterator[Reason]:
         return
     ends = [math.inf if report.ended_s is None else report.ended_s for report in claim.reports]
     seen_s = math.inf if claim.completeness.stop is None else max(ends, default=math.inf)  # workers see a stop later
-    spare, later = SPARE_REQUESTS * (claim.workers if claim.open_model else users), claim.due_to(seen_s) or due
+    spare, later = SPARE_REQUESTS * (len(claim.turns) if claim.open_model else users), claim.due_to(seen_s) or due
     if due - max(THROUGHPUT_TOLERANCE * due, spare) <= claim.sent <= later + max(THROUGHPUT_TOLERANCE * later, spare):
         return
     least, most = (1 - THROUGHPUT_TOLERANCE) * due, (1 + THROUGHPUT_TOLERANCE) * later
@@ -274,7 +269,7 @@ def early_ends(claim: Claim) -> Iterator[tuple[Exit, float, float, float]]:
 
     Of a load that was wrongly stopped, nothing: that is a reason already.
     """
-    planned, known, exempt = claim.planned, claim.completeness, not claim.bounded
+    planned, known = claim.planned, claim.completeness
     if known.started_at is None or (known.stop is not None and known.rightly_ended_s is None):
         return
     for share in claim.plan.shares:
@@ -287,7 +282,7 @@ def early_ends(claim: Claim) -> Iterator[tuple[Exit, float, float, float]]:
         if left.outcome == "stopped" and known.stop is None:
             # by a signal, or because it saw no owner; when it left says little, since it may have stood still before
             ended_s = left.last_sample_s or 0.0
-        elif exempt:
+        elif not claim.bounded:
             continue
         else:
             least_s = min(least_s, end_s - EARLY_SHARE * (planned.ramp_up_s + planned.hold_for_s))
