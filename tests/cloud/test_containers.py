@@ -66,7 +66,7 @@ def test_a_container_runs_as_its_definition_says(real, here, image):
     assert task["containers"][0]["imageDigest"] == image.partition("@")[2]
     said = here.output("one")
     assert said[:6] == ["two words", "and lines", str(USER), "1000", f"{USER}:755", "written"]
-    assert said[-1] == "fixed"
+    assert "fixed" in said[6:]  # beside what `touch` writes on its other stream, in either order
 
 
 def test_a_stopped_container_has_its_stop_timeout_and_keeps_its_exit_code(real, here, image):
