@@ -10,6 +10,7 @@ from toril.criteria.windows import Seconds
 from toril.grammar import Criterion
 from toril.records import Plan, PlannedExecution, ServerMetrics
 from toril.summary import Completeness, lasted_s, planned_s
+from toril.summary.completeness import united
 from toril.timeline import Slice, Timeline
 
 
@@ -95,19 +96,12 @@ def seconds_of_rate(
     because others go on, and neither is the time between two phases. Stragglers after the end make no rate. Without a
     planned end the last second that anybody told something of is left out, because it may have been cut.
     """
-    steady, known, parts = plan.ramp_up_exclude, timeline.last_second or 0, list[range]()
-    firsts = [
-        (math.ceil(one.steady_from_s) if steady else math.floor(one.delay_s), one.steady_to_s)
-        for one in at_work(plan, criterion, executions)
-    ]
-    for first, to_s in sorted(firsts):
-        end_s = min(to_s, stopped_at_s or math.inf, timeline.cut_at_s)
-        part = range(first, math.floor(end_s) if end_s <= known + 1 else known)
-        if parts and first <= parts[-1].stop:
-            parts[-1] = range(parts[-1].start, max(part.stop, parts[-1].stop))
-        elif part:
-            parts.append(part)
-    return Seconds(tuple(parts))
+    known, spans = timeline.last_second or 0, []
+    for one in at_work(plan, criterion, executions):
+        first = math.ceil(one.steady_from_s) if plan.ramp_up_exclude else math.floor(one.delay_s)
+        end_s = min(one.steady_to_s, stopped_at_s or math.inf, timeline.cut_at_s)
+        spans.append((first, math.floor(end_s) if end_s <= known + 1 else known))
+    return Seconds(tuple(range(int(first), int(stop)) for first, stop in united(spans)))
 
 
 def seconds_of_health(plan: Plan, executions: Sequence[str]) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """What came in of what should have, and what is known of the circumstances."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from toril.records import EngineReport, Exit, Plan, Rate, Stop
@@ -125,8 +125,19 @@ def planned_s(
         if completeness.stopped_at_s is not None:
             end_s = min(end_s, completeness.stopped_at_s)
         spans.append((start_s, end_s))
-    total_s, reached_s = 0.0, -math.inf
-    for start_s, end_s in sorted(spans):
-        total_s += max(0.0, end_s - max(start_s, reached_s))
-        reached_s = max(reached_s, end_s)
-    return total_s
+    return sum((end_s - start_s for start_s, end_s in united(spans)), 0.0)
+
+
+def united(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The spans of time that some cover together, in order and apart from each other; empty ones vanish.
+
+    >>> united([(5, 7), (0, 2), (1, 3), (9, 8)])
+    [(0, 3), (5, 7)]
+    """
+    found: list[tuple[float, float]] = []
+    for start_s, end_s in sorted(span for span in spans if span[0] < span[1]):
+        if found and start_s <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], end_s)
+        else:
+            found.append((start_s, end_s))
+    return found

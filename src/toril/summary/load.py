@@ -89,7 +89,8 @@ def _steady(execution: PlannedExecution, timeline: Timeline, stopped_at_s: float
 
 def sent_of(view: Slice) -> int:
     """Requests that were sent: those that were answered or failed, and those that were unfinished at the end."""
-    return view.total.samples + view.total.unfinished
+    total = view.total
+    return total.samples + total.unfinished
 
 
 def height(execution: PlannedExecution, at_s: float) -> float:

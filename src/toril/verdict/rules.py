@@ -85,7 +85,7 @@ class Claim:
     def answers(self) -> Stats:
         return self.timeline.select(executions=(self.name,), kind=self.kind).total
 
-    @property
+    @cached_property
     def sent(self) -> int:
         return self.answers.samples + self.requests.total.unfinished
 
