@@ -74,7 +74,7 @@ func (o *loop) pool(to server) (*pool, error) {
 
 func (o *loop) use(l *line, s *slot) {
 	l.slot, s.line = s, l
-	l.response.begin(s.hop, s.request.follow, s.waits != nil)
+	l.response.reset(s.hop, s.request.follow, s.waits != nil)
 	if now() >= s.deadline {
 		o.fail(l, os.ErrDeadlineExceeded)
 		return
@@ -137,7 +137,7 @@ func (o *loop) read(l *line, at int64) {
 				o.fail(l, err)
 				return
 			}
-			if l.response.phase == whole {
+			if l.response.phase == complete {
 				o.done(l, at)
 				return
 			}
@@ -169,7 +169,7 @@ func (o *loop) read(l *line, at int64) {
 // cut is what an end means that came before the response was known to be whole.
 func (o *loop) cut(l *line, at int64, err error) {
 	if errors.Is(err, io.EOF) {
-		err = l.response.ended()
+		err = l.response.closed()
 	}
 	switch {
 	case err == nil:
@@ -183,10 +183,10 @@ func (o *loop) cut(l *line, at int64, err error) {
 
 func (o *loop) done(l *line, at int64) {
 	s := l.slot
-	s.bytes = l.response.bytes
-	status, full := l.response.framing.status, l.response.full
+	s.bytes = l.response.bodyBytes
+	status, full := l.response.framing.status, l.response.parsedHead
 	l.slot, s.line = nil, nil
-	if o.load.KeepAlive && l.response.again() && !l.wants() && l.broken == nil {
+	if o.load.KeepAlive && l.response.reusable() && !l.wants() && l.broken == nil {
 		l.pool.give(l)
 	} else {
 		o.drop(l)
@@ -201,7 +201,7 @@ func (o *loop) fail(l *line, err error) {
 	if s == nil {
 		return
 	}
-	s.bytes = l.response.bytes
+	s.bytes = l.response.bodyBytes
 	l.slot, s.line = nil, nil
 	o.over(s, now(), 0, nil, err)
 }

@@ -43,7 +43,7 @@ func newTransport(secure *tls.Config, dials *dialer) *http.Transport {
 		DisableCompression:  true, // bytes are those that were sent, and no header is added to the suite's
 		Protocols:           &http.Protocols{},
 
-		MaxResponseHeaderBytes: mostHeaders,
+		MaxResponseHeaderBytes: maxHeadBytes,
 	}
 	made.Protocols.SetHTTP2(true)
 	made.Protocols.SetUnencryptedHTTP2(true)
