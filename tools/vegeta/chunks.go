@@ -11,7 +11,7 @@ import (
 const (
 	maxChunkLine     = 4096     // the line before a chunk, or all trailers
 	maxChunkOverhead = 16 << 10 // chunk lines beyond the fair overhead
-	fairOverhead     = 16       // a chunk line may have this many bytes, and twice the chunk's own
+	fairOverhead     = 16       // bytes that a chunk line may have, beside twice as many as the chunk
 )
 
 var (
