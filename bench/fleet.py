@@ -31,8 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 from toril.clock import SystemClock  # noqa: E402 - the package of this folder's checkout
-from toril.figures import LiveFigures  # noqa: E402
-from toril.interrupts import Interrupts  # noqa: E402
+from toril.coordinator.figures import LiveFigures  # noqa: E402
 from toril.launchers.fargate import usual_rates  # noqa: E402
 from toril.records import (  # noqa: E402
     DeployedLimits,
@@ -44,6 +43,7 @@ from toril.records import (  # noqa: E402
     run_key,
 )
 from toril.run import RunOptions, plan_run, run  # noqa: E402
+from toril.signals import Interrupts  # noqa: E402
 from toril.sites import launcher_for  # noqa: E402
 from toril.store import Store, open_store  # noqa: E402
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toril import criteria, verdict
-from toril.histogram import Histogram, highest_us
-from toril.stats import quantile_interval, quantile_ranks, rank_of
-from toril.summary import doubts
+from toril import verdict
+from toril.stats.histogram import Histogram, highest_us
+from toril.stats.quantiles import quantile_interval, quantile_ranks, rank_of
 from toril.verdict import rules
+from toril.verdict import validity as doubts
 from toril.worker.engines import ENGINES
 from toril.worker.engines.bystander import Bystander
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "accuracy.md").read_text()
 SOURCES = [
     Path(str(doubts.__file__)),
-    *(path for package in (verdict, criteria) for path in Path(str(package.__file__)).parent.glob("*.py")),
+    *(path for package in (verdict,) for path in Path(str(package.__file__)).parent.glob("*.py")),
 ]
 
 

@@ -3,10 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.duets import SUITE, Measured, interval_of, merged, planned
-from toril.arms import Arm
-from toril.intervals import Recorder, decode
 from toril.records import BASE, HEAD, EngineReport, Exit, Plan
 from toril.summary import steady_load
+from toril.timeline.arms import Arm
+from toril.timeline.intervals import Recorder, decode
 
 RAMPED = SUITE.replace("hold-for: 40s", "hold-for: 40s, ramp-up: 8s, delay: 8s")
 BLOCKS, BLOCK_S = 4, 10

@@ -8,10 +8,10 @@ from bzt import AutomatedShutdown, TaurusConfigError  # noqa: TID251 — the ora
 from tests.bzt_judge import Bzt, bzt_fires
 from tests.measured import BROKEN, MS, SLOW, Sample, every_second, judged, plan_of, timeline_of
 from tests.suite.reading import read
-from toril.criteria import LiveCriteria
+from toril.criteria import parse_criterion
 from toril.errors import CriterionError, SuiteError
-from toril.grammar import parse_criterion
 from toril.verdict import exit_code
+from toril.verdict.live import LiveCriteria
 
 
 def test_criteria_on_the_servers_monitoring_are_refused():

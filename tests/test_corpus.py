@@ -5,8 +5,8 @@ Only the criteria themselves, as facts. For each: the canonical text it is accep
 
 import pytest
 
+from toril.criteria import parse_criterion
 from toril.errors import CriterionError
-from toril.grammar import parse_criterion
 
 MONITORING = "bzt.modules.monitoring.MonitoringCriteria"
 

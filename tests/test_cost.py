@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.reports import examples
-from toril.cost import costed
 from toril.records import End, RanTask, TaskSize, run_key
 from toril.reports import Bundle, render
+from toril.runs.cost import costed
 from toril.store import FolderStore
 
 RUN = examples.passed()

@@ -7,9 +7,9 @@ from functools import partial
 import pytest
 
 from tests.measured import BROKEN, FAST, MS, SLOW, Sample, every_second, execution, judged, plan_of, timeline_of
-from toril.criteria import LiveCriteria
-from toril.intervals import Recorder, decode
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
+from toril.verdict.live import LiveCriteria
 
 # Subjects, on the whole run
 

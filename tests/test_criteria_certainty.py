@@ -18,7 +18,7 @@ from tests.measured import (
     timeline_of,
     verdict_of,
 )
-from toril.criteria import Absence, Gap
+from toril.verdict.absence import Absence, Gap
 
 # Enough samples
 

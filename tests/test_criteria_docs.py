@@ -10,11 +10,11 @@ import yaml
 
 from tests.measured import MS, Sample, every_second, execution, judged, plan_of, timeline_of
 from tests.suite.reading import read
-from toril.criteria import queries
-from toril.grammar import OWN_SUBJECTS, SERVER_SUBJECTS
-from toril.intervals import Recorder, decode
+from toril.criteria import OWN_SUBJECTS, SERVER_SUBJECTS
 from toril.plan import make_plan
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
+from toril.verdict.servers import queries
 
 PAGE = (Path(__file__).parents[1] / "docs" / "suites.md").read_text()
 SECTION = PAGE[PAGE.index("\n## Criteria\n") :]

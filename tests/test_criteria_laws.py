@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.measured import BROKEN, MS, SLOW, Sample, every_second, execution, judged, plan_of, timeline_of
-from toril.criteria import Absence, LiveCriteria
-from toril.grammar import parse_criterion
+from toril.criteria import parse_criterion
+from toril.verdict.absence import Absence
+from toril.verdict.live import LiveCriteria
 
 # Laws
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril import curve
-from toril.curve import Curve
+from toril.load import curve
+from toril.load.curve import Curve
 
 GAPS = st.one_of(st.just(0.0), st.integers(1, 50).map(float))
 RATES = st.integers(0, 400).map(float)

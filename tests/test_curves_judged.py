@@ -7,14 +7,14 @@ import pytest
 from tests.measured import FAST, every_second, execution, judged_ours, plan_of, timeline_of, verdict_of
 from tests.suite.reading import read
 from tests.suite.test_curves import suite
-from toril.criteria.live import LiveCriteria
-from toril.curve import Curve
-from toril.duet import plan_duet
 from toril.errors import SuiteError
-from toril.launchers.prices.usage import requests_of
+from toril.launchers.pricing.usage import requests_of
+from toril.load.curve import Curve
 from toril.plan import make_plan
+from toril.regression.duet import plan_duet
 from toril.run import RunOptions
 from toril.summary import planned_by_second, planned_users, rate_of, steady_load
+from toril.verdict.live import LiveCriteria
 
 STAIRS = ((0.0, 10.0), (20.0, 10.0), (20.0, 40.0), (40.0, 40.0))
 RISING = ((0.0, 10.0), (40.0, 90.0))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from toril import doctor
 from toril.errors import OptionError, StoreError
+from toril.launchers import doctor
 from toril.store import FolderStore
 
 

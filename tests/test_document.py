@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from toril.document import READABLE, document
+from toril.records.document import READABLE, document
 
 TEXTS = ["\ud800", "nul\0", "🐂", "\u2028", '"quoted"', "a" * 100]
 

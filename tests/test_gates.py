@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from toril import cli
 from toril.errors import OptionError, SuiteError, UserError
-from toril.gates import MOST, changed_since, choose
+from toril.github.gates import MOST, changed_since, choose
 
 IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
 

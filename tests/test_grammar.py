@@ -5,8 +5,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.suite import oracle
+from toril.criteria import doubts_about, duration_s, parse_criterion
 from toril.errors import CriterionError
-from toril.grammar import doubts_about, duration_s, parse_criterion
 
 TIMES = st.sampled_from(["150ms", "2s500ms", "0.5", "10", "1m", "1.5s", "1h2m", "3d"])
 SUBJECTS = st.one_of(

@@ -6,7 +6,7 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.histogram import Histogram, bucket_of, buckets_of, highest_us, lowest_us, lowests_of
+from toril.stats.histogram import Histogram, bucket_of, buckets_of, highest_us, lowest_us, lowests_of
 
 PEER = HdrHistogram(1, 1 << 52, 3)
 values = st.integers(0, (1 << 53) - 1) | st.integers(0, 1 << 24)

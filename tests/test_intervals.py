@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toril.errors import StoreError
-from toril.intervals import OTHER, Recorder, acceptable, decode, label_of
-from toril.intervals.format import HEAD
 from toril.timeline import Timeline
+from toril.timeline.intervals import OTHER, Recorder, acceptable, decode, label_of
+from toril.timeline.intervals.format import HEAD
 
 
 def columns(count=3, **changes):

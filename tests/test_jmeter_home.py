@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from toril import doctor
-from toril.jmeter_home import is_complete, jmeter_home
+from toril.launchers import doctor
+from toril.programs import is_jmeter, jmeter_home
 
 ROOT = Path(__file__).parent.parent
 PRINT_HOME = "where: ; @echo $(JMETER_HOME)"
@@ -24,10 +24,10 @@ def test_make_assembles_it_where_it_is_looked_for(tmp_path, monkeypatch, cache):
 def test_another_home_can_be_named(tmp_path, monkeypatch):
     monkeypatch.setenv("TORIL_JMETER_HOME", str(tmp_path))
     assert jmeter_home() == tmp_path
-    assert not is_complete(tmp_path)
+    assert not is_jmeter(tmp_path)
     for name in ("jmeter", "ApacheJMeter.jar"):
         (tmp_path / "bin").mkdir(exist_ok=True)
         (tmp_path / "bin" / name).touch()
-    assert is_complete(tmp_path)
+    assert is_jmeter(tmp_path)
     (found,) = [one for one in doctor.examine(str(tmp_path / "store")) if one.name == "jmeter"]
     assert (found.state, found.detail) == ("ok", str(tmp_path))

@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 from tests.measured import Sample
 from tests.reports.runs import run_of
 from toril import cli
+from toril.cli.options import locations
 from toril.errors import NoSuchRunError, OptionError
-from toril.options import locations
 from toril.reports import render
 from toril.run import RunOptions, plan_run
+from toril.runs.stored import fetch
 from toril.store import FolderStore
-from toril.stored import fetch
 
 SUITE = {
     "execution": [

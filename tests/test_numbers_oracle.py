@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.measured import execution, plan_of
-from toril.intervals import Recorder, decode
 from toril.records import Exit
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
 from toril.verdict import judge
 
 START = 1_795_532_647.25

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.measured import plan_of
-from toril import options
+from toril.cli import options
 from toril.errors import OptionError, StoreError
 from toril.store import FolderStore
 

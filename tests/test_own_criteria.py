@@ -22,10 +22,11 @@ from tests.measured import (
     timeline_of,
     verdict_of,
 )
-from toril.criteria import Absence, Gap, LiveCriteria
-from toril.intervals import Recorder, decode
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
+from toril.verdict.absence import Absence, Gap
+from toril.verdict.live import LiveCriteria
 
 
 def complete(plan, **known):

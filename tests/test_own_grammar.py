@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.suite.reading import SIMPLE, execution, read, refusal
+from toril.criteria import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, parse_criterion
 from toril.errors import CriterionError
-from toril.grammar import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, parse_criterion
 from toril.plan import make_plan
 
 ARN = "arn:aws"

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.measured import FAST, Sample, execution, judged_ours, plan_of, timeline_of
-from toril.criteria import Absence, Gap, LiveCriteria
-from toril.intervals import Recorder, decode
 from toril.records import Plan
+from toril.timeline.intervals import Recorder, decode
+from toril.verdict.absence import Absence, Gap
+from toril.verdict.live import LiveCriteria
 
 PLANNED_S = 12  # seconds 0 … 11
 

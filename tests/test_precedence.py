@@ -25,12 +25,12 @@ from tests.measured import (
     verdict_of,
 )
 from toril.coordinator.live import Fold, interval_name
-from toril.intervals import Recorder, decode
 from toril.records import Plan, worker_key
 from toril.reports import FORMATS, Bundle, render
 from toril.store import FolderStore
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
 from toril.verdict import judge
 
 SECONDS = 40

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.measured import FAST, every_second, execution, judged_ours, plan_of, timeline_of
-from toril.criteria import LiveCriteria
+from toril.verdict.live import LiveCriteria
 
 
 def replaced(record, **changes):

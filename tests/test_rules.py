@@ -22,10 +22,10 @@ from tests.measured import (
     timeline_of,
     verdict_of,
 )
-from toril.intervals import Interval, Recorder, decode
 from toril.records import HEAD, EngineReport, Plan, PlannedExecution, Rate, Search
 from toril.summary.adjusted import adjusted
 from toril.timeline import Timeline
+from toril.timeline.intervals import Interval, Recorder, decode
 from toril.verdict import Verdict
 
 TEN = range(10)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.search import (
+from toril.load.search import (
     CONFIRMATIONS,
     RAISE,
     TO_THE_TOP,

@@ -3,11 +3,11 @@
 import pytest
 
 from tests.measured import codes, execution, good, judged_ours, left, plan_of, stopped, verdict_of
-from toril.criteria import LiveCriteria, queries
-from toril.criteria.servers import query_of
-from toril.grammar import parse_criterion
+from toril.criteria import parse_criterion
 from toril.records import MetricSeries, ServerMetrics
 from toril.summary import Completeness
+from toril.verdict.live import LiveCriteria
+from toril.verdict.servers import queries, query_of
 
 ALB = {"subject": "alb-response-time", "load-balancer": "app/shop/1", "condition": ">", "threshold": "300ms"}
 CPU = {"subject": "ecs-cpu", "cluster": "c", "service": "s", "condition": ">", "threshold": "80%"}

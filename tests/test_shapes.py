@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril import shapes
-from toril.curve import Curve
-from toril.shapes import held, joined, line, sine, spikes, stairs
+from toril.load import shapes
+from toril.load.curve import Curve
+from toril.load.shapes import held, joined, line, sine, spikes, stairs
 
 RATES = st.integers(0, 2000).map(float)
 TIMES = st.integers(1, 3600).map(float)

@@ -3,11 +3,11 @@
 import pytest
 
 from tests.measured import MS, execution, plan_of
-from toril.intervals import Recorder, decode
-from toril.rates.stages import Bench
+from toril.capacity.stages import Bench
+from toril.load.search import Stage
 from toril.records import Search
-from toril.search import Stage
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
 
 SEARCH = Search(from_rps=50, to_rps=500, until=("p95>300ms", "fail>5%"), step_s=10, settle_s=3)
 PLANNED = execution(hold_for_s=600.0, concurrency=None, throughput_rps=500.0).model_copy(update={"search": SEARCH})

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril import stats
-from toril.histogram import Histogram
-from toril.stats import quantile_interval, quantile_ranks, rank_of
+from toril.stats import quantiles as stats
+from toril.stats.histogram import Histogram
+from toril.stats.quantiles import quantile_interval, quantile_ranks, rank_of
 
 
 def at_most(count, samples, share):

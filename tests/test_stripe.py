@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.curve import Curve
-from toril.stripe import FINEST, stripes
+from toril.load.curve import Curve
+from toril.load.interleave import FINEST, stripes
 
 weights = st.lists(
     st.one_of(st.integers(1, 9), st.fractions(Fraction(1, 20), 20, max_denominator=30)), min_size=1, max_size=9

@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 
 from tests.suite.reading import refusal
 from toril import cli
-from toril.grammar import duration_s
-from toril.grammar.criterion import OWN_KEYS, TAURUS_KEYS
+from toril.criteria import duration_s
+from toril.criteria.criterion import OWN_KEYS, TAURUS_KEYS
 from toril.plan import make_plan
 from toril.suite import TorilSettings, engines, read_suite, scenarios
 

@@ -6,10 +6,10 @@ import math
 import pytest
 
 from tests.measured import MS, Sample, every_second, execution, plan_of, timeline_of
-from toril.intervals import Recorder, decode
 from toril.records import Exit, Stop
 from toril.summary import Completeness, planned_by_second, planned_users, steady_load, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
 
 
 def complete(plan, **changes):

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.measured import Sample, every_second, timeline_of
-from toril.histogram import bucket_of, highest_us, lowest_us
-from toril.intervals import Recorder, decode
-from toril.stats import rank_of
+from toril.stats.histogram import bucket_of, highest_us, lowest_us
+from toril.stats.quantiles import rank_of
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
 
 PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
 

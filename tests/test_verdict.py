@@ -26,12 +26,11 @@ from tests.measured import (
     timeline_of,
     verdict_of,
 )
-from toril import criteria as the_criteria
 from toril import verdict as the_verdict
 from toril.records import Rate
-from toril.summary import doubts
 from toril.timeline import Timeline
 from toril.verdict import exit_code
+from toril.verdict import validity as doubts
 
 FAILURES = "fail>10%"
 
@@ -100,11 +99,8 @@ def test_the_exit_code_is_the_verdict_as_far_as_it_is_to_fail(outcome, fail_on, 
     assert exit_code(outcome, fail_on) == code
 
 
-CODE = r'(?:Reason\(\s*|yield \(?\s*|code ?= ?|code, message = )"([a-z-]+)"'
-
-
 def test_every_code_is_in_the_table_of_reasons():
-    packages = (the_verdict, the_criteria)
+    packages = (the_verdict,)
     sources = [
         Path(doubts.__file__),
         *(path for one in packages for path in Path(str(one.__file__)).parent.glob("*.py")),

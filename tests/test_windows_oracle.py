@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.measured import MS, Sample, execution, judged, plan_of, timeline_of
-from toril.criteria import LiveCriteria
-from toril.intervals import Recorder, decode
+from toril.timeline.intervals import Recorder, decode
+from toril.verdict.live import LiveCriteria
 
 PLANNED_S = 10  # seconds 0 … 9
 COUNTS = ("hits", "succ", "fail", "rc5??", "bytes")

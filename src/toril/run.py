@@ -12,23 +12,23 @@ from typing import Protocol, TypeVar
 from toril.clock import Clock
 from toril.coordinator.collect import completeness_of
 from toril.coordinator.drive import STEP_S, Coordinator
+from toril.coordinator.figures import LiveFigures
 from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.protocol import Kill, Relaunch, Terminate
-from toril.criteria import queries
 from toril.errors import ExpiredCredentialsError, InfrastructureError, OptionError, StoreError, SuiteError
-from toril.figures import LiveFigures
-from toril.interrupts import Interrupts
-from toril.judging import judged, keep, with_pictures
 from toril.launchers import Launcher
 from toril.metrics import ClientFactory, Wait, check, clients, fetch, unfetched
 from toril.plan import Place, make_plan
 from toril.records import Plan, ServerMetrics, Stop, SuiteOrigin, run_key
 from toril.reports import Bundle
+from toril.runs.conclude import judged, keep, with_pictures
+from toril.signals import Interrupts
 from toril.store import Store
 from toril.suite import Suite, read_suite
 from toril.suite.fetch import hashes_of
 from toril.suite.origin import read_origin
 from toril.summary import Completeness, lasted_s
+from toril.verdict.servers import queries
 
 Value = TypeVar("Value")
 

@@ -8,15 +8,15 @@ from toril.clock import Clock
 from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.live import read_record
 from toril.errors import InfrastructureError, OptionError, StoreError
-from toril.interrupts import Interrupts
 from toril.launchers import Launcher
 from toril.launchers.fargate import FargateLauncher, Rates, Stopped, clients, stop_everywhere
 from toril.launchers.local import LocalLauncher
 from toril.launchers.preflight import Preflight, Surroundings, check, refuse
-from toril.launchers.prices import estimate, read_prices, within
+from toril.launchers.pricing import estimate, read_prices, within
 from toril.records import Deployment, Plan, deployment_key, run_key
 from toril.reports import Bundle
 from toril.run import Judged, View, sweep, take_over
+from toril.signals import Interrupts
 from toril.store import FolderStore, Store
 
 PREFLIGHT_TRIES = 4  # of each call: it is made once

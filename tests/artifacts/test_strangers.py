@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.github.commanded import write_run
 from tests.github.stories import REGRESSION, compared
 from tests.reports import examples
-from toril.artifacts import MOST_BYTES, MOST_BYTES_OF_ALL, MOST_RUNS, read_runs
 from toril.errors import StoreError
+from toril.github.strangers import MOST_BYTES, MOST_BYTES_OF_ALL, MOST_RUNS, read_runs
 from toril.records import End, RanTask, TaskSize
 from toril.reports.github import Links, comments
 

@@ -10,9 +10,9 @@ from toril.clock import SystemClock
 from toril.coordinator.glance import Standings, glance
 from toril.coordinator.live import Fold, interval_name, shown_plan
 from toril.coordinator.protocol import begin, resumed
-from toril.criteria import LiveCriteria
 from toril.records import ARMS, BASE, HEAD, Launch, Plan, Start, worker_key
 from toril.store import FolderStore
+from toril.verdict.live import LiveCriteria
 
 STOP = "reporting: [{module: passfail, criteria: ['fail>50% for 3s, stop as failed']}]\n"
 

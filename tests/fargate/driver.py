@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from toril.clock import SystemClock
+from toril.coordinator.figures import LiveFigures
 from toril.errors import UserError
-from toril.figures import LiveFigures
-from toril.interrupts import caught_interrupts
 from toril.records import Pace
 from toril.run import Judged, RunOptions, plan_run, run
+from toril.signals import caught_interrupts
 from toril.sites import carry_on, launcher_for
 from toril.store import Store, open_store
 

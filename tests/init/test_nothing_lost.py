@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from tests.init.calling import call, refused, scripts, started, tree
+from toril.authoring.place import placed
 from toril.errors import OptionError, SuiteError
-from toril.init.place import placed
 
 URL = ("--url", "http://shop/", "--name", "shop")
 WORKFLOW = ".github/workflows/loadtest.yml"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toril.errors import StoreError
-from toril.intervals import VITALS, Recorder, decode
-from toril.intervals.format import CHECKED, HEAD, LENGTH
+from toril.timeline.intervals import VITALS, Recorder, decode
+from toril.timeline.intervals.format import CHECKED, HEAD, LENGTH
 
 
 def told() -> Recorder:

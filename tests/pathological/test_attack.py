@@ -11,12 +11,12 @@ from tests.measured import START
 from tests.pathological.brute import MS, Raw, check_summary, interval_files, plan_for, rank
 from tests.test_numbers_oracle import exact_ranks
 from tests.test_windows_oracle import LIMITS, VALUES, first_breach, looked_at, value_of
-from toril.criteria import LiveCriteria
-from toril.intervals import decode
 from toril.records import Exit
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import decode
 from toril.verdict import judge
+from toril.verdict.live import LiveCriteria
 
 LABELS = ["home", "cart", "x" * 1000, "\ud800\n\u202e"]
 SUBJECTS = {name: limits for name, limits in LIMITS.items() if name not in ("bytes", "concurrency")}

@@ -10,8 +10,8 @@ import pytest
 from tests.launchers.service import Service
 from tests.test_adjust import Adjustable
 from tests.test_capacity_run import Capacity
-from toril.judging import judge_again
 from toril.reports import capacity, compare_formats, render
+from toril.runs.conclude import judge_again
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from tests.simulation.store import Handle
 from tests.simulation.world import Machine, SimulatedClock, World
 from toril import __version__
-from toril.intervals import Recorder
 from toril.records import Exit, Plan, Rate, Ready
+from toril.timeline.intervals import Recorder
 from toril.worker import machine
 from toril.worker.machine import State
 from toril.worker.offset import clock_offset

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.suite.reading import read, refusal, write
-from toril.duet import plan_duet
 from toril.errors import SuiteError
 from toril.plan import make_plan
+from toril.regression.duet import plan_duet
 from toril.reports import plan_text
 from toril.run import RunOptions
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 from tests.clocks import SteppedClock
 from toril import __version__
-from toril.intervals import Recorder
 from toril.records import Exit, Rate, Ready
+from toril.timeline.intervals import Recorder
 from toril.worker import machine
 from toril.worker.machine import State
 

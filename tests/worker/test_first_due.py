@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from toril.load.interleave import Stripe, stripes
 from toril.records import ExecutionShare, PlannedExecution
-from toril.stripe import Stripe, stripes
 from toril.worker.engines import Station
 
 

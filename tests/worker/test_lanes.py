@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from toril.load.interleave import stripes
 from toril.records import ExecutionShare, Exit, PlannedExecution
-from toril.stripe import stripes
 from toril.worker.engines import Facts, Station
 from toril.worker.lanes import Lanes
 from toril.worker.redaction import MOST_SAID, Redactor

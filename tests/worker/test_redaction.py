@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.intervals import Recorder, decode
 from toril.masking import HIDDEN
+from toril.timeline.intervals import Recorder, decode
 from toril.worker.redaction import Redactor
 
 SECRET = "s3cr3t/+ü \"q\" & 'x' <y> $HOME\\n=1"

@@ -9,8 +9,8 @@ import pytest
 
 from tests.targets import target
 from tests.worker.driver import plan_of, planned, workers
-from toril.intervals import Recorder, decode
 from toril.timeline import HealthSeries, Timeline
+from toril.timeline.intervals import Recorder, decode
 from toril.worker.lanes import Lane, Lanes
 from toril.worker.vitals import Vitals
 

@@ -3,16 +3,16 @@
 import typer
 from rich.console import Console
 
-from toril import options
+from toril.cli import options
 from toril.cli.parameters import Quiet, Run, StoreOption, Suites
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError
 from toril.reports import live
+from toril.runs.scheduled import push as push_suite
 from toril.sites import sweep_run
 from toril.store import open_store
 from toril.suite import read_suite
 from toril.suite.origin import read_origin
-from toril.suite.pushed import push as push_suite
 
 
 def push(suite: Suites, store: StoreOption = ".toril") -> None:

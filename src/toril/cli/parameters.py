@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from toril import options
+from toril.cli import options
 from toril.plan import Place
 from toril.reports import FORMATS
 from toril.run import RunOptions

@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
-from toril import options, stored
-from toril.adjust import adjust as adjust_run
+from toril.cli import options
 from toril.cli.parameters import Run, StoreOption
 from toril.clock import SystemClock
 from toril.errors import NoSuchRunError, RunOverError
 from toril.records import run_key
 from toril.reports import FORMATS, MEASURED, compare_formats, compare_terminal, comparison, pieces, runs_table, terminal
 from toril.reports.screen import Output
+from toril.runs import stored
+from toril.runs.adjust import adjust as adjust_run
 from toril.store import open_store
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from toril import doctor, options, stored
+from toril.cli import options
 from toril.cli.parameters import (
     Against,
     Environment,
@@ -29,19 +29,21 @@ from toril.cli.parameters import (
     run_options,
 )
 from toril.clock import SystemClock
-from toril.cost import costed
-from toril.duet import plan_duet
 from toril.errors import InfrastructureError, OptionError
-from toril.interrupts import caught_interrupts
+from toril.launchers import doctor
 from toril.records import Plan, run_key
+from toril.regression.duet import plan_duet
 from toril.reports import FORMATS, live, plan_text, terminal, wording
 from toril.reports.screen import Output
 from toril.run import Judged, RunOptions, plan_run
 from toril.run import run as run_plan
+from toril.runs import stored
+from toril.runs.cost import costed
+from toril.runs.scheduled import at_hand
+from toril.signals import caught_interrupts
 from toril.sites import carry_on, examined, prepared, priced
 from toril.store import Store, open_store
 from toril.suite import Suite
-from toril.suite.pushed import at_hand
 from toril.verdict import exit_code
 
 INTERRUPTED = 130

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
 from toril.clock import Clock
+from toril.coordinator.figures import LiveFigures
 from toril.coordinator.glance import Standings, glance
 from toril.coordinator.launch import issue
 from toril.coordinator.lease import LeaseKeeper, LeaseLostError
@@ -31,12 +32,12 @@ from toril.coordinator.protocol import (
     started_by_another,
 )
 from toril.coordinator.searching import Searches
-from toril.criteria import CriterionResult, LiveCriteria
 from toril.errors import InfrastructureError, StoreError
-from toril.figures import LiveFigures
 from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, next_rates, rate_key, run_key
 from toril.store import Store
 from toril.summary.adjusted import adjusted, told_rates
+from toril.verdict.live import LiveCriteria
+from toril.verdict.result import CriterionResult
 
 STEP_S = 0.1
 PATIENCE_S = 6  # by how much a worker may lag behind before stop criteria are decided without it

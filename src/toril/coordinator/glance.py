@@ -3,15 +3,15 @@
 from typing import Any
 
 from toril.clock import Clock
+from toril.coordinator.figures import LiveFigures, LocationFigures, Phase
 from toril.coordinator.live import Fold
 from toril.coordinator.protocol import RunState
-from toril.criteria import evaluate
-from toril.figures import LiveFigures, LocationFigures, Phase
-from toril.grammar import GENERATOR, parse_criterion
+from toril.criteria import GENERATOR, parse_criterion
+from toril.load.open_model import OPEN_MODEL
 from toril.records import ARMS, Plan
-from toril.suite.open_model import OPEN_MODEL
 from toril.summary import strained
 from toril.timeline import Timeline
+from toril.verdict.evaluation import evaluate
 
 MOST_CRITERIA = 5  # shown while the load goes on
 REST = 4  # pause so many times the duration of the last evaluation, which covers the whole run

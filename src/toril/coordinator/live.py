@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from toril import __version__
-from toril.arms import Arm
 from toril.coordinator.cases import read_cases
 from toril.coordinator.left import is_own, left_files
 from toril.coordinator.protocol import load_ends_s
 from toril.errors import StoreError
-from toril.intervals import MAX_PACKED, Interval, decode
 from toril.records import (
     ARMS,
     HEAD,
@@ -29,6 +27,8 @@ from toril.records import (
 from toril.store import Store
 from toril.suite.external import LOADER
 from toril.timeline import Timeline
+from toril.timeline.arms import Arm
+from toril.timeline.intervals import MAX_PACKED, Interval, decode
 
 MAX_FILES_PER_POLL = 4  # a backlog is folded nearly in the order of time, and cannot starve the signals
 EXPECTED = 0.95  # of a worker's time between two files: earlier than that the next one need not be looked for

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from toril.rates.course import LATE_S, Course, breach_in_words
-from toril.rates.stages import StageResult
+from toril.capacity.course import LATE_S, Course, breach_in_words
+from toril.capacity.stages import StageResult
 from toril.records import Plan, Rate, Start, Stop
 from toril.timeline import Timeline
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from toril.document import parsed
 from toril.errors import StoreError
+from toril.records.document import parsed
 
 if TYPE_CHECKING:
     from toril.store import Store

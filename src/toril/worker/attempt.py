@@ -11,9 +11,9 @@ from typing import Protocol
 
 from toril.clock import Clock
 from toril.errors import StoreError
-from toril.intervals import Recorder
 from toril.records import Exit, Plan, Rate, Ready
 from toril.store import Store
+from toril.timeline.intervals import Recorder
 from toril.worker import machine
 from toril.worker.courier import Courier
 from toril.worker.machine import State

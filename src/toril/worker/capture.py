@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from toril.intervals import Recorder, acceptable
+from toril.timeline.intervals import Recorder, acceptable
 from toril.worker.cases import CaseBook
 from toril.worker.engines import Batch, Replays, TellsCases
 from toril.worker.lanes import Lane

@@ -16,9 +16,9 @@ from bzt import TaurusException  # no Exception
 
 from toril import __version__
 from toril.clock import SystemClock
-from toril.intervals import Recorder
 from toril.records import Exit, Kept, Plan, Rate, Ready, run_key
 from toril.store import Store, open_store
+from toril.timeline.intervals import Recorder
 from toril.worker import logs, machine, processes, share
 from toril.worker.attempt import Attempt
 from toril.worker.capture import Capture

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from toril.intervals import Recorder
+from toril.timeline.intervals import Recorder
 from toril.worker.engines.lateness import Lateness
 from toril.worker.health import Monitor
 from toril.worker.lanes import Lanes

@@ -5,7 +5,7 @@ import pytest
 from tests.launchers.plans import AWAY, HOME, both, deployment_of, plan_of
 from toril.errors import OptionError
 from toril.launchers.fargate import Rates
-from toril.launchers.prices import cost_of, estimate, list_prices, within
+from toril.launchers.pricing import cost_of, estimate, list_prices, within
 from toril.records import DeployedLimits, DeployedNetwork, RanTask
 
 PRICES = list_prices()

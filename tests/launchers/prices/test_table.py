@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from toril.errors import OptionError
-from toril.launchers.prices import list_prices, read_prices
+from toril.launchers.pricing import list_prices, read_prices
 
 HERE = "TORIL_PRICES"
 

@@ -264,7 +264,7 @@ class Engine(Protocol):
 
 @runtime_checkable
 class Adjustable(Protocol):
-    """An engine that takes another rate while it goes on: those of `toril.suite.open_model`."""
+    """An engine that takes another rate while it goes on: those of `toril.load.open_model`."""
 
     def adjust(self, at: float, rps: float) -> None:
         """From that moment on (seconds since the epoch) so many requests per second, of all workers together."""

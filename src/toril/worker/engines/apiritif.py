@@ -19,7 +19,7 @@ from bzt.engine import ScenarioExecutor
 from bzt.modules._apiritif.executor import ApiritifNoseExecutor
 from bzt.requests_model import IncludeScenarioBlock
 
-from toril.intervals import KINDS
+from toril.timeline.intervals import KINDS
 from toril.worker.disk import put_whole
 from toril.worker.engines import Batch, Facts, FoundCase, Sends, Station, Unfinished, cases_of, tail_of
 from toril.worker.engines.apiritif_steps import Steps

@@ -20,7 +20,7 @@ from bzt.engine import ScenarioExecutor
 from bzt.modules.gatling import GatlingExecutor
 
 from toril.errors import InfrastructureError
-from toril.gatling_home import GATLING_VERSION, gatling_home
+from toril.programs import GATLING_VERSION, gatling_home
 from toril.worker.engines import Batch, Facts, Sends, Station, Unfinished, tail_of
 from toril.worker.engines.gatling_log import GatlingReader
 from toril.worker.engines.gatling_script import GATED, builder_of, gate_of, generated, simulations_in

@@ -23,7 +23,7 @@ from bzt.modules.jmeter import JMeter, JMeterExecutor
 from numpy.typing import NDArray
 
 from toril.errors import InfrastructureError
-from toril.jmeter_home import JMETER_VERSION, is_complete, jmeter_home
+from toril.programs import JMETER_VERSION, is_jmeter, jmeter_home
 from toril.worker.engines import Batch, Facts, FoundCase, Sends, Station, Unfinished, cases_of, tail_of
 from toril.worker.engines.csv_tail import CsvTail
 from toril.worker.engines.jmeter_gate import GATE_PROPERTY, gate_script
@@ -84,7 +84,7 @@ def find_jmeter(configured: str | None) -> Path:
         own = Path(configured).expanduser().absolute()
         candidates.insert(0, own.parent.parent if own.is_file() else own)
     for home in candidates:
-        if is_complete(home):
+        if is_jmeter(home):
             return home / "bin" / "jmeter"
     raise InfrastructureError(
         f"JMeter {JMETER_VERSION} is not in {candidates[-1]}: `make jmeter` assembles it there; "

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from bzt import ToolError
 from bzt.utils import dehumanize_time
 
-from toril.chromium import chromedriver, chromium
+from toril.programs import chromedriver, chromium
 from toril.worker.engines import apiritif
 
 GROUP_MARK = apiritif.GROUP_MARK

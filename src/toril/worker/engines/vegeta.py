@@ -17,8 +17,8 @@ from bzt.engine import ScenarioExecutor
 from bzt.utils import dehumanize_time
 
 from toril.errors import UserError
+from toril.programs import VEGETA_MISSING, vegeta_program
 from toril.suite.engines import problems
-from toril.vegeta_program import MISSING, vegeta_program
 from toril.worker.disk import put_whole
 from toril.worker.engines import Batch, Facts, Sends, Station, Unfinished, tail_of
 from toril.worker.engines.rows import RowFile
@@ -102,7 +102,9 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
     def startup(self) -> None:
         program = vegeta_program()
         if program is None or not program.is_file():
-            raise ToolError(MISSING if program is None else f"TORIL_VEGETA names {program}, which is no file; mend it")
+            raise ToolError(
+                VEGETA_MISSING if program is None else f"TORIL_VEGETA names {program}, which is no file; mend it"
+            )
         told = self.station.folder / "load.json"
         told.write_text(json.dumps(self._told))
         told.chmod(0o600)  # headers may hold a secret
