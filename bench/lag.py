@@ -22,7 +22,8 @@ from tests.targets import target as serving  # noqa: E402 - the tests' target is
 from toril.clock import SystemClock  # noqa: E402
 from toril.coordinator.figures import LiveFigures  # noqa: E402
 from toril.launchers.local import LocalLauncher  # noqa: E402
-from toril.run import RunOptions, plan_run, run  # noqa: E402
+from toril.plan.options import RunOptions, plan_run  # noqa: E402
+from toril.run import run  # noqa: E402
 from toril.signals import Interrupts  # noqa: E402
 from toril.store import FolderStore  # noqa: E402
 

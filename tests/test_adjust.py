@@ -10,11 +10,12 @@ from tests.measured import execution, plan_of
 from tests.test_store import new_bucket
 from toril.coordinator.figures import LiveFigures
 from toril.errors import OptionError, RunOverError, StoreError
-from toril.records import Lease, Rate, Start, Stop, next_rates, rate_key, run_key
+from toril.records import Lease, Rate, Start, Stop, rate_key, run_key
 from toril.runs.adjust import adjust, chosen_of, parse_rate
 from toril.runs.conclude import judge_again
 from toril.runs.stored import follow
 from toril.signals import Interrupts
+from toril.store.records import next_rates
 
 FIXED = {"hold_for_s": 25.0, "concurrency": None, "throughput_rps": 100.0}
 

@@ -10,12 +10,13 @@ from tests.measured import execution, plan_of
 from tests.test_adjust import Once
 from toril.coordinator.collect import collect
 from toril.errors import OptionError
-from toril.records import Search, next_rates, run_key
+from toril.records import Search, run_key
 from toril.runs.adjust import adjust
 from toril.runs.conclude import judge_again
 from toril.runs.stored import follow
 from toril.signals import Interrupts
 from toril.store import FolderStore
+from toril.store.records import next_rates
 from toril.suite.capacity import length_s, lowest
 
 SEARCH = Search(from_rps=20, to_rps=400, until=("p95>300ms", "fail>5%"), step_s=10, settle_s=3, precision=0.1)

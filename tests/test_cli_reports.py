@@ -12,12 +12,12 @@ from lxml import etree
 
 from tests.reports.runs import small, store_run
 from toril import cli
-from toril.cli.options import find_run
 from toril.errors import StoreError
 from toril.reports import EXTENSIONS, FORMATS, compare_formats, html
 from toril.reports.comparison import compare
 from toril.runs import stored
 from toril.runs.conclude import judge_again
+from toril.runs.find import find_run
 from toril.store import FolderStore
 
 ESCAPE = "\x1b"

@@ -12,8 +12,8 @@ from tests.reports.runs import run_of
 from toril import cli
 from toril.cli.options import locations
 from toril.errors import NoSuchRunError, OptionError
+from toril.plan.options import RunOptions, plan_run
 from toril.reports import render
-from toril.run import RunOptions, plan_run
 from toril.runs.stored import fetch
 from toril.store import FolderStore
 

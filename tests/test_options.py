@@ -9,6 +9,7 @@ import pytest
 from tests.measured import plan_of
 from toril.cli import options
 from toril.errors import OptionError, StoreError
+from toril.runs.find import find_run
 from toril.store import FolderStore
 
 
@@ -85,18 +86,18 @@ def store_folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["latest", "20260102", "20260102T000000Z-shop-bbbb"])
 def test_a_run_is_found_by_id_beginning_and_as_the_latest(store_folder: Path, name: str) -> None:
-    assert options.find_run(name, str(store_folder))[1] == "20260102T000000Z-shop-bbbb"
+    assert find_run(name, str(store_folder))[1] == "20260102T000000Z-shop-bbbb"
 
 
 def test_a_run_is_found_by_its_folder(store_folder: Path) -> None:
     folder = store_folder / "runs" / "20260101T000000Z-shop-aaaa"
-    assert options.find_run(str(folder), "elsewhere")[1] == folder.name
+    assert find_run(str(folder), "elsewhere")[1] == folder.name
 
 
 def test_a_runs_folder_may_lie_anywhere_under_any_name(store_folder: Path, tmp_path: Path) -> None:
     run_id = "20260101T000000Z-shop-aaaa"
     shutil.move(store_folder / "runs" / run_id, tmp_path / "artifact")
-    store, found = options.find_run(str(tmp_path / "artifact"), "elsewhere")
+    store, found = find_run(str(tmp_path / "artifact"), "elsewhere")
     assert found == run_id
     assert list(store.keys(f"runs/{run_id}/")) == [f"runs/{run_id}/plan.json"]
     store.put(f"runs/{run_id}/workers/a-1/x/ready.json", b"{}")
@@ -109,11 +110,11 @@ def test_a_runs_folder_may_lie_anywhere_under_any_name(store_folder: Path, tmp_p
 
 def test_an_ambiguous_or_unknown_run_is_explained(store_folder: Path) -> None:
     with pytest.raises(OptionError, match="fits 2 runs"):
-        options.find_run("2026", str(store_folder))
+        find_run("2026", str(store_folder))
     with pytest.raises(OptionError, match="no run 'x'"):
-        options.find_run("x", str(store_folder))
+        find_run("x", str(store_folder))
     with pytest.raises(OptionError, match="empty"):
-        options.find_run("", str(store_folder))
+        find_run("", str(store_folder))
 
 
 @pytest.mark.parametrize(("text", "found"), [(None, None), ("3%", 0.03), (" 12.5 % ", 0.125), ("100%", 1.0)])

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from tests.duets import BASE_URL, HEAD_URL, SUITE, planned
 from toril.errors import OptionError, SuiteError
 from toril.plan import share_config
+from toril.plan.options import RunOptions
 from toril.records import BASE, HEAD
 from toril.regression.duet import plan_duet
-from toril.run import RunOptions
 
 SCRIPTED = """
 execution:

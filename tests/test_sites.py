@@ -4,7 +4,7 @@ import pytest
 
 from tests.launchers.stage import REGION, deployment
 from toril.errors import InfrastructureError, StoreError
-from toril.sites import read_deployments
+from toril.launchers.prepare import read_deployments
 from toril.store import FolderStore
 
 

@@ -1,30 +1,29 @@
 """The whole story of a run, from a suite to a verdict; every other file is reached from here."""
 
-import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from toril.clock import Clock
 from toril.coordinator.collect import completeness_of
 from toril.coordinator.drive import STEP_S, Coordinator
-from toril.coordinator.figures import LiveFigures
+from toril.coordinator.figures import LiveFigures, View
 from toril.coordinator.lease import LeaseLostError
+from toril.coordinator.live import read_record
 from toril.coordinator.protocol import Kill, Relaunch, Terminate
-from toril.errors import ExpiredCredentialsError, InfrastructureError, OptionError, StoreError, SuiteError
+from toril.errors import ExpiredCredentialsError, InfrastructureError, OptionError, StoreError
 from toril.launchers import Launcher
+from toril.launchers.fargate import Stopped
+from toril.launchers.prepare import launcher_for, stop_tasks
 from toril.metrics import ClientFactory, Wait, check, clients, fetch, unfetched
-from toril.plan import Place, make_plan
 from toril.records import Plan, ServerMetrics, Stop, SuiteOrigin, run_key
 from toril.reports import Bundle
 from toril.runs.conclude import judged, keep, with_pictures
 from toril.signals import Interrupts
 from toril.store import Store
-from toril.suite import Suite, read_suite
+from toril.suite import Suite
 from toril.suite.fetch import hashes_of
 from toril.suite.origin import read_origin
 from toril.summary import Completeness, lasted_s
@@ -38,21 +37,6 @@ STEPS_PER_GLANCE = 5  # figures twice a second are as many as an eye can use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """What the command line says beyond the suite."""
-
-    overrides: Sequence[str] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    workers: int | None = None
-    on: Place = "local"
-    run_id: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    smoke: bool = False
-    against: str | None = None  # an address to load instead of the suite's own
-    locations: Mapping[str, str] = field(default_factory=dict)  # in place of the suite's; with their weights
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """A run that is over: what was planned, measured and decided."""
 
@@ -60,31 +44,6 @@ class Judged:
     interrupted: bool = False
     unwritten: tuple[str, ...] = ()  # why the run's folder lacks a part of it
     left: tuple[str, ...] = ()  # what may still run, and why it could not be ended
-
-
-class View(Protocol):
-    """Where progress is shown."""
-
-    def show(self, figures: LiveFigures) -> None: ...
-
-
-def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tuple[Suite, Plan]:
-    """The suite as read and the division of its load; starts nothing. SuiteError if it cannot run so."""
-    suite = read_suite(
-        paths,
-        overrides=options.overrides,
-        env=options.environment,
-        on=options.on,
-        against=options.against,
-        locations=options.locations,
-    )
-    if suite.unset:
-        raise SuiteError(suite.unset[0])
-    plan = make_plan(
-        suite, run_id=options.run_id or new_run_id(suite.name, now), workers=options.workers, on=options.on,
-        environment=options.environment, tags=dict(options.tags), smoke=options.smoke,
-    )  # fmt: skip
-    return suite, plan
 
 
 def run(
@@ -148,6 +107,55 @@ def sweep(
     return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a sweep has come to. `bundle`: the run as judged by it; None when somebody else judges, or has judged."""
+
+    stopped: tuple[str, ...]  # ARNs of tasks that still ran
+    problems: tuple[str, ...]
+    bundle: Bundle | None = None
+    said: str = ""  # who still owns the run, or why it never began
+
+
+def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
+    """Stop every task of a run, whoever has forgotten it, and see to it that it is judged."""
+    plan, _, _ = read_record(store, run_id)
+    if plan.on != "fargate":
+        raise OptionError(f"{run_id} ran on one machine, where workers end with their command: nothing is to be swept")
+    launcher = launcher_for(plan, store, {}, clock)
+    found: list[Stopped] = []
+    said, judged = "", None
+    try:
+        judged = sweep(
+            store,
+            run_id,
+            stop_tasks=lambda: found.append(stop_tasks(store, run_id, "swept")),
+            launcher=launcher,
+            clock=clock,
+            view=view,
+        )
+    except InfrastructureError as error:
+        if not isinstance(error, LeaseLostError) and store.find(run_key(run_id, "verdict.json")) is None:
+            raise
+        said = str(error)
+    left = () if judged is None else judged.left
+    return Swept(
+        stopped=tuple(arn for one in found for arn in one.tasks),
+        problems=(*(text for one in found for text in one.problems), *left),
+        bundle=None if judged is None else judged.bundle,
+        said=said,
+    )
+
+
+def carry_on(store: Store, run_id: str, clock: Clock, view: View, interrupts: Interrupts) -> Judged:
+    """Own a run whose coordinator is gone, to its end."""
+    plan, _, _ = read_record(store, run_id)
+    if store.find(run_key(run_id, "verdict.json")) is not None:
+        raise OptionError(f"{run_id} is over and judged; `toril report {run_id}` shows it")
+    launcher = launcher_for(plan, store, {}, clock)
+    return take_over(store, run_id, launcher=launcher, clock=clock, view=view, interrupts=interrupts)
+
+
 def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None = None) -> Plan:
     """Put the plan and every file of the suite where workers find them; OptionError when the run exists already.
 
@@ -167,11 +175,6 @@ def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None =
     if origin is not None:
         store.put(run_key(plan.run_id, "suite.json"), origin.to_json())
     return plan
-
-
-def new_run_id(suite: str, now: float) -> str:
-    """An id that sorts by time: `20261124T150405Z-<suite>-<4 hex>`."""
-    return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{suite}-{secrets.token_hex(2)}"
 
 
 class _CutOffError(InfrastructureError):

@@ -15,10 +15,11 @@ from typing import Any
 from toril.clock import SystemClock
 from toril.coordinator.figures import LiveFigures
 from toril.errors import UserError
+from toril.launchers.prepare import launcher_for
+from toril.plan.options import RunOptions, plan_run
 from toril.records import Pace
-from toril.run import Judged, RunOptions, plan_run, run
+from toril.run import Judged, carry_on, run
 from toril.signals import caught_interrupts
-from toril.sites import carry_on, launcher_for
 from toril.store import Store, open_store
 
 HURRIED = Pace(

@@ -3,13 +3,13 @@
 import typer
 from rich.console import Console
 
-from toril.cli import options
 from toril.cli.parameters import Quiet, Run, StoreOption, Suites
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError
 from toril.reports import live
+from toril.run import sweep_run
+from toril.runs.find import find_run
 from toril.runs.scheduled import push as push_suite
-from toril.sites import sweep_run
 from toril.store import open_store
 from toril.suite import read_suite
 from toril.suite.origin import read_origin
@@ -33,7 +33,7 @@ def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None
 
     Example: toril sweep latest
     """
-    found, run_id = options.find_run(run, store)
+    found, run_id = find_run(run, store)
     with live.view(Console(stderr=True), quiet=quiet) as view:
         swept = sweep_run(found, run_id, SystemClock(), view)
     typer.echo(f"{run_id}: {len(swept.stopped)} tasks still ran and were stopped")

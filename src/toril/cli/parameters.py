@@ -6,8 +6,8 @@ import typer
 
 from toril.cli import options
 from toril.plan import Place
+from toril.plan.options import RunOptions
 from toril.reports import FORMATS
-from toril.run import RunOptions
 from toril.suite.against import checked_address
 
 Suites = Annotated[

@@ -31,17 +31,19 @@ from toril.cli.parameters import (
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError
 from toril.launchers import doctor
+from toril.launchers.prepare import examined, prepared, priced
+from toril.plan.options import RunOptions, plan_run
 from toril.records import Plan, run_key
 from toril.regression.duet import plan_duet
 from toril.reports import FORMATS, live, plan_text, terminal, wording
 from toril.reports.screen import Output
-from toril.run import Judged, RunOptions, plan_run
+from toril.run import Judged, carry_on
 from toril.run import run as run_plan
 from toril.runs import stored
 from toril.runs.cost import costed
+from toril.runs.find import find_run
 from toril.runs.scheduled import at_hand
 from toril.signals import caught_interrupts
-from toril.sites import carry_on, examined, prepared, priced
 from toril.store import Store, open_store
 from toril.suite import Suite
 from toril.verdict import exit_code
@@ -214,7 +216,7 @@ def watch(
     Example: toril watch latest
     """
     failing = options.fail_on(fail_on)
-    found, run_id = options.find_run(run, store, patience_s=OWNERS_PATIENCE_S if take_over else None)
+    found, run_id = find_run(run, store, patience_s=OWNERS_PATIENCE_S if take_over else None)
     if take_over:
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = carry_on(found, run_id, SystemClock(), view, interrupts)

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from toril.coordinator.live import Fold, attempts_of, read_record
-from toril.records import End, Plan, Rate, Start, Stop, next_rates, run_key
+from toril.records import End, Plan, Rate, Start, Stop, run_key
 from toril.store import Store
+from toril.store.records import find_record, next_rates
 from toril.summary import Completeness
 
 
@@ -14,7 +15,7 @@ def collect(store: Store, run_id: str) -> tuple[Fold, Completeness]:
     fold = Fold(store, plan, attempts_of(store, run_id, start))
     fold.finish()
     rates = tuple(next_rates(store, run_id, 0))
-    end = End.look_up(store, run_key(run_id, "end.json"))
+    end = find_record(store, End, run_key(run_id, "end.json"))
     if end is None:
         return fold, completeness_of(fold, start, stop, {}, rates)
     return fold, completeness_of(fold, start, None if end.stopped is False else stop, end.lost, rates)

@@ -33,8 +33,9 @@ from toril.coordinator.protocol import (
 )
 from toril.coordinator.searching import Searches
 from toril.errors import InfrastructureError, StoreError
-from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, next_rates, rate_key, run_key
+from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, rate_key, run_key
 from toril.store import Store
+from toril.store.records import find_record, get_record, next_rates
 from toril.summary.adjusted import adjusted, told_rates
 from toril.verdict.live import LiveCriteria
 from toril.verdict.result import CriterionResult
@@ -248,7 +249,7 @@ class Coordinator:
                 self._live.follow(adjusted(self.fold.judged_plan, self.rates, self.state.start.at))
 
     def _stop_in_store(self) -> Stop | None:
-        return Stop.look_up(self.store, run_key(self.plan.run_id, "stop.json"))
+        return find_record(self.store, Stop, run_key(self.plan.run_id, "stop.json"))
 
     def _breached(self) -> Stop | None:
         if self.state.phase != "running":
@@ -317,7 +318,7 @@ class Coordinator:
                 case WriteStop(stop):
                     key = run_key(self.plan.run_id, "stop.json")
                     if not self.store.put_once(key, stop.to_json()):
-                        self.state = replace(self.state, stop=Stop.load(self.store, key))
+                        self.state = replace(self.state, stop=get_record(self.store, Stop, key))
             self._writes.popleft()
 
     def _write_start(self, start: Start) -> None:
@@ -327,7 +328,7 @@ class Coordinator:
         self.state = replace(self.state, start=start)
         if self.store.put_once(key, start.to_json()):
             return
-        found = Start.load(self.store, key)
+        found = get_record(self.store, Start, key)
         if all(self.launch.issued(worker, attempt) for worker, attempt in found.attempts.items()):
             self.state = started_by_another(self.state, found)
             for worker, attempt in found.attempts.items():

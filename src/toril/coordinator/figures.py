@@ -1,7 +1,7 @@
 """What one glance at a running test shows: made by the coordinator, drawn by the reports."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 Phase = Literal["preparing", "running", "draining", "waiting"]
 
@@ -46,3 +46,9 @@ class LiveFigures:
     criteria: tuple[tuple[str, str], ...] = ()  # outcome so far, and why in a sentence; those that are breached first
     waiting: str = ""  # in phase "waiting", after the load: for what
     notes: tuple[str, ...] = ()  # what a person should know now: a lost worker, a stop
+
+
+class View(Protocol):
+    """Where progress is shown."""
+
+    def show(self, figures: LiveFigures) -> None: ...

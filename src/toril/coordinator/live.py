@@ -25,6 +25,7 @@ from toril.records import (
     worker_key,
 )
 from toril.store import Store
+from toril.store.records import find_record, get_record
 from toril.suite.external import LOADER
 from toril.timeline import Timeline
 from toril.timeline.arms import Arm
@@ -360,15 +361,19 @@ def shown_plan(plan: Plan) -> Plan:
 def read_record(store: Store, run_id: str) -> tuple[Plan, Start | None, Stop | None]:
     """What the run folder says of its plan, its start and its stop."""
     plan_key = run_key(run_id, "plan.json")
-    plan = Plan.load(store, plan_key)
+    plan = get_record(store, Plan, plan_key)
     if plan.run_id != run_id:
         raise StoreError(f"{plan_key} is the plan of run {plan.run_id}: name the run by the path of its folder")
-    return plan, Start.look_up(store, run_key(run_id, "start.json")), Stop.look_up(store, run_key(run_id, "stop.json"))
+    return (
+        plan,
+        find_record(store, Start, run_key(run_id, "start.json")),
+        find_record(store, Stop, run_key(run_id, "stop.json")),
+    )
 
 
 def read_launch(store: Store, run_id: str) -> Launch | None:
     """What the launcher issued; None before anything was started."""
-    return Launch.look_up(store, run_key(run_id, "launch.json"))
+    return find_record(store, Launch, run_key(run_id, "launch.json"))
 
 
 def attempts_of(store: Store, run_id: str, start: Start | None) -> dict[str, str]:

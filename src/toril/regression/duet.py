@@ -6,8 +6,8 @@ from pathlib import Path
 
 from toril.errors import OptionError, SuiteError
 from toril.plan.duet import make_duet
+from toril.plan.options import RunOptions, new_run_id, plan_run
 from toril.records import Plan
-from toril.run import RunOptions, new_run_id, plan_run
 from toril.suite import Suite
 from toril.suite.against import checked_address
 from toril.suite.settings import Regression

@@ -15,6 +15,7 @@ from toril.records.document import document
 from toril.regression import judge_duet
 from toril.reports import Bundle, pictures_of, render
 from toril.store import Store
+from toril.store.records import find_record
 from toril.summary import Completeness, summarise, tests_of
 from toril.summary.adjusted import adjusted
 from toril.verdict import judge
@@ -35,7 +36,7 @@ def judge_again(store: Store, run_id: str) -> Bundle:
 def stored_metrics(store: Store, plan: Plan) -> ServerMetrics | None:
     """What CloudWatch said when the load was over; None when the plan asks nothing of it."""
     key = run_key(plan.run_id, "metrics.json")
-    found = ServerMetrics.look_up(store, key)
+    found = find_record(store, ServerMetrics, key)
     if found is not None:
         return found
     asked = queries(plan)

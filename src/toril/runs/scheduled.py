@@ -16,6 +16,7 @@ from toril.clock import Clock
 from toril.errors import OptionError, StoreError
 from toril.records import Record, SuiteOrigin
 from toril.store import BUCKETS, Store, open_store
+from toril.store.records import find_record
 from toril.suite import Suite
 from toril.suite.fetch import ChangedFileError, fetch_files, hashes_of
 
@@ -71,7 +72,7 @@ def fetch(store: Store, name: str, into: Path, clock: Clock) -> AtHand:
     """
     folder = into / name
     for _ in range(TRIES):
-        pushed = Pushed.look_up(store, _record(name))
+        pushed = find_record(store, Pushed, _record(name))
         if pushed is None:
             raise StoreError(f"{store.address(f'suites/{name}')} is no suite; `toril push` puts one there")
         try:

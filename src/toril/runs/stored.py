@@ -11,11 +11,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from toril.cli.options import run_ids
 from toril.clock import Clock
 from toril.coordinator.collect import collect
 from toril.coordinator.drive import STEP_S
-from toril.coordinator.figures import LiveFigures
+from toril.coordinator.figures import LiveFigures, View
 from toril.coordinator.glance import Standings, glance
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
 from toril.coordinator.live import Fold, attempts_of, read_launch, read_record, shown_plan
@@ -23,14 +22,15 @@ from toril.coordinator.protocol import RunState, begin, resumed
 from toril.coordinator.searching import Searches
 from toril.errors import RunOverError, StoreError
 from toril.masking import masked_settings
-from toril.records import Launch, Lease, Plan, Rate, Stop, next_rates, run_key
+from toril.records import Launch, Lease, Plan, Rate, Stop, run_key
 from toril.reports import EXTENSIONS, Bundle, RunRow, pieces, render
 from toril.reports.screen import discard_stdout, unobeyed
-from toril.run import View
 from toril.runs.conclude import judge_again, stored_metrics, with_pictures
 from toril.runs.cost import costed
+from toril.runs.find import run_ids
 from toril.signals import Interrupts
 from toril.store import Store
+from toril.store.records import get_record, next_rates
 from toril.summary.adjusted import told_rates
 
 MOST_FETCHED = 1 << 26  # bytes of one file of a worker
@@ -165,7 +165,7 @@ def listing(store: Store, now: float) -> list[RunRow]:
 def _row(store: Store, run_id: str, now: float) -> RunRow:
     try:
         verdict, summary = (_json(store, run_key(run_id, name)) for name in ("verdict.json", "summary.json"))
-        plan = Plan.load(store, run_key(run_id, "plan.json"))
+        plan = get_record(store, Plan, run_key(run_id, "plan.json"))
         state = _unjudged(store, plan, now) if verdict is None else str(verdict.get("outcome"))
     except StoreError:  # one damaged run, or one of another version, hides no other; `toril report` says what it is
         return RunRow(run_id=run_id, suite="", state="unreadable", workers=0)

@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from toril.errors import StoreError
-from toril.records import Exit, Launch, Plan, Ready, Start, Stop, next_rates, run_key, worker_key
+from toril.records import Exit, Launch, Plan, Ready, Start, Stop, run_key, worker_key
 from toril.store import Store
+from toril.store.records import find_record, next_rates
 from toril.worker import machine
 
 log = logging.getLogger("toril.worker")
@@ -35,7 +36,7 @@ class Courier:
 
     def launch(self) -> Launch | None:
         """What the launcher issued; None when there is no such record."""
-        return Launch.look_up(self.store, run_key(self.plan.run_id, "launch.json"))
+        return find_record(self.store, Launch, run_key(self.plan.run_id, "launch.json"))
 
     def claim(self, ready: Ready) -> bool:
         """Say that this process is ready; False when another one with the same attempt did, or had its last word."""
@@ -84,12 +85,12 @@ class Courier:
 
     def _records(self) -> Iterator[machine.Event]:
         if not self._stopped:
-            stop = Stop.look_up(self.store, run_key(self.plan.run_id, "stop.json"))
+            stop = find_record(self.store, Stop, run_key(self.plan.run_id, "stop.json"))
             if stop is not None:
                 self._stopped = True
                 yield machine.Stopped(stop)
         if not self._started:
-            start = Start.look_up(self.store, run_key(self.plan.run_id, "start.json"))
+            start = find_record(self.store, Start, run_key(self.plan.run_id, "start.json"))
             if start is not None:
                 self._started = True
                 yield machine.Started(start)

@@ -18,6 +18,7 @@ from toril import __version__
 from toril.clock import SystemClock
 from toril.records import Exit, Kept, Plan, Rate, Ready, run_key
 from toril.store import Store, open_store
+from toril.store.records import get_record
 from toril.timeline.intervals import Recorder
 from toril.worker import logs, machine, processes, share
 from toril.worker.attempt import Attempt
@@ -287,7 +288,7 @@ class Engines:
 def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, watch_parent: bool) -> int:
     """Do one attempt at one share; 0 whatever was measured, 4 when its engines could not do it (exit.json: why)."""
     store = open_store(store_address, patience_s=PATIENCE_S)
-    plan = Plan.load(store, run_key(run_id, "plan.json"))
+    plan = get_record(store, Plan, run_key(run_id, "plan.json"))
     engines = Engines(store, plan, worker, attempt)
     try:
         for number in ENDING:

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from toril.errors import StoreError
 from toril.github.strangers import shapes
 from toril.github.strangers.shapes import LONGEST_TEXT, MOST_ENTRIES, Shape, Summary, Verdict, plain
+from toril.launchers.pricing.cost import cost_line
 from toril.records import End, Plan, RanTask
 from toril.reports import Bundle, wording
-from toril.runs.cost import cost_line
 
 MOST_BYTES = 32 << 20  # of a file: the summary of 10,000 labels has half of it
 MOST_BYTES_OF_ALL = 128 << 20  # of the files of all runs: in memory they take up to eighty times as much
@@ -70,7 +70,9 @@ def _priced(bundle: Bundle, path: Path) -> Bundle:
     found = plain(_shape(path, shapes.End))
     tasks = {worker: RanTask(arn="", **task) for worker, task in found.get("tasks", {}).items()}
     try:
-        return bundle.with_cost(cost_line(bundle, End(at=found["at"], tasks=tasks), {}))
+        load_s = float(bundle.summary.get("duration_s") or 0)
+        end = End(at=found["at"], tasks=tasks)
+        return bundle.with_cost(cost_line(bundle.plan, end, {}, load_s=load_s, requests=bundle.summed or None))
     except (ArithmeticError, ValueError) as error:  # sizes and paces that no run has
         raise StoreError(f"{path} and plan.json beside it have no price: {error}") from error
 

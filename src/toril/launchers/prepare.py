@@ -5,18 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from toril.clock import Clock
-from toril.coordinator.lease import LeaseLostError
-from toril.coordinator.live import read_record
 from toril.errors import InfrastructureError, OptionError, StoreError
 from toril.launchers import Launcher
 from toril.launchers.fargate import FargateLauncher, Rates, Stopped, clients, stop_everywhere
 from toril.launchers.local import LocalLauncher
 from toril.launchers.preflight import Preflight, Surroundings, check, refuse
 from toril.launchers.pricing import estimate, read_prices, within
-from toril.records import Deployment, Plan, deployment_key, run_key
-from toril.reports import Bundle
-from toril.run import Judged, View, sweep, take_over
-from toril.signals import Interrupts
+from toril.records import Deployment, Plan, deployment_key
 from toril.store import FolderStore, Store
 
 PREFLIGHT_TRIES = 4  # of each call: it is made once
@@ -131,52 +126,3 @@ def _fargate(
 def home_of(deployments: Mapping[str, Deployment]) -> Deployment | None:
     """The region with coordinators and schedules."""
     return next((one for one in deployments.values() if one.home is not None), None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
-    """What a sweep has come to. `bundle`: the run as judged by it; None when somebody else judges, or has judged."""
-
-    stopped: tuple[str, ...]  # ARNs of tasks that still ran
-    problems: tuple[str, ...]
-    bundle: Bundle | None = None
-    said: str = ""  # who still owns the run, or why it never began
-
-
-def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
-    """Stop every task of a run, whoever has forgotten it, and see to it that it is judged."""
-    plan, _, _ = read_record(store, run_id)
-    if plan.on != "fargate":
-        raise OptionError(f"{run_id} ran on one machine, where workers end with their command: nothing is to be swept")
-    launcher = launcher_for(plan, store, {}, clock)
-    found: list[Stopped] = []
-    said, judged = "", None
-    try:
-        judged = sweep(
-            store,
-            run_id,
-            stop_tasks=lambda: found.append(stop_tasks(store, run_id, "swept")),
-            launcher=launcher,
-            clock=clock,
-            view=view,
-        )
-    except InfrastructureError as error:
-        if not isinstance(error, LeaseLostError) and store.find(run_key(run_id, "verdict.json")) is None:
-            raise
-        said = str(error)
-    left = () if judged is None else judged.left
-    return Swept(
-        stopped=tuple(arn for one in found for arn in one.tasks),
-        problems=(*(text for one in found for text in one.problems), *left),
-        bundle=None if judged is None else judged.bundle,
-        said=said,
-    )
-
-
-def carry_on(store: Store, run_id: str, clock: Clock, view: View, interrupts: Interrupts) -> Judged:
-    """Own a run whose coordinator is gone, to its end."""
-    plan, _, _ = read_record(store, run_id)
-    if store.find(run_key(run_id, "verdict.json")) is not None:
-        raise OptionError(f"{run_id} is over and judged; `toril report {run_id}` shows it")
-    launcher = launcher_for(plan, store, {}, clock)
-    return take_over(store, run_id, launcher=launcher, clock=clock, view=view, interrupts=interrupts)
