@@ -249,7 +249,7 @@ def test_a_breach_fails_whatever_else_cannot_be_judged():
     assert verdict_of(good(sample=SLOW), plan_of("p95 of chekout>1s", TIMES)).outcome == "failed"
 
 
-# Load that was not as planned: tests/test_rules.py has the rest
+# Load that was not as planned: tests/verdict/test_rules.py has the rest
 
 
 def test_unreached_load_excuses_no_breach():

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.init.calling import call, refused, scripts, started, tree, written
+from tests.authoring.calling import call, refused, scripts, started, tree, written
 
 
 def test_a_jmx_takes_its_data_along_and_keeps_its_own_load(tmp_path):

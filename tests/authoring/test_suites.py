@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.init.calling import call, refused, scripts, started, written
+from tests.authoring.calling import call, refused, scripts, started, written
 from toril.criteria import parse_criterion, samples_needed
 from toril.plan import make_plan
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.init.calling import call, refused, scripts, started
+from tests.authoring.calling import call, refused, scripts, started
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ".github/workflows/loadtest.yml"

@@ -17,7 +17,7 @@ from toril.verdict import validity as doubts
 from toril.worker.engines import ENGINES
 from toril.worker.engines.bystander import Bystander
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "accuracy.md").read_text()
 SOURCES = [
     Path(str(doubts.__file__)),

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.init.calling import call, tree, written
+from tests.authoring.calling import call, tree, written
 from toril.errors import UserError
 
 NASTY = [

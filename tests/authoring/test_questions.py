@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.init.calling import scripts, tree, written
+from tests.authoring.calling import scripts, tree, written
 
 pytestmark = pytest.mark.slow
 

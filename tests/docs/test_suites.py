@@ -24,7 +24,7 @@ from toril.criteria.criterion import OWN_KEYS, TAURUS_KEYS
 from toril.plan import make_plan
 from toril.suite import TorilSettings, engines, read_suite, scenarios
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "suites.md").read_text()
 ABOUT_SUITES = PAGE[: PAGE.index("\n## Criteria\n")]
 FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests.init.calling import call, refused, scripts, started, tree
+from tests.authoring.calling import call, refused, scripts, started, tree
 from toril.authoring.place import placed
 from toril.errors import OptionError, SuiteError
 

@@ -12,7 +12,7 @@ from toril.plan import make_plan
 from toril.reports import FORMATS
 from toril.suite import read_suite
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *(ROOT / "bench").glob("*.md"), *(ROOT / "tests").glob("*.md")]
 )

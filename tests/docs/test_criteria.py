@@ -16,7 +16,7 @@ from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
 from toril.verdict.servers import queries
 
-PAGE = (Path(__file__).parents[1] / "docs" / "suites.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
 SECTION = PAGE[PAGE.index("\n## Criteria\n") :]
 BLOCKS = re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL)
 ROWS = re.findall(r"^\| `([^`]+)` \| (passed|failed|inconclusive|triggered) \| (.+) \|$", SECTION, re.MULTILINE)
