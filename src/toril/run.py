@@ -7,11 +7,10 @@ from itertools import count
 from typing import TypeVar
 
 from toril.clock import Clock
-from toril.coordinator.collect import completeness_of
-from toril.coordinator.drive import STEP_S, Coordinator
-from toril.coordinator.figures import LiveFigures, View
+from toril.coordinator.driver import STEP_S, Coordinator
+from toril.coordinator.fold import completeness_of
 from toril.coordinator.lease import LeaseLostError
-from toril.coordinator.live import read_record
+from toril.coordinator.progress import LiveFigures, View
 from toril.coordinator.protocol import Kill, Relaunch, Terminate
 from toril.errors import ExpiredCredentialsError, InfrastructureError, OptionError, StoreError
 from toril.launchers import Launcher
@@ -23,6 +22,7 @@ from toril.reports import Bundle
 from toril.runs.conclude import judged, keep, with_pictures
 from toril.signals import Interrupts
 from toril.store import Store
+from toril.store.records import read_record
 from toril.suite import Suite
 from toril.suite.fetch import hashes_of
 from toril.suite.origin import read_origin

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from toril.clock import SystemClock
-from toril.coordinator.figures import LiveFigures
+from toril.coordinator.progress import LiveFigures
 from toril.errors import UserError
 from toril.launchers.prepare import launcher_for
 from toril.plan.options import RunOptions, plan_run

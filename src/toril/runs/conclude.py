@@ -5,8 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from toril.capacity.course import courses
-from toril.coordinator.collect import collect
-from toril.coordinator.live import Fold
+from toril.coordinator.fold import Fold, collect
 from toril.errors import StoreError
 from toril.masking import masked
 from toril.metrics import unfetched
