@@ -18,7 +18,8 @@ from toril.errors import UserError
 from toril.launchers.prepare import launcher_for
 from toril.plan.options import RunOptions, plan_run
 from toril.records import Pace
-from toril.run import Judged, carry_on, run
+from toril.run import carry_on, run
+from toril.runs.conclude import Judged
 from toril.signals import caught_interrupts
 from toril.store import Store, open_store
 

@@ -16,8 +16,9 @@ from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.progress import LiveFigures
 from toril.errors import RunOverError, UserError
 from toril.records import Launch, Stop, SuiteOrigin, run_key
-from toril.run import Judged, run, sweep, take_over
+from toril.run import run, sweep, take_over
 from toril.runs.adjust import adjust
+from toril.runs.conclude import Judged
 from toril.signals import Interrupts
 from toril.suite import Suite, TorilSettings
 from toril.worker.attempt import Attempt

@@ -22,8 +22,7 @@ from toril.masking import masked_settings
 from toril.records import Launch, Lease, Plan, Rate, Stop, run_key
 from toril.reports import EXTENSIONS, Bundle, RunRow, pieces, render
 from toril.reports.screen import discard_stdout, unobeyed
-from toril.runs.conclude import judge_again, stored_metrics, with_pictures
-from toril.runs.cost import costed
+from toril.runs.conclude import costed, judge_again, stored_metrics, with_pictures
 from toril.runs.find import run_ids
 from toril.signals import Interrupts
 from toril.store import Store
