@@ -7,7 +7,7 @@ import pytest
 from tests.measured import execution, plan_of
 from tests.troubled import TroubledStore
 from tests.worker.test_attempt import Scene
-from tests.worker.test_lanes import START, lanes_of
+from tests.worker.test_engine_runs import START, runs_of
 from toril.plan.pace import FARGATE
 from toril.records import Rate, rate_key
 
@@ -73,7 +73,7 @@ def test_a_damaged_rate_ends_no_load_on_fargate(scene):
 
 
 def test_the_lane_of_that_execution_is_told_and_notes_how_late_it_saw_it(tmp_path):
-    lanes = lanes_of(tmp_path, (True, 0.0), (True, 0.0))
+    lanes = runs_of(tmp_path, (True, 0.0), (True, 0.0))
     told = []
     for lane in lanes:
         lane.engine.adjust = lambda at, rps, name=lane.execution: told.append((name, at, rps))
@@ -86,7 +86,7 @@ def test_the_lane_of_that_execution_is_told_and_notes_how_late_it_saw_it(tmp_pat
 
 
 def test_an_engine_that_has_ended_is_told_nothing(tmp_path):
-    lanes = lanes_of(tmp_path, (True, 0.0))
+    lanes = runs_of(tmp_path, (True, 0.0))
     lanes[0].ended = True
     lanes[0].engine = SimpleNamespace(station=lanes[0].engine.station)
     lanes.adjust(_rate(1, "e0", at=START), START)
