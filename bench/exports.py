@@ -25,12 +25,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.measured import START, left, plan_of
-from toril.histogram import highests_of
-from toril.intervals import Recorder, decode
 from toril.reports import EXPORTS, Bundle, pieces
 from toril.reports.cells import cells
+from toril.stats.histogram import highests_of
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
 
 PEER_HISTOGRAMS = 500
 HOUR_US = 3_600_000_000

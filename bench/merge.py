@@ -23,10 +23,10 @@ from hdrh.histogram import HdrHistogram
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from toril.intervals import Interval, Recorder, decode
 from toril.records import ExecutionShare, Exit, Plan, PlannedCriterion, PlannedExecution, Share
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Interval, Recorder, decode
 from toril.verdict import judge
 
 FILE_S = 5

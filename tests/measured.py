@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from toril.criteria import Absence, CriterionResult, evaluate
-from toril.grammar import Language, parse_criterion
-from toril.intervals import Recorder, decode
+from toril.criteria import Language, parse_criterion
 from toril.records import (
     ExecutionShare,
     Exit,
@@ -20,7 +18,11 @@ from toril.records import (
 )
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
 from toril.verdict import Verdict, judge
+from toril.verdict.absence import Absence
+from toril.verdict.evaluation import evaluate
+from toril.verdict.result import CriterionResult
 
 MS = 1000
 START = 1_700_000_000.0

@@ -6,13 +6,13 @@ import pytest
 
 from tests.measured import START, left, plan_of
 from tests.reports import examples
-from toril.intervals import Recorder, decode
 from toril.records import MetricSeries, ServerMetrics
 from toril.reports import html
 from toril.reports.bundle import Bundle
 from toril.reports.comparison import compare
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
 
 ATTACKS = (
     "<script>alert(1)</script>",

@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.running import Finished, run
 from tests.pages import FIRST_BYTE_S, PICTURE_S, Pages, pages
-from toril.chromium import chromedriver, chromium
+from toril.programs import chromedriver, chromium
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.authoring.calling import scripts
 from tests.end_to_end.running import LIMIT_S, run, toril
-from tests.init.calling import scripts
 from tests.targets import target as serving
 
 pytestmark = pytest.mark.slow

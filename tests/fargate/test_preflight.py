@@ -12,7 +12,7 @@ from tests.cloud.stand_in import DIGEST, push_stand_in
 from tests.fargate.stage import AWAY, HOME, REPOSITORY, stage
 from tests.launchers.plans import plan_of
 from toril.launchers.preflight import Surroundings, check
-from toril.sites import read_deployments
+from toril.launchers.prepare import read_deployments
 from toril.store.s3 import S3Store
 
 pytestmark = pytest.mark.slow

@@ -7,8 +7,8 @@ import pytest
 
 from tests.functional.tested import case, functional_run
 from tests.measured import START
-from toril import tested
 from toril.records import Stop
+from toril.verdict import functional as tested
 
 PAGE = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
 

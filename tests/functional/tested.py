@@ -6,8 +6,8 @@ from tests.measured import START, left, plan_of
 from toril.records import Case, CaseOutcome, Plan, PlannedExecution
 from toril.reports import Bundle
 from toril.summary import Completeness, summarise, tests_of
-from toril.tested import judge_tests
 from toril.timeline import Timeline
+from toril.verdict.functional import judge_tests
 
 EXECUTION = PlannedExecution(name="api", index=0, executor="apiritif", scenario="api", concurrency=1, iterations=1)
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.github.fake_api import TOKEN, GitHub
 from toril import cli
-from toril.document import document
+from toril.records.document import document
 from toril.reports import Bundle
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from tests.clocks import SteppedClock
 from toril import __version__
-from toril.intervals import Recorder
 from toril.launchers import Gone
 from toril.records import Exit, Launch, Plan, RanTask, Ready, Start, run_key, worker_key
 from toril.store import Store
+from toril.timeline.intervals import Recorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

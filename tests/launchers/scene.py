@@ -10,10 +10,11 @@ from tests.measured import execution, plan_of
 from tests.test_run import SUITE
 from tests.troubled import TroubledStore
 from toril.coordinator.lease import read_lease
-from toril.interrupts import Interrupts
+from toril.plan.options import RunOptions, plan_run
 from toril.plan.pace import FARGATE
 from toril.records import Lease, run_key
-from toril.run import RunOptions, plan_run, run, take_over
+from toril.run import run, take_over
+from toril.signals import Interrupts
 from toril.store import FolderStore
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from tests.launchers.fake import FakeLauncher, Script, Worker
-from toril.records import Start, next_rates, rates_of
+from toril.records import Start, rates_of
+from toril.store.records import next_rates
 from toril.summary.load import rate_of
 
 FAST_US, SLOW_US = 20_000, 900_000

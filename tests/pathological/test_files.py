@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.pathological.brute import MS, Raw, check_summary, interval_files, plan_for, store_run
-from toril.intervals import decode
-from toril.judging import judge_again
+from toril.runs.conclude import judge_again
 from toril.timeline import Timeline
+from toril.timeline.intervals import decode
 
 SAMPLES = [
     Raw(n / 20, (n % 90 + 10) * MS, label=("home", "cart")[n % 2], worker=f"local-{n % 3 + 1}", ok=n % 9 > 0)

@@ -21,15 +21,15 @@ from tests.duets import Measured, file_of, planned
 from tests.functional.tested import case
 from tests.measured import START, execution, plan_of
 from tests.pathological.brute import flushed
-from toril.coordinator.live import Fold
-from toril.document import document
-from toril.intervals import MAX_PACKED, Recorder, decode
-from toril.intervals.format import HEAD, MAX_UNPACKED, TABLES, encode
-from toril.judging import judge_again
+from toril.coordinator.fold import Fold
 from toril.records import CaseFile, Exit, Kept, Plan, Ready, Start, digest_of, encode_cases, run_key, worker_key
+from toril.records.document import document
 from toril.reports import Bundle
+from toril.runs.conclude import judge_again
+from toril.runs.stored import fetch, judged, listing
 from toril.store import FolderStore
-from toril.stored import fetch, judged, listing
+from toril.timeline.intervals import MAX_PACKED, Recorder, decode
+from toril.timeline.intervals.format import HEAD, MAX_UNPACKED, TABLES, encode
 from toril.verdict.rules import MOST_NAMED
 
 SAMPLES, FILES = 20, 2  # of each worker

@@ -10,12 +10,12 @@ import pytest
 
 from tests.measured import START, left, plan_of
 from tests.pathological.brute import flushed
-from toril.histogram import Int64s
-from toril.intervals import Recorder, decode
-from toril.intervals.format import HEAD, MAX_UNPACKED
 from toril.reports import FORMATS, Bundle, render
+from toril.stats.histogram import Int64s
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
+from toril.timeline.intervals.format import HEAD, MAX_UNPACKED
 from toril.verdict import judge
 
 pytestmark = pytest.mark.slow
@@ -109,7 +109,7 @@ def test_every_report_takes_ten_thousand_labels(bundle, name):
 
 LONG_RUN = """
 import numpy as np
-from toril.intervals import Recorder, decode
+from toril.timeline.intervals import Recorder, decode
 from toril.timeline import Timeline
 chance, recorder, timeline = np.random.default_rng(1), Recorder("local-1", "local"), Timeline()
 names = np.array([f"/items/{n}" for n in range(50_000)], object)

@@ -9,9 +9,9 @@ import xml.etree.ElementTree as ElementTree  # what it reads was written here
 import pytest
 
 from tests.pathological.brute import MS, Raw, check_figures, check_summary, flushed, interval_files, judged
-from toril.intervals import OTHER, Recorder, decode, label_of
 from toril.reports import FORMATS, render
 from toril.timeline import Timeline
+from toril.timeline.intervals import OTHER, Recorder, decode, label_of
 
 HOSTILE = [
     *("\ud800 half", "low \udfff", "nul\0inside", "\x01\x1b[31mred\x1b[0m", "bidi \u202egnirts\u202c", " ", "\u200b"),

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.duets import HEAD_URL, SUITE, Measured, interval_of, merged, planned
-from toril.intervals import Interval
 from toril.records import ARMS, BASE, HEAD, Exit, Plan, Stop
 from toril.regression import gated, judge_duet
 from toril.summary import Completeness
+from toril.timeline.intervals import Interval
 
 START = 1_700_000_000.0
 CRITERIA = "reporting: [{module: passfail, criteria: [%s]}]\n"

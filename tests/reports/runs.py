@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.measured import START, Sample, counted, every_second, left, plan_of, timeline_of
-from toril.intervals import Recorder
 from toril.records import Plan, Start, run_key, worker_key
 from toril.reports import Bundle
 from toril.store import FolderStore
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder
 from toril.verdict import judge
 
 MS = 1000

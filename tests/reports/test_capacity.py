@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from tests.capacity.test_capacity_run import Capacity
 from tests.launchers.service import Service
-from tests.test_adjust import Adjustable
-from tests.test_capacity_run import Capacity
-from toril.judging import judge_again
+from tests.runs.test_adjust import Adjustable
 from toril.reports import capacity, compare_formats, render
+from toril.runs.conclude import judge_again
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from toril.reports.compare_figures import Figure, Part
 from toril.reports.compare_formats import FORMATS, document, render
 from toril.reports.comparison import Comparison, compare
 from toril.reports.rates import BATCHES, REACH, rate_interval
-from toril.stats import mean_interval, share_interval
+from toril.stats.quantiles import mean_interval, share_interval
 
 BASE = run_of([*wavering("home", 50), *wavering("cart", 80)], "p95>250ms", "fail>1%", run_id="base")
 SLOWER = run_of([*wavering("home", 50), *wavering("cart", 120)], "p95>100ms", "fail>1%", run_id="head")

@@ -10,7 +10,7 @@ import pytest
 from tests.measured import FAST, every_second, execution, plan_of, timeline_of
 from tests.reports.parsed import Page, decoded
 from tests.reports.runs import judged
-from toril.curve import Curve
+from toril.load.curve import Curve
 from toril.reports import Bundle, compare_terminal, drawing, html, plan_text, render
 from toril.reports.comparison import compare
 from toril.reports.drawing import courses, drawn, heights

@@ -10,10 +10,10 @@ import pytest
 
 from tests.measured import START, left, plan_of
 from toril import cli
-from toril.intervals import Recorder
 from toril.records import Plan, Start, run_key, worker_key
 from toril.reports import EXPORTS, EXTENSIONS, FORMATS
 from toril.store import FolderStore
+from toril.timeline.intervals import Recorder
 
 SUITE = {
     "execution": [{"executor": "locust", "concurrency": 1, "hold-for": "1s", "scenario": "home"}],

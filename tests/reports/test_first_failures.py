@@ -5,9 +5,9 @@ import re
 from dataclasses import replace
 
 from tests.reports.examples import passed
-from toril.judging import with_pictures
 from toril.reports import render
 from toril.reports.first_failures import LARGEST_PICTURE
+from toril.runs.conclude import with_pictures
 from toril.store import FolderStore
 
 HOSTILE = '"><script>alert(1)</script>'

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from tests.measured import START, Sample
 from tests.reports import java
 from tests.reports.exports import SAMPLES, TEXTS, counted, exported, judged, run_of
-from toril.histogram import Histogram, bucket_of, highest_us
 from toril.reports import Bundle
 from toril.reports.hdr import tag
 from toril.reports.hgrm import levels
+from toril.stats.histogram import Histogram, bucket_of, highest_us
 
 HOUR_US = 3_600_000_000
 LINE = re.compile(r"(?:Tag=(.*?),)?([0-9]+)\.000,1\.000,([0-9]+\.[0-9]{3}),(HISTFAAAA[A-Za-z0-9+/=]+)")

@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 
 from tests.reports import examples
-from toril.figures import LiveFigures
-from toril.intervals import Recorder, decode
+from toril.coordinator.progress import LiveFigures
 from toril.records import PlannedCriterion, PlannedExecution
 from toril.reports import EXPORTS, FORMATS, RunRow, live, plan_text, render, runs_table
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
 
 PASSWORD, TOKEN = "hunter2", "t0ps3cret"
 LABELS = [f"https://joe:{PASSWORD}@shop.example/", f"/cart?token={TOKEN}", f"/cart?token={TOKEN}2&page=1"]

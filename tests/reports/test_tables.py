@@ -25,11 +25,11 @@ from tests.reports.exports import (
     where,
 )
 from toril.errors import StoreError
-from toril.histogram import bucket_of, highest_us, lowest_us
 from toril.reports import Bundle, cells, csv, parquet, pieces
 from toril.reports.csv import safe
 from toril.reports.export_tables import TABLES
-from toril.stored import emit
+from toril.runs.stored import emit
+from toril.stats.histogram import bucket_of, highest_us, lowest_us
 
 SUMS = ("samples", "failures", "bytes", "sum_us", "ttfb_sum_us", "ttfb_samples", "connect_sum_us", "connect_samples")
 HOSTILE = "=+-@'＝＠;|\t\r\n \"a1"

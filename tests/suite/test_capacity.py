@@ -3,11 +3,11 @@
 import pytest
 
 from tests.suite.reading import read, refusal, write
-from toril.duet import plan_duet
 from toril.errors import SuiteError
 from toril.plan import make_plan
+from toril.plan.options import RunOptions
+from toril.regression.duet import plan_duet
 from toril.reports import plan_text
-from toril.run import RunOptions
 
 SEARCH = {"from": 100, "to": "5000/s", "until": ["p95>300ms", "fail>1%"]}
 

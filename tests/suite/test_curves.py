@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.suite.reading import read, refusal, write
-from toril.curve import Curve
 from toril.errors import SuiteError
+from toril.load.curve import Curve
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from toril.duet import plan_duet
 from toril.errors import SuiteError, UserError
-from toril.gates import changed_since
+from toril.github.gates import changed_since
 from toril.plan import make_plan
+from toril.plan.options import RunOptions
 from toril.records import Plan
-from toril.run import RunOptions, publish
+from toril.regression.duet import plan_duet
+from toril.runs.publish import publish
 from toril.store import FolderStore
 from toril.suite import read_suite
 from toril.suite.origin import read_origin

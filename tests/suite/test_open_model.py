@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.suite.reading import read, refusal
-from toril.curve import Curve
+from toril.load.curve import Curve
+from toril.load.open_model import curve_of
 from toril.plan import make_plan
 from toril.plan.duet import make_duet
 from toril.records import Plan
-from toril.suite.open_model import curve_of
 
 REQUESTS = ["http://shop/", "http://shop/cart", {"url": "http://shop/pay", "label": "pay"}]
 

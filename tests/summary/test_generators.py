@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.measured import START, Sample, every_second, execution, plan_of, timeline_of
-from toril.intervals import Recorder, decode
 from toril.records import Plan
 from toril.summary import LIMITS, OTHERS, Completeness, generators, strained, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
 
 CALM: dict[str, Any] = {"cpu": 0.2, "core": 0.3, "waiting": 0.01, "throttled": 0.0, "machine": 0.3, "share": 0.01}
 CALM |= {"memory": 200 << 20, "late_ms": 1.0, "sockets": 5}

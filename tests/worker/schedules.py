@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.worker.driver import plan_of, planned
+from toril.load.interleave import stripes
+from toril.load.open_model import curve_of
 from toril.records import Plan
-from toril.stripe import stripes
-from toril.suite.open_model import curve_of
 
 
 def scheduled(

@@ -6,9 +6,9 @@ from tests.clocks import SteppedClock
 from tests.measured import execution, plan_of
 from tests.troubled import TroubledStore
 from tests.worker.loads import FakeLoad
-from toril.intervals import decode
 from toril.plan.pace import FARGATE
 from toril.records import Exit, Launch, Lease, Start, Stop, digest_of, run_key, worker_key
+from toril.timeline.intervals import decode
 from toril.worker.attempt import Attempt
 
 WORKER, ATTEMPT = "local-1", "a1"

@@ -9,7 +9,7 @@ import pytest
 from tests.wicked import announcing, dripping, silent, wicked
 from tests.worker.driver import Outcome, Run, wait_until, workers
 from tests.worker.schedules import scheduled
-from toril.curve import Curve
+from toril.load.curve import Curve
 from toril.records import Plan, Rate, rate_key
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from toril.curve import Curve
-from toril.stripe import stripes
+from toril.load.curve import Curve
+from toril.load.interleave import stripes
 
 ROOT = Path(__file__).parents[2]
 CURVES = (

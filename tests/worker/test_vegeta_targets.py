@@ -8,7 +8,7 @@ from tests.targets import target
 from tests.wicked import answering, babbling, breaking_off, closing, dripping, pouring, resetting, wicked
 from tests.worker.driver import workers
 from tests.worker.schedules import scheduled
-from toril.intervals.format import VITALS
+from toril.timeline.intervals.format import VITALS
 
 pytestmark = pytest.mark.slow
 

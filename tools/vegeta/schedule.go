@@ -3,7 +3,7 @@ package main
 import "math"
 
 // curve is a rate over time: straight lines between points, which may jump. Points are seconds since the start and
-// requests per second of all workers. src/toril/curve.py defines what it means.
+// requests per second of all workers. src/toril/load/curve.py defines what it means.
 type curve [][2]float64
 
 func (c curve) length() float64 { return c[len(c)-1][0] }
@@ -62,7 +62,7 @@ func timeFor(count, rate, slope float64) float64 {
 	return 2 * count / (rate + math.Sqrt(math.Max(0, rate*rate+2*slope*count)))
 }
 
-// interleave tells which arrivals of the whole schedule this worker sends. src/toril/stripe.py explains the arithmetic.
+// interleave tells which arrivals of the whole schedule this worker sends. src/toril/load/interleave.py explains the arithmetic.
 type interleave struct {
 	Weight int64       `json:"weight"`
 	Peers  []peerGroup `json:"mates"`

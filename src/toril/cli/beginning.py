@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from toril.cli.questions import ask
-from toril.init import ACTION, Wanted, refuse_taken, start
-from toril.init.readers import (
+from toril.authoring import ACTION, Wanted, refuse_taken, start
+from toril.authoring.readers import (
     read_action,
     read_duration,
     read_file,
@@ -19,6 +18,7 @@ from toril.init.readers import (
     read_rps,
     read_url,
 )
+from toril.cli.questions import ask
 
 INTERRUPTED = 130
 

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from toril.artifacts import read_runs
 from toril.clock import SystemClock
 from toril.errors import OptionError, StoreError
 from toril.github import Client, api_url, is_at, post, pulls_of
+from toril.github.strangers import read_runs
 from toril.reports import github, wording
 from toril.reports.markdown import is_address
 

@@ -3,16 +3,16 @@
 import typer
 from rich.console import Console
 
-from toril import options
 from toril.cli.parameters import Quiet, Run, StoreOption, Suites
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError
 from toril.reports import live
-from toril.sites import sweep_run
+from toril.run import sweep_run
+from toril.runs.find import find_run
+from toril.runs.publish import push as push_suite
 from toril.store import open_store
 from toril.suite import read_suite
 from toril.suite.origin import read_origin
-from toril.suite.pushed import push as push_suite
 
 
 def push(suite: Suites, store: StoreOption = ".toril") -> None:
@@ -33,13 +33,13 @@ def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None
 
     Example: toril sweep latest
     """
-    found, run_id = options.find_run(run, store)
+    found, run_id = find_run(run, store)
     with live.view(Console(stderr=True), quiet=quiet) as view:
         swept = sweep_run(found, run_id, SystemClock(), view)
     typer.echo(f"{run_id}: {len(swept.stopped)} tasks still ran and were stopped")
     if swept.bundle is not None:
         typer.echo(f"{run_id}: judged as {swept.bundle.outcome}")
-    for problem in filter(None, (swept.said, *swept.problems)):
+    for problem in filter(None, (swept.reason, *swept.problems)):
         typer.echo(f"error: {problem}", err=True)
     if swept.problems:
         raise typer.Exit(InfrastructureError.exit_code)

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from toril import gates, options
+from toril.cli import options
 from toril.cli.parameters import Environment, On
 from toril.errors import OptionError
+from toril.github import gates
 
 OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 

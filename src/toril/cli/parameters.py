@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from toril import options
+from toril.cli import options
 from toril.plan import Place
+from toril.plan.options import RunOptions
 from toril.reports import FORMATS
-from toril.run import RunOptions
 from toril.suite.against import checked_address
 
 Suites = Annotated[

@@ -8,10 +8,9 @@ from typing import TypeVar
 
 import typer
 
-from toril.errors import UserError
-from toril.init import refuse_taken
-from toril.init.companions import has_shape
-from toril.init.readers import (
+from toril.authoring import refuse_taken
+from toril.authoring.companions import has_shape
+from toril.authoring.readers import (
     Limit,
     Url,
     read_duration,
@@ -24,7 +23,8 @@ from toril.init.readers import (
     read_url,
     read_users,
 )
-from toril.init.wanted import LIMITS, RAMP_UP, Wanted, default_hold, default_name, default_users
+from toril.authoring.wanted import LIMITS, RAMP_UP, Wanted, default_hold, default_name, default_users
+from toril.errors import UserError
 from toril.masking import mask
 
 Answer = TypeVar("Answer")

@@ -6,14 +6,16 @@ from typing import Annotated
 
 import typer
 
-from toril import options, stored
-from toril.adjust import adjust as adjust_run
+from toril.cli import options
 from toril.cli.parameters import Run, StoreOption
 from toril.clock import SystemClock
 from toril.errors import NoSuchRunError, RunOverError
 from toril.records import run_key
 from toril.reports import FORMATS, MEASURED, compare_formats, compare_terminal, comparison, pieces, runs_table, terminal
 from toril.reports.screen import Output
+from toril.runs import stored
+from toril.runs.adjust import adjust as adjust_run
+from toril.runs.find import find_run
 from toril.store import open_store
 
 
@@ -32,7 +34,7 @@ def report(
     """
     FORMATS.check(format, onto_terminal=out is None and sys.stdout.isatty())
     try:
-        found = options.find_run(run, store)
+        found = find_run(run, store)
     except NoSuchRunError as nothing:
         if not if_there:
             raise
@@ -62,7 +64,7 @@ def compare(
     """
     compare_formats.check(format)
     now = SystemClock().now()
-    runs = [stored.judged(*options.find_run(run, store), now, measurements=True) for run in (base, head)]
+    runs = [stored.judged(*find_run(run, store), now, measurements=True) for run in (base, head)]
     if format == "terminal" and out is None:
         compare_terminal.show(Output(), comparison.compare(*runs))
     else:
@@ -82,7 +84,7 @@ def stop(
     Example: toril stop latest
     """
     try:
-        found, run_id = options.find_run(run, store)
+        found, run_id = find_run(run, store)
         typer.echo(stored.ask_to_stop(found, run_id, SystemClock().now()))
     except (NoSuchRunError, RunOverError) as nothing:
         if not if_running:
@@ -108,7 +110,7 @@ def adjust(
 
     Example: toril adjust latest --rate 500
     """
-    found, run_id = options.find_run(run, store)
+    found, run_id = find_run(run, store)
     done = adjust_run(found, run_id, rate, execution, SystemClock().now())
     for warning in done.warnings:
         typer.echo(f"warning: {warning}", err=True)
@@ -130,7 +132,7 @@ def fetch(
     Example: toril fetch latest --store s3://toril-123456789012-us-east-1
     """
     try:
-        found, run_id = options.find_run(run, store)
+        found, run_id = find_run(run, store)
     except NoSuchRunError as nothing:
         if not if_there:
             raise

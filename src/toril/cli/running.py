@@ -1,7 +1,6 @@
 """Commands that plan and run a suite, or follow a run to its verdict."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from toril import doctor, options, stored
+from toril.cli import options
 from toril.cli.parameters import (
     Against,
     Environment,
@@ -29,19 +28,23 @@ from toril.cli.parameters import (
     run_options,
 )
 from toril.clock import SystemClock
-from toril.cost import costed
-from toril.duet import plan_duet
 from toril.errors import InfrastructureError, OptionError
-from toril.interrupts import caught_interrupts
+from toril.launchers import doctor
+from toril.launchers.prepare import examined, prepared, priced
+from toril.plan.options import RunOptions, plan_run
 from toril.records import Plan, run_key
+from toril.regression.duet import plan_duet
 from toril.reports import FORMATS, live, plan_text, terminal, wording
 from toril.reports.screen import Output
-from toril.run import Judged, RunOptions, plan_run
+from toril.run import carry_on
 from toril.run import run as run_plan
-from toril.sites import carry_on, examined, prepared, priced
+from toril.runs import stored
+from toril.runs.conclude import Judged
+from toril.runs.find import find_run
+from toril.runs.publish import at_hand
+from toril.signals import caught_interrupts
 from toril.store import Store, open_store
 from toril.suite import Suite
-from toril.suite.pushed import at_hand
 from toril.verdict import exit_code
 
 INTERRUPTED = 130
@@ -175,7 +178,6 @@ def _run(
                 interrupts=interrupts,
                 origin=found.origin,
             )
-    judged = replace(judged, bundle=costed(opened, judged.bundle))
     unwritten = stored.write_reports(opened, judged.bundle, targets)
     _conclude(opened, judged, failing, unwritten, quiet=quiet)
 
@@ -212,11 +214,10 @@ def watch(
     Example: toril watch latest
     """
     failing = options.fail_on(fail_on)
-    found, run_id = options.find_run(run, store, patience_s=OWNERS_PATIENCE_S if take_over else None)
+    found, run_id = find_run(run, store, patience_s=OWNERS_PATIENCE_S if take_over else None)
     if take_over:
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = carry_on(found, run_id, SystemClock(), view, interrupts)
-        judged = replace(judged, bundle=costed(found, judged.bundle))
         _conclude(found, judged, failing, [], quiet=quiet)
     with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
         bundle = stored.follow(found, run_id, clock=SystemClock(), view=view, interrupts=interrupts)

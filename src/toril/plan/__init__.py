@@ -13,8 +13,9 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from toril import __version__
+from toril.criteria import doubts_about, parse_criterion
 from toril.errors import OptionError, SuiteError
-from toril.grammar import doubts_about, parse_criterion
+from toril.load.open_model import OPEN_MODEL, curve_of
 from toril.plan.division import Part, divided_between
 from toril.plan.pace import pace_of
 from toril.plan.samples import iteration_of, too_few
@@ -22,7 +23,6 @@ from toril.plan.seats import MOST_WORKERS, Seat, seats_of, split
 from toril.records import Browser, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share, TaskSize
 from toril.suite import Execution, Suite
 from toril.suite.browsers import BROWSER_ENGINES, TIMINGS, browser_of
-from toril.suite.open_model import OPEN_MODEL, curve_of
 
 __all__ = ["make_plan", "share_config", "split"]
 

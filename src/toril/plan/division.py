@@ -7,11 +7,11 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 
 from toril.errors import SuiteError
+from toril.load.interleave import Stripe, stripes
+from toril.load.open_model import OPEN_MODEL
 from toril.plan.seats import Seat, split, weights_of
 from toril.records import Segment
-from toril.stripe import Stripe, stripes
 from toril.suite import Execution, Suite
-from toril.suite.open_model import OPEN_MODEL
 
 DIVIDE_SCRIPTS = frozenset({"k6"})  # executors that can do a part of what a script says of its load
 FINEST = 10**9  # parts of a request per second

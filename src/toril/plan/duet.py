@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
+from toril.criteria import parse_criterion
 from toril.errors import SuiteError
-from toril.grammar import parse_criterion
 from toril.masking import mask
 from toril.records import ARMS, BASE, HEAD, Duet, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Turn
 

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from toril.grammar import Criterion, duration_s, samples_needed
+from toril.criteria import Criterion, duration_s, samples_needed
+from toril.load.open_model import OPEN_MODEL, curve_of
 from toril.suite import Execution
 from toril.suite.engines import BLOCKS, PHASES
-from toril.suite.open_model import OPEN_MODEL, curve_of
 
 
 class Iteration(NamedTuple):

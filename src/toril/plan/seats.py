@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from toril.errors import SuiteError
+from toril.load.open_model import OPEN_MODEL
 from toril.suite import Execution, Suite
-from toril.suite.open_model import OPEN_MODEL
 
 HERE = "local"  # the location of a suite that names none
 MOST_WORKERS = 1000

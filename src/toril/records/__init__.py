@@ -27,7 +27,7 @@ from toril.records.deployment import (
 )
 from toril.records.duet import ARMS, BASE, HEAD, Duet, Turn
 from toril.records.metrics import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, ServerMetrics
-from toril.records.rate import Rate, Search, next_rates, rate_key, rates_of
+from toril.records.rate import Rate, Search, rate_key, rates_of
 from toril.records.run import (
     DIGEST_LENGTH,
     MOST_FILES,
@@ -111,7 +111,6 @@ __all__ = [
     "deployment_key",
     "digest_of",
     "encode_cases",
-    "next_rates",
     "rate_key",
     "rates_of",
     "run_key",

@@ -1,16 +1,12 @@
 """What every record has in common: a schema's name, and a strict reading."""
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from toril.document import parsed
 from toril.errors import StoreError
-
-if TYPE_CHECKING:
-    from toril.store import Store
-
+from toril.records.document import parsed
 
 LONGEST_WHY = 300  # characters of a message about a file: some may be a stranger's
 MOST_PARTS = 1 << 18  # of a record from a worker
@@ -33,17 +29,6 @@ class Record(BaseModel):
         data = self.model_dump(mode="json", by_alias=True)
         text = json.dumps({"schema": self.SCHEMA, **data}, ensure_ascii=False, indent=1) + "\n"
         return text.encode("utf-8", "backslashreplace")  # half a character from an engine becomes `\udxxx`
-
-    @classmethod
-    def look_up(cls, store: "Store", key: str) -> Self | None:
-        """The record that is stored there; None when nothing is."""
-        data = store.find(key, cls.MOST_BYTES)
-        return None if data is None else cls.from_json(data, key)
-
-    @classmethod
-    def load(cls, store: "Store", key: str) -> Self:
-        """The record that is stored there; StoreError when nothing is."""
-        return cls.from_json(store.get(key), key)
 
     @classmethod
     def from_json(cls, data: bytes, where: str) -> Self:

@@ -1,15 +1,11 @@
 """A rate that is changed while a run goes on."""
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from toril.errors import StoreError
 from toril.records.base import Record
-
-if TYPE_CHECKING:
-    from toril.store import Store
 
 
 class Search(BaseModel):
@@ -43,19 +39,6 @@ class Rate(Record):
 def rate_key(run_id: str, number: int) -> str:
     """`runs/<run-id>/rates/<number>.json`."""
     return f"runs/{run_id}/rates/{number:06d}.json"
-
-
-def next_rates(store: "Store", run_id: str, known: int) -> Iterator[Rate]:
-    """Those that follow the first `known`, in order, as far as they are there."""
-    while True:
-        key = rate_key(run_id, known + 1)
-        found = Rate.look_up(store, key)
-        if found is None:
-            return
-        if found.number != known + 1:
-            raise StoreError(f"{key} is a copy of number {found.number}")
-        yield found
-        known += 1
 
 
 def rates_of(rates: Iterable[Rate], execution: str) -> tuple[Rate, ...]:

@@ -5,13 +5,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from toril.curve import Curve
+from toril.load.curve import Curve
+from toril.load.interleave import Stripe
 from toril.records.base import Count, Record, Seconds, Text
 from toril.records.browser import Browser, Kept
 from toril.records.deployment import Architecture
 from toril.records.duet import Duet
 from toril.records.rate import Search
-from toril.stripe import Stripe
 
 MOST_FILES = 999_999  # of a kind and worker: their names have six digits
 DIGEST_LENGTH = 16  # hexadecimal digits of a file's SHA-256

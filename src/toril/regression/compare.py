@@ -3,8 +3,7 @@
 import statistics
 from dataclasses import dataclass
 
-from toril.grammar import parse_criterion
-from toril.intervals import Kind
+from toril.criteria import parse_criterion
 from toril.records import BASE, HEAD, Duet, Plan
 from toril.regression.comparison import (
     LEAST_PAIRS,
@@ -16,8 +15,9 @@ from toril.regression.comparison import (
     difference,
     relative_change,
 )
-from toril.stats import rank_of
+from toril.stats.quantiles import rank_of
 from toril.timeline import Stats, Timeline
+from toril.timeline.intervals import Kind
 
 WORST = ("failed", "inconclusive", "passed")
 

@@ -16,12 +16,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from toril.arms import Arm
 from toril.records import ARMS, BASE, HEAD, Exit, Plan
 from toril.regression.compare import compare
 from toril.regression.comparison import Comparison
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.arms import Arm
 from toril.verdict import EXCUSES, Outcome, Reason, Verdict, judge
 
 FALSIFIED = frozenset({*EXCUSES, "lost-worker", "damaged-file", "missing-samples", "unreadable-records", "ended-early"})
@@ -39,7 +39,7 @@ class JudgedDuet:
 
 
 def judge_duet(plan: Plan, arms: Mapping[int, Timeline], whole: Timeline, completeness: Completeness) -> JudgedDuet:
-    """Judge a duet from its plan and measurements; `arms` are the parts of `whole` as `toril.arms` makes them."""
+    """Judges a duet from its plan and measurements; `arms` are the parts of `whole`, from `toril.timeline.arms`."""
     judged = {arm: _judged(Arm(plan, arm), timeline, whole, completeness) for arm, timeline in arms.items()}
     (head_plan, summary, head), (_, _, base) = judged[HEAD], judged[BASE]
     comparison = compare(plan, whole)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toril.grammar import parse_criterion
+from toril.criteria import parse_criterion
+from toril.load.search import Bounds, most_stages
 from toril.records import PlannedExecution
 from toril.reports import view, wording
 from toril.reports.bundle import Bundle
-from toril.search import Bounds, most_stages
 
 HEADS = ("rate", "answered", "seconds", "observed")
 OUTCOMES = {"held": "passed", "breached": "failed", "void": "inconclusive"}

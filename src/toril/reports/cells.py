@@ -12,10 +12,10 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.histogram import Int64s, highests_of, lowests_of
-from toril.intervals import BUCKET_BITS, Series
-from toril.stats import rank_of
+from toril.stats.histogram import Int64s, highests_of, lowests_of
+from toril.stats.quantiles import rank_of
 from toril.timeline import Timeline
+from toril.timeline.intervals import BUCKET_BITS, Series
 from toril.timeline.view import SUMS
 
 PLACES_AT_ONCE = 1_000_000  # pairs of series and second that are looked through for samples

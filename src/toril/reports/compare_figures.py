@@ -8,7 +8,7 @@ from typing import Any, Literal
 from toril.reports import view, wording
 from toril.reports.bundle import Bundle
 from toril.reports.rates import rate_interval
-from toril.stats import mean_interval, share_interval
+from toril.stats.quantiles import mean_interval, share_interval
 
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
 TIMES = ("mean", *PERCENTILES, "max")

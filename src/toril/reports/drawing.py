@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from toril.curve import Curve
+from toril.load.curve import Curve
 from toril.records import Plan, PlannedExecution
 from toril.reports import wording
 from toril.reports.bundle import Bundle

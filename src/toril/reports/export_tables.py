@@ -8,13 +8,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from toril.errors import StoreError
-from toril.histogram import highests_of, lowests_of
-from toril.intervals import Series
 from toril.masking import mask
 from toril.reports.bundle import Bundle
 from toril.reports.cells import Cells, cells
+from toril.stats.histogram import highests_of, lowests_of
 from toril.summary import PERCENTILES
 from toril.timeline import Timeline
+from toril.timeline.intervals import Series
 
 SHOWN = ("p50", "p75", "p90", "p95", "p99", "p99_9")  # of the summary's percentiles; one second has few samples
 

@@ -14,14 +14,14 @@ from urllib.parse import quote
 
 import numpy as np
 
-from toril.histogram import Int64s
-from toril.intervals import KINDS, MAX_DURATION_US, Series
 from toril.masking import mask
 from toril.reports.bundle import Bundle
 from toril.reports.cells import Cells, cells
 from toril.reports.export_tables import measured, started_ms
+from toril.stats.histogram import Int64s
 from toril.summary.build import SHARED
 from toril.timeline import Timeline
+from toril.timeline.intervals import KINDS, MAX_DURATION_US, Series
 
 HOUR_US = 3_600_000_000  # the range of a histogram unless something took longer; a reader allocates all of it
 HEAD = struct.Struct(">IIIIQQd")  # cookie, bytes of counts, index offset, digits, lowest and highest value, conversion

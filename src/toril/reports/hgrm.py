@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from toril.histogram import EXACT_BITS, Histogram, highest_us
 from toril.reports.bundle import Bundle
 from toril.reports.export_tables import measured
 from toril.reports.hdr import range_us
+from toril.stats.histogram import EXACT_BITS, Histogram, highest_us
 
 MS = 1000
 TICKS = 5  # levels between 0 and 50 %, as many between 50 and 75 %, and so on

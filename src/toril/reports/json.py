@@ -1,7 +1,7 @@
 """Verdict and summary as one JSON document, for scripts."""
 
-from toril.document import document
 from toril.masking import masked
+from toril.records.document import document
 from toril.reports.bundle import Bundle
 
 

@@ -8,10 +8,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from toril.document import document
-from toril.grammar import parse_criterion
+from toril.criteria import parse_criterion
 from toril.masking import masked_settings
 from toril.records import Plan, PlannedCriterion, PlannedExecution
+from toril.records.document import document
 from toril.reports import capacity, drawing, screen, wording
 
 

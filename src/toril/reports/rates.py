@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 
-from toril.intervals import Kind
 from toril.reports.bundle import Bundle
 from toril.timeline import Timeline
 from toril.timeline.by_second import by_second
+from toril.timeline.intervals import Kind
 
 BATCHES = 10
 REACH = 2.262  # Student's t of nine degrees of freedom, for 95 %

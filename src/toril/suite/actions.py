@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from toril.grammar import duration_s
+from toril.criteria import duration_s
 
 LOCATORS = {"css": "css", "xpath": "xpath", "id": "id", "name": "name", "linktext": "linktext"}
 ON_ELEMENTS = (

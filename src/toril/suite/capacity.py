@@ -4,12 +4,12 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from toril.curve import Curve
-from toril.grammar import Criterion, doubts_about, parse_criterion, samples_needed
+from toril.criteria import Criterion, doubts_about, parse_criterion, samples_needed
+from toril.load.curve import Curve
+from toril.load.open_model import OPEN_MODEL
+from toril.load.search import Bounds, longest_s
 from toril.records import PlannedCriterion, Search
-from toril.search import Bounds, longest_s
 from toril.suite.door import Door, alike, nearest
-from toril.suite.open_model import OPEN_MODEL
 from toril.suite.settings import CapacitySearch
 
 PAUSE_S = {"local": 4.0, "fargate": 20.0}  # from a stage's end until it is decided and all workers know the next rate

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from toril.grammar import Language, parse_criterion
+from toril.criteria import Language, parse_criterion
 from toril.records import PlannedCriterion
 from toril.suite.door import Door, nearest, shown
 from toril.suite.environment import REFERENCE

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toril import shapes
-from toril.curve import Curve
-from toril.grammar import number
+from toril.criteria import number
+from toril.load import shapes
+from toril.load.curve import Curve
 from toril.suite.door import LONGEST_DURATION_S, MOST, Door, nearest, shown
 from toril.suite.files import Files
 from toril.suite.rates_csv import read_rates

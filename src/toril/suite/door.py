@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from toril.criteria import duration_s, number
 from toril.errors import SuiteError
-from toril.grammar import duration_s, number
 from toril.masking import mask
 from toril.suite.environment import REFERENCE, Environment
 

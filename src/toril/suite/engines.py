@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from toril.grammar import duration_s
+from toril.criteria import duration_s
 from toril.suite.actions import Unreadable, actions_of, read_action
 from toril.suite.browsers import BROWSER_ENGINES, TIMINGS
 from toril.suite.k6 import k6_problems

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from toril.curve import Curve
 from toril.errors import SuiteError
+from toril.load.curve import Curve
+from toril.load.open_model import OPEN_MODEL
 from toril.records import Search
 from toril.suite.browsers import BROWSER_ENGINES
 from toril.suite.capacity import check_names, lowest, read_search
@@ -19,7 +20,6 @@ from toril.suite.external import refuse_load as refuse_load_of_external
 from toril.suite.functional import TELL_CASES, is_functional, refuse_load
 from toril.suite.jmx import TestPlan
 from toril.suite.k6 import refuse_ignored as refuse_ignored_of_k6
-from toril.suite.open_model import OPEN_MODEL
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import CapacitySearch
 

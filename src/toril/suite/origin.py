@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from toril.errors import UserError
-from toril.git import entries, git, is_as_stored
 from toril.records import SuiteOrigin
+from toril.suite.git import entries, git, is_as_stored
 
 BRANCHES = "refs/heads/"
 

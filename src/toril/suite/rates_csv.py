@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Never
 
-from toril.grammar import duration_s, number
-from toril.shapes import held
+from toril.criteria import duration_s, number
+from toril.load.shapes import held
 from toril.suite.door import MOST, Door, nearest, shown
 from toril.suite.files import URL, Files
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from toril.criteria import duration_s, number, rate_per_s
 from toril.errors import SuiteError
-from toril.grammar import duration_s, number, rate_per_s
 from toril.suite.browsers import DeviceName, NetworkName
 
 MOST_WORKERS = 1000

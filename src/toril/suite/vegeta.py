@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from toril.grammar import duration_s
+from toril.criteria import duration_s
 from toril.suite.settings import Vegeta
 
 REQUEST_KEYS = ("url", "label", "method", "headers", "body", "body-file", "follow-redirects")

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from toril.histogram import Histogram, highest_us, lowest_us
 from toril.masking import mask, masked_settings
 from toril.records import Plan
-from toril.stats import quantile_interval
+from toril.stats.histogram import Histogram, highest_us, lowest_us
+from toril.stats.quantiles import quantile_interval
 from toril.summary.completeness import Completeness, last_measured, lasted_s, planned_s
 from toril.summary.generators import generators
 from toril.summary.load import SteadyLoad, planned_by_second, planned_users, steady_load

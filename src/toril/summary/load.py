@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from toril.curve import Curve
+from toril.load.curve import Curve
+from toril.load.open_model import curve_of
 from toril.records import Plan, PlannedExecution
-from toril.suite.open_model import curve_of
 from toril.timeline import Slice, Timeline
 
 EDGE_S = 1  # of virtual users, left out at both ends of steady time: they are still being started, or are leaving

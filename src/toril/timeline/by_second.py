@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toril.histogram import Int64s, highests_of
-from toril.intervals import BUCKET_BITS
-from toril.stats import rank_of
+from toril.stats.histogram import Int64s, highests_of
+from toril.stats.quantiles import rank_of
+from toril.timeline.intervals import BUCKET_BITS
 from toril.timeline.merge import Timeline
 from toril.timeline.view import SUMS, Slice
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.histogram import Int64s
-from toril.intervals import HEALTH_SCALE, UNKNOWN, VITALS, Interval
+from toril.stats.histogram import Int64s
+from toril.timeline.intervals import HEALTH_SCALE, UNKNOWN, VITALS, Interval
 from toril.timeline.workers import grown
 
 Floats = NDArray[np.float64]

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from toril.histogram import Int64s, lowests_of
-from toril.intervals import CELL_COLUMNS, KINDS, Interval, Kind, Series, label_of
+from toril.stats.histogram import Int64s, lowests_of
 from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
 from toril.timeline.health import HealthBySecond, HealthSeries, WorkerHealth
+from toril.timeline.intervals import CELL_COLUMNS, KINDS, Interval, Kind, Series, label_of
 from toril.timeline.outcomes import Outcomes
 from toril.timeline.rows import MOST_PLACES, Rows
 from toril.timeline.view import SUMS, Slice, Worst

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.histogram import Int64s
+from toril.stats.histogram import Int64s
 
 Outcome = tuple[str, str]  # response code, message
 CODE_BITS = 32

@@ -7,7 +7,7 @@ series × seconds would be more than any memory, while there are no more rows th
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.histogram import Int64s
+from toril.stats.histogram import Int64s
 from toril.timeline.workers import grown
 
 MOST_PLACES = 1 << 24  # of a table: 64 MB

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toril.histogram import Histogram, Int64s, bucket_of, highest_us, lowests_of
-from toril.intervals import MAX_DURATION_US, Kind
-from toril.stats import rank_of
+from toril.stats.histogram import Histogram, Int64s, bucket_of, highest_us, lowests_of
+from toril.stats.quantiles import rank_of
+from toril.timeline.intervals import MAX_DURATION_US, Kind
 
 if TYPE_CHECKING:
     from toril.timeline.merge import Timeline

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.histogram import Int64s
+from toril.stats.histogram import Int64s
 
 NUMBER_AT = 32  # a report of virtual users in one integer: the file's number, then the count; the higher one holds
 LOOK_BACK_S = 16

@@ -6,17 +6,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from toril.criteria import Absence, CriterionResult, Gap, evaluate
-from toril.criteria.scope import view_of
-from toril.grammar import GENERATOR, Criterion, parse_criterion
-from toril.intervals import KINDS
+from toril.criteria import GENERATOR, Criterion, parse_criterion
 from toril.records import Plan, PlannedCriterion, ServerMetrics
 from toril.summary import Completeness
-from toril.summary.doubts import doubts_about_times
-from toril.summary.told import notes_on_rates, told_capacity
 from toril.timeline import Timeline
+from toril.timeline.intervals import KINDS
 from toril.verdict import rules
+from toril.verdict.absence import Absence, Gap
+from toril.verdict.evaluation import evaluate
+from toril.verdict.result import CriterionResult
 from toril.verdict.rules import Claim, Reason
+from toril.verdict.scope import view_of
+from toril.verdict.told import notes_on_rates, told_capacity
+from toril.verdict.validity import doubts_about_times
 
 SCHEMA = "toril.verdict/1"
 Outcome = Literal["passed", "failed", "inconclusive"]

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-from toril.grammar import Criterion
-from toril.intervals import Kind
+from toril.criteria import Criterion
+from toril.load.open_model import OPEN_MODEL
 from toril.records import EngineReport, Exit, Plan, PlannedExecution
-from toril.suite.open_model import OPEN_MODEL
 from toril.summary import Completeness, rate_of
-from toril.summary.doubts import latest_start_s
 from toril.summary.load import height
 from toril.timeline import Slice, Stats, Timeline, Worst
+from toril.timeline.intervals import Kind
+from toril.verdict.validity import latest_start_s
 
 LEAST_USERS = 0.98  # of the planned user-seconds
 THROUGHPUT_TOLERANCE = 0.05

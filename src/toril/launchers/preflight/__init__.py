@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from toril.criteria import queries
 from toril.errors import InfrastructureError
 from toril.launchers.fargate.calls import Refused
 from toril.launchers.fargate.clients import Clients, credentials
@@ -28,9 +27,10 @@ from toril.launchers.preflight.findings import Finding, Look, checked, unanswere
 from toril.launchers.preflight.surroundings import Identity
 from toril.launchers.preflight.surveys import Asker, survey
 from toril.launchers.preflight.targets import Resolve, addresses_of
-from toril.launchers.prices import Estimate, PriceTable, estimate, list_prices
+from toril.launchers.pricing import Estimate, PriceTable, estimate, list_prices
 from toril.records import Deployment, Plan
 from toril.store import Store
+from toril.verdict.servers import queries
 
 __all__ = ["Finding", "Preflight", "Surroundings", "check", "refuse"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from toril import __version__
 from toril.launchers.fargate.requests import kind_for
 from toril.launchers.preflight.findings import Finding, Look, missing, ok, warning
-from toril.launchers.prices import Estimate, money
+from toril.launchers.pricing import Estimate, money
 from toril.records import DeployedWorker, Deployment, Plan, secrets_outside
 
 UNITS_PER_VCPU = 1024

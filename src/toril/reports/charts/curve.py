@@ -10,7 +10,7 @@ from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
 from toril.reports.charts.columns import column, line
 from toril.reports.charts.course import MOST_LINES, chart
-from toril.stats import quantile_ranks
+from toril.stats.quantiles import quantile_ranks
 
 STEPS_A_NINE = 20  # points from 90 % to 99 %, and as many to 99.9 %
 SHOWN_AS_STEPS = 1000  # of a nine, in the page's data

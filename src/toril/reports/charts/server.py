@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from toril.criteria.servers import query_of
-from toril.grammar import Criterion, parse_criterion
-from toril.grammar.server import KNOWN_TIMES
+from toril.criteria import Criterion, parse_criterion
+from toril.criteria.server import KNOWN_TIMES
 from toril.records import MetricQuery, MetricSeries
 from toril.reports import wording
 from toril.reports.bundle import Bundle
@@ -14,6 +13,7 @@ from toril.reports.charts import marks
 from toril.reports.charts.columns import column, line
 from toril.reports.charts.course import Chart, chart
 from toril.reports.charts.names import short
+from toril.verdict.servers import query_of
 
 SMALLEST = 10_000  # parts of a unit that are kept
 MOMENT_S = 0.001  # after the end of a period, where a gap begins

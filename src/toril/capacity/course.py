@@ -1,0 +1,126 @@
+"""A search under way, or over: its stages as the run's records tell them, judged one after the other."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from toril.capacity.stages import ANSWERS, FAILURES, GENERATORS, RECOVERY, SAMPLES, Bench, StageResult
+from toril.criteria import parse_criterion
+from toril.load.search import TO_THE_TOP, UNSTEADY, Bounds, Found, Stage, next_stage
+from toril.records import Plan, PlannedExecution, Rate, rates_of
+from toril.timeline import Timeline
+
+STOPPED = "stopped"  # why nothing higher is known: the load ended first
+LATE_S = 1  # by so much more than a second is everybody waited for, since engines write a little later
+
+
+@dataclass(slots=True)
+class Course:
+    """The search for one execution's capacity. What was judged is not judged again."""
+
+    plan: Plan
+    execution: PlannedExecution
+    stages: list[StageResult] = field(default_factory=list)
+    found: Found | None = None
+
+    @property
+    def bounds(self) -> Bounds:
+        search = self.execution.search
+        assert search is not None  # noqa: S101 - who has none has no course
+        return Bounds(search.from_rps, search.to_rps, search.precision)
+
+    def advance(self, rates: Sequence[Rate], started_at: float, timeline: Timeline, complete_to: float) -> Stage | None:
+        """Judge what can be judged; the stage that has to begin now, if there is one. `found` says when it is over."""
+        search = self.execution.search
+        assert search is not None  # noqa: S101
+        own = [rate for rate in rates_of(rates, self.execution.name) if rate.cause == "search"]
+        while self.found is None:
+            follows = next_stage(self.bounds, [stage.judged for stage in self.stages])
+            if isinstance(follows, Found):
+                self.found = follows
+                break
+            number = len(self.stages)
+            if number > len(own):
+                return follows
+            rps, at_s = follows.rps, self.execution.delay_s
+            if number:
+                rps, at_s = own[number - 1].rps, round(own[number - 1].at - started_at, 6)
+            bench = Bench(self.plan, self.execution, search, timeline)
+            result = bench.judge(Stage(rps, follows.kind), at_s, complete_to)
+            if result is None:
+                break
+            self.stages.append(result)
+        return None
+
+    def ended(self) -> Found:
+        """What it came to, although it was not carried to its end."""
+        if self.found is not None:
+            return self.found
+        held = [one.judged.stage.rps for one in self.stages if one.judged.outcome == "held"]
+        breached = [one.judged.stage.rps for one in self.stages if one.judged.outcome == "breached"]
+        low = min(breached, default=math.inf)
+        below = [rps for rps in held if rps < low]
+        return Found(max(below, default=None), None if math.isinf(low) else low, STOPPED, exact=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """An entry of `capacity` in summary.json."""
+        search, found = self.execution.search, self.ended()
+        assert search is not None  # noqa: S101
+        return {
+            "held_rps": found.held_rps,
+            "breached_rps": found.breached_rps,
+            "limited_by": found.limited_by,
+            "exact": found.exact,
+            "message": self.message(),
+            "from_rps": search.from_rps,
+            "to_rps": search.to_rps,
+            "until": [parse_criterion(source, "").text for source in search.until],
+            "precision": search.precision,
+            "stages": [stage.to_dict() for stage in self.stages],
+        }
+
+    def message(self) -> str:
+        """What it came to, in a sentence."""
+        found, name = self.ended(), self.execution.name
+        last = self.stages[-1].message if self.stages else ""
+        if found.held_rps is None:
+            if found.exact:
+                why = breach_in_words(found.limited_by)
+                return f"{name} did not bear {found.breached_rps:,.10g}/s, the lowest rate: {why}"
+            return f"nothing is known of the capacity of {name}: {_why(found.limited_by, last)}"
+        held = f"{found.held_rps:,.10g}/s"
+        if found.exact:
+            return f"{name} held {held}, and not {found.breached_rps:,.10g}/s: {breach_in_words(found.limited_by)}"
+        above = "" if found.breached_rps is None else f", and not {found.breached_rps:,.10g}/s"
+        return f"{name} held at least {held}{above}: {_why(found.limited_by, last)}"
+
+
+def courses(plan: Plan, rates: Sequence[Rate], started_at: float | None, timeline: Timeline) -> list[Course]:
+    """The searches of a run that is over, as its records and measurements alone tell them."""
+    found = []
+    for execution in plan.searched:
+        course = Course(plan, execution)
+        if started_at is not None:
+            last = timeline.last_second
+            course.advance(rates, started_at, timeline, -1 if last is None else last)
+        found.append(course)
+    return found
+
+
+def breach_in_words(limited_by: str) -> str:
+    """What was breached, as people are told of it."""
+    return {ANSWERS: "answers fell behind", FAILURES: "requests failed"}.get(limited_by, limited_by)
+
+
+def _why(limited_by: str, message: str) -> str:
+    reasons = {
+        TO_THE_TOP: "no higher rate was wanted",
+        UNSTEADY: "higher rates held once, and not again",
+        STOPPED: "the load ended before the search did",
+        GENERATORS: "the load generators were saturated",
+        SAMPLES: "too few samples",
+        RECOVERY: "the service did not recover from a higher one",
+    }
+    why = reasons.get(limited_by, limited_by)
+    return f"{why} ({message})" if message and limited_by in (GENERATORS, SAMPLES, RECOVERY) else why

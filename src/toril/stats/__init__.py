@@ -1,0 +1,1 @@
+"""Statistics on response times: histograms, quantile intervals, Student's t. Pure."""

@@ -1,0 +1,204 @@
+"""Criteria on the load that was reached, in per cent of what was asked for: the worst execution in scope counts.
+
+An execution's load is its throughput where one is set, else its virtual users, in the whole seconds of its steady time
+but the first and the last, as in the summary. Of a load curve what was due in each second is asked for, later
+by that second's mean response time, since samples count where they are answered; a second in which less than one
+request was due says nothing.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import accumulate
+
+from toril.criteria import Criterion, Operator
+from toril.load.curve import Curve
+from toril.records import Plan
+from toril.summary.load import EDGE_S, SteadyLoad, sent_of, steady_load
+from toril.timeline import Timeline
+from toril.verdict.absence import ScopedAbsence
+from toril.verdict.measure import MORE, opposite
+from toril.verdict.result import CriterionResult, never_full, settled
+from toril.verdict.scope import Evidence, chosen
+from toril.verdict.series import Points, worst_of
+from toril.verdict.windows import breaches
+
+LEAST_DUE = 1.0  # request in a second
+
+
+def on_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
+    """Judge a criterion on achieved against requested load."""
+    criterion, absence = blank.criterion, evidence.absence
+    loads = [load for load in _loads(blank, evidence) if next(load.values(load.seconds), None) is not None]
+    if not loads:
+        what = (
+            "no execution asks for virtual users or throughput, or had a second of steady time to judge but its edges"
+        )
+        return replace(blank, outcome="inconclusive", code="no-samples", message=what)
+    missing = {
+        load.execution: scoped
+        for load in loads
+        if absence is not None and (scoped := absence.of((load.execution,), criterion.location)) is not None
+    }
+    result, name = worst_of(blank, [load.points() for load in loads], "mean", "execution")
+    cut = criterion.logic != "total" and any(load.planned_to_s > load.seconds.stop for load in loads)
+    if name is None:
+        lasted_s = max(len(load.seconds) for load in loads)
+        return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=not (missing and cut))
+    other = opposite(criterion)
+    if not missing or (other is None and not result.fired):
+        return settled(result, stands=not missing)
+    if result.fired:
+        return settled(result, stands=any(_fires(blank, load, missing, criterion.op) for load in loads))
+    adverse = any(_fires(blank, load, missing, (other or criterion).op) for load in loads)
+    return settled(result, stands=not cut and not adverse)
+
+
+def load_points(
+    criterion: Criterion, executions: Sequence[str], plan: Plan, timeline: Timeline, first: int, last: int
+) -> list[Points]:
+    """The load of each execution in the seconds from `first` to `last`, as far as they are judged."""
+    blank = CriterionResult(criterion=criterion, where="", executions=tuple(executions))
+    loads = _loads(blank, Evidence(plan, timeline))
+    return [load.points(range(max(first, load.seconds.start), min(last + 1, load.seconds.stop))) for load in loads]
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """One execution's load in one location or in all."""
+
+    execution: str
+    requested: float
+    of_throughput: bool
+    seconds: range  # those that are judged
+    planned_to_s: int  # where they would have ended
+    steady_s: float
+    location: str | None
+    timeline: Timeline
+    counts: Sequence[float] = ()  # of a load curve, instead of `requested`: due by the beginning of each second …
+    part: float = 1.0  # … of which so much was to come from the location
+
+    def points(self, seconds: range | None = None) -> Points:
+        values = list(self.values(self.seconds if seconds is None else seconds))
+        found = [(second, 100 * value / planned) for second, value, planned in values]
+        if seconds is not None or not values:
+            return Points(self.execution, found, None)
+        total, asked = self._sums(values)
+        return Points(self.execution, found, 100 * total / asked)
+
+    def _sums(self, values: Sequence[tuple[int, int, float]]) -> tuple[float, float]:
+        """What was reached in all, and planned; requests count where they were sent."""
+        if self.of_throughput:
+            view = self.timeline.select(executions=(self.execution,), location=self.location, steady=True)
+            return float(sent_of(view)), self.requested * self.steady_s
+        return float(sum(value for _, value, _ in values)), math.fsum(planned for *_, planned in values)
+
+    def values(self, seconds: range) -> Iterator[tuple[int, int, float]]:
+        """Second, requests or virtual users, and how many were planned; no second that says nothing."""
+        view = self.timeline.select(executions=(self.execution,), location=self.location)
+        for second in seconds:
+            if not self.counts:
+                value = view.second(second).samples if self.of_throughput else view.virtual_users(second)
+                yield second, value, self.requested
+                continue
+            answered = view.second(second)
+            planned = self._due(second, answered.mean_us / 1e6 if answered.samples else 0.0)
+            if planned >= LEAST_DUE:
+                yield second, answered.samples, planned
+
+    def _due(self, second: int, late_s: float) -> float:
+        """What of a load curve is answered in a second, if answers take so long."""
+        return self.part * (self._due_by(second + 1 - late_s) - self._due_by(second - late_s))
+
+    def _due_by(self, at_s: float) -> float:
+        second = min(max(0, math.floor(at_s)), len(self.counts) - 2)
+        before, after = self.counts[second], self.counts[second + 1]
+        return before + (after - before) * min(1.0, max(0.0, at_s - second))
+
+    def with_absent(self, absence: ScopedAbsence | None, op: Operator) -> Points:
+        """The same with everything that is missing at the value that speaks most against `op`.
+
+        Missing load can only have been more: it counts where too little is the breach.
+        """
+        if absence is None:
+            return self.points()
+        lower = op not in MORE
+        values, found = list(self.values(self.seconds)), []
+        for second, value, planned in values:
+            added = self._absent(absence, second, second, value) if lower else 0.0
+            found.append((second, 100 * (value + added) / planned))
+        total, asked = self._sums(values)
+        end_s = max(self.planned_to_s, self.seconds.stop)
+        rest = range(self.seconds.stop, end_s)
+        asked += math.fsum(self._due(second, 0.0) if self.counts else self.requested for second in rest)
+        if lower:
+            edge_s = EDGE_S if self.of_throughput else 0  # requests count in all of steady time
+            total += self._absent(absence, self.seconds.start - edge_s, end_s - 1 + edge_s, round(total))
+        return Points(self.execution, found, 100 * total / asked if asked else None)
+
+    def _absent(self, absence: ScopedAbsence, first: int, last: int, measured: int) -> float:
+        if self.of_throughput:
+            return absence.samples(first, last, measured)
+        return math.fsum(absence.part(second) for second in range(first, last + 1)) * self.requested
+
+
+def _loads(blank: CriterionResult, evidence: Evidence) -> list[_Load]:
+    plan, criterion = evidence.plan, blank.criterion
+    planned = {execution.name: execution for execution in chosen(plan, blank.executions)}
+    found = []
+    for steady in steady_load(plan, evidence.timeline, evidence.stopped_at_s):
+        execution = planned.get(steady.execution)
+        requested = _requested(plan, steady, criterion.location)
+        if execution is None or not requested:
+            continue
+        rate = execution.rate
+        end_s = min(execution.steady_to_s, evidence.absence.end_s if evidence.absence else math.inf)
+        found.append(
+            _Load(
+                execution=steady.execution,
+                requested=requested,
+                of_throughput=bool(steady.requested_rps),
+                seconds=range(steady.from_s, steady.to_s),
+                planned_to_s=steady.to_s if math.isinf(end_s) else math.floor(end_s) - EDGE_S,
+                steady_s=steady.steady_s,
+                location=criterion.location,
+                timeline=evidence.timeline,
+                counts=() if rate is None else _counts(rate, execution.delay_s),
+                part=requested / steady.requested_rps if steady.requested_rps else 1.0,
+            )
+        )
+    return found
+
+
+@lru_cache(maxsize=64)  # asked for every second while a criterion may end the run
+def _counts(rate: Curve, delay_s: float) -> tuple[float, ...]:
+    """What of a load curve is due by the beginning of each second of the run."""
+    by_second = rate.by_second(range(math.ceil(delay_s + rate.length_s) + 1), delay_s)
+    return tuple(accumulate(by_second, initial=0.0))
+
+
+def _requested(plan: Plan, steady: SteadyLoad, location: str | None) -> float:
+    """Requests per second, or virtual users, that were asked for: in all, or of the workers in one location."""
+    if location is None:
+        return steady.requested_rps or steady.requested_users or 0
+    parts = [
+        part
+        for share in plan.shares
+        if share.location == location
+        for part in share.executions
+        if part.execution == steady.execution
+    ]
+    if steady.requested_rps:
+        rps = math.fsum(part.throughput_rps or 0 for part in parts)
+        whole_rps = math.fsum(one.throughput_rps or 0 for one in plan.executions if one.name == steady.execution)
+        return rps / whole_rps * steady.requested_rps  # whose curve has its mean for what is requested
+    return sum(part.concurrency or 0 for part in parts)
+
+
+def _fires(blank: CriterionResult, load: _Load, missing: dict[str, ScopedAbsence], op: Operator) -> bool:
+    """Whether the criterion comes true of the execution, with everything that is missing speaking against `op`."""
+    points = load.with_absent(missing.get(load.execution), op)
+    if blank.criterion.logic == "total":
+        return points.total is not None and breaches(blank.criterion, points.total)
+    return worst_of(blank, [points], "mean", "execution")[0].fired
