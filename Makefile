@@ -29,7 +29,7 @@ demo: .venv/installed ## load-test a small shop on this machine and judge it; SL
 quick: .venv/installed ## test the pure core, in less than a minute
 	@.venv/bin/pytest --tier quick --hypothesis-profile quick -n logical -q
 
-test: check $(FOR_TESTS) ## check and test, first installing what that needs; ARGS="-k plan -x" is one plain pytest instead
+test: $(if $(ARGS),,check) $(FOR_TESTS) ## check and test, first installing what that needs; ARGS="-k plan -x" is one plain pytest instead
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -ex && $(if $(ARGS),.venv/bin/pytest $(ARGS),$(UNIT) --without-nightly && $(LIVE) --without-nightly && $(SOLO) --without-nightly)
 
 test-all: check $(FOR_TESTS) ## check and run all tests, with the examples of the night; takes up to an hour

@@ -46,16 +46,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Gives each test the marker of its tier, and leaves out what is not asked for."""
     asked = config.getoption("--tier")
     without_nightly = config.getoption("--without-nightly") or asked == "quick"
-    kept, left = [], []
+    left: list[pytest.Item] = []
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
         tier = tier_of_test(item.path.relative_to(ROOT).as_posix(), marks)
         item.add_marker(tier)
-        wanted = asked is None or tier == ("unit" if asked == "quick" else asked)
-        (kept if wanted and not (without_nightly and "nightly" in marks) else left).append(item)
+        other_tier = asked is not None and tier != ("unit" if asked == "quick" else asked)
+        if other_tier or (without_nightly and "nightly" in marks):
+            left.append(item)
     if left:
         config.hook.pytest_deselected(items=left)
-        items[:] = kept
+        out = set(left)
+        items[:] = [item for item in items if item not in out]
 
 
 @pytest.hookimpl(wrapper=True)
