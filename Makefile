@@ -13,7 +13,7 @@ PROGRAMS := mvn chromium chromedriver podman runc skopeo mmdebstrap
 UNIT = .venv/bin/pytest --tier unit -n logical --junitxml build/junit-unit.xml
 LIVE = .venv/bin/pytest --tier live -n 6 --dist loadgroup --junitxml build/junit-live.xml
 SOLO = .venv/bin/pytest --tier solo --junitxml build/junit-solo.xml
-FOR_TESTS := .venv/installed .tools/cloud/installed system jmeter gatling pulumi act vegeta
+FOR_TESTS := .venv/installed .tools/cloud/installed system jmeter gatling pulumi actionlint vegeta
 
 export PYTHON UV JMETER_HOME
 export UV_PYTHON_DOWNLOADS := never
@@ -21,7 +21,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo demo-cloud quick test test-all check bench soak image image-browser system jmeter gatling pulumi act vegeta dist lock clean help
+.PHONY: demo demo-cloud quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta dist lock clean help
 
 demo: .venv/installed ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -39,7 +39,7 @@ demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and tw
 	@tools/system-packages $(filter-out mvn chromium chromedriver,$(PROGRAMS)) || echo "Without them tasks are processes" >&2
 	@PULUMI="$$(tools/pulumi/build "$(CACHE)")" .venv/bin/python -m tools.demo_cloud
 
-check: .venv/installed ## what is quick: formatting, lint, types, layers, workflows
+check: .venv/installed $(UV) ## what is quick: formatting, lint, types, layers, workflows
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
@@ -74,8 +74,7 @@ gatling: ## assemble Gatling's home from Maven artifacts, in a cache that outliv
 pulumi: $(UV) ## build Pulumi's engine, if the machine has none, in a cache that outlives `make clean`
 	@tools/pulumi/build "$(CACHE)" >/dev/null
 
-act: $(UV) ## build act and actionlint, which run and read the workflows in the tests, in a cache that outlives `make clean`
-	@tools/build act "$(CACHE)" >/dev/null
+actionlint: $(UV) ## build actionlint, which checks the workflows, in a cache that outlives `make clean`
 	@tools/build actionlint "$(CACHE)" >/dev/null
 
 vegeta: $(UV) ## build the program of `executor: vegeta`, in a cache that outlives `make clean`
