@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     without_nightly = config.getoption("--without-nightly") or asked == "quick"
     left: list[pytest.Item] = []
     for item in items:
-        marks = {mark.name for mark in item.iter_markers()}
+        marks = [mark.name for mark in item.iter_markers()]  # the closest one first
         tier = tier_of_test(item.path.relative_to(ROOT).as_posix(), marks)
         item.add_marker(tier)
         other_tier = asked is not None and tier != ("unit" if asked == "quick" else asked)

@@ -15,7 +15,7 @@ from toril.worker.lanes import Lane, Lanes
 from toril.worker.vitals import Vitals
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])
 def test_each_engine_tells_how_late_its_sends_are(tmp_path, engine):
     with target(delay_s=0.01) as service:
@@ -34,7 +34,7 @@ def test_each_engine_tells_how_late_its_sends_are(tmp_path, engine):
     assert facts["memory_limit_bytes"] > series.memory_bytes.max()
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_sends_that_a_throughput_asks_for_and_no_user_is_free_to_make_are_dropped(tmp_path):
     with target(delay_s=0.1) as service:
         scenario = {"requests": [{"url": f"{service.url}/", "label": "home"}]}
