@@ -1,24 +1,64 @@
-"""What all tests share: reproducible properties, no skipped test in CI, one embedded cloud."""
+"""What all tests share: tiers, reproducible properties, no skipped test in CI, one embedded cloud."""
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from tests.tiers import MARKERS, TIERS, may_hold, tier_of_test
+
 if TYPE_CHECKING:
     from tests.cloud.embedded import Cloud
 
-# The same examples in every run: a test that fails now and then is worse than one that fails.
-settings.register_profile("toril", derandomize=True, deadline=None)
-# For a search by hand: pytest --hypothesis-profile=search
-settings.register_profile("search", max_examples=10_000, deadline=None)
-settings.load_profile("toril")
+ROOT = Path(__file__).resolve().parent.parent
+
+settings.load_profile("test")  # for another one: pytest --hypothesis-profile=night
 
 # A job on GitHub is no job to the tests: what they start has the files and tokens that a test gives it, or none.
 for name in [name for name in os.environ if name.startswith("GITHUB_")]:
     del os.environ[name]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("toril")
+    group.addoption("--tier", choices=("quick", *TIERS), help="run the tests of one tier (default: all)")
+    group.addoption("--without-nightly", action="store_true", help="leave out the tests marked `nightly`")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Skips the import of files that hold no test of the tier."""
+    tier = config.getoption("--tier")
+    if tier is None or collection_path.suffix != ".py" or not collection_path.is_relative_to(ROOT):
+        return None
+    path = collection_path.relative_to(ROOT).as_posix()
+    return True if collection_path.name.startswith("test_") and not may_hold(collection_path, path, tier) else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Gives each test the marker of its tier, and leaves out what is not asked for."""
+    asked = config.getoption("--tier")
+    without_nightly = config.getoption("--without-nightly") or asked == "quick"
+    left: list[pytest.Item] = []
+    for item in items:
+        marks = [mark.name for mark in item.iter_markers()]  # the closest one first
+        tier = tier_of_test(item.path.relative_to(ROOT).as_posix(), marks)
+        item.add_marker(tier)
+        other_tier = asked is not None and tier != ("unit" if asked == "quick" else asked)
+        if other_tier or (without_nightly and "nightly" in marks):
+            left.append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        out = set(left)
+        items[:] = [item for item in items if item not in out]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,7 +12,7 @@ from tests.cloud.embedded import Cloud, embedded_cloud
 from tests.image.archives import archive
 from tests.launchers.stage import deployment
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 REGIONS = ("eu-west-1", "us-east-1")
 BUCKET = "results-of-tests"
 
