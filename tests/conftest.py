@@ -12,6 +12,7 @@ from tests.tiers import MARKERS, TIERS, may_hold, tier_of_test
 
 if TYPE_CHECKING:
     from tests.cloud.embedded import Cloud
+    from tests.fargate.stage import Stage
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -77,3 +78,34 @@ def open_cloud() -> "Iterator[Cloud]":
 
     with embedded_cloud() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def stage_without_iam() -> "Iterator[Stage]":
+    from tests.fargate.stage import stage
+
+    with stage() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def stage_with_iam() -> "Iterator[Stage]":
+    from tests.fargate.stage import stage
+
+    with stage(auth=True) as found:
+        yield found
+
+
+@pytest.fixture
+def on_stage(stage_without_iam: "Stage") -> "Iterator[Stage]":
+    """A hub and two regions in a cloud that allows everything; all tests of `xdist_group("stage")` share them."""
+    yield stage_without_iam
+    stage_without_iam.tidy()
+
+
+@pytest.fixture
+def guarded(stage_with_iam: "Stage") -> "Iterator[Stage]":
+    """The same with IAM, for `xdist_group("guarded")`; IAM's recorded decisions are those of the test alone."""
+    stage_with_iam.cloud.mend()
+    yield stage_with_iam
+    stage_with_iam.tidy()

@@ -8,7 +8,7 @@ from tests.fargate.stage import AWAY, HOME, stage_with_containers, suite
 from tests.image.contained import built, trouble
 from tests.targets import target
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # where nothing of the image is cached yet
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(600)]  # where nothing of the image is cached yet
 
 
 @pytest.fixture(scope="module")

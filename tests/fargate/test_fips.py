@@ -10,7 +10,7 @@ from tests.cloud.stand_in import WORKER
 from tests.fargate.stage import HOME, REPOSITORY, of_processes, stage, suite
 from tests.targets import target
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 WEST = "us-west-2"
 # AWS has no FIPS endpoint for these, and no worker calls them
 EXEMPT = re.compile(r"servicequotas\.|pricing\.")

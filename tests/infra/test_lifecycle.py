@@ -14,7 +14,7 @@ from tests.infra.inventory import inventory
 from tests.infra.world import REGIONS, World, world
 from toril import __version__
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("life")]
 HOME, AWAY = "us-east-1", "eu-west-1"
 DIGEST = f"sha256:{'0a' * 32}"
 

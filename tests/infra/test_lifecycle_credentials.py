@@ -9,7 +9,7 @@ from tests.infra.engine.stacks import PASSPHRASE
 from tests.infra.full import TOKEN
 from tests.infra.world import world
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.live, pytest.mark.nightly]
 REGION = "eu-west-1"
 LATER = {"upstream": "ghcr", "secret": "later"}
 GITHUB_SECRET = "ecr-pullthroughcache/toril/github"

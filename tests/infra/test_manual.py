@@ -14,7 +14,7 @@ from tests.cloud.embedded import embedded_cloud
 from tests.infra.engine.stacks import engine, pulumi_program
 from tests.infra.inventory import inventory
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.live, pytest.mark.nightly]
 ROOT = Path(__file__).parents[2]
 MANUAL = (ROOT / "docs/operations.md").read_text()
 REGION = "eu-west-1"
