@@ -22,6 +22,9 @@ FOLDERS = {
     "tests/fargate": "live",
 }
 
+# Folders that only `make test-all` runs: the tests of what other tests stand on.
+NIGHTLY = ("tests/cloud", "tests/infra/engine")
+
 # What `make quick` runs: folders and files of the unit tier that start no process and import little.
 QUICK = ("tests/coordinator", "tests/regression", "tests/suite", "tests/summary", "tests/timeline")
 
@@ -56,6 +59,11 @@ def tier_of_test(path: str, marks: set[str]) -> str:
     if len(marked) > 1:
         raise ValueError(f"{path}: a test has the markers of several tiers: {', '.join(sorted(marked))}. Keep one.")
     return marked.pop() if marked else tier_of_path(path)
+
+
+def is_nightly(path: str, marks: set[str]) -> bool:
+    """Whether a test is left out of `make test`: by a marker, or since all of its folder are."""
+    return "nightly" in marks or any(_is_in(path, folder) for folder in NIGHTLY)
 
 
 def may_hold(file: Path, path: str, tier: str) -> bool:

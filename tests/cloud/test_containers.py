@@ -12,7 +12,7 @@ from tests.cloud.oci import Registry
 from tests.cloud.shell_image import USER, shell_image
 from tests.cloud.tasks import IMAGE, REGION, Place, place, role
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 CREDENTIALS = """
