@@ -158,6 +158,10 @@ class Stage:
         claims = {"sub": "repo:acme/shop:environment:load-test", "repository_id": "22"}
         return self.cloud.assume_with_github(arn, **claims)
 
+    def verdict(self, run_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.store.get(f"runs/{run_id}/verdict.json"))
+        return found
+
     def summary(self, run_id: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.store.get(f"runs/{run_id}/summary.json"))
         return found

@@ -23,7 +23,7 @@ def refused(guarded):
 def test_a_suite_runs_in_two_regions_with_the_rights_of_a_workflows_role_and_is_judged_once(guarded, tmp_path, service):
     folder = suite(tmp_path / "shop", service.url, criteria=["p95>1s", "fail>1%"])
     done = guarded.toril("run", folder, "--on", "fargate", "--run-id", "both", who=guarded.runner())
-    verdict = json.loads(guarded.store.get("runs/both/verdict.json"))
+    verdict = guarded.verdict("both")
     assert passes(verdict), done.said
     assert done.code == {"passed": 0, "inconclusive": 3}[verdict["outcome"]], done.said
     assert [one["outcome"] for one in verdict["criteria"]] == ["passed", "passed"]
@@ -97,7 +97,7 @@ def test_a_forgotten_run_is_ended_and_judged_with_no_more_rights_than_a_sweeper_
     while guarded.store.find("runs/forgotten/verdict.json") is None or set(workers) & set(guarded.running_tasks()):
         assert time.time() < give_up, (guarded.cloud.invocations(HOME), guarded.running_tasks())
         time.sleep(0.5)
-    assert json.loads(guarded.store.get("runs/forgotten/verdict.json"))["outcome"] == "inconclusive"
+    assert guarded.verdict("forgotten")["outcome"] == "inconclusive"
     (task,) = tasks_of(guarded, "sweep-forgotten")
     assert guarded.ended(task)["containers"][0]["exitCode"] == 0
     asked = [one for one in guarded.cloud.decisions() if one.role == "toril-sweeper"]

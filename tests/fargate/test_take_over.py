@@ -86,8 +86,7 @@ def test_a_run_that_nobody_owns_is_ended_by_its_workers_and_judged_by_the_sweepe
         time.sleep(1)
     done = on_stage.toril("sweep", "orphans")
     assert done.code == 0, done.said
-    verdict = json.loads(on_stage.store.get("runs/orphans/verdict.json"))
-    assert verdict["outcome"] == "inconclusive"
+    assert on_stage.verdict("orphans")["outcome"] == "inconclusive"
     exits = [key for key in on_stage.store.keys("runs/orphans/workers/") if key.endswith("/exit.json")]
     assert len(exits) == 2
     assert all("nobody has renewed the lease" in json.loads(on_stage.store.get(key))["message"] for key in exits)
