@@ -43,13 +43,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if left or (tier is not None and not may_hold(collection_path, path, tier)) else None
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Gives each test the marker of its tier, and leaves out what is not asked for."""
     asked = config.getoption("--tier")
     without_nightly = config.getoption("--without-nightly") or asked == "quick"
     left: list[pytest.Item] = []
     for item in items:
-        marks = {mark.name for mark in item.iter_markers()}
+        marks = [mark.name for mark in item.iter_markers()]  # the closest one first
         path = item.path.relative_to(ROOT).as_posix()
         tier = tier_of_test(path, marks)
         item.add_marker(tier)

@@ -86,7 +86,7 @@ def test_every_make_target_is_explained():
     assert targets - set(explained) == {"python"}
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_the_wheel_installs_and_runs_by_itself(uv, tmp_path):
     build = ROOT / "requirements/build.txt"
     run(uv, "build", "--quiet", "--wheel", "--build-constraints", build, "--out-dir", tmp_path)

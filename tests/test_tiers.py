@@ -8,19 +8,15 @@ from tests.tiers import FOLDERS, NIGHTLY, QUICK, is_nightly, may_hold, tier_of_p
 @pytest.mark.parametrize(
     ("path", "marks", "tier"),
     [
-        ("tests/test_plan.py", set(), "unit"),
-        ("tests/test_plan.py", {"parametrize", "live"}, "live"),
-        ("tests/end_to_end/test_run.py", set(), "live"),
-        ("tests/end_to_end/test_saturation.py", {"solo", "nightly"}, "solo"),
+        ("tests/test_plan.py", [], "unit"),
+        ("tests/test_plan.py", ["parametrize", "live"], "live"),
+        ("tests/end_to_end/test_run.py", [], "live"),
+        ("tests/end_to_end/test_saturation.py", ["nightly", "solo"], "solo"),
+        ("tests/worker/test_jmeter.py", ["solo", "live"], "solo"),
     ],
 )
 def test_a_marker_overrides_the_folder(path, marks, tier):
     assert tier_of_test(path, marks) == tier
-
-
-def test_a_test_has_one_tier():
-    with pytest.raises(ValueError, match="several tiers"):
-        tier_of_test("tests/test_plan.py", {"live", "solo"})
 
 
 def test_a_file_is_imported_for_the_tiers_of_its_folder_and_its_markers_alone(tmp_path):

@@ -1,6 +1,7 @@
 """Tiers: which tests run when, and how many of them at a time. tests/README.md explains them."""
 
 import re
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,13 @@ def tier_of_path(path: str) -> str:
     return FOLDERS[max(fitting, key=len)] if fitting else "unit"
 
 
-def tier_of_test(path: str, marks: set[str]) -> str:
-    """Returns the tier of a test: its marker's, or else its file's."""
-    marked = {"live" if mark == "slow" else mark for mark in marks} & set(TIERS)
-    if len(marked) > 1:
-        raise ValueError(f"{path}: a test has the markers of several tiers: {', '.join(sorted(marked))}. Keep one.")
-    return marked.pop() if marked else tier_of_path(path)
+def tier_of_test(path: str, marks: Iterable[str]) -> str:
+    """Returns the tier of a test: that of its first marker, its own before its file's, or else its folder's."""
+    named = ("live" if mark == "slow" else mark for mark in marks)
+    return next((mark for mark in named if mark in TIERS), None) or tier_of_path(path)
 
 
-def is_nightly(path: str, marks: set[str]) -> bool:
+def is_nightly(path: str, marks: Collection[str]) -> bool:
     """Whether a test is left out of `make test`: by a marker, or since all of its folder are."""
     return "nightly" in marks or any(_is_in(path, folder) for folder in NIGHTLY)
 

@@ -14,7 +14,7 @@ from toril.launchers.fargate.calls import Refused, call
 from toril.launchers.fargate.sweeps import Sweeps
 from toril.records import TaskSize
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 SMALL = TaskSize(cpu=256, memory_mib=512)
 FIRST, SECOND = f"{REGION}-1", f"{REGION}-2"

@@ -18,7 +18,7 @@ from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
 from toril.verdict import judge
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 
 def times_of(count: int) -> Int64s:

@@ -79,7 +79,7 @@ def each_nasty_text(test):
     return test
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @each_nasty_text
 @tiers.examples(150)
 @given(TEXT)

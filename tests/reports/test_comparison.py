@@ -322,7 +322,7 @@ def test_json_holds_all_of_it_with_what_follows():
     assert p50["finding"] == "differs"
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_runs_of_the_same_service_seldom_differ_and_a_slower_one_does():
     random = Random(20)
 

@@ -11,7 +11,7 @@ from toril.records import ExecutionShare
 from toril.worker.engines import Station
 from toril.worker.engines.bystander import Bystander
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 SCRIPT = """
 from molotov import scenario

@@ -49,7 +49,7 @@ def cases():
                     }
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_the_program_s_own_tests_pass_and_its_arrivals_are_the_plan_s(tmp_path):
     go = shutil.which("go")
     if go is None:

@@ -10,7 +10,7 @@ from tests.worker.driver import workers
 from tests.worker.schedules import scheduled
 from toril.intervals.format import VITALS
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 
 def shop(url, **scenario):
