@@ -5,8 +5,8 @@ from botocore import exceptions
 from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 
-from tests.cloud.cloudwatch import CloudWatch
 from tests.metrics.asking import NOON, query
+from tests.metrics.cloudwatch import CloudWatch
 from toril.metrics.answers import ClientFactory, Fault
 from toril.metrics.cloudwatch import ask
 from toril.metrics.faults import CALL_ERRORS, fault_of
