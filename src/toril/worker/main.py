@@ -15,6 +15,7 @@ from types import FrameType
 from bzt import TaurusException  # no Exception
 
 from toril import __version__
+from toril.aws.secrets import read_secrets
 from toril.clock import SystemClock
 from toril.records import Exit, Kept, Plan, Rate, Ready, run_key
 from toril.store import Store, open_store
@@ -33,7 +34,6 @@ from toril.worker.machine import State
 from toril.worker.offset import begun
 from toril.worker.output import Output
 from toril.worker.redaction import Redactor
-from toril.worker.secret_values import read_secrets
 from toril.worker.task_metadata import task_facts
 from toril.worker.vitals import Vitals
 
