@@ -1,5 +1,7 @@
 """The table of AWS' errors: each is sorted by who can mend it, and comes with its fix."""
 
+from typing import Any
+
 import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
@@ -59,7 +61,7 @@ ANSWERS = {
     ],
     "wrong-region": [("PermanentRedirect", 301, READ), ("AuthorizationHeaderMalformed", 400, READ)],
 }
-SILENCES = {
+SILENCES: dict[str, list[Exception]] = {
     "invalid-request": [exceptions.ParamValidationError(report="Unknown parameter")],
     "invalid-settings": [
         exceptions.ProfileNotFound(profile="nobody"),
@@ -90,7 +92,7 @@ SILENCES = {
 
 
 def refusal(code, status=400, message="the service's words", **more):
-    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}, **more}
+    answer: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}, **more}
     return ClientError(answer, "AnOperation")
 
 
@@ -120,7 +122,7 @@ def test_a_call_without_an_answer_is_sorted_by_what_prevented_it(code, error):
 
 
 def test_every_code_of_the_table_has_a_problem_and_all_but_an_unknown_refusal_a_fix():
-    tables = (CODES, EXCEPTIONS, *CODES_OF_SERVICE.values(), *STATUSES_OF_SERVICE.values())
+    tables: tuple[dict[Any, str], ...] = (CODES, EXCEPTIONS, *CODES_OF_SERVICE.values(), *STATUSES_OF_SERVICE.values())
     assert {kind for table in tables for kind in table.values()} | {"access-denied", "refused"} == set(ADVICE)
     assert [code for code, (problem, fix) in ADVICE.items() if not (problem and fix)] == ["refused"]
 

@@ -30,6 +30,6 @@ def next_rates(store: Store, run_id: str, known: int) -> Iterator[Rate]:
         if found is None:
             return
         if found.number != known + 1:
-            raise StoreError(f"{key} is a copy of number {found.number}")
+            raise StoreError(f"{key} is a copy of number {found.number}", code="misnumbered-rate")
         yield found
         known += 1
