@@ -4,7 +4,7 @@ import pytest
 
 from tests.functional.tested import case, functional_plan
 from tests.measured import START, left
-from toril.coordinator.live import Fold
+from toril.coordinator.fold import Fold
 from toril.errors import StoreError
 from toril.records import CaseFile, case_file_name, decode_cases, encode_cases, worker_key
 from toril.store import FolderStore

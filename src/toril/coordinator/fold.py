@@ -1,22 +1,20 @@
-"""Folds interval files into one timeline as they come, so that the verdict is ready when the last file is."""
+"""Merges the interval files of a run into one timeline while they arrive, and lists what is missing or damaged."""
 
 import math
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Self
 
 from toril import __version__
-from toril.coordinator.cases import read_cases
-from toril.coordinator.left import is_own, left_files
-from toril.coordinator.protocol import load_ends_s
+from toril.coordinator.worker_files import NEVER, Bounds, WorkerFiles, interval_name, is_own, left_files, read_cases
 from toril.errors import StoreError
 from toril.records import (
     ARMS,
     HEAD,
     Case,
+    End,
     Exit,
-    Launch,
     Plan,
+    Rate,
     Ready,
     Start,
     Stop,
@@ -25,93 +23,19 @@ from toril.records import (
     worker_key,
 )
 from toril.store import Store
-from toril.store.records import find_record, get_record
-from toril.suite.external import LOADER
+from toril.store.records import find_record, next_rates, read_launch, read_record
+from toril.summary import Completeness
 from toril.timeline import Timeline
 from toril.timeline.arms import Arm
-from toril.timeline.intervals import MAX_PACKED, Interval, decode
+from toril.timeline.intervals import MAX_PACKED, decode
 
 MAX_FILES_PER_POLL = 4  # a backlog is folded nearly in the order of time, and cannot starve the signals
 EXPECTED = 0.95  # of a worker's time between two files: earlier than that the next one need not be looked for
 MOST_LOOKS = 500  # workers whose files a poll looks for: half a second's worth, so that nothing else waits for long
 VAIN_LOOKS_PER_S = 500  # … of all workers together: half of what one core can ask of a bucket
 OVERDUE = 2  # looks in vain, after which a worker may have ended
-NEVER = float("-inf")
-RECORDED_S = 48 * 3600  # results of another tool keep their own course, however long the plan is
 MOST_DAMAGED = 1000  # files that are named
 LONGEST_DAMAGE = 500  # characters
-
-
-def interval_name(number: int) -> str:
-    """The file name of a worker's n-th interval file, counted from 1."""
-    return f"intervals-{number:06d}"
-
-
-@dataclass(slots=True)
-class WorkerFiles:
-    """What one attempt has left in the store so far."""
-
-    worker: str
-    attempt: str
-    next_number: int = 1
-    came_at: float = NEVER  # the last one, at the latest; before the first look that was in vain nobody knows
-    ready: Ready | None = None
-    exit: Exit | None = None
-    look_at: float = NEVER
-    misses: int = 0  # looks in vain since the last file
-    digests: str = ""  # of the files that were read
-    exit_look_at: float = NEVER
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a plan allows workers to say: StoreError for anything else, since their suite is a stranger's code."""
-
-    locations: Mapping[str, str]  # by worker
-    places: frozenset[tuple[str, int, int]]  # execution, arm and block of what may be measured
-    executions: frozenset[str]
-    names: frozenset[str]  # of the plan's executions; a duet has several of one series
-    longest_s: float  # since the start signal
-
-    @classmethod
-    def of(cls, plan: Plan) -> Self:
-        places = frozenset((one.series, one.arm, one.block) for one in plan.executions)
-        recorded = any(one.executor == LOADER for one in plan.executions)
-        return cls(
-            locations={share.worker: share.location for share in plan.shares},
-            places=places,
-            executions=frozenset(execution for execution, _, _ in places),
-            names=frozenset(one.name for one in plan.executions),
-            longest_s=max(load_ends_s(plan), RECORDED_S if recorded else 0),
-        )
-
-    def ready(self, files: WorkerFiles, ready: Ready, key: str) -> Ready:
-        if (ready.worker, ready.attempt) != (files.worker, files.attempt):
-            raise StoreError(f"{key} is of another worker or attempt")
-        return ready
-
-    def exit(self, files: WorkerFiles, left: Exit, key: str) -> Exit:
-        if (left.worker, left.attempt) != (files.worker, files.attempt):
-            raise StoreError(f"{key} is of another worker or attempt")
-        if not {*left.executions, *left.first_sample_lateness_s} <= self.names:
-            raise StoreError(f"{key} is damaged: it names an execution that the plan does not have")
-        reports = left.executions.values()
-        told = (left.last_sample_s, *(one.ended_s for one in reports), *(one.queued_s for one in reports))
-        self._in_time(max((seconds for seconds in told if seconds is not None), default=0.0), key)
-        return left
-
-    def interval(self, files: WorkerFiles, interval: Interval, key: str) -> Interval:
-        if (interval.worker, interval.location) != (files.worker, self.locations[files.worker]):
-            raise StoreError(f"{key} is of another worker")
-        measured = {(one.execution, one.arm, one.block) for one in interval.series}
-        if not (measured <= self.places and {*interval.executions, *interval.resolution_us} <= self.executions):
-            raise StoreError(f"{key} is damaged: it names an execution that the plan does not have")
-        self._in_time(interval.last_second or 0, key)
-        return interval
-
-    def _in_time(self, seconds: float, key: str) -> None:
-        if seconds > self.longest_s:
-            raise StoreError(f"{key} is damaged: it names second {seconds:.0f} of at most {self.longest_s:.0f}")
 
 
 @dataclass(slots=True)
@@ -353,29 +277,6 @@ class Fold:
         return worker_key(self.plan.run_id, files.worker, files.attempt, name)
 
 
-def shown_plan(plan: Plan) -> Plan:
-    """The plan that reports are about: of a duet head's, in the suite's own words."""
-    return plan if plan.duet is None else Arm(plan, HEAD).as_run()
-
-
-def read_record(store: Store, run_id: str) -> tuple[Plan, Start | None, Stop | None]:
-    """What the run folder says of its plan, its start and its stop."""
-    plan_key = run_key(run_id, "plan.json")
-    plan = get_record(store, Plan, plan_key)
-    if plan.run_id != run_id:
-        raise StoreError(f"{plan_key} is the plan of run {plan.run_id}: name the run by the path of its folder")
-    return (
-        plan,
-        find_record(store, Start, run_key(run_id, "start.json")),
-        find_record(store, Stop, run_key(run_id, "stop.json")),
-    )
-
-
-def read_launch(store: Store, run_id: str) -> Launch | None:
-    """What the launcher issued; None before anything was started."""
-    return find_record(store, Launch, run_key(run_id, "launch.json"))
-
-
 def attempts_of(store: Store, run_id: str, start: Start | None) -> dict[str, str]:
     """The attempts that count: issued ones that the start names; before a start each worker's last that has begun."""
     launch = read_launch(store, run_id)
@@ -396,3 +297,48 @@ def _begun(keys: Iterable[str]) -> Iterable[tuple[str, str]]:
         parts = key.split("/")
         if len(parts) >= 6:
             yield parts[3], parts[4]
+
+
+def shown_plan(plan: Plan) -> Plan:
+    """The plan that reports are about: of a duet head's, in the suite's own words."""
+    return plan if plan.duet is None else Arm(plan, HEAD).as_run()
+
+
+def collect(store: Store, run_id: str) -> tuple[Fold, Completeness]:
+    """Fold a stored run from its files alone."""
+    plan, start, stop = read_record(store, run_id)
+    fold = Fold(store, plan, attempts_of(store, run_id, start))
+    fold.finish()
+    rates = tuple(next_rates(store, run_id, 0))
+    end = find_record(store, End, run_key(run_id, "end.json"))
+    if end is None:
+        return fold, completeness_of(fold, start, stop, {}, rates)
+    return fold, completeness_of(fold, start, None if end.stopped is False else stop, end.lost, rates)
+
+
+def completeness_of(
+    fold: Fold, start: Start | None, stop: Stop | None, lost: Mapping[str, str], rates: tuple[Rate, ...] = ()
+) -> Completeness:
+    """What is known of every planned worker. One that left no exit is lost, and why is known only if it was seen."""
+    planned = _workers(fold.plan)
+    why = {worker: lost.get(worker) or _unheard(fold, worker) for worker in planned}
+    return Completeness(
+        planned=planned,
+        reported=tuple(worker for worker in planned if why[worker] is None),
+        lost=tuple((worker, reason) for worker, reason in why.items() if reason is not None),
+        damaged=tuple(fold.damaged),
+        exits=fold.exits,
+        stop=stop,
+        rates=rates,
+        started_at=start.at if start else None,
+        clock_s={worker: (ready.clock_offset_s, ready.clock_uncertainty_s) for worker, ready in fold.readies.items()},
+    )
+
+
+def _workers(plan: Plan) -> tuple[str, ...]:
+    return tuple(share.worker for share in plan.shares)
+
+
+def _unheard(fold: Fold, worker: str) -> str | None:
+    left = fold.exits.get(worker)
+    return fold.unfit.get(worker, "left no exit.json") if left is None else left.failure

@@ -1,17 +1,19 @@
 """Carries the protocol out over a store: sees what workers write, folds it, writes start and stop."""
 
+import math
+import secrets
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
+from toril.capacity.course import LATE_S, Course, breach_in_words
+from toril.capacity.stages import StageResult
 from toril.clock import Clock
-from toril.coordinator.figures import LiveFigures
-from toril.coordinator.glance import Standings, glance
-from toril.coordinator.launch import issue
+from toril.coordinator.fold import Fold, attempts_of
 from toril.coordinator.lease import LeaseKeeper, LeaseLostError
-from toril.coordinator.live import Fold, attempts_of, read_launch, read_record
+from toril.coordinator.progress import CriteriaProgress, LiveFigures, live_figures
 from toril.coordinator.protocol import (
     Action,
     Event,
@@ -28,15 +30,16 @@ from toril.coordinator.protocol import (
     advance,
     begin,
     carried_on,
+    load_ends_s,
     resumed,
     started_by_another,
 )
-from toril.coordinator.searching import Searches
 from toril.errors import InfrastructureError, StoreError
 from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, rate_key, run_key
 from toril.store import Store
-from toril.store.records import find_record, get_record, next_rates
+from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
 from toril.summary.adjusted import adjusted, told_rates
+from toril.timeline import Timeline
 from toril.verdict.live import LiveCriteria
 from toril.verdict.result import CriterionResult
 
@@ -58,6 +61,63 @@ class Gone(Protocol):
 
 
 @dataclass(slots=True)
+class Searches:
+    """Of all executions whose capacity is looked for. What it knows it has from the run's records and measurements."""
+
+    plan: Plan
+    courses: list[Course] = field(init=False)
+    _looked: tuple[int, int] = (-1, -1)  # how far was measured at the last look, and how many rates there were
+
+    def __post_init__(self) -> None:
+        self.courses = [Course(self.plan, execution) for execution in self.plan.searched]
+
+    def next_rate(
+        self, rates: Sequence[Rate], start: Start, timeline: Timeline, complete_to: int, now: float, by: str
+    ) -> Rate | None:
+        """The rate that has to follow now, if one has to."""
+        if self._looked == (complete_to, len(rates)):
+            return None
+        self._looked = complete_to, len(rates)
+        for course in self.courses:
+            stage = course.advance(rates, start.at, timeline, complete_to - LATE_S)
+            if stage is not None:
+                return Rate(
+                    number=len(rates) + 1,
+                    execution=course.execution.name,
+                    rps=stage.rps,
+                    at=start.at + math.ceil(now + self.plan.pace.start_lead_s - start.at),
+                    asked_at=now,
+                    cause="search",
+                    by=by,
+                )
+        return None
+
+    def look(self, rates: Sequence[Rate], start: Start, timeline: Timeline, complete_to: int | None) -> None:
+        """Judge what can be judged, for somebody who only watches."""
+        if complete_to is not None:
+            self.next_rate(rates, start, timeline, complete_to, 0.0, "")
+
+    def over(self, now: float) -> Stop | None:
+        """The end of the load, when every search has come to its own."""
+        if not self.courses or any(course.found is None for course in self.courses):
+            return None
+        return Stop(at=now, cause="search", message="; ".join(course.message() for course in self.courses))
+
+    def notes(self) -> tuple[str, ...]:
+        """What became of each stage so far."""
+        return tuple(_note(course, stage) for course in self.courses for stage in course.stages)
+
+
+def _note(course: Course, stage: StageResult) -> str:
+    judged = stage.judged
+    rate = f"{course.execution.name}: {judged.stage.rps:,.10g}/s from {stage.from_s} s to {stage.to_s} s"
+    if judged.stage.kind == "recover":
+        return f"{rate}: {'recovered' if judged.outcome == 'held' else 'did not recover'}"
+    why = breach_in_words(judged.why)
+    return f"{rate}: {judged.outcome}{f' ({why})' if why else ''}"
+
+
+@dataclass(slots=True)
 class Coordinator:
     """The owner of one run. `step` does all that is due now and returns what the launcher has to do."""
 
@@ -73,7 +133,7 @@ class Coordinator:
     _todo: list[Relaunch | Terminate | Kill] = field(default_factory=list)  # not handed out yet
     _live: LiveCriteria = field(init=False)
     _searches: Searches = field(init=False)
-    _standings: Standings = field(init=False)
+    _standings: CriteriaProgress = field(init=False)
     _looked_at_s: int = field(init=False, default=-1)
     _look_again_at: float = field(init=False, default=0.0)
     _asked_at: float = field(init=False, default=float("-inf"))
@@ -81,7 +141,7 @@ class Coordinator:
     def __post_init__(self) -> None:
         self._live = LiveCriteria(self.fold.judged_plan)
         self._searches = Searches(self.plan)
-        self._standings = Standings(self.fold.judged_plan)
+        self._standings = CriteriaProgress(self.fold.judged_plan)
 
     @classmethod
     def of_new(
@@ -149,7 +209,7 @@ class Coordinator:
         start = self.state.start
         told = () if start is None else told_rates(self.rates, start.at)
         criteria = self._standings.look(self.fold.timeline, self.clock)
-        return glance(self.fold, self.state, self.clock.now(), (*notes, *told, *self._searches.notes()), criteria)
+        return live_figures(self.fold, self.state, self.clock.now(), (*notes, *told, *self._searches.notes()), criteria)
 
     def finish(self, tasks: Mapping[str, RanTask] | None = None) -> RunState:
         """Fold the last files and note what only the coordinator saw; the final state."""
@@ -337,3 +397,38 @@ class Coordinator:
             self.state = replace(self.state, start=None)
             why = f"{self.store.address(key)} names attempts that were never issued: it is not this run's"
             self._advance(StopAsked(Stop(at=self.clock.now(), cause="abort", message=why)))
+
+
+REPLACEMENTS = 2  # of a worker that never began; more of them would only hide what is wrong
+
+
+def issue(
+    store: Store,
+    plan: Plan,
+    now: float,
+    longest_s: float | None = None,
+    digests: tuple[str, ...] = (),
+    nonce: Callable[[], str] = lambda: secrets.token_hex(4),
+) -> Launch:
+    """The run's attempts and deadline. What somebody wrote before counts: a run is issued once.
+
+    `longest_s`: the most seconds of load that its regions allow; `digests`: the images that its workers may be of.
+    """
+    found = read_launch(store, plan.run_id)
+    if found is not None:
+        return found
+    tries = 1 + (REPLACEMENTS if plan.on == "fargate" else 0)
+    launch = Launch(
+        at=now,
+        deadline=now + lasts_s(plan, longest_s),
+        attempts={share.worker: tuple(nonce() for _ in range(tries)) for share in plan.shares},
+        digests=digests,
+    )
+    if store.put_once(run_key(plan.run_id, "launch.json"), launch.to_json()):
+        return launch
+    return issue(store, plan, now, longest_s, digests, nonce)
+
+
+def lasts_s(plan: Plan, longest_s: float | None = None) -> float:
+    """From the launch to the moment at which nothing of the run is left, whatever happens to it."""
+    return plan.pace.ready_timeout_s + plan.pace.start_lead_s + load_ends_s(plan, longest_s)

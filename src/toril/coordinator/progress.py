@@ -1,10 +1,10 @@
-"""The live figures of a run: a glance at the timeline's last few complete seconds."""
+"""The live figures of a run: those of the timeline's last few complete seconds."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 from toril.clock import Clock
-from toril.coordinator.figures import LiveFigures, LocationFigures, Phase
-from toril.coordinator.live import Fold
+from toril.coordinator.fold import Fold
 from toril.coordinator.protocol import RunState
 from toril.criteria import GENERATOR, parse_criterion
 from toril.load.open_model import OPEN_MODEL
@@ -13,6 +13,57 @@ from toril.summary import strained
 from toril.timeline import Timeline
 from toril.verdict.evaluation import evaluate
 
+Phase = Literal["preparing", "running", "draining", "waiting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocationFigures:
+    """The same glance at one location's part. Percentiles are None while nothing has been measured."""
+
+    location: str
+    virtual_users: int = 0
+    rps: float = 0.0
+    p50_us: int | None = None
+    p95_us: int | None = None
+    p99_us: int | None = None
+    samples: int = 0
+    failures: int = 0
+    workers_ready: int = 0
+    workers_planned: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveFigures:
+    """The run so far. Rates and percentiles are those of the last few seconds, counts those since the start signal."""
+
+    run_id: str = ""
+    phase: Phase = "preparing"
+    elapsed_s: float = 0.0  # since the start signal
+    planned_s: float = 0.0  # 0 when only iterations bound the load
+    virtual_users: int = 0
+    planned_users: int = 0
+    rps: float = 0.0
+    p50_us: int | None = None
+    p95_us: int | None = None
+    p99_us: int | None = None
+    samples: int = 0
+    failures: int = 0
+    lag_s: float = 0.0  # from the newest sample to now
+    workers_ready: int = 0
+    workers_planned: int = 0
+    locations: tuple[LocationFigures, ...] = ()
+    turn: str = ""  # of a duet: which arm is loaded
+    criteria: tuple[tuple[str, str], ...] = ()  # outcome so far, and why in a sentence; those that are breached first
+    waiting: str = ""  # in phase "waiting", after the load: for what
+    notes: tuple[str, ...] = ()  # what a person should know now: a lost worker, a stop
+
+
+class View(Protocol):
+    """Where progress is shown."""
+
+    def show(self, figures: LiveFigures) -> None: ...
+
+
 MOST_CRITERIA = 5  # shown while the load goes on
 REST = 4  # pause so many times the duration of the last evaluation, which covers the whole run
 ORDER = ("failed", "inconclusive", "triggered", "passed")
@@ -20,7 +71,7 @@ AT_THE_END = frozenset({"throughput", "load", "capacity", *GENERATOR})  # subjec
 WINDOW_S = 5  # rates and percentiles over the last five seconds: calm enough to read, fresh enough to act on
 
 
-class Standings:
+class CriteriaProgress:
     """How criteria on samples stand while the load goes on."""
 
     def __init__(self, plan: Plan) -> None:
@@ -46,7 +97,7 @@ class Standings:
         return self._found
 
 
-def glance(
+def live_figures(
     fold: Fold,
     state: RunState,
     now: float,
