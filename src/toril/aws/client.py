@@ -14,7 +14,7 @@ from toril.errors import InfrastructureError
 if TYPE_CHECKING:
     from boto3.session import Session
 
-Clients = Callable[[str, str | None], Any]  # service, region (None: the environment's) → client
+Clients = Callable[[str, str], Any]  # service, region (empty: the environment's) → client
 
 ENDPOINTS = {"cloudwatch": "monitoring"}  # services whose endpoints have another name than their client
 
@@ -47,7 +47,7 @@ def clients(settings: ClientSettings) -> Clients:
         return Session()
 
     @cache
-    def client(service: str, region: str | None) -> Any:
+    def client(service: str, region: str) -> Any:
         from botocore.config import Config
 
         config = Config(
@@ -57,34 +57,34 @@ def clients(settings: ClientSettings) -> Clients:
             max_pool_connections=settings.connections,
             user_agent_extra="toril",
         )
-        hosts = settings.fips.get(region or "")
+        hosts = settings.fips.get(region)
         if hosts is not None:  # botocore would invent a host name where a service has no FIPS endpoint
             config = config.merge(Config(use_fips_endpoint=_host(service, hosts) is not None))
         # boto3 itself knows AWS_DEFAULT_REGION only; containers and CI set AWS_REGION, which other SDKs prefer
         where = region or os.environ.get("AWS_REGION")
         made = session().client(service, region_name=where, config=config)  # type: ignore[call-overload]
         if hosts is not None:
-            _check_fips(service, region or "", made.meta.endpoint_url, _host(service, hosts))
+            _check_fips(service, region, made.meta.endpoint_url, _host(service, hosts))
         return made
 
     making = threading.RLock()  # a session makes one client at a time
 
-    def one_at_a_time(service: str, region: str | None) -> Any:
+    def one_at_a_time(service: str, region: str) -> Any:
         with making:
             return client(service, region)
 
     return one_at_a_time
 
 
-def call(method: Callable[..., Any], right: str, /, *, where: str = "", **request: Any) -> Any:
+def call(method: Callable[..., Any], right: str, /, **request: Any) -> Any:
     """Returns a client method's answer; AwsError if AWS refuses the call or may not have answered it.
 
-    `right`: the permission that the call takes, as IAM names it. `where`: what the error's text begins with.
+    `right`: the permission that the call takes, as IAM names it.
     """
     try:
         return method(**request)
     except Exception as error:
-        fault = fault_of(error, right, where=where or right)
+        fault = fault_of(error, right, where=right)
         if fault is None:
             raise
         answer = getattr(error, "response", None)

@@ -44,13 +44,13 @@ def _read(variable: str, reference: SecretReference, make: Clients) -> str:
     request = {"SecretId": reference.secret, "VersionStage": reference.stage, "VersionId": reference.version}
     try:
         answer = call(
-            lambda **asked: make("secretsmanager", reference.region).get_secret_value(**asked),
+            lambda **asked: make("secretsmanager", reference.region or "").get_secret_value(**asked),
             RIGHT,
-            where=f"{where} could not be read",
             **{key: text for key, text in request.items() if text},
         )
     except AwsError as error:
-        raise AwsError(replace(error.fault, fix=FIXES.get(error.fault.code, error.fault.fix))) from None
+        fix = FIXES.get(error.fault.code, error.fault.fix)
+        raise AwsError(replace(error.fault, where=f"{where} could not be read", fix=fix)) from None
     if "SecretString" not in answer:
         raise InfrastructureError(
             f"{where} is binary, and an environment variable is a text; store it as one", code="binary-secret"

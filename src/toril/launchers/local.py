@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from toril.errors import InfrastructureError
-from toril.launchers import Gone
+from toril.launchers import WorkerExit
 from toril.records import Launch, Plan, RanTask, worker_key
 from toril.store import FolderStore
 from toril.store.folder import make_private
@@ -80,9 +80,9 @@ class LocalLauncher:
             raise InfrastructureError(f"worker {worker} could not be started: {error}") from error
         self._logs[worker] = log
 
-    def ended(self) -> Mapping[str, Gone]:
+    def ended(self) -> Mapping[str, WorkerExit]:
         return {
-            worker: Gone(self._reason(worker, process.returncode))
+            worker: WorkerExit(self._reason(worker, process.returncode))
             for worker, process in self._processes.items()
             if process.poll() is not None
         }
@@ -116,7 +116,7 @@ class LocalLauncher:
             _kill_session(process.pid)
         return ()
 
-    def settle(self) -> tuple[str, ...]:
+    def cancel_sweep(self) -> tuple[str, ...]:
         return ()
 
     def _reason(self, worker: str, code: int) -> str:

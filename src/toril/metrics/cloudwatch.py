@@ -52,7 +52,7 @@ class Answer:
 def clients() -> ClientFactory:
     """Returns the factory of CloudWatch clients, one a region."""
     make = aws.clients(SETTINGS)
-    return lambda region: make("cloudwatch", region)
+    return lambda region: make("cloudwatch", region or "")
 
 
 def grouped(queries: Iterable[MetricQuery]) -> list[list[MetricQuery]]:

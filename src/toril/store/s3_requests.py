@@ -36,7 +36,7 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 def make_client(bucket: str) -> "S3Client":
     """Returns a client for the bucket wherever it lies: botocore goes to the region that the first answer names."""
     try:
-        client: "S3Client" = clients(SETTINGS)("s3", None)
+        client: S3Client = clients(SETTINGS)("s3", "")
     except Exception as error:
         fault = fault_of(error, "s3:*", where=f"s3://{bucket}")
         if fault is None:

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from toril.aws.client import Clients, credentials
+from toril.aws.errors import AwsError
 from toril.errors import InfrastructureError
-from toril.launchers.fargate.calls import Refused
-from toril.launchers.fargate.clients import Clients, credentials
-from toril.launchers.fargate.pacing import Rates
+from toril.launchers.fargate.rate_limit import Rates
 from toril.launchers.preflight import account, agreement, surroundings
 from toril.launchers.preflight.findings import Finding, Look, checked, unanswered
 from toril.launchers.preflight.surroundings import Identity
@@ -83,7 +83,7 @@ def check(
     caller = asker.caller.result()
     found += checked("clock", partial(account.clock, caller)) if isinstance(caller, account.Caller) else ()
     for name, answer in (("credentials", caller), ("regions", asker.regions.result())):
-        if isinstance(answer, Refused):
+        if isinstance(answer, AwsError):
             found.append(unanswered(name, answer))
     rates = {region: one.quotas.rates(region, "FARGATE") for region, one in surveyed.items()}
     spot_rates = {region: one.quotas.rates(region, "FARGATE_SPOT") for region, one in surveyed.items()}
@@ -129,13 +129,11 @@ def _look(plan: Plan | None, deployment: Deployment, clients: Clients, now: floa
     return Look(deployment=deployment, clients=clients, now=now, plan=plan, workers=workers)
 
 
-def _answer(ask: Callable[[], Value]) -> Value | Refused:
+def _answer(ask: Callable[[], Value]) -> Value | AwsError:
     try:
         return ask()
-    except Refused as refused:
+    except AwsError as refused:
         return refused
-    except InfrastructureError as error:  # no client could be made
-        return Refused(str(error), again=False)
 
 
 def _lasts_s(plan: Plan | None, deployments: Mapping[str, Deployment], prices: PriceTable) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from toril.launchers.fargate.clients import Clients
+from toril.aws.client import Clients
 from toril.launchers.preflight.findings import Finding, Look, ask, missing, ok, warning
 
 MOST_OFF_S = 10.0  # signatures of requests hold for five minutes; leases are half a minute
@@ -20,7 +20,7 @@ class Caller:
 
 
 def caller(clients: Clients, region: str, now: Callable[[], float]) -> Caller:
-    """What AWS says of whoever asks; Refused when it does not take the credentials."""
+    """What AWS says of whoever asks; AwsError when it does not take the credentials."""
     sent = now()
     answer = ask(clients, "sts", region, "get_caller_identity", "sts:GetCallerIdentity")
     arrived = now()

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 
 from toril import __version__
-from toril.launchers.fargate.requests import kind_for
+from toril.launchers.fargate.tasks import kind_for
 from toril.launchers.preflight.findings import Finding, Look, missing, ok, warning
 from toril.launchers.pricing import Estimate, money
 from toril.records import DeployedWorker, Deployment, Plan, secrets_outside

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from toril.launchers.fargate.calls import Refused
+from toril.aws.errors import AwsError
 from toril.launchers.preflight.findings import Finding, Look, missing, ok
 from toril.records import DeployedWorker
 
@@ -35,8 +35,8 @@ def _definition(look: Look, kind: DeployedWorker) -> Finding:
     name, arn = f"task definition {kind.flavour} {kind.architecture}", kind.task_definition
     try:
         answer = look.ask("ecs", "describe_task_definition", "ecs:DescribeTaskDefinition", taskDefinition=arn)
-    except Refused as refused:
-        if refused.code == "ClientException":  # what ECS says of one that is not there
+    except AwsError as refused:
+        if refused.fault.aws_code == "ClientException":  # what ECS says of one that is not there
             return missing(name, f"{arn} does not exist; {look.up}")
         raise
     found = answer["taskDefinition"]

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from toril.aws.client import Clients, call
+from toril.aws.errors import AwsError
 from toril.errors import UserError
-from toril.launchers.fargate.calls import Refused, call
-from toril.launchers.fargate.clients import Clients
 from toril.records import DeployedWorker, Deployment, Plan
 
 State = Literal["ok", "missing", "warning"]
@@ -59,12 +59,12 @@ class Look:
         return f"`pulumi up --stack {self.region}`"
 
     def ask(self, service: str, operation: str, right: str, **request: Any) -> Any:
-        """AWS' answer in this region; Refused says what was refused. `right` is as IAM names it."""
+        """AWS' answer in this region; AwsError says what was refused. `right` is as IAM names it."""
         return ask(self.clients, service, self.region, operation, right, **request)
 
 
 def ask(clients: Clients, service: str, region: str, operation: str, right: str, **request: Any) -> Any:
-    """AWS' answer; Refused says what was refused, a client that cannot be made included."""
+    """AWS' answer; AwsError says what was refused, a client that cannot be made included."""
     return call(lambda **asked: getattr(clients(service, region), operation)(**asked), right, **request)
 
 
@@ -76,14 +76,14 @@ def checked(name: str, check: Callable[[], Iterable[Finding]], region: str = "")
 def _told(name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
     try:
         yield from tuple(check())
-    except Refused as refused:
+    except AwsError as refused:
         yield unanswered(name, refused)
     except UserError as error:  # such as a store that cannot be written
         yield missing(name, str(error))
 
 
-def unanswered(name: str, refused: Refused) -> Finding:
+def unanswered(name: str, refused: AwsError) -> Finding:
     """A right that is missing has to be given; an AWS that is busy may be asked later."""
-    if refused.again:
-        return warning(name, f"could not be checked: {refused.said}")
-    return missing(name, refused.said)
+    if refused.fault.passes:
+        return warning(name, f"could not be checked: {refused}")
+    return missing(name, str(refused))

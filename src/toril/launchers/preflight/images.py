@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from toril.launchers.fargate.calls import Refused
+from toril.aws.errors import AwsError
 from toril.launchers.preflight.findings import Finding, Look, ask, missing, ok, unanswered, warning
 from toril.records import DeployedCache, DeployedWorker
 
@@ -43,8 +43,8 @@ def _image(look: Look, kind: DeployedWorker) -> Finding:
     cache = _cache_of(look, repository)
     try:
         manifest = _manifest(look, place, kind.digest)
-    except Refused as refused:
-        if refused.code != "RepositoryNotFoundException":
+    except AwsError as refused:
+        if refused.fault.aws_code != "RepositoryNotFoundException":
             raise
         manifest, cache = None, cache or _root(look)
     if manifest is None:
@@ -133,8 +133,8 @@ def _cache(look: Look, cache: DeployedCache) -> Finding:
             "ecr:ValidatePullThroughCacheRule",
             ecrRepositoryPrefix=cache.prefix,
         )
-    except Refused as refused:
-        if refused.code == "PullThroughCacheRuleNotFoundException":
+    except AwsError as refused:
+        if refused.fault.aws_code == "PullThroughCacheRuleNotFoundException":
             return missing(name, f"its rule is not there; {look.up}")
         return unanswered(name, refused)
     if rule is None:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from toril.launchers.fargate.calls import call
-from toril.launchers.fargate.inventory import Status, all_tasks
-from toril.launchers.fargate.requests import Capacity
+from toril.aws.client import call
+from toril.launchers.fargate.tasks import Capacity, Status, all_tasks
 from toril.launchers.preflight.findings import Look
 
 CLASSES: dict[Capacity, str] = {"FARGATE": "Standard/OnDemand", "FARGATE_SPOT": "Standard/Spot"}
@@ -73,5 +72,5 @@ def _vcpus(tasks: Sequence[Any], capacity: Capacity) -> float:
 
 
 def _tasks(look: Look, status: Status) -> list[Any]:
-    """Refused where there is no client, too."""
+    """AwsError where there is no client, too."""
     return list(call(lambda: all_tasks(look.clients("ecs", look.region), look.deployment, status), "ecs:ListTasks"))

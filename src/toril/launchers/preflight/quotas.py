@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from toril.launchers.fargate.pacing import Rates, usual_rates
-from toril.launchers.fargate.requests import Capacity
+from toril.launchers.fargate.rate_limit import Rates, usual_rates
+from toril.launchers.fargate.tasks import Capacity
 from toril.launchers.preflight.findings import Finding, Look, missing, ok, warning
 from toril.launchers.preflight.in_use import UNITS_PER_VCPU, counted, without_ended
 
@@ -29,7 +29,7 @@ class Quotas:
 
 
 def read_quotas(look: Look) -> Quotas:
-    """All of Fargate's; Refused when they are not told."""
+    """All of Fargate's; AwsError when they are not told."""
     values: dict[str, float] = {}
     more: dict[str, str] = {}
     while True:

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from toril.launchers.fargate.calls import Refused
+from toril.aws.errors import AwsError
 from toril.launchers.preflight import account, agreement, cluster, images, quotas, surroundings
 from toril.launchers.preflight.account import Caller
 from toril.launchers.preflight.findings import Finding, Look, checked, unanswered
@@ -23,8 +23,8 @@ class Asker:
     store: str  # its address
     environment: Mapping[str, str]
     resolve: Resolve
-    caller: "Future[Caller | Refused]"
-    regions: "Future[dict[str, str] | Refused]"
+    caller: "Future[Caller | AwsError]"
+    regions: "Future[dict[str, str] | AwsError]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ def survey(look: Look, asker: Asker) -> Surveyed:
     look = replace(look, kinds=kinds)
     found += _from_records(look, asker)
     caller, regions = asker.caller.result(), asker.regions.result()
-    if isinstance(caller, Refused):
+    if isinstance(caller, AwsError):
         return Surveyed(tuple(found))
     reached = list(checked("account", partial(agreement.account, look, caller.account), look.region))
-    if not isinstance(regions, Refused):
+    if not isinstance(regions, AwsError):
         reached += checked("region", partial(account.enabled, look, regions), look.region)
     found += reached
     if any(one.state == "missing" for one in reached):
@@ -70,7 +70,7 @@ def _from_aws(look: Look, found: list[Finding]) -> Surveyed:
     found += checked("cache", partial(images.caches, look), region)
     try:
         allowed = quotas.read_quotas(look)
-    except Refused as refused:
+    except AwsError as refused:
         found.append(replace(unanswered("quotas", refused), region=region))
         return Surveyed(tuple(found))
     found += checked("vCPU", partial(quotas.vcpus, look, allowed), region)

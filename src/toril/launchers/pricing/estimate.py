@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from toril.launchers.fargate.pacing import Rates
+from toril.launchers.fargate.rate_limit import Rates
 from toril.launchers.pricing import usage
 from toril.launchers.pricing.items import Item, items_of, notes_of
 from toril.launchers.pricing.table import PriceTable

@@ -5,9 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from toril.errors import InfrastructureError
-from toril.launchers.fargate.fleet import AT_ONCE
-from toril.launchers.fargate.pacing import CALLS_PER_S, Rates, usual_rates
-from toril.launchers.fargate.requests import kind_for
+from toril.launchers.fargate.rate_limit import CALLS_PER_S, Rates, usual_rates
+from toril.launchers.fargate.tasks import AT_ONCE, kind_for
 from toril.records import Deployment, Plan, TaskSize
 from toril.summary import rate_of
 
