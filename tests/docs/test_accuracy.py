@@ -15,7 +15,7 @@ from toril.stats.quantiles import quantile_interval, quantile_ranks, rank_of
 from toril.verdict import rules
 from toril.verdict import validity as doubts
 from toril.worker.engines import ENGINES
-from toril.worker.engines.bystander import Bystander
+from toril.worker.engines.generic import Bystander
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "accuracy.md").read_text()

@@ -9,7 +9,7 @@ from tests.targets import target
 from tests.worker.driver import plan_of, planned, workers
 from toril.records import ExecutionShare
 from toril.worker.engines import Station
-from toril.worker.engines.bystander import Bystander
+from toril.worker.engines.generic import Bystander
 
 pytestmark = pytest.mark.slow
 

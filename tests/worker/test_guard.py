@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from toril.worker.guard import FILE_VARIABLE, last_words, oom_kills, tell_deadline
+from toril.worker.pid1 import FILE_VARIABLE, last_words, oom_kills, tell_deadline
 
 LIMIT_S = 20
 CONTAINED = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
@@ -27,7 +27,7 @@ def may_contain() -> bool:
 def guarded(script: str, *before: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
     """A guard over a worker that is this Python script; killed at the latest with the test."""
     process = subprocess.Popen(
-        [*before, sys.executable, "-m", "toril.worker.guard", sys.executable, "-c", script],
+        [*before, sys.executable, "-m", "toril.worker.pid1", sys.executable, "-c", script],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -75,7 +75,7 @@ def test_a_worker_that_was_killed_is_named_in_the_last_line():
 
 def test_a_worker_that_cannot_be_started_is_said():
     done = subprocess.run(
-        [sys.executable, "-m", "toril.worker.guard", "no-such-program"], capture_output=True, text=True, timeout=LIMIT_S
+        [sys.executable, "-m", "toril.worker.pid1", "no-such-program"], capture_output=True, text=True, timeout=LIMIT_S
     )
     assert done.returncode == 127
     assert "could not start the worker" in done.stderr and "no-such-program" in done.stderr
@@ -195,7 +195,7 @@ def test_its_last_words_do_not_keep_it_when_nobody_reads_the_log(tmp_path: Path)
             os.write(writing, b"x" * 4096)
     os.set_blocking(writing, True)
     done = subprocess.run(
-        [sys.executable, "-m", "toril.worker.guard", "sh", "-c", "kill -9 $$"],
+        [sys.executable, "-m", "toril.worker.pid1", "sh", "-c", "kill -9 $$"],
         stderr=writing,
         timeout=LIMIT_S,
         check=False,
@@ -211,7 +211,7 @@ def test_telling_a_deadline_without_a_guard_does_nothing(monkeypatch: pytest.Mon
 
 
 def test_its_file_goes_with_it(tmp_path: Path):
-    script = "import time; from toril.worker.guard import tell_deadline; tell_deadline(time.time() + 60)"
+    script = "import time; from toril.worker.pid1 import tell_deadline; tell_deadline(time.time() + 60)"
     assert finished(script, TMPDIR=str(tmp_path))[0] == 0
     assert list(tmp_path.iterdir()) == []
 
@@ -236,7 +236,7 @@ def test_the_kernels_kill_is_called_by_its_name():
 
 
 def test_it_starts_quickly_since_it_imports_next_to_nothing():
-    code = "import sys; before = set(sys.modules); import toril.worker.guard; print(*set(sys.modules) - before)"
+    code = "import sys; before = set(sys.modules); import toril.worker.pid1; print(*set(sys.modules) - before)"
     loaded = subprocess.run(
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()

@@ -11,7 +11,7 @@ import pytest
 
 from toril.worker import kernel
 from toril.worker.engines import Sends
-from toril.worker.engines.jmeter_sends import SendsFile
+from toril.worker.engines.jmeter.sends import SendsFile
 from toril.worker.engines.lateness import PROBE_S, Lateness
 
 

@@ -27,12 +27,12 @@ from toril.worker.capture import Capture
 from toril.worker.cases import CaseBook
 from toril.worker.disk import Scratch, is_full
 from toril.worker.early import EARLY, ENDING
-from toril.worker.guard import tell_deadline
 from toril.worker.kept import read_kept
 from toril.worker.lanes import Lanes
 from toril.worker.machine import State
 from toril.worker.offset import begun
 from toril.worker.output import Output
+from toril.worker.pid1 import tell_deadline
 from toril.worker.redaction import Redactor
 from toril.worker.task_metadata import task_facts
 from toril.worker.vitals import Vitals

@@ -18,7 +18,7 @@ from bzt.utils import PIPE, BetterDict  # in which a program's output is kept wh
 
 from toril.errors import UserError
 from toril.worker.engines import FUNCTIONAL_ENGINES, Engine, Station
-from toril.worker.engines.bystander import Bystander
+from toril.worker.engines.generic import Bystander
 from toril.worker.processes import lead_a_group_and_die_with_parent
 
 OUTPUT_LINES = 12

@@ -37,17 +37,17 @@ from numpy.typing import NDArray
 from toril.records import CaseOutcome, ExecutionShare, PlannedExecution
 
 ENGINES = {  # bzt's alias → the module with `Executor` (a class that is an Engine) and `settings`
-    "locust": "toril.worker.engines.locust",
-    "jmeter": "toril.worker.engines.jmeter",
-    "apiritif": "toril.worker.engines.apiritif",
-    "vegeta": "toril.worker.engines.vegeta",
-    "selenium": "toril.worker.engines.selenium",
-    "playwright": "toril.worker.engines.playwright",
-    "k6": "toril.worker.engines.k6",
-    "gatling": "toril.worker.engines.gatling",
-    "external-results-loader": "toril.worker.engines.external",
+    "locust": "toril.worker.engines.locust.executor",
+    "jmeter": "toril.worker.engines.jmeter.executor",
+    "apiritif": "toril.worker.engines.apiritif.executor",
+    "vegeta": "toril.worker.engines.vegeta.executor",
+    "selenium": "toril.worker.engines.browser.selenium",
+    "playwright": "toril.worker.engines.browser.playwright",
+    "k6": "toril.worker.engines.k6.executor",
+    "gatling": "toril.worker.engines.gatling.executor",
+    "external-results-loader": "toril.worker.engines.external.executor",
 }
-FUNCTIONAL_ENGINES = {**ENGINES, "pytest": "toril.worker.engines.pytest"}  # those of functional suites
+FUNCTIONAL_ENGINES = {**ENGINES, "pytest": "toril.worker.engines.pytest.executor"}  # those of functional suites
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
