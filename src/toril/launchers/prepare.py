@@ -9,7 +9,7 @@ from toril.errors import InfrastructureError, OptionError, StoreError
 from toril.launchers import Launcher
 from toril.launchers.fargate import FargateLauncher, Rates, Stopped, clients, stop_everywhere
 from toril.launchers.local import LocalLauncher
-from toril.launchers.preflight import Preflight, Surroundings, check, refuse
+from toril.launchers.preflight import CommandContext, Preflight, check, refuse
 from toril.launchers.pricing import estimate, read_prices, within
 from toril.records import Deployment, Plan, deployment_key
 from toril.store import FolderStore, Store
@@ -36,7 +36,7 @@ def examined(plan: Plan | None, store: Store, clock: Clock) -> Preflight:
 
 
 def _examined(plan: Plan | None, store: Store, deployments: Mapping[str, Deployment], clock: Clock) -> Preflight:
-    around = Surroundings(store=store, now=clock.now, environment=os.environ, prices=read_prices(os.environ))
+    around = CommandContext(store=store, now=clock.now, environment=os.environ, prices=read_prices(os.environ))
     return check(plan, deployments, clients(deployments, attempts=PREFLIGHT_TRIES), around)
 
 
