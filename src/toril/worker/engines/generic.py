@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from toril.worker.engines import Batch, Facts, Sends, Station, Unfinished
+from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished
 
 ROWS_PER_BATCH = 20_000
 
 
-class Bystander:
+class GenericEngine:
     """An `Engine` around bzt's executor and the readers it hands to bzt's aggregator."""
 
     parks: ClassVar[bool] = False
@@ -21,9 +21,9 @@ class Bystander:
     resolution_us: ClassVar[int] = 1000
     tells_lateness: ClassVar[bool] = False
 
-    def __init__(self, executor: Any, station: Station, readers: list[Any]) -> None:
+    def __init__(self, executor: Any, context: EngineContext, readers: list[Any]) -> None:
         self._executor = executor
-        self.station = station
+        self.context = context
         self._readers = readers
         self._users: int | None = None
         self._asked_to_end = False

@@ -21,7 +21,7 @@ from bzt.requests_model import IncludeScenarioBlock
 
 from toril.timeline.intervals import KINDS
 from toril.worker.disk import put_whole
-from toril.worker.engines import Batch, Facts, FoundCase, Sends, Station, Unfinished, cases_of, tail_of
+from toril.worker.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, cases_of, tail_of
 from toril.worker.engines.apiritif.steps import Steps
 from toril.worker.engines.case_lines import CaseLines
 from toril.worker.engines.csv_tail import CsvTail
@@ -82,7 +82,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
     resolution_us: ClassVar[int] = 1
     tells_lateness: ClassVar[bool] = True
     tool: ClassVar[str] = "Apiritif"
-    station: Station
+    context: EngineContext
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,8 +102,8 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
         if not scenario.get("script") and scenario.get("requests"):
             self._generated = self._generate(scenario)
         super().prepare()
-        self._tail = CsvTail(self.station.folder / "rows.csv", COLUMNS)
-        self._told = CaseLines(self.station.folder / "cases")
+        self._tail = CsvTail(self.context.folder / "rows.csv", COLUMNS)
+        self._told = CaseLines(self.context.folder / "cases")
 
     def install_required_tools(self) -> None:
         """bzt asks pip at each start, and then installs what it has; importing is what counts."""
@@ -127,20 +127,20 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
     def startup(self) -> None:
         load = self.get_load()
         told = {
-            "folder": str(self.station.folder),
+            "folder": str(self.context.folder),
             "test": self.script,
             "generated": self._generated is not None,
-            "cases": self.station.functional and self._generated is None,
+            "cases": self.context.functional and self._generated is None,
             "concurrency": load.concurrency or 1,
             "iterations": load.iterations or 0,
             "ramp_up_s": load.ramp_up or 0,
             "hold_for_s": load.hold or 0,
             "steps": load.steps or 0,
-            "length_s": self.station.length_s,
-            "graceful_stop_s": self.station.graceful_stop_s,
+            "length_s": self.context.length_s,
+            "graceful_stop_s": self.context.graceful_stop_s,
             **self.also_told(),
         }
-        path = self.station.folder / "apiritif.json"
+        path = self.context.folder / "apiritif.json"
         path.write_text(json.dumps(told))
         interpreter = self.settings.get("interpreter", sys.executable)
         self.process = self._execute([interpreter, "-P", str(WRAPPER), str(path)])
@@ -176,8 +176,8 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
             samples = np.isin(kinds, KINDS)
             if samples.any():
                 batch = _batch(numbers, columns, samples)
-                if self.station.functional and self._generated:
-                    self._cases += cases_of(batch, self.station.planned.series)
+                if self.context.functional and self._generated:
+                    self._cases += cases_of(batch, self.context.planned.series)
                 yield batch
 
     def cases(self) -> Iterator[FoundCase]:
@@ -197,7 +197,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
 
     def facts(self) -> Facts:
         try:
-            found = json.loads((self.station.folder / "facts.json").read_text())
+            found = json.loads((self.context.folder / "facts.json").read_text())
         except (OSError, ValueError):
             return Facts()
         missed, unasserted = found.pop("missed"), found.pop("unasserted")
@@ -216,7 +216,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
         if code is None or self._asked_to_end:
             return None
         if code == 0:
-            done = (self.station.folder / "done").exists()
+            done = (self.context.folder / "done").exists()
             return None if done else f"the script ended {self.tool}'s process, and what follows was not carried out"
         return f"{self.tool} ended with exit code {code}: {tail_of(getattr(self.stderr, 'name', None))}"
 

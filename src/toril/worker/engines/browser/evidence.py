@@ -1,7 +1,7 @@
 """What is kept of the first failures of a worker's browsers: a picture, the page's source, its console, a trace.
 
 Loaded by path into the process that drives them (`beside` in `browser/steps.py`), so that it imports nothing of toril.
-`worker/kept.py` reads what lies here.
+`worker/capture.py` reads what lies here.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"

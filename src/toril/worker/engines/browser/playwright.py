@@ -46,5 +46,5 @@ class Executor(selenium.Executor):
         return {
             "base_url": str(scenario.get("default-address", "") or "") or None,
             "ignore_https_errors": bool(scenario.get("ignore-https-errors", False)),
-            "title": self.station.planned.name,
+            "title": self.context.planned.name,
         }

@@ -77,7 +77,7 @@ class Executor(apiritif.Executor):
         return filename
 
     def also_told(self) -> dict[str, Any]:
-        browser = self.station.planned.browser
+        browser = self.context.planned.browser
         device = browser.device.model_dump() if browser else {}
         network = browser.network.model_dump() if browser and browser.network else None
         return {

@@ -23,7 +23,7 @@ from bzt.engine import ScenarioExecutor
 from bzt.modules.external import ExternalResultsLoader
 from bzt.utils import dehumanize_time
 
-from toril.worker.engines import Batch, Facts, Sends, Station, Unfinished
+from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished
 from toril.worker.engines.external.formats import UnknownFormatError, reader_of
 from toril.worker.engines.records import Reader, batch_of
 
@@ -43,7 +43,7 @@ class Executor(ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
     parks: ClassVar[bool] = False
     single_threaded: ClassVar[bool] = False
     tells_lateness: ClassVar[bool] = False
-    station: Station
+    context: EngineContext
     process = None
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Executor(ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
         return float(dehumanize_time(self.execution.get(name, self.settings.get(name, default))))
 
     def startup(self) -> None:
-        self._begun_at = float(self.station.gate.read_text())
+        self._begun_at = float(self.context.gate.read_text())
         self._look()
 
     def check(self) -> bool:

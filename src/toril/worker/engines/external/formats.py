@@ -24,7 +24,7 @@ from toril.worker.engines.csv_tail import CsvTail
 from toril.worker.engines.gatling.log import GatlingReader
 from toril.worker.engines.k6.csv import HEADER as K6_HEADER
 from toril.worker.engines.k6.csv import K6Reader
-from toril.worker.engines.records import READ_AT_ONCE, Believed, Reader, Record
+from toril.worker.engines.records import READ_AT_ONCE, Reader, Record, ValidatedReader
 
 CHUNK_BYTES = 1 << 20
 DELIMITERS = ",;\t|"
@@ -53,7 +53,7 @@ def reader_of(path: Path) -> Reader | None:
     first = first.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r")
     if not whole and len(first) < 1 << 16:
         return None
-    return Believed(_reader_of(path, first))
+    return ValidatedReader(_reader_of(path, first))
 
 
 def _reader_of(path: Path, first: bytes) -> Reader:

@@ -21,7 +21,7 @@ from bzt.modules.gatling import GatlingExecutor
 
 from toril.errors import InfrastructureError
 from toril.programs import GATLING_VERSION, gatling_home
-from toril.worker.engines import Batch, Facts, Sends, Station, Unfinished, tail_of
+from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.gatling.log import GatlingReader
 from toril.worker.engines.gatling.script import GATED, builder_of, gate_of, generated, simulations_in
 from toril.worker.engines.jmeter.executor import find_java, heap
@@ -46,7 +46,7 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1000
     tells_lateness: ClassVar[bool] = False
-    station: Station
+    context: EngineContext
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
                 "TORIL_GATLING_HOME can name another home"
             )
         self._java = find_java() or "java"
-        folder = self.station.folder
+        folder = self.context.folder
         for name in ("classes", "results"):
             (folder / name).mkdir(exist_ok=True)
         extra = [self.engine.find_file(jar) for jar in self.get_additional_classpath()]
@@ -82,12 +82,12 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
         gate = folder / "gate.scala"
         scenario = self.get_scenario()
         if not self.script:
-            load, share = self.get_load(), self.station.share
+            load, share = self.get_load(), self.context.share
             source = folder / f"{GENERATED}.scala"
             source.write_text(
                 generated(
                     builder_of(self, scenario, GENERATED, GATLING_VERSION),
-                    ramp_up_s=self.station.planned.ramp_up_s,
+                    ramp_up_s=self.context.planned.ramp_up_s,
                     iterations=load.iterations or 0,
                     throughput_rps=share.throughput_rps,
                 )
@@ -134,22 +134,22 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
             raise ToolError(f"the simulation does not compile: {(done.stdout + done.stderr)[:OUTPUT_CHARS]}")
 
     def startup(self) -> None:
-        load, station = self.get_load(), self.station
-        users = station.share.concurrency
+        load, context = self.get_load(), self.context
+        users = context.share.concurrency
         told: dict[str, Any] = {**self.settings.get("properties", {}), **self.get_scenario().get("properties", {})}
-        told |= {"toril.folder": station.folder, "toril.length-ms": round(station.length_s * 1000)}
+        told |= {"toril.folder": context.folder, "toril.length-ms": round(context.length_s * 1000)}
         told |= {"concurrency": users or 1, "iterations": load.iterations} if users else {}
-        told |= {"ramp-up": round(station.planned.ramp_up_s), "hold-for": round(station.planned.hold_for_s)}
-        told |= {"throughput": station.share.throughput_rps}
+        told |= {"ramp-up": round(context.planned.ramp_up_s), "hold-for": round(context.planned.hold_for_s)}
+        told |= {"throughput": context.share.throughput_rps}
         properties = [f"-D{name}={value}" for name, value in told.items() if value]
         memory = f"-Xmx{self.settings.get('memory-xmx', None) or heap(users or 1)}"
         command = [self._java, memory, *properties, "-cp", os.pathsep.join(self._path), "io.gatling.app.Gatling"]
-        self.process = self._execute([*command, "-s", GATED, "-rf", str(station.folder / "results"), "-nr"])
+        self.process = self._execute([*command, "-s", GATED, "-rf", str(context.folder / "results"), "-nr"])
 
     def check(self) -> bool:
         if self.process.poll() is not None:
             return True
-        if not self._killed and self.station.is_overdue(time.time()):
+        if not self._killed and self.context.is_overdue(time.time()):
             self._kill()
         return False
 
@@ -157,8 +157,8 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
         if self._ended:
             return
         self._ended = True
-        (self.station.folder / "end").touch()
-        if self._own or not self.station.gate.exists():
+        (self.context.folder / "end").touch()
+        if self._own or not self.context.gate.exists():
             self._kill()
 
     def _kill(self) -> None:
@@ -198,10 +198,10 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
 
     def _unfinished_users(self) -> int:
         """Those of the suite's own requests that the time was too short for; a killed simulation has not told."""
-        each, done = self.station.planned.iterations, self.station.folder / "done"
+        each, done = self.context.planned.iterations, self.context.folder / "done"
         if self._own or not each:
             return 0
-        users = self.station.share.concurrency or 1
+        users = self.context.share.concurrency or 1
         return (
             math.ceil((users * each - int(done.read_text())) / each) if done.exists() else max(0, self._log.users or 0)
         )

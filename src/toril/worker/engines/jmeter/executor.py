@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from toril.errors import InfrastructureError
 from toril.programs import JMETER_VERSION, is_jmeter, jmeter_home
-from toril.worker.engines import Batch, Facts, FoundCase, Sends, Station, Unfinished, cases_of, tail_of
+from toril.worker.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, cases_of, tail_of
 from toril.worker.engines.csv_tail import CsvTail
 from toril.worker.engines.jmeter.gate import GATE_PROPERTY, gate_script
 from toril.worker.engines.jmeter.log import LogEnd, read_log
@@ -113,7 +113,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1000
     tells_lateness: ClassVar[bool] = True
-    station: Station
+    context: EngineContext
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,28 +130,28 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         self.settings["detect-plugins"] = False
         self.settings["gui"] = False
         if not self.settings.get("memory-xmx", None):
-            self.settings["memory-xmx"] = heap(self.station.share.concurrency or 1)
+            self.settings["memory-xmx"] = heap(self.context.share.concurrency or 1)
         self.execution["write-xml-jtl"] = "none"
         self.get_scenario()["force-parent-sample"] = False
         super().prepare()
         load = self.get_raw_load()
         plain_groups = bool(load.iterations or load.concurrency or load.hold or load.ramp_up) and not load.steps
-        users = self.station.share.concurrency if load.concurrency else None
+        users = self.context.share.concurrency if load.concurrency else None
         rewrite(Path(self.modified_jmx), plain_groups=plain_groups, rates=self._rates(), users=users)
-        self._write_properties(self.station.length_s if self.get_specific_load().duration else 0.0)
+        self._write_properties(self.context.length_s if self.get_specific_load().duration else 0.0)
         for folder in (".java/.userPrefs", ".systemPrefs"):  # made here, so that Java need not tell that it made them
-            (self.station.folder / folder).mkdir(parents=True, exist_ok=True)
-        preferences = " ".join(f"-Djava.util.prefs.{root}={self.station.folder}" for root in ("userRoot", "systemRoot"))
+            (self.context.folder / folder).mkdir(parents=True, exist_ok=True)
+        preferences = " ".join(f"-Djava.util.prefs.{root}={self.context.folder}" for root in ("userRoot", "systemRoot"))
         self.env.add_java_param({"JVM_ARGS": f"-Djava.awt.headless=true {DIE} {preferences}"})
         self._tail = CsvTail(Path(self.kpi_jtl), COLUMNS)
-        self._sends = SendsFile(self.station.folder / "sends")
+        self._sends = SendsFile(self.context.folder / "sends")
 
     def _rates(self) -> list[float]:
         """This worker's requests in each second of a load curve; none where there is no curve."""
-        curve, whole_rps = self.station.planned.rate, self.station.planned.throughput_rps
+        curve, whole_rps = self.context.planned.rate, self.context.planned.throughput_rps
         if curve is None or not whole_rps:
             return []
-        part = (self.station.share.throughput_rps or 0.0) / whole_rps
+        part = (self.context.share.throughput_rps or 0.0) / whole_rps
         return [part * count for count in curve.by_second(range(math.ceil(curve.length_s)))]
 
     def install_required_tools(self) -> None:
@@ -170,18 +170,18 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
 
     def _write_properties(self, length_s: float) -> None:
         """The last word in the file of properties: the gate, and what the reader relies on."""
-        station = self.station
-        script = station.folder / "gate.bsh"
+        context = self.context
+        script = context.folder / "gate.bsh"
         inherited = self.properties.get(GATE_PROPERTY, None)
         script.write_text(
             gate_script(
-                parked=station.parked,
-                gate=station.gate,
+                parked=context.parked,
+                gate=context.gate,
                 end=self._end_file,
-                sends=station.folder / "sends",
+                sends=context.folder / "sends",
                 inherited=inherited,
                 length_s=length_s,
-                grace_s=station.graceful_stop_s,
+                grace_s=context.graceful_stop_s,
                 groovy=speaks_groovy(Path(self.modified_jmx)),
             )
         )
@@ -191,7 +191,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
 
     def check(self) -> bool:
         self.retcode = self.process.poll()
-        if self.retcode is None and self._ended_s is None and self.station.is_overdue(time.time()):
+        if self.retcode is None and self._ended_s is None and self.context.is_overdue(time.time()):
             self._cut_off_requests()
         return self.retcode is not None
 
@@ -199,7 +199,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         if self._ended_s is not None:
             return
         self._ended_s = time.time()
-        if not self.station.gate.exists():
+        if not self.context.gate.exists():
             self._parked_to_the_end = True
             os.killpg(self.process.pid, signal.SIGKILL)  # there is nothing to lose
             return
@@ -216,13 +216,13 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
 
     @property
     def _end_file(self) -> Path:
-        return self.station.folder / "end"
+        return self.context.folder / "end"
 
     def batches(self, final: bool) -> Iterator[Batch]:
         for columns in self._tail.read(final):
             for batch in self._batch(columns):
-                if self.station.functional:
-                    self._cases += cases_of(batch, self.station.planned.series)
+                if self.context.functional:
+                    self._cases += cases_of(batch, self.context.planned.series)
                 yield batch
 
     def cases(self) -> Iterator[FoundCase]:
@@ -307,7 +307,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         return [*self._cut_off, *left, *(Unfinished(label=label, waited_s=0) for label, _ in self._said.broken)]
 
     def facts(self) -> Facts:
-        counted = self.station.planned.iterations and not self.station.length_s
+        counted = self.context.planned.iterations and not self.context.length_s
         why = Counter(why for _, why in self._said.broken).most_common(1)
         return Facts(
             begun_at=self._sends.begun_at,

@@ -27,7 +27,7 @@ from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
 from bzt.modules.k6 import K6Executor
 
-from toril.worker.engines import Batch, Facts, Sends, Station, Unfinished, tail_of
+from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.k6.csv import K6Reader
 from toril.worker.engines.records import batch_of
 
@@ -58,7 +58,7 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1
     tells_lateness: ClassVar[bool] = False
-    station: Station
+    context: EngineContext
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,10 +102,10 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
 
     def _load(self) -> list[str]:
         """The options that say how much, for how long."""
-        segment = self.station.share.segment
+        segment = self.context.share.segment
         if segment is not None:
             return ["--execution-segment", segment.own, "--execution-segment-sequence", segment.whole]
-        users, planned, length_s = self.station.share.concurrency or 1, self.station.planned, self.station.length_s
+        users, planned, length_s = self.context.share.concurrency or 1, self.context.planned, self.context.length_s
         if planned.ramp_up_s:
             hold_s = length_s - planned.ramp_up_s
             stages = [(planned.ramp_up_s, users), *([(hold_s, users)] if hold_s > 0 else [])]
@@ -115,17 +115,17 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
 
     def _open_at_the_gate(self) -> None:
         """In a thread: say when k6 is paused with all that it needs, and let it go on at the moment that is named."""
-        station = self.station
+        context = self.context
         while self.process.poll() is None and not self._is_paused():
             time.sleep(POLL_S)
         if self.process.poll() is not None:
             return
-        station.parked.touch()
-        while not station.gate.exists():
+        context.parked.touch()
+        while not context.gate.exists():
             if self.process.poll() is not None:
                 return
             time.sleep(POLL_S / 4)
-        at = float(station.gate.read_text())
+        at = float(context.gate.read_text())
         time.sleep(max(0.0, at - time.time() - SPIN_S))
         while time.time() < at:
             pass
@@ -149,7 +149,7 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
     def check(self) -> bool:
         if self.process.poll() is not None:
             return True
-        if not self._interrupted and self.station.is_overdue(time.time()):
+        if not self._interrupted and self.context.is_overdue(time.time()):
             self._interrupt()
         return False
 
@@ -171,7 +171,7 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
         """Only what an arrival rate of the script's own has dropped: k6 does not tell how late it sends."""
         found, self._reader.dropped = self._reader.dropped, []
         for at_s, count in found:
-            if self.station.planned.iterations:
+            if self.context.planned.iterations:
                 self._undone += count  # of a number that is shared, when the time was over
             else:
                 yield Sends(at_s=at_s, late_us=None, late_p90_us=None, dropped=count)
@@ -194,7 +194,7 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
         )
         return Facts(
             begun_at=max((at for at in seen if at is not None), default=None),
-            unfinished_users=math.ceil(self._undone / max(1, self.station.planned.iterations or 0)),
+            unfinished_users=math.ceil(self._undone / max(1, self.context.planned.iterations or 0)),
             script_failed=f"{crossed}; abortOnFail ended it" if ABORTS in said else "",
             note="" if ABORTS in said else crossed,
         )

@@ -22,7 +22,7 @@ from bzt.utils import dehumanize_time
 
 from toril.suite.engines import problems
 from toril.worker.disk import put_whole
-from toril.worker.engines import Batch, Facts, Sends, Station, Unfinished, tail_of
+from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.locust.records import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
 from toril.worker.engines.rows import RowFile
 
@@ -44,7 +44,7 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
     resolution_us: ClassVar[int] = 1
     tells_lateness: ClassVar[bool] = True
 
-    station: Station
+    context: EngineContext
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,15 +77,15 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         users = load.concurrency or 1
         bounded = bool(load.duration) or bool(self.execution.get("iterations", 0)) or bool(self._generated)
         own = {
-            "folder": str(self.station.folder),
-            "duration_s": self.station.length_s if load.duration else 0,
+            "folder": str(self.context.folder),
+            "duration_s": self.context.length_s if load.duration else 0,
             "iterations": load.iterations if bounded else 0,  # a script without load keys may have a shape of its own
-            "graceful_stop_s": self.station.graceful_stop_s,
+            "graceful_stop_s": self.context.graceful_stop_s,
             "statistics": self._generated is None,  # a script may ask Locust's own; the generated one does not
         }
         if not bounded and not _has_shape(Path(self.script)):
             own["iterations"] = 1
-        told = self.station.folder / "locust.json"
+        told = self.context.folder / "locust.json"
         told.write_text(json.dumps(own))
         self.env.set({"TORIL_LOCUST": str(told)})
         self.env.add_path({"PYTHONPATH": self.engine.artifacts_dir})
@@ -107,11 +107,11 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
 
     def end(self, within_s: float) -> None:
         self._asked_to_end = True
-        put_whole(self.station.folder / "end", repr(within_s))
+        put_whole(self.context.folder / "end", repr(within_s))
 
     def batches(self, final: bool) -> Iterator[Batch]:
         if self._file is None:
-            self._file = RowFile(self.station.folder, ROW, ROWS_PER_BATCH)
+            self._file = RowFile(self.context.folder, ROW, ROWS_PER_BATCH)
         for rows in self._file.read(final):
             samples = rows["label"] < NOT_SAMPLES
             if not samples.all():

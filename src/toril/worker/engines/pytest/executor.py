@@ -16,7 +16,7 @@ from bzt import ToolError
 from bzt.engine import ScenarioExecutor
 from bzt.modules._pytest import PyTestExecutor
 
-from toril.worker.engines import Batch, Facts, FoundCase, Sends, Station, Unfinished, tail_of
+from toril.worker.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, tail_of
 from toril.worker.engines.case_lines import CaseLines
 
 WRAPPER = Path(__file__).with_name("wrapper.py")
@@ -34,7 +34,7 @@ class Executor(PyTestExecutor):  # type: ignore[misc]  # bzt has no types
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1
     tells_lateness: ClassVar[bool] = False
-    station: Station
+    context: EngineContext
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Executor(PyTestExecutor):  # type: ignore[misc]  # bzt has no types
 
     def prepare(self) -> None:
         super().prepare()
-        self._told = CaseLines(self.station.folder / "cases")
+        self._told = CaseLines(self.context.folder / "cases")
 
     def install_required_tools(self) -> None:
         """bzt asks pip at each start, and then installs what it has; importing is what counts."""
@@ -52,8 +52,8 @@ class Executor(PyTestExecutor):  # type: ignore[misc]  # bzt has no types
 
     def startup(self) -> None:
         arguments = shlex.split(str(self.get_scenario().get("additional-args", "")))
-        told = {"folder": str(self.station.folder), "arguments": [*arguments, str(self.script)]}
-        path = self.station.folder / "pytest.json"
+        told = {"folder": str(self.context.folder), "arguments": [*arguments, str(self.script)]}
+        path = self.context.folder / "pytest.json"
         path.write_text(json.dumps(told))
         self.process = self._execute([self.settings.get("interpreter", sys.executable), "-P", str(WRAPPER), str(path)])
 
@@ -94,7 +94,7 @@ class Executor(PyTestExecutor):  # type: ignore[misc]  # bzt has no types
         if code is None or self._asked_to_end:
             return None
         if code == 0:
-            done = (self.station.folder / "done").exists()
+            done = (self.context.folder / "done").exists()
             return None if done else "a test ended pytest's process, and what follows was not carried out"
         said = (tail_of(getattr(one, "name", None)) for one in (self.stderr, self.stdout))
         return f"pytest ended with exit code {code}: " + "\n".join(filter(None, said))

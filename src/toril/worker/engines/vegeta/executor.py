@@ -20,7 +20,7 @@ from toril.errors import UserError
 from toril.programs import VEGETA_MISSING, vegeta_program
 from toril.suite.engines import problems
 from toril.worker.disk import put_whole
-from toril.worker.engines import Batch, Facts, Sends, Station, Unfinished, tail_of
+from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.rows import RowFile
 from toril.worker.engines.vegeta.requests import requests_told, sources_told, unknown_variables
 
@@ -46,7 +46,7 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
     tells_lateness: ClassVar[bool] = True
     adjustable: ClassVar[bool] = True
 
-    station: Station
+    context: EngineContext
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
 
     def prepare(self) -> None:
         super().prepare()
-        planned, stripe = self.station.planned, self.station.share.stripe
+        planned, stripe = self.context.planned, self.context.share.stripe
         rate = planned.rate
         if rate is None or stripe is None:
             raise TaurusConfigError("this plan has no rate over time for vegeta; plan it with this version of toril")
@@ -72,7 +72,7 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
             requests = requests_told(scenario, self.engine.find_file)
             sources = sources_told(scenario.get("data-sources") or [], self.engine.find_file, self._own_files())
         except (UserError, OSError, UnicodeError) as error:
-            raise TaurusConfigError(f"scenario {self.station.planned.scenario}: {error}") from error
+            raise TaurusConfigError(f"scenario {self.context.planned.scenario}: {error}") from error
         if unknown := unknown_variables(requests, sources):
             raise TaurusConfigError(
                 f"scenario {planned.scenario} refers to ${{{unknown[0]}}}, which no data source has and nothing sets; "
@@ -80,14 +80,14 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
             )
         own = self.settings
         self._told = {
-            "folder": str(self.station.folder),
+            "folder": str(self.context.folder),
             "points": planned.curve,
             "peak_rps": rate.peak_rps if planned.search is None else planned.search.to_rps,
             "stripe": {
                 "weight": stripe.weight,
                 "mates": [[mates.weight, mates.workers, mates.before] for mates in stripe.mates],
             },
-            "graceful_stop_s": self.station.graceful_stop_s,
+            "graceful_stop_s": self.context.graceful_stop_s,
             "timeout_s": dehumanize_time(scenario.get("timeout") or "30s"),
             "keepalive": bool(scenario.get("keepalive", True)),
             "redirects": int(own.get("redirects", 10)),
@@ -105,7 +105,7 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
             raise ToolError(
                 VEGETA_MISSING if program is None else f"TORIL_VEGETA names {program}, which is no file; mend it"
             )
-        told = self.station.folder / "load.json"
+        told = self.context.folder / "load.json"
         told.write_text(json.dumps(self._told))
         told.chmod(0o600)  # headers may hold a secret
         self._told = {}
@@ -125,15 +125,15 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
 
     def end(self, within_s: float) -> None:
         self._asked_to_end = True
-        put_whole(self.station.folder / "end", repr(within_s))
+        put_whole(self.context.folder / "end", repr(within_s))
 
     def adjust(self, at: float, rps: float) -> None:
-        with (self.station.folder / "rates").open("a") as rates:
+        with (self.context.folder / "rates").open("a") as rates:
             rates.write(f"{at!r} {rps!r}\n")
 
     def batches(self, final: bool) -> Iterator[Batch]:
         if self._file is None:
-            self._file = RowFile(self.station.folder, ROW, ROWS_PER_BATCH)
+            self._file = RowFile(self.context.folder, ROW, ROWS_PER_BATCH)
         for rows in self._file.read(final):
             samples = rows["label"] < LATE
             if not samples.all():

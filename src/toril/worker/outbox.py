@@ -1,9 +1,12 @@
-"""All that a worker and the store have to say to each other: its run's records come in, its own go out, in order.
+"""What a worker and the store exchange: the run's records come in, the attempt's files go out, in order.
 
-Nothing here knows of engines or of bzt: with a simulated store and clock the same code is a simulated worker's.
+Nothing here knows engines or bzt: with a simulated store and clock the same code is a simulated worker's.
 """
 
 import logging
+import queue
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -11,12 +14,12 @@ from toril.errors import StoreError
 from toril.records import Exit, Launch, Plan, Ready, Start, Stop, run_key, worker_key
 from toril.store import Store
 from toril.store.records import find_record, next_rates
-from toril.worker import machine
+from toril.worker import life
 
 log = logging.getLogger("toril.worker")
 
 
-class Courier:
+class StoreClient:
     """One attempt's dealings with the store."""
 
     def __init__(self, store: Store, plan: Plan, worker: str, attempt: str, now: Callable[[], float]) -> None:
@@ -58,14 +61,14 @@ class Courier:
 
     # ── in
 
-    def look(self) -> Iterator[machine.Event]:
+    def look(self) -> Iterator[life.Event]:
         """What is new in the store, when it is time to look; the stop before the start that it may call off.
 
         A store that does not answer is no reason to end: that comes when nobody has owned the run for too long.
         """
         if self.taken and not self._told_taken:
             self._told_taken = True
-            yield machine.Failed(self.taken)
+            yield life.Failed(self.taken)
         now = self._now()
         if now < self._looked_at + self.plan.pace.poll_s:
             return
@@ -76,28 +79,28 @@ class Courier:
             self.trouble = ""
         except StoreError as error:
             if self.plan.on == "local":
-                yield machine.Failed(str(error))
+                yield life.Failed(str(error))
                 return
             if not self.trouble:
                 log.warning("%s", error)
             self.trouble = str(error)
         yield from self._orphaned(self._now())  # a store in trouble takes its time
 
-    def _records(self) -> Iterator[machine.Event]:
+    def _records(self) -> Iterator[life.Event]:
         if not self._stopped:
             stop = find_record(self.store, Stop, run_key(self.plan.run_id, "stop.json"))
             if stop is not None:
                 self._stopped = True
-                yield machine.Stopped(stop)
+                yield life.Stopped(stop)
         if not self._started:
             start = find_record(self.store, Start, run_key(self.plan.run_id, "start.json"))
             if start is not None:
                 self._started = True
-                yield machine.Started(start)
+                yield life.Started(start)
         if self._started and not self._stopped and self.plan.adjustable:
             for rate in next_rates(self.store, self.plan.run_id, self._rates):
                 self._rates = rate.number
-                yield machine.RateSet(rate)
+                yield life.RateSet(rate)
 
     def _look_at_lease(self, now: float) -> None:
         pace = self.plan.pace
@@ -108,13 +111,13 @@ class Courier:
         if found != self._lease:
             self._lease, self._lease_changed_at = found, now
 
-    def _orphaned(self, now: float) -> Iterator[machine.Event]:
+    def _orphaned(self, now: float) -> Iterator[life.Event]:
         patience_s = self.plan.pace.orphaned_after_s
         if patience_s is not None and now - self._lease_changed_at > patience_s and not self._stopped:
             self._stopped = True
             why = f"nobody has renewed the lease of the run for {patience_s:.0f} s"
             message = f"{why}; {self.trouble}" if self.trouble else why
-            yield machine.Stopped(Stop(at=now, cause="lost", message=message))
+            yield life.Stopped(Stop(at=now, cause="lost", message=message))
 
     # ── out
 
@@ -147,3 +150,70 @@ class Courier:
 
     def _key(self, name: str) -> str:
         return worker_key(self.plan.run_id, self.worker, self.attempt, name)
+
+
+STEP_S = 0.1
+RETRY_S = 1.0
+
+
+class Outbox:
+    """What the worker's loop uses: looking and delivering, at once in a folder, in a thread for a bucket."""
+
+    def __init__(self, client: StoreClient, *, beside: bool) -> None:
+        self.client = client
+        self._events: queue.SimpleQueue[life.Event] = queue.SimpleQueue()
+        self._out: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+        self._ending = threading.Event()
+        self._delivered = False
+        self._thread = threading.Thread(target=self._work, name="outbox", daemon=True) if beside else None
+        if self._thread is not None:
+            self._thread.start()
+
+    def events(self) -> Iterator[life.Event]:
+        """What has come from the store since the last call."""
+        if self._thread is None:
+            yield from self.client.look()
+        while not self._events.empty():
+            yield self._events.get()
+
+    def send(self, name: str, data: bytes) -> None:
+        """Hand over a file of this attempt."""
+        if self._thread is None:
+            self.client.send(name, data)
+            self.client.deliver()
+        else:
+            self._out.put((name, data))
+
+    def end(self, within_s: float) -> bool:
+        """Deliver what is left; False when it could not be within that time."""
+        if self._thread is None:
+            return self.client.deliver()
+        self._ending.set()
+        self._thread.join(within_s)
+        if not self._delivered:
+            log.error("The last files could not be written: %s", self.client.trouble or "the store did not answer")
+        return self._delivered
+
+    def _work(self) -> None:
+        retry_at = 0.0
+        try:
+            while not self._ending.is_set():
+                for event in self.client.look():
+                    self._events.put(event)
+                if time.monotonic() >= retry_at and not self._deliver():
+                    retry_at = time.monotonic() + RETRY_S
+                self._ending.wait(STEP_S)
+            while not self._deliver():
+                time.sleep(RETRY_S)
+            self._delivered = True
+        except Exception as error:  # the loop has to know of it, wherever it happened
+            log.exception("The store")
+            self._events.put(life.Failed(f"{type(error).__name__}: {error}"))
+
+    def _deliver(self) -> bool:
+        self._take_in()
+        return self.client.deliver()
+
+    def _take_in(self) -> None:
+        while not self._out.empty():
+            self.client.send(*self._out.get())

@@ -115,7 +115,7 @@ print(os.getsid(0) == os.getpid(), sorted(signal.pthread_sigmask(signal.SIG_BLOC
 def test_a_frozen_worker_dies_at_the_deadline_that_it_told():
     script = """
 import os, signal, time
-from toril.worker.guard import tell_deadline
+from toril.worker.pid1 import tell_deadline
 tell_deadline(time.time() + 1.5)
 os.kill(os.getpid(), signal.SIGSTOP)
 """
@@ -135,7 +135,7 @@ def test_a_worker_that_tells_no_deadline_has_a_bound():
 def test_a_deadline_that_is_told_replaces_the_bound():
     script = """
 import time
-from toril.worker.guard import tell_deadline
+from toril.worker.pid1 import tell_deadline
 tell_deadline(time.time() + 600)
 time.sleep(2)
 """

@@ -9,9 +9,8 @@ from tests.measured import plan_of
 from tests.troubled import TroubledStore
 from toril.plan.pace import FARGATE
 from toril.records import Stop, run_key, worker_key
-from toril.worker import machine
-from toril.worker.courier import Courier
-from toril.worker.messenger import Messenger
+from toril.worker import life
+from toril.worker.outbox import Outbox, StoreClient
 
 PLAN = plan_of().model_copy(update={"on": "fargate", "pace": FARGATE.model_copy(update={"poll_s": 0.0})})
 GENEROUS_S = 5.0
@@ -31,8 +30,8 @@ class Stuck(TroubledStore):
         return False
 
 
-def messenger_of(store, *, beside=True, plan=PLAN):
-    return Messenger(Courier(store, plan, "local-1", "a", time.time), beside=beside)
+def outbox_of(store, *, beside=True, plan=PLAN):
+    return Outbox(StoreClient(store, plan, "local-1", "a", time.time), beside=beside)
 
 
 def key(name):
@@ -54,24 +53,24 @@ def stuck(tmp_path):
 
 
 def test_a_store_that_does_not_answer_holds_up_neither_events_nor_files(stuck):
-    messenger = messenger_of(stuck)
+    outbox = outbox_of(stuck)
     assert stuck.reached.wait(GENEROUS_S)
     began = time.monotonic()
     for number in range(1000):
-        messenger.send(f"file-{number:04d}", b"x")
-        assert list(messenger.events()) == []
+        outbox.send(f"file-{number:04d}", b"x")
+        assert list(outbox.events()) == []
     assert time.monotonic() - began < GENEROUS_S
     stuck.free.set()
-    assert messenger.end(60)
+    assert outbox.end(60)
     assert [one.rsplit("-", 1)[1] for one in stuck.keys("runs/")] == [f"{number:04d}" for number in range(1000)]
 
 
 def test_the_end_waits_for_a_store_that_does_not_answer_so_long_and_no_longer(stuck, caplog):
-    messenger = messenger_of(stuck)
-    messenger.send("file", b"x")
+    outbox = outbox_of(stuck)
+    outbox.send("file", b"x")
     assert stuck.reached.wait(GENEROUS_S)
     began = time.monotonic()
-    assert not messenger.end(0.2)
+    assert not outbox.end(0.2)
     assert 0.2 <= time.monotonic() - began < GENEROUS_S
     assert "could not be written: the store did not answer" in caplog.text
 
@@ -79,18 +78,18 @@ def test_the_end_waits_for_a_store_that_does_not_answer_so_long_and_no_longer(st
 def test_the_end_gives_up_on_a_store_that_refuses_and_says_why(tmp_path, caplog):
     store = TroubledStore(tmp_path)
     store.fails = lambda operation, key: operation == "put_once"
-    messenger = messenger_of(store)
-    messenger.send("file", b"x")
-    assert not messenger.end(0.5)
+    outbox = outbox_of(store)
+    outbox.send("file", b"x")
+    assert not outbox.end(0.5)
     assert "file cannot be reached" in caplog.text
 
 
 def test_what_was_sent_just_before_the_end_is_delivered(tmp_path):
     store = TroubledStore(tmp_path)
-    messenger = messenger_of(store)
+    outbox = outbox_of(store)
     for name in ("one", "two", "three"):
-        messenger.send(name, name.encode())
-    assert messenger.end(60)
+        outbox.send(name, name.encode())
+    assert outbox.end(60)
     assert sorted(store.keys("runs/")) == sorted(key(name) for name in ("one", "two", "three"))
 
 
@@ -103,27 +102,27 @@ def test_files_keep_their_order_through_trouble(tmp_path):
         return len(written) == 1
 
     store.fails = fails_first
-    messenger = messenger_of(store)
+    outbox = outbox_of(store)
     for name in ("a", "b", "c"):
-        messenger.send(name, b"x")
-    assert messenger.end(60)
+        outbox.send(name, b"x")
+    assert outbox.end(60)
     assert written == ["a", "a", "b", "c"]
 
 
 def test_what_the_store_says_reaches_the_loop(tmp_path):
     store = TroubledStore(tmp_path)
-    messenger = messenger_of(store)
+    outbox = outbox_of(store)
     stop = Stop(at=1.0, cause="user", message="enough")
     store.put(run_key(PLAN.run_id, "stop.json"), stop.to_json())
-    found: list[machine.Event] = []
+    found: list[life.Event] = []
 
     def told() -> bool:
-        found.extend(messenger.events())
+        found.extend(outbox.events())
         return bool(found)
 
     until(told)
-    assert found == [machine.Stopped(stop)]
-    assert messenger.end(60)
+    assert found == [life.Stopped(stop)]
+    assert outbox.end(60)
 
 
 def test_what_nobody_expected_is_told_to_the_loop_and_ends_the_delivery(tmp_path, caplog):
@@ -133,22 +132,22 @@ def test_what_nobody_expected_is_told_to_the_loop_and_ends_the_delivery(tmp_path
         raise RuntimeError("a bug")
 
     store.fails = fails
-    messenger = messenger_of(store)
-    found: list[machine.Event] = []
+    outbox = outbox_of(store)
+    found: list[life.Event] = []
 
     def told() -> bool:
-        found.extend(messenger.events())
+        found.extend(outbox.events())
         return bool(found)
 
     until(told)
-    assert found == [machine.Failed("RuntimeError: a bug")]
-    messenger.send("file", b"x")
-    assert not messenger.end(60)
+    assert found == [life.Failed("RuntimeError: a bug")]
+    outbox.send("file", b"x")
+    assert not outbox.end(60)
 
 
 def test_in_a_folder_everything_is_done_at_once(tmp_path):
     store = TroubledStore(tmp_path)
-    messenger = messenger_of(store, beside=False, plan=plan_of())
-    messenger.send("one", b"1")
+    outbox = outbox_of(store, beside=False, plan=plan_of())
+    outbox.send("one", b"1")
     assert list(store.keys("runs/")) == [key("one")]
-    assert messenger.end(0.0)
+    assert outbox.end(0.0)

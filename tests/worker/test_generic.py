@@ -8,8 +8,8 @@ import pytest
 from tests.targets import target
 from tests.worker.driver import plan_of, planned, workers
 from toril.records import ExecutionShare
-from toril.worker.engines import Station
-from toril.worker.engines.generic import Bystander
+from toril.worker.engines import EngineContext
+from toril.worker.engines.generic import GenericEngine
 
 pytestmark = pytest.mark.slow
 
@@ -45,10 +45,10 @@ class Reader:
 
 @pytest.mark.parametrize(("told", "users"), [(3, 3), (0, None)])
 def test_users_that_a_reader_does_not_tell_are_unknown_and_not_zero(told, users, tmp_path):
-    station = Station(
+    context = EngineContext(
         planned=planned("molotov", "own"), share=ExecutionShare(execution="own", config={}), position=0,
         worker_index=0, worker_count=1, graceful_stop_s=1.0, folder=tmp_path, suite=tmp_path,
     )  # fmt: skip
-    engine = Bystander(None, station, [Reader(told)])
+    engine = GenericEngine(None, context, [Reader(told)])
     assert [len(batch) for batch in engine.batches(True)] == [1]
     assert engine.virtual_users() == users

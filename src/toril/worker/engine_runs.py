@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bzt import TaurusException  # no Exception
 
 from toril.records import EngineReport, PlannedExecution, Rate
-from toril.worker import machine, processes
+from toril.worker import life, processes
 from toril.worker.disk import put_whole
 from toril.worker.engines import Adjustable, Engine, Facts
 
@@ -19,7 +19,7 @@ log = logging.getLogger("toril.worker")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Lane:
+class EngineRun:
     """One engine at work: when its load begins, and what has been read of it."""
 
     engine: Engine
@@ -42,7 +42,7 @@ class Lane:
 
     @property
     def planned(self) -> PlannedExecution:
-        return self.engine.station.planned
+        return self.engine.context.planned
 
     @property
     def execution(self) -> str:
@@ -51,17 +51,17 @@ class Lane:
     @property
     def grace_s(self) -> float:
         """How long requests in flight were allowed to finish after the load's end."""
-        return min(self.engine.station.graceful_stop_s, self.hurried_s)
+        return min(self.engine.context.graceful_stop_s, self.hurried_s)
 
     def due(self, start_at: float) -> float:
         """When its load is planned to begin, in a run that starts then."""
-        station = self.engine.station
-        return start_at + station.planned.delay_s + station.phase_shift_s
+        context = self.engine.context
+        return start_at + context.planned.delay_s + context.phase_shift_s
 
     def open(self, at: float) -> None:
         """Tell the engine when its load begins."""
         self.begins_at = at
-        put_whole(self.engine.station.gate, f"{at!r}\n")
+        put_whole(self.engine.context.gate, f"{at!r}\n")
 
     def start(self) -> None:
         self.started_at = time.monotonic()
@@ -95,7 +95,7 @@ class Lane:
         begun_at = min((at for at in seen if at is not None), default=None)
         if begun_at is None:
             return None
-        due = self.due(start_at) + self.engine.station.first_due_s
+        due = self.due(start_at) + self.engine.context.first_due_s
         return max(0.0, begun_at - due - self.queued_s(start_at))
 
     def report(self, start_at: float, said: Callable[[str], str]) -> EngineReport:
@@ -116,142 +116,142 @@ class Lane:
         )
 
 
-class Lanes(tuple[Lane, ...]):
+class EngineRuns(tuple[EngineRun, ...]):
     """All of them, in the order of the share; `slots` is how many may be at work at once (None: all)."""
 
     slots: int | None
     rate_lateness_s: dict[int, float]  # number of a rate → how long after its moment it was seen
 
     @classmethod
-    def of(cls, engines: Sequence[Engine], slots: int | None) -> "Lanes":
-        lanes = cls(Lane(engine=engine) for engine in engines)
-        lanes.slots = slots
-        lanes.rate_lateness_s = {}
-        return lanes
+    def of(cls, engines: Sequence[Engine], slots: int | None) -> "EngineRuns":
+        runs = cls(EngineRun(engine=engine) for engine in engines)
+        runs.slots = slots
+        runs.rate_lateness_s = {}
+        return runs
 
     def park(self) -> None:
         """Start the engines that can wait for their gates, also those that will have to wait for a slot.
 
         Those with a lead of their own are started when it begins: a duet has far too many to park all at once.
         """
-        for lane in self:
-            if lane.engine.parks and lane.planned.lead_s is None:
-                lane.start()
+        for run in self:
+            if run.engine.parks and run.planned.lead_s is None:
+                run.start()
 
-    def parked(self, waited_s: float) -> Iterator[machine.Event]:
-        waiting = [lane for lane in self if lane.started and not lane.engine.station.parked.exists()]
+    def parked(self, waited_s: float) -> Iterator[life.Event]:
+        waiting = [run for run in self if run.started and not run.engine.context.parked.exists()]
         if not waiting:
-            for lane in self:
-                if lane.started:
-                    lane.tell_parked()
-            yield machine.Parked()
+            for run in self:
+                if run.started:
+                    run.tell_parked()
+            yield life.Parked()
         elif waited_s > PARK_TIMEOUT_S:
-            yield machine.Failed(f"{waiting[0].execution}: its engine was not ready within {PARK_TIMEOUT_S:g} s")
+            yield life.Failed(f"{waiting[0].execution}: its engine was not ready within {PARK_TIMEOUT_S:g} s")
 
     def open(self, start_at: float) -> None:
         """Give the slots to those that are due first; the engines that are parked learn when they begin."""
-        for lane in self._by_due(start_at)[: self.slots]:
-            if lane.started:
-                lane.open(lane.due(start_at))
+        for run in self._by_due(start_at)[: self.slots]:
+            if run.started:
+                run.open(run.due(start_at))
 
     def start_due(self, now: float, start_at: float) -> None:
         """Begin what is due and has a slot: engines that cannot be parked, and those that waited for others."""
         self._start_ahead(now, start_at)
-        free = (self.slots or len(self)) - sum(lane.begins_at is not None and not lane.ended for lane in self)
-        for lane in self._by_due(start_at):
-            if lane.begins_at is not None or lane.ended or now < lane.due(start_at):
+        free = (self.slots or len(self)) - sum(run.begins_at is not None and not run.ended for run in self)
+        for run in self._by_due(start_at):
+            if run.begins_at is not None or run.ended or now < run.due(start_at):
                 continue
             if free <= 0:
-                lane.queued_until = now
+                run.queued_until = now
                 continue
-            lane.open(lane.due(start_at) if lane.queued_until is None else now)
-            if not lane.started:
-                lane.start()
+            run.open(run.due(start_at) if run.queued_until is None else now)
+            if not run.started:
+                run.start()
             free -= 1
 
     def _start_ahead(self, now: float, start_at: float) -> None:
         """Start and park those whose lead has begun; an engine may take a gate that is open already for a late one."""
-        for lane in self:
-            lead_s = lane.planned.lead_s
-            if lead_s is None or not lane.engine.parks or lane.ended or lane.begins_at is not None:
+        for run in self:
+            lead_s = run.planned.lead_s
+            if lead_s is None or not run.engine.parks or run.ended or run.begins_at is not None:
                 continue
-            if lane.started:
-                if lane.engine.station.parked.exists():
-                    lane.tell_parked()
-                    lane.open(lane.due(start_at))
-            elif now >= lane.due(start_at) - lead_s:
-                lane.start()
+            if run.started:
+                if run.engine.context.parked.exists():
+                    run.tell_parked()
+                    run.open(run.due(start_at))
+            elif now >= run.due(start_at) - lead_s:
+                run.start()
 
     def adjust(self, rate: Rate, now: float) -> None:
         """Tell the engine of that execution, if it is this worker's; one that sees it late begins late, and says so."""
-        for lane in self:
-            engine = lane.engine
-            if lane.execution == rate.execution and lane.at_work and isinstance(engine, Adjustable):
+        for run in self:
+            engine = run.engine
+            if run.execution == rate.execution and run.at_work and isinstance(engine, Adjustable):
                 engine.adjust(rate.at, rate.rps)
                 self.rate_lateness_s[rate.number] = max(0.0, now - rate.at)
-                log.info("%s: %g/s, %+.2f s from now on", lane.execution, rate.rps, rate.at - now)
+                log.info("%s: %g/s, %+.2f s from now on", run.execution, rate.rps, rate.at - now)
 
     def next_due(self, now: float, start_at: float) -> float | None:
         """Seconds until the next engine is to be started; None when there is none."""
-        waits = [lane.due(start_at) - now for lane in self if lane.begins_at is None and not lane.ended]
+        waits = [run.due(start_at) - now for run in self if run.begins_at is None and not run.ended]
         return min((wait for wait in waits if wait > 0), default=None)
 
-    def newly_ended(self) -> Iterator[tuple[Lane, str | None]]:
-        """Lanes whose engine has ended since the last call, and what bzt says against it."""
-        for lane in self:
-            if not lane.at_work:
+    def newly_ended(self) -> Iterator[tuple[EngineRun, str | None]]:
+        """EngineRuns whose engine has ended since the last call, and what bzt says against it."""
+        for run in self:
+            if not run.at_work:
                 continue
             complaint = None
             try:
-                lane.ended = lane.engine.check()
+                run.ended = run.engine.check()
             except (Exception, TaurusException) as error:
-                log.warning("%s: %s", lane.execution, error)
-                process = lane.engine.process
-                lane.ended = process is None or process.poll() is not None
+                log.warning("%s: %s", run.execution, error)
+                process = run.engine.process
+                run.ended = process is None or process.poll() is not None
                 complaint = str(error)
-            if lane.ended:
-                lane.ended_at = time.time()
-                log.info("%s: its engine ended with exit code %s", lane.execution, lane.exit_code)
-                yield lane, complaint
+            if run.ended:
+                run.ended_at = time.time()
+                log.info("%s: its engine ended with exit code %s", run.execution, run.exit_code)
+                yield run, complaint
 
     def single_threaded(self) -> list[int]:
         """The process groups of engines that cannot use more than one core a process."""
-        return [lane.engine.process.pid for lane in self if lane.started and lane.engine.single_threaded]
+        return [run.engine.process.pid for run in self if run.started and run.engine.single_threaded]
 
     def processes(self) -> list[int]:
         """The process groups of all engines that are at work."""
-        return [lane.engine.process.pid for lane in self if lane.at_work and lane.engine.process is not None]
+        return [run.engine.process.pid for run in self if run.at_work and run.engine.process is not None]
 
     def end(self, within_s: float, now: float) -> None:
         """Those that have begun may finish what they do; those still at their gates have nothing to finish."""
-        for lane in self:
-            if lane.at_work:
-                lane.hurried_s = within_s
-                lane.engine.end(within_s)
-                if lane.begins_at is None or lane.begins_at > now:
-                    processes.kill_group(lane.engine.process.pid)
-            lane.ended = lane.ended or not lane.started
+        for run in self:
+            if run.at_work:
+                run.hurried_s = within_s
+                run.engine.end(within_s)
+                if run.begins_at is None or run.begins_at > now:
+                    processes.kill_group(run.engine.process.pid)
+            run.ended = run.ended or not run.started
 
     def lateness_s(self, start_at: float | None) -> dict[str, float]:
         """By execution, of those that have begun."""
         if start_at is None:
             return {}
-        late_s = {lane.execution: lane.lateness_s(start_at) for lane in self}
+        late_s = {run.execution: run.lateness_s(start_at) for run in self}
         return {execution: late for execution, late in late_s.items() if late is not None}
 
     def reports(self, start_at: float | None, said: Callable[[str], str]) -> dict[str, EngineReport]:
         """By execution; nothing where there was no start."""
-        return {} if start_at is None else {lane.execution: lane.report(start_at, said) for lane in self}
+        return {} if start_at is None else {run.execution: run.report(start_at, said) for run in self}
 
     def kill(self) -> int:
         """How many engines were still there."""
-        alive = [lane for lane in self if lane.started and lane.engine.process and lane.exit_code is None]
-        for lane in alive:
-            if not lane.killed:
-                log.warning("%s: killing its engine", lane.execution)
-            lane.killed = True
-            processes.kill_group(lane.engine.process.pid)
+        alive = [run for run in self if run.started and run.engine.process and run.exit_code is None]
+        for run in alive:
+            if not run.killed:
+                log.warning("%s: killing its engine", run.execution)
+            run.killed = True
+            processes.kill_group(run.engine.process.pid)
         return len(alive)
 
-    def _by_due(self, start_at: float) -> list[Lane]:
-        return sorted(self, key=lambda lane: lane.due(start_at))
+    def _by_due(self, start_at: float) -> list[EngineRun]:
+        return sorted(self, key=lambda run: run.due(start_at))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toril.records import Start, Stop
-from toril.worker.machine import (
+from toril.worker.life import (
     SIGNAL_STOP_S,
     STALE_AFTER_S,
     Action,
