@@ -10,7 +10,7 @@ from toril.launchers import Launcher
 from toril.launchers.fargate import FargateLauncher, Rates, Stopped, clients, stop_everywhere
 from toril.launchers.local import LocalLauncher
 from toril.launchers.preflight import CommandContext, Preflight, check, refuse
-from toril.launchers.pricing import estimate, read_prices, within
+from toril.launchers.pricing import estimate, read_prices, refuse_above
 from toril.records import Deployment, Plan, deployment_key
 from toril.store import FolderStore, Store
 
@@ -62,7 +62,7 @@ def prepared(
     refuse(found.findings)
     lines = tuple(one.line for one in found.findings if one.state == "warning")
     if found.estimate is not None:
-        within(found.estimate, max_cost_usd)
+        refuse_above(found.estimate, max_cost_usd)
         lines += found.estimate.lines()
     launcher = _fargate(plan, deployments, clock, rates=found.rates, spot_rates=found.spot_rates)
     return Prepared(launcher=launcher, lines=lines)

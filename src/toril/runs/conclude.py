@@ -9,7 +9,7 @@ from toril.coordinator.fold import Fold, collect, completeness_of
 from toril.coordinator.progress import LiveFigures
 from toril.errors import InfrastructureError, StoreError
 from toril.launchers.prepare import read_deployments
-from toril.launchers.pricing.cost import cost_line
+from toril.launchers.pricing import cost_line
 from toril.masking import masked
 from toril.metrics import ClientFactory, Wait, fetch, unfetched
 from toril.records import Deployment, End, Plan, ServerMetrics, run_key
