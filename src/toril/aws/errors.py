@@ -22,7 +22,7 @@ SERVICES = {  # by the first part of their permissions
 
 ADVICE = {  # code → what is wrong, what to do
     "access-denied": ("access denied", "allow {right}"),
-    "busy": ("{service} did not answer: {aws_code}", "try again later"),
+    "busy": ("{service} is busy: {aws_code}", "try again later"),
     "clock-skew": ("this machine's clock is too far from {service}'s", "set it"),
     "expired-credentials": (
         "the AWS credentials have expired",
