@@ -10,7 +10,7 @@ import pytest
 from tests.cloud.stand_in import DIGEST, push_stand_in
 from tests.fargate.stage import AWAY, HOME, REPOSITORY
 from tests.launchers.plans import plan_of
-from toril.launchers.preflight import Surroundings, check
+from toril.launchers.preflight import CommandContext, check
 from toril.launchers.prepare import read_deployments
 from toril.store.s3 import S3Store
 
@@ -60,7 +60,7 @@ def examined(one, plan, who, *, bucket=None, **more):
 
     deployments = {**read_deployments(store_of(one.bucket, None)), **more}
     store = store_of(bucket or one.bucket, who)
-    around = Surroundings(store=store, now=time.time, environment={}, credentials=Session)
+    around = CommandContext(store=store, now=time.time, environment={}, credentials=Session)
     return check(plan, deployments, clients, around)
 
 

@@ -23,7 +23,7 @@ query = MetricQuery(namespace="n", metric="m", statistic="Sum", region=sys.argv[
 try:
     print(check([query], 1e9, clients()))
 except UserError as error:
-    print(error.exit_code, error)
+    print(error.exit_code, error.code, error)
 """
 
 
@@ -50,16 +50,11 @@ def test_the_environment_gives_region_and_credentials(service):
 @pytest.mark.parametrize(
     ("region", "environment", "code", "said"),
     [
-        ("eu-west-1", {}, 4, "no usable AWS credentials (Unable to locate credentials)"),
-        (
-            "",
-            CREDENTIALS,
-            2,
-            "no AWS region is known; name it in the criterion (`region: eu-west-1`), or set AWS_REGION",
-        ),
-        ("eu west", CREDENTIALS, 2, "correct the AWS settings"),
-        ("eu-west-1", {**CREDENTIALS, "AWS_PROFILE": "nobody"}, 2, "nobody"),
-        ("eu-west-1", {**CREDENTIALS, "AWS_ENDPOINT_URL_CLOUDWATCH": "nowhere"}, 2, "nowhere"),
+        ("eu-west-1", {}, "4 no-credentials", "AWS_ACCESS_KEY_ID"),
+        ("", CREDENTIALS, "2 no-region", "region: eu-west-1"),
+        ("eu west", CREDENTIALS, "2 invalid-settings", "eu west"),
+        ("eu-west-1", {**CREDENTIALS, "AWS_PROFILE": "nobody"}, "2 invalid-settings", "nobody"),
+        ("eu-west-1", {**CREDENTIALS, "AWS_ENDPOINT_URL_CLOUDWATCH": "nowhere"}, "2 invalid-settings", "nowhere"),
     ],
 )
 def test_settings_that_cannot_work_are_named(service, region, environment, code, said):

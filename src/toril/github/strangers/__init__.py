@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from toril.errors import StoreError
 from toril.github.strangers import shapes
 from toril.github.strangers.shapes import LONGEST_TEXT, MOST_ENTRIES, Shape, Summary, Verdict, plain
-from toril.launchers.pricing.cost import cost_line
+from toril.launchers.pricing import cost_line
 from toril.records import End, Plan, RanTask
 from toril.reports import Bundle, wording
 

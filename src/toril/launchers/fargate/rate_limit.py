@@ -1,7 +1,9 @@
 """How fast an account may start tasks, and how long to wait after a refusal; time is handed in."""
 
-import random
 from dataclasses import dataclass, field
+from random import Random
+
+from toril.clock import Backoff
 
 FAST_REGIONS = frozenset(  # where AWS starts 20 tasks a second after a burst of 100; elsewhere 5 after 25
     {
@@ -11,7 +13,7 @@ FAST_REGIONS = frozenset(  # where AWS starts 20 tasks a second after a burst of
     }
 )  # fmt: skip
 CALLS_PER_S = 20.0  # of RunTask on Fargate, whatever the quota of launches is
-LONGEST_WAIT_S = 30.0
+BACKOFF = Backoff(first_s=1.0, longest_s=30.0, jitter=0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,12 @@ OF_CALLS = Rates(CALLS_PER_S, CALLS_PER_S)
 
 
 def usual_rates(region: str) -> Rates:
-    """What AWS gives every account (Amazon ECS service quotas, 2026)."""
+    """Returns the rates that AWS gives every account (Amazon ECS service quotas, 2026)."""
     return Rates(100.0, 20.0) if region in FAST_REGIONS else Rates()
 
 
 @dataclass(slots=True)
-class Bucket:
+class TokenBucket:
     """A token bucket of these rates, full at first."""
 
     rates: Rates
@@ -41,8 +43,8 @@ class Bucket:
     def __post_init__(self) -> None:
         self._tokens = self.rates.burst
 
-    def has(self, now: float) -> int:
-        """How many may be taken now."""
+    def available(self, now: float) -> int:
+        """Returns how many tokens may be taken now."""
         passed_s = 0.0 if self._at is None else max(0.0, now - self._at)
         self._at = now
         self._tokens = min(self.rates.burst, self._tokens + self.rates.sustained_per_s * passed_s)
@@ -52,10 +54,9 @@ class Bucket:
         self._tokens -= taken
 
 
-def wait_s(name: str, refused: int) -> float:
-    """How long to wait after so many refusals in a row: doubling, somewhere in the second half of it.
+def wait_s(name: str, failures: int) -> float:
+    """Returns the wait after that many failures in a row.
 
-    The same in each run of the same name, in whatever order threads ask.
+    It is the same in each run of the same name, in whatever order threads ask.
     """
-    drawn = random.Random(f"{name} {refused}").uniform(0.5, 1.0)  # noqa: S311 - no secret
-    return min(LONGEST_WAIT_S, 2.0 ** min(refused, 10) / 2) * drawn
+    return BACKOFF.wait_s(failures, Random(f"{name} {failures}"))  # noqa: S311 - no secret
