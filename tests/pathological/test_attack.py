@@ -118,7 +118,7 @@ def test_summary_and_verdict_are_those_of_the_raw_samples(grouped, asked, steady
     summary = summarise(plan, timeline, complete, START)
     verdict = judge(plan, timeline, complete, summary).to_dict()
 
-    check_summary(summary, samples, steady_only=steady_only)
+    check_summary(summary.to_dict(), samples, steady_only=steady_only)
     chosen = [one for one in samples if one.steady or not steady_only]
     outcomes = [expected(one, chosen, samples) for one in asked]
     assert [entry["outcome"] for entry in verdict["criteria"]] == outcomes
