@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 from toril.criteria import Criterion
-from toril.load.open_model import OPEN_MODEL
+from toril.load.shapes import OPEN_MODEL
 from toril.records import EngineReport, Exit, Plan, PlannedExecution
 from toril.summary import Completeness, rate_of
 from toril.summary.load import height
