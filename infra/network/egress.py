@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from infra import fips
-from infra.grants import EVERYBODY, grant
-from infra.images import Image
+from infra.network import fips
+from infra.permissions.grants import EVERYBODY, grant
+from infra.permissions.statements import Document, Statement, document
 from infra.place import Place
+from infra.registry.images import Image
 from infra.settings import RegionSettings
-from infra.statements import Document, Statement, document
 
 Enforced = Literal["addresses", "names"]
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from infra.grants import grant
 from infra.keys import REPOSITORIES
+from infra.permissions.grants import grant
+from infra.permissions.statements import ANY, Document, allow, document
 from infra.place import Place
-from infra.registries import PrivateRegistry
+from infra.registry.hosts import PrivateRegistry
 from infra.settings import CacheSettings
 from infra.settings.caches import ROOT
-from infra.statements import ANY, Document, allow, document
 
 # Beside the rights to pull: the first pull of an image makes its repository and brings it.
 IMPORT = ("ecr:BatchImportUpstreamImage", "ecr:CreateRepository")

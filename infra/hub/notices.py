@@ -11,11 +11,11 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.hub_outputs import HubOutputs
+from infra.hub.outputs import HubOutputs
 from infra.names import Names
 from infra.permissions.role import make_role
+from infra.permissions.statements import Document, allow, document, render, trust
 from infra.place import Place
-from infra.statements import Document, allow, document, render, trust
 
 EVENTS_SERVICE = "events.amazonaws.com"
 PURPOSE = "notices"  # of the role

@@ -7,10 +7,10 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.names import Names
+from infra.permissions.statements import Document, Statement, document, render
 from infra.place import Place
 from infra.settings.common import SettingError
 from infra.settings.hub import HubSettings, Retention
-from infra.statements import Document, Statement, document, render
 
 NAMED = 10  # deployments in a message
 _USE = ("Decrypt", "GenerateDataKey")

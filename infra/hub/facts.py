@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pulumi.runtime.sync_await import _sync_await  # as pulumi's own invokes wait; there is no public way
 
-from infra.hub_outputs import HubOutputs
+from infra.hub.outputs import HubOutputs
 from infra.settings import SettingError
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from infra.statements import Condition, Document, Statement, canonical_condition, document, trust
+from infra.permissions.statements import Condition, Document, Statement, canonical_condition, document, trust
 
 EVERYBODY = {"AWS": "*"}  # only where a condition, a network or a key narrows it; each use says which
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from infra import fips
+from infra.network import fips
 from infra.place import partition_of
 
 _PLAIN = re.compile(r"(\d{12})\.dkr[.-]ecr(-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(\.cn)?|on\.aws)")

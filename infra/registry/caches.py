@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.cache_policies import crosses_accounts
-from infra.cache_roles import CacheRoles
-from infra.images import upstream_host
 from infra.keys import Keys
 from infra.place import Place
-from infra.registries import PrivateRegistry
-from infra.registry import lifecycle
+from infra.registry.cache_policies import crosses_accounts
+from infra.registry.cache_roles import CacheRoles
+from infra.registry.hosts import PrivateRegistry
+from infra.registry.images import upstream_host
+from infra.registry.private import lifecycle
 from infra.settings import CacheSettings
 from infra.settings.caches import ROOT
 from toril.records.deployment import DeployedCache

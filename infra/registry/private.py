@@ -6,11 +6,11 @@ from collections.abc import Iterable
 import pulumi
 import pulumi_aws as aws
 
-from infra.grants import EVERYBODY, grant
+from infra.permissions.grants import EVERYBODY, grant
+from infra.permissions.statements import Statement, document, render
 from infra.place import Place
 from infra.settings import RegionSettings
 from infra.settings.region import Grant, Repository
-from infra.statements import Statement, document, render
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 PUSH = ("ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart")

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.containers import VOLUMES
-from infra.coordinators import Launch, containers, schedule_input
-from infra.hub_outputs import HubOutputs
+from infra.hub.outputs import HubOutputs
+from infra.permissions.statements import Document, document, render
 from infra.place import Place
 from infra.settings import RegionSettings, SettingError
 from infra.settings.schedules import Schedule
-from infra.statements import Document, document, render
+from infra.workers.containers import VOLUMES
+from infra.workers.coordinators import Launch, containers, schedule_input
 from toril.records.deployment import DeployedHome
 
 CPU, MEMORY_MIB = 1024, 2048

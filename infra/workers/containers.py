@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from infra.images import Image
+from infra.registry.images import Image
 
 NAME = "worker"
 USER = "10001:10001"  # of the worker image; no user of it is root

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from infra.cache_policies import IMPORT
-from infra.images import Image
+from infra.permissions.statements import ANY, Document, Statement, allow, deny, document
 from infra.place import Place
-from infra.registry import PULL
-from infra.statements import ANY, Document, Statement, allow, deny, document
+from infra.registry.cache_policies import IMPORT
+from infra.registry.images import Image
+from infra.registry.private import PULL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

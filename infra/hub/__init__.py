@@ -1,13 +1,15 @@
-"""The hub stack: what exists once in an environment. Read this first; each part is a module of that name."""
+"""The hub stack: what exists once in an environment. Read this first: its table of contents."""
 
 from collections.abc import Callable, Mapping
 
 import pulumi
 
-from infra.budget import Costs
-from infra.github import Taker, identity_provider, takers, trust_policy
-from infra.hub_outputs import HubOutputs
-from infra.notices import NoticeBoard
+from infra.hub.budget import Costs
+from infra.hub.github import Taker, identity_provider, takers, trust_policy
+from infra.hub.notices import NoticeBoard
+from infra.hub.outputs import HubOutputs
+from infra.hub.public_registry import PublicRegistry
+from infra.hub.results import Results
 from infra.permissions.deploying import DEPLOY_POLICIES
 from infra.permissions.publish import publish_policy
 from infra.permissions.reading import preview_policy
@@ -22,11 +24,9 @@ from infra.permissions.running import (
     sweeper_policy,
 )
 from infra.permissions.scope import Scope
+from infra.permissions.statements import Document
 from infra.place import Place
-from infra.public_registry import PublicRegistry
-from infra.results import Results
 from infra.settings import HubSettings
-from infra.statements import Document
 from toril import __version__
 
 # purpose of a role → its policies, by name

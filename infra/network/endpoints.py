@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from infra.egress import Bucket, gateway_policy, interface_services, results_policy, service_name
+from infra.network.egress import Bucket, gateway_policy, interface_services, results_policy, service_name
+from infra.permissions.statements import render
 from infra.place import Place
 from infra.settings import RegionSettings
-from infra.statements import render
 
 
 class Endpoints(pulumi.ComponentResource):

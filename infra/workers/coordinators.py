@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.containers import HOME, STOP_TIMEOUT_S, USER, VOLUMES
+from infra.workers.containers import HOME, STOP_TIMEOUT_S, USER, VOLUMES
 
 CONTAINER = "coordinator"
 PLATFORM_VERSION = "1.4.0"

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.egress import Bucket, enforced
-from infra.endpoints import Endpoints
-from infra.firewall import DnsFirewall
-from infra.images import Image
+from infra.network.egress import Bucket, enforced
+from infra.network.endpoints import Endpoints
+from infra.network.firewall import DnsFirewall
+from infra.network.zones import Zone, choose_zones, divide
 from infra.place import Place
+from infra.registry.images import Image
 from infra.settings import RegionSettings
-from infra.zones import Zone, choose_zones, divide
 from toril.records.deployment import DeployedTargets
 
 ANYWHERE = "0.0.0.0/0"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.containers import VOLUMES, LogTarget, definition, environment
-from infra.images import Image
 from infra.place import Place
+from infra.registry.images import Image
 from infra.settings import RegionSettings
+from infra.workers.containers import VOLUMES, LogTarget, definition, environment
 from toril.records.deployment import Architecture
 
 PROCESSORS: dict[Architecture, str] = {"arm64": "ARM64", "x86-64": "X86_64"}

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from infra.registries import PrivateRegistry, parse_host
+from infra.registry.hosts import PrivateRegistry, parse_host
 from infra.settings import CacheSettings, SettingError
 from infra.settings.caches import ROOT, UPSTREAMS, usual_prefix
 from infra.settings.region import Flavour

@@ -1,6 +1,6 @@
 """The settings as users read them: `config:` in Pulumi.yaml, and the table in docs/operations.md.
 
-    python -m infra.schema --write     # bring both up to date
+    python -m infra.settings.schema --write     # bring both up to date
 
 Pulumi wants a value or a default for each declared key in every stack. So a key that has no default gets an empty one,
 which the settings treat as not set, and a key of the other kind of stack is as good as not set with its default.
@@ -20,10 +20,10 @@ from pydantic.fields import FieldInfo
 
 from infra.settings import CREDENTIALS, HubSettings, RegionSettings
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "Pulumi.yaml"
 MANUAL = ROOT / "docs" / "operations.md"
-BEGIN = "<!-- settings: written by python -m infra.schema --write -->"
+BEGIN = "<!-- settings: written by python -m infra.settings.schema --write -->"
 END = "<!-- end of settings -->"
 STACKS: dict[str, type[BaseModel]] = {"hub": HubSettings, "region": RegionSettings}
 CREDENTIALS_TEXT = (
@@ -208,7 +208,7 @@ def main(arguments: list[str] | None = None) -> int:
             if write:
                 path.write_text(new)
     if stale and not write:
-        sys.stderr.write(f"{', '.join(stale)} out of date: python -m infra.schema --write\n")
+        sys.stderr.write(f"{', '.join(stale)} out of date: python -m infra.settings.schema --write\n")
         return 1
     return 0
 

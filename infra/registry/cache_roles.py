@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pulumi
 
-from infra.cache_policies import crosses_accounts, template_policy, upstream_role_policy
-from infra.grants import service_trust
+from infra.permissions.grants import service_trust
 from infra.permissions.role import make_role
 from infra.place import Place
+from infra.registry.cache_policies import crosses_accounts, template_policy, upstream_role_policy
 from infra.settings import CacheSettings
 
 

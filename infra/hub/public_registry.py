@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import pulumi
 import pulumi_aws as aws
 
-from infra.grants import grant
+from infra.permissions.grants import grant
+from infra.permissions.statements import Document, document, render
 from infra.settings.hub import Catalog
-from infra.statements import Document, document, render
 
 PUSH = (
     "ecr-public:BatchCheckLayerAvailability",

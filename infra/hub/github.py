@@ -13,8 +13,8 @@ from typing import Literal
 import pulumi
 import pulumi_aws as aws
 
+from infra.permissions.statements import Document, document, trust
 from infra.settings.hub import GitHub, GitHubRepository
-from infra.statements import Document, document, trust
 
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"

@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
-from infra.egress import Bucket, qualified, resolvable
+from infra.network.egress import Bucket, qualified, resolvable
 from infra.place import Place
 from infra.settings import RegionSettings
 

@@ -2,12 +2,12 @@
 
 import pulumi
 
-from infra.grants import service_trust
-from infra.images import Image
+from infra.permissions.grants import service_trust
 from infra.permissions.role import make_role
 from infra.place import Place
+from infra.registry.images import Image
 from infra.settings import RegionSettings
-from infra.worker_policies import Results, execution_policy, worker_policy
+from infra.workers.policies import Results, execution_policy, worker_policy
 
 
 class WorkerRoles(pulumi.ComponentResource):
