@@ -19,10 +19,12 @@ def close_matches(word: object, known: Iterable[str], *, most: int = 3, cutoff: 
     ['concurrency', 'Currency']
     """
     written = str(word)[:MOST_LETTERS].casefold()
-    names = {name.casefold(): name for name in sorted(known)}
+    names: dict[str, list[str]] = {}
+    for name in sorted(known):
+        names.setdefault(name.casefold(), []).append(name)
     compared = list(names) if len(names) <= MOST_COMPARED else [name for name in names if name[:1] == written[:1]]
     found = difflib.get_close_matches(written, compared[:MOST_COMPARED], n=most, cutoff=cutoff)
-    return [names[name] for name in found]
+    return [name for one in found for name in names[one]][:most]
 
 
 def nearest(word: object, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:

@@ -35,7 +35,6 @@ from toril.records import EngineReport, Exit, Rate
 from toril.records.document import document
 from toril.regression import verdict as regression
 from toril.timeline import Timeline
-from toril.verdict import functional
 
 GOLDEN = Path(__file__).with_name("verdicts.txt")
 TEN = range(10)
@@ -150,7 +149,7 @@ def test_verdicts_are_written_as_they_always_were():
 
 
 def test_each_code_of_the_tables_has_an_example():
-    tables = "".join(one.__doc__ or "" for one in (the_verdict, functional, regression))
+    tables = "".join(one.__doc__ or "" for one in (the_verdict, regression))
     known = {*re.findall(r"^\| `([a-z-]+)`", tables, re.MULTILINE)}
     verdicts = [json.loads(one) for one in stored()]
     told = {one["code"] for verdict in verdicts for one in (*verdict["reasons"], *verdict["criteria"])}

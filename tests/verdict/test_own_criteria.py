@@ -25,7 +25,7 @@ from tests.measured import (
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
-from toril.verdict.absence import Absence, Gap
+from toril.verdict.evidence import Gap, MissingData
 from toril.verdict.live import LiveCriteria
 
 
@@ -117,7 +117,7 @@ def test_a_label_that_never_comes_has_no_throughput():
 )
 def test_a_rate_stands_only_if_missing_samples_could_not_have_changed_it(source, outcome):
     plan = plan_of(workers=2)
-    result = judged_ours(source, good(), plan, absence=Absence(plan, (Gap("local-2", 0, 9),)))
+    result = judged_ours(source, good(), plan, missing=MissingData(plan, (Gap("local-2", 0, 9),)))
     assert result.outcome == outcome
 
 
@@ -185,13 +185,13 @@ def test_load_without_anything_asked_for_or_without_steady_time_is_inconclusive(
 
 def test_load_stands_only_if_missing_workers_could_not_have_made_it():
     plan = plan_of(executions=[execution(throughput_rps=20.0)], workers=2)
-    absence = Absence(plan, (Gap("local-2", 0, 9),))
+    absence = MissingData(plan, (Gap("local-2", 0, 9),))
     timeline = timeline_of(every_second(range(10), FAST, 5))
-    assert judged_ours("load<80%", timeline, plan, absence=absence).outcome == "failed"  # 5 + 10 of 20
-    assert judged_ours("load<70%", timeline, plan, absence=absence).code == "breach-may-not-stand"
-    assert judged_ours("load>60%", timeline, plan, absence=absence).code == "pass-may-not-stand"
-    assert judged_ours("load>80%", timeline, plan, absence=absence).outcome == "passed"
-    assert judged_ours("load<70% for 2s", timeline, plan, absence=absence).code == "breach-may-not-stand"
+    assert judged_ours("load<80%", timeline, plan, missing=absence).outcome == "failed"  # 5 + 10 of 20
+    assert judged_ours("load<70%", timeline, plan, missing=absence).code == "breach-may-not-stand"
+    assert judged_ours("load>60%", timeline, plan, missing=absence).code == "pass-may-not-stand"
+    assert judged_ours("load>80%", timeline, plan, missing=absence).outcome == "passed"
+    assert judged_ours("load<70% for 2s", timeline, plan, missing=absence).code == "breach-may-not-stand"
 
 
 # Generators
@@ -273,12 +273,12 @@ def test_what_no_generator_tells_is_not_taken_for_zero():
 
 def test_what_is_missing_of_a_generator_does_not_undo_a_maximum_but_a_minimum_and_a_window():
     plan, timeline = plan_of(), healthy({"local-1": {second: {"cpu": 0.9} for second in range(10)}})
-    gap = Absence(plan, (Gap("local-1", 2, 9),))
-    assert judged_ours("generator-cpu>80%", timeline, plan, absence=gap).outcome == "failed"
-    assert judged_ours("generator-cpu<95%", timeline, plan, absence=gap).code == "breach-may-not-stand"
-    assert judged_ours("generator-cpu>80% for 2s", timeline, plan, absence=gap).outcome == "failed"
-    assert judged_ours("generator-cpu>80% for 3s", timeline, plan, absence=gap).code == "breach-may-not-stand"
-    assert judged_ours("generator-cpu>95%", timeline, plan, absence=gap).code == "pass-may-not-stand"
+    gap = MissingData(plan, (Gap("local-1", 2, 9),))
+    assert judged_ours("generator-cpu>80%", timeline, plan, missing=gap).outcome == "failed"
+    assert judged_ours("generator-cpu<95%", timeline, plan, missing=gap).code == "breach-may-not-stand"
+    assert judged_ours("generator-cpu>80% for 2s", timeline, plan, missing=gap).outcome == "failed"
+    assert judged_ours("generator-cpu>80% for 3s", timeline, plan, missing=gap).code == "breach-may-not-stand"
+    assert judged_ours("generator-cpu>95%", timeline, plan, missing=gap).code == "pass-may-not-stand"
 
 
 def test_a_stop_on_a_generator_is_seen_live_and_as_in_the_end():

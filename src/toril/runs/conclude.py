@@ -17,11 +17,9 @@ from toril.reports import Bundle, pictures_of, render
 from toril.store import Store
 from toril.store.records import find_record
 from toril.summary import Completeness, summarise, tests_of
-from toril.summary.adjusted import adjusted
-from toril.verdict import judge
-from toril.verdict.functional import judge_tests
+from toril.summary.adjusted import adjusted, rate_changes
+from toril.verdict import judge, judge_tests
 from toril.verdict.servers import queries
-from toril.verdict.told import rates_told
 
 
 def judge_again(store: Store, run_id: str) -> Bundle:
@@ -56,7 +54,7 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
         verdict = masked(judge_tests(plan, fold.timeline, completeness, summary).to_dict())
         return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline)
     if completeness.rates:
-        summary["rates"] = rates_told(completeness)
+        summary["rates"] = rate_changes(completeness.rates, completeness.started_at)
     found = courses(carried_out, completeness.rates, completeness.started_at, fold.timeline)
     if found:
         summary["capacity"] = {course.execution.name: course.to_dict() for course in found}
