@@ -1,7 +1,6 @@
 """A plan as it was carried out: with the rates that were set while the run went on."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from toril.records import Plan, PlannedExecution, Rate, Share, rates_of
 from toril.summary.load import rate_of
@@ -44,21 +43,6 @@ def _adjusted(execution: PlannedExecution, rates: tuple[Rate, ...], started_at: 
     if curve is None:
         return execution
     return execution.model_copy(update={"curve": curve.points, "throughput_rps": curve.peak_rps})
-
-
-def rate_changes(rates: Iterable[Rate], started_at: float | None) -> list[dict[str, Any]]:
-    """`rates` in summary.json: every change of the load during the run."""
-    start = started_at or 0.0
-    return [
-        {
-            "execution": rate.execution,
-            "rps": rate.rps,
-            "at_s": round(rate.at - start, 3),
-            "asked_s": round(rate.asked_at - start, 3),
-            "cause": rate.cause,
-        }
-        for rate in rates
-    ]
 
 
 def told_rates(rates: Iterable[Rate], started_at: float) -> tuple[str, ...]:

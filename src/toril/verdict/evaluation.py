@@ -5,9 +5,9 @@ Taurus states the failing case (`p95 of checkout>300ms for 30s`), so a criterion
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from toril.criteria import GENERATOR, Criterion
+from toril.records.summary import Capacity
 from toril.verdict.evidence import Evidence
 from toril.verdict.generators import on_generators
 from toril.verdict.load import on_load
@@ -49,45 +49,46 @@ def on_capacity(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     if found is None:
         what = f"no search for the capacity of {criterion.label or 'an execution'} began"
         return replace(blank, outcome="inconclusive", code="not-measured", message=what)
-    held, message, stages = found["held_rps"], found["message"], len(found["stages"])
-    if found["exact"] and held is None:
+    held, message, stages = found.held_rps, found.message, len(found.stages)
+    if found.exact and held is None:
         return _below_the_lowest(replace(blank, samples=stages), found)
     if held is None:
         return _unknown(replace(blank, samples=stages, message=message), found)
     fired = breaches(criterion, held)
-    if found["exact"]:
+    if found.exact:
         message = f"{describe(criterion, held, None, fired=fired)}; {message}"
     else:
         message = f"{message}; a breach is {criterion.op} {exact(criterion.threshold, criterion.unit)}"
     result = replace(blank, observed=held, worst=held, fired=fired, samples=stages, message=message)
-    above = found["breached_rps"]
-    sure = found["exact"] or fired == (criterion.op in MORE)  # more than what held may be borne, but no less …
+    above = found.breached_rps
+    sure = found.exact or fired == (criterion.op in MORE)  # more than what held may be borne, but no less …
     sure = sure or (above is not None and above <= criterion.threshold)  # … and less than what was too much
-    if not sure or (criterion.op == "=" and not found["exact"]):
+    if not sure or (criterion.op == "=" and not found.exact):
         return _unknown(replace(result, fired=False), found)
     return settled(result, stands=True)
 
 
-def _below_the_lowest(blank: CriterionResult, found: Mapping[str, Any]) -> CriterionResult:
+def _below_the_lowest(blank: CriterionResult, found: Capacity) -> CriterionResult:
     """Not even the lowest rate was held: all that is known is that the capacity is below it."""
-    criterion, lowest = blank.criterion, found["breached_rps"]
-    result = replace(blank, message=found["message"])
-    if criterion.op in MORE and lowest <= criterion.threshold:
+    criterion, lowest = blank.criterion, found.breached_rps
+    result = replace(blank, message=found.message)
+    known = lowest is not None and lowest <= criterion.threshold
+    if known and criterion.op in MORE:
         return result
-    if criterion.op in ("<", "<=") and lowest <= criterion.threshold:
+    if known and criterion.op in ("<", "<="):
         return settled(replace(result, fired=True), stands=True)
-    unknown = f"{found['message']}; what it bears below that is not known: search from a lower rate"
+    unknown = f"{found.message}; what it bears below that is not known: search from a lower rate"
     return replace(result, outcome="inconclusive", code="not-measured", message=unknown)
 
 
-def _unknown(result: CriterionResult, found: Mapping[str, Any]) -> CriterionResult:
+def _unknown(result: CriterionResult, found: Capacity) -> CriterionResult:
     """Undecided, for the reason for which the search came to no limit."""
-    if found["limited_by"] == "generators":
+    if found.limited_by == "generators":
         return replace(result, outcome="inconclusive", code="saturated")
     return replace(result, outcome="inconclusive", code="not-measured")
 
 
-def _of(blank: CriterionResult, searches: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def _of(blank: CriterionResult, searches: Mapping[str, Capacity]) -> Capacity | None:
     if blank.criterion.label:
         return searches.get(blank.criterion.label)
     return next(iter(searches.values())) if len(searches) == 1 else None

@@ -4,10 +4,10 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from toril.criteria import GENERATOR, Criterion, criteria_of
 from toril.records import Outcome, Plan, PlannedCriterion, Reason, ServerMetrics, Verdict
+from toril.records.summary import Generators, Summary, TestResults
 from toril.summary import Completeness, nothing_tested, unsound_tests
 from toril.timeline import Timeline
 from toril.timeline.intervals import KINDS
@@ -51,7 +51,7 @@ def judge(
     plan: Plan,
     timeline: Timeline,
     completeness: Completeness,
-    summary: Mapping[str, Any],
+    summary: Summary,
     metrics: ServerMetrics | None = None,
     elsewhere: Sequence[PlannedCriterion] = (),
 ) -> Verdict:
@@ -59,10 +59,10 @@ def judge(
 
     `elsewhere` are criteria that another run judges: this one needs none of its own on the failures they cover.
     """
-    invalid = list(invalid_times(plan, completeness, summary))
+    invalid = list(invalid_times(plan, completeness, summary.generators or Generators()))
     executions, plan = rules.measured(plan, timeline, completeness), completeness.in_turn(plan)
     missing = _missing(plan, timeline, completeness, executions)
-    evidence = Evidence(plan, timeline, missing, completeness, metrics, summary.get("capacity") or {})
+    evidence = Evidence(plan, timeline, missing, completeness, metrics, summary.capacity or {})
     worst = rules.worst_of(executions)
     at_worst = None if worst is None else replace(evidence, timeline=timeline.at_worst(worst))
     results: list[CriterionResult] = []
@@ -95,7 +95,7 @@ def judge(
         *_of_each(executions, lambda one: rules.of_scripts(one, deciding[one.name])),
     ]
     notes = (
-        *(f"capacity: {found['message']}" for found in evidence.capacity.values()),
+        *(f"capacity: {found.message}" for found in evidence.capacity.values()),
         *_changed_rates(completeness),
         *_unfinished(plan, timeline, results),
         *(note for one in executions for note in rules.notes_of(one, deciding[one.name])),
@@ -107,13 +107,12 @@ def judge(
     return Verdict(outcome=outcome, reasons=reasons, criteria=criteria, notes=notes)
 
 
-def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, summary: Mapping[str, Any]) -> Verdict:
-    """The verdict of a functional run: its test cases decide (the summary's `tests`), and whether all were carried out.
+def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, tests: TestResults) -> Verdict:
+    """The verdict of a functional run: its test cases decide, and whether all of them were carried out.
 
     One failed or broken case fails the run, whatever is missing: no other case could make up for it. Nothing that
     invalidates times matters, since no times are judged.
     """
-    tests = summary["tests"]
     failed = tuple(Reason(*one) for one in unsound_tests(tests))
     open_questions = (
         *incomplete(timeline, completeness),
@@ -125,8 +124,8 @@ def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, summ
         return Verdict(outcome="failed", reasons=(*failed, *open_questions))
     if open_questions:
         return Verdict(outcome="inconclusive", reasons=open_questions)
-    skipped = f"; {tests['skipped']:,} skipped" if tests["skipped"] else ""
-    passed = Reason("tests-passed", f"{tests['passed']:,} test cases passed{skipped}")
+    skipped = f"; {tests.skipped:,} skipped" if tests.skipped else ""
+    passed = Reason("tests-passed", f"{tests.passed:,} test cases passed{skipped}")
     return Verdict(outcome="passed", reasons=(passed,))
 
 

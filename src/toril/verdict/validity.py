@@ -1,10 +1,10 @@
 """Reasons for an inconclusive verdict: conditions that invalidate times, and data that is missing or surplus."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from toril.criteria import criteria_of
 from toril.records import Plan, Reason
+from toril.records.summary import Generators
 from toril.summary.completeness import Completeness
 from toril.timeline import Timeline
 
@@ -14,20 +14,19 @@ LATEST_RATE_S = 1.0
 CLOCK_LIMIT_S = 1.0
 
 
-def invalid_times(plan: Plan, completeness: Completeness, summary: Mapping[str, Any]) -> Iterator[Reason]:
+def invalid_times(plan: Plan, completeness: Completeness, generators: Generators) -> Iterator[Reason]:
     """What invalidates times, and the load with them; what concerns the generators first."""
-    yield from _saturated(plan, summary)
+    yield from _saturated(plan, generators)
     yield from _late(plan, completeness)
     yield from _late_rates(plan, completeness)
     yield from _unsure_clocks(completeness)
 
 
-def _saturated(plan: Plan, summary: Mapping[str, Any]) -> Iterator[Reason]:
+def _saturated(plan: Plan, generators: Generators) -> Iterator[Reason]:
     """A reason for each worker; the first says what it means, and the fix."""
-    generators = summary["generators"]
-    so = f": part of its times is its own; {generators['advice']}"
-    for name in () if _of_stages_alone(plan) else generators["saturated"]:
-        why = "; ".join(one["message"] for one in generators["workers"][name]["saturation"])
+    so = f": part of its times is its own; {generators.advice}"
+    for name in () if _of_stages_alone(plan) else generators.saturated:
+        why = "; ".join(one.message for one in generators.workers[name].saturation)
         yield Reason("saturated", f"{why}{so}")
         so = ""
 
