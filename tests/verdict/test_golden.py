@@ -30,6 +30,7 @@ from tests.measured import (
     verdict_of,
 )
 from tests.regression import test_verdict as duets
+from tests.verdict import test_server_criteria as servers
 from toril import verdict as the_verdict
 from toril.records import EngineReport, Exit, Rate
 from toril.records.document import document
@@ -122,6 +123,21 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     "too-few-samples": lambda: of(busy(), "p99>1s"),
     "never-a-full-window": lambda: of(busy(), "avg-rt>1s for 30s"),
     "triggered": lambda: of(good(sample=SLOW), TIMES + ", continue as non-failed", "avg-rt>2s"),
+    "wording of breaches": lambda: of(
+        timeline_of([*every_second(range(9)), replace(BROKEN, second=9)], users=USERS),
+        "hits<20", "fail>0%", "fail>9%", "hits>=10", "hits=10", "avg-rt>99.9996ms", "concurrency>9",
+    ),
+    "wording of windows": lambda: of(timeline_of(every_second([0, 1, 9], SLOW, 3), users=USERS), "avg-rt>100ms for 5s"),
+    "wording of passes": lambda: of(
+        timeline_of(every_second(TEN, replace(FAST, bytes=100), 9) + every_second(TEN, BROKEN), users=USERS),
+        "avg-rt<=49.99ms", "avg-rt>1s", "bytes>1kB for 2s", "rcExeption>0", "rc404>0", "stdev-rt>120ms for 2s",
+    ),
+    "CloudWatch": lambda: of(
+        good(300),
+        plan=plan_of(ours=[{"The balancer is slow": servers.ALB}], executions=[servers.LONG]),
+        metrics=servers.answers(servers.ALB, 0.1, 0.2, 0.412, 0.2, 0.1, 0.1),
+    ),
+    "CloudWatch without values": lambda: of(good(), plan=plan_of(ours=[servers.ALB])),
     "nothing-judged": lambda: of(good(), plan=plan_of()),
     "unfinished requests": lambda: of(busy(unfinished=5)),
     "failed-test": lambda: functional_run(case("adds"), case("pays", "failed"), case("leaves", "broken")).verdict,

@@ -6,12 +6,13 @@ Taurus states the failing case (`p95 of checkout>300ms for 30s`), so a criterion
 from collections.abc import Mapping
 from dataclasses import replace
 
+from toril import text
 from toril.criteria import GENERATOR, Criterion
 from toril.records.summary import Capacity
 from toril.verdict.evidence import Evidence
 from toril.verdict.generators import on_generators
 from toril.verdict.load import on_load
-from toril.verdict.result import CriterionResult, describe, exact, settled
+from toril.verdict.result import CriterionResult, describe, settled
 from toril.verdict.samples import on_samples
 from toril.verdict.servers import on_servers
 from toril.verdict.windows import MORE, breaches
@@ -58,7 +59,7 @@ def on_capacity(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     if found.exact:
         message = f"{describe(criterion, held, None, fired=fired)}; {message}"
     else:
-        message = f"{message}; a breach is {criterion.op} {exact(criterion.threshold, criterion.unit)}"
+        message = f"{message}; a breach is {criterion.op} {text.limit(criterion.threshold, criterion.unit)}"
     result = replace(blank, observed=held, worst=held, fired=fired, samples=stages, message=message)
     above = found.breached_rps
     sure = found.exact or fired == (criterion.op in MORE)  # more than what held may be borne, but no less …

@@ -19,7 +19,7 @@ from toril.summary.load import EDGE_S, SteadyLoad, sent_of, steady_load
 from toril.timeline import Timeline
 from toril.verdict.evidence import Evidence, MissingLoad, chosen
 from toril.verdict.result import CriterionResult, never_full, settled, worst_of
-from toril.verdict.windows import MORE, Points, breaches, opposite
+from toril.verdict.windows import MORE, Points, breaches, opposite, watched_through
 
 LEAST_DUE = 1.0  # request in a second
 
@@ -193,4 +193,4 @@ def _fires(blank: CriterionResult, load: _Load, missing: dict[str, MissingLoad],
     points = load.with_missing(missing.get(load.execution), op)
     if blank.criterion.logic == "total":
         return points.total is not None and breaches(blank.criterion, points.total)
-    return worst_of(blank, [points], "mean", "execution")[0].fired
+    return watched_through(blank.criterion, points, "mean").fired is not None

@@ -1,19 +1,12 @@
 """The result of one criterion: its values, its outcome, and the message that explains both."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from toril import text
 from toril.criteria import GENERATOR, Criterion, server_text
 from toril.records.verdict import Counted, CriterionOutcome, CriterionWindow, JudgedCriterion, Scope
 from toril.verdict.windows import MORE, BreachTracker, Combine, Points, Window, breaches, margin, watched_through
-
-_STEPS = {
-    "us": (("s", 1_000_000), ("ms", 1000)),
-    "bytes": (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)),
-}
-_SMALLEST = {"us": " µs", "bytes": " bytes", "%": " %", "/s": "/s", "": ""}
-
-MOST_DIGITS = 10
 
 MAXIMA = {"concurrency", *GENERATOR} - {"generator-dropped"}  # of the whole run their maximum is judged
 
@@ -173,24 +166,6 @@ def subject_of(criterion: Criterion) -> str:
     return f"rc{criterion.rc_pattern}" if criterion.subject == "rc" else criterion.subject
 
 
-def shown(value: float, unit: str) -> str:
-    """A value with its unit, in three digits where it has more."""
-    return _with_unit(value, unit, _digits)
-
-
-def exact(value: float, unit: str, digits: int = MOST_DIGITS) -> str:
-    """A value with its unit, in all its digits."""
-    return _with_unit(value, unit, lambda number: f"{number:,.{digits}g}")
-
-
-def _with_unit(value: float, unit: str, digits: Callable[[float], str]) -> str:
-    """Bytes go in steps of 1,024, as Taurus counts them."""
-    for name, size in _STEPS.get(unit, ()):
-        if abs(value) >= size:
-            return f"{digits(value / size)} {name}"
-    return f"{digits(value)}{_SMALLEST[unit]}"
-
-
 def describe(criterion: Criterion, value: float, window: Window | None, *, fired: bool, of: str = "") -> str:
     """The value against the limit, of a criterion that came true or did not; `of` which worker or execution."""
     return (describe_breach if fired else describe_pass)(criterion, value, window, of)
@@ -198,12 +173,12 @@ def describe(criterion: Criterion, value: float, window: Window | None, *, fired
 
 def describe_breach(criterion: Criterion, value: float, window: Window | None, of: str = "") -> str:
     """The observed value against the limit, by how much, where and when; `of` which worker or execution."""
-    what = f"{_named(criterion)} {_was(criterion, window)} {_apart(criterion, value)}"
+    what = f"{_named(criterion)} {_was(criterion, window)} {text.observed(value, criterion.threshold, criterion.unit)}"
     if criterion.op == "=":
         against = "which the criterion rules out"
     else:
         side = "above" if value > criterion.threshold else "below"
-        limit = exact(criterion.threshold, criterion.unit)
+        limit = text.limit(criterion.threshold, criterion.unit)
         distance = abs(value - criterion.threshold)
         if distance == 0:
             against = f"exactly the limit of {limit}, which counts as a breach"
@@ -216,29 +191,18 @@ def describe_pass(criterion: Criterion, value: float, window: Window | None, of:
     """The value that came nearest to a breach, and what a breach would have been."""
     verb = _was(criterion, None) if window is None else "was at worst"
     frame = "" if criterion.logic == "total" else f" {criterion.logic} {criterion.timeframe_s} s"
-    limit = f"{criterion.op} {exact(criterion.threshold, criterion.unit)}{frame}"
+    limit = f"{criterion.op} {text.limit(criterion.threshold, criterion.unit)}{frame}"
     place = _place(criterion, of)
-    return f"{_named(criterion)} {verb} {_apart(criterion, value)}{place}; a breach is {limit}"
+    observed = text.observed(value, criterion.threshold, criterion.unit)
+    return f"{_named(criterion)} {verb} {observed}{place}; a breach is {limit}"
 
 
 def _distance(criterion: Criterion, distance: float) -> str:
     """How far from the threshold, by itself and in relation to it."""
     if criterion.percent:
-        return f"{_digits(distance)} percentage point{'' if distance == 1 else 's'}"
-    part = f" ({_digits(100 * distance / criterion.threshold)} %)" if criterion.threshold else ""
-    return f"{shown(distance, criterion.unit)}{part}"
-
-
-def _apart(criterion: Criterion, value: float) -> str:
-    """The value with enough digits to tell it from the threshold."""
-    unit = criterion.unit
-    if shown(value, unit) != shown(criterion.threshold, unit):
-        return shown(value, unit)
-    for digits in range(4, MOST_DIGITS):
-        told = exact(value, unit, digits)
-        if told != exact(criterion.threshold, unit, digits):
-            return told
-    return exact(value, unit)
+        return f"{text.number(distance)} percentage point{'' if distance == 1 else 's'}"
+    part = f" ({text.number(100 * distance / criterion.threshold)} %)" if criterion.threshold else ""
+    return f"{text.quantity(distance, criterion.unit)}{part}"
 
 
 def _named(criterion: Criterion) -> str:
@@ -274,12 +238,6 @@ def _place(criterion: Criterion, of: str) -> str:
     places = [of] if of else [f"execution {' + '.join(criterion.executions)}"] if criterion.executions else []
     places += [f"location {criterion.location}"] if criterion.location else []
     return f" ({', '.join(places)})" if places else ""
-
-
-def _digits(value: float) -> str:
-    if value == int(value) and abs(value) < 1e15:
-        return f"{int(value):,}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _plain(value: float | None) -> float | int | None:
