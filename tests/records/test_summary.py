@@ -36,7 +36,7 @@ def test_figures_of_the_first_versions_without_an_object_around_labels_are_read(
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"labels": 3}', b'{"labels": {"": 3}}', b'{"workers": []}'])
 def test_a_damaged_file_is_refused(data):
-    with refused("damaged-record", "runs/a/summary.json"):
+    with refused("damaged-file", "runs/a/summary.json"):
         Summary.from_json(data, "runs/a/summary.json")
 
 
@@ -54,5 +54,5 @@ def test_a_damaged_file_is_refused(data):
 )
 def test_a_stranger_s_file_is_held_to_bounds(odd):
     assert Summary.from_stranger(document(SMALL), "summary.json").total.samples == 7
-    with refused("damaged-record", "a/summary.json"):
+    with refused("damaged-file", "a/summary.json"):
         Summary.from_stranger(document({**SMALL, **odd}), "a/summary.json")

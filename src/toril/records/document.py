@@ -110,7 +110,7 @@ class JsonObject:
         try:
             found: Self = _adapter(kind).validate_json(data)
         except ValidationError as error:
-            raise StoreError(f"{where} is not what toril writes: {why(error)}", code="damaged-record") from error
+            raise StoreError(f"{where} is not what toril writes: {why(error)}", code="damaged-file") from error
         return found
 
 

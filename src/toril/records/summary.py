@@ -394,5 +394,5 @@ class Summary(JsonObject):
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(
                 f"{where} is damaged: {error}; delete it and the report is made again from the intervals",
-                code="damaged-record",
+                code="damaged-file",
             ) from error

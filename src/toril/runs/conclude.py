@@ -21,8 +21,7 @@ from toril.store import Store
 from toril.store.records import find_record
 from toril.summary import Completeness, lasted_s, summarise, tests_of
 from toril.summary.adjusted import adjusted
-from toril.verdict import judge
-from toril.verdict.functional import judge_tests
+from toril.verdict import judge, judge_tests
 from toril.verdict.servers import queries
 
 

@@ -8,27 +8,49 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field
 
 from toril.errors import StoreError
-from toril.github.strangers import shapes
-from toril.github.strangers.shapes import LONGEST_TEXT, MOST_ENTRIES, Shape, Verdict, plain
 from toril.launchers.pricing.cost import cost_line
-from toril.records import End, Plan, RanTask
-from toril.records.summary import Summary
+from toril.records import End, Plan, RanTask, Verdict
+from toril.records.base import Text
+from toril.records.document import JsonObject
+from toril.records.summary import MOST_ENTRIES, Number, Summary
 from toril.reports import Bundle, wording
 
 MOST_BYTES = 32 << 20  # of a file: the summary of 10,000 labels has half of it
 MOST_BYTES_OF_ALL = 128 << 20  # of the files of all runs: in memory they take up to eighty times as much
 MOST_RUNS = 600  # as many jobs as a matrix of GitHub's may have, with a run and a duet each, and some more
 FILES = ("plan.json", "summary.json", "verdict.json", "end.json")
+LONGEST_TEXT = 10_000  # characters; toril itself writes none of more than a few thousand
 LONGEST_PROBLEM = 500  # characters: some of them may be the stranger's
 NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")  # others could be those of comments that no run is told by
 
-Read = TypeVar("Read", bound=Shape)
+T = TypeVar("T", bound=JsonObject)
+Word = Annotated[str, Field(max_length=100)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RanTaskOfStranger(JsonObject):
+    """What the cost of a task is computed from."""
+
+    region: Word
+    capacity: Word
+    pull_started_at: Number | None = None
+    stopped_at: Number | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndOfStranger(JsonObject):
+    """The part of `end.json` that the cost of a run is computed from."""
+
+    schema: Literal["toril.end/1"]
+    at: Number
+    tasks: Annotated[dict[Text, RanTaskOfStranger], Field(max_length=10_000)] = field(default_factory=dict)
 
 
 def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
@@ -61,20 +83,18 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
 def read_run(folder: Path) -> Bundle:
     """One run: plan, summary and verdict, and of those what a comment shows."""
     plan = _plan(folder / "plan.json")
-    figures = folder / "summary.json"
-    summary = Summary.from_stranger(_data(figures), str(figures))
-    verdict = _shape(folder / "verdict.json", Verdict)
-    bundle = Bundle(plan=plan, summary=summary.to_dict(), verdict=plain(verdict))
+    summary, verdict = _read(Summary, folder / "summary.json"), _read(Verdict, folder / "verdict.json")
+    bundle = Bundle(plan=plan, summary=summary.to_dict(), verdict=verdict.to_dict())
     ended = folder / "end.json"
     return _priced(bundle, ended) if plan.on == "fargate" and os.path.lexists(ended) else bundle
 
 
 def _priced(bundle: Bundle, path: Path) -> Bundle:
-    found = plain(_shape(path, shapes.End))
-    tasks = {worker: RanTask(arn="", **task) for worker, task in found.get("tasks", {}).items()}
+    found = _read(EndOfStranger, path)
+    tasks = {worker: RanTask(arn="", **task.to_dict()) for worker, task in found.tasks.items()}
     try:
         load_s = float(bundle.summary.get("duration_s") or 0)
-        end = End(at=found["at"], tasks=tasks)
+        end = End(at=found.at, tasks=tasks)
         return bundle.with_cost(cost_line(bundle.plan, end, {}, load_s=load_s, requests=bundle.summed or None))
     except (ArithmeticError, ValueError) as error:  # sizes and paces that no run has
         raise StoreError(f"{path} and plan.json beside it have no price: {error}") from error
@@ -109,14 +129,8 @@ def _data(path: Path) -> bytes:
     return data
 
 
-def _shape(path: Path, shape: type[Read]) -> Read:
-    data = _data(path)
-    try:
-        return shape.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part)[:80] for part in first["loc"])
-        raise StoreError(f"{path} is not what toril writes: {place}: {first['msg']}") from error
+def _read(kind: type[T], path: Path) -> T:
+    return kind.from_stranger(_data(path), str(path))
 
 
 def _plan(path: Path) -> Plan:
