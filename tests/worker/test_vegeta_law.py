@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from toril.load.curve import Curve
-from toril.load.interleave import stripes
+from toril.load.interleave import interleave
 
 ROOT = Path(__file__).parents[2]
 CURVES = (
@@ -35,13 +35,13 @@ def cases():
                 curve = Curve(points)
                 for at_s, rps in changes:
                     curve = curve.changed(at_s, rps)
-                for stripe in stripes(weights):
+                for stripe in interleave(weights):
                     places = [stripe.place_of(own) for own in range(400)]
                     yield {
                         "points": points,
                         "stripe": {
                             "weight": stripe.weight,
-                            "mates": [[mates.weight, mates.workers, mates.before] for mates in stripe.mates],
+                            "mates": [[group.weight, group.workers, group.before] for group in stripe.groups],
                         },
                         "changes": changes,
                         "places": places,
