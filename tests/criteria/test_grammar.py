@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from tests.refusals import refused
 from tests.suite import oracle
 from tests.tiers import examples
-from toril.criteria import doubts_about, duration_s, parse_criterion
 from toril.criteria import duration_s, lint, parse_criterion
 from toril.errors import CriterionError
 

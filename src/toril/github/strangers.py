@@ -15,10 +15,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field
 
 from toril.errors import StoreError
-from toril.github.strangers import shapes
-from toril.github.strangers.shapes import LONGEST_TEXT, MOST_ENTRIES, Shape, Summary, Verdict, plain
 from toril.launchers.pricing import cost_line
-from toril.records import End, Plan, RanTask
 from toril.records import End, Plan, RanTask, Verdict
 from toril.records.base import Text
 from toril.records.document import JsonObject
