@@ -19,22 +19,22 @@ INTERNAL_ERROR = 70
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 HIDDEN = "worker"
 COMMANDS = {  # name → module and function, in the order of the help
-    "init": "toril.cli.beginning:init",
+    "init": "toril.cli.setup:init",
     "plan": "toril.cli.running:plan",
     "run": "toril.cli.running:run",
     "duet": "toril.cli.running:duet",
-    "report": "toril.cli.reading:report",
-    "compare": "toril.cli.reading:compare",
-    "comment": "toril.cli.commenting:comment",
+    "report": "toril.cli.results:report",
+    "compare": "toril.cli.results:compare",
+    "comment": "toril.cli.github:comment",
     "watch": "toril.cli.running:watch",
-    "stop": "toril.cli.reading:stop",
-    "adjust": "toril.cli.reading:adjust",
-    "fetch": "toril.cli.reading:fetch",
-    "runs": "toril.cli.reading:runs",
-    "push": "toril.cli.fleet:push",
-    "sweep": "toril.cli.fleet:sweep",
+    "stop": "toril.cli.results:stop",
+    "adjust": "toril.cli.results:adjust",
+    "fetch": "toril.cli.results:fetch",
+    "runs": "toril.cli.results:runs",
+    "push": "toril.cli.running:push",
+    "sweep": "toril.cli.running:sweep",
     "doctor": "toril.cli.running:doctor_command",
-    "gates": "toril.cli.gating:gates_command",
+    "gates": "toril.cli.github:gates_command",
     HIDDEN: "toril.worker.command:worker",
 }
 

@@ -28,7 +28,9 @@ def plan_duet(
     `blocks` and `margin` go before the suite's own `toril.regression`.
     """
     if options.on != "local":
-        raise OptionError(f"--on {options.on}: a duet runs on this machine; on Fargate it cannot run yet")
+        raise OptionError(
+            f"--on {options.on}: a duet runs on this machine; on Fargate it cannot run yet", code="duet-on-fargate"
+        )
     addresses = checked_address("--base", base), checked_address("--head", head)
     of_base = replace(options, against=addresses[0])
     suite, planned = plan_run(paths, of_base, now)
@@ -36,12 +38,14 @@ def plan_duet(
         if execution.search is not None:
             raise SuiteError(
                 f"{suite.source}: toril.capacity.{execution.name} looks for a rate, and a duet compares at one; "
-                "leave it out, or run each address by itself"
+                "leave it out, or run each address by itself",
+                code="duet-of-a-search",
             )
         if execution.curve is not None:
             raise SuiteError(
                 f"{suite.source}: execution[{execution.index}] has a load curve, and a duet compares equal pieces "
-                "of one load, in turns; give it `throughput` and `hold-for`, in a suite of its own"
+                "of one load, in turns; give it `throughput` and `hold-for`, in a suite of its own",
+                code="duet-of-a-curve",
             )
     of_head = replace(options, against=addresses[1], run_id=options.run_id or new_run_id(suite.name, now))
     suite, against_head = plan_run(paths, of_head, now)
