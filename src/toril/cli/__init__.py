@@ -47,11 +47,16 @@ class Commands(TyperGroup):
 
     def get_command(self, _ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in self.commands and cmd_name in COMMANDS:
-            module, function = COMMANDS[cmd_name].split(":")
-            single = typer.Typer(add_completion=False, context_settings=SETTINGS)
-            single.command(name=cmd_name, hidden=cmd_name == HIDDEN)(getattr(import_module(module), function))
-            self.add_command(typer.main.get_command(single), cmd_name)
+            self.add_command(command(cmd_name), cmd_name)
         return self.commands.get(cmd_name)
+
+
+def command(name: str) -> Any:
+    """Returns one command of `toril`, with its parameters and help; KeyError if there is none."""
+    module, function = COMMANDS[name].split(":")
+    single = typer.Typer(add_completion=False, context_settings=SETTINGS)
+    single.command(name=name, hidden=name == HIDDEN)(getattr(import_module(module), function))
+    return typer.main.get_command(single)
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
