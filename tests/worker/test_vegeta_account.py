@@ -12,7 +12,7 @@ from tests.worker.schedules import scheduled
 from toril.load.curve import Curve
 from toril.records import Plan, Rate, rate_key
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 
 def due(plan: Plan, worker: int, until_s: float, *changes: tuple[float, float]) -> int:

@@ -252,7 +252,7 @@ def doctor_command(
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, wanted, clock.now())
         found_there = examined(planned, open_store(store), clock)
-        typer.echo(doctor.render_remote(found_there.findings), nl=False)
+        typer.echo(doctor.render(found_there.findings), nl=False)
         fit = not any(finding.state == "missing" for finding in found_there.findings)
     if not fit:
         raise typer.Exit(InfrastructureError.exit_code)

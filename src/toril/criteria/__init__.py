@@ -4,11 +4,11 @@ criterion   one criterion, from any of its forms; a plan's criteria as values
 subjects    what a criterion can be about, and its threshold
 server      criteria on CloudWatch's metrics
 quantities  durations, sizes, rates, numbers
-lint        likely slips, and how many samples a criterion needs
+lint        likely slips, and the samples that a criterion needs
 """
 
 from toril.criteria.criterion import Criterion, Operator, conditions_of, criteria_of, parse_criterion
-from toril.criteria.lint import Finding, lint, samples_needed
+from toril.criteria.lint import Finding, lint, load_for_samples, samples_needed
 from toril.criteria.quantities import duration_s, number, rate_per_s
 from toril.criteria.server import SHORTCUTS, ServerMetric, server_text
 from toril.criteria.subjects import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, Language
@@ -27,6 +27,7 @@ __all__ = [
     "criteria_of",
     "duration_s",
     "lint",
+    "load_for_samples",
     "number",
     "parse_criterion",
     "rate_per_s",

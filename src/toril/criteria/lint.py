@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
+from typing import Protocol
 
 from toril.criteria.criterion import Criterion
 from toril.criteria.subjects import GENERATOR
@@ -70,6 +72,36 @@ def samples_needed(criterion: Criterion) -> int:
         rarer = min(criterion.threshold, 100 - criterion.threshold) or 100 / OF_A_MEAN
         return math.ceil(SURE_OF_NONE * 100 / rarer)
     return OF_A_MEAN if criterion.unit == "us" else 1
+
+
+class PlannedLoad(Protocol):
+    """The load of one execution."""
+
+    @property
+    def concurrency(self) -> int | None: ...
+    @property
+    def throughput_rps(self) -> float | Fraction | None: ...
+    @property
+    def iterations(self) -> int | None: ...
+    @property
+    def hold_for_s(self) -> float: ...
+
+
+def load_for_samples(times: float, load: PlannedLoad, ramp_up_s: float = 0.0) -> str:
+    """The settings that multiply an execution's samples: `hold for 18 s, or use 6 users`; empty where none can.
+
+    `ramp_up_s` is the part of its ramp-up that makes samples, too.
+    """
+    if load.iterations is not None:
+        return f"use iterations: {math.ceil(load.iterations * times):,}"
+    found = []
+    if load.hold_for_s:
+        found.append(f"hold for {math.ceil((ramp_up_s + load.hold_for_s) * times - ramp_up_s):,} s")
+    if load.throughput_rps:
+        found.append(f"use throughput: {math.ceil(load.throughput_rps * times):,}")
+    elif load.concurrency:
+        found.append(f"use {math.ceil(load.concurrency * times):,} users")
+    return ", or ".join(found)
 
 
 @cache

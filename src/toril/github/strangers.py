@@ -15,7 +15,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field
 
 from toril.errors import StoreError
-from toril.launchers.pricing.cost import cost_line
+from toril.launchers.pricing import cost_line
 from toril.records import End, Plan, RanTask, Verdict
 from toril.records.document import MOST_ENTRIES, JsonObject, Number, Text, Word
 from toril.records.summary import Summary

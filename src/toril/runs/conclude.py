@@ -9,7 +9,7 @@ from toril.coordinator.fold import Fold, collect, completeness_of
 from toril.coordinator.progress import LiveFigures
 from toril.errors import InfrastructureError, StoreError
 from toril.launchers.prepare import read_deployments
-from toril.launchers.pricing.cost import cost_line
+from toril.launchers.pricing import cost_line
 from toril.masking import masked
 from toril.metrics import ClientFactory, Wait, fetch, unfetched
 from toril.records import Deployment, End, Plan, ServerMetrics, run_key
@@ -53,7 +53,7 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[st
     except StoreError as error:  # such as a full disk: the verdict is known, and is not lost with it
         unwritten = (str(error),)
     if not unwritten:  # else the sweep judges the run
-        left += tuple(owner.launcher.settle())
+        left += tuple(owner.launcher.cancel_sweep())
     if state.abort_reason and not owner.interrupts:
         why = "; ".join((state.abort_reason, *last_notes))
         raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {why}", code="not-started")

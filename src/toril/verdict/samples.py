@@ -12,7 +12,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import pairwise
 
-from toril.criteria import Criterion, samples_needed
+from toril.criteria import Criterion, load_for_samples, samples_needed
 from toril.stats.quantiles import quantile_interval
 from toril.text import close_matches
 from toril.timeline import Slice, Stats
@@ -71,7 +71,7 @@ def _on_the_whole(
         if _too_few(result):
             many = f"{total.samples:,} sample{'s' if total.samples > 1 else ''}"
             few = f"{many}; {subject_of(criterion)} needs {samples_needed(criterion):,}"
-            few += _to_have_enough(blank, evidence, total.samples)
+            few += _to_have_enough(criterion, evidence, total.samples)
             return replace(result, outcome="inconclusive", code="too-few-samples", message=f"{result.message}; {few}")
     if missing is None:
         return settled(result, stands=True)
@@ -223,23 +223,14 @@ def _too_few(result: CriterionResult) -> bool:
     return (low is None or high is None) and (bound is None or not breaches(result.criterion, bound))
 
 
-def _to_have_enough(blank: CriterionResult, evidence: Evidence, samples: int) -> str:
-    """How long a run, or how many users, would have brought them: where one execution sends them."""
-    found = [
-        one
-        for one in chosen(evidence.plan, blank.criterion.executions)
-        if one.name in evidence.timeline.senders(blank.criterion.label)
-    ]
+def _to_have_enough(criterion: Criterion, evidence: Evidence, samples: int) -> str:
+    """The load that would have brought enough samples, where one execution sends them."""
+    senders = evidence.timeline.senders(criterion.label)
+    found = [one for one in chosen(evidence.plan, criterion.executions) if one.name in senders]
     if len(found) != 1 or not samples:
         return ""
-    one, times = found[0], samples_needed(blank.criterion) / samples
-    if one.iterations is not None:
-        return f": use iterations: {math.ceil(one.iterations * times):,}"
-    planned_s = one.ramp_up_s + one.hold_for_s
-    hold = f": hold for {math.ceil(planned_s * times - one.ramp_up_s):,} s" if one.hold_for_s else ""
-    if one.throughput_rps:
-        return f"{hold}, or use throughput: {math.ceil(one.throughput_rps * times):,}"
-    return f"{hold}, or use {math.ceil(one.concurrency * times):,} users" if one.concurrency else hold
+    advice = load_for_samples(samples_needed(criterion) / samples, found[0], found[0].ramp_up_s)
+    return f": {advice}" if advice else ""
 
 
 def _value(criterion: Criterion, reading: Reading, absent: float = 0.0) -> float:
