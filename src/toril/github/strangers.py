@@ -17,9 +17,8 @@ from pydantic import Field
 from toril.errors import StoreError
 from toril.launchers.pricing import cost_line
 from toril.records import End, Plan, RanTask, Verdict
-from toril.records.base import Text
-from toril.records.document import JsonObject
-from toril.records.summary import MOST_ENTRIES, Number, Summary
+from toril.records.document import MOST_ENTRIES, JsonObject, Number, Text, Word
+from toril.records.summary import Summary
 from toril.reports import Bundle, wording
 
 MOST_BYTES = 32 << 20  # of a file: the summary of 10,000 labels has half of it
@@ -31,7 +30,6 @@ LONGEST_PROBLEM = 500  # characters: some of them may be the stranger's
 NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")  # others could be those of comments that no run is told by
 
 T = TypeVar("T", bound=JsonObject)
-Word = Annotated[str, Field(max_length=100)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from toril.errors import OptionError, StoreError
-from toril.records.base import Record
 from toril.records.deployment import Architecture
+from toril.records.document import Record
 
 VARIABLE = "TORIL_PRICES"
 BASE = "us-east-1"
