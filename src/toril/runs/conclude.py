@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from toril.capacity.course import courses
+from toril.capacity.progress import finished_searches
 from toril.coordinator.collect import collect
 from toril.coordinator.live import Fold
 from toril.errors import StoreError
@@ -55,9 +55,9 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
         summary = replace(found, tests=tests).to_dict()
         verdict = masked(judge_tests(plan, fold.timeline, completeness, tests).to_dict())
         return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline)
-    searches = courses(carried_out, completeness.rates, completeness.started_at, fold.timeline)
+    searches = finished_searches(carried_out, completeness.rates, completeness.started_at, fold.timeline)
     if searches:
-        found = replace(found, capacity={course.execution.name: course.result() for course in searches})
+        found = replace(found, capacity={search.execution.name: search.result() for search in searches})
     verdict = masked(judge(carried_out, fold.timeline, completeness, found, metrics=metrics).to_dict())
     return Bundle(plan=plan, summary=found.to_dict(), verdict=verdict, timeline=fold.timeline, metrics=metrics)
 
