@@ -258,7 +258,7 @@ def ended_early(execution: MeasuredExecution) -> Iterator[Reason]:
 
 
 def early_ends(execution: MeasuredExecution) -> Iterator[tuple[Exit, float, float, float]]:
-    """Each worker whose engine ended early: its exit, its end, its planned or rightful end, and the earliest allowed one.
+    """Each worker whose engine ended early: its exit, its end, the planned or rightful end, and the least allowed one.
 
     A load that was wrongly stopped has a reason already, and none here.
     """
