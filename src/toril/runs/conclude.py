@@ -8,7 +8,6 @@ from toril.capacity.progress import finished_searches
 from toril.coordinator.collect import collect
 from toril.coordinator.live import Fold
 from toril.errors import StoreError
-from toril.masking import masked
 from toril.metrics import unfetched
 from toril.records import Plan, ServerMetrics, run_key
 from toril.records.document import document
@@ -46,19 +45,19 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     plan = fold.plan
     if plan.duet is not None:
         duet = judge_duet(plan, fold.arms, fold.whole, completeness)
-        summary, verdict = duet.summary.to_dict(), masked(duet.verdict)
+        summary, verdict = duet.summary.to_dict(), duet.verdict.masked().to_dict()
         return Bundle(plan=duet.plan, summary=summary, verdict=verdict, timeline=fold.timeline)
     carried_out = adjusted(plan, completeness.rates, completeness.started_at)
     found = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
     if plan.functional:
         tests = tests_of(fold.cases)
         summary = replace(found, tests=tests).to_dict()
-        verdict = masked(judge_tests(plan, fold.timeline, completeness, tests).to_dict())
+        verdict = judge_tests(plan, fold.timeline, completeness, tests).masked().to_dict()
         return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline)
     searches = finished_searches(carried_out, completeness.rates, completeness.started_at, fold.timeline)
     if searches:
         found = replace(found, capacity={search.execution.name: search.result() for search in searches})
-    verdict = masked(judge(carried_out, fold.timeline, completeness, found, metrics=metrics).to_dict())
+    verdict = judge(carried_out, fold.timeline, completeness, found, metrics=metrics).masked().to_dict()
     return Bundle(plan=plan, summary=found.to_dict(), verdict=verdict, timeline=fold.timeline, metrics=metrics)
 
 
