@@ -378,7 +378,7 @@ def _measured(head: str) -> dict[str, Any]:
         )
     if word == "for":
         raise CriterionSyntaxError(
-            "for-in-place-of-of",
+            "missing-of",
             "which has `for` where the label is named",
             f"write `{subject} of {label.strip() or 'label'}`",
         )
