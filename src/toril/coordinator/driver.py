@@ -326,7 +326,7 @@ class Coordinator:
     def _searched(self) -> Stop | None:
         """Let a search go on where it can; the stop when all of them are over."""
         start = self.state.start
-        if not self._searches.courses or self.state.phase != "running" or start is None:
+        if not self._searches.searches or self.state.phase != "running" or start is None:
             return None
         complete_to = self.fold.complete_to(self.state.ended)
         if complete_to is None:

@@ -13,6 +13,7 @@ from toril.launchers.pricing import cost_line
 from toril.masking import masked
 from toril.metrics import ClientFactory, Wait, fetch, unfetched
 from toril.records import Deployment, End, Plan, ServerMetrics, run_key
+from toril.capacity.progress import finished_searches
 from toril.records.document import document
 from toril.regression import judge_duet
 from toril.reports import Bundle, pictures_of, render
@@ -107,19 +108,19 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     plan = fold.plan
     if plan.duet is not None:
         duet = judge_duet(plan, fold.arms, fold.whole, completeness)
-        summary, verdict = duet.summary.to_dict(), masked(duet.verdict)
+        summary, verdict = duet.summary.to_dict(), duet.verdict.masked().to_dict()
         return Bundle(plan=duet.plan, summary=summary, verdict=verdict, timeline=fold.timeline)
     carried_out = adjusted(plan, completeness.rates, completeness.started_at)
     found = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
     if plan.functional:
         tests = tests_of(fold.cases)
         summary = replace(found, tests=tests).to_dict()
-        verdict = masked(judge_tests(plan, fold.timeline, completeness, tests).to_dict())
+        verdict = judge_tests(plan, fold.timeline, completeness, tests).masked().to_dict()
         return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline)
-    searches = courses(carried_out, completeness.rates, completeness.started_at, fold.timeline)
+    searches = finished_searches(carried_out, completeness.rates, completeness.started_at, fold.timeline)
     if searches:
-        found = replace(found, capacity={course.execution.name: course.result() for course in searches})
-    verdict = masked(judge(carried_out, fold.timeline, completeness, found, metrics=metrics).to_dict())
+        found = replace(found, capacity={search.execution.name: search.result() for search in searches})
+    verdict = judge(carried_out, fold.timeline, completeness, found, metrics=metrics).masked().to_dict()
     return Bundle(plan=plan, summary=found.to_dict(), verdict=verdict, timeline=fold.timeline, metrics=metrics)
 
 
