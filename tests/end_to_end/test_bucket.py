@@ -12,8 +12,6 @@ from toril.records import Lease, run_key
 from toril.store import FolderStore
 from toril.store.s3 import S3Store
 
-pytestmark = pytest.mark.slow
-
 
 class Kept:
     """A local run, copied into a bucket's prefix, and the command with that bucket's settings."""

@@ -14,7 +14,7 @@ from toril.clock import SystemClock
 from toril.launchers.fargate import FargateLauncher, Rates, stop_everywhere
 from toril.records import TaskSize
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 SMALL = TaskSize(cpu=256, memory_mib=512)
 FIRST, SECOND = f"{REGION}-1", f"{REGION}-2"

@@ -4,8 +4,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
-from tests.cloud.cloudwatch import CloudWatch
 from tests.metrics.asking import NOON, query
+from tests.metrics.cloudwatch import CloudWatch
 from toril.metrics.cloudwatch import ClientFactory, ask
 from toril.metrics.periods import span
 

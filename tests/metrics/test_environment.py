@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.cloud.cloudwatch import CREDENTIALS, CloudWatch, cloudwatch
+from tests.metrics.cloudwatch import CREDENTIALS, CloudWatch, cloudwatch
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def checked(service: CloudWatch, region: str, **environment: str) -> str:
     ).stdout
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_the_environment_gives_region_and_credentials(service):
     assert "no value" in checked(service, "us-east-1", **CREDENTIALS, AWS_REGION="eu-west-3")
     assert "no value" in checked(service, "", **CREDENTIALS, AWS_REGION="eu-west-3", AWS_DEFAULT_REGION="us-west-1")
@@ -46,7 +46,7 @@ def test_the_environment_gives_region_and_credentials(service):
     assert service.regions == ["us-east-1", "eu-west-3", "us-west-1"]
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize(
     ("region", "environment", "code", "said"),
     [

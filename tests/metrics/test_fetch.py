@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.cloud.cloudwatch import CloudWatch, cloudwatch
 from tests.metrics.asking import NOON, Clock, query
+from tests.metrics.cloudwatch import CloudWatch, cloudwatch
 from tests.refusals import refused
 from toril.errors import InfrastructureError, SuiteError
 from toril.metrics import Wait, check, fetch

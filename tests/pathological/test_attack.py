@@ -1,17 +1,18 @@
 """Whatever was measured, wherever, in whatever files: the summary and the verdict are those of the raw samples."""
 
-import json
 import math
 from fractions import Fraction
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.measured import START
 from tests.pathological.brute import MS, Raw, check_summary, interval_files, plan_for, rank
+from tests.tiers import examples
 from tests.verdict.test_numbers_oracle import exact_ranks
 from tests.verdict.test_windows_oracle import LIMITS, VALUES, first_breach, looked_at, value_of
 from toril.records import Exit
+from toril.records.document import document
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
 from toril.timeline.intervals import decode
@@ -89,7 +90,7 @@ def expected(asked, samples, run):
     return "inconclusive" if None in bounds and not proven else "failed" if fired else "passed"
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     groups,
     st.lists(criteria, min_size=1, max_size=4),
@@ -118,7 +119,7 @@ def test_summary_and_verdict_are_those_of_the_raw_samples(grouped, asked, steady
     summary = summarise(plan, timeline, complete, START)
     verdict = judge(plan, timeline, complete, summary).to_dict()
 
-    check_summary(summary, samples, steady_only=steady_only)
+    check_summary(summary.to_dict(), samples, steady_only=steady_only)
     chosen = [one for one in samples if one.steady or not steady_only]
     outcomes = [expected(one, chosen, samples) for one in asked]
     assert [entry["outcome"] for entry in verdict["criteria"]] == outcomes
@@ -128,10 +129,10 @@ def test_summary_and_verdict_are_those_of_the_raw_samples(grouped, asked, steady
     broken = rules & {reason["code"] for reason in verdict["reasons"]}
     doubtful = "inconclusive" in outcomes or without or bool(broken)
     assert verdict["outcome"] == ("failed" if "failed" in outcomes else "inconclusive" if doubtful else "passed")
-    json.dumps([summary, verdict], allow_nan=False)
+    document([summary, verdict])  # strict JSON
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(groups, criteria.filter(lambda asked: asked["window"] is not None))
 def test_what_stops_a_run_live_is_what_fails_it_at_the_end(grouped, asked):
     samples = [one for one, times in grouped for _ in range(times) if one.second < 20]

@@ -18,7 +18,7 @@ from toril.timeline.intervals import Recorder, decode
 from toril.timeline.intervals.format import HEAD, MAX_UNPACKED
 from toril.verdict import judge
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 
 def times_of(count: int) -> Int64s:
@@ -81,7 +81,7 @@ def bundle():
         planned=("local-1",), reported=("local-1",), exits={"local-1": left()}, started_at=START
     )  # fmt: skip
     summary = summarise(plan, timeline, complete, START)
-    return Bundle(plan, summary, judge(plan, timeline, complete, summary).to_dict(), timeline)
+    return Bundle(plan, summary.to_dict(), judge(plan, timeline, complete, summary).to_dict(), timeline)
 
 
 def test_every_label_is_summarised_and_judged(bundle):

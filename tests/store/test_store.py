@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.cloud.embedded import Cloud
 from tests.refusals import refused
+from tests.tiers import examples
 from toril.errors import OptionError, StoreError
 from toril.store import FolderStore, RunFolder, Store, open_store
 from toril.store.s3 import S3Store
@@ -157,7 +158,7 @@ def test_deleting_a_run_leaves_its_neighbours(store: Store) -> None:
     assert list(store.keys("runs/")) == ["runs/r2/plan.json"]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=st.lists(OPERATIONS, max_size=25))
 def test_a_store_does_what_a_mapping_would(new: Callable[[], Store], operations: list[tuple[Any, ...]]) -> None:
     store, model = new(), dict[str, bytes]()

@@ -7,12 +7,14 @@ what comes after that time is looked at only where it can be too much.
 
 import json
 import math
+from dataclasses import asdict
 from fractions import Fraction
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.measured import MS, Sample, execution, judged, plan_of, timeline_of
+from tests.tiers import examples
 from toril.timeline.intervals import Recorder, decode
 from toril.verdict.live import LiveCriteria
 
@@ -93,7 +95,7 @@ sample = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     st.lists(sample, min_size=1, max_size=60),
     st.sampled_from([(subject, limit) for subject, limits in LIMITS.items() for limit in limits]),
@@ -146,4 +148,4 @@ def test_windows_first_breach_where_the_definition_says(samples, limited, op, lo
     told = [(second, found) for second in range(15) for found in live.advance(timeline, second)]
     assert [second for second, _ in told] == ([] if expected is None else [expected])
     assert all(found.observed == result.observed for _, found in told)
-    json.dumps(result.to_dict(), allow_nan=False)
+    json.dumps(asdict(result.record()), allow_nan=False)

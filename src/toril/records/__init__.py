@@ -4,7 +4,7 @@ Every record names its schema (`"schema": "toril.plan/1"`); within a version fie
 ignores those it does not know.
 """
 
-from toril.records.base import Record, why
+from toril.records.base import Record
 from toril.records.browser import Browser, Device, Kept, Network
 from toril.records.cases import (
     MOST_BYTES_OF_CASES,
@@ -25,6 +25,7 @@ from toril.records.deployment import (
     Deployment,
     deployment_key,
 )
+from toril.records.document import why
 from toril.records.duet import ARMS, BASE, HEAD, Duet, Turn
 from toril.records.metrics import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, ServerMetrics
 from toril.records.rate import Rate, Search, rate_key, rates_of
@@ -55,6 +56,18 @@ from toril.records.run import (
     worker_key,
 )
 from toril.records.secret_references import SecretReference, secret_reference, secrets_outside
+from toril.records.verdict import (
+    ComparedArm,
+    ComparedMetric,
+    Comparison,
+    CriterionOutcome,
+    CriterionWindow,
+    JudgedCriterion,
+    Outcome,
+    Reason,
+    Scope,
+    Verdict,
+)
 
 __all__ = [
     "ARMS",
@@ -68,6 +81,11 @@ __all__ = [
     "Case",
     "CaseFile",
     "CaseOutcome",
+    "ComparedArm",
+    "ComparedMetric",
+    "Comparison",
+    "CriterionOutcome",
+    "CriterionWindow",
     "DeployedCache",
     "DeployedHome",
     "DeployedLimits",
@@ -81,12 +99,14 @@ __all__ = [
     "EngineReport",
     "ExecutionShare",
     "Exit",
+    "JudgedCriterion",
     "Kept",
     "Launch",
     "Lease",
     "MetricQuery",
     "MetricSeries",
     "Network",
+    "Outcome",
     "Pace",
     "Plan",
     "PlannedCriterion",
@@ -94,7 +114,9 @@ __all__ = [
     "RanTask",
     "Rate",
     "Ready",
+    "Reason",
     "Record",
+    "Scope",
     "Search",
     "SecretReference",
     "Segment",
@@ -106,6 +128,7 @@ __all__ = [
     "SuiteOrigin",
     "TaskSize",
     "Turn",
+    "Verdict",
     "case_file_name",
     "decode_cases",
     "deployment_key",
