@@ -118,7 +118,7 @@ def _outside(host: str, allowed: DeployedTargets, resolve: Resolve) -> str:
             return f"{host} is not on the list"
         addresses = tuple(ipaddress.ip_address(one) for one in resolve(host))
         if not addresses:
-            return f"{host} is not on the list, and has no address here to look for in its blocks"
+            return f"{host} is not on the list, and has no address here to compare with its blocks"
     beyond = [str(one) for one in addresses if not any(one in block for block in blocks)]
     if not beyond:
         return ""
