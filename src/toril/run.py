@@ -25,7 +25,7 @@ from toril.signals import Interrupts
 from toril.store import Store
 from toril.suite import Suite
 from toril.suite.fetch import hashes_of
-from toril.suite.origin import read_origin
+from toril.suite.git import read_origin
 from toril.summary import Completeness, lasted_s
 from toril.verdict.servers import queries
 

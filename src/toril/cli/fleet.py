@@ -12,7 +12,7 @@ from toril.runs.find import find_run
 from toril.runs.scheduled import push as push_suite
 from toril.store import open_store
 from toril.suite import read_suite
-from toril.suite.origin import read_origin
+from toril.suite.git import read_origin
 
 
 def push(suite: Suites, store: StoreOption = ".toril") -> None:

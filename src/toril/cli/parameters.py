@@ -8,7 +8,7 @@ from toril.cli import options
 from toril.plan import Place
 from toril.plan.options import RunOptions
 from toril.reports import FORMATS
-from toril.suite.against import checked_address
+from toril.suite.retarget import checked_address
 
 Suites = Annotated[
     list[str],

@@ -32,9 +32,9 @@ from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError
 from toril.launchers import doctor
 from toril.launchers.prepare import examined, prepared, priced
+from toril.plan.duet import plan_duet
 from toril.plan.options import RunOptions, plan_run
 from toril.records import Plan, run_key
-from toril.regression.duet import plan_duet
 from toril.reports import FORMATS, live, plan_text, terminal, wording
 from toril.reports.screen import Output
 from toril.run import Judged, carry_on

@@ -26,7 +26,7 @@ from toril.records import (
 )
 from toril.store import Store
 from toril.store.records import find_record, get_record
-from toril.suite.external import LOADER
+from toril.suite.engines import RESULTS_LOADER
 from toril.timeline import Timeline
 from toril.timeline.arms import Arm
 from toril.timeline.intervals import MAX_PACKED, Interval, decode
@@ -76,7 +76,7 @@ class Bounds:
     @classmethod
     def of(cls, plan: Plan) -> Self:
         places = frozenset((one.series, one.arm, one.block) for one in plan.executions)
-        recorded = any(one.executor == LOADER for one in plan.executions)
+        recorded = any(one.executor == RESULTS_LOADER for one in plan.executions)
         return cls(
             locations={share.worker: share.location for share in plan.shares},
             places=places,

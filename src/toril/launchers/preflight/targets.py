@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from toril.launchers.preflight.findings import Finding, Look, missing, ok, warning
 from toril.records import DeployedTargets, Plan
-from toril.suite.environment import Environment
+from toril.suite.reader import Environment
 
 Resolve = Callable[[str], tuple[str, ...]]  # host → its addresses; none when it has none
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
