@@ -6,12 +6,12 @@ from tests.launchers.fake import Script
 from tests.launchers.scene import Scene
 from tests.measured import execution
 from toril.coordinator.lease import LeaseLostError
-from toril.coordinator.live import read_launch
 from toril.errors import InfrastructureError, StoreError
 from toril.plan import FARGATE_TIMINGS
 from toril.records import End, Start
-from toril.run import PATIENCE_S
+from toril.runs.owner import PATIENCE_S
 from toril.store import FolderStore
+from toril.store.records import read_launch
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from toril.stats.quantiles import quantile_interval, quantile_ranks, rank_of
 from toril.verdict import rules
 from toril.verdict import validity as doubts
 from toril.worker.engines import ENGINES
-from toril.worker.engines.bystander import Bystander
+from toril.worker.engines.generic import GenericEngine
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "accuracy.md").read_text()
@@ -85,7 +85,7 @@ def test_resolutions_are_those_of_the_engines():
         us = importlib.import_module(module).Executor.resolution_us
         found = told.pop(alias)
         assert found.startswith("as its [format]") if isinstance(us, property) else found == f"{us} µs"
-    assert told == {"others": f"{Bystander.resolution_us} µs"}
+    assert told == {"others": f"{GenericEngine.resolution_us} µs"}
 
 
 # Chance

@@ -21,7 +21,7 @@ from tests.duets import Measured, file_of, planned
 from tests.functional.tested import case
 from tests.measured import START, execution, plan_of
 from tests.pathological.brute import flushed
-from toril.coordinator.live import Fold
+from toril.coordinator.fold import Fold
 from toril.records import CaseFile, Exit, Kept, Plan, Ready, Start, digest_of, encode_cases, run_key, worker_key
 from toril.records.document import document
 from toril.reports import Bundle

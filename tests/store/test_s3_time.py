@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.store.scripted import Clock
 from toril.errors import StoreError
 from toril.store.s3 import S3Store
-from toril.worker.offset import clock_offset
+from toril.worker.ready import clock_offset
 
 LIMIT_S = 1.0  # how far a worker's clock may be off, uncertainty included
 

@@ -24,7 +24,8 @@ from tests.measured import (
     timeline_of,
     verdict_of,
 )
-from toril.coordinator.live import Fold, interval_name
+from toril.coordinator.fold import Fold
+from toril.coordinator.worker_files import interval_name
 from toril.records import Plan, worker_key
 from toril.reports import FORMATS, Bundle, render
 from toril.store import FolderStore

@@ -136,7 +136,7 @@ def test_a_recorder_does_not_remember_variants_without_end():
 
 PRINTS = """
 import os, subprocess, sys
-from toril.worker.output import Output
+from toril.worker.logs import Output
 from toril.worker.redaction import Redactor
 
 Output().begin(Redactor(["s3cr3t"]).redacted_bytes)
