@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.measured import FAST, Sample, execution, judged_ours, plan_of, timeline_of
 from toril.records import Plan
 from toril.timeline.intervals import Recorder, decode
-from toril.verdict.absence import Absence, Gap
+from toril.verdict.evidence import Gap, MissingData
 from toril.verdict.live import LiveCriteria
 
 PLANNED_S = 12  # seconds 0 … 11
@@ -205,6 +205,6 @@ def test_a_result_that_stands_is_that_of_the_run_with_its_lost_worker(samples, s
     twin = [*samples, *(one for one in samples if one.second < lost_from)]
     whole = [*samples, *samples]
     source = subject.format(op) + window
-    cut = judged_ours(source, timeline_of(twin), plan, absence=Absence(plan, (Gap("local-2", lost_from, 9),)))
+    cut = judged_ours(source, timeline_of(twin), plan, missing=MissingData(plan, (Gap("local-2", lost_from, 9),)))
     if cut.outcome in ("passed", "failed"):
         assert judged_ours(source, timeline_of(whole), plan).outcome == cut.outcome

@@ -1,33 +1,34 @@
-"""Judges one stage of a search on what was measured in its seconds."""
+"""Judges one stage of a search by the measurements of its seconds."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 
-from toril.criteria import parse_criterion, samples_needed
+from toril.criteria import conditions_of, samples_needed
 from toril.load.search import RECOVER_STEPS, Judged, Outcome, Stage
 from toril.records import Plan, PlannedExecution, Search
+from toril.records.summary import CapacityStage, StageObservation
 from toril.summary import Completeness, dropped_between, saturated_between
 from toril.timeline import Timeline, Worst
 from toril.verdict.evaluation import evaluate
-from toril.verdict.result import CriterionResult, shown
-from toril.verdict.rules import TIMED_OUT, Claim, unjudged, without_success
+from toril.verdict.evidence import Evidence
+from toril.verdict.result import CriterionResult
+from toril.verdict.rules import TIMED_OUT, MeasuredExecution, unjudged, without_success
 
 ANSWERED = 0.95  # of what was sent, as with a throughput; fewer answers are a backlog that grows
 DROPPED = 0.01  # of what was due, and was never sent
-SPARE = 2  # requests that may be on their way at either end of a stage of few
-CALM_S = 3  # whole seconds in which a service that has recovered keeps up, and breaches nothing
+SPARE = 2  # requests in flight at either end of a stage
+CALM_S = 3  # whole seconds in which a recovered service keeps up and breaches nothing
 
-FILLED_BY_SLOW_ANSWERS = ("sockets", "memory")  # of a service that is too slow, whoever waits for it
-GENERATORS, SAMPLES, RECOVERY = "generators", "samples", "recovery"  # why a stage proves nothing
-ANSWERS, FAILURES = "answers", "failures"  # what it breached, if no criterion of the user's
+FILLED_BY_SLOW_ANSWERS = ("sockets", "memory")  # they fill up when the service is slow, on any generator
+GENERATORS, SAMPLES, RECOVERY = "generators", "samples", "recovery"  # causes of a stage that proves nothing
+ANSWERS, FAILURES = "answers", "failures"  # causes of a breach other than a criterion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageResult:
-    """A stage, when it was, what was measured in it, and what that means."""
+    """A stage: its time, its measurements, and its outcome."""
 
     judged: Judged
     at_s: float  # since the start signal, from which on its rate held
@@ -38,34 +39,34 @@ class StageResult:
     message: str = ""
     observed: tuple[CriterionResult, ...] = field(default=())
 
-    def to_dict(self) -> dict[str, Any]:
-        """An entry of `stages` in summary.json."""
-        return {
-            "rps": self.judged.stage.rps,
-            "kind": self.judged.stage.kind,
-            "at_s": self.at_s,
-            "from_s": self.from_s,
-            "to_s": self.to_s,
-            "outcome": self.judged.outcome,
-            "why": self.judged.why,
-            "message": self.message,
-            "samples": self.samples,
-            "achieved_rps": None if self.achieved_rps is None else round(self.achieved_rps, 3),
-            "observed": [
-                {
-                    "criterion": result.criterion.text,
-                    "value": result.observed,
-                    "unit": result.criterion.unit,
-                    "breached": result.fired,
-                }
+    def record(self) -> CapacityStage:
+        """Its entry of `stages` in the summary."""
+        return CapacityStage(
+            rps=self.judged.stage.rps,
+            kind=self.judged.stage.kind,
+            at_s=self.at_s,
+            from_s=self.from_s,
+            to_s=self.to_s,
+            outcome=self.judged.outcome,
+            why=self.judged.why,
+            message=self.message,
+            samples=self.samples,
+            achieved_rps=None if self.achieved_rps is None else round(self.achieved_rps, 3),
+            observed=tuple(
+                StageObservation(
+                    criterion=result.criterion.text,
+                    value=result.observed,
+                    unit=result.criterion.unit,
+                    breached=result.fired,
+                )
                 for result in self.observed
-            ],
-        }
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """Where the stages of one execution's search are judged."""
+class StageJudge:
+    """Judges the stages of one execution's search."""
 
     plan: Plan
     execution: PlannedExecution
@@ -73,7 +74,7 @@ class Bench:
     timeline: Timeline
 
     def judge(self, stage: Stage, at_s: float, complete_to: float) -> StageResult | None:
-        """What became of a stage; None until every second that decides it is complete."""
+        """The result of a stage; None until every second that decides it is complete."""
         if stage.kind == "recover":
             return self._recovery(stage, at_s, complete_to)
         from_s, to_s = math.ceil(at_s + self.search.settle_s), math.floor(at_s + self.search.step_s)
@@ -120,8 +121,8 @@ class Bench:
         if samples < ANSWERED * expected and samples < expected - SPARE:
             return "breached", ANSWERS, f"{samples:,} answers to {expected:,.0f} requests: it fell behind"
         judged = [result.criterion for result in results]
-        claim = Claim(self.execution, self._plan, part, Completeness(planned=()))
-        broken = next(chain(without_success(claim), unjudged(claim, judged)), None)
+        measured = MeasuredExecution(self.execution, self._plan, part, Completeness(planned=()))
+        broken = next(chain(without_success(measured), unjudged(measured, judged)), None)
         if broken is not None:
             return "breached", FAILURES, broken.message
         for result in results:
@@ -132,7 +133,7 @@ class Bench:
         return "held", "", ""
 
     def _recovery(self, stage: Stage, at_s: float, complete_to: float) -> StageResult | None:
-        """Until the service keeps up with the lowest rate again; the first such second counts, whenever it is seen."""
+        """The service has recovered once it keeps up with the lowest rate; the first such seconds count."""
         first, last_end = math.ceil(at_s), math.floor(at_s + RECOVER_STEPS * self.search.step_s)
         for end in range(first + CALM_S, last_end + 1):
             if end - 1 > complete_to:
@@ -156,24 +157,16 @@ class Bench:
         return keeps_up and not any(result.fired for result in self._criteria(part))
 
     def _criteria(self, part: Timeline) -> tuple[CriterionResult, ...]:
-        results = []
-        for index, source in enumerate(self.search.until):
-            where = f"toril.capacity.{self.execution.name}.until[{index}]"
-            results.append(evaluate(parse_criterion(source, where), where, (self.execution.name,), part, self._plan))
-        return tuple(results)
+        evidence = Evidence(self._plan, part)
+        return tuple(evaluate(one, evidence) for one in conditions_of(self.search, self.execution.name))
 
     def _at_worst(self, part: Timeline) -> tuple[CriterionResult, ...]:
-        """The criteria once more, with requests that timed out as slow as can be."""
+        """The criteria again, with infinite times for requests that timed out."""
         if not TIMED_OUT & part.select(executions=(self.execution.name,)).total.rc.keys():
             return ()
         return self._criteria(part.at_worst(Worst(unanswered={}, at_s={}, timed_out=TIMED_OUT)))
 
     @property
     def _plan(self) -> Plan:
-        """Of a stage there is no ramp-up."""
+        """A stage has no ramp-up."""
         return self.plan.model_copy(update={"ramp_up_exclude": False})
-
-
-def in_words(result: CriterionResult) -> str:
-    """What was observed of one criterion."""
-    return "–" if result.observed is None else shown(result.observed, result.criterion.unit)

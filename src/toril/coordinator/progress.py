@@ -6,12 +6,13 @@ from typing import Any, Literal, Protocol
 from toril.clock import Clock
 from toril.coordinator.fold import Fold
 from toril.coordinator.protocol import RunState
-from toril.criteria import GENERATOR, parse_criterion
+from toril.criteria import GENERATOR, criteria_of
 from toril.load.open_model import OPEN_MODEL
 from toril.records import ARMS, Plan
-from toril.summary import strained
+from toril.summary import saturated_now
 from toril.timeline import Timeline
 from toril.verdict.evaluation import evaluate
+from toril.verdict.evidence import Evidence
 
 Phase = Literal["preparing", "running", "draining", "waiting"]
 
@@ -75,11 +76,9 @@ class CriteriaProgress:
     """How criteria on samples stand while the load goes on."""
 
     def __init__(self, plan: Plan) -> None:
-        parsed = [(one, parse_criterion(one.source, one.where, one.language)) for one in plan.criteria]
+        criteria = criteria_of(plan.criteria)
         self._plan = plan
-        self._judged = [pair for pair in parsed if pair[1].server is None and pair[1].subject not in AT_THE_END][
-            :MOST_CRITERIA
-        ]
+        self._judged = [one for one in criteria if one.server is None and one.subject not in AT_THE_END][:MOST_CRITERIA]
         self._found: tuple[tuple[str, str], ...] = ()
         self._again_at = 0.0
 
@@ -87,9 +86,8 @@ class CriteriaProgress:
         """Outcome and message of each, breached ones first; not evaluated again while that would take too much time."""
         began = clock.now()
         if self._judged and began >= self._again_at:
-            results = [
-                evaluate(criterion, one.where, one.executions, timeline, self._plan) for one, criterion in self._judged
-            ]
+            evidence = Evidence(self._plan, timeline)
+            results = [evaluate(criterion, evidence) for criterion in self._judged]
             results.sort(key=lambda result: ORDER.index(result.outcome))
             self._found = tuple((result.outcome, result.message) for result in results)
             ended = clock.now()
@@ -114,7 +112,7 @@ def live_figures(
     last = told if told is not None and told >= 0 else None if newest is None else max(0, newest - 1)
     notes += tuple(f"worker {worker} lost: {why.splitlines()[0]}" for worker, why in state.lost.items())
     if state.phase == "running" and last is not None:
-        notes += strained(plan, timeline, last)
+        notes += saturated_now(plan, timeline, last)
     return LiveFigures(
         run_id=plan.run_id,
         phase=_phase(state),

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from toril import __version__
-from toril.criteria import doubts_about, parse_criterion
+from toril.criteria import criteria_of, lint
 from toril.errors import OptionError, SuiteError
 from toril.load.open_model import OPEN_MODEL, curve_of
 from toril.plan.division import WorkerLoad, WorkerSlot, divided_between, split, worker_slots
@@ -292,31 +292,28 @@ def _warnings(
     locations = tuple(dict.fromkeys(slot.location for slot in slots))
     iterations = {name: iteration_of(scenario) for name, scenario in suite.common["scenarios"].items()}
     labels_of: dict[tuple[str, ...], tuple[set[str], str]] = {}  # by executions: both may be many, labels and criteria
-    for planned in criteria:
-        judged = [
-            execution for execution in executions if not planned.executions or execution.name in planned.executions
-        ]
-        criterion = parse_criterion(planned.source, planned.where, planned.language)
+    for criterion in criteria_of(criteria):
+        judged = [one for one in executions if not criterion.executions or one.name in criterion.executions]
         if criterion.location is not None and criterion.location not in locations:
             raise SuiteError(
-                f"{planned.where} is `{criterion.text}`, where no worker is; this run has {', '.join(locations)}",
+                f"{criterion.where} is `{criterion.text}`, where no worker is; this run has {', '.join(locations)}",
                 code="unknown-location",
             )
-        if planned.executions not in labels_of:
+        if criterion.executions not in labels_of:
             found = {label for one in judged for label in one.labels}
-            labels_of[planned.executions] = found | _timings(judged), ", ".join(sorted(found)[:10])
-        labels, known = labels_of[planned.executions]
+            labels_of[criterion.executions] = found | _timings(judged), ", ".join(sorted(found)[:10])
+        labels, known = labels_of[criterion.executions]
         of_requests = bool(criterion.label) and criterion.subject != "capacity"
         if of_requests and criterion.label not in labels and all(execution.labels for execution in judged):
-            text = f"{planned.where}: no request is labelled `{criterion.label}`; there are {known}"
+            text = f"{criterion.where}: no request is labelled `{criterion.label}`; there are {known}"
             yield Note("unknown-label", text)
-        yield from (Note("doubtful-criterion", f"{planned.where}: {doubt}") for doubt in doubts_about(criterion))
+        yield from (Note(finding.code, f"{criterion.where}: {finding.message}") for finding in lint(criterion))
         if few := too_few(criterion, judged, iterations, steady_only=suite.ramp_up_exclude):
-            yield Note("too-few-samples", f"{planned.where}: {few}")
+            yield Note("too-few-samples", f"{criterion.where}: {few}")
         lasts_s = _judged_s(judged, steady_only=suite.ramp_up_exclude)
         period_s = 0 if criterion.server is None else criterion.server.period_s  # two of which may lie half outside
         if criterion.logic in ("for", "over") and criterion.timeframe_s > lasts_s + 2 * period_s:
-            text = f"{planned.where}: `{criterion.text}` needs more seconds than the load has: it cannot come true"
+            text = f"{criterion.where}: `{criterion.text}` needs more seconds than the load has: it cannot come true"
             yield Note("never-a-full-window", text)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from toril.criteria import parse_criterion
+from toril.criteria import criteria_of
 from toril.errors import OptionError, SuiteError
 from toril.masking import mask
 from toril.plan.options import RunOptions, new_run_id, plan_run
@@ -334,8 +334,7 @@ def _included(scenarios: Mapping[str, Any]) -> list[str]:
 def _criteria(plan: Plan) -> tuple[tuple[PlannedCriterion, ...], list[Note]]:
     """Those that can be judged on head alone: CloudWatch's periods hold both arms."""
     judged, warnings = [], []
-    for planned in plan.criteria:
-        criterion = parse_criterion(planned.source, planned.where, planned.language)
+    for planned, criterion in zip(plan.criteria, criteria_of(plan.criteria), strict=True):
         if criterion.server is None:
             judged.append(planned)
         else:

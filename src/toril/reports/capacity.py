@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toril.criteria import parse_criterion
+from toril.criteria import conditions_of
 from toril.load.search import Bounds, most_stages
 from toril.records import PlannedExecution
 from toril.reports import view, wording
@@ -51,7 +51,7 @@ def planned(execution: PlannedExecution) -> str:
     search = execution.search
     assert search is not None  # noqa: S101 - only of those that have one
     most = most_stages(Bounds(search.from_rps, search.to_rps, search.precision))
-    until = " or ".join(wording.plain(parse_criterion(source, "").text) for source in search.until)
+    until = " or ".join(wording.plain(one.text) for one in conditions_of(search, execution.name))
     return (
         f"looks for the capacity of {wording.plain(execution.name)}: from {_rate(search.from_rps)} to "
         f"{_rate(search.to_rps)} until {until}, within {wording.percent(100 * search.precision)}; "

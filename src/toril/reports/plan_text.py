@@ -8,9 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from toril.criteria import parse_criterion
+from toril.criteria import Criterion, criteria_of
 from toril.masking import masked_settings
-from toril.records import Plan, PlannedCriterion, PlannedExecution
+from toril.records import Plan, PlannedExecution
 from toril.records.document import document
 from toril.reports import capacity, drawing, screen, wording
 
@@ -54,7 +54,7 @@ def show(console: Console, plan: Plan) -> None:
     if plan.criteria:
         steady = "steady load only" if plan.ramp_up_exclude else "the whole run, ramp-up included"
         console.print(Text(f"fails when ({steady})", style="dim"))
-        for criterion in plan.criteria:
+        for criterion in criteria_of(plan.criteria):
             console.print(Padding(_rule(criterion), (0, 0, 0, 2)))
     elif plan.functional:
         console.print(Text("fails when a test case does", style="dim"))
@@ -64,15 +64,14 @@ def show(console: Console, plan: Plan) -> None:
         console.print(Text(f"note: {wording.plain(warning, 1000)}", style="yellow"))
 
 
-def _rule(planned: PlannedCriterion) -> Text:
+def _rule(criterion: Criterion) -> Text:
     """A criterion in one line, whichever way it was written, with its scope, what it does, and where it stands."""
-    criterion = parse_criterion(planned.source, planned.where, language=planned.language)
-    scope = f" in execution {', '.join(planned.executions)}" if planned.executions else ""
+    scope = f" in execution {', '.join(criterion.executions)}" if criterion.executions else ""
     # What is about the whole run is known at its end; of what fails nothing, its text says what it does.
     at_once = criterion.stop and criterion.fail and criterion.logic != "total"
     effect = ", ends the run at once" if at_once else ""
     text = Text(wording.plain(criterion.text) + wording.plain(scope) + effect)
-    return text.append(f"  ({wording.plain(planned.where)})", style="dim")
+    return text.append(f"  ({wording.plain(criterion.where)})", style="dim")
 
 
 def _browsers(plan: Plan) -> Iterator[str]:

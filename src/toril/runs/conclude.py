@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from toril.capacity.course import courses
+from toril.capacity.progress import finished_searches
 from toril.coordinator.fold import Fold, collect, completeness_of
 from toril.coordinator.progress import LiveFigures
 from toril.errors import InfrastructureError, StoreError
@@ -21,10 +21,8 @@ from toril.store import Store
 from toril.store.records import find_record
 from toril.summary import Completeness, lasted_s, summarise, tests_of
 from toril.summary.adjusted import adjusted
-from toril.verdict import judge
-from toril.verdict.functional import judge_tests
+from toril.verdict import judge, judge_tests
 from toril.verdict.servers import queries
-from toril.verdict.told import rates_told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,20 +107,20 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     plan = fold.plan
     if plan.duet is not None:
         duet = judge_duet(plan, fold.arms, fold.whole, completeness)
-        return Bundle(plan=duet.plan, summary=duet.summary, verdict=masked(duet.verdict), timeline=fold.timeline)
+        summary, verdict = duet.summary.to_dict(), masked(duet.verdict)
+        return Bundle(plan=duet.plan, summary=summary, verdict=verdict, timeline=fold.timeline)
     carried_out = adjusted(plan, completeness.rates, completeness.started_at)
-    summary = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
+    found = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
     if plan.functional:
-        summary["tests"] = tests_of(fold.cases)
-        verdict = masked(judge_tests(plan, fold.timeline, completeness, summary).to_dict())
+        tests = tests_of(fold.cases)
+        summary = replace(found, tests=tests).to_dict()
+        verdict = masked(judge_tests(plan, fold.timeline, completeness, tests).to_dict())
         return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline)
-    if completeness.rates:
-        summary["rates"] = rates_told(completeness)
-    found = courses(carried_out, completeness.rates, completeness.started_at, fold.timeline)
-    if found:
-        summary["capacity"] = {course.execution.name: course.to_dict() for course in found}
-    verdict = masked(judge(carried_out, fold.timeline, completeness, summary, metrics=metrics).to_dict())
-    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
+    searches = finished_searches(carried_out, completeness.rates, completeness.started_at, fold.timeline)
+    if searches:
+        found = replace(found, capacity={search.execution.name: search.result() for search in searches})
+    verdict = masked(judge(carried_out, fold.timeline, completeness, found, metrics=metrics).to_dict())
+    return Bundle(plan=plan, summary=found.to_dict(), verdict=verdict, timeline=fold.timeline, metrics=metrics)
 
 
 def with_pictures(store: Store, bundle: Bundle) -> Bundle:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from toril.criteria import Criterion, doubts_about, parse_criterion, samples_needed
+from toril.criteria import Criterion, conditions_of, criteria_of, lint, parse_criterion, samples_needed
 from toril.load.curve import Curve
 from toril.load.search import Bounds, longest_s
 from toril.records import PlannedCriterion, Search
@@ -62,8 +62,8 @@ def read_search(
         where = f"{path}.until[{index}]"
         criterion = parse_criterion(source, f"{reader.name}: {where}")
         _check(criterion, where, search, labels, reader)
-        for doubt in doubts_about(criterion):
-            reader.warn("doubtful-criterion", f"{where}:", doubt)
+        for finding in lint(criterion):
+            reader.warn(finding.code, f"{where}:", finding.message)
     return search
 
 
@@ -88,9 +88,8 @@ def check_names(capacity: Iterable[str], names: Collection[str], reader: SuiteRe
 
 def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, Search], reader: SuiteReader) -> None:
     """SuiteError for a criterion on a capacity without a search; a warning for one that the search will breach."""
-    for planned in criteria:
-        criterion = parse_criterion(planned.source, planned.where, planned.language)
-        path = planned.where.removeprefix(f"{reader.name}: ")
+    for criterion in criteria_of(criteria):
+        path = criterion.where.removeprefix(f"{reader.name}: ")
         if criterion.subject == "capacity":
             if criterion.label not in searches and (criterion.label or len(searches) != 1):
                 known = alike(criterion.label, searches) or f"searched are {', '.join(searches)}"
@@ -100,7 +99,7 @@ def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, 
                 )
             continue
         for name, search in searches.items():
-            for breached in _breached(criterion, planned.executions, name, search):
+            for breached in _breached(criterion, name, search):
                 text = (
                     f"(`{criterion.text}`) is likely to come true: the search for the capacity of {name} goes on until "
                     f"`{breached.text}`; judge `capacity of {name}<…/s` under toril.criteria instead"
@@ -140,12 +139,11 @@ def _check(criterion: Criterion, where: str, search: Search, labels: Collection[
         )
 
 
-def _breached(criterion: Criterion, executions: Collection[str], name: str, search: Search) -> Iterator[Criterion]:
+def _breached(criterion: Criterion, name: str, search: Search) -> Iterator[Criterion]:
     """The search's end conditions that breach the criterion as well."""
-    if not criterion.fail or (executions and name not in executions):
+    if not criterion.fail or (criterion.executions and name not in criterion.executions):
         return
-    for source in search.until:
-        until = parse_criterion(source, "")
+    for until in conditions_of(search, name):
         apart = until.threshold - criterion.threshold
         if _subject(criterion) == _subject(until) and (apart <= 0 if until.op in ("<", "<=") else apart >= 0):
             yield until

@@ -7,7 +7,7 @@ them; interval files and pages are not touched. What is wrong is a StoreError th
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from toril.errors import StoreError
 from toril.github.strangers import shapes
-from toril.github.strangers.shapes import LONGEST_TEXT, MOST_ENTRIES, Shape, Summary, Verdict, plain
+from toril.github.strangers.shapes import LONGEST_TEXT, MOST_ENTRIES, Shape, Summary, plain
 from toril.launchers.pricing.cost import cost_line
-from toril.records import End, Plan, RanTask
+from toril.records import End, Plan, RanTask, Verdict, why
 from toril.reports import Bundle, wording
 
 MOST_BYTES = 32 << 20  # of a file: the summary of 10,000 labels has half of it
@@ -28,6 +28,7 @@ LONGEST_PROBLEM = 500  # characters: some of them may be the stranger's
 NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")  # others could be those of comments that no run is told by
 
 Read = TypeVar("Read", bound=Shape)
+Found = TypeVar("Found")
 
 
 def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
@@ -60,8 +61,8 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
 def read_run(folder: Path) -> Bundle:
     """One run: plan, summary and verdict, and of those what a comment shows."""
     plan = _plan(folder / "plan.json")
-    summary, verdict = _shape(folder / "summary.json", Summary), _shape(folder / "verdict.json", Verdict)
-    bundle = Bundle(plan=plan, summary=plain(summary), verdict=plain(verdict))
+    summary, verdict = _shape(folder / "summary.json", Summary), _read(folder / "verdict.json", Verdict.from_stranger)
+    bundle = Bundle(plan=plan, summary=plain(summary), verdict=verdict.to_dict())
     ended = folder / "end.json"
     return _priced(bundle, ended) if plan.on == "fargate" and os.path.lexists(ended) else bundle
 
@@ -107,13 +108,16 @@ def _data(path: Path) -> bytes:
 
 
 def _shape(path: Path, shape: type[Read]) -> Read:
+    return _read(path, shape.model_validate_json)
+
+
+def _read(path: Path, read: Callable[[bytes], Found]) -> Found:
+    """The content of a file as `read` makes it; StoreError when it is beyond the bounds."""
     data = _data(path)
     try:
-        return shape.model_validate_json(data)
+        return read(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part)[:80] for part in first["loc"])
-        raise StoreError(f"{path} is not what toril writes: {place}: {first['msg']}") from error
+        raise StoreError(f"{path} is not what toril writes: {why(error)}", code="damaged-file") from error
 
 
 def _plan(path: Path) -> Plan:

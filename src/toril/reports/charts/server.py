@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from toril.criteria import Criterion, parse_criterion
+from toril.criteria import Criterion, criteria_of
 from toril.criteria.server import KNOWN_TIMES
 from toril.records import MetricQuery, MetricSeries
 from toril.reports import wording
@@ -94,6 +94,6 @@ def unit_of(query: MetricQuery, rules: Sequence[Criterion] = ()) -> tuple[str, f
 def _rules(bundle: Bundle) -> Iterator[tuple[Criterion, Mapping[str, Any]]]:
     """The plan's criteria on servers, each with its entry in the verdict."""
     judged = {item.get("where"): item for item in bundle.verdict.get("criteria", ())}
-    for planned in bundle.plan.criteria:
-        if planned.language == "toril" and planned.where in judged:
-            yield parse_criterion(planned.source, planned.where, planned.language), judged[planned.where]
+    for criterion in criteria_of(bundle.plan.criteria):
+        if criterion.server is not None and criterion.where in judged:
+            yield criterion, judged[criterion.where]
