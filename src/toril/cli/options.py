@@ -175,7 +175,7 @@ def run_options(
     tags: list[str] | None, smoke: bool, against: str | None = None, locations: str | None = None,
 ) -> "RunOptions":  # fmt: skip
     from toril.plan.options import RunOptions
-    from toril.suite.against import checked_address
+    from toril.suite.retarget import checked_address
 
     return RunOptions(
         overrides=overrides or (),

@@ -147,7 +147,7 @@ def duet(
 
     Example: toril duet loadtests/shop --base http://127.0.0.1:8001 --head http://127.0.0.1:8002
     """
-    from toril.regression.duet import plan_duet
+    from toril.plan.duet import plan_duet
 
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke=False)
     planned = partial(plan_duet, base=base, head=head, blocks=blocks, margin=read_margin(margin))
@@ -307,7 +307,7 @@ def push(suite: Suites, store: StoreOption = ".toril") -> None:
     from toril.runs.publish import push as push_suite
     from toril.store import open_store
     from toril.suite import read_suite
-    from toril.suite.origin import read_origin
+    from toril.suite.git import read_origin
 
     opened, read = open_store(store), read_suite(suite, on="fargate")
     pushed = push_suite(opened, read, read_origin(read.folder, read.files), SystemClock().now())

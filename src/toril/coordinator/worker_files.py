@@ -23,7 +23,7 @@ from toril.records import (
     worker_key,
 )
 from toril.store import Store
-from toril.suite.external import LOADER
+from toril.suite.engines import RESULTS_LOADER
 from toril.timeline.intervals import Interval
 
 MANY = 32  # files held in memory at once
@@ -69,7 +69,7 @@ class Bounds:
     @classmethod
     def of(cls, plan: Plan) -> Self:
         places = frozenset((one.series, one.arm, one.block) for one in plan.executions)
-        recorded = any(one.executor == LOADER for one in plan.executions)
+        recorded = any(one.executor == RESULTS_LOADER for one in plan.executions)
         return cls(
             locations={share.worker: share.location for share in plan.shares},
             places=places,

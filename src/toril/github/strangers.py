@@ -147,7 +147,7 @@ def _plan(path: Path) -> Plan:
         raise StoreError(
             f"{path} is not what toril writes: its suite or run has a name that none has", code="foreign-record"
         )
-    texts = (plan.toril_version, *plan.warnings, *plan.tags, *plan.tags.values())
+    texts = (plan.toril_version, *plan.warnings, *plan.warning_codes, *plan.tags, *plan.tags.values())
     if len(texts) > MOST_ENTRIES or any(len(text) > LONGEST_TEXT for text in texts):
         raise StoreError(
             f"{path} is not what toril writes: names, tags or warnings are too long, or too many", code="foreign-record"

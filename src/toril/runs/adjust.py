@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from toril.criteria import number, rate_per_s
 from toril.errors import OptionError, RunOverError, StoreError
-from toril.plan.seats import CPU_UNITS_PER_CORE, REQUESTS_PER_CORE
+from toril.plan.division import CPU_UNITS_PER_CORE
 from toril.records import Plan, PlannedExecution, Rate, Start, rate_key
 from toril.runs.stored import has_ended
 from toril.store import Store
 from toril.store.records import next_rates, read_record
-from toril.suite.settings import MOST_RPS
+from toril.suite.engines import engine_of
+from toril.suite.reader import MAX_NUMBER
 from toril.summary.adjusted import adjusted
 from toril.summary.load import rate_of
 
@@ -103,10 +104,10 @@ def _change(
         )
     before = curve.rate_at(since_s)
     rps = wanted(before)
-    if not 0 < rps <= MOST_RPS:
+    if not 0 < rps <= MAX_NUMBER:
         fix = f"to end the load use `toril stop {plan.run_id}`" if rps <= 0 else "write a smaller one"
         raise OptionError(
-            f"--rate {written}: {rps:,g}/s is not above 0 and at most {MOST_RPS:,}/s; {fix}", code="rate-out-of-range"
+            f"--rate {written}: {rps:,g}/s is not above 0 and at most {MAX_NUMBER:,}/s; {fix}", code="rate-out-of-range"
         )
     return Adjusted(
         rate=Rate(
@@ -157,7 +158,7 @@ def chosen_of(plan: Plan, name: str | None) -> PlannedExecution:
 
 
 def _too_much(plan: Plan, execution: PlannedExecution, rps: float) -> list[str]:
-    known = REQUESTS_PER_CORE.get(execution.executor)
+    known = engine_of(execution.executor).requests_per_core
     workers = sum(any(part.execution == execution.name for part in share.executions) for share in plan.shares)
     if known is None or not workers:
         return []

@@ -4,16 +4,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from toril.capacity.course import courses
+from toril.capacity.progress import finished_searches
 from toril.coordinator.fold import Fold, collect, completeness_of
 from toril.coordinator.progress import LiveFigures
 from toril.errors import InfrastructureError, StoreError
 from toril.launchers.prepare import read_deployments
 from toril.launchers.pricing import cost_line
-from toril.masking import masked
 from toril.metrics import ClientFactory, Wait, fetch, unfetched
 from toril.records import Deployment, End, Plan, ServerMetrics, run_key
-from toril.capacity.progress import finished_searches
 from toril.records.document import document
 from toril.regression import judge_duet
 from toril.reports import Bundle, pictures_of, render

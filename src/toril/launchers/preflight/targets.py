@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from toril.launchers.findings import Finding, missing, ok, warning
 from toril.launchers.preflight.regions import Region, Resolve
 from toril.records import DeployedTargets, Plan
-from toril.suite.environment import Environment
+from toril.suite.reader import Environment
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
