@@ -19,6 +19,7 @@ from toril.store.records import next_rates, read_record
 from toril.suite.engines import engine_of
 from toril.suite.reader import MAX_NUMBER
 from toril.summary.adjusted import adjusted
+from toril.summary import adjusted_plan
 from toril.summary.load import rate_of
 
 RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?(?P<per>/s|/sec|/min|/m|/h)?")
@@ -95,7 +96,7 @@ def _change(
     now: float,
 ) -> Adjusted:
     at_s = math.ceil(max(now + plan.pace.start_lead_s - start.at, execution.delay_s))
-    curve = rate_of(next(one for one in adjusted(plan, rates, start.at).executions if one.name == execution.name))
+    curve = rate_of(next(one for one in adjusted_plan(plan, rates, start.at).executions if one.name == execution.name))
     since_s = at_s - execution.delay_s
     if curve is None or since_s >= curve.length_s:
         raise RunOverError(
