@@ -8,7 +8,7 @@ from tests.launchers.scene import Scene, Shown, abandoned
 from tests.launchers.service import Service, ServiceLauncher
 from tests.measured import execution, plan_of
 from tests.runs.test_adjust import Once
-from toril.coordinator.collect import collect
+from toril.coordinator.fold import collect
 from toril.errors import OptionError
 from toril.records import Search, run_key
 from toril.runs.adjust import adjust

@@ -14,7 +14,7 @@ from toril.stats.histogram import Histogram, highest_us
 from toril.stats.quantiles import quantile_interval, quantile_ranks, rank_of
 from toril.verdict import rules, validity
 from toril.worker.engines import ENGINES
-from toril.worker.engines.bystander import Bystander
+from toril.worker.engines.generic import GenericEngine
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "accuracy.md").read_text()
@@ -81,7 +81,7 @@ def test_resolutions_are_those_of_the_engines():
         us = importlib.import_module(module).Executor.resolution_us
         found = told.pop(alias)
         assert found.startswith("as its [format]") if isinstance(us, property) else found == f"{us} µs"
-    assert told == {"others": f"{Bystander.resolution_us} µs"}
+    assert told == {"others": f"{GenericEngine.resolution_us} µs"}
 
 
 # Chance
@@ -108,7 +108,7 @@ def response_times_us(rng: np.random.Generator, busy: float, requests: int) -> n
 BUSY = [(row[0], row[1]) for row in table("| the server is busy")]
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize(("busy", "told"), BUSY)
 def test_where_requests_queue_an_interval_holds_the_true_value_less_often(busy, told):
     share = int(found[1]) / 100 if (found := re.match(r"(\d+) %", busy)) else 0.0

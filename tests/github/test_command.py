@@ -206,7 +206,7 @@ def test_a_refusal_comes_with_its_fix_and_without_the_token(trouble, said, githu
     assert "Traceback" not in err
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_the_fake_serves_other_programs_too(tmp_path, run):
     """As workflows' tests start it."""
     command = [sys.executable, "-m", "tests.github.fake_api", "--port", "0", "--state", str(tmp_path / "state")]

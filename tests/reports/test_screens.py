@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from tests.reports import examples
-from toril.coordinator.figures import LiveFigures, LocationFigures
+from toril.coordinator.progress import LiveFigures, LocationFigures
 from toril.records import PlannedCriterion
 from toril.reports import RunRow, live, plan_text, runs_table, wording
 

@@ -60,7 +60,7 @@ def test_throughput_is_set_against_what_was_asked_for_only_where_all_of_it_was_a
     assert throughput(throughput_rps=5.0) == "25/s of 25/s"
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 @pytest.mark.parametrize("command", [["report", "one"], ["compare", "one", "one"], ["runs"]])
 def test_a_locale_without_our_characters_costs_no_verdict(tmp_path, encoding, command):

@@ -23,7 +23,8 @@ from tests.measured import (
     timeline_of,
     verdict_of,
 )
-from toril.coordinator.live import Fold, interval_name
+from toril.coordinator.fold import Fold
+from toril.coordinator.worker_files import interval_name
 from toril.records import Plan, worker_key
 from toril.records.document import document
 from toril.reports import FORMATS, Bundle, render

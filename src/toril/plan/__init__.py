@@ -15,7 +15,7 @@ from typing import Any, Literal
 from toril import __version__
 from toril.criteria import criteria_of, lint
 from toril.errors import OptionError, SuiteError
-from toril.load.open_model import OPEN_MODEL, curve_of
+from toril.load.shapes import OPEN_MODEL, curve_of
 from toril.plan.division import Part, divided_between
 from toril.plan.pace import pace_of
 from toril.plan.samples import iteration_of, too_few
@@ -209,7 +209,7 @@ def _execution_share(execution: Execution, part: Part, phase: float) -> Executio
         concurrency=None if execution.concurrency is None else part.users,
         throughput_rps=None if part.throughput is None else float(part.throughput),
         phase=phase,
-        stripe=part.stripe,
+        interleave=part.interleave,
         segment=part.segment,
         config=config,
     )
@@ -218,7 +218,7 @@ def _execution_share(execution: Execution, part: Part, phase: float) -> Executio
 def _phase(execution: Execution, seat: Seat, parts: Mapping[int, Part], seats: Sequence[Seat]) -> float:
     """Worker i of n starts i/n of a period later, counted around the locations so that each of them is even as well.
 
-    An open model has stripes instead: all workers start at once, and each knows its own arrivals.
+    An open model interleaves instead: all workers start at once, and each knows its own arrivals.
     """
     if execution.executor in OPEN_MODEL:
         return 0.0

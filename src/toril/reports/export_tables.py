@@ -136,7 +136,7 @@ def _outcomes(bundle: Bundle) -> Iterator[Batch]:
         found = [
             (cell, rc, message, count)
             for cell, rows in enumerate(batch.rows)
-            for (rc, message), count in sorted(timeline.outcomes(rows).items())
+            for (rc, message), count in sorted(timeline.table.outcomes(rows).items())
         ]
         cell, rcs, messages, counts = (list(column) for column in zip(*found, strict=True))
         yield _of_place(bundle, batch, np.array(cell)) | {

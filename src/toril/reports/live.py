@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from toril.clock import Clock, SystemClock
-from toril.coordinator.figures import LiveFigures, LocationFigures
+from toril.coordinator.progress import LiveFigures, LocationFigures
 from toril.reports import screen, wording
 from toril.reports.view import MARKS
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from toril.criteria import Criterion, conditions_of, criteria_of, lint, parse_criterion, samples_needed
 from toril.load.curve import Curve
-from toril.load.open_model import OPEN_MODEL
 from toril.load.search import Bounds, longest_s
+from toril.load.shapes import OPEN_MODEL
 from toril.records import PlannedCriterion, Search
 from toril.suite.door import Door, alike, nearest
 from toril.suite.settings import CapacitySearch

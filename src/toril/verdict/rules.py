@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 from toril.criteria import Criterion
-from toril.load.open_model import OPEN_MODEL
+from toril.load.shapes import OPEN_MODEL
 from toril.records import EngineReport, Exit, Plan, PlannedExecution, Reason
 from toril.summary import Completeness, rate_of
 from toril.summary.load import height
@@ -194,7 +194,7 @@ def unreached(execution: MeasuredExecution) -> Iterator[Reason]:
 
 def _users(execution: MeasuredExecution) -> Iterator[Reason]:
     planned, users = execution.planned, execution.planned.concurrency
-    if not users or planned.rate is not None or not execution.timeline.tells_users(execution.name):
+    if not users or planned.rate is not None or not execution.timeline.counts_users(execution.name):
         return
     start_s = planned.steady_from_s if planned.arm else planned.delay_s  # each block of a duet has a ramp-up
     latest_s, begun_s = latest_start_s(planned.ramp_up_s), min((late_s for _, late_s in execution.turns), default=0.0)
