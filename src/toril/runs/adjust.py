@@ -1,6 +1,5 @@
 """Changes the rate of an execution while its run goes on."""
 
-import difflib
 import getpass
 import math
 import os
@@ -20,6 +19,7 @@ from toril.suite.engines import engine_of
 from toril.suite.reader import MAX_NUMBER
 from toril.summary.adjusted import adjusted
 from toril.summary.load import rate_of
+from toril.text import nearest
 
 RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?(?P<per>/s|/sec|/min|/m|/h)?")
 BY = re.compile(r"(?P<sign>[+-])(?P<percent>[0-9]{1,6}(?:\.[0-9]{1,6})?)%")
@@ -121,8 +121,8 @@ def chosen_of(plan: Plan, name: str | None) -> PlannedExecution:
         what = ", ".join(one.name for one in plan.searched)
         raise OptionError(f"run {plan.run_id} looks for the capacity of {what}: the search alone sets its rates")
     if name is not None and name not in names:
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
-        meant = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(names)}"
+        close = nearest(name, names, cutoff=0.3)
+        meant = f"did you mean `{close}`?" if close else f"there are {', '.join(names)}"
         raise OptionError(f"--execution {name}: run {plan.run_id} has no such execution; {meant}")
     if not open_ones or (name is not None and name not in open_ones):
         closed = next(one for one in plan.executions if name in (None, one.name))

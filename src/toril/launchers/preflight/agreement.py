@@ -1,6 +1,5 @@
 """What records alone tell: regions that are deployed, of this version, environment and store, within their limits."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 
 from toril import __version__
@@ -8,6 +7,7 @@ from toril.launchers.fargate.requests import kind_for
 from toril.launchers.preflight.findings import Finding, Look, missing, ok, warning
 from toril.launchers.pricing import Estimate, money
 from toril.records import DeployedWorker, Deployment, Plan, secrets_outside
+from toril.text import nearest
 
 UNITS_PER_VCPU = 1024
 BUCKETS = "s3://"
@@ -23,8 +23,8 @@ def locations(plan: Plan, deployments: Mapping[str, Deployment]) -> Iterator[Fin
         if location == HERE:
             yield missing("locations", f"the suite names none; add `locations: {{<region>: 1}}`; deployed are {known}")
             continue
-        near = difflib.get_close_matches(location, deployments, n=1, cutoff=0.6)
-        guess = f"did you mean {near[0]}? " if near else ""
+        near = nearest(location, deployments)
+        guess = f"did you mean {near}? " if near else ""
         yield missing(
             "locations", f"{location} is not deployed ({guess}deployed are {known}); `pulumi up --stack {location}`"
         )
