@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from infra.statements import Statement
+from infra.permissions.statements import Statement
 from tests.infra.excused import excused
 from tests.infra.full import BOUNDARY_DOCUMENT, HOME, HUB, OTHER
 from tests.infra.inventory import inventory

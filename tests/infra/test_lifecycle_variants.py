@@ -3,7 +3,7 @@
 import pytest
 from pulumi.automation.errors import CommandError
 
-from infra.fips import SERVICES
+from infra.network.fips import SERVICES
 from tests.infra.full import ACCOUNT, BOUNDARY_DOCUMENT, HOME, HUB, REPOSITORY
 from tests.infra.inventory import inventory
 from tests.infra.world import REGIONS, world

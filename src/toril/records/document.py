@@ -5,7 +5,12 @@ And read strictly, since what is read may come from a stranger.
 
 import json
 import math
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from functools import cache, partial
+from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 MOST_PARTS = 1 << 20  # lists, objects, texts and commas: each takes up to 60 bytes of memory once it is read
 READABLE = 4 << 20  # characters; beyond them nobody reads it, and indenting takes ten times as long as writing
@@ -13,10 +18,19 @@ READABLE = 4 << 20  # characters; beyond them nobody reads it, and indenting tak
 
 def document(content: Any) -> bytes:
     """The content as strict JSON in UTF-8; half a character (a lone surrogate) as JSON's own escape of it."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    strict: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "default": _parts}
+    text = json.dumps(content, separators=(",", ":"), **strict)
     if len(text) <= READABLE:
-        text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1)
+        text = json.dumps(content, indent=1, **strict)
     return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _parts(content: Any) -> Any:
+    if isinstance(content, JsonObject):
+        return content.members()
+    if isinstance(content, BaseModel):
+        return content.model_dump(mode="json")
+    raise TypeError(f"{type(content).__name__} cannot be written as JSON")
 
 
 def parsed(data: bytes, *, most_parts: int = MOST_PARTS) -> Any:
@@ -42,3 +56,105 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("an object has a name twice")
     return found
+
+
+class JsonObject:
+    """Base of a document's parts: immutable values, read by attribute and written as JSON objects.
+
+    Fields are written in the order of their declaration. Bounds in the annotations hold for what `from_stranger` reads.
+    """
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset()  # fields that are left out; others are written as null
+
+    def members(self) -> dict[str, Any]:
+        """The values of its JSON object by name; parts of it are still objects of this class."""
+        kind: Any = type(self)
+        found = {name: getattr(self, name) for name in _names(kind)}
+        for name in self.OMITTED_WHEN_NONE:
+            if found[name] is None:
+                del found[name]
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain data throughout."""
+        return {name: _plain(value) for name, value in self.members().items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The object that toril itself wrote as `data`. Unknown names are ignored, and values are not checked."""
+        if not isinstance(data, dict):
+            raise ValueError(f"{cls.__name__} is not a JSON object")
+        kind: Any = cls
+        known = [(name, read) for name, read in _readers(kind) if name in data]
+        return cls(**{name: data[name] if read is None else read(data[name]) for name, read in known})
+
+    @classmethod
+    def from_stranger(cls, data: bytes) -> Self:
+        """The object in JSON text that anybody may have written; pydantic's ValidationError beyond the bounds."""
+        kind: Any = cls
+        found: Self = _adapter(kind).validate_json(data)
+        return found
+
+
+@cache
+def _names(cls: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls) if field.init)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, JsonObject):
+        return value.to_dict()
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return value
+
+
+@cache
+def _adapter(cls: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
+
+
+@cache
+def _readers(cls: Any) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
+    hints = get_type_hints(cls)
+    return tuple((name, _reader(hints[name])) for name in _names(cls))
+
+
+def _reader(hint: Any) -> Callable[[Any], Any] | None:
+    """What makes a value of the type from plain data; None where they are the same."""
+    arguments = get_args(hint)
+    if isinstance(hint, type) and issubclass(hint, JsonObject):
+        return hint.from_dict
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return hint.model_validate
+    if get_origin(hint) is tuple:
+        item = _reader(arguments[0]) if arguments[-1] is Ellipsis else None
+        return tuple if item is None else partial(_tuple_of, item)
+    if get_origin(hint) is dict:
+        item = _reader(arguments[1])
+        return None if item is None else partial(_dict_of, item)
+    if type(None) in arguments:
+        item = next((found for one in arguments if (found := _reader(one)) is not None), None)
+        return None if item is None else partial(_optional, item)
+    return None
+
+
+Read = Callable[[Any], Any]
+
+
+def _tuple_of(item: Read, values: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(map(item, values))
+
+
+def _dict_of(item: Read, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: item(value) for key, value in values.items()}
+
+
+def _optional(item: Read, value: Any) -> Any:
+    return None if value is None else item(value)
