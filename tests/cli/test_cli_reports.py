@@ -13,7 +13,7 @@ from lxml import etree
 from tests.reports.runs import small, store_run
 from toril import cli
 from toril.errors import StoreError
-from toril.reports import EXTENSIONS, FORMATS, compare_formats, html
+from toril.reports import FORMATS, compare_formats, html
 from toril.reports.comparison import compare
 from toril.runs import stored
 from toril.runs.conclude import judge_again
@@ -97,7 +97,7 @@ def test_a_page_and_a_comparison_tell_that_measurements_are_missing(tmp_path):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_stored_run_is_reported_in_every_format(toril, tmp_path, name):
-    path = tmp_path / "sub" / f"run.{EXTENSIONS[name]}"
+    path = tmp_path / "sub" / f"run.{FORMATS[name].extension}"
 
     assert toril("report", "latest", "--format", name, "--out", str(path)) == (0, "")
 

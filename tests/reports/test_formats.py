@@ -6,8 +6,7 @@ from rich.console import Console
 
 from tests.reports import examples
 from tests.reports.parsed import Page
-from toril.errors import OptionError
-from toril.reports import EXPORTS, EXTENSIONS, FORMATS, render, terminal, view
+from toril.reports import EXPORTS, FORMATS, render, terminal, view
 from toril.reports.bundle import Bundle
 
 RUNS = {
@@ -37,15 +36,6 @@ def test_every_format_shows_every_run(name, run):
 
     assert data or (name, run.outcome) == ("annotations", "passed")  # which has nothing to point at
     data.decode()
-
-
-def test_an_unknown_format_is_refused_with_the_known_ones():
-    with pytest.raises(OptionError, match="'pdf'; choose one of terminal, json, junit, html, github"):
-        FORMATS.check("pdf")
-
-
-def test_every_format_has_an_extension():
-    assert set(EXTENSIONS) == set(FORMATS)
 
 
 @pytest.mark.parametrize("name", READ_BY_PEOPLE)

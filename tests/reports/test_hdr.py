@@ -21,8 +21,7 @@ from tests.measured import START, Sample
 from tests.reports import java
 from tests.reports.exports import SAMPLES, TEXTS, counted, exported, judged, run_of
 from toril.reports import Bundle
-from toril.reports.hdr import tag
-from toril.reports.hgrm import levels
+from toril.reports.exports.hdr import levels, tag
 from toril.stats.histogram import Histogram, bucket_of, highest_us
 
 HOUR_US = 3_600_000_000

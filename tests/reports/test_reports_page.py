@@ -10,8 +10,8 @@ import pytest
 
 from tests.measured import Sample
 from tests.reports.exports import exported, run_of
-from toril.reports import EXTENSIONS, Bundle
-from toril.reports.export_tables import PLACE, TABLES
+from toril.reports import FORMATS, Bundle
+from toril.reports.exports.tables import PLACE, TABLES
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/reports.md").read_text()
 
@@ -47,10 +47,11 @@ def executed(runs, tmp_path, monkeypatch) -> Any:
     """What the lines under a heading leave behind, in a folder with the exports that they name."""
     monkeypatch.chdir(tmp_path)
     Path("exports").mkdir()
-    for name in ("csv", "parquet", "parquet-buckets"):
-        Path(f"run.{EXTENSIONS[name]}").write_bytes(exported(name, runs[0]))
+    for name in ("csv", "parquet"):
+        Path(f"run.{name}").write_bytes(exported(name, runs[0]))
+    Path("run.buckets.parquet").write_bytes(exported("parquet", runs[0], "buckets"))
     for one in runs:
-        Path(f"exports/{one.plan.run_id}.buckets.parquet").write_bytes(exported("parquet-buckets", one))
+        Path(f"exports/{one.plan.run_id}.buckets.parquet").write_bytes(exported("parquet", one, "buckets"))
 
     def execute(heading: str) -> list[dict[str, Any]]:
         (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
@@ -106,7 +107,7 @@ def test_every_format_is_described_with_its_extension():
         for names, extensions in rows
         for name, extension in zip(re.findall(r"`(.+?)`", names), re.findall(r"`\.(.+?)`", extensions), strict=True)
     }
-    assert described == EXTENSIONS
+    assert described == {name: format.extension for name, format in FORMATS.items()}
 
 
 def test_every_column_is_described():

@@ -11,7 +11,17 @@ from toril.cli.parameters import Run, StoreOption
 from toril.clock import SystemClock
 from toril.errors import NoSuchRunError, RunOverError
 from toril.records import run_key
-from toril.reports import FORMATS, MEASURED, compare_formats, compare_terminal, comparison, pieces, runs_table, terminal
+from toril.reports import (
+    FORMATS,
+    TABLES,
+    check,
+    compare_formats,
+    compare_terminal,
+    comparison,
+    pieces,
+    runs_table,
+    terminal,
+)
 from toril.reports.screen import Output
 from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
@@ -24,6 +34,9 @@ def report(
     store: StoreOption = ".toril",
     format: Annotated[str, typer.Option("--format", help=", ".join(FORMATS) + ".")] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
+    table: Annotated[
+        str, typer.Option("--table", help=f"Table to export as csv or parquet: {', '.join(TABLES)}.")
+    ] = TABLES[0],
     if_there: Annotated[
         bool, typer.Option("--if-there", help="No error if there is no such run: for a job that ended before it began.")
     ] = False,
@@ -32,7 +45,7 @@ def report(
 
     Example: toril report latest --format html --out report.html
     """
-    FORMATS.check(format, onto_terminal=out is None and sys.stdout.isatty())
+    check(format, table=table, onto_terminal=out is None and sys.stdout.isatty())
     try:
         found = find_run(run, store)
     except NoSuchRunError as nothing:
@@ -40,11 +53,11 @@ def report(
             raise
         typer.echo(f"nothing to report: {nothing}", err=True)
         return
-    bundle = stored.judged(*found, SystemClock().now(), measurements=format in MEASURED)
+    bundle = stored.judged(*found, SystemClock().now(), measurements=FORMATS[format].timeline)
     if format == "terminal" and out is None:
         terminal.show(Output(), bundle)
     else:
-        stored.emit(pieces(format, bundle), out)
+        stored.emit(pieces(format, bundle, table), out)
 
 
 def compare(

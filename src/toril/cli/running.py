@@ -35,7 +35,7 @@ from toril.launchers.prepare import examined, prepared, priced
 from toril.plan.options import RunOptions, plan_run
 from toril.records import Plan, run_key
 from toril.regression.duet import plan_duet
-from toril.reports import FORMATS, live, plan_text, terminal, wording
+from toril.reports import check, live, plan_text, terminal, wording
 from toril.reports.screen import Output
 from toril.run import Judged, carry_on
 from toril.run import run as run_plan
@@ -158,7 +158,7 @@ def _run(
     quiet: bool,
 ) -> None:
     failing = options.fail_on(fail_on)
-    targets = [(name, path) for name, path in options.report_targets(report or ()) if FORMATS.check(name)]
+    targets = [(name, path) for name, path in options.report_targets(report or ()) if check(name)]
     clock, opened = SystemClock(), open_store(store, patience_s=OWNERS_PATIENCE_S)
     with at_hand(suite, clock) as found:
         read, planned = plan_of(found.paths, wanted, clock.now())

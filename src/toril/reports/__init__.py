@@ -1,90 +1,89 @@
-"""Every way of showing a run: pure functions from a `Bundle` to bytes, by the name that `--report` and `--format` take.
+"""Every report of a run by the name that `--report` and `--format` take.
 
 `terminal.show`, `plan_text.show`, `runs_table.show` and `live.view` draw onto a Rich console, in its width and colours.
 """
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from toril.errors import OptionError
-from toril.reports import annotations, csv, github, hdr, hgrm, html, json, junit, outputs, parquet, terminal
+from toril.reports import annotations, github, html, json, junit, outputs, terminal
 from toril.reports.bundle import Bundle
+from toril.reports.exports import csv, hdr, parquet
 from toril.reports.first_failures import pictures_of
 from toril.reports.runs_table import RunRow
 
-__all__ = ["EXPORTS", "EXTENSIONS", "FORMATS", "MEASURED", "Bundle", "RunRow", "pictures_of", "pieces", "render"]
+__all__ = ["EXPORTS", "FORMATS", "TABLES", "Bundle", "Format", "RunRow", "check", "pictures_of", "pieces", "render"]
 
-EXPORTS: dict[str, Callable[[Bundle], Iterator[bytes]]] = {  # they can be large, and come piece by piece
-    "hdr": hdr.stream,
-    "hgrm": hgrm.stream,
-    "csv": partial(csv.stream, table="cells"),
-    "parquet": partial(parquet.stream, table="cells"),
-    "csv-buckets": partial(csv.stream, table="buckets"),
-    "csv-outcomes": partial(csv.stream, table="outcomes"),
-    "parquet-buckets": partial(parquet.stream, table="buckets"),
-    "parquet-outcomes": partial(parquet.stream, table="outcomes"),
+TABLES = ("cells", "buckets", "outcomes")  # of csv and parquet
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format: the file name's extension, and what makes the report."""
+
+    extension: str
+    report: Callable[[Bundle], bytes] | None = None
+    export: Callable[[Bundle], Iterator[bytes]] | None = None
+    tables: Callable[[Bundle, str], Iterator[bytes]] | None = None  # an export of one of TABLES
+    timeline: bool = False  # it reads `Bundle.timeline`
+
+
+FORMATS: Mapping[str, Format] = {
+    "terminal": Format("txt", terminal.report),
+    "json": Format("json", json.report),
+    "junit": Format("xml", junit.report),
+    "html": Format("html", html.report, timeline=True),
+    "github": Format("md", github.report),
+    "annotations": Format("annotations.txt", annotations.report),
+    "outputs": Format("env", outputs.report),
+    "hdr": Format("hlog", export=hdr.log, timeline=True),
+    "hgrm": Format("hgrm", export=hdr.distribution, timeline=True),
+    "csv": Format("csv", tables=csv.stream, timeline=True),
+    "parquet": Format("parquet", tables=parquet.stream, timeline=True),
 }
-EXTENSIONS = {
-    "terminal": "txt",
-    "json": "json",
-    "junit": "xml",
-    "html": "html",
-    "github": "md",
-    "annotations": "annotations.txt",
-    "outputs": "env",
-    "hdr": "hlog",
-    "hgrm": "hgrm",
-    "csv": "csv",
-    "parquet": "parquet",
-    "csv-buckets": "buckets.csv",
-    "csv-outcomes": "outcomes.csv",
-    "parquet-buckets": "buckets.parquet",
-    "parquet-outcomes": "outcomes.parquet",
-}
-MEASURED = frozenset({"html", *EXPORTS})  # they read `Bundle.timeline`
+EXPORTS = tuple(name for name, format in FORMATS.items() if format.report is None)
 
 
-class Formats(dict[str, Callable[[Bundle], bytes]]):
-    """The report formats by name."""
-
-    def check(self, name: str, *, onto_terminal: bool = False) -> Literal[True]:
-        """OptionError unless that format can be made here: asked before a run, so that a typo costs no load."""
-        if name not in self:
-            raise OptionError(f"there is no report format {name!r}; choose one of {', '.join(self)}")
-        if name.startswith("parquet"):
-            parquet.available()
-            if onto_terminal:
-                raise OptionError(f"{name} is not text; add --out run.{EXTENSIONS[name]}, or send it into a pipe")
-        return True
-
-
-def _whole(export: Callable[[Bundle], Iterator[bytes]], bundle: Bundle) -> bytes:
-    return b"".join(export(bundle))
-
-
-FORMATS = Formats(
-    terminal=terminal.report,
-    json=json.report,
-    junit=junit.report,
-    html=html.report,
-    github=github.report,
-    annotations=annotations.report,
-    outputs=outputs.report,
-)
-FORMATS |= {name: partial(_whole, export) for name, export in EXPORTS.items()}
+def check(name: str, *, table: str = TABLES[0], onto_terminal: bool = False) -> Literal[True]:
+    """OptionError unless that report can be made here: checked before a run, so that a typo costs no load."""
+    if name not in FORMATS:
+        base, _, of = name.partition("-")
+        if of in TABLES and base in FORMATS:
+            raise OptionError(
+                f"there is no report format {name!r}; use toril report --format {base} --table {of}",
+                code="unknown-format",
+            )
+        raise OptionError(
+            f"there is no report format {name!r}; choose one of {', '.join(FORMATS)}", code="unknown-format"
+        )
+    if table not in TABLES:
+        raise OptionError(f"there is no table {table!r}; choose one of {', '.join(TABLES)}", code="unknown-table")
+    if table != TABLES[0] and FORMATS[name].tables is None:
+        raise OptionError(f"--table {table}: {name} has no tables; use csv or parquet", code="unknown-table")
+    if name == "parquet":
+        parquet.available()
+        if onto_terminal:
+            raise OptionError(
+                f"{name} is not text; add --out run.{FORMATS[name].extension}, or send it into a pipe",
+                code="binary-on-terminal",
+            )
+    return True
 
 
-def render(name: str, bundle: Bundle) -> bytes:
-    """The report of that format; OptionError for a format that does not exist."""
-    FORMATS.check(name)
-    return FORMATS[name](bundle)
+def render(name: str, bundle: Bundle, table: str = TABLES[0]) -> bytes:
+    """The report in that format; OptionError for a format that does not exist."""
+    return b"".join(pieces(name, bundle, table))
 
 
-def pieces(name: str, bundle: Bundle) -> Iterator[bytes]:
+def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]:
     """The same, piece by piece where it can be large."""
-    FORMATS.check(name)
-    if name in EXPORTS:
-        yield from EXPORTS[name](bundle)
-    else:
-        yield FORMATS[name](bundle)
+    check(name, table=table)
+    match FORMATS[name]:
+        case Format(report=report) if report is not None:
+            yield report(bundle)
+        case Format(export=export) if export is not None:
+            yield from export(bundle)
+        case Format(tables=tables) if tables is not None:
+            yield from tables(bundle, table)

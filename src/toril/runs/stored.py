@@ -23,7 +23,7 @@ from toril.coordinator.searching import Searches
 from toril.errors import RunOverError, StoreError
 from toril.masking import masked_settings
 from toril.records import Launch, Lease, Plan, Rate, Stop, run_key
-from toril.reports import EXTENSIONS, Bundle, RunRow, pieces, render
+from toril.reports import FORMATS, Bundle, RunRow, pieces, render
 from toril.reports.screen import discard_stdout, unobeyed
 from toril.runs.conclude import judge_again, stored_metrics, with_pictures
 from toril.runs.cost import costed
@@ -208,7 +208,7 @@ def write_reports(store: Store, bundle: Bundle, targets: Iterable[tuple[str, Pat
     for name, path in targets:
         try:
             if path is None:
-                store.put(run_key(run_id, f"report.{EXTENSIONS[name]}"), render(name, bundle))
+                store.put(run_key(run_id, f"report.{FORMATS[name].extension}"), render(name, bundle))
             else:
                 emit(pieces(name, bundle), path)
         except StoreError as error:

@@ -1,7 +1,7 @@
-"""Reads a whole timeline at once: the exports are written from its cells, thousands of them in a few numpy calls.
+"""The rows of the exports: all samples that completed in one second and share a key, with their histogram.
 
-A cell is what completed in one second and shares a key; the caller says which key a series has. Cells come in
-batches, ascending by second and then by key, so that an export of any length needs little memory.
+The caller decides which key a series has. Rows come in batches, ascending by second and then by key: a batch takes a
+few numpy calls, and an export of any length needs little memory.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,28 +18,28 @@ from toril.timeline import Timeline
 from toril.timeline.intervals import BUCKET_BITS, Series
 from toril.timeline.view import SUMS
 
-PLACES_AT_ONCE = 1_000_000  # pairs of series and second that are looked through for samples
-ROWS_AT_ONCE = 10_000  # … and of those found, the ones in a batch: some MB of buckets
+PLACES_AT_ONCE = 1_000_000  # pairs of series and second that are searched for samples
+ROWS_AT_ONCE = 10_000  # entries of the timeline in a batch: some MB of buckets
 
 Key = TypeVar("Key", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Cells(Generic[Key]):
-    """Some cells: columns with a value for each, and their histograms one after another."""
+class Rows(Generic[Key]):
+    """A batch of rows: columns with one value a row, and the buckets of their histograms one after another."""
 
     keys: list[Key]  # every key of the timeline, ascending
-    key: Int64s  # by cell: its place in `keys`
+    key: Int64s  # its place in `keys`
     second: Int64s
-    sums: Int64s  # a column for each of SUMS
+    sums: Int64s  # one column for each of SUMS
     failures: Int64s
     min_us: Int64s
     max_us: Int64s
-    rows: list[Int64s]  # by cell: its rows in the timeline
-    cell: Int64s  # by bucket, ascending: the cell that it belongs to
-    bucket: Int64s  # ascending within a cell
+    entries: list[Int64s]  # its rows in the timeline
+    row: Int64s  # of each bucket, ascending
+    bucket: Int64s  # ascending within a row
     count: Int64s
-    upto: Int64s = field(init=False)  # samples of this and all buckets before it
+    upto: Int64s = field(init=False)  # samples of this and all earlier buckets
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "upto", np.cumsum(self.count))
@@ -59,19 +59,19 @@ class Cells(Generic[Key]):
     def sum_us(self) -> Int64s:
         """The exact sum of the response times."""
         found = self.sum_of("above_us").copy()
-        np.add.at(found, self.cell, lowests_of(self.bucket) * self.count)
+        np.add.at(found, self.row, lowests_of(self.bucket) * self.count)
         return found
 
     def percentile_us(self, percent: float) -> Int64s:
-        """The nearest-rank percentile of each cell, as `Stats.percentile` has it."""
+        """The nearest-rank percentile of each row, as `Stats.percentile` has it."""
         sizes, size_of = np.unique(self.samples, return_inverse=True)
         ranks = np.array([rank_of(percent, size) for size in sizes.tolist()], np.int64)[size_of]
         before = np.cumsum(self.samples) - self.samples
         return np.minimum(highests_of(self.bucket[np.searchsorted(self.upto, before + ranks)]), self.max_us)
 
 
-def cells(timeline: Timeline, key_of: Callable[[str, Series], Key | None]) -> Iterator[Cells[Key]]:
-    """All cells of the timeline, in batches; `key_of` takes a location and a series, None leaves the series out."""
+def row_batches(timeline: Timeline, key_of: Callable[[str, Series], Key | None]) -> Iterator[Rows[Key]]:
+    """All rows of the timeline; `key_of` gets a location and a series, and returns None to leave the series out."""
     series = timeline.series()
     found = [(number, one.ok, key_of(location, one)) for (location, one), number in series.items()]
     chosen = [(number, ok, key) for number, ok, key in found if key is not None]
@@ -85,16 +85,16 @@ def cells(timeline: Timeline, key_of: Callable[[str, Series], Key | None]) -> It
     keys_of = np.array([place_of[key] for _, _, key in chosen], np.int64)
     step = max(1, PLACES_AT_ONCE // numbers.size)
     for first in range(0, seconds + 1, step):
-        which, second, rows = timeline.places(numbers, first, first + step - 1)
+        which, second, entries = timeline.places(numbers, first, first + step - 1)
         order = np.lexsort((good[which], keys_of[which], second))
-        which, second, rows = which[order], second[order], rows[order]
+        which, second, entries = which[order], second[order], entries[order]
         key, ok = keys_of[which], good[which]
         for part in _parts(second, key):
-            yield _batch(timeline, keys, key[part], second[part], rows[part], ok[part])
+            yield _batch(timeline, keys, key[part], second[part], entries[part], ok[part])
 
 
 def _parts(second: Int64s, key: Int64s) -> Iterator[slice]:
-    """Slices of about ROWS_AT_ONCE that cut no cell."""
+    """Slices of about ROWS_AT_ONCE entries that cut no row."""
     starts = np.flatnonzero(_begins(second, key))
     cuts = starts[np.searchsorted(starts, np.arange(0, second.size, ROWS_AT_ONCE)).clip(max=max(0, starts.size - 1))]
     bounds = [*np.unique(cuts).tolist(), second.size]
@@ -103,24 +103,24 @@ def _parts(second: Int64s, key: Int64s) -> Iterator[slice]:
 
 
 def _begins(second: Int64s, key: Int64s) -> NDArray[np.bool_]:
-    """Where a row is the first one of its cell."""
+    """Where an entry is the first one of its row."""
     begins = np.ones(second.size, np.bool_)
     begins[1:] = (second[1:] != second[:-1]) | (key[1:] != key[:-1])
     return begins
 
 
 def _batch(
-    timeline: Timeline, keys: list[Key], key: Int64s, second: Int64s, rows: Int64s, ok: NDArray[np.bool_]
-) -> Cells[Key]:
+    timeline: Timeline, keys: list[Key], key: Int64s, second: Int64s, entries: Int64s, ok: NDArray[np.bool_]
+) -> Rows[Key]:
     begins = _begins(second, key)
     starts = np.flatnonzero(begins)
-    cell_of = np.cumsum(begins) - 1
-    sums, extremes = timeline.sums[rows], timeline.extremes[rows]
-    positions, buckets, counts = timeline.buckets.pairs(rows)
-    pairs, places = np.unique((cell_of[positions] << BUCKET_BITS) + buckets, return_inverse=True)
+    row_of = np.cumsum(begins) - 1
+    sums, extremes = timeline.sums[entries], timeline.extremes[entries]
+    positions, buckets, counts = timeline.buckets.pairs(entries)
+    pairs, places = np.unique((row_of[positions] << BUCKET_BITS) + buckets, return_inverse=True)
     merged = np.zeros(pairs.size, np.int64)
     np.add.at(merged, places, counts)
-    return Cells(
+    return Rows(
         keys=keys,
         key=key[starts],
         second=second[starts],
@@ -128,8 +128,8 @@ def _batch(
         failures=np.add.reduceat(np.where(ok, 0, sums[:, SUMS.index("samples")]), starts),
         min_us=np.minimum.reduceat(extremes[:, 0], starts),
         max_us=np.maximum.reduceat(extremes[:, 1], starts),
-        rows=np.split(rows, starts[1:]),
-        cell=pairs >> BUCKET_BITS,
+        entries=np.split(entries, starts[1:]),
+        row=pairs >> BUCKET_BITS,
         bucket=pairs & ((1 << BUCKET_BITS) - 1),
         count=merged,
     )

@@ -1,10 +1,11 @@
-"""The HdrHistogram log: an interval histogram for each second and label, for the tools of that family.
+"""HdrHistogram's formats: the log of interval histograms by second and label, and the percentile distribution.
 
 docs/decisions/0007-own-histogram-encoder.md says why the encoding is our own.
 """
 
 import base64
 import heapq
+import math
 import struct
 import zlib
 from collections.abc import Iterator
@@ -16,9 +17,9 @@ import numpy as np
 
 from toril.masking import mask
 from toril.reports.bundle import Bundle
-from toril.reports.cells import Cells, cells
-from toril.reports.export_tables import measured, started_ms
-from toril.stats.histogram import Int64s
+from toril.reports.exports.rows import Rows, row_batches
+from toril.reports.exports.tables import measured, started_ms
+from toril.stats.histogram import EXACT_BITS, Histogram, Int64s, highest_us
 from toril.summary.build import SHARED
 from toril.timeline import Timeline
 from toril.timeline.intervals import KINDS, MAX_DURATION_US, Series
@@ -27,11 +28,12 @@ HOUR_US = 3_600_000_000  # the range of a histogram unless something took longer
 HEAD = struct.Struct(">IIIIQQd")  # cookie, bytes of counts, index offset, digits, lowest and highest value, conversion
 PLAIN, COMPRESSED = 0x1C849313, 0x1C849314  # the cookies of V2
 OUTER = struct.Struct(">II")  # cookie, bytes of what follows
-MS = 1000  # what the column of maxima is divided by
+MS = 1000  # µs
+TICKS = 5  # levels between 0 and 50 %, as many between 50 and 75 %, and so on
 
 
-def stream(bundle: Bundle) -> Iterator[bytes]:
-    """The log, piece by piece: in each second all requests, untagged, and then the labels under their names."""
+def log(bundle: Bundle) -> Iterator[bytes]:
+    """The log, piece by piece: for each second all requests, untagged, then the labels under their names."""
     timeline = measured(bundle)
     shared = timeline.labels_of_both_kinds()
 
@@ -45,7 +47,7 @@ def stream(bundle: Bundle) -> Iterator[bytes]:
         return tag(series.label + SHARED * twice), series.kind
 
     yield _head(bundle)
-    lines = (_lines(cells(timeline, key_of), range_us(timeline)) for key_of in (total, label))
+    lines = (_lines(row_batches(timeline, key_of), range_us(timeline)) for key_of in (total, label))
     for _, line in heapq.merge(*lines, key=itemgetter(0)):
         yield line
 
@@ -63,8 +65,8 @@ def tag(label: str) -> str:
     )
 
 
-def encoded(batch: Cells[tuple[str, str]], highest: int) -> Iterator[bytes]:
-    """Each cell's histogram, in HdrHistogram's V2 encoding, compressed and in base64."""
+def encoded(batch: Rows[tuple[str, str]], highest: int) -> Iterator[bytes]:
+    """Each row's histogram, in HdrHistogram's V2 encoding, compressed and in base64."""
     counts, ends = _counts(batch)
     start = 0
     for end in ends.tolist():
@@ -74,19 +76,19 @@ def encoded(batch: Cells[tuple[str, str]], highest: int) -> Iterator[bytes]:
         start = end
 
 
-def _counts(batch: Cells[tuple[str, str]]) -> tuple[bytes, Int64s]:
-    """The counts of all cells as ZigZag LEB128, one cell after another, and where each ends.
+def _counts(batch: Rows[tuple[str, str]]) -> tuple[bytes, Int64s]:
+    """The counts of all rows as ZigZag LEB128, one row after another, and where each ends.
 
     An array of counts is written from index 0, which is our bucket 0, to its last one; of several zeros in a row only
     the negative number is.
     """
-    first = np.ones(batch.cell.size, np.bool_)
-    first[1:] = batch.cell[1:] != batch.cell[:-1]
+    first = np.ones(batch.row.size, np.bool_)
+    first[1:] = batch.row[1:] != batch.row[:-1]
     before = np.where(first, -1, np.roll(batch.bucket, 1))
     zeros = batch.bucket - before - 1
     numbers = np.stack([np.where(zeros > 1, 2 * zeros - 1, 0), 2 * batch.count], axis=1)  # ZigZag: −n is 2n − 1
     written = np.stack([zeros > 0, np.ones(zeros.size, np.bool_)], axis=1)
-    values, cell = numbers[written], np.repeat(batch.cell, written.sum(axis=1))
+    values, row = numbers[written], np.repeat(batch.row, written.sum(axis=1))
     groups = np.maximum(1, -(-np.frexp(values.astype(np.float64))[1] // 7))  # of 7 bits
     ends = np.cumsum(groups)
     out = np.zeros(int(ends[-1]), np.uint8)
@@ -94,11 +96,11 @@ def _counts(batch: Cells[tuple[str, str]]) -> tuple[bytes, Int64s]:
         has = groups > group
         more = (groups[has] > group + 1).astype(np.int64) << 7
         out[(ends - groups)[has] + group] = ((values[has] >> (7 * group)) & 0x7F) | more
-    return out.tobytes(), ends[np.searchsorted(cell, np.arange(len(batch)), side="right") - 1]
+    return out.tobytes(), ends[np.searchsorted(row, np.arange(len(batch)), side="right") - 1]
 
 
-def _lines(batches: Iterator[Cells[tuple[str, str]]], highest: int) -> Iterator[tuple[int, bytes]]:
-    """Second and line of each cell."""
+def _lines(batches: Iterator[Rows[tuple[str, str]]], highest: int) -> Iterator[tuple[int, bytes]]:
+    """Second and line of each row."""
     for batch in batches:
         columns = (batch.key.tolist(), batch.second.tolist(), batch.max_us.tolist(), encoded(batch, highest))
         for key, second, max_us, histogram in zip(*columns, strict=True):
@@ -125,3 +127,41 @@ def _head(bundle: Bundle) -> bytes:
 
 def _judged(bundle: Bundle, series: Series) -> bool:
     return series.steady or not bundle.plan.ramp_up_exclude
+
+
+def distribution(bundle: Bundle) -> Iterator[bytes]:
+    """The percentile distribution of all requests (`.hgrm`), in the layout that HdrHistogram's plotters read.
+
+    The values are the report's own, in ms: the highest one of a bucket, but never above the exact maximum; mean and
+    standard deviation are exact too.
+    """
+    timeline = measured(bundle)
+    total = timeline.select(steady=True if bundle.plan.ramp_up_exclude else None).total
+    lines = [f"{'Value':>12} {'Percentile':>14} {'TotalCount':>10} {'1/(1-Percentile)':>14}", ""]
+    for percent, bucket, upto in levels(total.response):
+        value_ms = min(highest_us(bucket), total.max_us) / MS
+        beyond = f" {1 / (1 - percent / 100):14.2f}" if percent < 100 else ""
+        lines.append(f"{value_ms:12.3f} {percent / 100:2.12f} {upto:10d}{beyond}")
+    mean, stdev = (total.mean_us / MS, total.stdev_us / MS) if total.samples else (0.0, 0.0)
+    doublings = range_us(timeline).bit_length() - EXACT_BITS + 1
+    lines += [
+        f"#[Mean    = {mean:12.3f}, StdDeviation   = {stdev:12.3f}]",
+        f"#[Max     = {total.max_us / MS:12.3f}, Total count    = {total.samples:12d}]",
+        f"#[Buckets = {doublings:12d}, SubBuckets     = {1 << EXACT_BITS:12d}]",
+        "",
+    ]
+    yield "\n".join(lines).encode()
+
+
+def levels(histogram: Histogram) -> Iterator[tuple[float, int, int]]:
+    """Percentiles, in steps that halve whenever the distance to 100 % has; each with its bucket and the samples up to
+    that bucket's end. The last bucket has one level before 100 %, as HdrHistogram has it.
+    """
+    percent, total = 0.0, histogram.total
+    for bucket, upto in zip(histogram.buckets.tolist(), np.cumsum(histogram.counts).tolist(), strict=True):
+        while 100 * upto / total >= percent:
+            yield percent, bucket, upto
+            percent += 100 / (TICKS << (int(math.log(100 / (100 - percent)) / math.log(2)) + 1))
+            if upto == total:
+                yield 100.0, bucket, upto
+                return

@@ -7,7 +7,7 @@ from typing import Any
 
 from toril.errors import OptionError
 from toril.reports.bundle import Bundle
-from toril.reports.export_tables import TABLES, Texts
+from toril.reports.exports.tables import TABLES, Texts
 
 ROWS_OF_A_GROUP = 250_000  # a reader takes in, or skips, whole groups
 
@@ -15,7 +15,10 @@ ROWS_OF_A_GROUP = 250_000  # a reader takes in, or skips, whole groups
 def available() -> None:
     """OptionError unless pyarrow is installed."""
     if find_spec("pyarrow") is None:
-        raise OptionError("Parquet needs pyarrow, which is not installed; add it with: pip install 'toril[parquet]'")
+        raise OptionError(
+            "Parquet needs pyarrow, which is not installed; add it with: pip install 'toril[parquet]'",
+            code="missing-package",
+        )
 
 
 def stream(bundle: Bundle, table: str) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What CSV and Parquet hold: three tables, column by column and in batches. docs/reports.md describes the columns."""
+"""The three tables of CSV and Parquet, column by column and in batches. docs/reports.md describes the columns."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 from toril.errors import StoreError
 from toril.masking import mask
 from toril.reports.bundle import Bundle
-from toril.reports.cells import Cells, cells
+from toril.reports.exports.rows import Rows, row_batches
 from toril.stats.histogram import highests_of, lowests_of
 from toril.summary import PERCENTILES
 from toril.timeline import Timeline
@@ -34,14 +34,14 @@ Batch = dict[str, Any]  # column → Texts, or an array of numbers or booleans; 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The columns of a table in order, with what each holds."""
+    """The columns of a table in order, each with its type and a description."""
 
     columns: dict[str, tuple[Type, str]]
     batches: Callable[[Bundle], Iterator[Batch]]
 
 
 class Place(NamedTuple):
-    """What the cells of a table share."""
+    """The key of a table's rows."""
 
     execution: str
     location: str
@@ -70,15 +70,16 @@ OK: dict[str, tuple[Type, str]] = {"ok": ("boolean", "whether the samples succee
 
 
 def measured(bundle: Bundle) -> Timeline:
-    """The measurements; StoreError when they are not all there any more, ValueError when they were not read."""
+    """All measurements; StoreError when some of the run's interval files are missing."""
     timeline = bundle.timeline
     if timeline is None:
-        raise ValueError("this report is made of all measurements, but the run was read without them")
+        raise ValueError("an export needs the timeline, but the run was read without it")
     if bundle.measured != bundle.summed:
         raise StoreError(
             f"run {bundle.plan.run_id}: its summary tells of {bundle.summed} samples, its interval files of "
             f"{bundle.measured}; restore the files, or delete summary.json and verdict.json to have it judged by "
-            "those that are there"
+            "those that are there",
+            code="missing-measurements",
         )
     return timeline
 
@@ -94,7 +95,7 @@ def started_ms(bundle: Bundle) -> int:
 def _cells(bundle: Bundle) -> Iterator[Batch]:
     timeline = measured(bundle)
     users: dict[tuple[str, str], list[int]] = {}
-    for batch in cells(timeline, lambda location, series: _place(location, series, ok=True)):
+    for batch in row_batches(timeline, lambda location, series: _place(location, series, ok=True)):
         names = [(place.execution, place.location) for place in batch.keys]
         for name in {names[key] for key in np.unique(batch.key).tolist()} - users.keys():
             view = timeline.select(executions=name[:1], location=name[1])
@@ -119,27 +120,27 @@ def _cells(bundle: Bundle) -> Iterator[Batch]:
 
 
 def _buckets(bundle: Bundle) -> Iterator[Batch]:
-    for batch in cells(measured(bundle), _place):
+    for batch in row_batches(measured(bundle), _place):
         low, high = lowests_of(batch.bucket), highests_of(batch.bucket)
-        yield _of_place(bundle, batch, batch.cell) | {
+        yield _of_place(bundle, batch, batch.row) | {
             "low_us": low,
             "high_us": high,
-            "min_us": np.maximum(low, batch.min_us[batch.cell]),
-            "max_us": np.minimum(high, batch.max_us[batch.cell]),
+            "min_us": np.maximum(low, batch.min_us[batch.row]),
+            "max_us": np.minimum(high, batch.max_us[batch.row]),
             "samples": batch.count,
         }
 
 
 def _outcomes(bundle: Bundle) -> Iterator[Batch]:
     timeline = measured(bundle)
-    for batch in cells(timeline, _place):
+    for batch in row_batches(timeline, _place):
         found = [
-            (cell, rc, message, count)
-            for cell, rows in enumerate(batch.rows)
-            for (rc, message), count in sorted(timeline.outcomes(rows).items())
+            (row, rc, message, count)
+            for row, entries in enumerate(batch.entries)
+            for (rc, message), count in sorted(timeline.outcomes(entries).items())
         ]
-        cell, rcs, messages, counts = (list(column) for column in zip(*found, strict=True))
-        yield _of_place(bundle, batch, np.array(cell)) | {
+        row, rcs, messages, counts = (list(column) for column in zip(*found, strict=True))
+        yield _of_place(bundle, batch, np.array(row)) | {
             "rc": _texts(rcs),
             "message": _texts(messages),
             "samples": np.array(counts),
@@ -151,10 +152,10 @@ def _place(location: str, series: Series, ok: bool | None = None) -> Place:
     return Place(series.execution, location, mask(series.label), series.kind, series.steady, ok)
 
 
-def _of_place(bundle: Bundle, batch: Cells[Place], cell: Any) -> Batch:
-    """The columns PLACE and OK for rows that belong to these cells."""
-    second = batch.second[cell]
-    used, codes = np.unique(batch.key[cell], return_inverse=True)
+def _of_place(bundle: Bundle, batch: Rows[Place], row: Any) -> Batch:
+    """The columns PLACE and OK, taken from these rows of the batch."""
+    second = batch.second[row]
+    used, codes = np.unique(batch.key[row], return_inverse=True)
     places = [batch.keys[key] for key in used.tolist()]
     steady = np.array([place.steady for place in places])[codes]
     return {

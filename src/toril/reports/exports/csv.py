@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from toril.reports.bundle import Bundle
-from toril.reports.export_tables import TABLES, Texts, Type, measured
+from toril.reports.exports.tables import TABLES, Texts, Type, measured
 
 ROWS_AT_ONCE = 20_000  # that stand in memory as Python's own objects
 # Where a spreadsheet may begin a cell, whatever it takes for the separator, and compute it; `'` is our own mark.
