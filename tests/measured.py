@@ -15,11 +15,12 @@ from toril.records import (
     ServerMetrics,
     Share,
     Stop,
+    Verdict,
 )
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
-from toril.verdict import Verdict, judge
+from toril.verdict import judge
 from toril.verdict.absence import Absence
 from toril.verdict.evaluation import evaluate
 from toril.verdict.result import CriterionResult

@@ -316,14 +316,14 @@ def test_of_a_label_that_both_carry_the_kind_says_which_is_judged():
         assert (result.outcome, result.samples) == ("failed", 30)
     assert judged_ours("p50 of home (request)>200ms", timeline).outcome == "passed"
     assert judged_ours("throughput of home (transaction)>2.9/s", timeline).observed == 3
-    assert judged_ours("p50 of home (transaction)>200ms", timeline).to_dict()["label"] == "home (transaction)"
+    assert judged_ours("p50 of home (transaction)>200ms", timeline).record().label == "home (transaction)"
 
 
 def test_a_transaction_alone_needs_no_mark_and_a_label_may_end_in_one():
     alone = timeline_of(every_second(range(10), replace(SLOW, label="buy", kind="transaction"), 10))
     for source in ("p50 of buy>200ms", "p50 of buy (transaction)>200ms"):
         result = judged_ours(source, alone)
-        assert (result.outcome, result.to_dict()["label"]) == ("failed", "buy")
+        assert (result.outcome, result.record().label) == ("failed", "buy")
     literal = timeline_of(every_second(range(10), replace(SLOW, label="buy (transaction)"), 10))
     assert judged_ours("p50 of buy (transaction)>200ms", literal).outcome == "failed"
     assert judged_ours("p50 of home (transaction)>1s", good()).code == "no-samples"

@@ -22,11 +22,10 @@ from tests.measured import (
     timeline_of,
     verdict_of,
 )
-from toril.records import HEAD, EngineReport, Plan, PlannedExecution, Rate, Search
+from toril.records import HEAD, EngineReport, Plan, PlannedExecution, Rate, Search, Verdict
 from toril.summary.adjusted import adjusted
 from toril.timeline import Timeline
 from toril.timeline.intervals import Interval, Recorder, decode
-from toril.verdict import Verdict
 
 TEN = range(10)
 FAILURES, TIMES = "fail>10%", "avg-rt>1s"

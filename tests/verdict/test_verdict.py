@@ -28,8 +28,9 @@ from tests.measured import (
 )
 from toril import verdict as the_verdict
 from toril.records import Rate
+from toril.summary import cases
 from toril.timeline import Timeline
-from toril.verdict import exit_code
+from toril.verdict import exit_code, functional
 
 FAILURES = "fail>10%"
 
@@ -99,16 +100,11 @@ def test_the_exit_code_is_the_verdict_as_far_as_it_is_to_fail(outcome, fail_on, 
 
 
 def test_every_code_is_in_the_table_of_reasons():
-    room = Path(str(the_verdict.__file__)).parent
-    sources = [path for path in room.glob("*.py") if path.name != "functional.py"]  # which has codes of its own
-    used = {
-        code
-        for source in sources
-        for code in re.findall(
-            r'(?:Reason\(\s*|yield \(?\s*|code ?= ?|code, message = )"([a-z-]+)"', source.read_text()
-        )
-    }
-    assert used == {*re.findall(r"^\| `([a-z-]+)`", the_verdict.__doc__ or "", re.MULTILINE), "triggered"}
+    sources = [*Path(str(the_verdict.__file__)).parent.glob("*.py"), Path(str(cases.__file__))]
+    pattern = r'(?:Reason\(\s*|yield \(?\s*|code ?= ?|code, message = )"([a-z-]+)"'
+    used = {code for source in sources for code in re.findall(pattern, source.read_text())}
+    tables = f"{the_verdict.__doc__}{functional.__doc__}"
+    assert used == {*re.findall(r"^\| `([a-z-]+)`", tables, re.MULTILINE), "triggered"}
 
 
 # What falsifies times

@@ -7,6 +7,7 @@ what comes after that time is looked at only where it can be too much.
 
 import json
 import math
+from dataclasses import asdict
 from fractions import Fraction
 
 from hypothesis import given, settings
@@ -146,4 +147,4 @@ def test_windows_first_breach_where_the_definition_says(samples, limited, op, lo
     told = [(second, found) for second in range(15) for found in live.advance(timeline, second)]
     assert [second for second, _ in told] == ([] if expected is None else [expected])
     assert all(found.observed == result.observed for _, found in told)
-    json.dumps(result.to_dict(), allow_nan=False)
+    json.dumps(asdict(result.record()), allow_nan=False)

@@ -16,13 +16,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from toril.records import ARMS, BASE, HEAD, Exit, Plan
+from toril.records import ARMS, BASE, HEAD, Exit, Outcome, Plan, Reason, Verdict
 from toril.regression.compare import compare
 from toril.regression.comparison import Comparison
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
 from toril.timeline.arms import Arm
-from toril.verdict import EXCUSES, Outcome, Reason, Verdict, judge
+from toril.verdict import EXCUSES, judge
 
 FALSIFIED = frozenset({*EXCUSES, "lost-worker", "damaged-file", "missing-samples", "unreadable-records", "ended-early"})
 BROKEN = frozenset({"no-success", "dead-label"})  # no measure for head

@@ -53,23 +53,15 @@ is `kept`, and says so.
 from toril.verdict.judge import (
     EXCUSES,
     EXIT_CODES,
-    SCHEMA,
-    Outcome,
-    Verdict,
     ended_early,
     exit_code,
     judge,
     missing,
 )
-from toril.verdict.rules import Reason
 
 __all__ = [
     "EXCUSES",
     "EXIT_CODES",
-    "SCHEMA",
-    "Outcome",
-    "Reason",
-    "Verdict",
     "ended_early",
     "exit_code",
     "judge",

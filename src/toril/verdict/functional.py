@@ -16,10 +16,10 @@ Reasons of a load that mean the same here: `lost-worker`, `damaged-file`, `missi
 from collections.abc import Mapping
 from typing import Any
 
-from toril.records import Plan
+from toril.records import Plan, Reason, Verdict
 from toril.summary import Completeness, nothing_tested, unsound_tests
 from toril.timeline import Timeline
-from toril.verdict import Reason, Verdict, ended_early, missing
+from toril.verdict.judge import ended_early, missing
 
 
 def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, summary: Mapping[str, Any]) -> Verdict:
@@ -29,8 +29,9 @@ def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, summ
     nothing = (Reason(*one) for one in nothing_tested(tests))
     open_questions = (*missing(timeline, completeness), *ended_early(plan, timeline, completeness), *nothing)
     if failed:
-        return Verdict("failed", (*failed, *open_questions), ())
+        return Verdict(outcome="failed", reasons=(*failed, *open_questions))
     if open_questions:
-        return Verdict("inconclusive", open_questions, ())
+        return Verdict(outcome="inconclusive", reasons=open_questions)
     skipped = f"; {tests['skipped']:,} skipped" if tests["skipped"] else ""
-    return Verdict("passed", (Reason("tests-passed", f"{tests['passed']:,} test cases passed{skipped}"),), ())
+    passed = Reason("tests-passed", f"{tests['passed']:,} test cases passed{skipped}")
+    return Verdict(outcome="passed", reasons=(passed,))

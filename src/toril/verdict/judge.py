@@ -3,11 +3,11 @@
 import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from toril.criteria import GENERATOR, Criterion, parse_criterion
-from toril.records import Plan, PlannedCriterion, ServerMetrics
+from toril.records import Outcome, Plan, PlannedCriterion, Reason, ServerMetrics, Verdict
 from toril.summary import Completeness
 from toril.timeline import Timeline
 from toril.timeline.intervals import KINDS
@@ -15,13 +15,11 @@ from toril.verdict import rules
 from toril.verdict.absence import Absence, Gap
 from toril.verdict.evaluation import evaluate
 from toril.verdict.result import CriterionResult
-from toril.verdict.rules import Claim, Reason
+from toril.verdict.rules import Claim
 from toril.verdict.scope import view_of
 from toril.verdict.told import notes_on_rates, told_capacity
 from toril.verdict.validity import doubts_about_times
 
-SCHEMA = "toril.verdict/1"
-Outcome = Literal["passed", "failed", "inconclusive"]
 EXIT_CODES: Mapping[str, int] = {"passed": 0, "failed": 1, "inconclusive": 3}
 
 NOTABLE_SHARE = 0.01  # of all requests without an answer …
@@ -36,26 +34,6 @@ EXCUSES: Mapping[str, str] = {  # what falsifies times, in short
 }
 ABOUT_NOTHING = ("no-samples", "unknown-label")  # often only what a lost worker or an early end comes to: told after it
 WORKER_OF_FILE = re.compile(r"(?:^|/)workers/([^/]+)/")
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The outcome of a run, everything that speaks for it, and every criterion."""
-
-    outcome: Outcome
-    reasons: tuple[Reason, ...]
-    criteria: tuple[CriterionResult, ...]
-    notes: tuple[str, ...] = ()  # what a reader has to know, and what changes no outcome
-
-    def to_dict(self) -> dict[str, Any]:
-        """The content of verdict.json."""
-        return {
-            "schema": SCHEMA,
-            "outcome": self.outcome,
-            "reasons": [{"code": reason.code, "message": reason.message} for reason in self.reasons],
-            "criteria": [result.to_dict() for result in self.criteria],
-            "notes": list(self.notes),
-        }
 
 
 def exit_code(outcome: str, fail_on: Collection[str] = ("failed", "inconclusive")) -> int:
@@ -130,11 +108,11 @@ def judge(
         *_unfinished(plan, timeline, results),
         *(note for claim in claims for note in rules.notes_of(claim, deciding[claim.name])),
     )
-    if breaches:
-        return Verdict("failed", (*breaches, *dict.fromkeys(open_questions)), tuple(results), notes)
-    if open_questions:  # several criteria may be open for one and the same reason
-        return Verdict("inconclusive", tuple(dict.fromkeys(open_questions)), tuple(results), notes)
-    return Verdict("passed", (_passed(results),), tuple(results), notes)
+    outcome: Outcome = "failed" if breaches else "inconclusive" if open_questions else "passed"
+    # Several criteria may be open for the same reason, which is reported once.
+    reasons = (*breaches, *dict.fromkeys(open_questions)) or (_passed(results),)
+    criteria = tuple(result.record() for result in results)
+    return Verdict(outcome=outcome, reasons=reasons, criteria=criteria, notes=notes)
 
 
 def _of_each(claims: Sequence[Claim], rule: Callable[[Claim], Iterator[Reason]]) -> list[Reason]:

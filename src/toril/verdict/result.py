@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
 
 from toril.criteria import GENERATOR, Criterion, server_text
+from toril.records.verdict import Counted, CriterionOutcome, CriterionWindow, JudgedCriterion, Scope
 from toril.verdict.measure import MORE
 from toril.verdict.windows import Found, Window
 
@@ -18,8 +18,6 @@ MOST_DIGITS = 10
 
 MAXIMA = {"concurrency", *GENERATOR} - {"generator-dropped"}  # of the whole run their maximum is judged
 
-Outcome = Literal["passed", "failed", "inconclusive", "triggered"]  # triggered: came true, but `as non-failed`
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriterionResult:
@@ -28,7 +26,7 @@ class CriterionResult:
     criterion: Criterion
     where: str
     executions: tuple[str, ...]  # empty: the whole run
-    outcome: Outcome = "passed"
+    outcome: CriterionOutcome = "passed"
     code: str = "kept"  # why, as in the table of `toril.verdict`
     observed: float | None = None  # at the first breach; without one, the value nearest to it
     worst: float | None = None
@@ -45,7 +43,7 @@ class CriterionResult:
         return self.window.to_s if self.fired and self.window is not None else None
 
     @property
-    def counted(self) -> Literal["sample", "second", "period", "stage"]:
+    def counted(self) -> Counted:
         """What `samples` is the number of."""
         if self.criterion.server is not None:
             return "period"
@@ -53,39 +51,37 @@ class CriterionResult:
             return "stage"
         return "second" if self.criterion.subject == "load" or self.criterion.subject in GENERATOR else "sample"
 
-    def to_dict(self) -> dict[str, Any]:
+    def record(self) -> JudgedCriterion:
         """An entry of `criteria` in verdict.json."""
         criterion, window = self.criterion, self.window
-        return {
-            "criterion": criterion.text,
-            "outcome": self.outcome,
-            "observed": _plain(self.observed),
-            "threshold": _plain(criterion.threshold),
-            "unit": criterion.unit,
-            "label": criterion.label if self.label is None else self.label,
-            "scope": {"executions": list(self.executions), "location": criterion.location},
-            "window": window
-            and {
-                "logic": criterion.logic,
-                "timeframe_s": criterion.timeframe_s,
-                "from_s": window.from_s,
-                "to_s": window.to_s,
-            },
-            "at_s": self.at_s,
-            "samples": self.samples,
-            "interval": None if self.interval is None else list(self.interval),
-            "message": self.message,
-            "code": self.code,
-            "worst": _plain(self.worst),
-            "op": criterion.op,
-            "subject": subject_of(criterion),
-            "where": self.where,
-            "stop": criterion.stop,
-            "fail": criterion.fail,
-            "own_message": criterion.message,
-            "kind": criterion.kind,
-            "counted": self.counted,
-        }
+        return JudgedCriterion(
+            criterion=criterion.text,
+            outcome=self.outcome,
+            observed=_plain(self.observed),
+            threshold=_plain(criterion.threshold),
+            unit=criterion.unit,
+            label=criterion.label if self.label is None else self.label,
+            scope=Scope(executions=self.executions, location=criterion.location),
+            window=None
+            if window is None
+            else CriterionWindow(
+                logic=criterion.logic, timeframe_s=criterion.timeframe_s, from_s=window.from_s, to_s=window.to_s
+            ),
+            at_s=self.at_s,
+            samples=self.samples,
+            interval=self.interval,
+            message=self.message,
+            code=self.code,
+            worst=_plain(self.worst),
+            op=criterion.op,
+            subject=subject_of(criterion),
+            where=self.where,
+            stop=criterion.stop,
+            fail=criterion.fail,
+            own_message=criterion.message,
+            kind=criterion.kind,
+            counted=self.counted,
+        )
 
 
 def settled(result: CriterionResult, *, stands: bool) -> CriterionResult:

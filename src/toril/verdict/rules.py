@@ -19,7 +19,7 @@ from functools import cached_property
 
 from toril.criteria import Criterion
 from toril.load.open_model import OPEN_MODEL
-from toril.records import EngineReport, Exit, Plan, PlannedExecution
+from toril.records import EngineReport, Exit, Plan, PlannedExecution, Reason
 from toril.summary import Completeness, rate_of
 from toril.summary.load import height
 from toril.timeline import Slice, Stats, Timeline, Worst
@@ -44,14 +44,6 @@ TIMED_OUT = frozenset(
         "TimeoutError", "RequestTimeoutException", "1050", "1211",
     }
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why the outcome is what it is."""
-
-    code: str  # as in the table of `toril.verdict`
-    message: str
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from toril.errors import StoreError
 from toril.github.strangers import shapes
-from toril.github.strangers.shapes import LONGEST_TEXT, MOST_ENTRIES, Shape, Summary, Verdict, plain
+from toril.github.strangers.shapes import LONGEST_TEXT, MOST_ENTRIES, Shape, Summary, plain
 from toril.launchers.pricing.cost import cost_line
-from toril.records import End, Plan, RanTask
+from toril.records import End, Plan, RanTask, Verdict
 from toril.reports import Bundle, wording
 
 MOST_BYTES = 32 << 20  # of a file: the summary of 10,000 labels has half of it
@@ -60,8 +60,9 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
 def read_run(folder: Path) -> Bundle:
     """One run: plan, summary and verdict, and of those what a comment shows."""
     plan = _plan(folder / "plan.json")
-    summary, verdict = _shape(folder / "summary.json", Summary), _shape(folder / "verdict.json", Verdict)
-    bundle = Bundle(plan=plan, summary=plain(summary), verdict=plain(verdict))
+    summary, verdict = _shape(folder / "summary.json", Summary), folder / "verdict.json"
+    judged = Verdict.from_stranger(_data(verdict), str(verdict))
+    bundle = Bundle(plan=plan, summary=plain(summary), verdict=judged.to_dict())
     ended = folder / "end.json"
     return _priced(bundle, ended) if plan.on == "fargate" and os.path.lexists(ended) else bundle
 
