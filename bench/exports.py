@@ -108,7 +108,7 @@ def measured(labels: int, seconds: int, samples: int) -> Bundle:
     )
     total = timeline.select().total.samples
     assert total == 2 * labels * seconds * samples
-    summary = summarise(plan, Timeline(), complete, START) | {"labels": {"": {"samples": total}}}
+    summary = summarise(plan, Timeline(), complete, START).to_dict() | {"labels": {"": {"samples": total}}}
     return Bundle(plan, summary, {}, timeline)
 
 

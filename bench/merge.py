@@ -88,7 +88,7 @@ def row(options: argparse.Namespace) -> str:
     verdict = judge(plan, timeline, completeness, summary)
     judged = time.process_time()
     memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-    assert samples == size.workers * size.seconds * size.labels * size.samples == summary["labels"][""]["samples"]
+    assert samples == size.workers * size.seconds * size.labels * size.samples == summary.total.samples
     assert verdict.outcome == "passed", verdict.reasons
 
     peers.append(peer(size))

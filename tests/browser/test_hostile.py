@@ -101,7 +101,7 @@ def everywhere(attack: str, number: int) -> Bundle:
     query = MetricSeries(namespace=whole, metric=whole, statistic=whole, dimensions={whole: whole}, unit=whole,
                          points=((0.0, 1.0),))  # fmt: skip
     silent = query.model_copy(update={"points": (), "error": whole})
-    return Bundle(planned, summary, verdict, timeline, ServerMetrics(queries=(query, silent)))
+    return Bundle(planned, summary.to_dict(), verdict, timeline, ServerMetrics(queries=(query, silent)))
 
 
 def replace_all(rule: dict, attack: str) -> dict:

@@ -1,5 +1,6 @@
 """Functional runs made up for tests."""
 
+from dataclasses import replace
 from typing import Any
 
 from tests.measured import START, left, plan_of
@@ -36,6 +37,7 @@ def functional_run(*cases: Case, **circumstances: Any) -> Bundle:
     }
     completeness = Completeness(**complete | circumstances)
     timeline = Timeline()
-    summary = {**summarise(plan, timeline, completeness, START), "tests": tests_of(cases)}
-    verdict = judge_tests(plan, timeline, completeness, summary).to_dict()
-    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline)
+    tests = tests_of(cases)
+    summary = replace(summarise(plan, timeline, completeness, START), tests=tests)
+    verdict = judge_tests(plan, timeline, completeness, tests).to_dict()
+    return Bundle(plan=plan, summary=summary.to_dict(), verdict=verdict, timeline=timeline)

@@ -81,7 +81,7 @@ def bundle():
         planned=("local-1",), reported=("local-1",), exits={"local-1": left()}, started_at=START
     )  # fmt: skip
     summary = summarise(plan, timeline, complete, START)
-    return Bundle(plan, summary, judge(plan, timeline, complete, summary).to_dict(), timeline)
+    return Bundle(plan, summary.to_dict(), judge(plan, timeline, complete, summary).to_dict(), timeline)
 
 
 def test_every_label_is_summarised_and_judged(bundle):

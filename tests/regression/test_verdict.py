@@ -211,8 +211,8 @@ def test_the_summary_is_heads(plan: Plan) -> None:
     interval = measured(plan, slower=2)
     whole, arms = merged(plan, interval)
     judged = judge_duet(plan, arms, whole, left(plan, interval))
-    assert judged.summary["labels"][""]["samples"] == 4 * 2 * PER_BLOCK
-    assert judged.summary["labels"]["checkout"]["rps"] == pytest.approx(20, rel=0.05)
-    assert list(judged.summary["executions"]) == ["shop"]
+    assert judged.summary.total.samples == 4 * 2 * PER_BLOCK
+    assert judged.summary.labels["checkout"].rps == pytest.approx(20, rel=0.05)
+    assert list(judged.summary.executions) == ["shop"]
     assert [one.name for one in judged.plan.executions] == ["shop"]
     assert len(ARMS) == 2

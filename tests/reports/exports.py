@@ -49,7 +49,7 @@ def run_of(samples: Sequence[Sample], *, ramp_up_exclude: bool = False, **change
         planned=workers, reported=workers, exits={one: left(one) for one in workers}, started_at=START
     )
     verdict = {"outcome": "passed", "reasons": [], "criteria": []}
-    return Bundle(plan, summarise(plan, timeline, complete, START), verdict, timeline, **changes)
+    return Bundle(plan, summarise(plan, timeline, complete, START).to_dict(), verdict, timeline, **changes)
 
 
 def judged(samples: Sequence[Sample], ramp_up_exclude: bool) -> list[Sample]:

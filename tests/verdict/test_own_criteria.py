@@ -56,11 +56,11 @@ def test_throughput_of_the_whole_run_is_the_rate_that_the_summary_shows():
     timeline = timeline_of(every_second(range(10), FAST, 7) + every_second(range(10), replace(FAST, label="cart"), 2))
     plan = plan_of()
     known = complete(plan, exits={"local-1": left(last_sample_s=9.25)})
-    labels = summarise(plan, timeline, known, 0.0)["labels"]
+    labels = summarise(plan, timeline, known, 0.0).labels
     for label, of in (("", ""), ("cart", " of cart")):
         result = judged_ours(f"throughput{of}<100/s", timeline, plan, completeness=known)
         assert result.outcome == "failed"
-        assert result.observed == pytest.approx(labels[label]["rps"], abs=0.0005)
+        assert result.observed == pytest.approx(labels[label].rps, abs=0.0005)
     assert judged_ours("throughput<8.9/s", timeline, plan, completeness=known).outcome == "passed"  # 90 in 10 s
     assert judged_ours("throughput<9.1/s", timeline, plan, completeness=known).outcome == "failed"
     assert judged_ours("throughput of cart>1.9/s", timeline, plan, completeness=known).outcome == "failed"

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import math
 from dataclasses import replace
 
 import pytest
@@ -26,6 +25,7 @@ from tests.measured import (
 )
 from toril.coordinator.live import Fold, interval_name
 from toril.records import Plan, worker_key
+from toril.records.document import document
 from toril.reports import FORMATS, Bundle, render
 from toril.store import FolderStore
 from toril.summary import Completeness, summarise
@@ -194,7 +194,6 @@ def test_half_a_character_in_a_label_spoils_no_report(name):
     complete = Completeness(planned=("local-1",), reported=("local-1",), started_at=START)
     summary = summarise(plan, timeline, complete, START)
     verdict = judge(plan, timeline, complete, summary).to_dict()
-    assert json.loads(json.dumps(summary, allow_nan=False).encode()) == summary
-    report = render(name, Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline))
+    assert json.loads(document(summary)) == summary.to_dict()
+    report = render(name, Bundle(plan=plan, summary=summary.to_dict(), verdict=verdict, timeline=timeline))
     assert report.startswith(b"PAR1") if name.startswith("parquet") else report.decode()
-    assert math.isfinite(summary["duration_s"])

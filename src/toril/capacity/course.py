@@ -3,12 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from toril.capacity.stages import ANSWERS, FAILURES, GENERATORS, RECOVERY, SAMPLES, Bench, StageResult
 from toril.criteria import parse_criterion
 from toril.load.search import TO_THE_TOP, UNSTEADY, Bounds, Found, Stage, next_stage
 from toril.records import Plan, PlannedExecution, Rate, rates_of
+from toril.records.summary import Capacity
 from toril.timeline import Timeline
 
 STOPPED = "stopped"  # why nothing higher is known: the load ended first
@@ -63,22 +63,22 @@ class Course:
         below = [rps for rps in held if rps < low]
         return Found(max(below, default=None), None if math.isinf(low) else low, STOPPED, exact=False)
 
-    def to_dict(self) -> dict[str, Any]:
-        """An entry of `capacity` in summary.json."""
+    def result(self) -> Capacity:
+        """Its entry of `capacity` in the summary."""
         search, found = self.execution.search, self.ended()
         assert search is not None  # noqa: S101
-        return {
-            "held_rps": found.held_rps,
-            "breached_rps": found.breached_rps,
-            "limited_by": found.limited_by,
-            "exact": found.exact,
-            "message": self.message(),
-            "from_rps": search.from_rps,
-            "to_rps": search.to_rps,
-            "until": [parse_criterion(source, "").text for source in search.until],
-            "precision": search.precision,
-            "stages": [stage.to_dict() for stage in self.stages],
-        }
+        return Capacity(
+            held_rps=found.held_rps,
+            breached_rps=found.breached_rps,
+            limited_by=found.limited_by,
+            exact=found.exact,
+            message=self.message(),
+            from_rps=search.from_rps,
+            to_rps=search.to_rps,
+            until=tuple(parse_criterion(source, "").text for source in search.until),
+            precision=search.precision,
+            stages=tuple(stage.record() for stage in self.stages),
+        )
 
     def message(self) -> str:
         """What it came to, in a sentence."""

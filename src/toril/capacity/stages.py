@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 
 from toril.criteria import parse_criterion, samples_needed
 from toril.load.search import RECOVER_STEPS, Judged, Outcome, Stage
 from toril.records import Plan, PlannedExecution, Search
+from toril.records.summary import CapacityStage, StageObservation
 from toril.summary import Completeness, dropped_between, saturated_between
 from toril.timeline import Timeline, Worst
 from toril.verdict.evaluation import evaluate
@@ -38,29 +38,29 @@ class StageResult:
     message: str = ""
     observed: tuple[CriterionResult, ...] = field(default=())
 
-    def to_dict(self) -> dict[str, Any]:
-        """An entry of `stages` in summary.json."""
-        return {
-            "rps": self.judged.stage.rps,
-            "kind": self.judged.stage.kind,
-            "at_s": self.at_s,
-            "from_s": self.from_s,
-            "to_s": self.to_s,
-            "outcome": self.judged.outcome,
-            "why": self.judged.why,
-            "message": self.message,
-            "samples": self.samples,
-            "achieved_rps": None if self.achieved_rps is None else round(self.achieved_rps, 3),
-            "observed": [
-                {
-                    "criterion": result.criterion.text,
-                    "value": result.observed,
-                    "unit": result.criterion.unit,
-                    "breached": result.fired,
-                }
+    def record(self) -> CapacityStage:
+        """Its entry of `stages` in the summary."""
+        return CapacityStage(
+            rps=self.judged.stage.rps,
+            kind=self.judged.stage.kind,
+            at_s=self.at_s,
+            from_s=self.from_s,
+            to_s=self.to_s,
+            outcome=self.judged.outcome,
+            why=self.judged.why,
+            message=self.message,
+            samples=self.samples,
+            achieved_rps=None if self.achieved_rps is None else round(self.achieved_rps, 3),
+            observed=tuple(
+                StageObservation(
+                    criterion=result.criterion.text,
+                    value=result.observed,
+                    unit=result.criterion.unit,
+                    breached=result.fired,
+                )
                 for result in self.observed
-            ],
-        }
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from toril.coordinator.protocol import RunState
 from toril.criteria import GENERATOR, parse_criterion
 from toril.load.open_model import OPEN_MODEL
 from toril.records import ARMS, Plan
-from toril.summary import strained
+from toril.summary import saturated_now
 from toril.timeline import Timeline
 from toril.verdict.evaluation import evaluate
 
@@ -63,7 +63,7 @@ def glance(
     last = told if told is not None and told >= 0 else None if newest is None else max(0, newest - 1)
     notes += tuple(f"worker {worker} lost: {why.splitlines()[0]}" for worker, why in state.lost.items())
     if state.phase == "running" and last is not None:
-        notes += strained(plan, timeline, last)
+        notes += saturated_now(plan, timeline, last)
     return LiveFigures(
         run_id=plan.run_id,
         phase=_phase(state),

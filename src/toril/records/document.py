@@ -79,7 +79,7 @@ class JsonObject:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain data throughout."""
-        return {name: _plain(value) for name, value in self.members().items()}
+        return {name: value if type(value) in _PLAIN else _plain(value) for name, value in self.members().items()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -104,15 +104,19 @@ def _names(cls: Any) -> tuple[str, ...]:
 
 
 def _plain(value: Any) -> Any:
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is tuple or kind is list:
+        return [one if type(one) in _PLAIN else _plain(one) for one in value]
+    if kind is dict:
+        return {key: one if type(one) in _PLAIN else _plain(one) for key, one in value.items()}
     if isinstance(value, JsonObject):
         return value.to_dict()
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    return value
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+_PLAIN = frozenset({int, float, str, bool, type(None)})
 
 
 @cache

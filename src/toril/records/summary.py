@@ -7,7 +7,7 @@ was not measured. A field with a default may be missing: in a file of an older v
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field
 
@@ -16,7 +16,7 @@ from toril.records.base import Count, Text
 from toril.records.cases import Case
 from toril.records.document import JsonObject
 
-SUMMARY_SCHEMA = "toril.summary/1"
+SUMMARY_SCHEMA: Final = "toril.summary/1"
 
 LARGEST = 10**15
 MOST_ENTRIES = 2_000  # workers, stages, files …
@@ -91,16 +91,21 @@ class Load(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratorLimits(JsonObject):
-    """The figures from which on a generator's own slowness shows in what it measures."""
+    """Figures from which on a generator's own slowness shows in its measurements; fractions as in `Generator`.
 
-    cpu: Number | None = None
-    core: Number | None = None  # also of running and waiting together, which leave no time to spare
-    waiting: Number | None = None  # None: not judged; lateness shows it instead
-    throttled: Number | None = None
-    lateness_us: Number | None = None  # of the 90th percentile of sends
-    lateness_of_median: Number | None = None  # of the median response time; the higher of both limits counts
-    memory: Number | None = None  # of the control group's limit, or of the machine
-    sockets: Number | None = None  # of the nearest limit: files of a process, or ports
+    The defaults are those of executors without limits of their own.
+    """
+
+    cpu: Number = 0.9
+    core: Number = 0.9  # also of running and waiting together: the rest is all the spare time that the engine had
+    waiting: Number | None = 0.5  # None: not judged; lateness shows it instead
+    throttled: Number = 0.05
+    lateness_us: Number = (
+        5_000  # of the 90th percentile of sends; machines are as late as that without being in trouble
+    )
+    lateness_of_median: Number = 0.1  # of the median response time: as much does no harm. The higher limit counts.
+    memory: Number = 0.9  # of the control group's limit, or of the machine
+    sockets: Number = 0.9  # of the nearest limit: files of a process, or ports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +178,7 @@ class ResponseTimes(JsonObject):
     p99_9: Count | None = None
     p99_99: Count | None = None
     max: Count | None = None
-    interval: Annotated[dict[Text, Bounds | None], Few] = field(default_factory=dict)  # by the percentile's name here
+    interval: Annotated[dict[Text, Bounds], Few] = field(default_factory=dict)  # by the percentile's name here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

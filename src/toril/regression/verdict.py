@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from toril.records import ARMS, BASE, HEAD, Exit, Outcome, Plan, Reason, Verdict
+from toril.records.summary import Summary
 from toril.regression.compare import compare
 from toril.regression.comparison import Comparison
 from toril.summary import Completeness, summarise
@@ -34,7 +35,7 @@ class JudgedDuet:
     """Head as the run, and what both arms say."""
 
     plan: Plan
-    summary: dict[str, Any]
+    summary: Summary
     verdict: dict[str, Any]
 
 
@@ -47,9 +48,7 @@ def judge_duet(plan: Plan, arms: Mapping[int, Timeline], whole: Timeline, comple
     return JudgedDuet(head_plan, summary, {**verdict.to_dict(), "comparison": comparison.to_dict()})
 
 
-def _judged(
-    arm: Arm, timeline: Timeline, whole: Timeline, completeness: Completeness
-) -> tuple[Plan, dict[str, Any], Verdict]:
+def _judged(arm: Arm, timeline: Timeline, whole: Timeline, completeness: Completeness) -> tuple[Plan, Summary, Verdict]:
     """One arm as a run of its own; of base no criterion is judged."""
     plan, elsewhere = arm.as_run(), arm.plan.criteria if arm.arm == BASE else ()
     if elsewhere:

@@ -21,7 +21,6 @@ from toril.summary.adjusted import adjusted
 from toril.verdict import judge
 from toril.verdict.functional import judge_tests
 from toril.verdict.servers import queries
-from toril.verdict.told import rates_told
 
 
 def judge_again(store: Store, run_id: str) -> Bundle:
@@ -48,20 +47,20 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     plan = fold.plan
     if plan.duet is not None:
         duet = judge_duet(plan, fold.arms, fold.whole, completeness)
-        return Bundle(plan=duet.plan, summary=duet.summary, verdict=masked(duet.verdict), timeline=fold.timeline)
+        summary, verdict = duet.summary.to_dict(), masked(duet.verdict)
+        return Bundle(plan=duet.plan, summary=summary, verdict=verdict, timeline=fold.timeline)
     carried_out = adjusted(plan, completeness.rates, completeness.started_at)
-    summary = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
+    found = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
     if plan.functional:
-        summary["tests"] = tests_of(fold.cases)
-        verdict = masked(judge_tests(plan, fold.timeline, completeness, summary).to_dict())
+        tests = tests_of(fold.cases)
+        summary = replace(found, tests=tests).to_dict()
+        verdict = masked(judge_tests(plan, fold.timeline, completeness, tests).to_dict())
         return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline)
-    if completeness.rates:
-        summary["rates"] = rates_told(completeness)
-    found = courses(carried_out, completeness.rates, completeness.started_at, fold.timeline)
-    if found:
-        summary["capacity"] = {course.execution.name: course.to_dict() for course in found}
-    verdict = masked(judge(carried_out, fold.timeline, completeness, summary, metrics=metrics).to_dict())
-    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
+    searches = courses(carried_out, completeness.rates, completeness.started_at, fold.timeline)
+    if searches:
+        found = replace(found, capacity={course.execution.name: course.result() for course in searches})
+    verdict = masked(judge(carried_out, fold.timeline, completeness, found, metrics=metrics).to_dict())
+    return Bundle(plan=plan, summary=found.to_dict(), verdict=verdict, timeline=fold.timeline, metrics=metrics)
 
 
 def with_pictures(store: Store, bundle: Bundle) -> Bundle:

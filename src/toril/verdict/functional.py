@@ -13,18 +13,15 @@ Reasons of a load that mean the same here: `lost-worker`, `damaged-file`, `missi
 `stopped`, `ended-early`.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from toril.records import Plan, Reason, Verdict
+from toril.records.summary import TestResults
 from toril.summary import Completeness, nothing_tested, unsound_tests
 from toril.timeline import Timeline
 from toril.verdict.judge import ended_early, missing
 
 
-def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, summary: Mapping[str, Any]) -> Verdict:
+def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, tests: TestResults) -> Verdict:
     """The verdict, by the summary's `tests` and what is missing."""
-    tests = summary["tests"]
     failed = tuple(Reason(*one) for one in unsound_tests(tests))
     nothing = (Reason(*one) for one in nothing_tested(tests))
     open_questions = (*missing(timeline, completeness), *ended_early(plan, timeline, completeness), *nothing)
@@ -32,6 +29,6 @@ def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, summ
         return Verdict(outcome="failed", reasons=(*failed, *open_questions))
     if open_questions:
         return Verdict(outcome="inconclusive", reasons=open_questions)
-    skipped = f"; {tests['skipped']:,} skipped" if tests["skipped"] else ""
-    passed = Reason("tests-passed", f"{tests['passed']:,} test cases passed{skipped}")
+    skipped = f"; {tests.skipped:,} skipped" if tests.skipped else ""
+    passed = Reason("tests-passed", f"{tests.passed:,} test cases passed{skipped}")
     return Verdict(outcome="passed", reasons=(passed,))

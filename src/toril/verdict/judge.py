@@ -8,6 +8,7 @@ from typing import Any
 
 from toril.criteria import GENERATOR, Criterion, parse_criterion
 from toril.records import Outcome, Plan, PlannedCriterion, Reason, ServerMetrics, Verdict
+from toril.records.summary import Generators, Summary
 from toril.summary import Completeness
 from toril.timeline import Timeline
 from toril.timeline.intervals import KINDS
@@ -45,12 +46,15 @@ def judge(
     plan: Plan,
     timeline: Timeline,
     completeness: Completeness,
-    summary: Mapping[str, Any],
+    summary: Summary,
     metrics: ServerMetrics | None = None,
     elsewhere: Sequence[PlannedCriterion] = (),
 ) -> Verdict:
     """Judge every criterion, and the run as a whole. `elsewhere` are criteria that ask about failures in its stead."""
-    doubts = [Reason(code, message) for code, message in doubts_about_times(plan, completeness, summary)]
+    doubts = [
+        Reason(code, message)
+        for code, message in doubts_about_times(plan, completeness, summary.generators or Generators())
+    ]
     claims, plan = rules.claims(plan, timeline, completeness), completeness.in_turn(plan)
     absence = _absence(plan, timeline, completeness, claims)
     worst = rules.worst_of(claims)
@@ -68,7 +72,7 @@ def judge(
         ) -> CriterionResult:
             return evaluate(
                 criterion, planned.where, planned.executions, timeline, plan, absence, completeness, metrics,
-                summary.get("capacity"),
+                summary.capacity,
             )  # fmt: skip
 
         result = result_of(timeline, absence)

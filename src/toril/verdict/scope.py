@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from toril.criteria import Criterion
 from toril.records import Plan, PlannedExecution, ServerMetrics
+from toril.records.summary import Capacity
 from toril.summary import Completeness, lasted_s, planned_s
 from toril.summary.completeness import united
 from toril.timeline import Slice, Timeline
@@ -23,7 +23,7 @@ class Evidence:
     absence: Absence | None = None  # None: nothing is missing
     completeness: Completeness | None = None
     metrics: ServerMetrics | None = None  # None: CloudWatch was not asked
-    capacity: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # execution → what its search found
+    capacity: Mapping[str, Capacity] = field(default_factory=dict)  # by execution
 
     @property
     def duration_s(self) -> float:

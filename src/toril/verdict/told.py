@@ -1,8 +1,8 @@
 """What a verdict has to say of rates that were set while the run went on."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from toril.records.summary import Summary
 from toril.summary.completeness import Completeness
 
 NOTABLE_S = 0.1
@@ -21,21 +21,6 @@ def notes_on_rates(completeness: Completeness) -> Iterator[str]:
             yield text
 
 
-def told_capacity(summary: Mapping[str, Any]) -> Iterator[str]:
+def told_capacity(summary: Summary) -> Iterator[str]:
     """What each search came to."""
-    yield from (f"capacity: {found['message']}" for found in summary.get("capacity", {}).values())
-
-
-def rates_told(completeness: Completeness) -> list[dict[str, Any]]:
-    """`rates` in summary.json: every change of the load while it went on."""
-    started_at = completeness.started_at or 0.0
-    return [
-        {
-            "execution": rate.execution,
-            "rps": rate.rps,
-            "at_s": round(rate.at - started_at, 3),
-            "asked_s": round(rate.asked_at - started_at, 3),
-            "cause": rate.cause,
-        }
-        for rate in completeness.rates
-    ]
+    yield from (f"capacity: {found.message}" for found in (summary.capacity or {}).values())

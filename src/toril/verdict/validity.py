@@ -1,10 +1,10 @@
 """What falsifies times, and the load with them: whatever was measured then proves nothing about the service."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from toril.criteria import parse_criterion
 from toril.records import Plan
+from toril.records.summary import Generators
 from toril.summary.completeness import Completeness
 
 LATEST_START_S = 1.0
@@ -15,20 +15,19 @@ CLOCK_LIMIT_S = 1.0
 Doubt = tuple[str, str]  # a code, as in the table of `toril.verdict`, and a message
 
 
-def doubts_about_times(plan: Plan, completeness: Completeness, summary: Mapping[str, Any]) -> Iterator[Doubt]:
+def doubts_about_times(plan: Plan, completeness: Completeness, generators: Generators) -> Iterator[Doubt]:
     """Everything that does, what concerns the generators first."""
-    yield from _saturated(plan, summary)
+    yield from _saturated(plan, generators)
     yield from _late(plan, completeness)
     yield from _late_rates(plan, completeness)
     yield from _unsure_clocks(completeness)
 
 
-def _saturated(plan: Plan, summary: Mapping[str, Any]) -> Iterator[Doubt]:
+def _saturated(plan: Plan, generators: Generators) -> Iterator[Doubt]:
     """A reason for each worker; what that means and what mends it is said with the first."""
-    generators = summary["generators"]
-    so = f": part of its times is its own; {generators['advice']}"
-    for name in () if _of_stages_alone(plan) else generators["saturated"]:
-        why = "; ".join(one["message"] for one in generators["workers"][name]["saturation"])
+    so = f": part of its times is its own; {generators.advice}"
+    for name in () if _of_stages_alone(plan) else generators.saturated:
+        why = "; ".join(one.message for one in generators.workers[name].saturation)
         yield ("saturated", f"{why}{so}")
         so = ""
 
