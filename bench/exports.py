@@ -15,6 +15,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.measured import START, left, plan_of
+from toril.records import Verdict
+from toril.records.summary import LabelFigures
 from toril.reports import EXPORTS, FORMATS, TABLES, Bundle, pieces
 from toril.reports.exports.rows import row_batches
 from toril.stats.histogram import highests_of
@@ -108,8 +111,8 @@ def measured(labels: int, seconds: int, samples: int) -> Bundle:
     )
     total = timeline.select().total.samples
     assert total == 2 * labels * seconds * samples
-    summary = summarise(plan, Timeline(), complete, START).to_dict() | {"labels": {"": {"samples": total}}}
-    return Bundle(plan, summary, {}, timeline)
+    summary = replace(summarise(plan, Timeline(), complete, START), labels={"": LabelFigures(samples=total)})
+    return Bundle(plan, summary, Verdict(outcome="passed"), timeline)
 
 
 def by_library(bundle: Bundle) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.measured import START, Sample, left, plan_of, timeline_of
+from toril.records import Verdict
 from toril.reports import Bundle, pieces
 from toril.summary import Completeness, summarise
 
@@ -48,8 +49,8 @@ def run_of(samples: Sequence[Sample], *, ramp_up_exclude: bool = False, **change
     complete = Completeness(
         planned=workers, reported=workers, exits={one: left(one) for one in workers}, started_at=START
     )
-    verdict = {"outcome": "passed", "reasons": [], "criteria": []}
-    return Bundle(plan, summarise(plan, timeline, complete, START).to_dict(), verdict, timeline, **changes)
+    verdict = Verdict(outcome="passed")
+    return Bundle(plan, summarise(plan, timeline, complete, START), verdict, timeline, **changes)
 
 
 def judged(samples: Sequence[Sample], ramp_up_exclude: bool) -> list[Sample]:

@@ -25,8 +25,9 @@ STAIRS = ((0.0, 10.0), (20.0, 10.0), (20.0, 40.0), (40.0, 40.0))
 def _failed() -> Bundle:
     run = examples.failed()
     places = {WHERE: SourcePlace(file="loadtests/shop/suite.yml", line=31)}
-    rules = [{**run.verdict["criteria"][0], "where": WHERE}, *run.verdict["criteria"][1:]]
-    return replace(run, plan=run.plan.model_copy(update={"places": places}), verdict={**run.verdict, "criteria": rules})
+    first, *others = run.verdict.to_dict()["criteria"]
+    located = examples.with_verdict(run, criteria=[{**first, "where": WHERE}, *others])
+    return replace(located, plan=run.plan.model_copy(update={"places": places}))
 
 
 def _saturated() -> Bundle:
@@ -76,8 +77,8 @@ def _browsers() -> Bundle:
     run, folder = examples.passed(), "workers/local-1/ab12/failures/"
     files = [f"{folder}0-1{ending}" for ending in (".jpg", ".source.txt", ".trace.zip")]
     one = {"worker": "local-1", "execution": "buying", "label": "Pay", "message": "no button", "at_s": 7.25}
-    summary = {**run.summary, "first_failures": [{**one, "files": files}]}
-    return replace(run, summary=summary, pictures={files[0]: b"\xff\xd8\xff\xe0picture"})
+    found = examples.with_summary(run, first_failures=[{**one, "files": files}])
+    return replace(found, pictures={files[0]: b"\xff\xd8\xff\xe0picture"})
 
 
 def _on_fargate() -> Bundle:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.reports import gallery
 from tests.reports.parsed import Page
-from toril.reports import compare_formats, render
+from toril.reports import COMPARED, compared, render
 
 FOLDER = Path(__file__).parent / "golden"
 FILES = {
@@ -26,9 +26,9 @@ ELSEWHERE = {"hostile", "many labels", "attacked"}  # what they are about is no 
 
 def written(name: str) -> str:
     runs = {run: render(name, gallery.run(run)) for run in gallery.RUNS if run not in ELSEWHERE}
-    if name in compare_formats.FORMATS:
+    if name in COMPARED:
         pairs = {pair: map(gallery.run, names) for pair, names in gallery.PAIRS.items() if pair not in ELSEWHERE}
-        runs |= {f"compared: {pair}": compare_formats.render(name, *both) for pair, both in pairs.items()}
+        runs |= {f"compared: {pair}": compared(name, *both) for pair, both in pairs.items()}
     parts = ((of, seen(data) if name == "html" else data.decode()) for of, data in runs.items())
     return "".join(f"===== {of} =====\n{text}\n" for of, text in parts)
 

@@ -110,7 +110,7 @@ def test_what_is_judged_adds_up_to_the_summary_and_to_the_timeline(samples, ramp
     rows = [row for row in parquet_rows(run, table) if row["judged"] and row["kind"] == "request"]
 
     total = sum(row["samples"] for row in rows)
-    assert total == run.summary["labels"][""]["samples"]
+    assert total == run.summary.total.samples
     assert total == run.timeline.select(steady=True if ramp_up_exclude else None).total.samples
     assert total == sum(sample.kind == "request" for sample in judged(samples, ramp_up_exclude))
 

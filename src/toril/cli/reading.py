@@ -12,13 +12,16 @@ from toril.clock import SystemClock
 from toril.errors import NoSuchRunError, RunOverError
 from toril.records import run_key
 from toril.reports import (
+    COMPARED,
     FORMATS,
     TABLES,
     check,
-    compare_formats,
-    compare_terminal,
+    check_compared,
+    compare_blocks,
+    compared,
     comparison,
     pieces,
+    run_blocks,
     runs_table,
     terminal,
 )
@@ -55,7 +58,7 @@ def report(
         return
     bundle = stored.judged(*found, SystemClock().now(), measurements=FORMATS[format].timeline)
     if format == "terminal" and out is None:
-        terminal.show(Output(), bundle)
+        terminal.show(Output(), run_blocks.report_of(bundle))
     else:
         stored.emit(pieces(format, bundle, table), out)
 
@@ -64,7 +67,7 @@ def compare(
     base: Annotated[str, typer.Argument(help="The run to compare with: its id, `latest`, or its folder.")],
     head: Annotated[str, typer.Argument(help="The run in question, given in the same way.")],
     store: StoreOption = ".toril",
-    format: Annotated[str, typer.Option("--format", help=", ".join(compare_formats.FORMATS) + ".")] = "terminal",
+    format: Annotated[str, typer.Option("--format", help=", ".join(COMPARED) + ".")] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
 ) -> None:
     """Show two runs side by side, BASE first; exits 0 whatever differs.
@@ -75,13 +78,13 @@ def compare(
 
     Example: toril compare 20261124T1803 latest --format html --out compared.html
     """
-    compare_formats.check(format)
+    check_compared(format)
     now = SystemClock().now()
     runs = [stored.judged(*find_run(run, store), now, measurements=True) for run in (base, head)]
     if format == "terminal" and out is None:
-        compare_terminal.show(Output(), comparison.compare(*runs))
+        terminal.show(Output(), compare_blocks.report_of(comparison.compare(*runs)))
     else:
-        stored.emit(compare_formats.render(format, *runs), out)
+        stored.emit(compared(format, *runs), out)
 
 
 def stop(

@@ -36,6 +36,7 @@ from toril.plan.options import RunOptions, plan_run
 from toril.records import Plan, run_key
 from toril.regression.duet import plan_duet
 from toril.reports import check, live, plan_text, terminal, wording
+from toril.reports.run_blocks import report_of
 from toril.reports.screen import Output
 from toril.run import Judged, carry_on
 from toril.run import run as run_plan
@@ -189,7 +190,7 @@ def _conclude(store: Store, judged: Judged, failing: frozenset[str], unwritten: 
     problems = [*judged.unwritten, *unwritten, *judged.left]
     for problem in problems:  # first: after the verdict they would contradict it
         typer.echo(f"error: {problem}", err=True)
-    terminal.show(Output(), judged.bundle)
+    terminal.show(Output(), report_of(judged.bundle))
     if not quiet and not judged.unwritten:
         typer.echo(f"report: {store.address(run_key(judged.bundle.plan.run_id, 'report.html'))}", err=True)
     code = INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing)
@@ -226,7 +227,7 @@ def watch(
         bundle = stored.follow(found, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
     if bundle is None:
         raise typer.Exit(INTERRUPTED)
-    terminal.show(Output(), bundle)
+    terminal.show(Output(), report_of(bundle))
     raise typer.Exit(exit_code(bundle.outcome, failing))
 
 

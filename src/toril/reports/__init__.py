@@ -1,73 +1,82 @@
 """Every report of a run by the name that `--report` and `--format` take.
 
-`terminal.show`, `plan_text.show`, `runs_table.show` and `live.view` draw onto a Rich console, in its width and colours.
+`run_blocks` makes blocks of a run, and a renderer shows them: `terminal`, `markdown`, `html`, `junit`, `annotations`.
+A new format is a renderer and a line in FORMATS. `plan_text`, `runs_table` and `live` draw onto a Rich console.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from toril.errors import OptionError
-from toril.reports import annotations, github, html, json, junit, outputs, terminal
+from toril.masking import masked
+from toril.records.document import document
 from toril.reports.bundle import Bundle
-from toril.reports.exports import csv, hdr, parquet
-from toril.reports.first_failures import pictures_of
-from toril.reports.runs_table import RunRow
 
-__all__ = ["EXPORTS", "FORMATS", "TABLES", "Bundle", "Format", "RunRow", "check", "pictures_of", "pieces", "render"]
+__all__ = [
+    "COMPARED",
+    "EXPORTS",
+    "FORMATS",
+    "TABLES",
+    "Bundle",
+    "Format",
+    "check",
+    "check_compared",
+    "compared",
+    "pieces",
+    "render",
+]
 
 TABLES = ("cells", "buckets", "outcomes")  # of csv and parquet
+EXPORTS = ("hdr", "hgrm", "csv", "parquet")  # of all measurements; they can be large
+COMPARED = ("terminal", "html", "json", "github")  # formats of a comparison of two runs
+UNSAFE_IN_OUTPUT = re.compile(r"[^A-Za-z0-9._/-]")  # a line break would be another output
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format: the file name's extension, and what makes the report."""
+    """One format of a report."""
 
-    extension: str
-    report: Callable[[Bundle], bytes] | None = None
-    export: Callable[[Bundle], Iterator[bytes]] | None = None
-    tables: Callable[[Bundle, str], Iterator[bytes]] | None = None  # an export of one of TABLES
+    extension: str  # of its files
     timeline: bool = False  # it reads `Bundle.timeline`
+    tables: bool = False  # it exports one of TABLES
 
 
 FORMATS: Mapping[str, Format] = {
-    "terminal": Format("txt", terminal.report),
-    "json": Format("json", json.report),
-    "junit": Format("xml", junit.report),
-    "html": Format("html", html.report, timeline=True),
-    "github": Format("md", github.report),
-    "annotations": Format("annotations.txt", annotations.report),
-    "outputs": Format("env", outputs.report),
-    "hdr": Format("hlog", export=hdr.log, timeline=True),
-    "hgrm": Format("hgrm", export=hdr.distribution, timeline=True),
-    "csv": Format("csv", tables=csv.stream, timeline=True),
-    "parquet": Format("parquet", tables=parquet.stream, timeline=True),
+    "terminal": Format("txt"),
+    "json": Format("json"),
+    "junit": Format("xml"),
+    "html": Format("html", timeline=True),
+    "github": Format("md"),
+    "annotations": Format("annotations.txt"),
+    "outputs": Format("env"),
+    "hdr": Format("hlog", timeline=True),
+    "hgrm": Format("hgrm", timeline=True),
+    "csv": Format("csv", timeline=True, tables=True),
+    "parquet": Format("parquet", timeline=True, tables=True),
 }
-EXPORTS = tuple(name for name, format in FORMATS.items() if format.report is None)
 
 
 def check(name: str, *, table: str = TABLES[0], onto_terminal: bool = False) -> Literal[True]:
     """OptionError unless that report can be made here: checked before a run, so that a typo costs no load."""
     if name not in FORMATS:
         base, _, of = name.partition("-")
+        fix = f"choose one of {', '.join(FORMATS)}"
         if of in TABLES and base in FORMATS:
-            raise OptionError(
-                f"there is no report format {name!r}; use toril report --format {base} --table {of}",
-                code="unknown-format",
-            )
-        raise OptionError(
-            f"there is no report format {name!r}; choose one of {', '.join(FORMATS)}", code="unknown-format"
-        )
+            fix = f"use toril report --format {base} --table {of}"
+        raise OptionError(f"there is no report format {name!r}; {fix}", code="unknown-format")
     if table not in TABLES:
         raise OptionError(f"there is no table {table!r}; choose one of {', '.join(TABLES)}", code="unknown-table")
-    if table != TABLES[0] and FORMATS[name].tables is None:
+    if table != TABLES[0] and not FORMATS[name].tables:
         raise OptionError(f"--table {table}: {name} has no tables; use csv or parquet", code="unknown-table")
     if name == "parquet":
-        parquet.available()
+        from toril.reports.exports.parquet import available
+
+        available()
         if onto_terminal:
             raise OptionError(
-                f"{name} is not text; add --out run.{FORMATS[name].extension}, or send it into a pipe",
-                code="binary-on-terminal",
+                f"{name} is not text; add --out run.{name}, or send it into a pipe", code="binary-on-terminal"
             )
     return True
 
@@ -80,10 +89,83 @@ def render(name: str, bundle: Bundle, table: str = TABLES[0]) -> bytes:
 def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]:
     """The same, piece by piece where it can be large."""
     check(name, table=table)
-    match FORMATS[name]:
-        case Format(report=report) if report is not None:
-            yield report(bundle)
-        case Format(export=export) if export is not None:
-            yield from export(bundle)
-        case Format(tables=tables) if tables is not None:
-            yield from tables(bundle, table)
+    match name:
+        case "json":
+            content = {"verdict": bundle.verdict.to_dict(), "summary": bundle.summary.to_dict()}
+            yield document(masked({"schema": "toril.report/1", **content}))
+        case "outputs":
+            found = {"outcome": bundle.outcome, "run-id": bundle.plan.run_id, "suite": bundle.plan.suite}
+            lines = (f"{key}={UNSAFE_IN_OUTPUT.sub('-', value)}\n" for key, value in found.items())
+            yield "".join(lines).encode()
+        case "hdr" | "hgrm":
+            from toril.reports.exports import hdr
+
+            yield from (hdr.log if name == "hdr" else hdr.distribution)(bundle)
+        case "csv" | "parquet":
+            from toril.reports.exports import csv, parquet
+
+            yield from (csv if name == "csv" else parquet).stream(bundle, table)
+        case _:
+            yield _rendered(name, bundle)
+
+
+def _rendered(name: str, bundle: Bundle) -> bytes:
+    from toril.reports.run_blocks import report_of
+
+    if name == "html":
+        return _page(bundle)
+    report = report_of(bundle)
+    match name:
+        case "junit":
+            from toril.reports import junit
+
+            return junit.render(report)
+        case "github":
+            from toril.reports import markdown
+
+            return markdown.render(report)
+        case "annotations":
+            from toril.reports import annotations
+
+            return annotations.render(report)
+        case _:
+            from toril.reports import terminal
+
+            return terminal.render(report)
+
+
+def _page(bundle: Bundle, base: Bundle | None = None) -> bytes:
+    """The page of a run; with `base`, compared with that run, whose lines stand behind those of the charts."""
+    from toril.reports import compare_blocks, html
+    from toril.reports.charts import charts_of
+    from toril.reports.comparison import compare
+    from toril.reports.run_blocks import report_of
+
+    blocks = compare_blocks.page_blocks(compare(base, bundle)) if base else ()
+    run = bundle.without_gaps()
+    return html.render(report_of(run, charts=charts_of(run, base and base.without_gaps()), compared=blocks))
+
+
+def compared(name: str, base: Bundle, head: Bundle) -> bytes:
+    """Two runs side by side, in one of COMPARED; OptionError for another format."""
+    from toril.reports import compare_blocks, markdown, terminal
+    from toril.reports.comparison import compare, to_json
+
+    check_compared(name)
+    match name:
+        case "html":
+            return _page(head, base)
+        case "json":
+            return to_json(compare(base, head))
+        case "github":
+            return markdown.render(compare_blocks.report_of(compare(base, head)))
+        case _:
+            return terminal.render(compare_blocks.report_of(compare(base, head)))
+
+
+def check_compared(name: str) -> None:
+    """OptionError unless two runs can be compared in that format."""
+    if name not in COMPARED:
+        raise OptionError(
+            f"there is no format {name!r} of a comparison; choose one of {', '.join(COMPARED)}", code="unknown-format"
+        )

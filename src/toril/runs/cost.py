@@ -16,8 +16,10 @@ def costed(store: Store, bundle: Bundle) -> Bundle:
     end = find_record(store, End, run_key(bundle.plan.run_id, "end.json"))
     if end is None:
         return bundle
-    load_s = float(bundle.summary.get("duration_s") or 0)
-    line = cost_line(bundle.plan, end, _deployments(store), load_s=load_s, requests=bundle.summed or None)
+    load_s = bundle.summary.duration_s or 0.0
+    line = cost_line(
+        bundle.plan, end, _deployments(store), load_s=load_s, requests=bundle.summary.total.samples or None
+    )
     return bundle.with_cost(line)
 
 

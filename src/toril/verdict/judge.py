@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from toril.criteria import GENERATOR, Criterion, parse_criterion
 from toril.records import Outcome, Plan, PlannedCriterion, Reason, ServerMetrics, Verdict

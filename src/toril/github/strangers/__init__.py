@@ -18,6 +18,7 @@ from toril.github.strangers import shapes
 from toril.github.strangers.shapes import LONGEST_TEXT, MOST_ENTRIES, Shape, Summary, plain
 from toril.launchers.pricing.cost import cost_line
 from toril.records import End, Plan, RanTask, Verdict
+from toril.records import summary as records
 from toril.reports import Bundle, wording
 
 MOST_BYTES = 32 << 20  # of a file: the summary of 10,000 labels has half of it
@@ -60,9 +61,10 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
 def read_run(folder: Path) -> Bundle:
     """One run: plan, summary and verdict, and of those what a comment shows."""
     plan = _plan(folder / "plan.json")
-    summary, verdict = _shape(folder / "summary.json", Summary), folder / "verdict.json"
+    summary = records.Summary.from_dict(plain(_shape(folder / "summary.json", Summary)))
+    verdict = folder / "verdict.json"
     judged = Verdict.from_stranger(_data(verdict), str(verdict))
-    bundle = Bundle(plan=plan, summary=plain(summary), verdict=judged.to_dict())
+    bundle = Bundle(plan=plan, summary=summary, verdict=judged)
     ended = folder / "end.json"
     return _priced(bundle, ended) if plan.on == "fargate" and os.path.lexists(ended) else bundle
 
@@ -71,9 +73,11 @@ def _priced(bundle: Bundle, path: Path) -> Bundle:
     found = plain(_shape(path, shapes.End))
     tasks = {worker: RanTask(arn="", **task) for worker, task in found.get("tasks", {}).items()}
     try:
-        load_s = float(bundle.summary.get("duration_s") or 0)
+        load_s = bundle.summary.duration_s or 0.0
         end = End(at=found["at"], tasks=tasks)
-        return bundle.with_cost(cost_line(bundle.plan, end, {}, load_s=load_s, requests=bundle.summed or None))
+        return bundle.with_cost(
+            cost_line(bundle.plan, end, {}, load_s=load_s, requests=bundle.summary.total.samples or None)
+        )
     except (ArithmeticError, ValueError) as error:  # sizes and paces that no run has
         raise StoreError(f"{path} and plan.json beside it have no price: {error}") from error
 

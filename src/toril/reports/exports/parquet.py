@@ -89,7 +89,7 @@ def _schema(bundle: Bundle, table: str) -> Any:
         "toril.version": bundle.plan.toril_version,
         "toril.run_id": bundle.plan.run_id,
         "toril.suite": bundle.plan.suite,
-        "toril.started_at": bundle.summary.get("started_at") or "",
+        "toril.started_at": bundle.summary.started_at or "",
         "toril.units": "columns that end in _us are microseconds; second counts from the start signal",
     }
     return pyarrow.schema(fields, {f"{name}": _utf8(text) for name, text in about.items()})

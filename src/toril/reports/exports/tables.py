@@ -74,9 +74,10 @@ def measured(bundle: Bundle) -> Timeline:
     timeline = bundle.timeline
     if timeline is None:
         raise ValueError("an export needs the timeline, but the run was read without it")
-    if bundle.measured != bundle.summed:
+    samples = bundle.summary.total.samples
+    if bundle.measured != samples:
         raise StoreError(
-            f"run {bundle.plan.run_id}: its summary tells of {bundle.summed} samples, its interval files of "
+            f"run {bundle.plan.run_id}: its summary tells of {samples} samples, its interval files of "
             f"{bundle.measured}; restore the files, or delete summary.json and verdict.json to have it judged by "
             "those that are there",
             code="missing-measurements",
@@ -86,7 +87,7 @@ def measured(bundle: Bundle) -> Timeline:
 
 def started_ms(bundle: Bundle) -> int:
     """The start signal in ms since the epoch; 0 for a run that never began."""
-    started_at = bundle.summary.get("started_at")
+    started_at = bundle.summary.started_at
     if started_at is None:
         return 0
     return round((datetime.fromisoformat(started_at) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)

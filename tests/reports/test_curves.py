@@ -8,12 +8,12 @@ from functools import cache
 import pytest
 
 from tests.measured import FAST, every_second, execution, plan_of, timeline_of
-from tests.reports.parsed import Page, decoded
+from tests.reports import examples
+from tests.reports.parsed import Page
 from tests.reports.runs import judged
 from toril.load.curve import Curve
-from toril.reports import Bundle, compare_terminal, drawing, html, plan_text, render
-from toril.reports.comparison import compare
-from toril.reports.drawing import courses, drawn, heights
+from toril.reports import Bundle, compared, curves, plan_text, render
+from toril.reports.curves import drawn, heights, rate_curves
 
 STAIRS = ((0.0, 10.0), (20.0, 10.0), (20.0, 40.0), (40.0, 40.0))
 DAY = ((0.0, 10.0), (20.0, 30.0), (40.0, 10.0))
@@ -38,7 +38,7 @@ def run_of(*curves, part=1.0, names=("shop", "admin")) -> Bundle:
 
 
 def test_its_example_is_true():
-    assert doctest.testmod(drawing).failed == 0
+    assert doctest.testmod(curves).failed == 0
 
 
 @pytest.mark.parametrize("width", [10, 37, 60])
@@ -65,54 +65,54 @@ def test_the_plan_says_what_max_duration_leaves_of_a_curve():
 
 def test_a_report_has_what_was_achieved_below_what_was_planned_on_one_scale():
     run = run_of(STAIRS, part=0.5)
-    (course,) = courses(run)
+    (course,) = rate_curves(run)
     assert course.planned == [10.0] * 20 + [40.0] * 20
     assert course.achieved == [5] * 20 + [20] * 20
     text = render("terminal", run).decode()
-    assert f"planned   {'▃' * 20}{'█' * 20}  at most 40/s · shop" in text
-    assert f"achieved  {'▂' * 20}{'▅' * 20}  at most 20/s" in text
+    assert f"planned   {'▃' * 20}{'█' * 20}  at most 40/s" in text
+    assert f"requests  {'▂' * 20}{'▅' * 20}  at most 20/s" in text
     page = render("github", run).decode()
-    assert f"<code>{'▂' * 12}{'▅' * 12}</code> ≤ **20** requests/s" in page
-    assert f"<code>{'▃' * 12}{'█' * 12}</code> planned ≤ **40** requests/s" in page
+    assert f"<code>{'▂' * 12}{'▅' * 12}</code> requests ≤ **20/s**" in page
+    assert f"<code>{'▃' * 12}{'█' * 12}</code> planned ≤ **40/s**" in page
 
 
 def test_several_executions_are_drawn_each_by_itself():
     run = run_of(STAIRS, DAY)
-    found = {chart["title"]: chart for chart in Page(html.report(run)).data["course"]}
-    for course in courses(run):
-        lines = {line["name"]: decoded(line) for line in found[f"Requests per second of {course.execution}"]["lines"]}
+    found = {chart["title"]: chart for chart in Page(render("html", run)).data["course"]}
+    for course in rate_curves(run):
+        lines = {line["name"]: line["values"] for line in found[f"Requests per second of {course.execution}"]["lines"]}
         assert lines == {"achieved": list(course.achieved), "planned": pytest.approx(list(course.planned), abs=0.001)}
-    whole = {line["name"]: decoded(line) for line in found["Requests per second"]["lines"]}
+    whole = {line["name"]: line["values"] for line in found["Requests per second"]["lines"]}
     assert whole["planned"][25] == 40 + Curve(DAY).by_second(range(40))[25]
     text = render("terminal", run).decode()
-    assert "· shop" in text and "· admin" in text
+    assert "/s of shop" in text and "/s of admin" in text
     assert "achieved ≤ " in render("github", run).decode()
 
 
 def test_one_execution_needs_no_second_chart_and_a_plain_load_no_drawing():
-    titles = [chart["title"] for chart in Page(html.report(run_of(STAIRS))).data["course"]]
+    titles = [chart["title"] for chart in Page(render("html", run_of(STAIRS))).data["course"]]
     assert [title for title in titles if title.startswith("Requests per second")] == ["Requests per second"]
     constant = ((0.0, 10.0), (40.0, 10.0))
-    assert courses(run_of(constant)) == []
+    assert rate_curves(run_of(constant)) == []
     assert "planned " not in render("terminal", run_of(constant)).decode()
 
 
 def test_a_rate_that_was_changed_while_the_run_went_on_is_the_planned_one_from_then_on():
     run = run_of(((0.0, 10.0), (40.0, 10.0)), DAY)
-    assert [course.execution for course in courses(run)] == ["admin"]
-    changed = {**run.summary, "rates": [{"execution": "shop", "rps": 30.0, "at_s": 20.0}]}
-    assert courses(replace(run, summary=changed))[0].planned == [10.0] * 20 + [30.0] * 20
+    assert [course.execution for course in rate_curves(run)] == ["admin"]
+    changed = examples.with_summary(run, rates=[{"execution": "shop", "rps": 30.0, "at_s": 20.0}])
+    assert rate_curves(changed)[0].planned == [10.0] * 20 + [30.0] * 20
 
 
 def test_a_name_commands_neither_a_terminal_nor_a_page():
     run = run_of(STAIRS, DAY, names=(HOSTILE, "admin"))
     plan = plan_text.render(run.plan)
     assert "\x1b" not in plan + render("terminal", run).decode()
-    assert "<b>" not in render("github", run).decode() and b"<b>\\u" not in html.report(run)
+    assert "<b>" not in render("github", run).decode() and b"<b>\\u" not in render("html", run)
 
 
 def test_two_runs_of_other_curves_are_told_apart():
     base, head = run_of(STAIRS), run_of(((0.0, 40.0), (40.0, 40.0)))
     head = replace(head, plan=head.plan.model_copy(update={"run_id": "other"}))
-    text = " ".join(compare_terminal.report(compare(base, head)).decode().split())
+    text = " ".join(compared("terminal", base, head).decode().split())
     assert "its load curve was another one, of 1,000 requests in base and 1,600 requests in head" in text

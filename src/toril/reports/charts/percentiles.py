@@ -8,17 +8,16 @@ from typing import Any
 
 from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
-from toril.reports.charts.columns import column, line
-from toril.reports.charts.course import MOST_LINES, chart
+from toril.reports.charts.lines import DIGITS, Chart, chart, column, line
 from toril.stats.quantiles import quantile_ranks
 
 STEPS_A_NINE = 20  # points from 90 % to 99 %, and as many to 99.9 %
-SHOWN_AS_STEPS = 1000  # of a nine, in the page's data
+MOST_LINES = 8  # that an eye can tell apart
 
 Buckets = Sequence[Sequence[int]]
 
 
-def curve(bundle: Bundle, base: Bundle | None, label: str, name: str) -> dict[str, Any]:
+def curve(bundle: Bundle, base: Bundle | None, label: str, name: str) -> Chart:
     """One label's curve, with the criteria on its percentiles, and the same label in the base run."""
     own, before = _buckets(bundle, label), _buckets(base, label)
     nines = _nines([own, before])
@@ -29,14 +28,14 @@ def curve(bundle: Bundle, base: Bundle | None, label: str, name: str) -> dict[st
         line("base", "base", quantiles_us(before, nines, _max_us(base, label)), 1000),
         line(name, "first", quantiles_us(own, nines, _max_us(bundle, label)), 1000),
         marks=marks.percentiles_of(bundle, label),
-        nines=column(nines, digits=SHOWN_AS_STEPS),
+        nines=column(nines, digits=DIGITS),
     )
 
 
-def curves(bundle: Bundle, names: dict[str, str]) -> dict[str, Any]:
+def curves(bundle: Bundle, names: dict[str, str]) -> Chart:
     """All requests and the labels that had most of them, in one picture."""
-    labels = bundle.summary.get("labels", {})
-    largest = sorted((name for name in names if name), key=lambda name: -int(labels[name].get("samples", 0)))
+    labels = bundle.summary.labels
+    largest = sorted((name for name in names if name), key=lambda name: -labels[name].samples)
     kept = {"", *largest[: MOST_LINES - 1]}
     chosen = {name: _buckets(bundle, name) for name in names if name in kept and _buckets(bundle, name)}
     nines = _nines(list(chosen.values()))
@@ -55,7 +54,7 @@ def curves(bundle: Bundle, names: dict[str, str]) -> dict[str, Any]:
         "ms",
         *lines,
         marks=[mark for name in chosen for mark in marks.percentiles_of(bundle, name)],
-        nines=column(nines, digits=SHOWN_AS_STEPS),
+        nines=column(nines, digits=DIGITS),
         note="all requests, and the labels with most of them" if len(chosen) > 1 else "",
     )
 
@@ -106,10 +105,11 @@ def _last(samples: int) -> float:
 
 
 def _buckets(bundle: Bundle | None, label: str) -> Buckets:
-    found: Buckets = [] if bundle is None else bundle.summary.get("labels", {}).get(label, {}).get("histogram") or []
-    return found
+    figures = bundle.summary.labels.get(label) if bundle else None
+    return (figures and figures.histogram) or ()
 
 
 def _max_us(bundle: Bundle | None, label: str) -> float:
-    times = {} if bundle is None else bundle.summary.get("labels", {}).get(label, {}).get("response_us") or {}
-    return math.inf if times.get("max") is None else float(times["max"])
+    figures = bundle.summary.labels.get(label) if bundle else None
+    highest = figures.response_us.max if figures and figures.response_us else None
+    return math.inf if highest is None else highest

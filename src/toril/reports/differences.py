@@ -1,12 +1,13 @@
-"""What two runs have not in common, so that their figures say little about each other: in words."""
+"""The differences between two runs that make their figures hard to compare, each in a sentence."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
+from toril import text
 from toril.records import Plan, PlannedExecution
-from toril.reports import view, wording
+from toril.records.summary import Summary
 from toril.reports.bundle import Bundle
-from toril.reports.drawing import has_curve
+from toril.reports.curves import has_curve
+from toril.reports.wording import plain
 from toril.summary import rate_of
 
 USERS_TOLERANCE = 0.02  # as in the verdict: below 98 % of the virtual users the load was not reached
@@ -57,29 +58,29 @@ def differences(base: Bundle, head: Bundle) -> Iterator[str]:
 
 def _plans(base: Plan, head: Plan) -> Iterator[str]:
     if base.suite != head.suite:
-        yield f"the suites are {wording.plain(base.suite)} and {wording.plain(head.suite)}"
+        yield f"the suites are {plain(base.suite)} and {plain(head.suite)}"
     yield from _executions(base, head)
     for noun, of_base, of_head in (
         ("worker", len(base.shares), len(head.shares)),
         ("location", len(base.locations), len(head.locations)),
     ):
         if of_base != of_head:
-            yield f"base had {wording.plural(of_base, noun)}, head had {wording.plural(of_head, noun)}"
+            yield f"base had {text.plural(of_base, noun)}, head had {text.plural(of_head, noun)}"
     if len(base.locations) == len(head.locations) and set(base.locations) != set(head.locations):
         yield f"the load came from {_names(base.locations)} in base, from {_names(head.locations)} in head"
-    elif len(base.shares) == len(head.shares) and _seats(base) != _seats(head):
+    elif len(base.shares) == len(head.shares) and _workers_by_location(base) != _workers_by_location(head):
         yield "the workers were divided over the locations in another way"
     changed = [key for key in sorted({*base.common, *head.common}) if base.common.get(key) != head.common.get(key)]
     if changed:
         yield f"the suites differ in {_names(changed)}"
     if base.toril_version != head.toril_version:
-        yield f"measured by toril {wording.plain(base.toril_version)} and {wording.plain(head.toril_version)}"
+        yield f"measured by toril {plain(base.toril_version)} and {plain(head.toril_version)}"
 
 
 def _executions(base: Plan, head: Plan) -> Iterator[str]:
     of_base, of_head = ({execution.name: execution for execution in plan.executions} for plan in (base, head))
     for name in sorted({*of_base, *of_head}):
-        shown = f"execution {wording.plain(name)}"
+        shown = f"execution {plain(name)}"
         if name not in of_head or name not in of_base:
             yield f"{shown} is in {'base' if name in of_base else 'head'} only"
             continue
@@ -95,56 +96,56 @@ def _executions(base: Plan, head: Plan) -> Iterator[str]:
 
 def _asked(execution: PlannedExecution) -> str:
     rate = rate_of(execution)
-    return "no planned rate" if rate is None else wording.plural(round(rate.total), "request")
+    return "no planned rate" if rate is None else text.plural(round(rate.total), "request")
 
 
 def _load(execution: PlannedExecution, field: str, unit: str) -> str:
     value = getattr(execution, field)
     if value is None:
         return "not set"
-    return wording.plain(value) if isinstance(value, str) else wording.exact(float(value), unit)
+    return plain(value) if isinstance(value, str) else text.exact(float(value), unit)
 
 
 def _windows(base: Bundle, head: Bundle) -> Iterator[str]:
     if base.plan.ramp_up_exclude != head.plan.ramp_up_exclude:
         whole, steady = ("base", "head") if head.plan.ramp_up_exclude else ("head", "base")
         yield f"the figures of {whole} are of the whole run, those of {steady} of its steady load only"
-    lengths = [float(bundle.summary.get("duration_s") or 0) for bundle in (base, head)]
+    lengths = [float(bundle.summary.duration_s or 0) for bundle in (base, head)]
     if abs(lengths[0] - lengths[1]) > max(2.0, WINDOW_TOLERANCE * max(lengths)):
-        yield f"the load lasted {wording.span(lengths[0])} in base, {wording.span(lengths[1])} in head"
+        yield f"the load lasted {text.span(lengths[0])} in base, {text.span(lengths[1])} in head"
 
 
-def _achieved(base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterator[str]:
-    found = [(summary.get("load", {}).get("achieved") or {}).get("virtual_users") for summary in (base, head)]
+def _achieved(base: Summary, head: Summary) -> Iterator[str]:
+    found = [summary.load.achieved.virtual_users for summary in (base, head)]
     users = [float(count) for count in found if count is not None]
     if len(users) == 2 and abs(users[0] - users[1]) > USERS_TOLERANCE * max(users):
-        shown = [wording.number(round(count, 1)) for count in users]
+        shown = [text.number(round(count, 1)) for count in users]
         yield f"on average {shown[0]} virtual users were active in base, {shown[1]} in head"
 
 
 def _cautions(name: str, bundle: Bundle) -> Iterator[str]:
     """Why the figures of a run are not what they seem; a breach of a criterion is no such reason."""
-    codes = dict.fromkeys(code for code, _ in view.reasons(bundle))
-    told = [CAUTIONS[code] for code in codes if code in CAUTIONS]
-    if told:
-        yield f"{name} is {bundle.outcome}: {', '.join(told)}"
+    codes = dict.fromkeys(reason.code for reason in bundle.verdict.reasons)
+    known = [CAUTIONS[code] for code in codes if code in CAUTIONS]
+    if known:
+        yield f"{name} is {bundle.outcome}: {', '.join(known)}"
     elif bundle.outcome == "inconclusive":
         yield f"{name} is inconclusive"
 
 
-def _resolutions(base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterator[str]:
-    found = [summary.get("labels", {}).get("", {}).get("resolution_us") for summary in (base, head)]
+def _resolutions(base: Summary, head: Summary) -> Iterator[str]:
+    found = [summary.total.resolution_us for summary in (base, head)]
     if None not in found and found[0] != found[1]:
-        shown = [wording.time(value) for value in found]
+        shown = [text.time(value) for value in found]
         yield f"times were recorded to {shown[0]} in base, to {shown[1]} in head"
 
 
 def _names(names: Iterable[str]) -> str:
-    return ", ".join(wording.plain(name) for name in sorted(names))
+    return ", ".join(plain(name) for name in sorted(names))
 
 
-def _seats(plan: Plan) -> dict[str, int]:
-    seats: dict[str, int] = {}
+def _workers_by_location(plan: Plan) -> dict[str, int]:
+    workers: dict[str, int] = {}
     for share in plan.shares:
-        seats[share.location] = seats.get(share.location, 0) + 1
-    return seats
+        workers[share.location] = workers.get(share.location, 0) + 1
+    return workers

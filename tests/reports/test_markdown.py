@@ -11,8 +11,8 @@ from markdown_it import MarkdownIt
 from tests.measured import Sample
 from tests.reports import examples
 from tests.reports.runs import run_of, small
-from toril.reports import Bundle, compare_github, markdown, render, wording
-from toril.reports.comparison import compare
+from toril.reports import Bundle, compared, markdown, render
+from toril.reports.wording import plain
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 OURS = {"details", "summary", "sub", "code", "br"}  # the only elements that we write ourselves
@@ -79,13 +79,6 @@ def test_nobody_is_called_and_nothing_is_linked(name):
     assert not LINKED.search(outside_of_code(written(ALL[name])))
 
 
-def test_each_percentile_has_its_interval():
-    run = run_of(small(), "p95>250ms")
-
-    assert '<td style="text-align:right">50.0 ms<br><sub>50.0 … 50.0</sub></td>' in PARSER.render(written(run))
-    assert "with each percentile its 95 % interval" in shown(written(run))
-
-
 @given(st.text(st.characters(codec=None), max_size=80))
 def test_any_text_is_shown_as_it_is_and_obeyed_in_nothing(text):
     page = PARSER.parse(markdown.escaped(text) + "\n")
@@ -94,7 +87,7 @@ def test_any_text_is_shown_as_it_is_and_obeyed_in_nothing(text):
     inline = page[1].children if page else []
     assert {child.type for child in inline or ()} <= {"text", "text_special", "softbreak"}
     read = "".join(child.content for child in inline or ()).replace(markdown.UNSEEN, "")
-    assert read.split() == wording.plain(text, 1000).replace(markdown.UNSEEN, "").split()
+    assert read.split() == plain(text, 1000).replace(markdown.UNSEEN, "").split()
 
 
 @pytest.mark.parametrize(
@@ -150,27 +143,17 @@ def test_a_run_that_is_too_long_whatever_is_left_out_keeps_whole_paragraphs():
     assert "yyy" not in text
 
 
-def test_judged_labels_are_shown_however_rare():
-    many = [Sample(second, label=f"label {number}") for second in range(3) for number in range(300)]
-    run = run_of([*many, Sample(0, label="rare")], "p95 of rare>1s")
-
-    text = written(run)
-
-    assert "<code>rare</code>" in text
-    assert "more labels" in text
-
-
 def test_transactions_are_told_from_requests():
     run = run_of([Sample(0, label="buy", kind="transaction"), Sample(0, label="cart")])
 
     assert "<code>buy</code> (transaction) |" in written(run)
-    assert "<code>buy</code> (transaction) |" in compare_github.report(compare(run, run)).decode()
+    assert "buy (transaction) |" in compared("github", run, run).decode()
     assert "<code>cart</code> |" in written(run)
 
 
 def test_a_comparison_is_as_harmless_and_as_short():
     hostile = examples.hostile(labels=3000)
-    text = compare_github.report(compare(hostile, ALL["failed"])).decode()
+    text = compared("github", hostile, ALL["failed"]).decode()
 
     assert len(text) <= markdown.COMMENT
     assert elements(text) <= OURS
