@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 from toril.clock import SystemClock  # noqa: E402 - the package of this folder's checkout
-from toril.coordinator.figures import LiveFigures  # noqa: E402
+from toril.coordinator.progress import LiveFigures  # noqa: E402
 from toril.launchers.fargate import usual_rates  # noqa: E402
 from toril.launchers.prepare import launcher_for  # noqa: E402
 from toril.plan.options import RunOptions, plan_run  # noqa: E402

@@ -12,7 +12,7 @@ import pytest
 from toril.errors import OptionError, StoreError, SuiteError
 from toril.plan.options import RunOptions, plan_run
 from toril.records import Lease, Plan, SuiteOrigin
-from toril.run import publish
+from toril.runs.publish import publish
 from toril.runs.stored import judged, listing
 from toril.store import FolderStore
 

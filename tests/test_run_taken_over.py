@@ -5,11 +5,11 @@ import pytest
 from tests.launchers.fake import Script
 from tests.launchers.scene import Scene, abandoned
 from toril.coordinator.lease import LeaseLostError
-from toril.coordinator.live import read_launch
 from toril.errors import InfrastructureError, StoreError
 from toril.plan.pace import FARGATE
 from toril.records import Stop
 from toril.run import FOLLOWED_S, sweep
+from toril.store.records import read_launch
 
 
 @pytest.fixture

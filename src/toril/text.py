@@ -5,6 +5,7 @@ The only place where µs, bytes and shares become text.
 
 import difflib
 import hashlib
+import math
 from collections.abc import Callable, Iterable
 
 MINUS = "−"
@@ -19,10 +20,12 @@ def close_matches(word: object, known: Iterable[str], *, most: int = 3, cutoff: 
     ['concurrency', 'Currency']
     """
     written = str(word)[:MOST_LETTERS].casefold()
-    names = {name.casefold(): name for name in sorted(known)}
+    names: dict[str, list[str]] = {}
+    for name in sorted(known):
+        names.setdefault(name.casefold(), []).append(name)
     compared = list(names) if len(names) <= MOST_COMPARED else [name for name in names if name[:1] == written[:1]]
     found = difflib.get_close_matches(written, compared[:MOST_COMPARED], n=most, cutoff=cutoff)
-    return [names[name] for name in found]
+    return [name for one in found for name in names[one]][:most]
 
 
 def nearest(word: object, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
@@ -70,6 +73,8 @@ def time(value_us: float | None, resolution_us: float = 1) -> str:
     """
     if value_us is None:
         return "–"
+    if value_us == 0 and resolution_us <= 1:
+        return "0 ms"
     if value_us < 0:
         return MINUS + time(-value_us, resolution_us)
     if 0 <= value_us < resolution_us and resolution_us > 1:
@@ -149,6 +154,8 @@ def quantity(value: float | None, unit: str, resolution_us: float = 1) -> str:
     """An observed value or limit in the unit of its criterion."""
     if value is None:
         return "–"
+    if math.isinf(value):
+        return "∞"
     if unit == "us":
         return time(value, resolution_us)
     if unit == "%":
@@ -173,6 +180,18 @@ def limit(value: float | None, unit: str) -> str:
     if unit == "us":
         return exact(value / 1e6, "s") if abs(value) >= 1e6 else exact(value / 1000, "ms")
     return quantity(value, unit) if unit in ("bytes", "s") else exact(value, unit)
+
+
+def observed(value: float, threshold: float, unit: str, resolution_us: float = 1) -> str:
+    """An observed value in the unit of its criterion, with enough digits to differ from the limit unless it is that.
+
+    >>> observed(412_345, 300_000, "us"), observed(250_300, 250_000, "us"), observed(250_000, 250_000, "us")
+    ('412 ms', '250.3 ms', '250 ms')
+    """
+    shown = quantity(value, unit, resolution_us)
+    if value != threshold and shown in (limit(threshold, unit), quantity(threshold, unit)):
+        return limit(value, unit)
+    return shown
 
 
 def exact(value: float, unit: str = "") -> str:

@@ -8,7 +8,7 @@ from tests.launchers.scene import Scene, Shown, abandoned
 from tests.launchers.service import Service, ServiceLauncher
 from tests.measured import execution, plan_of
 from tests.runs.test_adjust import Once
-from toril.coordinator.collect import collect
+from toril.coordinator.fold import collect
 from toril.errors import OptionError
 from toril.records import Search, run_key
 from toril.runs.adjust import adjust
@@ -73,7 +73,7 @@ def test_the_run_ends_with_its_search(done):
     summary = json.loads(done.store.get(done.key("summary.json")))
     assert summary["stop"]["cause"] == "search"
     assert summary["duration_s"] < done.plan.duration_s / 2
-    assert f"shop held {done.found()['held_rps']:g}/s, and not" in done.found()["message"]
+    assert f"{done.found()['held_rps']:g}/s" in done.found()["message"]
 
 
 def test_the_last_word_is_a_stage_that_confirms_what_was_held(done):
@@ -86,8 +86,7 @@ def test_a_capacity_below_the_criterion_fails_the_run(scene):
     one.run()
     assert one.verdict()["outcome"] == "failed"
     message = one.reasons()["breach"]
-    assert "below the limit of 150/s" in message
-    assert "shop held" in message
+    assert all(figure in message for figure in ("150/s", f"{one.found()['held_rps']:g}/s"))
 
 
 def test_a_service_that_bears_all_that_is_wanted_is_known_from_below_only(scene):
@@ -95,8 +94,7 @@ def test_a_service_that_bears_all_that_is_wanted_is_known_from_below_only(scene)
     one.run()
     assert (one.found()["held_rps"], one.found()["limited_by"]) == (400, "to")
     enough, more = one.verdict()["criteria"]
-    assert (enough["outcome"], more["outcome"]) == ("passed", "inconclusive")
-    assert "at least 400/s: no higher rate was wanted" in more["message"]
+    assert (enough["outcome"], more["outcome"], more["code"]) == ("passed", "inconclusive", "not-measured")
 
 
 def test_a_service_that_does_not_bear_the_lowest_rate_has_failed_whatever_is_asked_above_it(scene):
@@ -104,7 +102,7 @@ def test_a_service_that_does_not_bear_the_lowest_rate_has_failed_whatever_is_ask
     one.run()
     assert (one.found()["held_rps"], one.found()["breached_rps"]) == (None, 20)
     assert [item["outcome"] for item in one.verdict()["criteria"]] == ["inconclusive", "failed"]
-    assert "below that is not known: search from a lower rate" in one.verdict()["criteria"][0]["message"]
+    assert [item["code"] for item in one.verdict()["criteria"]] == ["not-measured", "breach"]
 
 
 def test_generators_that_have_no_room_end_it_and_excuse_what_they_did(scene):
@@ -115,7 +113,6 @@ def test_generators_that_have_no_room_end_it_and_excuse_what_they_did(scene):
     assert found["held_rps"] <= 100
     enough, more = one.verdict()["criteria"]
     assert (enough["outcome"], more["outcome"]) == ("passed", "inconclusive")
-    assert "the load generators were saturated" in more["message"]
     assert list(one.reasons()) == ["saturated"]
     assert (more["code"], enough["code"]) == ("saturated", "kept")
     assert [stage["outcome"] for stage in found["stages"]][-3:] == ["void"] * 3
@@ -135,7 +132,6 @@ def test_a_service_whose_answers_fall_behind_has_breached(scene):
     found = one.found()
     assert found["held_rps"] <= 105
     assert found["limited_by"] == "answers"
-    assert "answers fell behind" in found["message"]
 
 
 def test_a_service_may_recover_before_it_is_tried_again(scene):
@@ -158,11 +154,7 @@ def test_a_service_that_does_not_recover_ends_it_and_fails_what_is_asked_above_i
     assert 50 < found["held_rps"] < 100 < found["breached_rps"] < 300
     assert [item["outcome"] for item in one.verdict()["criteria"]] == ["passed", "inconclusive", "failed"]
     message = one.verdict()["criteria"][2]["message"]
-    assert (
-        f"shop held at least {found['held_rps']:g}/s, and not {found['breached_rps']:g}/s: the service did not"
-        in message
-    )
-    assert "was" not in message.partition(":")[0]
+    assert all(f"{found[rate]:g}/s" in message for rate in ("held_rps", "breached_rps"))
 
 
 def test_judging_again_finds_the_same(done):

@@ -102,7 +102,7 @@ def test_sockets_that_wait_for_a_slow_service_are_the_service_s_doing():
 def test_too_few_samples_of_a_label_are_worth_nothing():
     search = SEARCH.model_copy(update={"until": ("p99>300ms",)})
     assert outcome(bench(search=search)) == ("void", "samples")
-    assert "needs 368" in judged(bench(search=search)).message
+    assert "368" in judged(bench(search=search)).message
 
 
 def test_a_criterion_may_have_a_timeframe_within_the_stage():
@@ -125,7 +125,7 @@ class TestRecovery:
     def test_answers_to_what_was_sent_before_are_no_recovery(self):
         found = judged(bench(rps=60), kind="recover")
         assert (found.judged.outcome, found.judged.why) == ("void", "recovery")
-        assert found.message == "not within 20 s at 50/s"
+        assert all(figure in found.message for figure in ("20 s", "50/s"))
 
     def test_neither_are_slow_ones(self):
         assert outcome(bench(us=400 * MS), kind="recover") == ("void", "recovery")

@@ -128,7 +128,7 @@ def test_every_command_has_an_example() -> None:
     assert not [command for command in shown if "Example: toril " not in (command.callback.__doc__ or "")]
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize("format", ["text", "json"])
 def test_a_reader_that_leaves_early_changes_no_exit_code(folder: Path, format: str) -> None:
     command = [sys.executable, "-m", "toril", "plan", "good.json", "--format", format]
@@ -140,7 +140,7 @@ def test_a_reader_that_leaves_early_changes_no_exit_code(folder: Path, format: s
         assert process.wait() == 0
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk to write to is Linux'")
 def test_a_full_disk_is_said_and_no_bug(folder: Path) -> None:
     with Path("/dev/full").open("wb") as full:

@@ -195,7 +195,7 @@ def test_a_wrong_comparison_is_a_user_error(toril, arguments):
     assert toril(*arguments) == (2, "")
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize("variable", ["NO_COLOR", None])
 def test_colour_is_for_terminals_that_want_it(kept, variable):
     import pty

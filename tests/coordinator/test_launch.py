@@ -3,7 +3,7 @@
 import pytest
 
 from tests.measured import execution, plan_of
-from toril.coordinator.launch import REPLACEMENTS, issue, lasts_s
+from toril.coordinator.driver import REPLACEMENTS, issue, lasts_s
 from toril.coordinator.protocol import FINISH_SLACK_S, UNBOUNDED_S
 from toril.plan.pace import FARGATE
 from toril.records import Launch, Plan

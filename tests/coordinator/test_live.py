@@ -5,7 +5,8 @@ import pytest
 from tests.measured import execution, plan_of
 from tests.troubled import TroubledStore
 from toril import __version__
-from toril.coordinator.live import MAX_FILES_PER_POLL, MOST_LOOKS, Fold, attempts_of, interval_name
+from toril.coordinator.fold import MAX_FILES_PER_POLL, MOST_LOOKS, Fold, attempts_of
+from toril.coordinator.worker_files import interval_name
 from toril.plan.pace import FARGATE
 from toril.records import Exit, Launch, Ready, Start, run_key, worker_key
 from toril.timeline.intervals import Recorder

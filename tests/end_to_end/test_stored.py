@@ -10,8 +10,6 @@ from tests.end_to_end.running import LIMIT_S, Finished, finish, intervals, runni
 from tests.targets import target as serving
 from toril.reports import EXPORTS, FORMATS
 
-pytestmark = pytest.mark.slow
-
 
 def command(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(toril(*arguments), capture_output=True, text=True, timeout=LIMIT_S, check=False)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from toril.clock import SystemClock
-from toril.coordinator.figures import LiveFigures
+from toril.coordinator.progress import LiveFigures
 from toril.errors import UserError
 from toril.launchers.prepare import launcher_for
 from toril.plan.options import RunOptions, plan_run
 from toril.records import Pace
-from toril.run import Judged, carry_on, run
+from toril.run import carry_on, run
+from toril.runs.conclude import Judged
 from toril.signals import caught_interrupts
 from toril.store import Store, open_store
 

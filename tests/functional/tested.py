@@ -8,7 +8,7 @@ from toril.records import Case, CaseOutcome, Plan, PlannedExecution
 from toril.reports import Bundle
 from toril.summary import Completeness, summarise, tests_of
 from toril.timeline import Timeline
-from toril.verdict.functional import judge_tests
+from toril.verdict import judge_tests
 
 EXECUTION = PlannedExecution(name="api", index=0, executor="apiritif", scenario="api", concurrency=1, iterations=1)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import tiers
 from tests.github.commanded import write_run
 from tests.github.stories import REGRESSION, compared
 from tests.reports import examples
@@ -88,7 +89,7 @@ def folder(tmp_path):
     return write(tmp_path / "one", DOCUMENTS)
 
 
-@settings(max_examples=300)
+@tiers.examples(300)
 @given(st.data())
 def test_whatever_stands_in_a_file_it_is_told_or_refused(tmp_path_factory, data):
     folder = write(tmp_path_factory.mktemp("run"), DOCUMENTS)

@@ -8,7 +8,7 @@ from tests.infra.full import ACCOUNT, BOUNDARY_DOCUMENT, HOME, HUB, REPOSITORY
 from tests.infra.inventory import inventory
 from tests.infra.world import REGIONS, world
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.live, pytest.mark.nightly]
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.duets import Measured, file_of, planned
 from tests.functional.tested import case
 from tests.measured import START, execution, plan_of
 from tests.pathological.brute import flushed
-from toril.coordinator.live import Fold
+from tests.tiers import examples
+from toril.coordinator.fold import Fold
 from toril.records import CaseFile, Exit, Kept, Plan, Ready, Start, digest_of, encode_cases, run_key, worker_key
 from toril.records.document import document
 from toril.reports import Bundle
@@ -464,7 +465,7 @@ def changes(draw: Any) -> dict[str, bytes | None]:
     return found
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(changes(), st.booleans())
 def test_whatever_a_worker_leaves_the_run_is_judged(tmp_path_factory, changed, functional):
     plan = FUNCTIONAL if functional else PLAN
@@ -482,7 +483,7 @@ def duet(tmp_path_factory):
     return plan, file_of(plan, samples), len(samples)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(data=st.data())
 def test_whatever_a_worker_leaves_a_duet_is_judged(tmp_path_factory, duet, data):
     plan, file, samples = duet

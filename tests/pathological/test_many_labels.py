@@ -18,7 +18,7 @@ from toril.timeline.intervals import Recorder, decode
 from toril.timeline.intervals.format import HEAD, MAX_UNPACKED
 from toril.verdict import judge
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 
 def times_of(count: int) -> Int64s:

@@ -128,7 +128,7 @@ def test_a_request_and_a_transaction_of_one_name_stay_two(tmp_path):
     assert list(outcomes(bundle).values()) == ["passed", "passed"]
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_a_thousand_workers_of_one_label_are_one_distribution(tmp_path):
     chance = random.Random(3)
     samples = [
@@ -155,7 +155,7 @@ def test_executions_of_different_resolution_keep_their_own(tmp_path):
         assert min(apart) <= of_both <= max(apart)
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize("seconds", [(10, 28_000), (0, 1, 27_999)])
 def test_seconds_far_apart_cost_neither_figures_nor_windows(tmp_path, seconds):
     samples = [Raw(second + n / 100, (20 + n) * MS) for second in seconds for n in range(60)]

@@ -7,6 +7,7 @@ import pytest
 
 from tests.refusals import refused
 from tests.verdict.test_golden import stored
+from toril.records.document import document
 from toril.records.verdict import MOST_ENTRIES, Reason, Verdict
 
 PASSED: dict[str, Any] = {"schema": "toril.verdict/1", "outcome": "passed"}
@@ -34,6 +35,7 @@ def test_a_verdict_of_an_older_version_has_defaults_and_of_a_newer_one_more_fiel
     assert verdict.reasons == (Reason("kept", ""),)
     assert (verdict.criteria[0].outcome, verdict.criteria[0].scope.executions) == ("inconclusive", ())
     assert Verdict.from_stranger(more, "verdict.json") == verdict
+    assert Verdict.from_json(more, "verdict.json").to_json() == document(json.loads(more))
 
 
 def test_half_a_character_from_an_engine_is_written_as_json_s_escape():
@@ -47,13 +49,14 @@ def test_credentials_are_masked_in_every_text():
     assert b"hunter2" not in verdict.masked().to_json()
 
 
-@pytest.mark.parametrize("read", [Verdict.from_json, Verdict.from_stranger])
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"{", data(reasons=[1]), data(notes=3), b'{"schema":"toril.verdict/1"}']
 )
-def test_a_damaged_file_is_named(read, content):
-    with refused("damaged-record", "verdict.json"):
-        read(content, "verdict.json")
+def test_a_damaged_file_is_named(content):
+    with refused("damaged-file", "verdict.json"):
+        Verdict.from_json(content, "verdict.json")
+    with refused("damaged-file", "verdict.json"):
+        Verdict.from_stranger(content, "verdict.json")
 
 
 def test_another_version_is_named():
@@ -75,5 +78,5 @@ def test_another_version_is_named():
     ],
 )
 def test_a_stranger_s_file_outside_the_bounds_is_refused(changes):
-    with refused("damaged-record", "verdict.json"):
+    with refused("damaged-file", "verdict.json"):
         Verdict.from_stranger(data(**changes), "verdict.json")

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests import tiers
 from tests.github.stories import REGRESSION, STORIES, compared
 from tests.reports import examples
 from tests.reports.test_markdown import LINKED, OURS, PARSER, elements, outside_of_code
@@ -83,9 +84,9 @@ def each_nasty_text(test):
     return test
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @each_nasty_text
-@settings(max_examples=150)
+@tiers.examples(150)
 @given(TEXT)
 def test_no_text_from_outside_does_anything(text):
     harmless, hostile = HARMLESS, written(attacked(TARGET, text))

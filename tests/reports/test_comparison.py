@@ -7,8 +7,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
+from tests import tiers
 from tests.measured import MS, Sample, execution, stopped
 from tests.reports import examples, gallery
 from tests.reports.exports import SAMPLES
@@ -40,7 +41,7 @@ def label(comparison: Comparison, name: str) -> Part:
 
 
 @given(SAMPLES)
-@settings(max_examples=40)
+@tiers.examples(40)
 def test_a_run_differs_from_itself_in_nothing(samples):
     run = run_of(samples, "p95>250ms")
 
@@ -76,7 +77,7 @@ def mirrored_part(part: Part) -> Part:
 
 
 @given(SAMPLES, SAMPLES)
-@settings(max_examples=40)
+@tiers.examples(40)
 def test_the_other_way_round_everything_is_mirrored(first, second):
     one, other = run_of(first, "p95>250ms", run_id="a"), run_of(second, "p95>250ms", "fail>1%", run_id="b")
 
@@ -98,7 +99,7 @@ def test_the_other_way_round_everything_is_mirrored(first, second):
 
 
 @given(SAMPLES, SAMPLES)
-@settings(max_examples=20)
+@tiers.examples(20)
 def test_the_figures_are_those_of_the_summaries(first, second):
     runs = run_of(first, run_id="a"), run_of(second, run_id="b")
 
@@ -337,7 +338,7 @@ def test_json_holds_all_of_it_with_what_follows():
     assert p50["finding"] == "differs"
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_runs_of_the_same_service_seldom_differ_and_a_slower_one_does():
     random = Random(20)
 

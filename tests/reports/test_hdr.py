@@ -173,7 +173,7 @@ def many() -> list[Sample]:
     return [*found, Sample(0, 0), Sample(1, 1), Sample(59, 2 * HOUR_US, '"')]
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_java_makes_the_same_distribution_of_the_log(tmp_path):
     run = run_of(many())
     log = tmp_path / "run.hlog"
@@ -192,7 +192,7 @@ def test_java_makes_the_same_distribution_of_the_log(tmp_path):
     assert their_stdev == pytest.approx(stdev, rel=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize("label", ["GET /cart, all", "größe=1", '"'])
 def test_java_finds_each_label_in_the_log(tmp_path, label):
     samples = many()

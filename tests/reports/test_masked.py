@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from tests.reports import examples
-from toril.coordinator.figures import LiveFigures
+from toril.coordinator.progress import LiveFigures
 from toril.records import PlannedCriterion, PlannedExecution
 from toril.reports import EXPORTS, FORMATS, live, plan_text, render, runs_table
 from toril.reports.runs_table import RunRow

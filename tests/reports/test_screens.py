@@ -6,7 +6,7 @@ from rich.console import Console
 
 from tests.reports import examples
 from toril import text as texts
-from toril.coordinator.figures import LiveFigures, LocationFigures
+from toril.coordinator.progress import LiveFigures, LocationFigures
 from toril.records import PlannedCriterion
 from toril.reports import live, plan_text, runs_table
 from toril.reports.runs_table import RunRow

@@ -25,7 +25,7 @@ def test_a_share_is_nothing_or_all_only_where_it_is(value):
     assert (text.percent(value) == "100 %") == (value == 100)
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 @pytest.mark.parametrize("command", [["report", "one"], ["compare", "one", "one"], ["runs"]])
 def test_a_locale_without_our_characters_costs_no_verdict(tmp_path, encoding, command):

@@ -58,7 +58,7 @@ def test_other_texts_stay_as_they_are(text):
 ATTACK = "x\n::error::a\n##[set-env name=B]c\n  ::stop-commands::d"
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize(
     "arguments",
     [

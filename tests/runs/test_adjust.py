@@ -8,7 +8,7 @@ import pytest
 from tests.launchers.scene import Scene
 from tests.measured import execution, plan_of
 from tests.store.test_store import new_bucket
-from toril.coordinator.figures import LiveFigures
+from toril.coordinator.progress import LiveFigures
 from toril.errors import OptionError, RunOverError, StoreError
 from toril.records import Lease, Rate, Start, Stop, rate_key, run_key
 from toril.runs.adjust import adjust, chosen_of, parse_rate

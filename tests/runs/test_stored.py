@@ -7,12 +7,12 @@ import pytest
 from tests.clocks import ShiftedClock
 from tests.launchers.fake import Script
 from tests.launchers.scene import Scene, abandoned
-from toril.coordinator.figures import LiveFigures
-from toril.coordinator.live import read_launch
+from toril.coordinator.progress import LiveFigures
 from toril.errors import StoreError
 from toril.records import Stop
 from toril.runs.stored import ask_to_stop, follow, judged, listing, prune
 from toril.signals import Interrupts
+from toril.store.records import read_launch
 
 
 @pytest.fixture

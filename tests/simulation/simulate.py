@@ -11,13 +11,14 @@ from tests.simulation.scenario import RUN, Owner, Scenario, scenario_of, task_fa
 from tests.simulation.store import ALL_LAWS, UNTROUBLED, Handle, Laws, Objects
 from tests.simulation.truth import OWNED_S, Truth
 from tests.simulation.world import BEGIN, Happened, Machine, SimulatedClock, World
-from toril.coordinator.collect import collect
-from toril.coordinator.figures import LiveFigures
+from toril.coordinator.fold import collect
 from toril.coordinator.lease import LeaseLostError
+from toril.coordinator.progress import LiveFigures
 from toril.errors import RunOverError, UserError
 from toril.records import Launch, Stop, SuiteOrigin, Verdict, run_key
-from toril.run import Judged, run, sweep, take_over
+from toril.run import run, sweep, take_over
 from toril.runs.adjust import adjust
+from toril.runs.conclude import Judged
 from toril.signals import Interrupts
 from toril.suite import Suite, TorilSettings
 from toril.worker.attempt import Attempt

@@ -19,7 +19,7 @@ from toril.plan import make_plan
 from toril.plan.options import RunOptions
 from toril.records import Plan
 from toril.regression.duet import plan_duet
-from toril.run import publish
+from toril.runs.publish import publish
 from toril.store import FolderStore
 from toril.suite import read_suite
 from toril.suite.origin import read_origin

@@ -111,7 +111,6 @@ def test_a_timeframe_longer_than_the_run_does_not_pass_silently():
     assert Bzt("avg-rt>150ms for 11s").exit_code(samples) == 0
     result = judged("avg-rt>150ms for 11s", timeline_of(samples))
     assert (result.outcome, result.code) == ("passed", "never-a-full-window")
-    assert "could not come true" in result.message
 
 
 @pytest.mark.parametrize("source", ["fail>50% for 10s please", "avg-rt>1s 10s", "avg-rt>2s 500ms"])

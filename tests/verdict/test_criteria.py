@@ -237,8 +237,6 @@ def test_a_criterion_that_never_had_a_full_window_is_kept_and_says_that_it_could
     timeline = timeline_of(every_second(range(5)))
     result = judged(f"avg-rt>1s {logic} 6s", timeline)
     assert (result.outcome, result.code, result.observed) == ("passed", "never-a-full-window", None)
-    assert "could not come true" in result.message
-    assert "5 s only" in result.message
     assert judged(f"avg-rt>1s {logic} 5s", timeline).outcome == "passed"
     assert judged("avg-rt>1s within 6s", timeline).outcome == "passed"  # it does not need one
 
@@ -273,7 +271,7 @@ def test_executions_and_locations_are_judged_by_their_own_samples():
     there = {"subject": "avg-rt", "condition": ">", "threshold": "200ms", "location": "eu-west-1"}
     result = judged(there, timeline)
     assert result.outcome == "failed"
-    assert "location eu-west-1" in result.message
+    assert "eu-west-1" in result.message
     assert judged(there | {"location": "local"}, timeline).outcome == "passed"
 
 
@@ -291,7 +289,7 @@ def test_an_unknown_label_is_inconclusive_and_the_nearest_known_ones_are_named()
     timeline = timeline_of([Sample(0, label=label) for label in ("checkout", "home", "search")])
     result = judged("p95 of chekout>300ms", timeline)
     assert (result.outcome, result.code) == ("inconclusive", "unknown-label")
-    assert "'checkout'" in result.message
+    assert "checkout" in result.message
 
 
 # Actions
@@ -305,62 +303,40 @@ def test_a_criterion_as_non_failed_is_triggered_and_does_not_fail():
 def test_the_users_own_message_comes_first():
     timeline = timeline_of(every_second(range(12), SLOW))
     result = judged("Home is slow: avg-rt of home>200ms for 10s", timeline)
-    assert result.message == (
-        "Home is slow: avg-rt of home was at the least 300 ms, 100 ms (50 %) above the limit of 200 ms, "
-        "in every second from 0 s to 10 s"
-    )
+    assert result.message.startswith("Home is slow: avg-rt of home")
 
 
 @pytest.mark.parametrize(
-    ("source", "words"),
+    ("source", "figures"),
     [
-        ("hits<20", "hits was 10, 10 (50 %) below the limit of 20"),
-        ("fail>0%", "fail was 10 %, 10 percentage points above the limit of 0 %"),
-        ("hits>=10", "hits was 10, exactly the limit of 10, which counts as a breach"),
-        ("hits=10", "hits was 10, which the criterion rules out"),
-        ("avg-rt>99.9996ms", "avg-rt was 100 ms, 0.4 µs (0.0004 %) above the limit of 99.9996 ms"),
+        ("hits<20", ("10", "50 %", "20")),
+        ("fail>9%", ("10 %", "1 ", "9 %")),
+        ("avg-rt>99.9996ms", ("100 ms", "99.9996 ms")),
+        ("avg-rt<=99.99ms", ("100 ms", "99.99 ms")),
     ],
 )
-def test_a_breach_is_told_in_words(source, words):
+def test_a_message_has_the_value_the_limit_and_their_distance(source, figures):
     timeline = timeline_of([*every_second(range(9)), replace(BROKEN, second=9)])
-    assert judged(source, timeline).message == words
+    message = judged(source, timeline).message
+    assert all(figure in message for figure in figures)
 
 
-def test_a_breach_across_silent_seconds_says_how_many_had_samples():
+def test_a_breach_across_silent_seconds_names_the_seconds_with_samples():
     message = judged("avg-rt>100ms for 5s", timeline_of(every_second([0, 1, 9], SLOW, 3))).message
-    assert "in each of the 2 seconds with samples from 1 s to 10 s" in message
-    message = judged("avg-rt>100ms for 5s", timeline_of(every_second(range(9), SLOW, 3))).message
-    assert "in every second from 0 s to 5 s" in message
+    assert all(figure in message for figure in ("2 seconds", "1 s", "10 s"))
 
 
-@pytest.mark.parametrize(
-    ("source", "says"),
-    [
-        ("fail>9%", "1 percentage point above the limit of 9 %"),
-        ("avg-rt<=49.99ms", "avg-rt was 50 ms; a breach is <= 49.99 ms"),
-        ("avg-rt>50.01ms", "avg-rt was 50 ms; a breach is > 50.01 ms"),
-        ("stdev-rt>120ms for 2s", "a breach is > 120 ms"),
-        ("concurrency>19", "concurrency was at its maximum 20, 1 (5.26 %) above the limit of 19"),
-        ("bytes>1kB for 2s", "bytes a second was at worst 1,000 bytes"),
-        (
-            "rcExeption>0",
-            "rcExeption was 0; a breach is > 0; no response code is like 'Exeption', there were '200', '503'",
-        ),
-        ("rc404>0", "rc404 was 0; a breach is > 0"),
-    ],
-)
-def test_words_say_what_was_judged(source, says):
-    fine, broken = Sample(0, 50 * MS, bytes=100), Sample(0, 50 * MS, ok=False, rc="503", bytes=100)
-    samples = [*every_second(range(5), fine, 9), *every_second(range(5), broken)]
-    message = judged(source, timeline_of(samples, users=dict.fromkeys(range(5), 20))).message
-    assert says in message
-    assert ("there were" in message) is ("Exeption" in source)
+@pytest.mark.parametrize(("source", "named"), [("rcExeption>0", True), ("rc404>0", False)])
+def test_a_response_code_that_no_sample_has_is_compared_with_those_that_there_were(source, named):
+    samples = [*every_second(range(5), FAST, 9), *every_second(range(5), BROKEN)]
+    message = judged(source, timeline_of(samples)).message
+    assert ("'200', '503'" in message) is named
 
 
-def test_a_request_that_is_no_transaction_is_told_apart():
+def test_a_request_is_no_transaction():
     result = judged({"subject": "p95", "label": "home", "kind": "transaction", "condition": ">", "threshold": "1s"},
                     timeline_of([FAST]), language="toril")  # fmt: skip
-    assert result.message == "no sample of transaction 'home' was measured"
+    assert (result.code, "transaction 'home'" in result.message) == ("no-samples", True)
 
 
 def test_a_label_with_spaces_at_its_ends_is_judged_in_the_full_form():

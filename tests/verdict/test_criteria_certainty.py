@@ -18,7 +18,7 @@ from tests.measured import (
     timeline_of,
     verdict_of,
 )
-from toril.verdict.absence import Absence, Gap
+from toril.verdict.evidence import Gap, MissingData
 
 # Enough samples
 
@@ -45,8 +45,8 @@ def test_windows_of_a_percentile_need_no_interval():
 def lost_half(source, samples, last=9, **load):
     """Judged with two workers of whom one was lost at once."""
     plan = plan_of(executions=[execution(**load)], workers=2)
-    absence = Absence(plan, (Gap("local-2", 0, last),))
-    return judged(source, timeline_of(samples), plan, absence=absence)
+    absence = MissingData(plan, (Gap("local-2", 0, last),))
+    return judged(source, timeline_of(samples), plan, missing=absence)
 
 
 @pytest.mark.parametrize(
@@ -90,20 +90,20 @@ def test_a_breach_before_anything_was_missing_stands():
     plan = plan_of(workers=2)
     timeline = timeline_of(every_second(range(10), SLOW, 2))
     assert (
-        judged("avg-rt>299ms for 5s", timeline, plan, absence=Absence(plan, (Gap("local-2", 5, 9),))).outcome
+        judged("avg-rt>299ms for 5s", timeline, plan, missing=MissingData(plan, (Gap("local-2", 5, 9),))).outcome
         == "failed"
     )
     assert (
-        judged("avg-rt>299ms for 5s", timeline, plan, absence=Absence(plan, (Gap("local-2", 4, 9),))).outcome
+        judged("avg-rt>299ms for 5s", timeline, plan, missing=MissingData(plan, (Gap("local-2", 4, 9),))).outcome
         != "failed"
     )
 
 
 def test_a_series_does_not_stand_over_a_second_whose_samples_are_missing():
     plan = plan_of(workers=2)
-    absence = Absence(plan, (Gap("local-2", 2, 2),))
+    absence = MissingData(plan, (Gap("local-2", 2, 2),))
     assert (
-        judged("avg-rt>100ms for 4s", timeline_of(every_second([0, 1, 3, 4], SLOW)), plan, absence=absence).outcome
+        judged("avg-rt>100ms for 4s", timeline_of(every_second([0, 1, 3, 4], SLOW)), plan, missing=absence).outcome
         == "inconclusive"
     )
 
@@ -112,14 +112,15 @@ def test_nor_over_a_silent_second_while_records_are_lost():
     plan = plan_of()
     timeline = timeline_of(every_second([0, 1, 3, 4], SLOW, 100))
     assert (
-        judged("avg-rt>100ms for 4s", timeline, plan, absence=Absence(plan, lost_records=1)).outcome == "inconclusive"
+        judged("avg-rt>100ms for 4s", timeline, plan, missing=MissingData(plan, lost_records=1)).outcome
+        == "inconclusive"
     )
 
 
 def test_records_that_were_lost_count_as_missing():
     timeline, plan = timeline_of(every_second(range(10), BROKEN)), plan_of()
-    assert judged("fail>49%", timeline, plan, absence=Absence(plan, lost_records=10)).outcome == "failed"
-    assert judged("fail>51%", timeline, plan, absence=Absence(plan, lost_records=10)).outcome == "inconclusive"
+    assert judged("fail>49%", timeline, plan, missing=MissingData(plan, lost_records=10)).outcome == "failed"
+    assert judged("fail>51%", timeline, plan, missing=MissingData(plan, lost_records=10)).outcome == "inconclusive"
 
 
 def test_when_nobody_knows_how_much_is_missing_only_counts_that_are_too_high_stand():
@@ -154,10 +155,10 @@ def test_a_pass_stands_only_if_missing_samples_could_not_have_broken_it(source, 
 
 def test_a_window_in_seconds_of_which_nothing_is_known_could_have_broken_anything():
     plan = plan_of(workers=1)
-    absence = Absence(plan, (Gap("local-1", 5, 9),))
+    absence = MissingData(plan, (Gap("local-1", 5, 9),))
     timeline = timeline_of(every_second(range(5), FAST, 10))
     for source in ("fail>99% for 2s", "hits>1000 within 2s", "fail>49%", "hits>99", "p51>1s"):
-        assert judged(source, timeline, plan, absence=absence).code == "pass-may-not-stand"
+        assert judged(source, timeline, plan, missing=absence).code == "pass-may-not-stand"
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,6 @@ def test_a_timeframe_that_was_not_full_because_something_is_missing_proves_nothi
         (result,) = verdict_of(good(health=0.3), plan, **circumstances).criteria
         assert (result.outcome, result.code) == ("inconclusive", "pass-may-not-stand")
         assert "20 s" in result.message
-        assert "could not come true" not in result.message
 
 
 def test_nor_does_one_on_load_that_was_cut():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.measured import BROKEN, MS, SLOW, Sample, every_second, execution, judged, plan_of, timeline_of
 from toril.criteria import parse_criterion
-from toril.verdict.absence import Absence
+from toril.verdict.evidence import MissingData
 from toril.verdict.live import LiveCriteria
 
 # Laws
@@ -91,8 +91,8 @@ def test_a_sliding_window_is_what_its_samples_alone_would_give(samples, source):
 def test_a_breach_that_stands_stands_with_any_samples_added(samples, subject, added):
     """The guarantee behind `failed`, tried with samples that were really missing."""
     source, plan = subject.format(""), plan_of(workers=2)
-    absence = Absence(plan, lost_records=added)
-    if judged(source, timeline_of(samples), plan, absence=absence).outcome == "failed":
+    absence = MissingData(plan, lost_records=added)
+    if judged(source, timeline_of(samples), plan, missing=absence).outcome == "failed":
         for extra in (
             Sample(3, 0, ok=True, rc="200"),
             Sample(3, 1 << 30, ok=False, rc="503"),

@@ -30,12 +30,12 @@ from tests.measured import (
     verdict_of,
 )
 from tests.regression import test_verdict as duets
+from tests.verdict import test_server_criteria as servers
 from toril import verdict as the_verdict
-from toril.records import EngineReport, Exit, Rate
+from toril.records import Case, EngineReport, Exit, Rate
 from toril.records.document import document
 from toril.regression import verdict as regression
 from toril.timeline import Timeline
-from toril.verdict import functional
 
 GOLDEN = Path(__file__).with_name("verdicts.txt")
 TEN = range(10)
@@ -77,6 +77,12 @@ def duet(**how: object) -> dict[str, object]:
 
 
 RATE = Rate(number=1, execution="shop", rps=5.0, at=START + 4, asked_at=START + 3, cause="user")
+
+
+def of_cases(*cases: Case) -> Mapping[str, object]:
+    return functional_run(*cases).verdict.to_dict()
+
+
 RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     "kept": lambda: of(good(), *TAURUS[1:4]),
     "kept in steady time of two places": lambda: of(
@@ -123,11 +129,26 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     "too-few-samples": lambda: of(busy(), "p99>1s"),
     "never-a-full-window": lambda: of(busy(), "avg-rt>1s for 30s"),
     "triggered": lambda: of(good(sample=SLOW), TIMES + ", continue as non-failed", "avg-rt>2s"),
+    "wording of breaches": lambda: of(
+        timeline_of([*every_second(range(9)), replace(BROKEN, second=9)], users=USERS),
+        "hits<20", "fail>0%", "fail>9%", "hits>=10", "hits=10", "avg-rt>99.9996ms", "concurrency>9",
+    ),
+    "wording of windows": lambda: of(timeline_of(every_second([0, 1, 9], SLOW, 3), users=USERS), "avg-rt>100ms for 5s"),
+    "wording of passes": lambda: of(
+        timeline_of(every_second(TEN, replace(FAST, bytes=100), 9) + every_second(TEN, BROKEN), users=USERS),
+        "avg-rt<=49.99ms", "avg-rt>1s", "bytes>1kB for 2s", "rcExeption>0", "rc404>0", "stdev-rt>120ms for 2s",
+    ),
+    "CloudWatch": lambda: of(
+        good(300),
+        plan=plan_of(ours=[{"The balancer is slow": servers.ALB}], executions=[servers.LONG]),
+        metrics=servers.answers(servers.ALB, 0.1, 0.2, 0.412, 0.2, 0.1, 0.1),
+    ),
+    "CloudWatch without values": lambda: of(good(), plan=plan_of(ours=[servers.ALB])),
     "nothing-judged": lambda: of(good(), plan=plan_of()),
     "unfinished requests": lambda: of(busy(unfinished=5)),
-    "failed-test": lambda: functional_run(case("adds"), case("pays", "failed"), case("leaves", "broken")).verdict.to_dict(),
-    "no-tests": lambda: functional_run().verdict.to_dict(),
-    "tests-passed": lambda: functional_run(case("adds"), case("waits", "skipped")).verdict.to_dict(),
+    "failed-test": lambda: of_cases(case("adds"), case("pays", "failed"), case("leaves", "broken")),
+    "no-tests": lambda: of_cases(),
+    "tests-passed": lambda: of_cases(case("adds"), case("waits", "skipped")),
     "regression": lambda: duet(slower=1.3),
     "no-regression": lambda: duet(),
     "unproven": lambda: duet(slower=1.03),
@@ -150,7 +171,7 @@ def test_verdicts_are_written_as_they_always_were():
 
 
 def test_each_code_of_the_tables_has_an_example():
-    tables = "".join(one.__doc__ or "" for one in (the_verdict, functional, regression))
+    tables = "".join(one.__doc__ or "" for one in (the_verdict, regression))
     known = {*re.findall(r"^\| `([a-z-]+)`", tables, re.MULTILINE)}
     verdicts = [json.loads(one) for one in stored()]
     told = {one["code"] for verdict in verdicts for one in (*verdict["reasons"], *verdict["criteria"])}

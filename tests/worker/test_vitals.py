@@ -11,11 +11,11 @@ from tests.targets import target
 from tests.worker.driver import plan_of, planned, workers
 from toril.timeline import HealthSeries, Timeline
 from toril.timeline.intervals import Recorder, decode
-from toril.worker.lanes import Lane, Lanes
-from toril.worker.vitals import Vitals
+from toril.worker.engine_runs import EngineRun, EngineRuns
+from toril.worker.health import Vitals
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])
 def test_each_engine_tells_how_late_its_sends_are(tmp_path, engine):
     with target(delay_s=0.01) as service:
@@ -34,7 +34,7 @@ def test_each_engine_tells_how_late_its_sends_are(tmp_path, engine):
     assert facts["memory_limit_bytes"] > series.memory_bytes.max()
 
 
-@pytest.mark.slow
+@pytest.mark.solo
 def test_sends_that_a_throughput_asks_for_and_no_user_is_free_to_make_are_dropped(tmp_path):
     with target(delay_s=0.1) as service:
         scenario = {"requests": [{"url": f"{service.url}/", "label": "home"}]}
@@ -48,14 +48,14 @@ def test_sends_that_a_throughput_asks_for_and_no_user_is_free_to_make_are_droppe
     dropped = found.timeline.health_series("local-1").dropped
     missing = 60 * 4 - found.samples
     assert missing >= 240 - 2 * 10 * 5
-    assert 0.4 * missing < dropped[dropped >= 0].sum() <= missing  # told once a second: not the last of them
+    assert 0.7 * missing < dropped[dropped >= 0].sum() <= missing  # told once a second: not those of the last one
 
 
 def vitals_of(start_at: float = 1000.0, **engine: Any) -> tuple[Vitals, Recorder]:
     recorder = Recorder("w", "here")
     fake = SimpleNamespace(single_threaded=False, process=None, **engine)
-    lanes = Lanes([Lane(engine=fake, started=True)])  # type: ignore[arg-type]
-    return Vitals(recorder, lanes, start_at, start_at - 0.5), recorder
+    runs = EngineRuns([EngineRun(engine=fake, started=True)])  # type: ignore[arg-type]
+    return Vitals(recorder, runs, start_at, start_at - 0.5), recorder
 
 
 def series_of(recorder: Recorder) -> HealthSeries:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from toril.capacity.stages import ANSWERS, FAILURES, GENERATORS, RECOVERY, SAMPLES, Bench, StageResult
-from toril.criteria import parse_criterion
+from toril.criteria import conditions_of
 from toril.load.search import TO_THE_TOP, UNSTEADY, Bounds, Found, Stage, next_stage
 from toril.records import Plan, PlannedExecution, Rate, rates_of
 from toril.records.summary import Capacity
@@ -75,7 +75,7 @@ class Course:
             message=self.message(),
             from_rps=search.from_rps,
             to_rps=search.to_rps,
-            until=tuple(parse_criterion(source, "").text for source in search.until),
+            until=tuple(one.text for one in conditions_of(search, self.execution.name)),
             precision=search.precision,
             stages=tuple(stage.record() for stage in self.stages),
         )

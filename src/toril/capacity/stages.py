@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from toril.criteria import parse_criterion, samples_needed
+from toril.criteria import conditions_of, samples_needed
 from toril.load.search import RECOVER_STEPS, Judged, Outcome, Stage
 from toril.records import Plan, PlannedExecution, Search
 from toril.records.summary import CapacityStage, StageObservation
 from toril.summary import Completeness, dropped_between, saturated_between
 from toril.timeline import Timeline, Worst
 from toril.verdict.evaluation import evaluate
-from toril.verdict.result import CriterionResult, shown
-from toril.verdict.rules import TIMED_OUT, Claim, unjudged, without_success
+from toril.verdict.evidence import Evidence
+from toril.verdict.result import CriterionResult
+from toril.verdict.rules import TIMED_OUT, MeasuredExecution, unjudged, without_success
 
 ANSWERED = 0.95  # of what was sent, as with a throughput; fewer answers are a backlog that grows
 DROPPED = 0.01  # of what was due, and was never sent
@@ -120,8 +121,8 @@ class Bench:
         if samples < ANSWERED * expected and samples < expected - SPARE:
             return "breached", ANSWERS, f"{samples:,} answers to {expected:,.0f} requests: it fell behind"
         judged = [result.criterion for result in results]
-        claim = Claim(self.execution, self._plan, part, Completeness(planned=()))
-        broken = next(chain(without_success(claim), unjudged(claim, judged)), None)
+        measured = MeasuredExecution(self.execution, self._plan, part, Completeness(planned=()))
+        broken = next(chain(without_success(measured), unjudged(measured, judged)), None)
         if broken is not None:
             return "breached", FAILURES, broken.message
         for result in results:
@@ -156,11 +157,8 @@ class Bench:
         return keeps_up and not any(result.fired for result in self._criteria(part))
 
     def _criteria(self, part: Timeline) -> tuple[CriterionResult, ...]:
-        results = []
-        for index, source in enumerate(self.search.until):
-            where = f"toril.capacity.{self.execution.name}.until[{index}]"
-            results.append(evaluate(parse_criterion(source, where), where, (self.execution.name,), part, self._plan))
-        return tuple(results)
+        evidence = Evidence(self._plan, part)
+        return tuple(evaluate(one, evidence) for one in conditions_of(self.search, self.execution.name))
 
     def _at_worst(self, part: Timeline) -> tuple[CriterionResult, ...]:
         """The criteria once more, with requests that timed out as slow as can be."""
@@ -172,8 +170,3 @@ class Bench:
     def _plan(self) -> Plan:
         """Of a stage there is no ramp-up."""
         return self.plan.model_copy(update={"ramp_up_exclude": False})
-
-
-def in_words(result: CriterionResult) -> str:
-    """What was observed of one criterion."""
-    return "–" if result.observed is None else shown(result.observed, result.criterion.unit)

@@ -9,7 +9,7 @@ from toril.errors import InfrastructureError
 from toril.reports import live
 from toril.run import sweep_run
 from toril.runs.find import find_run
-from toril.runs.scheduled import push as push_suite
+from toril.runs.publish import push as push_suite
 from toril.store import open_store
 from toril.suite import read_suite
 from toril.suite.origin import read_origin
@@ -39,7 +39,7 @@ def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None
     typer.echo(f"{run_id}: {len(swept.stopped)} tasks still ran and were stopped")
     if swept.bundle is not None:
         typer.echo(f"{run_id}: judged as {swept.bundle.outcome}")
-    for problem in filter(None, (swept.said, *swept.problems)):
+    for problem in filter(None, (swept.reason, *swept.problems)):
         typer.echo(f"error: {problem}", err=True)
     if swept.problems:
         raise typer.Exit(InfrastructureError.exit_code)

@@ -1,7 +1,6 @@
 """Commands that plan and run a suite, or follow a run to its verdict."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -38,12 +37,12 @@ from toril.regression.duet import plan_duet
 from toril.reports import check, live, plan_text, terminal, wording
 from toril.reports.run_blocks import report_of
 from toril.reports.screen import Output
-from toril.run import Judged, carry_on
+from toril.run import carry_on
 from toril.run import run as run_plan
 from toril.runs import stored
-from toril.runs.cost import costed
+from toril.runs.conclude import Judged
 from toril.runs.find import find_run
-from toril.runs.scheduled import at_hand
+from toril.runs.publish import at_hand
 from toril.signals import caught_interrupts
 from toril.store import Store, open_store
 from toril.suite import Suite
@@ -180,7 +179,6 @@ def _run(
                 interrupts=interrupts,
                 origin=found.origin,
             )
-    judged = replace(judged, bundle=costed(opened, judged.bundle))
     unwritten = stored.write_reports(opened, judged.bundle, targets)
     _conclude(opened, judged, failing, unwritten, quiet=quiet)
 
@@ -221,7 +219,6 @@ def watch(
     if take_over:
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = carry_on(found, run_id, SystemClock(), view, interrupts)
-        judged = replace(judged, bundle=costed(found, judged.bundle))
         _conclude(found, judged, failing, [], quiet=quiet)
     with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
         bundle = stored.follow(found, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
@@ -256,7 +253,7 @@ def doctor_command(
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, wanted, clock.now())
         found_there = examined(planned, open_store(store), clock)
-        typer.echo(doctor.render_remote(found_there.findings), nl=False)
+        typer.echo(doctor.render(found_there.findings), nl=False)
         fit = not any(finding.state == "missing" for finding in found_there.findings)
     if not fit:
         raise typer.Exit(InfrastructureError.exit_code)

@@ -1,18 +1,14 @@
-"""Taurus' small languages: one pass/fail criterion, and quantities such as `1m30s`.
+"""The language of criteria: Taurus' pass/fail criteria, what toril adds to them, and quantities such as `1m30s`.
 
-criterion   one criterion, from any of its forms
-text        the string form, taken apart
+criterion   one criterion, from any of its forms; a plan's criteria as values
 subjects    what a criterion can be about, and its threshold
 server      criteria on CloudWatch's metrics
 quantities  durations, sizes, rates, numbers
-doubts      what is probably a slip, and would pass every run
-evidence    how many samples it takes
-wrong       what is refused: what, and the fix
+lint        likely slips, and the samples that a criterion needs
 """
 
-from toril.criteria.criterion import Criterion, Operator, parse_criterion
-from toril.criteria.doubts import doubts_about
-from toril.criteria.evidence import samples_needed
+from toril.criteria.criterion import Criterion, Operator, conditions_of, criteria_of, parse_criterion
+from toril.criteria.lint import Finding, lint, load_for_samples, samples_needed
 from toril.criteria.quantities import duration_s, number, rate_per_s
 from toril.criteria.server import SHORTCUTS, ServerMetric, server_text
 from toril.criteria.subjects import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, Language
@@ -23,11 +19,15 @@ __all__ = [
     "SERVER_SUBJECTS",
     "SHORTCUTS",
     "Criterion",
+    "Finding",
     "Language",
     "Operator",
     "ServerMetric",
-    "doubts_about",
+    "conditions_of",
+    "criteria_of",
     "duration_s",
+    "lint",
+    "load_for_samples",
     "number",
     "parse_criterion",
     "rate_per_s",

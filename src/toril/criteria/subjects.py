@@ -5,13 +5,15 @@ load that was reached, the capacity that was found, and the health of the load g
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
 from toril.criteria.quantities import duration_s, number, rate_per_s, size_bytes
-from toril.criteria.wrong import Wrong, nearest, short
+from toril.text import nearest, one_line
+
+QUOTED = 80  # characters of the user's text in a message
 
 Unit = Literal["us", "bytes", "", "%", "/s"]
 Language = Literal["taurus", "toril"]
@@ -37,6 +39,19 @@ SLIP_OF_CODE = re.compile(r"[1-5][0-9xX._#\\dD|/,+&-]+")  # of HTTP, in the patt
 MOST_LOAD = 1000  # per cent of what was asked for; beyond, it is a slip
 
 
+class CriterionSyntaxError(Exception):
+    """A criterion that cannot be judged as it is written; `parse_criterion` adds where it is written."""
+
+    def __init__(self, code: str, what: str, fix: str) -> None:
+        super().__init__(code, what, fix)
+        self.code, self.what, self.fix = code, what, fix
+
+
+def quoted(value: object) -> str:
+    """A value as a message quotes it."""
+    return one_line(dict(value) if isinstance(value, Mapping) else value, QUOTED)
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What is judged."""
@@ -57,11 +72,14 @@ def read_subject(written: object, language: Language) -> Subject:
     """The subject; one that is toril's own is refused in Taurus' language, with where it belongs."""
     known = SUBJECTS if language == "taurus" else (*SUBJECTS, *OWN_SUBJECTS, *SERVER_SUBJECTS)
     if not isinstance(written, str):
-        raise Wrong(f"with the subject `{short(written)}`", f"use one of {', '.join(known)}")
+        raise CriterionSyntaxError(
+            "unknown-subject", f"with the subject `{quoted(written)}`", f"use one of {', '.join(known)}"
+        )
     if written in (*TIMES, "hits", "bytes"):
         return Subject(written)
     if written in (*OWN_SUBJECTS, *SERVER_SUBJECTS) and language == "taurus":
-        raise Wrong(
+        raise CriterionSyntaxError(
+            "misplaced-subject",
             f"with the subject `{written}`, which Taurus does not have",
             "move it to `toril: {criteria: […]}`, so that `bzt` still reads this file",
         )
@@ -73,20 +91,34 @@ def read_subject(written: object, language: Language) -> Subject:
     if match := PERCENTILE.fullmatch(written):
         percentile = float(match[1])
         if percentile > 100:
-            raise Wrong(f"with the percentile {match[1]}", "percentiles go from p0 to p100")
+            raise CriterionSyntaxError(
+                "wrong-percentile", f"with the percentile {match[1]}", "percentiles go from p0 to p100"
+            )
         return Subject("p", percentile=percentile)
     if written.startswith("rc"):
         if not written[2:]:
-            raise Wrong("without a response code", "write it like `rc500`, `rc5??` or `rc*`")
+            raise CriterionSyntaxError(
+                "missing-response-code", "without a response code", "write it like `rc500`, `rc5??` or `rc*`"
+            )
         if SLIP_OF_CODE.fullmatch(written[2:]) and not written[2:].isdigit():
-            raise Wrong(f"with the response code `{short(written[2:])}`, which there is not", _code_meant(written[2:]))
+            raise CriterionSyntaxError(
+                "wrong-response-code",
+                f"with the response code `{quoted(written[2:])}`, which there is not",
+                _code_meant(written[2:]),
+            )
         return Subject("rc", rc_pattern=written[2:])
     close = SYNONYMS.get(written.casefold().replace("_", "-")) or nearest(written.casefold(), known)
     if close in OWN_SUBJECTS and language == "taurus":
-        raise Wrong(f"with the subject `{short(written)}`", f"write it with `{close}` in `toril: {{criteria: […]}}`")
+        raise CriterionSyntaxError(
+            "misplaced-subject",
+            f"with the subject `{quoted(written)}`",
+            f"write it with `{close}` in `toril: {{criteria: […]}}`",
+        )
     fix = f"did you mean `{close}`; " if close else ""
-    raise Wrong(
-        f"with the subject `{short(written)}`, which cannot be judged", f"{fix}supported are {', '.join(known)}"
+    raise CriterionSyntaxError(
+        "unknown-subject",
+        f"with the subject `{quoted(written)}`, which cannot be judged",
+        f"{fix}supported are {', '.join(known)}",
     )
 
 
@@ -100,14 +132,14 @@ def _code_meant(written: str) -> str:
 def read_threshold(value: object, subject: Subject) -> tuple[Unit, Fraction, str]:
     """Unit, value and canonical text."""
     text = str(value).replace(" ", "")
-    what = f"with the threshold `{short(value)}`"
+    what = f"with the threshold `{quoted(value)}`"
     if text.endswith("%"):
         return "%", _percentage(text, what, subject.name), text
     match subject.name:
         case "throughput" | "capacity":
             return "/s", _quantity(rate_per_s, value, what, "write a rate like `450/s`, `30/min` or `100/h`"), text
         case "load" | "generator-cpu" | "generator-core" | "generator-waiting" | "generator-throttled":
-            raise Wrong(what, "write a percentage like `80%`")
+            raise CriterionSyntaxError("wrong-threshold", what, "write a percentage like `80%`")
         case "bytes":
             return (
                 "bytes",
@@ -133,11 +165,13 @@ def time_threshold(value: object, what: str) -> tuple[Unit, Fraction, str]:
 
 def _percentage(text: str, what: str, subject: str) -> Fraction:
     if subject not in ("succ", "fail", "rc", "load", *SHARES_OF_TIME):
-        raise Wrong(f"with a percentage, which `{subject}` has not", f"write {_instead_of_percentage(subject)}")
+        raise CriterionSyntaxError(
+            "no-percentage", f"with a percentage, which `{subject}` has not", f"write {_instead_of_percentage(subject)}"
+        )
     percentage = _quantity(number, text[:-1], what, "write a percentage like `5%`")
     most = MOST_LOAD if subject == "load" else 100
     if percentage > most:
-        raise Wrong(f"with {short(text)}", f"a percentage goes from 0% to {most}%")
+        raise CriterionSyntaxError("wrong-threshold", f"with {quoted(text)}", f"a percentage goes from 0% to {most}%")
     return percentage
 
 
@@ -156,4 +190,4 @@ def _quantity(read: Callable[[object], Fraction], value: object, what: str, fix:
     try:
         return read(value)
     except ValueError:
-        raise Wrong(what, fix) from None
+        raise CriterionSyntaxError("wrong-threshold", what, fix) from None

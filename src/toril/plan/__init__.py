@@ -13,9 +13,9 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from toril import __version__
-from toril.criteria import doubts_about, parse_criterion
+from toril.criteria import criteria_of, lint
 from toril.errors import OptionError, SuiteError
-from toril.load.open_model import OPEN_MODEL, curve_of
+from toril.load.shapes import OPEN_MODEL, curve_of
 from toril.plan.division import Part, divided_between
 from toril.plan.pace import pace_of
 from toril.plan.samples import iteration_of, too_few
@@ -209,7 +209,7 @@ def _execution_share(execution: Execution, part: Part, phase: float) -> Executio
         concurrency=None if execution.concurrency is None else part.users,
         throughput_rps=None if part.throughput is None else float(part.throughput),
         phase=phase,
-        stripe=part.stripe,
+        interleave=part.interleave,
         segment=part.segment,
         config=config,
     )
@@ -218,7 +218,7 @@ def _execution_share(execution: Execution, part: Part, phase: float) -> Executio
 def _phase(execution: Execution, seat: Seat, parts: Mapping[int, Part], seats: Sequence[Seat]) -> float:
     """Worker i of n starts i/n of a period later, counted around the locations so that each of them is even as well.
 
-    An open model has stripes instead: all workers start at once, and each knows its own arrivals.
+    An open model interleaves instead: all workers start at once, and each knows its own arrivals.
     """
     if execution.executor in OPEN_MODEL:
         return 0.0
@@ -273,29 +273,26 @@ def _warnings(
     locations = tuple(dict.fromkeys(seat.location for seat in seats))
     iterations = {name: iteration_of(scenario) for name, scenario in suite.common["scenarios"].items()}
     labels_of: dict[tuple[str, ...], tuple[set[str], str]] = {}  # by executions: both may be many, labels and criteria
-    for planned in criteria:
-        judged = [
-            execution for execution in executions if not planned.executions or execution.name in planned.executions
-        ]
-        criterion = parse_criterion(planned.source, planned.where, planned.language)
+    for criterion in criteria_of(criteria):
+        judged = [one for one in executions if not criterion.executions or one.name in criterion.executions]
         if criterion.location is not None and criterion.location not in locations:
             raise SuiteError(
-                f"{planned.where} is `{criterion.text}`, where no worker is; this run has {', '.join(locations)}"
+                f"{criterion.where} is `{criterion.text}`, where no worker is; this run has {', '.join(locations)}"
             )
-        if planned.executions not in labels_of:
+        if criterion.executions not in labels_of:
             found = {label for one in judged for label in one.labels}
-            labels_of[planned.executions] = found | _timings(judged), ", ".join(sorted(found)[:10])
-        labels, known = labels_of[planned.executions]
+            labels_of[criterion.executions] = found | _timings(judged), ", ".join(sorted(found)[:10])
+        labels, known = labels_of[criterion.executions]
         of_requests = bool(criterion.label) and criterion.subject != "capacity"
         if of_requests and criterion.label not in labels and all(execution.labels for execution in judged):
-            yield f"{planned.where}: no request is labelled `{criterion.label}`; there are {known}"
-        yield from (f"{planned.where}: {doubt}" for doubt in doubts_about(criterion))
+            yield f"{criterion.where}: no request is labelled `{criterion.label}`; there are {known}"
+        yield from (f"{criterion.where}: {finding.message}" for finding in lint(criterion))
         if few := too_few(criterion, judged, iterations, steady_only=suite.ramp_up_exclude):
-            yield f"{planned.where}: {few}"
+            yield f"{criterion.where}: {few}"
         lasts_s = _judged_s(judged, steady_only=suite.ramp_up_exclude)
         period_s = 0 if criterion.server is None else criterion.server.period_s  # two of which may lie half outside
         if criterion.logic in ("for", "over") and criterion.timeframe_s > lasts_s + 2 * period_s:
-            yield f"{planned.where}: `{criterion.text}` needs more seconds than the load has: it cannot come true"
+            yield f"{criterion.where}: `{criterion.text}` needs more seconds than the load has: it cannot come true"
 
 
 def _timings(executions: Sequence[Execution]) -> set[str]:

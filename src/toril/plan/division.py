@@ -7,8 +7,8 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 
 from toril.errors import SuiteError
-from toril.load.interleave import Stripe, stripes
-from toril.load.open_model import OPEN_MODEL
+from toril.load.interleave import Interleave, interleave
+from toril.load.shapes import OPEN_MODEL
 from toril.plan.seats import Seat, split, weights_of
 from toril.records import Segment
 from toril.suite import Execution, Suite
@@ -23,7 +23,7 @@ class Part:
 
     users: int
     throughput: Fraction | None
-    stripe: Stripe | None = None  # of an open model
+    interleave: Interleave | None = None  # of an open model
     segment: Segment | None = None  # of a script's own load
 
 
@@ -80,8 +80,8 @@ def _open_model(execution: Execution, weights: Mapping[str, Fraction], seats: Se
     shares = _by_weight(execution, weights, seats)
     places = sorted(shares)
     total = execution.throughput_rps or Fraction(0)
-    by_place = zip(places, stripes([shares[index] for index in places]), strict=True)
-    return {index: Part(0, total * stripe.part, stripe) for index, stripe in by_place}
+    by_place = zip(places, interleave([shares[index] for index in places]), strict=True)
+    return {index: Part(0, total * one.part, one) for index, one in by_place}
 
 
 def _segments(execution: Execution, weights: Mapping[str, Fraction], seats: Sequence[Seat]) -> dict[int, Part]:

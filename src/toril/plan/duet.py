@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from toril.criteria import parse_criterion
+from toril.criteria import criteria_of
 from toril.errors import SuiteError
 from toril.masking import mask
 from toril.records import ARMS, BASE, HEAD, Duet, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Turn
@@ -278,8 +278,7 @@ def _included(scenarios: Mapping[str, Any]) -> list[str]:
 def _criteria(plan: Plan) -> tuple[tuple[PlannedCriterion, ...], list[str]]:
     """Those that can be judged on head alone: CloudWatch's periods hold both arms."""
     judged, warnings = [], []
-    for planned in plan.criteria:
-        criterion = parse_criterion(planned.source, planned.where, planned.language)
+    for planned, criterion in zip(plan.criteria, criteria_of(plan.criteria), strict=True):
         if criterion.server is None:
             judged.append(planned)
         else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from toril.errors import SuiteError
-from toril.load.open_model import OPEN_MODEL
+from toril.load.shapes import OPEN_MODEL
 from toril.suite import Execution, Suite
 
 HERE = "local"  # the location of a suite that names none

@@ -4,7 +4,7 @@ Every record names its schema (`"schema": "toril.plan/1"`); within a version fie
 ignores those it does not know.
 """
 
-from toril.records.base import Record, why
+from toril.records.base import Record
 from toril.records.browser import Browser, Device, Kept, Network
 from toril.records.cases import (
     MOST_BYTES_OF_CASES,
@@ -25,6 +25,7 @@ from toril.records.deployment import (
     Deployment,
     deployment_key,
 )
+from toril.records.document import why
 from toril.records.duet import ARMS, BASE, HEAD, Duet, Turn
 from toril.records.metrics import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, ServerMetrics
 from toril.records.rate import Rate, Search, rate_key, rates_of

@@ -1,14 +1,13 @@
 """What every record has in common: a schema's name, and a strict reading."""
 
 import json
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from toril.errors import StoreError
-from toril.records.document import parsed
+from toril.records.document import LONGEST_WHY, parsed, why
 
-LONGEST_WHY = 300  # characters of a message about a file: some may be a stranger's
 MOST_PARTS = 1 << 18  # of a record from a worker
 LATEST = 1 << 35  # seconds since 1970: the year 3058
 
@@ -44,13 +43,3 @@ class Record(BaseModel):
             return cls.model_validate(found)
         except (ValueError, OverflowError) as error:
             raise StoreError(f"{where} is damaged: {why(error)}") from error
-
-
-def why(error: Exception) -> str:
-    """What is wrong with a file, in one short line; of several faults the first."""
-    if isinstance(error, ValidationError):
-        first: Any = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        text = f"{'.'.join(str(part)[:80] for part in first['loc'])}: {first['msg']}"
-    else:
-        text = (str(error).splitlines() or ["it is empty"])[0]
-    return text[:LONGEST_WHY]

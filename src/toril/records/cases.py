@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from toril.errors import StoreError
-from toril.records.base import Count, Seconds, Text, why
-from toril.records.document import parsed
+from toril.records.base import Count, Seconds, Text
+from toril.records.document import parsed, why
 
 SCHEMA = "toril.tests/1"
 MOST_BYTES_OF_CASES = 1 << 24

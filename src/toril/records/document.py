@@ -10,9 +10,12 @@ from dataclasses import fields
 from functools import cache, partial
 from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from toril.errors import StoreError
 
 MOST_PARTS = 1 << 20  # lists, objects, texts and commas: each takes up to 60 bytes of memory once it is read
+LONGEST_WHY = 300  # characters of a message about a file: some may be a stranger's
 READABLE = 4 << 20  # characters; beyond them nobody reads it, and indenting takes ten times as long as writing
 
 
@@ -58,6 +61,16 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def why(error: Exception) -> str:
+    """What is wrong with a file, in one short line; of several faults the first."""
+    if isinstance(error, ValidationError):
+        first: Any = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        text = f"{'.'.join(str(part)[:80] for part in first['loc'])}: {first['msg']}"
+    else:
+        text = (str(error).splitlines() or ["it is empty"])[0]
+    return text[:LONGEST_WHY]
+
+
 class JsonObject:
     """Base of a document's parts: immutable values, read by attribute and written as JSON objects.
 
@@ -91,10 +104,13 @@ class JsonObject:
         return cls(**{name: data[name] if read is None else read(data[name]) for name, read in known})
 
     @classmethod
-    def from_stranger(cls, data: bytes) -> Self:
-        """The object in JSON text that anybody may have written; pydantic's ValidationError beyond the bounds."""
+    def from_stranger(cls, data: bytes, where: str) -> Self:
+        """The object in JSON text that anybody may have written; StoreError, naming `where`, beyond the bounds."""
         kind: Any = cls
-        found: Self = _adapter(kind).validate_json(data)
+        try:
+            found: Self = _adapter(kind).validate_json(data)
+        except ValidationError as error:
+            raise StoreError(f"{where} is not what toril writes: {why(error)}", code="damaged-file") from error
         return found
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from toril.load.curve import Curve
-from toril.load.interleave import Stripe
+from toril.load.interleave import Interleave
 from toril.records.base import Count, Record, Seconds, Text
 from toril.records.browser import Browser, Kept
 from toril.records.deployment import Architecture
@@ -75,12 +75,12 @@ class Segment(BaseModel):
 class ExecutionShare(BaseModel):
     """What one worker does of one execution. `config` is Taurus' execution item with divided load, no criteria."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
     execution: str  # PlannedExecution.name
     concurrency: int | None = None
     throughput_rps: float | None = None
     phase: float = 0.0  # this worker's place in [0, 1) of one arrival period, so that workers do not beat in step
-    stripe: Stripe | None = None  # of an open model: which arrivals of the whole schedule are this worker's
+    interleave: Interleave | None = Field(None, alias="stripe")  # of an open model: its arrivals of the whole schedule
     segment: Segment | None = None  # of a load that only its script knows, and that its engine can divide
     config: dict[str, Any]
 

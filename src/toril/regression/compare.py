@@ -3,7 +3,7 @@
 import statistics
 from dataclasses import dataclass
 
-from toril.criteria import parse_criterion
+from toril.criteria import criteria_of
 from toril.records import BASE, HEAD, Duet, Plan
 from toril.regression.comparison import (
     LEAST_PAIRS,
@@ -46,11 +46,10 @@ def gated(plan: Plan) -> tuple[Gated, ...]:
     if duet is not None and duet.labels:
         return tuple(dict.fromkeys(Gated(label, 95.0) for label in duet.labels))
     found = []
-    for planned in plan.criteria:
-        criterion = parse_criterion(planned.source, planned.where, planned.language)
+    for criterion in criteria_of(plan.criteria):
         if criterion.subject == "p" and criterion.percentile is not None and 0 < criterion.percentile < 100:
             found.append(
-                Gated(criterion.label, criterion.percentile, criterion.kind, planned.executions, criterion.location)
+                Gated(criterion.label, criterion.percentile, criterion.kind, criterion.executions, criterion.location)
             )
     return tuple(dict.fromkeys(found)) or (Gated("", 95.0),)
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from toril.stats.student import student_quantile
+from toril.stats.quantiles import student_quantile
 
 CONFIDENCE = 0.95  # of each bound; so a change as large as the margin fails one run in twenty
 POWER = 0.8  # with which a change of the smallest detectable size is found

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from toril.errors import OptionError
-from toril.masking import masked
-from toril.records.document import document
 from toril.reports.bundle import Bundle
 
 __all__ = [
@@ -91,6 +89,9 @@ def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]
     check(name, table=table)
     match name:
         case "json":
+            from toril.masking import masked
+            from toril.records.document import document
+
             content = {"verdict": bundle.verdict.to_dict(), "summary": bundle.summary.to_dict()}
             yield document(masked({"schema": "toril.report/1", **content}))
         case "outputs":

@@ -1,12 +1,17 @@
 """What a report is made from."""
 
+from __future__ import annotations  # `toril --version` imports no record
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from toril.masking import masked_settings
-from toril.records import Plan, ServerMetrics, Verdict
-from toril.records.summary import Summary
-from toril.timeline import Timeline
+
+if TYPE_CHECKING:
+    from toril.records import Plan, ServerMetrics, Verdict
+    from toril.records.summary import Summary
+    from toril.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +52,10 @@ class Bundle:
         """Seconds of the series that the run filled: counts of the last one, a part of a second, are no rates."""
         return min(len(self.summary.series), max(1, int(self.summary.duration_s or 0)))
 
-    def with_cost(self, line: str) -> "Bundle":
+    def with_cost(self, line: str) -> Bundle:
         return replace(self, cost=line)
 
-    def without_gaps(self) -> "Bundle":
+    def without_gaps(self) -> Bundle:
         """This, or its summary alone, with a note, where interval files are missing."""
         samples = self.summary.total.samples
         if self.timeline is None or self.measured == samples:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from toril import text
 from toril.clock import Clock, SystemClock
-from toril.coordinator.figures import LiveFigures, LocationFigures
+from toril.coordinator.progress import LiveFigures, LocationFigures
 from toril.reports import screen
 from toril.reports.blocks import mark_of
 from toril.reports.wording import plain

@@ -8,10 +8,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from toril import text
-from toril.criteria import parse_criterion
+from toril.criteria import Criterion, conditions_of, criteria_of
 from toril.load.search import Bounds, most_stages
 from toril.masking import masked_settings
-from toril.records import Plan, PlannedCriterion, PlannedExecution
+from toril.records import Plan, PlannedExecution
 from toril.records.document import document
 from toril.reports import curves, screen, terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
@@ -58,7 +58,7 @@ def show(console: Console, plan: Plan) -> None:
     if plan.criteria:
         steady = "steady load only" if plan.ramp_up_exclude else "the whole run, ramp-up included"
         console.print(Text(f"fails when ({steady})", style="dim"))
-        for criterion in plan.criteria:
+        for criterion in criteria_of(plan.criteria):
             console.print(Padding(_rule(criterion), (0, 0, 0, 2)))
     elif plan.functional:
         console.print(Text("fails when a test case does", style="dim"))
@@ -68,15 +68,14 @@ def show(console: Console, plan: Plan) -> None:
         console.print(Text(f"note: {plain(warning, 1000)}", style="yellow"))
 
 
-def _rule(planned: PlannedCriterion) -> Text:
+def _rule(criterion: Criterion) -> Text:
     """A criterion in one line, whichever way it was written, with its scope, what it does, and where it stands."""
-    criterion = parse_criterion(planned.source, planned.where, language=planned.language)
-    scope = f" in execution {', '.join(planned.executions)}" if planned.executions else ""
+    scope = f" in execution {', '.join(criterion.executions)}" if criterion.executions else ""
     # What is about the whole run is known at its end; of what fails nothing, its text says what it does.
     at_once = criterion.stop and criterion.fail and criterion.logic != "total"
     effect = ", ends the run at once" if at_once else ""
     line = Text(plain(criterion.text) + plain(scope) + effect)
-    return line.append(f"  ({plain(planned.where)})", style="dim")
+    return line.append(f"  ({plain(criterion.where)})", style="dim")
 
 
 def _browsers(plan: Plan) -> Iterator[str]:
@@ -94,7 +93,7 @@ def _search(execution: PlannedExecution) -> str:
     search = execution.search
     assert search is not None  # noqa: S101 - only of those that have one
     most = most_stages(Bounds(search.from_rps, search.to_rps, search.precision))
-    until = " or ".join(plain(parse_criterion(source, "").text) for source in search.until)
+    until = " or ".join(plain(one.text) for one in conditions_of(search, execution.name))
     return (
         f"looks for the capacity of {plain(execution.name)}: from {rate_text(search.from_rps)} to "
         f"{rate_text(search.to_rps)} until {until}, within {text.percent(100 * search.precision)}; "

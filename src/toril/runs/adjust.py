@@ -9,14 +9,13 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from toril.coordinator.live import read_record
 from toril.criteria import number, rate_per_s
 from toril.errors import OptionError, RunOverError, StoreError
 from toril.plan.seats import CPU_UNITS_PER_CORE, REQUESTS_PER_CORE
 from toril.records import Plan, PlannedExecution, Rate, Start, rate_key
 from toril.runs.stored import has_ended
 from toril.store import Store
-from toril.store.records import next_rates
+from toril.store.records import next_rates, read_record
 from toril.suite.settings import MOST_RPS
 from toril.summary.adjusted import adjusted
 from toril.summary.load import rate_of

@@ -10,14 +10,11 @@ from itertools import chain
 from pathlib import Path
 
 from toril.clock import Clock
-from toril.coordinator.collect import collect
-from toril.coordinator.drive import STEP_S
-from toril.coordinator.figures import LiveFigures, View
-from toril.coordinator.glance import Standings, glance
+from toril.coordinator.driver import STEP_S, Searches
+from toril.coordinator.fold import Fold, attempts_of, collect, shown_plan
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
-from toril.coordinator.live import Fold, attempts_of, read_launch, read_record, shown_plan
+from toril.coordinator.progress import CriteriaProgress, LiveFigures, View, live_figures
 from toril.coordinator.protocol import RunState, begin, resumed
-from toril.coordinator.searching import Searches
 from toril.errors import RunOverError, StoreError
 from toril.masking import masked_settings
 from toril.records import Launch, Lease, Plan, Rate, Stop, Verdict, run_key
@@ -25,12 +22,11 @@ from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
 from toril.reports.runs_table import RunRow
 from toril.reports.screen import discard_stdout, unobeyed
-from toril.runs.conclude import judge_again, stored_metrics, with_pictures
-from toril.runs.cost import costed
+from toril.runs.conclude import costed, judge_again, stored_metrics, with_pictures
 from toril.runs.find import run_ids
 from toril.signals import Interrupts
 from toril.store import Store
-from toril.store.records import get_record, next_rates
+from toril.store.records import get_record, next_rates, read_launch, read_record
 from toril.summary.adjusted import told_rates
 
 MOST_FETCHED = 1 << 26  # bytes of one file of a worker
@@ -65,7 +61,7 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
     """
     plan, start, _ = read_record(store, run_id)
     fold: Fold | None = None
-    owner, rates, searches, standings = LeaseWatch(), list[Rate](), Searches(plan), Standings(shown_plan(plan))
+    owner, rates, searches, standings = LeaseWatch(), list[Rate](), Searches(plan), CriteriaProgress(shown_plan(plan))
     while not interrupts:
         now = clock.now()
         if store.find(run_key(run_id, "verdict.json")) is not None:
@@ -89,7 +85,7 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
             searches.look(rates, start, fold.timeline, fold.complete_to(fold.exits))
             notes += (*told_rates(rates, start.at), *searches.notes())
             criteria = standings.look(fold.timeline, clock)
-            view.show(glance(fold, resumed(_begun(plan, fold, now), start, None), now, notes, criteria))
+            view.show(live_figures(fold, resumed(_begun(plan, fold, now), start, None), now, notes, criteria))
         else:
             said = [key for key in store.keys(run_key(run_id, "workers") + "/") if key.endswith("/ready.json")]
             planned = len(plan.shares)

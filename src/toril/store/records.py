@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from toril.errors import StoreError
-from toril.records import Rate, rate_key
+from toril.records import Launch, Plan, Rate, Start, Stop, rate_key, run_key
 from toril.records.base import Record
 from toril.store import Store
 
@@ -30,6 +30,25 @@ def next_rates(store: Store, run_id: str, known: int) -> Iterator[Rate]:
         if found is None:
             return
         if found.number != known + 1:
-            raise StoreError(f"{key} is a copy of number {found.number}")
+            raise StoreError(f"{key} is a copy of number {found.number}", code="misnumbered-rate")
         yield found
         known += 1
+
+
+def read_record(store: Store, run_id: str) -> tuple[Plan, Start | None, Stop | None]:
+    """What the run folder says of its plan, its start and its stop."""
+    plan_key = run_key(run_id, "plan.json")
+    plan = get_record(store, Plan, plan_key)
+    if plan.run_id != run_id:
+        text = f"{plan_key} is the plan of run {plan.run_id}: name the run by the path of its folder"
+        raise StoreError(text, code="other-run")
+    return (
+        plan,
+        find_record(store, Start, run_key(run_id, "start.json")),
+        find_record(store, Stop, run_key(run_id, "stop.json")),
+    )
+
+
+def read_launch(store: Store, run_id: str) -> Launch | None:
+    """What the launcher issued; None before anything was started."""
+    return find_record(store, Launch, run_key(run_id, "launch.json"))

@@ -4,10 +4,10 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from toril.criteria import Criterion, doubts_about, parse_criterion, samples_needed
+from toril.criteria import Criterion, conditions_of, criteria_of, lint, parse_criterion, samples_needed
 from toril.load.curve import Curve
-from toril.load.open_model import OPEN_MODEL
 from toril.load.search import Bounds, longest_s
+from toril.load.shapes import OPEN_MODEL
 from toril.records import PlannedCriterion, Search
 from toril.suite.door import Door, alike, nearest
 from toril.suite.settings import CapacitySearch
@@ -53,8 +53,8 @@ def read_search(
         where = f"{path}.until[{index}]"
         criterion = parse_criterion(source, f"{door.name}: {where}")
         _check(criterion, where, search, labels, door)
-        for doubt in doubts_about(criterion):
-            door.warn(f"{where}:", doubt)
+        for finding in lint(criterion):
+            door.warn(f"{where}:", finding.message)
     return search
 
 
@@ -77,9 +77,8 @@ def check_names(capacity: Iterable[str], names: Collection[str], door: Door) -> 
 
 def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, Search], door: Door) -> None:
     """Refuse a criterion on a capacity that nothing looks for; doubt one that the search is likely to breach."""
-    for planned in criteria:
-        criterion = parse_criterion(planned.source, planned.where, planned.language)
-        path = planned.where.removeprefix(f"{door.name}: ")
+    for criterion in criteria_of(criteria):
+        path = criterion.where.removeprefix(f"{door.name}: ")
         if criterion.subject == "capacity":
             if criterion.label not in searches and (criterion.label or len(searches) != 1):
                 known = alike(criterion.label, searches) or f"searched are {', '.join(searches)}"
@@ -87,7 +86,7 @@ def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, 
                 raise door.error(path, f"`{criterion.text}`, and nothing looks for that capacity", fix)
             continue
         for name, search in searches.items():
-            for breached in _breached(criterion, planned.executions, name, search):
+            for breached in _breached(criterion, name, search):
                 door.warn(
                     path,
                     f"(`{criterion.text}`) is likely to come true: the search for the capacity of {name} goes on until "
@@ -115,12 +114,11 @@ def _check(criterion: Criterion, where: str, search: Search, labels: Collection[
         raise door.error(where, what, f"use `step: {step_s}s`, or `from: {math.ceil(needed / judged_s)}`")
 
 
-def _breached(criterion: Criterion, executions: Collection[str], name: str, search: Search) -> Iterator[Criterion]:
+def _breached(criterion: Criterion, name: str, search: Search) -> Iterator[Criterion]:
     """What the search goes on until, where that is what the criterion rules out as well."""
-    if not criterion.fail or (executions and name not in executions):
+    if not criterion.fail or (criterion.executions and name not in criterion.executions):
         return
-    for source in search.until:
-        until = parse_criterion(source, "")
+    for until in conditions_of(search, name):
         apart = until.threshold - criterion.threshold
         if _subject(criterion) == _subject(until) and (apart <= 0 if until.op in ("<", "<=") else apart >= 0):
             yield until

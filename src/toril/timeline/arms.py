@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from toril.load.open_model import curve_of
+from toril.load.shapes import curve_of
 from toril.records import ARMS, EngineReport, ExecutionShare, Exit, Plan, PlannedExecution, Share
 from toril.stats.histogram import Int64s
 from toril.timeline.intervals import CELL_COLUMNS, Interval

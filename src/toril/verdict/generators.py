@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 from toril.criteria import Criterion
 from toril.records import Plan
 from toril.timeline import HealthSeries, Timeline
-from toril.verdict.measure import MORE
-from toril.verdict.result import CriterionResult, never_full, settled
-from toril.verdict.scope import Evidence, chosen, seconds_of_health
-from toril.verdict.series import Combine, Points, watched_through, worst_of
+from toril.verdict.evidence import Evidence, chosen, seconds_of_health
+from toril.verdict.result import CriterionResult, never_full, settled, worst_of
+from toril.verdict.windows import MORE, Combine, Points, breaches, watched_through
 
 PERCENT_DIGITS = 4  # workers write shares in ten thousandths; what is finer is the noise of floats
 
 
 def combined_by(criterion: Criterion) -> Combine:
-    """How the seconds of a window are taken together: lateness is a maximum in each second already."""
+    """The way in which the seconds of a window are taken together: lateness is a maximum in each second already."""
     match criterion.subject:
         case "generator-dropped":
             return "sum"
@@ -34,8 +33,8 @@ def combined_by(criterion: Criterion) -> Combine:
 def on_generators(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     """Judge a criterion on the health of the load generators."""
     criterion = blank.criterion
-    first, last = seconds_of_health(evidence.plan, blank.executions)
-    series = health_points(criterion, blank.executions, evidence.plan, evidence.timeline, first, last)
+    first, last = seconds_of_health(evidence.plan, criterion.executions)
+    series = health_points(criterion, evidence.plan, evidence.timeline, first, last)
     silent = [one.name for one in series if not one.points]
     if len(silent) == len(series):
         what = "no worker" if evidence.timeline.health_workers() else "there is no record of any worker, and so none"
@@ -58,16 +57,9 @@ def on_generators(blank: CriterionResult, evidence: Evidence) -> CriterionResult
     return settled(result, stands=stands)
 
 
-def health_points(
-    criterion: Criterion,
-    executions: Sequence[str],
-    plan: Plan,
-    timeline: Timeline,
-    first: float,
-    last: float,
-) -> list[Points]:
-    """What each worker in scope told of the seconds from `first` to `last`."""
-    told = set(timeline.health_workers())
+def health_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: float, last: float) -> list[Points]:
+    """The figure of each worker in scope, in the seconds from `first` to `last`."""
+    reporting, executions = set(timeline.health_workers()), criterion.executions
     nothing_to_drop = criterion.subject == "generator-dropped" and not any(
         execution.throughput_rps for execution in chosen(plan, executions)
     )
@@ -75,8 +67,8 @@ def health_points(
     for share in plan.shares:
         takes_part = not executions or any(part.execution in executions for part in share.executions)
         if criterion.location in (None, share.location) and takes_part:
-            points = _points(criterion, timeline.health_series(share.worker)) if share.worker in told else []
-            if not points and share.worker in told and nothing_to_drop:
+            points = _points(criterion, timeline.health_series(share.worker)) if share.worker in reporting else []
+            if not points and share.worker in reporting and nothing_to_drop:
                 points = [(second, 0.0) for second in timeline.health_series(share.worker).second.tolist()]
             within = [(second, value) for second, value in points if first <= second <= last]
             values = [value for _, value in within]
@@ -129,7 +121,7 @@ def _count(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _stands(criterion: Criterion, series: Sequence[Points], combine: Combine, evidence: Evidence) -> bool:
-    """Whether a worker breaches by what is known of it, whatever is missing.
+    """Whether a worker breaches by its known data, whatever is missing.
 
     A maximum or a sum that is too high stays so. Else the breach has to lie before anything of the worker is missing.
     """
@@ -143,18 +135,14 @@ def _stands(criterion: Criterion, series: Sequence[Points], combine: Combine, ev
         if criterion.logic != "total":
             if watched_through(criterion, one, combine).fired is not None:
                 return True
-        elif one.total is not None and worst_of(_blank(criterion), [one], combine, "worker")[0].fired:
+        elif one.total is not None and breaches(criterion, one.total):
             return True
     return False
 
 
-def _blank(criterion: Criterion) -> CriterionResult:
-    return CriterionResult(criterion=criterion, where="", executions=())
-
-
 def _known_until(evidence: Evidence, worker: str) -> float:
-    """The second from which on something of the worker is missing."""
-    gaps = evidence.absence.gaps if evidence.absence else ()
+    """The second from which on data of the worker is missing."""
+    gaps = evidence.missing.gaps if evidence.missing else ()
     return min((float(gap.from_s) for gap in gaps if gap.worker == worker), default=math.inf)
 
 

@@ -17,29 +17,24 @@ from toril.load.curve import Curve
 from toril.records import Plan
 from toril.summary.load import EDGE_S, SteadyLoad, sent_of, steady_load
 from toril.timeline import Timeline
-from toril.verdict.absence import ScopedAbsence
-from toril.verdict.measure import MORE, opposite
-from toril.verdict.result import CriterionResult, never_full, settled
-from toril.verdict.scope import Evidence, chosen
-from toril.verdict.series import Points, worst_of
-from toril.verdict.windows import breaches
+from toril.verdict.evidence import Evidence, MissingLoad, chosen
+from toril.verdict.result import CriterionResult, never_full, settled, worst_of
+from toril.verdict.windows import MORE, Points, breaches, opposite, watched_through
 
 LEAST_DUE = 1.0  # request in a second
 
 
 def on_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     """Judge a criterion on achieved against requested load."""
-    criterion, absence = blank.criterion, evidence.absence
-    loads = [load for load in _loads(blank, evidence) if next(load.values(load.seconds), None) is not None]
+    criterion = blank.criterion
+    loads = [load for load in _loads(criterion, evidence) if next(load.values(load.seconds), None) is not None]
     if not loads:
         what = (
             "no execution asks for virtual users or throughput, or had a second of steady time to judge but its edges"
         )
         return replace(blank, outcome="inconclusive", code="no-samples", message=what)
     missing = {
-        load.execution: scoped
-        for load in loads
-        if absence is not None and (scoped := absence.of((load.execution,), criterion.location)) is not None
+        load.execution: evidence.missing.of((load.execution,), criterion.location) for load in loads if evidence.missing
     }
     result, name = worst_of(blank, [load.points() for load in loads], "mean", "execution")
     cut = criterion.logic != "total" and any(load.planned_to_s > load.seconds.stop for load in loads)
@@ -55,12 +50,9 @@ def on_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     return settled(result, stands=not cut and not adverse)
 
 
-def load_points(
-    criterion: Criterion, executions: Sequence[str], plan: Plan, timeline: Timeline, first: int, last: int
-) -> list[Points]:
+def load_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: int, last: int) -> list[Points]:
     """The load of each execution in the seconds from `first` to `last`, as far as they are judged."""
-    blank = CriterionResult(criterion=criterion, where="", executions=tuple(executions))
-    loads = _loads(blank, Evidence(plan, timeline))
+    loads = _loads(criterion, Evidence(plan, timeline))
     return [load.points(range(max(first, load.seconds.start), min(last + 1, load.seconds.stop))) for load in loads]
 
 
@@ -116,17 +108,17 @@ class _Load:
         before, after = self.counts[second], self.counts[second + 1]
         return before + (after - before) * min(1.0, max(0.0, at_s - second))
 
-    def with_absent(self, absence: ScopedAbsence | None, op: Operator) -> Points:
+    def with_missing(self, missing: MissingLoad | None, op: Operator) -> Points:
         """The same with everything that is missing at the value that speaks most against `op`.
 
         Missing load can only have been more: it counts where too little is the breach.
         """
-        if absence is None:
+        if missing is None:
             return self.points()
         lower = op not in MORE
         values, found = list(self.values(self.seconds)), []
         for second, value, planned in values:
-            added = self._absent(absence, second, second, value) if lower else 0.0
+            added = self._absent(missing, second, second, value) if lower else 0.0
             found.append((second, 100 * (value + added) / planned))
         total, asked = self._sums(values)
         end_s = max(self.planned_to_s, self.seconds.stop)
@@ -134,18 +126,18 @@ class _Load:
         asked += math.fsum(self._due(second, 0.0) if self.counts else self.requested for second in rest)
         if lower:
             edge_s = EDGE_S if self.of_throughput else 0  # requests count in all of steady time
-            total += self._absent(absence, self.seconds.start - edge_s, end_s - 1 + edge_s, round(total))
+            total += self._absent(missing, self.seconds.start - edge_s, end_s - 1 + edge_s, round(total))
         return Points(self.execution, found, 100 * total / asked if asked else None)
 
-    def _absent(self, absence: ScopedAbsence, first: int, last: int, measured: int) -> float:
+    def _absent(self, missing: MissingLoad, first: int, last: int, measured: int) -> float:
         if self.of_throughput:
-            return absence.samples(first, last, measured)
-        return math.fsum(absence.part(second) for second in range(first, last + 1)) * self.requested
+            return missing.samples(first, last, measured)
+        return math.fsum(missing.part(second) for second in range(first, last + 1)) * self.requested
 
 
-def _loads(blank: CriterionResult, evidence: Evidence) -> list[_Load]:
-    plan, criterion = evidence.plan, blank.criterion
-    planned = {execution.name: execution for execution in chosen(plan, blank.executions)}
+def _loads(criterion: Criterion, evidence: Evidence) -> list[_Load]:
+    plan = evidence.plan
+    planned = {execution.name: execution for execution in chosen(plan, criterion.executions)}
     found = []
     for steady in steady_load(plan, evidence.timeline, evidence.stopped_at_s):
         execution = planned.get(steady.execution)
@@ -153,7 +145,7 @@ def _loads(blank: CriterionResult, evidence: Evidence) -> list[_Load]:
         if execution is None or not requested:
             continue
         rate = execution.rate
-        end_s = min(execution.steady_to_s, evidence.absence.end_s if evidence.absence else math.inf)
+        end_s = min(execution.steady_to_s, evidence.missing.end_s if evidence.missing else math.inf)
         found.append(
             _Load(
                 execution=steady.execution,
@@ -196,9 +188,9 @@ def _requested(plan: Plan, steady: SteadyLoad, location: str | None) -> float:
     return sum(part.concurrency or 0 for part in parts)
 
 
-def _fires(blank: CriterionResult, load: _Load, missing: dict[str, ScopedAbsence], op: Operator) -> bool:
+def _fires(blank: CriterionResult, load: _Load, missing: dict[str, MissingLoad], op: Operator) -> bool:
     """Whether the criterion comes true of the execution, with everything that is missing speaking against `op`."""
-    points = load.with_absent(missing.get(load.execution), op)
+    points = load.with_missing(missing.get(load.execution), op)
     if blank.criterion.logic == "total":
         return points.total is not None and breaches(blank.criterion, points.total)
-    return worst_of(blank, [points], "mean", "execution")[0].fired
+    return watched_through(blank.criterion, points, "mean").fired is not None

@@ -1,20 +1,12 @@
-"""What became of one criterion, as plain data and in words."""
+"""The result of one criterion: its values, its outcome, and the message that explains both."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from toril import text
 from toril.criteria import GENERATOR, Criterion, server_text
 from toril.records.verdict import Counted, CriterionOutcome, CriterionWindow, JudgedCriterion, Scope
-from toril.verdict.measure import MORE
-from toril.verdict.windows import Found, Window
-
-_STEPS = {
-    "us": (("s", 1_000_000), ("ms", 1000)),
-    "bytes": (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)),
-}
-_SMALLEST = {"us": " µs", "bytes": " bytes", "%": " %", "/s": "/s", "": ""}
-
-MOST_DIGITS = 10
+from toril.verdict.windows import MORE, BreachTracker, Combine, Points, Window, breaches, margin, watched_through
 
 MAXIMA = {"concurrency", *GENERATOR} - {"generator-dropped"}  # of the whole run their maximum is judged
 
@@ -24,8 +16,6 @@ class CriterionResult:
     """One criterion judged. Values are in the criterion's unit: µs, bytes, a count or a percentage."""
 
     criterion: Criterion
-    where: str
-    executions: tuple[str, ...]  # empty: the whole run
     outcome: CriterionOutcome = "passed"
     code: str = "kept"  # why, as in the table of `toril.verdict`
     observed: float | None = None  # at the first breach; without one, the value nearest to it
@@ -61,7 +51,7 @@ class CriterionResult:
             threshold=_plain(criterion.threshold),
             unit=criterion.unit,
             label=criterion.label if self.label is None else self.label,
-            scope=Scope(executions=self.executions, location=criterion.location),
+            scope=Scope(executions=criterion.executions, location=criterion.location),
             window=None
             if window is None
             else CriterionWindow(
@@ -75,7 +65,7 @@ class CriterionResult:
             worst=_plain(self.worst),
             op=criterion.op,
             subject=subject_of(criterion),
-            where=self.where,
+            where=criterion.where,
             stop=criterion.stop,
             fail=criterion.fail,
             own_message=criterion.message,
@@ -113,7 +103,7 @@ def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool, st
     return replace(blank, code="never-a-full-window", message=f"{message}; {fix}")
 
 
-def fired_in(blank: CriterionResult, found: Found, of: str = "") -> CriterionResult:
+def fired_in(blank: CriterionResult, found: BreachTracker, of: str = "") -> CriterionResult:
     """The first window of a criterion that came true; `of` which worker or execution."""
     window, worst = found.fired, found.worst
     if window is None or worst is None:
@@ -125,8 +115,46 @@ def fired_in(blank: CriterionResult, found: Found, of: str = "") -> CriterionRes
         worst=worst.value,
         window=window,
         samples=window.samples,
-        message=breach_in_words(blank.criterion, window.value, window, blank.executions, of),
+        message=describe_breach(blank.criterion, window.value, window, of),
     )
+
+
+def worst_of(
+    blank: CriterionResult, series: Sequence[Points], combine: Combine, noun: str
+) -> tuple[CriterionResult, str | None]:
+    """The result of the series that decides, and its name; None when no window was ever full.
+
+    `noun` says what the name is of: worker, execution.
+    """
+    criterion = blank.criterion
+    if criterion.logic == "total":
+        known = [(one.total, one) for one in series if one.total is not None]
+        value, decides = max(known, key=lambda pair: margin(criterion, pair[0]))
+        fired = breaches(criterion, value)
+        message = describe(criterion, value, None, fired=fired, of=f"{noun} {decides.name}")
+        samples = len(decides.points)
+        return replace(blank, fired=fired, observed=value, worst=value, samples=samples, message=message), decides.name
+    watched = [(one.name, watched_through(criterion, one, combine)) for one in series]
+    fired_first = [(found.fired, found, name) for name, found in watched if found.fired is not None]
+    if fired_first:
+        window, found, name = min(fired_first, key=lambda one: (one[0].to_s, -margin(criterion, one[0].value)))
+        return fired_in(blank, found, f"{noun} {name}"), name
+    kept = [(found.worst, name) for name, found in watched if found.worst is not None]
+    if not kept:
+        return blank, None
+    window, name = max(kept, key=lambda one: margin(criterion, one[0].value))
+    message = describe_pass(criterion, window.value, window, f"{noun} {name}")
+    return replace(
+        blank,
+        observed=window.value,
+        worst=window.value,
+        window=window,
+        samples=window.samples,
+        message=message,
+    ), name
+
+
+# Messages
 
 
 def subject_of(criterion: Criterion) -> str:
@@ -138,71 +166,43 @@ def subject_of(criterion: Criterion) -> str:
     return f"rc{criterion.rc_pattern}" if criterion.subject == "rc" else criterion.subject
 
 
-def shown(value: float, unit: str) -> str:
-    """A value with its unit, in three digits where it has more."""
-    return _with_unit(value, unit, _digits)
+def describe(criterion: Criterion, value: float, window: Window | None, *, fired: bool, of: str = "") -> str:
+    """The value against the limit, of a criterion that came true or did not; `of` which worker or execution."""
+    return (describe_breach if fired else describe_pass)(criterion, value, window, of)
 
 
-def exact(value: float, unit: str, digits: int = MOST_DIGITS) -> str:
-    """A value with its unit, in all its digits."""
-    return _with_unit(value, unit, lambda number: f"{number:,.{digits}g}")
-
-
-def _with_unit(value: float, unit: str, digits: Callable[[float], str]) -> str:
-    """Bytes go in steps of 1,024, as Taurus counts them."""
-    for name, size in _STEPS.get(unit, ()):
-        if abs(value) >= size:
-            return f"{digits(value / size)} {name}"
-    return f"{digits(value)}{_SMALLEST[unit]}"
-
-
-def breach_in_words(
-    criterion: Criterion, value: float, window: Window | None, executions: tuple[str, ...], of: str = ""
-) -> str:
+def describe_breach(criterion: Criterion, value: float, window: Window | None, of: str = "") -> str:
     """The observed value against the limit, by how much, where and when; `of` which worker or execution."""
-    what = f"{_named(criterion)} {_was(criterion, window)} {_apart(criterion, value)}"
+    what = f"{_named(criterion)} {_was(criterion, window)} {text.observed(value, criterion.threshold, criterion.unit)}"
     if criterion.op == "=":
         against = "which the criterion rules out"
     else:
         side = "above" if value > criterion.threshold else "below"
-        limit = exact(criterion.threshold, criterion.unit)
+        limit = text.limit(criterion.threshold, criterion.unit)
         distance = abs(value - criterion.threshold)
         if distance == 0:
             against = f"exactly the limit of {limit}, which counts as a breach"
         else:
             against = f"{_distance(criterion, distance)} {side} the limit of {limit}"
-    return f"{what}, {against}{_when(criterion, window)}{_place(criterion, executions, of)}"
+    return f"{what}, {against}{_when(criterion, window)}{_place(criterion, of)}"
 
 
-def pass_in_words(
-    criterion: Criterion, value: float, window: Window | None, executions: tuple[str, ...], of: str = ""
-) -> str:
+def describe_pass(criterion: Criterion, value: float, window: Window | None, of: str = "") -> str:
     """The value that came nearest to a breach, and what a breach would have been."""
     verb = _was(criterion, None) if window is None else "was at worst"
     frame = "" if criterion.logic == "total" else f" {criterion.logic} {criterion.timeframe_s} s"
-    limit = f"{criterion.op} {exact(criterion.threshold, criterion.unit)}{frame}"
-    place = _place(criterion, executions, of)
-    return f"{_named(criterion)} {verb} {_apart(criterion, value)}{place}; a breach is {limit}"
+    limit = f"{criterion.op} {text.limit(criterion.threshold, criterion.unit)}{frame}"
+    place = _place(criterion, of)
+    observed = text.observed(value, criterion.threshold, criterion.unit)
+    return f"{_named(criterion)} {verb} {observed}{place}; a breach is {limit}"
 
 
 def _distance(criterion: Criterion, distance: float) -> str:
     """How far from the threshold, by itself and in relation to it."""
     if criterion.percent:
-        return f"{_digits(distance)} percentage point{'' if distance == 1 else 's'}"
-    part = f" ({_digits(100 * distance / criterion.threshold)} %)" if criterion.threshold else ""
-    return f"{shown(distance, criterion.unit)}{part}"
-
-
-def _apart(criterion: Criterion, value: float) -> str:
-    """The value with enough digits to tell it from the threshold."""
-    unit = criterion.unit
-    if shown(value, unit) != shown(criterion.threshold, unit):
-        return shown(value, unit)
-    for digits in range(4, MOST_DIGITS):
-        told = exact(value, unit, digits)
-        if told != exact(criterion.threshold, unit, digits):
-            return told
-    return exact(value, unit)
+        return f"{text.number(distance)} percentage point{'' if distance == 1 else 's'}"
+    part = f" ({text.number(100 * distance / criterion.threshold)} %)" if criterion.threshold else ""
+    return f"{text.quantity(distance, criterion.unit)}{part}"
 
 
 def _named(criterion: Criterion) -> str:
@@ -234,16 +234,10 @@ def _when(criterion: Criterion, window: Window | None) -> str:
     return f", in every second {when}"
 
 
-def _place(criterion: Criterion, executions: tuple[str, ...], of: str) -> str:
-    places = [of] if of else [f"execution {' + '.join(executions)}"] if executions else []
+def _place(criterion: Criterion, of: str) -> str:
+    places = [of] if of else [f"execution {' + '.join(criterion.executions)}"] if criterion.executions else []
     places += [f"location {criterion.location}"] if criterion.location else []
     return f" ({', '.join(places)})" if places else ""
-
-
-def _digits(value: float) -> str:
-    if value == int(value) and abs(value) < 1e15:
-        return f"{int(value):,}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _plain(value: float | None) -> float | int | None:

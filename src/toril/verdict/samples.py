@@ -5,7 +5,6 @@ Without a timeframe it is judged once, on the whole run, where virtual users are
 that end with the run's last sample count like any other.
 """
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -13,22 +12,31 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import pairwise
 
-from toril.criteria import Criterion, samples_needed
+from toril.criteria import Criterion, load_for_samples, samples_needed
 from toril.stats.quantiles import quantile_interval
+from toril.text import close_matches
 from toril.timeline import Slice, Stats
-from toril.verdict.absence import ScopedAbsence
-from toril.verdict.measure import MORE, Pool, Reading, opposite, reader_of
+from toril.verdict.evidence import Evidence, MissingLoad, Seconds, chosen, judged_s, planned_seconds, view_of
 from toril.verdict.result import (
     CriterionResult,
-    breach_in_words,
+    describe,
+    describe_pass,
     fired_in,
     never_full,
-    pass_in_words,
     settled,
     subject_of,
 )
-from toril.verdict.scope import Evidence, chosen, judged_s, seconds_of_rate, view_of
-from toril.verdict.windows import Seconds, Watch, Window, breaches, counts_silence, looked_at
+from toril.verdict.windows import (
+    MORE,
+    Pool,
+    Reading,
+    SampleWatch,
+    breaches,
+    counts_silence,
+    follow,
+    opposite,
+    reader_of,
+)
 
 LIKE_HTTP = re.compile(r"[1-5?*][0-9?*]*|\[.*")  # as patterns of HTTP's codes begin
 MOST_CODES = 5
@@ -37,65 +45,53 @@ MOST_CODES = 5
 def on_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     """Judge a criterion on samples. What the samples that are missing could have changed is inconclusive."""
     criterion = blank.criterion
-    view = view_of(criterion, blank.executions, evidence.timeline, evidence.plan)
-    absence = evidence.absence.of(blank.executions, criterion.location) if evidence.absence else None
+    view = view_of(criterion, evidence.timeline, evidence.plan)
+    missing = evidence.missing_for(criterion)
     blank = replace(blank, samples=view.total.samples, label=_label_shown(criterion, view, evidence))
     if not view.total.samples:
         return _without_samples(blank, evidence)
     if criterion.logic != "total":
-        return _through_windows(blank, view, evidence, absence)
+        return _through_windows(blank, view, evidence, missing)
     if criterion.subject == "throughput":
-        return _rate_on_the_whole(blank, view, evidence, absence)
-    return _on_the_whole(blank, view, evidence, absence)
-
-
-def show(watch: Watch, view: Slice, second: int, planned: Seconds) -> Window | None:
-    """Let the watch see one second, if it looks at it; the window that ends there if it is the first to breach."""
-    stats = view.second(second)
-    watch.begun |= stats.samples > 0
-    if not looked_at(watch.criterion, planned, second, stats.samples):
-        return None
-    if counts_silence(watch.criterion) and second in planned and second - 1 not in planned:
-        watch.restart()
-    users = view.virtual_users(second) if watch.criterion.subject == "concurrency" else 0
-    return watch.see(second, stats, users)
+        return _rate_on_the_whole(blank, view, evidence, missing)
+    return _on_the_whole(blank, view, evidence, missing)
 
 
 def _on_the_whole(
-    blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence | None
+    blank: CriterionResult, view: Slice, evidence: Evidence, missing: MissingLoad | None
 ) -> CriterionResult:
     criterion, total = blank.criterion, view.total
     users = max(view.virtual_users(second) for second in view.seconds) if criterion.subject == "concurrency" else 0
     reading = reader_of(criterion)(total, users)
     if reading is None:
         return _not_measured(blank)
-    result = _told(blank, _value(criterion, reading), _codes_instead(criterion, total))
+    result = _with_value(blank, _value(criterion, reading), _codes_instead(criterion, total))
     if criterion.subject == "p" and criterion.percentile not in (None, 0.0, 100.0):  # p0 and p100 estimate nothing
         result = replace(result, interval=quantile_interval(total.response, criterion.percentile))
         if _too_few(result):
             many = f"{total.samples:,} sample{'s' if total.samples > 1 else ''}"
             few = f"{many}; {subject_of(criterion)} needs {samples_needed(criterion):,}"
-            few += _to_have_enough(blank, evidence, total.samples)
+            few += _to_have_enough(criterion, evidence, total.samples)
             return replace(result, outcome="inconclusive", code="too-few-samples", message=f"{result.message}; {few}")
-    if absence is None:
+    if missing is None:
         return settled(result, stands=True)
-    first, last = _planned_seconds(blank, evidence, view, absence)
-    absent = absence.samples(first, last, reading.weight, _share_of_all(blank, evidence))
+    first, last = _expected_seconds(blank, evidence, view, missing)
+    absent = missing.samples(first, last, reading.weight, _share_of_all(blank, evidence))
     return settled(result, stands=_same(result, lambda valued: _value(valued, reading, absent)))
 
 
 def _rate_on_the_whole(
-    blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence | None
+    blank: CriterionResult, view: Slice, evidence: Evidence, missing: MissingLoad | None
 ) -> CriterionResult:
     """Samples by the time that was planned for them, as the summary shows it."""
-    lasted_s, samples = judged_s(evidence, blank.executions, view.label), view.total.samples
+    lasted_s, samples = judged_s(evidence, blank.criterion.executions, view.label), view.total.samples
     if not lasted_s:
         return replace(blank, outcome="inconclusive", code="no-samples", message="no time was judged")
-    result = _told(blank, samples / lasted_s)
-    if absence is None:
+    result = _with_value(blank, samples / lasted_s)
+    if missing is None:
         return settled(result, stands=True)
-    first, last = _planned_seconds(blank, evidence, view, absence)
-    absent = absence.samples(first, last, samples, _share_of_all(blank, evidence))
+    first, last = _expected_seconds(blank, evidence, view, missing)
+    absent = missing.samples(first, last, samples, _share_of_all(blank, evidence))
     planned_s = math.inf if math.isinf(last) else max(lasted_s, last + 1 - first)  # a part of the time may be missing
 
     def value(valued: Criterion) -> float:
@@ -108,10 +104,9 @@ def _rate_on_the_whole(
     return settled(result, stands=_same(result, value))
 
 
-def _told(blank: CriterionResult, value: float, aside: str = "") -> CriterionResult:
+def _with_value(blank: CriterionResult, value: float, aside: str = "") -> CriterionResult:
     fired = breaches(blank.criterion, value)
-    in_words = breach_in_words if fired else pass_in_words
-    message = in_words(blank.criterion, value, None, blank.executions) + aside
+    message = describe(blank.criterion, value, None, fired=fired) + aside
     return replace(blank, fired=fired, observed=value, worst=value, message=message)
 
 
@@ -138,15 +133,15 @@ def _same(result: CriterionResult, value: Callable[[Criterion], float]) -> bool:
 
 
 def _through_windows(
-    blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence | None
+    blank: CriterionResult, view: Slice, evidence: Evidence, missing: MissingLoad | None
 ) -> CriterionResult:
-    criterion, watch = blank.criterion, Watch(blank.criterion)
+    criterion, watch = blank.criterion, SampleWatch(blank.criterion)
     planned = _planned_time(blank, evidence)
     seconds: Sequence[int] = view.seconds
     if counts_silence(criterion):
         seconds = _with_silence(seconds, planned, criterion.timeframe_s)
     for second in seconds:
-        show(watch, view, second, planned)
+        follow(watch, view, second, planned)
     if watch.first_second is None and counts_silence(criterion):
         message = f"no whole second of the planned time is left to judge {subject_of(criterion)} in"
         return replace(blank, outcome="inconclusive", code="no-samples", message=message)
@@ -154,10 +149,10 @@ def _through_windows(
         return _not_measured(blank)
     if watch.fired is not None:
         result = fired_in(blank, watch.found)
-        if absence is None:
+        if missing is None:
             return settled(result, stands=True)
-        return settled(result, stands=_stands(blank, view, evidence, absence, seconds))
-    stands = absence is None or _kept(blank, view, evidence, absence, seconds)
+        return settled(result, stands=_stands(blank, view, evidence, missing, seconds))
+    stands = missing is None or _kept(blank, view, evidence, missing, seconds)
     if watch.worst is None:
         lasted_s = watch.last_second - watch.first_second + 1
         return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=stands)
@@ -168,7 +163,7 @@ def _through_windows(
         worst=worst.value,
         window=worst,
         samples=worst.samples,
-        message=pass_in_words(criterion, worst.value, worst, blank.executions),
+        message=describe_pass(criterion, worst.value, worst),
     )
     return settled(result, stands=stands)
 
@@ -185,38 +180,40 @@ def _with_silence(seconds: Sequence[int], planned: Seconds, frame: int) -> list[
 
 
 def _planned_time(blank: CriterionResult, evidence: Evidence) -> Seconds:
-    known = evidence.timeline, evidence.stopped_at_s
-    return seconds_of_rate(evidence.plan, blank.criterion, blank.executions, *known)
+    return planned_seconds(evidence.plan, blank.criterion, evidence.timeline, evidence.stopped_at_s)
 
 
 def _stands(
-    blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence, seconds: Sequence[int]
+    blank: CriterionResult, view: Slice, evidence: Evidence, missing: MissingLoad, seconds: Sequence[int]
 ) -> bool:
     """Whether any window breaches although every missing sample speaks against it."""
-    watch, planned = Watch(blank.criterion, absence, _share_of_all(blank, evidence)), _planned_time(blank, evidence)
+    watch, planned = (
+        SampleWatch(blank.criterion, missing, _share_of_all(blank, evidence)),
+        _planned_time(blank, evidence),
+    )
     reported = set(seconds)
     for second in range(min(reported), max(reported) + 1):
         if second in reported:
-            show(watch, view, second, planned)
-        elif absence.may_have_filled(second):
+            follow(watch, view, second, planned)
+        elif missing.may_have_filled(second):
             watch.miss(second)
     return watch.fired is not None
 
 
 def _kept(
-    blank: CriterionResult, view: Slice, evidence: Evidence, absence: ScopedAbsence, seconds: Sequence[int]
+    blank: CriterionResult, view: Slice, evidence: Evidence, missing: MissingLoad, seconds: Sequence[int]
 ) -> bool:
     """Whether no window breaches although every missing sample speaks for it, and no second is missing as a whole."""
-    first, last = _planned_seconds(blank, evidence, view, absence)
+    first, last = _expected_seconds(blank, evidence, view, missing)
     other = opposite(blank.criterion)
     reported = set(seconds)
     if other is None or math.isinf(last):
         return False
-    if any(absence.may_have_filled(second) for second in range(first, int(last) + 1) if second not in reported):
+    if any(missing.may_have_filled(second) for second in range(first, int(last) + 1) if second not in reported):
         return False
-    watch = Watch(blank.criterion, absence, _share_of_all(blank, evidence), against=other)
+    watch = SampleWatch(blank.criterion, missing, _share_of_all(blank, evidence), against=other)
     planned = _planned_time(blank, evidence)
-    return all(show(watch, view, second, planned) is None for second in seconds)
+    return all(follow(watch, view, second, planned) is None for second in seconds)
 
 
 def _too_few(result: CriterionResult) -> bool:
@@ -226,23 +223,14 @@ def _too_few(result: CriterionResult) -> bool:
     return (low is None or high is None) and (bound is None or not breaches(result.criterion, bound))
 
 
-def _to_have_enough(blank: CriterionResult, evidence: Evidence, samples: int) -> str:
-    """How long a run, or how many users, would have brought them: where one execution sends them."""
-    found = [
-        one
-        for one in chosen(evidence.plan, blank.executions)
-        if one.name in evidence.timeline.senders(blank.criterion.label)
-    ]
+def _to_have_enough(criterion: Criterion, evidence: Evidence, samples: int) -> str:
+    """The load that would have brought enough samples, where one execution sends them."""
+    senders = evidence.timeline.senders(criterion.label)
+    found = [one for one in chosen(evidence.plan, criterion.executions) if one.name in senders]
     if len(found) != 1 or not samples:
         return ""
-    one, times = found[0], samples_needed(blank.criterion) / samples
-    if one.iterations is not None:
-        return f": use iterations: {math.ceil(one.iterations * times):,}"
-    planned_s = one.ramp_up_s + one.hold_for_s
-    hold = f": hold for {math.ceil(planned_s * times - one.ramp_up_s):,} s" if one.hold_for_s else ""
-    if one.throughput_rps:
-        return f"{hold}, or use throughput: {math.ceil(one.throughput_rps * times):,}"
-    return f"{hold}, or use {math.ceil(one.concurrency * times):,} users" if one.concurrency else hold
+    advice = load_for_samples(samples_needed(criterion) / samples, found[0], found[0].ramp_up_s)
+    return f": {advice}" if advice else ""
 
 
 def _value(criterion: Criterion, reading: Reading, absent: float = 0.0) -> float:
@@ -251,17 +239,17 @@ def _value(criterion: Criterion, reading: Reading, absent: float = 0.0) -> float
     return pool.value(criterion, reading.max_us, absent)
 
 
-def _planned_seconds(
-    blank: CriterionResult, evidence: Evidence, view: Slice, absence: ScopedAbsence
+def _expected_seconds(
+    blank: CriterionResult, evidence: Evidence, view: Slice, missing: MissingLoad
 ) -> tuple[int, float]:
     """The seconds in which samples were planned or came; the last is infinite when nobody knows it."""
-    found = chosen(evidence.plan, blank.executions)
+    found = chosen(evidence.plan, blank.criterion.executions)
     steady = evidence.plan.ramp_up_exclude
     first = min((math.floor(e.steady_from_s if steady else e.delay_s) for e in found), default=0)
-    last = min(max((e.steady_to_s for e in found), default=0.0), absence.end_s)
+    last = min(max((e.steady_to_s for e in found), default=0.0), missing.end_s)
     reported = view.seconds
     if math.isinf(last):
-        return min(first, reported[0]), math.inf if absence.endless else reported[-1]
+        return min(first, reported[0]), math.inf if missing.endless else reported[-1]
     return min(first, reported[0]), max(math.ceil(last) - 1, reported[-1])
 
 
@@ -270,7 +258,7 @@ def _share_of_all(blank: CriterionResult, evidence: Evidence) -> float:
     if not blank.criterion.label and blank.criterion.kind is None:
         return 1.0
     everything = replace(blank.criterion, label="", kind=None)
-    all_samples = view_of(everything, blank.executions, evidence.timeline, evidence.plan).total.samples
+    all_samples = view_of(everything, evidence.timeline, evidence.plan).total.samples
     return blank.samples / max(1, all_samples)
 
 
@@ -294,14 +282,14 @@ def _without_samples(blank: CriterionResult, evidence: Evidence) -> CriterionRes
     label, location, kind = blank.criterion.label, blank.criterion.location, blank.criterion.kind or "request"
     known = sorted(set(evidence.timeline.labels()) - {""})
     scope = (f" in location {location}" if location else "") + (
-        f" in execution {' + '.join(blank.executions)}" if blank.executions else ""
+        f" in execution {' + '.join(blank.criterion.executions)}" if blank.criterion.executions else ""
     )
     what = "no steady sample" if evidence.plan.ramp_up_exclude else "no sample"
     named = f"{blank.criterion.kind or 'label'} {label!r}" if label else f"any {kind}"
     code, message = "no-samples", f"{what} of {named} was measured{scope}"
     if label and label not in known:
         code = "unknown-label"
-        near = difflib.get_close_matches(label, known, n=3, cutoff=0.3) or known[:3]
+        near = close_matches(label, known, most=3, cutoff=0.3) or known[:3]
         listed = ", ".join(map(repr, near))
         message += f"; the nearest of {len(known)} known labels: {listed}" if near else "; no label is known"
         if label.removesuffix(" (transaction)") in known:

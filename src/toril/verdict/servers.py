@@ -7,21 +7,18 @@ exact, and so judged for the whole run; averages and percentiles cannot be merge
 import math
 from dataclasses import replace
 
-from toril.criteria import Criterion, ServerMetric, parse_criterion
+from toril.criteria import Criterion, ServerMetric, criteria_of
 from toril.records import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, Plan
-from toril.verdict.measure import MORE
-from toril.verdict.result import CriterionResult, breach_in_words, never_full, pass_in_words, settled
-from toril.verdict.scope import Evidence, judged_time
-from toril.verdict.series import COMBINED, Combine, PointWatch
-from toril.verdict.windows import Window, breaches, margin
+from toril.verdict.evidence import Evidence, judged_time
+from toril.verdict.result import CriterionResult, describe, never_full, settled
+from toril.verdict.windows import COMBINED, MORE, Combine, PointWatch, Window, breaches, margin
 
 TINY_S = 1e-3  # what is finer is the rounding of points' times
 
 
 def queries(plan: Plan) -> tuple[MetricQuery, ...]:
     """What the plan's criteria need from CloudWatch, each once."""
-    parsed = (parse_criterion(planned.source, planned.where, planned.language) for planned in plan.criteria)
-    found = [query_of(criterion.server) for criterion in parsed if criterion.server is not None]
+    found = [query_of(one.server) for one in criteria_of(plan.criteria) if one.server is not None]
     return tuple({query.key: query for query in found}.values())
 
 
@@ -42,8 +39,8 @@ def on_servers(blank: CriterionResult, metric: ServerMetric, evidence: Evidence)
     series = None if evidence.metrics is None else evidence.metrics.find(query_of(metric))
     if series is None:
         return _unknown(blank, "CloudWatch was not asked")
-    from_s, to_s = judged_time(evidence, blank.executions)
-    judged = _Judged(blank.criterion, metric, series, from_s, to_s)
+    from_s, to_s = judged_time(evidence, blank.criterion.executions)
+    judged = _Periods(blank.criterion, metric, series, from_s, to_s)
     if not judged.periods:
         return _unknown(blank, series.error or "CloudWatch has no value of the time that is judged")
     result = judged.total(blank) if blank.criterion.logic == "total" else judged.windows(blank)
@@ -59,7 +56,7 @@ def on_servers(blank: CriterionResult, metric: ServerMetric, evidence: Evidence)
     return result
 
 
-class _Judged:
+class _Periods:
     """The periods that a criterion judges, numbered from the first of which there is a value."""
 
     def __init__(
@@ -93,7 +90,7 @@ class _Judged:
         else:
             value = COMBINED[merge]([value for _, value in self.periods])
         fired = breaches(self.criterion, value)
-        return self._told(replace(blank, fired=fired, samples=len(self.periods)), value, value, window)
+        return self._with_values(replace(blank, fired=fired, samples=len(self.periods)), value, value, window)
 
     def windows(self, blank: CriterionResult) -> CriterionResult:
         """Window after window, each of as many periods as the timeframe has in it."""
@@ -105,18 +102,19 @@ class _Judged:
                 continue  # low only because the load was there for a part of it
             if before is not None and number > before + 1:
                 watch.miss(number - 1)
-            watch.see(number, value)
+            watch.add(number, value)
             before = number
         found, worst = watch.found.fired or watch.found.worst, watch.found.worst
         if found is None or worst is None:
             return blank
         fired = watch.found.fired is not None
         window = self._window(found.from_s, found.to_s, found.value)
-        return self._told(replace(blank, fired=fired, samples=window.samples), found.value, worst.value, window)
+        return self._with_values(replace(blank, fired=fired, samples=window.samples), found.value, worst.value, window)
 
-    def _told(self, result: CriterionResult, value: float, worst: float, window: Window | None) -> CriterionResult:
-        in_words = breach_in_words if result.fired else pass_in_words
-        message = in_words(self.criterion, value, window, ())
+    def _with_values(
+        self, result: CriterionResult, value: float, worst: float, window: Window | None
+    ) -> CriterionResult:
+        message = describe(self.criterion, value, window, fired=result.fired)
         return replace(result, observed=value, worst=worst, window=window, message=message)
 
     def _overlapping(self) -> range:

@@ -16,8 +16,13 @@ EXPIRATION = "AWS_CREDENTIAL_EXPIRATION"
 
 
 def told(found, name, region=""):
-    one = of(found, name, region)
-    return one.state, one.detail
+    """The code of a finding, or that all is well; and its text, which names the user's own words."""
+    return told_of(of(found, name, region))
+
+
+def told_of(one):
+    assert (one.code == "") == (one.state == "ok")
+    return one.code or one.state, one.detail
 
 
 # ── locations, versions, environments
@@ -25,32 +30,37 @@ def told(found, name, region=""):
 
 def test_a_location_without_a_stack_is_missing_with_the_nearest_name(tmp_path, store):
     plan = plan_of(tmp_path, locations={"eu-west-2": 1, HOME: 1})
-    state, detail = told(flight(plan, Aws(*both().values()), store), "locations")
-    assert state == "missing"
-    assert "eu-west-2 is not deployed (did you mean eu-west-1? deployed are eu-west-1, us-east-1)" in detail
+    code, detail = told(flight(plan, Aws(*both().values()), store), "locations")
+    assert code == "not-deployed"
+    assert all(one in detail for one in ("eu-west-2", "did you mean eu-west-1", "us-east-1"))
 
 
 def test_a_suite_without_locations_is_told_to_name_some(tmp_path, store):
     plan = plan_of(tmp_path, locations=None)
-    state, detail = told(flight(plan, Aws(*both().values()), store), "locations")
-    assert state == "missing"
-    assert "the suite names none" in detail
+    assert told(flight(plan, Aws(*both().values()), store), "locations")[0] == "no-locations"
 
 
 @pytest.mark.parametrize(
-    ("version", "state"),
-    [("0.1.7", "ok"), ("0.2.0", "ok"), ("0.3.0", "warning"), ("1.1.0", "missing"), ("", "missing")],
+    ("version", "state", "code"),
+    [
+        ("0.1.7", "ok", ""),
+        ("0.2.0", "ok", ""),
+        ("0.3.0", "warning", "other-minor-version"),
+        ("1.1.0", "missing", "other-major-version"),
+        ("", "missing", "other-major-version"),
+    ],
 )
-def test_a_stack_is_of_a_version_that_fits(plan, store, version, state):
+def test_a_stack_is_of_a_version_that_fits(plan, store, version, state, code):
     aws = Aws(deployment_of(HOME), deployment_of(AWAY, toril_version=version))
-    assert of(flight(plan, aws, store), "version", AWAY).state == state
+    found = of(flight(plan, aws, store), "version", AWAY)
+    assert (found.state, found.code) == (state, code)
 
 
 def test_regions_of_two_environments_do_not_share_a_run(plan, store):
     aws = Aws(deployment_of(HOME), deployment_of(AWAY, environment="prod"))
-    state, detail = told(flight(plan, aws, store), "environment")
-    assert state == "missing"
-    assert f"{AWAY} is of prod, {HOME} is of main" in detail
+    code, detail = told(flight(plan, aws, store), "environment")
+    assert code == "several-environments"
+    assert all(one in detail for one in (AWAY, "prod", HOME, "main"))
 
 
 class Bucket(FolderStore):
@@ -64,12 +74,14 @@ def test_workers_write_where_the_run_is_read(plan, tmp_path):
     aws = Aws(deployment_of(HOME), deployment_of(AWAY, store="s3://toril-other"))
     found = flight(plan, aws, Bucket(tmp_path / "store"))
     assert lacking(found) == [(AWAY, "store")]
-    assert "use --store s3://toril-other" in of(found, "store", AWAY).detail
+    assert told(found, "store", AWAY)[0] == "other-store"
+    assert "--store s3://toril-other" in told(found, "store", AWAY)[1]
 
 
 def test_without_a_home_region_nothing_sweeps_which_is_told(plan, store):
     aws = Aws(*both(home=None).values())
-    assert of(flight(plan, aws, store), "sweeper", "").state == "warning"
+    found = of(flight(plan, aws, store), "sweeper", "")
+    assert (found.state, found.code) == ("warning", "no-home-region")
     assert of(flight(plan, Aws(*both().values()), store), "sweeper", "").state == "ok"
 
 
@@ -95,26 +107,26 @@ def test_a_session_has_to_outlast_the_run(plan, store):
     """Ten minutes of load, and a minute or two around them."""
     session = Keys("env")
     assert credentials(plan, store, session, **{EXPIRATION: at(3600)})[0] == "ok"
-    state, detail = credentials(plan, store, session, **{EXPIRATION: at(610)})
-    assert state == "missing"
-    assert "10 min are left" in detail
+    code, detail = credentials(plan, store, session, **{EXPIRATION: at(610)})
+    assert code == "credentials-expire"
+    assert "10 min" in detail
     assert "role-duration-seconds" in detail
-    assert credentials(plan, store, session, **{EXPIRATION: at(-5)})[0] == "missing"
+    assert credentials(plan, store, session, **{EXPIRATION: at(-5)})[0] == "credentials-expire"
 
 
 @pytest.mark.parametrize("said", ["", "soon"])
 def test_a_session_of_which_nobody_tells_the_end_is_a_warning_with_the_way_to_tell(plan, store, said):
-    state, detail = credentials(plan, store, Keys("env"), **{EXPIRATION: said})
-    assert state == "warning"
+    code, detail = credentials(plan, store, Keys("env"), **{EXPIRATION: said})
+    assert code == "unknown-expiry"
     assert "export-credentials" in detail
 
 
 def test_the_end_of_a_session_in_the_environment_says_nothing_of_one_in_a_file(plan, store):
-    assert credentials(plan, store, Keys("shared-credentials-file"), **{EXPIRATION: at(9999)})[0] == "warning"
+    assert credentials(plan, store, Keys("shared-credentials-file"), **{EXPIRATION: at(9999)})[0] == "unknown-expiry"
 
 
 def test_no_credentials_at_all_are_missing(plan, store):
-    assert credentials(plan, store, None)[0] == "missing"
+    assert credentials(plan, store, None)[0] == "no-credentials"
 
 
 # ── store and clock
@@ -122,12 +134,12 @@ def test_no_credentials_at_all_are_missing(plan, store):
 
 class ReadOnly(FolderStore):
     def put(self, key, data):
-        raise StoreError(f"s3://b/{key}: s3:PutObject was refused; allow it")
+        raise StoreError(f"s3://b/{key}: s3:PutObject was refused; allow it", code="access-denied")
 
 
 def test_a_store_that_cannot_be_written_is_missing_with_the_right(plan, tmp_path):
-    state, detail = told(flight(plan, Aws(*both().values()), ReadOnly(tmp_path)), "store")
-    assert state == "missing"
+    code, detail = told(flight(plan, Aws(*both().values()), ReadOnly(tmp_path)), "store")
+    assert code == "access-denied"
     assert "s3:PutObject" in detail
 
 
@@ -137,13 +149,13 @@ def test_looking_leaves_one_key_whose_name_is_always_the_same(plan, store):
     assert list(store.keys("")) == ["runs/preflight/probe"]
 
 
-@pytest.mark.parametrize(("off_s", "state"), [(-30, "warning"), (-5, "ok"), (5, "ok"), (30, "warning")])
-def test_a_clock_that_is_off_is_told(plan, store, off_s, state):
+@pytest.mark.parametrize(("off_s", "code"), [(-30, "clock-skew"), (-5, "ok"), (5, "ok"), (30, "clock-skew")])
+def test_a_clock_that_is_off_is_a_warning(plan, store, off_s, code):
     aws = Aws(*both().values())
     aws.answers("get_caller_identity", identity(NOW - off_s))
-    found = of(flight(plan, aws, store), "clock", "")
-    assert found.state == state
-    assert ("s off AWS'" in found.detail) == (state == "warning")
+    found = flight(plan, aws, store)
+    assert told(found, "clock")[0] == code
+    assert of(found, "clock", "").state in ("ok", "warning")
 
 
 # ── secrets
@@ -154,8 +166,8 @@ def test_secrets_have_to_be_on_the_list_of_each_region(tmp_path, store):
     aws = Aws(deployment_of(HOME, secrets=(SECRET,)), deployment_of(AWAY, secrets=(SECRET,)))
     found = flight(plan, aws, store)
     assert told(found, "secrets", HOME)[0] == "ok"
-    state, detail = told(found, "secrets", AWAY)  # a name is looked for in the worker's own region
-    assert state == "missing"
+    code, detail = told(found, "secrets", AWAY)  # a name is looked for in the worker's own region
+    assert code == "secret-not-allowed"
     assert "SHOP_TOKEN" in detail
 
 
@@ -166,41 +178,41 @@ def targets(tmp_path, store, allowed, *, resolve=lambda host: (), env=None, **ex
     plan = plan_of(tmp_path, env=env, **execution)
     aws = Aws(*both(targets=DeployedTargets(**allowed)).values())
     found = flight(plan, aws, store, resolve=resolve)
-    return [(one.state, one.detail) for one in found.findings if (one.name, one.region) == ("targets", HOME)]
+    return [told_of(one) for one in found.findings if (one.name, one.region) == ("targets", HOME)]
 
 
 @pytest.mark.parametrize(
-    ("allowed", "state"),
+    ("allowed", "code"),
     [
         ({}, "ok"),
         ({"hosts": ("shop.example.com",)}, "ok"),
         ({"hosts": ("*.example.com",)}, "ok"),
-        ({"hosts": ("*.shop.example.com",)}, "missing"),
-        ({"hosts": ("example.com",)}, "missing"),
+        ({"hosts": ("*.shop.example.com",)}, "target-not-allowed"),
+        ({"hosts": ("example.com",)}, "target-not-allowed"),
         ({"cidrs": ("192.0.2.0/24",)}, "ok"),
-        ({"cidrs": ("198.51.100.0/24",)}, "missing"),
+        ({"cidrs": ("198.51.100.0/24",)}, "target-not-allowed"),
         ({"hosts": ("other.example.com",), "cidrs": ("192.0.2.0/24",)}, "ok"),
     ],
 )
-def test_a_host_is_on_the_list_by_name_wildcard_or_all_of_its_addresses(tmp_path, store, allowed, state):
+def test_a_host_is_on_the_list_by_name_wildcard_or_all_of_its_addresses(tmp_path, store, allowed, code):
     ((found, _),) = targets(tmp_path, store, allowed, resolve=lambda host: ("192.0.2.7",))
-    assert found == state
+    assert found == code
 
 
 def test_one_address_outside_of_the_blocks_is_enough_and_is_named(tmp_path, store):
     blocks = {"cidrs": ("192.0.2.0/24",)}
-    ((state, detail),) = targets(
+    ((code, detail),) = targets(
         tmp_path, store, blocks, resolve=lambda host: ("192.0.2.7", "198.51.100.3", "2001:db8::1")
     )
-    assert state == "missing"
+    assert code == "target-not-allowed"
     assert "198.51.100.3, 2001:db8::1" in detail
     assert "192.0.2.7" not in detail
 
 
 def test_a_name_without_an_address_cannot_be_in_a_block(tmp_path, store):
-    ((state, detail),) = targets(tmp_path, store, {"cidrs": ("192.0.2.0/24",)})
-    assert state == "missing"
-    assert "no address here" in detail
+    ((code, detail),) = targets(tmp_path, store, {"cidrs": ("192.0.2.0/24",)})
+    assert code == "target-not-allowed"
+    assert "shop.example.com" in detail
 
 
 NESTED = {
@@ -219,8 +231,8 @@ NESTED = {
 
 
 def test_hosts_are_found_in_addresses_blocks_and_requests(tmp_path, store):
-    ((state, detail),) = targets(tmp_path, store, {"hosts": ("none.example",)}, scenario=NESTED)
-    assert state == "missing"
+    ((code, detail),) = targets(tmp_path, store, {"hosts": ("none.example",)}, scenario=NESTED)
+    assert code == "target-not-allowed"
     for host in ("shop.example.com", "a.example.net", "b.example.net", "192.0.2.9", "2001:db8::5"):
         assert host in detail.partition("; allowed")[0]
     assert "not.example " not in detail
@@ -230,8 +242,8 @@ def test_hosts_of_included_scenarios_count(tmp_path, store):
     scenarios = {"login": {"requests": ["http://login.example.net/"]}}
     plan = plan_of(tmp_path, scenario={"requests": [{"include-scenario": "login"}]}, more={"scenarios": scenarios})
     aws = Aws(*both(targets=DeployedTargets(hosts=("shop.example.com",))).values())
-    state, detail = told(flight(plan, aws, store), "targets", HOME)
-    assert state == "missing"
+    code, detail = told(flight(plan, aws, store), "targets", HOME)
+    assert code == "target-not-allowed"
     assert "login.example.net" in detail
 
 
@@ -241,7 +253,7 @@ def test_references_are_what_the_command_says_and_others_cannot_be_read(tmp_path
     env = {"SHOP": "https://shop.example.com"}
     on_list, unread = targets(tmp_path, store, allowed, env=env, scenario=scenario)
     assert on_list[0] == "ok"
-    assert unread[0] == "warning"
+    assert unread[0] == "unreadable-targets"
     assert "http://${host}/x" in unread[1]
     assert "${path}" in unread[1]
 
@@ -249,10 +261,10 @@ def test_references_are_what_the_command_says_and_others_cannot_be_read(tmp_path
 def test_what_only_a_script_says_is_a_warning_with_what_holds_it(tmp_path, store):
     (tmp_path / "load.jmx").write_text("<jmeterTestPlan/>")
     allowed = {"hosts": ("shop.example.com",), "enforced": ("names",)}
-    ((state, detail),) = targets(tmp_path, store, allowed, scenario="load.jmx")
-    assert state == "warning"
+    ((code, detail),) = targets(tmp_path, store, allowed, scenario="load.jmx")
+    assert code == "unreadable-targets"
     assert "load.jmx" in detail
-    assert "the network enforces names" in detail
+    assert "enforces names" in detail
 
 
 def test_only_what_runs_in_a_region_has_to_be_on_its_list(tmp_path, store):
@@ -270,7 +282,7 @@ def test_only_what_runs_in_a_region_has_to_be_on_its_list(tmp_path, store):
     plan = make_plan(read_suite([file], on="fargate", system={}), run_id="r", workers=2, on="fargate")
     aws = Aws(*both(targets=DeployedTargets(hosts=("a.example",))).values())
     found = flight(plan, aws, store)
-    assert [told(found, "targets", region)[0] for region in (HOME, AWAY)] == ["ok", "missing"]
+    assert [told(found, "targets", region)[0] for region in (HOME, AWAY)] == ["ok", "target-not-allowed"]
 
 
 # ── FIPS
@@ -281,9 +293,9 @@ FIPS = {"fips": True, "endpoints": {"ecs": "ecs-fips.us-east-1.amazonaws.com", "
 def test_fips_hosts_have_to_be_known_to_dns(plan, store):
     aws = Aws(*both(**FIPS).values())
     found = flight(plan, aws, store, resolve=lambda host: () if host.startswith("ecs") else ("192.0.2.1",))
-    state, detail = told(found, "FIPS", AWAY)
-    assert state == "missing"
-    assert detail.startswith("ecs-fips.us-east-1.amazonaws.com cannot be resolved")
+    code, detail = told(found, "FIPS", AWAY)
+    assert code == "unresolved-host"
+    assert detail.startswith("ecs-fips.us-east-1.amazonaws.com ")
     assert told(flight(plan, aws, store), "FIPS", AWAY)[0] == "ok"
 
 

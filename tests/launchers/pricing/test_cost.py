@@ -7,7 +7,7 @@ import pytest
 from tests.reports import examples
 from toril.records import End, RanTask, TaskSize, run_key
 from toril.reports import Bundle, render
-from toril.runs.cost import costed
+from toril.runs.conclude import costed
 from toril.store import FolderStore
 
 RUN = examples.passed()

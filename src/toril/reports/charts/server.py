@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from toril.criteria import Criterion, parse_criterion
+from toril.criteria import Criterion, criteria_of
 from toril.criteria.server import KNOWN_TIMES
 from toril.records import JudgedCriterion, MetricQuery, MetricSeries
 from toril.reports.bundle import Bundle
@@ -80,6 +80,6 @@ def unit_of(query: MetricQuery, rules: Sequence[Criterion] = ()) -> tuple[str, f
 def _rules(bundle: Bundle) -> Iterator[tuple[Criterion, JudgedCriterion]]:
     """The plan's criteria on servers, each with its entry in the verdict."""
     judged = {item.where: item for item in bundle.verdict.criteria}
-    for planned in bundle.plan.criteria:
-        if planned.language == "toril" and planned.where in judged:
-            yield parse_criterion(planned.source, planned.where, planned.language), judged[planned.where]
+    for criterion in criteria_of(bundle.plan.criteria):
+        if criterion.server is not None and criterion.where in judged:
+            yield criterion, judged[criterion.where]
