@@ -7,8 +7,8 @@ import pytest
 
 from tests.refusals import refused
 from tests.verdict.test_golden import stored
-from toril.records.document import document
-from toril.records.verdict import MOST_ENTRIES, Reason, Verdict
+from toril.records.document import MOST_ENTRIES, document
+from toril.records.verdict import Reason, Verdict
 
 PASSED: dict[str, Any] = {"schema": "toril.verdict/1", "outcome": "passed"}
 

@@ -1,6 +1,7 @@
-"""JSON as runs keep it and reports show it: for the eye while it is small, as fast as it goes when it is not.
+"""The two kinds of JSON documents: `Record`, a pydantic model, and `JsonObject`, a slotted dataclass that is cheap.
 
-And read strictly, since what is read may come from a stranger.
+A document is written for the eye while it is small, and as fast as possible when it is large. What others may have
+written is read strictly, and has bounds: a suite is a stranger's code, and runs beside the workers.
 """
 
 import json
@@ -8,15 +9,26 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import cache, partial
-from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from toril.errors import StoreError
 
 MOST_PARTS = 1 << 20  # lists, objects, texts and commas: each takes up to 60 bytes of memory once it is read
+MOST_PARTS_OF_WORKER = 1 << 18  # of a record from a worker
+MOST_ENTRIES = 2_000  # of a list in a stranger's file: workers, criteria, reasons …
+LARGEST = 10**15
+LATEST = 1 << 35  # seconds since 1970: the year 3058
 LONGEST_WHY = 300  # characters of a message about a file: some may be a stranger's
-READABLE = 4 << 20  # characters; beyond them nobody reads it, and indenting takes ten times as long as writing
+READABLE = 4 << 20  # characters; indenting takes ten times as long as writing
+
+Count = Annotated[int, Field(ge=0, lt=1 << 53)]
+Number = Annotated[int | float, Field(ge=-LARGEST, le=LARGEST)]
+Seconds = Annotated[float, Field(ge=-LATEST, le=LATEST, allow_inf_nan=False)]
+Text = Annotated[str, Field(max_length=10_000)]
+Word = Annotated[str, Field(max_length=100)]
+Few = Field(max_length=MOST_ENTRIES)
 
 
 def document(content: Any) -> bytes:
@@ -69,6 +81,37 @@ def why(error: Exception) -> str:
     else:
         text = (str(error).splitlines() or ["it is empty"])[0]
     return text[:LONGEST_WHY]
+
+
+class Record(BaseModel):
+    """One JSON file of a run; immutable once written."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    SCHEMA: ClassVar[str] = ""
+    MOST_BYTES: ClassVar[int | None] = None  # None: not written by a worker
+
+    def to_json(self) -> bytes:
+        data = self.model_dump(mode="json", by_alias=True)
+        text = json.dumps({"schema": self.SCHEMA, **data}, ensure_ascii=False, indent=1) + "\n"
+        return text.encode("utf-8", "backslashreplace")  # half a character from an engine becomes `\udxxx`
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str) -> Self:
+        """The record in `data`; StoreError, naming `where`, when it is another schema, damaged or incomplete."""
+        try:
+            if cls.MOST_BYTES is not None and len(data) > cls.MOST_BYTES:
+                raise ValueError(f"it has more than {cls.MOST_BYTES:,} bytes")
+            found = parsed(data) if cls.MOST_BYTES is None else parsed(data, most_parts=MOST_PARTS_OF_WORKER)
+            schema = found.pop("schema", None) if isinstance(found, dict) else None
+            if schema != cls.SCHEMA:
+                found_schema = f"{schema!r}"[:LONGEST_WHY]
+                raise StoreError(
+                    f"{where}: schema {found_schema}, expected {cls.SCHEMA!r}; it is of another version",
+                    code="other-version",
+                )
+            return cls.model_validate(found)
+        except (ValueError, OverflowError) as error:
+            raise StoreError(f"{where} is damaged: {why(error)}", code="damaged-file") from error
 
 
 class JsonObject:

@@ -4,15 +4,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from toril.capacity.course import courses
+from toril.capacity.progress import finished_searches
 from toril.coordinator.fold import Fold, collect, completeness_of
 from toril.coordinator.progress import LiveFigures
 from toril.errors import InfrastructureError, StoreError
 from toril.launchers.prepare import read_deployments
 from toril.launchers.pricing import cost_line
-from toril.masking import masked
 from toril.metrics import ClientFactory, Wait, fetch, unfetched
-from toril.records import Deployment, End, Plan, ServerMetrics, Verdict, run_key
+from toril.records import Deployment, End, Plan, ServerMetrics, run_key
 from toril.records.document import document
 from toril.regression import judge_duet
 from toril.reports import Bundle, render
@@ -108,17 +107,18 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     plan = fold.plan
     if plan.duet is not None:
         duet = judge_duet(plan, fold.arms, fold.whole, completeness)
-        verdict = Verdict.from_dict(masked(duet.verdict))
-        return Bundle(plan=duet.plan, summary=duet.summary, verdict=verdict, timeline=fold.timeline)
+        summary, verdict = duet.summary, duet.verdict.masked()
+        return Bundle(plan=duet.plan, summary=summary, verdict=verdict, timeline=fold.timeline)
     carried_out = adjusted(plan, completeness.rates, completeness.started_at)
     found = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
     if plan.functional:
         tests = tests_of(fold.cases)
+        summary = replace(found, tests=tests)
         verdict = judge_tests(plan, fold.timeline, completeness, tests).masked()
-        return Bundle(plan=plan, summary=replace(found, tests=tests), verdict=verdict, timeline=fold.timeline)
-    searches = courses(carried_out, completeness.rates, completeness.started_at, fold.timeline)
+        return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline)
+    searches = finished_searches(carried_out, completeness.rates, completeness.started_at, fold.timeline)
     if searches:
-        found = replace(found, capacity={course.execution.name: course.result() for course in searches})
+        found = replace(found, capacity={search.execution.name: search.result() for search in searches})
     verdict = judge(carried_out, fold.timeline, completeness, found, metrics=metrics).masked()
     return Bundle(plan=plan, summary=found, verdict=verdict, timeline=fold.timeline, metrics=metrics)
 

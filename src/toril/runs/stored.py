@@ -43,9 +43,9 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
     if summary is None or verdict is None:
         lease = read_lease(store, run_id)
         if is_live(lease, now):
-            raise StoreError(f"run {run_id} is not over yet; `toril watch {run_id}` follows it")
+            raise StoreError(f"run {run_id} is not over yet; `toril watch {run_id}` follows it", code="run-not-over")
         if not _is_over(store, plan, lease, now):
-            raise StoreError(f"run {run_id} may not be over yet; {_unowned(run_id)}")
+            raise StoreError(f"run {run_id} may not be over yet; {_unowned(run_id)}", code="run-not-over")
         return judge_again(store, run_id)
     timeline = collect(store, run_id)[0].timeline if measurements else None
     metrics = stored_metrics(store, plan)
@@ -123,7 +123,7 @@ def ask_to_stop(store: Store, run_id: str, now: float) -> str:
     """Write the run's stop; what was done, in a sentence."""
     plan, _, _ = read_record(store, run_id)
     if has_ended(store, plan, now):
-        raise RunOverError(f"run {run_id} is over; there is nothing to stop")
+        raise RunOverError(f"run {run_id} is over; there is nothing to stop", code="run-over")
     stop = Stop(at=now, cause="user", message="ended early by `toril stop`")
     if store.put_once(run_key(run_id, "stop.json"), stop.to_json()):
         return f"run {run_id} is ending; its results are kept and judged"
@@ -235,7 +235,9 @@ def emit(data: bytes | Iterable[bytes], path: Path | None) -> None:
         with path.open("wb") as file:
             file.writelines(parts)
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}; choose another path") from error
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}; choose another path", code="unwritable-report"
+        ) from error
 
 
 def _summary(store: Store, run_id: str) -> Summary | None:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from toril.errors import StoreError
 from toril.records import Launch, Plan, Rate, Start, Stop, rate_key, run_key
-from toril.records.base import Record
+from toril.records.document import Record
 from toril.store import Store
 
 Kind = TypeVar("Kind", bound=Record)

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from toril.stats.histogram import Int64s, highests_of, lowests_of
 from toril.stats.quantiles import rank_of
-from toril.timeline import Timeline
+from toril.timeline import SUMS, Timeline
 from toril.timeline.intervals import BUCKET_BITS, Series
-from toril.timeline.view import SUMS
 
 PLACES_AT_ONCE = 1_000_000  # pairs of series and second that are searched for samples
 ROWS_AT_ONCE = 10_000  # entries of the timeline in a batch: some MB of buckets
@@ -85,7 +84,7 @@ def row_batches(timeline: Timeline, key_of: Callable[[str, Series], Key | None])
     keys_of = np.array([place_of[key] for _, _, key in chosen], np.int64)
     step = max(1, PLACES_AT_ONCE // numbers.size)
     for first in range(0, seconds + 1, step):
-        which, second, entries = timeline.places(numbers, first, first + step - 1)
+        which, second, entries = timeline.table.places(numbers, first, first + step - 1)
         order = np.lexsort((good[which], keys_of[which], second))
         which, second, entries = which[order], second[order], entries[order]
         key, ok = keys_of[which], good[which]
@@ -115,8 +114,8 @@ def _batch(
     begins = _begins(second, key)
     starts = np.flatnonzero(begins)
     row_of = np.cumsum(begins) - 1
-    sums, extremes = timeline.sums[entries], timeline.extremes[entries]
-    positions, buckets, counts = timeline.buckets.pairs(entries)
+    sums, extremes = timeline.table.sums[entries], timeline.table.extremes[entries]
+    positions, buckets, counts = timeline.table.buckets.pairs(entries)
     pairs, places = np.unique((row_of[positions] << BUCKET_BITS) + buckets, return_inverse=True)
     merged = np.zeros(pairs.size, np.int64)
     np.add.at(merged, places, counts)

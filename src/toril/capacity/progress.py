@@ -1,23 +1,23 @@
-"""A search under way, or over: its stages as the run's records tell them, judged one after the other."""
+"""The progress of a search for a capacity: its stages, from the run's records, judged one after the other."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from toril.capacity.stages import ANSWERS, FAILURES, GENERATORS, RECOVERY, SAMPLES, Bench, StageResult
+from toril.capacity.stages import ANSWERS, FAILURES, GENERATORS, RECOVERY, SAMPLES, StageJudge, StageResult
 from toril.criteria import conditions_of
 from toril.load.search import TO_THE_TOP, UNSTEADY, Bounds, Found, Stage, next_stage
 from toril.records import Plan, PlannedExecution, Rate, rates_of
 from toril.records.summary import Capacity
 from toril.timeline import Timeline
 
-STOPPED = "stopped"  # why nothing higher is known: the load ended first
-LATE_S = 1  # by so much more than a second is everybody waited for, since engines write a little later
+STOPPED = "stopped"  # the load ended before the search
+FLUSH_MARGIN_S = 1  # extra seconds to wait for workers that flush slowly
 
 
 @dataclass(slots=True)
-class Course:
-    """The search for one execution's capacity. What was judged is not judged again."""
+class SearchProgress:
+    """The search for one execution's capacity. Each stage is judged once."""
 
     plan: Plan
     execution: PlannedExecution
@@ -27,11 +27,11 @@ class Course:
     @property
     def bounds(self) -> Bounds:
         search = self.execution.search
-        assert search is not None  # noqa: S101 - who has none has no course
+        assert search is not None  # noqa: S101 - an execution without a search has no progress
         return Bounds(search.from_rps, search.to_rps, search.precision)
 
     def advance(self, rates: Sequence[Rate], started_at: float, timeline: Timeline, complete_to: float) -> Stage | None:
-        """Judge what can be judged; the stage that has to begin now, if there is one. `found` says when it is over."""
+        """Judge the complete stages; returns the stage that has to begin now, if any. At the end `found` is set."""
         search = self.execution.search
         assert search is not None  # noqa: S101
         own = [rate for rate in rates_of(rates, self.execution.name) if rate.cause == "search"]
@@ -46,15 +46,15 @@ class Course:
             rps, at_s = follows.rps, self.execution.delay_s
             if number:
                 rps, at_s = own[number - 1].rps, round(own[number - 1].at - started_at, 6)
-            bench = Bench(self.plan, self.execution, search, timeline)
-            result = bench.judge(Stage(rps, follows.kind), at_s, complete_to)
+            judge = StageJudge(self.plan, self.execution, search, timeline)
+            result = judge.judge(Stage(rps, follows.kind), at_s, complete_to)
             if result is None:
                 break
             self.stages.append(result)
         return None
 
     def ended(self) -> Found:
-        """What it came to, although it was not carried to its end."""
+        """The result so far: of a search that was not carried to its end, its bounds."""
         if self.found is not None:
             return self.found
         held = [one.judged.stage.rps for one in self.stages if one.judged.outcome == "held"]
@@ -81,35 +81,37 @@ class Course:
         )
 
     def message(self) -> str:
-        """What it came to, in a sentence."""
+        """The result in a sentence."""
         found, name = self.ended(), self.execution.name
         last = self.stages[-1].message if self.stages else ""
         if found.held_rps is None:
             if found.exact:
-                why = breach_in_words(found.limited_by)
+                why = describe_limit(found.limited_by)
                 return f"{name} did not bear {found.breached_rps:,.10g}/s, the lowest rate: {why}"
             return f"nothing is known of the capacity of {name}: {_why(found.limited_by, last)}"
         held = f"{found.held_rps:,.10g}/s"
         if found.exact:
-            return f"{name} held {held}, and not {found.breached_rps:,.10g}/s: {breach_in_words(found.limited_by)}"
+            return f"{name} held {held}, and not {found.breached_rps:,.10g}/s: {describe_limit(found.limited_by)}"
         above = "" if found.breached_rps is None else f", and not {found.breached_rps:,.10g}/s"
         return f"{name} held at least {held}{above}: {_why(found.limited_by, last)}"
 
 
-def courses(plan: Plan, rates: Sequence[Rate], started_at: float | None, timeline: Timeline) -> list[Course]:
-    """The searches of a run that is over, as its records and measurements alone tell them."""
+def finished_searches(
+    plan: Plan, rates: Sequence[Rate], started_at: float | None, timeline: Timeline
+) -> list[SearchProgress]:
+    """The searches of a run that is over, from its records and measurements alone."""
     found = []
     for execution in plan.searched:
-        course = Course(plan, execution)
+        search = SearchProgress(plan, execution)
         if started_at is not None:
             last = timeline.last_second
-            course.advance(rates, started_at, timeline, -1 if last is None else last)
-        found.append(course)
+            search.advance(rates, started_at, timeline, -1 if last is None else last)
+        found.append(search)
     return found
 
 
-def breach_in_words(limited_by: str) -> str:
-    """What was breached, as people are told of it."""
+def describe_limit(limited_by: str) -> str:
+    """What limited the rate, for people."""
     return {ANSWERS: "answers fell behind", FAILURES: "requests failed"}.get(limited_by, limited_by)
 
 

@@ -1,18 +1,21 @@
-"""The conversation of `toril init`: what no option says is asked for, and each answer is looked at at once."""
+"""Commands that come before the first run: `toril init` with its questions."""
 
+import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
-from toril.authoring import refuse_taken
+from toril.authoring import ACTION, refuse_taken, start
 from toril.authoring.companions import has_shape
 from toril.authoring.readers import (
     Limit,
     Url,
+    read_action,
     read_duration,
     read_file,
     read_kind,
@@ -26,6 +29,79 @@ from toril.authoring.readers import (
 from toril.authoring.wanted import LIMITS, RAMP_UP, Wanted, default_hold, default_name, default_users
 from toril.errors import UserError
 from toril.masking import mask
+
+INTERRUPTED = 130
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The top of your repository.")] = Path(),
+    url: Annotated[
+        list[str] | None, typer.Option("--url", help="An address to request; repeatable. With --locustfile: its host.")
+    ] = None,
+    jmx: Annotated[Path | None, typer.Option("--jmx", help="A JMeter script.")] = None,
+    locustfile: Annotated[Path | None, typer.Option("--locustfile", help="A Locust script.")] = None,
+    taurus: Annotated[Path | None, typer.Option("--taurus", help="An existing Taurus file, kept as it is.")] = None,
+    users: Annotated[
+        int | None, typer.Option("--users", min=1, help="Virtual users in total; 10 unless given.")
+    ] = None,
+    rps: Annotated[str | None, typer.Option("--rps", help="Requests per second in total, at most; by JMeter.")] = None,
+    ramp_up: Annotated[str | None, typer.Option("--ramp-up", help="Time to reach the full load; 5s.")] = None,
+    hold_for: Annotated[
+        str | None, typer.Option("--hold-for", help="Time to keep it; 25s or what limits need.")
+    ] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option("--limit", help="Criterion that fails a run; repeatable. p95>500ms and fail>1%.")
+    ] = None,
+    location: Annotated[
+        list[str] | None, typer.Option("--location", help="NAME[=WEIGHT] where load comes from; repeatable.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="The suite's; after the host or file unless given.")
+    ] = None,
+    action: Annotated[str, typer.Option("--action", help="Where GitHub finds toril's action.")] = ACTION,
+    no_workflow: Annotated[bool, typer.Option("--no-workflow", help="Write the suite only.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+) -> None:
+    """Write a first suite and a workflow for GitHub into DIR, which run at once.
+
+    The load comes from addresses, a JMX, a locustfile or an existing Taurus
+    file: --url, --jmx, --locustfile or --taurus; without any of them, and on a
+    terminal, everything is asked for. A JMX keeps its own load unless one is
+    given. A file that is there already is kept, and then nothing is written.
+
+    Example: toril init --url https://shop.example.com/ --users 20 --limit 'p95>300ms'
+    """
+    wanted = Wanted(
+        urls=tuple(map(read_url, url or ())),
+        jmx=jmx and read_file(jmx, "jmx"),
+        locustfile=locustfile and read_file(locustfile, "locustfile"),
+        taurus=taurus and read_file(taurus, "taurus"),
+        users=users,
+        rps=None if rps is None else read_rps(rps),
+        ramp_up=None if ramp_up is None else read_duration("--ramp-up", ramp_up, above_0=False),
+        hold_for=None if hold_for is None else read_duration("--hold-for", hold_for, above_0=True),
+        limits=tuple(map(read_limit, limit or ())),
+        locations=read_locations(location or []),
+        name=None if name is None else read_name(name),
+        action=action if action == ACTION else read_action(action),
+        workflow=not no_workflow,
+    )
+    try:
+        if wanted.kind is None and sys.stdin.isatty():
+            if wanted.workflow and not force:
+                refuse_taken(folder)
+            wanted = ask(wanted, folder, force=force)
+        started = start(wanted, folder, force=force)
+    except (typer.Abort, KeyboardInterrupt):  # Ctrl-C, or the end of what is typed
+        typer.echo("\nnothing was written", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    for file in started.files:
+        typer.echo(f"wrote {folder / file}")
+    for note in started.notes:
+        typer.echo(f"note: {note}", err=True)
+    suite = shlex.quote(str(folder / started.suite))
+    typer.echo(f"next:\n  toril plan {suite}\n  toril run {suite}")
+
 
 Answer = TypeVar("Answer")
 

@@ -1,4 +1,4 @@
-"""Commands on stored runs: report, compare, list, stop, adjust."""
+"""Commands on stored runs: report, compare, list, fetch, stop, adjust."""
 
 import sys
 from pathlib import Path
@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from toril.cli import options
-from toril.cli.parameters import Run, StoreOption
+from toril.cli.options import Run, StoreOption, read_age
 from toril.clock import SystemClock
 from toril.errors import NoSuchRunError, RunOverError
 from toril.records import run_key
@@ -170,6 +169,6 @@ def runs(
     """
     opened, now = open_store(store), SystemClock().now()
     if prune is not None:
-        gone = stored.prune(opened, options.age(prune), now)
+        gone = stored.prune(opened, read_age(prune), now)
         typer.echo(f"deleted {len(gone)} runs" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
     runs_table.show(Output(), stored.listing(opened, now))

@@ -1,4 +1,4 @@
-"""Another address in the place of the suite's own: every scenario's, and that of the scripts that read a variable."""
+"""Load another address than the suite's own: every scenario's, and that of scripts that read a variable."""
 
 import re
 from collections.abc import Iterator
@@ -22,15 +22,16 @@ def checked_address(option: str, text: str) -> str:
         fit = False
     if not fit or re.search(r"[\s\"'<>\\^`{}|$?#]", text):
         raise OptionError(
-            f"{option} {mask(text)[:80]}: no address; write it like https://shop.example, with a port if need be"
+            f"{option} {mask(text)[:80]}: no address; write it like https://shop.example, with a port if need be",
+            code="not-an-address",
         )
     return text.rstrip("/")
 
 
-def aim(merged: dict[str, Any], address: str, source: str) -> str | None:
-    """Let the merged suite load this address; the variable that held its own, if one did.
+def retarget(merged: dict[str, Any], address: str, source: str) -> str | None:
+    """Change the merged suite so that it loads `address`; returns the variable that held its own, if one did.
 
-    SuiteError where that would change nothing of what is loaded, or more than one address is meant.
+    SuiteError if the suite has several addresses, or if some requests would still go to its own.
     """
     used = list(_used(merged))
     written = [own for _, one, _ in used if (own := _written(one))]
@@ -38,7 +39,8 @@ def aim(merged: dict[str, Any], address: str, source: str) -> str | None:
         named = ", ".join(f"`{mask(one)[:60]}`" for one in dict.fromkeys(written))
         raise SuiteError(
             f"{source}: its scenarios load more than one address, {named}; another one can stand for one of them only: "
-            "use a variable for it, and --env"
+            "use a variable for it, and --env",
+            code="several-addresses",
         )
     found = ONLY_A_VARIABLE.fullmatch(written[0]) if written else None
     variable = found[1] if found else None
@@ -87,7 +89,7 @@ def _labelled(requests: list[Any], reference: str) -> list[Any]:
 
 
 def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """The scenarios that executions name: where they stand, and what runs them. What is none is refused later."""
+    """The scenarios that executions name: path, scenario and executor. Invalid ones are refused later."""
     executions, named = merged.get("execution"), merged.get("scenarios")
     settings = merged.get("settings")
     default = (settings.get("default-executor") if isinstance(settings, dict) else None) or "jmeter"
@@ -111,9 +113,11 @@ def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
 def _check(scenario: dict[str, Any], executor: str, variable: str | None, where: str) -> None:
     fix = "write `default-address: ${TARGET}` in the scenario, and let the script read the variable TARGET"
     if scenario.get("script"):
-        told = executor == "playwright" and scenario.get("default-address")  # what addresses are relative to
-        if variable is None and not told and executor != "locust":  # whose users have it for their host
-            raise SuiteError(f"{where} is a script that another address would not reach; {fix}")
+        based = executor == "playwright" and scenario.get("default-address")  # the base of relative addresses
+        if variable is None and not based and executor != "locust":  # whose users have it for their host
+            raise SuiteError(
+                f"{where} is a script that another address would not reach; {fix}", code="unreached-address"
+            )
         return
     requests = scenario.get("requests")
     if not isinstance(requests, list) or not requests:
@@ -122,12 +126,13 @@ def _check(scenario: dict[str, Any], executor: str, variable: str | None, where:
     if own and len(own) == len(list(_urls(requests))):
         raise SuiteError(
             f"{where}.requests name their address themselves, `{mask(own[0])[:60]}` for one; write it as "
-            "`default-address`, and requests from their `/` on"
+            "`default-address`, and requests from their `/` on",
+            code="unreached-address",
         )
 
 
 def _check_jmeter(scenario: dict[str, Any], executor: str, address: str, where: str) -> None:
-    """JMeter's defaults have host and port, as bzt writes them: the rest of an address would be lost in silence."""
+    """bzt writes host and port into JMeter's defaults: the rest of an address would be lost without a message."""
     requests, parts = scenario.get("requests"), urlsplit(address)
     lost = parts.path or parts.username is not None
     if executor != "jmeter" or scenario.get("script") or not lost or not isinstance(requests, list):
@@ -135,7 +140,8 @@ def _check_jmeter(scenario: dict[str, Any], executor: str, address: str, where: 
     if any(not ABSOLUTE.match(url) and not url.startswith("${") for url in _urls(requests)):
         raise SuiteError(
             f"{where}: JMeter takes host and port of an address, and would load {mask(address)[:80]} without the rest; "
-            "write requests as `${TARGET}/path`, and the variable TARGET under `settings.env`"
+            "write requests as `${TARGET}/path`, and the variable TARGET under `settings.env`",
+            code="unreached-address",
         )
 
 

@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
-from toril.errors import OptionError, SuiteError
+from tests.refusals import refused
+from toril.errors import OptionError
 from toril.suite import Suite, read_suite
-from toril.suite.against import checked_address
+from toril.suite.retarget import checked_address
 
 URL = "https://head.example:8443/shop"
 REQUESTS = "requests: [/, {url: /cart}]"
@@ -73,12 +74,12 @@ def test_nor_does_a_locustfile_that_an_execution_names_itself(tmp_path: Path) ->
     ],
 )
 def test_a_script_that_would_not_see_the_address_is_refused(tmp_path: Path, executor: str, scenario: str) -> None:
-    with pytest.raises(SuiteError, match=r"scenarios\.shop is a script .* write `default-address: \$\{TARGET\}`"):
+    with refused("unreached-address", "scenarios.shop"):
         read(tmp_path, scenario, executor=executor)
 
 
 def test_requests_that_all_name_their_address_themselves_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError, match="name their address themselves, `http://a/x`"):
+    with refused("unreached-address", "scenarios.shop.requests", "http://a/x"):
         read(tmp_path, "requests: ['http://a/x', {transaction: t, do: [{url: 'http://a/y'}]}]")
 
 
@@ -103,7 +104,7 @@ def test_a_suite_that_loads_two_addresses_is_refused(tmp_path: Path) -> None:
         "execution: [{scenario: shop, hold-for: 5s}, {scenario: auth, hold-for: 5s}]\n"
         "scenarios:\n  shop: {default-address: '${SHOP}', requests: [/]}\n" + more
     )
-    with pytest.raises(SuiteError, match=r"more than one address, `\$\{SHOP\}`, `\$\{AUTH\}`"):
+    with refused("several-addresses", "${SHOP}", "${AUTH}"):
         read_suite([file], against=URL)
 
 
@@ -134,7 +135,7 @@ def test_a_slash_at_the_end_is_no_other_address(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(OptionError, match="no address; write it like https://shop"):
+    with refused("not-an-address", "--against", error=OptionError):
         checked_address("--against", text)
 
 
@@ -155,5 +156,5 @@ def test_what_jmeter_would_lose_of_an_address_is_refused(tmp_path: Path, address
         "execution: [{executor: jmeter, scenario: shop, hold-for: 5s}]\n"
         "scenarios: {shop: {default-address: 'http://a', requests: [/cart]}}\n"
     )
-    with pytest.raises(SuiteError, match="JMeter takes host and port of an address"):
+    with refused("unreached-address", "scenarios.shop", "new.example"):
         read_suite([file], against=address)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from toril.suite.origin import read_origin
+from toril.suite.git import read_origin
 
 FILES = [Path("suite.yml"), Path("data/users, all.csv")]
 NOBODY = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
