@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 
 import pytest
-from infra.network.fips import SERVICES
 
+from infra.network.fips import SERVICES
 from tests.cloud.proxy import aws_proxy
 from tests.cloud.stand_in import WORKER
 from tests.fargate.stage import HOME, REPOSITORY, of_processes, stage, suite
