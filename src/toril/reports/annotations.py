@@ -10,8 +10,8 @@ from typing import Literal
 from toril import text
 from toril.records import SourcePlace
 from toril.reports.blocks import Criteria, Headline, Report, Rule, Table
-from toril.reports.wording import plain
 from toril.reports.workflow_commands import command
+from toril.text import plain
 
 MOST = 10
 Level = Literal["error", "warning", "notice"]

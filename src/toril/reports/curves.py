@@ -9,8 +9,8 @@ from toril import text
 from toril.load.curve import Curve
 from toril.records import Plan, PlannedExecution
 from toril.reports.bundle import Bundle
-from toril.reports.wording import plain
 from toril.summary import rate_of
+from toril.text import plain
 from toril.timeline.by_second import by_second
 
 STEPS = "▁▂▃▄▅▆▇█"

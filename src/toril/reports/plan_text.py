@@ -16,7 +16,7 @@ from toril.records.document import document
 from toril.reports import curves, screen, terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
 from toril.reports.run_tables import rate_text
-from toril.reports.wording import plain
+from toril.text import plain
 
 
 def render(plan: Plan) -> str:
@@ -115,9 +115,9 @@ def _executions(plan: Plan) -> Table:
         for execution in plan.executions
     )
     columns = (
-        Column(title="execution", kind="name"),
-        Column(title="executor", kind="text"),
-        *(Column(title=title) for title in ("users", "throughput", "ramp-up", "hold", "iterations")),
+        Column("execution", "name"),
+        Column("executor", "text"),
+        *(Column(title) for title in ("users", "throughput", "ramp-up", "hold", "iterations")),
     )
     return _table("execution", columns, rows)
 
@@ -139,12 +139,12 @@ def _shares(plan: Plan) -> Table:
                 rate = rate.removeprefix("≤ ")
             cells.append(" ".join(filter(None, (users, rate))) or "as written")
         rows.append((plain(share.worker), *cells))
-    executions = (Column(title=plain(execution.name), kind="text") for execution in plan.executions)
-    return _table("worker", (Column(title="worker", kind="name"), *executions), rows)
+    executions = (Column(plain(execution.name), "text") for execution in plan.executions)
+    return _table("worker", (Column("worker", "name"), *executions), rows)
 
 
 def _table(noun: str, columns: tuple[Column, ...], rows: Iterable[Sequence[str]]) -> Table:
-    cells = tuple(Row(cells=tuple(Cell(text=one) for one in row)) for row in rows)
+    cells = tuple(Row(tuple(Cell(one) for one in row)) for row in rows)
     return Table(id=noun, title=noun, noun=noun, columns=columns, rows=cells)
 
 
