@@ -106,7 +106,7 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     plan = fold.plan
     if plan.duet is not None:
         duet = judge_duet(plan, fold.arms, fold.whole, completeness)
-        summary, verdict = duet.summary.to_dict(), masked(duet.verdict)
+        summary, verdict = duet.summary.to_dict(), duet.verdict.masked().to_dict()
         return Bundle(plan=duet.plan, summary=summary, verdict=verdict, timeline=fold.timeline)
     carried_out = adjusted_plan(plan, completeness.rates, completeness.started_at)
     found = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
