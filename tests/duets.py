@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toril.plan.duet import plan_duet
 from toril.plan.options import RunOptions
 from toril.records import ARMS, Plan
-from toril.regression.duet import plan_duet
 from toril.timeline import Timeline
 from toril.timeline.arms import Arm
 from toril.timeline.intervals import Interval, Recorder, decode

@@ -7,7 +7,7 @@ from tests.launchers.scene import Scene
 from tests.measured import execution
 from toril.coordinator.lease import LeaseLostError
 from toril.errors import InfrastructureError, StoreError
-from toril.plan.pace import FARGATE
+from toril.plan import FARGATE_TIMINGS
 from toril.records import End, Start
 from toril.runs.owner import PATIENCE_S
 from toril.store import FolderStore
@@ -95,7 +95,7 @@ def test_a_start_that_the_store_would_not_take_is_given_anew(scene):
     up_at = one.clock.now() + 40
     assert one.run().bundle.outcome == "passed"
     start = Start.from_json(one.store.get(one.key("start.json")), "start.json")
-    assert up_at <= start.at - FARGATE.start_lead_s <= up_at + 1  # no worker may find it when it is over
+    assert up_at <= start.at - FARGATE_TIMINGS.start_lead_s <= up_at + 1  # no worker may find it when it is over
 
 
 def test_a_start_whose_answer_was_lost_stands(scene):
@@ -241,7 +241,7 @@ def test_a_coordinator_that_stood_still_as_it_gave_the_stop_ends_no_worker_of_an
 
 def test_a_coordinator_that_stood_still_as_it_gave_the_start_gives_no_stop_after_it(scene):
     one = scene()
-    one.plan = one.plan.model_copy(update={"pace": FARGATE.model_copy(update={"poll_s": 0.0})})
+    one.plan = one.plan.model_copy(update={"pace": FARGATE_TIMINGS.model_copy(update={"poll_s": 0.0})})
     ended = one.launcher.ended
 
     def all_are_ready_and_somebody_wants_it_to_end():

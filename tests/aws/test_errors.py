@@ -118,7 +118,7 @@ def test_a_call_without_an_answer_is_sorted_by_what_prevented_it(code, error):
     assert (found.code, found.aws_code) == (code, "")
     assert found.passes == (code in ("not-aws", "unreachable"))
     assert (ENDPOINT in found.problem) == (code in ("not-aws", "unreachable"))
-    assert found.said == " ".join(str(error).split()).rstrip(".")
+    assert found.message == " ".join(str(error).split()).rstrip(".")
 
 
 def test_every_code_of_the_table_has_a_problem_and_all_but_an_unknown_refusal_a_fix():

@@ -7,7 +7,7 @@ from tests.troubled import TroubledStore
 from toril import __version__
 from toril.coordinator.fold import MAX_FILES_PER_POLL, MOST_LOOKS, Fold, attempts_of
 from toril.coordinator.worker_files import interval_name
-from toril.plan.pace import FARGATE
+from toril.plan import FARGATE_TIMINGS
 from toril.records import Exit, Launch, Ready, Start, run_key, worker_key
 from toril.timeline.intervals import Recorder
 
@@ -22,7 +22,7 @@ def store(tmp_path):
 
 def fleet(workers: int = WORKERS):
     plan = plan_of(workers=workers, executions=(execution(hold_for_s=600.0),))
-    return plan.model_copy(update={"on": "fargate", "pace": FARGATE})
+    return plan.model_copy(update={"on": "fargate", "pace": FARGATE_TIMINGS})
 
 
 def fold_of(store, plan, **more):

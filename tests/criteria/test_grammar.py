@@ -135,8 +135,8 @@ def test_the_three_forms_say_the_same():
     [
         ("p105>1s", "wrong-percentile", ""),
         ("p101>1s", "wrong-percentile", ""),
-        ("avg-lt for my-label>2", "for-in-place-of-of", "avg-lt of my-label"),
-        ("hits for my-label>100 for 5s, stop as non-failed", "for-in-place-of-of", "hits of my-label"),
+        ("avg-lt for my-label>2", "missing-of", "avg-lt of my-label"),
+        ("hits for my-label>100 for 5s, stop as non-failed", "missing-of", "hits of my-label"),
         ("fail>50 %", "space-in-threshold", "50%"),
         ("fail>50% for 10s please", "trailing-words", ""),
         ("fail>50% 10s", "trailing-words", ""),

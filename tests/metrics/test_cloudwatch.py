@@ -64,7 +64,7 @@ def test_messages_of_the_service_are_quoted():
     stubber.add_response("get_metric_data", {"MetricDataResults": [result], "Messages": [{"Value": "too many"}]})
     found = fault(clients)
     assert (found.code, found.aws_code) == ("busy", "InternalError")
-    assert found.said == "too many; one shard is away"
+    assert found.message == "too many; one shard is away"
 
 
 def test_a_query_that_is_not_in_the_answer_is_not_answered():

@@ -11,8 +11,8 @@ from toril.errors import SuiteError
 from toril.launchers.pricing import requests_of
 from toril.load.curve import Curve
 from toril.plan import make_plan
+from toril.plan.duet import plan_duet
 from toril.plan.options import RunOptions
-from toril.regression.duet import plan_duet
 from toril.summary import planned_by_second, planned_users, rate_of, steady_load
 from toril.verdict.live import LiveCriteria
 

@@ -6,13 +6,13 @@ from tests.clocks import SteppedClock
 from tests.measured import plan_of
 from tests.troubled import TroubledStore
 from toril.errors import StoreError
-from toril.plan.pace import FARGATE
+from toril.plan import FARGATE_TIMINGS
 from toril.records import Exit, Lease, Ready, Start, Stop, run_key, worker_key
 from toril.worker import life
 from toril.worker.outbox import StoreClient
 
 WORKER, ATTEMPT = "local-1", "a1"
-PLAN = plan_of().model_copy(update={"on": "fargate", "pace": FARGATE})
+PLAN = plan_of().model_copy(update={"on": "fargate", "pace": FARGATE_TIMINGS})
 START = Start(at=5.0, attempts={WORKER: ATTEMPT})
 STOP = Stop(at=6.0, cause="user", message="enough")
 
@@ -43,7 +43,7 @@ def ready(instance):
     return Ready(worker=WORKER, attempt=ATTEMPT, at=0.0, toril_version="0", pid=1, instance=instance)
 
 
-def looked(client, clock, seconds=FARGATE.poll_s):
+def looked(client, clock, seconds=FARGATE_TIMINGS.poll_s):
     """What is told within so many seconds."""
     found = []
     until = clock.now() + seconds
@@ -55,8 +55,8 @@ def looked(client, clock, seconds=FARGATE.poll_s):
 
 def test_the_store_is_looked_at_as_often_as_the_pace_says(store, clock):
     looked(client_of(store, clock), clock, 60)
-    looks = 60 / FARGATE.poll_s
-    assert store.asked["find"] <= 2 * looks + 60 / FARGATE.lease_renew_s + 3
+    looks = 60 / FARGATE_TIMINGS.poll_s
+    assert store.asked["find"] <= 2 * looks + 60 / FARGATE_TIMINGS.lease_renew_s + 3
     assert set(store.asked) == {"find"}
 
 
@@ -66,7 +66,7 @@ def test_after_the_start_it_is_looked_for_no_more(store, clock):
     assert looked(client, clock) == [life.Started(START)]
     before = store.asked["find"]
     assert looked(client, clock, 60) == []
-    assert store.asked["find"] - before <= 60 / FARGATE.poll_s + 60 / FARGATE.lease_renew_s + 3
+    assert store.asked["find"] - before <= 60 / FARGATE_TIMINGS.poll_s + 60 / FARGATE_TIMINGS.lease_renew_s + 3
 
 
 def test_a_stop_is_told_before_a_start_that_is_there_too(store, clock):
@@ -102,7 +102,7 @@ def test_a_lease_that_changes_keeps_a_worker_whatever_its_times_are(store, clock
 def test_a_lease_that_stays_the_same_is_nobodys_after_a_while_and_that_is_told_once(store, clock):
     client = client_of(store, clock)
     put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=1e12))
-    patience = FARGATE.orphaned_after_s or 0.0
+    patience = FARGATE_TIMINGS.orphaned_after_s or 0.0
     assert looked(client, clock, patience) == []
     (event,) = looked(client, clock, 100)
     assert isinstance(event, life.Stopped)

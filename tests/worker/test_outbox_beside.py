@@ -7,12 +7,12 @@ import pytest
 
 from tests.measured import plan_of
 from tests.troubled import TroubledStore
-from toril.plan.pace import FARGATE
+from toril.plan import FARGATE_TIMINGS
 from toril.records import Stop, run_key, worker_key
 from toril.worker import life
 from toril.worker.outbox import Outbox, StoreClient
 
-PLAN = plan_of().model_copy(update={"on": "fargate", "pace": FARGATE.model_copy(update={"poll_s": 0.0})})
+PLAN = plan_of().model_copy(update={"on": "fargate", "pace": FARGATE_TIMINGS.model_copy(update={"poll_s": 0.0})})
 GENEROUS_S = 5.0
 
 

@@ -8,7 +8,7 @@ from tests.measured import execution, plan_of
 from tests.troubled import TroubledStore
 from tests.worker.test_attempt import Scene
 from tests.worker.test_engine_runs import START, runs_of
-from toril.plan.pace import FARGATE
+from toril.plan import FARGATE_TIMINGS
 from toril.records import Rate, rate_key
 
 
@@ -63,7 +63,7 @@ def test_a_look_for_rates_is_one_more_request_and_only_where_there_can_be_one(tm
         scene = AdjustableScene(tmp_path / str(adjustable), adjustable=adjustable)
         scene.run()
         asked[adjustable] = scene.store.asked["find"]
-    looks = 30 / FARGATE.poll_s
+    looks = 30 / FARGATE_TIMINGS.poll_s
     assert asked[True] - asked[False] == pytest.approx(looks, abs=2)
 
 

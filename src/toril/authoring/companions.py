@@ -8,8 +8,7 @@ from pathlib import Path, PurePosixPath
 from toril.errors import OptionError
 from toril.masking import mask
 from toril.suite import read_suite
-from toril.suite.files import SUITE_NAMES
-from toril.suite.jmx import read_jmx
+from toril.suite.files import SUITE_NAMES, read_jmx
 
 NOT_THERE = "is not there"
 LONGEST_NAME = 256  # characters of a text that is looked for as a file

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from toril.criteria import Language, duration_s, number, parse_criterion
 from toril.errors import CriterionError, OptionError
-from toril.suite.door import LONGEST_DURATION_S, MOST, shown
 from toril.suite.executions import LOCATION
+from toril.suite.reader import MAX_DURATION_S, MAX_NUMBER, quoted
 
 Kind = Literal["url", "jmx", "locustfile", "taurus"]
 SUFFIXES: dict[str, Kind] = {
@@ -55,7 +55,7 @@ def read_kind(text: str) -> Kind:
     kind = SUFFIXES.get(Path(text).suffix.lower())
     if kind is None:
         raise OptionError(
-            f"{shown(text)} is neither an address with http:// or https://, nor a .jmx, a locustfile (.py) "
+            f"{quoted(text)} is neither an address with http:// or https://, nor a .jmx, a locustfile (.py) "
             "or a Taurus file (.yml, .yaml, .json)"
         )
     return kind
@@ -66,15 +66,15 @@ def read_file(text: str | Path, kind: Kind) -> Path:
     path = Path(text).expanduser()
     endings = [suffix for suffix, known in SUFFIXES.items() if known == kind]
     if path.suffix.lower() not in endings:
-        raise OptionError(f"--{kind} {shown(path)}: expected a file that ends in {' or '.join(endings)}")
+        raise OptionError(f"--{kind} {quoted(path)}: expected a file that ends in {' or '.join(endings)}")
     try:
         there = path.is_file()
     except (OSError, ValueError):  # too long, a NUL character
         there = False
     if not path.name.isprintable() or "${" in path.name:
-        raise OptionError(f"--{kind} {shown(path)}: its name cannot stand in a suite; rename it")
+        raise OptionError(f"--{kind} {quoted(path)}: its name cannot stand in a suite; rename it")
     if not there:
-        raise OptionError(f"--{kind} {shown(path)}: there is no such file; correct the path")
+        raise OptionError(f"--{kind} {quoted(path)}: there is no such file; correct the path")
     return path
 
 
@@ -82,23 +82,23 @@ def read_url(text: str) -> Url:
     """An address as a client sends it: ASCII, percent-encoded, without credentials and fragment."""
     text = text.strip()
     if not re.match(r"https?://[^/?#]", text):
-        raise OptionError(f"--url {shown(text)}: expected an address such as https://shop.example.com/search?q=lamp")
+        raise OptionError(f"--url {quoted(text)}: expected an address such as https://shop.example.com/search?q=lamp")
     if CREDENTIALS.match(text):
         raise OptionError(
-            f"--url {shown(text)}: leave user and password out, the suite would keep them; "
+            f"--url {quoted(text)}: leave user and password out, the suite would keep them; "
             "send them in `headers`, from ${…}"
         )
     if len(text) > LONGEST_URL:
-        raise OptionError(f"--url {shown(text)}: longer than {LONGEST_URL:,} characters; shorten it")
+        raise OptionError(f"--url {quoted(text)}: longer than {LONGEST_URL:,} characters; shorten it")
     if "#" in text:
-        raise OptionError(f"--url {shown(text)}: a service never sees what follows `#`; leave it out, or write %23")
+        raise OptionError(f"--url {quoted(text)}: a service never sees what follows `#`; leave it out, or write %23")
     match = ADDRESS.fullmatch(text)
     if not match or LONE_PERCENT.search(text):
         fixed = _encoded(text)
         fix = f"write {fixed}" if ADDRESS.fullmatch(fixed) else "write host and port in ASCII, as in http://host:8080/"
-        raise OptionError(f"--url {shown(text)}: has characters that an address cannot have; {fix}")
+        raise OptionError(f"--url {quoted(text)}: has characters that an address cannot have; {fix}")
     if match["port"] and not 0 < int(match["port"]) < 65536:
-        raise OptionError(f"--url {shown(text)}: there is no port {match['port']}; choose one from 1 to 65535")
+        raise OptionError(f"--url {quoted(text)}: there is no port {match['port']}; choose one from 1 to 65535")
     path = match["path"] or "/"
     return Url(match["origin"], path if path.startswith("/") else f"/{path}")
 
@@ -111,15 +111,15 @@ def read_name(text: str) -> str:
     """A suite's name."""
     if not NAME.fullmatch(text):
         raise OptionError(
-            f"--name {shown(text)}: use letters, digits, - and _, beginning with a letter or digit (at most 40)"
+            f"--name {quoted(text)}: use letters, digits, - and _, beginning with a letter or digit (at most 40)"
         )
     return text
 
 
 def read_users(text: str) -> int:
     """Virtual users, in total."""
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 0 < int(text) <= MOST:
-        raise OptionError(f"--users {shown(text)}: expected a whole number above 0, at most {MOST:,}")
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 0 < int(text) <= MAX_NUMBER:
+        raise OptionError(f"--users {quoted(text)}: expected a whole number above 0, at most {MAX_NUMBER:,}")
     return int(text)
 
 
@@ -129,8 +129,8 @@ def read_rps(text: str) -> Fraction:
         found = number(text)
     except ValueError:
         found = Fraction(0)
-    if not 0 < found <= MOST:
-        raise OptionError(f"--rps {shown(text)}: expected a number above 0 such as 50, at most {MOST:,}")
+    if not 0 < found <= MAX_NUMBER:
+        raise OptionError(f"--rps {quoted(text)}: expected a number above 0 such as 50, at most {MAX_NUMBER:,}")
     return found
 
 
@@ -140,11 +140,11 @@ def read_duration(option: str, text: str, *, above_0: bool) -> str:
     try:
         seconds = duration_s(text)
     except ValueError:
-        raise OptionError(f"{option} {shown(text)}: expected a duration such as 30s, 1m30s or 500ms") from None
-    if seconds > LONGEST_DURATION_S:
-        raise OptionError(f"{option} {shown(text)}: longer than a year; write a shorter duration")
+        raise OptionError(f"{option} {quoted(text)}: expected a duration such as 30s, 1m30s or 500ms") from None
+    if seconds > MAX_DURATION_S:
+        raise OptionError(f"{option} {quoted(text)}: longer than a year; write a shorter duration")
     if above_0 and not seconds:
-        raise OptionError(f"{option} {shown(text)}: no time at all; write a duration such as 30s")
+        raise OptionError(f"{option} {quoted(text)}: no time at all; write a duration such as 30s")
     return text
 
 
@@ -152,9 +152,9 @@ def read_limit(text: str) -> Limit:
     """A criterion, in Taurus' language or, where that lacks the subject, in toril's."""
     text = text.strip()
     if "${" in text:
-        raise OptionError(f"--limit {shown(text)}: write the value itself instead of a reference")
+        raise OptionError(f"--limit {quoted(text)}: write the value itself instead of a reference")
     if not text.isprintable():
-        raise OptionError(f"--limit {shown(text)}: is no single line of text; write it like p95>500ms")
+        raise OptionError(f"--limit {quoted(text)}: is no single line of text; write it like p95>500ms")
     try:
         parse_criterion(text, "--limit")
     except CriterionError as error:
@@ -172,15 +172,15 @@ def read_locations(texts: list[str]) -> dict[str, Fraction]:
     for text in texts:
         name, equals, written = text.partition("=")
         if not LOCATION.fullmatch(name):
-            raise OptionError(f"--location {shown(text)}: a name has letters, digits and . _ - (at most 63)")
+            raise OptionError(f"--location {quoted(text)}: a name has letters, digits and . _ - (at most 63)")
         if name in found:
-            raise OptionError(f"--location {shown(text)}: {name} is named twice; leave one out")
+            raise OptionError(f"--location {quoted(text)}: {name} is named twice; leave one out")
         try:
             weight = number(written) if equals else Fraction(1)
         except ValueError:
             weight = Fraction(0)
-        if not 0 < weight <= MOST:
-            raise OptionError(f"--location {shown(text)}: expected NAME=WEIGHT with a number above 0")
+        if not 0 < weight <= MAX_NUMBER:
+            raise OptionError(f"--location {quoted(text)}: expected NAME=WEIGHT with a number above 0")
         found[name] = weight
     return found
 
@@ -188,5 +188,5 @@ def read_locations(texts: list[str]) -> dict[str, Fraction]:
 def read_action(text: str) -> str:
     """Where GitHub finds toril's action."""
     if not ACTION_NAME.fullmatch(text):
-        raise OptionError(f"--action {shown(text)}: expected owner/repository@version, such as acme/toril@v1")
+        raise OptionError(f"--action {quoted(text)}: expected owner/repository@version, such as acme/toril@v1")
     return text

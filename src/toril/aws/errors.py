@@ -115,7 +115,7 @@ class Fault:
     problem: str
     fix: str = ""
     where: str = ""
-    said: str = ""  # the words of AWS or botocore: one line of bounded length
+    message: str = ""  # AWS' or botocore's own: one line of bounded length
     aws_code: str = ""  # AWS' own; empty if there was no answer
 
     @property
@@ -125,8 +125,8 @@ class Fault:
 
     def __str__(self) -> str:
         text = "; ".join(filter(None, (self.problem, self.fix)))
-        said = f" ({self.said})" if self.said and self.said != self.aws_code else ""
-        return f"{self.where}: {text}{said}" if self.where else text + said
+        quoted = f" ({self.message})" if self.message and self.message != self.aws_code else ""
+        return f"{self.where}: {text}{quoted}" if self.where else text + quoted
 
 
 class AwsError(InfrastructureError):
@@ -148,7 +148,7 @@ def fault_of(error: Exception, right: str, *, where: str = "", endpoint: str = "
     answer: Any = getattr(error, "response", None)
     if not isinstance(answer, dict):
         code = next((EXCEPTIONS[one.__name__] for one in type(error).__mro__ if one.__name__ in EXCEPTIONS), None)
-        return None if code is None else fault(code, right, where=where, said=str(error), endpoint=endpoint)
+        return None if code is None else fault(code, right, where=where, message=error, endpoint=endpoint)
     aws_code, message = aws_code_of(error) or "", str(answer.get("Error", {}).get("Message", ""))
     about = answer.get("ResponseMetadata", {})
     needed = KMS_RIGHT.search(message)
@@ -157,7 +157,7 @@ def fault_of(error: Exception, right: str, *, where: str = "", endpoint: str = "
         right,
         allow=f"{needed[0]} on the key" if needed else "",
         where=where,
-        said=message or aws_code,
+        message=message or aws_code,
         aws_code=aws_code,
         region=about.get("HTTPHeaders", {}).get("x-amz-bucket-region", "the bucket's region"),
     )
@@ -169,7 +169,7 @@ def fault(
     *,
     allow: str = "",
     where: str = "",
-    said: object = "",
+    message: object = "",
     aws_code: str = "",
     endpoint: str = "",
     region: str = "",
@@ -178,7 +178,7 @@ def fault(
     values = {"service": _service(right), "right": allow or right, "aws_code": aws_code, "region": region}
     values["at"] = f" at {endpoint}" if endpoint else ""
     problem, fix = (text.format(**values) for text in ADVICE[code])
-    return Fault(code=code, problem=problem, fix=fix, where=where, said=one_line(said), aws_code=aws_code)
+    return Fault(code=code, problem=problem, fix=fix, where=where, message=one_line(message), aws_code=aws_code)
 
 
 def aws_code_of(error: Exception) -> str | None:

@@ -1,1 +1,1 @@
-"""Rates that were set while a run went on: by a person, or by the search for a capacity."""
+"""The search for the highest rate that an execution's target sustains: its stages, and their results."""

@@ -1,4 +1,4 @@
-"""Judges one stage of a search on what was measured in its seconds."""
+"""Judges one stage of a search by the measurements of its seconds."""
 
 import math
 from collections.abc import Sequence
@@ -18,17 +18,17 @@ from toril.verdict.rules import TIMED_OUT, MeasuredExecution, unjudged, without_
 
 ANSWERED = 0.95  # of what was sent, as with a throughput; fewer answers are a backlog that grows
 DROPPED = 0.01  # of what was due, and was never sent
-SPARE = 2  # requests that may be on their way at either end of a stage of few
-CALM_S = 3  # whole seconds in which a service that has recovered keeps up, and breaches nothing
+SPARE = 2  # requests in flight at either end of a stage
+CALM_S = 3  # whole seconds in which a recovered service keeps up and breaches nothing
 
-FILLED_BY_SLOW_ANSWERS = ("sockets", "memory")  # of a service that is too slow, whoever waits for it
-GENERATORS, SAMPLES, RECOVERY = "generators", "samples", "recovery"  # why a stage proves nothing
-ANSWERS, FAILURES = "answers", "failures"  # what it breached, if no criterion of the user's
+FILLED_BY_SLOW_ANSWERS = ("sockets", "memory")  # they fill up when the service is slow, on any generator
+GENERATORS, SAMPLES, RECOVERY = "generators", "samples", "recovery"  # causes of a stage that proves nothing
+ANSWERS, FAILURES = "answers", "failures"  # causes of a breach other than a criterion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageResult:
-    """A stage, when it was, what was measured in it, and what that means."""
+    """A stage: its time, its measurements, and its outcome."""
 
     judged: Judged
     at_s: float  # since the start signal, from which on its rate held
@@ -65,8 +65,8 @@ class StageResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """Where the stages of one execution's search are judged."""
+class StageJudge:
+    """Judges the stages of one execution's search."""
 
     plan: Plan
     execution: PlannedExecution
@@ -74,7 +74,7 @@ class Bench:
     timeline: Timeline
 
     def judge(self, stage: Stage, at_s: float, complete_to: float) -> StageResult | None:
-        """What became of a stage; None until every second that decides it is complete."""
+        """The result of a stage; None until every second that decides it is complete."""
         if stage.kind == "recover":
             return self._recovery(stage, at_s, complete_to)
         from_s, to_s = math.ceil(at_s + self.search.settle_s), math.floor(at_s + self.search.step_s)
@@ -133,7 +133,7 @@ class Bench:
         return "held", "", ""
 
     def _recovery(self, stage: Stage, at_s: float, complete_to: float) -> StageResult | None:
-        """Until the service keeps up with the lowest rate again; the first such second counts, whenever it is seen."""
+        """The service has recovered once it keeps up with the lowest rate; the first such seconds count."""
         first, last_end = math.ceil(at_s), math.floor(at_s + RECOVER_STEPS * self.search.step_s)
         for end in range(first + CALM_S, last_end + 1):
             if end - 1 > complete_to:
@@ -161,12 +161,12 @@ class Bench:
         return tuple(evaluate(one, evidence) for one in conditions_of(self.search, self.execution.name))
 
     def _at_worst(self, part: Timeline) -> tuple[CriterionResult, ...]:
-        """The criteria once more, with requests that timed out as slow as can be."""
+        """The criteria again, with infinite times for requests that timed out."""
         if not TIMED_OUT & part.select(executions=(self.execution.name,)).total.rc.keys():
             return ()
         return self._criteria(part.at_worst(Worst(unanswered={}, at_s={}, timed_out=TIMED_OUT)))
 
     @property
     def _plan(self) -> Plan:
-        """Of a stage there is no ramp-up."""
+        """A stage has no ramp-up."""
         return self.plan.model_copy(update={"ramp_up_exclude": False})

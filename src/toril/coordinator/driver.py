@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
-from toril.capacity.course import LATE_S, Course, breach_in_words
+from toril.capacity.progress import FLUSH_MARGIN_S, SearchProgress, describe_limit
 from toril.capacity.stages import StageResult
 from toril.clock import Clock
 from toril.coordinator.fold import Fold, attempts_of
@@ -65,11 +65,11 @@ class Searches:
     """Of all executions whose capacity is looked for. What it knows it has from the run's records and measurements."""
 
     plan: Plan
-    courses: list[Course] = field(init=False)
+    searches: list[SearchProgress] = field(init=False)
     _looked: tuple[int, int] = (-1, -1)  # how far was measured at the last look, and how many rates there were
 
     def __post_init__(self) -> None:
-        self.courses = [Course(self.plan, execution) for execution in self.plan.searched]
+        self.searches = [SearchProgress(self.plan, execution) for execution in self.plan.searched]
 
     def next_rate(
         self, rates: Sequence[Rate], start: Start, timeline: Timeline, complete_to: int, now: float, by: str
@@ -78,12 +78,12 @@ class Searches:
         if self._looked == (complete_to, len(rates)):
             return None
         self._looked = complete_to, len(rates)
-        for course in self.courses:
-            stage = course.advance(rates, start.at, timeline, complete_to - LATE_S)
+        for search in self.searches:
+            stage = search.advance(rates, start.at, timeline, complete_to - FLUSH_MARGIN_S)
             if stage is not None:
                 return Rate(
                     number=len(rates) + 1,
-                    execution=course.execution.name,
+                    execution=search.execution.name,
                     rps=stage.rps,
                     at=start.at + math.ceil(now + self.plan.pace.start_lead_s - start.at),
                     asked_at=now,
@@ -99,21 +99,21 @@ class Searches:
 
     def over(self, now: float) -> Stop | None:
         """The end of the load, when every search has come to its own."""
-        if not self.courses or any(course.found is None for course in self.courses):
+        if not self.searches or any(search.found is None for search in self.searches):
             return None
-        return Stop(at=now, cause="search", message="; ".join(course.message() for course in self.courses))
+        return Stop(at=now, cause="search", message="; ".join(search.message() for search in self.searches))
 
     def notes(self) -> tuple[str, ...]:
         """What became of each stage so far."""
-        return tuple(_note(course, stage) for course in self.courses for stage in course.stages)
+        return tuple(_note(search, stage) for search in self.searches for stage in search.stages)
 
 
-def _note(course: Course, stage: StageResult) -> str:
+def _note(search: SearchProgress, stage: StageResult) -> str:
     judged = stage.judged
-    rate = f"{course.execution.name}: {judged.stage.rps:,.10g}/s from {stage.from_s} s to {stage.to_s} s"
+    rate = f"{search.execution.name}: {judged.stage.rps:,.10g}/s from {stage.from_s} s to {stage.to_s} s"
     if judged.stage.kind == "recover":
         return f"{rate}: {'recovered' if judged.outcome == 'held' else 'did not recover'}"
-    why = breach_in_words(judged.why)
+    why = describe_limit(judged.why)
     return f"{rate}: {judged.outcome}{f' ({why})' if why else ''}"
 
 
@@ -169,7 +169,9 @@ class Coordinator:
         """
         plan, _, _ = read_record(store, run_id)
         if plan.on == "local":
-            raise InfrastructureError(f"run {run_id} cannot be taken over: its workers ended with its command")
+            raise InfrastructureError(
+                f"run {run_id} cannot be taken over: its workers ended with its command", code="local-run"
+            )
         launched = read_launch(store, run_id) is not None
         lease = LeaseKeeper(store, run_id, clock, plan.pace)
         lease.take()
@@ -324,7 +326,7 @@ class Coordinator:
     def _searched(self) -> Stop | None:
         """Let a search go on where it can; the stop when all of them are over."""
         start = self.state.start
-        if not self._searches.courses or self.state.phase != "running" or start is None:
+        if not self._searches.searches or self.state.phase != "running" or start is None:
             return None
         complete_to = self.fold.complete_to(self.state.ended)
         if complete_to is None:

@@ -263,10 +263,10 @@ class Fold:
         files.next_number, files.digests = number + 1, files.digests + digest_of(data)
         try:
             if files.exit and not is_own(files.exit.interval_digests, number, data):
-                raise StoreError(f"{key} is not the file that its worker wrote")
+                raise StoreError(f"{key} is not the file that its worker wrote", code="foreign-file")
             interval = self._bounds.interval(files, decode(data, key), key)
             if interval.number != number:
-                raise StoreError(f"{key} is a copy of {interval_name(interval.number)}")
+                raise StoreError(f"{key} is a copy of {interval_name(interval.number)}", code="foreign-file")
             self.whole.add(interval)
             for arm in self._arms:
                 self.arms[arm.arm].add(arm.interval(interval))

@@ -64,14 +64,19 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
         except StoreError as error:
             problems.append(wording.plain(error, LONGEST_PROBLEM))
     if len(folders) > MOST_RUNS:
-        raise StoreError(f"{len(folders)} runs, more than the {MOST_RUNS} that are read at once; name fewer")
+        raise StoreError(
+            f"{len(folders)} runs, more than the {MOST_RUNS} that are read at once; name fewer", code="too-many-runs"
+        )
     bytes_of_all = 0
     for folder in folders:
         try:
             sizes = [os.lstat(folder / name).st_size for name in FILES if os.path.lexists(folder / name)]
             bytes_of_all += sum(size for size in sizes if size <= MOST_BYTES)  # a longer one is refused unread
             if bytes_of_all > MOST_BYTES_OF_ALL:
-                raise StoreError(f"{len(folders)} runs have more than {MOST_BYTES_OF_ALL >> 20} MiB; name fewer")
+                raise StoreError(
+                    f"{len(folders)} runs have more than {MOST_BYTES_OF_ALL >> 20} MiB; name fewer",
+                    code="too-many-runs",
+                )
             bundles.append(read_run(folder))
         except StoreError as error:
             problems.append(wording.plain(error, LONGEST_PROBLEM))
@@ -82,7 +87,7 @@ def read_run(folder: Path) -> Bundle:
     """One run: plan, summary and verdict, and of those what a comment shows."""
     plan = _plan(folder / "plan.json")
     summary, verdict = _read(Summary, folder / "summary.json"), _read(Verdict, folder / "verdict.json")
-    bundle = Bundle(plan=plan, summary=summary.to_dict(), verdict=verdict.to_dict())
+    bundle = Bundle(plan=plan, summary=summary, verdict=verdict)
     ended = folder / "end.json"
     return _priced(bundle, ended) if plan.on == "fargate" and os.path.lexists(ended) else bundle
 
@@ -91,16 +96,19 @@ def _priced(bundle: Bundle, path: Path) -> Bundle:
     found = _read(EndOfStranger, path)
     tasks = {worker: RanTask(arn="", **task.to_dict()) for worker, task in found.tasks.items()}
     try:
-        load_s = float(bundle.summary.get("duration_s") or 0)
+        load_s = bundle.summary.duration_s or 0.0
         end = End(at=found.at, tasks=tasks)
-        return bundle.with_cost(cost_line(bundle.plan, end, {}, load_s=load_s, requests=bundle.summed or None))
+        requests = bundle.summary.total.samples or None
+        return bundle.with_cost(cost_line(bundle.plan, end, {}, load_s=load_s, requests=requests))
     except (ArithmeticError, ValueError) as error:  # sizes and paces that no run has
-        raise StoreError(f"{path} and plan.json beside it have no price: {error}") from error
+        raise StoreError(f"{path} and plan.json beside it have no price: {error}", code="foreign-record") from error
 
 
 def _folders(path: Path) -> Iterator[Path]:
     if path.is_symlink() or not path.is_dir():
-        raise StoreError(f"{path} is no folder; name a run's folder, or one that holds such folders")
+        raise StoreError(
+            f"{path} is no folder; name a run's folder, or one that holds such folders", code="no-such-folder"
+        )
     if (path / "plan.json").exists():
         yield path
         return
@@ -108,7 +116,7 @@ def _folders(path: Path) -> Iterator[Path]:
     within = runs if runs.is_dir() and not runs.is_symlink() else path
     found = [one for one in sorted(within.iterdir()) if not one.is_symlink() and (one / "plan.json").exists()]
     if not found:
-        raise StoreError(f"{path} holds no run: no plan.json in it, nor in its folders")
+        raise StoreError(f"{path} holds no run: no plan.json in it, nor in its folders", code="no-run")
     yield from found
 
 
@@ -118,12 +126,14 @@ def _data(path: Path) -> bytes:
         opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(opened, "rb") as file:
             if not stat.S_ISREG(os.fstat(opened).st_mode):
-                raise StoreError(f"{path} is no plain file")
+                raise StoreError(f"{path} is no plain file", code="unreadable-file")
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}; a judged run has it, and not as a link") from error
+        raise StoreError(
+            f"{path} cannot be read: {error.strerror}; a judged run has it, and not as a link", code="unreadable-file"
+        ) from error
     if len(data) > MOST_BYTES:
-        raise StoreError(f"{path} has more than {MOST_BYTES >> 20} MiB")
+        raise StoreError(f"{path} has more than {MOST_BYTES >> 20} MiB", code="too-large")
     return data
 
 
@@ -135,8 +145,12 @@ def _plan(path: Path) -> Plan:
     """A plan without the load, which no comment shows."""
     plan = Plan.from_json(_data(path), str(path))
     if not (NAME.fullmatch(plan.suite) and NAME.fullmatch(plan.run_id)):
-        raise StoreError(f"{path} is not what toril writes: its suite or run has a name that none has")
-    texts = (plan.toril_version, *plan.warnings, *plan.tags, *plan.tags.values())
+        raise StoreError(
+            f"{path} is not what toril writes: its suite or run has a name that none has", code="foreign-record"
+        )
+    texts = (plan.toril_version, *plan.warnings, *plan.warning_codes, *plan.tags, *plan.tags.values())
     if len(texts) > MOST_ENTRIES or any(len(text) > LONGEST_TEXT for text in texts):
-        raise StoreError(f"{path} is not what toril writes: names, tags or warnings are too long, or too many")
+        raise StoreError(
+            f"{path} is not what toril writes: names, tags or warnings are too long, or too many", code="foreign-record"
+        )
     return plan.model_copy(update={"common": {}, "environment": {}})

@@ -16,7 +16,7 @@ from toril.launchers import WorkerExit
 from toril.records import Launch, Plan, RanTask, worker_key
 from toril.store import FolderStore
 from toril.store.folder import make_private
-from toril.suite.environment import OF_THE_JOB
+from toril.suite.reader import OF_THE_JOB
 
 LOG_TAIL_CHARS = 600
 

@@ -114,7 +114,7 @@ class _Reply:
 
     points: dict[int, float] = field(default_factory=dict)
     status: str | None = None
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
 
 def _read(queries: Sequence[MetricQuery], asked: Span, client: "CloudWatchClient") -> dict[str, Answer]:
@@ -134,11 +134,11 @@ def _read(queries: Sequence[MetricQuery], asked: Span, client: "CloudWatchClient
 
 def _take_in(page: "GetMetricDataOutputTypeDef", replies: Mapping[str, _Reply], asked: Span) -> None:
     for reply in replies.values():
-        reply.said += _texts(page.get("Messages", ()))
+        reply.messages += _texts(page.get("Messages", ()))
     for result in page["MetricDataResults"]:
         reply = replies[result["Id"]]
         reply.status = result["StatusCode"]
-        reply.said += _texts(result.get("Messages", ()))
+        reply.messages += _texts(result.get("Messages", ()))
         reply.points.update(_points(result, asked))
 
 
@@ -191,5 +191,5 @@ def _fault_of_status(reply: _Reply, region: str) -> Fault | None:
     if reply.status == "Complete":
         return None
     code = "access-denied" if reply.status == "Forbidden" else "busy"
-    said = "; ".join(dict.fromkeys(reply.said))
-    return fault(code, RIGHT, where=place_of(region), said=said, aws_code=reply.status or "no status")
+    message = "; ".join(dict.fromkeys(reply.messages))
+    return fault(code, RIGHT, where=place_of(region), message=message, aws_code=reply.status or "no status")

@@ -12,7 +12,7 @@ from toril.metrics.periods import Span, recent, span
 from toril.records import MetricQuery, MetricSeries, ServerMetrics
 
 LIMIT_S = 300.0  # after the last period's end; AWS' own one-minute metrics are there after one to three minutes
-POLL_S, QUICK_POLL_S = 10.0, 2.0  # the second for periods below a minute: whoever publishes those is quick
+POLL_S, QUICK_POLL_S = 10.0, 2.0  # the second for periods below a minute: their publishers are quick
 TICK_S = 0.2
 MINUTE_S = 60
 SHORT_PERIODS_KEPT_S = 3 * 3600  # how long CloudWatch keeps periods below a minute
@@ -54,7 +54,7 @@ def _notes(group: list[MetricQuery], now: float, clients: ClientFactory) -> Iter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """How far the waiting is, at one moment."""
+    """The progress of the wait, at one moment."""
 
     settled: int  # of `queries`: those with the end of the load in them, and those that will never have it
     queries: int
@@ -76,11 +76,11 @@ def fetch(
     limit_s: float = LIMIT_S,
     goes_on: Callable[[Wait], bool] = lambda _: True,
 ) -> ServerMetrics:
-    """The values of all periods that overlap the load from `start_at` to `end_at`, in seconds since the epoch.
+    """Returns the values of all periods that overlap the load from `start_at` to `end_at`, in seconds since the epoch.
 
     CloudWatch publishes late: a query is asked until it has the end of the load, at most `limit_s` after the end of
-    its last period. `goes_on` is told several times a second how far that is; when it says no, what is open is asked
-    once more and the wait is over. What cannot be had is an `error` of its query, never an exception.
+    its last period. `goes_on` gets the progress several times a second; once it returns False, open queries are asked
+    once more and the wait is over. A query without an answer gets an `error`, never an exception.
     """
     began = clock.now()
     every = [_Asked(query, span(start_at, end_at, query.period_s), limit_s) for query in _distinct(queries)]
@@ -104,13 +104,13 @@ def fetch(
 
 
 def unfetched(queries: Iterable[MetricQuery], why: str) -> ServerMetrics:
-    """What there is when CloudWatch was not asked."""
+    """Returns the record of metrics that CloudWatch was not asked for."""
     return ServerMetrics(queries=tuple(MetricSeries(**dict(query), error=why) for query in _distinct(queries)))
 
 
 @dataclass(slots=True)
 class _Asked:
-    """One query, and what is known of its answer."""
+    """One query, and the latest state of its answer."""
 
     query: MetricQuery
     span: Span
@@ -136,8 +136,8 @@ class _Asked:
         poll_s = POLL_S if self.query.period_s >= MINUTE_S else QUICK_POLL_S
         return now >= self.span.needed_end and now >= min(self.asked_at + poll_s, self.deadline)
 
-    def hear(self, answer: Answer, asked_at: float) -> None:
-        """Take in an answer. What was heard whole stays, if it cannot be had again."""
+    def take(self, answer: Answer, asked_at: float) -> None:
+        """Takes in an answer. A complete one stays if it cannot be read again."""
         self.asked_at, self.fault = asked_at, answer.fault
         if answer.fault is not None:
             if not self.whole:
@@ -188,7 +188,7 @@ def _ask(group: Sequence[_Asked], clock: Clock, clients: ClientFactory) -> None:
     else:
         answers = ask(queries, periods, clients)
     for asked in group:
-        asked.hear(answers[asked.query.key], asked_at)
+        asked.take(answers[asked.query.key], asked_at)
 
 
 def too_long(period_s: int) -> Fault:

@@ -14,7 +14,7 @@ from toril.suite import Suite, read_suite
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What the command line says beyond the suite."""
+    """The command's options that change a suite or its plan."""
 
     overrides: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tu
         locations=options.locations,
     )
     if suite.unset:
-        raise SuiteError(suite.unset[0])
+        raise SuiteError(suite.unset[0].message, code=suite.unset[0].code)
     plan = make_plan(
         suite, run_id=options.run_id or new_run_id(suite.name, now), workers=options.workers, on=options.on,
         environment=options.environment, tags=dict(options.tags), smoke=options.smoke,

@@ -231,6 +231,7 @@ class Plan(Record):
     duet: Duet | None = None
     functional: bool = False  # its test cases are what is judged, and each is done once
     warnings: tuple[str, ...] = ()
+    warning_codes: tuple[str, ...] = ()  # the causes of `warnings`, in their order
 
     @property
     def duration_s(self) -> float:

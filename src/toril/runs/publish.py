@@ -19,7 +19,7 @@ from toril.store import BUCKETS, Store, open_store
 from toril.store.records import find_record
 from toril.suite import Suite
 from toril.suite.fetch import ChangedFileError, fetch_files, hashes_of
-from toril.suite.origin import read_origin
+from toril.suite.git import read_origin
 
 ADDRESS = re.compile(r"(?P<store>s3://.+?)/suites/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)/?")
 TRIES, WAIT_S = 5, 2.0  # for a push that is under way

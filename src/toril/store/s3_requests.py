@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 READERS = 32  # requests at once: a thousand values in about a second, and not more than one core can handle
-SPARE = 4  # connections for those who ask beside the readers
+SPARE = 4  # connections for callers beside the readers
 # One attempt: botocore's quota for repeats ends in a storm of refusals, where many threads need patience.
 SETTINGS = ClientSettings(attempts=1, connections=READERS + SPARE)
 BACKOFF = Backoff(first_s=0.4, longest_s=8.0, jitter=0.75)

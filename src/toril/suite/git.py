@@ -1,4 +1,6 @@
-"""What git knows of a folder. No program that a repository names is ever started, whatever its configuration says.
+"""What git knows of a folder, and which version of a suite lies in it.
+
+No program that a repository names is ever started, whatever its configuration says.
 
 Only commands that list names and objects are called. Those that compare with the working tree (`status`, `diff`) start
 filters, so files are compared here, by their hashes.
@@ -10,16 +12,18 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from toril.errors import InfrastructureError, OptionError
+from toril.errors import InfrastructureError, OptionError, UserError
+from toril.records import SuiteOrigin
 
 LIMIT_S = 30
 CHUNK_BYTES = 2**20
 LARGEST_TEXT = 16 * 2**20  # of a file whose line ends may differ from the commit's
 LINK, SUBMODULE = "120000", "160000"
+BRANCHES = "refs/heads/"
 # No lock on the user's index, no connection, no fetch of missing objects, no objects that replace others.
 ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",
@@ -43,13 +47,30 @@ SETTINGS = (
 )
 
 
+def read_origin(folder: Path, files: Iterable[Path]) -> SuiteOrigin | None:
+    """The commit, and which of `files` (below `folder`) differ from it; None without git, repository or commit."""
+    try:
+        said = git(folder, "rev-parse", "--show-prefix", "HEAD", "--symbolic-full-name", "HEAD")
+        prefix, commit, head = said.removesuffix("\n").rsplit("\n", 2)
+        known = {path: (mode, found) for (mode, _, found), path in entries(git(folder, "ls-tree", "-rz", commit))}
+    except UserError:
+        return None
+    changed = [
+        prefix + name
+        for name in (file.as_posix() for file in files)
+        if name not in known or not is_as_stored(folder / name, *known[name])
+    ]
+    branch = head.removeprefix(BRANCHES) if head.startswith(BRANCHES) else None
+    return SuiteOrigin(commit=commit, branch=branch, changed=tuple(sorted(changed)))
+
+
 def git(folder: Path, *command: str, fix: str = "run it in a clone of the repository") -> str:
     """The output of a git command that only lists; OptionError says why it failed, and `fix`."""
     # A relative entry of PATH would be looked for in the folder.
     path = os.pathsep.join(one for one in os.get_exec_path() if Path(one).is_absolute())
     program = shutil.which("git", path=path)
     if program is None:
-        raise InfrastructureError("git is in no absolute folder of PATH; install git")
+        raise InfrastructureError("git is in no absolute folder of PATH; install git", code="no-git")
     settings = [word for setting in SETTINGS for word in ("-c", setting)]
     try:
         done = subprocess.run(
@@ -63,9 +84,9 @@ def git(folder: Path, *command: str, fix: str = "run it in a clone of the reposi
         )
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode("utf-8", "replace").strip() or f"exit code {error.returncode}"
-        raise OptionError(f"git {command[0]}: {said}; {fix}") from error
+        raise OptionError(f"git {command[0]}: {said}; {fix}", code="git-failed") from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise InfrastructureError(f"git {command[0]}: {error}; try again") from error
+        raise InfrastructureError(f"git {command[0]}: {error}; try again", code="git-failed") from error
     return os.fsdecode(done.stdout)
 
 

@@ -239,7 +239,7 @@ def _unfinished(plan: Plan, timeline: Timeline, results: list[CriterionResult]) 
 
 
 def _changed_rates(completeness: Completeness) -> Iterator[str]:
-    """Each change of a rate that a person asked for; a search's result has its stages."""
+    """The changes of rates by `toril adjust`; those of a search are its stages."""
     started_at = completeness.started_at
     for rate in completeness.rates:
         if started_at is not None and rate.cause == "user":

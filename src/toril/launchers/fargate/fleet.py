@@ -52,7 +52,7 @@ class Fleet:
         self._calls = TokenBucket(OF_CALLS)
         self._seed = f"{plan.run_id} {self.region}"
         self._found: dict[tuple[str, str], Any] | None = None  # (worker, attempt) → task, started by an earlier owner
-        self._seek_at, self._seeks_refused = 0.0, 0
+        self._look_up_at, self._look_ups_refused = 0.0, 0
         self._watch_at = 0.0
         self._uncertain = False  # whether a RunTask may have been obeyed without an answer
         self._trouble: dict[str, str] = {}  # by step: why AWS does not do it at present
@@ -93,7 +93,7 @@ class Fleet:
 
     def notes(self) -> tuple[str, ...]:
         with self._lock:
-            trouble = (f"{self.region}: {said}" for said in dict.fromkeys(self._trouble.values()))
+            trouble = (f"{self.region}: {reason}" for reason in dict.fromkeys(self._trouble.values()))
             return (*trouble, *task_slots.notes(list(self._slots), self.region, self._clock.now()))
 
     def release(self) -> None:
@@ -138,7 +138,7 @@ class Fleet:
 
     def step(self) -> None:
         """Does everything that is due."""
-        self._seek()
+        self._look_up()
         with self._lock:
             now = self._clock.now()
             jobs: list[tuple[Callable[[TaskSlot], None], TaskSlot]] = [
@@ -167,20 +167,20 @@ class Fleet:
         self._calls.take(len(found))
         return found
 
-    def _seek(self) -> None:
+    def _look_up(self) -> None:
         """Looks for tasks of earlier requests, before any is started."""
         with self._lock:
-            waiting, now = self._slots.unsought(), self._clock.now()
-        if not waiting or now < self._seek_at:
+            waiting, now = self._slots.to_look_up(), self._clock.now()
+        if not waiting or now < self._look_up_at:
             return
         try:
             if self._found is None or any(slot.unanswered for slot in waiting):
                 self._found = self._listed()
         except AwsError as error:
-            self._seeks_refused += 1
+            self._look_ups_refused += 1
             with self._lock:
-                self._trouble["seek"] = str(error)
-                self._seek_at = now + wait_s(self._seed, self._seeks_refused)
+                self._trouble["look up"] = str(error)
+                self._look_up_at = now + wait_s(self._seed, self._look_ups_refused)
                 if (
                     not error.fault.passes
                 ):  # without a list nothing may start; other tasks report to the store all the same
@@ -188,8 +188,8 @@ class Fleet:
                     self._slots.end(startable, WorkerExit(str(error), code=error.code))
             return
         with self._lock:
-            self._seeks_refused = 0
-            self._trouble.pop("seek", None)
+            self._look_ups_refused = 0
+            self._trouble.pop("look up", None)
             for slot in waiting:
                 task = self._found.get((slot.worker, slot.attempt))
                 if task is None:
@@ -222,8 +222,8 @@ class Fleet:
                     slot.unanswered_by(error.fault, self._clock.now(), self._seed)
                 elif error.resources:  # started before, with another revision: it is the one
                     slot.assign({"taskArn": error.resources[0]}, self.region, self._clock.now())
-                elif is_full(error.fault.said):
-                    slot.refused(error.fault.said, self._clock.now(), self._seed)
+                elif is_full(error.fault.message):
+                    slot.refused(error.fault.message, self._clock.now(), self._seed)
                 else:
                     slot.in_flight, slot.gone = False, WorkerExit(str(error), code=error.code)
             return

@@ -39,15 +39,15 @@ def passes(reason: str) -> bool:
 
 def exit_of(task: "TaskTypeDef", container: str) -> WorkerExit:
     """Returns why a stopped task stopped. `container`: the worker's; AWS may add others, to watch over it."""
-    code, said = task.get("stopCode", ""), task.get("stoppedReason", "").strip()
+    code, reason = task.get("stopCode", ""), task.get("stoppedReason", "").strip()
     details = [one["reason"] for one in task.get("containers", []) if one.get("reason")]
-    text = "; ".join(dict.fromkeys(filter(None, (said, *details)))) or code or "AWS gives no reason"
+    text = "; ".join(dict.fromkeys(filter(None, (reason, *details)))) or code or "AWS gives no reason"
     if code == "TaskFailedToStart":
         again = SOON.search(text) is not None
         return WorkerExit(f"its task failed to start: {text}", again=again, code="failed-to-start")
-    if code in ("SpotInterruption", "TerminationNotice") or "spot" in said.lower():
+    if code in ("SpotInterruption", "TerminationNotice") or "spot" in reason.lower():
         return WorkerExit(f"Fargate Spot took its task away: {text}", again=True, code="spot-interruption")
-    if code == "InfrastructureHealth" or "maintenance" in said.lower():
+    if code == "InfrastructureHealth" or "maintenance" in reason.lower():
         return WorkerExit(f"AWS retired the machine of its task: {text}", again=True, code="machine-retired")
     if "outofmemory" in text.lower().replace(" ", ""):
         return WorkerExit(f"it ran out of memory, raise toril.worker.memory: {text}", code="out-of-memory")

@@ -1,6 +1,6 @@
 """The state of each worker of a region and the next step for it; no calls of AWS.
 
-A worker's task is looked for before it is started, since another owner of the run may have started it, and whenever
+A worker's task is looked up before it is started, since another owner of the run may have started it, and whenever
 it is unknown whether AWS obeyed a RunTask and no other is to follow.
 """
 
@@ -37,8 +37,8 @@ class TaskSlot:
     attempt: str
     capacity: Capacity
     since: float  # when its present stage began, in seconds since the epoch
-    startable: bool = True  # False: its task is only looked for
-    sought: bool = False  # whether its task was looked for
+    startable: bool = True  # False: its task is only looked up
+    looked_up: bool = False  # whether ECS was asked for its task
     due_at: float = 0.0
     refusals: int = 0
     unanswered: int = 0
@@ -69,19 +69,19 @@ class TaskSlot:
         """Stops its task as soon as there is one; starts none any more."""
         if not self.stopping:
             self.stopping, self.startable, self.stop_due_at = True, False, now
-        if self.queued and self.sought:
+        if self.queued and self.looked_up:
             self._not_started()
 
     def assign(self, task: "TaskTypeDef", region: str, now: float) -> None:
         """Takes the task that RunTask started, or that was found."""
-        self.sought, self.in_flight, self.unanswered, self.waiting = True, False, 0, ""
+        self.looked_up, self.in_flight, self.unanswered, self.waiting = True, False, 0, ""
         self.task, self.status, self.since, self.missing_since = task["taskArn"], "", now, None
         self.ran = RanTask(arn=task["taskArn"], region=region, capacity=self.capacity)
         self.described(task, now)
 
     def not_found(self) -> None:
         """Notes that it has no task: it may be started now, or never."""
-        self.sought, self.unanswered = True, 0
+        self.looked_up, self.unanswered = True, 0
         if not self.startable:
             self._not_started()
 
@@ -102,18 +102,18 @@ class TaskSlot:
         if self.gone is None and now - self.missing_since > FORGOTTEN_S:
             self.gone = WorkerExit("AWS knows its task no longer", code="task-unknown")
 
-    def refused(self, said: str, now: float, seed: str) -> None:
+    def refused(self, reason: str, now: float, seed: str) -> None:
         """Notes that RunTask started nothing, for this reason: the next request is another one."""
-        self.in_flight, self.unanswered, self.waiting = False, 0, said
+        self.in_flight, self.unanswered, self.waiting = False, 0, reason
         self.refusals += 1
         if self.stopping:
             self._not_started()
-        elif self.capacity == "FARGATE_SPOT" and is_full(said):
+        elif self.capacity == "FARGATE_SPOT" and is_full(reason):
             self.capacity, self.due_at = "FARGATE", now
-        elif passes(said):
+        elif passes(reason):
             self.due_at = now + wait_s(f"{seed} {self.worker}", self.refusals)
         else:
-            self.gone = WorkerExit(f"ecs:RunTask: {said}", code="refused")
+            self.gone = WorkerExit(f"ecs:RunTask: {reason}", code="refused")
 
     def unanswered_by(self, fault: Fault, now: float, seed: str) -> None:
         """Notes that RunTask may not have been obeyed: the next request is the same, which starts nothing twice."""
@@ -121,7 +121,7 @@ class TaskSlot:
         self.unanswered += 1
         self.due_at = now + wait_s(f"{seed} {self.worker}", self.unanswered)
         if self.stopping:
-            self.sought = False
+            self.looked_up = False
 
     def stop_refused(self, fault: Fault, now: float, seed: str) -> None:
         self.stops_refused += 1
@@ -130,7 +130,7 @@ class TaskSlot:
 
     def _not_started(self) -> None:
         if self.unanswered:
-            self.sought = False  # AWS may have started it without an answer
+            self.looked_up = False  # AWS may have started it without an answer
         elif self.stopping:
             reason = "; ".join(filter(None, ("it was stopped before its task started", self.waiting)))
             self.gone = WorkerExit(reason, code="stopped-before-start")
@@ -147,13 +147,13 @@ class TaskSlots:
     def __iter__(self) -> Iterator[TaskSlot]:
         return iter(self.of.values())
 
-    def unsought(self) -> list[TaskSlot]:
+    def to_look_up(self) -> list[TaskSlot]:
         """Returns those that may have a task of an earlier request."""
-        return [one for one in self if one.queued and not one.sought]
+        return [one for one in self if one.queued and not one.looked_up]
 
     def due(self, now: float) -> list[TaskSlot]:
         """Returns those whose task may be started now, the longest waiting first."""
-        waiting = (one for one in self if one.queued and one.sought and one.startable and one.due_at <= now)
+        waiting = (one for one in self if one.queued and one.looked_up and one.startable and one.due_at <= now)
         return sorted(waiting, key=lambda one: one.due_at)
 
     def to_stop(self, now: float) -> list[TaskSlot]:

@@ -30,7 +30,7 @@ MOST_DESCRIBED = 100  # tasks in a call
 AT_ONCE = 8
 # ListTasks may not know at once what RunTask has started, least of all if RunTask's answer was lost.
 LOOKS_WHERE_UNCERTAIN, BETWEEN_LOOKS_S = 3, 2.0
-TRIES = 4  # of a call that has nobody to come back to it
+TRIES = 4  # of a call that nothing repeats later
 
 
 def started_by(run_id: str) -> str:
@@ -107,8 +107,9 @@ def failure_of(answer: Any) -> str:
 
 def attempt_of(task: "TaskTypeDef") -> tuple[str, str] | None:
     """Returns the worker and the attempt that a task was started for; None if it is no worker's."""
-    said = dict(_environment(task))
-    return (said[WORKER], said[ATTEMPT]) if WORKER in said and ATTEMPT in said else None
+    variables = dict(_environment(task))
+    worker, attempt = variables.get(WORKER), variables.get(ATTEMPT)
+    return None if worker is None or attempt is None else (worker, attempt)
 
 
 def _environment(task: "TaskTypeDef") -> Iterator[tuple[str, str]]:
@@ -231,8 +232,8 @@ def stop_all(
         new = [arn for arn in there if arn not in stopped]
         stopped |= dict.fromkeys(new)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            said = pool.map(lambda arn: _stop(ecs, deployment, arn, why, clock), new)
-            problems += [one for one in said if one]
+            found = pool.map(lambda arn: _stop(ecs, deployment, arn, why, clock), new)
+            problems += [one for one in found if one]
     return tuple(stopped), tuple(filter(None, (unlisted, *problems)))
 
 
@@ -242,7 +243,7 @@ def _stop(ecs: Any, deployment: Deployment, arn: str, why: str, clock: Clock) ->
     try:
         repeated(clock, arn, lambda: call(ecs.stop_task, "ecs:StopTask", **request))
     except AwsError as error:
-        if error.fault.aws_code == "InvalidParameterException" and "not found" in error.fault.said:
+        if error.fault.aws_code == "InvalidParameterException" and "not found" in error.fault.message:
             return ""  # it is no more
         return f"{deployment.region}: {arn} may still run: {error}"
     return ""

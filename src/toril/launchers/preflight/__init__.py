@@ -103,7 +103,7 @@ def refuse(findings: Iterable[Finding]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Survey:
-    """The findings of one region, and its quotas if AWS told them."""
+    """The findings of one region, and its quotas if they are known."""
 
     findings: tuple[Finding, ...]
     quotas: Quotas

@@ -77,7 +77,7 @@ class CommandContext:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The account of the credentials. `clock_off_s`: how far this machine's clock is from AWS', if AWS told."""
+    """The account of the credentials. `clock_off_s`: how far this machine's clock is from AWS', if known."""
 
     account: str
     clock_off_s: float | None = None

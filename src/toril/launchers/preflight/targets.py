@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from toril.launchers.findings import Finding, missing, ok, warning
 from toril.launchers.preflight.regions import Region, Resolve
 from toril.records import DeployedTargets, Plan
-from toril.suite.environment import Environment
+from toril.suite.reader import Environment
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -118,7 +118,7 @@ def _outside(host: str, allowed: DeployedTargets, resolve: Resolve) -> str:
             return f"{host} is not on the list"
         addresses = tuple(ipaddress.ip_address(one) for one in resolve(host))
         if not addresses:
-            return f"{host} is not on the list, and has no address here to look for in its blocks"
+            return f"{host} is not on the list, and has no address here to compare with its blocks"
     beyond = [str(one) for one in addresses if not any(one in block for block in blocks)]
     if not beyond:
         return ""

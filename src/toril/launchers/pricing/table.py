@@ -154,7 +154,7 @@ def _problem(error: StoreError) -> str:
     """Returns where in the file the problem is, and the problem."""
     if isinstance(error.__cause__, ValidationError):
         first = error.__cause__.errors(include_url=False)[0]
-        said = first["msg"].removeprefix("Value error, ")
+        problem = first["msg"].removeprefix("Value error, ")
         where = ".".join(map(str, first["loc"]))
-        return f"{where}: {said[0].lower()}{said[1:]}" if where else said
+        return f"{where}: {problem[0].lower()}{problem[1:]}" if where else problem
     return str(error)

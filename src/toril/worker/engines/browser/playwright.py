@@ -33,10 +33,8 @@ class Executor(selenium.Executor):
             raise ToolError("Playwright is not installed beside bzt; install the extra: toril[browser]")
 
     def _generate(self, scenario: Any) -> str:
-        for path, what, fix in problems(
-            "playwright", scenario.data, "scenario"
-        ):  # never so from a suite toril has read
-            raise TaurusConfigError(f"{path} is {what}; {fix}")
+        for problem in problems("playwright", scenario.data, "scenario"):  # never so from a suite toril has read
+            raise TaurusConfigError(str(problem))
         filename: str = self.engine.create_artifact("test_requests", ".py")
         Path(filename).write_text(script_of(scenario), encoding="utf-8")
         return filename

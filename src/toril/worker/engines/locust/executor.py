@@ -168,8 +168,8 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         )
 
     def _generate(self, scenario: Any) -> str:
-        for path, what, fix in problems("locust", scenario.data, "scenario"):  # never so from a suite read by toril
-            raise TaurusConfigError(f"{path} is {what}; {fix}")
+        for problem in problems("locust", scenario.data, "scenario"):  # never so from a suite read by toril
+            raise TaurusConfigError(str(problem))
         headers = {str(name): str(value) for name, value in scenario.get_headers().items()}
         if not scenario.get("keepalive", True):
             headers["Connection"] = "close"

@@ -66,8 +66,8 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
         if rate is None or interleave is None:
             raise TaurusConfigError("this plan has no rate over time for vegeta; plan it with this version of toril")
         scenario = _plain(self.get_scenario().data)
-        for path, what, fix in problems("vegeta", scenario, "scenario"):  # never so from a suite read by toril
-            raise TaurusConfigError(f"{path} is {what}; {fix}")
+        for problem in problems("vegeta", scenario, "scenario"):  # never so from a suite read by toril
+            raise TaurusConfigError(str(problem))
         try:
             requests = requests_told(scenario, self.engine.find_file)
             sources = sources_told(scenario.get("data-sources") or [], self.engine.find_file, self._own_files())
