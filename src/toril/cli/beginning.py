@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from toril.authoring import ACTION, Wanted, refuse_taken, start
-from toril.authoring.readers import (
+from toril.authoring import ACTION, InitOptions, create, refuse_taken
+from toril.authoring.options import (
     read_action,
     read_duration,
     read_file,
@@ -61,7 +61,7 @@ def init(
 
     Example: toril init --url https://shop.example.com/ --users 20 --limit 'p95>300ms'
     """
-    wanted = Wanted(
+    options = InitOptions(
         urls=tuple(map(read_url, url or ())),
         jmx=jmx and read_file(jmx, "jmx"),
         locustfile=locustfile and read_file(locustfile, "locustfile"),
@@ -77,17 +77,17 @@ def init(
         workflow=not no_workflow,
     )
     try:
-        if wanted.kind is None and sys.stdin.isatty():
-            if wanted.workflow and not force:
+        if options.kind is None and sys.stdin.isatty():
+            if options.workflow and not force:
                 refuse_taken(folder)
-            wanted = ask(wanted, folder, force=force)
-        started = start(wanted, folder, force=force)
+            options = ask(options, folder, force=force)
+        created = create(options, folder, force=force)
     except (typer.Abort, KeyboardInterrupt):  # Ctrl-C, or the end of what is typed
         typer.echo("\nnothing was written", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    for file in started.files:
+    for file in created.files:
         typer.echo(f"wrote {folder / file}")
-    for note in started.notes:
-        typer.echo(f"note: {note}", err=True)
-    suite = shlex.quote(str(folder / started.suite))
+    for note in created.notes:
+        typer.echo(f"note: {note.message}", err=True)
+    suite = shlex.quote(str(folder / created.suite))
     typer.echo(f"next:\n  toril plan {suite}\n  toril run {suite}")

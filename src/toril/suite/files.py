@@ -183,6 +183,7 @@ class TestPlan:
 def read_jmx(path: Path) -> TestPlan:
     """What a run has to know of a JMX; names with references, which only JMeter knows, are left out."""
     from xml.etree import ElementTree  # few suites have a JMX
+
     try:
         if path.stat().st_size > MAX_JMX_BYTES or b"<!ENTITY" in (text := path.read_bytes()).replace(b"\0", b""):
             return TestPlan()
