@@ -130,8 +130,8 @@ def _refuse_stray_criteria(config: Mapping[str, Any], judging: Sequence[str], re
             if key == "criteria" and is_right:
                 continue
             if isinstance(key, str) and similar(key, CRITERIA_KEYS) and holder[key]:
-                what, fix = ("a key", "write `criteria`") if is_right else ("criteria", "move them to `reporting`")
-                raise reader.error("stray-criteria", f"{path}{key}", f"{what} that bzt ignores there", fix)
+                fix = "write `criteria`" if is_right else "move them to `reporting`"
+                raise reader.error("stray-criteria", f"{path}{key}", "a key that bzt ignores there", fix)
     for key in config:
         if key not in TOP_KEYS and any(_module(item) in judging for item in _items(config[key])):
             what, fix = "where bzt does not look for passfail", "write `reporting: [{module: passfail, …}]`"

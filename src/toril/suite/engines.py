@@ -233,7 +233,7 @@ class Problem(NamedTuple):
         return f"{self.path} is {self.what}; {self.fix}"
 
 
-Load = Mapping[str, int | Fraction | None]  # by `LOAD_KEYS`
+ParsedLoad = Mapping[str, int | Fraction | None]  # by `LOAD_KEYS`
 NOT_A_REQUEST = Problem("not-a-request", "", "no request", "write an address, or `{url: …}`")
 MISSING_URL = Problem("missing-url", "", "missing", "write the request's address: `{url: …}`")
 
@@ -256,7 +256,7 @@ def check_executor(executor: str, path: str, reader: SuiteReader, *, own: Collec
 
 
 def load_problems(
-    executor: str, item: Mapping[str, Any], load: Load, path: str, *, functional: bool
+    executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str, *, functional: bool
 ) -> Iterator[Problem]:
     """What the engine cannot do with an execution, whose load keys are read into `load`."""
     engine = engine_of(executor)
@@ -288,7 +288,7 @@ def load_problems(
         yield from _open_model_problems(executor, item, load, path)
 
 
-def _functional_problems(executor: str, load: Load, path: str) -> Iterator[Problem]:
+def _functional_problems(executor: str, load: ParsedLoad, path: str) -> Iterator[Problem]:
     if executor not in TEST_CASES:
         what = f"{quoted(executor)}, whose test cases toril cannot read, in a functional suite"
         fix = f"use {', '.join(TEST_CASES)}, or leave `settings.aggregator` out"
@@ -299,7 +299,7 @@ def _functional_problems(executor: str, load: Load, path: str) -> Iterator[Probl
             yield Problem("ignored-load", f"{path}.{key}", what, f"leave it out, {fix}")
 
 
-def _open_model_problems(executor: str, item: Mapping[str, Any], load: Load, path: str) -> Iterator[Problem]:
+def _open_model_problems(executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str) -> Iterator[Problem]:
     """An open model has a rate and a time, and no virtual users."""
     if load["steps"] and not load["ramp-up"]:
         what, fix = "set without a ramp-up to divide", "add `ramp-up: 1m`, or leave it out"
