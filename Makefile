@@ -9,11 +9,11 @@ GATLING_HOME := $(CACHE)/gatling-3.9.5
 # What the tests use and no Python package brings; tools/system-packages knows the packages they come from.
 PROGRAMS := mvn chromium chromedriver podman runc skopeo mmdebstrap
 
-# What only computes, the lives of stacks and runs on Fargate use all cores; what measures time runs alone.
-ON_ALL_CORES := tests/infra tests/fargate tests/launchers tests/functional tests/pathological tests/reports tests/browser tests/tools
-ALL_TESTS := .venv/bin/pytest -n logical -m "not slow" \
-	&& .venv/bin/pytest -n logical --dist loadfile -m slow $(ON_ALL_CORES) \
-	&& .venv/bin/pytest -m slow $(ON_ALL_CORES:%=--ignore %)
+# One tier of the tests (tests/tiers.py), with the duration of each test in build/junit-….xml.
+UNIT = .venv/bin/pytest --tier unit -n logical --junitxml build/junit-unit.xml
+LIVE = .venv/bin/pytest --tier live -n 6 --dist loadgroup --junitxml build/junit-live.xml
+SOLO = .venv/bin/pytest --tier solo --junitxml build/junit-solo.xml
+FOR_TESTS := .venv/installed .tools/cloud/installed system jmeter gatling pulumi actionlint vegeta
 
 export PYTHON UV JMETER_HOME
 export UV_PYTHON_DOWNLOADS := never
@@ -21,19 +21,25 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo demo-cloud test check bench soak image image-browser system jmeter gatling pulumi act vegeta dist lock clean help
+.PHONY: demo demo-cloud quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean help
 
 demo: .venv/installed ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
 
-test: .venv/installed .tools/cloud/installed system jmeter gatling pulumi act vegeta ## run all tests, first installing what they need; ARGS="-k plan -x" is passed on to pytest
-	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -ex && $(if $(ARGS),.venv/bin/pytest $(ARGS),$(ALL_TESTS))
+quick: .venv/installed ## test the pure core, in less than a minute
+	@.venv/bin/pytest --tier quick --hypothesis-profile quick -n logical -q
+
+test: $(if $(ARGS),,check) $(FOR_TESTS) ## check and test, first installing what that needs; ARGS="-k plan -x" is one plain pytest instead
+	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -ex && $(if $(ARGS),.venv/bin/pytest $(ARGS),$(UNIT) --without-nightly && $(LIVE) --without-nightly && $(SOLO) --without-nightly)
+
+test-all: check $(FOR_TESTS) ## check and run all tests, with the examples of the night; takes up to an hour
+	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" HYPOTHESIS=--hypothesis-profile=night && set -ex && $(UNIT) $$HYPOTHESIS && $(LIVE) $$HYPOTHESIS && $(SOLO) $$HYPOTHESIS
 
 demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and two regions by the real Pulumi engine into an embedded cloud; needs no account
 	@tools/system-packages $(filter-out mvn chromium chromedriver,$(PROGRAMS)) || echo "Without them tasks are processes" >&2
 	@PULUMI="$$(tools/pulumi/build "$(CACHE)")" .venv/bin/python -m tools.demo_cloud
 
-check: .venv/installed ## what is quick: formatting, lint, types, layers, workflows
+check: .venv/installed $(UV) ## what is quick: formatting, lint, types, layers, workflows
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
@@ -68,12 +74,14 @@ gatling: ## assemble Gatling's home from Maven artifacts, in a cache that outliv
 pulumi: $(UV) ## build Pulumi's engine, if the machine has none, in a cache that outlives `make clean`
 	@tools/pulumi/build "$(CACHE)" >/dev/null
 
-act: $(UV) ## build act and actionlint, which run and read the workflows in the tests, in a cache that outlives `make clean`
-	@tools/build act "$(CACHE)" >/dev/null
+actionlint: $(UV) ## build actionlint, which checks the workflows, in a cache that outlives `make clean`
 	@tools/build actionlint "$(CACHE)" >/dev/null
 
 vegeta: $(UV) ## build the program of `executor: vegeta`, in a cache that outlives `make clean`
 	@tools/build vegeta "$(CACHE)" >/dev/null
+
+fuzz: $(UV) ## search for a minute for a response that vegeta's program and Go's net/http read differently; FOR=10m
+	@$(PYTHON) tools/golang.py tools/vegeta test -run '^$$' -fuzz FuzzResponse -fuzztime $(or $(FOR),1m) -fuzzminimizetime 10x .
 
 dist: $(UV) ## build the wheel, in dist/; VERSION=1.2.3 refuses any other
 	@[ -z "$(VERSION)" ] || grep -qxF '__version__ = "$(VERSION)"' src/toril/__init__.py || { echo "src/toril/__init__.py is not of version $(VERSION)" >&2; exit 1; }

@@ -1,24 +1,66 @@
-"""What all tests share: reproducible properties, no skipped test in CI, one embedded cloud."""
+"""What all tests share: tiers, reproducible properties, no skipped test in CI, one embedded cloud."""
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from tests.tiers import MARKERS, TIERS, is_nightly, may_hold, tier_of_test
+
 if TYPE_CHECKING:
     from tests.cloud.embedded import Cloud
+    from tests.fargate.stage import Stage
 
-# The same examples in every run: a test that fails now and then is worse than one that fails.
-settings.register_profile("toril", derandomize=True, deadline=None)
-# For a search by hand: pytest --hypothesis-profile=search
-settings.register_profile("search", max_examples=10_000, deadline=None)
-settings.load_profile("toril")
+ROOT = Path(__file__).resolve().parent.parent
+
+settings.load_profile("test")  # for another one: pytest --hypothesis-profile=night
 
 # A job on GitHub is no job to the tests: what they start has the files and tokens that a test gives it, or none.
 for name in [name for name in os.environ if name.startswith("GITHUB_")]:
     del os.environ[name]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("toril")
+    group.addoption("--tier", choices=("quick", *TIERS), help="run the tests of one tier (default: all)")
+    group.addoption("--without-nightly", action="store_true", help="leave out the tests marked `nightly`")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Skips the import of files that hold no test that is asked for."""
+    if not collection_path.name.startswith("test_") or not collection_path.is_relative_to(ROOT):
+        return None
+    path, tier = collection_path.relative_to(ROOT).as_posix(), config.getoption("--tier")
+    left = config.getoption("--without-nightly") and is_nightly(path, set())
+    return True if left or (tier is not None and not may_hold(collection_path, path, tier)) else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Gives each test the marker of its tier, and leaves out what is not asked for."""
+    asked = config.getoption("--tier")
+    without_nightly = config.getoption("--without-nightly") or asked == "quick"
+    left: list[pytest.Item] = []
+    for item in items:
+        marks = [mark.name for mark in item.iter_markers()]  # the closest one first
+        path = item.path.relative_to(ROOT).as_posix()
+        tier = tier_of_test(path, marks)
+        item.add_marker(tier)
+        other_tier = asked is not None and tier != ("unit" if asked == "quick" else asked)
+        if other_tier or (without_nightly and is_nightly(path, marks)):
+            left.append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        out = set(left)
+        items[:] = [item for item in items if item not in out]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -38,3 +80,34 @@ def open_cloud() -> "Iterator[Cloud]":
 
     with embedded_cloud() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def stage_without_iam() -> "Iterator[Stage]":
+    from tests.fargate.stage import stage
+
+    with stage() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def stage_with_iam() -> "Iterator[Stage]":
+    from tests.fargate.stage import stage
+
+    with stage(auth=True) as found:
+        yield found
+
+
+@pytest.fixture
+def on_stage(stage_without_iam: "Stage") -> "Iterator[Stage]":
+    """A hub and two regions in a cloud that allows everything; all tests of `xdist_group("stage")` share them."""
+    yield stage_without_iam
+    stage_without_iam.tidy()
+
+
+@pytest.fixture
+def guarded(stage_with_iam: "Stage") -> "Iterator[Stage]":
+    """The same with IAM, for `xdist_group("guarded")`; IAM's recorded decisions are those of the test alone."""
+    stage_with_iam.cloud.mend()
+    yield stage_with_iam
+    stage_with_iam.tidy()

@@ -135,7 +135,7 @@ def test_a_store_that_is_in_trouble_when_the_load_is_over_costs_a_run_nothing(sc
     assert one.run().unwritten == ()
     assert one.verdict()["outcome"] == "passed"
     assert one.store.find(one.key("report.html")) is not None
-    assert one.launcher.settled
+    assert one.launcher.sweep_cancelled
 
 
 def test_the_sweep_stays_planned_until_the_verdict_is_kept(scene):
@@ -143,7 +143,7 @@ def test_the_sweep_stays_planned_until_the_verdict_is_kept(scene):
     one.store.fails = lambda operation, key: operation == "put" and key.endswith("verdict.json")
     assert one.run().unwritten != ()
     assert one.launcher.closed
-    assert not one.launcher.settled
+    assert not one.launcher.sweep_cancelled
 
 
 def test_a_coordinator_without_a_store_lets_go_of_its_run_and_says_how_it_goes_on(scene):

@@ -5,10 +5,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.authoring.calling import call, tree, written
+from tests.tiers import examples
 from toril.errors import UserError
 
 NASTY = [
@@ -94,7 +95,7 @@ def same_address(url: str, found: str) -> bool:
     )
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(asked=good, replaced=one_of_them_hostile)
 def test_what_was_asked_for_is_written_exactly_or_refused(asked, replaced):
     asked |= [replaced]
@@ -120,7 +121,7 @@ def test_what_was_asked_for_is_written_exactly_or_refused(asked, replaced):
     assert workflow["jobs"]["load-test"]["steps"][1]["with"] == {"suite": f"loadtests/{name}"}
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(stem=around("load", "load test", "1e3"), data=around("users.csv", "data/users.csv"))
 def test_a_file_by_any_name_is_taken_along_or_refused(stem, data):
     with tempfile.TemporaryDirectory() as top:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.authoring.calling import scripts, tree, written
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 ADDRESS = "An address (several: with spaces), a .jmx, a locustfile.py or a Taurus file: "
 RATE = "Requests per second, at most (empty: no limit): "

@@ -112,7 +112,7 @@ def test_a_path_that_a_workflow_would_read_otherwise_is_refused(tmp_path):
     started(tmp_path, "--taurus", str(file), "--no-workflow")
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_the_linters_of_workflows_find_nothing(tmp_path, workflow):
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "toril")
     actionlint = subprocess.run([ROOT / "tools/build", "actionlint", cache], capture_output=True, text=True, check=True)
@@ -122,7 +122,7 @@ def test_the_linters_of_workflows_find_nothing(tmp_path, workflow):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_a_linter_would_find_what_is_wrong(tmp_path, workflow):
     file = tmp_path / "repo" / WORKFLOW
     file.write_text(workflow.replace("permissions: {}", "permissions: write-all"))

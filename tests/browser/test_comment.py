@@ -5,7 +5,7 @@ import pytest
 from tests.browser.conftest import PHONE
 from tests.github.pictures import page
 from tests.github.stories import STORIES
-from toril.reports.github import comment
+from toril.reports.comments import comment
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def shown(opened, tmp_path):
     return show
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize("story", STORIES)
 def test_a_phone_scrolls_tables_and_nothing_else(story, shown):
     one = shown(story)
@@ -28,7 +28,7 @@ def test_a_phone_scrolls_tables_and_nothing_else(story, shown):
     assert one.evaluate("document.documentElement.scrollWidth") <= PHONE
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize("story", ["regression", "passed"])
 def test_what_decides_is_seen_without_scrolling_a_table(story, shown):
     """The cells with the icons are the first ones of their rows."""
@@ -40,7 +40,7 @@ def test_what_decides_is_seen_without_scrolling_a_table(story, shown):
     assert max(ends) <= PHONE
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_hostile_texts_load_nothing_and_run_nothing(shown):
     one = shown("hostile", 900)
 

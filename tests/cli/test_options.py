@@ -14,46 +14,47 @@ from toril.store import FolderStore
 
 
 def test_pairs_keep_everything_after_the_first_equals_sign() -> None:
-    assert options.pairs("--env", ["A=1", "URL=http://x/?a=b", "E="]) == {"A": "1", "URL": "http://x/?a=b", "E": ""}
+    found = options.read_pairs("--env", ["A=1", "URL=http://x/?a=b", "E="])
+    assert found == {"A": "1", "URL": "http://x/?a=b", "E": ""}
 
 
 @pytest.mark.parametrize("value", ["A", "=1", ""])
 def test_a_pair_without_name_or_sign_is_named(value: str) -> None:
     with pytest.raises(OptionError, match="expected name=value"):
-        options.pairs("--env", [value])
+        options.read_pairs("--env", [value])
 
 
 def test_outcomes_that_fail_the_command() -> None:
-    assert options.fail_on("failed,inconclusive") == {"failed", "inconclusive"}
-    assert options.fail_on("failed") == {"failed"}
-    assert options.fail_on("none") == frozenset()
+    assert options.read_fail_on("failed,inconclusive") == {"failed", "inconclusive"}
+    assert options.read_fail_on("failed") == {"failed"}
+    assert options.read_fail_on("none") == frozenset()
 
 
 @pytest.mark.parametrize("text", ["", "passed", "none,failed", "fail"])
 def test_an_unknown_outcome_is_refused(text: str) -> None:
     with pytest.raises(OptionError, match="--fail-on"):
-        options.fail_on(text)
+        options.read_fail_on(text)
 
 
 def test_ages() -> None:
-    assert options.age("30d") == timedelta(days=30)
-    assert options.age("90m") == timedelta(minutes=90)
+    assert options.read_age("30d") == timedelta(days=30)
+    assert options.read_age("90m") == timedelta(minutes=90)
     with pytest.raises(OptionError, match="30d"):
-        options.age("a month")
+        options.read_age("a month")
     for beyond in ("9" * 20 + "d", "9" * 5000 + "m"):
         with pytest.raises(OptionError, match="shorter"):
-            options.age(beyond)
+            options.read_age(beyond)
 
 
 def test_a_report_is_a_file(tmp_path: Path) -> None:
-    assert options.report_targets(["junit=out.xml", "json"]) == [("junit", Path("out.xml")), ("json", None)]
+    assert options.read_report_targets(["junit=out.xml", "json"]) == [("junit", Path("out.xml")), ("json", None)]
     with pytest.raises(OptionError, match="name a file"):
         options.check_writable([("html", tmp_path)])
 
 
 def test_a_report_with_an_empty_path_is_a_slip() -> None:
     with pytest.raises(OptionError, match="without a path"):
-        options.report_targets(["junit="])
+        options.read_report_targets(["junit="])
 
 
 def test_reports_that_can_be_written_leave_only_their_folder_before_the_run(tmp_path: Path) -> None:
@@ -119,10 +120,10 @@ def test_an_ambiguous_or_unknown_run_is_explained(store_folder: Path) -> None:
 
 @pytest.mark.parametrize(("text", "found"), [(None, None), ("3%", 0.03), (" 12.5 % ", 0.125), ("100%", 1.0)])
 def test_a_margin_is_a_percentage(text: str | None, found: float | None) -> None:
-    assert options.margin(text) == found
+    assert options.read_margin(text) == found
 
 
 @pytest.mark.parametrize("text", ["", "3", "0%", "101%", "-3%", "x%", "1e1%", "3%%"])
 def test_what_is_no_margin_is_refused(text: str) -> None:
     with pytest.raises(OptionError, match="expected a percentage above 0% and up to 100%"):
-        options.margin(text)
+        options.read_margin(text)

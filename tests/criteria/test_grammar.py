@@ -1,11 +1,12 @@
 """One criterion: what is accepted means what bzt means by it, and what is refused says how to write it."""
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.refusals import refused
 from tests.suite import oracle
+from tests.tiers import examples
 from toril.criteria import duration_s, lint, parse_criterion
 from toril.errors import CriterionError
 
@@ -39,7 +40,7 @@ CRITERIA = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(text=CRITERIA)
 def test_a_criterion_means_what_bzt_means_by_it(text):
     criterion = parse_criterion(text, "suite.yml: criteria[0]")
@@ -58,7 +59,7 @@ def test_a_criterion_means_what_bzt_means_by_it(text):
     assert (criterion.stop, criterion.fail, criterion.message) == (theirs.stop, theirs.fail, theirs.message or None)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(text=CRITERIA, location=st.sampled_from(["", " in eu-west-1"]))
 def test_the_canonical_text_says_the_same_again(text, location):
     criterion = parse_criterion(text.replace(",", location + ",") if "," in text else text + location, "here")
@@ -72,7 +73,7 @@ def test_the_canonical_text_says_the_same_again(text, location):
     assert again == criterion
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(text=st.text(alphabet="avg-rtpfil0123456789 .%<>=of:,swhc?*", max_size=40))
 def test_any_text_is_a_criterion_or_refused_with_place_and_fix(text):
     try:
@@ -134,8 +135,8 @@ def test_the_three_forms_say_the_same():
     [
         ("p105>1s", "wrong-percentile", ""),
         ("p101>1s", "wrong-percentile", ""),
-        ("avg-lt for my-label>2", "for-in-place-of-of", "avg-lt of my-label"),
-        ("hits for my-label>100 for 5s, stop as non-failed", "for-in-place-of-of", "hits of my-label"),
+        ("avg-lt for my-label>2", "missing-of", "avg-lt of my-label"),
+        ("hits for my-label>100 for 5s, stop as non-failed", "missing-of", "hits of my-label"),
         ("fail>50 %", "space-in-threshold", "50%"),
         ("fail>50% for 10s please", "trailing-words", ""),
         ("fail>50% 10s", "trailing-words", ""),

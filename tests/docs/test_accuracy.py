@@ -108,7 +108,7 @@ def response_times_us(rng: np.random.Generator, busy: float, requests: int) -> n
 BUSY = [(row[0], row[1]) for row in table("| the server is busy")]
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize(("busy", "told"), BUSY)
 def test_where_requests_queue_an_interval_holds_the_true_value_less_often(busy, told):
     share = int(found[1]) / 100 if (found := re.match(r"(\d+) %", busy)) else 0.0

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 from typer.testing import CliRunner
 
 from toril import cli
@@ -18,7 +17,7 @@ PAGES = sorted(
 )
 LINK = re.compile(r"\[[^\]]+\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-COMMANDS = [name for name, command in get_command(cli.app).commands.items() if not command.hidden]  # type: ignore[attr-defined]
+COMMANDS = [name for name in cli.COMMANDS if name != cli.HIDDEN]
 
 
 def anchors(page: Path) -> set[str]:

@@ -1,14 +1,32 @@
 """One run to its end for all tests that only read what it left behind."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.end_to_end.running import Finished, run, suite_file
+from tests.end_to_end.running import Finished, alive, run, suite_file
+from tests.outcomes import passes
 from tests.targets import target as serving
 from toril.reports import EXPORTS
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lets one process of xdist run all tests of the shared run."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "passed" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("passed"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_a_test_is_left_running() -> Iterator[None]:
+    yield
+    children = psutil.Process().children(recursive=True)
+    assert not [found for found in alive(children) if " -m toril " in found]
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +36,7 @@ def passed(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     reports = [option for name in ("json", *EXPORTS) for option in ("--report", name)]
     with serving(delay_s=0.01) as target:
         done = run(folder / "store", suite_file(folder, target.url), "--workers", "2", "--tag", "commit=abc", *reports)
-    assert done.code == 0, done.stdout + done.stderr
+    assert passes(done.json("verdict.json")), done.stdout + done.stderr
     return replace(done, answered=target.answered)
 
 

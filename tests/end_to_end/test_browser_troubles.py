@@ -10,8 +10,6 @@ from tests.end_to_end.running import descendants, finish, run, running, until, w
 from tests.end_to_end.test_browsers import ANY_MACHINE, DRIVERS, needed, suite_of, written
 from tests.pages import pages
 
-pytestmark = pytest.mark.slow
-
 SCRIPT = """
 import os
 from apiritif import transaction

@@ -11,8 +11,6 @@ from tests.end_to_end.running import Finished, run
 from tests.pages import FIRST_BYTE_S, PICTURE_S, Pages, pages
 from toril.programs import chromedriver, chromium
 
-pytestmark = pytest.mark.slow
-
 ANY_MACHINE = ("--fail-on", "failed")  # what is right on a busy one as well, whose generators are saturated
 DRIVERS = ["playwright", "selenium"]
 US = 1e6

@@ -12,8 +12,6 @@ from toril.records import Lease, run_key
 from toril.store import FolderStore
 from toril.store.s3 import S3Store
 
-pytestmark = pytest.mark.slow
-
 
 class Kept:
     """A local run, copied into a bucket's prefix, and the command with that bucket's settings."""
@@ -118,4 +116,4 @@ def test_local_workers_need_a_folder_and_doctor_takes_a_bucket(kept: Kept) -> No
     assert not list(kept.store.keys("runs/doctor"))
     nowhere = kept.command("runs", store="s3://nowhere")
     assert nowhere.returncode == 2
-    assert nowhere.stderr.startswith("error: s3://nowhere/runs/: there is no bucket nowhere"), nowhere.stderr
+    assert nowhere.stderr.startswith("error: s3://nowhere/runs/: "), nowhere.stderr

@@ -10,9 +10,6 @@ import pytest
 from tests.end_to_end.running import LIMIT_S, Finished, finish, run, running, toril, until
 from tests.targets import target as serving
 
-pytestmark = pytest.mark.slow
-
-
 BEARS_RPS = 170
 
 

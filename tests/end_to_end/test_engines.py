@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.running import alive, descendants, finish, intervals, run, running, until, worker_pids
+from tests.outcomes import fails
 from tests.targets import Target
 from tests.targets import target as serving
 
-pytestmark = pytest.mark.slow
-
 ENGINES = ["jmeter", "locust", "apiritif"]
 ANY_MACHINE = ("--fail-on", "failed")  # sums hold on a busy one as well, whose generators are saturated
-CTRL_C_LIMIT_S = 10.0  # promised 6 s; the rest is for a busy test machine
+CTRL_C_LIMIT_S = 30.0  # on a machine that other tests keep busy; test_run.py holds it to the promised time
 LABELS = {"home": 'home, "sweet" – é 🎉', "moved": "http://shop.test/moved?to=1,2", "slow": "slow", "page": "page"}
 
 LOCUSTFILE = """
@@ -57,37 +56,42 @@ def suite(engine: str, requests: list[Any], load: dict[str, Any], *criteria: str
 
 
 def visits(engine: str, target: Target) -> list[dict[str, str]]:
-    """Plain, redirected and slow requests, and for JMeter a page with pictures, which it fetches."""
-    paths = {"home": "/home", "moved": "/redirect/2", "slow": "/delay/0.3"}
+    """Plain, redirected and slow requests of an engine, and for JMeter a page with pictures, which it fetches."""
+    paths = {"home": f"/home?{engine}", "moved": "/redirect/2", "slow": "/delay/0.3"}
     paths |= {"page": "/page/3"} if engine == "jmeter" else {}
     return [{"url": f"{target.url}{path}", "label": LABELS[name]} for name, path in paths.items()]
 
 
-@pytest.mark.parametrize(
-    ("engine", "workers", "load"),
-    [
-        # with slow responses in flight at the end; a JVM takes most of a machine while it starts
-        *((engine, 2 if engine == "jmeter" else 3, {"hold-for": "2s"}) for engine in ENGINES),
-        *((engine, 1, {"iterations": 4}) for engine in ENGINES),
-    ],
-)
-def test_samples_are_the_requests_answered(tmp_path: Path, engine: str, workers: int, load: dict[str, Any]) -> None:
+@pytest.mark.parametrize("load", [{"hold-for": "2s"}, {"iterations": 4}])
+def test_samples_of_all_engines_side_by_side_are_the_requests_answered(tmp_path: Path, load: dict[str, Any]) -> None:
+    engines = ENGINES if "iterations" in load else [*ENGINES, "vegeta"]  # which has a rate instead of iterations
     with serving(delay_s=0.01) as target:
-        requests = visits(engine, target)
-        folder = written(tmp_path / "shop", suite(engine, requests, load, "fail>0%"))
-        done = run(tmp_path / "store", folder, "--workers", str(workers), *ANY_MACHINE)
+        visited = {engine: visits(engine, target) for engine in engines}
+        users = {engine: {"throughput": 40} if engine == "vegeta" else {"concurrency": 6} for engine in engines}
+        side_by_side = {
+            "execution": [{"executor": engine, "scenario": engine, **users[engine], **load} for engine in engines],
+            "scenarios": {engine: {"requests": requests} for engine, requests in visited.items()},
+            "reporting": [{"module": "passfail", "criteria": ["fail>0%"]}],
+        }
+        workers = "1" if "iterations" in load else "2"  # with slow responses in flight at the end of a hold
+        folder = written(tmp_path / "shop", side_by_side)
+        done = run(tmp_path / "store", folder, "--workers", workers, *ANY_MACHINE)
     assert done.code == 0, done.stdout + done.stderr
     summary = done.json("summary.json")
     assert summary["labels"][""]["samples"] == target.answered == target.started - target.hops - target.parts
-    assert {label for label in summary["labels"] if label} == {request["label"] for request in requests}
-    assert summary["labels"][LABELS["home"]]["samples"] == target.paths["/home"]
-    assert target.hops == 2 * summary["labels"][LABELS["moved"]]["samples"]
-    assert target.parts == (3 * target.paths["/page/3"])
-    if "iterations" in load:
-        assert target.answered == 6 * 4 * len(requests)
+    of_engine = {engine: summary["executions"][engine]["labels"] for engine in engines}
+    for engine, labels in of_engine.items():
+        assert {label for label in labels if label} == {request["label"] for request in visited[engine]}
+        assert labels[LABELS["home"]]["samples"] == target.paths[f"/home?{engine}"] > 0
+        if "iterations" in load:
+            assert labels[""]["samples"] == 6 * 4 * len(visited[engine])
+    assert target.hops == 2 * sum(labels[LABELS["moved"]]["samples"] for labels in of_engine.values())
+    assert target.parts == 3 * target.paths["/page/3"]
 
 
-@pytest.mark.parametrize(("engine", "name"), [("jmeter", "SIGINT"), ("apiritif", "SIGTERM")])
+@pytest.mark.parametrize(
+    ("engine", "name"), [("jmeter", "SIGINT"), pytest.param("apiritif", "SIGTERM", marks=pytest.mark.nightly)]
+)
 def test_an_interrupted_run_accounts_for_every_request(tmp_path: Path, engine: str, name: str) -> None:
     store = tmp_path / "store"
     with serving(delay_s=0.05) as target:
@@ -108,6 +112,7 @@ def test_an_interrupted_run_accounts_for_every_request(tmp_path: Path, engine: s
     until(lambda: not alive(family), "no process left", 5)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("engine", ["jmeter", "apiritif"])
 def test_a_killed_worker_takes_its_engine_along_and_the_rest_is_shown(tmp_path: Path, engine: str) -> None:
     store = tmp_path / "store"
@@ -138,9 +143,10 @@ def test_engines_side_by_side_are_judged_apart_and_their_percentiles_are_the_ser
             },
         }
         done = run(tmp_path / "store", written(tmp_path / "mixed", mixed), "--workers", "2")
-    assert done.code == 1, done.stdout + done.stderr
-    judged = {tuple(one["scope"]["executions"]): one["outcome"] for one in done.json("verdict.json")["criteria"]}
-    assert judged == {("fast",): "passed", ("slow",): "failed"}
+    assert fails(done.json("verdict.json")), done.stdout + done.stderr
+    judged = {tuple(one["scope"]["executions"]): one["code"] for one in done.json("verdict.json")["criteria"]}
+    assert judged[("slow",)] in ("breach", "excused-breach")
+    assert judged[("fast",)] not in ("breach", "excused-breach")
     summary = done.json("summary.json")
     raw = sorted(
         float(path.split("?")[0].removeprefix("/delay/")) * 1e6
@@ -184,6 +190,8 @@ def test_an_own_script_knows_its_worker_and_has_its_own_rows_wherever_it_is_star
     assert kept == []
 
 
+@pytest.mark.solo
+@pytest.mark.nightly
 def test_a_throughput_is_kept_by_all_workers_together_and_each_row_is_used_once(tmp_path: Path) -> None:
     rows = [f"{number},x" for number in range(400)]
     with serving(delay_s=0.02) as target:

@@ -9,8 +9,6 @@ from tests.authoring.calling import scripts
 from tests.end_to_end.running import LIMIT_S, run, toril
 from tests.targets import target as serving
 
-pytestmark = pytest.mark.slow
-
 SHORT = ("--users", "2", "--ramp-up", "0", "--hold-for", "2s")  # without a ramp-up all is judged
 TAURUS = """
 execution: [{scenario: mine, executor: apiritif, concurrency: 2, hold-for: 2s}]

@@ -1,5 +1,7 @@
 """The suites library: each example below loadtests/ runs as its README says, and measures what the shop answered.
 
+`make test` runs each with `--smoke`, one user for a few seconds; the nightly tier runs it in full, two at a time.
+
 A folder with a suite.yml is an example as soon as it is there. Its README has the command, a line that begins with
 `toril run loadtests/…`, and what the machine has to have beyond the project's own environment: a line that begins with
 `Needs: `, and programs between backticks.
@@ -11,7 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,8 +22,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.running import Finished, run
-
-pytestmark = pytest.mark.slow
+from tests.outcomes import crowded, passes
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "loadtests"
@@ -30,7 +31,8 @@ ADDRESS = "http://127.0.0.1:8080"  # where the READMEs' shop is
 STAND_INS = {"k6": ROOT / "tests" / "worker" / "k6_stand_in.py"}  # for programs that this project may not have
 LIMIT_S = 140  # a simulation in Scala is compiled first; twice it is less than a test's
 SIDE_BY_SIDE = 2  # their load is small, and what falsifies one all the same says so
-FALSIFIED = {"saturated", "late-start"}
+OF_THE_NIGHT = {"gatling"}  # its home is 200 MB, and a simulation in Scala is compiled first
+MOST_EXCUSED = 0.25  # of the examples that ran, by other programs of this machine
 ONE_SAMPLE_A_REQUEST = {
     "locust",
     "jmeter",
@@ -40,7 +42,7 @@ ONE_SAMPLE_A_REQUEST = {
     "gatling",
     "external-results-loader",  # whose tool is the example's own, and writes a row for each
 }  # others tell steps of pages, or test cases
-Outcomes = Callable[[str], Finished]
+Outcomes = dict[str, Future[Finished]]
 
 
 def readme(name: str) -> str:
@@ -77,13 +79,13 @@ def open_shop() -> Iterator["subprocess.Popen[str]"]:
         yield shop
 
 
-def once(name: str, store: Path) -> Finished:
+def once(name: str, store: Path, *options: str) -> Finished:
     """The example's command, and what its shop says at its end that it has answered."""
     with open_shop() as shop:
         assert shop.stdout is not None
         address = shop.stdout.readline().strip()
         words = [word.replace(ADDRESS, address) for word in command(name)]
-        done = run(store, *words, *stand_ins(name), folder=ROOT, limit_s=LIMIT_S)
+        done = run(store, *words, *stand_ins(name), *options, folder=ROOT, limit_s=LIMIT_S)
         said, _ = shop.communicate(timeout=20)
     counted = re.search(r"^answered (\d+) requests", said, re.MULTILINE)
     assert counted, said
@@ -93,12 +95,7 @@ def once(name: str, store: Path) -> Finished:
 def performed(name: str, folder: Path) -> Finished:
     """The same; once more where other programs of this machine falsified its times."""
     done = once(name, folder / name)
-    return once(name, folder / f"{name}-again") if falsified(done) else done
-
-
-def falsified(done: Finished) -> bool:
-    """Whether nothing but the machine kept it from passing."""
-    return done.code == 3 and done.reasons() <= FALSIFIED
+    return once(name, folder / f"{name}-again") if done.code == 3 and crowded(done.json("verdict.json")) else done
 
 
 @pytest.fixture(scope="module")
@@ -106,23 +103,21 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """Every example that is asked for, two at a time, in the order in which the tests want them."""
     folder = tmp_path_factory.mktemp("library")
     items = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    asked = [str(item.callspec.params["name"]) for item in items if "outcomes" in item.fixturenames]
+    asked = [item.callspec.params["name"] for item in items if {"outcomes", "name"} <= set(item.fixturenames)]
     pool = ThreadPoolExecutor(SIDE_BY_SIDE)
-    begun: dict[str, Future[Finished]] = {
-        name: pool.submit(performed, name, folder) for name in asked if not missing(name)
-    }
-    yield lambda name: begun[name].result()
+    yield {str(name): pool.submit(performed, str(name), folder) for name in asked if not missing(str(name))}
     pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_runs_as_its_readme_says_and_counts_what_the_shop_answered(name: str, outcomes: Outcomes) -> None:
+def needed(name: str) -> None:
     if lacking := missing(name):
         pytest.skip(f"loadtests/{name} needs {', '.join(lacking)}, which this machine does not have")
-    done = outcomes(name)
-    assert done.code == 0 or falsified(done), done.stdout + done.stderr
+
+
+def assert_measured(name: str, done: Finished) -> None:
+    """What the shop answered is what the run counted, and nothing but a crowded machine kept it from passing."""
+    assert done.code in (0, 3) and passes(done.json("verdict.json")), done.stdout + done.stderr
     plan = done.json("plan.json")
-    assert plan["warnings"] == []
     exits = [json.loads(path.read_text()) for path in done.folder.glob("workers/*/*/exit.json")]
     samples, unfinished = (sum(one[key] for one in exits) for key in ("samples", "unfinished"))
     assert samples > 0
@@ -130,6 +125,32 @@ def test_an_example_runs_as_its_readme_says_and_counts_what_the_shop_answered(na
         assert samples <= done.answered <= samples + unfinished
 
 
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.nightly] * (name in OF_THE_NIGHT)) for name in EXAMPLES]
+)
+def test_an_example_runs_with_one_user_for_some_seconds(name: str, tmp_path: Path) -> None:
+    needed(name)
+    assert_measured(name, once(name, tmp_path / "store", "--smoke"))
+
+
+@pytest.mark.nightly
+@pytest.mark.solo
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_runs_as_its_readme_says_and_counts_what_the_shop_answered(name: str, outcomes: Outcomes) -> None:
+    needed(name)
+    done = outcomes[name].result()
+    assert_measured(name, done)
+    assert done.json("plan.json")["warnings"] == []
+
+
+@pytest.mark.nightly
+@pytest.mark.solo
+def test_a_crowded_machine_excuses_few_examples(outcomes: Outcomes) -> None:
+    excused = [name for name, done in outcomes.items() if done.result().code != 0]
+    assert len(excused) <= MOST_EXCUSED * len(outcomes), excused
+
+
+@pytest.mark.unit
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_index_names_each_example(name: str) -> None:
     assert f"]({name}/README.md)" in (LIBRARY / "README.md").read_text()

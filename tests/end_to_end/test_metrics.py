@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.cloudwatch import CREDENTIALS, CloudWatch, cloudwatch
 from tests.end_to_end import running
 from tests.end_to_end.running import Finished, toril, until
+from tests.metrics.cloudwatch import CREDENTIALS, CloudWatch, cloudwatch
 from tests.targets import Target, target
 
-pytestmark = pytest.mark.slow
 BALANCER = {"LoadBalancer": "app/shop/50dc6c495c0c9188"}
 SLOW = {
     "subject": "alb-response-time",

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.end_to_end.running import (
@@ -23,10 +22,10 @@ from tests.end_to_end.running import (
     until,
     worker_pids,
 )
+from tests.outcomes import fails, passes
 from tests.targets import target as serving
 
-pytestmark = pytest.mark.slow
-CTRL_C_LIMIT_S = 10.0  # promised 6 s; the rest is for a busy test machine
+CTRL_C_LIMIT_S = 8.0  # promised 6 s; the rest is for a slow test machine
 
 
 def test_every_answered_request_is_a_sample_and_a_kept_promise_passes(passed: Finished) -> None:
@@ -35,9 +34,9 @@ def test_every_answered_request_is_a_sample_and_a_kept_promise_passes(passed: Fi
     assert summary["labels"]["home page"]["samples"] == passed.answered
     counted = {key: summary["workers"][key] for key in ("planned", "reported", "lost", "damaged_files")}
     assert counted == {"planned": 2, "reported": 2, "lost": [], "damaged_files": []}
-    assert passed.json("verdict.json")["outcome"] == "passed"
+    assert passes(passed.json("verdict.json"))
     assert (passed.folder / "report.html").is_file()
-    assert "PASSED" in passed.stdout.upper()
+    assert passed.json("verdict.json")["outcome"] in passed.stdout.lower()
 
 
 def test_every_breach_is_reported_with_what_was_observed(tmp_path: Path) -> None:
@@ -45,16 +44,17 @@ def test_every_breach_is_reported_with_what_was_observed(tmp_path: Path) -> None
     with serving(delay_s=0.05) as target:
         suite = suite_file(tmp_path, target.url, reporting=[{"module": "passfail", "criteria": criteria}])
         done = run(tmp_path / "store", suite, "--report", "json=/dev/full")  # which changes no verdict but 0
-    assert done.code == 1, done.stdout + done.stderr
+    assert done.code in (1, 3), done.stdout + done.stderr
+    assert fails(done.json("verdict.json"))
     assert "/dev/full cannot be written" in done.stderr
     page = Path(done.stderr.splitlines()[-1].removeprefix("report: "))
     assert page.read_bytes().startswith(b"<!doctype html>")
     results = {result["criterion"]: result for result in done.json("verdict.json")["criteria"]}
-    assert [r["outcome"] for r in results.values()] == ["passed", "failed", "failed", "passed"]
-    breached = [result for result in results.values() if result["outcome"] == "failed"]
-    assert all(result["observed"] >= 50_000 for result in breached)
+    assert [r["code"] in ("breach", "excused-breach") for r in results.values()] == [False, True, True, False]
+    assert all(results[text]["observed"] >= 50_000 for text in criteria[1:3])
 
 
+@pytest.mark.nightly
 def test_files_of_a_project_take_the_place_of_no_module_of_torils(tmp_path: Path) -> None:
     for name in ("yaml.py", "numpy.py", "toril.py"):
         (tmp_path / name).write_text("raise SystemExit('not this one')")
@@ -79,14 +79,17 @@ def test_a_verdict_that_cannot_be_kept_is_printed_and_does_not_exit_0(tmp_path: 
     assert done.stderr.splitlines()[-1].startswith("exit code 4")  # after a verdict that may say passed
 
 
+@pytest.mark.nightly
 def test_a_target_that_is_down_never_passes(tmp_path: Path) -> None:
     with serving() as target:
         url = target.url
     suite = suite_file(tmp_path, url, execution={"hold-for": None, "iterations": 5}, reporting=[])
     done = run(tmp_path / "store", suite)
-    assert done.code in (1, 3), done.stdout + done.stderr
+    assert done.code == 3, done.stdout + done.stderr
+    assert "no-success" in done.reasons()
 
 
+@pytest.mark.nightly
 def test_a_label_that_never_appears_is_inconclusive_and_an_outcome_left_out_of_fail_on_exits_0(tmp_path: Path) -> None:
     criteria = ["p95 of hoem page>5s"]
     with serving() as target:
@@ -115,6 +118,7 @@ def test_a_killed_worker_makes_the_run_inconclusive_and_leaves_no_process(tmp_pa
     until(lambda: not alive(family), f"no process left of {family}", 5)
 
 
+@pytest.mark.solo
 def test_a_run_interrupted_twice_exits_130_soon_keeps_its_results_and_leaves_no_process(tmp_path: Path) -> None:
     store = tmp_path / "store"
     suite_changes: dict[str, Any] = {"hold-for": "60s"}
@@ -166,7 +170,3 @@ def test_a_bad_suite_is_exit_2_and_starts_nothing(tmp_path: Path) -> None:
     assert done.code == 2
     assert "workers" in done.stderr
     assert not (tmp_path / "store").exists()
-
-
-def test_nothing_of_this_test_process_is_left_running() -> None:
-    assert not [child for child in psutil.Process().children(recursive=True) if "toril" in " ".join(child.cmdline())]

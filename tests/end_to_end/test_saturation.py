@@ -15,7 +15,6 @@ from tests.targets import target as serving
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(len(CORES) < 2, reason="needs Linux and two cores, one of them to be kept busy"),
 ]
 BURNERS = 8  # each wants the whole core, so that an engine beside them gets a ninth of it

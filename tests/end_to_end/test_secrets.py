@@ -21,8 +21,6 @@ from tests.targets import target as serving
 from toril.reports import FORMATS
 from toril.timeline.intervals import decode
 
-pytestmark = pytest.mark.slow
-
 TOKEN = "t0k3n-/v4lue+for_the~shop"
 PASSWORD = 'p4ss "w0rd" $HOME ${TOKEN} <&> back\\slash'
 VALUES = {"user": "joe", "password": PASSWORD}

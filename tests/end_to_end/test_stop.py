@@ -10,7 +10,6 @@ import pytest
 from tests.end_to_end.running import finish, run, running, suite_file, until, worker_pids
 from tests.targets import target as serving
 
-pytestmark = pytest.mark.slow
 PROMISED_S = 10.0  # from the breach to the end of the load, in every location
 LOCUSTFILE = """
 import os

@@ -11,7 +11,7 @@ import pytest
 from tests.end_to_end.running import LIMIT_S, Finished, run, toril
 from tests.targets import target
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 REQUESTS: list[Any] = [
     {"url": "/home", "label": "home"},

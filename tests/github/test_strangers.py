@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import tiers
 from tests.github.commanded import write_run
 from tests.github.stories import REGRESSION, compared
 from tests.reports import examples
 from toril.errors import StoreError
 from toril.github.strangers import MOST_BYTES, MOST_BYTES_OF_ALL, MOST_RUNS, read_runs
 from toril.records import End, RanTask, TaskSize
-from toril.reports.github import Links, comments
+from toril.reports.comments import comments
+from toril.reports.markdown import Links
 
 RUN = compared(examples.failed(), REGRESSION, "regression")
 ODD: list[Any] = [
@@ -68,8 +70,8 @@ OF_SEARCH = {
 }  # fmt: skip
 DOCUMENTS = {
     "plan.json": {**json.loads(RUN.plan.to_json()), "on": "fargate", "task": TaskSize().model_dump(mode="json")},
-    "summary.json": {**RUN.summary, "capacity": {"shop": SEARCH}},
-    "verdict.json": {**RUN.verdict, "criteria": [*RUN.verdict["criteria"], OF_SEARCH]},
+    "summary.json": {**RUN.summary.to_dict(), "capacity": {"shop": SEARCH}},
+    "verdict.json": {**RUN.verdict.to_dict(), "criteria": [*RUN.verdict.to_dict()["criteria"], OF_SEARCH]},
     "end.json": json.loads(END.to_json()),
 }
 
@@ -87,7 +89,7 @@ def folder(tmp_path):
     return write(tmp_path / "one", DOCUMENTS)
 
 
-@settings(max_examples=300)
+@tiers.examples(300)
 @given(st.data())
 def test_whatever_stands_in_a_file_it_is_told_or_refused(tmp_path_factory, data):
     folder = write(tmp_path_factory.mktemp("run"), DOCUMENTS)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from infra.network.fips import GOVCLOUD, US
 from infra.settings.caches import UPSTREAMS
+from tests import tiers
 from tests.infra.cases import Case
 from tests.infra.engine.provider import partition_of
 from tests.infra.invented import ACCOUNT, World, suffix_of, zone_ids
@@ -26,10 +27,8 @@ ENVIRONMENTS = ("", "prod.", "production12.", "a.", "us-east-1.")
 
 
 def examples(count: int) -> settings:
-    """So many of them, or as many as a search by hand asks for. Not shrunk: that takes minutes at this size."""
-    asked = settings().max_examples
-    searching = asked > settings.get_profile("toril").max_examples
-    return settings(max_examples=asked if searching else count, phases=[Phase.explicit, Phase.generate])
+    """Settings for this many examples under the profile `night`. Not shrunk: that takes minutes at this size."""
+    return tiers.examples(count // 2, phases=[Phase.explicit, Phase.generate])
 
 
 Config = dict[str, Any]

@@ -3,11 +3,12 @@
 import math
 from fractions import Fraction
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.measured import START
 from tests.pathological.brute import MS, Raw, check_summary, interval_files, plan_for, rank
+from tests.tiers import examples
 from tests.verdict.test_numbers_oracle import exact_ranks
 from tests.verdict.test_windows_oracle import LIMITS, VALUES, first_breach, looked_at, value_of
 from toril.records import Exit
@@ -89,7 +90,7 @@ def expected(asked, samples, run):
     return "inconclusive" if None in bounds and not proven else "failed" if fired else "passed"
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     groups,
     st.lists(criteria, min_size=1, max_size=4),
@@ -131,7 +132,7 @@ def test_summary_and_verdict_are_those_of_the_raw_samples(grouped, asked, steady
     document([summary, verdict])  # strict JSON
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(groups, criteria.filter(lambda asked: asked["window"] is not None))
 def test_what_stops_a_run_live_is_what_fails_it_at_the_end(grouped, asked):
     samples = [one for one, times in grouped for _ in range(times) if one.second < 20]

@@ -90,7 +90,7 @@ def test_a_last_possible_record_is_taken():
     assert timeline.select().seconds == [0, 1]
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_more_labels_than_can_be_told_apart_are_unreadable_records_and_no_end_of_the_worker():
     rows = [{"label": f"/items/{n}"} for n in range(262_143 + 25)]
     timeline, lane = captured(*rows, {"label": "/items/3"})
@@ -117,7 +117,7 @@ class Odd(User):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_a_script_that_reports_impossible_times_loses_none_of_them_in_silence(tmp_path):
     with target() as service:
         plan = plan_of(

@@ -7,18 +7,19 @@ from fractions import Fraction
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.refusals import refused
 from tests.suite.reading import read
+from tests.tiers import examples
 from toril.errors import OptionError, SuiteError
 from toril.plan import make_plan, share_config, split
 from toril.plan.division import divided_throughput
 from toril.records import Plan
 from toril.suite import read_suite
 
-QUIET = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def suite_of(folder, *executions, **keys):

@@ -55,7 +55,7 @@ def left(plan: Plan, interval: Interval, **more: Any) -> Completeness:
 
 def verdict(plan: Plan, interval: Interval, **more: Any) -> dict[str, Any]:
     whole, arms = merged(plan, interval)
-    return judge_duet(plan, arms, whole, left(plan, interval, **more)).verdict
+    return judge_duet(plan, arms, whole, left(plan, interval, **more)).verdict.to_dict()
 
 
 def codes(found: dict[str, Any]) -> list[str]:

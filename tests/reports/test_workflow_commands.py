@@ -58,7 +58,7 @@ def test_other_texts_stay_as_they_are(text):
 ATTACK = "x\n::error::a\n##[set-env name=B]c\n  ::stop-commands::d"
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -78,8 +78,8 @@ def test_the_command_lets_nobody_speak_to_the_runner(encoding, arguments, tmp_pa
     run = examples.hostile()
     labels = {f"{ATTACK}{number}": examples.figures(10) for number in range(3)}
     labels[""] = examples.figures(errors=[{"message": ATTACK, "rc": ATTACK, "count": 3}])
-    run.summary["labels"] = labels
-    run.verdict["criteria"][0] |= {"criterion": ATTACK, "message": ATTACK}
+    rule = {**run.verdict.to_dict()["criteria"][0], "criterion": ATTACK, "message": ATTACK}
+    run = examples.with_verdict(examples.with_summary(run, labels=labels), criteria=[rule])
     plan = run.plan.model_copy(update={"run_id": "one", "suite": ATTACK, "warnings": (ATTACK,), "tags": {"a": ATTACK}})
     run = type(run)(plan, run.summary, run.verdict)
     write_run(tmp_path / "runs/one", run)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.stats.student import student_below, student_quantile
+from toril.stats.quantiles import student_below, student_quantile
 
 PRINTED = {  # tables of Student's t, to the digits that they have
     (0.95, 1): 6.314, (0.95, 2): 2.920, (0.95, 3): 2.353, (0.95, 9): 1.833, (0.95, 19): 1.729, (0.95, 120): 1.658,

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.cloud.embedded import Cloud
+from tests.refusals import refused
+from tests.tiers import examples
 from toril.errors import OptionError, StoreError
 from toril.store import FolderStore, RunFolder, Store, open_store
 from toril.store.s3 import S3Store
@@ -61,7 +63,7 @@ def test_what_is_put_is_found_again(store: Store) -> None:
     store.put("runs/r/plan.json", b"{}")
     assert store.get("runs/r/plan.json") == b"{}"
     assert store.find("runs/r/stop.json") is None
-    with pytest.raises(StoreError, match=r"runs/r/stop\.json: no such"):
+    with refused("no-such-key", "runs/r/stop.json", error=StoreError):
         store.get("runs/r/stop.json")
 
 
@@ -134,7 +136,7 @@ def test_keys_come_in_order_and_only_below_their_prefix(store: Store) -> None:
 @pytest.mark.parametrize("key", ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/./b", "a\nb", "a\\b", "a\udc80"])
 def test_a_key_cannot_leave_the_store(store: Store, key: str) -> None:
     for use in (lambda: store.put(key, b""), lambda: store.put_once(key, b""), lambda: store.find(key)):
-        with pytest.raises(StoreError, match="not a key"):
+        with refused("bad-key", error=StoreError):
             use()
 
 
@@ -151,12 +153,12 @@ def test_deleting_a_run_leaves_its_neighbours(store: Store) -> None:
     store.delete("runs/never/")
     assert list(store.keys("runs/")) == ["runs/r2/plan.json"]
     for prefix in ("runs", "", "/", "../"):
-        with pytest.raises(StoreError):
+        with refused("bad-key", error=StoreError):
             store.delete(prefix)
     assert list(store.keys("runs/")) == ["runs/r2/plan.json"]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=st.lists(OPERATIONS, max_size=25))
 def test_a_store_does_what_a_mapping_would(new: Callable[[], Store], operations: list[tuple[Any, ...]]) -> None:
     store, model = new(), dict[str, bytes]()
@@ -252,13 +254,13 @@ def test_half_written_files_are_not_keys(tmp_path: Path) -> None:
 
 def test_a_store_that_cannot_be_written_says_where_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="choose another --store"):
+    with refused("unwritable-store", str(tmp_path / "file"), "--store", error=StoreError):
         FolderStore(tmp_path / "file").put("runs/r", b"")
 
 
 def test_a_value_that_cannot_be_put_in_its_place_is_named_and_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "runs" / "r" / "summary.json").mkdir(parents=True)
-    with pytest.raises(StoreError, match=r"summary\.json cannot be written"):
+    with refused("unwritable-store", "summary.json", error=StoreError):
         FolderStore(tmp_path).put("runs/r/summary.json", b"{}")
     assert [path.name for path in (tmp_path / "runs" / "r").iterdir()] == ["summary.json"]
 
@@ -302,24 +304,24 @@ def test_a_bucket_is_opened_by_its_address(settled: Cloud) -> None:
 
 @pytest.mark.parametrize("address", ["s3://", "s3://Bucket", "s3:///runs", "s3://bucket/a/../b", "s3://bucket/a//b"])
 def test_an_address_that_is_no_buckets_is_refused(address: str) -> None:
-    with pytest.raises(OptionError, match="s3://bucket/prefix"):
+    with refused("bad-store", address, error=OptionError):
         open_store(address)
 
 
 def test_other_addresses_are_refused() -> None:
-    with pytest.raises(OptionError, match="folder"):
+    with refused("bad-store", "ftp://x", error=OptionError):
         open_store("ftp://x")
 
 
 @pytest.mark.parametrize("address", ["", " "])
 def test_an_empty_address_is_not_the_current_folder(address: str) -> None:
-    with pytest.raises(OptionError, match="--store is empty"):
+    with refused("bad-store", error=OptionError):
         open_store(address)
 
 
 def test_a_file_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OptionError, match="name a folder"):
+    with refused("bad-store", str(tmp_path / "file"), error=OptionError):
         open_store(str(tmp_path / "file"))
 
 
@@ -328,7 +330,7 @@ def test_what_is_no_regular_file_is_said_and_not_waited_for(tmp_path: Path) -> N
     os.mkfifo(tmp_path / "runs" / "fifo")
     (tmp_path / "runs" / "device").symlink_to("/dev/zero")
     for name in ("fifo", "device"):
-        with pytest.raises(StoreError, match="no regular file"):
+        with refused("not-a-file", name, error=StoreError):
             FolderStore(tmp_path).find(f"runs/{name}")
 
 

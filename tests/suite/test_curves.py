@@ -3,14 +3,15 @@
 import csv
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.suite.reading import read, refuses, write
+from tests.tiers import examples
 from toril.errors import SuiteError
 from toril.load.curve import Curve
 
-QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def suite(shape, **keys):
@@ -278,7 +279,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ANYTHING)
 def test_whatever_is_written_is_a_curve_or_is_refused_in_one_line(tmp_path, shape):
     write(tmp_path, "time,rps\n0,5\n60,7\n", "rates.csv")

@@ -5,17 +5,18 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.refusals import refused
 from tests.suite import oracle
 from tests.suite.reading import codes
+from tests.tiers import examples
 from toril.errors import SuiteError
 from toril.suite.documents import load, parse
 from toril.suite.merge import apply_overrides, merge, merged_configuration
 
-QUIET = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NAMES = st.sampled_from(["a", "b", "execution", "settings"])
 PREFIXED = st.builds(lambda prefix, name: prefix + name, st.sampled_from(["", "", "", "~", "^", "$"]), NAMES)
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(["x", "5", "a", ""]))
@@ -44,7 +45,7 @@ def test_any_files_merge_as_bzt_merges_them(tmp_path, documents):
 
 
 @given(documents=st.lists(DOCUMENTS, min_size=2, max_size=3))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_merging_shares_nothing_with_what_was_merged(documents):
     before = deepcopy(documents)
     config: dict = {}
@@ -100,7 +101,7 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(
     config=st.dictionaries(NAMES, PLAIN, max_size=4),
     path=st.builds(lambda parts, last: ".".join([*parts, last]), st.lists(PARTS, max_size=3), LAST),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.suite.reading import read, refuses
 from toril.load.curve import Curve
-from toril.load.open_model import curve_of
+from toril.load.shapes import curve_of
 from toril.plan import make_plan
 from toril.plan.duet import make_duet
 from toril.records import Plan
@@ -42,7 +42,7 @@ def test_a_location_has_its_part_and_its_workers_equal_parts_of_it(tmp_path):
 
 def test_the_parts_are_the_whole_exactly(tmp_path):
     plan = planned(tmp_path, suite(throughput=7, locations={"a": 3, "b": 4}), workers=6)
-    stripes = [share.executions[0].stripe for share in plan.shares]
+    stripes = [share.executions[0].interleave for share in plan.shares]
     assert sum((stripe.part for stripe in stripes), Fraction(0)) == 1
     assert sorted(stripe.place_of(own) for stripe in stripes for own in range(50))[:200] == list(range(200))
 
@@ -117,8 +117,8 @@ def test_a_plan_keeps_its_stripes_and_curves(tmp_path):
     again = Plan.from_json(plan.to_json(), "plan.json")
     assert again == plan
     (own,) = again.shares[2].executions
-    assert own.stripe is not None
-    assert [own.stripe.place_of(number) for number in range(3)] == [1, 4, 7]
+    assert own.interleave is not None
+    assert [own.interleave.place_of(number) for number in range(3)] == [1, 4, 7]
 
 
 def test_the_engine_is_told_what_toril_says_of_it(tmp_path):

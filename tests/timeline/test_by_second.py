@@ -51,9 +51,9 @@ def test_rows_that_were_frozen_are_read_like_others(samples):
     source = timeline_of(samples)
     frozen = timeline_of(samples)
     frozen.labels()
-    frozen.buckets._freeze_half()
-    frozen.buckets._additions += 1
-    frozen.buckets._freeze_half()
+    frozen.table.buckets._freeze_half()
+    frozen.table.buckets._additions += 1
+    frozen.table.buckets._freeze_half()
 
     for label in ("", "home"):
         plain = by_second(source, source.select(label), 13, PERCENTS)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.timeline.outcomes import Outcomes
+from toril.timeline.tables import Outcomes
 
 events = st.tuples(
     st.integers(0, 300), st.sampled_from(["200", "503", "other"]), st.sampled_from(["", "down"]), st.integers(1, 9)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from toril.timeline.rows import FEW, Rows
+from toril.timeline.tables import FEW, Rows
 
 pairs = st.lists(
     st.tuples(st.integers(0, 3 * FEW), st.sampled_from([0, 1, 7, 400, (1 << 21) - 1]) | st.integers(0, 90))

@@ -5,10 +5,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.measured import Sample, every_second, timeline_of
+from tests.tiers import examples
 from toril.stats.histogram import bucket_of, highest_us, lowest_us
 from toril.stats.quantiles import rank_of
 from toril.timeline import Timeline
@@ -88,7 +89,7 @@ def everything(timeline):
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(sample_lists, st.data())
 def test_merging_the_workers_equals_one_big_worker(samples, data):
     whole = Timeline()
@@ -112,7 +113,7 @@ def test_merging_the_workers_equals_one_big_worker(samples, data):
     assert everything(parts) == everything(whole)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(sample_lists)
 def test_figures_are_those_of_the_pooled_samples(samples):
     timeline = Timeline()

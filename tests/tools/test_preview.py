@@ -59,7 +59,7 @@ def test_a_diff_cannot_leave_its_fence_and_is_cut():
     assert len(text) < 22_000
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_stacks_are_previewed_without_the_means_to_open_their_secrets(tmp_path):
     with world() as one:
         demo_stacks.copy(tmp_path)

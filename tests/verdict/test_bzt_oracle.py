@@ -6,11 +6,12 @@ Where it does not, see `test_bzt_defects.py`; so with silent seconds, which bzt 
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bzt_judge import bzt_fires
 from tests.measured import MS, Sample, every_second, execution, judged, plan_of, timeline_of
+from tests.tiers import examples
 from toril.records import Plan
 
 
@@ -117,7 +118,7 @@ moment = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     st.lists(st.tuples(moment, st.integers(1, 20)), min_size=1, max_size=10),
     subjects,
@@ -133,7 +134,7 @@ def test_every_subject_is_judged_as_bzt_judges_it_on_the_whole_and_for_seconds(m
     assert judged(source, timeline_of(samples, users=users), plan).fired == bzt_fires(source, samples, users)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.lists(st.tuples(moment.filter(lambda one: len(one) == 4), st.integers(1, 20)), min_size=1, max_size=10),
     subjects.filter(lambda subject: subject[0] != "p" and not subject.startswith("stdev")),

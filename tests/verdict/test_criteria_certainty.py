@@ -45,8 +45,8 @@ def test_windows_of_a_percentile_need_no_interval():
 def lost_half(source, samples, last=9, **load):
     """Judged with two workers of whom one was lost at once."""
     plan = plan_of(executions=[execution(**load)], workers=2)
-    absence = MissingData(plan, (Gap("local-2", 0, last),))
-    return judged(source, timeline_of(samples), plan, missing=absence)
+    missing = MissingData(plan, (Gap("local-2", 0, last),))
+    return judged(source, timeline_of(samples), plan, missing=missing)
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_a_breach_before_anything_was_missing_stands():
 
 def test_a_series_does_not_stand_over_a_second_whose_samples_are_missing():
     plan = plan_of(workers=2)
-    absence = MissingData(plan, (Gap("local-2", 2, 2),))
+    missing = MissingData(plan, (Gap("local-2", 2, 2),))
     assert (
-        judged("avg-rt>100ms for 4s", timeline_of(every_second([0, 1, 3, 4], SLOW)), plan, missing=absence).outcome
+        judged("avg-rt>100ms for 4s", timeline_of(every_second([0, 1, 3, 4], SLOW)), plan, missing=missing).outcome
         == "inconclusive"
     )
 
@@ -155,10 +155,10 @@ def test_a_pass_stands_only_if_missing_samples_could_not_have_broken_it(source, 
 
 def test_a_window_in_seconds_of_which_nothing_is_known_could_have_broken_anything():
     plan = plan_of(workers=1)
-    absence = MissingData(plan, (Gap("local-1", 5, 9),))
+    missing = MissingData(plan, (Gap("local-1", 5, 9),))
     timeline = timeline_of(every_second(range(5), FAST, 10))
     for source in ("fail>99% for 2s", "hits>1000 within 2s", "fail>49%", "hits>99", "p51>1s"):
-        assert judged(source, timeline, plan, missing=absence).code == "pass-may-not-stand"
+        assert judged(source, timeline, plan, missing=missing).code == "pass-may-not-stand"
 
 
 @pytest.mark.parametrize(

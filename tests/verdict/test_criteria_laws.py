@@ -91,8 +91,8 @@ def test_a_sliding_window_is_what_its_samples_alone_would_give(samples, source):
 def test_a_breach_that_stands_stands_with_any_samples_added(samples, subject, added):
     """The guarantee behind `failed`, tried with samples that were really missing."""
     source, plan = subject.format(""), plan_of(workers=2)
-    absence = MissingData(plan, lost_records=added)
-    if judged(source, timeline_of(samples), plan, missing=absence).outcome == "failed":
+    missing = MissingData(plan, lost_records=added)
+    if judged(source, timeline_of(samples), plan, missing=missing).outcome == "failed":
         for extra in (
             Sample(3, 0, ok=True, rc="200"),
             Sample(3, 1 << 30, ok=False, rc="503"),

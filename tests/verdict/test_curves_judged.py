@@ -8,7 +8,7 @@ from tests.measured import FAST, every_second, execution, judged_ours, plan_of, 
 from tests.suite.reading import read
 from tests.suite.test_curves import suite
 from toril.errors import SuiteError
-from toril.launchers.pricing.usage import requests_of
+from toril.launchers.pricing import requests_of
 from toril.load.curve import Curve
 from toril.plan import make_plan
 from toril.plan.duet import plan_duet

@@ -13,10 +13,11 @@ from fractions import Fraction
 from functools import cache, partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.measured import execution, plan_of
+from tests.tiers import examples
 from toril.records import Exit
 from toril.records.document import document
 from toril.summary import Completeness, summarise
@@ -218,7 +219,7 @@ def users_at(second, users, ended, location=None):
     return sum(latest.values())
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.lists(raw, max_size=50), users_reports, hung_reports, st.booleans(), st.randoms(use_true_random=False))
 def test_every_figure_of_the_summary_is_that_of_the_raw_samples(samples, users, hung, exclude, chance):
     executions = [execution("shop", ramp_up_s=3.0, hold_for_s=5.0), execution("admin", delay_s=1.0, hold_for_s=8.5)]

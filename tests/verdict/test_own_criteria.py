@@ -181,13 +181,13 @@ def test_load_without_anything_asked_for_or_without_steady_time_is_inconclusive(
 
 def test_load_stands_only_if_missing_workers_could_not_have_made_it():
     plan = plan_of(executions=[execution(throughput_rps=20.0)], workers=2)
-    absence = MissingData(plan, (Gap("local-2", 0, 9),))
+    missing = MissingData(plan, (Gap("local-2", 0, 9),))
     timeline = timeline_of(every_second(range(10), FAST, 5))
-    assert judged_ours("load<80%", timeline, plan, missing=absence).outcome == "failed"  # 5 + 10 of 20
-    assert judged_ours("load<70%", timeline, plan, missing=absence).code == "breach-may-not-stand"
-    assert judged_ours("load>60%", timeline, plan, missing=absence).code == "pass-may-not-stand"
-    assert judged_ours("load>80%", timeline, plan, missing=absence).outcome == "passed"
-    assert judged_ours("load<70% for 2s", timeline, plan, missing=absence).code == "breach-may-not-stand"
+    assert judged_ours("load<80%", timeline, plan, missing=missing).outcome == "failed"  # 5 + 10 of 20
+    assert judged_ours("load<70%", timeline, plan, missing=missing).code == "breach-may-not-stand"
+    assert judged_ours("load>60%", timeline, plan, missing=missing).code == "pass-may-not-stand"
+    assert judged_ours("load>80%", timeline, plan, missing=missing).outcome == "passed"
+    assert judged_ours("load<70% for 2s", timeline, plan, missing=missing).code == "breach-may-not-stand"
 
 
 # Generators

@@ -6,10 +6,11 @@ The oracle shares no code with what it checks: it looks at raw samples and readi
 from dataclasses import replace
 from fractions import Fraction
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.measured import FAST, Sample, execution, judged_ours, plan_of, timeline_of
+from tests.tiers import examples
 from toril.records import Plan
 from toril.timeline.intervals import Recorder, decode
 from toril.verdict.evidence import Gap, MissingData
@@ -57,7 +58,7 @@ sample = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     st.lists(sample, min_size=1, max_size=70),
     st.sampled_from(["", "home", "home (transaction)", "(transaction)"]),
@@ -102,7 +103,7 @@ def test_throughput_first_breaches_where_the_definition_says(samples, label, pla
 readings = st.dictionaries(st.integers(0, 14), st.integers(0, 100), min_size=1, max_size=12)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     st.lists(readings, min_size=1, max_size=3),
     st.sampled_from(["generator-cpu", "generator-sockets", "generator-dropped", "generator-lateness"]),
@@ -138,7 +139,7 @@ def test_generators_first_breach_where_the_definition_says(workers, subject, op,
     assert told_live(source, plan, timeline) == ([min(expected)] if expected else [])
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.lists(st.integers(0, 14), min_size=12, max_size=12),
     st.lists(st.integers(0, 12), min_size=12, max_size=12),
@@ -179,7 +180,7 @@ subjects = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     st.lists(
         st.builds(

@@ -10,10 +10,11 @@ import math
 from dataclasses import asdict
 from fractions import Fraction
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.measured import MS, Sample, execution, judged, plan_of, timeline_of
+from tests.tiers import examples
 from toril.timeline.intervals import Recorder, decode
 from toril.verdict.live import LiveCriteria
 
@@ -94,7 +95,7 @@ sample = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     st.lists(sample, min_size=1, max_size=60),
     st.sampled_from([(subject, limit) for subject, limits in LIMITS.items() for limit in limits]),

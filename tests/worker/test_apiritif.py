@@ -8,7 +8,7 @@ from tests.rough import rough
 from tests.targets import target
 from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 OWN = """
 import unittest

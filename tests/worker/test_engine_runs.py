@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from toril.load.interleave import stripes
+from toril.load.interleave import interleave
 from toril.records import ExecutionShare, Exit, PlannedExecution
 from toril.worker.engine_runs import EngineRuns
 from toril.worker.engines import EngineContext, Facts
@@ -122,7 +122,7 @@ def test_an_engine_that_is_started_late_is_late(tmp_path):
 def test_a_worker_whose_first_request_of_a_low_rate_is_due_late_is_not_late(tmp_path):
     runs = runs_of(tmp_path, (True, 1.0))
     context = runs[0].engine.context
-    third_of_three = context.share.model_copy(update={"stripe": stripes([1, 1, 1])[2]})
+    third_of_three = context.share.model_copy(update={"interleave": interleave([1, 1, 1])[2]})
     planned = context.planned.model_copy(update={"curve": ((0.0, 0.5), (10.0, 0.5))})
     runs[0].engine.context = replace(context, share=third_of_three, planned=planned)
     runs.open(START)

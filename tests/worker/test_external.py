@@ -7,7 +7,7 @@ import pytest
 
 from tests.worker.driver import plan_of, planned, workers
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 HEADER = "timeStamp,elapsed,label,responseCode,responseMessage,success,bytes,allThreads,Latency\n"
 LOADER = "external-results-loader"

@@ -5,7 +5,7 @@ import pytest
 from tests.targets import target
 from tests.worker.driver import Outcome, plan_of, planned, workers
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 ENGINES = ("jmeter", "apiritif")
 JSON = {"Content-Type": "application/json"}

@@ -7,7 +7,8 @@ from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_un
 from toril.programs import gatling_home
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.live,
+    pytest.mark.nightly,
     pytest.mark.skipif(not gatling_home().is_dir(), reason="`make gatling` has not assembled Gatling"),
 ]
 

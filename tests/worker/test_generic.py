@@ -11,7 +11,7 @@ from toril.records import ExecutionShare
 from toril.worker.engines import EngineContext
 from toril.worker.engines.generic import GenericEngine
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 SCRIPT = """
 from molotov import scenario

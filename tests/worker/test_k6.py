@@ -10,7 +10,7 @@ from tests.targets import target
 from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
 from toril.records import Segment
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 STAND_IN = Path(__file__).with_name("k6_stand_in.py")
 SCRIPT = '// {{"urls": {urls}, "vus": {vus}, "iterations": {iterations}, "sleep_s": 0.01}}\n'

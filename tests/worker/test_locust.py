@@ -9,7 +9,7 @@ from tests.rough import rough
 from tests.targets import target
 from tests.worker.driver import plan_of, planned, workers
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 OWN = """
 from locust import HttpUser, constant, task

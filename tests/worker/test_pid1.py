@@ -81,7 +81,7 @@ def test_a_worker_that_cannot_be_started_is_said():
     assert "could not start the worker" in done.stderr and "no-such-program" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_each_ending_signal_is_handed_on_once():
     script = """
 import signal, time
@@ -111,7 +111,7 @@ print(os.getsid(0) == os.getpid(), sorted(signal.pthread_sigmask(signal.SIG_BLOC
     assert finished(script)[1] == "True []\n"
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_a_frozen_worker_dies_at_the_deadline_that_it_told():
     script = """
 import os, signal, time
@@ -131,7 +131,7 @@ def test_a_worker_that_tells_no_deadline_has_a_bound():
     assert (code, stderr) == (137, "toril guard: killed the worker: it told no deadline within 0.5 s\n")
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_a_deadline_that_is_told_replaces_the_bound():
     script = """
 import time
@@ -185,7 +185,7 @@ signal.pause()
     )
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_its_last_words_do_not_keep_it_when_nobody_reads_the_log(tmp_path: Path):
     """A pipe that is full takes no more: the guard ends all the same."""
     reading, writing = os.pipe()

@@ -5,7 +5,7 @@ import pytest
 from tests.rough import MB, Rough, rough
 from tests.worker.driver import Outcome, plan_of, planned, workers
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 ENGINES = ("locust", "apiritif", "jmeter")
 USERS, PASSES = 2, 2

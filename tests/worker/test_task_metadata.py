@@ -80,7 +80,7 @@ def test_an_address_that_is_none_of_ecs_is_not_asked(tmp_path, caplog):
     assert "no http address" in caplog.text
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_an_agent_that_does_not_answer_is_waited_for_a_second_each():
     with agent(TOLD, delay_s=4.0) as address:
         began = time.monotonic()

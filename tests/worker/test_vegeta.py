@@ -12,7 +12,7 @@ from tests.worker.driver import engines_of, wait_until, workers
 from tests.worker.schedules import scheduled
 from toril.records import Rate, rate_key
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 
 def shop(url, requests=("/",), **scenario):

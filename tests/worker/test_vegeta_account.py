@@ -12,12 +12,12 @@ from tests.worker.schedules import scheduled
 from toril.load.curve import Curve
 from toril.records import Plan, Rate, rate_key
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 
 def due(plan: Plan, worker: int, until_s: float, *changes: tuple[float, float]) -> int:
     """How many requests of a worker's were due by then."""
-    curve, stripe = Curve(plan.executions[0].curve), plan.shares[worker].executions[0].stripe
+    curve, stripe = Curve(plan.executions[0].curve), plan.shares[worker].executions[0].interleave
     assert stripe is not None
     for at_s, rps in changes:
         curve = curve.changed(at_s, rps)

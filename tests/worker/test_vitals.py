@@ -15,7 +15,7 @@ from toril.worker.engine_runs import EngineRun, EngineRuns
 from toril.worker.health import Vitals
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])
 def test_each_engine_tells_how_late_its_sends_are(tmp_path, engine):
     with target(delay_s=0.01) as service:
@@ -34,7 +34,7 @@ def test_each_engine_tells_how_late_its_sends_are(tmp_path, engine):
     assert facts["memory_limit_bytes"] > series.memory_bytes.max()
 
 
-@pytest.mark.slow
+@pytest.mark.solo
 def test_sends_that_a_throughput_asks_for_and_no_user_is_free_to_make_are_dropped(tmp_path):
     with target(delay_s=0.1) as service:
         scenario = {"requests": [{"url": f"{service.url}/", "label": "home"}]}
@@ -48,7 +48,7 @@ def test_sends_that_a_throughput_asks_for_and_no_user_is_free_to_make_are_droppe
     dropped = found.timeline.health_series("local-1").dropped
     missing = 60 * 4 - found.samples
     assert missing >= 240 - 2 * 10 * 5
-    assert 0.4 * missing < dropped[dropped >= 0].sum() <= missing  # told once a second: not the last of them
+    assert 0.7 * missing < dropped[dropped >= 0].sum() <= missing  # told once a second: not those of the last one
 
 
 def vitals_of(start_at: float = 1000.0, **engine: Any) -> tuple[Vitals, Recorder]:

@@ -14,7 +14,7 @@ from tests.targets import target
 from tests.worker.driver import RUN, engines_of, left_over, plan_of, planned, wait_until, workers
 from toril.records import run_key
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 PARENT = """
 import subprocess, sys, time

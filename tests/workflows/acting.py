@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from tests.workflows import stand_ins
 from tests.workflows.repository import Repository, used_elsewhere
 
 ROOT = Path(__file__).resolve().parents[2]
+ACT = Path(sys.executable).parent / "act"
 LIMIT_S = 240  # no workflow of these tests takes longer
 # How a GitHub runner ends the process of a step that is cancelled, and for how long it waits each time.
 FIRMER_AND_FIRMER = ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5), (signal.SIGKILL, 2.5))
@@ -171,7 +171,7 @@ class Stage:
         scratch.mkdir()
         options = [*self._options(event_file, run_id, workflow), f"--workflows=.github/workflows/{workflow}", *more]
         process = subprocess.Popen(
-            [act(), event, *options],
+            [ACT, event, *options],
             cwd=self.repository.folder,
             env={**self._environment(), "TMPDIR": str(scratch)},
             stdout=subprocess.PIPE,
@@ -238,13 +238,6 @@ def acting(folder: Path, repository: Repository, **settings: Any) -> Iterator[St
     """A stage in a folder of its own, and nothing left of it."""
     (folder / "home").mkdir(parents=True)
     yield Stage(folder=folder, repository=repository, **settings)
-
-
-@cache
-def act() -> Path:
-    """The program, as `tools/` pins it."""
-    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "toril")
-    return Path(_said(sys.executable, ROOT / "tools" / "build", "act", kept, within_s=600))
 
 
 def uv() -> Path:

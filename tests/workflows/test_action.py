@@ -9,7 +9,7 @@ from tests.workflows.acting import acting
 from tests.workflows.repository import begun, project
 from tests.workflows.shop import runs, undisturbed
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 KEEP = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"
 SUITE = """execution:

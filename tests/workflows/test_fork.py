@@ -10,7 +10,7 @@ from tests.workflows.acting import acting
 from tests.workflows.repository import NUMBER
 from tests.workflows.shop import assert_counted, runs, shop
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 OUTCOMES = ("passed", "inconclusive")  # the second one where something else fills this machine
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from tests.measured import Sample
 from tests.reports.runs import run_of
 from toril import cli
-from toril.cli.options import locations
+from toril.cli.options import read_locations
 from toril.errors import NoSuchRunError, OptionError
 from toril.plan.options import RunOptions, plan_run
 from toril.reports import render
@@ -88,10 +88,10 @@ def test_load_comes_from_the_locations_that_are_named_instead(suite):
 
 
 def test_locations_have_weights_or_one():
-    assert locations("us-east-1=2, eu-west-1") == {"us-east-1": "2", "eu-west-1": "1"}
+    assert read_locations("us-east-1=2, eu-west-1") == {"us-east-1": "2", "eu-west-1": "1"}
 
 
 @pytest.mark.parametrize("text", ["", ",", "a=b", "a=1,a=2", "a=-1", "a=1e9", "a=1=2"])
 def test_locations_that_are_none_are_refused(text):
     with pytest.raises(OptionError, match="--locations"):
-        locations(text)
+        read_locations(text)

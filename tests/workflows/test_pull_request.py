@@ -10,7 +10,7 @@ from tests.workflows.acting import Acted, Stage, acting
 from tests.workflows.repository import NUMBER
 from tests.workflows.shop import HARMLESS, LINE, SUITE_FILE, answered, assert_counted, runs, shop, slower, undisturbed
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 WORKFLOW = "pull-request.yml"
 
 

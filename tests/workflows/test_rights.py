@@ -92,9 +92,7 @@ def test_who_comments_runs_nothing_of_the_pull_request(job):
         assert ref is None  # the default branch
     else:
         assert ref == "${{ github.event.pull_request.base.sha }}"
-        assert {name for name in job.content["needs"]} <= {"runner", "fargate", *"preview"} or job.content[
-            "needs"
-        ] == "preview"
+        assert job.content["needs"] in ("preview", ["runner", "fargate"])
     for download in job.uses("actions/download-artifact"):
         assert download["with"]["path"].startswith("${{ runner.temp }}/")  # no file of it takes another's place
 

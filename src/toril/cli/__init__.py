@@ -19,22 +19,22 @@ INTERNAL_ERROR = 70
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 HIDDEN = "worker"
 COMMANDS = {  # name → module and function, in the order of the help
-    "init": "toril.cli.beginning:init",
+    "init": "toril.cli.setup:init",
     "plan": "toril.cli.running:plan",
     "run": "toril.cli.running:run",
     "duet": "toril.cli.running:duet",
-    "report": "toril.cli.reading:report",
-    "compare": "toril.cli.reading:compare",
-    "comment": "toril.cli.commenting:comment",
+    "report": "toril.cli.results:report",
+    "compare": "toril.cli.results:compare",
+    "comment": "toril.cli.github:comment",
     "watch": "toril.cli.running:watch",
-    "stop": "toril.cli.reading:stop",
-    "adjust": "toril.cli.reading:adjust",
-    "fetch": "toril.cli.reading:fetch",
-    "runs": "toril.cli.reading:runs",
-    "push": "toril.cli.fleet:push",
-    "sweep": "toril.cli.fleet:sweep",
+    "stop": "toril.cli.results:stop",
+    "adjust": "toril.cli.results:adjust",
+    "fetch": "toril.cli.results:fetch",
+    "runs": "toril.cli.results:runs",
+    "push": "toril.cli.running:push",
+    "sweep": "toril.cli.running:sweep",
     "doctor": "toril.cli.running:doctor_command",
-    "gates": "toril.cli.gating:gates_command",
+    "gates": "toril.cli.github:gates_command",
     HIDDEN: "toril.worker.command:worker",
 }
 
@@ -47,11 +47,16 @@ class Commands(TyperGroup):
 
     def get_command(self, _ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in self.commands and cmd_name in COMMANDS:
-            module, function = COMMANDS[cmd_name].split(":")
-            single = typer.Typer(add_completion=False, context_settings=SETTINGS)
-            single.command(name=cmd_name, hidden=cmd_name == HIDDEN)(getattr(import_module(module), function))
-            self.add_command(typer.main.get_command(single), cmd_name)
+            self.add_command(command(cmd_name), cmd_name)
         return self.commands.get(cmd_name)
+
+
+def command(name: str) -> Any:
+    """Returns one command of `toril`, with its parameters and help; KeyError if there is none."""
+    module, function = COMMANDS[name].split(":")
+    single = typer.Typer(add_completion=False, context_settings=SETTINGS)
+    single.command(name=name, hidden=name == HIDDEN)(getattr(import_module(module), function))
+    return typer.main.get_command(single)
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}

@@ -7,7 +7,7 @@ from toril.clock import Clock
 from toril.coordinator.fold import Fold
 from toril.coordinator.protocol import RunState
 from toril.criteria import GENERATOR, criteria_of
-from toril.load.open_model import OPEN_MODEL
+from toril.load.shapes import OPEN_MODEL
 from toril.records import ARMS, Plan
 from toril.summary import saturated_now
 from toril.timeline import Timeline

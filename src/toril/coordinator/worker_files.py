@@ -80,14 +80,16 @@ class Bounds:
 
     def ready(self, files: WorkerFiles, ready: Ready, key: str) -> Ready:
         if (ready.worker, ready.attempt) != (files.worker, files.attempt):
-            raise StoreError(f"{key} is of another worker or attempt")
+            raise StoreError(f"{key} is of another worker or attempt", code="foreign-file")
         return ready
 
     def exit(self, files: WorkerFiles, left: Exit, key: str) -> Exit:
         if (left.worker, left.attempt) != (files.worker, files.attempt):
-            raise StoreError(f"{key} is of another worker or attempt")
+            raise StoreError(f"{key} is of another worker or attempt", code="foreign-file")
         if not {*left.executions, *left.first_sample_lateness_s} <= self.names:
-            raise StoreError(f"{key} is damaged: it names an execution that the plan does not have")
+            raise StoreError(
+                f"{key} is damaged: it names an execution that the plan does not have", code="damaged-file"
+            )
         reports = left.executions.values()
         told = (left.last_sample_s, *(one.ended_s for one in reports), *(one.queued_s for one in reports))
         self._in_time(max((seconds for seconds in told if seconds is not None), default=0.0), key)
@@ -95,16 +97,20 @@ class Bounds:
 
     def interval(self, files: WorkerFiles, interval: Interval, key: str) -> Interval:
         if (interval.worker, interval.location) != (files.worker, self.locations[files.worker]):
-            raise StoreError(f"{key} is of another worker")
+            raise StoreError(f"{key} is of another worker", code="foreign-file")
         measured = {(one.execution, one.arm, one.block) for one in interval.series}
         if not (measured <= self.places and {*interval.executions, *interval.resolution_us} <= self.executions):
-            raise StoreError(f"{key} is damaged: it names an execution that the plan does not have")
+            raise StoreError(
+                f"{key} is damaged: it names an execution that the plan does not have", code="damaged-file"
+            )
         self._in_time(interval.last_second or 0, key)
         return interval
 
     def _in_time(self, seconds: float, key: str) -> None:
         if seconds > self.longest_s:
-            raise StoreError(f"{key} is damaged: it names second {seconds:.0f} of at most {self.longest_s:.0f}")
+            raise StoreError(
+                f"{key} is damaged: it names second {seconds:.0f} of at most {self.longest_s:.0f}", code="damaged-file"
+            )
 
 
 def left_files(store: Store, prefix: str, first: int, told: int | None, most: int, *, listed: bool) -> Iterator[Left]:
@@ -169,13 +175,13 @@ def read_cases(
         for number, data, problem in left_files(store, prefix, 1, told, MOST_BYTES_OF_CASES, listed=True):
             try:
                 if data is None:
-                    raise StoreError(problem)
+                    raise StoreError(problem, code="damaged-file")
                 key = worker_key(run_id, worker, attempt, case_file_name(number))
                 file = decode_cases(data, key)
                 if (file.worker, file.number) != (worker, number):
-                    raise StoreError(f"{key} is a copy of another file")
+                    raise StoreError(f"{key} is a copy of another file", code="foreign-file")
                 if left and not is_own(left.case_digests, number, data):
-                    raise StoreError(f"{key} is not the file that its worker wrote")
+                    raise StoreError(f"{key} is not the file that its worker wrote", code="foreign-file")
                 cases += file.cases
             except StoreError as error:
                 damaged.append(str(error))

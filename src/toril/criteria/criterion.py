@@ -245,7 +245,7 @@ def _only_known(fields: Mapping[str, Any], language: Language) -> None:
 
 
 def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> tuple[str, Kind | None]:
-    """The label as it is recorded, and what it is the label of: `kind` says so, or a mark as in the summary."""
+    """The label as recorded, and its kind: from the key `kind`, or from a mark as in the summary."""
     label = _words(fields, "label") and str(fields["label"])  # in the full form with its spaces: they may be its own
     if subject.name == "load" or subject.name in GENERATOR:
         if label or fields.get("kind"):
@@ -378,7 +378,7 @@ def _measured(head: str) -> dict[str, Any]:
         )
     if word == "for":
         raise CriterionSyntaxError(
-            "for-in-place-of-of",
+            "missing-of",
             "which has `for` where the label is named",
             f"write `{subject} of {label.strip() or 'label'}`",
         )

@@ -56,7 +56,9 @@ def changed_since(revision: str, folder: Path) -> frozenset[Path]:
     """The files that differ between the working tree and the commit at which it left `revision`; OptionError if git
     does not know that."""
     if not REVISION.fullmatch(revision) or ".." in revision:
-        raise OptionError(f"--changed-since {revision!r}: no name of a commit; write a branch, a tag or a hash")
+        raise OptionError(
+            f"--changed-since {revision!r}: no name of a commit; write a branch, a tag or a hash", code="option-value"
+        )
     root = Path(git(folder, "rev-parse", "--show-toplevel").removesuffix("\n"))
     fork = git(root, "merge-base", revision, "HEAD", fix=f"--changed-since {revision}: fetch it, with its history")
     tree = git(root, "ls-tree", "-rz", fork.strip())
@@ -74,11 +76,16 @@ def changed_since(revision: str, folder: Path) -> frozenset[Path]:
 def _suites(folder: Path) -> list[Path]:
     """Their folders; every name is looked at before the first suite is read."""
     if not folder.is_dir():
-        raise OptionError(f"{folder}: no such folder; name the one that holds the suites' folders")
+        raise OptionError(
+            f"{folder}: no such folder; name the one that holds the suites' folders", code="no-such-folder"
+        )
     suites = [one for one in sorted(folder.resolve().iterdir()) if any((one / name).is_file() for name in SUITE_NAMES)]
     for found in suites:
         if not NAME.fullmatch(found.name):
-            raise SuiteError(f"{str(found)!r}: no name for a gate; rename it: letters, digits, _ and -, at most 60")
+            raise SuiteError(
+                f"{str(found)!r}: no name for a gate; rename it: letters, digits, _ and -, at most 60",
+                code="suite-name",
+            )
     return suites
 
 
@@ -88,7 +95,7 @@ def _examined(suite: Path, on: Place, environment: Mapping[str, str]) -> tuple[b
         read = read_suite([suite], env=environment)
         plan = make_plan(read, run_id="gate", workers=None)
     except SuiteError as error:
-        raise SuiteError(f"{suite.parent.name}/{suite.name}: {error}") from error
+        raise SuiteError(f"{suite.parent.name}/{suite.name}: {error}", code="bad-suite") from error
     locations = {location for execution in read.executions for location in execution.locations}
     in_regions = bool(locations) and all(REGION.fullmatch(location) for location in locations)
     if on == "fargate":

@@ -1,4 +1,4 @@
-"""Which arrivals of one schedule each worker sends: together all of them, none twice, and each at its own moment.
+"""How workers interleave one schedule: together they send all of its arrivals, none twice, each at its own moment.
 
 Every worker has deadlines, (k + ½) / weight for its k-th arrival, and the arrivals of the whole schedule go to the
 deadlines in their order; of equal ones to the first worker's. So each worker knows the place of its own arrivals in the
@@ -9,13 +9,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Annotated
+
+from pydantic import Field
 
 FINEST = 10**6  # weights are whole numbers up to this one, so that a place in the schedule is a 64-bit integer
 
 
 @dataclass(frozen=True, slots=True)
-class Mates:
-    """Workers of one weight: how many there are, and how many of them come before the one that asks."""
+class PeerGroup:
+    """The workers of one weight, and how many of them come before the worker whose group it is."""
 
     weight: int
     workers: int
@@ -23,35 +26,35 @@ class Mates:
 
 
 @dataclass(frozen=True, slots=True)
-class Stripe:
+class Interleave:
     """One worker's part of a schedule: its weight, and all workers by their weights, itself among them."""
 
     weight: int
-    mates: tuple[Mates, ...]
+    groups: Annotated[tuple[PeerGroup, ...], Field(alias="mates")]  # `mates` in plan.json
 
     def place_of(self, own: int) -> int:
         """The place in the whole schedule, from 0, of this worker's arrival numbered `own`, from 0.
 
-        >>> [Stripe(1, (Mates(1, 3, 1),)).place_of(own) for own in range(3)]
+        >>> [Interleave(1, (PeerGroup(1, 3, 1),)).place_of(own) for own in range(3)]
         [1, 4, 7]
         """
         place = 0
-        for mates in self.mates:
-            # Deadlines of a mate before this one's: (2m + 1) × weight < (2k + 1) × mate's weight
-            ahead, rest = divmod((2 * own + 1) * mates.weight - self.weight, 2 * self.weight)
-            place += mates.before * (ahead + 1) + (mates.workers - mates.before) * (ahead + (rest > 0))
+        for group in self.groups:
+            # Deadlines of a peer before this one's: (2m + 1) × weight < (2k + 1) × peer's weight
+            ahead, rest = divmod((2 * own + 1) * group.weight - self.weight, 2 * self.weight)
+            place += group.before * (ahead + 1) + (group.workers - group.before) * (ahead + (rest > 0))
         return place
 
     @property
     def part(self) -> Fraction:
-        """Of the whole, what this worker sends."""
-        return Fraction(self.weight, sum(mates.weight * mates.workers for mates in self.mates))
+        """This worker's fraction of the whole schedule."""
+        return Fraction(self.weight, sum(group.weight * group.workers for group in self.groups))
 
 
-def stripes(weights: Sequence[Fraction | int]) -> tuple[Stripe, ...]:
-    """One for each worker, in their order. Weights that no whole numbers to a million can say are rounded to such.
+def interleave(weights: Sequence[Fraction | int]) -> tuple[Interleave, ...]:
+    """The part of each worker, in their order. Weights are rounded to ratios of whole numbers up to a million.
 
-    >>> [stripe.place_of(0) for stripe in stripes([1, 2])]
+    >>> [part.place_of(0) for part in interleave([1, 2])]
     [1, 0]
     """
     whole = _whole([Fraction(weight) for weight in weights])
@@ -61,7 +64,7 @@ def stripes(weights: Sequence[Fraction | int]) -> tuple[Stripe, ...]:
     seen = dict.fromkeys(counts, 0)
     found = []
     for weight in whole:
-        found.append(Stripe(weight, tuple(Mates(one, counts[one], seen[one]) for one in counts)))
+        found.append(Interleave(weight, tuple(PeerGroup(one, counts[one], seen[one]) for one in counts)))
         seen[weight] += 1
     return tuple(found)
 

@@ -6,8 +6,11 @@ amplitude, and ask for as many requests but for that.
 
 import math
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 
 from toril.load.curve import Curve
+
+OPEN_MODEL = frozenset({"vegeta"})  # executors that send by schedule: they have a rate, and no virtual users
 
 Points = Sequence[tuple[float, float]]
 
@@ -81,6 +84,22 @@ def joined(shapes: Iterable[Points]) -> Curve:
             _append(found, (begins_s + at_s, rps))
         begins_s += shape[-1][0]
     return Curve(tuple(found))
+
+
+def curve_of(throughput_rps: Fraction | float, ramp_up_s: float, hold_for_s: float, steps: int | None = None) -> Curve:
+    """From 0 to the throughput within the ramp-up, evenly or in so many stairs, and then that rate.
+
+    >>> curve_of(30, 10, 5).points
+    ((0.0, 0.0), (10.0, 30.0), (15.0, 30.0))
+    """
+    rps, parts = float(throughput_rps), []
+    if ramp_up_s and steps:
+        parts.append(stairs(rps / steps, rps, steps, ramp_up_s / steps))
+    elif ramp_up_s:
+        parts.append(line(0.0, rps, ramp_up_s))
+    if hold_for_s:
+        parts.append(line(rps, rps, hold_for_s))
+    return joined(parts)
 
 
 def _append(points: list[tuple[float, float]], point: tuple[float, float]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from toril import __version__
 from toril.criteria import criteria_of, lint
 from toril.errors import OptionError, SuiteError
-from toril.load.open_model import OPEN_MODEL, curve_of
+from toril.load.shapes import OPEN_MODEL, curve_of
 from toril.plan.division import WorkerLoad, WorkerSlot, divided_between, split, worker_slots
 from toril.plan.samples import iteration_of, too_few
 from toril.records import Browser, ExecutionShare, Pace, Plan, PlannedCriterion, PlannedExecution, Share, TaskSize
@@ -224,7 +224,7 @@ def _execution_share(execution: Execution, part: WorkerLoad, phase: float) -> Ex
         concurrency=None if execution.concurrency is None else part.users,
         throughput_rps=None if part.throughput is None else float(part.throughput),
         phase=phase,
-        stripe=part.stripe,
+        interleave=part.interleave,
         segment=part.segment,
         config=config,
     )
@@ -235,7 +235,7 @@ def _phase(
 ) -> float:
     """Worker i of n starts i/n of a period later, counted around the locations so that each of them is even as well.
 
-    An open model has stripes instead: all workers start at once, and each knows its own arrivals.
+    An open model interleaves instead: all workers start at once, and each knows its own arrivals.
     """
     if execution.executor in OPEN_MODEL:
         return 0.0

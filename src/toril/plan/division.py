@@ -10,8 +10,8 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 
 from toril.errors import SuiteError
-from toril.load.interleave import Stripe, stripes
-from toril.load.open_model import OPEN_MODEL
+from toril.load.interleave import Interleave, interleave
+from toril.load.shapes import OPEN_MODEL
 from toril.records import Segment
 from toril.suite import Execution, Suite
 from toril.suite.engines import engine_of
@@ -135,7 +135,7 @@ class WorkerLoad:
 
     users: int
     throughput: Fraction | None
-    stripe: Stripe | None = None  # of an open model
+    interleave: Interleave | None = None  # of an open model
     segment: Segment | None = None  # of a script's own load
 
 
@@ -193,8 +193,8 @@ def _open_model(
     shares = _by_weight(execution, weights, slots)
     places = sorted(shares)
     total = execution.throughput_rps or Fraction(0)
-    by_place = zip(places, stripes([shares[index] for index in places]), strict=True)
-    return {index: WorkerLoad(0, total * stripe.part, stripe) for index, stripe in by_place}
+    by_place = zip(places, interleave([shares[index] for index in places]), strict=True)
+    return {index: WorkerLoad(0, total * one.part, one) for index, one in by_place}
 
 
 def _segments(

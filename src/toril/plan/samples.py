@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from toril.criteria import Criterion, duration_s, load_for_samples, samples_needed
-from toril.load.open_model import OPEN_MODEL, curve_of
+from toril.load.shapes import OPEN_MODEL, curve_of
 from toril.suite import Execution
 from toril.suite.engines import BLOCKS, PHASES
 

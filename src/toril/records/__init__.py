@@ -4,17 +4,6 @@ Every record names its schema (`"schema": "toril.plan/1"`); within a version fie
 ignores those it does not know.
 """
 
-from toril.records.base import Record, why
-from toril.records.browser import Browser, Device, Kept, Network
-from toril.records.cases import (
-    MOST_BYTES_OF_CASES,
-    Case,
-    CaseFile,
-    CaseOutcome,
-    case_file_name,
-    decode_cases,
-    encode_cases,
-)
 from toril.records.deployment import (
     DeployedCache,
     DeployedHome,
@@ -23,38 +12,64 @@ from toril.records.deployment import (
     DeployedTargets,
     DeployedWorker,
     Deployment,
+    SecretReference,
     deployment_key,
+    secret_reference,
+    secrets_outside,
 )
-from toril.records.duet import ARMS, BASE, HEAD, Duet, Turn
-from toril.records.metrics import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, ServerMetrics
-from toril.records.rate import Rate, Search, rate_key, rates_of
-from toril.records.run import (
-    DIGEST_LENGTH,
-    MOST_FILES,
-    End,
-    EngineReport,
+from toril.records.document import Record, why
+from toril.records.plan import (
+    ARMS,
+    BASE,
+    HEAD,
+    Browser,
+    Device,
+    Duet,
     ExecutionShare,
-    Exit,
-    Launch,
-    Lease,
+    Network,
     Pace,
     Plan,
     PlannedCriterion,
     PlannedExecution,
-    RanTask,
-    Ready,
+    Search,
     Segment,
     Share,
     SourcePlace,
-    Start,
-    Stop,
     SuiteOrigin,
     TaskSize,
+    Turn,
+)
+from toril.records.run import (
+    DIGEST_LENGTH,
+    MOST_BYTES_OF_CASES,
+    MOST_FILES,
+    PART_OF_PERIOD_NEEDED,
+    Case,
+    CaseFile,
+    CaseOutcome,
+    End,
+    EngineReport,
+    Exit,
+    Kept,
+    Launch,
+    Lease,
+    MetricQuery,
+    MetricSeries,
+    RanTask,
+    Rate,
+    Ready,
+    ServerMetrics,
+    Start,
+    Stop,
+    case_file_name,
+    decode_cases,
     digest_of,
+    encode_cases,
+    rate_key,
+    rates_of,
     run_key,
     worker_key,
 )
-from toril.records.secret_references import SecretReference, secret_reference, secrets_outside
 from toril.records.verdict import (
     ComparedArm,
     ComparedMetric,

@@ -1,6 +1,7 @@
-"""JSON as runs keep it and reports show it: for the eye while it is small, as fast as it goes when it is not.
+"""The two kinds of JSON documents: `Record`, a pydantic model, and `JsonObject`, a slotted dataclass that is cheap.
 
-And read strictly, since what is read may come from a stranger.
+A document is written for the eye while it is small, and as fast as possible when it is large. What others may have
+written is read strictly, and has bounds: a suite is a stranger's code, and runs beside the workers.
 """
 
 import json
@@ -8,12 +9,26 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import cache, partial
-from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from toril.errors import StoreError
 
 MOST_PARTS = 1 << 20  # lists, objects, texts and commas: each takes up to 60 bytes of memory once it is read
-READABLE = 4 << 20  # characters; beyond them nobody reads it, and indenting takes ten times as long as writing
+MOST_PARTS_OF_WORKER = 1 << 18  # of a record from a worker
+MOST_ENTRIES = 2_000  # of a list in a stranger's file: workers, criteria, reasons …
+LARGEST = 10**15
+LATEST = 1 << 35  # seconds since 1970: the year 3058
+LONGEST_WHY = 300  # characters of a message about a file: some may be a stranger's
+READABLE = 4 << 20  # characters; indenting takes ten times as long as writing
+
+Count = Annotated[int, Field(ge=0, lt=1 << 53)]
+Number = Annotated[int | float, Field(ge=-LARGEST, le=LARGEST)]
+Seconds = Annotated[float, Field(ge=-LATEST, le=LATEST, allow_inf_nan=False)]
+Text = Annotated[str, Field(max_length=10_000)]
+Word = Annotated[str, Field(max_length=100)]
+Few = Field(max_length=MOST_ENTRIES)
 
 
 def document(content: Any) -> bytes:
@@ -58,6 +73,52 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def why(error: Exception) -> str:
+    """What is wrong with a file, in one short line; of several faults the first."""
+    if isinstance(error, ValidationError):
+        first: Any = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        text = f"{'.'.join(str(part)[:80] for part in first['loc'])}: {first['msg']}"
+    else:
+        text = (str(error).splitlines() or ["it is empty"])[0]
+    return text[:LONGEST_WHY]
+
+
+class RecordPart(BaseModel):
+    """A part of a record: immutable, and deaf to the fields of newer versions."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
+
+
+class Record(RecordPart):
+    """One JSON file of a run; immutable once written."""
+
+    SCHEMA: ClassVar[str] = ""
+    MOST_BYTES: ClassVar[int | None] = None  # None: not written by a worker
+
+    def to_json(self) -> bytes:
+        data = self.model_dump(mode="json", by_alias=True)
+        text = json.dumps({"schema": self.SCHEMA, **data}, ensure_ascii=False, indent=1) + "\n"
+        return text.encode("utf-8", "backslashreplace")  # half a character from an engine becomes `\udxxx`
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str) -> Self:
+        """The record in `data`; StoreError, naming `where`, when it is another schema, damaged or incomplete."""
+        try:
+            if cls.MOST_BYTES is not None and len(data) > cls.MOST_BYTES:
+                raise ValueError(f"it has more than {cls.MOST_BYTES:,} bytes")
+            found = parsed(data) if cls.MOST_BYTES is None else parsed(data, most_parts=MOST_PARTS_OF_WORKER)
+            schema = found.pop("schema", None) if isinstance(found, dict) else None
+            if schema != cls.SCHEMA:
+                found_schema = f"{schema!r}"[:LONGEST_WHY]
+                raise StoreError(
+                    f"{where}: schema {found_schema}, expected {cls.SCHEMA!r}; it is of another version",
+                    code="other-version",
+                )
+            return cls.model_validate(found)
+        except (ValueError, OverflowError) as error:
+            raise StoreError(f"{where} is damaged: {why(error)}", code="damaged-file") from error
+
+
 class JsonObject:
     """Base of a document's parts: immutable values, read by attribute and written as JSON objects.
 
@@ -91,10 +152,13 @@ class JsonObject:
         return cls(**{name: data[name] if read is None else read(data[name]) for name, read in known})
 
     @classmethod
-    def from_stranger(cls, data: bytes) -> Self:
-        """The object in JSON text that anybody may have written; pydantic's ValidationError beyond the bounds."""
+    def from_stranger(cls, data: bytes, where: str) -> Self:
+        """The object in JSON text that anybody may have written; StoreError, naming `where`, beyond the bounds."""
         kind: Any = cls
-        found: Self = _adapter(kind).validate_json(data)
+        try:
+            found: Self = _adapter(kind).validate_json(data)
+        except ValidationError as error:
+            raise StoreError(f"{where} is not what toril writes: {why(error)}", code="damaged-file") from error
         return found
 
 

@@ -12,19 +12,14 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import Field
 
 from toril.errors import StoreError
-from toril.records.base import Count, Text
-from toril.records.cases import Case
-from toril.records.document import JsonObject
+from toril.records.document import Count, Few, JsonObject, Number, Text
+from toril.records.run import Case
 
 SUMMARY_SCHEMA: Final = "toril.summary/1"
 
-LARGEST = 10**15
-MOST_ENTRIES = 2_000  # workers, stages, files …
 MOST_LABELS = 600_000  # what an interval file can hold, of both kinds
 MOST_ERRORS = 100_000
 
-Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
-Few = Field(max_length=MOST_ENTRIES)
 Bounds = tuple[Count | None, Count | None]  # of an interval; None: open at that end
 
 

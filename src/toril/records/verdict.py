@@ -12,21 +12,13 @@ from pydantic import Field
 
 from toril.errors import StoreError
 from toril.masking import masked
-from toril.records.base import LONGEST_WHY, Count, Text, why
-from toril.records.document import JsonObject, document, parsed
+from toril.records.document import LONGEST_WHY, Count, Few, JsonObject, Number, Text, Word, document, parsed, why
 
 VERDICT_SCHEMA: Final = "toril.verdict/1"
 
 Outcome = Literal["passed", "failed", "inconclusive"]
 CriterionOutcome = Literal["passed", "failed", "inconclusive", "triggered"]  # triggered: came true `as non-failed`
 Counted = Literal["sample", "second", "period", "stage"]
-
-MOST_ENTRIES = 2_000  # criteria, reasons or notes of a stranger's file
-LARGEST = 10**15
-
-Number = Annotated[int | float, Field(ge=-LARGEST, le=LARGEST)]
-Word = Annotated[str, Field(max_length=100)]
-Few = Field(max_length=MOST_ENTRIES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,21 +4,13 @@ import statistics
 from dataclasses import dataclass
 
 from toril.criteria import criteria_of
-from toril.records import BASE, HEAD, Duet, Plan
-from toril.regression.comparison import (
-    LEAST_PAIRS,
-    Arm,
-    Change,
-    Comparison,
-    Metric,
-    Outcome,
-    difference,
-    relative_change,
-)
+from toril.records import BASE, HEAD, ComparedArm, ComparedMetric, Comparison, Duet, Outcome, Plan
+from toril.regression.comparison import CONFIDENCE, LEAST_PAIRS, Change, difference, relative_change
 from toril.stats.quantiles import rank_of
 from toril.timeline import Stats, Timeline
 from toril.timeline.intervals import Kind
 
+DIGITS = 6  # of a change: finer is the noise of floats
 WORST = ("failed", "inconclusive", "passed")
 
 
@@ -65,21 +57,21 @@ def compare(plan: Plan, timeline: Timeline) -> Comparison:
         outcome=outcome,
         message=_summed_up(metrics, outcome, duet.margin),
         margin=duet.margin,
+        confidence=CONFIDENCE,
         blocks=duet.blocks,
         block_s=duet.block_s,
         order=duet.order,
-        base=_arm(timeline, BASE, duet.base),
-        head=_arm(timeline, HEAD, duet.head),
+        arms={"base": _arm(timeline, BASE, duet.base), "head": _arm(timeline, HEAD, duet.head)},
         metrics=metrics,
     )
 
 
-def _arm(timeline: Timeline, arm: int, address: str) -> Arm:
+def _arm(timeline: Timeline, arm: int, address: str) -> ComparedArm:
     total = timeline.select(steady=True, arm=arm).total
-    return Arm(address=address, samples=total.samples, failures=total.failures)
+    return ComparedArm(address=address, samples=total.samples, failures=total.failures)
 
 
-def _percentile(timeline: Timeline, duet: Duet, one: Gated) -> Metric:
+def _percentile(timeline: Timeline, duet: Duet, one: Gated) -> ComparedMetric:
     pairs: list[tuple[float, float]] = []
     without: list[int] = []
     for block in range(1, duet.blocks + 1):
@@ -104,14 +96,15 @@ def _percentile(timeline: Timeline, duet: Duet, one: Gated) -> Metric:
     coarse = ""
     if values is not None and resolution_us > duet.margin * values[0]:
         coarse = f"; times are recorded in steps of {resolution_us / 1000:g} ms, of which the bounds take account"
-    return Metric(
+    return ComparedMetric(
         label=one.label,
         metric=one.name,
         unit="us",
         base=None if values is None else round(values[0]),
         head=None if values is None else round(values[1]),
-        change=change,
-        pairs=tuple(pairs),
+        **_rounded(change),
+        blocks=len(pairs),
+        ratios=tuple(round(head / base, DIGITS) for base, head in pairs),
         outcome=change.outcome(duet.margin),
         message=_of_times(one, values, change, duet.margin, len(pairs)) + coarse + left_out,
     )
@@ -136,7 +129,7 @@ def _known(stats: Stats, percent: float) -> int | None:
     return stats.percentile(percent) or None
 
 
-def _failures(timeline: Timeline, duet: Duet) -> Metric:
+def _failures(timeline: Timeline, duet: Duet) -> ComparedMetric:
     """Of all requests. Shares of failures are compared in points: a margin of 3 % is one of 3 points."""
     pairs = []
     for block in range(1, duet.blocks + 1):
@@ -155,17 +148,24 @@ def _failures(timeline: Timeline, duet: Duet) -> Metric:
             "inconclusive": f"between {change.low:+.2%} and {change.high:+.2%} points",
         }[outcome].replace("% points", " points")
         message = f"failures: {share[0]:.2%} → {share[1]:.2%}, {known}; the margin is {duet.margin * 100:g} points"
-    return Metric(
+    return ComparedMetric(
         label="",
         metric="failures",
         unit="share",
-        base=None if values is None else round(values[0], 6),
-        head=None if values is None else round(values[1], 6),
-        change=change,
-        pairs=tuple(pairs),
+        base=None if values is None else round(values[0], DIGITS),
+        head=None if values is None else round(values[1], DIGITS),
+        **_rounded(change),
+        blocks=len(pairs),
+        ratios=tuple(round(head - base, DIGITS) for base, head in pairs),
         outcome=outcome,
         message=message,
     )
+
+
+def _rounded(change: Change) -> dict[str, float | None]:
+    """The fields of a metric that hold a change."""
+    values = {"change": change.mean, "low": change.low, "high": change.high, "detectable": change.detectable}
+    return {name: None if value is None else round(value, DIGITS) for name, value in values.items()}
 
 
 def _medians(pairs: list[tuple[float, float]]) -> tuple[float, float] | None:
@@ -194,7 +194,7 @@ def _of_times(one: Gated, values: tuple[float, float] | None, change: Change, ma
             )
 
 
-def _summed_up(metrics: tuple[Metric, ...], outcome: Outcome, margin: float) -> str:
+def _summed_up(metrics: tuple[ComparedMetric, ...], outcome: Outcome, margin: float) -> str:
     deciding = [metric for metric in metrics if metric.outcome == outcome]
     names = ", ".join(_named(metric) for metric in deciding)
     match outcome:
@@ -206,5 +206,5 @@ def _summed_up(metrics: tuple[Metric, ...], outcome: Outcome, margin: float) -> 
             return f"nothing is proven of {names}: more blocks, or longer ones, would tell"
 
 
-def _named(metric: Metric) -> str:
+def _named(metric: ComparedMetric) -> str:
     return metric.metric if metric.unit == "share" else f"{metric.metric} of {metric.label or 'all requests'}"

@@ -11,16 +11,13 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
-from toril.stats.student import student_quantile
+from toril.records import Outcome
+from toril.stats.quantiles import student_quantile
 
 CONFIDENCE = 0.95  # of each bound; so a change as large as the margin fails one run in twenty
 POWER = 0.8  # with which a change of the smallest detectable size is found
 LEAST_PAIRS = 4  # with fewer, s says next to nothing: t(0.95) of two degrees of freedom is 2.9
-
-Outcome = Literal["passed", "failed", "inconclusive"]
-Unit = Literal["us", "share"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,82 +69,3 @@ def _bounded(values: Sequence[float]) -> tuple[float | None, float | None, float
     error = statistics.stdev(values) / math.sqrt(count)
     reach = student_quantile(CONFIDENCE, count - 1) * error
     return mean, mean - reach, mean + reach, reach + student_quantile(POWER, count - 1) * error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One figure in both arms, block by block."""
-
-    label: str  # "": all requests
-    metric: str  # p95, p99.9; failures
-    unit: Unit
-    base: float | None  # the medians over blocks
-    head: float | None
-    change: Change
-    pairs: tuple[tuple[float, float], ...]
-    outcome: Outcome
-    message: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in verdict.json. `ratios` are head / base, of shares their differences."""
-        relative = self.unit == "us"
-        return {
-            "label": self.label,
-            "metric": self.metric,
-            "unit": self.unit,
-            "base": self.base,
-            "head": self.head,
-            "change": _rounded(self.change.mean),
-            "low": _rounded(self.change.low),
-            "high": _rounded(self.change.high),
-            "detectable": _rounded(self.change.detectable),
-            "blocks": len(self.pairs),
-            "ratios": [_rounded(head / base if relative else head - base) for base, head in self.pairs],
-            "outcome": self.outcome,
-            "message": self.message,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arm:
-    """What was compared of one arm."""
-
-    address: str
-    samples: int
-    failures: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Base against head, as verdict.json has it under `comparison`."""
-
-    outcome: Outcome
-    message: str
-    margin: float
-    blocks: int
-    block_s: float
-    order: str
-    base: Arm
-    head: Arm
-    metrics: tuple[Metric, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        arms = {
-            name: {"address": arm.address, "samples": arm.samples, "failures": arm.failures}
-            for name, arm in (("base", self.base), ("head", self.head))
-        }
-        return {
-            "outcome": self.outcome,
-            "message": self.message,
-            "margin": self.margin,
-            "confidence": CONFIDENCE,
-            "blocks": self.blocks,
-            "block_s": self.block_s,
-            "order": self.order,
-            "arms": arms,
-            "metrics": [metric.to_dict() for metric in self.metrics],
-        }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)

@@ -14,12 +14,10 @@ excuses a regression, since it may have met one arm more than the other; a crite
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from toril.records import ARMS, BASE, HEAD, Exit, Outcome, Plan, Reason, Verdict
+from toril.records import ARMS, BASE, HEAD, Comparison, Exit, Outcome, Plan, Reason, Verdict
 from toril.records.summary import Summary
 from toril.regression.compare import compare
-from toril.regression.comparison import Comparison
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
 from toril.timeline.arms import Arm
@@ -36,7 +34,7 @@ class JudgedDuet:
 
     plan: Plan
     summary: Summary
-    verdict: dict[str, Any]
+    verdict: Verdict
 
 
 def judge_duet(plan: Plan, arms: Mapping[int, Timeline], whole: Timeline, completeness: Completeness) -> JudgedDuet:
@@ -44,8 +42,8 @@ def judge_duet(plan: Plan, arms: Mapping[int, Timeline], whole: Timeline, comple
     judged = {arm: _judged(Arm(plan, arm), timeline, whole, completeness) for arm, timeline in arms.items()}
     (head_plan, summary, head), (_, _, base) = judged[HEAD], judged[BASE]
     comparison = compare(plan, whole)
-    verdict = _combined(head, base, comparison)
-    return JudgedDuet(head_plan, summary, {**verdict.to_dict(), "comparison": comparison.to_dict()})
+    verdict = replace(_combined(head, base, comparison), comparison=comparison)
+    return JudgedDuet(head_plan, summary, verdict)
 
 
 def _judged(arm: Arm, timeline: Timeline, whole: Timeline, completeness: Completeness) -> tuple[Plan, Summary, Verdict]:

@@ -17,7 +17,7 @@ from toril.store import Store
 from toril.store.records import next_rates, read_record
 from toril.suite.engines import engine_of
 from toril.suite.reader import MAX_NUMBER
-from toril.summary.adjusted import adjusted
+from toril.summary import adjusted_plan
 from toril.summary.load import rate_of
 from toril.text import nearest
 
@@ -54,7 +54,10 @@ def parse_rate(text: str) -> Callable[[float], float]:
     if match := TIMES.fullmatch(written):
         times = float(match["times"])
         return lambda now: round(now * times, 6)
-    raise OptionError(f"--rate {text}: expected requests per second such as 500 or 30/min, or a change: +20%, -20%, x2")
+    raise OptionError(
+        f"--rate {text}: expected requests per second such as 500 or 30/min, or a change: +20%, -20%, x2",
+        code="option-value",
+    )
 
 
 def adjust(store: Store, run_id: str, rate: str, execution: str | None, now: float) -> Adjusted:
@@ -62,19 +65,24 @@ def adjust(store: Store, run_id: str, rate: str, execution: str | None, now: flo
     wanted = parse_rate(rate)
     plan, start, stop = read_record(store, run_id)
     if has_ended(store, plan, now):
-        raise RunOverError(f"run {run_id} is over; its rate cannot be changed any more")
+        raise RunOverError(f"run {run_id} is over; its rate cannot be changed any more", code="run-over")
     chosen = chosen_of(plan, execution)
     if stop is not None:
-        raise RunOverError(f"run {run_id} is ending ({stop.message}); its rate cannot be changed any more")
+        raise RunOverError(
+            f"run {run_id} is ending ({stop.message}); its rate cannot be changed any more", code="run-ending"
+        )
     if start is None:
-        raise StoreError(f"run {run_id} has not started yet; change its rate when `toril watch {run_id}` shows load")
+        raise StoreError(
+            f"run {run_id} has not started yet; change its rate when `toril watch {run_id}` shows load",
+            code="run-not-started",
+        )
     said, later = store.time()  # workers' clocks are near the store's; this machine's may not be
     for _ in range(TRIES):
         rates = tuple(next_rates(store, run_id, 0))
         found = _change(plan, start, rates, chosen, wanted, rate, said + later)
         if store.put_once(rate_key(run_id, found.rate.number), found.rate.to_json()):
             return found
-    raise StoreError(f"run {run_id} is adjusted by somebody else all the time; try again")
+    raise StoreError(f"run {run_id} is adjusted by somebody else all the time; try again", code="adjusted-by-others")
 
 
 def _change(
@@ -87,15 +95,20 @@ def _change(
     now: float,
 ) -> Adjusted:
     at_s = math.ceil(max(now + plan.pace.start_lead_s - start.at, execution.delay_s))
-    curve = rate_of(next(one for one in adjusted(plan, rates, start.at).executions if one.name == execution.name))
+    curve = rate_of(next(one for one in adjusted_plan(plan, rates, start.at).executions if one.name == execution.name))
     since_s = at_s - execution.delay_s
     if curve is None or since_s >= curve.length_s:
-        raise RunOverError(f"run {plan.run_id}: the load of {execution.name} ends before its workers could know of it")
+        raise RunOverError(
+            f"run {plan.run_id}: the load of {execution.name} ends before its workers could know of it",
+            code="run-ending",
+        )
     before = curve.rate_at(since_s)
     rps = wanted(before)
     if not 0 < rps <= MAX_NUMBER:
         fix = f"to end the load use `toril stop {plan.run_id}`" if rps <= 0 else "write a smaller one"
-        raise OptionError(f"--rate {written}: {rps:,g}/s is not above 0 and at most {MAX_NUMBER:,}/s; {fix}")
+        raise OptionError(
+            f"--rate {written}: {rps:,g}/s is not above 0 and at most {MAX_NUMBER:,}/s; {fix}", code="rate-out-of-range"
+        )
     return Adjusted(
         rate=Rate(
             number=len(rates) + 1,
@@ -119,20 +132,28 @@ def chosen_of(plan: Plan, name: str | None) -> PlannedExecution:
     open_ones = [one.name for one in plan.adjustable]
     if plan.searched:
         what = ", ".join(one.name for one in plan.searched)
-        raise OptionError(f"run {plan.run_id} looks for the capacity of {what}: the search alone sets its rates")
+        raise OptionError(
+            f"run {plan.run_id} looks for the capacity of {what}: the search alone sets its rates", code="searched-rate"
+        )
     if name is not None and name not in names:
         close = nearest(name, names, cutoff=0.3)
         meant = f"did you mean `{close}`?" if close else f"there are {', '.join(names)}"
-        raise OptionError(f"--execution {name}: run {plan.run_id} has no such execution; {meant}")
+        raise OptionError(
+            f"--execution {name}: run {plan.run_id} has no such execution; {meant}", code="no-such-execution"
+        )
     if not open_ones or (name is not None and name not in open_ones):
         closed = next(one for one in plan.executions if name in (None, one.name))
         fix = f"; of this run {', '.join(open_ones)} can be" if open_ones else "; `executor: vegeta` sends at a rate"
         raise OptionError(
             f"the rate of {closed.name} cannot be changed while it goes on: {closed.executor} has virtual users, "
-            f"who wait for answers{fix}"
+            f"who wait for answers{fix}",
+            code="fixed-rate",
         )
     if name is None and len(open_ones) > 1:
-        raise OptionError(f"run {plan.run_id} has several rates; say --execution {' or --execution '.join(open_ones)}")
+        raise OptionError(
+            f"run {plan.run_id} has several rates; say --execution {' or --execution '.join(open_ones)}",
+            code="no-execution-named",
+        )
     return next(one for one in plan.executions if one.name == (name or open_ones[0]))
 
 

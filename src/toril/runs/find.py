@@ -14,7 +14,9 @@ RUN_ADDRESS = re.compile(r"(?P<store>s3://.+)/runs/(?P<run>[^/]+)/?")
 def find_run(run: str, store_address: str, *, patience_s: float | None = None) -> tuple[Store, str]:
     """The store and id of a run given as id (the newest with that beginning, or `latest`), folder or s3:// address."""
     if not run:
-        raise OptionError(f"RUN is empty; name one that `toril runs --store {store_address}` lists, or latest")
+        raise OptionError(
+            f"RUN is empty; name one that `toril runs --store {store_address}` lists, or latest", code="no-run-named"
+        )
     plan = Path(run) / "plan.json"
     if plan.is_file():
         run_id = Plan.from_json(plan.read_bytes(), str(plan)).run_id
@@ -22,7 +24,7 @@ def find_run(run: str, store_address: str, *, patience_s: float | None = None) -
     if run.startswith(BUCKETS):
         match = RUN_ADDRESS.fullmatch(run)
         if not match:
-            raise OptionError(f"RUN {run}: expected s3://bucket/prefix/runs/<run id>")
+            raise OptionError(f"RUN {run}: expected s3://bucket/prefix/runs/<run id>", code="option-value")
         store_address, run = match["store"], match["run"]
     store = open_store(store_address, patience_s=patience_s)
     if RUN_ID.fullmatch(run) and store.find(run_key(run, "plan.json")) is not None:
@@ -32,9 +34,12 @@ def find_run(run: str, store_address: str, *, patience_s: float | None = None) -
         return store, known[-1]
     if known:
         some = ", ".join(known[-3:])
-        raise OptionError(f"{run} fits {len(known)} runs in {store_address}: {some}; say more of it")
+        raise OptionError(
+            f"{run} fits {len(known)} runs in {store_address}: {some}; say more of it", code="ambiguous-run"
+        )
     raise NoSuchRunError(
-        f"no run {run!r} in the store {store_address}; `toril runs --store {store_address}` lists them"
+        f"no run {run!r} in the store {store_address}; `toril runs --store {store_address}` lists them",
+        code="no-such-run",
     )
 
 

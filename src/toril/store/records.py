@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from toril.errors import StoreError
 from toril.records import Launch, Plan, Rate, Start, Stop, rate_key, run_key
-from toril.records.base import Record
+from toril.records.document import Record
 from toril.store import Store
 
 Kind = TypeVar("Kind", bound=Record)
@@ -30,7 +30,7 @@ def next_rates(store: Store, run_id: str, known: int) -> Iterator[Rate]:
         if found is None:
             return
         if found.number != known + 1:
-            raise StoreError(f"{key} is a copy of number {found.number}")
+            raise StoreError(f"{key} is a copy of number {found.number}", code="misnumbered-rate")
         yield found
         known += 1
 
@@ -40,7 +40,8 @@ def read_record(store: Store, run_id: str) -> tuple[Plan, Start | None, Stop | N
     plan_key = run_key(run_id, "plan.json")
     plan = get_record(store, Plan, plan_key)
     if plan.run_id != run_id:
-        raise StoreError(f"{plan_key} is the plan of run {plan.run_id}: name the run by the path of its folder")
+        text = f"{plan_key} is the plan of run {plan.run_id}: name the run by the path of its folder"
+        raise StoreError(text, code="other-run")
     return (
         plan,
         find_record(store, Start, run_key(run_id, "start.json")),

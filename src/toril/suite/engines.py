@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from toril.criteria import duration_s
-from toril.load.open_model import OPEN_MODEL
+from toril.load.shapes import OPEN_MODEL
 from toril.suite.actions import ActionError, actions_of, read_action
 from toril.suite.files import Files
 from toril.suite.reader import SuiteReader, quoted, suggestion

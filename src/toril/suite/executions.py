@@ -9,7 +9,7 @@ from typing import Any
 
 from toril.errors import SuiteError
 from toril.load.curve import Curve
-from toril.load.open_model import OPEN_MODEL
+from toril.load.shapes import OPEN_MODEL
 from toril.records import Search
 from toril.suite.capacity import check_names, lowest, read_search
 from toril.suite.curves import PlannedCurve, is_curve, read_curve

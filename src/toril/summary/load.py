@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from toril.load.curve import Curve
-from toril.load.open_model import curve_of
+from toril.load.shapes import curve_of
 from toril.records import Plan, PlannedExecution
 from toril.timeline import Slice, Timeline
 

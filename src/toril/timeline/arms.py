@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from toril.load.open_model import curve_of
+from toril.load.shapes import curve_of
 from toril.records import ARMS, EngineReport, ExecutionShare, Exit, Plan, PlannedExecution, Share
 from toril.stats.histogram import Int64s
 from toril.timeline.intervals import CELL_COLUMNS, Interval
@@ -22,7 +22,7 @@ SECOND, SERIES, BUCKETS = (CELL_COLUMNS.index(name) for name in ("second", "seri
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class TurnLayout:
     """How an arm's seconds follow from those of the run: of an execution, or of the arm as a whole."""
 
     blocks: int
@@ -49,15 +49,15 @@ class Arm:
         self._first = next(turn.starts_s for turn in turns if turn.arm == arm)
         copies = [one for one in plan.executions if one.arm == arm and one.block == 1]
         self._copies = {one.series: one for one in copies}
-        self._courses = {one.series: self._course(one) for one in copies}
-        before_s = min(course.before_s for course in self._courses.values())
-        self._whole = Course(self.duet.blocks, before_s, self.duet.turn_s - before_s)
+        self._layouts = {one.series: self._layout(one) for one in copies}
+        before_s = min(layout.before_s for layout in self._layouts.values())
+        self._whole = TurnLayout(self.duet.blocks, before_s, self.duet.turn_s - before_s)
 
     def as_run(self) -> Plan:
         """The plan of the arm alone, with the suite's executions and without a duet."""
         names = {copy.name: series for series, copy in self._copies.items()}
         shares = [share.model_copy(update={"executions": tuple(_renamed(share, names))}) for share in self.plan.shares]
-        told = (
+        note = (
             f"figures and criteria are those of {ARMS[self.arm]}: its {self.duet.blocks} blocks, one after another, "
             "as if nothing had been in between"
         )
@@ -66,7 +66,7 @@ class Arm:
                 "executions": tuple(self._execution(series) for series in self._copies),
                 "shares": tuple(shares),
                 "duet": None,
-                "warnings": (*self.plan.warnings, told),
+                "warnings": (*self.plan.warnings, note),
             }
         )
 
@@ -96,15 +96,15 @@ class Arm:
         )
 
     def done_s(self, at_s: float) -> float:
-        """How many seconds of the arm's course are over at a moment of the run."""
+        """How many seconds of the arm's time are over at a moment of the run."""
         begun = np.flatnonzero((self._arm_of == self.arm) & (self._starts < at_s))
         if not begun.size:
             return 0.0
         turn, since = int(self._place[begun[-1]]), at_s - float(self._starts[begun[-1]])
         if turn == 0 and since < self._whole.before_s:
             return since
-        course, since = self._whole, min(since, float(self.duet.turn_s))
-        return course.blocks * course.before_s + turn * course.steady_s + max(0.0, since - course.before_s)
+        layout, since = self._whole, min(since, float(self.duet.turn_s))
+        return layout.blocks * layout.before_s + turn * layout.steady_s + max(0.0, since - layout.before_s)
 
     def reports(self, left: Exit) -> dict[str, EngineReport]:
         """What a worker's engines said of the arm's turns, by the suite's execution: all turns of one together.
@@ -134,16 +134,16 @@ class Arm:
             )
         return found
 
-    def _course(self, copy: PlannedExecution) -> Course:
+    def _layout(self, copy: PlannedExecution) -> TurnLayout:
         since_s = copy.delay_s - self._first
-        return Course(self.duet.blocks, math.floor(since_s + copy.ramp_up_s), round(copy.hold_for_s))
+        return TurnLayout(self.duet.blocks, math.floor(since_s + copy.ramp_up_s), round(copy.hold_for_s))
 
     def _execution(self, series: str) -> PlannedExecution:
-        copy, course = self._copies[series], self._courses[series]
+        copy, layout = self._copies[series], self._layouts[series]
         since_s = copy.delay_s - self._first
-        steady_from_s = course.blocks * course.before_s + (since_s + copy.ramp_up_s - course.before_s)
-        delay_s = min(float(course.blocks * math.floor(since_s)), steady_from_s)
-        ramp_up_s, hold_s = steady_from_s - delay_s, float(course.blocks * course.steady_s)
+        steady_from_s = layout.blocks * layout.before_s + (since_s + copy.ramp_up_s - layout.before_s)
+        delay_s = min(float(layout.blocks * math.floor(since_s)), steady_from_s)
+        ramp_up_s, hold_s = steady_from_s - delay_s, float(layout.blocks * layout.steady_s)
         curve = curve_of(copy.throughput_rps or 0.0, ramp_up_s, hold_s, copy.steps).points if copy.curve else ()
         return copy.model_copy(
             update={
@@ -163,9 +163,9 @@ class Arm:
         start, turn, before, steady = (np.zeros(len(interval.series), np.int64) for _ in range(4))
         for position, series in enumerate(interval.series):
             if series.arm == self.arm:
-                course = self._courses[series.execution]
+                layout = self._layouts[series.execution]
                 start[position], turn[position] = starts[series.block], series.block - 1
-                before[position], steady[position] = course.before_s, course.steady_s
+                before[position], steady[position] = layout.before_s, layout.steady_s
         of = cells[SERIES]
         since = np.maximum(cells[SECOND] - start[of], 0)
         after = self.duet.blocks * before[of] + turn[of] * steady[of] + since - before[of]
@@ -181,15 +181,15 @@ class Arm:
         found = table.copy()
         kept = self._arm_of[position] == self.arm
         for code in set(table[1].tolist()):
-            course = self._courses.get(interval.executions[code])
+            layout = self._layouts.get(interval.executions[code])
             mine = table[1] == code
-            if course is None:
+            if layout is None:
                 kept &= ~mine
                 continue
-            found[0][mine] = course.second(self._place[position[mine]], since[mine])
+            found[0][mine] = layout.second(self._place[position[mine]], since[mine])
             if not late:
                 last = self._place[position] == self.duet.blocks - 1
-                kept &= ~mine | last | (since < course.before_s + course.steady_s)
+                kept &= ~mine | last | (since < layout.before_s + layout.steady_s)
         return found[:, kept]
 
     def _of_workers(self, table: Int64s) -> Int64s:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from toril.stats.histogram import Int64s
 from toril.timeline.intervals import HEALTH_SCALE, UNKNOWN, VITALS, Interval
-from toril.timeline.workers import grown
+from toril.timeline.tables import grown
 
 Floats = NDArray[np.float64]
 

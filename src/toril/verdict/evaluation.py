@@ -10,11 +10,11 @@ from toril import text
 from toril.criteria import GENERATOR, Criterion
 from toril.records.summary import Capacity
 from toril.verdict.evidence import Evidence
-from toril.verdict.generators import on_generators
-from toril.verdict.load import on_load
+from toril.verdict.generators import judge_generators
+from toril.verdict.load import judge_load
 from toril.verdict.result import CriterionResult, describe, settled
-from toril.verdict.samples import on_samples
-from toril.verdict.servers import on_servers
+from toril.verdict.samples import judge_samples
+from toril.verdict.servers import judge_server
 from toril.verdict.windows import MORE, breaches
 
 
@@ -22,15 +22,15 @@ def evaluate(criterion: Criterion, evidence: Evidence) -> CriterionResult:
     """Judge one criterion. A result that the missing data could have changed is inconclusive."""
     blank = CriterionResult(criterion=criterion)
     if criterion.server is not None:
-        result = on_servers(blank, criterion.server, evidence)
+        result = judge_server(blank, criterion.server, evidence)
     elif criterion.subject in GENERATOR:
-        result = on_generators(blank, evidence)
+        result = judge_generators(blank, evidence)
     elif criterion.subject == "capacity":
-        result = on_capacity(blank, evidence)
+        result = judge_capacity(blank, evidence)
     elif criterion.subject == "load":
-        result = on_load(blank, evidence)
+        result = judge_load(blank, evidence)
     else:
-        result = on_samples(blank, evidence)
+        result = judge_samples(blank, evidence)
     return with_own_message(result)
 
 
@@ -44,7 +44,7 @@ def with_own_message(result: CriterionResult) -> CriterionResult:
 # brought to its end knows bounds only, which may be enough: the highest rate that held, and the lowest that did not.
 
 
-def on_capacity(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
+def judge_capacity(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     """Judge a criterion on a capacity."""
     found, criterion = _of(blank, evidence.capacity), blank.criterion
     if found is None:

@@ -30,7 +30,7 @@ def combined_by(criterion: Criterion) -> Combine:
     return "mean"
 
 
-def on_generators(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
+def judge_generators(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     """Judge a criterion on the health of the load generators."""
     criterion = blank.criterion
     first, last = seconds_of_health(evidence.plan, criterion.executions)
@@ -38,11 +38,8 @@ def on_generators(blank: CriterionResult, evidence: Evidence) -> CriterionResult
     silent = [one.name for one in series if not one.points]
     if len(silent) == len(series):
         what = "no worker" if evidence.timeline.health_workers() else "there is no record of any worker, and so none"
-        why = (
-            "; judge `generator-cpu` where an engine uses several cores"
-            if criterion.subject == "generator-core"
-            else ""
-        )
+        of_one_core = criterion.subject == "generator-core"
+        why = "; judge `generator-cpu` where an engine uses several cores" if of_one_core else ""
         return _not_measured(blank, f"{what} tells its {criterion.subject}{why}")
     combine = combined_by(criterion)
     result, name = worst_of(blank, series, combine, "worker")

@@ -12,7 +12,7 @@ from toril.verdict.evidence import Evidence, Gap, MissingData, planned_seconds, 
 from toril.verdict.generators import combined_by, health_points
 from toril.verdict.load import load_points
 from toril.verdict.result import CriterionResult, fired_in, settled
-from toril.verdict.windows import Combine, Points, PointWatch, SampleWatch, follow, looked_at
+from toril.verdict.windows import Combine, Points, PointWatch, SampleWatch, follow, is_judged
 
 
 class LiveCriteria:
@@ -74,10 +74,10 @@ class _Samples:
     def advance(self, timeline: Timeline, last: int) -> CriterionResult | None:
         planned = planned_seconds(self.plan, self.criterion, timeline)
         view = view_of(self.criterion, timeline, self.plan)
-        if last == planned.stop == timeline.last_second and not looked_at(
+        if last == planned.stop == timeline.last_second and not is_judged(
             self.criterion, planned, last, view.second(last).samples
         ):
-            last -= 1  # it may have been cut, and is looked at when another has come after it
+            last -= 1  # it may have been cut: it is judged once the next second is there
         seconds = range(self._next, last + 1)
         self._next = max(self._next, last + 1)
         if any(follow(self._watch, view, second, planned) for second in seconds):

@@ -1,9 +1,9 @@
-"""Criteria on the load that was reached, in per cent of what was asked for: the worst execution in scope counts.
+"""Criteria on the achieved load, in per cent of the requested load: the worst execution in scope counts.
 
 An execution's load is its throughput where one is set, else its virtual users, in the whole seconds of its steady time
-but the first and the last, as in the summary. Of a load curve what was due in each second is asked for, later
-by that second's mean response time, since samples count where they are answered; a second in which less than one
-request was due says nothing.
+but the first and the last, as in the summary. A load curve requests what was due in each second, shifted by that
+second's mean response time, since samples count where they are answered; a second in which less than one request was
+due is not judged.
 """
 
 import math
@@ -24,7 +24,7 @@ from toril.verdict.windows import MORE, Points, breaches, opposite, watched_thro
 LEAST_DUE = 1.0  # request in a second
 
 
-def on_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
+def judge_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     """Judge a criterion on achieved against requested load."""
     criterion = blank.criterion
     loads = [load for load in _loads(criterion, evidence) if next(load.values(load.seconds), None) is not None]
@@ -87,7 +87,7 @@ class _Load:
         return float(sum(value for _, value, _ in values)), math.fsum(planned for *_, planned in values)
 
     def values(self, seconds: range) -> Iterator[tuple[int, int, float]]:
-        """Second, requests or virtual users, and how many were planned; no second that says nothing."""
+        """Second, requests or virtual users, and the planned number of them, of each second that is judged."""
         view = self.timeline.select(executions=(self.execution,), location=self.location)
         for second in seconds:
             if not self.counts:
@@ -109,7 +109,7 @@ class _Load:
         return before + (after - before) * min(1.0, max(0.0, at_s - second))
 
     def with_missing(self, missing: MissingLoad | None, op: Operator) -> Points:
-        """The same with everything that is missing at the value that speaks most against `op`.
+        """The same with all missing load at the value that is the least likely to satisfy `op`.
 
         Missing load can only have been more: it counts where too little is the breach.
         """
@@ -163,7 +163,7 @@ def _loads(criterion: Criterion, evidence: Evidence) -> list[_Load]:
     return found
 
 
-@lru_cache(maxsize=64)  # asked for every second while a criterion may end the run
+@lru_cache(maxsize=64)  # used in every second while a criterion may end the run
 def _counts(rate: Curve, delay_s: float) -> tuple[float, ...]:
     """What of a load curve is due by the beginning of each second of the run."""
     by_second = rate.by_second(range(math.ceil(delay_s + rate.length_s) + 1), delay_s)
@@ -171,7 +171,7 @@ def _counts(rate: Curve, delay_s: float) -> tuple[float, ...]:
 
 
 def _requested(plan: Plan, steady: SteadyLoad, location: str | None) -> float:
-    """Requests per second, or virtual users, that were asked for: in all, or of the workers in one location."""
+    """The requested requests per second, or virtual users: in total, or of the workers in one location."""
     if location is None:
         return steady.requested_rps or steady.requested_users or 0
     parts = [
@@ -189,7 +189,7 @@ def _requested(plan: Plan, steady: SteadyLoad, location: str | None) -> float:
 
 
 def _fires(blank: CriterionResult, load: _Load, missing: dict[str, MissingLoad], op: Operator) -> bool:
-    """Whether the criterion comes true of the execution, with everything that is missing speaking against `op`."""
+    """Whether the criterion comes true of the execution, with all missing load as unfavourable to `op` as possible."""
     points = load.with_missing(missing.get(load.execution), op)
     if blank.criterion.logic == "total":
         return points.total is not None and breaches(blank.criterion, points.total)

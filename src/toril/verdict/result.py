@@ -90,8 +90,8 @@ def settled(result: CriterionResult, *, stands: bool) -> CriterionResult:
 def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool, stands: bool = True) -> CriterionResult:
     """The result of a criterion whose timeframe is longer than what it judges: it could not have come true.
 
-    It is kept, as in Taurus, and says so: whoever reads the verdict has to know that it could not have been otherwise.
-    Unless what is missing might have filled a window: then `stands` is false, and nothing is proven.
+    It is kept, as in Taurus, and its message says that it could not have been otherwise. If missing data might have
+    filled a window, `stands` is false, and nothing is proven.
     """
     lasted = f"what it judges lasted {lasted_s} s only, less than its timeframe of {blank.criterion.timeframe_s} s"
     if not stands:
@@ -124,7 +124,7 @@ def worst_of(
 ) -> tuple[CriterionResult, str | None]:
     """The result of the series that decides, and its name; None when no window was ever full.
 
-    `noun` says what the name is of: worker, execution.
+    `noun` is the kind of series: worker, execution.
     """
     criterion = blank.criterion
     if criterion.logic == "total":

@@ -2,7 +2,7 @@
 
 1. The planned load was reached.
 2. No request that was never answered is ignored.
-3. The script's own word counts, and so do failures that no criterion judges.
+3. The script reports no failure of its own, and no label fails without a criterion that judges it.
 
 They hold at any length of run and for each execution by itself (of a duet for each arm, over all its blocks). What
 breaks one is inconclusive: a reason with a code of `toril.verdict`'s table, and with the number that would have
@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 from toril.criteria import Criterion
-from toril.load.open_model import OPEN_MODEL
+from toril.load.shapes import OPEN_MODEL
 from toril.records import EngineReport, Exit, Plan, PlannedExecution, Reason
 from toril.summary import Completeness, rate_of
 from toril.summary.load import height
@@ -140,7 +140,7 @@ class MeasuredExecution:
 
     @property
     def users(self) -> int | None:
-        """Those of the plan, or those that were there where the script decides on them; None where nobody knows."""
+        """The planned users, or the highest number of active ones where the script decides on them; None: unknown."""
         if self.planned.concurrency and not any(report.own_shape for report in self.reports):
             return self.planned.concurrency
         return max(self.requests.virtual_users_curve((self.timeline.last_second or 0) + 1)) or None
@@ -194,7 +194,7 @@ def unreached(execution: MeasuredExecution) -> Iterator[Reason]:
 
 def _users(execution: MeasuredExecution) -> Iterator[Reason]:
     planned, users = execution.planned, execution.planned.concurrency
-    if not users or planned.rate is not None or not execution.timeline.tells_users(execution.name):
+    if not users or planned.rate is not None or not execution.timeline.counts_users(execution.name):
         return
     start_s = planned.steady_from_s if planned.arm else planned.delay_s  # each block of a duet has a ramp-up
     latest_s, begun_s = latest_start_s(planned.ramp_up_s), min((late_s for _, late_s in execution.turns), default=0.0)
@@ -258,9 +258,9 @@ def ended_early(execution: MeasuredExecution) -> Iterator[Reason]:
 
 
 def early_ends(execution: MeasuredExecution) -> Iterator[tuple[Exit, float, float, float]]:
-    """A worker's last word, when its engine ended, its planned or rightful end, and how long it should have gone on.
+    """Each worker whose engine ended early: its exit, its end, the planned or rightful end, and the least allowed one.
 
-    Of a load that was wrongly stopped, nothing: that is a reason already.
+    A load that was wrongly stopped has a reason already, and none here.
     """
     planned, known = execution.planned, execution.completeness
     if known.started_at is None or (known.stop is not None and known.rightly_ended_s is None):
@@ -273,7 +273,7 @@ def early_ends(execution: MeasuredExecution) -> Iterator[tuple[Exit, float, floa
         end_s = min(planned.steady_to_s + report.queued_s, math.inf if known.stop is None else execution.end_s)
         ended_s, least_s = report.ended_s, end_s - EARLY_S
         if left.outcome == "stopped" and known.stop is None:
-            # by a signal, or because it saw no owner; when it left says little, since it may have stood still before
+            # by a signal, or without an owner: it may have stood still before it left, so its last sample counts
             ended_s = left.last_sample_s or 0.0
         elif not execution.bounded:
             continue
@@ -338,7 +338,7 @@ def unanswered(execution: MeasuredExecution) -> Iterator[Reason]:
             )
 
 
-# 3. The script's own word counts
+# 3. The script's own reports
 
 
 def of_scripts(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
@@ -367,7 +367,7 @@ def of_scripts(execution: MeasuredExecution, criteria: Collection[Criterion]) ->
 
 
 def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
-    """Labels that are broken, and that no criterion asks about."""
+    """Broken labels that no criterion judges."""
     total = execution.answers
     if not total.failures or total.failures == total.samples:  # the latter is a reason of its own
         return

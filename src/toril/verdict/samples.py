@@ -42,7 +42,7 @@ LIKE_HTTP = re.compile(r"[1-5?*][0-9?*]*|\[.*")  # as patterns of HTTP's codes b
 MOST_CODES = 5
 
 
-def on_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
+def judge_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     """Judge a criterion on samples. What the samples that are missing could have changed is inconclusive."""
     criterion = blank.criterion
     view = view_of(criterion, evidence.timeline, evidence.plan)
@@ -121,9 +121,9 @@ def _codes_instead(criterion: Criterion, total: Stats) -> str:
 
 
 def _same(result: CriterionResult, value: Callable[[Criterion], float]) -> bool:
-    """Whether the result is the same with everything that is missing speaking against it.
+    """Whether the result stays the same with the most unfavourable value for all missing samples.
 
-    `value` gives what is missing the value that speaks most against the criterion it is asked about.
+    `value` is the value of a criterion with the missing samples at the values that are the least likely to breach it.
     """
     criterion = result.criterion
     if result.fired:
@@ -186,7 +186,7 @@ def _planned_time(blank: CriterionResult, evidence: Evidence) -> Seconds:
 def _stands(
     blank: CriterionResult, view: Slice, evidence: Evidence, missing: MissingLoad, seconds: Sequence[int]
 ) -> bool:
-    """Whether any window breaches although every missing sample speaks against it."""
+    """Whether any window breaches with every missing sample at the value that is the least likely to breach."""
     watch, planned = (
         SampleWatch(blank.criterion, missing, _share_of_all(blank, evidence)),
         _planned_time(blank, evidence),
@@ -203,7 +203,7 @@ def _stands(
 def _kept(
     blank: CriterionResult, view: Slice, evidence: Evidence, missing: MissingLoad, seconds: Sequence[int]
 ) -> bool:
-    """Whether no window breaches although every missing sample speaks for it, and no second is missing as a whole."""
+    """Whether no window breaches with every missing sample at the most unfavourable value, and no second is missing."""
     first, last = _expected_seconds(blank, evidence, view, missing)
     other = opposite(blank.criterion)
     reported = set(seconds)
@@ -242,7 +242,7 @@ def _value(criterion: Criterion, reading: Reading, absent: float = 0.0) -> float
 def _expected_seconds(
     blank: CriterionResult, evidence: Evidence, view: Slice, missing: MissingLoad
 ) -> tuple[int, float]:
-    """The seconds in which samples were planned or came; the last is infinite when nobody knows it."""
+    """The first and the last second with planned or recorded samples; an unknown end is infinite."""
     found = chosen(evidence.plan, blank.criterion.executions)
     steady = evidence.plan.ramp_up_exclude
     first = min((math.floor(e.steady_from_s if steady else e.delay_s) for e in found), default=0)

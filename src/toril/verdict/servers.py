@@ -34,7 +34,7 @@ def query_of(metric: ServerMetric) -> MetricQuery:
     )
 
 
-def on_servers(blank: CriterionResult, metric: ServerMetric, evidence: Evidence) -> CriterionResult:
+def judge_server(blank: CriterionResult, metric: ServerMetric, evidence: Evidence) -> CriterionResult:
     """Judge a criterion on one of CloudWatch's metrics."""
     series = None if evidence.metrics is None else evidence.metrics.find(query_of(metric))
     if series is None:

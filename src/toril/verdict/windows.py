@@ -3,11 +3,11 @@
 Everything read is a sum, so that seconds can be added to a window and taken out again exactly, and the worker that a
 sample came from never matters.
 
-A criterion with a timeframe is followed second by second. It looks at every second in which its label has samples, and
-at the N seconds that end there. A count or a rate is 0 in a silent second: such a criterion looks at each second of the
+A criterion with a timeframe is followed second by second. It judges every second in which its label has samples, with
+the N seconds that end there. A count or a rate is 0 in a silent second: such a criterion judges each second of the
 planned time, from the first sample's on.
 
-- `for` N: the condition held in each of those seconds by itself. Seconds that it does not look at neither break the
+- `for` N: the condition held in each of those seconds by itself. Seconds that it does not judge neither break the
   series nor count as its end, but its length is last - first + 1, as in Taurus. Its value is the one that was held: the
   value of the second that breached least.
 - `within` N: the value of the N seconds taken together; also of fewer, as long as the label has been there for less.
@@ -66,8 +66,8 @@ def counts_silence(criterion: Criterion) -> bool:
     return not criterion.percent and criterion.subject in ("throughput", "hits", "succ", "fail", "rc", "bytes")
 
 
-def looked_at(criterion: Criterion, planned: Seconds, second: int, samples: int) -> bool:
-    """Whether a criterion looks at a second with so many samples.
+def is_judged(criterion: Criterion, planned: Seconds, second: int, samples: int) -> bool:
+    """Whether a criterion judges a second with that number of samples.
 
     The seconds of the planned time are whole ones. Of others, such as those in which the last answers come, a count is
     not what it would have been, and can only be too high.
@@ -182,8 +182,8 @@ class Pool:
     def value(self, criterion: Criterion, max_us: int, absent: float = 0.0) -> float:
         """The value that is compared with the threshold, in its unit.
 
-        `absent` samples that were planned but never came in are given the value that speaks most against a breach,
-        which is infinity where there is no bound to it, and not-a-number where the criterion asks for an exact value.
+        `absent` samples, which were planned but not recorded, get the value that is the least likely to breach:
+        infinity where it has no bound, and not-a-number where the criterion is about an exact value.
         """
         if absent and criterion.op == "=":
             return math.nan
@@ -326,7 +326,7 @@ class SampleWatch:
         self.found = BreachTracker(criterion)
         self.first_second: int | None = None
         self.last_second: int | None = None
-        self.begun = False  # there was a sample, if only in a second that is not looked at
+        self.begun = False  # there was a sample, if only in a second that is not judged
         self._read = reader_of(criterion)
         self._valued = against or criterion
         self._missing = missing
@@ -397,7 +397,7 @@ def follow(watch: SampleWatch, view: Slice, second: int, planned: Seconds) -> Wi
     """Give the watch one second, if its criterion looks at it; returns the first window to breach, where it ends."""
     stats = view.second(second)
     watch.begun |= stats.samples > 0
-    if not looked_at(watch.criterion, planned, second, stats.samples):
+    if not is_judged(watch.criterion, planned, second, stats.samples):
         return None
     if counts_silence(watch.criterion) and second in planned and second - 1 not in planned:
         watch.restart()

@@ -15,6 +15,7 @@ from types import FrameType
 from bzt import TaurusException  # no Exception
 
 from toril import __version__
+from toril.aws.secrets import read_secrets
 from toril.clock import SystemClock
 from toril.records import Exit, Kept, Plan, Rate, Ready, run_key
 from toril.store import Store, open_store
@@ -32,7 +33,6 @@ from toril.worker.logs import Output
 from toril.worker.pid1 import tell_deadline
 from toril.worker.ready import begun, task_facts
 from toril.worker.redaction import Redactor
-from toril.worker.secret_values import read_secrets
 
 LOOP_S = 0.1
 EXIT_CODE_FAILED = 4

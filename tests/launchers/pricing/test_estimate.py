@@ -3,9 +3,10 @@
 import pytest
 
 from tests.launchers.plans import AWAY, HOME, both, deployment_of, plan_of
+from tests.refusals import refused
 from toril.errors import OptionError
 from toril.launchers.fargate import Rates
-from toril.launchers.pricing import cost_of, estimate, list_prices, within
+from toril.launchers.pricing import cost_of, estimate, list_prices, refuse_above
 from toril.records import DeployedLimits, DeployedNetwork, RanTask
 
 PRICES = list_prices()
@@ -180,7 +181,8 @@ def test_the_lines_show_who_starts_where_the_date_of_the_prices_and_the_sum(tmp_
 
 def test_a_run_above_the_most_that_it_may_cost_is_refused_with_what_is_dear(tmp_path):
     found = estimate(plan_of(tmp_path), both(), PRICES)
-    within(found, None)
-    within(found, found.total_usd)
-    with pytest.raises(OptionError, match=r"--max-cost 0\.01: this run costs 0\.\d+ .* most of it for"):
-        within(found, 0.01)
+    refuse_above(found, None)
+    refuse_above(found, found.total_usd)
+    dearest = max(found.items, key=lambda one: one.usd or 0)
+    with refused("over-max-cost", "--max-cost 0.01", f"{found.total_usd:.3f}", dearest.name, error=OptionError):
+        refuse_above(found, 0.01)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.refusals import refused
 from toril.errors import OptionError
 from toril.launchers.pricing import list_prices, read_prices
 
@@ -40,25 +41,25 @@ def test_own_prices_go_before_those_of_the_list_one_by_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "code", "place"),
     [
-        ("no", "no JSON"),
-        ("[]", "no JSON object"),
-        ('{"regions": {"us-east-1": {"egres_gb": 1}}}', r"regions\.us-east-1\.egres_gb: extra"),
-        ('{"regions": {"us-east-1": {"egress_gb": -1}}}', r"regions\.us-east-1\.egress_gb: .*greater than or equal"),
-        ('{"regions": {"us-east-1": {"egress_gb": null}}}', "us-east-1 has no egress_gb"),
-        ('{"regions": {"us-east-1": {"vcpu_hour": {"risc": 1}}}}', "vcpu_hour"),
-        ('{"regions": {"us-east-1": null}}', "us-east-1"),
-        ('{"spot": 2}', "spot: .*less than or equal"),
+        ("no", "not-json", ""),
+        ("[]", "not-json", ""),
+        ('{"regions": {"us-east-1": {"egres_gb": 1}}}', "bad-prices", "regions.us-east-1.egres_gb"),
+        ('{"regions": {"us-east-1": {"egress_gb": -1}}}', "bad-prices", "regions.us-east-1.egress_gb"),
+        ('{"regions": {"us-east-1": {"egress_gb": null}}}', "bad-prices", "us-east-1 has no egress_gb"),
+        ('{"regions": {"us-east-1": {"vcpu_hour": {"risc": 1}}}}', "bad-prices", "vcpu_hour"),
+        ('{"regions": {"us-east-1": null}}', "bad-prices", "us-east-1"),
+        ('{"spot": 2}', "bad-prices", "spot"),
     ],
 )
-def test_a_file_that_is_none_is_refused_with_the_place(tmp_path, text, said):
-    with pytest.raises(OptionError, match=rf"TORIL_PRICES=.*{said}.*; write it like"):
+def test_a_file_that_is_none_is_refused_with_the_place(tmp_path, text, code, place):
+    with refused(code, f"TORIL_PRICES={tmp_path}", place, error=OptionError):
         read_prices(given(tmp_path, text))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(OptionError, match=r"none\.json cannot be read"):
+    with refused("unreadable-file", "none.json", error=OptionError):
         read_prices({HERE: str(tmp_path / "none.json")})
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.refusals import refused
 from toril.errors import StoreError
 from toril.timeline.intervals import VITALS, Recorder, decode
 from toril.timeline.intervals.format import CHECKED, HEAD, LENGTH
@@ -110,13 +111,13 @@ def test_fewer_columns_are_filled_up_and_those_of_a_later_toril_are_ignored() ->
     ],
 )
 def test_vitals_that_no_writer_makes_damage_the_file(vitals) -> None:
-    with pytest.raises(StoreError, match="intervals-000007 is damaged"):
+    with refused("damaged-file", "intervals-000007", error=StoreError):
         decode(changed(FILE, lambda names: names.update(vitals=vitals)), "intervals-000007")
 
 
 @pytest.mark.parametrize("generator", [[], "x", 3, None])
 def test_a_generator_without_names_damages_the_file(generator) -> None:
-    with pytest.raises(StoreError, match="damaged"):
+    with refused("damaged-file", error=StoreError):
         decode(changed(FILE, lambda names: names.update(generator=generator)), "x")
 
 

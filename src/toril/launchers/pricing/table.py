@@ -1,9 +1,9 @@
-"""AWS' list prices that a run is made of, and the user's own where they are given (`TORIL_PRICES=file.json`).
+"""AWS' list prices for the parts of a run, and the user's own (`TORIL_PRICES=file.json`).
 
-`prices.json` beside this module has them in US dollars, of the AWS Price List (AmazonECS) as published in September
-2026 and AWS' pricing pages for VPC, EC2, CloudWatch and S3; what a region is not listed with is priced as in us-east-1.
-São Paulo's are us-east-1's and the surcharge that it is known for. Fargate Spot moves: it is a part of the usual price,
-the same for processor and memory, as seen on 2026-09-28.
+`prices.json` beside this module has them in US dollars, from the AWS Price List (AmazonECS) of September 2026 and AWS'
+pricing pages for VPC, EC2, CloudWatch and S3. A price that is not listed for a region is us-east-1's. São Paulo's are
+us-east-1's plus its known surcharge. Spot prices change: one fraction of the usual price stands for processor and
+memory, as seen on 2026-09-28.
 """
 
 import json
@@ -16,8 +16,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from toril.errors import OptionError, StoreError
-from toril.records.base import Record
 from toril.records.deployment import Architecture
+from toril.records.document import Record
 
 VARIABLE = "TORIL_PRICES"
 BASE = "us-east-1"
@@ -27,7 +27,7 @@ Dollars = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 
 
 class RegionPrices(BaseModel):
-    """What is listed for a region."""
+    """The list prices of a region."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     vcpu_hour: dict[Architecture, Dollars] = Field(default_factory=dict)
@@ -46,7 +46,7 @@ SINGLE = tuple(name for name in RegionPrices.model_fields if name not in ("vcpu_
 
 
 class Assumed(BaseModel):
-    """What nobody knows before the load."""
+    """Guesses of what is unknown before the load."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     sent_bytes_per_request: float = Field(ge=0)
@@ -78,7 +78,7 @@ class PriceTable(Record):
         return self
 
     def of(self, region: str, architecture: Architecture) -> "Tariff":
-        """The prices of a region, for one processor."""
+        """Returns the prices of a region, for one processor."""
         here, base = self.regions.get(region, RegionPrices()), self.regions[BASE]
         known = architecture in here.vcpu_hour and architecture in here.gib_hour
         compute = here if known else base
@@ -98,7 +98,7 @@ class PriceTable(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
-    """One region's prices; `known`: its processors are listed, and not priced as in us-east-1."""
+    """One region's prices. `known`: its processor is listed; otherwise it is priced as in us-east-1."""
 
     region: str
     known: bool
@@ -116,12 +116,12 @@ class Tariff:
 
 @cache
 def list_prices() -> PriceTable:
-    """The table that toril comes with."""
+    """Returns the table that toril comes with."""
     return PriceTable.from_json(FILE.read_bytes(), FILE.name)
 
 
 def read_prices(environment: Mapping[str, str]) -> PriceTable:
-    """The table, with the user's own prices before it; OptionError when their file is not one."""
+    """Returns the table with the user's own prices in it; OptionError if their file is not one."""
     path = environment.get(VARIABLE, "")
     if not path:
         return list_prices()
@@ -129,17 +129,19 @@ def read_prices(environment: Mapping[str, str]) -> PriceTable:
     try:
         own = json.loads(Path(path).read_bytes())
     except OSError as error:
-        raise OptionError(f"{where} cannot be read: {error.strerror}; correct the path, or unset it") from error
+        raise OptionError(
+            f"{where} cannot be read: {error.strerror}; correct the path, or unset it", code="unreadable-file"
+        ) from error
     except ValueError as error:
-        raise OptionError(f"{where} is no JSON: {error}; write it like {example}") from error
+        raise OptionError(f"{where} is no JSON: {error}; write it like {example}", code="not-json") from error
     if not isinstance(own, dict):
-        raise OptionError(f"{where} is no JSON object; write it like {example}")
+        raise OptionError(f"{where} is no JSON object; write it like {example}", code="not-json")
     own.pop("schema", None)
     merged = _merged(json.loads(FILE.read_bytes()), {**own, "own": Path(path).name})
     try:
         return PriceTable.from_json(json.dumps(merged).encode(), where)
     except StoreError as error:
-        raise OptionError(f"{where}: {_what(error)}; write it like {example}") from error
+        raise OptionError(f"{where}: {_problem(error)}; write it like {example}", code="bad-prices") from error
 
 
 def _merged(base: Any, own: Any) -> Any:
@@ -148,11 +150,11 @@ def _merged(base: Any, own: Any) -> Any:
     return own
 
 
-def _what(error: StoreError) -> str:
-    """Where in the file, and what is wrong there."""
+def _problem(error: StoreError) -> str:
+    """Returns where in the file the problem is, and the problem."""
     if isinstance(error.__cause__, ValidationError):
         first = error.__cause__.errors(include_url=False)[0]
-        said = first["msg"].removeprefix("Value error, ")
+        problem = first["msg"].removeprefix("Value error, ")
         where = ".".join(map(str, first["loc"]))
-        return f"{where}: {said[0].lower()}{said[1:]}" if where else said
+        return f"{where}: {problem[0].lower()}{problem[1:]}" if where else problem
     return str(error)

@@ -15,8 +15,7 @@ from toril.timeline.intervals.format import (
     Series,
     decode,
 )
-from toril.timeline.intervals.recorder import Recorder, acceptable
-from toril.timeline.intervals.texts import OTHER, label_of
+from toril.timeline.intervals.recorder import OTHER, Recorder, acceptable, label_of
 
 __all__ = [
     "BUCKET_BITS",

@@ -20,7 +20,6 @@ from toril.masking import mask
 from toril.records import MOST_FILES, why
 from toril.records.document import parsed
 from toril.stats.histogram import Int64s, highests_of, lowests_of
-from toril.timeline.intervals.texts import MAX_LENGTH
 
 MAGIC = b"torili"
 VERSION = 1
@@ -37,6 +36,7 @@ MAX_PAIRS = 1 << 20  # … and in each of these
 MAX_SUM = 1 << 53  # of a column, exclusive; a made-up one beyond it could overflow
 
 MAX_DURATION_US = 1 << 40  # 12.7 days; exclusive. Bucket indices below it fit into 15 bits
+MAX_LENGTH = 1000  # of a text, in characters
 MAX_SECOND = 1 << 21  # 24 days of load; exclusive
 BUCKET_BITS = 15
 
@@ -160,22 +160,28 @@ def encode(names: Mapping[str, Any], tables: Mapping[str, Int64s]) -> bytes:
 def decode(data: bytes, where: str) -> Interval:
     """The interval in `data`; StoreError, naming `where`, unless it is there completely."""
     if len(data) > MAX_PACKED:
-        raise StoreError(f"{where} is damaged: more than {MAX_PACKED:,} bytes")
+        raise StoreError(f"{where} is damaged: more than {MAX_PACKED:,} bytes", code="damaged-file")
     if len(data) < HEAD.size or not data.startswith(MAGIC):
-        raise StoreError(f"{where} is damaged: {len(data)} bytes that do not begin as an interval file does")
+        raise StoreError(
+            f"{where} is damaged: {len(data)} bytes that do not begin as an interval file does", code="damaged-file"
+        )
     _, version, packed, unpacked, checksum = HEAD.unpack_from(data)
     if len(data) != HEAD.size + packed:
-        raise StoreError(f"{where} is damaged: {len(data)} bytes long instead of {HEAD.size + packed}")
+        raise StoreError(
+            f"{where} is damaged: {len(data)} bytes long instead of {HEAD.size + packed}", code="damaged-file"
+        )
     body = memoryview(data)[HEAD.size :]
     if zlib.crc32(body, zlib.crc32(data[:CHECKED])) != checksum:
-        raise StoreError(f"{where} is damaged: its checksum does not fit its content")
+        raise StoreError(f"{where} is damaged: its checksum does not fit its content", code="damaged-file")
     if version not in (VERSION, VERSION_OF_TIMINGS):
         expected = f"{VERSION} or {VERSION_OF_TIMINGS}"
-        raise StoreError(f"{where}: version {version} of the interval format, expected {expected}")
+        raise StoreError(
+            f"{where}: version {version} of the interval format, expected {expected}", code="other-version"
+        )
     try:
         return _read(body, unpacked)
     except (ValueError, KeyError, TypeError, IndexError, OverflowError, struct.error, zlib.error) as error:
-        raise StoreError(f"{where} is damaged: {why(error)}") from error
+        raise StoreError(f"{where} is damaged: {why(error)}", code="damaged-file") from error
 
 
 def _read(body: memoryview, unpacked: int) -> Interval:

@@ -4,6 +4,7 @@ Adding only checks and keeps; grouping happens once a flush, for all samples tog
 spent here is one that the load generator does not have.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
@@ -13,37 +14,44 @@ from numpy.typing import NDArray
 
 from toril.masking import mask
 from toril.records import digest_of
-from toril.stats.histogram import Int64s, bucket_of, lowest_us
+from toril.stats.histogram import Int64s, bucket_of, buckets_of, lowest_us, lowests_of
 from toril.timeline.intervals.format import (
+    BUCKET_BITS,
     HEALTH_SCALE,
     KINDS,
     MAX_DURATION_US,
+    MAX_LENGTH,
     MAX_SECOND,
     MAX_UNPACKED,
     UNKNOWN,
     VITALS,
     encode,
 )
-from toril.timeline.intervals.grouping import (
-    ARM_AT,
-    ARM_BITS,
-    BLOCK_AT,
-    BLOCK_BITS,
-    EXECUTION_AT,
-    EXECUTION_BITS,
-    LABEL_AT,
-    LABEL_BITS,
-    SECOND_AT,
-    grouped,
-    series_fields,
-)
-from toril.timeline.intervals.texts import NONE, Texts
 
 MAX_MESSAGES = 100
 MAX_RCS = 1000
 ROW_BYTES = 200  # more than a cell, its histogram, its outcome and its series can need if it has one sample
 ESCAPED = 6  # bytes that one character can need in JSON
 BUDGET = MAX_UNPACKED * 3 // 8  # bytes of a file for samples; codes, messages and unfinished requests need the rest
+
+NONE = -1  # the code of a text that has none
+OTHER = "other"  # what stands for the messages and response codes beyond the first so many
+MOST_READ = 4 * MAX_LENGTH  # of a text that is going to be cut, so that a credential in what stays is seen whole
+MOST_OF_LABEL = 64 * MAX_LENGTH  # of a label that is looked at; beyond, its digest tells it from others
+MOST_VARIANTS = 10_000  # texts that are remembered because they came with a credential in them
+DIGEST_BYTES = 8  # of two of 262,144 cut labels to be one by chance: 1 in 500 million
+
+# A cell's key in one integer, from the top: second 21, execution 8, label 18, arm 2, block 10, kind 2, steady, ok
+EXECUTION_BITS, LABEL_BITS, ARM_BITS, BLOCK_BITS, FLAG_BITS = 8, 18, 2, 10, 4
+BLOCK_AT = FLAG_BITS
+ARM_AT = BLOCK_AT + BLOCK_BITS
+LABEL_AT = ARM_AT + ARM_BITS
+EXECUTION_AT = LABEL_AT + LABEL_BITS
+SECOND_AT = EXECUTION_AT + EXECUTION_BITS
+
+LOW_12 = (1 << 12) - 1
+LOW_20 = (1 << 20) - 1
+LOW_32 = (1 << 32) - 1
 
 TableName = Literal["label", "rc", "message"]
 Columns = Mapping[str, Any]
@@ -357,3 +365,136 @@ def _count(count: int) -> int:
     if count < 0:
         raise ValueError(f"{count} of something: a count is never negative")
     return int(count)
+
+
+def grouped(
+    cells: Int64s, cell_of: Int64s, response: Int64s, received: Int64s, ttfb: Int64s, connect: Int64s, outcome: Int64s
+) -> dict[str, Int64s]:
+    """The tables of an interval file; codes and series are still those of the recorder."""
+    bucket = buckets_of(response)
+    lowest = lowests_of(bucket)
+    above = response - lowest
+    high, low = _product(above, response + lowest)
+    entries, counts = np.unique((cell_of << BUCKET_BITS) + bucket, return_counts=True)
+    buckets = entries & ((1 << BUCKET_BITS) - 1)
+    outcomes, times = np.unique((cell_of << 32) + outcome, return_counts=True)
+    sizes = np.bincount(entries >> BUCKET_BITS, minlength=cells.size)
+    ends = np.cumsum(sizes)
+    smallest = np.full(cells.size, MAX_DURATION_US, np.int64)
+    np.minimum.at(smallest, cell_of, response)
+    largest = np.zeros(cells.size, np.int64)
+    np.maximum.at(largest, cell_of, response)
+    high, low = _sums(cells.size, cell_of, high), _sums(cells.size, cell_of, low)
+    table = (
+        cells >> SECOND_AT,
+        np.zeros(cells.size, np.int64),
+        sizes,
+        np.bincount(cell_of, minlength=cells.size),
+        _sums(cells.size, cell_of, received),
+        _sums(cells.size, cell_of, above),
+        high + (low >> 32),
+        low & LOW_32,
+        smallest - lowests_of(buckets[ends - sizes]),
+        largest - lowests_of(buckets[ends - 1]),
+        _sums(cells.size, cell_of, np.maximum(ttfb, 0)),
+        _sums(cells.size, cell_of, (ttfb >= 0).astype(np.int64)),
+        _sums(cells.size, cell_of, np.maximum(connect, 0)),
+        _sums(cells.size, cell_of, (connect >= 0).astype(np.int64)),
+    )
+    return {
+        "cells": np.stack(table),
+        "gaps": np.diff(buckets, prepend=0)[np.newaxis] & 0xFFFF,
+        "counts": counts[np.newaxis].astype(np.int64),
+        "outcomes": np.stack((outcomes >> 32, (outcomes >> 16) & 0xFFFF, outcomes & 0xFFFF, times)),
+    }
+
+
+def _product(above: Int64s, sum_of_both: Int64s) -> tuple[Int64s, Int64s]:
+    """x² − lowest² = (x − lowest)(x + lowest) in two halves, since it may need more than 64 bits."""
+    upper, lower = above * (sum_of_both >> 20), above * (sum_of_both & LOW_20)
+    low = ((upper & LOW_12) << 20) + lower
+    return (upper >> 12) + (low >> 32), low & LOW_32
+
+
+def _sums(size: int, cell_of: Int64s, values: Int64s) -> Int64s:
+    sums = np.zeros(size, np.int64)
+    np.add.at(sums, cell_of, values)
+    return sums
+
+
+def series_fields(series: Int64s) -> Int64s:
+    """Execution, label, kind, steady, ok, arm, block: a row each."""
+    places = (
+        (EXECUTION_AT, EXECUTION_BITS),
+        (LABEL_AT, LABEL_BITS),
+        (2, 2),
+        (1, 1),
+        (0, 1),
+        (ARM_AT, ARM_BITS),
+        (BLOCK_AT, BLOCK_BITS),
+    )
+    return np.stack([(series >> at) & ((1 << bits) - 1) for at, bits in places])
+
+
+class Texts(dict[str, int]):
+    """Texts and their codes; beyond the limit every new text has the code of OTHER, or none.
+
+    A new text goes through `cleaned` before it counts: texts that only differ in what must not be seen are one.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        limit: int,
+        texts: Iterable[str] = (),
+        *,
+        beyond: Literal["other", "none", "error"] = "other",
+        cleaned: Callable[[str], str] = mask,
+    ) -> None:
+        super().__init__()
+        self.what, self.limit, self.beyond, self._cleaned = what, limit, beyond, cleaned
+        self.texts: list[str] = []
+        self.longest = 0
+        for text in texts:
+            self[text]
+
+    def __missing__(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise ValueError(f"{self.what} {text!r} is not a text")
+        clean = self._cleaned(_cut(text, MOST_OF_LABEL) if self.what == "label" else text[:MOST_READ])
+        if len(clean) > MAX_LENGTH:
+            clean = label_of(clean) if self.what == "label" else clean[: MAX_LENGTH - 1] + "…"
+        code = self.get(clean)
+        if code is None:
+            code = self._new(clean)
+        if clean != text and len(text) <= MAX_LENGTH and len(self) < len(self.texts) + MOST_VARIANTS:
+            self[text] = code  # of what is cut, only that is kept
+        return code
+
+    def _new(self, text: str) -> int:
+        if len(self.texts) >= self.limit:
+            if self.beyond == "error":
+                raise ValueError(f"{self.what} {text!r} is one more than the {self.limit} that can be told apart")
+            if self.beyond == "none":
+                return NONE
+            if text != OTHER:
+                return self[OTHER]
+        code = self[text] = len(self.texts)
+        self.texts.append(text)
+        self.longest = max(self.longest, len(text))
+        return code
+
+
+def label_of(text: str) -> str:
+    """A label as files have it: without credentials, and a long one cut.
+
+    What is cut ends in a digest of all of it, so that no two become one.
+    """
+    return _cut(mask(_cut(text, MOST_OF_LABEL)), MAX_LENGTH)
+
+
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).hexdigest()
+    return f"{text[: most - len(digest) - 1]}…{digest}"

@@ -93,10 +93,10 @@ class EngineContext:
     @property
     def first_due_s(self) -> float:
         """When the first request is due, from the gate on: later than at once where a planned rate says so."""
-        rate, stripe = self.planned.rate, self.share.stripe
+        rate, interleave = self.planned.rate, self.share.interleave
         if rate is None:
             return 0.0
-        return next(rate.times_of([stripe.place_of(0) if stripe else 0]), rate.length_s)
+        return next(rate.times_of([interleave.place_of(0) if interleave else 0]), rate.length_s)
 
     @property
     def length_s(self) -> float:
@@ -264,7 +264,7 @@ class Engine(Protocol):
 
 @runtime_checkable
 class Adjustable(Protocol):
-    """An engine that takes another rate while it goes on: those of `toril.load.open_model`."""
+    """An engine that takes another rate while it goes on: those of `toril.load.shapes`."""
 
     def adjust(self, at: float, rps: float) -> None:
         """From that moment on (seconds since the epoch) so many requests per second, of all workers together."""

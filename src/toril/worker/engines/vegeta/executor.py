@@ -61,9 +61,9 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
 
     def prepare(self) -> None:
         super().prepare()
-        planned, stripe = self.context.planned, self.context.share.stripe
+        planned, interleave = self.context.planned, self.context.share.interleave
         rate = planned.rate
-        if rate is None or stripe is None:
+        if rate is None or interleave is None:
             raise TaurusConfigError("this plan has no rate over time for vegeta; plan it with this version of toril")
         scenario = _plain(self.get_scenario().data)
         for problem in problems("vegeta", scenario, "scenario"):  # never so from a suite read by toril
@@ -84,8 +84,8 @@ class Executor(ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
             "points": planned.curve,
             "peak_rps": rate.peak_rps if planned.search is None else planned.search.to_rps,
             "stripe": {
-                "weight": stripe.weight,
-                "mates": [[mates.weight, mates.workers, mates.before] for mates in stripe.mates],
+                "weight": interleave.weight,
+                "mates": [[group.weight, group.workers, group.before] for group in interleave.groups],
             },
             "graceful_stop_s": self.context.graceful_stop_s,
             "timeout_s": dehumanize_time(scenario.get("timeout") or "30s"),

@@ -1,0 +1,77 @@
+"""Tiers: which tests run when, and how many of them at a time. tests/README.md explains them."""
+
+import re
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+
+TIERS = ("unit", "live", "solo")
+MARKERS = {
+    "unit": "computes only; runs on all cores",
+    "live": "starts engines, clouds or browsers, which mostly wait; six at a time, so it may not bound times",
+    "solo": "bounds times that a busy machine would change; runs alone",
+    "nightly": "left out of `make test`; `make test-all` runs it",
+    "slow": "live, under its former name",
+}
+
+# The tier of each folder or file; the longest path that fits counts. A marker on a test or in its file overrides it.
+FOLDERS = {
+    "tests": "unit",
+    "tests/end_to_end": "live",
+    "tests/fargate": "live",
+}
+
+# Folders that only `make test-all` runs: the tests of what other tests stand on.
+NIGHTLY = ("tests/cloud", "tests/infra/engine")
+
+# What `make quick` runs: folders and files of the unit tier that start no process and import little.
+QUICK = ("tests/coordinator", "tests/regression", "tests/suite", "tests/summary", "tests/timeline")
+
+# The examples of a property under each profile of Hypothesis. Derandomised: the same ones in every run, since a test
+# that fails now and then is worse than one that fails. `search` is for a search by hand.
+PROFILES = {"quick": 10, "test": 40, "night": 200, "search": 10_000}
+for name, count in PROFILES.items():
+    settings.register_profile(name, max_examples=count, derandomize=name != "search", deadline=None)
+
+
+def examples(count: int, **options: Any) -> settings:
+    """Returns the settings of a property: `count` examples where others have 100, as many fewer or more as they have.
+
+    It stands beside `@given`: `@examples(300)` are 120 under the profile `test` and 600 under `night`.
+    """
+    return settings(max_examples=max(5, count * settings().max_examples // 100), **options)
+
+
+def tier_of_path(path: str) -> str:
+    """Returns the tier of a file of tests, whose path is relative to the project's root.
+
+    >>> tier_of_path("tests/end_to_end/test_run.py")
+    'live'
+    """
+    fitting = [folder for folder in FOLDERS if _is_in(path, folder)]
+    return FOLDERS[max(fitting, key=len)] if fitting else "unit"
+
+
+def tier_of_test(path: str, marks: Iterable[str]) -> str:
+    """Returns the tier of a test: that of its first marker, its own before its file's, or else its folder's."""
+    named = ("live" if mark == "slow" else mark for mark in marks)
+    return next((mark for mark in named if mark in TIERS), None) or tier_of_path(path)
+
+
+def is_nightly(path: str, marks: Collection[str]) -> bool:
+    """Whether a test is left out of `make test`: by a marker, or since all of its folder are."""
+    return "nightly" in marks or any(_is_in(path, folder) for folder in NIGHTLY)
+
+
+def may_hold(file: Path, path: str, tier: str) -> bool:
+    """Whether the file may hold tests of the tier; a file that doesn't is not imported."""
+    if tier == "quick":
+        return any(_is_in(path, folder) for folder in QUICK)
+    names = "live|slow" if tier == "live" else tier
+    return tier_of_path(path) == tier or re.search(rf"mark\.({names})\b", file.read_text("utf-8")) is not None
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
