@@ -16,7 +16,7 @@ from tests.targets import Target, target
 from tests.workflows.acting import Acted, acting
 from tests.workflows.repository import project
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.nightly, pytest.mark.solo, pytest.mark.timeout(300)]
 SUITE_FILE = "loadtests/two-regions/suite.yml"
 NIGHT: dict[str, Any] = {
     "schedule": "23 2 * * *",
