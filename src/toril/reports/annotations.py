@@ -10,9 +10,10 @@ from typing import Any, Literal
 from toril.records import SourcePlace
 from toril.reports import cases, view, wording
 from toril.reports.bundle import Bundle
-from toril.reports.workflow_commands import command
 
 MOST = 10
+SAFE_IN_DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+SAFE_IN_PROPERTY = {**SAFE_IN_DATA, ":": "%3A", ",": "%2C"}
 Level = Literal["error", "warning", "notice"]
 LEVELS: dict[str, Level] = {"failed": "error", "inconclusive": "warning", "triggered": "notice"}
 
@@ -98,3 +99,17 @@ def _limited(found: Sequence[Annotation], level: str) -> list[Annotation]:
 def _command(one: Annotation) -> str:
     properties = {"file": one.file, "line": None if one.line is None else str(one.line), "title": one.title}
     return command(one.level, one.message, **{name: value for name, value in properties.items() if value is not None})
+
+
+def command(name: str, data: str, **properties: str) -> str:
+    """Returns the line that the runner carries out.
+
+    >>> command("error", "100 %: a\\nb", file="a,b:c.yml", line="3")
+    '::error file=a%2Cb%3Ac.yml,line=3::100 %25: a%0Ab'
+    """
+    said = ",".join(f"{key}={_replaced(value, SAFE_IN_PROPERTY)}" for key, value in properties.items())
+    return f"::{name}{' ' if said else ''}{said}::{_replaced(data, SAFE_IN_DATA)}"
+
+
+def _replaced(text: str, safe: dict[str, str]) -> str:
+    return "".join(safe.get(character, character) for character in text)

@@ -1,12 +1,10 @@
 """Rich tables and consoles as all our texts use them."""
 
-import codecs
 import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TextIO, cast
+from collections.abc import Callable, Sequence
 
 from rich import box
 from rich.cells import cell_len
@@ -14,13 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from toril.reports.workflow_commands import harmless
-
 COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow", "triggered": "yellow", "running": "cyan"}
 NARROW = 76  # below so many columns figures go into blocks, for a table would hide some of them
 FILE_WIDTH = 100  # of a text that goes into a file or a pipe
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\\r(?!\\n)")
-POORER = str.maketrans("✔✘–−†±·→µ≤≥’", "+x--*~|>u<>'") | str.maketrans({"…": "..", "∞": "inf"})  # in ASCII
 
 
 class Output(Console):
@@ -42,48 +37,6 @@ def discard_stdout() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
-
-
-def write_anything() -> None:
-    """Have stdout and stderr take every character, in a locale whose encoding lacks it too: a verdict is no crash.
-
-    In GitHub Actions no text is a command to the runner there, whoever wrote it; bytes, which reports are, stay as
-    they are made.
-    """
-    codecs.register_error("toril", _poorer)
-    in_workflow = os.environ.get("GITHUB_ACTIONS") == "true"
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a workflow's log is UTF-8; to a stream in ASCII others write bytes
-            stream.reconfigure(errors="toril", encoding="utf-8" if in_workflow else None)
-    if in_workflow:
-        sys.stdout, sys.stderr = cast(TextIO, Harmless(sys.stdout)), cast(TextIO, Harmless(sys.stderr))
-
-
-class Harmless:
-    """A stream of text that commands do not get through, however they are cut into pieces."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._begun = ""  # of the line that is being written
-
-    def write(self, text: str) -> int:
-        shown = harmless(text, self._begun)
-        self._begun = re.split(r"[\r\n]", self._begun + shown)[-1]
-        self._stream.write(shown)
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        self.write("".join(lines))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-def _poorer(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    lost = error.object[error.start : error.end].translate(POORER)
-    return lost.encode("ascii", "backslashreplace").decode("ascii"), error.end
 
 
 def as_text(show: Callable[[Console], None]) -> str:
