@@ -4,12 +4,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from typing import Protocol
 
 from toril.criteria.criterion import Criterion
 from toril.criteria.subjects import GENERATOR
-from toril.stats.quantiles import quantile_ranks
 
 LONG_S = 30  # a response time that few mean when they write a number alone
 COUNTED = ("hits", "succ", "fail", "rc")
@@ -17,6 +15,7 @@ BAD = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", *GENERATOR)  # the
 GOOD = ("succ", "load")
 SHARED = ("succ", "fail", "rc")  # those that have percentages
 OF_A_MEAN = 30  # samples from which on the central limit theorem may be trusted
+BEYOND = 0.025  # of the probability, on either side of a 95 % interval
 SURE_OF_NONE = 3  # none among 3 / p samples: with 95 % confidence there is less than p of it
 
 
@@ -104,16 +103,9 @@ def load_for_samples(times: float, load: PlannedLoad, ramp_up_s: float = 0.0) ->
     return ", or ".join(found)
 
 
-@cache
 def _of_percentile(percentile: float) -> int:
-    """Until its interval by order statistics is bounded on both sides."""
-    low, high = 1, 2
-    while None in quantile_ranks(percentile, high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if None in quantile_ranks(percentile, middle):
-            low = middle
-        else:
-            high = middle
-    return high
+    """Until its interval by order statistics (`quantile_ranks`) is bounded on both sides.
+
+    That all n samples lie on one side of the quantile has the probability share**n.
+    """
+    return math.ceil(math.log(BEYOND) / math.log(max(percentile, 100 - percentile) / 100))
