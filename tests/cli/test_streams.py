@@ -77,8 +77,8 @@ def test_the_command_lets_nobody_speak_to_the_runner(encoding, arguments, tmp_pa
     run = examples.hostile()
     labels = {f"{ATTACK}{number}": examples.figures(10) for number in range(3)}
     labels[""] = examples.figures(errors=[{"message": ATTACK, "rc": ATTACK, "count": 3}])
-    run.summary["labels"] = labels
-    run.verdict["criteria"][0] |= {"criterion": ATTACK, "message": ATTACK}
+    rule = {**run.verdict.to_dict()["criteria"][0], "criterion": ATTACK, "message": ATTACK}
+    run = examples.with_verdict(examples.with_summary(run, labels=labels), criteria=[rule])
     plan = run.plan.model_copy(update={"run_id": "one", "suite": ATTACK, "warnings": (ATTACK,), "tags": {"a": ATTACK}})
     run = type(run)(plan, run.summary, run.verdict)
     write_run(tmp_path / "runs/one", run)

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from tests.refusals import refused
 from tests.suite.reading import SIMPLE, codes, execution, read, refuses
-from toril.criteria import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, parse_criterion
+from toril.criteria import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, parse_criterion, samples_needed
 from toril.errors import CriterionError
 from toril.plan import make_plan
+from toril.stats.quantiles import quantile_ranks
 
 ARN = "arn:aws"
 ALB = {"subject": "alb-response-time", "load-balancer": "app/shop/1", "condition": ">", "threshold": "300ms"}

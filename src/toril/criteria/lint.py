@@ -8,6 +8,7 @@ from typing import Protocol
 
 from toril.criteria.criterion import Criterion
 from toril.criteria.subjects import GENERATOR
+from toril.stats import CONFIDENCE
 
 LONG_S = 30  # a response time that few mean when they write a number alone
 COUNTED = ("hits", "succ", "fail", "rc")
@@ -15,7 +16,6 @@ BAD = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", *GENERATOR)  # the
 GOOD = ("succ", "load")
 SHARED = ("succ", "fail", "rc")  # those that have percentages
 OF_A_MEAN = 30  # samples from which on the central limit theorem may be trusted
-BEYOND = 0.025  # of the probability, on either side of a 95 % interval
 SURE_OF_NONE = 3  # none among 3 / p samples: with 95 % confidence there is less than p of it
 
 
@@ -104,8 +104,9 @@ def load_for_samples(times: float, load: PlannedLoad, ramp_up_s: float = 0.0) ->
 
 
 def _of_percentile(percentile: float) -> int:
-    """Until its interval by order statistics (`quantile_ranks`) is bounded on both sides.
+    """Until its interval by order statistics is bounded on both sides.
 
-    That all n samples lie on one side of the quantile has the probability share**n.
+    That is so once it is rare enough that all samples lie on one side of the percentile.
     """
-    return math.ceil(math.log(BEYOND) / math.log(max(percentile, 100 - percentile) / 100))
+    share = percentile / 100
+    return math.ceil(math.log((1 - CONFIDENCE) / 2) / math.log(max(share, 1 - share)))

@@ -87,7 +87,7 @@ def read_run(folder: Path) -> Bundle:
     """One run: plan, summary and verdict, and of those what a comment shows."""
     plan = _plan(folder / "plan.json")
     summary, verdict = _read(Summary, folder / "summary.json"), _read(Verdict, folder / "verdict.json")
-    bundle = Bundle(plan=plan, summary=summary.to_dict(), verdict=verdict.to_dict())
+    bundle = Bundle(plan=plan, summary=summary, verdict=verdict)
     ended = folder / "end.json"
     return _priced(bundle, ended) if plan.on == "fargate" and os.path.lexists(ended) else bundle
 
@@ -96,9 +96,10 @@ def _priced(bundle: Bundle, path: Path) -> Bundle:
     found = _read(EndOfStranger, path)
     tasks = {worker: RanTask(arn="", **task.to_dict()) for worker, task in found.tasks.items()}
     try:
-        load_s = float(bundle.summary.get("duration_s") or 0)
+        load_s = bundle.summary.duration_s or 0.0
         end = End(at=found.at, tasks=tasks)
-        return bundle.with_cost(cost_line(bundle.plan, end, {}, load_s=load_s, requests=bundle.summed or None))
+        requests = bundle.summary.total.samples or None
+        return bundle.with_cost(cost_line(bundle.plan, end, {}, load_s=load_s, requests=requests))
     except (ArithmeticError, ValueError) as error:  # sizes and paces that no run has
         raise StoreError(f"{path} and plan.json beside it have no price: {error}", code="foreign-record") from error
 

@@ -4,16 +4,16 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from rich import box
-from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow", "triggered": "yellow", "running": "cyan"}
-NARROW = 76  # below so many columns figures go into blocks, for a table would hide some of them
+COLOURS = {"passed": "green", "failed": "red", "broken": "red", "running": "cyan"} | dict.fromkeys(
+    ("inconclusive", "triggered"), "yellow"
+)
 FILE_WIDTH = 100  # of a text that goes into a file or a pipe
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\\r(?!\\n)")
 
@@ -55,11 +55,3 @@ def table(*heads: str, text_columns: int, number_width: int = 0) -> Table:
         else:
             made.add_column(Text(head), justify="right", no_wrap=True, min_width=number_width)
     return made
-
-
-def widths(heads: Sequence[str], rows: Sequence[Sequence[Text]], gap: int) -> int:
-    """The columns of the terminal that number columns need, each with a gap."""
-    return sum(
-        gap + max([cell_len(head), *(cell_len(line) for row in rows for line in row[place].plain.split("\n"))])
-        for place, head in enumerate(heads)
-    )
