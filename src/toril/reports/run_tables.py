@@ -460,7 +460,7 @@ def capacity_tables(bundle: Bundle) -> Iterator[Table]:
 
 def _searched(search: Capacity) -> str:
     until = " or ".join(map(plain, search.until))
-    bounds = f"{rate_text(search.from_rps)} to {rate_text(search.to_rps)}"
+    bounds = f"{text.quantity(search.from_rps, '/s')} to {text.quantity(search.to_rps, '/s')}"
     return f"{bounds}, until {until}, within {text.percent(100 * (search.precision or 0))}"
 
 
@@ -472,13 +472,9 @@ def _stage_row(stage: CapacityStage, weight: int) -> Row:
     why = plain(stage.message, 300) if outcome == "void" or stage.why == "answers" else ""
     cells = (
         Cell(text=f"{said} (once more)" if stage.kind == "confirm" else said),
-        Cell(text=rate_text(stage.rps)),
-        Cell(text=rate_text(stage.achieved_rps)),
+        Cell(text=text.quantity(stage.rps, "/s")),
+        Cell(text=text.quantity(stage.achieved_rps, "/s")),
         Cell(text=f"{stage.from_s}…{stage.to_s} s"),
         Cell(text="; ".join(filter(None, [why, *values])) or MISSING),
     )
     return Row(cells=cells, outcome=STAGE_OUTCOMES.get(outcome, "inconclusive"), weight=weight)
-
-
-def rate_text(value: float | None) -> str:
-    return MISSING if value is None else f"{text.number(value)}/s"

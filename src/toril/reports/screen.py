@@ -1,15 +1,19 @@
-"""Rich tables and consoles as all our texts use them."""
+"""Standard output: results written to it or to a file; Rich tables and consoles as all our texts use them."""
 
 import io
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from toril.errors import StoreError
 
 COLOURS = {"passed": "green", "failed": "red", "broken": "red", "running": "cyan"} | dict.fromkeys(
     ("inconclusive", "triggered"), "yellow"
@@ -26,17 +30,38 @@ class Output(Console):
         discard_stdout()
 
 
-def unobeyed(report: bytes) -> bytes:
-    """A report in UTF-8 for a terminal, which obeys none of it: control characters are written out."""
-    text = report.decode("utf-8", "backslashreplace")
-    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text).encode()
-
-
 def discard_stdout() -> None:
     """Send what is still to be printed nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
+
+
+def emit(data: bytes | Iterable[bytes], path: Path | None) -> None:
+    """Writes a result, whole or in pieces, to a file or to stdout."""
+    parts = iter((data,) if isinstance(data, bytes) else data)
+    parts = chain((next(parts, b""),), parts)  # what cannot be made costs no file
+    if path is None:
+        try:
+            sys.stdout.buffer.writelines(map(_escaped, parts) if sys.stdout.isatty() else parts)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            discard_stdout()
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.writelines(parts)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}; choose another path", code="unwritable-report"
+        ) from error
+
+
+def _escaped(report: bytes) -> bytes:
+    """Returns a report in UTF-8 for a terminal, with control characters written out, so that it obeys none."""
+    text = report.decode("utf-8", "backslashreplace")
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text).encode()
 
 
 def as_text(show: Callable[[Console], None]) -> str:
