@@ -64,7 +64,7 @@ def plan(
     """
     from toril.plan.options import plan_run
     from toril.reports import plan_text
-    from toril.reports.screen import Output
+    from toril.reports.screen import Output, emit
     from toril.runs.publish import at_hand
 
     if format not in ("text", "json"):
@@ -74,8 +74,6 @@ def plan(
     with at_hand(suite, clock) as found:
         _, planned = plan_run(found.paths, wanted, clock.now())
     if format == "json":
-        from toril.runs.stored import emit
-
         emit(plan_text.as_json(planned), None)
     else:
         plan_text.show(Output(), planned)

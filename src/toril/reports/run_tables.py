@@ -449,7 +449,7 @@ def capacity_tables(bundle: Bundle) -> Iterator[Table]:
 
 def _searched(search: Capacity) -> str:
     until = " or ".join(map(plain, search.until))
-    bounds = f"{rate_text(search.from_rps)} to {rate_text(search.to_rps)}"
+    bounds = f"{text.quantity(search.from_rps, '/s')} to {text.quantity(search.to_rps, '/s')}"
     return f"{bounds}, until {until}, within {text.percent(100 * (search.precision or 0))}"
 
 
@@ -461,13 +461,9 @@ def _stage_row(stage: CapacityStage, weight: int) -> Row:
     why = plain(stage.message, 300) if outcome == "void" or stage.why == "answers" else ""
     cells = (
         Cell(f"{said} (once more)" if stage.kind == "confirm" else said),
-        Cell(rate_text(stage.rps)),
-        Cell(rate_text(stage.achieved_rps)),
+        Cell(text.quantity(stage.rps, "/s")),
+        Cell(text.quantity(stage.achieved_rps, "/s")),
         Cell(f"{stage.from_s}…{stage.to_s} s"),
         Cell("; ".join(filter(None, [why, *values])) or MISSING),
     )
     return Row(cells, outcome=STAGE_OUTCOMES.get(outcome, "inconclusive"), weight=weight)
-
-
-def rate_text(value: float | None) -> str:
-    return MISSING if value is None else f"{text.number(value)}/s"
