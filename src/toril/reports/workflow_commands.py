@@ -20,8 +20,8 @@ def command(name: str, data: str, **properties: str) -> str:
     >>> command("error", "100 %: a\\nb", file="a,b:c.yml", line="3")
     '::error file=a%2Cb%3Ac.yml,line=3::100 %25: a%0Ab'
     """
-    said = ",".join(f"{key}={_replaced(value, SAFE_IN_PROPERTY)}" for key, value in properties.items())
-    return f"::{name}{' ' if said else ''}{said}::{_replaced(data, SAFE_IN_DATA)}"
+    written = ",".join(f"{key}={_replaced(value, SAFE_IN_PROPERTY)}" for key, value in properties.items())
+    return f"::{name}{' ' if written else ''}{written}::{_replaced(data, SAFE_IN_DATA)}"
 
 
 def harmless(text: str, begun: str = "") -> str:
