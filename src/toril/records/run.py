@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from toril.errors import StoreError
-from toril.records.document import Count, Record, Seconds, Text, parsed, why
+from toril.records.document import Count, Record, RecordPart, Seconds, Text, parsed, why
 
 MOST_FILES = 999_999  # of a kind and worker: their names have six digits
 DIGEST_LENGTH = 16  # hexadecimal digits of a file's SHA-256
@@ -92,10 +92,9 @@ class Rate(Record):
     by: str = ""  # who asked: user@host, or the owner of the run
 
 
-class Kept(BaseModel):
+class Kept(RecordPart):
     """What there is to see of a failure."""
 
-    model_config = ConfigDict(frozen=True)
     execution: Text
     label: Text
     message: Text
@@ -103,10 +102,9 @@ class Kept(BaseModel):
     files: Annotated[tuple[KeptFile, ...], Field(max_length=10)] = ()  # within the attempt's folder
 
 
-class EngineReport(BaseModel):
+class EngineReport(RecordPart):
     """What one worker's engine reported of an execution when its load was over."""
 
-    model_config = ConfigDict(frozen=True)
     samples: Count = 0  # requests
     unfinished: Count = 0
     dropped: Count | None = None  # sends that were due and never made; None without a schedule
@@ -165,10 +163,9 @@ class Exit(Record):
         return None
 
 
-class RanTask(BaseModel):
+class RanTask(RecordPart):
     """What a worker ran in on Fargate; times in seconds since the epoch, None where AWS said none."""
 
-    model_config = ConfigDict(frozen=True)
     arn: str
     region: str
     capacity: str  # FARGATE or FARGATE_SPOT
@@ -200,10 +197,9 @@ class Lease(Record):
     ended: bool = False
 
 
-class MetricQuery(BaseModel):
+class MetricQuery(RecordPart):
     """One metric of the system under test as CloudWatch keeps it, with one statistic."""
 
-    model_config = ConfigDict(frozen=True)
     namespace: str
     metric: str
     statistic: str  # as CloudWatch names it: Average, Sum, p95, tm99 …
@@ -245,10 +241,9 @@ class ServerMetrics(Record):
         return next((series for series in self.queries if series.key == query.key), None)
 
 
-class Case(BaseModel):
+class Case(RecordPart):
     """One test case that has ended."""
 
-    model_config = ConfigDict(frozen=True)
     name: Text
     suite: Text  # its class, or the file or scenario that it is of
     execution: Text

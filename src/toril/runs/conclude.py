@@ -19,8 +19,7 @@ from toril.reports.run_blocks import MOST_FAILURES
 from toril.runs.owner import Owner
 from toril.store import Store
 from toril.store.records import find_record
-from toril.summary import Completeness, lasted_s, summarise, tests_of
-from toril.summary.adjusted import adjusted
+from toril.summary import Completeness, adjusted_plan, lasted_s, queued_plan, summarise, tests_of
 from toril.verdict import judge, judge_tests
 from toril.verdict.servers import queries
 
@@ -74,7 +73,7 @@ def _fetched(owner: Owner, completeness: Completeness, cloudwatch: ClientFactory
     if started_at is None:
         metrics = unfetched(asked, "CloudWatch was not asked: there was no load")
     else:
-        end_at = started_at + lasted_s(completeness.in_turn(plan), coordinator.fold.timeline, completeness)
+        end_at = started_at + lasted_s(queued_plan(plan, completeness), coordinator.fold.timeline, completeness)
         metrics = fetch(
             asked, started_at, end_at, owner.clock, cloudwatch, limit_s=plan.metrics_wait_s, goes_on=goes_on
         )
@@ -109,7 +108,7 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
         duet = judge_duet(plan, fold.arms, fold.whole, completeness)
         summary, verdict = duet.summary, duet.verdict.masked()
         return Bundle(plan=duet.plan, summary=summary, verdict=verdict, timeline=fold.timeline)
-    carried_out = adjusted(plan, completeness.rates, completeness.started_at)
+    carried_out = adjusted_plan(plan, completeness.rates, completeness.started_at)
     found = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
     if plan.functional:
         tests = tests_of(fold.cases)

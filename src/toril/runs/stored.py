@@ -11,7 +11,7 @@ from pathlib import Path
 
 from toril.clock import Clock
 from toril.coordinator.driver import STEP_S, Searches
-from toril.coordinator.fold import Fold, attempts_of, collect, shown_plan
+from toril.coordinator.fold import Fold, attempts_of, collect
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
 from toril.coordinator.progress import CriteriaProgress, LiveFigures, View, live_figures
 from toril.coordinator.protocol import RunState, begin, resumed
@@ -27,7 +27,7 @@ from toril.runs.find import run_ids
 from toril.signals import Interrupts
 from toril.store import Store
 from toril.store.records import get_record, next_rates, read_launch, read_record
-from toril.summary.adjusted import told_rates
+from toril.summary import describe_rates, judged_plan
 
 MOST_FETCHED = 1 << 26  # bytes of one file of a worker
 ROWS_AT_ONCE = 16  # a run takes three values, each of which a bucket gives after some time
@@ -49,7 +49,7 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
         return judge_again(store, run_id)
     timeline = collect(store, run_id)[0].timeline if measurements else None
     metrics = stored_metrics(store, plan)
-    shown = shown_plan(plan)
+    shown = judged_plan(plan)
     bundle = Bundle(plan=shown, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
     return costed(store, with_pictures(store, bundle))
 
@@ -61,7 +61,7 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
     """
     plan, start, _ = read_record(store, run_id)
     fold: Fold | None = None
-    owner, rates, searches, standings = LeaseWatch(), list[Rate](), Searches(plan), CriteriaProgress(shown_plan(plan))
+    owner, rates, searches, standings = LeaseWatch(), list[Rate](), Searches(plan), CriteriaProgress(judged_plan(plan))
     while not interrupts:
         now = clock.now()
         if store.find(run_key(run_id, "verdict.json")) is not None:
@@ -83,7 +83,7 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
             if plan.adjustable:
                 rates += next_rates(store, run_id, len(rates))
             searches.look(rates, start, fold.timeline, fold.complete_to(fold.exits))
-            notes += (*told_rates(rates, start.at), *searches.notes())
+            notes += (*describe_rates(rates, start.at), *searches.notes())
             criteria = standings.look(fold.timeline, clock)
             view.show(live_figures(fold, resumed(_begun(plan, fold, now), start, None), now, notes, criteria))
         else:

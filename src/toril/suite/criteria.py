@@ -4,7 +4,6 @@ bzt ignores keys that it does not know, so a slip in a key (`critera:`), or crit
 run. Only the places where people write criteria are checked, never the contents of a request, such as its body.
 """
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,8 @@ from toril.criteria import Language, parse_criterion
 from toril.errors import SuiteError
 from toril.records import PlannedCriterion
 from toril.suite.executions import PROVISIONING, Execution
-from toril.suite.reader import REFERENCE, SuiteReader, nearest, quoted
+from toril.suite.reader import REFERENCE, SuiteReader, quoted, suggestion
+from toril.text import nearest
 
 BASE_REPORTERS = ("final-stats", "console", "final_stats")  # bzt's own, on in every run
 PASSFAIL_CLASS = "bzt.modules.passfail.PassFailStatus"
@@ -77,7 +77,7 @@ def _passfail_names(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _runs_here(run_at: object, path: str, reader: SuiteReader, on: str) -> bool:
     if run_at is not None and run_at not in PROVISIONING.values():
-        raise reader.error("unknown-value", path, quoted(run_at), nearest(str(run_at), PROVISIONING.values()))
+        raise reader.error("unknown-value", path, quoted(run_at), suggestion(str(run_at), PROVISIONING.values()))
     return run_at in (None, PROVISIONING[on])
 
 
@@ -198,5 +198,4 @@ def _listed(written: object) -> list[tuple[int, dict[Any, Any]]]:
 
 
 def _similar(key: str, known: Sequence[str]) -> str | None:
-    found = difflib.get_close_matches(key.strip().lstrip(MERGE_PREFIXES).casefold()[:30], known, n=1, cutoff=SIMILAR)
-    return found[0] if found else None
+    return nearest(key.strip().lstrip(MERGE_PREFIXES), known, cutoff=SIMILAR)

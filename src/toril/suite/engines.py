@@ -5,7 +5,6 @@ is in `toril.worker.engines`.
 """
 
 import codecs
-import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,8 +16,9 @@ from toril.criteria import duration_s
 from toril.load.shapes import OPEN_MODEL
 from toril.suite.actions import ActionError, actions_of, read_action
 from toril.suite.files import Files
-from toril.suite.reader import SuiteReader, nearest, quoted
+from toril.suite.reader import SuiteReader, quoted, suggestion
 from toril.suite.settings import Vegeta
+from toril.text import nearest
 
 BLOCKS = ("if", "once", "loop", "while", "foreach", "transaction", "include-scenario", "action", "set-variables")
 PHASES = ("setup", "teardown")
@@ -247,7 +247,9 @@ def check_executor(executor: str, path: str, reader: SuiteReader, *, own: Collec
         raise reader.error("refused-executor", path, f"{quoted(executor)}, which {WRONG_NUMBERS[executor]}", fix)
     tested = (*ENGINES, *(TEST_CASES if functional else ()))
     if executor not in (*tested, *OTHER_EXECUTORS, *own):
-        raise reader.error("unknown-executor", path, f"{quoted(executor)}, not an executor", nearest(executor, PROVED))
+        raise reader.error(
+            "unknown-executor", path, f"{quoted(executor)}, not an executor", suggestion(executor, PROVED)
+        )
     if executor not in tested:
         what = f"is {quoted(executor)}, not proved by toril's tests (those are {', '.join(PROVED)}): check its numbers"
         reader.warn("untested-executor", path, what)
@@ -363,8 +365,8 @@ def check_results(
         reader.seconds(item.get(key), f"{path}.{key}")
     reader.boolean(item.get("recorded", False), f"{path}.recorded")
     for key in item:
-        if key not in RESULTS_KEYS and (near := difflib.get_close_matches(key[:60], RESULTS_KEYS, n=1, cutoff=0.8)):
-            raise reader.error("unknown-key", f"{path}.{key}", "unknown", f"did you mean `{near[0]}`?")
+        if key not in RESULTS_KEYS and (meant := nearest(key, RESULTS_KEYS, cutoff=0.8)):
+            raise reader.error("unknown-key", f"{path}.{key}", "unknown", f"did you mean `{meant}`?")
     for holder, where in holders:
         pattern = holder.get("data-file-pattern")
         if pattern is not None and not isinstance(pattern, str):
@@ -594,8 +596,8 @@ def engine_setting_advice(key: str) -> str:
     """Where a setting of vegeta itself is written; `key` is what the suite calls it."""
     if key.startswith(("verify", "ssl", "tls")):
         return "write `toril: {vegeta: {insecure: true}}` for a certificate that cannot be verified"
-    found = difflib.get_close_matches(key[:60], VEGETA_SETTINGS, n=1, cutoff=0.5)
-    return f"write `{found[0]}` under `toril.vegeta`" if found else f"`toril.vegeta` has {', '.join(VEGETA_SETTINGS)}"
+    meant = nearest(key, VEGETA_SETTINGS)
+    return f"write `{meant}` under `toril.vegeta`" if meant else f"`toril.vegeta` has {', '.join(VEGETA_SETTINGS)}"
 
 
 def _vegeta_problems(scenario: Mapping[str, Any], requests: list[Any], path: str) -> Iterator[Problem]:
@@ -647,8 +649,8 @@ def _vegeta_key_problems(holder: Mapping[str, Any], known: tuple[str, ...], path
             what = "set, which vegeta knows for whole scenarios only"
             yield Problem("unsupported-key", where, what, "write it beside `requests`")
         else:
-            found = difflib.get_close_matches(str(key)[:60], known, n=1, cutoff=0.7)
-            fix = f"did you mean `{found[0]}`?" if found else engine_setting_advice(str(key))
+            meant = nearest(key, known)
+            fix = f"did you mean `{meant}`?" if meant else engine_setting_advice(str(key))
             yield Problem("unknown-key", where, "unknown to vegeta", fix)
 
 

@@ -7,7 +7,6 @@ is what DevTools adds to each request so that a page loads as with the round tri
 Of secrets a suite has the variables' names, and where workers find their values; no value is ever known here.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -18,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from toril.criteria import duration_s, number, rate_per_s
 from toril.errors import SuiteError
 from toril.records import Browser, Device, Network, secret_reference
-from toril.suite.reader import MAX_NUMBER
+from toril.suite.reader import MAX_NUMBER, suggestion
 
 MAX_WORKERS = 1000
 MAX_SECRETS = 50  # each is a call to Secrets Manager, by each worker
@@ -126,10 +125,7 @@ def _one_of(known: Mapping[str, object], what: str, value: object) -> str:
     for name in known:
         if text.lower().replace(" ", "-") == name.lower().replace(" ", "-"):
             return name
-    near = difflib.get_close_matches(text.lower()[:60], [name.lower() for name in known], n=1)
-    named = next((name for name in known if near and name.lower() == near[0]), None)
-    fix = f"did you mean `{named}`?" if named else f"known are {', '.join(known)}"
-    raise _wrong("unknown-value", f"no {what} that is known; {fix}")
+    raise _wrong("unknown-value", f"no {what} that is known; {suggestion(text, known)}")
 
 
 def _duration(value: object) -> float:
@@ -278,7 +274,7 @@ def read_settings(block: object, name: str) -> TorilSettings:
         path = ".".join(("toril", *(str(part)[:60] for part in error["loc"])))
         code = CODES.get(error["type"], error["type"] if "-" in error["type"] else "unusable-value")
         if code == "unknown-key":
-            raise SuiteError(f"{name}: {path} is unknown; {_nearest(error['loc'])}", code=code) from None
+            raise SuiteError(f"{name}: {path} is unknown; {_suggestion(error['loc'])}", code=code) from None
         if code == "missing-key":
             fix = f"add `{error['loc'][-1]}` beside the keys that are there"
             raise SuiteError(f"{name}: {path} is missing; {fix}", code=code) from None
@@ -289,7 +285,7 @@ def read_settings(block: object, name: str) -> TorilSettings:
         raise SuiteError(f"{name}: {path} is {what} (it is {str(error['input'])[:60]!r})", code=code) from None
 
 
-def _nearest(location: tuple[int | str, ...]) -> str:
+def _suggestion(location: tuple[int | str, ...]) -> str:
     blocks: dict[str, type[BaseModel]] = {
         "worker": WorkerSize,
         "regression": Regression,
@@ -299,8 +295,7 @@ def _nearest(location: tuple[int | str, ...]) -> str:
     }
     block = blocks.get(str(location[0]), TorilSettings) if len(location) > 1 else TorilSettings
     known = [field.alias or name for name, field in block.model_fields.items()]
-    found = difflib.get_close_matches(str(location[-1])[:60].lower(), known, n=1, cutoff=0.5)
-    return f"did you mean `{found[0]}`?" if found else f"known are {', '.join(known)}"
+    return suggestion(str(location[-1]), known)
 
 
 def browser_of(device: str | None, network: str | None) -> Browser:

@@ -60,12 +60,6 @@ class Completeness:
         """How long it waited for its turn, on the worker where it waited longest."""
         return max((report.queued_s for report in self.reports(execution)), default=0.0)
 
-    def in_turn(self, plan: Plan) -> Plan:
-        """The plan as it was carried out: executions that waited for their turn begin so much later."""
-        late_s = {one.name: self.queued_s(one.name) for one in plan.executions}
-        later = (one.model_copy(update={"delay_s": one.delay_s + late_s[one.name]}) for one in plan.executions)
-        return plan.model_copy(update={"executions": tuple(later)}) if any(late_s.values()) else plan
-
     @property
     def lateness_s(self) -> dict[tuple[str, str], float]:
         """By worker and execution: the first user, or the schedule, against the plan."""
