@@ -99,7 +99,7 @@ def line(figures: LiveFigures) -> str:
 
 
 def _users(figures: LiveFigures, between: str) -> str:
-    """Those that are active, of those that are planned; an open model plans none, and tells what is in flight."""
+    """The active users, of the planned ones; an open model plans none, and has requests in flight."""
     return f"{figures.virtual_users}" + (f"{between}{figures.planned_users}" if figures.planned_users else "")
 
 

@@ -70,7 +70,7 @@ def show(console: Console, plan: Plan) -> None:
 def _rule(criterion: Criterion) -> Text:
     """A criterion in one line, whichever way it was written, with its scope, what it does, and where it stands."""
     scope = f" in execution {', '.join(criterion.executions)}" if criterion.executions else ""
-    # What is about the whole run is known at its end; of what fails nothing, its text says what it does.
+    # A criterion on the whole run is known at its end; one that fails nothing says so in its text.
     at_once = criterion.stop and criterion.fail and criterion.logic != "total"
     effect = ", ends the run at once" if at_once else ""
     line = Text(plain(criterion.text) + plain(scope) + effect)
@@ -78,7 +78,7 @@ def _rule(criterion: Criterion) -> Text:
 
 
 def _browsers(plan: Plan) -> Iterator[str]:
-    """What browsers stand for, where the suite says so."""
+    """The device and network of browsers, where the suite names them."""
     for execution in plan.executions:
         browser = execution.browser
         if browser is not None and (browser.network or browser.device.user_agent):

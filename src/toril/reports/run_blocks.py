@@ -179,9 +179,9 @@ def _tested(bundle: Bundle) -> str:
 def _decided(bundle: Bundle) -> str:
     outcomes = [rule.outcome for rule in bundle.verdict.criteria]
     broken, compared = outcomes.count("failed"), bundle.verdict.comparison
-    said = plain(compared.message, 300) if compared and compared.outcome == bundle.outcome else ""
-    if said and not broken:
-        return f"{_held(outcomes)}; {said}" if bundle.outcome == "passed" and outcomes else _sentence(said)
+    message = plain(compared.message, 300) if compared and compared.outcome == bundle.outcome else ""
+    if message and not broken:
+        return f"{_held(outcomes)}; {message}" if bundle.outcome == "passed" and outcomes else _sentence(message)
     of_all = f"{text.number(broken)} of {text.plural(len(outcomes), 'criterion')} breached"
     match bundle.outcome:
         case "passed" if not outcomes:
@@ -189,7 +189,7 @@ def _decided(bundle: Bundle) -> str:
         case "passed":
             return _held(outcomes)
         case "failed":
-            return "; ".join(filter(None, (of_all, said))) if broken else "The run failed"
+            return "; ".join(filter(None, (of_all, message))) if broken else "The run failed"
         case _:
             return f"Nothing is proven: {of_all if broken else 'this run cannot vouch for the service'}"
 
@@ -205,8 +205,8 @@ def _held(outcomes: Sequence[str]) -> str:
         few = {1: "The criterion holds", 2: "Both criteria hold"}
         return few.get(len(outcomes), f"All {len(outcomes)} criteria hold")
     words = {"passed": "held", "triggered": "came true as non-failed", "inconclusive": "could not be judged"}
-    said = [f"{text.number(count[outcome])} {what}" for outcome, what in words.items() if count[outcome]]
-    return f"No criterion is breached: {', '.join(said)}"
+    parts = [f"{text.number(count[outcome])} {what}" for outcome, what in words.items() if count[outcome]]
+    return f"No criterion is breached: {', '.join(parts)}"
 
 
 def _ended(bundle: Bundle) -> Iterator[str]:
@@ -225,8 +225,8 @@ def _brief(bundle: Bundle) -> str:
     broken = [rule for rule in bundle.verdict.criteria if rule.outcome == "failed" and rule.message]
     reasons = bundle.verdict.reasons
     if bundle.outcome == "passed" or len(broken) > 1 or not reasons or reasons[0].code == "failed-test":
-        said = headline(bundle)
-        return said[:1].lower() + said[1:]
+        sentence = headline(bundle)
+        return sentence[:1].lower() + sentence[1:]
     if broken:
         return _cut(plain(broken[0].message or "", 1000))
     others = f" (and {text.plural(len(reasons) - 1, 'more reason')})" if len(reasons) > 1 else ""
@@ -440,8 +440,8 @@ def saturated_lines(bundle: Bundle) -> Iterator[str]:
         return
     for name in found.saturated:
         signs = found.workers[name].saturation if name in found.workers else ()
-        said, worker = "; ".join(plain(sign.message, 1000) for sign in signs), f"worker {plain(name)}"
-        yield f"{worker} was saturated{': ' + said.removeprefix(worker + ' ') if said else ''}"
+        why, worker = "; ".join(plain(sign.message, 1000) for sign in signs), f"worker {plain(name)}"
+        yield f"{worker} was saturated{': ' + why.removeprefix(worker + ' ') if why else ''}"
     if found.advice:
         yield plain(found.advice, 1000)
 

@@ -456,11 +456,11 @@ def _searched(search: Capacity) -> str:
 def _stage_row(stage: CapacityStage, weight: int) -> Row:
     """The last stages weigh least: they decided."""
     outcome = plain(stage.outcome)
-    said = RECOVERED.get(outcome, outcome) if stage.kind == "recover" else outcome
+    name = RECOVERED.get(outcome, outcome) if stage.kind == "recover" else outcome
     values = [f"{plain(one.criterion)}: {text.quantity(one.value, one.unit)}" for one in stage.observed]
     why = plain(stage.message, 300) if outcome == "void" or stage.why == "answers" else ""
     cells = (
-        Cell(f"{said} (once more)" if stage.kind == "confirm" else said),
+        Cell(f"{name} (once more)" if stage.kind == "confirm" else name),
         Cell(text.quantity(stage.rps, "/s")),
         Cell(text.quantity(stage.achieved_rps, "/s")),
         Cell(f"{stage.from_s}…{stage.to_s} s"),
