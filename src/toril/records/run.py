@@ -79,7 +79,7 @@ class Stop(Record):
 class Rate(Record):
     """From `at` on one execution has another rate, to its end or to the next of these records.
 
-    They are numbered from 1 without a gap and written once: a writer that finds its number taken reads that record first.
+    They are numbered from 1 without a gap and written once: a writer whose number is taken reads that record first.
     """
 
     SCHEMA: ClassVar[str] = "toril.rate/1"
