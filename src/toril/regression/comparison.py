@@ -20,7 +20,7 @@ from toril.timeline.intervals import Kind
 
 CONFIDENCE = 0.95  # of each bound; so a change as large as the margin fails one run in twenty
 POWER = 0.8  # with which a change of the smallest detectable size is found
-LEAST_PAIRS = 4  # with fewer, s says next to nothing: t(0.95) of two degrees of freedom is 2.9
+LEAST_PAIRS = 4  # with fewer, s is too uncertain: t(0.95) of two degrees of freedom is 2.9
 
 WORST = ("failed", "inconclusive", "passed")
 
