@@ -30,7 +30,7 @@ from toril.reports import TABLES, Bundle, pieces
 from toril.reports.exports import csv, parquet, rows
 from toril.reports.exports.csv import safe
 from toril.reports.exports.tables import TABLES as COLUMNS
-from toril.runs.stored import emit
+from toril.reports.screen import emit
 from toril.stats.histogram import bucket_of, highest_us, lowest_us
 
 SUMS = ("samples", "failures", "bytes", "sum_us", "ttfb_sum_us", "ttfb_samples", "connect_sum_us", "connect_samples")

@@ -24,7 +24,7 @@ from toril.reports import (
     runs_table,
     terminal,
 )
-from toril.reports.screen import Output
+from toril.reports.screen import Output, emit
 from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
 from toril.runs.find import find_run
@@ -59,7 +59,7 @@ def report(
     if format == "terminal" and out is None:
         terminal.show(Output(), run_blocks.report_of(bundle))
     else:
-        stored.emit(pieces(format, bundle, table), out)
+        emit(pieces(format, bundle, table), out)
 
 
 def compare(
@@ -83,7 +83,7 @@ def compare(
     if format == "terminal" and out is None:
         terminal.show(Output(), compare_blocks.report_of(comparison.compare(*runs)))
     else:
-        stored.emit(compared(format, *runs), out)
+        emit(compared(format, *runs), out)
 
 
 def stop(

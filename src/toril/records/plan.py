@@ -1,6 +1,6 @@
 """The plan of a run, `plan.json`: the whole division of the load, as a pure function of suite and options."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -8,6 +8,7 @@ from pydantic import Field
 
 from toril.load.curve import Curve
 from toril.load.interleave import Interleave
+from toril.load.shapes import curve_of
 from toril.records.deployment import Architecture
 from toril.records.document import Record, RecordPart
 
@@ -81,6 +82,19 @@ class PlannedExecution(RecordPart):
     def rate(self) -> Curve | None:
         """How its rate changes from the beginning of its load; None where it does not, or where there is none."""
         return Curve(self.curve) if self.curve else None
+
+    def planned_rate(self, adjustments: Sequence[tuple[float, float]] = ()) -> Curve | None:
+        """Returns the rate that counts as planned, from the beginning of its load on; None where it has none.
+
+        `adjustments` are (seconds since then, requests per second) of a running load, in order.
+        """
+        rate = self.rate
+        if rate is None and self.throughput_rps and self.ramp_up_s + self.hold_for_s:
+            rate = curve_of(self.throughput_rps, self.ramp_up_s, self.hold_for_s, self.steps)
+        if rate is not None:
+            for at_s, rps in adjustments:
+                rate = rate.changed(at_s, rps)
+        return rate
 
     @property
     def series(self) -> str:

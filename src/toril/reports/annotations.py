@@ -10,10 +10,11 @@ from typing import Literal
 from toril import text
 from toril.records import SourcePlace
 from toril.reports.blocks import Criteria, Headline, Report, Rule, Table
-from toril.reports.wording import plain
-from toril.reports.workflow_commands import command
+from toril.text import plain
 
 MOST = 10
+SAFE_IN_DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+SAFE_IN_PROPERTY = {**SAFE_IN_DATA, ":": "%3A", ",": "%2C"}
 Level = Literal["error", "warning", "notice"]
 LEVELS: dict[str, Level] = {"failed": "error", "broken": "error", "inconclusive": "warning", "triggered": "notice"}
 OF_MESSAGE: dict[str, tuple[Level, str]] = {  # of a table's result, by its outcome
@@ -89,3 +90,17 @@ def _command(headline: Headline, one: Annotation) -> str:
     properties = {"file": file, "line": line, "title": f"{headline.suite}: {one.title}"}
     known = {name: value for name, value in properties.items() if value is not None}
     return command(one.level, plain(one.message, 1100), **known)
+
+
+def command(name: str, data: str, **properties: str) -> str:
+    """Returns the line that the runner carries out.
+
+    >>> command("error", "100 %: a\\nb", file="a,b:c.yml", line="3")
+    '::error file=a%2Cb%3Ac.yml,line=3::100 %25: a%0Ab'
+    """
+    said = ",".join(f"{key}={_replaced(value, SAFE_IN_PROPERTY)}" for key, value in properties.items())
+    return f"::{name}{' ' if said else ''}{said}::{_replaced(data, SAFE_IN_DATA)}"
+
+
+def _replaced(value: str, safe: dict[str, str]) -> str:
+    return "".join(safe.get(character, character) for character in value)

@@ -9,8 +9,7 @@ from toril import text
 from toril.load.curve import Curve
 from toril.records import Plan, PlannedExecution
 from toril.reports.bundle import Bundle
-from toril.reports.wording import plain
-from toril.summary import rate_of
+from toril.text import plain
 from toril.timeline.by_second import by_second
 
 STEPS = "▁▂▃▄▅▆▇█"
@@ -48,6 +47,7 @@ def rate_curves(bundle: Bundle) -> list[RateCurve]:
         return [RateCurve(plan.executions[0].name, planned, [float(one.samples) for one in series])]
     if bundle.timeline is None:
         return []
+
     found = []
     for one, rate in chosen:
         view = bundle.timeline.select(executions=(one.name,))
@@ -63,14 +63,14 @@ def _adjusted_rate(bundle: Bundle, execution: PlannedExecution) -> Curve | None:
         for rate in bundle.summary.rates or ()
         if rate.execution == execution.name
     ]
-    return rate_of(execution, changes)
+    return execution.planned_rate(changes)
 
 
 def describe(plan: Plan, width: int) -> list[str]:
     """The load curves of a plan, each drawn below its number of requests, length and peak."""
     lines: list[str] = []
     for execution in [one for one in plan.executions if has_curve(one)][:MOST]:
-        rate = rate_of(execution)
+        rate = execution.planned_rate()
         if rate is not None:
             total, peak = text.number(round(rate.total)), f"{text.number(round(rate.peak_rps, 3))}/s"
             summed = f"{total} requests in {text.span(rate.length_s)}, at most {peak}{_cut(plan, execution, rate)}"

@@ -7,8 +7,7 @@ from toril.records import Plan, PlannedExecution
 from toril.records.summary import Summary
 from toril.reports.bundle import Bundle
 from toril.reports.curves import has_curve
-from toril.reports.wording import plain
-from toril.summary import rate_of
+from toril.text import plain
 
 USERS_TOLERANCE = 0.02  # as in the verdict: below 98 % of the virtual users the load was not reached
 WINDOW_TOLERANCE = 0.05
@@ -95,7 +94,7 @@ def _executions(base: Plan, head: Plan) -> Iterator[str]:
 
 
 def _asked(execution: PlannedExecution) -> str:
-    rate = rate_of(execution)
+    rate = execution.planned_rate()
     return "no planned rate" if rate is None else text.plural(round(rate.total), "request")
 
 

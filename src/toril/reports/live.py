@@ -15,7 +15,7 @@ from toril.clock import Clock, SystemClock
 from toril.coordinator.progress import LiveFigures, LocationFigures
 from toril.reports import screen
 from toril.reports.blocks import mark_of
-from toril.reports.wording import plain
+from toril.text import plain
 
 LINE_EVERY_S = 5.0
 

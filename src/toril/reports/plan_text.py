@@ -15,8 +15,7 @@ from toril.records import Plan, PlannedExecution
 from toril.records.document import document
 from toril.reports import curves, screen, terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
-from toril.reports.run_tables import rate_text
-from toril.reports.wording import plain
+from toril.text import plain
 
 
 def render(plan: Plan) -> str:
@@ -95,8 +94,8 @@ def _search(execution: PlannedExecution) -> str:
     most = most_stages(Bounds(search.from_rps, search.to_rps, search.precision))
     until = " or ".join(plain(one.text) for one in conditions_of(search, execution.name))
     return (
-        f"looks for the capacity of {plain(execution.name)}: from {rate_text(search.from_rps)} to "
-        f"{rate_text(search.to_rps)} until {until}, within {text.percent(100 * search.precision)}; "
+        f"looks for the capacity of {plain(execution.name)}: from {text.quantity(search.from_rps, '/s')} to "
+        f"{text.quantity(search.to_rps, '/s')} until {until}, within {text.percent(100 * search.precision)}; "
         f"{most} stages of {text.span(search.step_s)} at most, and {text.span(execution.hold_for_s)} in all"
     )
 
@@ -107,7 +106,7 @@ def _executions(plan: Plan) -> Table:
             plain(execution.name),
             plain(execution.executor),
             _count(execution.concurrency),
-            rate_text(execution.throughput_rps),
+            text.quantity(execution.throughput_rps, "/s"),
             _ramp(execution),
             text.span(execution.hold_for_s) if execution.hold_for_s else MISSING,
             _count(execution.iterations),
@@ -115,9 +114,9 @@ def _executions(plan: Plan) -> Table:
         for execution in plan.executions
     )
     columns = (
-        Column(title="execution", kind="name"),
-        Column(title="executor", kind="text"),
-        *(Column(title=title) for title in ("users", "throughput", "ramp-up", "hold", "iterations")),
+        Column("execution", "name"),
+        Column("executor", "text"),
+        *(Column(title) for title in ("users", "throughput", "ramp-up", "hold", "iterations")),
     )
     return _table("execution", columns, rows)
 
@@ -134,17 +133,17 @@ def _shares(plan: Plan) -> Table:
                 cells.append(MISSING)
                 continue
             users = text.plural(part.concurrency, "user") if part.concurrency is not None else ""
-            rate = f"≤ {rate_text(part.throughput_rps)}" if part.throughput_rps is not None else ""
+            rate = f"≤ {text.quantity(part.throughput_rps, '/s')}" if part.throughput_rps is not None else ""
             if rate and part.concurrency is None:  # an open model keeps to its rate
                 rate = rate.removeprefix("≤ ")
             cells.append(" ".join(filter(None, (users, rate))) or "as written")
         rows.append((plain(share.worker), *cells))
-    executions = (Column(title=plain(execution.name), kind="text") for execution in plan.executions)
-    return _table("worker", (Column(title="worker", kind="name"), *executions), rows)
+    executions = (Column(plain(execution.name), "text") for execution in plan.executions)
+    return _table("worker", (Column("worker", "name"), *executions), rows)
 
 
 def _table(noun: str, columns: tuple[Column, ...], rows: Iterable[Sequence[str]]) -> Table:
-    cells = tuple(Row(cells=tuple(Cell(text=one) for one in row)) for row in rows)
+    cells = tuple(Row(tuple(Cell(one) for one in row)) for row in rows)
     return Table(id=noun, title=noun, noun=noun, columns=columns, rows=cells)
 
 

@@ -18,7 +18,6 @@ from toril.store.records import next_rates, read_record
 from toril.suite.engines import engine_of
 from toril.suite.reader import MAX_NUMBER
 from toril.summary import adjusted_plan
-from toril.summary.load import rate_of
 from toril.text import nearest
 
 RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?(?P<per>/s|/sec|/min|/m|/h)?")
@@ -95,7 +94,9 @@ def _change(
     now: float,
 ) -> Adjusted:
     at_s = math.ceil(max(now + plan.pace.start_lead_s - start.at, execution.delay_s))
-    curve = rate_of(next(one for one in adjusted_plan(plan, rates, start.at).executions if one.name == execution.name))
+    curve = next(
+        one for one in adjusted_plan(plan, rates, start.at).executions if one.name == execution.name
+    ).planned_rate()
     since_s = at_s - execution.delay_s
     if curve is None or since_s >= curve.length_s:
         raise RunOverError(

@@ -1,12 +1,10 @@
 """What can be done with a stored run: report it again, follow it, stop it, list it, delete it."""
 
 import math
-import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from itertools import chain
 from pathlib import Path
 
 from toril.clock import Clock
@@ -21,7 +19,7 @@ from toril.records import Launch, Lease, Plan, Rate, Stop, Verdict, run_key
 from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
 from toril.reports.runs_table import RunRow
-from toril.reports.screen import discard_stdout, unobeyed
+from toril.reports.screen import emit
 from toril.runs.conclude import costed, judge_again, stored_metrics, with_pictures
 from toril.runs.find import run_ids
 from toril.signals import Interrupts
@@ -217,27 +215,6 @@ def write_reports(store: Store, bundle: Bundle, targets: Iterable[tuple[str, Pat
         except StoreError as error:
             unwritten.append(f"{error}. Later: toril report {run_id} --format {name} --out PATH")
     return unwritten
-
-
-def emit(data: bytes | Iterable[bytes], path: Path | None) -> None:
-    """Write a result, whole or in pieces, to a file or to stdout."""
-    parts = iter((data,) if isinstance(data, bytes) else data)
-    parts = chain((next(parts, b""),), parts)  # what cannot be made costs no file
-    if path is None:
-        try:
-            sys.stdout.buffer.writelines(map(unobeyed, parts) if sys.stdout.isatty() else parts)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            discard_stdout()
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            file.writelines(parts)
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be written: {error.strerror}; choose another path", code="unwritable-report"
-        ) from error
 
 
 def _summary(store: Store, run_id: str) -> Summary | None:

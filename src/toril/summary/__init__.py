@@ -13,7 +13,7 @@ from toril.summary.generators import (
     saturated_between,
     saturated_now,
 )
-from toril.summary.load import SteadyLoad, planned_by_second, planned_users, rate_of, sent_of, steady_load
+from toril.summary.load import SteadyLoad, planned_by_second, planned_users, sent_of, steady_load
 from toril.summary.plan_forms import adjusted_plan, describe_rates, judged_plan, queued_plan
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
     "planned_s",
     "planned_users",
     "queued_plan",
-    "rate_of",
     "saturated_between",
     "saturated_now",
     "sent_of",

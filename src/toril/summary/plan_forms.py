@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 
 from toril.records import HEAD, Plan, PlannedExecution, Rate, Share, rates_of
 from toril.summary.completeness import Completeness
-from toril.summary.load import rate_of
 from toril.timeline.arms import Arm
 
 DIGITS = 6  # of a second; finer is the noise of floats
@@ -61,7 +60,8 @@ def _grown(share: Share, grown: Mapping[str, float]) -> Share:
 
 def _adjusted(execution: PlannedExecution, rates: tuple[Rate, ...], started_at: float) -> PlannedExecution:
     begins_at = started_at + execution.delay_s
-    curve = rate_of(execution, [(round(rate.at - begins_at, DIGITS), rate.rps) for rate in rates]) if rates else None
+    changes = [(round(rate.at - begins_at, DIGITS), rate.rps) for rate in rates]
+    curve = execution.planned_rate(changes) if rates else None
     if curve is None:
         return execution
     return execution.model_copy(update={"curve": curve.points, "throughput_rps": curve.peak_rps})

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from tests.github.commanded import write_run
 from tests.reports import examples
-from toril.reports.screen import Harmless
-from toril.reports.workflow_commands import harmless
+from toril.cli.streams import CommandFilter, without_commands
 
 PIECES = st.lists(
     st.sampled_from(
@@ -36,23 +35,23 @@ def commands(text: str) -> list[str]:
 
 @given(PIECES)
 def test_no_text_has_a_command_in_it(pieces):
-    assert commands(harmless("".join(pieces))) == []
+    assert commands(without_commands("".join(pieces))) == []
 
 
 @given(PIECES)
 def test_no_way_of_cutting_a_text_lets_a_command_through(pieces):
     stream = io.StringIO()
-    output = Harmless(stream)
+    output = CommandFilter(stream)
     for piece in pieces:
         assert output.write(piece) == len(piece)
 
     assert commands(stream.getvalue()) == []
-    assert stream.getvalue() == harmless("".join(pieces))
+    assert stream.getvalue() == without_commands("".join(pieces))
 
 
 @pytest.mark.parametrize("text", ["12:30", "a::b", "p95: 3 ms", "# [x]", "error: x: y", "std::vector", ""])
 def test_other_texts_stay_as_they_are(text):
-    assert harmless(text) == text
+    assert without_commands(text) == text
 
 
 ATTACK = "x\n::error::a\n##[set-env name=B]c\n  ::stop-commands::d"
