@@ -237,7 +237,7 @@ def test_criteria_from_everywhere_with_their_scope(tmp_path):
 
 def test_a_bad_criterion_says_where_it_stands(tmp_path):
     document = {**SIMPLE, "reporting": [{"module": "passfail", "criteria": ["p95>1s", "avg-rt for x>1s"]}]}
-    refuses(tmp_path, document, "for-in-place-of-of", "suite.yml: reporting[0].criteria[1]", "avg-rt for x>1s")
+    refuses(tmp_path, document, "missing-of", "suite.yml: reporting[0].criteria[1]", "avg-rt for x>1s")
 
 
 def test_what_toril_criteria_cannot_judge_names_what_it_can(tmp_path):
