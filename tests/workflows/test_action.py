@@ -34,6 +34,7 @@ def suite(criterion: str = CRITERION) -> str:
     return SUITE.replace("LABEL", criterion)
 
 
+@pytest.mark.solo
 def test_another_repository_compares_two_versions_of_its_service_by_the_action(tmp_path: Path) -> None:
     toril = project(tmp_path / "toril", name="acme/toril")
     with target(delay_s=0.02) as base, target(delay_s=0.3) as head:

@@ -8,7 +8,7 @@ from tests.workflows.acting import acting
 from tests.workflows.repository import NUMBER
 from tests.workflows.shop import SUITE, SUITE_FILE, assert_counted, runs, shop
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 WORKFLOW = "pull-request.yml"
 
 
