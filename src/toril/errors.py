@@ -22,7 +22,7 @@ class UserError(Exception):
 
     exit_code = 2
 
-    def __init__(self, message: str, *, code: str = "") -> None:
+    def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)
         self.code = code
 
