@@ -12,7 +12,6 @@ from tests.cloud.embedded import Cloud, embedded_cloud
 from tests.image.archives import archive
 from tests.launchers.stage import deployment
 
-pytestmark = pytest.mark.live
 REGIONS = ("eu-west-1", "us-east-1")
 BUCKET = "results-of-tests"
 
@@ -52,6 +51,8 @@ def in_region(cloud: Cloud, region: str, tag: str) -> dict[str, str]:
     return {"": oci.digest_of(index), **parts}
 
 
+@pytest.mark.live
+@pytest.mark.nightly
 def test_each_region_gets_the_same_index_of_both_architectures_and_its_digest_is_handed_on(cloud, tmp_path):
     archives = [archive(tmp_path, "arm64"), archive(tmp_path, "amd64")]
     done = published(cloud, *archives, "--tag", "slim-1", "--out", tmp_path / "digests.json")
@@ -70,6 +71,8 @@ def test_each_region_gets_the_same_index_of_both_architectures_and_its_digest_is
     assert "tags never move" in other.stderr
 
 
+@pytest.mark.live
+@pytest.mark.nightly
 def test_two_images_of_one_architecture_are_refused(cloud, tmp_path):
     first = archive(tmp_path, "amd64").rename(tmp_path / "first.tar")
     done = published(cloud, first, archive(tmp_path, "amd64", b"other"), "--tag", "slim-2")
