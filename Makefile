@@ -21,7 +21,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo demo-cloud quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta dist lock clean help
+.PHONY: demo demo-cloud quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean help
 
 demo: .venv/installed ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -79,6 +79,9 @@ actionlint: $(UV) ## build actionlint, which checks the workflows, in a cache th
 
 vegeta: $(UV) ## build the program of `executor: vegeta`, in a cache that outlives `make clean`
 	@tools/build vegeta "$(CACHE)" >/dev/null
+
+fuzz: $(UV) ## search for a minute for a response that vegeta's program and Go's net/http read differently; FOR=10m
+	@$(PYTHON) tools/golang.py tools/vegeta test -run '^$$' -fuzz FuzzResponse -fuzztime $(or $(FOR),1m) -fuzzminimizetime 10x .
 
 dist: $(UV) ## build the wheel, in dist/; VERSION=1.2.3 refuses any other
 	@[ -z "$(VERSION)" ] || grep -qxF '__version__ = "$(VERSION)"' src/toril/__init__.py || { echo "src/toril/__init__.py is not of version $(VERSION)" >&2; exit 1; }

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from infra.containers import environment  # noqa: E402 - what a task definition is made of
+from infra.workers.containers import environment  # noqa: E402 - what a task definition is made of
 from tests.cloud.embedded import Cloud, embedded_cloud  # noqa: E402
 from tests.cloud.stand_in import DIGEST, WORKER, push_stand_in  # noqa: E402
 from tests.cloud.tasks import TASKS, role  # noqa: E402

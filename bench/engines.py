@@ -26,10 +26,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.overhead import target  # noqa: E402 - scripts are run by their paths
-from toril.cache import cache_folder  # noqa: E402
-from toril.intervals import Interval, decode  # noqa: E402
-from toril.intervals.format import HEALTH_SCALE  # noqa: E402
-from toril.launchers.prices import list_prices  # noqa: E402
+from toril.launchers.pricing import list_prices  # noqa: E402
+from toril.programs import cache_folder  # noqa: E402
+from toril.timeline.intervals import Interval, decode  # noqa: E402
+from toril.timeline.intervals.format import HEALTH_SCALE  # noqa: E402
 
 PACED = "jmeter-at-the-rate"
 USUAL = ("vegeta", "bare vegeta", "wrk", "jmeter", "locust")

@@ -31,9 +31,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 from toril.clock import SystemClock  # noqa: E402 - the package of this folder's checkout
-from toril.figures import LiveFigures  # noqa: E402
-from toril.interrupts import Interrupts  # noqa: E402
+from toril.coordinator.progress import LiveFigures  # noqa: E402
 from toril.launchers.fargate import usual_rates  # noqa: E402
+from toril.launchers.prepare import launcher_for  # noqa: E402
+from toril.plan.options import RunOptions, plan_run  # noqa: E402
 from toril.records import (  # noqa: E402
     DeployedLimits,
     DeployedNetwork,
@@ -43,8 +44,8 @@ from toril.records import (  # noqa: E402
     deployment_key,
     run_key,
 )
-from toril.run import RunOptions, plan_run, run  # noqa: E402
-from toril.sites import launcher_for  # noqa: E402
+from toril.run import run  # noqa: E402
+from toril.signals import Interrupts  # noqa: E402
 from toril.store import Store, open_store  # noqa: E402
 
 FAST = ("eu-west-1", "eu-central-1", "us-east-1", "us-west-2", "ap-northeast-1")
@@ -132,8 +133,8 @@ def measure(asked: argparse.Namespace, address: str, folder: Path) -> None:
     told = told_by(address)
     start = Start.from_json(store.get(run_key("fleet", "start.json")), "start.json")
     workers = len(plan.shares)
-    total = judged.bundle.summary["labels"][""]["samples"]
-    assert judged.bundle.verdict["outcome"] == "passed", judged.bundle.verdict["reasons"]
+    total = judged.bundle.summary.total.samples
+    assert judged.bundle.verdict.outcome == "passed", judged.bundle.verdict.reasons
     assert total == workers * asked.seconds * asked.labels * asked.samples, total
 
     launching = clock.between(began, start.at)

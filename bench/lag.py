@@ -20,10 +20,11 @@ sys.path.insert(0, str(ROOT))
 from bench.overhead import bzt_command  # noqa: E402 - beside this file
 from tests.targets import target as serving  # noqa: E402 - the tests' target is outside the package
 from toril.clock import SystemClock  # noqa: E402
-from toril.figures import LiveFigures  # noqa: E402
-from toril.interrupts import Interrupts  # noqa: E402
+from toril.coordinator.progress import LiveFigures  # noqa: E402
 from toril.launchers.local import LocalLauncher  # noqa: E402
-from toril.run import RunOptions, plan_run, run  # noqa: E402
+from toril.plan.options import RunOptions, plan_run  # noqa: E402
+from toril.run import run  # noqa: E402
+from toril.signals import Interrupts  # noqa: E402
 from toril.store import FolderStore  # noqa: E402
 
 SHOWN = (statistics.median, max)

@@ -23,10 +23,10 @@ from hdrh.histogram import HdrHistogram
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from toril.intervals import Interval, Recorder, decode
 from toril.records import ExecutionShare, Exit, Plan, PlannedCriterion, PlannedExecution, Share
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Interval, Recorder, decode
 from toril.verdict import judge
 
 FILE_S = 5
@@ -88,7 +88,7 @@ def row(options: argparse.Namespace) -> str:
     verdict = judge(plan, timeline, completeness, summary)
     judged = time.process_time()
     memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-    assert samples == size.workers * size.seconds * size.labels * size.samples == summary["labels"][""]["samples"]
+    assert samples == size.workers * size.seconds * size.labels * size.samples == summary.total.samples
     assert verdict.outcome == "passed", verdict.reasons
 
     peers.append(peer(size))

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.targets import target as serving  # noqa: E402 - the tests' target is outside the package
-from toril.jmeter_home import JMETER_VERSION, jmeter_home  # noqa: E402
+from toril.programs import JMETER_VERSION, jmeter_home  # noqa: E402
 
 NGINX = """
 worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; daemon off;

@@ -26,6 +26,7 @@ from botocore.exceptions import ClientError
 from toril.records import Deployment
 from toril.records.deployment import deployment_key
 from toril.store import open_store
+from toril.store.records import get_record
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 NAME = "org.opencontainers.image.ref.name"
@@ -99,7 +100,7 @@ def private(store: str, flavour: str) -> list[tuple[Deployment, str, str]]:
     opened = open_store(store)
     found = []
     for key in opened.keys("deployments/"):
-        deployment = Deployment.load(opened, key)
+        deployment = get_record(opened, Deployment, key)
         if deployment_key(deployment.region) != key:
             raise SystemExit(f"{key} says that it is of {deployment.region}")
         images = {worker.image.partition("@")[0] for worker in deployment.workers if worker.flavour == flavour}

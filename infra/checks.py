@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 import pulumi
 
-from infra import fips
-from infra.alarm import window
-from infra.hub_facts import HubFacts
-from infra.images import Image
+from infra.hub.facts import HubFacts
+from infra.network import fips
 from infra.place import Place, partition_of
+from infra.registry.images import Image
 from infra.settings import RegionSettings, SettingError
 from infra.settings.caches import ROOT
+from infra.workers.alarm import window
 
 NO_CACHES = ("cn-",)  # Amazon ECR user guide, considerations of pull-through caches
 DOUBTFUL_CACHES = ("us-gov-",)  # the user guide says no until April 2026, and nothing since

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.grants import EVERYBODY, grant
+from infra.permissions.grants import EVERYBODY, grant
+from infra.permissions.statements import ANY, Document, Statement, document, render
 from infra.place import Place
-from infra.statements import ANY, Document, Statement, document, render
 
 ADMINISTER = (
     "kms:CancelKeyDeletion",

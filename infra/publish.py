@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra import fips
-from infra.cluster import PROVIDERS
-from infra.containers import NAME
-from infra.hub_facts import HubFacts
+from infra.hub.facts import HubFacts
+from infra.network import fips
 from infra.place import Place
 from infra.settings import RegionSettings
-from infra.workers import WorkerKind
+from infra.workers.cluster import PROVIDERS
+from infra.workers.containers import NAME
+from infra.workers.task_definitions import WorkerKind
 from toril import __version__
 from toril.records.deployment import (
     DeployedCache,

@@ -1,26 +1,26 @@
-"""A region stack: everything that load from one region needs. Read this first; each part is a module of that name."""
+"""A region stack: everything that load from one region needs. Read this first: its table of contents."""
 
 from collections.abc import Mapping
 
 import pulumi
 
-from infra.alarm import IdleAlarm, window
-from infra.cache_policies import wanted_upstream
-from infra.caches import Caches, CachesArgs, ready
-from infra.cluster import Cluster
-from infra.egress import Bucket
-from infra.home import Home, HomeArgs
+from infra.hub.notices import Notices
 from infra.keys import make_keys
-from infra.network import Network, NetworkArgs
-from infra.notices import Notices
+from infra.network.egress import Bucket
+from infra.network.vpc import Network, NetworkArgs
 from infra.place import Place
 from infra.publish import Decided, Made, publish
-from infra.registry import Registry
+from infra.registry.cache_policies import wanted_upstream
+from infra.registry.caches import Caches, CachesArgs, ready
+from infra.registry.private import Registry
 from infra.settings import RegionSettings
 from infra.survey import Survey, coordinator_image, survey
-from infra.worker_policies import Results
-from infra.worker_roles import WorkerRoles
-from infra.workers import Workers, WorkersArgs
+from infra.workers.alarm import IdleAlarm, window
+from infra.workers.cluster import Cluster
+from infra.workers.home import Home, HomeArgs
+from infra.workers.policies import Results
+from infra.workers.roles import WorkerRoles
+from infra.workers.task_definitions import Workers, WorkersArgs
 
 
 class Region(pulumi.ComponentResource):

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.checks import check_hub, check_images, check_settings
-from infra.compatibility import check_pair
-from infra.hub_facts import HubFacts, settle
-from infra.hub_outputs import HubOutputs, read_hub
-from infra.images import Image, OwnRegistry, resolve
+from infra.hub.facts import HubFacts, settle
+from infra.hub.outputs import HubOutputs, read_hub
 from infra.place import Place
-from infra.registries import PrivateRegistry
+from infra.registry.hosts import PrivateRegistry
+from infra.registry.images import Image, OwnRegistry, resolve
 from infra.settings import RegionSettings
-from infra.workers import WorkerKind, kinds
+from infra.settings.compatibility import check_pair
+from infra.workers.task_definitions import WorkerKind, kinds
 from toril import __version__
 
 

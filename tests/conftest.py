@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.tiers import MARKERS, TIERS, may_hold, tier_of_test
+from tests.tiers import MARKERS, TIERS, is_nightly, may_hold, tier_of_test
 
 if TYPE_CHECKING:
     from tests.cloud.embedded import Cloud
+    from tests.fargate.stage import Stage
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,12 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Skips the import of files that hold no test of the tier."""
-    tier = config.getoption("--tier")
-    if tier is None or collection_path.suffix != ".py" or not collection_path.is_relative_to(ROOT):
+    """Skips the import of files that hold no test that is asked for."""
+    if not collection_path.name.startswith("test_") or not collection_path.is_relative_to(ROOT):
         return None
-    path = collection_path.relative_to(ROOT).as_posix()
-    return True if collection_path.name.startswith("test_") and not may_hold(collection_path, path, tier) else None
+    path, tier = collection_path.relative_to(ROOT).as_posix(), config.getoption("--tier")
+    left = config.getoption("--without-nightly") and is_nightly(path, set())
+    return True if left or (tier is not None and not may_hold(collection_path, path, tier)) else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -50,10 +51,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left: list[pytest.Item] = []
     for item in items:
         marks = [mark.name for mark in item.iter_markers()]  # the closest one first
-        tier = tier_of_test(item.path.relative_to(ROOT).as_posix(), marks)
+        path = item.path.relative_to(ROOT).as_posix()
+        tier = tier_of_test(path, marks)
         item.add_marker(tier)
         other_tier = asked is not None and tier != ("unit" if asked == "quick" else asked)
-        if other_tier or (without_nightly and "nightly" in marks):
+        if other_tier or (without_nightly and is_nightly(path, marks)):
             left.append(item)
     if left:
         config.hook.pytest_deselected(items=left)
@@ -78,3 +80,34 @@ def open_cloud() -> "Iterator[Cloud]":
 
     with embedded_cloud() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def stage_without_iam() -> "Iterator[Stage]":
+    from tests.fargate.stage import stage
+
+    with stage() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def stage_with_iam() -> "Iterator[Stage]":
+    from tests.fargate.stage import stage
+
+    with stage(auth=True) as found:
+        yield found
+
+
+@pytest.fixture
+def on_stage(stage_without_iam: "Stage") -> "Iterator[Stage]":
+    """A hub and two regions in a cloud that allows everything; all tests of `xdist_group("stage")` share them."""
+    yield stage_without_iam
+    stage_without_iam.tidy()
+
+
+@pytest.fixture
+def guarded(stage_with_iam: "Stage") -> "Iterator[Stage]":
+    """The same with IAM, for `xdist_group("guarded")`; IAM's recorded decisions are those of the test alone."""
+    stage_with_iam.cloud.mend()
+    yield stage_with_iam
+    stage_with_iam.tidy()

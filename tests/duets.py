@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toril.arms import Arm
-from toril.duet import plan_duet
-from toril.intervals import Interval, Recorder, decode
+from toril.plan.duet import plan_duet
+from toril.plan.options import RunOptions
 from toril.records import ARMS, Plan
-from toril.run import RunOptions
 from toril.timeline import Timeline
+from toril.timeline.arms import Arm
+from toril.timeline.intervals import Interval, Recorder, decode
 
 BASE_URL, HEAD_URL = "http://base.example:8001", "http://head.example:8002"
 SUITE = """

@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from toril.criteria import Absence, CriterionResult, evaluate
-from toril.grammar import Language, parse_criterion
-from toril.intervals import Recorder, decode
+from toril.criteria import Language, parse_criterion
 from toril.records import (
     ExecutionShare,
     Exit,
@@ -17,10 +15,15 @@ from toril.records import (
     ServerMetrics,
     Share,
     Stop,
+    Verdict,
 )
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
-from toril.verdict import Verdict, judge
+from toril.timeline.intervals import Recorder, decode
+from toril.verdict import judge
+from toril.verdict.evaluation import evaluate
+from toril.verdict.evidence import Evidence, MissingData
+from toril.verdict.result import CriterionResult
 
 MS = 1000
 START = 1_700_000_000.0
@@ -175,14 +178,14 @@ def judged(
     plan: Plan | None = None,
     *,
     executions: Sequence[str] = (),
-    absence: Absence | None = None,
+    missing: MissingData | None = None,
     language: Language = "taurus",
     **known: Any,
 ) -> CriterionResult:
     """One criterion judged on a timeline, with what else is `known` of the run: completeness, metrics."""
     where = "suite.yml: reporting[0].criteria[0]"
-    criterion = parse_criterion(source, where, language)
-    return evaluate(criterion, where, executions, timeline, plan or plan_of(), absence, **known)
+    criterion = parse_criterion(source, where, language, tuple(executions))
+    return evaluate(criterion, Evidence(plan or plan_of(), timeline, missing, **known))
 
 
 def judged_ours(source: str | dict, timeline: Timeline, plan: Plan | None = None, **known: Any) -> CriterionResult:

@@ -10,10 +10,11 @@ import time
 import pytest
 
 from toril.errors import OptionError, StoreError, SuiteError
+from toril.plan.options import RunOptions, plan_run
 from toril.records import Lease, Plan, SuiteOrigin
-from toril.run import RunOptions, plan_run, publish
+from toril.runs.publish import publish
+from toril.runs.stored import judged, listing
 from toril.store import FolderStore
-from toril.stored import judged, listing
 
 SUITE = """
 execution: [{executor: locust, concurrency: 2, hold-for: 5s, scenario: s}]

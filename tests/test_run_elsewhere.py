@@ -6,12 +6,12 @@ from tests.launchers.fake import Script
 from tests.launchers.scene import Scene
 from tests.measured import execution
 from toril.coordinator.lease import LeaseLostError
-from toril.coordinator.live import read_launch
 from toril.errors import InfrastructureError, StoreError
-from toril.plan.pace import FARGATE
+from toril.plan import FARGATE_TIMINGS
 from toril.records import End, Start
-from toril.run import PATIENCE_S
+from toril.runs.owner import PATIENCE_S
 from toril.store import FolderStore
+from toril.store.records import read_launch
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_start_that_the_store_would_not_take_is_given_anew(scene):
     up_at = one.clock.now() + 40
     assert one.run().bundle.outcome == "passed"
     start = Start.from_json(one.store.get(one.key("start.json")), "start.json")
-    assert up_at <= start.at - FARGATE.start_lead_s <= up_at + 1  # no worker may find it when it is over
+    assert up_at <= start.at - FARGATE_TIMINGS.start_lead_s <= up_at + 1  # no worker may find it when it is over
 
 
 def test_a_start_whose_answer_was_lost_stands(scene):
@@ -135,7 +135,7 @@ def test_a_store_that_is_in_trouble_when_the_load_is_over_costs_a_run_nothing(sc
     assert one.run().unwritten == ()
     assert one.verdict()["outcome"] == "passed"
     assert one.store.find(one.key("report.html")) is not None
-    assert one.launcher.settled
+    assert one.launcher.sweep_cancelled
 
 
 def test_the_sweep_stays_planned_until_the_verdict_is_kept(scene):
@@ -143,7 +143,7 @@ def test_the_sweep_stays_planned_until_the_verdict_is_kept(scene):
     one.store.fails = lambda operation, key: operation == "put" and key.endswith("verdict.json")
     assert one.run().unwritten != ()
     assert one.launcher.closed
-    assert not one.launcher.settled
+    assert not one.launcher.sweep_cancelled
 
 
 def test_a_coordinator_without_a_store_lets_go_of_its_run_and_says_how_it_goes_on(scene):
@@ -241,7 +241,7 @@ def test_a_coordinator_that_stood_still_as_it_gave_the_stop_ends_no_worker_of_an
 
 def test_a_coordinator_that_stood_still_as_it_gave_the_start_gives_no_stop_after_it(scene):
     one = scene()
-    one.plan = one.plan.model_copy(update={"pace": FARGATE.model_copy(update={"poll_s": 0.0})})
+    one.plan = one.plan.model_copy(update={"pace": FARGATE_TIMINGS.model_copy(update={"poll_s": 0.0})})
     ended = one.launcher.ended
 
     def all_are_ready_and_somebody_wants_it_to_end():

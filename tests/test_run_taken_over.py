@@ -5,11 +5,11 @@ import pytest
 from tests.launchers.fake import Script
 from tests.launchers.scene import Scene, abandoned
 from toril.coordinator.lease import LeaseLostError
-from toril.coordinator.live import read_launch
 from toril.errors import InfrastructureError, StoreError
-from toril.plan.pace import FARGATE
+from toril.plan import FARGATE_TIMINGS
 from toril.records import Stop
 from toril.run import FOLLOWED_S, sweep
+from toril.store.records import read_launch
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_an_owner_that_dies_after_the_sweep_has_found_it_is_followed_by_the_swee
     owned(one, 60)
     assert swept(one).bundle.outcome == "inconclusive"
     assert "swept" in one.reasons()["stopped"]
-    assert one.clock.now() - began < 60 + 2 * FARGATE.lease_expires_s
+    assert one.clock.now() - began < 60 + 2 * FARGATE_TIMINGS.lease_expires_s
 
 
 def test_a_run_that_its_owner_judges_while_the_sweep_waits_is_not_judged_again(scene):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.tiers import FOLDERS, QUICK, may_hold, tier_of_path, tier_of_test
+from tests.tiers import FOLDERS, NIGHTLY, QUICK, is_nightly, may_hold, tier_of_path, tier_of_test
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,12 @@ def test_a_file_is_imported_for_the_tiers_of_its_folder_and_its_markers_alone(tm
     assert [tier for tier in ("unit", "live", "solo") if may_hold(file, path, tier)] == ["unit", "solo"]
 
 
+def test_a_folder_or_a_marker_makes_a_test_nightly():
+    assert is_nightly("tests/cloud/test_ecs.py", set())
+    assert is_nightly("tests/test_plan.py", {"nightly"})
+    assert not is_nightly("tests/cloudy/test_ecs.py", {"live"})
+
+
 def test_every_named_folder_is_there(request):
-    assert [name for name in (*FOLDERS, *QUICK) if not (request.config.rootpath / name).exists()] == []
+    assert [name for name in (*FOLDERS, *NIGHTLY, *QUICK) if not (request.config.rootpath / name).exists()] == []
     assert {tier_of_path(name) for name in QUICK} == {"unit"}

@@ -1,7 +1,7 @@
 """Tiers: which tests run when, and how many of them at a time. tests/README.md explains them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ FOLDERS = {
     "tests/workflows": "live",
     **dict.fromkeys((f"tests/workflows/test_{name}.py" for name in ("action_docs", "rights", "shape")), "unit"),
 }
+
+# Folders that only `make test-all` runs: the tests of what other tests stand on.
+NIGHTLY = ("tests/cloud", "tests/infra/engine")
 
 # What `make quick` runs: folders and files of the unit tier that start no process and import little.
 QUICK = ("tests/coordinator", "tests/regression", "tests/suite", "tests/summary", "tests/timeline")
@@ -57,6 +60,11 @@ def tier_of_test(path: str, marks: Iterable[str]) -> str:
     """Returns the tier of a test: that of its first marker, its own before its file's, or else its folder's."""
     named = ("live" if mark == "slow" else mark for mark in marks)
     return next((mark for mark in named if mark in TIERS), None) or tier_of_path(path)
+
+
+def is_nightly(path: str, marks: Collection[str]) -> bool:
+    """Whether a test is left out of `make test`: by a marker, or since all of its folder are."""
+    return "nightly" in marks or any(_is_in(path, folder) for folder in NIGHTLY)
 
 
 def may_hold(file: Path, path: str, tier: str) -> bool:

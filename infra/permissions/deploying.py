@@ -23,7 +23,7 @@ from infra.permissions.deploying_hub import hub_statements
 from infra.permissions.deploying_network import network_statements
 from infra.permissions.running import SCHEDULER_SERVICE, TASKS_SERVICE
 from infra.permissions.scope import Scope, pass_roles
-from infra.statements import ANY, Condition, Document, Statement, allow, calls, document
+from infra.permissions.statements import ANY, Condition, Document, Statement, allow, calls, document
 
 # Services whose linked roles a first use makes; ECS' is made by the first cluster.
 _LINKED = ("ecr", "ecs", "pullthroughcache.ecr", "replication.ecr")

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 from infra.permissions import reading
 from infra.permissions.scope import Scope
-from infra.statements import ANY, Statement, allow, calls
+from infra.permissions.statements import ANY, Statement, allow, calls
 
 _BUCKET = (
     "CreateBucket",

@@ -8,7 +8,7 @@
 """
 
 from infra.permissions.scope import Scope
-from infra.statements import Statement, allow, calls
+from infra.permissions.statements import Statement, allow, calls
 
 _MADE = (
     "elastic-ip",

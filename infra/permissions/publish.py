@@ -10,7 +10,7 @@
 """
 
 from infra.permissions.scope import Scope, use_bucket_key
-from infra.statements import ANY, Document, Statement, allow, document
+from infra.permissions.statements import ANY, Document, Statement, allow, document
 
 _PUSH = (
     "BatchCheckLayerAvailability",

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
+from infra.permissions.statements import Document, render
 from infra.place import Place
-from infra.statements import Document, render
 
 HOUR_S = 3600
 LONGEST_S = 12 * HOUR_S  # AWS' maximum; a session that ends before its run would leave that without a coordinator

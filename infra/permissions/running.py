@@ -21,7 +21,7 @@
 
 from infra.names import Names
 from infra.permissions.scope import Scope, pass_roles, use_bucket_key
-from infra.statements import ANY, Document, Statement, allow, document, trust
+from infra.permissions.statements import ANY, Document, Statement, allow, document, trust
 
 TASKS_SERVICE = "ecs-tasks.amazonaws.com"
 SCHEDULER_SERVICE = "scheduler.amazonaws.com"

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from infra.names import Names
+from infra.permissions.statements import Condition, Statement, allow
 from infra.place import suffix_of
-from infra.statements import Condition, Statement, allow
 
 ANY_REGION = "*"  # region stacks come and go; what limits a role is the environment's names
 

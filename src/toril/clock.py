@@ -1,11 +1,18 @@
-"""Time as a value that is handed in, so that the simulation can own it."""
+"""Time as a value that is handed in, so that tests can own it; and the one loop that repeats what failed."""
 
 import time
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random, SystemRandom
+from typing import Protocol, TypeVar
+
+Value = TypeVar("Value")
+
+SYSTEM_RANDOM = SystemRandom()
 
 
 class Clock(Protocol):
-    """Wall-clock seconds since the epoch, and waiting."""
+    """Seconds since a fixed moment, which is the epoch unless stated otherwise, and waiting."""
 
     def now(self) -> float: ...
 
@@ -20,3 +27,45 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(max(0.0, seconds))
+
+
+class MonotonicClock(SystemClock):
+    """Seconds since the machine started: changes of its time do not move it."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Waits that double from `first_s` to `longest_s`; chance shortens each by up to the fraction `jitter`.
+
+    Without jitter, clients that failed together come back together.
+    """
+
+    first_s: float
+    longest_s: float
+    jitter: float = 0.0
+
+    def wait_s(self, failures: int, random: Random = SYSTEM_RANDOM) -> float:
+        """Returns the wait after that many failures in a row."""
+        doubled_s = self.first_s * 2.0 ** min(failures - 1, 30)
+        return min(self.longest_s, doubled_s) * random.uniform(1 - self.jitter, 1)
+
+
+def retry(act: Callable[[], Value], after: Callable[[Exception, int], float | None], clock: Clock) -> Value:
+    """Returns the result of `act`, which is repeated after failures.
+
+    `after` gets the error and the number of failures so far. It returns the wait before the next try, or None to
+    give up with this error.
+    """
+    failures = 0
+    while True:
+        try:
+            return act()
+        except Exception as error:
+            failures += 1
+            wait_s = after(error, failures)
+            if wait_s is None:
+                raise
+        clock.sleep(wait_s)

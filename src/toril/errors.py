@@ -1,4 +1,4 @@
-"""Everything toril says no with.
+"""The errors that toril reports to its users.
 
 UserError                    exit code 2: the input is wrong; the message says where, what and the fix
 ├── SuiteError               a suite's file, key or value
@@ -10,14 +10,21 @@ UserError                    exit code 2: the input is wrong; the message says w
 │   └── NoSuchRunError       a run that the store does not have
 └── InfrastructureError      exit code 4: could not start, capacity, permission, a missing program
 
-`cli.py` catches UserError once; any other exception is a bug and keeps its traceback (exit code 70).
+`toril.cli` catches UserError once; any other exception is a bug and keeps its traceback (exit code 70).
 """
 
 
 class UserError(Exception):
-    """A problem that the user can mend; its text is shown as it is, without a traceback."""
+    """A problem that the user can correct; its message is shown without a traceback.
+
+    `code` names the cause and never changes, such as `unknown-key`: programs and tests compare it, not the message.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class SuiteError(UserError):

@@ -1,90 +1,33 @@
-"""The whole story of a run, from a suite to a verdict; every other file is reached from here."""
+"""The story of a run: publish the plan, drive the workers to their end, conclude with a verdict.
 
-import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import count
-from pathlib import Path
-from typing import Protocol, TypeVar
+Taking over a run, and sweeping up after one, are the same story begun later. Every other file is reached from here.
+"""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
 
 from toril.clock import Clock
-from toril.coordinator.collect import completeness_of
-from toril.coordinator.drive import STEP_S, Coordinator
+from toril.coordinator.driver import Coordinator
 from toril.coordinator.lease import LeaseLostError
-from toril.coordinator.protocol import Kill, Relaunch, Terminate
-from toril.criteria import queries
-from toril.errors import ExpiredCredentialsError, InfrastructureError, OptionError, StoreError, SuiteError
-from toril.figures import LiveFigures
-from toril.interrupts import Interrupts
-from toril.judging import judged, keep, with_pictures
+from toril.coordinator.progress import LiveFigures, View
+from toril.errors import InfrastructureError, OptionError
 from toril.launchers import Launcher
-from toril.metrics import ClientFactory, Wait, check, clients, fetch, unfetched
-from toril.plan import Place, make_plan
-from toril.records import Plan, ServerMetrics, Stop, SuiteOrigin, run_key
+from toril.launchers.fargate import Stopped
+from toril.launchers.prepare import launcher_for, stop_tasks
+from toril.metrics import ClientFactory, check, clients
+from toril.records import Plan, Stop, SuiteOrigin, run_key
 from toril.reports import Bundle
+from toril.runs.conclude import Judged, conclude
+from toril.runs.owner import Owner
+from toril.runs.publish import publish
+from toril.signals import Interrupts
 from toril.store import Store
-from toril.suite import Suite, read_suite
-from toril.suite.fetch import hashes_of
-from toril.suite.origin import read_origin
-from toril.summary import Completeness, lasted_s
+from toril.store.records import read_record
+from toril.suite import Suite
+from toril.verdict.servers import queries
 
-Value = TypeVar("Value")
-
-PATIENCE_S = 120.0  # with a bucket in trouble, before a coordinator lets go of its run; its workers go on for longer
 FOLLOWED_S = 600.0  # far more than an owner needs from a stop to a verdict
-STEPS_PER_GLANCE = 5  # figures twice a second are as many as an eye can use
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """What the command line says beyond the suite."""
-
-    overrides: Sequence[str] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    workers: int | None = None
-    on: Place = "local"
-    run_id: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    smoke: bool = False
-    against: str | None = None  # an address to load instead of the suite's own
-    locations: Mapping[str, str] = field(default_factory=dict)  # in place of the suite's; with their weights
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """A run that is over: what was planned, measured and decided."""
-
-    bundle: Bundle
-    interrupted: bool = False
-    unwritten: tuple[str, ...] = ()  # why the run's folder lacks a part of it
-    left: tuple[str, ...] = ()  # what may still run, and why it could not be ended
-
-
-class View(Protocol):
-    """Where progress is shown."""
-
-    def show(self, figures: LiveFigures) -> None: ...
-
-
-def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tuple[Suite, Plan]:
-    """The suite as read and the division of its load; starts nothing. SuiteError if it cannot run so."""
-    suite = read_suite(
-        paths,
-        overrides=options.overrides,
-        env=options.environment,
-        on=options.on,
-        against=options.against,
-        locations=options.locations,
-    )
-    if suite.unset:
-        raise SuiteError(suite.unset[0])
-    plan = make_plan(
-        suite, run_id=options.run_id or new_run_id(suite.name, now), workers=options.workers, on=options.on,
-        environment=options.environment, tags=dict(options.tags), smoke=options.smoke,
-    )  # fmt: skip
-    return suite, plan
 
 
 def run(
@@ -98,40 +41,50 @@ def run(
     interrupts: Interrupts,
     origin: SuiteOrigin | None = None,
 ) -> Judged:
-    """Run the plan, judge it, and leave everything in the run's folder."""
+    """Runs the plan, judges the run, and leaves everything in the run's folder.
+
+    `origin`: where the suite comes from, if its folder cannot tell. InfrastructureError if the load never began.
+    """
     cloudwatch = clients()
     notes = check(queries(plan), clock.now(), cloudwatch, load_s=plan.duration_s)
     if notes:
         view.show(LiveFigures(run_id=plan.run_id, workers_planned=len(plan.shares), notes=notes))
     plan = publish(store, suite, plan, origin)
     coordinator = Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s, digests=launcher.digests)
-    with _held(coordinator, launcher) as left:
-        launcher.launch(plan, coordinator.launch)
-        waited_for = _drive(coordinator, launcher, clock, view, interrupts)
-    with closing(coordinator):
-        return _concluded(coordinator, launcher, waited_for, left, cloudwatch, clock, view, interrupts)
+    owner = Owner(coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts)
+    return _finish(owner, cloudwatch, lambda: launcher.launch(plan, coordinator.launch))
 
 
 def take_over(
     store: Store, run_id: str, *, launcher: Launcher, clock: Clock, view: View, interrupts: Interrupts
 ) -> Judged:
-    """Carry on a run whose coordinator is gone, from its records: start what is missing, or follow what is there."""
+    """Carries on a run whose coordinator is gone: starts the missing workers, follows the others.
+
+    LeaseLostError while the run has an owner.
+    """
     coordinator = Coordinator.of_abandoned(store, run_id, clock)
-    with _held(coordinator, launcher) as left:
-        launcher.attach(coordinator.plan, coordinator.launch, coordinator.state.attempts)
-        waited_for = _drive(coordinator, launcher, clock, view, interrupts)
-    with closing(coordinator):
-        return _concluded(coordinator, launcher, waited_for, left, clients(), clock, view, interrupts)
+    owner = Owner(coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts)
+    attempts = coordinator.state.attempts
+    return _finish(owner, clients(), lambda: launcher.attach(coordinator.plan, coordinator.launch, attempts))
+
+
+def _finish(owner: Owner, cloudwatch: ClientFactory, begin: Callable[[], None]) -> Judged:
+    """Starts or finds the workers, drives the run to its end, and judges it."""
+    with owner.holding() as problems:
+        begin()
+        last_notes = owner.drive()
+    with closing(owner.coordinator):
+        return conclude(owner, cloudwatch, last_notes=last_notes, problems=problems)
 
 
 def sweep(
     store: Store, run_id: str, *, stop_tasks: Callable[[], None], launcher: Launcher, clock: Clock, view: View
 ) -> Judged | None:
-    """End what is left of a run, and judge what there is; None when somebody else has judged it.
+    """Ends what is left of a run and judges it; None if its owner has judged it.
 
-    An owner that lives finds the stop, ends the run and judges it; it is followed, since it may die before that, and
-    nobody comes after a sweep. LeaseLostError when it does not come to an end. Another InfrastructureError says why
-    the run never began; it is judged all the same.
+    An owner that lives finds the stop, ends the run and judges it. The sweep follows it, since an owner may die before
+    that, and nothing comes after a sweep. LeaseLostError if the owner takes longer than FOLLOWED_S. Another
+    InfrastructureError says why the run never began; the run is judged all the same.
     """
     verdict = run_key(run_id, "verdict.json")
     if store.find(verdict) is None:
@@ -148,175 +101,53 @@ def sweep(
     return None
 
 
-def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None = None) -> Plan:
-    """Put the plan and every file of the suite where workers find them; OptionError when the run exists already.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """The result of a sweep. `bundle`: the run if the sweep judged it; None if its owner did, or will."""
 
-    The plan as it is published lists the files with their hashes, and has the suite's commit as a tag, unless the user
-    gave one. `origin`: where the suite comes from, if its folder cannot tell.
-    """
-    plan = plan.model_copy(update={"files": hashes_of(suite.folder, suite.files)})
-    origin = origin or read_origin(suite.folder, suite.files)
-    if origin is not None:
-        plan = plan.model_copy(update={"tags": {"commit": origin.tag, **plan.tags}})
-    if not store.put_once(run_key(plan.run_id, "plan.json"), plan.to_json()):
-        raise OptionError(f"--run-id {plan.run_id}: this run exists already; choose another id")
-    for file in plan.files:
-        key = run_key(plan.run_id, "suite", file)
-        if not store.put_once(key, (suite.folder / file).read_bytes()):
-            raise OptionError(f"--run-id {plan.run_id}: {store.address(key)} exists already; choose another id")
-    if origin is not None:
-        store.put(run_key(plan.run_id, "suite.json"), origin.to_json())
-    return plan
+    stopped: tuple[str, ...]  # ARNs of tasks that still ran
+    problems: tuple[str, ...]
+    bundle: Bundle | None = None
+    reason: str = ""  # why the sweep did not judge the run: its owner, or why it never began
 
 
-def new_run_id(suite: str, now: float) -> str:
-    """An id that sorts by time: `20261124T150405Z-<suite>-<4 hex>`."""
-    return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{suite}-{secrets.token_hex(2)}"
-
-
-class _CutOffError(InfrastructureError):
-    """The run's records are out of reach for its coordinator, and may not be for another one."""
-
-    def __init__(self, plan: Plan, error: StoreError) -> None:
-        ends_s = plan.pace.orphaned_after_s or 0.0
-        super().__init__(
-            f"{error}. Run {plan.run_id} goes on without this command, and its workers end their load {ends_s:.0f} s "
-            f"from now unless `toril watch {plan.run_id} --take-over` carries it on"
+def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
+    """Stops every task of a run on Fargate, and makes sure that the run is judged."""
+    plan, _, _ = read_record(store, run_id)
+    if plan.on != "fargate":
+        raise OptionError(
+            f"{run_id} ran on one machine, where workers end with their command: nothing is to be swept",
+            code="local-run",
         )
-
-
-@contextmanager
-def _held(coordinator: Coordinator, launcher: Launcher) -> Iterator[list[str]]:
-    """Leave no worker behind, unless somebody else carries the run on, or can; what could not be ended, afterwards."""
-    left: list[str] = []
+    launcher = launcher_for(plan, store, {}, clock)
+    found: list[Stopped] = []
+    reason, judged = "", None
     try:
-        yield left
-    except (LeaseLostError, _CutOffError):
-        launcher.release()
-        raise
-    except BaseException:
-        _end(coordinator, launcher)
-        raise
-    left += launcher.close()
+        judged = sweep(
+            store,
+            run_id,
+            stop_tasks=lambda: found.append(stop_tasks(store, run_id, "swept")),
+            launcher=launcher,
+            clock=clock,
+            view=view,
+        )
+    except InfrastructureError as error:
+        if not isinstance(error, LeaseLostError) and store.find(run_key(run_id, "verdict.json")) is None:
+            raise
+        reason = str(error)
+    left = () if judged is None else judged.left
+    return Swept(
+        stopped=tuple(arn for one in found for arn in one.tasks),
+        problems=(*(text for one in found for text in one.problems), *left),
+        bundle=None if judged is None else judged.bundle,
+        reason=reason,
+    )
 
 
-def _end(coordinator: Coordinator, launcher: Launcher) -> None:
-    try:
-        launcher.close()
-    finally:
-        coordinator.close()
-
-
-def _drive(
-    coordinator: Coordinator, launcher: Launcher, clock: Clock, view: View, interrupts: Interrupts
-) -> tuple[str, ...]:
-    """Carry the run through to the end of its last worker; what was waited for last before the load began."""
-    trouble_since: float | None = None
-    waited_for: tuple[str, ...] = ()
-    for step in count():
-        if coordinator.ended:
-            break
-        try:
-            for action in coordinator.step(launcher.ended(), _asked(interrupts, clock)):
-                _obey(launcher, action)
-            trouble_since, notes = None, launcher.notes()
-            if coordinator.state.phase == "launching":
-                waited_for = notes
-        except StoreError as error:
-            trouble_since = clock.now() if trouble_since is None else trouble_since
-            if coordinator.plan.on == "local" or interrupts:
-                raise
-            if clock.now() - trouble_since > PATIENCE_S or isinstance(error, ExpiredCredentialsError):
-                if coordinator.state.stop is not None:
-                    raise  # what is left of it is to end, and nobody need carry it on
-                raise _CutOffError(coordinator.plan, error) from error
-            notes = (str(error),)
-        if step % STEPS_PER_GLANCE == 0:
-            view.show(coordinator.figures(notes))
-        clock.sleep(STEP_S)
-    return waited_for
-
-
-def _patiently(coordinator: Coordinator, clock: Clock, interrupts: Interrupts, act: Callable[[], Value]) -> Value:
-    """Do it, again and again while a bucket is in trouble: nobody may come after this one who would."""
-    give_up_at = clock.now() + PATIENCE_S
-    while True:
-        try:
-            return act()
-        except StoreError as error:
-            if coordinator.plan.on == "local" or interrupts or isinstance(error, ExpiredCredentialsError):
-                raise
-            if clock.now() > give_up_at:
-                raise
-        clock.sleep(STEP_S)
-
-
-def _obey(launcher: Launcher, action: Relaunch | Terminate | Kill) -> None:
-    match action:
-        case Relaunch(worker, attempt):
-            launcher.relaunch(worker, attempt)
-        case Terminate(worker):
-            launcher.terminate(worker)
-        case Kill(worker):
-            launcher.kill(worker)
-
-
-def _concluded(
-    coordinator: Coordinator,
-    launcher: Launcher,
-    waited_for: Sequence[str],
-    left: Sequence[str],
-    cloudwatch: ClientFactory,
-    clock: Clock,
-    view: View,
-    interrupts: Interrupts,
-) -> Judged:
-    """Judge what there is, and keep it; InfrastructureError, after that, where the load never began."""
-    state = _patiently(coordinator, clock, interrupts, lambda: coordinator.finish(launcher.tasks()))
-    completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost, tuple(coordinator.rates))
-    metrics = _fetched(coordinator, completeness, cloudwatch, clock, view, interrupts)
-    bundle = judged(coordinator.fold, completeness, metrics)
-    unwritten: tuple[str, ...] = ()
-    try:
-        shown = _patiently(coordinator, clock, interrupts, lambda: with_pictures(coordinator.fold.store, bundle))
-        _patiently(coordinator, clock, interrupts, lambda: keep(shown, coordinator.keep))
-    except StoreError as error:  # such as a full disk: the verdict is known, and is not lost with it
-        unwritten = (str(error),)
-    if not unwritten:  # else the sweep judges it
-        left = (*left, *launcher.settle())
-    if state.abort_reason and not interrupts:
-        why = "; ".join((state.abort_reason, *waited_for))
-        raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {why}")
-    return Judged(bundle=bundle, interrupted=bool(interrupts), unwritten=unwritten, left=tuple(left))
-
-
-def _fetched(
-    coordinator: Coordinator,
-    completeness: Completeness,
-    cloudwatch: ClientFactory,
-    clock: Clock,
-    view: View,
-    interrupts: Interrupts,
-) -> ServerMetrics | None:
-    """What CloudWatch measured of the load, waited for and stored once; None when the plan asks nothing of it."""
-    plan, started_at, asked = coordinator.plan, completeness.started_at, queries(coordinator.plan)
-
-    def goes_on(wait: Wait) -> bool:
-        view.show(LiveFigures(run_id=plan.run_id, phase="waiting", waiting=f"CloudWatch: {wait}"))
-        return coordinator.still_waits(_asked(interrupts, clock))
-
-    if not asked:
-        return None
-    if started_at is None:
-        metrics = unfetched(asked, "CloudWatch was not asked: there was no load")
-    else:
-        end_at = started_at + lasted_s(completeness.in_turn(plan), coordinator.fold.timeline, completeness)
-        metrics = fetch(asked, started_at, end_at, clock, cloudwatch, limit_s=plan.metrics_wait_s, goes_on=goes_on)
-    coordinator.store.put_once(run_key(plan.run_id, "metrics.json"), metrics.to_json())
-    return metrics
-
-
-def _asked(interrupts: Interrupts, clock: Clock) -> Stop | None:
-    if not interrupts:
-        return None
-    return Stop(at=clock.now(), cause="signal", message=f"interrupted by {interrupts.names[0]}")
+def carry_on(store: Store, run_id: str, clock: Clock, view: View, interrupts: Interrupts) -> Judged:
+    """Takes over a run with the launcher that its plan names. OptionError if it is judged already."""
+    plan, _, _ = read_record(store, run_id)
+    if store.find(run_key(run_id, "verdict.json")) is not None:
+        raise OptionError(f"{run_id} is over and judged; `toril report {run_id}` shows it", code="run-judged")
+    launcher = launcher_for(plan, store, {}, clock)
+    return take_over(store, run_id, launcher=launcher, clock=clock, view=view, interrupts=interrupts)

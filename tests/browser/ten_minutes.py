@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from tests.measured import START, counted, left, plan_of
-from toril.intervals import Recorder, decode
 from toril.records import Plan, PlannedExecution
 from toril.reports import Bundle
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
 from toril.verdict import judge
 
 LOCATIONS = ("eu-west-1", "us-east-1", "ap-southeast-2", "sa-east-1")
@@ -73,7 +73,7 @@ def bundle(
     )
     summary = summarise(planned, timeline, completeness, START)
     verdict = judge(planned, timeline, completeness, summary)
-    return Bundle(plan=planned, summary=summary, verdict=verdict.to_dict(), timeline=timeline)
+    return Bundle(plan=planned, summary=summary, verdict=verdict, timeline=timeline)
 
 
 def timeline_of(

@@ -6,13 +6,12 @@ import pytest
 
 from tests.measured import START, left, plan_of
 from tests.reports import examples
-from toril.intervals import Recorder, decode
 from toril.records import MetricSeries, ServerMetrics
-from toril.reports import html
+from toril.reports import compared, render
 from toril.reports.bundle import Bundle
-from toril.reports.comparison import compare
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
 
 ATTACKS = (
     "<script>alert(1)</script>",
@@ -115,7 +114,7 @@ def test_no_attack_becomes_more_than_text(opened, tmp_path, number):
     run = everywhere(attack, number)
     base = replace(everywhere(attack, number + 1), metrics=None)
     path = tmp_path / "page.html"
-    path.write_bytes(html.report(run, compare(base, run), base))
+    path.write_bytes(compared("html", base, run))
 
     one = opened(path)
     one.evaluate(USE_EVERYTHING)
@@ -135,7 +134,7 @@ def test_no_attack_becomes_more_than_text(opened, tmp_path, number):
 
 def test_names_that_javascript_knows_are_labels_like_others(opened, tmp_path):
     path = tmp_path / "page.html"
-    path.write_bytes(html.report(everywhere("__proto__", 0)))
+    path.write_bytes(render("html", everywhere("__proto__", 0)))
 
     one = opened(path)
 

@@ -182,6 +182,10 @@ class Cloud(Faults):
         """Forget every resource and every setting."""
         self.control("reset")
 
+    def mend(self) -> None:
+        """End what a test lets go wrong, restore the quotas and forget IAM's decisions; resources and images stay."""
+        self.control("mend")
+
     def control(self, command: str, /, **asked: Any) -> Any:
         """What a test says to the cloud beside AWS's interfaces (`tests/cloud/server/control.py`)."""
         request = urllib.request.Request(f"{self.url}/_embedded/{command}", json.dumps(asked).encode(), method="POST")

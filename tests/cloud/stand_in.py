@@ -8,7 +8,7 @@ from tests.cloud.oci import INDEX, Registry, digest_of, image, index
 
 IMAGES = {architecture: image({}, architecture=architecture) for architecture in ("amd64", "arm64")}
 DIGEST = digest_of(index(IMAGES))
-WORKER = [sys.executable, "-m", "toril.worker.guard", sys.executable, "-m", "toril.worker"]
+WORKER = [sys.executable, "-m", "toril.worker.pid1", sys.executable, "-m", "toril.worker"]
 
 
 def push_stand_in(cloud: Cloud, repository: str, regions: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from tests.cloud.oci import Registry
 from tests.cloud.shell_image import USER, shell_image
 from tests.cloud.tasks import IMAGE, REGION, Place, place, role
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("containers")]
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 CREDENTIALS = """
@@ -159,27 +159,34 @@ def test_a_task_is_pulled_through_a_cache_rule(real, here):
 
 
 def test_nothing_is_left_behind(tmp_path):
-    def there() -> set[str]:
-        """Of everything that a cloud of this kind makes, and of volumes."""
-        commands = (
-            ["ps", "--all", "--quiet", "--filter", "label=embedded-cloud"],
-            ["images", "--all", "--quiet", "--filter", f"label=of={tmp_path}"],
-            ["volume", "ls", "--quiet"],
-        )
-        found = [
-            subprocess.run(["podman", *one], capture_output=True, text=True, check=True).stdout for one in commands
-        ]
-        groups = (str(one) for one in Path("/sys/fs/cgroup").glob("**/embedded-cloud-*"))
-        return {*"".join(found).split(), *groups}
+    """Of this test's own cloud; others may use podman at the same time."""
+    label = f"label=of={tmp_path}"
 
-    before = there()
+    def podman(*words: str) -> set[str]:
+        done = subprocess.run(["podman", *words], capture_output=True, text=True, check=True)
+        return set(done.stdout.split())
+
+    def made() -> set[str]:
+        """Its containers, their cgroups and volumes, and its images."""
+        shown = '{{.Id}} {{index .Config.Labels "embedded-cloud"}} {{range .Mounts}}{{.Name}} {{end}}'
+        containers = podman("ps", "--all", "--quiet", "--no-trunc", "--filter", label)
+        return podman("inspect", "--format", shown, *containers) | podman("images", "--quiet", "--filter", label)
+
+    def there() -> set[str]:
+        groups = {one.name for one in Path("/sys/fs/cgroup").glob("**/embedded-cloud-*")}
+        images = podman("images", "--all", "--quiet", "--filter", label)
+        return podman("ps", "--all", "--quiet", "--no-trunc") | podman("volume", "ls", "--quiet") | images | groups
+
     with embedded_cloud(containers=True) as cloud:
         here = place(cloud)
         one = shell_image(Entrypoint=["/bin/bash", "-c"], Env=["PATH=/bin"], Labels={"of": str(tmp_path)})
         digest = registry(cloud).push("toril/worker", one)
         reference = f"{IMAGE.rpartition(':')[0]}@{digest}"
         volume = {"mountPoints": [{"sourceVolume": "d", "containerPath": "/data"}], "volumes": [{"name": "d"}]}
-        here.wait(here.start(define(here, "exec tail /dev/zero", reference, **volume)), within_s=60)
+        fills = here.start(define(here, "sleep 3; exec tail /dev/zero", reference, **volume))
         here.wait(here.start(define(here, "sleep 600", reference, **volume)), "RUNNING", within_s=60)
-        assert len(there() - before) > 3
-    assert there() <= before
+        before = made()
+        here.wait(fills, within_s=60)
+        assert len(before) == 6  # two containers with a volume each, their cgroup and their image
+        assert len(before & there()) == 4
+    assert before & there() == set()

@@ -38,7 +38,7 @@ def test_a_task_runs_writes_its_log_and_keeps_its_exit_code(here):
     assert here.output("one") == [f"overridden {REGION}"]
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_a_stopped_task_has_its_stop_timeout_and_keeps_its_exit_code(here, ecs):
     for script, timeout, code in ((GRACEFUL, 10, 7), (DEAF, 2, 137)):
         arn = here.start(here.define(f"stop{code}", script, stopTimeout=timeout))

@@ -52,6 +52,21 @@ def test_a_reset_forgets_everything_and_keeps_other_services_working(cloud):
     assert quotas.get_service_quota(ServiceCode="fargate", QuotaCode="L-3032A538")["Quota"]["Value"] == 6
 
 
+def test_mending_ends_faults_and_keeps_resources(cloud):
+    ecr, ecs = cloud.client("ecr"), cloud.client("ecs")
+    ecr.create_repository(repositoryName="one")
+    cloud.set_quota("us-east-1", "L-3032A538", 100)
+    cloud.disable_region("eu-south-1")
+    cloud.fail_next("ecr", "DescribeRepositories", times=5)
+    cloud.limit("ecs", "ListClusters", rate_per_s=0.001, burst=0, region="us-east-1")
+    cloud.mend()
+    assert [one["repositoryName"] for one in ecr.describe_repositories()["repositories"]] == ["one"]
+    assert ecs.list_clusters()["clusterArns"] == []
+    quotas = cloud.client("service-quotas")
+    assert quotas.get_service_quota(ServiceCode="fargate", QuotaCode="L-3032A538")["Quota"]["Value"] == 6
+    assert "eu-south-1" in [one["RegionName"] for one in cloud.client("ec2").describe_regions()["Regions"]]
+
+
 def test_an_operation_that_is_not_there_is_an_error(cloud):
     with refused("InvalidAction"):
         cloud.client("ecr").start_lifecycle_policy_preview(repositoryName="one")

@@ -90,7 +90,7 @@ def test_a_task_without_memory_says_so(cloud, here):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_a_frozen_task_stands_still_until_it_is_thawed(cloud, here):
     arn = here.start(here.define("one", COUNT))
     here.wait(arn, "RUNNING")

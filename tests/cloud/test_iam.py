@@ -125,7 +125,7 @@ for key in ("runs/1/out", "other"):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_a_task_acts_as_its_own_role(strict):
     here = place(strict, [allow("s3:PutObject", "arn:aws:s3:::toril-results/runs/*")])
     strict.client("s3").create_bucket(Bucket="toril-results")

@@ -33,7 +33,7 @@ def asked(proxy, **more):
     return set(proxy.hosts)
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_clients_are_seen_to_use_the_names_of_their_settings(cloud):
     with aws_proxy(cloud) as proxy:
         assert asked(proxy) == {

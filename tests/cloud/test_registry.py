@@ -134,7 +134,7 @@ def test_a_reset_empties_the_registry(cloud, ecr):
         registry(cloud).manifest("toril/worker", "1")
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_skopeo_copies_images_there_and_back(cloud, ecr, tmp_path):
     there = registry(cloud)
     digest = there.push("toril/worker", ONE, "1")
@@ -151,7 +151,7 @@ def test_skopeo_copies_images_there_and_back(cloud, ecr, tmp_path):
     assert (image["imageDigest"], image["imageTags"]) == (digest, ["2"])
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_an_unmodified_client_pushes_to_the_registrys_own_name(cloud, ecr):
     there = registry(cloud)
     there.push("toril/worker", ONE, "1")

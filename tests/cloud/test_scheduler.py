@@ -113,7 +113,7 @@ def request(here, definition, **more):
     }
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_a_schedule_starts_a_task_with_overrides_once_in_its_zone_and_is_gone(cloud, scheduler):
     here = place(cloud)
     definition = here.define("worker", "import os; print(os.environ['SUITE'])")
@@ -129,7 +129,7 @@ def test_a_schedule_starts_a_task_with_overrides_once_in_its_zone_and_is_gone(cl
     assert len(cloud.invocations(REGION)) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_a_request_in_the_wrong_case_starts_nothing_and_is_buried(cloud, scheduler):
     here = place(cloud)
     queue = cloud.client("sqs", REGION).create_queue(QueueName="dead")["QueueUrl"]
@@ -145,7 +145,7 @@ def test_a_request_in_the_wrong_case_starts_nothing_and_is_buried(cloud, schedul
     assert letter["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "ValidationException"
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_a_schedules_role_has_to_allow_the_run_and_the_roles_it_passes(strict):
     here = place(strict)
     scheduler = strict.client("scheduler", REGION)
@@ -162,7 +162,7 @@ def test_a_schedules_role_has_to_allow_the_run_and_the_roles_it_passes(strict):
     assert strict.invocations(REGION)[1]["tasks"]
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_a_schedule_that_gives_its_task_another_role_passes_and_uses_that_one_only(strict):
     here = place(strict)
     other = role(strict, "other", [], TASKS)
@@ -176,7 +176,7 @@ def test_a_schedule_that_gives_its_task_another_role_passes_and_uses_that_one_on
     assert here.output("worker") == [other]
 
 
-@pytest.mark.slow
+@pytest.mark.live
 def test_the_templated_target_of_a_cluster_starts_tasks(cloud, scheduler):
     here = place(cloud)
     network = here.network["awsvpcConfiguration"]

@@ -27,7 +27,7 @@ def due(expression: str, zone: str, after: str) -> str:
     return "never" if found is None else datetime.fromtimestamp(found, ZoneInfo(zone)).isoformat()
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize(
     ("expression", "zone", "after", "expected"),
     [

@@ -7,12 +7,14 @@ import pytest
 from tests.clocks import SteppedClock
 from tests.duets import SUITE, Measured, file_of, planned
 from toril.clock import SystemClock
-from toril.coordinator.glance import Standings, glance
-from toril.coordinator.live import Fold, interval_name, shown_plan
+from toril.coordinator.fold import Fold
+from toril.coordinator.progress import CriteriaProgress, live_figures
 from toril.coordinator.protocol import begin, resumed
-from toril.criteria import LiveCriteria
+from toril.coordinator.worker_files import interval_name
 from toril.records import ARMS, BASE, HEAD, Launch, Plan, Start, worker_key
 from toril.store import FolderStore
+from toril.summary import judged_plan
+from toril.verdict.live import LiveCriteria
 
 STOP = "reporting: [{module: passfail, criteria: ['fail>50% for 3s, stop as failed']}]\n"
 
@@ -66,7 +68,7 @@ def test_what_is_seen_of_a_run_that_goes_on_is_all_of_its_load(tmp_path: Path, p
 
 
 def test_a_run_of_one_address_is_judged_as_it_is(tmp_path: Path, plan: Plan) -> None:
-    plain = shown_plan(plan)
+    plain = judged_plan(plan)
     fold = Fold(FolderStore(tmp_path / "store"), plain, {"local-1": "a"})
     assert fold.timeline is fold.whole and fold.judged_plan is plain
     assert fold.judged_to(7) == 7
@@ -79,16 +81,16 @@ def test_a_glance_tells_the_arm_that_is_loaded_and_how_criteria_stand(tmp_path: 
     state = resumed(begin(plan, launch, 0.0), Start(at=100.0, attempts={"local-1": "a"}), None)
     for failing, outcomes in ((HEAD, ["failed", "passed"]), (BASE, ["passed", "passed"])):
         fold = folded(tmp_path / str(failing), plan, failing)
-        criteria = Standings(fold.judged_plan).look(fold.timeline, SystemClock())
+        criteria = CriteriaProgress(fold.judged_plan).look(fold.timeline, SystemClock())
         assert sorted(outcome for outcome, _ in criteria) == outcomes
         for turn in plan.duet.turns():
-            found = glance(fold, state, 100.0 + turn.starts_s, criteria=criteria)
+            found = live_figures(fold, state, 100.0 + turn.starts_s, criteria=criteria)
             assert (found.turn, found.criteria) == (f"block {turn.block} of 4: {ARMS[turn.arm]}", criteria)
 
 
 def test_criteria_are_not_judged_again_at_every_glance(tmp_path: Path, plan: Plan) -> None:
     fold, clock = folded(tmp_path, plan, failing=BASE), SteppedClock(0.0)
-    standings = Standings(fold.judged_plan)
+    standings = CriteriaProgress(fold.judged_plan)
     first = standings.look(fold.timeline, clock)
     for at, same in ((0.5, True), (2.0, False)):
         clock.at = at

@@ -3,18 +3,24 @@
 import pytest
 
 from tests.measured import execution, plan_of
-from toril.coordinator.launch import REPLACEMENTS, issue, lasts_s
+from toril.coordinator.driver import REPLACEMENTS, issue, lasts_s
 from toril.coordinator.protocol import FINISH_SLACK_S, UNBOUNDED_S
-from toril.plan.pace import FARGATE
+from toril.plan import FARGATE_TIMINGS
 from toril.records import Launch, Plan
 from toril.store import FolderStore
 
-AROUND_S = FARGATE.ready_timeout_s + FARGATE.start_lead_s + FINISH_SLACK_S + FARGATE.kill_after_s + FARGATE.give_up_s
+AROUND_S = (
+    FARGATE_TIMINGS.ready_timeout_s
+    + FARGATE_TIMINGS.start_lead_s
+    + FINISH_SLACK_S
+    + FARGATE_TIMINGS.kill_after_s
+    + FARGATE_TIMINGS.give_up_s
+)
 
 
 def fleet(workers: int = 2, **changes: object) -> Plan:
     plan = plan_of(workers=workers, executions=(execution(**changes.pop("execution", {})),))  # type: ignore[arg-type]
-    return plan.model_copy(update={"on": "fargate", "pace": FARGATE, "graceful_stop_s": 30.0} | changes)
+    return plan.model_copy(update={"on": "fargate", "pace": FARGATE_TIMINGS, "graceful_stop_s": 30.0} | changes)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +42,7 @@ def test_the_deadline_leaves_time_for_the_start_the_load_and_a_slow_end(changes,
 def test_executions_in_turns_need_the_sum_of_their_times():
     plan = plan_of(executions=(execution("one"), execution("two")))
     common = {"modules": {"local": {"sequential": True}}}
-    plan = plan.model_copy(update={"pace": FARGATE, "graceful_stop_s": 0.0, "common": common})
+    plan = plan.model_copy(update={"pace": FARGATE_TIMINGS, "graceful_stop_s": 0.0, "common": common})
     assert lasts_s(plan) == AROUND_S + 20
 
 

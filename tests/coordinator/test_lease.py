@@ -11,7 +11,7 @@ from tests.clocks import ShiftedClock, SteppedClock
 from tests.troubled import TroubledStore
 from toril.coordinator.lease import LeaseKeeper, LeaseLostError, LeaseWatch, is_live, read_lease
 from toril.errors import StoreError
-from toril.plan.pace import FARGATE
+from toril.plan import FARGATE_TIMINGS
 from toril.records import Lease
 
 RUN = "20260101T000000Z-shop-0001"
@@ -23,7 +23,7 @@ def store(tmp_path):
 
 
 def keeper(store, clock, owner):
-    return LeaseKeeper(store, RUN, clock, FARGATE, owner)
+    return LeaseKeeper(store, RUN, clock, FARGATE_TIMINGS, owner)
 
 
 def owner_of(store) -> Lease:
@@ -57,7 +57,11 @@ def test_an_owner_that_is_gone_loses_the_run_after_the_time_it_promised_on_the_o
     keeper(store, ShiftedClock(clock, ahead_s), "first").take()
     began = clock.now()
     assert keeper(store, clock, "second").take() == 2
-    assert FARGATE.lease_expires_s <= clock.now() - began <= FARGATE.lease_expires_s + FARGATE.lease_renew_s
+    assert (
+        FARGATE_TIMINGS.lease_expires_s
+        <= clock.now() - began
+        <= FARGATE_TIMINGS.lease_expires_s + FARGATE_TIMINGS.lease_renew_s
+    )
     assert owner_of(store).owner == "second"
 
 
@@ -66,7 +70,7 @@ def test_an_owner_that_slept_notices_that_another_one_has_the_run(store):
     first, second = keeper(store, clock, "first"), keeper(store, clock, "second")
     first.take()
     second.take()
-    clock.sleep(FARGATE.lease_renew_s)
+    clock.sleep(FARGATE_TIMINGS.lease_renew_s)
     with pytest.raises(LeaseLostError, match="owned by second"):
         first.renew()
     second.renew()
@@ -81,7 +85,7 @@ def test_of_two_that_wait_for_the_same_run_one_gets_it(store):
     outcomes: list[str] = []
 
     def third_takes(now):
-        if now >= began + FARGATE.lease_expires_s - 1 and not outcomes:
+        if now >= began + FARGATE_TIMINGS.lease_expires_s - 1 and not outcomes:
             outcomes.append("third tries")
             clock.meanwhile = lambda now: None
             third.take()
@@ -110,7 +114,7 @@ def test_a_lease_is_written_as_often_as_promised_and_no_more(store):
     for _ in range(600):
         clock.sleep(0.1)
         first.renew()
-    assert 60 / FARGATE.lease_renew_s - 1 <= store.asked["swap"] - 1 <= 60 / FARGATE.lease_renew_s
+    assert 60 / FARGATE_TIMINGS.lease_renew_s - 1 <= store.asked["swap"] - 1 <= 60 / FARGATE_TIMINGS.lease_renew_s
 
 
 def test_a_clock_that_is_put_back_does_not_keep_an_owner_from_renewing(store):
@@ -126,7 +130,7 @@ def test_an_owner_whose_renewal_had_no_answer_still_owns_the_run(store):
     clock = SteppedClock()
     first = keeper(store, clock, "first")
     first.take()
-    clock.sleep(FARGATE.lease_renew_s)
+    clock.sleep(FARGATE_TIMINGS.lease_renew_s)
     store.loses = lambda operation, key: operation == "swap"
     with pytest.raises(StoreError):
         first.renew()
@@ -149,7 +153,11 @@ def test_a_watcher_with_another_clock_tells_an_owner_from_none_by_what_changes(s
     last = clock.now()
     while watch.is_live(read_lease(store, RUN), clock.now()):
         clock.sleep(1)
-    assert FARGATE.lease_expires_s <= clock.now() - last <= FARGATE.lease_expires_s + FARGATE.lease_renew_s + 1
+    assert (
+        FARGATE_TIMINGS.lease_expires_s
+        <= clock.now() - last
+        <= FARGATE_TIMINGS.lease_expires_s + FARGATE_TIMINGS.lease_renew_s + 1
+    )
     assert not watch.is_live(None, clock.now())
 
 
@@ -157,8 +165,8 @@ def test_where_clocks_agree_a_lease_tells_its_age(store):
     clock = SteppedClock()
     first = keeper(store, clock, "first")
     first.take()
-    assert is_live(read_lease(store, RUN), clock.now() + FARGATE.lease_expires_s)
-    assert not is_live(read_lease(store, RUN), clock.now() + FARGATE.lease_expires_s + 1)
+    assert is_live(read_lease(store, RUN), clock.now() + FARGATE_TIMINGS.lease_expires_s)
+    assert not is_live(read_lease(store, RUN), clock.now() + FARGATE_TIMINGS.lease_expires_s + 1)
     first.renew(ended=True)
     assert not is_live(read_lease(store, RUN), clock.now())
     assert not is_live(None, clock.now())

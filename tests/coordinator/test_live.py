@@ -5,10 +5,11 @@ import pytest
 from tests.measured import execution, plan_of
 from tests.troubled import TroubledStore
 from toril import __version__
-from toril.coordinator.live import MAX_FILES_PER_POLL, MOST_LOOKS, Fold, attempts_of, interval_name
-from toril.intervals import Recorder
-from toril.plan.pace import FARGATE
+from toril.coordinator.fold import MAX_FILES_PER_POLL, MOST_LOOKS, Fold, attempts_of
+from toril.coordinator.worker_files import interval_name
+from toril.plan import FARGATE_TIMINGS
 from toril.records import Exit, Launch, Ready, Start, run_key, worker_key
+from toril.timeline.intervals import Recorder
 
 WORKERS = 3
 STEP_S = 0.1
@@ -21,7 +22,7 @@ def store(tmp_path):
 
 def fleet(workers: int = WORKERS):
     plan = plan_of(workers=workers, executions=(execution(hold_for_s=600.0),))
-    return plan.model_copy(update={"on": "fargate", "pace": FARGATE})
+    return plan.model_copy(update={"on": "fargate", "pace": FARGATE_TIMINGS})
 
 
 def fold_of(store, plan, **more):

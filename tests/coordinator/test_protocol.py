@@ -21,7 +21,7 @@ from toril.coordinator.protocol import (
     resumed,
     started_by_another,
 )
-from toril.plan.pace import FARGATE
+from toril.plan import FARGATE_TIMINGS
 from toril.records import Exit, Pace, Start, Stop
 
 PACE = Pace()
@@ -261,7 +261,7 @@ def test_who_is_still_there_long_after_the_kill_is_lost_and_the_run_ends_without
 
 @pytest.mark.parametrize("ready", [(), ("a", "b")])
 def test_the_run_is_stopped_so_long_before_its_deadline_that_nothing_is_left_at_it(ready: tuple[str, ...]) -> None:
-    pace = FARGATE.model_copy(update={"ready_timeout_s": 1e9})
+    pace = FARGATE_TIMINGS.model_copy(update={"ready_timeout_s": 1e9})
     state = RunState(
         attempts={"a": "a1", "b": "b1"},
         quorum=1.0,

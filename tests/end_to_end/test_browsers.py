@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.running import Finished, run
 from tests.pages import FIRST_BYTE_S, PICTURE_S, Pages, pages
-from toril.chromium import chromedriver, chromium
+from toril.programs import chromedriver, chromium
 
 ANY_MACHINE = ("--fail-on", "failed")  # what is right on a busy one as well, whose generators are saturated
 DRIVERS = ["playwright", "selenium"]

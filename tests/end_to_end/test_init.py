@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.authoring.calling import scripts
 from tests.end_to_end.running import LIMIT_S, run, toril
-from tests.init.calling import scripts
 from tests.targets import target as serving
 
 SHORT = ("--users", "2", "--ramp-up", "0", "--hold-for", "2s")  # without a ramp-up all is judged

@@ -18,8 +18,8 @@ from tests.cloud.embedded import Cloud, embedded_cloud
 from tests.end_to_end.running import LIMIT_S, descendants, toril
 from tests.targets import Target
 from tests.targets import target as serving
-from toril.intervals import decode
 from toril.reports import FORMATS
+from toril.timeline.intervals import decode
 
 TOKEN = "t0k3n-/v4lue+for_the~shop"
 PASSWORD = 'p4ss "w0rd" $HOME ${TOKEN} <&> back\\slash'

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from toril.clock import SystemClock
+from toril.coordinator.progress import LiveFigures
 from toril.errors import UserError
-from toril.figures import LiveFigures
-from toril.interrupts import caught_interrupts
+from toril.launchers.prepare import launcher_for
+from toril.plan.options import RunOptions, plan_run
 from toril.records import Pace
-from toril.run import Judged, RunOptions, plan_run, run
-from toril.sites import carry_on, launcher_for
+from toril.run import carry_on, run
+from toril.runs.conclude import Judged
+from toril.signals import caught_interrupts
 from toril.store import Store, open_store
 
 HURRIED = Pace(
@@ -97,7 +99,7 @@ def main() -> int:
 
 
 def told(judged: Judged) -> dict[str, Any]:
-    verdict = judged.bundle.verdict
+    verdict = judged.bundle.verdict.to_dict()
     return {
         "outcome": verdict["outcome"],
         "reasons": verdict["reasons"],

@@ -3,6 +3,8 @@
 with stage() as one:
     done = one.toril("run", folder, "--on", "fargate")
     assert done.code == 0, done.said
+
+Deploying takes seconds, so most tests share two stages (`on_stage` and `guarded` in tests/conftest.py).
 """
 
 import json
@@ -11,25 +13,30 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import yaml
 
 from tests.cloud.embedded import Cloud, Credentials
 from tests.cloud.skopeo import push
 from tests.cloud.stand_in import DIGEST, WORKER, push_stand_in
+from tests.infra.full import FURTHER
 from tests.infra.full import REPOSITORY as HOME_REPOSITORY
-from tests.infra.world import World, world
-from toril.store import Store, open_store
+from tests.infra.world import World, committed, world
+from toril.store import Store
+from toril.store.s3 import S3Store
 
 ROOT = Path(__file__).parents[2]
 HOME, AWAY = "us-east-1", "eu-west-1"
 REPOSITORY = "toril/worker"
-GITHUB = {"home": HOME_REPOSITORY}
+GITHUB = {"home": HOME_REPOSITORY, "repositories": [FURTHER]}
+SECRET = "shop-token"  # workers of the second region may read it
+LATER = {"name": "later", "suite": "nightly", "cron": "at(2099-01-01T00:00:00)"}
 FLAVOURS = json.dumps({"slim": {"digest": DIGEST}, "full": {"digest": DIGEST}})
 
 
@@ -64,6 +71,12 @@ class Driven:
             raise AssertionError(f"exit code {self.process.returncode}\n{out}\n{self.said}") from None
         return found
 
+    def verdict(self) -> dict[str, Any]:
+        """The same of a run that is judged."""
+        found = self.result()
+        assert "error" not in found, f"{found}\n{self.said}"
+        return found
+
     def died(self, within_s: float = 120) -> bool:
         """Whether it was killed, as it was to be."""
         self.process.communicate(timeout=within_s)
@@ -92,6 +105,7 @@ class Stage:
     world: World
     bucket: str
     regions: tuple[str, str]
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of each stack
     more: dict[str, str] = field(default_factory=dict)  # environment of every command
 
     @property
@@ -104,8 +118,7 @@ class Stage:
 
     @property
     def store(self) -> Store:
-        os.environ.update(self.environment())
-        return open_store(self.address)
+        return S3Store(self.bucket, "", self.cloud.client("s3", HOME))
 
     def environment(self, who: Credentials | None = None) -> dict[str, str]:
         """Of a command: the account's root, or a role."""
@@ -145,6 +158,10 @@ class Stage:
         claims = {"sub": "repo:acme/shop:environment:load-test", "repository_id": "22"}
         return self.cloud.assume_with_github(arn, **claims)
 
+    def verdict(self, run_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.store.get(f"runs/{run_id}/verdict.json"))
+        return found
+
     def summary(self, run_id: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.store.get(f"runs/{run_id}/summary.json"))
         return found
@@ -157,17 +174,55 @@ class Stage:
             found += ecs.list_tasks(cluster=self.world.deployment(region).cluster)["taskArns"]
         return found
 
+    def set_image(self, entrypoint: Sequence[str] = WORKER) -> None:
+        """What the worker's image runs from now on, in processes of this machine."""
+        self.cloud.set_image(REPOSITORY, entrypoint, environment=of_processes(self.cloud))
+
+    def ended(self, task: str, within_s: float = 20) -> dict[str, Any]:
+        """What ECS describes of a task once it has stopped."""
+        region = task.split(":")[3]
+        ecs, cluster = self.cloud.client("ecs", region), self.world.deployment(region).cluster
+        give_up = time.monotonic() + within_s
+        while time.monotonic() < give_up:
+            (found,) = ecs.describe_tasks(cluster=cluster, tasks=[task])["tasks"]
+            if found["lastStatus"] == "STOPPED":
+                return dict(found)
+            time.sleep(0.1)
+        raise AssertionError(f"{task} did not end: {found}")
+
+    def tidy(self) -> None:
+        """Restore what tests change: faults, quotas, the image. Tasks that still run are stopped."""
+        self.cloud.mend()
+        self.set_image()
+        left = self.running_tasks()
+        for task in left:
+            region = task.split(":")[3]
+            cluster = self.world.deployment(region).cluster
+            self.cloud.client("ecs", region).stop_task(cluster=cluster, task=task)
+            with suppress(HTTPError):  # no process yet
+                self.cloud.kill(task)
+        for task in left:
+            self.ended(task)
+
 
 @contextmanager
 def stage(*, auth: bool = False, away: str = AWAY, **settings: Any) -> Iterator[Stage]:
     """Everything deployed; tasks are processes. `settings`: more of them, for both regions."""
     with world(auth=auth) as found:
-        found.committed("hub", github=GITHUB).up()
-        found.stack(HOME, **{"flavours": FLAVOURS, "home": True, "caches": ["ecr-public"], **settings}).up()
-        found.stack(away, **{"flavours": FLAVOURS, **settings}).up()
+        vault = found.cloud.client("secretsmanager", away)
+        secret = vault.create_secret(Name=SECRET, SecretString="s3cr3t")["ARN"]
+        stacks = {
+            "hub": {**committed("hub"), "github": GITHUB},
+            HOME: {"flavours": FLAVOURS, "home": True, "caches": ["ecr-public"], "schedules": [LATER], **settings},
+            away: {"flavours": FLAVOURS, "secrets": [secret], **settings},
+        }
+        for name, one in stacks.items():
+            found.stack(name, **one).up()
         push_stand_in(found.cloud, REPOSITORY, (HOME, away))
-        found.cloud.set_image(REPOSITORY, WORKER, environment=of_processes(found.cloud))
-        yield Stage(world=found, bucket=f"toril-{found.cloud.account}-{HOME}", regions=(HOME, away))
+        bucket = f"toril-{found.cloud.account}-{HOME}"
+        made = Stage(world=found, bucket=bucket, regions=(HOME, away), settings=stacks)
+        made.set_image()
+        yield made
 
 
 @contextmanager

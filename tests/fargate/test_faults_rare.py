@@ -7,9 +7,10 @@ import sys
 import pytest
 
 from tests.cloud.stand_in import WORKER
-from tests.fargate.stage import AWAY, HOME, REPOSITORY, of_processes, suite
+from tests.fargate.stage import AWAY, HOME, suite
+from tests.outcomes import CROWDED, EFFECTS, codes
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.xdist_group("stage")
 
 AHEAD_S = 30
 CLOCK = """
@@ -36,14 +37,11 @@ def shop(tmp_path, service):
 @pytest.fixture
 def in_one_worker(on_stage):
     """A function that lets the task of one region, and all its processes, begin with a line of shell."""
-    usual = of_processes(on_stage.cloud)
 
     def begins_with(first):
-        shell = ["sh", "-c", ONLY.format(worker=f"{AWAY}-1", first=first), "sh"]
-        on_stage.cloud.set_image(REPOSITORY, [*shell, *WORKER], environment=usual)
+        on_stage.set_image(["sh", "-c", ONLY.format(worker=f"{AWAY}-1", first=first), "sh", *WORKER])
 
-    yield begins_with
-    on_stage.cloud.set_image(REPOSITORY, WORKER, environment=usual)
+    return begins_with
 
 
 @pytest.fixture
@@ -58,14 +56,10 @@ def clock_ahead(tmp_path):
     return library
 
 
-def codes(found):
-    assert "error" not in found, found
-    return {one["code"] for one in found["reasons"]}
-
-
+@pytest.mark.nightly
 def test_a_clock_that_is_30_s_off_makes_the_run_inconclusive_and_is_named(on_stage, shop, in_one_worker, clock_ahead):
     in_one_worker(f"export LD_PRELOAD={clock_ahead}")
-    found = on_stage.drive("run", "clock", "--suite", shop).result()
+    found = on_stage.drive("run", "clock", "--suite", shop).verdict()
     assert found["outcome"] == "inconclusive"
     assert "unsure-clock" in codes(found)
     assert f"the clock of worker {AWAY}-1 is off by +" in str(found["reasons"])
@@ -73,12 +67,13 @@ def test_a_clock_that_is_30_s_off_makes_the_run_inconclusive_and_is_named(on_sta
     assert on_stage.running_tasks() == []
 
 
+@pytest.mark.nightly
 def test_a_disk_that_is_full_in_a_worker_loses_it_and_makes_the_run_inconclusive(
     on_stage, service, tmp_path, in_one_worker
 ):
     busy = suite(tmp_path / "busy", service.url, {"hold-for": "6s", "concurrency": 30})
     in_one_worker(f"ulimit -f {RECORDS_KIB * 2}")  # of 512 bytes each
-    found = on_stage.drive("run", "disk", "--suite", busy).result()
+    found = on_stage.drive("run", "disk", "--suite", busy).verdict()
     assert found["outcome"] == "inconclusive"
     assert "lost-worker" in codes(found)
     assert f"{AWAY}-1" in str(found["reasons"])
@@ -87,7 +82,7 @@ def test_a_disk_that_is_full_in_a_worker_loses_it_and_makes_the_run_inconclusive
 
 
 def test_credentials_that_expire_under_load_leave_the_run_to_whoever_takes_it_over(on_stage, shop, service):
-    before, runner = service.answered, on_stage.runner()
+    runner = on_stage.runner()
     driven = on_stage.drive("run", "expired", "--suite", shop, "--pace", '{"orphaned_after_s": 40}', who=runner)
     driven.until("intervals-000002")
     on_stage.cloud.expire(runner.access_key)
@@ -96,21 +91,18 @@ def test_credentials_that_expire_under_load_leave_the_run_to_whoever_takes_it_ov
     assert "the AWS credentials have expired" in cut_off["error"]
     assert "toril watch expired --take-over" in cut_off["error"]
     assert on_stage.store.find("runs/expired/stop.json") is None
-    found = on_stage.drive("take-over", "expired").result()
-    assert codes(found) <= {"nothing-judged", "saturated"}  # the latter of a crowded machine
-    assert on_stage.summary("expired")["labels"][""]["samples"] == service.answered - before
+    found = on_stage.drive("take-over", "expired").verdict()
+    assert codes(found) <= {"nothing-judged"} | CROWDED | EFFECTS
+    assert on_stage.summary("expired")["labels"][""]["samples"] == service.answered
     assert on_stage.running_tasks() == []
 
 
+@pytest.mark.nightly
 def test_tasks_that_only_a_stop_can_end_are_stopped_through_throttling(on_stage, shop):
     """They wait for their network and know nothing of stop.json."""
     on_stage.cloud.hold_starts(HOME)
     on_stage.cloud.hold_starts(AWAY)
     on_stage.cloud.fail_next("ecs", "StopTask", times=5)
-    try:
-        found = on_stage.drive("run", "stops", "--suite", shop, "--pace", '{"ready_timeout_s": 5}').result()
-        assert found["code"] == 4
-        assert on_stage.running_tasks() == []
-    finally:
-        on_stage.cloud.hold_starts(HOME, 0)
-        on_stage.cloud.hold_starts(AWAY, 0)
+    found = on_stage.drive("run", "stops", "--suite", shop, "--pace", '{"ready_timeout_s": 5}').result()
+    assert found["code"] == 4
+    assert on_stage.running_tasks() == []

@@ -1,22 +1,21 @@
 """The preflight in a deployed cloud where IAM decides: the role that runs load tests may look at all of it.
 
-What a test breaks it mends again: they share the cloud.
+The tests share the cloud: each restores what it removes.
 """
 
 import time
-from contextlib import contextmanager
 
 import pytest
 
 from tests.cloud.stand_in import DIGEST, push_stand_in
-from tests.fargate.stage import AWAY, HOME, REPOSITORY, stage
+from tests.fargate.stage import AWAY, HOME, REPOSITORY
 from tests.launchers.plans import plan_of
-from toril.launchers.preflight import Surroundings, check
-from toril.sites import read_deployments
+from toril.launchers.preflight import CommandContext, check
+from toril.launchers.prepare import read_deployments
 from toril.store.s3 import S3Store
 
-pytestmark = pytest.mark.slow
-ON_DEMAND, VCPUS = "L-3032A538", 6.0
+pytestmark = pytest.mark.xdist_group("guarded")
+ON_DEMAND = "L-3032A538"
 TEN = ("--on", "fargate", "--workers", 10)
 LOOKED_AT = {
     "cloudwatch:GetMetricData",
@@ -39,10 +38,9 @@ class Session:
     token: str | None = "token"
 
 
-@pytest.fixture(scope="module")
-def on_stage():
-    with stage(auth=True) as found:
-        yield found
+@pytest.fixture
+def on_stage(guarded):
+    return guarded
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def examined(one, plan, who, *, bucket=None, **more):
 
     deployments = {**read_deployments(store_of(one.bucket, None)), **more}
     store = store_of(bucket or one.bucket, who)
-    around = Surroundings(store=store, now=time.time, environment={}, credentials=Session)
+    around = CommandContext(store=store, now=time.time, environment={}, credentials=Session)
     return check(plan, deployments, clients, around)
 
 
@@ -102,18 +100,9 @@ def test_an_image_that_is_gone_is_missing_in_its_region(on_stage, plan):
     assert DIGEST in found[AWAY, "image full x86-64"]
 
 
-@contextmanager
-def quota(one, value):
-    one.cloud.set_quota(AWAY, ON_DEMAND, value)
-    try:
-        yield
-    finally:
-        one.cloud.set_quota(AWAY, ON_DEMAND, VCPUS)
-
-
 def test_a_quota_below_the_runs_vcpu_is_missing(on_stage, plan):
-    with quota(on_stage, 4):
-        found = lacking(examined(on_stage, plan, on_stage.runner()))
+    on_stage.cloud.set_quota(AWAY, ON_DEMAND, 4)
+    found = lacking(examined(on_stage, plan, on_stage.runner()))
     assert set(found) == {(AWAY, "on-demand vCPU")}
     assert "5 are needed, 0 are in use, 4 allowed" in found[AWAY, "on-demand vCPU"]
 
@@ -123,18 +112,14 @@ def test_what_runs_already_counts_against_the_quota(on_stage, plan):
     ecs = on_stage.cloud.client("ecs", AWAY)
     network = {"subnets": list(there.network.subnets), "securityGroups": list(there.network.security_groups)}
     on_stage.cloud.hold_starts(AWAY)
-    (task,) = ecs.run_task(
+    ecs.run_task(
         cluster=there.cluster,
         taskDefinition=there.workers[0].task_definition,
         capacityProviderStrategy=[{"capacityProvider": "FARGATE", "weight": 1}],
         networkConfiguration={"awsvpcConfiguration": {**network, "assignPublicIp": "ENABLED"}},
         overrides={"cpu": "2048", "memory": "4096"},
-    )["tasks"]
-    try:
-        found = lacking(examined(on_stage, plan, on_stage.runner()))
-    finally:
-        ecs.stop_task(cluster=there.cluster, task=task["taskArn"])
-        on_stage.cloud.hold_starts(AWAY, 0)
+    )
+    found = lacking(examined(on_stage, plan, on_stage.runner()))
     assert set(found) == {(AWAY, "on-demand vCPU")}
     assert "5 are needed, 2 are in use, 6 allowed" in found[AWAY, "on-demand vCPU"]
 
@@ -210,10 +195,11 @@ def test_doctor_and_plan_say_the_same_as_commands(on_stage, tmp_path):
     done = on_stage.toril("doctor", *TEN, suite, who=on_stage.runner())
     assert done.code == 0, done.said
     assert f"ok        {AWAY} image full x86-64" in done.out
-    with quota(on_stage, 1):
-        done = on_stage.toril("doctor", *TEN, suite, who=on_stage.runner())
+    on_stage.cloud.set_quota(AWAY, ON_DEMAND, 1)
+    done = on_stage.toril("doctor", *TEN, suite, who=on_stage.runner())
     assert done.code == 4
     assert f"MISSING   {AWAY} on-demand vCPU" in done.out
+    on_stage.cloud.mend()
     planned = on_stage.toril("plan", suite, *TEN, who=on_stage.runner())
     assert planned.code == 0, planned.said
     assert "the load begins about" in planned.out
@@ -223,10 +209,11 @@ def test_doctor_and_plan_say_the_same_as_commands(on_stage, tmp_path):
 def test_a_run_that_lacks_something_or_costs_too_much_starts_nothing(on_stage, tmp_path):
     plan_of(tmp_path)
     suite = tmp_path / "shop.json"
-    with quota(on_stage, 1):
-        refused = on_stage.toril("run", suite, *TEN, "--run-id", "none", who=on_stage.runner())
+    on_stage.cloud.set_quota(AWAY, ON_DEMAND, 1)
+    refused = on_stage.toril("run", suite, *TEN, "--run-id", "none", who=on_stage.runner())
     assert refused.code == 4
     assert f"{AWAY} on-demand vCPU" in refused.err
+    on_stage.cloud.mend()
     dear = on_stage.toril("run", suite, *TEN, "--run-id", "none", "--max-cost", "0.01", who=on_stage.runner())
     assert dear.code == 2
     assert "--max-cost 0.01" in dear.err

@@ -2,69 +2,107 @@
 
 import json
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.fargate.stage import HOME, stage, suite
-from tests.targets import target
+from tests.fargate.stage import AWAY, HOME, LATER, suite
+from tests.outcomes import fails, passes
 
-pytestmark = pytest.mark.slow
-SOON_S = 12
-
-
-@pytest.fixture(scope="module")
-def guarded():
-    with stage(auth=True) as found:
-        yield found
+pytestmark = pytest.mark.xdist_group("guarded")
+SOON_S = 2
+VERDICT_WITHIN_S = 90
+SWEPT_WITHIN_S = 120
 
 
-def test_a_workflows_role_is_enough_for_a_run_and_the_workers_roles_for_theirs(guarded, tmp_path):
-    with target(delay_s=0.005) as service:
-        folder = suite(tmp_path / "shop", service.url, criteria=["fail>1%"])
-        done = guarded.toril("run", folder, "--on", "fargate", "--run-id", "granted", who=guarded.runner())
-        assert done.code in (0, 3), done.said
-        summary = json.loads(guarded.store.get("runs/granted/summary.json"))
-        assert summary["labels"][""]["samples"] == service.answered
-        assert guarded.running_tasks() == []
-        refused = [one for one in guarded.cloud.decisions() if not one.allowed]
-        assert refused == []
+def refused(guarded):
+    return [one for one in guarded.cloud.decisions() if not one.allowed]
 
 
-def test_a_schedule_runs_a_pushed_suite_and_leaves_its_verdict_in_the_store(guarded, tmp_path):
-    with target(delay_s=0.005) as service:
-        folder = suite(tmp_path / "nightly", service.url, criteria=["p95>1ms"])
-        pushed = guarded.toril("push", folder)
-        assert pushed.code == 0, pushed.said
-        soon = (datetime.now(UTC) + timedelta(seconds=SOON_S)).strftime("at(%Y-%m-%dT%H:%M:%S)")
-        schedule = {"name": "once", "suite": "nightly", "cron": soon}
-        home = guarded.world.stack(HOME, schedules=[schedule])
-        home.up()
-        verdict = waited_for(guarded, "nightly")
-        assert verdict["outcome"] in ("failed", "inconclusive"), verdict
-        (invoked,) = guarded.cloud.invocations(HOME)
-        (task,) = invoked["tasks"]
-        stopped = ended(guarded, task)
-        assert stopped["containers"][0]["exitCode"] in (1, 3)  # which is what the notices are about
+def test_a_suite_runs_in_two_regions_with_the_rights_of_a_workflows_role_and_is_judged_once(guarded, tmp_path, service):
+    folder = suite(tmp_path / "shop", service.url, criteria=["p95>1s", "fail>1%"])
+    done = guarded.toril("run", folder, "--on", "fargate", "--run-id", "both", who=guarded.runner())
+    verdict = guarded.verdict("both")
+    assert passes(verdict), done.said
+    assert done.code == {"passed": 0, "inconclusive": 3}[verdict["outcome"]], done.said
+    assert [one["outcome"] for one in verdict["criteria"]] == ["passed", "passed"]
+    assert "for a million requests" in done.err
+    summary = guarded.summary("both")
+    assert summary["labels"][""]["samples"] == service.answered
+    assert set(summary["locations"]) == {HOME, AWAY}
+    assert guarded.running_tasks() == []
+    assert refused(guarded) == []
 
 
-def waited_for(one, name, within_s=90):
+@contextmanager
+def due_soon(guarded):
+    """The stack's schedule is due in some seconds, with everything else as the stack has it."""
+    scheduler = guarded.cloud.client("scheduler", HOME)
+    made = scheduler.get_schedule(GroupName="toril", Name=LATER["name"])
+    same = {name: made[name] for name in ("GroupName", "Name", "Target", "FlexibleTimeWindow")}
+    same["ScheduleExpressionTimezone"] = made["ScheduleExpressionTimezone"]
+    soon = datetime.now(UTC) + timedelta(seconds=SOON_S)
+    scheduler.update_schedule(**same, ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})")
+    yield
+    scheduler.update_schedule(**same, ScheduleExpression=made["ScheduleExpression"])
+
+
+def test_a_schedule_runs_a_pushed_suite_and_leaves_its_verdict_in_the_store(guarded, tmp_path, service):
+    folder = suite(tmp_path / LATER["suite"], service.url, {"hold-for": "5s"}, criteria=["p95>1ms"])
+    pushed = guarded.toril("push", folder)
+    assert pushed.code == 0, pushed.said
+    with due_soon(guarded):
+        verdict = verdict_of(guarded, LATER["suite"])
+    assert fails(verdict), verdict
+    (task,) = tasks_of(guarded, LATER["name"])
+    # the notices are about these exit codes
+    assert guarded.ended(task)["containers"][0]["exitCode"] == {"failed": 1, "inconclusive": 3}[verdict["outcome"]]
+
+
+def tasks_of(guarded, schedule):
+    """The tasks that a schedule has started."""
+    (found,) = [one for one in guarded.cloud.invocations(HOME) if one["schedule"] == schedule]
+    return found["tasks"]
+
+
+def verdict_of(guarded, name):
     """The verdict of the first run of that suite."""
-    give_up = time.monotonic() + within_s
+    give_up = time.monotonic() + VERDICT_WITHIN_S
     while time.monotonic() < give_up:
-        found = [key for key in one.store.keys("runs/") if f"-{name}-" in key and key.endswith("/verdict.json")]
+        found = [key for key in guarded.store.keys("runs/") if f"-{name}-" in key and key.endswith("/verdict.json")]
         if found:
-            return json.loads(one.store.get(found[0]))
-        time.sleep(1)
-    raise AssertionError(f"no verdict of {name} after {within_s} s: {one.cloud.invocations(HOME)}")
-
-
-def ended(one, task, within_s=20):
-    ecs, cluster = one.cloud.client("ecs", HOME), one.world.deployment(HOME).cluster
-    give_up = time.monotonic() + within_s
-    while time.monotonic() < give_up:
-        (found,) = ecs.describe_tasks(cluster=cluster, tasks=[task])["tasks"]
-        if found["lastStatus"] == "STOPPED":
-            return found
+            return json.loads(guarded.store.get(found[0]))
         time.sleep(0.5)
-    raise AssertionError(f"{task} did not end: {found}")
+    raise AssertionError(f"no verdict of {name}: {guarded.cloud.invocations(HOME)}")
+
+
+def test_a_forgotten_run_is_ended_and_judged_with_no_more_rights_than_a_sweeper_has(guarded, tmp_path, service):
+    """Its coordinator is gone and its workers are frozen: the schedule at its deadline is all there is."""
+    words = (
+        "--plan",
+        '{"max_duration_s": 4, "graceful_stop_s": 0}',
+        "--pace",
+        '{"ready_timeout_s": 15, "kill_after_s": 1, "give_up_s": 1}',
+    )
+    folder = suite(tmp_path / "long", service.url, {"hold-for": "10m", "concurrency": 2})
+    driven = guarded.drive("run", "forgotten", "--suite", folder, *words, who=guarded.runner())
+    driven.until("intervals-000002")
+    workers = guarded.running_tasks()
+    driven.process.kill()
+    assert driven.died()
+    for task in workers:
+        guarded.cloud.freeze(task)
+    give_up = json.loads(guarded.store.get("runs/forgotten/launch.json"))["deadline"] + SWEPT_WITHIN_S
+    while guarded.store.find("runs/forgotten/verdict.json") is None or set(workers) & set(guarded.running_tasks()):
+        assert time.time() < give_up, (guarded.cloud.invocations(HOME), guarded.running_tasks())
+        time.sleep(0.5)
+    assert guarded.verdict("forgotten")["outcome"] == "inconclusive"
+    (task,) = tasks_of(guarded, "sweep-forgotten")
+    assert guarded.ended(task)["containers"][0]["exitCode"] == 0
+    asked = [one for one in guarded.cloud.decisions() if one.role == "toril-sweeper"]
+    assert {"ecs:ListTasks", "ecs:StopTask", "s3:PutObject"} <= {one.action for one in asked}
+    assert [one for one in asked if not one.allowed] == []
+    for task in workers:  # Fargate would do so after their stopTimeout of two minutes
+        guarded.cloud.kill(task)
+        guarded.ended(task)

@@ -1,13 +1,14 @@
 """Functional runs made up for tests."""
 
+from dataclasses import replace
 from typing import Any
 
 from tests.measured import START, left, plan_of
 from toril.records import Case, CaseOutcome, Plan, PlannedExecution
 from toril.reports import Bundle
 from toril.summary import Completeness, summarise, tests_of
-from toril.tested import judge_tests
 from toril.timeline import Timeline
+from toril.verdict import judge_tests
 
 EXECUTION = PlannedExecution(name="api", index=0, executor="apiritif", scenario="api", concurrency=1, iterations=1)
 
@@ -36,6 +37,7 @@ def functional_run(*cases: Case, **circumstances: Any) -> Bundle:
     }
     completeness = Completeness(**complete | circumstances)
     timeline = Timeline()
-    summary = {**summarise(plan, timeline, completeness, START), "tests": tests_of(cases)}
-    verdict = judge_tests(plan, timeline, completeness, summary).to_dict()
+    tests = tests_of(cases)
+    summary = replace(summarise(plan, timeline, completeness, START), tests=tests)
+    verdict = judge_tests(plan, timeline, completeness, tests)
     return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests import refusals
 from tests.clocks import SteppedClock
 from tests.github.fake_api import TOKEN, Answer, GitHub, refused, serving
 from toril.errors import InfrastructureError
@@ -43,7 +44,7 @@ def test_trouble_at_github_is_outlasted(status, github, client, clock):
 def test_lasting_trouble_comes_to_an_end(github, client):
     github.troubles = [refused(502, "oh")] * 100
 
-    with pytest.raises(InfrastructureError, match="502 oh; tried 5 times"):
+    with refusals.refused("github-unanswered", "502 oh", error=InfrastructureError):
         told(client)
     assert len(github.requests) == 5
 
@@ -68,7 +69,7 @@ def test_github_says_for_how_long_to_wait(trouble, waits_s, github, client, cloc
 def test_nobody_waits_for_an_hour(github, client, clock):
     github.troubles = [Answer(status=403, body={"message": LIMITED}, headers={"Retry-After": "3600"})]
 
-    with pytest.raises(InfrastructureError, match="too many requests"):
+    with refusals.refused("github-rate-limit", LIMITED, error=InfrastructureError):
         told(client)
     assert clock.now() == 1000
 
@@ -84,12 +85,12 @@ def test_a_comment_that_was_made_without_an_answer_is_not_made_twice(github, cli
 def test_an_answer_of_a_stranger_is_no_crash(github, client):
     github.troubles = [Answer(status=200, body={"a": 1})]
 
-    with pytest.raises(InfrastructureError, match="is it GitHub's API"):
+    with refusals.refused("not-github", error=InfrastructureError):
         told(client)
 
 
 def test_a_server_that_is_not_there_is_said(clock):
-    with pytest.raises(InfrastructureError, match=r"got no answer: .*refused; tried 5 times"):
+    with refusals.refused("github-unanswered", "http://127.0.0.1:1", error=InfrastructureError):
         pulls_of(Client("http://127.0.0.1:1", TOKEN, clock), "acme/shop", "a:b", "a" * 40)
 
 

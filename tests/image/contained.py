@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infra.containers import USER
+from infra.workers.containers import USER
 from tests.targets import Target
 from tests.worker.driver import RUN, Run, wait_until, workers
 from toril.records import Plan

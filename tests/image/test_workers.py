@@ -8,7 +8,7 @@ from tests.image.contained import as_the_task_has_it, contained, podman
 from tests.targets import target
 from tests.worker.driver import plan_of, planned
 
-pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.timeout(600), pytest.mark.xdist_group("image")]
+pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("image"), pytest.mark.timeout(600)]
 
 
 def plan(url: str, *engines: str, **load: float):
@@ -53,7 +53,7 @@ def test_pid_1_is_the_guard_and_sigterm_ends_the_worker_in_time_with_its_results
         (code,) = run.wait()
         took_s = time.monotonic() - asked
         outcome = run.outcome()
-    assert first[1:4] == ["-P", "-m", "toril.worker.guard"]
+    assert first[1:4] == ["-P", "-m", "toril.worker.pid1"]
     assert (code, outcome.exits[0].signals) == (0, 1)
     assert outcome.samples == service.answered
     assert took_s < 6  # the worker's 5 s, and what podman itself takes
@@ -82,7 +82,7 @@ for folder in pathlib.Path("/proc").iterdir():
 
 
 def test_a_worker_that_was_killed_for_want_of_memory_is_said_in_the_last_line_of_the_log(slim):
-    guard = ["-P", "-m", "toril.worker.guard", "python", "-c", "x = bytearray(300 << 20); print(len(x))"]
+    guard = ["-P", "-m", "toril.worker.pid1", "python", "-c", "x = bytearray(300 << 20); print(len(x))"]
     limits = ["--memory=120m", "--memory-swap=120m"]
     done = podman("run", "--rm", *limits, *as_the_task_has_it("none"), "--entrypoint=python", slim, *guard, check=False)
     assert done.returncode == 137

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
-from infra.fips import GOVCLOUD, US
+from infra.network.fips import GOVCLOUD, US
 from infra.settings.caches import UPSTREAMS
 from tests import tiers
 from tests.infra.cases import Case

@@ -1,13 +1,24 @@
-"""One world for all tests of the roles: none of them changes its stacks."""
+"""One place for all tests of the roles: they do not change its stacks."""
 
-from collections.abc import Iterator
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.infra.granted import Place, granted
+if TYPE_CHECKING:
+    from tests.fargate.stage import Stage
+    from tests.infra.granted import Place
 
 
 @pytest.fixture(scope="session")
-def place() -> Iterator[Place]:
-    with granted() as found:
-        yield found
+def place_on_stage(stage_with_iam: "Stage") -> "Place":
+    from tests.infra.granted import granted
+
+    return granted(stage_with_iam)
+
+
+@pytest.fixture
+def place(place_on_stage: "Place", guarded: "Stage") -> "Place":
+    """Its tasks only wait."""
+    guarded.set_image([sys.executable, "-c", "import time; time.sleep(60)"])
+    return place_on_stage

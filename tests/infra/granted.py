@@ -1,9 +1,6 @@
-"""Who may do what, in a world with a hub and two regions where IAM decides: for tests of the roles."""
+"""Who may do what, in a cloud with a hub and two regions where IAM decides: for tests of the roles."""
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,26 +9,28 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.cloud.embedded import Credentials
-from tests.infra.full import FURTHER, REPOSITORY
-from tests.infra.world import World, world
+from tests.fargate.stage import AWAY, HOME, SECRET, Stage
+from tests.infra.world import World
 from toril.records import Deployment
 
-REGION, HUB = "eu-west-1", "us-east-1"
+REGION, HUB = AWAY, HOME
 ACCOUNT = "123456789012"
 BUCKET = f"toril-{ACCOUNT}-{HUB}"
 OTHER_CLUSTER = f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/toril-prod"
-SECRET = "shop-token"
 RUN = "runs/20261124T203406Z-shop-9ce8"
-GITHUB = {"home": REPOSITORY, "repositories": [FURTHER]}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A hub and a region, made by the account's root, and what is beside them."""
+    """A hub and two regions, made by the account's root, and what is beside them."""
 
-    world: World
+    stage: Stage
     listed: str  # a secret on the region's list
     unlisted: str
+
+    @property
+    def world(self) -> World:
+        return self.stage.world
 
     @cached_property
     def deployment(self) -> Deployment:
@@ -82,22 +81,15 @@ class Place:
         return {**asked, **more}
 
 
-@contextmanager
-def granted() -> Iterator[Place]:
-    """The hub and the regions, made by the account's root."""
-    with world(auth=True) as found:
-        secrets = found.cloud.client("secretsmanager", REGION)
-        listed, unlisted = (secrets.create_secret(Name=one, SecretString="s3cr3t")["ARN"] for one in (SECRET, "other"))
-        found.committed("hub", github=GITHUB).up()
-        found.committed(HUB).up()
-        found.committed(REGION, secrets=[listed]).up()
-        for name in ("toril/worker:slim", "toril/worker"):
-            found.cloud.set_image(name, [sys.executable, "-c", "import time; time.sleep(60)"])
-        s3 = found.cloud.client("s3")
-        s3.put_object(Bucket=BUCKET, Key=f"{RUN}/plan.json", Body=b"{}")
-        s3.put_object(Bucket=BUCKET, Key="suites/shop/suite.yml", Body=b"{}")
-        found.cloud.client("ecs", REGION).create_cluster(clusterName="toril-prod", capacityProviders=["FARGATE"])
-        yield Place(found, listed, unlisted)
+def granted(stage: Stage) -> Place:
+    """The stage with a run, a suite, another cluster and another secret in it."""
+    cloud, vault = stage.cloud, stage.cloud.client("secretsmanager", REGION)
+    unlisted = vault.create_secret(Name="other", SecretString="s3cr3t")["ARN"]
+    s3 = cloud.client("s3")
+    s3.put_object(Bucket=BUCKET, Key=f"{RUN}/plan.json", Body=b"{}")
+    s3.put_object(Bucket=BUCKET, Key="suites/shop/suite.yml", Body=b"{}")
+    cloud.client("ecs", REGION).create_cluster(clusterName="toril-prod", capacityProviders=["FARGATE"])
+    return Place(stage, vault.describe_secret(SecretId=SECRET)["ARN"], unlisted)
 
 
 def denied(call: Any, **asked: Any) -> None:

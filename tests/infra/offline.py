@@ -23,8 +23,8 @@ from pulumi.runtime.proto import engine_pb2, resource_pb2
 from pulumi.runtime.stack import run_in_stack
 
 from infra.program import main
-from infra.schema import declared
 from infra.settings import CREDENTIALS, SettingError
+from infra.settings.schema import declared
 from tests.infra.engine.cloud import Access, Account
 from tests.infra.engine.provider import DEFAULTED, Provider, Unsupported
 from tests.infra.engine.server import configured, settings_of

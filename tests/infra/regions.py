@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.hub_facts import HubFacts
+from infra.hub.facts import HubFacts
 from infra.names import Names
 from infra.place import Place, partition_of
 from infra.settings import RegionSettings

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from infra.schema import ROOT
+from infra.settings.schema import ROOT
 from tests.infra.cases import Case
 from tests.infra.configurations import MARK
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.alarm import DAY_S, GRACE_S, WEEK_S, window
+from infra.workers.alarm import DAY_S, GRACE_S, WEEK_S, window
 
 
 @given(st.integers(60, WEEK_S - GRACE_S))

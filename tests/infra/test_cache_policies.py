@@ -1,6 +1,6 @@
 """The roles by which ECR fills caches, and what other accounts have to allow."""
 
-from infra.cache_policies import crosses_accounts, template_policy, upstream_role_policy, wanted_upstream
+from infra.registry.cache_policies import crosses_accounts, template_policy, upstream_role_policy, wanted_upstream
 from infra.settings import CacheSettings
 from tests.infra.regions import ACCOUNT, OTHER, key, place
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from infra.checks import check_hub, check_images, check_settings
-from infra.images import Image
 from infra.place import Place
-from infra.registries import PrivateRegistry
+from infra.registry.hosts import PrivateRegistry
+from infra.registry.images import Image
 from infra.settings import RegionSettings, SettingError
 from tests.infra.regions import ACCOUNT, OTHER, hub, key, place, secret, settings
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.compatibility import check_pair
 from infra.settings import SettingError
+from infra.settings.compatibility import check_pair
 
 
 def check(hub: str, region: str, environments: tuple[str, str] = ("main", "main")) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from infra.containers import LogTarget, definition, environment
-from infra.images import Image
+from infra.registry.images import Image
+from infra.workers.containers import LogTarget, definition, environment
 from tests.infra.regions import secret
 
 LOGS = LogTarget(group="/toril/main/workers", region="us-east-1", blocking=False)

@@ -2,8 +2,16 @@
 
 import pytest
 
-from infra.egress import Bucket, enforced, gateway_policy, interface_services, qualified, resolvable, results_policy
-from infra.images import Image
+from infra.network.egress import (
+    Bucket,
+    enforced,
+    gateway_policy,
+    interface_services,
+    qualified,
+    resolvable,
+    results_policy,
+)
+from infra.registry.images import Image
 from infra.settings import RegionSettings
 from tests.infra.regions import ACCOUNT, place, secret, settings
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import botocore
 import pytest
 
-from infra import fips
+from infra.network import fips
 from infra.settings import SettingError
 from tests.infra.regions import ACCOUNT, key, secret, settings
 

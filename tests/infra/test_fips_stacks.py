@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.fips import CANADA, GOVCLOUD, SERVICES, US, services_used
+from infra.network.fips import CANADA, GOVCLOUD, SERVICES, US, services_used
 from infra.settings import RegionSettings
 from tests.infra.cases import Case
 from tests.infra.configurations import CHINA, REGIONS, key_arn, secret_arn

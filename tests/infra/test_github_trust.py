@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from infra.github import takers, trust_policy
+from infra.hub.github import takers, trust_policy
+from infra.permissions.statements import render
 from infra.rules import reasons
 from infra.settings import HubSettings, SettingError, parse
-from infra.statements import render
 
 PROVIDER = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
 HOME = {"name": "acme/shop", "ownerId": "11", "repositoryId": "22"}

@@ -13,6 +13,7 @@ from tests.cloud.embedded import embedded_cloud
 from tests.infra.engine.stacks import engine
 from tests.infra.scopes import FULL
 
+pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("hub")]
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "123456789012"
 SETTINGS = {
@@ -112,19 +113,16 @@ def resources(hub):
     return state["deployment"]["resources"]
 
 
-@pytest.mark.slow
 def test_a_second_up_changes_nothing(hub):
     up(hub, "--expect-no-changes")
 
 
-@pytest.mark.slow
 def test_what_was_made_breaks_no_rule(hub):
     made = [(one["type"], one["inputs"]) for one in resources(hub) if one.get("custom")]
     assert {kind: found for kind, inputs in made if (found := reasons(kind, inputs))} == {}
     assert stack_reasons(made) == []
 
 
-@pytest.mark.slow
 def test_a_preview_that_refreshes_needs_the_rights_of_previews_only(hub):
     project, pulumi = hub
     before = len(pulumi.log)
@@ -135,7 +133,6 @@ def test_a_preview_that_refreshes_needs_the_rights_of_previews_only(hub):
     assert needed(calls) - given("preview") == set()
 
 
-@pytest.mark.slow
 def test_its_roles_are_there_with_path_boundary_and_policies(hub, cloud):
     iam = cloud.client("iam", "us-east-1")
     found = {one["RoleName"]: one for one in iam.list_roles(PathPrefix="/toril/prod/")["Roles"]}
@@ -149,7 +146,6 @@ def test_its_roles_are_there_with_path_boundary_and_policies(hub, cloud):
     }
 
 
-@pytest.mark.slow
 def test_the_bucket_is_private_encrypted_and_forgets_runs(hub, cloud):
     s3 = cloud.client("s3", "us-east-1")
     assert all(s3.get_public_access_block(Bucket="acme-results")["PublicAccessBlockConfiguration"].values())
@@ -159,7 +155,6 @@ def test_the_bucket_is_private_encrypted_and_forgets_runs(hub, cloud):
     assert [one["Filter"]["Prefix"] for one in rules if "Expiration" in one] == ["runs/"]
 
 
-@pytest.mark.slow
 def test_it_exports_what_regions_and_workflows_need(hub):
     project, pulumi = hub
     found = json.loads(pulumi.cli("stack", "output", "--json", "--stack", "prod.hub", cwd=project).stdout)
@@ -170,7 +165,6 @@ def test_it_exports_what_regions_and_workflows_need(hub):
     assert ":event-bus/toril-prod-notices" in found["notice_bus"]
 
 
-@pytest.mark.slow
 def test_it_is_neither_unprotected_nor_destroyed_while_regions_depend_on_it(hub, cloud):
     s3 = cloud.client("s3", "us-east-1")
     keys = ["deployments/eu-west-1.json", "deployments/us-east-1.json"]
@@ -183,7 +177,6 @@ def test_it_is_neither_unprotected_nor_destroyed_while_regions_depend_on_it(hub,
         s3.delete_object(Bucket="acme-results", Key=key)
 
 
-@pytest.mark.slow
 def test_protected_it_refuses_to_go_and_unprotected_it_leaves_nothing(hub, cloud):
     project, pulumi = hub
     destroy = ("destroy", "--yes", "--skip-preview", "--stack", "prod.hub")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.images import Image, OwnRegistry, parse, resolve, upstream_host, upstream_path
-from infra.registries import PrivateRegistry, parse_host
+from infra.registry.hosts import PrivateRegistry, parse_host
+from infra.registry.images import Image, OwnRegistry, parse, resolve, upstream_host, upstream_path
 from infra.settings import CacheSettings, SettingError
 from infra.settings.caches import ROOT, UPSTREAMS
 from infra.settings.region import Flavour

@@ -9,10 +9,10 @@ import pytest
 from image import publish
 from tests.cloud.refused import refused
 from tests.image.archives import archive
-from tests.infra.granted import BUCKET, GITHUB, HUB, OTHER_CLUSTER, REGION, RUN, denied
+from tests.infra.granted import BUCKET, HUB, OTHER_CLUSTER, REGION, RUN, denied
 from tests.infra.world import acting
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("guarded")]
 STACKS = ("hub", REGION)
 
 
@@ -181,10 +181,7 @@ def test_a_preview_sees_no_secret_no_run_and_changes_nothing(place):
 def test_stacks_are_previewed_and_refreshed_with_the_preview_role(place):
     states = {name: place.world.pulumi.stack(name, program=lambda: None).automation.export_stack() for name in STACKS}
     with acting(place.world, place.github("preview", "ref:refs/heads/main")) as reading:
-        stacks = {
-            "hub": reading.committed("hub", github=GITHUB),
-            REGION: reading.committed(REGION, secrets=[place.listed]),
-        }
+        stacks = {name: reading.stack(name, **place.stage.settings[name]) for name in STACKS}
         for name, stack in stacks.items():
             stack.automation.import_stack(states[name])
         for stack in stacks.values():

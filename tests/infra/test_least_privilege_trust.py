@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 from tests.cloud.refused import refused
 from tests.infra.granted import REGION
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("guarded")]
 TRUST = {
     "preview": ["pull_request", "ref:refs/heads/main"],
     "deploy": ["environment:deploy"],

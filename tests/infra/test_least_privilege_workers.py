@@ -6,9 +6,10 @@ import time
 import pytest
 
 from tests.cloud.refused import refused
-from tests.infra.granted import BUCKET, HUB, REGION, RUN, SECRET, denied
+from tests.fargate.stage import SECRET
+from tests.infra.granted import BUCKET, HUB, REGION, RUN, denied
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("guarded")]
 
 
 def test_a_worker_adds_results_once_and_reads_runs(place):

@@ -14,7 +14,7 @@ from tests.infra.inventory import inventory
 from tests.infra.world import REGIONS, World, world
 from toril import __version__
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("life")]
 HOME, AWAY = "us-east-1", "eu-west-1"
 DIGEST = f"sha256:{'0a' * 32}"
 
@@ -56,7 +56,7 @@ def test_a_region_has_forty_resources_at_most(deployed):
     assert len(deployed.resources(AWAY)) <= 40
 
 
-@pytest.mark.parametrize("name", ["hub", HOME, AWAY])
+@pytest.mark.parametrize("name", [HOME, *(pytest.param(name, marks=pytest.mark.nightly) for name in ("hub", AWAY))])
 def test_the_same_again_changes_nothing_and_nothing_drifts(deployed, name):
     stack = deployed.stacks[name]
     before = len(deployed.world.pulumi.log)
@@ -110,6 +110,7 @@ def test_the_home_region_has_a_place_for_schedules(deployed):
     assert {home.scheduler_role, home.sweeper_role} <= roles
 
 
+@pytest.mark.nightly
 def test_what_somebody_changed_is_noticed_and_mended(deployed):
     cloud, stack = deployed.world.cloud, deployed.stacks[AWAY]
     cloud.client("logs", AWAY).put_retention_policy(logGroupName="/toril/main/workers", retentionInDays=1)
@@ -123,6 +124,7 @@ def test_what_somebody_changed_is_noticed_and_mended(deployed):
     assert group["retentionInDays"] == 14
 
 
+@pytest.mark.nightly
 def test_another_tag_replaces_nothing_and_reaches_what_is_there(deployed):
     stack, cloud = deployed.stacks[AWAY], deployed.world.cloud
     stack.configure({"tags": json.dumps({"team": "shop"})})
@@ -136,6 +138,7 @@ def test_another_tag_replaces_nothing_and_reaches_what_is_there(deployed):
     stack.up()
 
 
+@pytest.mark.nightly
 def test_another_digest_makes_revisions_of_its_tasks_and_nothing_else(deployed):
     stack, ecs = deployed.stacks[AWAY], deployed.world.cloud.client("ecs", AWAY)
     before = deployed.world.deployment(AWAY)
@@ -157,6 +160,7 @@ def test_another_digest_makes_revisions_of_its_tasks_and_nothing_else(deployed):
     stack.up()
 
 
+@pytest.mark.nightly
 def test_a_further_cache_adds_four_resources_at_most_and_changes_what_names_it(deployed):
     stack = deployed.stacks[AWAY]
     before = deployed.resources(AWAY)

@@ -1,8 +1,8 @@
 """What people are told of, and through whom."""
 
-from infra.budget import notifications
+from infra.hub.budget import notifications
+from infra.hub.notices import bus_policy, event_patterns, rule_trust, topic_policy
 from infra.names import Names
-from infra.notices import bus_policy, event_patterns, rule_trust, topic_policy
 from infra.place import Place
 from infra.settings.hub import Budget
 from tests.infra.scopes import ACCOUNT, OTHER

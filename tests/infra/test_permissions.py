@@ -8,8 +8,8 @@ from botocore.session import Session
 from infra.hub import POLICIES
 from infra.permissions import deploying, deploying_hub, deploying_network, publish, reading, running
 from infra.permissions.running import SCHEDULER_SERVICE, TASKS_SERVICE, service_trust
+from infra.permissions.statements import render
 from infra.rules import WITHOUT_RESOURCE, reasons
-from infra.statements import render
 from tests.infra.scopes import ACCOUNT, BARE, BOUNDARY, FULL, GOVERNMENT, OTHER, SCOPES
 
 ALL = [

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from infra.images import OwnRegistry, resolve
 from infra.place import Place
 from infra.publish import Decided, Made, deployment
-from infra.registries import PrivateRegistry
+from infra.registry.hosts import PrivateRegistry
+from infra.registry.images import OwnRegistry, resolve
 from infra.settings import RegionSettings
-from infra.workers import kinds
+from infra.workers.task_definitions import kinds
 from tests.infra.regions import ACCOUNT, hub, place, settings
 from toril import __version__
 from toril.records.deployment import DeployedTargets, Deployment

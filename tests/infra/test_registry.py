@@ -2,7 +2,7 @@
 
 import json
 
-from infra.registry import grant_statements, lifecycle
+from infra.registry.private import grant_statements, lifecycle
 from infra.settings.region import Grant
 from tests.infra.regions import ACCOUNT, OTHER
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from infra.hub.results import bucket_policy, encryption_rule, key_policy, lifecycle_rules
 from infra.names import Names
-from infra.results import bucket_policy, encryption_rule, key_policy, lifecycle_rules
+from infra.permissions.statements import render
 from infra.rules import reasons
 from infra.settings.hub import Retention
-from infra.statements import render
 from tests.infra.scopes import ACCOUNT, KEY, OTHER
 
 BUCKET = "toril-123456789012-us-east-1"

@@ -6,9 +6,9 @@ import pytest
 from botocore.session import Session
 from botocore.validate import validate_parameters
 
-from infra.coordinators import EXECUTION_ID, Launch, container, containers, run_task, schedule_input
 from infra.rules import reasons
 from infra.settings import RegionSettings, SettingError, parse
+from infra.workers.coordinators import EXECUTION_ID, Launch, container, containers, run_task, schedule_input
 from toril.records.deployment import Deployment
 
 LAUNCH = Launch(

@@ -6,9 +6,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from infra.schema import MANUAL, PROJECT, declared, main, render_manual, render_project, rows
 from infra.settings import CREDENTIALS, HubSettings, RegionSettings, SettingError, parse
 from infra.settings import _keys as keys
+from infra.settings.schema import MANUAL, PROJECT, declared, main, render_manual, render_project, rows
 
 MODELS: dict[str, type[BaseModel]] = {"hub": HubSettings, "region": RegionSettings}
 

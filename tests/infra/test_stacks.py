@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.schema import ROOT
 from infra.settings.caches import UPSTREAMS
+from infra.settings.schema import ROOT
 from tests.infra.cases import Case
 from tests.infra.configurations import REGIONS, examples, hubs, regions
 from tests.infra.laws import broken

@@ -1,7 +1,7 @@
 """What is decided about all parts of a region together."""
 
 from infra.survey import coordinator_image, resolve_images
-from infra.workers import kinds
+from infra.workers.task_definitions import kinds
 from tests.infra.regions import ACCOUNT, place, settings
 
 HOST = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from infra.images import Image
-from infra.registries import PrivateRegistry
-from infra.statements import Document
-from infra.worker_policies import Results, execution_policy, worker_policy
+from infra.permissions.statements import Document
+from infra.registry.hosts import PrivateRegistry
+from infra.registry.images import Image
+from infra.workers.policies import Results, execution_policy, worker_policy
 from tests.infra.regions import ACCOUNT, OTHER, key, place, secret
 
 RESULTS = Results(bucket="results", region="us-east-1")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.network.zones import Zone, choose_zones, divide
 from infra.settings import SettingError
-from infra.zones import Zone, choose_zones, divide
 
 VIRGINIA = [Zone(f"use1-az{number}", f"us-east-1{letter}") for number, letter in enumerate("fdaecb", start=1)]
 

@@ -15,7 +15,6 @@ from typing import Any
 import yaml
 from pulumi.automation import ConfigValue
 
-from infra.program import main
 from tests.cloud.embedded import Cloud, Credentials, embedded_cloud
 from tests.infra.engine.cloud import Access
 from tests.infra.engine.stacks import Engine, Stack, engine
@@ -50,6 +49,8 @@ class World:
 
     def stack(self, name: str, /, **settings: Any) -> Stack:
         """The stack of that name, with these settings beside those that it has."""
+        from infra.program import main  # pulumi_aws takes seconds to import, and all workers of pytest import this file
+
         return self.pulumi.stack(name, program=main, config=values(settings))
 
     def committed(self, name: str, /, **settings: Any) -> Stack:

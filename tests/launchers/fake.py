@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from tests.clocks import SteppedClock
 from toril import __version__
-from toril.intervals import Recorder
-from toril.launchers import Gone
+from toril.launchers import WorkerExit
 from toril.records import Exit, Launch, Plan, RanTask, Ready, Start, run_key, worker_key
 from toril.store import Store
+from toril.timeline.intervals import Recorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Worker:
     born_at: float
     start: Start | None = None
     is_ready: bool = False
-    gone: Gone | None = None
+    gone: WorkerExit | None = None
     told: int = 0  # seconds of load that were recorded
     flushed_at: float = 0.0
     recorder: Recorder = field(init=False)
@@ -45,7 +45,7 @@ class Worker:
     def __post_init__(self) -> None:
         self.recorder = Recorder(self.worker, "local")
         if not self.script.begins:
-            self.gone = Gone("no capacity", again=True)
+            self.gone = WorkerExit("no capacity", again=True)
 
     def step(self, now: float) -> None:
         if self.gone is None:
@@ -68,7 +68,7 @@ class Worker:
             samples=self.recorder.samples,
         )
         self.store.put_once(self.key("exit.json"), record.to_json())
-        self.gone = Gone("exit code 0")
+        self.gone = WorkerExit("exit code 0")
 
     def key(self, name: str) -> str:
         return worker_key(self.plan.run_id, self.worker, self.attempt, name)
@@ -104,7 +104,7 @@ class Worker:
     def _load(self, now: float, start: Start) -> None:
         elapsed_s = now + self.script.ahead_s - start.at
         if elapsed_s > self.script.gone_after_s:
-            self.gone = Gone("OutOfMemoryError: the container was killed")
+            self.gone = WorkerExit("OutOfMemoryError: the container was killed")
             return
         while self.told < min(elapsed_s, self.plan.duration_s):
             (one,) = self.plan.executions
@@ -134,7 +134,7 @@ class FakeLauncher:
         self.launched: list[tuple[str, str]] = []
         self.terminated: list[str] = []
         self.killed: list[str] = []
-        self.released = self.closed = self.settled = False
+        self.released = self.closed = self.sweep_cancelled = False
         clock.meanwhile = self.step
 
     def launch(self, plan: Plan, launch: Launch) -> None:
@@ -155,7 +155,7 @@ class FakeLauncher:
         script = self.scripts.get(f"{worker} #{place}") or self.scripts.get(worker, Script())
         self.workers[worker] = Worker(self.store, self.plan, worker, attempt, script, self.clock.now())
 
-    def ended(self) -> Mapping[str, Gone]:
+    def ended(self) -> Mapping[str, WorkerExit]:
         return {worker: one.gone for worker, one in self.workers.items() if one.gone is not None}
 
     def tasks(self) -> Mapping[str, RanTask]:
@@ -180,8 +180,8 @@ class FakeLauncher:
         self.closed = True
         return ()
 
-    def settle(self) -> tuple[str, ...]:
-        self.settled = True
+    def cancel_sweep(self) -> tuple[str, ...]:
+        self.sweep_cancelled = True
         return ()
 
     def step(self, now: float) -> None:

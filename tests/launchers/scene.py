@@ -10,10 +10,11 @@ from tests.measured import execution, plan_of
 from tests.test_run import SUITE
 from tests.troubled import TroubledStore
 from toril.coordinator.lease import read_lease
-from toril.interrupts import Interrupts
-from toril.plan.pace import FARGATE
+from toril.plan import FARGATE_TIMINGS
+from toril.plan.options import RunOptions, plan_run
 from toril.records import Lease, run_key
-from toril.run import RunOptions, plan_run, run, take_over
+from toril.run import run, take_over
+from toril.signals import Interrupts
 from toril.store import FolderStore
 
 
@@ -34,7 +35,7 @@ class Scene:
         (folder / "suite.yml").write_text(SUITE)
         self.suite, _ = plan_run([folder / "suite.yml"], RunOptions(run_id="r"), 0.0)
         plan = plan_of("avg-rt>1s", workers=workers, executions=(execution(hold_for_s=30.0, concurrency=None),))
-        self.plan = plan.model_copy(update={"on": "fargate", "pace": FARGATE, "quorum": quorum})
+        self.plan = plan.model_copy(update={"on": "fargate", "pace": FARGATE_TIMINGS, "quorum": quorum})
         self.store, self.clock, self.view = TroubledStore(folder / "store"), SteppedClock(), Shown()
         self.launcher = self.new_launcher(scripts)
         self.interrupts = Interrupts()

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.launchers.fake_ecs import Clock, FakeEcs
+from toril.launchers import WorkerExit
 from toril.launchers.fargate.fleet import Fleet, Site
-from toril.launchers.fargate.pacing import Rates, usual_rates
-from toril.launchers.fargate.requests import kind_for
+from toril.launchers.fargate.rate_limit import Rates, usual_rates
+from toril.launchers.fargate.tasks import kind_for
 from toril.records import (
     DeployedHome,
     DeployedLimits,
@@ -116,8 +117,12 @@ class One:
         for share in self.plan.shares:
             self.ecs.moves(share.worker, "RUNNING")
 
-    def reason(self, number: int = 1) -> str:
-        return self.fleet.ended()[f"{REGION}-{number}"].reason
+    def exit(self, number: int = 1) -> WorkerExit:
+        return self.fleet.ended()[f"{REGION}-{number}"]
+
+    def codes(self) -> dict[str, tuple[str, bool]]:
+        """Of each worker that is gone: why, and whether another attempt is worth a try."""
+        return {worker: (one.code, one.again) for worker, one in self.fleet.ended().items()}
 
 
 Make = Callable[..., One]

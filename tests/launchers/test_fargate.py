@@ -7,11 +7,11 @@ import pytest
 
 from tests.cloud.tasks import GROUP, REGION, place, role
 from tests.launchers.stage import HOME, deployment, kind, launch_of, plan
+from toril.aws.client import call
+from toril.aws.errors import AwsError
+from toril.aws.schedules import cancel_sweep, plan_sweep
 from toril.clock import SystemClock
-from toril.launchers import Gone
 from toril.launchers.fargate import FargateLauncher, Rates, stop_everywhere
-from toril.launchers.fargate.calls import Refused, call
-from toril.launchers.fargate.sweeps import Sweeps
 from toril.records import TaskSize
 
 pytestmark = pytest.mark.live
@@ -98,15 +98,16 @@ def test_tasks_know_their_share_and_none_is_left(here):
 def test_a_worker_that_fails_is_gone_with_its_exit_code_and_last_words(here):
     launcher = here.launched(1, UP + "raise SystemExit('no bucket')")
     gone = here.until(launcher.ended)[FIRST]
-    assert "its container ended with exit code 1" in gone.reason
+    assert (gone.code, gone.again) == ("exited", False)
+    assert "exit code 1" in gone.reason
     assert gone.reason.endswith("no bucket")
-    assert not gone.again
 
 
 def test_a_task_that_gets_no_network_is_worth_another_try(here):
     here.cloud.fail_next_starts(REGION, ENI)
     launcher = here.launched(1)
-    assert here.until(launcher.ended) == {FIRST: Gone(f"its task failed to start: {ENI}", again=True)}
+    gone = here.until(launcher.ended)[FIRST]
+    assert (gone.code, gone.again, ENI in gone.reason) == ("failed-to-start", True, True)
     launcher.relaunch(FIRST, "second")
     here.until_up(launcher, 1)
     assert here.place.output("worker") == [f"run {FIRST} second"]
@@ -117,7 +118,7 @@ def test_a_spot_task_that_is_taken_away_is_said_to_be(here):
     here.until_up(launcher, 1)
     assert launcher.tasks()[FIRST].capacity == "FARGATE_SPOT"
     here.cloud.interrupt(launcher.tasks()[FIRST].arn)
-    assert here.until(launcher.ended)[FIRST].reason.startswith("Fargate Spot took its task away")
+    assert here.until(launcher.ended)[FIRST].code == "spot-interruption"
 
 
 def test_throttling_lost_answers_and_twins_leave_one_worker_each_and_no_task_at_the_end(here):
@@ -161,7 +162,7 @@ def test_the_next_owner_of_a_run_finds_its_tasks_and_starts_none_twice(here):
         assert {task.arn for task in one.tasks().values()} == set(here.running())
     again.release()
     later.terminate(FIRST)
-    assert here.until(later.ended) == {FIRST: Gone("its task was stopped: toril: the run ends")}
+    assert {worker: gone.code for worker, gone in here.until(later.ended).items()} == {FIRST: "stopped"}
 
 
 def test_a_token_that_was_used_otherwise_names_its_task(here):
@@ -175,9 +176,9 @@ def test_a_token_that_was_used_otherwise_names_its_task(here):
         "startedBy": "run",
     }
     (task,) = call(ecs.run_task, "ecs:RunTask", **request)["tasks"]
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AwsError) as refused:
         call(ecs.run_task, "ecs:RunTask", **request, platformVersion="1.4.0")
-    assert (refused.value.resources, refused.value.again) == ((task["taskArn"],), False)
+    assert (refused.value.resources, refused.value.fault.passes) == ((task["taskArn"],), False)
     assert stop_everywhere({REGION: deployed}, "run", here.clients, "swept").tasks == (task["taskArn"],)
 
 
@@ -186,11 +187,11 @@ def test_a_sweep_is_planned_and_forgotten_once_however_often_that_is_asked(here)
     scheduler.create_schedule_group(Name=HOME.schedule_group)
     sweeper = role(here.cloud, "sweeper", [], SWEEPERS)
     home = HOME.model_copy(update={"sweeper_role": sweeper})
-    sweeps = Sweeps(here.deployed().model_copy(update={"home": home}), here.clients)
+    there = here.deployed().model_copy(update={"home": home})
     for _ in range(2):
-        sweeps.plan("run", time.time() + 600)
+        plan_sweep(there, here.clients, "run", time.time() + 600)
     (made,) = scheduler.list_schedules(GroupName=HOME.schedule_group)["Schedules"]
     assert made["Name"] == "sweep-run"
     for _ in range(2):
-        assert sweeps.forget("run") == ()
+        assert cancel_sweep(there, here.clients, "run") == ()
     assert scheduler.list_schedules(GroupName=HOME.schedule_group)["Schedules"] == []

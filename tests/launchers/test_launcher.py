@@ -7,10 +7,11 @@ import pytest
 
 from tests.launchers.fake_ecs import NO_CAPACITY, Clock, FakeEcs, error, timeout
 from tests.launchers.stage import DEADLINE, HOME, REGION, deployment, kind, launch_of, plan
+from tests.refusals import refused
+from toril.aws.schedules import schedule_name
 from toril.errors import InfrastructureError
 from toril.launchers.fargate import FargateLauncher
-from toril.launchers.fargate.requests import kind_for, started_by
-from toril.launchers.fargate.sweeps import schedule_name
+from toril.launchers.fargate.tasks import kind_for, started_by
 from toril.records import PlannedExecution, TaskSize
 
 OTHER = "us-east-1"
@@ -98,14 +99,14 @@ def test_a_worker_is_terminated_and_killed_in_its_region(regions):
 
 def test_a_location_without_a_stack_is_refused_before_anything_starts(regions):
     one, planned = regions(REGION, home=REGION), plan(1, (REGION, "ap-south-1"))
-    with pytest.raises(InfrastructureError, match="no stack is deployed for the location ap-south-1; this store has"):
+    with refused("not-deployed", "ap-south-1", REGION, error=InfrastructureError):
         one.launcher.launch(planned, launch_of(planned))
     assert one.ecs[REGION].calls == []
 
 
 def test_spot_where_a_cluster_has_none_is_refused(regions):
     one, planned = regions(REGION, capacity_providers=("FARGATE",)), plan(1, task=TaskSize(spot=True))
-    with pytest.raises(InfrastructureError, match="has no Fargate Spot"):
+    with refused("no-spot", REGION, error=InfrastructureError):
         one.launcher.launch(planned, launch_of(planned))
 
 
@@ -127,17 +128,16 @@ def test_the_smallest_worker_that_has_what_the_suite_needs_is_taken(executors, f
 
 
 @pytest.mark.parametrize(
-    ("workers", "executor", "said"),
+    ("workers", "executor", "code", "names"),
     [
-        ((kind("slim", "x86-64"),), "locust", "no workers for arm64, only for x86-64; set toril.worker.arch"),
-        ((kind("slim"),), "jmeter", "has the workers slim, and jmeter needs full; add it to the stack's `flavours`"),
-        ((kind("slim", digest=None),), "locust", "no image for slim yet; push one, and `pulumi up` its stack"),
+        ((kind("slim", "x86-64"),), "locust", "no-such-architecture", ["arm64", "x86-64", "toril.worker.arch"]),
+        ((kind("slim"),), "jmeter", "no-such-flavour", ["slim", "jmeter", "full", "`flavours`"]),
+        ((kind("slim", digest=None),), "locust", "no-image", ["slim", "`pulumi up`"]),
     ],
 )
-def test_what_a_region_lacks_is_said_with_what_it_has_and_the_fix(workers, executor, said):
-    with pytest.raises(InfrastructureError) as raised:
+def test_a_region_without_a_fitting_worker_says_what_it_has_and_the_fix(workers, executor, code, names):
+    with refused(code, REGION, *names, error=InfrastructureError):
         kind_for(plan(executor=executor), deployment(workers=workers))
-    assert said in str(raised.value)
 
 
 def test_browsers_and_a_jvm_are_never_in_one_worker():
@@ -145,7 +145,7 @@ def test_browsers_and_a_jvm_are_never_in_one_worker():
         PlannedExecution(name=one, index=number, executor=one, scenario="s")
         for number, one in enumerate(("jmeter", "playwright"))
     )
-    with pytest.raises(InfrastructureError, match="no image has both Chromium and a JVM"):
+    with refused("browser-and-jvm", "jmeter, playwright", error=InfrastructureError):
         kind_for(plan(executions=executions), deployment(workers=(kind("full"), kind("browser"))))
 
 
@@ -172,14 +172,14 @@ def test_a_sweep_is_planned_for_the_deadline_before_anything_starts(regions):
     assert container["Command"] == ["sweep", "run", "--store", "s3://results"]
     assert one.launcher.close() == ()
     assert set(one.ecs[REGION].schedules) == {"sweep-run"}  # until there is a verdict
-    assert one.launcher.settle() == ()
+    assert one.launcher.cancel_sweep() == ()
     assert one.ecs[REGION].schedules == {}
 
 
 def test_without_a_sweep_nothing_starts(regions):
     one, planned = regions(REGION, home=REGION), plan(1)
     one.ecs[REGION].fail("create_schedule", FORBIDDEN)
-    with pytest.raises(InfrastructureError, match=r"its deadline could not be planned.*scheduler:CreateSchedule"):
+    with refused("access-denied", "the sweep of run", "scheduler:CreateSchedule", error=InfrastructureError):
         one.launcher.launch(planned, launch_of(planned))
     one.launcher.close()
     assert one.tasks() == []
@@ -198,7 +198,7 @@ def test_a_sweep_stays_planned_while_tasks_may_be_left(regions):
     one.until(lambda: len(one.tasks()) == 1)
     one.ecs[REGION].fail("stop_task", error("AccessDeniedException", "no"), times=float("inf"))
     assert len(one.launcher.close()) == 1
-    assert one.launcher.settle() == ()
+    assert one.launcher.cancel_sweep() == ()
     assert "sweep-run" in one.ecs[REGION].schedules
 
 
@@ -208,7 +208,7 @@ def test_a_sweeper_plans_and_removes_no_sweep_for_which_it_has_no_rights(regions
     one.launcher.attach(planned, launch_of(planned), {f"{REGION}-1": "first"})
     one.until(lambda: one.launcher.ended())
     assert one.launcher.close() == ()
-    assert one.launcher.settle() == ()
+    assert one.launcher.cancel_sweep() == ()
     assert {name for name, _ in one.ecs[REGION].calls} == {"list_tasks"}
 
 
@@ -229,7 +229,7 @@ def test_who_takes_over_before_the_deadline_removes_the_sweep_at_the_end(regions
     one.launcher.attach(planned, launch_of(planned), {f"{REGION}-1": "first"})
     assert one.launcher.close() == ()
     assert set(one.ecs[REGION].schedules) == {"sweep-run"}  # until there is a verdict
-    assert one.launcher.settle() == ()
+    assert one.launcher.cancel_sweep() == ()
     assert one.ecs[REGION].schedules == {}
 
 

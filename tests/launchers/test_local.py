@@ -9,8 +9,8 @@ import pytest
 from tests.launchers.plans import plan_of
 from toril.errors import SuiteError
 from toril.launchers.local import LocalLauncher
+from toril.plan.options import RunOptions, plan_run
 from toril.records import Launch
-from toril.run import RunOptions, plan_run
 from toril.store import FolderStore
 
 OF_THE_JOB = (

@@ -6,7 +6,7 @@ import pytest
 
 from tests.launchers.fake_ecs import NO_CAPACITY, THROTTLED, error, timeout
 from tests.launchers.stage import REGION, deployment
-from toril.launchers.fargate.pacing import Rates, usual_rates
+from toril.launchers.fargate.rate_limit import Rates, usual_rates
 from toril.records import TaskSize
 
 UNAUTHORISED = error("AccessDeniedException", "User: x is not authorized to perform: ecs:RunTask on resource: y")
@@ -142,22 +142,22 @@ def test_spot_falls_back_to_on_demand_and_it_is_recorded_who_got_what(fleet):
 
 
 @pytest.mark.parametrize(
-    ("refusal", "said"),
+    ("refusal", "code", "said"),
     [
-        (UNAUTHORISED, "not authorized to perform: ecs:RunTask"),
-        (error("ClusterNotFoundException", "Cluster not found."), "`pulumi up`"),
-        (error("ClientException", "TaskDefinition is inactive"), "`pulumi up`"),
-        (error("InvalidParameterException", "No such subnet"), "No such subnet (InvalidParameterException)"),
-        (error("ExpiredTokenException", "The security token is expired"), "--take-over"),
+        (UNAUTHORISED, "access-denied", "not authorized to perform: ecs:RunTask"),
+        (error("ClusterNotFoundException", "Cluster not found."), "outdated-stack", "`pulumi up`"),
+        (error("ClientException", "TaskDefinition is inactive"), "outdated-stack", "`pulumi up`"),
+        (error("InvalidParameterException", "No such subnet"), "refused", "No such subnet"),
+        (error("ExpiredTokenException", "The security token is expired"), "expired-credentials", "--take-over"),
     ],
 )
-def test_what_no_waiting_mends_ends_the_worker_with_the_reason(fleet, refusal, said):
+def test_a_refusal_that_no_waiting_mends_ends_the_worker_with_the_reason(fleet, refusal, code, said):
     one = fleet(1)
     one.ecs.fail("run_task", refusal, times=float("inf"))
     one.start_all()
     one.pass_time(60)
-    assert said in one.reason()
-    assert not one.fleet.ended()[f"{REGION}-1"].again
+    assert one.codes() == {f"{REGION}-1": (code, False)}
+    assert said in one.exit().reason
     assert len(one.ecs.asked("run_task")) == 1
 
 
@@ -166,7 +166,8 @@ def test_a_failure_that_is_no_lack_of_room_ends_the_worker(fleet):
     one.ecs.fail("run_task", "MISSING")
     one.start_all()
     one.pass_time(5)
-    assert one.reason() == "ecs:RunTask was refused: MISSING"
+    assert one.codes() == {f"{REGION}-1": ("refused", False)}
+    assert "MISSING" in one.exit().reason
 
 
 def test_a_token_that_was_used_with_another_revision_leads_to_the_task_that_it_started(fleet):
@@ -214,4 +215,4 @@ def test_nothing_is_started_after_the_runs_deadline(fleet):
     one.start_all()
     one.pass_time(5)
     assert one.ecs.asked("run_task") == []
-    assert "deadline" in one.reason()
+    assert one.codes() == {f"{REGION}-1": ("deadline", False)}

@@ -2,7 +2,6 @@
 
 from tests.launchers.fake_ecs import NO_CAPACITY, THROTTLED, Clock, FakeEcs, error, timeout
 from tests.launchers.stage import REGION, deployment, one_fleet
-from toril.launchers import Gone
 from toril.launchers.fargate import stop_everywhere
 
 FIRST, SECOND = f"{REGION}-1", f"{REGION}-2"
@@ -16,7 +15,7 @@ def test_a_worker_that_is_told_to_end_has_its_task_stopped(fleet):
     one.fleet.stop(FIRST)
     one.fleet.stop(FIRST)
     one.pass_time(5)
-    assert one.fleet.ended() == {FIRST: Gone("its task was stopped: toril: the run ends")}
+    assert one.codes() == {FIRST: ("stopped", False)}
     assert len(one.ecs.asked("stop_task")) == 1
 
 
@@ -28,7 +27,8 @@ def test_a_worker_that_waits_for_capacity_never_starts_once_it_was_told_to_end(f
     one.fleet.stop(FIRST)
     one.pass_time(60)
     assert one.ecs.tasks == {}
-    assert one.reason() == f"it was told to end before its task started; {NO_CAPACITY}"
+    assert one.codes() == {FIRST: ("stopped-before-start", False)}
+    assert NO_CAPACITY in one.exit().reason
 
 
 def test_a_task_that_starts_while_its_worker_is_told_to_end_is_stopped(fleet):
@@ -63,7 +63,7 @@ def test_a_task_of_which_nobody_heard_is_found_and_stopped(fleet):
     one.pass_time(5)
     assert len(one.ecs.tasks) == 1
     assert one.ecs.running() == []
-    assert one.reason() == "its task was stopped: toril: the run ends"
+    assert one.codes() == {FIRST: ("stopped", False)}
 
 
 def test_throttled_stops_are_repeated_ever_more_rarely(fleet):
@@ -88,7 +88,7 @@ def test_who_may_not_stop_a_task_says_so_and_does_not_insist(fleet):
     one.pass_time(60)
     assert len(one.ecs.asked("stop_task")) == 1
     (left,) = one.fleet.close()
-    assert left.startswith(f"{REGION}: {next(iter(one.ecs.tasks))} may still run")
+    assert left.startswith(f"{REGION}: {next(iter(one.ecs.tasks))} ")
 
 
 def test_close_stops_tasks_that_nobody_knows(fleet):
@@ -136,7 +136,7 @@ def test_close_has_patience_with_throttling_and_not_for_ever(fleet):
     other.pass_time()
     other.ecs.fail("stop_task", THROTTLED, times=float("inf"))
     (left,) = other.fleet.close()
-    assert "may still run: ecs:StopTask: Rate exceeded" in left
+    assert all(one in left for one in (next(iter(other.ecs.tasks)), "ecs:StopTask", "Rate exceeded"))
     assert other.clock.at < 1030
 
 
@@ -184,7 +184,8 @@ def test_a_sweep_stops_what_runs_in_all_regions_and_names_those_that_it_cannot_r
     swept = stop_everywhere(places, "run", lambda _, region: regions[region], "swept", clock)
     assert set(swept.tasks) == {arn for name in (REGION, "ap-south-1") for arn in regions[name].tasks}
     (problem,) = swept.problems
-    assert problem.startswith("us-east-1: tasks of run may still run: ecs:ListTasks: Read timeout")
+    assert problem.startswith("us-east-1: ")
+    assert "ecs:ListTasks" in problem
     assert [len(ecs.running()) for ecs in regions.values()] == [0, 2, 0]
     regions["us-east-1"].heal()
     again = stop_everywhere(places, "run", lambda _, region: regions[region], "swept", clock)

@@ -12,11 +12,11 @@ from fractions import Fraction
 from typing import Any
 
 from tests.measured import START, execution, plan_of
-from toril.intervals import Recorder
-from toril.judging import judge_again
 from toril.records import Exit, Plan, Ready, Start, run_key, worker_key
 from toril.reports import Bundle
+from toril.runs.conclude import judge_again
 from toril.store import FolderStore
+from toril.timeline.intervals import Recorder
 
 MS, S = 1000, 1_000_000
 PERCENTILES = {"p50": "50", "p75": "75", "p90": "90", "p95": "95", "p99": "99", "p99_9": "99.9", "p99_99": "99.99"}

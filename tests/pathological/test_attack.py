@@ -1,6 +1,5 @@
 """Whatever was measured, wherever, in whatever files: the summary and the verdict are those of the raw samples."""
 
-import json
 import math
 from fractions import Fraction
 
@@ -9,15 +8,16 @@ from hypothesis import strategies as st
 
 from tests.measured import START
 from tests.pathological.brute import MS, Raw, check_summary, interval_files, plan_for, rank
-from tests.test_numbers_oracle import exact_ranks
-from tests.test_windows_oracle import LIMITS, VALUES, first_breach, looked_at, value_of
 from tests.tiers import examples
-from toril.criteria import LiveCriteria
-from toril.intervals import decode
+from tests.verdict.test_numbers_oracle import exact_ranks
+from tests.verdict.test_windows_oracle import LIMITS, VALUES, first_breach, looked_at, value_of
 from toril.records import Exit
+from toril.records.document import document
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import decode
 from toril.verdict import judge
+from toril.verdict.live import LiveCriteria
 
 LABELS = ["home", "cart", "x" * 1000, "\ud800\n\u202e"]
 SUBJECTS = {name: limits for name, limits in LIMITS.items() if name not in ("bytes", "concurrency")}
@@ -119,17 +119,17 @@ def test_summary_and_verdict_are_those_of_the_raw_samples(grouped, asked, steady
     summary = summarise(plan, timeline, complete, START)
     verdict = judge(plan, timeline, complete, summary).to_dict()
 
-    check_summary(summary, samples, steady_only=steady_only)
+    check_summary(summary.to_dict(), samples, steady_only=steady_only)
     chosen = [one for one in samples if one.steady or not steady_only]
     outcomes = [expected(one, chosen, samples) for one in asked]
     assert [entry["outcome"] for entry in verdict["criteria"]] == outcomes
     successes = [one for one in samples if one.ok and one.kind == "request"]
     without = not successes and (any(one.kind == "request" for one in samples) or not any(one.ok for one in samples))
-    rules = {"no-success", "unanswered", "dead-label", "unjudged-failures"}  # tests/test_rules.py says when
+    rules = {"no-success", "unanswered", "dead-label", "unjudged-failures"}  # tests/verdict/test_rules.py says when
     broken = rules & {reason["code"] for reason in verdict["reasons"]}
     doubtful = "inconclusive" in outcomes or without or bool(broken)
     assert verdict["outcome"] == ("failed" if "failed" in outcomes else "inconclusive" if doubtful else "passed")
-    json.dumps([summary, verdict], allow_nan=False)
+    document([summary, verdict])  # strict JSON
 
 
 @examples(60)

@@ -10,12 +10,12 @@ import pytest
 
 from tests.measured import START, left, plan_of
 from tests.pathological.brute import flushed
-from toril.histogram import Int64s
-from toril.intervals import Recorder, decode
-from toril.intervals.format import HEAD, MAX_UNPACKED
 from toril.reports import FORMATS, Bundle, render
+from toril.stats.histogram import Int64s
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
+from toril.timeline.intervals.format import HEAD, MAX_UNPACKED
 from toril.verdict import judge
 
 pytestmark = pytest.mark.live
@@ -81,15 +81,15 @@ def bundle():
         planned=("local-1",), reported=("local-1",), exits={"local-1": left()}, started_at=START
     )  # fmt: skip
     summary = summarise(plan, timeline, complete, START)
-    return Bundle(plan, summary, judge(plan, timeline, complete, summary).to_dict(), timeline)
+    return Bundle(plan, summary, judge(plan, timeline, complete, summary), timeline)
 
 
 def test_every_label_is_summarised_and_judged(bundle):
     us = times_of(10_000)
-    labels = bundle.summary["labels"]
+    labels = bundle.summary.labels
     assert len(labels) == 10_001
-    assert {labels[f"/items/{n}"]["response_us"]["max"] for n in range(10_000)} == set(us.tolist())
-    assert [entry["outcome"] for entry in bundle.verdict["criteria"]] == ["passed", "failed", "passed"]
+    assert {labels[f"/items/{n}"].response_us.max for n in range(10_000)} == set(us.tolist())
+    assert [entry.outcome for entry in bundle.verdict.criteria] == ["passed", "failed", "passed"]
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if not name.startswith("parquet")])
@@ -109,7 +109,7 @@ def test_every_report_takes_ten_thousand_labels(bundle, name):
 
 LONG_RUN = """
 import numpy as np
-from toril.intervals import Recorder, decode
+from toril.timeline.intervals import Recorder, decode
 from toril.timeline import Timeline
 chance, recorder, timeline = np.random.default_rng(1), Recorder("local-1", "local"), Timeline()
 names = np.array([f"/items/{n}" for n in range(50_000)], object)

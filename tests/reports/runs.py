@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.measured import START, Sample, counted, every_second, left, plan_of, timeline_of
-from toril.intervals import Recorder
 from toril.records import Plan, Start, run_key, worker_key
 from toril.reports import Bundle
 from toril.store import FolderStore
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder
 from toril.verdict import judge
 
 MS = 1000
@@ -29,7 +29,7 @@ def judged(timeline: Timeline, plan: Plan, **circumstances: Any) -> Bundle:
     known = complete | circumstances
     completeness = Completeness(**known | {"exits": counted(known["exits"], timeline)})
     summary = summarise(plan, timeline, completeness, START)
-    verdict = judge(plan, timeline, completeness, summary).to_dict()
+    verdict = judge(plan, timeline, completeness, summary)
     return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline)
 
 

@@ -17,15 +17,9 @@ PAGES = [ROOT / "README.md", ROOT / "loadtests/shop/README.md", *sorted((ROOT / 
 @pytest.fixture(scope="module")
 def commands() -> dict[str, set[str]]:
     """Each command of toril with its options."""
-    from typer.main import get_command
+    from toril import cli
 
-    from toril.cli import app
-
-    group = get_command(app)
-    return {
-        name: {option for parameter in command.params for option in parameter.opts}
-        for name, command in group.commands.items()  # type: ignore[attr-defined]
-    }
+    return {name: {option for one in cli.command(name).params for option in one.opts} for name in cli.COMMANDS}
 
 
 def called(text: str, program: str) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from tests.simulation.load import SOUND, Engine, Instance, SimulatedLoad
 from tests.simulation.store import UNTROUBLED, Handle, Objects, Troubles
 from tests.simulation.world import Machine, SimulatedClock, World
-from toril.launchers import Gone
+from toril.launchers import WorkerExit
 from toril.records import Launch, Plan, RanTask
 from toril.worker.attempt import Attempt
 
@@ -145,7 +145,7 @@ class SimulatedLauncher:
     def __init__(self, cloud: Cloud, machine: Machine) -> None:
         self._cloud, self._world, self._machine = cloud, cloud.world, machine
         self._seats: dict[str, Task | None] = {}
-        self._missing: dict[str, Gone] = {}
+        self._missing: dict[str, WorkerExit] = {}
         self._attempts: dict[str, str] = {}
         self._ending = False
 
@@ -170,17 +170,17 @@ class SimulatedLauncher:
             self._attempts[worker] = attempt
             self._seats[worker] = self._cloud.asked.get(attempt)
             if self._seats[worker] is None:
-                self._missing[worker] = Gone("the cloud knows no task of it", again=True)
+                self._missing[worker] = WorkerExit("the cloud knows no task of it", again=True)
 
     def relaunch(self, worker: str, attempt: str) -> None:
         self._attempts[worker], self._seats[worker] = attempt, None
         self._missing.pop(worker, None)
         self._soon(f"run {worker}", lambda: self._run(worker, attempt))
 
-    def ended(self) -> Mapping[str, Gone]:
+    def ended(self) -> Mapping[str, WorkerExit]:
         now = self._world.now
         seen = {
-            worker: Gone(task.reason, task.again)
+            worker: WorkerExit(task.reason, task.again)
             for worker, task in self._seats.items()
             if task is not None and task.stopped_at is not None and now >= task.stopped_at + WATCH_S * 0.5
         }
@@ -198,7 +198,7 @@ class SimulatedLauncher:
             if task is not None:
                 self._cloud.stop_task(task)
             elif worker not in self._missing:
-                self._missing[worker] = Gone("it was told to end before its task started")
+                self._missing[worker] = WorkerExit("it was told to end before its task started")
 
         self._soon(f"stop {worker}", stop)
 
@@ -213,7 +213,7 @@ class SimulatedLauncher:
         stop_all(self._cloud, self._machine)
         return ()
 
-    def settle(self) -> tuple[str, ...]:
+    def cancel_sweep(self) -> tuple[str, ...]:
         self._world.pause(CALL_S * self._world.chance.random())
         self._cloud.sweep_planned = False
         return ()

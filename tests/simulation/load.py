@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from tests.simulation.store import Handle
 from tests.simulation.world import Machine, SimulatedClock, World
 from toril import __version__
-from toril.intervals import Recorder
 from toril.records import Exit, Plan, Rate, Ready
-from toril.worker import machine
-from toril.worker.machine import State
-from toril.worker.offset import clock_offset
+from toril.timeline.intervals import Recorder
+from toril.worker import life
+from toril.worker.life import State
+from toril.worker.ready import clock_offset
 
 EVERY_S = 0.5  # a request of each worker
 LOOK_S = (0.2, 0.5)  # between two turns of a worker's loop
@@ -91,26 +91,26 @@ class SimulatedLoad:
         came, self.came = self.came, []
         return came
 
-    def prepare(self) -> Iterator[machine.Event]:
+    def prepare(self) -> Iterator[life.Event]:
         for _ in range(4):
             if not self.came:
                 self._clock.sleep(self._engine.prepares_s / 4)
         if self._engine.refuses:
-            yield machine.Failed("the engine could not be prepared")
+            yield life.Failed("the engine could not be prepared")
         self._parked_at = self._clock.now() if self._engine.parks else float("inf")
 
-    def events(self, state: State, now: float) -> Iterator[machine.Event]:
+    def events(self, state: State, now: float) -> Iterator[life.Event]:
         if state.phase == "preparing" and now >= self._parked_at:
-            yield machine.Parked()
+            yield life.Parked()
         if self._start_at is None or self._ended:
             return
         fails, at = self._engine.fails_after_s, now - self._start_at
         if fails is not None and at >= fails and not self._failed and state.phase == "running":
             self._failed = True
-            yield machine.Failed("the engine fell over")
+            yield life.Failed("the engine fell over")
         if self._is_over(now):
             self._ended = True
-            yield machine.Done()
+            yield life.Done()
 
     def open(self, at: float) -> None:
         self._start_at, self._opened_at, self._recorded_at = at, self._clock.now(), self._clock.now()

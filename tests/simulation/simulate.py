@@ -11,14 +11,15 @@ from tests.simulation.scenario import RUN, Owner, Scenario, scenario_of, task_fa
 from tests.simulation.store import ALL_LAWS, UNTROUBLED, Handle, Laws, Objects
 from tests.simulation.truth import OWNED_S, Truth
 from tests.simulation.world import BEGIN, Happened, Machine, SimulatedClock, World
-from toril.adjust import adjust
-from toril.coordinator.collect import collect
+from toril.coordinator.fold import collect
 from toril.coordinator.lease import LeaseLostError
+from toril.coordinator.progress import LiveFigures
 from toril.errors import RunOverError, UserError
-from toril.figures import LiveFigures
-from toril.interrupts import Interrupts
-from toril.records import Launch, Stop, SuiteOrigin, run_key
-from toril.run import Judged, run, sweep, take_over
+from toril.records import Launch, Stop, SuiteOrigin, Verdict, run_key
+from toril.run import run, sweep, take_over
+from toril.runs.adjust import adjust
+from toril.runs.conclude import Judged
+from toril.signals import Interrupts
 from toril.suite import Suite, TorilSettings
 from toril.worker.attempt import Attempt
 
@@ -261,10 +262,10 @@ def violating(seeds: Iterable[int], rules: Rules | None = None) -> Iterator[Outc
             yield outcome
 
 
-def _lost(verdict: dict[str, Any]) -> Iterator[str]:
-    for reason in verdict["reasons"]:
-        if reason["code"] == "lost-worker":
-            yield reason["message"].split()[1]
+def _lost(verdict: Verdict) -> Iterator[str]:
+    for reason in verdict.reasons:
+        if reason.code == "lost-worker":
+            yield reason.message.split()[1]
 
 
 def _short(what: tuple[object, ...]) -> str:

@@ -12,7 +12,7 @@ import pytest
 from tests.simulation.scenario import Owner, scenario_of
 from tests.simulation.simulate import check, simulate
 from tests.simulation.store import UNTROUBLED
-from toril.plan.pace import FARGATE
+from toril.plan import FARGATE_TIMINGS
 
 BLOCKS, SEEDS_PER_BLOCK = 6, 100  # blocks are divided between the cores
 NIGHT = 20  # blocks
@@ -32,7 +32,7 @@ def test_no_law_is_broken_in_any_world(block):
 def test_no_law_is_broken_at_the_pace_of_fargate(half):
     for seed in range(half, REAL_PACE, 2):
         scenario = scenario_of(seed)
-        check(seed, scenario=replace(scenario, plan=scenario.plan.model_copy(update={"pace": FARGATE})))
+        check(seed, scenario=replace(scenario, plan=scenario.plan.model_copy(update={"pace": FARGATE_TIMINGS})))
 
 
 def test_no_law_is_broken_when_an_owner_comes_at_the_deadline_and_dies():

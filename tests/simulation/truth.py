@@ -13,7 +13,7 @@ from tests.simulation.store import Objects
 from tests.simulation.world import Machine, World
 from toril.records import Plan, Rate, Start, run_key, worker_key
 from toril.timeline import Timeline
-from toril.worker.machine import STALE_AFTER_S
+from toril.worker.life import STALE_AFTER_S
 
 OWNED_S = 60.0  # after the deadline nothing runs, if a coordinator or the worker's own guard lives
 ORPHAN_SLACK_S = 20.0  # looks at the lease, a store that gives no answer, requests in flight

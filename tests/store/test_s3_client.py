@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from tests.refusals import refused
 from tests.store.scripted import Answer, refusal, scripted_server
 from toril.errors import StoreError
 from toril.store.s3 import S3Store
-from toril.store.s3_client import make_client
+from toril.store.s3_requests import make_client
 
 
 class Sent(Exception):
@@ -67,7 +68,7 @@ def test_with_fips_requests_go_to_real_fips_hosts(settings: pytest.MonkeyPatch, 
 def test_with_fips_nothing_goes_elsewhere(settings: pytest.MonkeyPatch, name: str, value: str) -> None:
     settings.setenv("AWS_USE_FIPS_ENDPOINT", "true")
     settings.setenv(name, value)
-    with pytest.raises(StoreError, match=r"is no FIPS endpoint of S3.*set AWS_REGION to the bucket's region"):
+    with refused("not-fips", "AWS_REGION", error=StoreError):
         S3Store("results", "", make_client("results")).find("a")
 
 
@@ -92,13 +93,11 @@ def test_a_bucket_of_another_region_is_found(settings: pytest.MonkeyPatch) -> No
 def test_no_credentials_are_said_at_once(settings: pytest.MonkeyPatch) -> None:
     settings.delenv("AWS_ACCESS_KEY_ID")
     settings.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(
-        StoreError, match=r"s3://results/a was not asked: no usable AWS credentials .*; set AWS_PROFILE"
-    ):
+    with refused("no-credentials", "s3://results/a", "AWS_PROFILE", error=StoreError):
         S3Store("results", "", make_client("results")).find("a")
 
 
 def test_a_profile_that_is_not_there_is_named(settings: pytest.MonkeyPatch) -> None:
     settings.setenv("AWS_PROFILE", "nobody")
-    with pytest.raises(StoreError, match=r"s3://results was not asked: .*nobody.*; correct the AWS settings"):
+    with refused("invalid-settings", "s3://results", "nobody", error=StoreError):
         make_client("results")

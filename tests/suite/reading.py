@@ -1,9 +1,8 @@
 """Suites for tests, written and read in one go."""
 
-import pytest
 import yaml
 
-from toril.errors import SuiteError
+from tests.refusals import refused
 from toril.suite import read_suite
 
 SIMPLE = {"execution": [{"scenario": {"requests": ["http://127.0.0.1/"]}}]}
@@ -24,10 +23,16 @@ def execution(**keys):
     return {"execution": [{"scenario": {"requests": ["/"]}, "hold-for": "1m", **keys}]}
 
 
-def refusal(folder, document, **options):
-    with pytest.raises(SuiteError) as refused:
+def refuses(folder, document, code, *names, **options):
+    """Expects this refusal of the suite, in one line of a bounded length; returns it."""
+    with refused(code, *names) as caught:
         read(folder, document, **options)
-    text = str(refused.value)
+    text = str(caught.value)
     assert "\n" not in text
     assert len(text) < 600
-    return text
+    return caught.value
+
+
+def codes(notes):
+    """The causes of a suite's warnings, in their order."""
+    return [note.code for note in notes]

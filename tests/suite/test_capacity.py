@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.suite.reading import read, refusal, write
-from toril.duet import plan_duet
-from toril.errors import SuiteError
+from tests.refusals import refused
+from tests.suite.reading import read, refuses, write
 from toril.plan import make_plan
+from toril.plan.duet import plan_duet
+from toril.plan.options import RunOptions
 from toril.reports import plan_text
-from toril.run import RunOptions
 
 SEARCH = {"from": 100, "to": "5000/s", "until": ["p95>300ms", "fail>1%"]}
 
@@ -48,71 +48,79 @@ def test_the_plan_says_what_it_does_and_how_long_it_may_take(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("search", "says"),
+    ("search", "refusal"),
     [
-        ({"to": 100}, "toril.capacity.shop.to is 100/s, no more than `from`"),
-        ({"from": 0}, "toril.capacity.shop.from is not above 0"),
-        ({"from": "fast"}, "toril.capacity.shop.from is no rate; write it like 500, 500/s or 30/min"),
-        ({"until": []}, "toril.capacity.shop.until is empty; write one at least"),
-        ({"until": ["p95>"]}, "toril.capacity.shop.until[0] is `p95>`, without a threshold"),
-        ({"until": ["throughput<5/s"]}, "Taurus does not have"),
-        ({"until": ["hits>5"]}, "rises and falls with the rate itself; use one of avg-rt"),
-        ({"until": ["p95>1s, continue as non-failed"]}, "leave `as non-failed` out"),
-        ({"until": ["p95 of hoem>1s"]}, "did you mean `home`?"),
-        ({"until": ["p95>1s for 1m"]}, "longer than the 15 s of a stage that are judged; make `step` longer"),
-        ({"until": ["p99.9>1s"]}, "which needs 3,"),
+        ({"to": 100}, ("out-of-range", "toril.capacity.shop.to")),
+        ({"from": 0}, ("out-of-range", "toril.capacity.shop.from")),
+        ({"from": "fast"}, ("not-a-rate", "toril.capacity.shop.from")),
+        ({"until": []}, ("empty-list", "toril.capacity.shop.until")),
+        ({"until": ["hits>5"]}, ("unsearchable-criterion", "toril.capacity.shop.until[0]", "hits>5")),
+        (
+            {"until": ["p95>1s, continue as non-failed"]},
+            ("unsearchable-criterion", "toril.capacity.shop.until[0]", "p95>1s, continue as non-failed"),
+        ),
+        ({"until": ["p95 of hoem>1s"]}, ("unknown-label", "toril.capacity.shop.until[0]", "p95 of hoem>1s", "home")),
+        ({"until": ["p95>1s for 1m"]}, ("out-of-range", "toril.capacity.shop.until[0]", "p95>1s for 60s")),
+        ({"until": ["p99.9>1s"]}, ("too-few-samples", "toril.capacity.shop.until[0]", "p99.9>1s")),
         (
             {"from": 10},
-            "`fail>1%`, which needs 300 samples, and a stage at 10/s has 150; use `step: 35s`, or `from: 20`",
+            ("too-few-samples", "toril.capacity.shop.until[1]", "fail>1%"),
         ),
-        ({"step": "6s"}, "6 s, of which 5 s are not judged"),
-        ({"step": "4s", "settle": "1s"}, "toril.capacity.shop.step is 4 s; make it 5 s at least"),
-        ({"precision": "0.1%"}, "not from 1% to 50%"),
-        ({"stepp": "6s"}, "toril.capacity.shop.stepp is unknown; did you mean `step`?"),
+        ({"step": "6s"}, ("out-of-range", "toril.capacity.shop.step")),
+        ({"step": "4s", "settle": "1s"}, ("out-of-range", "toril.capacity.shop.step")),
+        ({"precision": "0.1%"}, ("out-of-range", "toril.capacity.shop.precision")),
+        ({"stepp": "6s"}, ("unknown-key", "toril.capacity.shop.stepp", "step")),
     ],
 )
-def test_what_could_find_nothing_is_refused_with_the_fix(tmp_path, search, says):
-    assert says in refusal(tmp_path, suite(search))
+def test_what_could_find_nothing_is_refused(tmp_path, search, refusal):
+    refuses(tmp_path, suite(search), *refusal)
+
+
+def test_a_stage_that_is_long_enough_is_named(tmp_path):
+    refuses(tmp_path, suite({"until": ["p99.9>1s"]}), "too-few-samples", "step: 42s", "from: 246")
+    refuses(tmp_path, suite({"from": 10}), "too-few-samples", "300", "150", "step: 35s", "from: 20")
+
+
+@pytest.mark.parametrize(("source", "code"), [("p95>", "missing-threshold"), ("throughput<5/s", "misplaced-subject")])
+def test_a_criterion_that_is_none_is_refused(tmp_path, source, code):
+    refuses(tmp_path, suite({"until": [source]}), code, "toril.capacity.shop.until[0]", source)
 
 
 def test_a_key_that_is_missing_is_named(tmp_path):
     document = suite()
     del document["toril"]["capacity"]["shop"]["to"]
-    assert "toril.capacity.shop.to is missing; add `to` beside" in refusal(tmp_path, document)
+    refuses(tmp_path, document, "missing-key", "toril.capacity.shop.to")
 
 
 def test_executors_with_virtual_users_are_refused(tmp_path):
-    told = refusal(tmp_path, suite(executor="jmeter"))
-    assert "jmeter, which has virtual users who wait for answers, and no rate; use executor: vegeta" in told
+    refuses(tmp_path, suite(executor="jmeter"), "unsupported-search", "jmeter", "vegeta")
 
 
 def test_a_run_that_may_not_last_as_long_as_its_search_is_told_so_and_not_that_it_will_be_cut_off(tmp_path):
     document = suite()
     document["toril"]["max-duration"] = "5m"
     plan = planned(tmp_path, document)
-    says = f"toril.max-duration (300 s) ends a search that takes longer; {plan.duration_s:g} s is the most it may take"
-    assert any(note.endswith(says) for note in plan.warnings)
+    warnings = dict(zip(plan.warning_codes, plan.warnings, strict=True))
+    assert f"{plan.duration_s:g} s" in warnings["short-max-duration"]
 
 
 @pytest.mark.parametrize("key", ["throughput", "hold-for", "ramp-up"])
 def test_what_the_search_sets_cannot_be_set_beside_it(tmp_path, key):
     document = suite(**{"throughput": 50, "hold-for": "1m", key: 60})
-    assert "which the search sets; leave `" in refusal(tmp_path, document)
+    refuses(tmp_path, document, "conflicting-keys", "toril.capacity.shop")
 
 
-@pytest.mark.parametrize(
-    ("until", "doubt"),
-    [("p95>300", "a number alone is seconds; write `300ms`"), ("p95<300ms", "this fails a run for little of it")],
-)
-def test_what_is_probably_a_slip_in_until_is_doubted_as_any_criterion_is(tmp_path, until, doubt):
-    notes = read(tmp_path, suite({"until": [until]})).warnings
-    assert any(f"toril.capacity.shop.until[0]: `{until}" in note and doubt in note for note in notes)
+@pytest.mark.parametrize(("until", "code"), [("p95>300", "bare-seconds"), ("p95<300ms", "fails-good-runs")])
+def test_what_is_probably_a_slip_in_until_is_doubted_as_any_criterion_is(tmp_path, until, code):
+    (note,) = read(tmp_path, suite({"until": [until]})).warnings
+    assert note.code == code
+    assert "toril.capacity.shop.until[0]" in note.message
+    assert until in note.message
 
 
 def test_an_execution_that_is_not_there_is_named_with_the_nearest(tmp_path):
-    assert "toril.capacity.shpo is a search in no execution; did you mean `shop`?" in refusal(
-        tmp_path, suite(name="shpo", **{"throughput": 5, "hold-for": "1m"})
-    )
+    document = suite(name="shpo", **{"throughput": 5, "hold-for": "1m"})
+    refuses(tmp_path, document, "unknown-execution", "toril.capacity.shpo", "shop")
 
 
 class TestCriteriaOnIt:
@@ -122,32 +130,35 @@ class TestCriteriaOnIt:
     def test_of_an_execution_or_of_the_only_one(self, tmp_path, source):
         assert read(tmp_path, suite(criteria=[source])).criteria[0].source == source
 
+    def test_one_that_could_not_be_judged_is_refused(self, tmp_path):
+        document = suite(criteria=["capacity of shpo<800/s"])
+        refuses(tmp_path, document, "unsearched-capacity", "capacity of shpo<800/s", "shop")
+
     @pytest.mark.parametrize(
-        ("source", "says"),
+        ("source", "code"),
         [
-            ("capacity of shpo<800/s", "nothing looks for that capacity; did you mean `shop`?"),
-            ("capacity of shop<800", "write a rate like `450/s`"),
-            ("capacity of shop<80%", "write a rate like `450/s`"),
-            ("capacity of shop<800/s for 10s", "leave the timeframe out"),
-            ("capacity of shop<800/s in madrid", "an execution has one capacity"),
+            ("capacity of shop<800", "wrong-threshold"),
+            ("capacity of shop<80%", "no-percentage"),
+            ("capacity of shop<800/s for 10s", "unexpected-timeframe"),
+            ("capacity of shop<800/s in madrid", "unexpected-location"),
         ],
     )
-    def test_one_that_could_not_be_judged_is_refused(self, tmp_path, source, says):
-        assert says in refusal(tmp_path, suite(criteria=[source]))
+    def test_one_that_is_no_rate_of_the_whole_run_is_refused(self, tmp_path, source, code):
+        refuses(tmp_path, suite(criteria=[source]), code, "toril.criteria[0]", source)
 
     def test_without_a_search_there_is_none(self, tmp_path):
         document = suite(criteria=["capacity of shop<800/s"], **{"throughput": 5, "hold-for": "1m"})
         del document["toril"]["capacity"]
-        assert "add `toril: {capacity: {" in refusal(tmp_path, document)
+        refuses(tmp_path, document, "unsearched-capacity", "toril.criteria[0]", "capacity of shop<800/s")
 
     def test_one_that_rules_out_what_the_search_is_after_is_doubted(self, tmp_path):
         (warning,) = read(tmp_path, suite(passfail=["p95>200ms", "p95>1s", "p50>200ms"])).warnings
-        assert "(`p95>200ms`) is likely to come true" in warning
-        assert "judge `capacity of shop<…/s` under toril.criteria instead" in warning
+        assert warning.code == "breached-by-search"
+        assert "p95>200ms" in warning.message
 
     def test_one_that_fails_a_run_for_much_of_it_is_doubted(self, tmp_path):
         plan = planned(tmp_path, suite(criteria=["capacity of shop>800/s"]))
-        assert "this fails a run for much of it" in plan.warnings[0]
+        assert plan.warning_codes == ("fails-good-runs",)
 
 
 def test_a_smoke_run_looks_for_nothing(tmp_path):
@@ -162,5 +173,5 @@ def test_a_duet_compares_at_one_rate_and_refuses_a_search(tmp_path):
     document["scenarios"]["shop"]["default-address"] = "${SHOP_URL}"
     document["scenarios"]["shop"]["requests"] = ["/"]
     path = write(tmp_path, document)
-    with pytest.raises(SuiteError, match=r"toril\.capacity\.shop looks for a rate, and a duet compares at one"):
+    with refused("unsupported-in-duet", "toril.capacity.shop"):
         plan_duet([path], RunOptions(), 0.0, base="http://127.0.0.1:1", head="http://127.0.0.1:2")

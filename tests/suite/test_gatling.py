@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.suite.reading import read, refusal
+from tests.suite.reading import read, refuses
 
 
 def suite(**keys):
@@ -23,18 +23,24 @@ def test_without_load_keys_a_simulation_runs_its_own_load(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("keys", "says"),
+    ("keys", "refusal"),
     [
-        ({"ramp-up": "5s", "steps": 3}, "steps is set, which Gatling ignores"),
-        ({"throughput": 1.5}, "no whole number, and Gatling keeps no other"),
+        ({"ramp-up": "5s", "steps": 3}, ("ignored-load", "execution[0].steps")),
+        ({"throughput": 1.5}, ("not-a-number", "execution[0].throughput")),
         (
             {"scenario": {"requests": [{"transaction": "t", "do": ["/"]}]}},
-            "which Gatling's generated script does not have",
+            ("unsupported-key", "execution[0].scenario.requests[0].transaction"),
         ),
-        ({"scenario": {"requests": [{"url": "/", "timeout": "1s"}]}}, "which Gatling's generated script does not have"),
-        ({"scenario": {"script": "Buying.java"}}, "`Buying.java`, which Gatling cannot run"),
+        (
+            {"scenario": {"requests": [{"url": "/", "timeout": "1s"}]}},
+            ("unsupported-key", "execution[0].scenario.requests[0].timeout"),
+        ),
+        (
+            {"scenario": {"script": "Buying.java"}},
+            ("unsupported-script", "execution[0].scenario.script", "Buying.java"),
+        ),
     ],
 )
-def test_what_it_would_ignore_is_refused(tmp_path, keys, says):
+def test_what_it_would_ignore_is_refused(tmp_path, keys, refusal):
     (tmp_path / "Buying.java").write_text("class Buying {}\n")
-    assert says in refusal(tmp_path, suite(**keys))
+    refuses(tmp_path, suite(**keys), *refusal)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.suite.reading import read, refusal, write
-from toril.errors import SuiteError
+from tests.refusals import refused
+from tests.suite.reading import read, refuses, write
 from toril.plan import make_plan
 
 CTG = "com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroup"
@@ -60,21 +60,20 @@ def test_the_ramp_of_a_jmx_is_part_of_the_plan_and_of_what_its_workers_do(tmp_pa
 
 
 def test_a_ramp_that_nobody_knows_is_refused(tmp_path):
-    assert "execution[0].ramp-up" in refusal(tmp_path, suite(tmp_path, group(ramp="${ramp}")))
+    refuses(tmp_path, suite(tmp_path, group(ramp="${ramp}")), "unset-reference", "execution[0].ramp-up", "${ramp}")
 
 
 def test_each_thread_group_has_a_user_on_each_worker(tmp_path):
     two = [group(), concurrency_group(), group(enabled="false")]
     assert planned(tmp_path, *two, concurrency=None).concurrency == 2
-    with pytest.raises(SuiteError, match=r"execution\[0\]\.concurrency is 3"):
+    with refused("too-few-users", "execution[0].concurrency", "3", "4"):
         make_plan(read(tmp_path, suite(tmp_path, *two, concurrency=3)), run_id="r", workers=2)
     smoke = make_plan(read(tmp_path, suite(tmp_path, *two)), run_id="r", workers=None, smoke=True)
     assert [share.executions[0].concurrency for share in smoke.shares] == [2]
 
 
 def test_data_that_a_jmx_has_to_have_is_looked_for_before_the_run(tmp_path):
-    text = refusal(tmp_path, suite(tmp_path, group(inside=data("users/test1.csv"))))
-    assert "`users/test1.csv`" in text
+    refuses(tmp_path, suite(tmp_path, group(inside=data("users/test1.csv"))), "no-such-file", "users/test1.csv")
     write(tmp_path, "name\nme\n", "users/test1.csv")
     suite_with = suite(tmp_path, group(inside=data("users/test1.csv")))
     assert "users/test1.csv" in {path.as_posix() for path in read(tmp_path, suite_with).files}

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.refusals import refused
 from tests.suite import oracle
+from tests.suite.reading import codes
 from tests.tiers import examples
 from toril.errors import SuiteError
-from toril.suite.document import load, parse
-from toril.suite.merge import merge
-from toril.suite.merged import merged_configuration
-from toril.suite.overrides import apply_overrides
+from toril.suite.documents import load, parse
+from toril.suite.merge import apply_overrides, merge, merged_configuration
 
 QUIET = examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NAMES = st.sampled_from(["a", "b", "execution", "settings"])
@@ -85,10 +85,9 @@ def test_bzts_own_base_configuration_merges_as_bzt_merges_it():
 
 def test_tabs_and_repeated_keys_are_read_but_said():
     _, warnings = parse("c:\n\t- 1\na: 1\na: 2\n", "suite.yml")
-    assert warnings == [
-        "suite.yml: line 2 is indented with tabs, read as 4 spaces; YAML wants spaces",
-        "suite.yml: line 4: `a` is written twice; the last one counts",
-    ]
+    assert codes(warnings) == ["tabs", "repeated-key"]
+    assert "line 2" in warnings[0].message
+    assert "line 4: `a`" in warnings[1].message
 
 
 KEYS = st.sampled_from(["a", "b", "execution", "new"])
@@ -114,13 +113,13 @@ def test_any_override_does_what_bzt_does_or_is_refused_where_bzt_fails(config, p
     try:
         expected = oracle.overridden(config, [override])
     except Exception:
-        with pytest.raises(SuiteError, match="-o "):
+        with refused("bad-override", f"-o {override}"):
             apply_overrides(ours, [override])
         return
     try:
         apply_overrides(ours, [override])
     except SuiteError as error:
-        assert "leads nowhere" in str(error)
+        assert error.code == "bad-override"
         assert "*" in path  # bzt does nothing then, and says nothing
         return
     assert ours == expected
@@ -137,8 +136,8 @@ def test_overrides_apply_in_their_order():
 @pytest.mark.parametrize(
     "override", ["novalue", "=5", "a..b=5", ".a=5", "execution.99999.a=1", "execution.0.=5", "a.=1"]
 )
-def test_an_override_that_leads_nowhere_is_refused_with_its_fix(override):
-    with pytest.raises(SuiteError, match=r"^-o .*; "):
+def test_an_override_that_leads_nowhere_is_refused(override):
+    with refused("bad-override", f"-o {override}"):
         apply_overrides({"execution": []}, [override])
 
 

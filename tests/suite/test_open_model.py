@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.suite.reading import read, refusal
-from toril.curve import Curve
+from tests.suite.reading import read, refuses
+from toril.load.curve import Curve
+from toril.load.shapes import curve_of
 from toril.plan import make_plan
 from toril.plan.duet import make_duet
 from toril.records import Plan
-from toril.suite.open_model import curve_of
 
 REQUESTS = ["http://shop/", "http://shop/cart", {"url": "http://shop/pay", "label": "pay"}]
 
@@ -42,7 +42,7 @@ def test_a_location_has_its_part_and_its_workers_equal_parts_of_it(tmp_path):
 
 def test_the_parts_are_the_whole_exactly(tmp_path):
     plan = planned(tmp_path, suite(throughput=7, locations={"a": 3, "b": 4}), workers=6)
-    stripes = [share.executions[0].stripe for share in plan.shares]
+    stripes = [share.executions[0].interleave for share in plan.shares]
     assert sum((stripe.part for stripe in stripes), Fraction(0)) == 1
     assert sorted(stripe.place_of(own) for stripe in stripes for own in range(50))[:200] == list(range(200))
 
@@ -117,8 +117,8 @@ def test_a_plan_keeps_its_stripes_and_curves(tmp_path):
     again = Plan.from_json(plan.to_json(), "plan.json")
     assert again == plan
     (own,) = again.shares[2].executions
-    assert own.stripe is not None
-    assert [own.stripe.place_of(number) for number in range(3)] == [1, 4, 7]
+    assert own.interleave is not None
+    assert [own.interleave.place_of(number) for number in range(3)] == [1, 4, 7]
 
 
 def test_the_engine_is_told_what_toril_says_of_it(tmp_path):
@@ -135,55 +135,73 @@ def test_the_engine_is_told_what_toril_says_of_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "code", "path"),
     [
-        ({"scenario": {"requests": []}}, "without requests"),
-        ({"scenario": {"requests": [{"label": "x"}]}}, "requests[0].url is missing"),
-        ({"scenario": {"requests": [7]}}, "requests[0] is no request"),
-        ({"scenario": {"requests": [{"transaction": "t", "do": []}]}}, "requests[0].transaction is a block"),
-        ({"scenario": {"requests": REQUESTS, "variables": {"a": 1}}}, "variables from data-sources alone"),
-        ({"scenario": {"requests": REQUESTS, "headers": ["x"]}}, "headers is no mapping"),
-        ({"scenario": {"requests": REQUESTS, "keepalive": "maybe"}}, "keepalive is `maybe`; write true or false"),
-        ({"scenario": {"requests": REQUESTS, "timeout": "soon"}}, "timeout is no duration"),
-        ({"scenario": {"requests": [{"url": "/", "body": "a", "body-file": "b"}]}}, "body"),
-        ({"scenario": {"requests": [{"url": "/", "timeout": "1s"}]}}, "for whole scenarios only"),
-        ({"scenario": {"requests": [{"url": "/", "assert": ["x"]}]}}, "does not look into them"),
+        ({"requests": []}, "missing-requests", ""),
+        ({"requests": [{"label": "x"}]}, "missing-url", ".requests[0].url"),
+        ({"requests": [7]}, "not-a-request", ".requests[0]"),
+        ({"requests": [{"transaction": "t", "do": []}]}, "unsupported-key", ".requests[0].transaction"),
+        ({"variables": {"a": 1}}, "unsupported-key", ".variables"),
+        ({"headers": ["x"]}, "not-a-mapping", ".headers"),
+        ({"keepalive": "maybe"}, "not-a-boolean", ".keepalive"),
+        ({"timeout": "soon"}, "not-a-duration", ".timeout"),
+        ({"timeout": "uniform(1s,2s)"}, "not-a-duration", ".timeout"),
+        ({"requests": [{"url": "http://shop/", "body": "a", "body-file": "b"}]}, "conflicting-keys", ".body-file"),
+        ({"requests": [{"url": "http://shop/", "timeout": "1s"}]}, "unsupported-key", ".requests[0].timeout"),
+        ({"requests": [{"url": "http://shop/", "assert": ["x"]}]}, "unsupported-key", ".requests[0].assert"),
     ],
 )
-def test_what_it_cannot_do_is_refused_with_the_reason(tmp_path, more, said):
-    assert said in refusal(tmp_path, suite(**more))
+def test_what_it_cannot_do_is_refused(tmp_path, more, code, path):
+    (tmp_path / "b").touch()
+    written = suite(scenario={"requests": REQUESTS, **more})
+    refuses(tmp_path, written, code, "execution[0].scenario", path)
 
 
 @pytest.mark.parametrize(
-    ("request_", "says"),
+    ("request_", "refusal"),
     [
-        ({"url": "http://shop/", "method": "GE T"}, "requests[0].method is `GE T`, no method"),
-        ({"url": "http://shop/", "method": ["GET"]}, "requests[0].method is `['GET']`, no method"),
-        ({"url": "http://shop/", "label": {"a": 1}}, "requests[0].label is `{'a': 1}`, no text"),
-        ({"url": ["a"]}, "requests[0].url is `['a']`, no address"),
-        ("", "requests[0].url is missing"),
-        ("ftp://shop/", "requests[0].url is `ftp://shop/`, and vegeta speaks HTTP alone"),
-        ("/cart", "requests[0].url is `/cart`, without a host; write it in full, or `default-address`"),
-        ({"url": "http://shop/", "headers": {"a b": "c"}}, "requests[0].headers.a b is no name of a header"),
-        ({"url": "http://shop/", "headers": {"a": "x\r\ny: 1"}}, "requests[0].headers.a is 'x\\r\\ny: 1', no value"),
+        (
+            {"url": "http://shop/", "method": "GE T"},
+            ("unknown-value", "execution[0].scenario.requests[0].method", "GE T"),
+        ),
+        (
+            {"url": "http://shop/", "method": ["GET"]},
+            ("unknown-value", "execution[0].scenario.requests[0].method", "['GET']"),
+        ),
+        (
+            {"url": "http://shop/", "label": {"a": 1}},
+            ("not-a-text", "execution[0].scenario.requests[0].label", "{'a': 1}"),
+        ),
+        ({"url": ["a"]}, ("not-an-address", "execution[0].scenario.requests[0].url", "['a']")),
+        ("", ("missing-url", "execution[0].scenario.requests[0].url")),
+        ("ftp://shop/", ("not-an-address", "execution[0].scenario.requests[0].url", "ftp://shop/")),
+        ("/cart", ("not-an-address", "execution[0].scenario.requests[0].url", "/cart")),
+        (
+            {"url": "http://shop/", "headers": {"a b": "c"}},
+            ("bad-header", "execution[0].scenario.requests[0].headers.a b"),
+        ),
+        (
+            {"url": "http://shop/", "headers": {"a": "x\r\ny: 1"}},
+            ("bad-header", "execution[0].scenario.requests[0].headers.a"),
+        ),
     ],
 )
-def test_a_request_that_could_never_be_sent_is_refused(tmp_path, request_, says):
-    assert says in refusal(tmp_path, suite(scenario={"requests": [request_]}))
+def test_a_request_that_could_never_be_sent_is_refused(tmp_path, request_, refusal):
+    refuses(tmp_path, suite(scenario={"requests": [request_]}), *refusal)
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "says"),
+    ("key", "value", "refusal"),
     [
-        ("delimiter", ";;", "delimiter is `;;`; write one character, or tab"),
-        ("encoding", "klingon", "encoding is `klingon`, unknown"),
-        ("variable-names", {"a": "b"}, "variable-names is a mapping; write a list of names"),
+        ("delimiter", ";;", ("unknown-value", "execution[0].scenario.data-sources[0].delimiter", ";;")),
+        ("encoding", "klingon", ("unknown-value", "execution[0].scenario.data-sources[0].encoding", "klingon")),
+        ("variable-names", {"a": "b"}, ("not-a-list", "execution[0].scenario.data-sources[0].variable-names")),
     ],
 )
-def test_a_data_source_that_could_never_be_read_is_refused(tmp_path, key, value, says):
+def test_a_data_source_that_could_never_be_read_is_refused(tmp_path, key, value, refusal):
     (tmp_path / "users.csv").write_text("user\nann\n")
     scenario = {"requests": ["http://shop/"], "data-sources": [{"path": "users.csv", key: value}]}
-    assert says in refusal(tmp_path, suite(scenario=scenario))
+    refuses(tmp_path, suite(scenario=scenario), *refusal)
 
 
 def test_what_is_known_in_the_worker_alone_is_left_to_it(tmp_path):
@@ -198,23 +216,24 @@ def test_a_file_without_a_header_is_not_split_since_its_first_row_would_be_every
     (tmp_path / "users.csv").write_text("ann\nbob\n")
     source = {"path": "users.csv", "variable-names": "user"}
     written = suite(scenario={"requests": ["http://shop/"], "data-sources": [source]})
-    says = "data-sources[0].variable-names is set for a file of `split-data`, whose first row is the header"
-    assert says in refusal(tmp_path, {**written, "toril": {"split-data": ["users.csv"]}})
+    split = {**written, "toril": {"split-data": ["users.csv"]}}
+    refuses(tmp_path, split, "conflicting-keys", "data-sources[0].variable-names")
     assert read(tmp_path, written).data_rows == {}
 
 
 @pytest.mark.parametrize("value", [True, False])
 def test_a_key_that_the_engine_does_not_know_is_refused_whatever_its_value(tmp_path, value):
     scenario = {"requests": REQUESTS, "verify-ssl": value}
-    assert "insecure: true" in refusal(tmp_path, suite(scenario=scenario))
-    assert "`max-workers` under `toril.vegeta`" in refusal(
-        tmp_path, suite(scenario={"requests": REQUESTS, "max-worker": 5})
-    )
+    refuses(tmp_path, suite(scenario=scenario), "unknown-key", ".verify-ssl", "insecure: true")
+    scenario = {"requests": REQUESTS, "max-worker": 5}
+    refuses(tmp_path, suite(scenario=scenario), "unknown-key", ".max-worker", "max-workers", "toril.vegeta")
     assert not read(tmp_path, suite(scenario={"requests": REQUESTS, "store-cookie": False})).warnings
 
 
 def test_settings_of_the_engine_in_another_place_are_refused_or_noted(tmp_path):
-    for key, setting in (("verify-ssl", "insecure: true"), ("max-workers", "`max-workers` under `toril.vegeta`")):
-        assert setting in refusal(tmp_path, {**suite(), "modules": {"vegeta": {key: 5}}})
+    for key, setting in (("verify-ssl", "insecure: true"), ("max-workers", "toril.vegeta")):
+        document = {**suite(), "modules": {"vegeta": {key: 5}}}
+        refuses(tmp_path, document, "unsupported-key", f"modules.vegeta.{key}", setting)
     (warning,) = read(tmp_path, suite(**{"max-workers": 5})).warnings
-    assert "execution[0].max-workers is ignored" in warning
+    assert warning.code == "ignored-key"
+    assert "execution[0].max-workers" in warning.message

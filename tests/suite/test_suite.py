@@ -1,12 +1,11 @@
 """A suite is read once, at the door: what is right becomes typed values, and files are found and merged."""
 
 import json
-import re
 
 import pytest
 
-from tests.suite.reading import SIMPLE, execution, read, refusal, write
-from toril.errors import CriterionError, SuiteError
+from tests.refusals import refused
+from tests.suite.reading import SIMPLE, codes, execution, read, refuses, write
 from toril.suite import read_suite
 
 
@@ -159,8 +158,10 @@ def test_an_address_with_a_name_that_nothing_sets_cannot_be_run(tmp_path, scenar
         "toril": {"secrets": {"TOKEN": "name"}},
     }
     suite = read(tmp_path, document, env={"PORT": "80"})
-    assert [name for message in suite.unset for name in re.findall(r"knows `(\w+)`", message)] == unset
-    assert all(message.startswith("suite.yml: execution[0].scenario.") for message in suite.unset)
+    assert codes(suite.unset) == ["unset-reference"] * len(unset)
+    for note, name in zip(suite.unset, unset, strict=True):
+        assert note.message.startswith("suite.yml: execution[0].scenario.")
+        assert f"`{name}`" in note.message
     assert set(suite.unset) <= set(suite.warnings)  # a suite for others to run can be written and pushed
 
 
@@ -185,16 +186,12 @@ def test_a_data_source_has_the_delimiter_of_its_header_and_one_column_has_a_comm
 
 
 def test_an_unknown_reference_in_a_load_key_says_how_to_set_it(tmp_path):
-    text = refusal(tmp_path, execution(concurrency="${USERS}"))
-    assert text == (
-        "suite.yml: execution[0].concurrency is `${USERS}`, which refers to something that is not set; "
-        "pass --env USERS=… or set settings.env.USERS"
-    )
+    refuses(tmp_path, execution(concurrency="${USERS}"), "unset-reference", "execution[0].concurrency", "--env USERS=")
 
 
 def test_references_that_grow_without_end_are_refused(tmp_path):
     env = {f"V{level}": f"${{V{level + 1}}}" * 100 for level in range(5)}
-    assert "grows beyond" in refusal(tmp_path, {**execution(concurrency="${V0}"), "settings": {"env": env}})
+    refuses(tmp_path, {**execution(concurrency="${V0}"), "settings": {"env": env}}, "too-large", "settings.env")
 
 
 def test_jmeters_own_properties_in_load_keys_are_known_at_plan(tmp_path):
@@ -240,14 +237,12 @@ def test_criteria_from_everywhere_with_their_scope(tmp_path):
 
 def test_a_bad_criterion_says_where_it_stands(tmp_path):
     document = {**SIMPLE, "reporting": [{"module": "passfail", "criteria": ["p95>1s", "avg-rt for x>1s"]}]}
-    with pytest.raises(
-        CriterionError, match=r"^suite.yml: reporting\[0\].criteria\[1\] is `avg-rt for x>1s`, .*; write `avg-rt of x`"
-    ):
-        read(tmp_path, document)
+    refuses(tmp_path, document, "missing-of", "suite.yml: reporting[0].criteria[1]", "avg-rt for x>1s")
 
 
 def test_what_toril_criteria_cannot_judge_names_what_it_can(tmp_path):
-    assert "supported are avg-rt" in refusal(tmp_path, {**SIMPLE, "toril": {"criteria": ["latency<450/s"]}})
+    document = {**SIMPLE, "toril": {"criteria": ["latency<450/s"]}}
+    refuses(tmp_path, document, "unknown-subject", "toril.criteria[0]", "latency", "avg-lt")
 
 
 def test_what_is_ignored_is_said(tmp_path):
@@ -263,40 +258,40 @@ def test_what_is_ignored_is_said(tmp_path):
     assert len(suite.executions) == 1
     assert suite.common["unknown"] == {"left": "alone"}
     assert not {"cli-aliases", "provisioning"} & set(suite.common)
-    said = "\n".join(suite.warnings)
-    for word in (
-        "`molotov`, not proved",
-        "provisioning (cloud) is ignored",
-        "`junit-xml`",
-        "start-at is ignored",
-        "modules.local",
-    ):
-        assert word in said
+    expected = {
+        "untested-executor": "molotov",
+        "ignored-reporter": "junit-xml",
+        "in-turns": "modules.local",
+        "ignored-key": "execution[0].start-at",
+    }
+    for code, name in expected.items():
+        assert any(note.code == code and name in note.message for note in suite.warnings)
+    assert any(note.code == "ignored-key" and "provisioning (cloud)" in note.message for note in suite.warnings)
 
 
 @pytest.mark.parametrize(("executor", "modules"), [("molotov", {}), ("warp", {"warp": {"class": "my.Warp"}})])
 def test_an_executor_without_tests_is_noted(tmp_path, executor, modules):
     (warning,) = read(tmp_path, {**execution(executor=executor), "modules": modules}).warnings
-    assert warning.startswith(f"suite.yml: execution[0].executor is `{executor}`")
+    assert warning.code == "untested-executor"
+    assert f"execution[0].executor is `{executor}`" in warning.message
 
 
-@pytest.mark.parametrize(("executor", "fix"), [("jmetr", "`jmeter`"), ("warpdrive", "known are")])
-def test_an_unknown_executor_is_refused_with_the_nearest_one(tmp_path, executor, fix):
+@pytest.mark.parametrize(("executor", "named"), [("jmetr", "`jmeter`"), ("warpdrive", "vegeta")])
+def test_an_unknown_executor_is_refused_with_the_nearest_one(tmp_path, executor, named):
     for document in (
         execution(executor=executor),
         {**SIMPLE, "settings": {"default-executor": executor}},
         {**execution(executor=executor), "modules": {executor: {"path": "x"}}},  # settings, and no class
     ):
-        text = refusal(tmp_path, document)
-        assert f"`{executor}`" in text
-        assert fix in text
+        refuses(tmp_path, document, "unknown-executor", f"`{executor}`", named)
 
 
 @pytest.mark.parametrize(
     ("key", "meant"), [("scenario", "scenarios"), ("executions", "execution"), ("module", "modules")]
 )
 def test_a_key_at_the_top_that_is_nearly_right_is_refused(tmp_path, key, meant):
-    assert f"did you mean `{meant}`?" in refusal(tmp_path, {"execution": {"scenario": "shop"}, key: {"shop": {}}})
+    document = {"execution": {"scenario": "shop"}, key: {"shop": {}}}
+    refuses(tmp_path, document, "unknown-key", f"`{key}`", f"`{meant}`")
 
 
 def test_the_default_executor_is_the_suites(tmp_path):
@@ -318,7 +313,10 @@ def test_what_a_script_uses_and_a_suite_of_one_file_leaves_behind_is_noted(tmp_p
         write(tmp_path, text, name)
     document = {"execution": {"scenario": "own.py", "executor": "locust", "hold-for": "1m"}}
     warnings = read_suite([write(tmp_path, document, "load.yml")], system={}).warnings
-    assert [warning.split(" is used by ")[0] for warning in warnings] == ["load.yml: helper.py", "load.yml: users.csv"]
+    assert [(note.code, note.message.split()[1]) for note in warnings] == [
+        ("left-behind", "helper.py"),
+        ("left-behind", "users.csv"),
+    ]
     with_files = {"execution": {**document["execution"], "files": ["users.csv", "helper.py"]}}
     assert not read_suite([write(tmp_path, with_files, "load.yml")], system={}).warnings
     assert not read(tmp_path, document).warnings  # suite.yml: the whole folder goes along
@@ -360,24 +358,24 @@ def test_several_files_merge_and_overrides_come_last(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("paths", "says"),
+    ("paths", "code", "named"),
     [
-        ([], "no suite is named"),
-        (["gone.yml"], "'gone.yml' cannot be read: No such file"),
-        (["empty"], "has no suite.yml"),
-        (["full", "full"], "is a folder"),
-        (["full/suite.yml", "full"], "is a folder"),
-        (["http://127.0.0.1/"], "is an address"),
-        (["load.jmx"], "is a script, not a suite"),
-        (["x\0y"], "cannot be read"),
-        (["/dev/zero"], "is no file"),
+        ([], "no-suite", ""),
+        (["gone.yml"], "unreadable-file", "gone.yml"),
+        (["empty"], "no-suite", "empty"),
+        (["full", "full"], "several-suites", "full"),
+        (["full/suite.yml", "full"], "several-suites", "full"),
+        (["http://127.0.0.1/"], "not-a-suite", "http://127.0.0.1/"),
+        (["load.jmx"], "not-a-suite", "load.jmx"),
+        (["x\0y"], "unreadable-file", "x"),
+        (["/dev/zero"], "unreadable-file", "zero"),
     ],
 )
-def test_what_is_no_suite_is_refused(tmp_path, monkeypatch, paths, says):
+def test_what_is_no_suite_is_refused(tmp_path, monkeypatch, paths, code, named):
     (tmp_path / "empty").mkdir()
     write(tmp_path, SIMPLE, "full/suite.yml")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SuiteError, match=says):
+    with refused(code, named):
         read_suite(paths, system={})
 
 
@@ -385,4 +383,4 @@ def test_what_is_no_suite_is_refused(tmp_path, monkeypatch, paths, says):
     "names", ["base.yml", ["gone.yml"], [5], ["http://127.0.0.1/x.yml"], {"a": 1}, [f"{n}.yml" for n in range(200)]]
 )
 def test_bad_includes_are_refused(tmp_path, names):
-    assert "included-configs" in refusal(tmp_path, {**SIMPLE, "included-configs": names})
+    refuses(tmp_path, {**SIMPLE, "included-configs": names}, "bad-include", "included-configs")

@@ -1,16 +1,26 @@
 """What was measured of a generator against the limits: what is too much, for how long, in words, and what mends it."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from tests.measured import START, Sample, every_second, execution, plan_of, timeline_of
-from toril.intervals import Recorder, decode
 from toril.records import Plan
-from toril.summary import LIMITS, OTHERS, Completeness, generators, strained, summarise
+from toril.records.summary import Generators
+from toril.summary import (
+    LIMITS,
+    OTHERS,
+    Advice,
+    Completeness,
+    advise,
+    check_generators,
+    generators,
+    saturated_now,
+    summarise,
+)
 from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
 
 CALM: dict[str, Any] = {"cpu": 0.2, "core": 0.3, "waiting": 0.01, "throttled": 0.0, "machine": 0.3, "share": 0.01}
 CALM |= {"memory": 200 << 20, "late_ms": 1.0, "sockets": 5}
@@ -26,7 +36,7 @@ TOO_MUCH: dict[str, dict[str, Any]] = {
 }
 
 
-def told(worker: str, seconds: Sequence[Mapping[str, Any]], **facts: Any) -> Recorder:
+def recorded(worker: str, seconds: Sequence[Mapping[str, Any]], **facts: Any) -> Recorder:
     recorder = Recorder(worker, "local")
     recorder.generator(**{"memory_limit_bytes": 1 << 30, "single_threaded": True} | facts)
     for second, changes in enumerate(seconds):
@@ -51,53 +61,63 @@ def told(worker: str, seconds: Sequence[Mapping[str, Any]], **facts: Any) -> Rec
 
 def judged(
     seconds: Sequence[Mapping[str, Any]], plan: Plan | None = None, window: tuple[float, float] = (0, 1e9), **facts: Any
-) -> dict[str, Any]:
+) -> Generators:
+    return generators(plan or plan_of(), measured(seconds, **facts), window)
+
+
+def measured(seconds: Sequence[Mapping[str, Any]], **facts: Any) -> Timeline:
     timeline = Timeline()
-    timeline.add(decode(told("local-1", seconds, **facts).flush() or b"", "x"))
-    return generators(plan or plan_of(), timeline, window)
+    timeline.add(decode(recorded("local-1", seconds, **facts).flush() or b"", "x"))
+    return timeline
 
 
-def kinds(found: Mapping[str, Any]) -> list[str]:
-    return [one["what"] for one in found["workers"]["local-1"]["saturation"]]
+def advised(seconds: Sequence[Mapping[str, Any]], plan: Plan | None = None) -> Advice:
+    chosen = plan or plan_of()
+    advice = advise(chosen, check_generators(chosen, measured(seconds), (0, 1e9)))
+    assert advice is not None
+    return advice
+
+
+def kinds(found: Generators) -> list[str]:
+    return [one.what for one in found.workers["local-1"].saturation]
 
 
 def test_a_calm_generator_is_not_saturated_and_needs_no_advice() -> None:
     found = judged([{}] * 60)
-    assert (found["saturated"], found["advice"], kinds(found)) == ([], None, [])
+    assert (found.saturated, found.advice, kinds(found)) == ((), None, [])
 
 
 @pytest.mark.parametrize("what", TOO_MUCH)
 def test_each_figure_above_its_limit_for_five_seconds_in_a_row_is_told_with_when_and_how_much(what: str) -> None:
     found = judged([{}] * 7 + [TOO_MUCH[what]] * 5 + [{}] * 60)
-    assert found["saturated"] == ["local-1"]
-    (one,) = found["workers"]["local-1"]["saturation"]
-    assert (one["what"], one["from_s"], one["lasted_s"], one["seconds"]) == (what, 7, 5, 5)
-    assert one["value"] >= one["limit"]
-    assert "local-1" in one["message"]
-    assert "5 s in a row from 7 s on" in one["message"]
-    assert found["advice"]
+    assert found.saturated == ("local-1",)
+    (one,) = found.workers["local-1"].saturation
+    assert (one.what, one.from_s, one.lasted_s, one.seconds) == (what, 7, 5, 5)
+    assert one.value >= one.limit
+    assert "local-1" in one.message
+    assert found.advice
 
 
 @pytest.mark.parametrize("what", TOO_MUCH)
 def test_a_spike_is_no_reason(what: str) -> None:
-    assert judged([{}] * 7 + [TOO_MUCH[what]] * 4 + [{}] * 60)["saturated"] == []
+    assert judged([{}] * 7 + [TOO_MUCH[what]] * 4 + [{}] * 60).saturated == ()
 
 
-@pytest.mark.parametrize(("calm", "saturated"), [(8, ["local-1"]), (9, [])])
-def test_lone_seconds_count_when_they_are_more_than_a_tenth_of_the_time(calm: int, saturated: list[str]) -> None:
-    assert judged(([{"core": 1.0}] + [{}] * calm) * 6)["saturated"] == saturated
+@pytest.mark.parametrize(("calm", "saturated"), [(8, ("local-1",)), (9, ())])
+def test_lone_seconds_count_when_they_are_more_than_a_tenth_of_the_time(calm: int, saturated: tuple[str, ...]) -> None:
+    assert judged(([{"core": 1.0}] + [{}] * calm) * 6).saturated == saturated
 
 
 def test_lone_seconds_that_are_fewer_than_five_are_no_reason_however_short_the_run() -> None:
-    assert judged([{"core": 1.0}, {}] * 4)["saturated"] == []
-    assert judged([{"core": 1.0}, {}] * 5)["saturated"] == ["local-1"]
+    assert judged([{"core": 1.0}, {}] * 4).saturated == ()
+    assert judged([{"core": 1.0}, {}] * 5).saturated == ("local-1",)
 
 
 def test_an_engine_that_waits_is_found_though_no_figure_of_cpu_is_high() -> None:
-    found = judged([{"core": 0.5, "cpu": 0.25, "waiting": 0.5, "machine": 0.95}] * 10)
-    assert kinds(found) == ["waiting"]
-    assert "ready to run but got no CPU for up to 50%" in found["workers"]["local-1"]["saturation"][0]["message"]
-    assert "a core of its own" in found["advice"]
+    seconds = [{"core": 0.5, "cpu": 0.25, "waiting": 0.5, "machine": 0.95}] * 10
+    (found,) = judged(seconds).workers["local-1"].saturation
+    assert (found.what, found.value) == ("waiting", 0.5)
+    assert advised(seconds).code == "own-core"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +134,7 @@ def test_running_and_waiting_together_fill_the_time_that_an_engine_has(
     core: float, waiting: float, found: list[str]
 ) -> None:
     assert kinds(judged([{"core": core, "waiting": waiting}] * 10)) == found
-    assert judged([{"core": core, "waiting": waiting}] * 4)["saturated"] == []
+    assert judged([{"core": core, "waiting": waiting}] * 4).saturated == ()
 
 
 @pytest.mark.parametrize(
@@ -132,22 +152,23 @@ def test_a_delay_is_too_much_from_five_milliseconds_and_a_tenth_of_what_is_measu
     late_ms: float, median_ms: int | None, found: list[str]
 ) -> None:
     timeline = Timeline()
-    timeline.add(decode(told("local-1", [{"late_ms": late_ms}] * 9).flush() or b"", "x"))
-    told_of = generators(plan_of(), timeline, (0, 9), None if median_ms is None else median_ms * 1000)
-    assert kinds(told_of) == found
+    timeline.add(decode(recorded("local-1", [{"late_ms": late_ms}] * 9).flush() or b"", "x"))
+    found_of = generators(plan_of(), timeline, (0, 9), None if median_ms is None else median_ms * 1000)
+    assert kinds(found_of) == found
 
 
 @pytest.mark.parametrize(
     ("fast", "saturated"),
-    [(0, []), (1, ["local-1"])],  # of 60 requests with 300 ms each a second
+    [(0, ()), (1, ("local-1",))],  # of 60 requests with 300 ms each a second
 )
-def test_the_fastest_label_says_how_much_delay_does_harm(fast: int, saturated: list[str]) -> None:
+def test_the_fastest_label_says_how_much_delay_does_harm(fast: int, saturated: tuple[str, ...]) -> None:
     samples = every_second(range(10), Sample(0, 300_000, "slow"), 60)
     samples += every_second(range(10), Sample(0, 90_000, "fast"), fast)
     timeline = timeline_of(samples)
-    timeline.add(decode(told("local-1", [{"late_ms": 10.0}] * 10).flush() or b"", "x"))
+    timeline.add(decode(recorded("local-1", [{"late_ms": 10.0}] * 10).flush() or b"", "x"))
     summary = summarise(plan_of(), timeline, Completeness(planned=("local-1",)), START)
-    assert summary["generators"]["saturated"] == saturated
+    assert summary.generators is not None
+    assert summary.generators.saturated == saturated
 
 
 def test_a_full_machine_is_a_reason_only_where_waiting_is_not_known() -> None:
@@ -157,9 +178,9 @@ def test_a_full_machine_is_a_reason_only_where_waiting_is_not_known() -> None:
 
 def test_only_the_judged_seconds_count() -> None:
     seconds = [{"core": 1.0}] * 6 + [{}] * 20 + [{"core": 1.0}] * 6
-    assert judged(seconds, window=(6.0, 26.0))["saturated"] == []
-    assert judged(seconds, window=(0.5, 32.0))["saturated"] == ["local-1"]
-    assert judged(seconds, window=(6.0, 26.0))["busiest_core_max"] == 1.0
+    assert judged(seconds, window=(6.0, 26.0)).saturated == ()
+    assert judged(seconds, window=(0.5, 32.0)).saturated == ("local-1",)
+    assert judged(seconds, window=(6.0, 26.0)).busiest_core_max == 1.0
 
 
 def test_a_gap_in_the_readings_is_part_of_the_time_that_the_next_one_is_about() -> None:
@@ -168,91 +189,90 @@ def test_a_gap_in_the_readings_is_part_of_the_time_that_the_next_one_is_about() 
         recorder.health(second, 0.95, 0.1, 1, 0.0)
     timeline = Timeline()
     timeline.add(decode(recorder.flush() or b"", "x"))
-    (one,) = generators(plan_of(), timeline, (0, 9))["workers"]["local-1"]["saturation"]
-    assert (one["from_s"], one["lasted_s"], one["seconds"]) == (0, 9, 4)
+    (one,) = generators(plan_of(), timeline, (0, 9)).workers["local-1"].saturation
+    assert (one.from_s, one.lasted_s, one.seconds) == (0, 9, 4)
 
 
 @pytest.mark.parametrize(
     ("workers", "changes", "advice"),
     [
-        (1, {"core": 1.0, "cpu": 0.5}, "use 2 workers"),
-        (4, {"core": 0.95, "cpu": 0.5}, "use 6 workers"),
-        (2, {"core": 0.99, "waiting": 0.2}, "use 3 workers"),
-        (2, {"cpu": 1.0}, "use 3 workers"),
-        (1, {"memory": 1000 << 20}, "give each more memory"),
-        (1, {"share": 0.97}, "ulimit"),
+        (1, {"core": 1.0, "cpu": 0.5}, ("more-workers", 2)),
+        (4, {"core": 0.95, "cpu": 0.5}, ("more-workers", 6)),
+        (2, {"core": 0.99, "waiting": 0.2}, ("more-workers", 3)),
+        (2, {"cpu": 1.0}, ("more-workers", 3)),
+        (1, {"memory": 1000 << 20}, ("memory", 2)),
+        (1, {"share": 0.97}, ("sockets", 2)),
     ],
 )
-def test_the_advised_workers_have_room_for_the_worst_excess(workers: int, changes: dict[str, Any], advice: str) -> None:
+def test_the_advised_workers_have_room_for_the_worst_excess(
+    workers: int, changes: dict[str, Any], advice: tuple[str, int]
+) -> None:
     plan = plan_of(executions=[execution(concurrency=100)], workers=workers)
-    assert advice in judged([changes] * 10, plan)["advice"]
+    found = advised([changes] * 10, plan)
+    assert (found.code, found.workers) == advice
+    assert str(found.workers) in found.message
 
 
 def test_workers_that_would_have_no_users_are_not_advised() -> None:
-    advice = judged([{"core": 1.0}] * 10, plan_of(executions=[execution(concurrency=1)]))["advice"]
-    assert "workers" not in advice
-    assert "less load" in advice
+    advice = advised([{"core": 1.0}] * 10, plan_of(executions=[execution(concurrency=1)]))
+    assert (advice.code, advice.workers) == ("less-load", None)
 
 
 def test_of_a_worker_with_several_engines_the_strictest_limit_holds() -> None:
     plan = plan_of(executions=[execution("a", executor="locust"), execution("b", executor="jmeter")])
-    assert judged([{"waiting": LIMIT.waiting}] * 10, plan)["saturated"] == ["local-1"]
-    assert judged([{"waiting": 0.49}] * 10, plan)["saturated"] == []
+    assert judged([{"waiting": LIMIT.waiting}] * 10, plan).saturated == ("local-1",)
+    assert judged([{"waiting": 0.49}] * 10, plan).saturated == ()
 
 
 def test_the_waits_of_jmeters_many_threads_are_shown_but_not_judged() -> None:
     found = judged([{"waiting": 1.0}] * 10, plan_of(executions=[execution(executor="jmeter")]))
-    assert (found["saturated"], found["waiting_max"]) == ([], 1.0)
+    assert (found.saturated, found.waiting_max) == ((), 1.0)
     late = judged([{"waiting": 1.0, "late_ms": 30.0}] * 10, plan_of(executions=[execution(executor="jmeter")]))
     assert kinds(late) == ["lateness"]
 
 
 def test_the_summary_tells_the_limits_and_the_worst_of_each_figure() -> None:
     found = judged([{"late_ms": ms, "dropped": 2, "waiting": ms / 1000, "sockets": ms} for ms in range(1, 11)])
-    worker = found["workers"]["local-1"]
-    assert (worker["late_max_us"], worker["late_p99_us"]) == (20_000, 20_000)
-    assert (worker["dropped"], found["dropped"]) == (20, 20)
-    assert (worker["waiting_max"], found["waiting_max"]) == (0.01, 0.01)
-    assert (worker["sockets_max"], worker["memory_limit_bytes"], worker["throttled_max"]) == (10, 1 << 30, 0.0)
-    assert found["limits"] == {"locust": dataclasses.asdict(LIMITS["locust"])}
+    worker = found.workers["local-1"]
+    assert (worker.late_max_us, worker.late_p99_us) == (20_000, 20_000)
+    assert (worker.dropped, found.dropped) == (20, 20)
+    assert (worker.waiting_max, found.waiting_max) == (0.01, 0.01)
+    assert (worker.sockets_max, worker.memory_limit_bytes, worker.throttled_max) == (10, 1 << 30, 0.0)
+    assert found.limits == {"locust": LIMITS["locust"]}
 
 
 def test_what_was_not_measured_is_null_and_no_reason() -> None:
     unknown = dict.fromkeys(("machine", "waiting", "throttled", "sockets", "share", "late_ms"))
     found = judged([unknown] * 10, plan_of(executions=[execution(executor="gatling")]), memory_limit_bytes=None)
-    worker = found["workers"]["local-1"]
+    worker = found.workers["local-1"]
     names = ("machine_max", "waiting_max", "throttled_max", "late_max_us", "late_p99_us", "dropped", "sockets_max")
-    assert {worker[name] for name in (*names, "memory_limit_bytes")} == {None}
-    assert found["saturated"] == []
-    assert found["limits"] == {"gatling": dataclasses.asdict(OTHERS)}
+    assert {getattr(worker, name) for name in (*names, "memory_limit_bytes")} == {None}
+    assert found.saturated == ()
+    assert found.limits == {"gatling": OTHERS}
 
 
 def test_who_has_no_room_now_is_told_while_the_run_goes_on_and_always_in_the_same_words() -> None:
     timeline = Timeline()
     seconds = [{"core": 0.9 + second / 1000} for second in range(12)] + [{}] * 12
-    timeline.add(decode(told("local-1", seconds).flush() or b"", "x"))
-    notes = [strained(plan_of(), timeline, last) for last in range(24)]
+    timeline.add(decode(recorded("local-1", seconds).flush() or b"", "x"))
+    notes = [saturated_now(plan_of(), timeline, last) for last in range(24)]
     assert notes[3] == ()
     assert notes[4] == notes[11] == notes[16]
     assert "local-1" in notes[4][0]
-    assert "(core)" in notes[4][0]
     assert notes[17] == notes[23] == ()
 
 
 def test_without_any_health_everything_is_null() -> None:
     found = generators(plan_of(), Timeline(), (0, 10))
-    assert found["workers"] == {}
-    assert found["saturated"] == []
-    assert found["cpu_max"] is found["late_max_us"] is found["throttled_s"] is found["advice"] is None
+    assert found.workers == {}
+    assert found.saturated == ()
+    assert (found.cpu_max, found.late_max_us, found.throttled_s, found.advice) == (None,) * 4
 
 
 def test_an_engine_on_a_core_that_other_programs_fill_is_saturated_however_little_it_does() -> None:
     busy = {"core": 0.06, "cpu": 0.03, "machine": 1.0, "waiting": 0.05}
-    found = judged([busy] * 6)
-    (why,) = found["workers"]["local-1"]["saturation"]
-    assert why["what"] == "crowd"
-    assert "other programs" in why["message"]
-    assert "a core of its own" in found["advice"]
+    assert kinds(judged([busy] * 6)) == ["crowd"]
+    assert advised([busy] * 6).code == "own-core"
 
 
 @pytest.mark.parametrize("own", [0.5, 0.99])
@@ -270,10 +290,10 @@ def test_an_engine_that_waits_half_of_the_time_on_a_full_machine_is_saturated_wh
 
 def test_what_is_not_measured_of_an_engine_with_many_threads_is_not_shown_as_zero() -> None:
     found = judged([{"core": 0.0}] * 20, single_threaded=False)
-    assert found["busiest_core_max"] is None
-    assert found["workers"]["local-1"]["busiest_core_max"] is None
+    assert found.busiest_core_max is None
+    assert found.workers["local-1"].busiest_core_max is None
 
 
 def test_a_core_that_the_engine_itself_fills_with_its_target_is_no_crowd() -> None:
     shared = {"core": 0.5, "cpu": 0.5, "machine": 1.0, "waiting": 0.05}
-    assert judged([shared] * 6)["saturated"] == []
+    assert judged([shared] * 6).saturated == ()

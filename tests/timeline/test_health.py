@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.intervals import Recorder, decode
 from toril.timeline import Timeline, longest_run
+from toril.timeline.intervals import Recorder, decode
 
 
 def timeline_of(*recorders: Recorder) -> Timeline:

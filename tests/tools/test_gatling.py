@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from toril.gatling_home import GATLING_VERSION, gatling_home
+from toril.programs import GATLING_VERSION, gatling_home
 
 TOOL = Path(__file__).parents[2] / "tools" / "gatling"
 LINES = (TOOL / "jars.sha256").read_text().splitlines()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toril.vegeta_program import NAME, digest_of, vegeta_program
+from toril.programs import VEGETA, vegeta_digest, vegeta_program
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,26 +34,26 @@ def machine(tmp_path, monkeypatch):
 
 
 def test_another_source_is_another_program_and_its_tests_are_no_part_of_it(tmp_path):
-    digest = digest_of(sources(tmp_path))
+    digest = vegeta_digest(sources(tmp_path))
     (tmp_path / "main_test.go").write_text("package main")
-    assert digest_of(tmp_path) == digest
-    assert digest_of(sources(tmp_path, "package other")) != digest
+    assert vegeta_digest(tmp_path) == digest
+    assert vegeta_digest(sources(tmp_path, "package other")) != digest
 
 
 def test_in_toril_s_sources_what_was_built_from_them_is_taken_and_nothing_older(machine):
     folder = sources(machine / "sources")
-    program(machine / "cache" / "toril" / "vegeta-older" / NAME)
+    program(machine / "cache" / "toril" / "vegeta-older" / VEGETA)
     assert vegeta_program(machine / "sources") is None
-    built = program(machine / "cache" / "toril" / f"vegeta-{digest_of(folder)}" / NAME)
+    built = program(machine / "cache" / "toril" / f"vegeta-{vegeta_digest(folder)}" / VEGETA)
     assert vegeta_program(machine / "sources") == built
 
 
 def test_elsewhere_it_is_what_was_built_or_what_is_on_the_path_or_named(machine, monkeypatch):
     assert vegeta_program(machine / "sources") is None
-    on_path = program(machine / "bin" / NAME)
+    on_path = program(machine / "bin" / VEGETA)
     on_path.chmod(0o755)
     assert vegeta_program(machine / "sources") == on_path
-    built = program(machine / "cache" / "toril" / "vegeta-any" / NAME)
+    built = program(machine / "cache" / "toril" / "vegeta-any" / VEGETA)
     assert vegeta_program(machine / "sources") == built
     monkeypatch.setenv("TORIL_VEGETA", str(machine / "mine"))
     assert vegeta_program(machine / "sources") == machine / "mine"
@@ -61,6 +61,6 @@ def test_elsewhere_it_is_what_was_built_or_what_is_on_the_path_or_named(machine,
 
 def test_building_it_says_where_it_is_and_needs_nothing_installed(tmp_path):
     bare = [sys.executable, "-S"]  # without the packages of this environment, toril among them
-    ready = program(tmp_path / f"vegeta-{digest_of(ROOT / 'tools' / 'vegeta')}" / NAME)  # built before
+    ready = program(tmp_path / f"vegeta-{vegeta_digest(ROOT / 'tools' / 'vegeta')}" / VEGETA)  # built before
     command = [*bare, str(ROOT / "tools" / "build"), "vegeta", str(tmp_path)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == str(ready)

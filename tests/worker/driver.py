@@ -14,10 +14,10 @@ from typing import Any
 
 import psutil
 
-from toril.intervals import Interval, decode
 from toril.records import ExecutionShare, Exit, Plan, PlannedExecution, Share, Start, Stop, run_key, worker_key
 from toril.store import FolderStore
 from toril.timeline import Timeline
+from toril.timeline.intervals import Interval, decode
 
 RUN = "20260101T000000Z-test-0001"
 PATIENCE_S = 60.0

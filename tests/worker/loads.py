@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 from tests.clocks import SteppedClock
 from toril import __version__
-from toril.intervals import Recorder
 from toril.records import Exit, Rate, Ready
-from toril.worker import machine
-from toril.worker.machine import State
+from toril.timeline.intervals import Recorder
+from toril.worker import life
+from toril.worker.life import State
 
 
 class FakeLoad:
@@ -28,21 +28,21 @@ class FakeLoad:
         self.before_ready: Callable[[], None] = lambda: None
         self.meanwhile: Callable[[State], None] = lambda state: None
 
-    def prepare(self) -> Iterator[machine.Event]:
+    def prepare(self) -> Iterator[life.Event]:
         self.prepared = True
         if self.fails:
-            yield machine.Failed(self.fails)
+            yield life.Failed(self.fails)
 
     def signals(self) -> list[str]:
         came, self.came = self.came, []
         return came
 
-    def events(self, state: State, now: float) -> Iterator[machine.Event]:
+    def events(self, state: State, now: float) -> Iterator[life.Event]:
         if state.phase == "preparing":
-            yield machine.Parked()
+            yield life.Parked()
         ends = [at for at in (self.ends_by, self.opened_at and self.opened_at + self.lasts_s) if at is not None]
         if ends and now >= min(ends):
-            yield machine.Done()
+            yield life.Done()
 
     def open(self, at: float) -> None:
         self.opened_at = at

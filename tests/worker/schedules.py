@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.worker.driver import plan_of, planned
+from toril.load.interleave import interleave
+from toril.load.shapes import curve_of
 from toril.records import Plan
-from toril.stripe import stripes
-from toril.suite.open_model import curve_of
 
 
 def scheduled(
@@ -28,8 +28,8 @@ def scheduled(
     plan = plan_of([execution], {"shop": dict(scenario)}, workers=len(weights), common=common, **settings)
     shares = [
         share.model_copy(
-            update={"executions": tuple(one.model_copy(update={"stripe": stripe}) for one in share.executions)}
+            update={"executions": tuple(one.model_copy(update={"interleave": stripe}) for one in share.executions)}
         )
-        for share, stripe in zip(plan.shares, stripes(weights), strict=True)
+        for share, stripe in zip(plan.shares, interleave(weights), strict=True)
     ]
     return plan.model_copy(update={"shares": tuple(shares)})

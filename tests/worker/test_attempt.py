@@ -6,9 +6,9 @@ from tests.clocks import SteppedClock
 from tests.measured import execution, plan_of
 from tests.troubled import TroubledStore
 from tests.worker.loads import FakeLoad
-from toril.intervals import decode
-from toril.plan.pace import FARGATE
+from toril.plan import FARGATE_TIMINGS
 from toril.records import Exit, Launch, Lease, Start, Stop, digest_of, run_key, worker_key
+from toril.timeline.intervals import decode
 from toril.worker.attempt import Attempt
 
 WORKER, ATTEMPT = "local-1", "a1"
@@ -19,7 +19,7 @@ class Scene:
 
     def __init__(self, folder) -> None:
         plan = plan_of(executions=(execution(hold_for_s=30.0),))
-        self.plan = plan.model_copy(update={"on": "fargate", "pace": FARGATE, "graceful_stop_s": 4.0})
+        self.plan = plan.model_copy(update={"on": "fargate", "pace": FARGATE_TIMINGS, "graceful_stop_s": 4.0})
         self.store, self.clock = TroubledStore(folder), SteppedClock()
         self.load = self.new_load()
         self.began, self.renewed_at, self.owned = self.clock.now(), 0.0, True
@@ -39,12 +39,12 @@ class Scene:
     def coordinate(self) -> None:
         """Renew the lease, and start who is ready."""
         now, records = self.clock.now(), TroubledStore(self.store.folder)
-        if self.owned and now >= self.renewed_at + FARGATE.lease_renew_s:
+        if self.owned and now >= self.renewed_at + FARGATE_TIMINGS.lease_renew_s:
             self.renewed_at = now
             lease = Lease(owner="o", pid=1, host="h", renewed_at=now)
             records.put(run_key(self.plan.run_id, "lease.json"), lease.to_json())
         if self.starts and records.find(self.key("ready.json")) is not None:
-            start = Start(at=now + FARGATE.start_lead_s, attempts={WORKER: ATTEMPT})
+            start = Start(at=now + FARGATE_TIMINGS.start_lead_s, attempts={WORKER: ATTEMPT})
             records.put_once(run_key(self.plan.run_id, "start.json"), start.to_json())
 
     def at(self, second: float, happens) -> None:
@@ -89,7 +89,7 @@ def test_a_worker_is_ready_starts_measures_and_says_so(scene):
     assert (record.outcome, record.samples) == ("finished", 30)
     files = [name for name in scene.left() if name.startswith("intervals-")]
     assert len(files) == record.interval_files
-    assert 30 / FARGATE.flush_s <= len(files) <= 30 / FARGATE.flush_s + 2
+    assert 30 / FARGATE_TIMINGS.flush_s <= len(files) <= 30 / FARGATE_TIMINGS.flush_s + 2
     assert decode(scene.store.get(scene.key(files[-1])), files[-1]).number == len(files)
     assert {"bzt.log", "ready.json", "exit.json"} <= set(scene.left())
 
@@ -130,7 +130,9 @@ def test_a_last_word_that_somebody_else_spoke_fails_the_worker(scene):
 def test_what_a_worker_asks_of_the_store_is_bounded(scene):
     scene.run()
     minutes = (scene.clock.now() - scene.began) / 60
-    a_minute = 60 * (1 / FARGATE.poll_s + 1 / FARGATE.lease_renew_s + 1 / FARGATE.poll_s)  # stop, lease, start
+    a_minute = 60 * (
+        1 / FARGATE_TIMINGS.poll_s + 1 / FARGATE_TIMINGS.lease_renew_s + 1 / FARGATE_TIMINGS.poll_s
+    )  # stop, lease, start
     assert scene.store.asked["find"] <= a_minute * minutes + 10
     assert scene.store.asked["put_once"] == len(scene.left())
 
@@ -288,8 +290,8 @@ def test_a_worker_whose_run_nobody_owns_ends_its_load_and_says_why(scene):
     scene.at(60, lambda: setattr(scene, "owned", False))
     state = scene.run()
     assert (state.outcome, state.message) == ("stopped", "nobody has renewed the lease of the run for 180 s")
-    patience = FARGATE.orphaned_after_s or 0.0
-    assert patience <= scene.clock.now() - scene.began - 60 <= patience + 2 * FARGATE.lease_renew_s + 5
+    patience = FARGATE_TIMINGS.orphaned_after_s or 0.0
+    assert patience <= scene.clock.now() - scene.began - 60 <= patience + 2 * FARGATE_TIMINGS.lease_renew_s + 5
     assert scene.exit().outcome == "stopped"
 
 

@@ -10,15 +10,15 @@ from toril.worker import engines
 
 def beside(name: str) -> Any:
     """A module of the engines' own processes, which are no part of a package."""
-    path = Path(engines.__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
+    path = Path(engines.__file__).parent / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-MODULE = beside("browser_evidence")
+MODULE = beside("browser/evidence")
 
 
 class Gone(Exception):

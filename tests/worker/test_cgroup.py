@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from toril.worker.cgroup import Group
+from toril.worker.health import Group
 
 
 def tree(folder: Path, memberships: str, files: dict[str, str]) -> Group:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from toril.worker.engines.external_formats import UnknownFormatError, reader_of
+from toril.worker.engines.external.formats import UnknownFormatError, reader_of
 
 AT_MS = 1_764_100_000_123
 JTL = "timeStamp,elapsed,label,responseCode,responseMessage,success,bytes,allThreads,Latency,Connect\n"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.targets import target
 from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
-from toril.gatling_home import gatling_home
+from toril.programs import gatling_home
 
 pytestmark = [
     pytest.mark.live,

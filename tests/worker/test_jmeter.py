@@ -10,8 +10,8 @@ import pytest
 from tests.targets import target
 from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
 from toril.errors import InfrastructureError
-from toril.worker.engines import jmeter
-from toril.worker.engines.jmeter_plan import rewrite
+from toril.worker.engines.jmeter import executor as jmeter
+from toril.worker.engines.jmeter.plan import rewrite
 
 pytestmark = pytest.mark.live
 

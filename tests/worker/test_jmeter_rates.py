@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.worker.engines.jmeter_plan import LEAST_RPS, rows_of
+from toril.worker.engines.jmeter.plan import LEAST_RPS, rows_of
 
 
 def asked(rows, second):

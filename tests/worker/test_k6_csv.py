@@ -2,7 +2,7 @@
 
 import pytest
 
-from toril.worker.engines.k6_csv import K6Reader, moment_s
+from toril.worker.engines.k6.csv import K6Reader, moment_s
 
 TAGS = (
     "check,error,error_code,expected_response,group,method,name,proto,scenario,service,status,subproto,tls_version,url"

@@ -4,13 +4,13 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from toril.worker.kept import LARGEST, MOST, read_kept
+from toril.worker.capture import LARGEST, MOST, failure_evidence
 from toril.worker.redaction import MOST_SAID, Redactor
 
 SECRET = "s3cr3t-token"
 
 
-def lane(folder, *failures, name="buying") -> Any:
+def run(folder, *failures, name="buying") -> Any:
     kept = folder / "kept"
     kept.mkdir(parents=True)
     for failure in failures:
@@ -18,7 +18,7 @@ def lane(folder, *failures, name="buying") -> Any:
             (kept / file).write_bytes(data)
     lines = [json.dumps({**failure, "files": list(failure["files"])}) for failure in failures]
     (kept / "index.jsonl").write_text("\n".join(lines) + "\n")
-    return SimpleNamespace(execution=name, engine=SimpleNamespace(station=SimpleNamespace(kept=kept)))
+    return SimpleNamespace(execution=name, engine=SimpleNamespace(context=SimpleNamespace(kept=kept)))
 
 
 def failure(**files):
@@ -27,7 +27,7 @@ def failure(**files):
 
 def test_texts_lose_secrets_and_pictures_are_as_they_were(tmp_path):
     files = {"1.jpg": SECRET.encode(), "1.source.txt": f"<p>{SECRET}".encode()}
-    ((told, found),) = read_kept([lane(tmp_path, failure(**files))], 100.0, Redactor([SECRET]))
+    ((told, found),) = failure_evidence([run(tmp_path, failure(**files))], 100.0, Redactor([SECRET]))
     assert (told.label, told.message, told.at_s) == ("Pay ***", "no ***", 7.25)
     assert found == {"failures/0-1.jpg": SECRET.encode(), "failures/0-1.source.txt": b"<p>***"}
     assert told.files == tuple(found)
@@ -35,26 +35,26 @@ def test_texts_lose_secrets_and_pictures_are_as_they_were(tmp_path):
 
 def test_half_characters_and_long_texts_are_kept_as_far_as_a_record_may_have_them(tmp_path):
     one = failure(**{"1.jpg": b"x"}) | {"label": "half \ud83d", "message": "x" * 20_000}
-    ((told, _),) = read_kept([lane(tmp_path, one)], 100.0, Redactor())
+    ((told, _),) = failure_evidence([run(tmp_path, one)], 100.0, Redactor())
     assert (told.label, told.message) == ("half \\ud83d", "x" * MOST_SAID)
 
 
 def test_the_first_few_of_each_execution_are_kept(tmp_path):
-    lanes = [lane(tmp_path / name, *[failure()] * (MOST + 2), name=name) for name in ("a", "b")]
-    found = [told.execution for told, _ in read_kept(lanes, 100.0, Redactor())]
+    runs = [run(tmp_path / name, *[failure()] * (MOST + 2), name=name) for name in ("a", "b")]
+    found = [told.execution for told, _ in failure_evidence(runs, 100.0, Redactor())]
     assert found == ["a"] * MOST + ["b"] * MOST
 
 
 def test_what_is_too_large_of_another_kind_or_elsewhere_is_left_out(tmp_path):
-    one = lane(tmp_path, failure(**{"1.trace.zip": b"x" * (LARGEST + 1), "1.html": b"<script>", "1.jpg": b"\xff\xd8"}))
-    index = one.engine.station.kept / "index.jsonl"
+    one = run(tmp_path, failure(**{"1.trace.zip": b"x" * (LARGEST + 1), "1.html": b"<script>", "1.jpg": b"\xff\xd8"}))
+    index = one.engine.context.kept / "index.jsonl"
     index.write_text(index.read_text().replace('"1.jpg"', '"1.jpg", "../../outside.txt", "missing.txt"'))
     (tmp_path.parent / "outside.txt").write_text("not of the engine")
-    ((told, found),) = read_kept([one], 100.0, Redactor())
+    ((told, found),) = failure_evidence([one], 100.0, Redactor())
     assert list(found) == ["failures/0-1.jpg"] == list(told.files)
 
 
 def test_an_engine_that_keeps_nothing_is_no_trouble(tmp_path):
-    station = SimpleNamespace(kept=tmp_path / "kept")
-    lanes: list[Any] = [SimpleNamespace(execution="a", engine=SimpleNamespace(station=station))]
-    assert list(read_kept(lanes, 0.0, Redactor())) == []
+    context = SimpleNamespace(kept=tmp_path / "kept")
+    runs: list[Any] = [SimpleNamespace(execution="a", engine=SimpleNamespace(context=context))]
+    assert list(failure_evidence(runs, 0.0, Redactor())) == []

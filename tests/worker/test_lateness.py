@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from toril.worker import kernel
 from toril.worker.engines import Sends
-from toril.worker.engines.jmeter_sends import SendsFile
+from toril.worker.engines.jmeter.sends import SendsFile
 from toril.worker.engines.lateness import PROBE_S, Lateness
+from toril.worker.health import cores_of, open_sockets, thread_waits
 
 
 def test_what_is_told_of_a_second_is_its_worst_and_its_ninth_of_ten() -> None:
@@ -61,19 +61,19 @@ def test_waiting_is_told_by_thread_as_far_as_the_kernel_counts(tmp_path: Path) -
         (tmp_path / "7" / "task" / thread).mkdir(parents=True)
         (tmp_path / "7" / "task" / thread / "schedstat").write_text(text)
     (tmp_path / "5" / "task" / "5").mkdir(parents=True)
-    assert kernel.waits(7, tmp_path) == {7: 90, 8: 0}
-    assert kernel.waits(5, tmp_path) is None  # there, but without schedstat
-    assert kernel.waits(4, tmp_path) is None  # gone
+    assert thread_waits(7, tmp_path) == {7: 90, 8: 0}
+    assert thread_waits(5, tmp_path) is None  # there, but without schedstat
+    assert thread_waits(4, tmp_path) is None  # gone
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sockets are told apart by /proc")
 def test_open_sockets_are_counted_among_all_that_is_open() -> None:
     me = psutil.Process()
-    before = kernel.opened(me, 1 << 20)
+    before = open_sockets(me, 1 << 20)
     one, other = socket.socketpair()
     with one, other:
-        now = kernel.opened(me, 1 << 20)
-        rough = kernel.opened(me, 1)
+        now = open_sockets(me, 1 << 20)
+        rough = open_sockets(me, 1)
     assert before is not None
     assert now is not None
     assert rough is not None
@@ -87,8 +87,8 @@ def test_open_sockets_are_counted_among_all_that_is_open() -> None:
 def test_a_process_that_is_gone_has_nothing_open_and_waits_for_nothing() -> None:
     process = psutil.Popen([sys.executable, "-c", ""])
     process.wait()
-    assert kernel.opened(process, 10) is None
-    assert kernel.waits(process.pid) is None
+    assert open_sockets(process, 10) is None
+    assert thread_waits(process.pid) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system keeps no thread on a core")
@@ -97,10 +97,10 @@ def test_a_process_may_use_no_more_cores_than_it_is_kept_on() -> None:
 
     def on_one() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # of this thread alone
-        found.append(kernel.cores_of(threading.get_native_id(), 8.0))
+        found.append(cores_of(threading.get_native_id(), 8.0))
 
     thread = threading.Thread(target=on_one)
     thread.start()
     thread.join()
     assert found == [1.0]
-    assert kernel.cores_of(os.getpid(), 0.5) == 0.5
+    assert cores_of(os.getpid(), 0.5) == 0.5

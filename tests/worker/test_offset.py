@@ -7,7 +7,7 @@ import pytest
 
 from toril.errors import StoreError
 from toril.store import FolderStore
-from toril.worker.offset import begun, clock_offset
+from toril.worker.ready import begun, clock_offset
 
 
 class Scripted:

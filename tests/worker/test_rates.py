@@ -7,8 +7,8 @@ import pytest
 from tests.measured import execution, plan_of
 from tests.troubled import TroubledStore
 from tests.worker.test_attempt import Scene
-from tests.worker.test_lanes import START, lanes_of
-from toril.plan.pace import FARGATE
+from tests.worker.test_engine_runs import START, runs_of
+from toril.plan import FARGATE_TIMINGS
 from toril.records import Rate, rate_key
 
 
@@ -63,7 +63,7 @@ def test_a_look_for_rates_is_one_more_request_and_only_where_there_can_be_one(tm
         scene = AdjustableScene(tmp_path / str(adjustable), adjustable=adjustable)
         scene.run()
         asked[adjustable] = scene.store.asked["find"]
-    looks = 30 / FARGATE.poll_s
+    looks = 30 / FARGATE_TIMINGS.poll_s
     assert asked[True] - asked[False] == pytest.approx(looks, abs=2)
 
 
@@ -73,24 +73,24 @@ def test_a_damaged_rate_ends_no_load_on_fargate(scene):
 
 
 def test_the_lane_of_that_execution_is_told_and_notes_how_late_it_saw_it(tmp_path):
-    lanes = lanes_of(tmp_path, (True, 0.0), (True, 0.0))
+    runs = runs_of(tmp_path, (True, 0.0), (True, 0.0))
     told = []
-    for lane in lanes:
+    for lane in runs:
         lane.engine.adjust = lambda at, rps, name=lane.execution: told.append((name, at, rps))
-    lanes.open(START)
-    lanes.adjust(_rate(1, "e1", at=START + 10), START + 9)
-    lanes.adjust(_rate(2, "e1", at=START + 20), START + 21.5)
-    lanes.adjust(_rate(3, "somebody else's", at=START + 30), START + 29)
+    runs.open(START)
+    runs.adjust(_rate(1, "e1", at=START + 10), START + 9)
+    runs.adjust(_rate(2, "e1", at=START + 20), START + 21.5)
+    runs.adjust(_rate(3, "somebody else's", at=START + 30), START + 29)
     assert told == [("e1", START + 10, 40.0), ("e1", START + 20, 40.0)]
-    assert lanes.rate_lateness_s == {1: 0.0, 2: 1.5}
+    assert runs.rate_lateness_s == {1: 0.0, 2: 1.5}
 
 
 def test_an_engine_that_has_ended_is_told_nothing(tmp_path):
-    lanes = lanes_of(tmp_path, (True, 0.0))
-    lanes[0].ended = True
-    lanes[0].engine = SimpleNamespace(station=lanes[0].engine.station)
-    lanes.adjust(_rate(1, "e0", at=START), START)
-    assert lanes.rate_lateness_s == {}
+    runs = runs_of(tmp_path, (True, 0.0))
+    runs[0].ended = True
+    runs[0].engine = SimpleNamespace(context=runs[0].engine.context)
+    runs.adjust(_rate(1, "e0", at=START), START)
+    assert runs.rate_lateness_s == {}
 
 
 def _rate(number: int, execution: str, at: float) -> Rate:

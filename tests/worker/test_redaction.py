@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.growth import is_linear
-from toril.intervals import Recorder, decode
 from toril.masking import HIDDEN
+from toril.timeline.intervals import Recorder, decode
 from toril.worker.redaction import Redactor
 
 SECRET = "s3cr3t/+ü \"q\" & 'x' <y> $HOME\\n=1"
@@ -137,7 +137,7 @@ def test_a_recorder_does_not_remember_variants_without_end():
 
 PRINTS = """
 import os, subprocess, sys
-from toril.worker.output import Output
+from toril.worker.logs import Output
 from toril.worker.redaction import Redactor
 
 Output().begin(Redactor(["s3cr3t"]).redacted_bytes)

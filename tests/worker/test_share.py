@@ -122,7 +122,7 @@ def test_bzt_gets_no_network_no_judge_no_reporter_and_no_delay(tmp_path):
     assert config["~reporting"] == []
     assert "reporting" not in config
     assert config["~services"] == [{"module": "shellexec", "prepare": ["true"]}]
-    assert config["modules"]["locust"] == {"x": 1, "class": "toril.worker.engines.locust.Executor"}
+    assert config["modules"]["locust"] == {"x": 1, "class": "toril.worker.engines.locust.executor.Executor"}
     assert "delay" not in config["execution"][0]
 
 

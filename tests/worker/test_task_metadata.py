@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from toril.worker.task_metadata import ADDRESS, MOST_BYTES, TaskFacts, task_facts
+from toril.worker.ready import ADDRESS, MOST_BYTES, TaskFacts, task_facts
 
 DIGEST, TASK = "sha256:" + "a" * 64, "arn:aws:ecs:eu-west-1:123456789012:task/toril/0123456789abcdef"
 TOLD = {"/v4/x": {"DockerId": "1", "ImageID": DIGEST}, "/v4/x/task": {"Cluster": "toril", "TaskARN": TASK}}

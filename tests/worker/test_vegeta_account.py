@@ -9,7 +9,7 @@ import pytest
 from tests.wicked import announcing, dripping, silent, wicked
 from tests.worker.driver import Outcome, Run, wait_until, workers
 from tests.worker.schedules import scheduled
-from toril.curve import Curve
+from toril.load.curve import Curve
 from toril.records import Plan, Rate, rate_key
 
 pytestmark = pytest.mark.live
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.live
 
 def due(plan: Plan, worker: int, until_s: float, *changes: tuple[float, float]) -> int:
     """How many requests of a worker's were due by then."""
-    curve, stripe = Curve(plan.executions[0].curve), plan.shares[worker].executions[0].stripe
+    curve, stripe = Curve(plan.executions[0].curve), plan.shares[worker].executions[0].interleave
     assert stripe is not None
     for at_s, rps in changes:
         curve = curve.changed(at_s, rps)

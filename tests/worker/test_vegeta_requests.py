@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from toril.errors import SuiteError
-from toril.worker.engines.vegeta_requests import sources_told
+from toril.worker.engines.vegeta.requests import sources_told
 
 
 def told(folder, content: bytes, **source):

@@ -8,7 +8,7 @@ from tests.targets import target
 from tests.wicked import answering, babbling, breaking_off, closing, dripping, pouring, resetting, wicked
 from tests.worker.driver import workers
 from tests.worker.schedules import scheduled
-from toril.intervals.format import VITALS
+from toril.timeline.intervals.format import VITALS
 
 pytestmark = pytest.mark.live
 
@@ -118,7 +118,7 @@ def test_more_workers_than_files_are_refused_before_any_load(tmp_path):
     with workers(scheduled(shop("http://127.0.0.1:1"), vegeta={"max-workers": 200_000_000}), tmp_path) as run:
         run.launch()
         assert run.wait() == [4]
-        assert "max-workers is 200000000, and this machine lets a program open" in run.exit().message
+        assert "toril.vegeta.max-workers is 200000000" in run.exit().message
 
 
 def test_a_name_is_reached_by_whichever_of_its_addresses_answers(tmp_path):

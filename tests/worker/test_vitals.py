@@ -9,10 +9,10 @@ import pytest
 
 from tests.targets import target
 from tests.worker.driver import plan_of, planned, workers
-from toril.intervals import Recorder, decode
 from toril.timeline import HealthSeries, Timeline
-from toril.worker.lanes import Lane, Lanes
-from toril.worker.vitals import Vitals
+from toril.timeline.intervals import Recorder, decode
+from toril.worker.engine_runs import EngineRun, EngineRuns
+from toril.worker.health import Vitals
 
 
 @pytest.mark.live
@@ -54,8 +54,8 @@ def test_sends_that_a_throughput_asks_for_and_no_user_is_free_to_make_are_droppe
 def vitals_of(start_at: float = 1000.0, **engine: Any) -> tuple[Vitals, Recorder]:
     recorder = Recorder("w", "here")
     fake = SimpleNamespace(single_threaded=False, process=None, **engine)
-    lanes = Lanes([Lane(engine=fake, started=True)])  # type: ignore[arg-type]
-    return Vitals(recorder, lanes, start_at, start_at - 0.5), recorder
+    runs = EngineRuns([EngineRun(engine=fake, started=True)])  # type: ignore[arg-type]
+    return Vitals(recorder, runs, start_at, start_at - 0.5), recorder
 
 
 def series_of(recorder: Recorder) -> HealthSeries:

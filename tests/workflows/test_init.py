@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.init.calling import started
+from tests.authoring.calling import started
 from tests.targets import target as serving
 from tests.workflows.acting import acting
 from tests.workflows.repository import Repository, project

@@ -6,7 +6,6 @@ import sys
 
 import pytest
 import yaml
-from typer.main import get_command
 
 from tests.workflows.parsed import ACTIONS, FILES, ROOT, action, jobs, steps, workflow
 from toril import cli
@@ -140,7 +139,7 @@ def toril_lines() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("command", "rest"), toril_lines(), ids=[" ".join(line)[:60] for line in toril_lines()])
 def test_every_command_of_toril_knows_its_options(command, rest):
-    known = get_command(cli.app).commands[command]  # type: ignore[attr-defined]
+    known = cli.command(command)
     options = {option for parameter in known.params for option in parameter.opts}
     assert not set(re.findall(r"(?<![\w-])--[a-z-]+", rest)) - options
 

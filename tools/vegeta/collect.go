@@ -7,28 +7,30 @@ import (
 
 const flushEvery = 100 * time.Millisecond
 
-// collector writes down from time to time how many are in flight and how late requests were sent, and what became of
-// all of them at the end.
+// collector writes the number of requests in flight and the lateness of sends from time to time, and at the end the
+// requests without a response.
 type collector struct {
-	slots   []*slots
-	late    *lateness
-	written *records
-	watched *watcher
-	told    int64 // until when lateness was told
+	slots      []*slots
+	lateness   *lateness
+	results    *results
+	watcher    *watcher
+	latenessTo int64 // the lateness of sends is written up to here
 }
 
-// collect goes on until all have answered, or their time is over: then the program ends.
-func (c *collector) collect(all <-chan struct{}, leave func()) {
-	c.told = now()
-	for flush := time.NewTicker(flushEvery); ; {
+// collect returns when `answered` is closed. If the time of requests in flight runs out first, it calls abort, which
+// stops the senders, records the requests without a response and ends the process.
+func (c *collector) collect(answered <-chan struct{}, abort func()) {
+	c.latenessTo = now()
+	for ticker := time.NewTicker(flushEvery); ; {
 		select {
-		case <-all:
+		case <-answered:
 			c.finish()
 			return
-		case <-flush.C:
-			if c.look() {
-				leave()
-				c.giveUp()
+		case <-ticker.C:
+			c.write()
+			if c.watcher.timeIsUp() {
+				abort()
+				c.writeUnfinished()
 				c.finish()
 				os.Exit(0)
 			}
@@ -36,60 +38,57 @@ func (c *collector) collect(all <-chan struct{}, leave func()) {
 	}
 }
 
-// look is true when nobody waits any longer.
-func (c *collector) look() bool {
+func (c *collector) write() {
 	inFlight := 0
-	for _, one := range c.slots {
-		inFlight += one.inFlight()
+	for _, slots := range c.slots {
+		inFlight += slots.inFlight()
 	}
-	c.written.row(epochUS(now()), 0, 0, 0, 0, int64(inFlight), users, 0)
-	if now()-c.told >= int64(time.Second) {
-		c.tellLateness(c.told, false)
-		c.told += int64(time.Second)
+	c.results.writeRow(epochUS(now()), 0, 0, int64(inFlight), inFlightRow)
+	if now()-c.latenessTo >= int64(time.Second) {
+		c.writeLateness(false)
+		c.latenessTo += int64(time.Second)
 	}
-	c.written.flush()
-	return c.watched.over()
+	c.results.flush()
 }
 
-func (c *collector) tellLateness(from int64, anyway bool) {
-	worst, ninth, dropped, any := c.late.tell()
-	if any || anyway {
-		c.written.row(epochUS(from), 0, worst, ninth, 0, dropped, lateRow, 0)
+// writeLateness writes the maximum as `response`, the 90th percentile as `headers` and the dropped requests as `bytes`.
+func (c *collector) writeLateness(always bool) {
+	most, p90, dropped, some := c.lateness.take()
+	if some || always {
+		c.results.writeRow(epochUS(c.latenessTo), most, p90, dropped, latenessRow)
 	}
 }
 
-// giveUp counts the requests that have not been answered in time, by how long they have waited since they were due; and
-// those that were not even sent, since nobody had the time.
-func (c *collector) giveUp() {
-	at, unfinished := now(), map[uint32]map[int]int{}
-	for _, some := range c.slots {
-		for index, waits := some.next(); waits; index, waits = some.next() {
-			some.all[index].busy = false
-			c.late.drop()
+// writeUnfinished writes for each label a histogram of the time that requests without a response have waited since they
+// were due. Requests that were queued and never sent are dropped.
+func (c *collector) writeUnfinished() {
+	at, waits := now(), map[uint32]map[int]int{}
+	for _, slots := range c.slots {
+		for index, queued := slots.dequeue(); queued; index, queued = slots.dequeue() {
+			slots.all[index].busy = false
+			c.lateness.drop()
 		}
-		for i := range some.all {
-			if s := &some.all[i]; s.busy {
-				waited := unfinished[s.request.label]
-				if waited == nil {
-					waited = map[int]int{}
-					unfinished[s.request.label] = waited
+		for i := range slots.all {
+			if s := &slots.all[i]; s.busy {
+				if waits[s.request.label] == nil {
+					waits[s.request.label] = map[int]int{}
 				}
-				waited[bucket(max(at-s.due, 0)/1000)]++
+				waits[s.request.label][bucket(max(at-s.due, 0)/1000)]++
 			}
 		}
 	}
-	for label, code := range c.written.labels {
-		for bucket, count := range unfinished[code] {
-			c.written.say("unfinished", label, count, float64(lowest(bucket))/1e6)
+	for label, number := range c.results.labels {
+		for bucket, count := range waits[number] {
+			c.results.writeName("unfinished", label, count, float64(lowest(bucket))/1e6)
 		}
 	}
 }
 
 func (c *collector) finish() {
-	c.tellLateness(c.told, true) // that nothing was dropped is worth a word, too
-	c.written.row(epochUS(now()), 0, 0, 0, 0, 0, users, 0)
-	c.written.flush()
-	c.written.say("fact", "begun_at", c.watched.begun())
-	c.written.say("fact", "ended_at", c.watched.ended())
-	c.written.say("end", c.watched.why())
+	c.writeLateness(true) // even if nothing was dropped: 0 is not the same as unknown
+	c.results.writeRow(epochUS(now()), 0, 0, 0, inFlightRow)
+	c.results.flush()
+	c.results.writeName("fact", "begun_at", c.watcher.firstSent())
+	c.results.writeName("fact", "ended_at", c.watcher.lastSend())
+	c.results.writeName("end", c.watcher.reason())
 }

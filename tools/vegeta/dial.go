@@ -9,34 +9,38 @@ import (
 	"time"
 )
 
-// dialer connects to the addresses of a name in turn, so that no address of a load balancer gets more than its part,
-// and asks for them again when they are old.
+// connectTimeout bounds the time for a connection, TLS handshake included. Otherwise a service that accepts and stays
+// silent would hold a request for all of its timeout.
+var connectTimeout = 10 * time.Second
+
+// dialer connects to the addresses of a name in turn, so that each address of a load balancer gets its part, and looks
+// names up again when their addresses are older than the TTL.
 type dialer struct {
 	lookup  func(ctx context.Context, host string) ([]string, error)
 	connect func(ctx context.Context, network, address string) (net.Conn, error)
-	ttl     time.Duration // 0: asked for at each connection
-	changed func()        // the addresses of a name are others than before
-	open    atomic.Int64
+	ttl     time.Duration // 0: look up for each connection
+	changed func()        // called when a name has new addresses
 
 	mutex sync.Mutex
-	known map[string]*known
+	names map[string]*hostname
 }
 
-type known struct {
+// hostname is the addresses of a name.
+type hostname struct {
 	mutex     sync.Mutex
 	addresses []string
-	at        time.Time
 	turn      int
-	many      atomic.Int32
+	count     atomic.Int32 // of addresses; may be read without the mutex
 }
 
 func newDialer(ttl time.Duration) *dialer {
 	plain := &net.Dialer{KeepAlive: 30 * time.Second}
 	return &dialer{
-		lookup: net.DefaultResolver.LookupHost, connect: plain.DialContext, ttl: ttl, known: map[string]*known{},
+		lookup: net.DefaultResolver.LookupHost, connect: plain.DialContext, ttl: ttl, names: map[string]*hostname{},
 	}
 }
 
+// dial tries all addresses before it fails with the first error.
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -44,16 +48,15 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	}
 	addresses := []string{host}
 	if net.ParseIP(host) == nil {
-		if addresses, err = d.of(ctx, host); err != nil {
+		if addresses, err = d.addresses(ctx, host); err != nil {
 			return nil, err
 		}
 	}
 	var first error
-	for _, one := range addresses {
-		made, err := d.connect(ctx, network, net.JoinHostPort(one, port))
+	for _, address := range addresses {
+		conn, err := d.connect(ctx, network, net.JoinHostPort(address, port))
 		if err == nil {
-			d.open.Add(1)
-			return &connection{Conn: made, open: &d.open}, nil
+			return conn, nil
 		}
 		if first == nil {
 			first = err
@@ -65,71 +68,73 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	return nil, first
 }
 
-// of is a name's addresses, the one whose turn it is first, and those to try when it cannot be reached after it.
-func (d *dialer) of(ctx context.Context, host string) ([]string, error) {
-	one := d.named(host)
-	one.mutex.Lock()
-	defer one.mutex.Unlock()
-	if one.addresses == nil || d.ttl == 0 {
-		if err := d.ask(ctx, host, one); err != nil {
+// addresses returns all addresses of a name, beginning with the one whose turn it is.
+func (d *dialer) addresses(ctx context.Context, host string) ([]string, error) {
+	name := d.name(host)
+	name.mutex.Lock()
+	defer name.mutex.Unlock()
+	if name.addresses == nil || d.ttl == 0 {
+		found, err := d.find(ctx, host)
+		if err != nil {
 			return nil, err
 		}
+		d.update(name, found)
 	}
-	turn := one.turn % len(one.addresses)
-	one.turn++
-	return slices.Concat(one.addresses[turn:], one.addresses[:turn]), nil
+	turn := name.turn % len(name.addresses)
+	name.turn++
+	return slices.Concat(name.addresses[turn:], name.addresses[:turn]), nil
 }
 
-// named is what is known of a name: how many addresses it has can be read at any time.
-func (d *dialer) named(host string) *known {
+func (d *dialer) name(host string) *hostname {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	one := d.known[host]
-	if one == nil {
-		one = &known{}
-		d.known[host] = one
+	name := d.names[host]
+	if name == nil {
+		name = &hostname{}
+		d.names[host] = name
 	}
-	return one
+	return name
 }
 
-func (d *dialer) ask(ctx context.Context, host string, one *known) error {
+// find returns the addresses of a name in a fixed order: resolvers may shuffle them.
+func (d *dialer) find(ctx context.Context, host string) ([]string, error) {
 	found, err := d.lookup(ctx, host)
 	if err == nil && len(found) == 0 {
 		err = &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	slices.Sort(found)
-	found = slices.Compact(found)
-	if one.addresses != nil && !slices.Equal(found, one.addresses) && d.changed != nil {
-		d.changed()
-	}
-	one.addresses, one.at = found, time.Now()
-	one.many.Store(int32(len(found)))
-	return nil
+	return slices.Compact(found), nil
 }
 
-// refresh asks again for names whose addresses are old; a name that nobody knows for a while keeps what it had.
+// update needs the name's mutex.
+func (d *dialer) update(name *hostname, found []string) {
+	if name.addresses != nil && !slices.Equal(found, name.addresses) && d.changed != nil {
+		d.changed()
+	}
+	name.addresses = found
+	name.count.Store(int32(len(found)))
+}
+
+// refresh looks up all names again. A name that cannot be found keeps its addresses. Connecting does not wait for it.
 func (d *dialer) refresh(ctx context.Context) {
 	d.mutex.Lock()
-	hosts := make(map[string]*known, len(d.known))
-	for host, one := range d.known {
-		hosts[host] = one
+	names := make(map[string]*hostname, len(d.names))
+	for host, name := range d.names {
+		names[host] = name
 	}
 	d.mutex.Unlock()
-	for host, one := range hosts {
-		fresh := &known{addresses: nil}
-		one.mutex.Lock()
-		fresh.addresses = one.addresses
-		one.mutex.Unlock()
-		if fresh.addresses == nil || d.ask(ctx, host, fresh) != nil {
+	for host, name := range names {
+		if name.count.Load() == 0 {
 			continue
 		}
-		one.mutex.Lock()
-		one.addresses, one.at = fresh.addresses, fresh.at
-		one.many.Store(int32(len(fresh.addresses)))
-		one.mutex.Unlock()
+		if found, err := d.find(ctx, host); err == nil {
+			name.mutex.Lock()
+			d.update(name, found)
+			name.mutex.Unlock()
+		}
 	}
 }
 
@@ -137,19 +142,7 @@ func (d *dialer) keepFresh(ctx context.Context) {
 	if d.ttl <= 0 {
 		return
 	}
-	for tick := time.NewTicker(d.ttl); ; <-tick.C {
+	for ticker := time.NewTicker(d.ttl); ; <-ticker.C {
 		d.refresh(ctx)
 	}
-}
-
-// connection counts itself out when it is closed.
-type connection struct {
-	net.Conn
-	open *atomic.Int64
-	once sync.Once
-}
-
-func (c *connection) Close() error {
-	c.once.Do(func() { c.open.Add(-1) })
-	return c.Conn.Close()
 }

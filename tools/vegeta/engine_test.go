@@ -15,57 +15,56 @@ import (
 	"testing"
 )
 
-// The law is Python's: what src/toril says of a schedule is what this program sends.
-func TestArrivalsAreWhereThePlanHasThem(t *testing.T) {
+// src/toril computes the same schedule in Python.
+func TestArrivalsAreThoseOfThePlan(t *testing.T) {
 	cases := os.Getenv("TORIL_ARRIVALS")
 	if cases == "" {
-		t.Skip("tests/worker/test_vegeta_law.py gives the arrivals")
+		t.Skip("tests/worker/test_vegeta_law.py writes the arrivals")
 	}
 	text, err := os.ReadFile(cases)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []struct {
-		Points  [][2]float64 `json:"points"`
-		Stripe  stripe       `json:"stripe"`
-		Changes [][2]float64 `json:"changes"`
-		Places  []int64      `json:"places"`
-		Due     []float64    `json:"due"`
+		Points     curve        `json:"points"`
+		Interleave interleave   `json:"stripe"`
+		Changes    [][2]float64 `json:"changes"`
+		Places     []int64      `json:"places"`
+		Due        []float64    `json:"due"`
 	}
 	if err := json.Unmarshal(text, &all); err != nil {
 		t.Fatal(err)
 	}
 	for number, one := range all {
-		shape := &curve{one.Points}
+		cursor := cursor{curve: one.Points}
 		for _, change := range one.Changes {
-			shape = shape.changed(change[0], change[1])
+			cursor.curve = cursor.curve.changed(change[0], change[1])
 		}
-		walk := walk{curve: shape}
-		for own, place := range one.Places {
-			if got := one.Stripe.place(int64(own)); got != place {
-				t.Fatalf("case %d: arrival %d is at %d, not %d", number, own, got, place)
+		for local, global := range one.Places {
+			if got := one.Interleave.global(int64(local)); got != global {
+				t.Fatalf("case %d: arrival %d has the number %d, not %d", number, local, got, global)
 			}
-			due, more := walk.due(float64(place))
-			if more != (own < len(one.Due)) {
-				t.Fatalf("case %d: the curve ends at arrival %d, or does not", number, own)
+			due, more := cursor.due(float64(global))
+			if more != (local < len(one.Due)) {
+				t.Fatalf("case %d: arrival %d is due: %v", number, local, more)
 			}
-			if more && math.Abs(due-one.Due[own]) > 1e-9 {
-				t.Fatalf("case %d: arrival %d is due at %v, not %v", number, own, due, one.Due[own])
+			if more && math.Abs(due-one.Due[local]) > 1e-9 {
+				t.Fatalf("case %d: arrival %d is due at %v, not %v", number, local, due, one.Due[local])
 			}
 		}
 	}
 }
 
-func TestTicksDependOnTheScheduleAlone(t *testing.T) {
-	p := &pacer{gate: 1_000_000_000, shift: 100_000, begun: 1}
-	p.last = p.gate
-	if got := p.ticked(p.gate + tick); got != p.gate+tick {
-		t.Errorf("a request that is a tick after the last one is sent when it is due, not %d ns later", got-p.gate-tick)
+func TestSendTimesDependOnTheScheduleAlone(t *testing.T) {
+	p := &pacer{startAt: 1_000_000_000, tickShift: 100_000, firstSent: 1}
+	p.lastDue = p.startAt
+	if got := p.sendTime(p.startAt + tick); got != p.startAt+tick {
+		t.Errorf("a request that is a tick after the last one is sent when it is due, not %d ns later", got-p.startAt-tick)
 	}
 	for _, due := range []int64{1, 99_999, 100_000, 100_001, 499_999} {
-		got := p.ticked(p.gate + due)
-		if got < p.gate+due || got >= p.gate+due+tick || (got-p.gate-p.shift)%tick != 0 {
-			t.Errorf("what is due %d ns after the gate is sent at %d", due, got-p.gate)
+		got := p.sendTime(p.startAt + due)
+		if got < p.startAt+due || got >= p.startAt+due+tick || (got-p.startAt-p.tickShift)%tick != 0 {
+			t.Errorf("what is due %d ns after the start is sent at %d", due, got-p.startAt)
 		}
 	}
 }
@@ -73,7 +72,7 @@ func TestTicksDependOnTheScheduleAlone(t *testing.T) {
 func TestWorkersDoNotTickTogether(t *testing.T) {
 	seen := map[int64]bool{}
 	for before := range int64(4) {
-		one := stripe{Weight: 1, Mates: [][3]int64{{1, 4, before}}}
+		one := interleave{Weight: 1, Peers: []peerGroup{{1, 4, before}}}
 		for loop := range int64(3) {
 			seen[one.shift(tick, loop, 3)] = true
 		}
@@ -83,18 +82,18 @@ func TestWorkersDoNotTickTogether(t *testing.T) {
 	}
 }
 
-func TestLatenessIsTheWorstAndTheNinthOfTen(t *testing.T) {
+func TestLatenessIsTheMaximumAndThe90thPercentile(t *testing.T) {
 	late := &lateness{}
 	for us := range int64(1000) {
 		late.add(us)
 	}
 	late.drop()
-	worst, ninth, dropped, any := late.tell()
-	if worst != 999 || dropped != 1 || !any || ninth < 899 || ninth > 899*33/32 {
-		t.Errorf("told %d, %d, %d", worst, ninth, dropped)
+	most, p90, dropped, some := late.take()
+	if most != 999 || dropped != 1 || !some || p90 < 899 || p90 > 899*33/32 {
+		t.Errorf("%d, %d, %d", most, p90, dropped)
 	}
-	if _, _, _, any := late.tell(); any {
-		t.Error("it was told twice")
+	if _, _, _, some := late.take(); some {
+		t.Error("it was counted twice")
 	}
 	for _, us := range []int64{0, 31, 32, 63, 64, 1000, 1 << 38} {
 		if top := highest(bucket(us)); top < us || top > us+us/32 {
@@ -103,7 +102,7 @@ func TestLatenessIsTheWorstAndTheNinthOfTen(t *testing.T) {
 	}
 }
 
-func TestTemplatesTakeColumnsAndLeaveTheRest(t *testing.T) {
+func TestTemplatesInsertKnownColumnsOnly(t *testing.T) {
 	known := map[string]column{"user": {0, 1}, "item": {1, 0}}
 	rows := [][]string{{"x", "ann"}, {"7"}}
 	for text, want := range map[string]string{
@@ -114,29 +113,29 @@ func TestTemplatesTakeColumnsAndLeaveTheRest(t *testing.T) {
 		"${unclosed":         "${unclosed",
 		"":                   "",
 	} {
-		made := parse(text, known)
-		if got := made.with(rows); got != want {
+		template := parseTemplate(text, known)
+		if got := template.fill(rows); got != want {
 			t.Errorf("%q became %q, not %q", text, got, want)
 		}
 	}
 }
 
-func TestNoSlotIsTakenTwice(t *testing.T) {
+func TestNoSlotIsAcquiredTwice(t *testing.T) {
 	all := newSlots(3)
 	seen := map[uint32]bool{}
 	for range 3 {
-		index, free := all.take()
+		index, free := all.acquire()
 		if !free || seen[index] {
-			t.Fatal("a slot was not free, or taken twice")
+			t.Fatal("a slot was not free, or acquired twice")
 		}
 		seen[index] = true
 	}
-	if _, free := all.take(); free || all.inFlight() != 3 {
+	if _, free := all.acquire(); free || all.inFlight() != 3 {
 		t.Fatal("there are three slots")
 	}
-	all.give(1)
-	if index, free := all.take(); !free || index != 1 {
-		t.Fatal("a slot that was given back is free")
+	all.release(1)
+	if index, free := all.acquire(); !free || index != 1 {
+		t.Fatal("a released slot is free")
 	}
 }
 
@@ -166,7 +165,7 @@ func TestAddressesOfANameAreUsedInTurn(t *testing.T) {
 	}
 }
 
-func TestAnotherAddressIsTriedAndTheFirstErrorTold(t *testing.T) {
+func TestOtherAddressesAreTriedBeforeTheFirstErrorIsReturned(t *testing.T) {
 	dials := newDialer(5)
 	dials.lookup = func(context.Context, string) ([]string, error) { return []string{"::1", "127.0.0.1"}, nil }
 	refused := syscall.ECONNREFUSED
@@ -178,16 +177,16 @@ func TestAnotherAddressIsTriedAndTheFirstErrorTold(t *testing.T) {
 	}
 	for range 4 {
 		if _, err := dials.dial(t.Context(), "tcp", "shop.example:80"); err != nil {
-			t.Fatal("one of two addresses answers, and nobody does:", err)
+			t.Fatal("one of two addresses accepts connections:", err)
 		}
 	}
 	dials.connect = func(context.Context, string, string) (net.Conn, error) { return nil, refused }
 	if _, err := dials.dial(t.Context(), "tcp", "shop.example:80"); !errors.Is(err, refused) {
-		t.Error("told", err)
+		t.Error(err)
 	}
 }
 
-func TestNewAddressesAreUsedAndIdleConnectionsToOldOnesGivenUp(t *testing.T) {
+func TestNewAddressesAreUsedAndReported(t *testing.T) {
 	addresses, changes := []string{"127.0.0.1"}, 0
 	dials := newDialer(5)
 	dials.lookup = func(context.Context, string) ([]string, error) { return append([]string{}, addresses...), nil }
@@ -214,11 +213,11 @@ func TestNewAddressesAreUsedAndIdleConnectionsToOldOnesGivenUp(t *testing.T) {
 	dials.refresh(t.Context())
 	dial()
 	if last != "127.0.0.9:80" {
-		t.Error("a name that nobody knows for a while keeps what it had")
+		t.Error("a name that cannot be found keeps its addresses")
 	}
 }
 
-func TestFailuresHaveAFewNames(t *testing.T) {
+func TestFailuresHaveTheNamesOfLocust(t *testing.T) {
 	for name, err := range map[string]error{
 		"gaierror":               &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host"}},
 		"ConnectionRefusedError": &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)},
@@ -234,7 +233,7 @@ func TestFailuresHaveAFewNames(t *testing.T) {
 		t.Error(got)
 	}
 	if got := clean(`Get "http://10.0.0.1:80/a?b#7": read tcp 10.0.0.2:4711->10.0.0.1:80: odd`); got != "read tcp : odd" {
-		t.Errorf("%q has what differs each time", got)
+		t.Errorf("%q differs between equal failures", got)
 	}
 	for code, want := range map[uint16]outcome{200: {"200", "", true}, 302: {"302", "", true}, 404: {"404", "404 Not Found", false}} {
 		if got := outcomeOf(code, nil, ""); got != want {
@@ -244,17 +243,17 @@ func TestFailuresHaveAFewNames(t *testing.T) {
 }
 
 func TestLoopsSendEachArrivalOnce(t *testing.T) {
-	whole := &load{Points: [][2]float64{{0, 0}, {2, 300}, {3, 50}}, Stripe: stripe{Weight: 2, Mates: [][3]int64{{2, 3, 1}, {1, 2, 1}}}}
+	whole := &load{Points: curve{{0, 0}, {2, 300}, {3, 50}}, Interleave: interleave{Weight: 2, Peers: []peerGroup{{2, 3, 1}, {1, 2, 1}}}}
 	arrivals := func(loops int64) map[int64]int64 {
 		found := map[int64]int64{}
 		for loop := range loops {
-			pace := (&prepared{collector: collector{late: &lateness{}}}).pacer(whole, newSlots(1), loop, loops)
-			for one, more := pace.next(); more; one, more = pace.next() {
-				if _, twice := found[one.place]; twice {
-					t.Fatalf("arrival %d is sent twice", one.place)
+			pace := (&engine{collector: collector{lateness: &lateness{}}}).addPacer(whole, newSlots(1), loop, loops)
+			for a, more := pace.next(); more; a, more = pace.next() {
+				if _, twice := found[a.global]; twice {
+					t.Fatalf("arrival %d is sent twice", a.global)
 				}
-				found[one.place] = one.exact
-				pace.pass(one)
+				found[a.global] = a.due
+				pace.advance(a)
 			}
 		}
 		return found
@@ -265,14 +264,5 @@ func TestLoopsSendEachArrivalOnce(t *testing.T) {
 	}
 	if !maps.Equal(alone, arrivals(3)) {
 		t.Error("three loops send other arrivals than one")
-	}
-}
-
-func TestALoopIsEnoughUnlessTheRateIsHigh(t *testing.T) {
-	half := stripe{Weight: 1, Mates: [][3]int64{{1, 2, 0}}}
-	for peak, want := range map[float64]int{100: 1, 2 * aLoopSends: 1, 2*aLoopSends + 1: 4} {
-		if got := loopsFor(&load{PeakRPS: peak, Stripe: half}, 4); got != want {
-			t.Errorf("%d loops for half of %g/s", got, peak)
-		}
 	}
 }

@@ -2,7 +2,7 @@ package main
 
 import "bytes"
 
-// endOfHead is where the empty line ends that ends a head; -1 where it has not come. It isn't looked for before `from`.
+// endOfHead returns the index after the empty line that ends a head; -1 if it is not there. The search starts at from.
 func endOfHead(data []byte, from int) int {
 	for {
 		at := bytes.IndexByte(data[from:], '\n')
@@ -19,10 +19,11 @@ func endOfHead(data []byte, from int) int {
 	}
 }
 
-// quick reads a head as nearly all are; false for one that is in any way unusual, and wants a parser that knows it all.
-func quick(head []byte) (framing, bool) {
+// parseCommonHead parses a head in the form that nearly all services send. It returns false for every other one, which
+// needs net/http's parser.
+func parseCommonHead(head []byte) (framing, bool) {
 	found := framing{length: -1}
-	if len(head) < 13 || string(head[:9]) != "HTTP/1.1 " || head[12] != ' ' && head[12] != '\r' {
+	if len(head) < 14 || string(head[:9]) != "HTTP/1.1 " || head[12] != ' ' && string(head[12:14]) != "\r\n" {
 		return found, false
 	}
 	for _, digit := range head[9:12] {
@@ -43,27 +44,27 @@ func quick(head []byte) (framing, bool) {
 		if end == 1 {
 			return found, !found.chunked || found.length < 0
 		}
-		if !found.line(head[:end-1]) {
+		if !found.addHeader(head[:end-1]) {
 			return found, false
 		}
 		head = head[end+1:]
 	}
 }
 
-// line is false for a header that is unusual.
-func (f *framing) line(line []byte) bool {
+// addHeader returns false for a header in an uncommon form.
+func (f *framing) addHeader(line []byte) bool {
 	colon := bytes.IndexByte(line, ':')
 	if colon < 1 {
 		return false
 	}
 	name, value := line[:colon], line[colon+1:]
-	for _, one := range name {
-		if (one|0x20 < 'a' || one|0x20 > 'z') && one != '-' && one != '_' && (one < '0' || one > '9') {
+	for _, char := range name {
+		if (char|0x20 < 'a' || char|0x20 > 'z') && char != '-' && char != '_' && (char < '0' || char > '9') {
 			return false
 		}
 	}
-	for _, one := range value {
-		if one < ' ' && one != '\t' || one == 0x7f {
+	for _, char := range value {
+		if char < ' ' && char != '\t' || char == 0x7f {
 			return false
 		}
 	}
@@ -72,27 +73,27 @@ func (f *framing) line(line []byte) bool {
 	}
 	switch len(name) {
 	case len("trailer"):
-		return !same(name, "trailer")
+		return !equalFold(name, "trailer")
 	case len("connection"):
-		if same(name, "connection") {
-			f.closes = f.closes || same(value, "close")
-			return same(value, "keep-alive") || same(value, "close")
+		if equalFold(name, "connection") {
+			f.closes = f.closes || equalFold(value, "close")
+			return equalFold(value, "keep-alive") || equalFold(value, "close")
 		}
 	case len("content-length"):
-		if same(name, "content-length") {
-			return f.counted(value)
+		if equalFold(name, "content-length") {
+			return f.setLength(value)
 		}
 	case len("transfer-encoding"):
-		if same(name, "transfer-encoding") {
-			again := f.chunked
+		if equalFold(name, "transfer-encoding") {
+			repeated := f.chunked
 			f.chunked = true
-			return !again && same(value, "chunked")
+			return !repeated && equalFold(value, "chunked")
 		}
 	}
 	return true
 }
 
-func (f *framing) counted(value []byte) bool {
+func (f *framing) setLength(value []byte) bool {
 	if f.length >= 0 || len(value) == 0 || len(value) > 15 {
 		return false
 	}
@@ -106,16 +107,16 @@ func (f *framing) counted(value []byte) bool {
 	return true
 }
 
-// same is whether it is that, which is in lower case, whatever case it is in itself.
-func same(text []byte, lower string) bool {
+// equalFold compares text with a word in lower case, ignoring the case of ASCII letters.
+func equalFold(text []byte, lower string) bool {
 	if len(text) != len(lower) {
 		return false
 	}
-	for i, one := range text {
-		if 'A' <= one && one <= 'Z' {
-			one |= 0x20
+	for i, char := range text {
+		if 'A' <= char && char <= 'Z' {
+			char |= 0x20
 		}
-		if one != lower[i] {
+		if char != lower[i] {
 			return false
 		}
 	}

@@ -6,53 +6,55 @@ import (
 )
 
 const (
-	fine    = 5 // bits: a bucket is at most 1/32 wide
-	buckets = 40 << fine
+	subBuckets = 5 // bits: a bucket is at most 1/32 of its value wide
+	buckets    = 40 << subBuckets
 )
 
-// lateness is how late sends were, since it was last told: anybody adds, one tells.
+// lateness is a histogram of how late requests were sent, and the number of those never sent. Any goroutine adds; one
+// takes.
 type lateness struct {
 	counts  [buckets]atomic.Int32
-	worst   atomic.Int64 // µs
+	max     atomic.Int64 // µs
 	dropped atomic.Int64
 }
 
 func (l *lateness) add(us int64) {
 	us = max(us, 0)
 	l.counts[bucket(us)].Add(1)
-	for worst := l.worst.Load(); us > worst && !l.worst.CompareAndSwap(worst, us); worst = l.worst.Load() {
+	for most := l.max.Load(); us > most && !l.max.CompareAndSwap(most, us); most = l.max.Load() {
 	}
 }
 
 func (l *lateness) drop() { l.dropped.Add(1) }
 
-// tell is the latest in µs, what nine in ten were no later than, and how many were never sent; false for nothing.
-func (l *lateness) tell() (worst, ninth, dropped int64, any bool) {
+// take returns the maximum and the 90th percentile in µs and the number dropped since the last call, and forgets them.
+// some is false if nothing was sent or dropped.
+func (l *lateness) take() (most, p90, dropped int64, some bool) {
 	var counts [buckets]int64
 	sum := int64(0)
 	for i := range l.counts {
 		counts[i] = int64(l.counts[i].Swap(0))
 		sum += counts[i]
 	}
-	worst, dropped = l.worst.Swap(0), l.dropped.Swap(0)
+	most, dropped = l.max.Swap(0), l.dropped.Swap(0)
 	if sum == 0 {
 		return 0, 0, dropped, dropped > 0
 	}
 	rank := (9*sum + 9) / 10
 	for i, count := range counts {
 		if rank -= count; rank <= 0 {
-			return worst, min(highest(i), worst), dropped, true
+			return most, min(highest(i), most), dropped, true
 		}
 	}
-	return worst, worst, dropped, true
+	return most, most, dropped, true
 }
 
 func bucket(us int64) int {
-	if us < 1<<fine {
+	if us < 1<<subBuckets {
 		return int(us)
 	}
-	shift := bits.Len64(uint64(us)) - fine - 1
-	return min(shift<<fine+int(us>>shift), buckets-1)
+	shift := bits.Len64(uint64(us)) - subBuckets - 1
+	return min(shift<<subBuckets+int(us>>shift), buckets-1)
 }
 
 func lowest(bucket int) int64 {
@@ -63,9 +65,9 @@ func lowest(bucket int) int64 {
 }
 
 func highest(bucket int) int64 {
-	if bucket < 2<<fine {
+	if bucket < 2<<subBuckets {
 		return int64(bucket)
 	}
-	shift := bucket>>fine - 1
-	return (int64(bucket-shift<<fine)+1)<<shift - 1
+	shift := bucket>>subBuckets - 1
+	return (int64(bucket-shift<<subBuckets)+1)<<shift - 1
 }

@@ -6,26 +6,26 @@ import (
 	"os"
 )
 
-// load is what the worker tells: src/toril/worker/engines/vegeta.py writes it.
+// load is the engine's task; src/toril/worker/engines/vegeta/executor.py writes it.
 type load struct {
 	Folder        string       `json:"folder"`
-	Points        [][2]float64 `json:"points"`
-	PeakRPS       float64      `json:"peak_rps"` // of all workers, as far as it is planned
-	Stripe        stripe       `json:"stripe"`
+	Points        curve        `json:"points"`
+	PeakRPS       float64      `json:"peak_rps"` // planned, of all workers together
+	Interleave    interleave   `json:"stripe"`
 	GracefulStopS float64      `json:"graceful_stop_s"`
 	TimeoutS      float64      `json:"timeout_s"`
 	KeepAlive     bool         `json:"keepalive"`
 	Redirects     int          `json:"redirects"`
 	HTTP2         bool         `json:"http2"`
-	Insecure      bool         `json:"insecure"`
+	Insecure      bool         `json:"insecure"` // accept any certificate
 	DNSTTLS       float64      `json:"dns_ttl_s"`
-	MaxWorkers    int          `json:"max_workers"`
-	Targets       []told       `json:"targets"`
-	Sources       []source     `json:"sources"`
+	MaxWorkers    int          `json:"max_workers"` // requests in flight; 0: the default
+	Targets       []target     `json:"targets"`
+	Sources       []dataSource `json:"sources"`
 }
 
-// told is one request of the suite.
-type told struct {
+// target is one request of the suite.
+type target struct {
 	Method  string      `json:"method"`
 	URL     string      `json:"url"`
 	Label   string      `json:"label"`
@@ -34,11 +34,11 @@ type told struct {
 	Follow  bool        `json:"follow_redirects"`
 }
 
-// source is one file of data. Rows of our own are counted by this worker's requests, others by those of all.
-type source struct {
+// dataSource is one data file. Each pass through the requests takes its next row.
+type dataSource struct {
 	Columns []string   `json:"columns"`
 	Rows    [][]string `json:"rows"`
-	Own     bool       `json:"own"`
+	Own     bool       `json:"own"` // the rows are this worker's alone: count its passes, not those of all workers
 }
 
 func readLoad(path string) (*load, error) {
@@ -46,12 +46,12 @@ func readLoad(path string) (*load, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := &load{}
-	if err := json.Unmarshal(data, found); err != nil {
+	l := &load{}
+	if err := json.Unmarshal(data, l); err != nil {
 		return nil, err
 	}
-	if len(found.Targets) == 0 || len(found.Points) < 2 || found.Stripe.Weight <= 0 {
-		return nil, errors.New("a load has requests, a curve and a stripe")
+	if len(l.Targets) == 0 || len(l.Points) < 2 || l.Interleave.Weight <= 0 {
+		return nil, errors.New("a load needs targets, a curve of two points and a positive weight")
 	}
-	return found, nil
+	return l, nil
 }

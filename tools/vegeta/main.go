@@ -1,9 +1,11 @@
-// Toril's open-model engine: requests by a curve, from a gate to an end, with a row for each request.
+// Toril's open-model engine: sends requests at the moments of a schedule and writes a row for each of them.
 //
 //	toril-vegeta LOAD.json
 //
-// It prepares everything, makes the file `parked` in the load's folder and waits for `gate`: the second since the epoch
-// at which the load begins. `end` (seconds that requests in flight may take) ends it early, `rates` changes its rate.
+// All communication with the worker is by files in the load's folder. The engine prepares everything, creates `parked`
+// and waits for `gate`, which holds the second since the epoch at which the load begins. `end` stops the load early; it
+// holds the seconds that requests in flight may still take. Lines of `rates` change the rate. `rows` and `names` are
+// the results.
 package main
 
 import (
@@ -11,21 +13,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
 )
 
 const (
-	usualWorkers = 20_000 // requests in flight, where the suite says nothing
-	otherFiles   = 64
-	collectAt    = 400 // per cent of growth: garbage is collected a quarter as often as is usual
+	defaultMaxInFlight = 20_000
+	reservedFiles      = 64  // open files that are not connections
+	gcPercent          = 400 // collects garbage a quarter as often as by default
 )
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "toril-vegeta LOAD.json")
+		fmt.Fprintln(os.Stderr, "usage: toril-vegeta LOAD.json")
 		os.Exit(2)
 	}
 	l, err := readLoad(os.Args[1])
@@ -39,90 +40,90 @@ func main() {
 }
 
 func run(l *load) error {
-	debug.SetGCPercent(collectAt)
-	made, err := prepare(l)
+	debug.SetGCPercent(gcPercent)
+	e, err := newEngine(l)
 	if err != nil {
 		return err
 	}
 	if l.HTTP2 {
-		return overHTTP2(l, made)
+		return sendWithClient(l, e)
 	}
-	return overHTTP1(l, made, loopsFor(l, runtime.GOMAXPROCS(0)))
+	return sendHTTP1(l, e)
 }
 
-func prepare(l *load) (*prepared, error) {
-	most, err := mostInFlight(l.MaxWorkers)
-	if err != nil {
-		return nil, err
-	}
-	l.MaxWorkers = most
-	written, err := newRecords(l.Folder)
-	if err != nil {
-		return nil, err
-	}
-	return &prepared{
-		dials: newDialer(time.Duration(l.DNSTTLS * 1e9)), written: written,
-		requests:  requests(l.Targets, l.Sources, written.label),
-		ending:    make(chan struct{}),
-		collector: collector{late: &lateness{}, written: written},
-	}, nil
-}
-
-// prepared is what both ways of sending need.
-type prepared struct {
-	dials     *dialer
-	written   *records
+// engine is what a load needs however it is sent.
+type engine struct {
+	dialer    *dialer
+	results   *results
 	requests  []request
 	ending    chan struct{}
 	pacers    []*pacer
 	collector collector
 }
 
-// pacer is that of one loop of so many.
-func (p *prepared) pacer(l *load, all *slots, loop, loops int64) *pacer {
-	made := &pacer{
-		curve: &curve{l.Points}, stripe: &l.Stripe, sources: l.Sources, slots: all, late: p.collector.late,
-		requests: p.requests, changes: make(chan change, 1), ending: p.ending,
-		own: loop, step: loops, shift: l.Stripe.shift(tick, loop, loops),
+func newEngine(l *load) (*engine, error) {
+	limit, err := maxInFlight(l.MaxWorkers)
+	if err != nil {
+		return nil, err
 	}
-	made.walk = walk{curve: made.curve}
-	p.pacers, p.collector.slots = append(p.pacers, made), append(p.collector.slots, all)
-	return made
+	l.MaxWorkers = limit
+	results, err := newResults(l.Folder)
+	if err != nil {
+		return nil, err
+	}
+	return &engine{
+		dialer: newDialer(time.Duration(l.DNSTTLS * 1e9)), results: results,
+		requests:  newRequests(l.Targets, l.Sources, results.label),
+		ending:    make(chan struct{}),
+		collector: collector{lateness: &lateness{}, results: results},
+	}, nil
 }
 
-// start parks, and returns when it is known at which moment the load begins.
-func (p *prepared) start(l *load, wake func()) error {
-	gate, err := atTheGate(l.Folder)
+// addPacer returns the pacer of one of several loops.
+func (e *engine) addPacer(l *load, slots *slots, loop, loops int64) *pacer {
+	p := &pacer{
+		cursor: cursor{curve: l.Points}, interleave: &l.Interleave, sources: l.Sources, slots: slots,
+		lateness: e.collector.lateness, requests: e.requests, changes: make(chan rateChange, 1), ending: e.ending,
+		local: loop, step: loops, tickShift: l.Interleave.shift(tick, loop, loops),
+	}
+	e.pacers, e.collector.slots = append(e.pacers, p), append(e.collector.slots, slots)
+	return p
+}
+
+// start waits until the moment at which the load begins is known. `wake` interrupts those that wait for something else
+// than the pacer's channels.
+func (e *engine) start(l *load, wake func()) error {
+	startAt, err := waitForGate(l.Folder)
 	if err != nil {
 		return err
 	}
-	for _, one := range p.pacers {
-		one.gate = gate
+	for _, p := range e.pacers {
+		p.startAt = startAt
 	}
-	go p.dials.keepFresh(context.Background())
-	p.collector.watched = watch(l, p.pacers, wake)
+	go e.dialer.keepFresh(context.Background())
+	e.collector.watcher = watch(l, e.pacers, wake)
 	return nil
 }
 
-// mostInFlight is bounded by the files that this program may open; a suite that asks for more is told so.
-func mostInFlight(wanted int) (int, error) {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+// maxInFlight returns the limit of requests in flight. Each may need a connection, which is an open file.
+func maxInFlight(wanted int) (int, error) {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		return 0, err
 	}
-	possible := int(min(limit.Max, 1<<20)) - otherFiles
+	possible := int(min(files.Max, 1<<20)) - reservedFiles
 	if wanted > possible {
 		return 0, fmt.Errorf(
-			"max-workers is %d, and this machine lets a program open %d files; lower it, or raise the limit", wanted, limit.Max)
+			"toril.vegeta.max-workers is %d, but this machine allows %d open files. Lower it, or raise the limit.",
+			wanted, files.Max)
 	}
 	if wanted == 0 {
-		wanted = max(1, min(usualWorkers, possible))
+		wanted = max(1, min(defaultMaxInFlight, possible))
 	}
 	return wanted, nil
 }
 
-// atTheGate is the moment at which the load begins, once it is known.
-func atTheGate(folder string) (int64, error) {
+func waitForGate(folder string) (startAt int64, err error) {
 	if err := os.WriteFile(filepath.Join(folder, "parked"), nil, 0o600); err != nil {
 		return 0, err
 	}
@@ -133,14 +134,27 @@ func atTheGate(folder string) (int64, error) {
 			_, err := fmt.Sscan(string(text), &at)
 			return moment(at), err
 		}
-		leaveWith(worker)
+		exitWithout(worker)
 		time.Sleep(2 * time.Millisecond)
 	}
 }
 
-// leaveWith ends the program with its worker, where the kernel does not (macOS).
-func leaveWith(worker int) {
+// exitWithout ends the engine after its worker has died. On Linux the kernel does that, on macOS nothing else does.
+func exitWithout(worker int) {
 	if os.Getppid() != worker {
 		os.Exit(1)
 	}
 }
+
+// Moments are nanoseconds of a monotonic clock since the engine's start. Results hold times of day, counted from here:
+// a clock that is set during the load changes none of them.
+var processStart = time.Now()
+
+func now() int64 { return int64(time.Since(processStart)) }
+
+// moment converts seconds since the epoch.
+func moment(epochS float64) int64 { return int64(epochS*1e9) - processStart.UnixNano() }
+
+func epochUS(moment int64) int64 { return (processStart.UnixNano() + moment) / 1000 }
+
+func seconds(s float64) int64 { return int64(s * 1e9) }

@@ -19,7 +19,7 @@ const messageChars = 500
 
 var (
 	statuses [1000]outcome
-	// what makes equal failures differ: addresses, and in front of an error whom it happened to
+	// what differs between equal failures: addresses, stream numbers, and the request in front of an error
 	noise = regexp.MustCompile(`(Get|Post|Put|Patch|Delete|Head|Options|[A-Z]+) "[^"]*": |\d+\.\d+\.\d+\.\d+:\d+(->)?|\[[0-9a-f:]+\]:\d+(->)?|stream ID \d+; |LastStreamID=\d+, `)
 )
 
@@ -33,8 +33,8 @@ func init() {
 	}
 }
 
-// outcomeOf names what happened as Locust's errors are named, so that suites can change their engine. `text` is
-// vegeta's, for what the transport has no error of.
+// outcomeOf names failures as Locust does, so that criteria on response codes hold for both engines. `text` is vegeta's
+// error text, for errors that the transport does not return.
 func outcomeOf(code uint16, err error, text string) outcome {
 	if code != 0 {
 		return statuses[code%1000]
@@ -94,7 +94,7 @@ func innermost(err error) string {
 }
 
 func clean(text string) string {
-	text = text[:min(len(text), 4*messageChars)] // a service's own words may be endless
+	text = text[:min(len(text), 4*messageChars)] // a message may quote a service without end
 	text = strings.TrimSpace(noise.ReplaceAllString(text, ""))
 	if len(text) > messageChars {
 		text = strings.ToValidUTF8(text[:messageChars], "")

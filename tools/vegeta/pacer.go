@@ -7,211 +7,195 @@ import (
 )
 
 const (
-	coarse = 2 * time.Millisecond // Go's timers are as late as 1 ms; the rest of a wait is the kernel's
-	tick   = int64(500_000)       // ns: what is due more often is sent in groups, since each waking costs CPU
-	leeway = int64(50_000_000)    // ns: so late what was due before the end is still sent, and later is dropped
+	timerSlack = 2 * time.Millisecond // Go's timers are up to 1 ms late: the alarm takes the rest of a wait
+	tick       = int64(500_000)       // ns: arrivals that are closer are sent in groups, because each wake-up costs CPU
+	endGrace   = int64(50_000_000)    // ns after the curve's end in which late arrivals are still sent
 )
 
-// pacer says when the next request is due, by the curve and not by what became of the last one. For HTTP/2 it is vegeta's.
+// pacer yields the arrivals of one loop at the moments of the schedule, independent of responses. It is the loop's, and
+// with Go's client it is also vegeta's pacer.
 type pacer struct {
-	gate     int64
-	curve    *curve
-	walk     walk
-	stripe   *stripe
-	own      int64 // the next one's number
-	step     int64 // from it to the one after it: there are as many loops
-	last     int64 // when the one before it was due
-	begun    int64 // when the first one was sent, or could not be; 0: never
-	ended    int64 // when nothing was sent any more
-	shift    int64 // of this worker's ticks, so that workers do not tick together
-	requests []request
-	sources  []source
-	rows     [][]string // of one arrival, shared by all where no request has columns
-	slots    *slots
-	late     *lateness
-	alarm    *alarm
-	changes  chan change
-	ending   chan struct{} // closed when no request may begin any more
-	stopped  atomic.Bool
+	startAt    int64
+	cursor     cursor
+	interleave *interleave
+	local      int64 // number of the next arrival among this worker's
+	step       int64 // the number of loops: each takes every step-th arrival
+	lastDue    int64 // of the arrival before the next one
+	firstSent  int64 // when the first arrival was sent or dropped; 0: never
+	stoppedAt  int64
+	tickShift  int64 // shifts the ticks against other workers' and loops'
+	requests   []request
+	sources    []dataSource
+	slots      *slots
+	lateness   *lateness
+	alarm      *alarm
+	changes    chan rateChange
+	ending     chan struct{} // closed when no further request may begin
+	stopped    atomic.Bool
 }
 
-// change is another rate for the whole execution, from a moment on.
-type change struct {
+// rateChange is another rate for all workers together, from a moment on.
+type rateChange struct {
 	at  int64
 	rps float64
 }
 
-// arrival is a request that is to be sent.
+// arrival is a request of the schedule.
 type arrival struct {
-	exact int64 // when it is due
-	at    int64 // when it is sent
-	end   int64 // of the curve
-	place int64 // in the whole schedule
+	due      int64 // by the curve
+	sendAt   int64 // when it should be sent: due, or the next tick
+	curveEnd int64
+	global   int64 // its number in the whole schedule
 }
 
-// next is this worker's next arrival; false where there is none, and the end of the curve is what comes.
+// next returns the next arrival; false if the curve ends before it, and then its moments are those of the end.
 func (p *pacer) next() (arrival, bool) {
-	place := p.stripe.place(p.own)
-	end := p.gate + seconds(p.curve.length())
-	due, more := p.walk.due(float64(place))
+	global := p.interleave.global(p.local)
+	end := p.startAt + seconds(p.cursor.curve.length())
+	due, more := p.cursor.due(float64(global))
 	if !more {
-		return arrival{end, end, end, place}, false
+		return arrival{end, end, end, global}, false
 	}
-	exact := p.gate + seconds(due)
-	return arrival{exact, min(p.ticked(exact), end), end, place}, true
+	at := p.startAt + seconds(due)
+	return arrival{at, min(p.sendTime(at), end), end, global}, true
 }
 
-// pass goes on to the one after it, and returns its number among this worker's.
-func (p *pacer) pass(one arrival) int64 {
-	own := p.own
-	if p.begun == 0 {
-		p.begun = now()
+// advance goes on to the arrival after a. It returns a's number among this worker's.
+func (p *pacer) advance(a arrival) int64 {
+	local := p.local
+	if p.firstSent == 0 {
+		p.firstSent = now()
 	}
-	p.own, p.last = p.own+p.step, one.exact
-	return own
+	p.local, p.lastDue = p.local+p.step, a.due
+	return local
 }
 
-// told is true when no request may begin any more; a change of rate is heard of, too.
-func (p *pacer) told() bool {
+// interrupted tells whether the load is ending or its rate has changed, without waiting. It applies the change.
+func (p *pacer) interrupted() (ending, changed bool) {
 	select {
 	case <-p.ending:
-		return true
-	case one := <-p.changes:
-		p.change(one)
+		return true, false
+	case change := <-p.changes:
+		p.apply(change)
+		return false, true
 	default:
+		return false, false
 	}
-	return false
 }
 
-// ends is true when nothing is sent any more, since the curve is over.
-func (p *pacer) ends(one arrival, more bool, at int64) bool {
-	if more && at < one.end+leeway {
+// finished stops the pacer if the curve is over. Late arrivals are sent for a while beyond its end.
+func (p *pacer) finished(a arrival, more bool, at int64) bool {
+	if more && at < a.curveEnd+endGrace {
 		return false
 	}
 	p.stop(at)
 	return true
 }
 
-// stop ends it: what was due until then and has not been sent, since this program was too late, never will be.
+// stop counts arrivals that were due by now and not sent as dropped: the engine was too late for them.
 func (p *pacer) stop(at int64) {
-	for one, more := p.next(); more && one.at <= at; one, more = p.next() {
-		p.pass(one)
-		p.late.drop()
+	for a, more := p.next(); more && a.sendAt <= at; a, more = p.next() {
+		p.advance(a)
+		p.lateness.drop()
 	}
-	p.ended = at
+	p.stoppedAt = at
 	p.stopped.Store(true)
 }
 
-// Pace is vegeta's: it waits until a request is due and a slot is free, and lines it up for the next worker; true when
-// all is sent.
+// Pace implements vegeta.Pacer. It waits for the next arrival, fills a slot and queues it for one of vegeta's workers.
+// It returns true when nothing is left to send.
 //
-// A request that is due while as many are in flight as may be is never sent, and counted: if it waited for a slot, the
-// model would be closed, and a target that stalls would be asked for less.
+// An arrival without a free slot is dropped and counted. If it waited for a slot, the model would be closed: a service
+// that stalls would get fewer requests.
 func (p *pacer) Pace(time.Duration, uint64) (time.Duration, bool) {
 	for {
-		one, more := p.next()
-		if !p.wait(one.at) {
-			if p.isEnding() {
-				p.stop(now())
-				return 0, true
-			}
-			continue // the rate has changed
-		}
-		if p.ends(one, more, now()) {
+		a, more := p.next()
+		if ending, changed := p.wait(a.sendAt); ending {
+			p.stop(now())
 			return 0, true
-		}
-		if now()-one.at > tick {
-			runtime.Gosched() // a burst to make up for it would open as many connections, and be later still
-		}
-		own := p.pass(one)
-		index, free := p.slots.take()
-		if !free {
-			p.late.drop()
+		} else if changed {
 			continue
 		}
-		p.fill(&p.slots.all[index], one.at, one.place, own)
-		p.slots.line(index)
+		if p.finished(a, more, now()) {
+			return 0, true
+		}
+		if now()-a.sendAt > tick {
+			runtime.Gosched() // catching up in one burst would open a connection for each, and be later still
+		}
+		local := p.advance(a)
+		index, free := p.slots.acquire()
+		if !free {
+			p.lateness.drop()
+			continue
+		}
+		p.fill(&p.slots.all[index], a, local)
+		p.slots.enqueue(index)
 		return 0, false
 	}
 }
 
-// ticked is the moment at which a request is meant to be sent: when it is due, or, where requests are less than a tick
-// apart, at the first tick from then on. It depends on the schedule alone, and not on what became of other requests.
-func (p *pacer) ticked(exact int64) int64 {
-	if p.begun == 0 || exact-p.last >= tick {
-		return exact
+// Rate implements vegeta.Pacer; nothing calls it.
+func (p *pacer) Rate(time.Duration) float64 { return 0 }
+
+// sendTime returns when an arrival should be sent: when it is due, or at the next tick if it follows the one before
+// within less than a tick. That depends on the schedule alone, not on how late the engine is.
+func (p *pacer) sendTime(due int64) int64 {
+	if p.firstSent == 0 || due-p.lastDue >= tick {
+		return due
 	}
-	since := exact - p.gate - p.shift
-	return p.gate + p.shift + (since+tick-1)/tick*tick
+	since := due - p.startAt - p.tickShift
+	return p.startAt + p.tickShift + (since+tick-1)/tick*tick
 }
 
-// Rate is part of vegeta's interface.
-func (p *pacer) Rate(elapsed time.Duration) float64 { return 0 }
+func (p *pacer) request(global int64) *request { return &p.requests[global%int64(len(p.requests))] }
 
-func (p *pacer) request(place int64) *request { return &p.requests[place%int64(len(p.requests))] }
-
-func (p *pacer) fill(s *slot, due, place, own int64) {
-	many := int64(len(p.requests))
-	rows := p.rows
+func (p *pacer) fill(s *slot, a arrival, local int64) {
+	var rows [][]string
 	if len(p.sources) > 0 {
+		perPass := int64(len(p.requests))
 		rows = make([][]string, len(p.sources))
 		for i, source := range p.sources {
-			pass := place / many
+			pass := a.global / perPass
 			if source.Own {
-				pass = own / many
+				pass = local / perPass
 			}
 			rows[i] = source.Rows[pass%int64(len(source.Rows))]
 		}
 	}
-	*s = slot{due: due, place: place, own: own, request: p.request(place), rows: rows, connect: -1, busy: true}
+	*s = slot{
+		due: a.sendAt, global: a.global, local: local, request: p.request(a.global), rows: rows, connect: -1, busy: true,
+	}
 }
 
-// wait is false when something happened before that moment; the last of it is slept through.
-func (p *pacer) wait(until int64) bool {
+// wait returns at that moment, or earlier if the load ends or its rate changes.
+func (p *pacer) wait(until int64) (ending, changed bool) {
 	for {
 		left := until - now()
-		if left <= int64(coarse) {
-			select {
-			case <-p.ending:
-				return false
-			case one := <-p.changes:
-				p.change(one)
-				return false
-			default:
+		if left <= int64(timerSlack) {
+			if ending, changed := p.interrupted(); ending || changed {
+				return ending, changed
 			}
 			if left > 0 {
 				if err := p.alarm.sleep(left); err != nil {
-					panic(err) // a file of our own: nothing that happens while it goes on
+					panic(err) // reading our own timer does not fail
 				}
 			}
-			return true
+			return false, false
 		}
-		timer := time.NewTimer(time.Duration(left) - coarse)
+		timer := time.NewTimer(time.Duration(left) - timerSlack)
 		select {
 		case <-timer.C:
 		case <-p.ending:
 			timer.Stop()
-			return false
-		case one := <-p.changes:
+			return true, false
+		case change := <-p.changes:
 			timer.Stop()
-			p.change(one)
-			return false
+			p.apply(change)
+			return false, true
 		}
 	}
 }
 
-func (p *pacer) change(one change) {
-	p.curve = p.curve.changed(float64(one.at-p.gate)/1e9, one.rps)
-	p.walk = walk{curve: p.curve}
+func (p *pacer) apply(change rateChange) {
+	p.cursor = cursor{curve: p.cursor.curve.changed(float64(change.at-p.startAt)/1e9, change.rps)}
 }
-
-func (p *pacer) isEnding() bool {
-	select {
-	case <-p.ending:
-		return true
-	default:
-		return false
-	}
-}
-
-func seconds(s float64) int64 { return int64(s * 1e9) }

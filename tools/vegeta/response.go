@@ -9,45 +9,46 @@ import (
 )
 
 const (
-	mostHeaders   = 256 << 10 // bytes: as many heads may be gathered as requests may be in flight
-	mostAnnounced = 5         // responses before the response, as of Go's own transport
+	maxHeadBytes     = 256 << 10 // a loop may hold as many incomplete heads as requests in flight
+	maxInformational = 5         // 1xx responses before the response itself
 )
 
 var (
-	errHeaders   = errors.New("malformed HTTP response: its headers are longer than 256 KiB")
-	errAnnounced = errors.New("malformed HTTP response: more than 5 of 1xx came before it")
+	errHeadTooLong       = errors.New("malformed HTTP response: the headers exceed 256 KiB")
+	errManyInformational = errors.New("malformed HTTP response: more than 5 informational (1xx) responses")
 )
 
 type phase int
 
 const (
 	inHead phase = iota
-	byLength
-	inChunks
-	untilClosed
-	whole
+	inSizedBody
+	inChunkedBody
+	inUnsizedBody // ends with the connection
+	complete
 )
 
-// response is what has come of one over HTTP/1: bytes are given to it as they come, and of the body counted only.
+// response parses one HTTP/1 response in pieces as they arrive. It counts the body's bytes and keeps none of them.
+//
+// It reads a head as net/http would: the usual ones by parseCommonHead, the others by net/http itself.
 type response struct {
-	method  string
-	follows bool // a redirect will be followed: its headers are wanted
-	always  bool // its headers are wanted in any case
-
-	phase     phase
-	partial   []byte // a head that is not whole yet
-	seen      int    // bytes of it in which its end is not
-	plausible bool   // its first line is known to be one
-	announced int    // heads of 1xx so far
-	framing   framing
-	full      *http.Response // where its headers are wanted
-	left      int64
-	chunks    chunks
-	bytes     int64 // of the body
-	surplus   bool  // there was more than the response
+	method     string // of the request
+	redirects  bool   // keep the head of a redirect
+	keepHead   bool   // keep any head
+	phase      phase
+	head       []byte // the beginning of an incomplete head
+	scanned    int    // bytes of it known not to contain its end
+	statusOK   bool   // its first line is known to be a valid status line
+	info       int    // 1xx responses so far
+	framing    framing
+	parsedHead *http.Response // set if the caller asked to keep the head
+	left       int64          // bytes of a sized body still to come
+	chunks     chunks
+	bodyBytes  int64
+	excess     bool // bytes arrived after the end of the response
 }
 
-// framing is what a head says about the body, and what became of the request.
+// framing is what a head says about the status, the end of the body and the connection.
 type framing struct {
 	status  int
 	length  int64 // -1: unknown
@@ -55,77 +56,84 @@ type framing struct {
 	closes  bool
 }
 
-func (r *response) begin(method string, follows, always bool) {
-	*r = response{method: method, follows: follows, always: always, partial: r.partial[:0]}
+// reset prepares for the response to a new request. It keeps the memory of incomplete heads and lines.
+func (r *response) reset(method string, redirects, keepHead bool) {
+	head, pending := r.head, r.chunks.pending
+	*r = response{method: method, redirects: redirects, keepHead: keepHead}
+	r.head, r.chunks.pending = head[:0], pending[:0]
 }
 
-// feed takes what came; headed is true when it had the end of the head in it.
-func (r *response) feed(data []byte) (headed bool, err error) {
-	for r.phase == inHead {
-		if len(r.partial) > 0 {
-			r.partial = append(r.partial, data...)
-			data = r.partial
+// feed parses the next bytes of the connection. headDone is true if they contained the end of the response's head.
+func (r *response) feed(data []byte) (headDone bool, err error) {
+	if r.phase == inHead {
+		if len(r.head) > 0 {
+			r.head = append(r.head, data...)
+			data = r.head
 		}
-		end := endOfHead(data, r.seen)
-		if end < 0 {
-			return false, r.keep(data)
-		}
-		if err := r.head(data[:end]); err != nil {
+		if data, err = r.feedHead(data); err != nil || r.phase == inHead {
 			return false, err
 		}
-		data, r.partial, r.seen, r.plausible = data[end:], r.partial[:0], 0, false
-		if r.framing.status < 200 && r.framing.status != http.StatusSwitchingProtocols {
-			if r.announced++; r.announced > mostAnnounced {
-				return false, errAnnounced
-			}
-			if len(data) == 0 {
-				return false, nil
-			}
-			data = bytes.Clone(data) // it may lie where the next head is gathered
-			continue
-		}
-		headed = true
-		r.body()
+		headDone = true
 	}
-	return headed, r.take(data)
+	return headDone, r.feedBody(data)
 }
 
-// keep waits for the rest of a head, unless there will be none.
-func (r *response) keep(data []byte) error {
-	if len(data) > mostHeaders {
-		return errHeaders
+// feedHead returns the bytes after the head, or keeps an incomplete head for the next call.
+func (r *response) feedHead(data []byte) (body []byte, err error) {
+	for {
+		end := endOfHead(data, r.scanned)
+		if end < 0 {
+			return nil, r.keepIncomplete(data)
+		}
+		if err := r.parseHead(data[:end]); err != nil {
+			return nil, err
+		}
+		data, r.scanned, r.statusOK = data[end:], 0, false
+		if r.framing.status/100 != 1 || r.framing.status == http.StatusSwitchingProtocols {
+			r.head = r.head[:0]
+			r.startBody()
+			return data, nil
+		}
+		if r.info++; r.info > maxInformational {
+			return nil, errManyInformational
+		}
 	}
-	if first := bytes.IndexByte(data[r.seen:], '\n'); first >= 0 && !r.plausible {
-		if _, err := r.parsed(data[:r.seen+first+1]); !errors.Is(err, io.ErrUnexpectedEOF) {
+}
+
+// keepIncomplete keeps the beginning of a head until the rest arrives. It rejects what can no longer become one.
+func (r *response) keepIncomplete(data []byte) error {
+	if len(data) > maxHeadBytes {
+		return errHeadTooLong
+	}
+	if end := bytes.IndexByte(data[r.scanned:], '\n'); end >= 0 && !r.statusOK {
+		if _, err := r.parseWithGo(data[:r.scanned+end+1]); !errors.Is(err, io.ErrUnexpectedEOF) {
 			return err
 		}
-		r.plausible = true
+		r.statusOK = true
 	}
-	r.seen = max(0, len(data)-3)
-	if len(r.partial) == 0 {
-		r.partial = append(r.partial, data...)
+	r.scanned = max(0, len(data)-3)
+	if len(data) != len(r.head) { // otherwise data is r.head, and copying it for each byte that arrives is quadratic
+		r.head = append(r.head[:0], data...) // data may be the end of r.head: append copies overlapping memory correctly
 	}
 	return nil
 }
 
-func (r *response) head(data []byte) error {
-	plain, usual := quick(data)
-	redirect := r.follows && plain.status/100 == 3
-	if usual && !redirect && !r.always {
-		r.framing = plain
+func (r *response) parseHead(data []byte) error {
+	common, ok := parseCommonHead(data)
+	if ok && !r.keepHead && !(r.redirects && common.status/100 == 3) {
+		r.framing = common
 		return nil
 	}
-	full, err := r.parsed(data)
+	full, err := r.parseWithGo(data)
 	if err != nil {
 		return err
 	}
-	r.full = full
+	r.parsedHead = full
 	r.framing = framing{full.StatusCode, full.ContentLength, len(full.TransferEncoding) > 0, full.Close}
 	return nil
 }
 
-// parsed is by Go's own parser, whatever is not quite usual.
-func (r *response) parsed(data []byte) (*http.Response, error) {
+func (r *response) parseWithGo(data []byte) (*http.Response, error) {
 	full, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(data)), &http.Request{Method: r.method})
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
@@ -133,65 +141,65 @@ func (r *response) parsed(data []byte) (*http.Response, error) {
 	return full, err
 }
 
-func (r *response) body() {
+func (r *response) startBody() {
 	status := r.framing.status
 	switch {
 	case r.method == http.MethodHead, status == http.StatusNoContent, status == http.StatusNotModified,
 		status == http.StatusSwitchingProtocols:
-		r.phase = whole
+		r.phase = complete
 	case r.framing.chunked:
-		r.phase = inChunks
+		r.phase = inChunkedBody
 	case r.framing.length < 0:
-		r.phase, r.framing.closes = untilClosed, true
+		r.phase, r.framing.closes = inUnsizedBody, true
 	case r.framing.length == 0:
-		r.phase = whole
+		r.phase = complete
 	default:
-		r.phase, r.left = byLength, r.framing.length
+		r.phase, r.left = inSizedBody, r.framing.length
 	}
 }
 
-func (r *response) take(data []byte) error {
+func (r *response) feedBody(data []byte) error {
 	switch r.phase {
-	case byLength:
-		some := min(r.left, int64(len(data)))
-		r.bytes, r.left = r.bytes+some, r.left-some
-		data = data[some:]
+	case inSizedBody:
+		n := min(r.left, int64(len(data)))
+		r.bodyBytes, r.left = r.bodyBytes+n, r.left-n
+		data = data[n:]
 		if r.left == 0 {
-			r.phase = whole
+			r.phase = complete
 		}
-	case inChunks:
-		rest, body, err := r.chunks.feed(data)
-		r.bytes += body
+	case inChunkedBody:
+		rest, n, err := r.chunks.feed(data)
+		r.bodyBytes += n
 		if err != nil {
 			return err
 		}
 		data = rest
 		if r.chunks.done() {
-			r.phase = whole
+			r.phase = complete
 		}
-	case untilClosed:
-		r.bytes += int64(len(data))
+	case inUnsizedBody:
+		r.bodyBytes += int64(len(data))
 		return nil
 	}
-	r.surplus = r.surplus || len(data) > 0
+	r.excess = r.excess || len(data) > 0
 	return nil
 }
 
-// ended is what it means that nothing more will come.
-func (r *response) ended() error {
+// closed ends the response with the connection. It returns an error if the response is incomplete.
+func (r *response) closed() error {
 	switch {
-	case r.phase == untilClosed:
-		r.phase = whole
+	case r.phase == inUnsizedBody:
+		r.phase = complete
 		return nil
-	case r.phase == inHead && len(r.partial) > 0:
-		if _, err := r.parsed(r.partial); err != nil {
+	case r.phase == inHead && len(r.head) > 0:
+		if _, err := r.parseWithGo(r.head); err != nil {
 			return err
 		}
 	}
 	return io.ErrUnexpectedEOF
 }
 
-// again is whether another request can be sent over the same connection.
-func (r *response) again() bool {
-	return r.phase == whole && !r.framing.closes && !r.surplus && r.framing.status != http.StatusSwitchingProtocols
+// reusable is true if the connection may carry another request.
+func (r *response) reusable() bool {
+	return r.phase == complete && !r.framing.closes && !r.excess && r.framing.status != http.StatusSwitchingProtocols
 }

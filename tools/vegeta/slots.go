@@ -2,87 +2,83 @@ package main
 
 import "sync/atomic"
 
-// slot is a request from the moment it is due until it is recorded. There are as many as may be in flight.
+// slot is a request from the moment it is due until its result is written. There are as many slots as requests may be
+// in flight. A slot has one owner at a time: the goroutine that acquired it, until that one releases it.
 type slot struct {
-	due     int64 // ns on the program's own clock, as are all moments
-	place   int64 // in the whole schedule
-	own     int64 // among this worker's
-	request *request
-	rows    [][]string
-	sent    int64
-	headers int64 // when the last response's had come; 0: never
-	connect int64 // ns; -1: no connection was made for it
-	bytes   int64 // of the last response's body
-	err     error // over HTTP/2, as the transport, or a read of the body, had it
-	busy    bool  // for whoever takes, until he who frees has seen it: never for both at once
-
-	index    uint32 // its own: what follows is of a loop's
-	deadline int64  // of all its hops
-	wire     []byte
-	hop      string // the method of what was sent last
-	line     *line  // that is being used for it
-	waits    chan<- answer
+	due       int64 // the moment of the schedule; response times count from here
+	global    int64 // the arrival's number in the whole schedule
+	local     int64 // its number among this worker's
+	request   *request
+	rows      [][]string // of each data source
+	sent      int64
+	headers   int64 // when the head of the last response was complete; 0: never
+	connect   int64 // ns that a new connection took; -1: none was made
+	bytes     int64 // of the last response's body
+	err       error // Go's client only: the transport's error, or the body's
+	busy      bool  // set by the pacer after acquire, cleared before release
+	loopState       // nothing where there is no loop
 }
 
-// slots hands free ones to the pacer and takes them back from the collector: one goroutine at each end.
+// slots is the pool of free slots and the queue of slots that are due, without locks. One goroutine acquires and
+// enqueues, one releases, any number dequeues.
 type slots struct {
-	all    []slot
-	free   []uint32 // a ring
-	taken  atomic.Uint64
-	freed  atomic.Uint64
-	order  []uint32 // a ring: the slots of requests that are due and not begun
-	put    atomic.Uint64
-	begun  atomic.Uint64
-	masked uint64
+	all      []slot
+	free     []uint32 // a ring: indexes of free slots
+	acquired atomic.Uint64
+	released atomic.Uint64
+	queue    []uint32 // a ring: slots of requests that are due and not begun
+	enqueued atomic.Uint64
+	dequeued atomic.Uint64
+	mask     uint64
 }
 
-func newSlots(most int) *slots {
+func newSlots(count int) *slots {
 	ring := 1
-	for ring < most {
+	for ring < count {
 		ring *= 2
 	}
-	made := &slots{
-		all: make([]slot, most), free: make([]uint32, ring), order: make([]uint32, ring), masked: uint64(ring - 1),
+	s := &slots{
+		all: make([]slot, count), free: make([]uint32, ring), queue: make([]uint32, ring), mask: uint64(ring - 1),
 	}
-	for i := range made.all {
-		made.free[i] = uint32(i)
+	for i := range s.all {
+		s.free[i] = uint32(i)
 	}
-	made.freed.Store(uint64(most))
-	return made
+	s.released.Store(uint64(count))
+	return s
 }
 
-// take is a free slot; false when all are in flight.
-func (s *slots) take() (uint32, bool) {
-	taken := s.taken.Load()
-	if taken == s.freed.Load() {
+// acquire returns a free slot; false if all are in flight.
+func (s *slots) acquire() (uint32, bool) {
+	acquired := s.acquired.Load()
+	if acquired == s.released.Load() {
 		return 0, false
 	}
-	index := s.free[taken&s.masked]
-	s.taken.Store(taken + 1)
+	index := s.free[acquired&s.mask]
+	s.acquired.Store(acquired + 1)
 	return index, true
 }
 
-func (s *slots) give(index uint32) {
-	freed := s.freed.Load()
-	s.free[freed&s.masked] = index
-	s.freed.Store(freed + 1)
+func (s *slots) release(index uint32) {
+	released := s.released.Load()
+	s.free[released&s.mask] = index
+	s.released.Store(released + 1)
 }
 
 func (s *slots) inFlight() int {
-	return int(s.taken.Load() + uint64(len(s.all)) - s.freed.Load())
+	return int(s.acquired.Load() + uint64(len(s.all)) - s.released.Load())
 }
 
-func (s *slots) line(index uint32) {
-	put := s.put.Load()
-	s.order[put&s.masked] = index
-	s.put.Store(put + 1)
+func (s *slots) enqueue(index uint32) {
+	enqueued := s.enqueued.Load()
+	s.queue[enqueued&s.mask] = index
+	s.enqueued.Store(enqueued + 1)
 }
 
-// next is the slot of the request that has waited longest; false where none waits.
-func (s *slots) next() (uint32, bool) {
-	for begun := s.begun.Load(); begun < s.put.Load(); begun = s.begun.Load() {
-		if s.begun.CompareAndSwap(begun, begun+1) {
-			return s.order[begun&s.masked], true
+// dequeue returns the slot that has waited longest; false if none waits.
+func (s *slots) dequeue() (uint32, bool) {
+	for dequeued := s.dequeued.Load(); dequeued < s.enqueued.Load(); dequeued = s.dequeued.Load() {
+		if s.dequeued.CompareAndSwap(dequeued, dequeued+1) {
+			return s.queue[dequeued&s.mask], true
 		}
 	}
 	return 0, false

@@ -13,36 +13,36 @@ import (
 
 const watchEvery = 20 * time.Millisecond
 
-// watcher looks at the files by which a load is ended and changed.
+// watcher reads the files `end` and `rates`, passes them on to the pacers and knows when the load is over.
 type watcher struct {
-	pacers   []*pacer
-	ending   chan struct{}
-	wake     func() // those who would hear of it too late
-	graceful int64
-	asked    atomic.Bool
-	lastAt   atomic.Int64 // no request is waited for beyond it; 0 while the load goes on
+	pacers       []*pacer
+	ending       chan struct{}
+	wake         func()
+	graceful     int64 // ns that requests in flight may take after the last send
+	stopAsked    atomic.Bool
+	answersUntil atomic.Int64 // responses after this moment do not count; 0: the load goes on
 }
 
 func watch(l *load, pacers []*pacer, wake func()) *watcher {
 	w := &watcher{pacers: pacers, ending: pacers[0].ending, wake: wake, graceful: seconds(l.GracefulStopS)}
-	go w.loop(l.Folder)
+	go w.run(l.Folder)
 	return w
 }
 
-func (w *watcher) loop(folder string) {
+func (w *watcher) run(folder string) {
 	worker := os.Getppid()
-	rates := &rates{path: filepath.Join(folder, "rates")}
+	rates := &rateFile{path: filepath.Join(folder, "rates")}
 	ended := int64(0)
 	for ; ; time.Sleep(watchEvery) {
-		leaveWith(worker)
-		for _, one := range rates.fresh() {
-			for _, pace := range w.pacers {
-				w.tell(pace, one)
+		exitWithout(worker)
+		for _, change := range rates.read() {
+			for _, p := range w.pacers {
+				w.pass(change, p)
 			}
 		}
 		if w.stopped() && ended == 0 {
 			ended = now()
-			w.lastAt.Store(ended + w.graceful)
+			w.answersUntil.Store(ended + w.graceful)
 		}
 		text, err := os.ReadFile(filepath.Join(folder, "end"))
 		if err != nil {
@@ -52,21 +52,22 @@ func (w *watcher) loop(folder string) {
 		if _, err := fmt.Sscan(string(text), &within); err != nil {
 			continue
 		}
-		if !w.asked.Swap(true) {
+		if !w.stopAsked.Swap(true) {
 			if ended == 0 {
 				ended = now()
 			}
 			close(w.ending)
 			w.wake()
 		}
-		w.lastAt.Store(ended + min(w.graceful, seconds(within)))
+		w.answersUntil.Store(ended + min(w.graceful, seconds(within)))
 	}
 }
 
-func (w *watcher) tell(pace *pacer, one change) {
-	for !pace.stopped.Load() {
+// pass hands a change to a pacer, which may still have to apply the one before.
+func (w *watcher) pass(change rateChange, p *pacer) {
+	for !p.stopped.Load() {
 		select {
-		case pace.changes <- one:
+		case p.changes <- change:
 			w.wake()
 			return
 		case <-time.After(watchEvery):
@@ -75,20 +76,20 @@ func (w *watcher) tell(pace *pacer, one change) {
 }
 
 func (w *watcher) stopped() bool {
-	for _, pace := range w.pacers {
-		if !pace.stopped.Load() {
+	for _, p := range w.pacers {
+		if !p.stopped.Load() {
 			return false
 		}
 	}
 	return true
 }
 
-// begun is the second since the epoch at which the first request was sent; nil where none was even due.
-func (w *watcher) begun() any {
+// firstSent returns the second since the epoch of the first send; nil if none was due.
+func (w *watcher) firstSent() any {
 	first := int64(math.MaxInt64)
-	for _, pace := range w.pacers {
-		if pace.begun != 0 {
-			first = min(first, pace.begun)
+	for _, p := range w.pacers {
+		if p.firstSent != 0 {
+			first = min(first, p.firstSent)
 		}
 	}
 	if first == math.MaxInt64 {
@@ -97,52 +98,54 @@ func (w *watcher) begun() any {
 	return float64(epochUS(first)) / 1e6
 }
 
-// ended is that at which the last one could have been.
-func (w *watcher) ended() any {
+// lastSend returns the second since the epoch up to which requests could be sent.
+func (w *watcher) lastSend() any {
 	last := int64(0)
-	for _, pace := range w.pacers {
-		last = max(last, pace.ended)
+	for _, p := range w.pacers {
+		last = max(last, p.stoppedAt)
 	}
 	return float64(epochUS(last)) / 1e6
 }
 
-func (w *watcher) over() bool {
-	at := w.lastAt.Load()
-	return at != 0 && now() >= at && w.stopped()
+// timeIsUp is true when requests in flight have had the time they may take.
+func (w *watcher) timeIsUp() bool {
+	until := w.answersUntil.Load()
+	return until != 0 && now() >= until && w.stopped()
 }
 
-func (w *watcher) why() string {
-	if w.asked.Load() {
+func (w *watcher) reason() string {
+	if w.stopAsked.Load() {
 		return "asked"
 	}
 	return "duration"
 }
 
-// rates is a file to which lines `<second since the epoch> <requests per second>` are appended.
-type rates struct {
-	path string
-	read int64
+// rateFile is a file to which lines `<second since the epoch> <requests per second>` are appended.
+type rateFile struct {
+	path   string
+	offset int64
 }
 
-func (r *rates) fresh() []change {
+// read returns the changes of complete lines since the last call.
+func (r *rateFile) read() []rateChange {
 	file, err := os.Open(r.path)
 	if err != nil {
 		return nil
 	}
 	defer file.Close()
-	if _, err := file.Seek(r.read, io.SeekStart); err != nil {
+	if _, err := file.Seek(r.offset, io.SeekStart); err != nil {
 		return nil
 	}
-	var found []change
+	var changes []rateChange
 	for lines := bufio.NewReader(file); ; {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			return found // a line that is not whole yet is read again
+			return changes // an incomplete line is read again next time
 		}
-		r.read += int64(len(line))
+		r.offset += int64(len(line))
 		var at, rps float64
 		if _, err := fmt.Sscan(line, &at, &rps); err == nil && rps >= 0 {
-			found = append(found, change{moment(at), rps})
+			changes = append(changes, rateChange{moment(at), rps})
 		}
 	}
 }

@@ -1,16 +1,16 @@
-"""Commands that plan and run a suite, or follow a run to its verdict."""
+"""Commands that plan and run a suite, follow a run to its verdict, or serve scheduled runs.
+
+Heavy modules are imported by the command that needs them: `toril plan` imports neither reports nor AWS.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from toril import doctor, options, stored
-from toril.cli.parameters import (
+from toril.cli.options import (
     Against,
     Environment,
     FailOn,
@@ -26,23 +26,21 @@ from toril.cli.parameters import (
     Suites,
     Tags,
     Workers,
+    check_writable,
+    read_fail_on,
+    read_margin,
+    read_report_targets,
     run_options,
 )
 from toril.clock import SystemClock
-from toril.cost import costed
-from toril.duet import plan_duet
 from toril.errors import InfrastructureError, OptionError
-from toril.interrupts import caught_interrupts
-from toril.records import Plan, run_key
-from toril.reports import FORMATS, live, plan_text, terminal, wording
-from toril.reports.screen import Output
-from toril.run import Judged, RunOptions, plan_run
-from toril.run import run as run_plan
-from toril.sites import carry_on, examined, prepared, priced
-from toril.store import Store, open_store
-from toril.suite import Suite
-from toril.suite.pushed import at_hand
-from toril.verdict import exit_code
+
+if TYPE_CHECKING:
+    from toril.plan.options import RunOptions
+    from toril.records import Plan
+    from toril.runs.conclude import Judged
+    from toril.store import Store
+    from toril.suite import Suite
 
 INTERRUPTED = 130
 OWNERS_PATIENCE_S = 15.0  # with a bucket in one call: less than a lease lasts, so that its loss is noticed in time
@@ -64,17 +62,25 @@ def plan(
 
     Example: toril plan loadtests/shop --workers 4
     """
+    from toril.plan.options import plan_run
+    from toril.reports import plan_text
+    from toril.reports.screen import Output, emit
+    from toril.runs.publish import at_hand
+
     if format not in ("text", "json"):
-        raise OptionError(f"--format {format}: text or json")
+        raise OptionError(f"--format {format}: text or json", code="option-value")
     wanted = run_options(overrides, env, workers, on, None, None, smoke, against, locations)
     clock = SystemClock()
     with at_hand(suite, clock) as found:
         _, planned = plan_run(found.paths, wanted, clock.now())
     if format == "json":
-        stored.emit(plan_text.as_json(planned), None)
+        emit(plan_text.as_json(planned), None)
     else:
         plan_text.show(Output(), planned)
         if on == "fargate":
+            from toril.launchers.prepare import priced
+            from toril.store import open_store
+
             typer.echo("\n".join(priced(planned, open_store(store))))
 
 
@@ -103,6 +109,8 @@ def run(
 
     Example: toril run loadtests/shop --workers 2 --report junit=out.xml
     """
+    from toril.plan.options import plan_run
+
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
     _run(suite, wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet)
 
@@ -137,15 +145,17 @@ def duet(
 
     Example: toril duet loadtests/shop --base http://127.0.0.1:8001 --head http://127.0.0.1:8002
     """
+    from toril.plan.duet import plan_duet
+
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke=False)
-    planned = partial(plan_duet, base=base, head=head, blocks=blocks, margin=options.margin(margin))
+    planned = partial(plan_duet, base=base, head=head, blocks=blocks, margin=read_margin(margin))
     _run(suite, wanted, planned, store, fail_on, report, max_cost=None, quiet=quiet)
 
 
 def _run(
     suite: list[str],
-    wanted: RunOptions,
-    plan_of: Callable[[Sequence[str | Path], RunOptions, float], tuple[Suite, Plan]],
+    wanted: "RunOptions",
+    plan_of: "Callable[[Sequence[str | Path], RunOptions, float], tuple[Suite, Plan]]",
     store: str,
     fail_on: str,
     report: list[str] | None,
@@ -153,16 +163,27 @@ def _run(
     max_cost: float | None,
     quiet: bool,
 ) -> None:
-    failing = options.fail_on(fail_on)
-    targets = [(name, path) for name, path in options.report_targets(report or ()) if FORMATS.check(name)]
+    from rich.console import Console
+
+    from toril.launchers.prepare import prepared
+    from toril.reports import check, live, plan_text
+    from toril.run import run as run_plan
+    from toril.runs.publish import at_hand
+    from toril.runs.stored import write_reports
+    from toril.signals import caught_interrupts
+    from toril.store import open_store
+    from toril.text import plain
+
+    failing = read_fail_on(fail_on)
+    targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
     clock, opened = SystemClock(), open_store(store, patience_s=OWNERS_PATIENCE_S)
     with at_hand(suite, clock) as found:
         read, planned = plan_of(found.paths, wanted, clock.now())
-        options.check_writable(targets)
+        check_writable(targets)
         ready = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
         if not quiet:
-            notes = (f"note: {wording.plain(warning, 1000)}" for warning in planned.warnings)
-            lines = (f"{wording.plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *ready.lines)
+            notes = (f"note: {plain(warning, 1000)}" for warning in planned.warnings)
+            lines = (f"{plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *ready.lines)
             typer.echo("\n".join(lines), err=True)
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = run_plan(
@@ -175,17 +196,22 @@ def _run(
                 interrupts=interrupts,
                 origin=found.origin,
             )
-    judged = replace(judged, bundle=costed(opened, judged.bundle))
-    unwritten = stored.write_reports(opened, judged.bundle, targets)
+    unwritten = write_reports(opened, judged.bundle, targets)
     _conclude(opened, judged, failing, unwritten, quiet=quiet)
 
 
-def _conclude(store: Store, judged: Judged, failing: frozenset[str], unwritten: list[str], *, quiet: bool) -> None:
+def _conclude(store: "Store", judged: "Judged", failing: frozenset[str], unwritten: list[str], *, quiet: bool) -> None:
     """Show what was decided, and what went wrong beside it; the exit code says the worst of it."""
+    from toril.records import run_key
+    from toril.reports import terminal
+    from toril.reports.run_blocks import report_of
+    from toril.reports.screen import Output
+    from toril.verdict import exit_code
+
     problems = [*judged.unwritten, *unwritten, *judged.left]
     for problem in problems:  # first: after the verdict they would contradict it
         typer.echo(f"error: {problem}", err=True)
-    terminal.show(Output(), judged.bundle)
+    terminal.show(Output(), report_of(judged.bundle))
     if not quiet and not judged.unwritten:
         typer.echo(f"report: {store.address(run_key(judged.bundle.plan.run_id, 'report.html'))}", err=True)
     code = INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing)
@@ -211,18 +237,28 @@ def watch(
 
     Example: toril watch latest
     """
-    failing = options.fail_on(fail_on)
-    found, run_id = options.find_run(run, store, patience_s=OWNERS_PATIENCE_S if take_over else None)
+    from rich.console import Console
+
+    from toril.reports import live, terminal
+    from toril.reports.run_blocks import report_of
+    from toril.reports.screen import Output
+    from toril.run import carry_on
+    from toril.runs import stored
+    from toril.runs.find import find_run
+    from toril.signals import caught_interrupts
+    from toril.verdict import exit_code
+
+    failing = read_fail_on(fail_on)
+    found, run_id = find_run(run, store, patience_s=OWNERS_PATIENCE_S if take_over else None)
     if take_over:
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = carry_on(found, run_id, SystemClock(), view, interrupts)
-        judged = replace(judged, bundle=costed(found, judged.bundle))
         _conclude(found, judged, failing, [], quiet=quiet)
     with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
         bundle = stored.follow(found, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
     if bundle is None:
         raise typer.Exit(INTERRUPTED)
-    terminal.show(Output(), bundle)
+    terminal.show(Output(), report_of(bundle))
     raise typer.Exit(exit_code(bundle.outcome, failing))
 
 
@@ -240,18 +276,66 @@ def doctor_command(
 
     Example: toril doctor --on fargate loadtests/two-regions
     """
+    from toril.launchers import doctor
+
     if on == "local":
         findings = doctor.examine(store)
         typer.echo(doctor.render(findings), nl=False)
         fit = not any(finding.state == "missing" for finding in findings)
     else:
+        from toril.launchers.prepare import examined
+        from toril.plan.options import plan_run
+        from toril.runs.publish import at_hand
+        from toril.store import open_store
+
         clock, planned = SystemClock(), None
         if suite:
             with at_hand(suite, clock) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, wanted, clock.now())
         found_there = examined(planned, open_store(store), clock)
-        typer.echo(doctor.render_remote(found_there.findings), nl=False)
+        typer.echo(doctor.render(found_there.findings), nl=False)
         fit = not any(finding.state == "missing" for finding in found_there.findings)
     if not fit:
+        raise typer.Exit(InfrastructureError.exit_code)
+
+
+def push(suite: Suites, store: StoreOption = ".toril") -> None:
+    """Put SUITE into the store, with its commit, where the schedules of a home region find it.
+
+    Example: toril push loadtests/shop --store s3://toril-123456789012-us-east-1
+    """
+    from toril.runs.publish import push as push_suite
+    from toril.store import open_store
+    from toril.suite import read_suite
+    from toril.suite.git import read_origin
+
+    opened, read = open_store(store), read_suite(suite, on="fargate")
+    pushed = push_suite(opened, read, read_origin(read.folder, read.files), SystemClock().now())
+    commit = "no commit" if pushed.origin is None else f"commit {pushed.origin.tag}"
+    typer.echo(f"{opened.address(f'suites/{pushed.suite}')}: {len(pushed.files)} files, {commit}")
+
+
+def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None:
+    """End everything that RUN has left on Fargate, and judge it if nobody has; exits 4 when something may still run.
+
+    Each run has this done at its deadline by a schedule of its own.
+
+    Example: toril sweep latest
+    """
+    from rich.console import Console
+
+    from toril.reports import live
+    from toril.run import sweep_run
+    from toril.runs.find import find_run
+
+    found, run_id = find_run(run, store)
+    with live.view(Console(stderr=True), quiet=quiet) as view:
+        swept = sweep_run(found, run_id, SystemClock(), view)
+    typer.echo(f"{run_id}: {len(swept.stopped)} tasks still ran and were stopped")
+    if swept.bundle is not None:
+        typer.echo(f"{run_id}: judged as {swept.bundle.outcome}")
+    for problem in filter(None, (swept.reason, *swept.problems)):
+        typer.echo(f"error: {problem}", err=True)
+    if swept.problems:
         raise typer.Exit(InfrastructureError.exit_code)

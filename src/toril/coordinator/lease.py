@@ -10,6 +10,7 @@ from toril.clock import Clock
 from toril.errors import InfrastructureError, StoreError
 from toril.records import Lease, Pace, run_key
 from toril.store import Store
+from toril.store.records import find_record
 
 
 class LeaseLostError(InfrastructureError):
@@ -98,7 +99,7 @@ class LeaseKeeper:
 
 def read_lease(store: Store, run_id: str) -> Lease | None:
     """The run's lease, or None when nobody ever took it."""
-    return Lease.look_up(store, run_key(run_id, "lease.json"))
+    return find_record(store, Lease, run_key(run_id, "lease.json"))
 
 
 class LeaseWatch:

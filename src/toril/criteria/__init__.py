@@ -1,24 +1,36 @@
-"""Judges criteria on the merged timeline: each by itself, every breach reported.
+"""The language of criteria: Taurus' pass/fail criteria, what toril adds to them, and quantities such as `1m30s`.
 
-evaluation  one criterion, by what it is about:
-samples       samples, on the whole run or through all windows
-load          achieved load against requested load
-capacity      what a search for it found
-generators    the health of the load generators
-servers       what CloudWatch measured of the system under test; `queries` says what has to be fetched for it
-live        the stop criteria, while the run goes on
-windows     a criterion with a timeframe, second by second
-series      the same for figures of several workers or executions, of which the worst counts
-measure     what a subject reads off samples, and the value of some seconds together
-scope       which samples and which time a criterion judges
-absence     what was planned and never measured, for the results that stand all the same
-result      what became of a criterion, as data and in words
+criterion   one criterion, from any of its forms; a plan's criteria as values
+subjects    what a criterion can be about, and its threshold
+server      criteria on CloudWatch's metrics
+quantities  durations, sizes, rates, numbers
+lint        likely slips, and the samples that a criterion needs
 """
 
-from toril.criteria.absence import Absence, Gap
-from toril.criteria.evaluation import evaluate
-from toril.criteria.live import LiveCriteria
-from toril.criteria.result import CriterionResult, shown, subject_of
-from toril.criteria.servers import queries
+from toril.criteria.criterion import Criterion, Operator, conditions_of, criteria_of, parse_criterion
+from toril.criteria.lint import Finding, lint, load_for_samples, samples_needed
+from toril.criteria.quantities import duration_s, number, rate_per_s
+from toril.criteria.server import SHORTCUTS, ServerMetric, server_text
+from toril.criteria.subjects import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, Language
 
-__all__ = ["Absence", "CriterionResult", "Gap", "LiveCriteria", "evaluate", "queries", "shown", "subject_of"]
+__all__ = [
+    "GENERATOR",
+    "OWN_SUBJECTS",
+    "SERVER_SUBJECTS",
+    "SHORTCUTS",
+    "Criterion",
+    "Finding",
+    "Language",
+    "Operator",
+    "ServerMetric",
+    "conditions_of",
+    "criteria_of",
+    "duration_s",
+    "lint",
+    "load_for_samples",
+    "number",
+    "parse_criterion",
+    "rate_per_s",
+    "samples_needed",
+    "server_text",
+]

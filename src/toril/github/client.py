@@ -12,7 +12,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationValueError
 
 from toril import __version__
-from toril.clock import Clock
+from toril.clock import Backoff, Clock, retry
 from toril.errors import InfrastructureError, OptionError
 
 API_VERSION = "2022-11-28"
@@ -21,22 +21,30 @@ NEXT = 'rel="next"'  # in an answer's header; the address beside it is not gone 
 MOST_PAGES = 100  # of comments on one pull request
 MOST_BYTES = 64 << 20  # of an answer: a hundred comments at their longest are a third of it
 TRIES = 5
-FIRST_PAUSE_S = 1.0  # and twice as long each time
+BACKOFF = Backoff(first_s=1.0, longest_s=60.0)
 PATIENCE_S = 300.0  # with a limit on requests that GitHub says the end of
 TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class UnansweredError(InfrastructureError):
-    """A request whose effect nobody knows: it may have been carried out."""
+    """A request without an answer: GitHub may have carried it out."""
 
 
 class RefusedError(InfrastructureError):
     """A request that GitHub understood and does not carry out."""
 
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, status: int, *, code: str) -> None:
+        super().__init__(message, code=code)
         self.status = status
+
+
+class _TransientError(Exception):
+    """A failure that may pass. `wait_s`: how long GitHub asks to wait, if it does."""
+
+    def __init__(self, problem: str, wait_s: float | None = None) -> None:
+        super().__init__(problem)
+        self.wait_s = wait_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,8 @@ def api_url(given: str) -> str:
     parts = urlsplit(given)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
         return given.rstrip("/")
-    raise OptionError(f"GITHUB_API_URL is {given!r}; expected an https address such as https://api.github.com")
+    text = f"GITHUB_API_URL is {given!r}; expected an https address such as https://api.github.com"
+    raise OptionError(text, code="bad-api-url")
 
 
 class Client:
@@ -75,8 +84,8 @@ class Client:
         self._pool = _pool(url)
 
     def get(self, path: str, **query: str | int) -> Answer:
-        """The answer to a question, or what is wrong with it; asked again while GitHub is in trouble."""
-        return self._patiently("GET", path, dict(query), None)
+        """Returns the answer to a question; repeats it while GitHub is in trouble."""
+        return self._repeated("GET", path, dict(query), None)
 
     def pages(self, path: str, **query: str | int) -> Iterator[dict[str, Any]]:
         """The entries of a list, however many pages it has."""
@@ -85,44 +94,53 @@ class Client:
             yield from _listed(found, path)
             if NEXT not in found.headers.get("link", ""):  # a page before the last one may have less than its number
                 return
-        raise InfrastructureError(f"GitHub: {path} has more than {MOST_PAGES * PER_PAGE:,} entries")
+        text = f"GitHub: {path} has more than {MOST_PAGES * PER_PAGE:,} entries"
+        raise InfrastructureError(text, code="github-too-much")
 
     def patch(self, path: str, content: Mapping[str, str]) -> Answer:
-        """Change something. Doing so twice is the same as once, so it is tried again."""
-        return self._patiently("PATCH", path, {}, content)
+        """Changes something. Twice is the same as once, so it is repeated."""
+        return self._repeated("PATCH", path, {}, content)
 
     def create(self, path: str, content: Mapping[str, str]) -> Answer:
-        """Make something new. UnansweredError when it may have been made: look before doing it again."""
-        return self._patiently("POST", path, {}, content)
+        """Creates something. UnansweredError if it may exist: look before creating it again."""
+        return self._repeated("POST", path, {}, content)
 
     def pause(self, tries: int) -> None:
-        """Before trying again what was tried so often."""
-        self._clock.sleep(FIRST_PAUSE_S * 2 ** (tries - 1))
+        """Waits before the next try."""
+        self._clock.sleep(BACKOFF.wait_s(tries))
 
-    def _patiently(
+    def _repeated(
         self, method: str, path: str, query: Mapping[str, str | int], content: Mapping[str, str] | None
     ) -> Answer:
-        for tries in range(1, TRIES + 1):
+        def act() -> Answer:
             try:
                 answer = self._once(method, path, query, content)
             except HTTPError as error:
-                problem = f"GitHub: {method} {self._url}{path} got no answer: {_reason(error)}"
-            else:
-                if answer.status < 300:
-                    return answer
-                if (wait_s := _told_to_wait(answer, self._clock.now())) is not None:
-                    if tries == TRIES or wait_s > PATIENCE_S:
-                        raise InfrastructureError(f"GitHub: too many requests with this token: {answer.message}")
-                    self._clock.sleep(wait_s)
-                    continue
-                if answer.status < 500:
-                    raise RefusedError(f"GitHub: {method} {path}: {_refusal(answer)}", answer.status)
-                problem = f"GitHub: {method} {path}: {answer.status} {answer.message}"
+                raise _TransientError(f"{method} {self._url}{path} got no answer: {_reason(error)}") from error
+            if answer.status < 300:
+                return answer
+            if (wait_s := _requested_wait_s(answer, self._clock.now())) is not None:
+                raise _TransientError(f"too many requests with this token: {answer.message}", wait_s)
+            if answer.status < 500:
+                text = f"GitHub: {method} {path}: {_refusal(answer)}"
+                raise RefusedError(text, answer.status, code="github-refused")
+            raise _TransientError(f"{method} {path}: {answer.status} {answer.message}")
+
+        def after(error: Exception, failures: int) -> float | None:
+            if not isinstance(error, _TransientError) or failures == TRIES:
+                return None
+            if error.wait_s is not None:
+                return error.wait_s if error.wait_s <= PATIENCE_S else None
+            return None if method == "POST" else BACKOFF.wait_s(failures)
+
+        try:
+            return retry(act, after, self._clock)
+        except _TransientError as error:
+            if error.wait_s is not None:
+                raise InfrastructureError(f"GitHub: {error}", code="github-rate-limit") from error
             if method == "POST":
-                raise UnansweredError(problem)
-            if tries < TRIES:
-                self.pause(tries)
-        raise InfrastructureError(f"{problem}; tried {TRIES} times")
+                raise UnansweredError(f"GitHub: {error}", code="github-unanswered") from error
+            raise InfrastructureError(f"GitHub: {error}; tried {TRIES} times", code="github-unanswered") from error
 
     def _once(
         self, method: str, path: str, query: Mapping[str, str | int], content: Mapping[str, str] | None
@@ -138,7 +156,8 @@ class Client:
         finally:
             response.release_conn()
         if len(text) > MOST_BYTES:
-            raise InfrastructureError(f"GitHub: {method} {path} is answered with more than {MOST_BYTES >> 20} MiB")
+            problem = f"GitHub: {method} {path} is answered with more than {MOST_BYTES >> 20} MiB"
+            raise InfrastructureError(problem, code="github-too-much")
         try:
             body = json.loads(text) if text else None
         except (ValueError, RecursionError):
@@ -154,18 +173,20 @@ def _pool(url: str) -> urllib3.PoolManager:
         if proxy and not proxy_bypass(parts.hostname or ""):
             return urllib3.ProxyManager(proxy)
     except (HTTPError, LocationValueError) as error:
-        raise OptionError(f"{parts.scheme}_proxy is {proxy!r}, not the address of a proxy: {error}") from error
+        text = f"{parts.scheme}_proxy is {proxy!r}, not the address of a proxy: {error}"
+        raise OptionError(text, code="bad-proxy") from error
     return urllib3.PoolManager()
 
 
 def _listed(answer: Answer, path: str) -> list[dict[str, Any]]:
     if not isinstance(answer.body, list) or not all(isinstance(one, dict) for one in answer.body):
-        raise InfrastructureError(f"GitHub: GET {path} is answered with something that is no list; is it GitHub's API?")
+        text = f"GitHub: GET {path} is answered with something that is no list; is it GitHub's API?"
+        raise InfrastructureError(text, code="not-github")
     return answer.body
 
 
-def _told_to_wait(answer: Answer, now: float) -> float | None:
-    """For how long, when GitHub refuses because there were too many requests; None when it refuses the request."""
+def _requested_wait_s(answer: Answer, now: float) -> float | None:
+    """Returns the wait if GitHub refuses because of too many requests; None if it refuses this request."""
     if answer.status not in (403, 429):
         return None
     if (after := answer.headers.get("retry-after", "")).isdecimal():

@@ -1,4 +1,12 @@
-"""Launchers start, watch and stop workers; the worker is the same program wherever it runs."""
+"""Launchers start, watch and stop workers; the worker is the same program wherever it runs.
+
+local      processes of this machine
+fargate    tasks of ECS, in each region of the plan
+preflight  checks everything that a run on Fargate needs, before it starts
+pricing    the cost of a run at list prices
+prepare    the launcher of a plan, after preflight and price
+doctor     checks everything that a local run needs
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,51 +16,52 @@ from toril.records import Launch, Plan, RanTask
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """A worker whose process or task is no more."""
+class WorkerExit:
+    """Why a worker's process or task is gone."""
 
     reason: str
     again: bool = False  # it never began, for a reason that may pass: another attempt is worth a try
+    code: str = "exited"
 
 
 class Launcher(Protocol):
-    """Where workers come from. Every call returns at once; what takes time goes on beside the coordinator."""
+    """Starts, watches and stops workers. Every call returns at once; what takes time goes on beside the coordinator."""
 
     @property
     def longest_s(self) -> float | None:
-        """The most seconds of load that the places of the workers allow; None: any."""
+        """The longest load that the workers' regions allow, in seconds; None: any."""
         ...
 
     @property
     def digests(self) -> tuple[str, ...]:
-        """Of the images that its workers may be of; empty: any."""
+        """The images that workers may run; empty: any."""
         ...
 
     def launch(self, plan: Plan, launch: Launch) -> None:
-        """Start the first attempt of every share; InfrastructureError when that is impossible."""
+        """Starts the first attempt of every share; InfrastructureError if that is impossible."""
         ...
 
     def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
-        """Find the workers of a run that is under way, one attempt each; start nothing.
+        """Finds the workers of a run that is under way, one attempt each; starts nothing.
 
-        Who is not there is gone, and may be tried again.
+        A worker that is not found is gone, and may be tried again.
         """
         ...
 
     def relaunch(self, worker: str, attempt: str) -> None:
-        """Start another attempt at a share whose last one is gone."""
+        """Starts another attempt at a share whose last one is gone."""
         ...
 
-    def ended(self) -> Mapping[str, Gone]:
-        """The workers whose latest attempt is gone, with what is known of the reason."""
+    def ended(self) -> Mapping[str, WorkerExit]:
+        """Returns the workers whose latest attempt is gone."""
         ...
 
     def tasks(self) -> Mapping[str, RanTask]:
-        """What the workers run, or ran, in; nothing where they are processes of this machine."""
+        """Returns the tasks of the workers; empty if they are processes of this machine."""
         ...
 
     def notes(self) -> tuple[str, ...]:
-        """What a person should know now: what is waited for, and since when."""
+        """Returns what the launcher waits for at present, and since when."""
         ...
 
     def terminate(self, worker: str) -> None: ...
@@ -60,13 +69,13 @@ class Launcher(Protocol):
     def kill(self, worker: str) -> None: ...
 
     def release(self) -> None:
-        """Let go of the workers without ending them: somebody else owns the run, or may."""
+        """Forgets the workers without ending them: another owner has the run, or may have it."""
         ...
 
     def close(self) -> tuple[str, ...]:
-        """Leave nothing running; what could not be ended, and why."""
+        """Ends everything that runs. Returns the problems that prevented it."""
         ...
 
-    def settle(self) -> tuple[str, ...]:
-        """After `close`, once the verdict is kept: nobody need come back to this run; what says otherwise, and why."""
+    def cancel_sweep(self) -> tuple[str, ...]:
+        """Cancels the deadline sweep, after `close` and once the verdict is kept. Returns what prevented it."""
         ...

@@ -1,4 +1,4 @@
-"""Workers as processes on this machine, each playing a location if the suite has them."""
+"""Workers as processes of this machine, each in the place of a location if the suite has locations."""
 
 import contextlib
 import importlib.util
@@ -12,11 +12,11 @@ from pathlib import Path
 import psutil
 
 from toril.errors import InfrastructureError
-from toril.launchers import Gone
+from toril.launchers import WorkerExit
 from toril.records import Launch, Plan, RanTask, worker_key
 from toril.store import FolderStore
 from toril.store.folder import make_private
-from toril.suite.environment import OF_THE_JOB
+from toril.suite.reader import OF_THE_JOB
 
 LOG_TAIL_CHARS = 600
 
@@ -24,14 +24,15 @@ LOG_TAIL_CHARS = 600
 class LocalLauncher:
     """Starts `toril worker` processes, each in a session of its own so that nothing of it can outlive the run.
 
-    InfrastructureError where workers have nothing to run with: said before anything is written.
+    InfrastructureError, before anything is written, if bzt is not installed.
     """
 
     def __init__(self, store: FolderStore, environment: Mapping[str, str]) -> None:
         if importlib.util.find_spec("bzt") is None:
             raise InfrastructureError(
                 "local runs need Taurus (bzt) beside toril, and it is not installed; install toril with its extra "
-                "`worker`: toril[worker]"
+                "`worker`: toril[worker]",
+                code="no-bzt",
             )
         self._store = store
         self._environment = {
@@ -57,7 +58,8 @@ class LocalLauncher:
 
     def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
         raise InfrastructureError(
-            f"run {plan.run_id} cannot be taken over: local workers end with the command that started them"
+            f"run {plan.run_id} cannot be taken over: local workers end with the command that started them",
+            code="local-run",
         )
 
     def relaunch(self, worker: str, attempt: str) -> None:
@@ -77,12 +79,12 @@ class LocalLauncher:
                     start_new_session=True,
                 )
         except OSError as error:
-            raise InfrastructureError(f"worker {worker} could not be started: {error}") from error
+            raise InfrastructureError(f"worker {worker} could not be started: {error}", code="not-started") from error
         self._logs[worker] = log
 
-    def ended(self) -> Mapping[str, Gone]:
+    def ended(self) -> Mapping[str, WorkerExit]:
         return {
-            worker: Gone(self._reason(worker, process.returncode))
+            worker: WorkerExit(self._reason(worker, process.returncode))
             for worker, process in self._processes.items()
             if process.poll() is not None
         }
@@ -116,7 +118,7 @@ class LocalLauncher:
             _kill_session(process.pid)
         return ()
 
-    def settle(self) -> tuple[str, ...]:
+    def cancel_sweep(self) -> tuple[str, ...]:
         return ()
 
     def _reason(self, worker: str, code: int) -> str:
@@ -124,12 +126,12 @@ class LocalLauncher:
         with contextlib.suppress(OSError):
             tail = self._logs[worker].read_text(errors="replace").strip()[-LOG_TAIL_CHARS:]
             if tail:
-                return f"{how}; its last words: {tail}"
+                return f"{how}; its last lines: {tail}"
         return how
 
 
 def _kill_session(session: int) -> None:
-    """End what is left of a worker's session: engines have process groups of their own, but never their own session."""
+    """Kills the rest of a worker's session: engines have process groups of their own, but never their own session."""
     for pid in psutil.pids():
         with contextlib.suppress(OSError):
             if pid != os.getpid() and os.getsid(pid) == session:

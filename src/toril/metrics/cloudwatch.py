@@ -1,15 +1,13 @@
-"""The calls to CloudWatch: GetMetricData in batches and pages."""
+"""One question to CloudWatch: GetMetricData in batches and pages, and the answer or the fault for each query."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, cast
 
-from botocore.exceptions import PaginationError
-from botocore.parsers import ResponseParserError
-
-from toril.metrics.answers import Answer, ClientFactory, Fault
-from toril.metrics.faults import CALL_ERRORS, PERMISSION, fault_of
+from toril.aws import client as aws
+from toril.aws.errors import AwsError, Fault, fault, fault_of
 from toril.metrics.periods import Span
 from toril.records import MetricQuery
 
@@ -26,11 +24,58 @@ if TYPE_CHECKING:
         MetricStatTypeDef,
     )
 
+    ClientFactory = Callable[[str | None], CloudWatchClient]  # a region, or None for the environment's → its client
+else:
+    ClientFactory = Callable
+
+# A call ends within a lease's 15 s; the caller repeats it anyway.
+SETTINGS = aws.ClientSettings(connect_timeout_s=3, read_timeout_s=5, attempts=2, mode="adaptive")
+RIGHT = "cloudwatch:GetMetricData"
+FIPS_REGIONS = "us-east-1, us-east-2, us-west-1, us-west-2 and GovCloud"  # with one of CloudWatch, as of 2026-11
+OF_THE_QUERY = frozenset({"invalid-request", "refused"})  # faults of the suite: the same call without the query works
+FIXES = {
+    "invalid-request": "correct the criterion",
+    "no-region": "name it in the criterion (`region: eu-west-1`), or set AWS_REGION",
+    "refused": "correct the criterion",
+}
 QUERIES_PER_CALL = 500  # GetMetricData's maximum
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Values by the start of their period (seconds since the epoch), or the fault that kept them away."""
+
+    points: Mapping[int, float] = field(default_factory=dict)
+    fault: Fault | None = None
+
+
+def clients() -> ClientFactory:
+    """Returns the factory of CloudWatch clients, one a region."""
+    make = aws.clients(SETTINGS)
+    return lambda region: make("cloudwatch", region or "")
+
+
+def grouped(queries: Iterable[MetricQuery]) -> list[list[MetricQuery]]:
+    """Returns the queries by call: of one region, and of one period, because a call has one span of time."""
+
+    def group(query: MetricQuery) -> tuple[str, int]:
+        return query.region or "", query.period_s
+
+    return [list(members) for _, members in groupby(sorted(queries, key=group), key=group)]
+
+
+def name_of(query: MetricQuery) -> str:
+    """Returns the metric as people call it: `AWS/ECS CPUUtilization Average (ClusterName=c, ServiceName=s)`."""
+    dimensions = ", ".join(f"{name}={value}" for name, value in query.dimensions.items())
+    return f"{query.namespace} {query.metric} {query.statistic}" + (f" ({dimensions})" if dimensions else "")
+
+
+def place_of(region: str | None) -> str:
+    return f"CloudWatch in {region}" if region else "CloudWatch"
+
+
 def ask(queries: Sequence[MetricQuery], asked: Span, clients: ClientFactory) -> dict[str, Answer]:
-    """The answer to every query (all of one region and one period), by key. Nothing is raised for what AWS says."""
+    """Returns the answer to every query (all of one region and one period), by key; raises nothing that AWS says."""
     answers: dict[str, Answer] = {}
     for first in range(0, len(queries), QUERIES_PER_CALL):
         answers.update(_batch(queries[first : first + QUERIES_PER_CALL], asked, clients))
@@ -43,22 +88,33 @@ def _batch(queries: Sequence[MetricQuery], asked: Span, clients: ClientFactory) 
         client = clients(region)
         region = client.meta.region_name
         return _read(queries, asked, client)
-    except CALL_ERRORS as error:
-        fips = client is not None and "-fips" in client.meta.endpoint_url
-        fault = fault_of(error, region, client.meta.endpoint_url if client else None, fips=fips)
-    if fault.kind == "query" and len(queries) > 1:  # one bad query spoils its whole call: find it
+    except Exception as error:
+        found = _fault(error, region, client.meta.endpoint_url if client else "")
+        if found is None:
+            raise
+    if found.code in OF_THE_QUERY and len(queries) > 1:  # one bad query spoils its whole call: find it
         half = len(queries) // 2
         return _batch(queries[:half], asked, clients) | _batch(queries[half:], asked, clients)
-    return {query.key: Answer(fault=fault) for query in queries}
+    return {query.key: Answer(fault=found) for query in queries}
+
+
+def _fault(error: Exception, region: str | None, endpoint: str) -> Fault | None:
+    found = error.fault if isinstance(error, AwsError) else fault_of(error, RIGHT, endpoint=endpoint)
+    if found is None:
+        return None
+    fix = FIXES.get(found.code, found.fix)
+    if found.code == "unreachable" and "-fips" in endpoint:
+        fix = f"CloudWatch has FIPS endpoints in {FIPS_REGIONS} only: unset AWS_USE_FIPS_ENDPOINT"
+    return replace(found, fix=fix, where=place_of(region))
 
 
 @dataclass(slots=True)
 class _Reply:
-    """What the pages of one call have said of one query so far."""
+    """The answer to one query, as far as the pages have come."""
 
     points: dict[int, float] = field(default_factory=dict)
     status: str | None = None
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
 
 def _read(queries: Sequence[MetricQuery], asked: Span, client: "CloudWatchClient") -> dict[str, Answer]:
@@ -68,7 +124,7 @@ def _read(queries: Sequence[MetricQuery], asked: Span, client: "CloudWatchClient
         try:
             _take_in(page, replies, asked)
         except (KeyError, ValueError) as error:  # boto3 makes an empty answer of whatever is no JSON
-            raise ResponseParserError(f"an answer without {error}") from error
+            raise AwsError(fault("not-aws", RIGHT, endpoint=client.meta.endpoint_url)) from error
     region = client.meta.region_name
     return {
         query.key: Answer(reply.points, _fault_of_status(reply, region))
@@ -78,11 +134,11 @@ def _read(queries: Sequence[MetricQuery], asked: Span, client: "CloudWatchClient
 
 def _take_in(page: "GetMetricDataOutputTypeDef", replies: Mapping[str, _Reply], asked: Span) -> None:
     for reply in replies.values():
-        reply.said += _texts(page.get("Messages", ()))
+        reply.messages += _texts(page.get("Messages", ()))
     for result in page["MetricDataResults"]:
         reply = replies[result["Id"]]
         reply.status = result["StatusCode"]
-        reply.said += _texts(result.get("Messages", ()))
+        reply.messages += _texts(result.get("Messages", ()))
         reply.points.update(_points(result, asked))
 
 
@@ -103,7 +159,7 @@ def _pages(
         if not token:
             return
         if token in seen:
-            raise PaginationError(message=f"it gave the page {token} twice")
+            raise AwsError(fault("busy", RIGHT, aws_code=f"it returned the page {token} twice"))
         seen.add(token)
         request["NextToken"] = token
 
@@ -132,13 +188,8 @@ def _texts(messages: Iterable["MessageDataTypeDef"]) -> list[str]:
 
 
 def _fault_of_status(reply: _Reply, region: str) -> Fault | None:
-    said = f" ({'; '.join(dict.fromkeys(reply.said))[:300]})" if reply.said else ""
-    match reply.status:
-        case "Complete":
-            return None
-        case "PartialData":
-            return Fault("busy", f"CloudWatch in {region} answered in part only{said}; try again later")
-        case "Forbidden":
-            return Fault("access", f"CloudWatch in {region} refuses to answer; allow {PERMISSION} there{said}")
-        case status:
-            return Fault("busy", f"CloudWatch in {region} did not answer: {status or 'nothing'}{said}; try again later")
+    if reply.status == "Complete":
+        return None
+    code = "access-denied" if reply.status == "Forbidden" else "busy"
+    message = "; ".join(dict.fromkeys(reply.messages))
+    return fault(code, RIGHT, where=place_of(region), message=message, aws_code=reply.status or "no status")

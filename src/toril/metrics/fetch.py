@@ -1,24 +1,60 @@
-"""Asks CloudWatch for the metrics of a load until the end of that load has been published."""
+"""Asks CloudWatch twice: before the load for what will be missing, and after it until its end has been published."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from toril.aws.errors import Fault
 from toril.clock import Clock
-from toril.metrics.answers import Answer, ClientFactory, Fault, asking, grouped, name_of, place_of
-from toril.metrics.periods import Span, span
+from toril.errors import InfrastructureError, SuiteError, UserError
+from toril.metrics.cloudwatch import OF_THE_QUERY, Answer, ClientFactory, ask, grouped, name_of, place_of
+from toril.metrics.periods import Span, recent, span
 from toril.records import MetricQuery, MetricSeries, ServerMetrics
 
 LIMIT_S = 300.0  # after the last period's end; AWS' own one-minute metrics are there after one to three minutes
-POLL_S, QUICK_POLL_S = 10.0, 2.0  # the second for periods below a minute: whoever publishes those is quick
+POLL_S, QUICK_POLL_S = 10.0, 2.0  # the second for periods below a minute: their publishers are quick
 TICK_S = 0.2
 MINUTE_S = 60
 SHORT_PERIODS_KEPT_S = 3 * 3600  # how long CloudWatch keeps periods below a minute
+LOOKED_BACK_S = 2 * 3600  # as far back as CloudWatch has values of every period, and an hour less
+ERRORS: dict[str, type[UserError]] = {  # by fault; all others are infrastructure's
+    **dict.fromkeys(OF_THE_QUERY, SuiteError),
+    **dict.fromkeys(("invalid-settings", "no-region"), UserError),
+}
+
+
+def check(
+    queries: Iterable[MetricQuery], now: float, clients: ClientFactory, *, load_s: float = 0.0
+) -> tuple[str, ...]:
+    """Returns notes on queries that may stay without an answer; UserError for those that certainly will.
+
+    A metric without a recent value may be new, or idle, or its name may be wrong: CloudWatch does not distinguish them.
+    `load_s`: how long the load will take, as far as that is known.
+    """
+    wanted = list(queries)
+    for query in wanted:
+        if query.period_s < MINUTE_S and load_s >= SHORT_PERIODS_KEPT_S:
+            raise SuiteError(f"{name_of(query)}: {too_long(query.period_s)}", code="short-metric-period")
+    return tuple(note for group in grouped(wanted) for note in _notes(group, now, clients))
+
+
+def _notes(group: list[MetricQuery], now: float, clients: ClientFactory) -> Iterator[str]:
+    answers = ask(group, recent(now, group[0].period_s, LOOKED_BACK_S), clients)
+    for query in {query.key: query for query in group}.values():
+        answer = answers[query.key]
+        if answer.fault is not None:
+            if answer.fault.code != "busy":
+                error = ERRORS.get(answer.fault.code, InfrastructureError)
+                raise error(f"{name_of(query)}: {answer.fault}", code=answer.fault.code)
+            yield f"{name_of(query)}: {answer.fault}"
+        elif not answer.points:
+            fix = "unless it is new or idle, check namespace, metric, dimensions, unit and region"
+            yield f"{name_of(query)}: {place_of(query.region)} has no value of the last two hours; {fix}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """How far the waiting is, at one moment."""
+    """The progress of the wait, at one moment."""
 
     settled: int  # of `queries`: those with the end of the load in them, and those that will never have it
     queries: int
@@ -40,11 +76,11 @@ def fetch(
     limit_s: float = LIMIT_S,
     goes_on: Callable[[Wait], bool] = lambda _: True,
 ) -> ServerMetrics:
-    """The values of all periods that overlap the load from `start_at` to `end_at`, in seconds since the epoch.
+    """Returns the values of all periods that overlap the load from `start_at` to `end_at`, in seconds since the epoch.
 
     CloudWatch publishes late: a query is asked until it has the end of the load, at most `limit_s` after the end of
-    its last period. `goes_on` is told several times a second how far that is; when it says no, what is open is asked
-    once more and the wait is over. What cannot be had is an `error` of its query, never an exception.
+    its last period. `goes_on` gets the progress several times a second; once it returns False, open queries are asked
+    once more and the wait is over. A query without an answer gets an `error`, never an exception.
     """
     began = clock.now()
     every = [_Asked(query, span(start_at, end_at, query.period_s), limit_s) for query in _distinct(queries)]
@@ -68,13 +104,13 @@ def fetch(
 
 
 def unfetched(queries: Iterable[MetricQuery], why: str) -> ServerMetrics:
-    """What there is when CloudWatch was not asked."""
+    """Returns the record of metrics that CloudWatch was not asked for."""
     return ServerMetrics(queries=tuple(MetricSeries(**dict(query), error=why) for query in _distinct(queries)))
 
 
 @dataclass(slots=True)
 class _Asked:
-    """One query, and what is known of its answer."""
+    """One query, and the latest state of its answer."""
 
     query: MetricQuery
     span: Span
@@ -100,8 +136,8 @@ class _Asked:
         poll_s = POLL_S if self.query.period_s >= MINUTE_S else QUICK_POLL_S
         return now >= self.span.needed_end and now >= min(self.asked_at + poll_s, self.deadline)
 
-    def hear(self, answer: Answer, asked_at: float) -> None:
-        """Take in an answer. What was heard whole stays, if it cannot be had again."""
+    def take(self, answer: Answer, asked_at: float) -> None:
+        """Takes in an answer. A complete one stays if it cannot be read again."""
         self.asked_at, self.fault = asked_at, answer.fault
         if answer.fault is not None:
             if not self.whole:
@@ -124,7 +160,7 @@ class _Asked:
 
     def _error(self, last: int | None, *, ended: bool) -> str:
         if self.fault is not None:
-            return f"{name_of(self.query)}: {self.fault.message}"
+            return f"{name_of(self.query)}: {self.fault}"
         wanted = f"from {_clock_time(self.span.begin)} to {_clock_time(self.span.needed_end)}"
         if ended:
             fix = "the wait for it was ended; let it run"
@@ -150,15 +186,15 @@ def _ask(group: Sequence[_Asked], clock: Clock, clients: ClientFactory) -> None:
     if periods.period_s < MINUTE_S and asked_at - periods.begin >= SHORT_PERIODS_KEPT_S:
         answers = dict.fromkeys((query.key for query in queries), Answer(fault=too_long(periods.period_s)))
     else:
-        answers = asking()(queries, periods, clients)
+        answers = ask(queries, periods, clients)
     for asked in group:
-        asked.hear(answers[asked.query.key], asked_at)
+        asked.take(answers[asked.query.key], asked_at)
 
 
 def too_long(period_s: int) -> Fault:
-    """A load that has outlived its own metrics."""
+    """Returns the fault of a load that outlives its own metrics."""
     kept = f"CloudWatch keeps periods of {period_s} s for three hours only, and the load takes longer"
-    return Fault("query", f"{kept}; ask for `period: 60s`")
+    return Fault(code="short-metric-period", problem=kept, fix="ask for `period: 60s`")
 
 
 def _clock_time(at: float) -> str:

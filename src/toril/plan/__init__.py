@@ -1,4 +1,4 @@
-"""The division of a suite's load between workers: a pure function, in which nothing is lost and nothing invented.
+"""The plan of a run: a suite's load divided between workers by a pure function; nothing is lost or invented.
 
 Concurrency and throughput are totals and are divided by largest remainder, first between locations, then between
 their workers. Iterations (per virtual user) and steps are copied. A worker whose share of an execution rounds to zero
@@ -13,20 +13,33 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from toril import __version__
+from toril.criteria import criteria_of, lint
 from toril.errors import OptionError, SuiteError
-from toril.grammar import doubts_about, parse_criterion
-from toril.plan.division import Part, divided_between
-from toril.plan.pace import pace_of
+from toril.load.shapes import OPEN_MODEL, curve_of
+from toril.plan.division import WorkerLoad, WorkerSlot, divided_between, split, worker_slots
 from toril.plan.samples import iteration_of, too_few
-from toril.plan.seats import MOST_WORKERS, Seat, seats_of, split
-from toril.records import Browser, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share, TaskSize
-from toril.suite import Execution, Suite
-from toril.suite.browsers import BROWSER_ENGINES, TIMINGS, browser_of
-from toril.suite.open_model import OPEN_MODEL, curve_of
+from toril.records import Browser, ExecutionShare, Pace, Plan, PlannedCriterion, PlannedExecution, Share, TaskSize
+from toril.suite import Execution, Note, Suite
+from toril.suite.engines import TIMINGS, engine_of
+from toril.suite.settings import MAX_WORKERS, browser_of
 
-__all__ = ["make_plan", "share_config", "split"]
+__all__ = ["FARGATE_TIMINGS", "make_plan", "share_config", "split"]
 
 SMOKE_HOLD_S = 5
+
+# How the parties of a run keep step where its workers are tasks on Fargate; `Pace()` is for workers on this machine.
+# A request to S3 takes tens of milliseconds and costs money; a task takes a minute or two to start.
+FARGATE_TIMINGS = Pace(
+    flush_s=5.0,
+    poll_s=1.0,
+    start_lead_s=3.0,  # a worker's look, and another one for an answer that came late
+    ready_timeout_s=600.0,
+    lease_renew_s=5.0,
+    lease_expires_s=30.0,
+    orphaned_after_s=180.0,  # time to take a run over, before its workers stop loading an unwatched target
+    kill_after_s=20.0,
+    give_up_s=150.0,  # Fargate kills a task 120 s after the request to stop it
+)
 
 Place = Literal["local", "fargate"]
 
@@ -48,16 +61,17 @@ def make_plan(
     """
     executions = _smoke(suite.executions) if smoke and not suite.functional else suite.executions
     wanted = 1 if smoke else _wanted(suite, workers)
-    seats = seats_of(suite, executions, wanted)
-    parts = divided_between(suite, executions, seats, chosen=wanted is not None)
+    slots = worker_slots(suite, executions, wanted)
+    parts = divided_between(suite, executions, slots, chosen=wanted is not None)
     criteria = () if smoke else suite.criteria
+    warnings = (*suite.warnings, *_warnings(suite, executions, criteria, slots, smoke=smoke))
     return Plan(
         run_id=run_id,
         suite=suite.name,
         toril_version=__version__,
         tags=dict(tags or {}),
         executions=tuple(_planned(execution, _browser(suite, execution)) for execution in executions),
-        shares=tuple(_share(seat, executions, parts, seats, suite) for seat in seats),
+        shares=tuple(_share(slot, executions, parts, slots, suite) for slot in slots),
         common=_common(suite, executions),
         criteria=criteria,
         places={one.where: suite.places[one.where] for one in criteria if one.where in suite.places},
@@ -68,11 +82,12 @@ def make_plan(
         metrics_wait_s=suite.toril.metrics_wait_s,
         max_duration_s=suite.toril.max_duration_s,
         on=on,
-        pace=pace_of(on),
+        pace=FARGATE_TIMINGS if on == "fargate" else Pace(),
         task=_task(suite) if on == "fargate" else None,
         environment=dict(environment or {}) if on == "fargate" else {},
         secrets=dict(suite.toril.secrets),
-        warnings=(*suite.warnings, *_warnings(suite, executions, criteria, seats, smoke=smoke)),
+        warnings=tuple(warning.message for warning in warnings),
+        warning_codes=tuple(warning.code for warning in warnings),
     )
 
 
@@ -124,8 +139,8 @@ def _common(suite: Suite, executions: Sequence[Execution]) -> dict[str, Any]:
     common = deepcopy(suite.common)
     if any(execution.executor == "vegeta" for execution in executions):
         modules = common.get("modules")
-        told = {**suite.toril.vegeta.model_dump(by_alias=True), "split-data": list(suite.data_rows)}
-        common["modules"] = {**(modules if isinstance(modules, dict) else {}), "vegeta": told}
+        settings = {**suite.toril.vegeta.model_dump(by_alias=True), "split-data": list(suite.data_rows)}
+        common["modules"] = {**(modules if isinstance(modules, dict) else {}), "vegeta": settings}
     return common
 
 
@@ -141,13 +156,13 @@ def _task(suite: Suite) -> TaskSize:
 
 
 def _wanted(suite: Suite, workers: int | None) -> int | None:
-    if workers is not None and not 1 <= workers <= MOST_WORKERS:
-        raise OptionError(f"--workers {workers}: expected 1 to {MOST_WORKERS:,}")
+    if workers is not None and not 1 <= workers <= MAX_WORKERS:
+        raise OptionError(f"--workers {workers}: expected 1 to {MAX_WORKERS:,}", code="out-of-range")
     return suite.toril.workers if workers is None else workers
 
 
 def _browser(suite: Suite, execution: Execution) -> Browser | None:
-    if execution.executor not in BROWSER_ENGINES:
+    if not engine_of(execution.executor).browser:
         return None
     wanted = suite.toril.browsers.get(execution.name)
     return browser_of(wanted.device, wanted.network) if wanted else browser_of(None, None)
@@ -179,26 +194,26 @@ def _planned(execution: Execution, browser: Browser | None) -> PlannedExecution:
 
 
 def _share(
-    seat: Seat,
+    slot: WorkerSlot,
     executions: Sequence[Execution],
-    divided: Sequence[dict[int, Part]],
-    seats: Sequence[Seat],
+    divided: Sequence[dict[int, WorkerLoad]],
+    slots: Sequence[WorkerSlot],
     suite: Suite,
 ) -> Share:
     return Share(
-        worker=f"{seat.location}-{seat.number}",
-        location=seat.location,
-        index=seat.index,
+        worker=f"{slot.location}-{slot.number}",
+        location=slot.location,
+        index=slot.index,
         executions=tuple(
-            _execution_share(execution, parts[seat.index], _phase(execution, seat, parts, seats))
+            _execution_share(execution, parts[slot.index], _phase(execution, slot, parts, slots))
             for execution, parts in zip(executions, divided, strict=True)
-            if seat.index in parts
+            if slot.index in parts
         ),
-        data_files=dict(_data_files(seat, executions, divided, suite)),
+        data_files=dict(_data_files(slot, executions, divided, suite)),
     )
 
 
-def _execution_share(execution: Execution, part: Part, phase: float) -> ExecutionShare:
+def _execution_share(execution: Execution, part: WorkerLoad, phase: float) -> ExecutionShare:
     config = deepcopy(execution.config)
     if execution.concurrency is not None:
         config["concurrency"] = part.users
@@ -209,27 +224,29 @@ def _execution_share(execution: Execution, part: Part, phase: float) -> Executio
         concurrency=None if execution.concurrency is None else part.users,
         throughput_rps=None if part.throughput is None else float(part.throughput),
         phase=phase,
-        stripe=part.stripe,
+        interleave=part.interleave,
         segment=part.segment,
         config=config,
     )
 
 
-def _phase(execution: Execution, seat: Seat, parts: Mapping[int, Part], seats: Sequence[Seat]) -> float:
+def _phase(
+    execution: Execution, slot: WorkerSlot, parts: Mapping[int, WorkerLoad], slots: Sequence[WorkerSlot]
+) -> float:
     """Worker i of n starts i/n of a period later, counted around the locations so that each of them is even as well.
 
-    An open model has stripes instead: all workers start at once, and each knows its own arrivals.
+    An open model interleaves instead: all workers start at once, and each knows its own arrivals.
     """
     if execution.executor in OPEN_MODEL:
         return 0.0
-    running = sorted((other.number, other.index) for other in seats if other.index in parts)
-    return running.index((seat.number, seat.index)) / len(running)
+    running = sorted((other.number, other.index) for other in slots if other.index in parts)
+    return running.index((slot.number, slot.index)) / len(running)
 
 
 def _data_files(
-    seat: Seat, executions: Sequence[Execution], divided: Sequence[dict[int, Part]], suite: Suite
+    slot: WorkerSlot, executions: Sequence[Execution], divided: Sequence[dict[int, WorkerLoad]], suite: Suite
 ) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Each `split-data` file: which of how many parts is this worker's. Those that read it share it; else all do."""
+    """Each `split-data` file: which of how many parts is this worker's. Its readers share it; without any, all do."""
     for path, rows in suite.data_rows.items():
         readers = sorted(
             {
@@ -239,27 +256,28 @@ def _data_files(
                 for index in parts
             }
         )
-        everybody = readers or sorted({index for parts in divided for index in parts})
-        if rows < len(everybody):
+        sharing = readers or sorted({index for parts in divided for index in parts})
+        if rows < len(sharing):
             raise SuiteError(
-                f"{suite.source}: toril.split-data names {path}, with {rows} rows for {len(everybody)} workers; "
-                "add rows, lower `workers`, or let them share the file"
+                f"{suite.source}: toril.split-data names {path}, with {rows} rows for {len(sharing)} workers; "
+                "add rows, lower `workers`, or let them share the file",
+                code="too-few-rows",
             )
-        if seat.index in everybody:
-            yield path, (everybody.index(seat.index), len(everybody))
+        if slot.index in sharing:
+            yield path, (sharing.index(slot.index), len(sharing))
 
 
 def _warnings(
     suite: Suite,
     executions: Sequence[Execution],
     criteria: Sequence[PlannedCriterion],
-    seats: Sequence[Seat],
+    slots: Sequence[WorkerSlot],
     *,
     smoke: bool,
-) -> Iterator[str]:
-    """What will surprise; a criterion on a location that the run does not have is an error."""
+) -> Iterator[Note]:
+    """Warnings about the load and the criteria; SuiteError for a criterion on a location that the run does not have."""
     if smoke and not suite.functional:
-        yield "a smoke run: one user, a few seconds, and nothing is judged"
+        yield Note("smoke-run", "a smoke run: one user, a few seconds, and nothing is judged")
     duration_s = max(
         (execution.delay_s + execution.ramp_up_s + execution.hold_for_s for execution in executions), default=0.0
     )
@@ -267,40 +285,41 @@ def _warnings(
     if limit_s is not None and duration_s > limit_s:
         what = f"toril.max-duration ({limit_s:g} s)"
         if any(execution.search for execution in executions):
-            yield f"{suite.source}: {what} ends a search that takes longer; {duration_s:g} s is the most it may take"
+            what = f"{what} ends a search that takes longer; {duration_s:g} s is the most it may take"
         else:
-            yield f"{suite.source}: {what} ends the run before its {duration_s:g} s are over"
-    locations = tuple(dict.fromkeys(seat.location for seat in seats))
+            what = f"{what} ends the run before its {duration_s:g} s are over"
+        yield Note("short-max-duration", f"{suite.source}: {what}")
+    locations = tuple(dict.fromkeys(slot.location for slot in slots))
     iterations = {name: iteration_of(scenario) for name, scenario in suite.common["scenarios"].items()}
     labels_of: dict[tuple[str, ...], tuple[set[str], str]] = {}  # by executions: both may be many, labels and criteria
-    for planned in criteria:
-        judged = [
-            execution for execution in executions if not planned.executions or execution.name in planned.executions
-        ]
-        criterion = parse_criterion(planned.source, planned.where, planned.language)
+    for criterion in criteria_of(criteria):
+        judged = [one for one in executions if not criterion.executions or one.name in criterion.executions]
         if criterion.location is not None and criterion.location not in locations:
             raise SuiteError(
-                f"{planned.where} is `{criterion.text}`, where no worker is; this run has {', '.join(locations)}"
+                f"{criterion.where} is `{criterion.text}`, where no worker is; this run has {', '.join(locations)}",
+                code="unknown-location",
             )
-        if planned.executions not in labels_of:
+        if criterion.executions not in labels_of:
             found = {label for one in judged for label in one.labels}
-            labels_of[planned.executions] = found | _timings(judged), ", ".join(sorted(found)[:10])
-        labels, known = labels_of[planned.executions]
+            labels_of[criterion.executions] = found | _timings(judged), ", ".join(sorted(found)[:10])
+        labels, known = labels_of[criterion.executions]
         of_requests = bool(criterion.label) and criterion.subject != "capacity"
         if of_requests and criterion.label not in labels and all(execution.labels for execution in judged):
-            yield f"{planned.where}: no request is labelled `{criterion.label}`; there are {known}"
-        yield from (f"{planned.where}: {doubt}" for doubt in doubts_about(criterion))
+            text = f"{criterion.where}: no request is labelled `{criterion.label}`; there are {known}"
+            yield Note("unknown-label", text)
+        yield from (Note(finding.code, f"{criterion.where}: {finding.message}") for finding in lint(criterion))
         if few := too_few(criterion, judged, iterations, steady_only=suite.ramp_up_exclude):
-            yield f"{planned.where}: {few}"
+            yield Note("too-few-samples", f"{criterion.where}: {few}")
         lasts_s = _judged_s(judged, steady_only=suite.ramp_up_exclude)
         period_s = 0 if criterion.server is None else criterion.server.period_s  # two of which may lie half outside
         if criterion.logic in ("for", "over") and criterion.timeframe_s > lasts_s + 2 * period_s:
-            yield f"{planned.where}: `{criterion.text}` needs more seconds than the load has: it cannot come true"
+            text = f"{criterion.where}: `{criterion.text}` needs more seconds than the load has: it cannot come true"
+            yield Note("never-a-full-window", text)
 
 
 def _timings(executions: Sequence[Execution]) -> set[str]:
-    """The labels that browsers give by themselves: of each step, and of their start."""
-    steps = {label for one in executions if one.executor in BROWSER_ENGINES for label in one.labels}
+    """The labels that browsers add: of each step, and of their start."""
+    steps = {label for one in executions if engine_of(one.executor).browser for label in one.labels}
     return {f"{step}{timing}" for step in (*steps, "") for timing in TIMINGS} if steps else set()
 
 

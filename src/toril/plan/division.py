@@ -1,4 +1,7 @@
-"""Largest remainder: executions between locations, and within each between its workers; nothing lost or invented."""
+"""The workers of a run, and the division of its load between them: largest remainder, nothing lost or invented.
+
+Executions are divided between locations, and within each between its workers.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,98 +10,214 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 
 from toril.errors import SuiteError
-from toril.plan.seats import Seat, split, weights_of
+from toril.load.interleave import Interleave, interleave
+from toril.load.shapes import OPEN_MODEL
 from toril.records import Segment
-from toril.stripe import Stripe, stripes
 from toril.suite import Execution, Suite
-from toril.suite.open_model import OPEN_MODEL
+from toril.suite.engines import engine_of
+from toril.suite.settings import MAX_WORKERS
 
-DIVIDE_SCRIPTS = frozenset({"k6"})  # executors that can do a part of what a script says of its load
+HERE = "local"  # the location of a suite that names none
+CPU_UNITS_PER_CORE = 1024
 FINEST = 10**9  # parts of a request per second
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What one worker does of one execution."""
+class WorkerSlot:
+    """One worker of the run."""
+
+    location: str
+    number: int  # within its location, from 1
+    index: int  # over all workers, from 0
+
+
+def split(total: int, weights: Sequence[int | Fraction]) -> list[int]:
+    """Divide `total` by weight, losing none (largest remainder; on a tie the earlier one gets more).
+
+    >>> split(100, [1, 1, 1])
+    [34, 33, 33]
+    """
+    whole = sum(weights, Fraction(0))
+    if total < 0 or whole <= 0 or min(weights) < 0:
+        raise ValueError(f"{total} cannot be divided by the weights {list(weights)}")
+    exact = [Fraction(weight) * total / whole for weight in weights]
+    parts = [math.floor(part) for part in exact]
+    by_remainder = sorted(range(len(parts)), key=lambda position: (parts[position] - exact[position], position))
+    for position in by_remainder[: total - sum(parts)]:
+        parts[position] += 1
+    return parts
+
+
+def weights_of(executions: Sequence[Execution]) -> dict[str, Fraction]:
+    """How much of the whole load each location of the run carries."""
+    weights: dict[str, Fraction] = {}
+    for execution in executions:
+        whole = sum(execution.locations.values(), Fraction(0))
+        for location, weight in execution.locations.items():
+            weights[location] = weights.get(location, Fraction(0)) + weight / whole * (execution.concurrency or 1)
+    return weights or {HERE: Fraction(1)}
+
+
+def worker_slots(suite: Suite, executions: Sequence[Execution], wanted: int | None) -> tuple[WorkerSlot, ...]:
+    """The workers: as many as the suite counts out, else as `wanted`, else as the load needs."""
+    weights = weights_of(executions)
+    exact: dict[str, int] = {}
+    for execution in executions:
+        if execution.exact_workers:
+            for location, count in execution.locations.items():
+                exact[location] = max(exact.get(location, 0), int(count))
+    counted = {location: exact.get(location, 1) for location in weights}
+    if exact:
+        counts = counted
+        if wanted not in (None, sum(counts.values())):
+            raise SuiteError(
+                f"{suite.source}: locations-weighted is false and counts out {sum(counts.values())}, not {wanted}; "
+                "leave the number of workers, or locations-weighted, out",
+                code="conflicting-workers",
+            )
+    elif wanted is None:
+        counts = _needed(suite, executions, weights)
+    else:
+        counts = _spread(suite, wanted, weights)
+    if sum(counts.values()) > MAX_WORKERS:
+        raise SuiteError(
+            f"{suite.source}: the load needs {sum(counts.values()):,} workers, more than {MAX_WORKERS:,}; "
+            "lower it, or set toril.workers",
+            code="too-many-workers",
+        )
+    placed = [(location, number) for location, count in counts.items() for number in range(1, count + 1)]
+    return tuple(WorkerSlot(location, number, index) for index, (location, number) in enumerate(placed))
+
+
+def _spread(suite: Suite, workers: int, weights: Mapping[str, Fraction]) -> dict[str, int]:
+    """`workers` over the locations by weight, at least one each."""
+    if workers < len(weights):
+        raise SuiteError(
+            f"{suite.source}: workers is {workers}, fewer than the {len(weights)} locations ({', '.join(weights)}); "
+            "raise `workers` or leave locations out",
+            code="too-few-workers",
+        )
+    counts = split(workers, list(weights.values()))
+    while 0 in counts:
+        counts[counts.index(max(counts))] -= 1
+        counts[counts.index(0)] = 1
+    return dict(zip(weights, counts, strict=True))
+
+
+def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str, Fraction]) -> dict[str, int]:
+    """Workers for each location: enough for its part of the load at the engines' known rates."""
+    cores = max(1, suite.toril.worker.cpu // CPU_UNITS_PER_CORE)
+    need = Fraction(0)
+    for execution in executions:
+        engine, users = engine_of(execution.executor), execution.concurrency or 1
+        if engine.requests_per_core:
+            usable = 1 if engine.single_threaded else cores
+            requests = (execution.throughput_rps or 0) / Fraction(engine.requests_per_core * usable)
+            most = engine.users_per_worker  # None: an open model has no users
+            need += max(requests, Fraction(users, most) if most else 0)
+        elif engine.browsers_per_core:
+            need += Fraction(users, engine.browsers_per_core * cores)
+    whole = sum(weights.values(), Fraction(0))
+    located = any(execution.locations for execution in executions)
+    users_in = {location: math.floor(users) for location, users in weights.items()} if located else {}
+    everyone = sum((execution.concurrency or 1) // execution.groups for execution in executions)
+    if any(execution.executor in OPEN_MODEL for execution in executions):  # whose rate any number of workers share
+        users_in, everyone = {}, MAX_WORKERS
+    return {
+        location: max(1, min(math.ceil(need * weight / whole), users_in.get(location, everyone)))
+        for location, weight in weights.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLoad:
+    """One worker's part of the load of one execution."""
 
     users: int
     throughput: Fraction | None
-    stripe: Stripe | None = None  # of an open model
+    interleave: Interleave | None = None  # of an open model
     segment: Segment | None = None  # of a script's own load
 
 
 def divided_between(
-    suite: Suite, executions: Sequence[Execution], seats: Sequence[Seat], *, chosen: bool
-) -> list[dict[int, Part]]:
-    """For each execution what each worker (by index) does of it; every worker has something to do."""
+    suite: Suite, executions: Sequence[Execution], slots: Sequence[WorkerSlot], *, chosen: bool
+) -> list[dict[int, WorkerLoad]]:
+    """For each execution the load of each worker, by its index; every worker gets some."""
     everywhere = weights_of(executions)
-    turns: dict[
-        str, int
-    ] = {}  # where the next odd virtual user of a location goes, so that they spread over its workers
-    divided = [_parts(execution, everywhere, seats, turns) for execution in executions]
+    turns: dict[str, int] = {}  # of a location: which worker gets the next odd virtual user, so that they spread
+    divided = [_parts(execution, everywhere, slots, turns) for execution in executions]
     for execution, parts in zip(executions, divided, strict=True):
         if execution.concurrency and min(part.users for part in parts.values()) < execution.groups:
             raise SuiteError(
                 f"{suite.source}: execution[{execution.index}].concurrency is {execution.concurrency} for "
                 f"{len(parts)} worker(s), and its JMX has {execution.groups} thread groups, each of which needs a user "
-                f"on each worker; raise it to {execution.groups * len(parts)}, or lower `workers`"
+                f"on each worker; raise it to {execution.groups * len(parts)}, or lower `workers`",
+                code="too-few-users",
             )
-    for seat in seats:
-        if not any(seat.index in parts for parts in divided):
-            raise SuiteError(_idle(suite, executions, seats, seat, chosen=chosen))
+    for slot in slots:
+        if not any(slot.index in parts for parts in divided):
+            raise SuiteError(_idle(suite, executions, slots, slot, chosen=chosen), code="idle-worker")
     return divided
 
 
 def _parts(
-    execution: Execution, everywhere: Mapping[str, Fraction], seats: Sequence[Seat], turns: dict[str, int]
-) -> dict[int, Part]:
+    execution: Execution, everywhere: Mapping[str, Fraction], slots: Sequence[WorkerSlot], turns: dict[str, int]
+) -> dict[int, WorkerLoad]:
     weights = execution.locations or everywhere
     if execution.executor in OPEN_MODEL:
-        return _open_model(execution, weights, seats)
-    if execution.executor in DIVIDE_SCRIPTS and execution.concurrency is None:
-        return _segments(execution, weights, seats)
+        return _open_model(execution, weights, slots)
+    if engine_of(execution.executor).splits_script_load and execution.concurrency is None:
+        return _segments(execution, weights, slots)
     users: dict[int, int] = {}
     by_location = dict(zip(weights, split(execution.concurrency or 1, list(weights.values())), strict=True))
     for location, count in by_location.items():
-        there = [seat.index for seat in seats if seat.location == location]
+        there = [slot.index for slot in slots if slot.location == location]
         if execution.exact_workers:
             there = there[: int(weights[location])]
         each, odd = divmod(count, len(there))
         turn = turns.get(location, 0)
-        lucky = {there[(turn + position) % len(there)] for position in range(odd)}
+        extra = {there[(turn + position) % len(there)] for position in range(odd)}
         turns[location] = turn + odd
-        users |= {index: each + (index in lucky) for index in there if each + (index in lucky)}
+        users |= {index: each + (index in extra) for index in there if each + (index in extra)}
     if execution.throughput_rps is None:
-        return {index: Part(count, None) for index, count in users.items()}
-    located = {seat.index: seat.location for seat in seats}
+        return {index: WorkerLoad(count, None) for index, count in users.items()}
+    located = {slot.index: slot.location for slot in slots}
     throughput = divided_throughput(execution.throughput_rps, weights, users, located)
-    return {index: Part(count, throughput[index]) for index, count in users.items()}
+    return {index: WorkerLoad(count, throughput[index]) for index, count in users.items()}
 
 
-def _open_model(execution: Execution, weights: Mapping[str, Fraction], seats: Sequence[Seat]) -> dict[int, Part]:
-    """The rate, and not users: a location's part in equal parts among its workers, however small they are."""
-    shares = _by_weight(execution, weights, seats)
+def _open_model(
+    execution: Execution, weights: Mapping[str, Fraction], slots: Sequence[WorkerSlot]
+) -> dict[int, WorkerLoad]:
+    """The rate instead of users: a location's part in equal parts among its workers, however small they are."""
+    shares = _by_weight(execution, weights, slots)
     places = sorted(shares)
     total = execution.throughput_rps or Fraction(0)
-    by_place = zip(places, stripes([shares[index] for index in places]), strict=True)
-    return {index: Part(0, total * stripe.part, stripe) for index, stripe in by_place}
+    by_place = zip(places, interleave([shares[index] for index in places]), strict=True)
+    return {index: WorkerLoad(0, total * one.part, one) for index, one in by_place}
 
 
-def _segments(execution: Execution, weights: Mapping[str, Fraction], seats: Sequence[Seat]) -> dict[int, Part]:
-    """All workers run the script, and each does the part of its load that lies between two fractions of the whole."""
-    shares = _by_weight(execution, weights, seats)
+def _segments(
+    execution: Execution, weights: Mapping[str, Fraction], slots: Sequence[WorkerSlot]
+) -> dict[int, WorkerLoad]:
+    """Each worker runs the script's load between two fractions of the whole."""
+    shares = _by_weight(execution, weights, slots)
     total = sum(shares.values(), Fraction(0))
     ends = list(accumulate((shares[index] / total for index in sorted(shares)), initial=Fraction(0)))
     whole = ",".join(map(str, ends))
     pairs = zip(sorted(shares), pairwise(ends), strict=True)
-    return {index: Part(0, None, segment=Segment(own=f"{low}:{high}", whole=whole)) for index, (low, high) in pairs}
+    return {
+        index: WorkerLoad(0, None, segment=Segment(own=f"{low}:{high}", whole=whole)) for index, (low, high) in pairs
+    }
 
 
-def _by_weight(execution: Execution, weights: Mapping[str, Fraction], seats: Sequence[Seat]) -> dict[int, Fraction]:
+def _by_weight(
+    execution: Execution, weights: Mapping[str, Fraction], slots: Sequence[WorkerSlot]
+) -> dict[int, Fraction]:
     """Each worker's part: a location's, in equal parts among its workers."""
     shares: dict[int, Fraction] = {}
     for location, weight in weights.items():
-        there = [seat.index for seat in seats if seat.location == location]
+        there = [slot.index for slot in slots if slot.location == location]
         if execution.exact_workers:
             there = there[: int(weight)]
         shares |= {index: Fraction(weight) / len(there) for index in there}
@@ -108,7 +227,7 @@ def _by_weight(execution: Execution, weights: Mapping[str, Fraction], seats: Seq
 def divided_throughput(
     total: Fraction, weights: Mapping[str, Fraction], users: Mapping[int, int], located: Mapping[int, str]
 ) -> dict[int, Fraction]:
-    """Whole requests per second where everybody with virtual users gets some, else finer parts; nothing is lost."""
+    """Whole requests per second if each worker with virtual users gets some, else finer parts; nothing is lost."""
     used = [location for location in weights if any(located[index] == location for index in users)]
     parts = 1
     while True:
@@ -128,15 +247,17 @@ def divided_throughput(
         parts *= 10
 
 
-def _idle(suite: Suite, executions: Sequence[Execution], seats: Sequence[Seat], seat: Seat, *, chosen: bool) -> str:
-    """Why a worker would have nothing to do, and the fix."""
+def _idle(
+    suite: Suite, executions: Sequence[Execution], slots: Sequence[WorkerSlot], slot: WorkerSlot, *, chosen: bool
+) -> str:
+    """Why a worker would have no load, and the fix."""
     closed = [execution for execution in executions if execution.executor not in OPEN_MODEL]
     most = max(closed or executions, key=lambda execution: execution.concurrency or 1)
     users = most.concurrency or 1
     where = f"{suite.source}: execution[{most.index}].concurrency is {users}"
-    if most.exact_workers or (chosen and users < len(seats)):
-        return f"{where}, fewer than the {len(seats)} workers; lower `workers` or raise `concurrency`"
+    if most.exact_workers or (chosen and users < len(slots)):
+        return f"{where}, fewer than the {len(slots)} workers; lower `workers` or raise `concurrency`"
     return (
-        f"{where}, too few for the location {seat.location}, where worker {seat.number} would have nothing to do; "
-        f"raise `concurrency`, or change the weight of {seat.location}"
+        f"{where}, too few for the location {slot.location}, where worker {slot.number} would have nothing to do; "
+        f"raise `concurrency`, or change the weight of {slot.location}"
     )

@@ -1,28 +1,78 @@
-"""A duet: one suite against two addresses, which the same workers load in turns."""
+"""The plan of a duet: one suite against two addresses, which the same workers load in turns."""
 
 import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from toril.errors import SuiteError
-from toril.grammar import parse_criterion
+from toril.criteria import criteria_of
+from toril.errors import OptionError, SuiteError
 from toril.masking import mask
+from toril.plan.options import RunOptions, new_run_id, plan_run
 from toril.records import ARMS, BASE, HEAD, Duet, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Turn
+from toril.suite import Note, Suite
+from toril.suite.engines import engine_of
+from toril.suite.retarget import checked_address
+from toril.suite.settings import Regression
 
-LEAST_BLOCK_S = 5  # unless the suite says otherwise
-START_UP_CPU_S = {
-    "locust": 0.4,
-    "apiritif": 0.2,
-    "jmeter": 2.4,
-    "vegeta": 0.1,
-}  # until it is parked: bench/engine_start.py
-START_UP_CPU_OF_OTHERS_S = 2.4
+MIN_BLOCK_S = 5  # unless the suite says otherwise
 START_UP_FACTOR = 2  # where engines start side by side on a busy machine of two cores
-LEAST_START_UP_S = 2
-MOST_COPIES = 400  # of executions in one worker: each has two files open, of the 1,024 that are usual
+MIN_START_UP_S = 2
+MAX_COPIES = 400  # of executions in one worker: each has two files open, of the 1,024 that are usual
 DRAIN_S = 1  # after a turn's load, for requests in flight; then the next engines start
+
+
+def plan_duet(
+    paths: Sequence[str | Path],
+    options: RunOptions,
+    now: float,
+    *,
+    base: str,
+    head: str,
+    blocks: int | None = None,
+    margin: float | None = None,
+) -> tuple[Suite, Plan]:
+    """The suite as read against head, and the plan that has both; starts nothing.
+
+    `blocks` and `margin` go before the suite's own `toril.regression`.
+    """
+    if options.on != "local":
+        raise OptionError(
+            f"--on {options.on}: a duet runs on this machine; on Fargate it cannot run yet", code="unsupported-in-duet"
+        )
+    addresses = checked_address("--base", base), checked_address("--head", head)
+    of_base = replace(options, against=addresses[0])
+    suite, planned = plan_run(paths, of_base, now)
+    for execution in suite.executions:
+        if execution.search is not None:
+            raise SuiteError(
+                f"{suite.source}: toril.capacity.{execution.name} looks for a rate, and a duet compares at one; "
+                "leave it out, or run each address by itself",
+                code="unsupported-in-duet",
+            )
+        if execution.curve is not None:
+            raise SuiteError(
+                f"{suite.source}: execution[{execution.index}] has a load curve, and a duet compares equal pieces "
+                "of one load, in turns; give it `throughput` and `hold-for`, in a suite of its own",
+                code="unsupported-in-duet",
+            )
+    of_head = replace(options, against=addresses[1], run_id=options.run_id or new_run_id(suite.name, now))
+    suite, against_head = plan_run(paths, of_head, now)
+    wanted = suite.toril.regression or Regression()
+    woven = make_duet(
+        planned.model_copy(update={"run_id": against_head.run_id}),
+        against_head,
+        addresses=addresses,
+        blocks=blocks or wanted.blocks,
+        block_s=wanted.block_s,
+        margin=wanted.margin if margin is None else margin,
+        labels=wanted.labels,
+        variable=suite.variable,
+    )
+    return suite, woven
 
 
 def make_duet(
@@ -46,7 +96,7 @@ def make_duet(
     _check(base, blocks)
     values = {arm: _values(base.common, variable, address) for arm, address in zip(ARMS, addresses, strict=True)}
     hold_s = max(execution.hold_for_s for execution in base.executions)
-    block = max(LEAST_BLOCK_S, math.ceil(hold_s / blocks)) if block_s is None else max(1, math.ceil(block_s))
+    block = max(MIN_BLOCK_S, math.ceil(hold_s / blocks)) if block_s is None else max(1, math.ceil(block_s))
     scale = block / hold_s
     turn_s = max(math.ceil(sum(_course(execution, scale))) for execution in base.executions)
     gap_s = DRAIN_S + _start_up_s(base)
@@ -65,7 +115,8 @@ def make_duet(
     if base.max_duration_s is not None and base.max_duration_s < turns[-1].ends_s:
         raise SuiteError(
             f"{base.suite}: toril.max-duration ({base.max_duration_s:g} s) ends the duet before its "
-            f"{turns[-1].ends_s:,} s are over; raise it, or use fewer or shorter blocks"
+            f"{turns[-1].ends_s:,} s are over; raise it, or use fewer or shorter blocks",
+            code="short-max-duration",
         )
     executions = tuple(_planned(execution, turn, scale, gap_s) for turn in turns for execution in base.executions)
     plans = {BASE: base, HEAD: head}
@@ -92,7 +143,8 @@ def make_duet(
             "criteria": judged,
             "graceful_stop_s": min(base.graceful_stop_s, float(gap_s)),
             "duet": duet,
-            "warnings": (*base.warnings, *warnings),
+            "warnings": (*base.warnings, *(warning.message for warning in warnings)),
+            "warning_codes": (*base.warning_codes, *(warning.code for warning in warnings)),
         }
     )
 
@@ -101,38 +153,41 @@ def _start_up_s(plan: Plan) -> int:
     """How long all engines of a turn take to start, so that nothing is measured meanwhile."""
     executor_of = {execution.name: execution.executor for execution in plan.executions}
     by_worker = [
-        sum(START_UP_CPU_S.get(executor_of[part.execution], START_UP_CPU_OF_OTHERS_S) for part in share.executions)
-        for share in plan.shares
+        sum(engine_of(executor_of[part.execution]).start_up_cpu_s for part in share.executions) for share in plan.shares
     ]
     cpu_s = sum(by_worker) if plan.on == "local" else max(by_worker)
-    return max(LEAST_START_UP_S, math.ceil(START_UP_FACTOR * cpu_s))
+    return max(MIN_START_UP_S, math.ceil(START_UP_FACTOR * cpu_s))
 
 
 def _check(plan: Plan, blocks: int) -> None:
-    if 2 * blocks * len(plan.executions) > MOST_COPIES:
+    if 2 * blocks * len(plan.executions) > MAX_COPIES:
         raise SuiteError(
             f"{plan.suite}: {blocks} blocks of {len(plan.executions)} executions are too many; "
-            f"use {MOST_COPIES // 2 // len(plan.executions)} blocks at most"
+            f"use {MAX_COPIES // 2 // len(plan.executions)} blocks at most",
+            code="too-many-blocks",
         )
     for execution in plan.executions:
         where = f"{plan.suite}: execution[{execution.index}]"
         if not execution.hold_for_s:
             raise SuiteError(
-                f"{where} has no hold-for, and a duet takes turns by time; say how long it lasts: `hold-for: 1m`"
+                f"{where} has no hold-for, and a duet takes turns by time; say how long it lasts: `hold-for: 1m`",
+                code="missing-key",
             )
         if execution.iterations is not None:
             raise SuiteError(
-                f"{where}.iterations bounds the load, and a duet takes turns by time; leave `iterations` out"
+                f"{where}.iterations bounds the load, and a duet takes turns by time; leave `iterations` out",
+                code="unsupported-in-duet",
             )
     if plan.in_turns:
         raise SuiteError(
             f"{plan.suite}: modules.local makes executions wait for each other, so that no turn has all of the load; "
-            "leave `sequential` and `capacity` out"
+            "leave `sequential` and `capacity` out",
+            code="unsupported-in-duet",
         )
 
 
 def _order(run_id: str, blocks: int) -> str:
-    """Neither arm is always first, and a load that drifts evenly favours neither; what begins, nobody chooses."""
+    """Neither arm is always first, and a load that drifts evenly favours neither; the run's id decides which begins."""
     pairs = ("AB", "BA") if zlib.crc32(run_id.encode()) % 2 else ("BA", "AB")
     return "".join(pairs[block % 2] for block in range(blocks))
 
@@ -201,7 +256,8 @@ def _common(plans: Mapping[int, Plan], values: Mapping[int, Mapping[str, str]]) 
         if of_arms[0] != of_arms[1]:
             raise SuiteError(
                 f"{plans[HEAD].suite}: scenarios.{name} is included by another one and has an address of its own; "
-                "leave the address out of it: it then goes where the scenario goes that includes it"
+                "leave the address out of it: it then goes where the scenario goes that includes it",
+                code="address-of-include",
             )
     scenarios = {}
     for arm, plan in plans.items():
@@ -275,15 +331,13 @@ def _included(scenarios: Mapping[str, Any]) -> list[str]:
     return sorted(found & set(scenarios))
 
 
-def _criteria(plan: Plan) -> tuple[tuple[PlannedCriterion, ...], list[str]]:
+def _criteria(plan: Plan) -> tuple[tuple[PlannedCriterion, ...], list[Note]]:
     """Those that can be judged on head alone: CloudWatch's periods hold both arms."""
     judged, warnings = [], []
-    for planned in plan.criteria:
-        criterion = parse_criterion(planned.source, planned.where, planned.language)
+    for planned, criterion in zip(plan.criteria, criteria_of(plan.criteria), strict=True):
         if criterion.server is None:
             judged.append(planned)
         else:
-            warnings.append(
-                f"{planned.where}: `{criterion.text}` is not judged in a duet: CloudWatch's periods hold both arms"
-            )
+            text = f"{planned.where}: `{criterion.text}` is not judged in a duet: CloudWatch's periods hold both arms"
+            warnings.append(Note("not-judged-in-duet", text))
     return tuple(judged), warnings

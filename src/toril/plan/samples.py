@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from toril.grammar import Criterion, duration_s, samples_needed
+from toril.criteria import Criterion, duration_s, load_for_samples, samples_needed
+from toril.load.shapes import OPEN_MODEL, curve_of
 from toril.suite import Execution
 from toril.suite.engines import BLOCKS, PHASES
-from toril.suite.open_model import OPEN_MODEL, curve_of
 
 
 class Iteration(NamedTuple):
@@ -43,13 +43,8 @@ def too_few(
     if most >= needed:
         return ""
     one, what = executions[0], f"`{criterion.text}` needs {needed:,} samples, and this load makes at most {most:,.0f}"
-    if len(executions) > 1 or not one.hold_for_s or not most:
-        return f"{what}: make the load longer or higher"
-    factor = needed / most
-    other = f"{math.ceil(factor * (one.concurrency or 1)):,} users"
-    if one.throughput_rps is not None:
-        other = f"a throughput of {math.ceil(factor * one.throughput_rps):,}/s"
-    return f"{what}: hold for {math.ceil(factor * one.hold_for_s):,} s, or use {other}"
+    advice = "" if len(executions) > 1 or not one.hold_for_s or not most else load_for_samples(needed / most, one)
+    return f"{what}: {advice or 'make the load longer or higher'}"
 
 
 def _most(execution: Execution, iteration: Iteration | None, label: str, *, steady_only: bool) -> float:

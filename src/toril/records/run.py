@@ -1,224 +1,30 @@
-"""The records of a run: plan, ready, start, stop, exit and what else lies in its folder."""
+"""The records of a run beside its plan: launch, ready, start, stop, rates, exit, end, lease, metrics and test cases."""
 
 import hashlib
-from typing import Annotated, Any, ClassVar, Literal, Self
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from toril.curve import Curve
-from toril.records.base import Count, Record, Seconds, Text
-from toril.records.browser import Browser, Kept
-from toril.records.deployment import Architecture
-from toril.records.duet import Duet
-from toril.records.rate import Search
-from toril.stripe import Stripe
+from toril.errors import StoreError
+from toril.records.document import Count, Record, RecordPart, Seconds, Text, parsed, why
 
 MOST_FILES = 999_999  # of a kind and worker: their names have six digits
 DIGEST_LENGTH = 16  # hexadecimal digits of a file's SHA-256
 MOST_KEPT = 3_000
+PART_OF_PERIOD_NEEDED = 1 / 6  # a balancer that got only a request or two of a period may have no value of it
+CASES_SCHEMA = "toril.tests/1"
+MOST_BYTES_OF_CASES = 1 << 24
+MOST_CASES = 2000  # of a file
 
-
-class PlannedExecution(BaseModel):
-    """One execution of the suite with the whole run's load; totals over all workers."""
-
-    model_config = ConfigDict(frozen=True)
-    name: str  # its scenario's name, with #2, #3 … on repeats
-    index: int
-    executor: str
-    scenario: str
-    concurrency: int | None = None
-    throughput_rps: float | None = None
-    iterations: int | None = None
-    steps: int | None = None
-    delay_s: float = 0.0
-    ramp_up_s: float = 0.0
-    hold_for_s: float = 0.0
-    browser: Browser | None = None  # of executors that drive one
-    labels: tuple[str, ...] = ()  # those of generated requests and transactions; empty when a script names them
-    curve: tuple[tuple[float, float], ...] = ()  # of a rate that changes: Curve.points; throughput_rps is its peak
-    arm: int = 0  # of a duet, as is all that follows
-    block: int = 0
-    copy_of: str = ""  # the suite's execution, whose name its measurements have
-    lead_s: float | None = None  # so long before its load the engine is started; None: before the run's start
-    adjustable: bool = False  # its rate can be changed while it goes on
-    search: Search | None = None  # … and is: until it breaches
-
-    @property
-    def rate(self) -> Curve | None:
-        """How its rate changes from the beginning of its load; None where it does not, or where there is none."""
-        return Curve(self.curve) if self.curve else None
-
-    @property
-    def series(self) -> str:
-        """What its measurements are called."""
-        return self.copy_of or self.name
-
-    @property
-    def steady_from_s(self) -> float:
-        return self.delay_s + self.ramp_up_s
-
-    @property
-    def steady_to_s(self) -> float:
-        """The end of the hold, or of a ramp-up that has none; with iterations only all after the ramp-up is steady."""
-        timed = self.hold_for_s or (self.ramp_up_s and self.iterations is None)
-        return self.steady_from_s + self.hold_for_s if timed else float("inf")
-
-
-class Segment(BaseModel):
-    """A worker's part of a script's own load: between two of the fractions at which the whole is divided."""
-
-    model_config = ConfigDict(frozen=True)
-    own: str  # "1/3:2/3"
-    whole: str  # "0,1/3,2/3,1"
-
-
-class ExecutionShare(BaseModel):
-    """What one worker does of one execution. `config` is Taurus' execution item with divided load, no criteria."""
-
-    model_config = ConfigDict(frozen=True)
-    execution: str  # PlannedExecution.name
-    concurrency: int | None = None
-    throughput_rps: float | None = None
-    phase: float = 0.0  # this worker's place in [0, 1) of one arrival period, so that workers do not beat in step
-    stripe: Stripe | None = None  # of an open model: which arrivals of the whole schedule are this worker's
-    segment: Segment | None = None  # of a load that only its script knows, and that its engine can divide
-    config: dict[str, Any]
-
-
-class Share(BaseModel):
-    """The part of the load that one worker produces, as a Taurus configuration without criteria and reporters."""
-
-    model_config = ConfigDict(frozen=True)
-    worker: str  # <location>-<n>
-    location: str
-    index: int  # over all workers of the run, from 0
-    executions: tuple[ExecutionShare, ...]
-    data_files: dict[str, tuple[int, int]] = Field(default_factory=dict)  # split-data: path → (this part, of parts)
-
-
-class PlannedCriterion(BaseModel):
-    """A criterion as the suite wrote it, and where. `executions` empty: the whole run."""
-
-    model_config = ConfigDict(frozen=True)
-    source: str | dict[str, Any]
-    where: str  # "suite.yml: reporting[0].criteria[1]"
-    executions: tuple[str, ...] = ()
-    language: Literal["taurus", "toril"] = "taurus"  # passfail's own grammar, or what `toril.criteria` adds to it
-
-
-class SourcePlace(BaseModel):
-    """A line of a file, for those who point at it."""
-
-    model_config = ConfigDict(frozen=True)
-    file: str  # from the root of its repository; of the working folder, where there is none
-    line: int
-
-
-class Pace(BaseModel):
-    """How often the parties of a run look and write, and how long they wait for each other; seconds.
-
-    One value for coordinator and workers: what one of them promises is what the other waits for.
-    """
-
-    model_config = ConfigDict(frozen=True)
-    flush_s: float = 1.0  # between a worker's interval files
-    poll_s: float = 0.1  # between a worker's looks for start.json and stop.json
-    start_lead_s: float = 0.4  # from start.json written to the signal: long enough for every worker to see it
-    ready_timeout_s: float = 180.0  # a cold JVM on a busy two-core machine is ready within 30 s
-    lease_renew_s: float = 2.0
-    lease_expires_s: float = 15.0  # seven renewals missed: gone, not merely slow
-    orphaned_after_s: float | None = None  # a worker whose run nobody owns for so long ends its load; None: never
-    kill_after_s: float = 8.0  # after a stop; a worker ends within 5 s of one
-    give_up_s: float = 10.0  # after the kill: who is still there then is lost, and the run ends without it
-
-
-class TaskSize(BaseModel):
-    """What each worker gets on Fargate."""
-
-    model_config = ConfigDict(frozen=True)
-    cpu: int = 2048  # CPU units
-    memory_mib: int = 4096
-    architecture: Architecture = "arm64"
-    spot: bool = False  # Fargate Spot, and on-demand where there is none
-    storage_gib: int | None = None  # None: what the task definition says
-
-
-class Plan(Record):
-    """The whole division of the load: a pure function of suite and options."""
-
-    SCHEMA: ClassVar[str] = "toril.plan/1"
-    run_id: str
-    suite: str
-    toril_version: str
-    tags: dict[str, str] = Field(default_factory=dict)
-    files: dict[str, str] = Field(default_factory=dict)  # path in the run's suite/ → SHA-256; filled in by publishing
-    executions: tuple[PlannedExecution, ...]
-    shares: tuple[Share, ...]
-    common: dict[str, Any]  # the Taurus configuration shared by all workers: scenarios, settings, modules, services …
-    criteria: tuple[PlannedCriterion, ...] = ()
-    places: dict[str, SourcePlace] = Field(default_factory=dict)  # PlannedCriterion.where → where it is written
-    ramp_up_exclude: bool = False
-    quorum: float = 1.0
-    graceful_stop_s: float = 30.0
-    metrics_wait_s: float = 300.0  # longest wait for CloudWatch after the last of its periods
-    max_duration_s: float | None = None
-    on: Literal["local", "fargate"] = "local"
-    pace: Pace = Pace()
-    task: TaskSize | None = None  # None: workers are processes of one machine
-    environment: dict[str, str] = Field(default_factory=dict)  # what the command gives to engines on other machines
-    secrets: dict[str, str] = Field(default_factory=dict)  # variable → where its value is kept; never the value
-    duet: Duet | None = None
-    functional: bool = False  # its test cases are what is judged, and each is done once
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def duration_s(self) -> float:
-        """Planned seconds of load from the start signal; 0 when only iterations bound it."""
-        return max((e.steady_from_s + e.hold_for_s for e in self.executions), default=0.0)
-
-    @property
-    def bounded_s(self) -> float | None:
-        """The most seconds of load from the start signal; None when an execution is bounded by iterations only."""
-        if not all(e.ramp_up_s + e.hold_for_s for e in self.executions):
-            return None
-        if self.in_turns:
-            return sum(e.steady_from_s + e.hold_for_s for e in self.executions)
-        return self.duration_s
-
-    @property
-    def in_turns(self) -> bool:
-        """Whether executions of a worker wait for each other (`modules.local.sequential`, `capacity`)."""
-        modules = self.common.get("modules")
-        local = modules.get("local") if isinstance(modules, dict) else None
-        return isinstance(local, dict) and bool(local.get("sequential") or local.get("capacity"))
-
-    @property
-    def adjustable(self) -> tuple[PlannedExecution, ...]:
-        """The executions whose rate can be changed while they go on."""
-        return tuple(one for one in self.executions if one.adjustable)
-
-    @property
-    def searched(self) -> tuple[PlannedExecution, ...]:
-        """The executions whose capacity is looked for."""
-        return tuple(one for one in self.executions if one.search is not None)
-
-    @property
-    def locations(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(share.location for share in self.shares))
-
-
-class SuiteOrigin(Record):
-    """Which version of the suite was run, where its folder is part of a git repository."""
-
-    SCHEMA: ClassVar[str] = "toril.suite/1"
-    commit: str
-    branch: str | None = None  # None: not on a branch, as in most CI
-    changed: tuple[str, ...] = ()  # files of the suite that are not as in the commit, from the repository's root
-
-    @property
-    def tag(self) -> str:
-        """The commit in short, and a plus sign when the suite is not quite what was committed."""
-        return self.commit[:12] + ("+" if self.changed else "")
+CaseOutcome = Literal["passed", "failed", "broken", "skipped"]
+# No page among them: a browser would do once more what a stranger's page does.
+KeptFile = Annotated[str, Field(pattern=r"^failures/[0-9]{1,6}-[A-Za-z0-9._-]{1,200}\.(?:jpg|txt|zip)$")]
+FileCount = Annotated[int, Field(ge=0, le=MOST_FILES)]
+Digests = Annotated[str, Field(pattern=rf"^(?:[0-9a-f]{{{DIGEST_LENGTH}}})*$")]  # of each file, in order; "": unknown
+ExitCode = Annotated[int, Field(ge=-(1 << 31), lt=1 << 32)]
 
 
 class Launch(Record):
@@ -236,7 +42,7 @@ class Launch(Record):
 
 
 class Ready(Record):
-    """A worker's engine is started and parked; the first process that says so has the attempt to itself."""
+    """A worker's engine is started and parked; the first process that writes it owns the attempt."""
 
     SCHEMA: ClassVar[str] = "toril.ready/1"
     MOST_BYTES: ClassVar[int | None] = 1 << 20
@@ -270,29 +76,49 @@ class Stop(Record):
     criterion_fails: bool = False  # cause "criterion": `stop as failed`, not `as non-failed`
 
 
-class EngineReport(BaseModel):
+class Rate(Record):
+    """From `at` on one execution has another rate, to its end or to the next of these records.
+
+    They are numbered from 1 without a gap and written once: a writer whose number is taken reads that record first.
+    """
+
+    SCHEMA: ClassVar[str] = "toril.rate/1"
+    number: int
+    execution: str  # PlannedExecution.name
+    rps: float  # requests per second of all workers together
+    at: float  # seconds since the epoch; far enough ahead that every worker sees it in time
+    asked_at: float
+    cause: Literal["user", "search"]
+    by: str = ""  # who asked: user@host, or the owner of the run
+
+
+class Kept(RecordPart):
+    """What there is to see of a failure."""
+
+    execution: Text
+    label: Text
+    message: Text
+    at_s: Seconds  # since the start signal
+    files: Annotated[tuple[KeptFile, ...], Field(max_length=10)] = ()  # within the attempt's folder
+
+
+class EngineReport(RecordPart):
     """What one worker's engine reported of an execution when its load was over."""
 
-    model_config = ConfigDict(frozen=True)
     samples: Count = 0  # requests
     unfinished: Count = 0
     dropped: Count | None = None  # sends that were due and never made; None without a schedule
     queued_s: Annotated[Seconds, Field(ge=0)] = 0.0  # how long it waited for its turn (`sequential`, `capacity`)
     ended_s: Seconds | None = None  # when its load was over, since the start signal
     unfinished_users: Count = 0  # that ended before their iterations were done
-    own_shape: bool = False  # its script decides on its load, whatever the suite says
+    own_shape: bool = False  # its script decides on its load, not the suite
     script_errors: dict[Text, Count] = Field(default_factory=dict)  # label → failures that no failed request explains
     script_failed: Text = ""  # the script's own statement that its run failed, in words
     note: Text = ""  # what a reader should know, and what changes no outcome
 
 
-FileCount = Annotated[int, Field(ge=0, le=MOST_FILES)]
-Digests = Annotated[str, Field(pattern=rf"^(?:[0-9a-f]{{{DIGEST_LENGTH}}})*$")]  # of each file, in order; "": unknown
-ExitCode = Annotated[int, Field(ge=-(1 << 31), lt=1 << 32)]
-
-
 class Exit(Record):
-    """A worker's last word: what it recorded, so that a missing file is noticed."""
+    """What a worker recorded, so that a missing file is noticed; written last."""
 
     SCHEMA: ClassVar[str] = "toril.exit/1"
     MOST_BYTES: ClassVar[int | None] = 1 << 24
@@ -337,10 +163,9 @@ class Exit(Record):
         return None
 
 
-class RanTask(BaseModel):
-    """What a worker ran in on Fargate; times in seconds since the epoch, None where AWS said none."""
+class RanTask(RecordPart):
+    """The task that a worker ran in on Fargate; times in seconds since the epoch, None where AWS has none."""
 
-    model_config = ConfigDict(frozen=True)
     arn: str
     region: str
     capacity: str  # FARGATE or FARGATE_SPOT
@@ -372,9 +197,70 @@ class Lease(Record):
     ended: bool = False
 
 
-def digest_of(data: bytes) -> str:
-    """A file's digest, as `exit.json` has it."""
-    return hashlib.sha256(data).hexdigest()[:DIGEST_LENGTH]
+class MetricQuery(RecordPart):
+    """One metric of the system under test as CloudWatch keeps it, with one statistic."""
+
+    namespace: str
+    metric: str
+    statistic: str  # as CloudWatch names it: Average, Sum, p95, tm99 …
+    dimensions: dict[str, str] = Field(default_factory=dict)
+    region: str | None = None  # None: that of the coordinator's environment
+    period_s: int = 60
+    unit: str | None = None  # only data in this unit; CloudWatch never converts, and returns no units
+
+    @property
+    def key(self) -> str:
+        """The same for equal queries, different for others; fit to be shown."""
+        dimensions = json.dumps(self.dimensions, sort_keys=True, ensure_ascii=False)
+        parts = [self.namespace, self.metric, self.statistic, dimensions, f"{self.period_s}s"]
+        parts += [self.unit] if self.unit else []
+        return " ".join(parts + ([f"in {self.region}"] if self.region else []))
+
+
+class MetricSeries(MetricQuery):
+    """A query with what CloudWatch answered.
+
+    A period with less than `PART_OF_PERIOD_NEEDED` of its time in the load, at either end, need not have a point;
+    it counts when it has one.
+    """
+
+    points: tuple[tuple[float, float], ...] = ()  # (start of the period, in seconds from the start signal; value)
+    complete_to_s: float = 0.0  # seconds from the start signal up to which nothing is missing at the end
+    answered: bool = False  # CloudWatch was asked to the end of the wait: a period without a point has no value
+    error: str | None = None  # why there are no points, or too few: where, what, the fix
+
+
+class ServerMetrics(Record):
+    """What CloudWatch measured of the system under test; fetched once, by the coordinator, after the load."""
+
+    SCHEMA: ClassVar[str] = "toril.metrics/1"
+    queries: tuple[MetricSeries, ...] = ()
+
+    def find(self, query: MetricQuery) -> MetricSeries | None:
+        """The answer to `query`; None when it was never asked."""
+        return next((series for series in self.queries if series.key == query.key), None)
+
+
+class Case(RecordPart):
+    """One test case that has ended."""
+
+    name: Text
+    suite: Text  # its class, or the file or scenario that it is of
+    execution: Text
+    outcome: CaseOutcome  # failed: an assertion; broken: it could not be carried out
+    at_s: Seconds  # when it began, in seconds since the start signal
+    duration_us: Count
+    message: Text = ""  # why it did not pass
+    trace: Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """Some test cases of one worker; its files are counted from 1."""
+
+    worker: str
+    number: int
+    cases: Sequence[Case]
 
 
 def run_key(run_id: str, *parts: str) -> str:
@@ -385,3 +271,48 @@ def run_key(run_id: str, *parts: str) -> str:
 def worker_key(run_id: str, worker: str, attempt: str, name: str) -> str:
     """`runs/<run-id>/workers/<worker>/<attempt>/<name>`."""
     return run_key(run_id, "workers", worker, attempt, name)
+
+
+def rate_key(run_id: str, number: int) -> str:
+    """`runs/<run-id>/rates/<number>.json`."""
+    return f"runs/{run_id}/rates/{number:06d}.json"
+
+
+def rates_of(rates: Iterable[Rate], execution: str) -> tuple[Rate, ...]:
+    """One execution's, in order."""
+    return tuple(rate for rate in rates if rate.execution == execution)
+
+
+def digest_of(data: bytes) -> str:
+    """A file's digest, as `exit.json` has it."""
+    return hashlib.sha256(data).hexdigest()[:DIGEST_LENGTH]
+
+
+def case_file_name(number: int) -> str:
+    """The file name of a worker's n-th file of test cases, counted from 1."""
+    return f"tests-{number:06d}"
+
+
+def encode_cases(file: CaseFile) -> bytes:
+    head = {"schema": CASES_SCHEMA, "worker": file.worker, "number": file.number, "cases": len(file.cases)}
+    lines = [json.dumps(head), *(json.dumps(case.model_dump()) for case in file.cases)]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def decode_cases(data: bytes, where: str) -> CaseFile:
+    """What is in it; StoreError, naming `where`, when it is another schema, damaged or cut."""
+    try:
+        if len(data) > MOST_BYTES_OF_CASES or not data.endswith(b"\n"):
+            raise ValueError(f"{len(data):,} bytes are too many, or cut")
+        first, *lines = data[:-1].split(b"\n")
+        head = parsed(first)
+        if not isinstance(head, dict) or head.get("schema") != CASES_SCHEMA:
+            raise ValueError(f"no {CASES_SCHEMA!r}; it is of another version")
+        if head["cases"] != len(lines) or len(lines) > MOST_CASES:
+            raise ValueError(
+                f"it has {len(lines)} test cases; its first line says {head['cases']}, and {MOST_CASES} are the most"
+            )
+        cases = tuple(Case.model_validate(parsed(line)) for line in lines)
+        return CaseFile(head["worker"], head["number"], cases)
+    except (ValueError, KeyError, OverflowError) as error:
+        raise StoreError(f"{where} is damaged: {why(error)}", code="damaged-file") from error

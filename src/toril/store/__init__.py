@@ -1,4 +1,11 @@
-"""The only meeting place of coordinator, workers and watchers: keys with bytes behind them."""
+"""The only meeting place of coordinator, workers and watchers: keys with bytes as their values.
+
+folder       a store in a folder, and a single run's folder as a store
+s3           a store in a bucket; imported for s3:// addresses only
+s3_requests  the bucket's client, its patience and its errors
+keys         what a key is
+records      reads JSON records
+"""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,68 +25,69 @@ class Store(Protocol):
     def put(self, key: str, data: bytes) -> None: ...
 
     def put_once(self, key: str, data: bytes) -> bool:
-        """Write unless the key exists; False when it does (If-None-Match)."""
+        """Writes unless the key exists; returns False if it does (If-None-Match)."""
         ...
 
     def get(self, key: str) -> bytes:
-        """The value; StoreError when there is none."""
+        """Returns the value; StoreError if there is none."""
         ...
 
     def find(self, key: str, most: int | None = None) -> bytes | None:
-        """The value, or None when there is none; of one longer than `most` bytes only the first `most` + 1."""
+        """Returns the value, or None; of a value longer than `most` bytes only the first `most` + 1."""
         ...
 
     def find_many(self, keys: Iterable[str], most: int | None = None) -> dict[str, bytes]:
-        """What `find` says of those keys that exist; from a bucket, many at a time."""
+        """Returns the values of those keys that exist, each as `find` does; from a bucket, many at a time."""
         ...
 
     def find_version(self, key: str) -> tuple[bytes, str] | None:
-        """The value and its version for `swap`, or None when there is none."""
+        """Returns the value and its version for `swap`, or None."""
         ...
 
     def swap(self, key: str, data: bytes, version: str | None) -> str | None:
-        """Write if the value is still of that version (None: if there is none); its new version, None if it isn't.
+        """Writes if the value still has that version (None: if there is no value).
 
-        A version may come again when the same bytes do: values that are swapped hold a number or a time. After a
-        StoreError it is open whether the value was written; `find_version` tells.
+        Returns the new version, or None if another writer was faster. A version may come again when the same bytes
+        do, so values that are swapped hold a number or a time. After a StoreError the value may have been written;
+        `find_version` tells.
         """
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """All keys that start with `prefix`, in order of their characters' code points."""
+        """Yields all keys that start with `prefix`, in order of their characters' code points."""
         ...
 
     def names(self, prefix: str) -> list[str]:
-        """The folders right below `prefix`, which is empty or ends with a slash: first parts of keys, in order."""
+        """Returns the folders right below `prefix`, sorted; `prefix` is empty or ends with a slash."""
         ...
 
     def delete(self, prefix: str) -> None:
-        """Remove every key below `prefix`, which ends with a slash."""
+        """Removes every key below `prefix`, which ends with a slash."""
         ...
 
     def time(self) -> tuple[float, float]:
-        """What the store's own clock says now, and how much later it may be; in seconds, the first since the epoch."""
+        """Returns the time of the store's own clock, in seconds since the epoch, and how much later it may be."""
         ...
 
     def address(self, key: str) -> str:
-        """Where a value is, for people."""
+        """Returns where a value is, for people."""
         ...
 
 
 def open_store(address: str, *, patience_s: float | None = None) -> Store:
-    """The store at a folder's path or a bucket's address; OptionError when it is neither.
+    """Returns the store at a folder's path or a bucket's address; OptionError if it is neither.
 
-    `patience_s`: how long one call may last while a bucket is in trouble; those who own a run, or put load on
-    something, can wait less long than others.
+    `patience_s`: how long one call may last while a bucket is in trouble. An owner of a run, or a source of load, can
+    wait less long than others.
     """
     if not address.strip():
-        raise OptionError("--store is empty; name a folder, or leave it out")
+        raise OptionError("--store is empty; name a folder, or leave it out", code="bad-store")
     if address.startswith(BUCKETS):
-        from toril.store.s3 import open_bucket  # boto3 takes long to import, and most runs never need it
+        from toril.store.s3 import open_bucket
 
         return open_bucket(address.removeprefix(BUCKETS), patience_s)
     if "://" in address:
-        raise OptionError(f"--store {address}: a store is a folder or s3://bucket/prefix")
+        raise OptionError(f"--store {address}: a store is a folder or s3://bucket/prefix", code="bad-store")
     if Path(address).is_file():
-        raise OptionError(f"--store {address}: this is a file; name a folder")
+        raise OptionError(f"--store {address}: this is a file; name a folder", code="bad-store")
     return FolderStore(Path(address))

@@ -20,7 +20,7 @@ RECORDS = ".json"  # what a run is lost without; it survives a power cut, the se
 
 
 class FolderStore:
-    """A store in a local folder: a key is a relative path."""
+    """A store in a local folder; a key is a relative path."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
@@ -40,7 +40,7 @@ class FolderStore:
     def get(self, key: str) -> bytes:
         found = self.find(key)
         if found is None:
-            raise StoreError(f"{self.path(key)}: no such file")
+            raise StoreError(f"{self.path(key)}: no such file", code="no-such-key")
         return found
 
     def find(self, key: str, most: int | None = None) -> bytes | None:
@@ -56,7 +56,7 @@ class FolderStore:
         return None if found is None else (found[0], _version(*found))
 
     def swap(self, key: str, data: bytes, version: str | None) -> str | None:
-        """As every store does; swaps of one folder wait for each other, and a lock ends with its process.
+        """See `Store.swap`. Swaps of one folder wait for each other, and a lock ends with its process.
 
         Each swap's file is newer than the one before, by a nanosecond at least: no version comes again.
         """
@@ -75,7 +75,7 @@ class FolderStore:
                 self._placed(temporary, path)
                 return made
         except OSError as error:
-            raise StoreError(f"{path} cannot be written: {error.strerror}; choose another --store") from error
+            raise _unwritable(path, error) from error
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -96,7 +96,7 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise StoreError(f"{folder} cannot be read: {error.strerror}") from error
+            raise _unreadable(folder, error) from error
 
     def delete(self, prefix: str) -> None:
         folder = self.path(checked_folder(prefix)[:-1])
@@ -105,7 +105,7 @@ class FolderStore:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise StoreError(f"{folder} cannot be removed: {error.strerror}") from error
+            raise StoreError(f"{folder} cannot be removed: {error.strerror}", code="not-deleted") from error
 
     def time(self) -> tuple[float, float]:
         try:
@@ -115,22 +115,22 @@ class FolderStore:
                 file.flush()
                 return Path(file.name).stat().st_mtime, MODIFIED_STEP_S
         except OSError as error:
-            raise StoreError(f"{self.folder} cannot be written: {error.strerror}; choose another --store") from error
+            raise _unwritable(self.folder, error) from error
 
     def _read(self, key: str, most: int | None = None) -> tuple[bytes, int] | None:
-        """The value and when it was modified, in nanoseconds; its version takes a hash, which few ask for."""
+        """Returns the value and its modification time in nanoseconds; its version takes a hash, which few need."""
         try:
             with os.fdopen(os.open(self.path(key), os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
                 about = os.fstat(file.fileno())
                 if not stat.S_ISREG(about.st_mode):  # such as a pipe, for whose writer a reader would wait
                     if most is not None:  # a worker's: a damaged file
                         return b"", about.st_mtime_ns
-                    raise StoreError(f"{self.path(key)} is no regular file; remove it")
+                    raise StoreError(f"{self.path(key)} is no regular file; remove it", code="not-a-file")
                 return file.read(-1 if most is None else most + 1), about.st_mtime_ns
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:
-            raise StoreError(f"{self.path(key)} cannot be read: {error.strerror}") from error
+            raise _unreadable(self.path(key), error) from error
 
     def _written(self, key: str, data: bytes) -> Path:
         path = self.path(key)
@@ -143,7 +143,7 @@ class FolderStore:
                     file.flush()
                     os.fsync(handle)
         except OSError as error:
-            raise StoreError(f"{path} cannot be written: {error.strerror}; choose another --store") from error
+            raise _unwritable(path, error) from error
         return Path(name)
 
     def _placed(self, temporary: Path, path: Path) -> None:
@@ -151,7 +151,7 @@ class FolderStore:
             temporary.replace(path)
         except OSError as error:
             temporary.unlink()
-            raise StoreError(f"{path} cannot be written: {error.strerror}; choose another --store") from error
+            raise _unwritable(path, error) from error
 
     def _linked(self, temporary: Path, path: Path) -> bool:
         try:
@@ -159,7 +159,7 @@ class FolderStore:
         except FileExistsError:
             return False
         except OSError as error:
-            raise StoreError(f"{path} cannot be written: {error.strerror}; choose another --store") from error
+            raise _unwritable(path, error) from error
         finally:
             temporary.unlink()
         return True
@@ -176,7 +176,7 @@ class RunFolder(FolderStore):
         if f"{key}/" == self._prefix:
             return self.folder
         if not key.startswith(self._prefix):
-            raise StoreError(f"{key} lies outside of {self.folder}, which is the folder of one run")
+            raise StoreError(f"{key} lies outside of {self.folder}, which is the folder of one run", code="other-run")
         return super().path(key.removeprefix(self._prefix))
 
     def keys(self, prefix: str) -> Iterator[str]:
@@ -201,6 +201,14 @@ def _locked(folder: Path) -> Iterator[None]:
     with os.fdopen(os.open(folder / f"{HIDDEN}lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b", 0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"{path} cannot be written: {error.strerror}; choose another --store", code="unwritable-store")
+
+
+def _unreadable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"{path} cannot be read: {error.strerror}", code="unreadable-store")
 
 
 def _version(data: bytes, modified_ns: int) -> str:

@@ -1,4 +1,4 @@
-"""What a key is: a relative path that leads nowhere but down, the same in a folder and in a bucket."""
+"""Keys of a store: relative paths that lead nowhere but down, the same in a folder and in a bucket."""
 
 import re
 
@@ -12,18 +12,19 @@ def is_key(text: str) -> bool:
 
 
 def checked(key: str) -> str:
-    """The key; StoreError when it is none."""
+    """Returns the key; StoreError if it is none."""
     if not is_key(key):
         raise StoreError(
             f"{key!r} is not a key of a store: a relative path without . or .., control characters "
-            "and characters that are not Unicode's"
+            "and characters that are not Unicode's",
+            code="bad-key",
         )
     return key
 
 
 def checked_folder(prefix: str) -> str:
-    """A prefix of which all below it can be deleted; StoreError unless it ends with a slash."""
+    """Returns a prefix whose keys can all be deleted; StoreError unless it ends with a slash."""
     if not prefix.endswith("/"):
-        raise StoreError(f"{prefix!r}: only what lies below a prefix that ends with a slash is deleted")
+        raise StoreError(f"{prefix!r}: only keys below a prefix that ends with a slash are deleted", code="bad-key")
     checked(prefix[:-1])
     return prefix

@@ -1,31 +1,29 @@
 """A store in a bucket: a key is an object's, behind the prefix.
 
-An answer may be lost and its request have been carried out, and requests are repeated. So a conditional write that is
-refused looks whether what is there is its own, by the mark that each puts beside its value. Marks of writes that ended
-without an answer are remembered until the key is written again.
+S3 may carry a request out whose answer is lost, and the store repeats requests. So each conditional write puts a random
+mark beside its value: a write that is refused reads the mark, and so recognises its own value. The store remembers the
+marks of writes that ended without an answer until it writes the key again.
 """
 
 import hashlib
+import math
 import re
 import secrets
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from toril.clock import Clock, MonotonicClock
 from toril.errors import OptionError, StoreError
 from toril.store.keys import checked, checked_folder, is_key
-from toril.store.s3_client import READERS, make_client
-from toril.store.s3_faults import Request
-from toril.store.s3_requests import Requests
-from toril.store.s3_time import Bracket, date_of
+from toril.store.s3_requests import READERS, Request, Requests, make_client
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-else:
-    S3Client = Any
 
 PATIENCE_S = 60.0  # S3 needs about as long to make room for a run that begins
 KEYS_PER_DELETE = 1000  # the DeleteObjects API's maximum
@@ -33,6 +31,8 @@ BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 MARK = "toril-write"  # the name of the mark in an object's metadata
 TAKEN = {"PreconditionFailed", "412"}
 MISSING = {"NoSuchKey", "404"}
+MONOTONIC = MonotonicClock()
+NARROW_S, MOST_READINGS, STALE_S = 0.2, 5, 60.0  # of S3's clock
 CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "html": "text/html; charset=utf-8",
@@ -44,12 +44,51 @@ CONTENT_TYPES = {
 
 
 def open_bucket(address: str, patience_s: float | None = None) -> "S3Store":
-    """The store at `bucket` or `bucket/prefix`; nothing is asked yet."""
+    """Returns the store at `bucket` or `bucket/prefix`; S3 is not asked yet."""
     bucket, _, prefix = address.partition("/")
     prefix = prefix.strip("/")
     if not BUCKET.fullmatch(bucket) or (prefix and not is_key(prefix)):
-        raise OptionError(f"--store s3://{address}: expected s3://bucket or s3://bucket/prefix")
+        raise OptionError(f"--store s3://{address}: expected s3://bucket or s3://bucket/prefix", code="bad-store")
     return S3Store(bucket, prefix, make_client(bucket), patience_s=PATIENCE_S if patience_s is None else patience_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """How far S3's clock is ahead of this machine's monotonic one: between `lowest` and `highest`.
+
+    S3 made an answer between the moments in which its request was sent and in which it arrived, and its date is the
+    second that S3's clock then was in. A request that arrives near the turn of that second halves the bracket.
+    """
+
+    lowest: float = -math.inf
+    highest: float = math.inf
+    readings: int = 0
+    read_at: float = 0.0
+    round_trip_s: float = 0.0
+
+    @property
+    def is_narrow(self) -> bool:
+        return self.readings > 0 and (self.highest - self.lowest <= NARROW_S or self.readings >= MOST_READINGS)
+
+    def is_stale(self, now: float) -> bool:
+        """Returns whether the two clocks may have drifted apart."""
+        return now - self.read_at > STALE_S
+
+    def wait_s(self, now: float) -> float:
+        """Returns how long to wait until the request that narrows the bracket most."""
+        if not self.readings:
+            return 0.0
+        return -(now + self.round_trip_s / 2 + (self.lowest + self.highest) / 2) % 1
+
+    def narrowed(self, sent: float, arrived: float, date: float) -> "Bracket":
+        """Returns the bracket after one more answer; one that contradicts the others begins a new bracket."""
+        own = Bracket(date - arrived, date + 1 - sent, self.readings + 1, arrived, arrived - sent)
+        lowest, highest = max(self.lowest, own.lowest), min(self.highest, own.highest)
+        return replace(own, lowest=lowest, highest=highest) if lowest <= highest else own
+
+    def at(self, now: float) -> tuple[float, float]:
+        """Returns S3's time at a moment of this machine's monotonic clock, and how much later it may be."""
+        return now + self.lowest, self.highest - self.lowest
 
 
 class S3Store:
@@ -59,15 +98,13 @@ class S3Store:
         self,
         bucket: str,
         prefix: str,
-        client: S3Client,
+        client: "S3Client",
         *,
         patience_s: float = PATIENCE_S,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        clock: Clock = MONOTONIC,
     ) -> None:
         self.bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
-        self._monotonic, self._sleep = monotonic, sleep
-        self._requests = Requests(client, patience_s, monotonic, sleep)
+        self._clock, self._requests = clock, Requests(client, patience_s, clock)
         self._unsure: dict[str, frozenset[str]] = {}  # key → marks of writes that may have been carried out
         self._bracket, self._bracket_lock = Bracket(), threading.Lock()
 
@@ -78,13 +115,13 @@ class S3Store:
         self._on("put_object", "s3:PutObject", key, **self._body(key, data))
 
     def put_once(self, key: str, data: bytes) -> bool:
-        """As every store does; who gave up on it may try the same again."""
+        """See `Store.put_once`. After a StoreError the same call may be repeated."""
         return self._written(key, data, None, again=False) is not None
 
     def get(self, key: str) -> bytes:
         found = self.find(key)
         if found is None:
-            raise StoreError(f"{self.address(key)}: no such object")
+            raise StoreError(f"{self.address(key)}: no such object", code="no-such-key")
         return found
 
     def find(self, key: str, most: int | None = None) -> bytes | None:
@@ -101,14 +138,14 @@ class S3Store:
         return None if "Error" in answer else (answer["Body"], answer["ETag"])
 
     def swap(self, key: str, data: bytes, version: str | None) -> str | None:
-        """As every store does. A version is S3's ETag, which is made of the bytes alone.
+        """See `Store.swap`. A version is S3's ETag, which is made of the bytes alone.
 
-        Who gave up on it may try again with the same version and another value.
+        After a StoreError the call may be repeated with the same version and another value.
         """
         return self._written(key, data, version, again=True)
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """As every store does; what is no key, such as the empty objects that stand for folders, is left out."""
+        """See `Store.keys`. Leaves out objects whose names are no keys, such as the empty ones for folders."""
         yield from (key for key in self._all(prefix) if is_key(key))
 
     def names(self, prefix: str) -> list[str]:
@@ -125,23 +162,24 @@ class S3Store:
             for error in answer.get("Errors", ()):
                 raise StoreError(
                     f"s3://{self.bucket}/{error.get('Key', '')} was not deleted: {error.get('Code')} "
-                    f"({error.get('Message', '')}); allow s3:DeleteObject there, or try again"
+                    f"({error.get('Message', '')}); allow s3:DeleteObject there, or try again",
+                    code="not-deleted",
                 )
 
     def time(self) -> tuple[float, float]:
-        """As every store does, of the header `Date`: some requests around the turn of a second narrow it down.
+        """See `Store.time`. Some requests around the turn of a second narrow down what the header `Date` says.
 
-        The first call takes about three seconds; what it finds serves the calls of the next minute.
+        The first call takes about three seconds; its result serves the calls of the next minute.
         """
         with self._bracket_lock:
-            if self._bracket.is_stale(self._monotonic()):
+            if self._bracket.is_stale(self._clock.now()):
                 self._bracket = Bracket()
             while not self._bracket.is_narrow:
-                self._sleep(self._bracket.wait_s(self._monotonic()))
-                sent = self._monotonic()
+                self._clock.sleep(self._bracket.wait_s(self._clock.now()))
+                sent = self._clock.now()
                 answer = self._on("get_object", "s3:GetObject", "runs/clock", unless=MISSING)
-                self._bracket = self._bracket.narrowed(sent, self._monotonic(), date_of(answer))
-            return self._bracket.at(self._monotonic())
+                self._bracket = self._bracket.narrowed(sent, self._clock.now(), _date_of(answer))
+            return self._bracket.at(self._clock.now())
 
     # ── requests
 
@@ -150,7 +188,7 @@ class S3Store:
         return ThreadPoolExecutor(READERS, thread_name_prefix="toril-s3")
 
     def _written(self, key: str, data: bytes, version: str | None, *, again: bool) -> str | None:
-        """The new value's version; None when there is somebody else's. `again`: write over an own one of before."""
+        """Returns the new version; None if another writer was faster. `again`: overwrite an own earlier value."""
         mark, before = _mark(data), self._unsure.pop(key, frozenset())
         try:
             while True:
@@ -196,7 +234,7 @@ class S3Store:
         most: int | None = None,
         **asked: Any,
     ) -> Any:
-        """The answer to a request about one object."""
+        """Returns the answer to a request about one object."""
         request = Request(operation=operation, right=right, address=self.address(key), bucket=self.bucket, most=most)
         return self._requests.answer(request, unless, Key=self._prefix + checked(key), **asked)
 
@@ -212,3 +250,14 @@ def _mark(data: bytes) -> str:
 def _of_same(mark: str, other: str) -> bool:
     """Whether two marks are of the same data."""
     return mark.partition("-")[2] == other.partition("-")[2]
+
+
+def _date_of(answer: Any) -> float:
+    """Returns the second that the header `Date` names; StoreError if there is none."""
+    text = str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError as error:
+        raise StoreError(
+            f"what answers is not S3: it has no valid header Date: {text!r}; check the proxy", code="no-date"
+        ) from error

@@ -1,51 +1,123 @@
-"""Requests to S3, each repeated for a while if it may succeed a little later."""
+"""Requests to S3: where they go, how long they are repeated, and the StoreError of those that fail."""
 
-from collections.abc import Callable, Set
+import re
+from collections.abc import Set
 from contextlib import closing
-from dataclasses import dataclass, field
-from random import SystemRandom
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError
+from toril.aws.client import ClientSettings, clients
+from toril.aws.errors import Fault, aws_code_of, fault_of
+from toril.clock import Backoff, Clock, retry
+from toril.errors import ExpiredCredentialsError, StoreError
 
-from toril.store.s3_faults import CALL_ERRORS, Request, code_of, fault_of, passes
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
+READERS = 32  # requests at once: a thousand values in about a second, and not more than one core can handle
+SPARE = 4  # connections for callers beside the readers
+# One attempt: botocore's quota for repeats ends in a storm of refusals, where many threads need patience.
+SETTINGS = ClientSettings(attempts=1, connections=READERS + SPARE)
+BACKOFF = Backoff(first_s=0.4, longest_s=8.0, jitter=0.75)
 FIRST_PATIENCE_S = 15.0  # while nothing has ever answered: more likely a wrong address than a moment's trouble
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.4, 8.0
-LEAST_OF_A_WAIT = 0.25  # waits differ, lest those who were refused together come back together
+FIPS_REGIONS = frozenset(  # with FIPS endpoints of S3, as of 2026-11; botocore makes up host names for all others
+    ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "ca-west-1", "us-gov-east-1", "us-gov-west-1")
+)
+FIXES = {
+    "invalid-settings": "correct --store and the AWS settings of this environment",
+    "refused": "correct --store or the bucket's rules",
+}
+LIST_RIGHT = "and s3:ListBucket on the bucket, without which a missing value looks forbidden"
+_FIPS_HOST = re.compile(r"(?:.+\.)?s3-fips\.(?:dualstack\.)?([a-z0-9-]+)\.amazonaws\.com")
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+def make_client(bucket: str) -> "S3Client":
+    """Returns a client for the bucket wherever it lies: botocore goes to the region that the first answer names."""
+    try:
+        client: S3Client = clients(SETTINGS)("s3", "")
+    except Exception as error:
+        fault = fault_of(error, "s3:*", where=f"s3://{bucket}")
+        if fault is None:
+            raise
+        raise _store_error(fault) from error
+    if client.meta.config.use_fips_endpoint:  # type: ignore[attr-defined]
+        client.meta.events.register("before-send.s3", refuse_other_than_fips)
+    return client
+
+
+def refuse_other_than_fips(request: Any, **_: Any) -> None:
+    """StoreError before a request goes to a host that isn't one of AWS' FIPS endpoints; loopback is no network."""
+    host = urlsplit(request.url).hostname or ""
+    match = _FIPS_HOST.fullmatch(host)
+    if host in _LOOPBACK or (match and match[1] in FIPS_REGIONS):
+        return
+    regions = ", ".join(sorted(FIPS_REGIONS))
+    raise StoreError(
+        f"{host} is no FIPS endpoint of S3, and AWS_USE_FIPS_ENDPOINT asks for one; they are in {regions}: "
+        "set AWS_REGION to the bucket's region, and no AWS_ENDPOINT_URL",
+        code="not-fips",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """An operation on a bucket, and the right that it takes."""
+
+    operation: str
+    right: str
+    address: str
+    bucket: str
+    most: int | None = None  # bytes of a value that are read, and one more
 
 
 @dataclass(slots=True)
 class Requests:
     """A client with patience; for many threads at once."""
 
-    client: Any
+    client: "S3Client"
     patience_s: float
-    monotonic: Callable[[], float]
-    sleep: Callable[[float], None]
+    clock: Clock
     answered: bool = False  # anything, ever
-    random: SystemRandom = field(default_factory=SystemRandom)
 
     def answer(self, request: Request, unless: Set[str], **asked: Any) -> Any:
-        """The answer, its body read, or that of an error of those codes, which has the key `Error`."""
-        began, wait_s = self.monotonic(), FIRST_WAIT_S
-        while True:
-            try:
-                answer = getattr(self.client, request.operation)(Bucket=request.bucket, **asked)
-                if request.operation == "get_object":
-                    with closing(answer["Body"]) as body:
-                        answer["Body"] = body.read(None if request.most is None else request.most + 1)
-                self.answered = True
-                return answer
-            except CALL_ERRORS as error:
-                code = code_of(error)
-                self.answered = self.answered or code is not None
-                if isinstance(error, ClientError) and code in unless:
-                    return error.response
-                own_s = wait_s * self.random.uniform(LEAST_OF_A_WAIT, 1)
-                limit_s = self.patience_s if self.answered else min(FIRST_PATIENCE_S, self.patience_s)
-                waited_s = self.monotonic() - began
-                if not passes(error) or waited_s + own_s > limit_s:
-                    raise fault_of(error, request, self.client, waited_s) from error
-                self.sleep(own_s)
-                wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
+        """Returns the answer, its body read, or that of an error of the codes `unless`, which has the key `Error`."""
+        began = self.clock.now()
+
+        def after(error: Exception, failures: int) -> float | None:
+            self.answered = self.answered or aws_code_of(error) is not None
+            fault, wait_s = fault_of(error, request.right), BACKOFF.wait_s(failures)
+            limit_s = self.patience_s if self.answered else min(FIRST_PATIENCE_S, self.patience_s)
+            passes = fault is not None and fault.passes and self.clock.now() - began + wait_s <= limit_s
+            return wait_s if passes else None
+
+        try:
+            return retry(lambda: self._once(request, unless, asked), after, self.clock)
+        except Exception as error:
+            right = f"{request.right} there, {LIST_RIGHT}" if request.right == "s3:GetObject" else request.right
+            fault = fault_of(error, right, where=request.address, endpoint=self.client.meta.endpoint_url)
+            if fault is None:
+                raise
+            waited_s = self.clock.now() - began
+            if fault.passes and waited_s >= 1:
+                fault = replace(fault, problem=f"{fault.problem}, for {waited_s:.0f} s")
+            raise _store_error(fault) from error
+
+    def _once(self, request: Request, unless: Set[str], asked: Any) -> Any:
+        try:
+            answer = getattr(self.client, request.operation)(Bucket=request.bucket, **asked)
+            if request.operation == "get_object":
+                with closing(answer["Body"]) as body:
+                    answer["Body"] = body.read(None if request.most is None else request.most + 1)
+        except Exception as error:
+            if aws_code_of(error) not in unless:
+                raise
+            answer = getattr(error, "response", {})
+        self.answered = True
+        return answer
+
+
+def _store_error(fault: Fault) -> StoreError:
+    kind = ExpiredCredentialsError if fault.code == "expired-credentials" else StoreError
+    return kind(str(replace(fault, fix=FIXES.get(fault.code, fault.fix))), code=fault.code)

@@ -1,4 +1,4 @@
-"""A suite: Taurus files as bzt would merge them, checked at the door; past it every value is typed and valid."""
+"""A suite: Taurus files as bzt would merge them, read once into typed and valid values."""
 
 import os
 import re
@@ -10,26 +10,27 @@ from typing import Any
 
 from toril.errors import SuiteError
 from toril.records import PlannedCriterion, SourcePlace
-from toril.suite.against import aim
-from toril.suite.browsers import check_browsers
 from toril.suite.capacity import check_criteria
 from toril.suite.criteria import read_criteria
-from toril.suite.door import Door
-from toril.suite.environment import Environment
-from toril.suite.executions import PROVISIONING, Execution, read_executions
+from toril.suite.documents import places_of
+from toril.suite.engines import engine_setting_advice
+from toril.suite.executions import (
+    PROVISIONING,
+    Execution,
+    check_aggregator,
+    check_browsers,
+    is_functional,
+    read_executions,
+)
 from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, Files
-from toril.suite.functional import check_aggregator, is_functional, refuse_criteria
-from toril.suite.merged import merged_configuration, suite_files
-from toril.suite.misplaced import refuse_slips
-from toril.suite.overrides import apply_overrides
-from toril.suite.places import places_of
+from toril.suite.merge import apply_overrides, check_top_keys, merged_configuration, suite_files
+from toril.suite.reader import Environment, Note, SuiteReader
+from toril.suite.retarget import retarget
 from toril.suite.scenarios import Scenarios
-from toril.suite.secrets import check_secrets, declared
-from toril.suite.settings import TorilSettings, read_settings
-from toril.suite.vegeta import setting_for as vegeta_setting
+from toril.suite.settings import TorilSettings, check_secrets, read_settings, secret_names
 
-__all__ = ["Execution", "Suite", "TorilSettings", "read_suite"]
+__all__ = ["Execution", "Note", "Suite", "TorilSettings", "read_suite"]
 
 NOT_COMMON = (
     "execution",
@@ -57,9 +58,9 @@ class Suite:
     toril: TorilSettings
     data_rows: Mapping[str, int]  # the files of `split-data`, and how many rows each has (counted up to a thousand)
     ramp_up_exclude: bool
-    warnings: tuple[str, ...]
-    functional: bool = False  # test cases are what counts, each carried out once
-    unset: tuple[str, ...] = ()  # addresses that no worker can resolve: such a suite can be read, and not run
+    warnings: tuple[Note, ...]
+    functional: bool = False  # each test case runs once, and is what counts
+    unset: tuple[Note, ...] = ()  # addresses that no worker can resolve: such a suite can be read, and not run
     variable: str | None = None  # holds the address, where another one than the suite's own is loaded
     places: Mapping[str, SourcePlace] = field(default_factory=dict)  # PlannedCriterion.where → its line, if known
 
@@ -76,38 +77,41 @@ def read_suite(
 ) -> Suite:
     """The suite in `paths` (Taurus files, or one folder with a suite.yml); SuiteError says where, what and the fix.
 
-    `env` is what `--env` said, `system` the machine's environment (by default this process's), `against` an address to
-    load instead of the suite's own. `locations`, with their weights, take the place of those in the file.
+    `env` has the values of `--env`, `system` the machine's environment (by default this process's), `against` an
+    address to load instead of the suite's own. `locations`, with their weights, take the place of those in the file.
     """
     if on not in PROVISIONING:
-        raise SuiteError(f"--on {on}: expected {' or '.join(PROVISIONING)}")
+        raise SuiteError(f"--on {on}: expected {' or '.join(PROVISIONING)}", code="unknown-value")
     files = suite_files(paths)
     merged, used, warnings = merged_configuration(files)
     apply_overrides(merged, overrides)
     if locations:
         _relocate(merged, locations)
     source = " + ".join(file.name for file in files)
-    refuse_slips(merged, source)
-    variable = None if against is None else aim(merged, against, source)
+    check_top_keys(merged, source)
+    variable = None if against is None else retarget(merged, against, source)
     env = {name: value for name, value in (env or {}).items() if name != variable}
     system = dict(os.environ if system is None else system)
-    settings_env, secrets = _settings_env(merged, source), declared(merged)
-    door = Door(source, Environment(env, settings_env, system, secrets))
+    settings_env, secrets = _settings_env(merged, source), secret_names(merged)
+    reader = SuiteReader(source, Environment(env, settings_env, system, secrets), _jmeter_properties(merged))
     workers = Environment(env, settings_env, system if on == "local" else {}, secrets)
-    door.properties = _jmeter_properties(merged)
     folder = files[0].parent.resolve()
-    found = Files(folder, [*(file.parent.resolve() for file in used), Path.cwd()], door)
-    scenarios = Scenarios(merged.get("scenarios"), door, found, workers)
-    toril = read_settings(door.environment.resolve_all(merged.get("toril")), source)
+    found = Files(folder, [*(file.parent.resolve() for file in used), Path.cwd()], reader)
+    scenarios = Scenarios(merged.get("scenarios"), reader, found, workers)
+    toril = read_settings(reader.environment.resolve_all(merged.get("toril")), source)
     check_secrets(toril.secrets, merged, env, source)
     check_aggregator(merged, source)
-    executions = read_executions(merged, scenarios, door, on, toril.curves, toril.capacity)
-    check_browsers(toril.browsers, {execution.name: execution.executor for execution in executions}, source)
-    criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, door, on)
-    check_criteria(criteria, {one.name: one.search for one in executions if one.search}, door)
-    if is_functional(merged):
-        refuse_criteria(criteria[0].where if criteria else None)
-    data_rows = _split_data(toril, found, scenarios.named, door)
+    executions = read_executions(merged, scenarios, reader, on, toril.curves, toril.capacity)
+    check_browsers(toril.browsers, executions, source)
+    criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, reader, on)
+    check_criteria(criteria, {one.name: one.search for one in executions if one.search}, reader)
+    if is_functional(merged) and criteria:
+        raise SuiteError(
+            f"{criteria[0].where} is a criterion on load, but test cases are what a functional suite is judged by; "
+            "leave it out, or leave `settings.aggregator` out",
+            code="unjudged-criterion",
+        )
+    data_rows = _split_data(toril, found, scenarios.named, reader)
     for file in used:
         found.add(file)
     if files[0].name in SUITE_NAMES:
@@ -115,7 +119,7 @@ def read_suite(
     else:
         found.warn_of_left_behind()
     checked_names(file.as_posix() for file in found.sorted())
-    _warn_of_ignored(merged, door)
+    _warn_of_ignored(merged, reader)
     return Suite(
         name=_name(files[0]),
         source=source,
@@ -127,16 +131,18 @@ def read_suite(
         places=places_of(criteria, used),
         toril=toril,
         data_rows=data_rows,
-        ramp_up_exclude=_ramp_up_exclude(merged, door),
+        ramp_up_exclude=reader.boolean(
+            _settings(merged, source).get("ramp-up-exclude", False), "settings.ramp-up-exclude"
+        ),
         functional=is_functional(merged),
-        warnings=(*warnings, *door.warnings, *scenarios.unset),
+        warnings=(*warnings, *reader.warnings, *scenarios.unset),
         unset=tuple(scenarios.unset),
         variable=variable,
     )
 
 
 def _relocate(merged: dict[str, Any], locations: Mapping[str, str]) -> None:
-    """Let every execution come from there; one that is no mapping is refused where executions are read."""
+    """Give every execution these locations; one that is no mapping is refused where executions are read."""
     merged.pop("locations", None)
     written = merged.get("execution")
     for item in written if isinstance(written, list) else [written]:
@@ -147,7 +153,10 @@ def _relocate(merged: dict[str, Any], locations: Mapping[str, str]) -> None:
 def _settings(merged: Mapping[str, Any], source: str) -> dict[str, Any]:
     settings = merged.get("settings")
     if settings is not None and not isinstance(settings, dict):
-        raise SuiteError(f"{source}: settings is no mapping; write keys below it, such as `env: {{NAME: value}}`")
+        raise SuiteError(
+            f"{source}: settings is no mapping; write keys below it, such as `env: {{NAME: value}}`",
+            code="not-a-mapping",
+        )
     return settings or {}
 
 
@@ -157,7 +166,8 @@ def _settings_env(merged: Mapping[str, Any], source: str) -> dict[str, Any]:
         return {}
     if not isinstance(written, dict) or any(isinstance(value, (dict, list)) for value in written.values()):
         raise SuiteError(
-            f"{source}: settings.env is no mapping of names to texts; write it like `env: {{NAME: value}}`"
+            f"{source}: settings.env is no mapping of names to texts; write it like `env: {{NAME: value}}`",
+            code="not-a-mapping",
         )
     return written
 
@@ -180,13 +190,6 @@ def _common(merged: Mapping[str, Any], scenarios: Scenarios, env: Mapping[str, s
     return common
 
 
-def _ramp_up_exclude(merged: Mapping[str, Any], door: Door) -> bool:
-    written = _settings(merged, door.name).get("ramp-up-exclude", False)
-    if not isinstance(written, bool):
-        raise door.error("settings.ramp-up-exclude", repr(written)[:60], "write true or false")
-    return written
-
-
 def _jmeter_properties(merged: Mapping[str, Any]) -> dict[str, Any]:
     found: Any = merged
     for key in ("modules", "jmeter", "properties"):
@@ -194,7 +197,9 @@ def _jmeter_properties(merged: Mapping[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _split_data(toril: TorilSettings, files: Files, scenarios: Mapping[str, Any], door: Door) -> dict[str, int]:
+def _split_data(
+    toril: TorilSettings, files: Files, scenarios: Mapping[str, Any], reader: SuiteReader
+) -> dict[str, int]:
     paths = [
         files.find(name, f"toril.split-data[{index}]", kind="data file") for index, name in enumerate(toril.split_data)
     ]
@@ -204,24 +209,25 @@ def _split_data(toril: TorilSettings, files: Files, scenarios: Mapping[str, Any]
             if isinstance(source, dict) and source.get("variable-names") and source.get("path") in toril.split_data:
                 where = f"scenarios.{name}.data-sources[{index}].variable-names"
                 what = "set for a file of `split-data`, whose first row is the header and not divided"
-                raise door.error(where, what, "write the names as the file's first row, and leave them out here")
+                fix = "write the names as the file's first row, and leave them out here"
+                raise reader.error("conflicting-keys", where, what, fix)
     return {path: files.rows(path) for path in paths}
 
 
-def _warn_of_ignored(merged: Mapping[str, Any], door: Door) -> None:
+def _warn_of_ignored(merged: Mapping[str, Any], reader: SuiteReader) -> None:
     provisioning = merged.get("provisioning")
     if provisioning not in (None, "local"):
-        door.warn("provisioning", f"({str(provisioning)[:40]}) is ignored: --on says where the workers run")
+        text = f"({str(provisioning)[:40]}) is ignored: --on says where the workers run"
+        reader.warn("ignored-key", "provisioning", text)
     modules = merged.get("modules")
     modules = modules if isinstance(modules, dict) else {}
     for key in modules.get("vegeta") or ():  # toril's own settings take its place
-        raise door.error(f"modules.vegeta.{str(key)[:60]}", "ignored by toril's engine", vegeta_setting(str(key)))
+        fix = engine_setting_advice(str(key))
+        raise reader.error("unsupported-key", f"modules.vegeta.{str(key)[:60]}", "ignored by toril's engine", fix)
     local = modules.get("local")
     if isinstance(local, dict) and (local.get("sequential") or local.get("capacity")):
-        door.warn(
-            "modules.local",
-            "makes executions wait for each other, which the plan's times do not know; `delay` says when each starts",
-        )
+        text = "makes executions wait for each other, which the plan's times do not know; `delay` says when each starts"
+        reader.warn("in-turns", "modules.local", text)
 
 
 def _name(file: Path) -> str:

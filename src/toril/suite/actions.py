@@ -4,13 +4,13 @@ Pure: the plan asks whether an action can be done, the worker writes a script of
 script does is `KNOWN`; Selenium's script is bzt's own and knows them all.
 """
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from toril.grammar import duration_s
+from toril.criteria import duration_s
+from toril.text import nearest
 
 LOCATORS = {"css": "css", "xpath": "xpath", "id": "id", "name": "name", "linktext": "linktext"}
 ON_ELEMENTS = (
@@ -45,12 +45,16 @@ class Action:
     state: str = ""  # what waitFor waits for
 
 
-class Unreadable(ValueError):
-    """What is wrong; the fix."""
+class ActionError(ValueError):
+    """Something that is no action, or none that Playwright's generated script can do: it is `what`; `fix`."""
+
+    def __init__(self, code: str, what: str, fix: str) -> None:
+        super().__init__(f"{what}; {fix}")
+        self.code, self.what, self.fix = code, what, fix
 
 
 def read_action(written: Any) -> Action:
-    """One action as a suite writes it; Unreadable when it is none, or none that a generated script can do."""
+    """One action as a suite writes it; ActionError if it is none, or none that a generated script can do."""
     if isinstance(written, dict) and "type" in written:
         return _checked(_of_mapping(written))
     if isinstance(written, dict) and len(written) == 1:
@@ -58,14 +62,18 @@ def read_action(written: Any) -> Action:
     elif isinstance(written, str):
         name, param = written, None
     else:
-        raise Unreadable("no action; write it like `clickByCSS(#buy)`")
+        raise _not_an_action()
     return _checked(_of_text(str(name).strip(), param))
+
+
+def _not_an_action() -> ActionError:
+    return ActionError("not-an-action", "no action", "write it like `clickByCSS(#buy)`")
 
 
 def _of_text(name: str, param: Any) -> Action:
     found = TEXT_FORM.fullmatch(name)
     if found is None:
-        raise Unreadable("no action; write it like `clickByCSS(#buy)`")
+        raise _not_an_action()
     kind, by, inside = found.group(1).lower(), found.group(2), _unquoted(found.group(3) or "")
     if kind == "waitfor" and by is not None:
         selector, comma, state = inside.rpartition(",")
@@ -85,7 +93,8 @@ def _of_mapping(written: dict[str, Any]) -> Action:
         return Action(kind, None, str(param if param is not None else value or ""))
     (by, selector), *_ = first.items()
     if str(by).lower() not in LOCATORS:
-        raise Unreadable(f"done to `{str(by)[:40]}`, which only bzt's script has; use css, xpath, id, name or linktext")
+        what = f"done to `{str(by)[:40]}`, which only bzt's script has"
+        raise ActionError("unsupported-locator", what, "use css, xpath, id, name or linktext")
     where = (LOCATORS[str(by).lower()], str(selector))
     if kind == "waitfor":
         return Action(kind, where, str(value or ""), str(param or "present").lower())
@@ -94,24 +103,27 @@ def _of_mapping(written: dict[str, Any]) -> Action:
 
 def _checked(action: Action) -> Action:
     if action.kind not in KNOWN:
-        near = difflib.get_close_matches(action.kind[:40], sorted(KNOWN), n=1)
-        raise Unreadable(
-            f"`{action.kind[:40]}`, which Playwright's generated script does not have; "
-            + (f"did you mean `{near[0]}`? Else " if near else "")
-            + "write a script, or use executor: selenium"
-        )
+        what = f"`{action.kind[:40]}`, which Playwright's generated script does not have"
+        near = nearest(action.kind, KNOWN)
+        meant = f"did you mean `{near}`? Else " if near else ""
+        raise ActionError("unsupported-action", what, f"{meant}write a script, or use executor: selenium")
     if action.locator is None and action.kind not in ON_PAGES:
-        raise Unreadable(f"`{action.kind}` without an element; write it like `{action.kind}ByCSS(#buy)`")
+        raise ActionError(
+            "missing-element", f"`{action.kind}` without an element", f"write it like `{action.kind}ByCSS(#buy)`"
+        )
     if action.kind == "waitfor" and action.locator is None:
-        raise Unreadable("`waitFor` without an element; write it like `waitForByCSS(.hit, visible): 5s`")
+        fix = "write it like `waitForByCSS(.hit, visible): 5s`"
+        raise ActionError("missing-element", "`waitFor` without an element", fix)
     if action.kind == "waitfor" and action.state not in STATES:
-        raise Unreadable(f"waiting for `{action.state[:40]}`; use one of {', '.join(STATES)}")
+        what = f"waiting for `{action.state[:40]}`"
+        raise ActionError("unknown-value", what, f"use one of {', '.join(STATES)}")
     if "${" in action.value:
         return action  # each worker knows it
     if action.kind == "pausefor" or (action.kind == "waitfor" and action.value):
         _check_duration(action)
     if action.kind == "resizewindow" and not SIZE.fullmatch(action.value):
-        raise Unreadable(f"a window of `{action.value[:40]}`; write width and height: `resizeWindow(1280, 720)`")
+        what = f"a window of `{action.value[:40]}`"
+        raise ActionError("unknown-value", what, "write width and height: `resizeWindow(1280, 720)`")
     return action
 
 
@@ -120,7 +132,7 @@ def _check_duration(action: Action) -> None:
         duration_s(action.value)
     except ValueError:
         what = f"`{action.kind}` of `{action.value[:40]}`, no duration"
-        raise Unreadable(f"{what}; write it like 30s, 1m30s or 500ms") from None
+        raise ActionError("not-a-duration", what, "write it like 30s, 1m30s or 500ms") from None
 
 
 def actions_of(request: Any) -> Iterator[tuple[int, Any]]:

@@ -1,46 +1,55 @@
-"""The search for a capacity as a suite asks for it: `toril.capacity`, checked for what would make it worthless."""
+"""The search for a capacity, `toril.capacity`: checked so that each of its stages can be judged."""
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from toril.curve import Curve
-from toril.grammar import Criterion, doubts_about, parse_criterion, samples_needed
+from toril.criteria import Criterion, conditions_of, criteria_of, lint, parse_criterion, samples_needed
+from toril.load.curve import Curve
+from toril.load.search import Bounds, longest_s
 from toril.records import PlannedCriterion, Search
-from toril.search import Bounds, longest_s
-from toril.suite.door import Door, alike, nearest
-from toril.suite.open_model import OPEN_MODEL
+from toril.suite.engines import check_search
+from toril.suite.reader import SuiteReader, suggestion
 from toril.suite.settings import CapacitySearch
 
 PAUSE_S = {"local": 4.0, "fargate": 20.0}  # from a stage's end until it is decided and all workers know the next rate
-LEAST_JUDGED_S = 3  # of a stage
-LEAST_STEP_S = 5  # shorter ones could not show that a generator is saturated
-FINEST, COARSEST = 0.01, 0.5  # precisions that make sense
+MIN_JUDGED_S = 3  # of a stage
+MIN_STEP_S = 5  # shorter ones could not show that a generator is saturated
+MIN_PRECISION, MAX_PRECISION = 0.01, 0.5
 LOAD = ("ramp-up", "hold-for", "steps", "iterations", "throughput")  # which the search sets
 JUDGED = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", "succ", "rc")
 
 
 def read_search(
-    written: CapacitySearch, name: str, executor: str, item: Mapping[str, Any], labels: Collection[str], door: Door
+    written: CapacitySearch,
+    name: str,
+    executor: str,
+    item: Mapping[str, Any],
+    labels: Collection[str],
+    reader: SuiteReader,
 ) -> Search:
-    """The search for this execution's capacity; SuiteError where it could find nothing."""
+    """The search for this execution's capacity; SuiteError if it could not find it."""
     path = f"toril.capacity.{name[:60]}"
-    if executor not in OPEN_MODEL:
-        what = f"a search in an execution of {executor}, which has virtual users who wait for answers, and no rate"
-        raise door.error(path, what, f"use executor: {' or '.join(sorted(OPEN_MODEL))}")
+    check_search(executor, path, reader)
     for key in LOAD:
         if item.get(key):
-            raise door.error(path, f"beside the execution's `{key}`, which the search sets", f"leave `{key}` out")
+            raise reader.error(
+                "conflicting-keys", path, f"beside the execution's `{key}`, which the search sets", f"leave `{key}` out"
+            )
     if written.to_rps <= written.from_rps:
-        raise door.error(f"{path}.to", f"{written.to_rps:g}/s, no more than `from`", "write a higher rate")
-    if not FINEST <= written.precision <= COARSEST:
-        what = f"{written.precision:.3g}, not from {FINEST:.0%} to {COARSEST:.0%}"
-        raise door.error(f"{path}.precision", what, "write it like 5%")
-    if written.step_s < LEAST_STEP_S:
-        raise door.error(f"{path}.step", f"{written.step_s:g} s", f"make it {LEAST_STEP_S} s at least")
-    if written.step_s - written.settle_s < LEAST_JUDGED_S:
+        raise reader.error(
+            "out-of-range", f"{path}.to", f"{written.to_rps:g}/s, no more than `from`", "write a higher rate"
+        )
+    if not MIN_PRECISION <= written.precision <= MAX_PRECISION:
+        what = f"{written.precision:.3g}, not from {MIN_PRECISION:.0%} to {MAX_PRECISION:.0%}"
+        raise reader.error("out-of-range", f"{path}.precision", what, "write it like 5%")
+    if written.step_s < MIN_STEP_S:
+        raise reader.error("out-of-range", f"{path}.step", f"{written.step_s:g} s", f"make it {MIN_STEP_S} s at least")
+    if written.step_s - written.settle_s < MIN_JUDGED_S:
         what = f"{written.step_s:g} s, of which {written.settle_s:g} s are not judged"
-        raise door.error(f"{path}.step", what, f"make it {LEAST_JUDGED_S} s longer than `settle` at least")
+        raise reader.error(
+            "out-of-range", f"{path}.step", what, f"make it {MIN_JUDGED_S} s longer than `settle` at least"
+        )
     search = Search(
         from_rps=written.from_rps,
         to_rps=written.to_rps,
@@ -51,10 +60,10 @@ def read_search(
     )
     for index, source in enumerate(search.until):
         where = f"{path}.until[{index}]"
-        criterion = parse_criterion(source, f"{door.name}: {where}")
-        _check(criterion, where, search, labels, door)
-        for doubt in doubts_about(criterion):
-            door.warn(f"{where}:", doubt)
+        criterion = parse_criterion(source, f"{reader.name}: {where}")
+        _check(criterion, where, search, labels, reader)
+        for finding in lint(criterion):
+            reader.warn(finding.code, f"{where}:", finding.message)
     return search
 
 
@@ -69,58 +78,72 @@ def lowest(search: Search, on: str) -> Curve:
     return Curve(((0.0, search.from_rps), (length_s(search, on), search.from_rps)))
 
 
-def check_names(capacity: Iterable[str], names: Collection[str], door: Door) -> None:
+def check_names(capacity: Iterable[str], names: Collection[str], reader: SuiteReader) -> None:
     for name in capacity:
         if name not in names:
-            raise door.error(f"toril.capacity.{name[:60]}", "a search in no execution", nearest(name, names))
+            raise reader.error(
+                "unknown-execution", f"toril.capacity.{name[:60]}", "a search in no execution", suggestion(name, names)
+            )
 
 
-def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, Search], door: Door) -> None:
-    """Refuse a criterion on a capacity that nothing looks for; doubt one that the search is likely to breach."""
-    for planned in criteria:
-        criterion = parse_criterion(planned.source, planned.where, planned.language)
-        path = planned.where.removeprefix(f"{door.name}: ")
+def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, Search], reader: SuiteReader) -> None:
+    """SuiteError for a criterion on a capacity without a search; a warning for one that the search will breach."""
+    for criterion in criteria_of(criteria):
+        path = criterion.where.removeprefix(f"{reader.name}: ")
         if criterion.subject == "capacity":
             if criterion.label not in searches and (criterion.label or len(searches) != 1):
-                known = alike(criterion.label, searches) or f"searched are {', '.join(searches)}"
-                fix = known if searches else "add `toril: {capacity: {<execution>: {from: …, to: …, until: […]}}}`"
-                raise door.error(path, f"`{criterion.text}`, and nothing looks for that capacity", fix)
+                fix = "add `toril: {capacity: {<execution>: {from: …, to: …, until: […]}}}`"
+                fix = suggestion(criterion.label, searches) if searches else fix
+                raise reader.error(
+                    "unsearched-capacity", path, f"`{criterion.text}`, and nothing looks for that capacity", fix
+                )
             continue
         for name, search in searches.items():
-            for breached in _breached(criterion, planned.executions, name, search):
-                door.warn(
-                    path,
+            for breached in _breached(criterion, name, search):
+                text = (
                     f"(`{criterion.text}`) is likely to come true: the search for the capacity of {name} goes on until "
-                    f"`{breached.text}`; judge `capacity of {name}<…/s` under toril.criteria instead",
+                    f"`{breached.text}`; judge `capacity of {name}<…/s` under toril.criteria instead"
                 )
+                reader.warn("breached-by-search", path, text)
 
 
-def _check(criterion: Criterion, where: str, search: Search, labels: Collection[str], door: Door) -> None:
+def _check(criterion: Criterion, where: str, search: Search, labels: Collection[str], reader: SuiteReader) -> None:
     judged_s = search.step_s - search.settle_s
     if criterion.subject not in JUDGED:
         what = f"`{criterion.text}`, which rises and falls with the rate itself"
-        raise door.error(where, what, f"use one of {', '.join(JUDGED)}")
+        raise reader.error("unsearchable-criterion", where, what, f"use one of {', '.join(JUDGED)}")
     if not criterion.fail:
-        raise door.error(where, f"`{criterion.text}`", "leave `as non-failed` out: it says which rate is too much")
+        raise reader.error(
+            "unsearchable-criterion",
+            where,
+            f"`{criterion.text}`",
+            "leave `as non-failed` out: it says which rate is too much",
+        )
     if criterion.label and labels and criterion.label not in labels:
-        raise door.error(where, f"`{criterion.text}`, a label that is not requested", nearest(criterion.label, labels))
+        raise reader.error(
+            "unknown-label",
+            where,
+            f"`{criterion.text}`, a label that is not requested",
+            suggestion(criterion.label, labels),
+        )
     if criterion.timeframe_s > judged_s:
         what = f"`{criterion.text}`, longer than the {judged_s:g} s of a stage that are judged"
-        raise door.error(where, what, "make `step` longer, or the timeframe shorter")
+        raise reader.error("out-of-range", where, what, "make `step` longer, or the timeframe shorter")
     needed, there = samples_needed(criterion), search.from_rps * judged_s
     if there < needed:
         step_s = math.ceil(needed / search.from_rps + search.settle_s)
         few = f"a stage at {search.from_rps:g}/s has {there:,.0f}"
         what = f"`{criterion.text}`, which needs {needed:,} samples, and {few}"
-        raise door.error(where, what, f"use `step: {step_s}s`, or `from: {math.ceil(needed / judged_s)}`")
+        raise reader.error(
+            "too-few-samples", where, what, f"use `step: {step_s}s`, or `from: {math.ceil(needed / judged_s)}`"
+        )
 
 
-def _breached(criterion: Criterion, executions: Collection[str], name: str, search: Search) -> Iterator[Criterion]:
-    """What the search goes on until, where that is what the criterion rules out as well."""
-    if not criterion.fail or (executions and name not in executions):
+def _breached(criterion: Criterion, name: str, search: Search) -> Iterator[Criterion]:
+    """The search's end conditions that breach the criterion as well."""
+    if not criterion.fail or (criterion.executions and name not in criterion.executions):
         return
-    for source in search.until:
-        until = parse_criterion(source, "")
+    for until in conditions_of(search, name):
         apart = until.threshold - criterion.threshold
         if _subject(criterion) == _subject(until) and (apart <= 0 if until.op in ("<", "<=") else apart >= 0):
             yield until

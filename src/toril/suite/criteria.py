@@ -1,17 +1,21 @@
-"""All criteria of a suite, wherever they stand: reporting, executions, scenarios, `toril.criteria`."""
+"""All criteria of a suite: of reporting, executions, scenarios and `toril.criteria`; stray ones are refused.
+
+bzt ignores keys that it does not know, so a slip in a key (`critera:`), or criteria in a wrong place, would pass every
+run. Only the places where people write criteria are checked, never the contents of a request, such as its body.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from toril.grammar import Language, parse_criterion
+from toril.criteria import Language, parse_criterion
 from toril.records import PlannedCriterion
-from toril.suite.door import Door, nearest, shown
-from toril.suite.environment import REFERENCE
 from toril.suite.executions import PROVISIONING, Execution
-from toril.suite.misplaced import refuse_misplaced
+from toril.suite.merge import TOP_KEYS, similar
+from toril.suite.reader import REFERENCE, SuiteReader, quoted, suggestion
 
 BASE_REPORTERS = ("final-stats", "console", "final_stats")  # bzt's own, on in every run
 PASSFAIL_CLASS = "bzt.modules.passfail.PassFailStatus"
+CRITERIA_KEYS = ("criteria", "criterion", "criterions", "criterias")
 EXAMPLE = "criteria: [p95>300ms for 10s]"
 
 
@@ -19,26 +23,27 @@ def read_criteria(
     config: Mapping[str, Any],
     ours: Sequence[str | dict[str, Any]],
     executions: Sequence[Execution],
-    door: Door,
+    reader: SuiteReader,
     on: str,
 ) -> tuple[PlannedCriterion, ...]:
     """Every criterion, each parsed once, so that a bad one is refused before anything starts."""
-    collector = _Collector(door)
+    collector = _CriteriaCollector(reader)
     judging = _passfail_names(config)
-    refuse_misplaced(config, judging, door)
+    _refuse_stray_criteria(config, judging, reader)
     elsewhere = []
-    for index, reporter in _reporters(config.get("reporting"), door):
+    for index, reporter in _reporters(config.get("reporting"), reader):
         path = f"reporting[{index}]"
         module = reporter.get("module")
         if module in judging:
-            if _runs_here(reporter.get("run-at"), f"{path}.run-at", door, on):
+            if _runs_here(reporter.get("run-at"), f"{path}.run-at", reader, on):
                 collector.add(reporter.get("criteria"), f"{path}.criteria")
                 if "criteria" in reporter and not reporter["criteria"]:
-                    door.warn(f"{path}.criteria", "is empty: it judges nothing")
+                    reader.warn("no-criteria", f"{path}.criteria", "is empty: it judges nothing")
             elif reporter.get("criteria"):
                 elsewhere.append(f"{path}.run-at")
         elif module not in BASE_REPORTERS:
-            door.warn(path, f"({shown(module)}) is ignored: toril reports on the whole, see --report")
+            text = f"({quoted(module)}) is ignored: toril reports on the whole, see --report"
+            reader.warn("ignored-reporter", path, text)
     scenarios = config.get("scenarios") or {}
     written = config.get("execution")
     items = written if isinstance(written, list) else [written]
@@ -50,7 +55,8 @@ def read_criteria(
     collector.add(list(ours) or None, "toril.criteria", language="toril")
     if not collector.found:
         for path in elsewhere:
-            door.warn(path, f"leaves the criteria there out of this run (--on {on}), and there are no others")
+            text = f"leaves the criteria there out of this run (--on {on}), and there are no others"
+            reader.warn("no-criteria", path, text)
     return tuple(collector.found)
 
 
@@ -65,25 +71,25 @@ def _passfail_names(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted({"passfail", *named}))  # no set: what a suite names may be a list
 
 
-def _runs_here(run_at: object, path: str, door: Door, on: str) -> bool:
+def _runs_here(run_at: object, path: str, reader: SuiteReader, on: str) -> bool:
     if run_at is not None and run_at not in PROVISIONING.values():
-        raise door.error(path, shown(run_at), nearest(str(run_at), PROVISIONING.values()))
+        raise reader.error("unknown-value", path, quoted(run_at), suggestion(str(run_at), PROVISIONING.values()))
     return run_at in (None, PROVISIONING[on])
 
 
-def _reporters(written: object, door: Door) -> Iterator[tuple[int, dict[str, Any]]]:
+def _reporters(written: object, reader: SuiteReader) -> Iterator[tuple[int, dict[str, Any]]]:
     if written is None:
         return
-    for index, item in enumerate(door.items(written, "reporting", "reporting: [{module: passfail, criteria: […]}]")):
+    for index, item in enumerate(reader.items(written, "reporting", "reporting: [{module: passfail, criteria: […]}]")):
         if isinstance(item, str):
             yield index, {"module": item}
         elif item is not None:
-            yield index, door.mapping(item, f"reporting[{index}]", "{module: passfail, criteria: […]}")
+            yield index, reader.mapping(item, f"reporting[{index}]", "{module: passfail, criteria: […]}")
 
 
-class _Collector:
-    def __init__(self, door: Door) -> None:
-        self.door = door
+class _CriteriaCollector:
+    def __init__(self, reader: SuiteReader) -> None:
+        self.reader = reader
         self.found: list[PlannedCriterion] = []
 
     def add(self, written: object, path: str, executions: tuple[str, ...] = (), language: Language = "taurus") -> None:
@@ -94,16 +100,15 @@ class _Collector:
             for message, criterion in written.items():
                 self._one({message: criterion}, f"{path}.{message[:60]}", executions, language)
         else:
-            for index, criterion in enumerate(self.door.items(written, path, EXAMPLE)):
+            for index, criterion in enumerate(self.reader.items(written, path, EXAMPLE)):
                 self._one(criterion, f"{path}[{index}]", executions, language)
 
     def _one(self, written: Any, path: str, executions: tuple[str, ...], language: Language) -> None:
-        where = f"{self.door.name}: {path}"
-        source = self.door.environment.resolve_all(written)
+        where = f"{self.reader.name}: {path}"
+        source = self.reader.environment.resolve_all(written)
         for text in _texts(source):
             if unknown := REFERENCE.search(text):
-                fix = self.door.environment.fix_of(unknown[1])
-                raise self.door.error(path, f"{shown(text)}, which refers to something that is not set", fix)
+                raise self.reader.unset(text, path, self.reader.environment.fix_of(unknown[1]))
         parse_criterion(source, where, language)
         self.found.append(PlannedCriterion(source=source, where=where, executions=executions, language=language))
 
@@ -116,3 +121,63 @@ def _texts(source: object) -> Iterator[str]:
         for key, value in source.items():
             if key != "message":
                 yield from _texts(value)
+
+
+def _refuse_stray_criteria(config: Mapping[str, Any], judging: Sequence[str], reader: SuiteReader) -> None:
+    """SuiteError for criteria in a place where bzt ignores them. `judging` are passfail's names in this suite."""
+    for path, is_right, holder in _holders(config):
+        for key in holder:
+            if key == "criteria" and is_right:
+                continue
+            if isinstance(key, str) and similar(key, CRITERIA_KEYS) and holder[key]:
+                fix = "write `criteria`" if is_right else "move them to `reporting`"
+                raise reader.error("stray-criteria", f"{path}{key}", "a key that bzt ignores there", fix)
+    for key in config:
+        if key not in TOP_KEYS and any(_module(item) in judging for item in _items(config[key])):
+            what, fix = "where bzt does not look for passfail", "write `reporting: [{module: passfail, …}]`"
+            raise reader.error("stray-criteria", quoted(key), what, fix)
+    for index, service in enumerate(_items(config.get("services"))):
+        if _module(service) in judging:
+            path = f"services[{index}]"
+            raise reader.error("stray-criteria", path, "passfail, which is no service", "move it to `reporting`")
+    for index, reporter in _listed(config.get("reporting")):
+        if reporter.get("criteria") and reporter.get("module") not in judging:
+            what = f"of the module `{str(reporter.get('module'))[:60]}`, which judges nothing"
+            path = f"reporting[{index}].criteria"
+            raise reader.error("stray-criteria", path, what, "criteria need `module: passfail`")
+    for name in judging:
+        if isinstance(config.get(name), dict):
+            fix = "write `reporting: [{module: passfail, …}]`"
+            raise reader.error("stray-criteria", name, "at the top, where bzt ignores it", fix)
+
+
+def _holders(config: Mapping[str, Any]) -> Iterator[tuple[str, bool, Mapping[Any, Any]]]:
+    """Path, whether criteria are judged there, and mapping, of every place where people write criteria."""
+    yield "", False, config
+    for path in ("settings", "modules", "cli"):
+        if isinstance(config.get(path), dict):
+            yield f"{path}.", False, config[path]
+    for index, reporter in _listed(config.get("reporting")):
+        yield f"reporting[{index}].", True, reporter
+    for index, execution in _listed(config.get("execution")):
+        yield f"execution[{index}].", True, execution
+        if isinstance(execution.get("scenario"), dict):
+            yield f"execution[{index}].scenario.", True, execution["scenario"]
+    for parent, is_right in (("scenarios", True), ("modules", False)):
+        children = config.get(parent)
+        for name, child in children.items() if isinstance(children, dict) else ():
+            if isinstance(child, dict):
+                yield f"{parent}.{str(name)[:60]}.", is_right, child
+
+
+def _items(written: object) -> list[Any]:
+    return written if isinstance(written, list) else []
+
+
+def _module(item: object) -> object:
+    return item.get("module") if isinstance(item, dict) else item
+
+
+def _listed(written: object) -> list[tuple[int, dict[Any, Any]]]:
+    items = written if isinstance(written, list) else [written]
+    return [(index, item) for index, item in enumerate(items) if isinstance(item, dict)]

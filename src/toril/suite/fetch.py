@@ -1,4 +1,4 @@
-"""A suite's files out of a store, into a folder: what a key says is not believed."""
+"""A suite's files from a store into a folder; names and contents are checked before anything is written."""
 
 import hashlib
 import os
@@ -10,13 +10,13 @@ from typing import Protocol
 from toril.errors import StoreError, SuiteError
 from toril.store.keys import is_key
 
-MOST_FILES = 5000
-MOST_BYTES = 2 << 30  # all of them together
-LONGEST_NAME = 1000  # characters of a path; S3 has keys of 1024 bytes
+MAX_FILES = 5000
+MAX_BYTES = 2 << 30  # all of them together
+MAX_NAME = 1000  # characters of a path; S3 has keys of 1024 bytes
 
 
 class Source(Protocol):
-    """Whatever has a file's content by its key: a store."""
+    """A store, of which only reading is needed."""
 
     def get(self, key: str) -> bytes: ...
 
@@ -42,12 +42,15 @@ def fetch_files(store: Source, prefix: str, folder: Path, files: Mapping[str, st
     for name in wanted:
         data = store.get(f"{prefix}{name}")
         size += len(data)
-        if size > MOST_BYTES:
-            raise SuiteError(f"{prefix} holds over {MOST_BYTES >> 20} MiB; leave out what no worker needs")
+        if size > MAX_BYTES:
+            raise SuiteError(
+                f"{prefix} holds over {MAX_BYTES >> 20} MiB; leave out what no worker needs", code="too-large"
+            )
         if hashlib.sha256(data).hexdigest() != files[name]:
             raise ChangedFileError(
                 f"{prefix}{name} is not the file whose SHA-256 was recorded with the suite: it was changed after that. "
-                "Publish the suite again"
+                "Publish the suite again",
+                code="changed-file",
             )
         _write(inside(folder, name), data)
 
@@ -55,10 +58,10 @@ def fetch_files(store: Source, prefix: str, folder: Path, files: Mapping[str, st
 def inside(folder: Path, name: str) -> Path:
     """The file of that name below `folder`; SuiteError when it would be elsewhere, by its name or by a link."""
     if not _is_relative(name):
-        raise SuiteError(f"{name[:200]!r} is no path inside of a suite's folder")
+        raise _outside(name)
     path, top = folder / name, folder.resolve()
     if path.is_symlink() or not path.parent.resolve().is_relative_to(top):
-        raise SuiteError(f"{name!r} leads out of the suite's folder by a link")
+        raise SuiteError(f"{name!r} leads out of the suite's folder by a link", code="outside-folder")
     return path
 
 
@@ -66,33 +69,44 @@ def checked_names(names: Iterable[str]) -> list[str]:
     """The names in order; SuiteError when one leads out of the folder, or is in the way of another on some disk."""
     found: dict[str, str] = {}
     for name in names:
-        if len(found) == MOST_FILES:
-            raise SuiteError(f"the suite has over {MOST_FILES:,} files; leave out what no worker needs")
+        if len(found) == MAX_FILES:
+            raise SuiteError(
+                f"the suite has over {MAX_FILES:,} files; leave out what no worker needs", code="too-large"
+            )
         if not _is_relative(name):
-            raise SuiteError(f"{name[:200]!r} is no path inside of a suite's folder")
+            raise _outside(name)
         other = found.setdefault(_on_any_disk(name), name)
         if other != name:
-            raise SuiteError(f"{name!r} and {other!r} would be one file on some disks; rename one")
+            raise SuiteError(
+                f"{name!r} and {other!r} would be one file on some disks; rename one", code="colliding-names"
+            )
     for disk_name, name in found.items():
         parts = disk_name.split("/")
         for length in range(1, len(parts)):
             if (above := found.get("/".join(parts[:length]))) is not None:
-                raise SuiteError(f"{above!r} would have to be a file and, for {name!r}, a folder; rename one")
+                raise SuiteError(
+                    f"{above!r} would have to be a file and, for {name!r}, a folder; rename one",
+                    code="colliding-names",
+                )
     return list(found.values())
+
+
+def _outside(name: str) -> SuiteError:
+    return SuiteError(f"{name[:200]!r} is no path inside of a suite's folder", code="outside-folder")
 
 
 def _is_relative(name: str) -> bool:
     """Downwards and nowhere else, whatever the system: no backslash, no drive, no control character."""
-    return is_key(name) and len(name) <= LONGEST_NAME and name[1:2] != ":"
+    return is_key(name) and len(name) <= MAX_NAME and name[1:2] != ":"
 
 
 def _on_any_disk(name: str) -> str:
-    """What two names have in common that are one on a disk which ignores case or composes accents."""
+    """The same text for two names that are one file on a disk which ignores case or composes accents."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _write(path: Path, data: bytes) -> None:
-    """As a new file: one that is there, or a link that somebody put there meanwhile, is not written through."""
+    """Replace the path by a new file; never write through an existing file or link."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
@@ -100,4 +114,4 @@ def _write(path: Path, data: bytes) -> None:
         with os.fdopen(number, "wb") as file:
             file.write(data)
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}") from error
+        raise StoreError(f"{path} cannot be written: {error.strerror}", code="unwritable-file") from error

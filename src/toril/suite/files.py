@@ -1,34 +1,39 @@
-"""The files of a suite: found the way bzt finds them, never outside the suite's folder."""
+"""The files of a suite: found the way bzt finds them, never outside the suite's folder; those of a JMX as well."""
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toril.suite.door import Door, shown
-from toril.suite.environment import REFERENCE
-from toril.suite.jmx import read_jmx
+from toril.suite.reader import REFERENCE, SuiteReader, quoted
 
-MOST_FILES = (
-    500  # a folder with more, or larger, is taken for a repository: only the files that the suite names are copied
-)
-MOST_BYTES = 50 * 2**20
-MOST_ROWS = 1000  # as many as there can be workers
-NOT_A_SUITES = frozenset({"__pycache__", "node_modules", "venv", "site-packages", "jmeter.log", "bzt.log"})
+# A larger folder is taken for a repository: only the files that the suite names are copied.
+MAX_FILES = 500
+MAX_BYTES = 50 * 2**20
+MAX_ROWS = 1000  # as many as there can be workers
+IGNORED = frozenset({"__pycache__", "node_modules", "venv", "site-packages", "jmeter.log", "bzt.log"})
 SUITE_NAMES = ("suite.yml", "suite.yaml", "suite.json")
-LONGEST_SCRIPT = 1_000_000  # characters
-LONGEST_HEADER = 65_536  # characters
+MAX_SCRIPT = 1_000_000  # characters
+MAX_HEADER = 65_536  # characters
 URL = re.compile(r"https?://", re.IGNORECASE)
+
+MAX_JMX_BYTES = 20 * 2**20
+MAX_NAME_BYTES = 255  # of a file system
+THREAD_GROUPS = re.compile(r"ThreadGroup|OpenModelThreadGroup|(com\.blazemeter|kg\.apc)\.jmeter\.threads\..+")
+JMX_USERS = {"ThreadGroup.num_threads", "TargetLevel"}
+JMX_RAMPS = {"ThreadGroup.ramp_time", "RampUp"}
+JMX_FILES = {"filename", "File.path", "BeanShellSampler.filename"}
 
 
 class Files:
     """What a suite names, as paths relative to its folder."""
 
-    def __init__(self, folder: Path, searched: Sequence[Path], door: Door) -> None:
+    def __init__(self, folder: Path, searched: Sequence[Path], reader: SuiteReader) -> None:
         self.folder = folder
         self.searched = tuple(dict.fromkeys((folder, *searched)))
-        self.door = door
+        self.reader = reader
         self.found: dict[Path, None] = {}
 
     def add(self, path: Path) -> None:
@@ -42,29 +47,25 @@ class Files:
         A URL, or a name with a reference that only the engine knows, stays as it is written.
         """
         if not isinstance(written, str) or not written:
-            raise self.door.error(
-                path, f"{shown(written)}, not the path of a {kind}", "write one, relative to the suite's folder"
-            )
-        text = self.door.environment.resolve(written)
+            what, fix = f"{quoted(written)}, not the path of a {kind}", "write one, relative to the suite's folder"
+            raise self.reader.error("not-a-path", path, what, fix)
+        text = self.reader.environment.resolve(written)
         if URL.match(text):
-            self.door.warn(path, f"is an address: each worker downloads {shown(text)} for itself")
+            what = f"is an address: each worker downloads {quoted(text)} for itself"
+            self.reader.warn("downloaded-by-workers", path, what)
             return written
         if REFERENCE.search(text):
             if kind == "script":
-                self.door.resolved(written, path, "write the script's path")
+                self.reader.resolved(written, path, "write the script's path")
             return written
         there = self.existing(text)
         if there is None:
-            raise self.door.error(
-                path,
-                f"{shown(text)}, a {kind} that does not exist in {self.folder}",
-                "correct the path, or add the file",
-            )
+            what = f"{quoted(text)}, a {kind} that does not exist in {self.folder}"
+            raise self.reader.error("no-such-file", path, what, "correct the path, or add the file")
         relative = self._inside(there)
         if relative is None:
-            raise self.door.error(
-                path, f"{shown(text)}, outside the suite's folder {self.folder}", "move the file into it"
-            )
+            what = f"{quoted(text)}, outside the suite's folder {self.folder}"
+            raise self.reader.error("outside-folder", path, what, "move the file into it")
         self._take(there, relative)
         return relative.as_posix()
 
@@ -75,7 +76,7 @@ class Files:
                 path = folder / Path(text).expanduser()
                 if path.exists():
                     return path
-            except (OSError, ValueError, RuntimeError):  # too long, a NUL character, nobody's home
+            except (OSError, ValueError, RuntimeError):  # too long, a NUL character, an unknown user's home
                 return None
         return None
 
@@ -101,10 +102,9 @@ class Files:
         """Everything in the folder, if it is the size of a suite: scripts import and open what no suite names."""
         files = _below(self.folder)
         if files is None:
-            self.door.warn(
-                "the folder",
-                f"holds over {MOST_FILES} files or {MOST_BYTES // 2**20} MiB: only files that the suite names go along",
-            )
+            size = f"{MAX_FILES} files or {MAX_BYTES // 2**20} MiB"
+            what = f"holds over {size}: only files that the suite names go along"
+            self.reader.warn("large-folder", "the folder", what)
             return
         for file in files:
             self.add(file)
@@ -112,7 +112,7 @@ class Files:
     def warn_of_left_behind(self) -> None:
         """Note files beside a Python script that it names or imports, and that do not go along."""
         for script in [path for path in self.found if path.suffix == ".py"]:
-            text = (self.folder / script).read_text(errors="replace")[:LONGEST_SCRIPT]
+            text = (self.folder / script).read_text(errors="replace")[:MAX_SCRIPT]
             for beside in sorted((self.folder / script).parent.iterdir()):
                 relative = self._inside(beside)
                 if relative is None or relative in self.found or beside.name.startswith(".") or not beside.is_file():
@@ -121,29 +121,31 @@ class Files:
                 used = rf"^\s*(?:from|import)\s+{name}\b" if beside.suffix == ".py" else rf"(?<![\w.-]){name}(?![\w.-])"
                 if re.search(used, text, re.MULTILINE):
                     fix = f"name it under `files:`, or use a folder with a {SUITE_NAMES[0]}, all of which goes along"
-                    self.door.warn(relative.as_posix(), f"is used by {script} and does not go along: {fix}")
+                    what = f"is used by {script} and does not go along: {fix}"
+                    self.reader.warn("left-behind", relative.as_posix(), what)
 
     def header(self, source: Mapping[str, Any]) -> str | None:
         """The first line of a data source; None if it is not in the suite's folder, or cannot be read."""
         encoding = str(source.get("encoding") or "utf-8-sig")
         try:
             with (self.folder / str(source.get("path"))).open(encoding=encoding, errors="replace") as file:
-                return file.readline(LONGEST_HEADER)
+                return file.readline(MAX_HEADER)
         except (OSError, ValueError, LookupError):
             return None
 
     def rows(self, path: str) -> int:
-        """How many records a CSV file has below its header, counted up to `MOST_ROWS`."""
+        """How many records a CSV file has below its header, counted up to `MAX_ROWS`."""
         records, open_quote = 0, False
         try:
             with (self.folder / path).open("rb") as file:
                 for line in file:
                     open_quote ^= line.count(b'"') % 2 == 1
                     records += not open_quote
-                    if records > MOST_ROWS:
+                    if records > MAX_ROWS:
                         break
         except OSError as error:
-            raise self.door.error("toril.split-data", f"{path}, which cannot be read", "give a CSV file") from error
+            what, fix = f"{path}, which cannot be read", "give a CSV file"
+            raise self.reader.error("unreadable-file", "toril.split-data", what, fix) from error
         return max(0, records - 1)
 
     def sorted(self) -> tuple[Path, ...]:
@@ -155,13 +157,83 @@ def _below(folder: Path) -> Iterable[Path] | None:
     files: list[Path] = []
     size = 0
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in NOT_A_SUITES)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in IGNORED)
         for name in sorted(names):
             path = Path(parent, name)
-            if name.startswith(".") or name in NOT_A_SUITES or not path.is_file():
+            if name.startswith(".") or name in IGNORED or not path.is_file():
                 continue
             size += path.stat().st_size
             files.append(path)
-            if len(files) > MOST_FILES or size > MOST_BYTES:
+            if len(files) > MAX_FILES or size > MAX_BYTES:
                 return None
     return files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestPlan:
+    """The enabled parts of a JMX; empty where it cannot be read, which JMeter explains better."""
+
+    __test__ = False  # for pytest
+    groups: int = 0  # thread groups with users, beside those of setUp and tearDown
+    ramps_s: tuple[str, ...] = ()  # theirs, numbers or expressions
+    files: tuple[str, ...] = ()  # what it names to read from, or for a listener to write to
+    data: tuple[str, ...] = ()  # those of them that a CSV Data Set has to have
+
+
+def read_jmx(path: Path) -> TestPlan:
+    """What a run has to know of a JMX; names with references, which only JMeter knows, are left out."""
+    from xml.etree import ElementTree  # few suites have a JMX
+
+    try:
+        if path.stat().st_size > MAX_JMX_BYTES or b"<!ENTITY" in (text := path.read_bytes()).replace(b"\0", b""):
+            return TestPlan()
+        root = ElementTree.fromstring(text)  # noqa: S314 - without entities of its own nothing grows
+        data = _names((one for one in _walked(root) if one.tag == "CSVDataSet"), {"filename"})
+    except (OSError, ElementTree.ParseError, ValueError, RecursionError):
+        return TestPlan()
+    tree = root.find("hashTree/hashTree")
+    groups = [one for one in (() if tree is None else tree) if THREAD_GROUPS.fullmatch(one.tag) and _enabled(one)]
+    groups = [group for group in groups if next(_texts(group, JMX_USERS), "1") != "0"]
+    return TestPlan(
+        groups=len(groups),
+        ramps_s=tuple(_ramp(group) for group in groups),
+        files=_names([root], JMX_FILES),
+        data=data,
+    )
+
+
+def _ramp(group: Any) -> str:
+    written = next(_texts(group, JMX_RAMPS), "") or "0"
+    minutes = next(_texts(group, {"Unit"}), "S") == "M"
+    return str(float(written) * 60) if minutes and written.replace(".", "", 1).isdigit() else written
+
+
+def _enabled(element: Any) -> bool:
+    return bool(element.get("enabled", "true") != "false")
+
+
+def _walked(tree: Any) -> Iterator[Any]:
+    """The enabled elements of a hashTree; what belongs to an element is the hashTree after it."""
+    skipped = False
+    for element in tree:
+        if element.tag != "hashTree":
+            skipped = not _enabled(element)
+            if not skipped:
+                yield element
+        elif not skipped:
+            yield from _walked(element)
+
+
+def _texts(element: Any, names: set[str]) -> Iterator[str]:
+    for child in element.iter():
+        if child.get("name") in names:
+            yield (child.text or "").strip()
+
+
+def _names(elements: Iterable[Any], properties: set[str]) -> tuple[str, ...]:
+    found = (name for element in elements for name in _texts(element, properties))
+    return tuple(
+        name
+        for name in dict.fromkeys(found)
+        if name and not REFERENCE.search(name) and len(name.encode()) <= MAX_NAME_BYTES
+    )

@@ -5,27 +5,11 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from toril.suite.door import Door, nearest, shown
-from toril.suite.engines import problems
-from toril.suite.environment import REFERENCE, Environment
-from toril.suite.files import Files
-from toril.suite.jmx import TestPlan, read_jmx
+from toril.suite.engines import BLOCKS, NESTED, PHASES, problems
+from toril.suite.files import Files, TestPlan, read_jmx
+from toril.suite.reader import REFERENCE, Environment, Note, SuiteReader, quoted, suggestion
 
-NESTED = ("do", "then", "else", "once", "setup", "teardown", "requests")  # keys of blocks that hold requests
-BLOCKS = (
-    "if",
-    "once",
-    "loop",
-    "while",
-    "foreach",
-    "transaction",
-    "include-scenario",
-    "action",
-    "set-variables",
-    "setup",
-    "teardown",
-)
-DEEPEST_INCLUDE = 20
+MAX_INCLUDE_DEPTH = 20
 SET_BY_WORKERS = ("TORIL_", "TAURUS_", "AWS_", "ECS_", "COOKIE_", "__")  # what names begin with that no suite sets
 MAKES_VARIABLES = ("jsr223", "actions")  # keys of requests that may set variables of any name
 DELIMITERS = ",;\t|"  # of data sources; where none of them is in the header, the first
@@ -34,12 +18,12 @@ DELIMITERS = ",;\t|"  # of data sources; where none of them is in the header, th
 class Scenarios:
     """The suite's `scenarios`, checked once each; inline ones are added under a name of their own."""
 
-    def __init__(self, written: object, door: Door, files: Files, workers: Environment) -> None:
+    def __init__(self, written: object, reader: SuiteReader, files: Files, workers: Environment) -> None:
         """`workers` is the environment that the workers will have."""
-        self.door, self.files, self.workers = door, files, workers
-        self.unset: dict[str, None] = {}  # addresses with references that no worker will resolve, as errors
+        self.reader, self.files, self.workers = reader, files, workers
+        self.unset: dict[Note, None] = {}  # addresses with references that no worker will resolve
         self.named: dict[str, Any] = (
-            {} if written is None else door.mapping(written, "scenarios", "scenarios: {checkout: {requests: […]}}")
+            {} if written is None else reader.mapping(written, "scenarios", "scenarios: {checkout: {requests: […]}}")
         )
         self.checked: set[str] = set()
         self.proved: set[tuple[str, str]] = set()
@@ -51,7 +35,7 @@ class Scenarios:
         written = item.get("scenario")
         path = place = f"{path}.scenario"
         if isinstance(written, str) and written:
-            name = written if written in self.named else self.door.environment.resolve(written)
+            name = written if written in self.named else self.reader.environment.resolve(written)
             if name in self.named:
                 place = f"scenarios.{name}"
             else:
@@ -61,8 +45,8 @@ class Scenarios:
             stem = PurePosixPath(script).name if isinstance(script, str) and script else executor
             name = self._added(stem, written)
         else:
-            what = "missing" if written is None else f"{shown(written)}, not a scenario"
-            raise self.door.error(path, what, self._which())
+            what = "missing" if written is None else f"{quoted(written)}, not a scenario"
+            raise self.reader.error("missing-scenario", path, what, self._which())
         self._examine(name, executor, place, ())
         self._check_addresses(name, place)
         return name
@@ -76,14 +60,17 @@ class Scenarios:
             return
         self.proved.add((name, executor))
         for problem in problems(executor, self.named[name], path):
-            raise self.door.error(*problem)
+            raise self.reader.error(*problem)
         for included, where in self._included(self.named[name], path):
             if included in (*within, name):
-                raise self.door.error(where, f"{shown(included)}, which includes itself", "take the circle apart")
+                what = f"{quoted(included)}, which includes itself"
+                raise self.reader.error("recursive-include", where, what, "remove one of the includes")
             if included not in self.named:
-                raise self.door.error(where, f"{shown(included)}, not a scenario", nearest(included, self.named))
-            if len(within) >= DEEPEST_INCLUDE:
-                raise self.door.error(where, f"more than {DEEPEST_INCLUDE} levels deep", "include it further up")
+                what, fix = f"{quoted(included)}, not a scenario", suggestion(included, self.named)
+                raise self.reader.error("unknown-scenario", where, what, fix)
+            if len(within) >= MAX_INCLUDE_DEPTH:
+                what, fix = f"more than {MAX_INCLUDE_DEPTH} levels deep", "include it further up"
+                raise self.reader.error("recursive-include", where, what, fix)
             self._examine(included, executor, f"scenarios.{included}", (*within, name))
 
     def _included(self, scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
@@ -96,16 +83,16 @@ class Scenarios:
 
     def _script(self, text: str, path: str) -> str:
         if self.files.existing(text) is None and not text.lower().startswith(("http://", "https://")):
-            self.door.resolved(text, path, "name a scenario or a script")
-            fix = nearest(text, self.named) if self.named else f"correct the path of the script, or {self._which()}"
-            raise self.door.error(path, f"{shown(text)}, neither a scenario nor a file", fix)
+            self.reader.resolved(text, path, "name a scenario or a script")
+            fix = suggestion(text, self.named) if self.named else f"correct the path of the script, or {self._which()}"
+            raise self.reader.error("unknown-scenario", path, f"{quoted(text)}, neither a scenario nor a file", fix)
         script = self.files.find(text, path, kind="script")
         return self._added(PurePosixPath(script).name, {"script": script})
 
     def _which(self) -> str:
         """How to say what an execution runs."""
         if self.named:
-            return f"name one, or the path of a script; {nearest('', self.named)}"
+            return f"name one, or the path of a script; {suggestion('', self.named)}"
         return "write `scenario: {requests: [http://…]}`, or `scenario: load.jmx` with the path of a script"
 
     def _added(self, stem: str, scenario: dict[str, Any]) -> str:
@@ -117,7 +104,7 @@ class Scenarios:
         return name
 
     def _check(self, name: str, path: str) -> None:
-        scenario = self.door.mapping(self.named[name], path, "{script: load.jmx}, or {requests: […]}")
+        scenario = self.reader.mapping(self.named[name], path, "{script: load.jmx}, or {requests: […]}")
         if scenario.get("script") is not None:
             scenario["script"] = self.files.find(scenario["script"], f"{path}.script", kind="script")
             self._check_data(scenario["script"], f"{path}.script")
@@ -140,8 +127,8 @@ class Scenarios:
         place = self.files.folder / script
         for name in read_jmx(place).data if script.lower().endswith(".jmx") else ():
             if not any((folder / name).is_file() for folder in (place.parent, self.files.folder)):
-                what = f"{shown(script)}, whose CSV Data Set reads {shown(name)}, a file that does not exist"
-                raise self.door.error(path, what, "add it beside the JMX, or correct its name there")
+                what = f"{quoted(script)}, whose CSV Data Set reads {quoted(name)}, a file that does not exist"
+                raise self.reader.error("no-such-file", path, what, "add it beside the JMX, or correct its name there")
 
     def _check_addresses(self, name: str, path: str) -> None:
         """Note each reference in an address that neither the workers' environment nor the scenario itself sets."""
@@ -166,8 +153,9 @@ class Scenarios:
                 for name in REFERENCE.findall(self.workers.resolve(address)):
                     own = any(name == known or name.startswith(f"{known}_") for known in variables)
                     if name.isidentifier() and not name.startswith(SET_BY_WORKERS) and not own:
-                        what = f"{shown(address)}, and no worker knows `{name}`"
-                        self.unset[str(self.door.error(place, what, self.workers.fix_of(name)))] = None
+                        what = f"{quoted(address)}, and no worker knows `{name}`"
+                        error = self.reader.error("unset-reference", place, what, self.workers.fix_of(name))
+                        self.unset[Note(error.code, str(error))] = None
 
     def _variables(self, scenario: dict[str, Any]) -> set[str] | None:
         """The variables that a scenario sets for itself; None if it may set any."""
@@ -196,7 +184,7 @@ class Scenarios:
         """Files listed as texts or as `{path: …}`."""
         if holder.get(key) is None:
             return
-        items = self.door.items(holder[key], f"{path}.{key}", "[users.csv]")
+        items = self.reader.items(holder[key], f"{path}.{key}", "[users.csv]")
         for index, item in enumerate(items):
             where = f"{path}.{key}[{index}]"
             if isinstance(item, dict):
@@ -243,20 +231,20 @@ class Scenarios:
 
     def _collect(self, name: str, found: dict[str, None], seen: set[str], depth: int) -> None:
         scenario = self.named.get(name)
-        if name in seen or depth > DEEPEST_INCLUDE or not isinstance(scenario, dict) or scenario.get("script"):
+        if name in seen or depth > MAX_INCLUDE_DEPTH or not isinstance(scenario, dict) or scenario.get("script"):
             return
         seen.add(name)
         for request, _ in _walked(scenario.get("requests"), ""):
             if isinstance(request, str):
-                found[self.door.environment.label(request)] = None
+                found[self.reader.environment.label(request)] = None
             elif isinstance(request.get("include-scenario"), str):
                 self._collect(request["include-scenario"], found, seen, depth + 1)
             elif "transaction" in request:
-                found[self.door.environment.label(str(request["transaction"]))] = None
-            elif not any(key in request for key in BLOCKS):
+                found[self.reader.environment.label(str(request["transaction"]))] = None
+            elif not any(key in request for key in (*BLOCKS, *PHASES)):
                 label = next((request[key] for key in ("label", "url", "cmd") if request.get(key) is not None), None)
                 if label is not None:
-                    found[self.door.environment.label(str(label))] = None
+                    found[self.reader.environment.label(str(label))] = None
 
 
 def _addresses(scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
@@ -284,5 +272,5 @@ def _walked(requests: Any, path: str) -> Iterator[tuple[Any, str]]:
             yield request, where
         elif isinstance(request, dict):
             yield request, where
-            for key in NESTED:
+            for key in (*NESTED, "requests"):
                 yield from _walked(request.get(key), f"{where}.{key}")

@@ -1,23 +1,98 @@
-"""The `toril:` block of a suite: our own settings, so an unknown key is an error with the nearest known name."""
+"""The `toril:` block of a suite: typed settings, names of browsers' devices and networks, and of secrets.
 
-import difflib
+Devices are Playwright's descriptors (playwright 1.65, `playwright.devices`): viewport, scale and user agent; the engine
+stays Chromium, also for an iPhone. Networks are the presets of Chrome's DevTools (NetworkManager.ts), where the latency
+is what DevTools adds to each request so that a page loads as with the round trip in the name.
+
+Of secrets a suite has the variables' names, and where workers find their values; no value is ever known here.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
+from toril.criteria import duration_s, number, rate_per_s
 from toril.errors import SuiteError
-from toril.grammar import duration_s, number, rate_per_s
-from toril.suite.browsers import DeviceName, NetworkName
+from toril.records import Browser, Device, Network, secret_reference
+from toril.suite.reader import MAX_NUMBER, suggestion
 
-MOST_WORKERS = 1000
-MOST_RPS = 100_000_000  # requests per second: beyond, it is a slip
+MAX_WORKERS = 1000
+MAX_SECRETS = 50  # each is a call to Secrets Manager, by each worker
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What toril, bzt, the engines, Python, Java, the linker and AWS' libraries read, and what a worker sets for itself
+RESERVED = re.compile(
+    r"(?i)(?:TORIL|TAURUS|AWS|AMAZON|ECS|LD|DYLD|PYTHON|JAVA|JDK|JVM|LOCUST|JMETER|BZT|GIT|MALLOC|XDG|LC)_.*|PYTHON.*"
+    r"|(?:HTTPS?|NO|ALL|FTP)_PROXY|PATH|HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|TMP|TEMP|TMPDIR|LANG|TERM|TZ|IFS|ENV|BASH_ENV"
+    r"|GRACEFUL|WORKERS_LDJSON|JTL|HOSTNAME|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_(?:FILE|DIR)|GEVENT_.*|_"
+)
+
+# The codes of refusals for pydantic's own checks; validators below bring their codes along.
+CODES = {
+    "extra_forbidden": "unknown-key",
+    "missing": "missing-key",
+    "too_short": "empty-list",
+    "literal_error": "unknown-value",
+    "greater_than_equal": "out-of-range",
+    "less_than_equal": "out-of-range",
+    "bool_type": "not-a-boolean",
+    "bool_parsing": "not-a-boolean",
+    "int_type": "not-a-number",
+    "int_parsing": "not-a-number",
+    "int_from_float": "not-a-number",
+    "string_type": "not-a-text",
+    "tuple_type": "not-a-list",
+    "dict_type": "not-a-mapping",
+    "model_type": "not-a-mapping",
+}
+
+IOS = "like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/27.2 Mobile/15E148 Safari/604.1"
+ANDROID = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/159.0.0.0 Mobile Safari/537.36"
+DESKTOPS = (("Desktop", 1), ("Desktop HiDPI", 2))
+PHONES = (
+    ("iPhone 13", 390, 664, 3, f"(iPhone; CPU iPhone OS 15_0 {IOS}"),
+    ("iPhone 15", 393, 659, 3, f"(iPhone; CPU iPhone OS 17_5 {IOS}"),
+    ("iPad Mini", 768, 1024, 2, f"(iPad; CPU OS 12_2 {IOS}"),
+    ("Pixel 7", 412, 839, 2.625, f"(Linux; Android 14; Pixel 7) {ANDROID}"),
+    ("Galaxy S24", 360, 780, 3, f"(Linux; Android 14; SM-S921U) {ANDROID}"),
+    ("Moto G4", 360, 640, 3, f"(Linux; Android 7.0; Moto G (4)) {ANDROID}"),
+)
+DEVICES = {
+    **{name: Device(name=name, width=1280, height=720, scale=scale) for name, scale in DESKTOPS},
+    **{
+        name: Device(name=name, width=width, height=height, scale=scale, mobile=True, user_agent=f"Mozilla/5.0 {agent}")
+        for name, width, height, scale, agent in PHONES
+    },
+}
+NETWORKS = {
+    one.name: one
+    for one in (
+        Network(name="3g", latency_ms=2000, down_bytes_s=50_000, up_bytes_s=50_000),
+        Network(name="slow-4g", latency_ms=562.5, down_bytes_s=180_000, up_bytes_s=84_375),
+        Network(name="fast-4g", latency_ms=165, down_bytes_s=1_012_500, up_bytes_s=168_750),
+    )
+}
+
+
+def _wrong(code: str, text: str) -> PydanticCustomError:
+    return PydanticCustomError(code, "{text}", {"text": text})
+
+
+def _one_of(known: Mapping[str, object], what: str, value: object) -> str:
+    text = str(value)
+    for name in known:
+        if text.lower().replace(" ", "-") == name.lower().replace(" ", "-"):
+            return name
+    raise _wrong("unknown-value", f"no {what} that is known; {suggestion(text, known)}")
 
 
 def _duration(value: object) -> float:
     try:
         seconds = float(duration_s(value))
     except ValueError:
-        raise ValueError("no duration; write it like 30s, 5m or 2h") from None
+        raise _wrong("not-a-duration", "no duration; write it like 30s, 5m or 2h") from None
     return seconds
 
 
@@ -27,13 +102,13 @@ def _share(value: object) -> float:
         try:
             fraction = float(value.strip()[:-1]) / 100
         except ValueError:
-            raise ValueError("no percentage; write it like 90%") from None
+            raise _wrong("not-a-percentage", "no percentage; write it like 90%") from None
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         fraction = float(value)
     else:
-        raise ValueError("no percentage; write it like 90%")
+        raise _wrong("not-a-percentage", "no percentage; write it like 90%")
     if not 0 < fraction <= 1:
-        raise ValueError("not above 0% and at most 100%; write it like 90%")
+        raise _wrong("not-a-percentage", "not above 0% and at most 100%; write it like 90%")
     return fraction
 
 
@@ -46,7 +121,7 @@ def _criteria(value: object) -> object:
     if isinstance(value, dict) and "subject" not in value:
         return [{message: criterion} for message, criterion in value.items()]
     if value is None or (isinstance(value, list) and not all(isinstance(one, (str, dict)) for one in value)):
-        raise ValueError("no list of criteria; write it like [throughput<450/s]")
+        raise _wrong("not-a-list", "no list of criteria; write it like [throughput<450/s]")
     return [value] if isinstance(value, (str, dict)) else value
 
 
@@ -55,9 +130,9 @@ def _rate(value: object) -> float:
     try:
         found = float(rate_per_s(value) if isinstance(value, str) and "/" in value else number(value))
     except ValueError:
-        raise ValueError("no rate; write it like 500, 500/s or 30/min") from None
-    if not 0 < found <= MOST_RPS:
-        raise ValueError(f"not above 0 and at most {MOST_RPS:,}/s; write another rate")
+        raise _wrong("not-a-rate", "no rate; write it like 500, 500/s or 30/min") from None
+    if not 0 < found <= MAX_NUMBER:
+        raise _wrong("out-of-range", f"not above 0 and at most {MAX_NUMBER:,}/s; write another rate")
     return found
 
 
@@ -65,6 +140,8 @@ Rate = Annotated[float, BeforeValidator(_rate)]
 Duration = Annotated[float, BeforeValidator(_duration)]
 Percentage = Annotated[float, BeforeValidator(_share)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_sequence)]
+DeviceName = Annotated[str, BeforeValidator(lambda value: _one_of(DEVICES, "device", value))]
+NetworkName = Annotated[str, BeforeValidator(lambda value: _one_of(NETWORKS, "network", value))]
 
 
 class Block(BaseModel):
@@ -95,7 +172,7 @@ class Regression(Block):
 
 
 class Vegeta(Block):
-    """What the open-model engine can be told and Taurus has no key for; the same for all its executions."""
+    """Settings of the open-model engine for which Taurus has no key; the same for all its executions."""
 
     http2: bool = False  # for all requests; a target that does not speak it fails them
     dns_ttl_s: Duration = 5.0  # how long addresses are kept, in turn; 0: asked for at each connection
@@ -105,7 +182,7 @@ class Vegeta(Block):
 
 
 class CapacitySearch(Block):
-    """How the highest rate is looked for that one execution's target bears."""
+    """How to search for the highest rate that one execution's target sustains."""
 
     from_rps: Rate = Field(alias="from")
     to_rps: Rate = Field(alias="to")
@@ -116,7 +193,7 @@ class CapacitySearch(Block):
 
 
 class BrowserBlock(Block):
-    """What the browsers of one execution stand for."""
+    """The device and the network that the browsers of one execution emulate."""
 
     device: DeviceName | None = None
     network: NetworkName | None = None
@@ -125,7 +202,7 @@ class BrowserBlock(Block):
 class TorilSettings(Block):
     """Everything under `toril:`."""
 
-    workers: int | None = Field(default=None, ge=1, le=MOST_WORKERS)
+    workers: int | None = Field(default=None, ge=1, le=MAX_WORKERS)
     worker: WorkerSize = WorkerSize()
     max_duration_s: Duration | None = None
     graceful_stop_s: Duration = 30.0
@@ -147,26 +224,28 @@ def read_settings(block: object, name: str) -> TorilSettings:
     if block is None:
         return TorilSettings()
     if not isinstance(block, dict):
-        raise SuiteError(f"{name}: toril is no mapping; write keys below it, such as `workers: 2`")
+        raise SuiteError(
+            f"{name}: toril is no mapping; write keys below it, such as `workers: 2`", code="not-a-mapping"
+        )
     try:
         return TorilSettings.model_validate(block)
     except ValidationError as invalid:
         error = invalid.errors(include_url=False, include_context=False)[0]
         path = ".".join(("toril", *(str(part)[:60] for part in error["loc"])))
-        if error["type"] == "extra_forbidden":
-            raise SuiteError(f"{name}: {path} is unknown; {_nearest(error['loc'])}") from None
-        if error["type"] == "missing":
-            raise SuiteError(
-                f"{name}: {path} is missing; add `{error['loc'][-1]}` beside the keys that are there"
-            ) from None
-        if error["type"] == "too_short":
-            raise SuiteError(f"{name}: {path} is empty; write one at least") from None
-        message = error["msg"].removeprefix("Value error, ")
+        code = CODES.get(error["type"], error["type"] if "-" in error["type"] else "unusable-value")
+        if code == "unknown-key":
+            raise SuiteError(f"{name}: {path} is unknown; {_suggestion(error['loc'])}", code=code) from None
+        if code == "missing-key":
+            fix = f"add `{error['loc'][-1]}` beside the keys that are there"
+            raise SuiteError(f"{name}: {path} is missing; {fix}", code=code) from None
+        if code == "empty-list":
+            raise SuiteError(f"{name}: {path} is empty; write one at least", code=code) from None
+        message = error["msg"]
         what = message if ";" in message else f"wrong: {message[0].lower()}{message[1:]}; correct it"
-        raise SuiteError(f"{name}: {path} is {what} (it is {str(error['input'])[:60]!r})") from None
+        raise SuiteError(f"{name}: {path} is {what} (it is {str(error['input'])[:60]!r})", code=code) from None
 
 
-def _nearest(location: tuple[int | str, ...]) -> str:
+def _suggestion(location: tuple[int | str, ...]) -> str:
     blocks: dict[str, type[BaseModel]] = {
         "worker": WorkerSize,
         "regression": Regression,
@@ -176,5 +255,62 @@ def _nearest(location: tuple[int | str, ...]) -> str:
     }
     block = blocks.get(str(location[0]), TorilSettings) if len(location) > 1 else TorilSettings
     known = [field.alias or name for name, field in block.model_fields.items()]
-    found = difflib.get_close_matches(str(location[-1])[:60].lower(), known, n=1, cutoff=0.5)
-    return f"did you mean `{found[0]}`?" if found else f"known are {', '.join(known)}"
+    return suggestion(str(location[-1]), known)
+
+
+def browser_of(device: str | None, network: str | None) -> Browser:
+    """The device and the network by their names, in full."""
+    return Browser(device=DEVICES[device or "Desktop"], network=None if network is None else NETWORKS[network])
+
+
+def secret_names(merged: Mapping[str, Any]) -> frozenset[str]:
+    """The variables that hold secrets, before anything else of the suite is read: no reference to them is resolved."""
+    ours = merged.get("toril")
+    found = ours.get("secrets") if isinstance(ours, dict) else None
+    return frozenset(map(str, found)) if isinstance(found, dict) else frozenset()
+
+
+def check_secrets(secrets: Mapping[str, str], merged: Mapping[str, Any], given: Iterable[str], source: str) -> None:
+    """SuiteError for an unusable name or reference; a reference is not quoted: it may be a value."""
+    if len(secrets) > MAX_SECRETS:
+        raise SuiteError(
+            f"{source}: toril.secrets has {len(secrets)} entries, more than {MAX_SECRETS}; use keys of one secret",
+            code="out-of-range",
+        )
+    settings = merged.get("settings")
+    written = settings.get("env") if isinstance(settings, dict) else None
+    for variable, reference in secrets.items():
+        where = f"{source}: toril.secrets.{variable[:60]}"
+        if not VARIABLE.fullmatch(variable):
+            raise SuiteError(
+                f"{where} is no name of an environment variable; use letters, digits and _", code="unusable-name"
+            )
+        if RESERVED.fullmatch(variable):
+            raise SuiteError(
+                f"{where} is a name that workers or their tools need for themselves; choose another",
+                code="reserved-name",
+            )
+        if variable in given:
+            raise SuiteError(f"{where} is given with --env as well; leave one of them out", code="conflicting-keys")
+        if isinstance(written, dict) and variable in written:
+            raise SuiteError(f"{where} is in settings.env as well; leave one of them out", code="conflicting-keys")
+        try:
+            secret_reference(reference)
+        except ValueError as error:
+            fix = "write a secret's name, its ARN, or `<ARN>:<key>::` for one key of its JSON"
+            raise SuiteError(f"{where} is {error}; {fix}", code="not-a-secret") from None
+    for path in _command_lines(merged.get("modules"), secrets, "modules"):
+        raise SuiteError(
+            f"{source}: {path} refers to a secret, and anybody can read command lines; hand it over in another way",
+            code="secret-on-command-line",
+        )
+
+
+def _command_lines(place: Any, secrets: Mapping[str, str], path: str) -> Iterator[str]:
+    """Where a secret would be put onto a command line."""
+    if not isinstance(place, dict):
+        return
+    for key, value in place.items():
+        if key == "cmdline" and any(f"${{{name}}}" in str(value) for name in secrets):
+            yield f"{path}.cmdline"
+        yield from _command_lines(value, secrets, f"{path}.{key}")

@@ -1,42 +1,44 @@
-"""What every report shows, as plain data: `toril.summary/1`."""
+"""From the merged timeline to the summary of a run, `toril.summary/1`."""
 
-from toril.summary.build import PERCENTILES, SCHEMA, summarise
-from toril.summary.cases import nothing_tested, tests_of, unsound_tests
+from toril.summary.build import PERCENTILES, summarise, tests_of
 from toril.summary.completeness import Completeness, lasted_s, planned_s
 from toril.summary.generators import (
     LIMITS,
     OTHERS,
+    Advice,
+    advise,
+    check_generators,
     dropped_between,
     generators,
     saturated_between,
-    strained,
+    saturated_now,
 )
-from toril.summary.load import SteadyLoad, planned_by_second, planned_users, rate_of, sent_of, steady_load
-from toril.summary.saturation import Limits, Saturation, saturations
+from toril.summary.load import SteadyLoad, planned_by_second, planned_users, sent_of, steady_load
+from toril.summary.plan_forms import adjusted_plan, describe_rates, judged_plan, queued_plan
 
 __all__ = [
     "LIMITS",
     "OTHERS",
     "PERCENTILES",
-    "SCHEMA",
+    "Advice",
     "Completeness",
-    "Limits",
-    "Saturation",
     "SteadyLoad",
+    "adjusted_plan",
+    "advise",
+    "check_generators",
+    "describe_rates",
     "dropped_between",
     "generators",
+    "judged_plan",
     "lasted_s",
-    "nothing_tested",
     "planned_by_second",
     "planned_s",
     "planned_users",
-    "rate_of",
+    "queued_plan",
     "saturated_between",
-    "saturations",
+    "saturated_now",
     "sent_of",
     "steady_load",
-    "strained",
     "summarise",
     "tests_of",
-    "unsound_tests",
 ]

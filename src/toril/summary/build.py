@@ -1,75 +1,127 @@
-"""Builds the summary from the merged timeline. Durations are integer µs; what was not measured is null."""
+"""Builds the summary from the merged timeline."""
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
-from toril.histogram import Histogram, highest_us, lowest_us
 from toril.masking import mask, masked_settings
-from toril.records import Plan
-from toril.stats import quantile_interval
+from toril.records import Case, Plan
+from toril.records.summary import (
+    SUMMARY_SCHEMA,
+    EarlyStop,
+    ErrorCount,
+    ExecutionLoad,
+    FirstFailure,
+    LabelFigures,
+    Load,
+    LoadTotals,
+    LocationSecond,
+    LostWorker,
+    PartFigures,
+    PhaseTimes,
+    RateChange,
+    ResponseTimes,
+    SecondFigures,
+    Summary,
+    TestResults,
+    Window,
+    WorkerCounts,
+)
+from toril.stats.histogram import Histogram, highest_us, lowest_us
+from toril.stats.quantiles import quantile_interval
 from toril.summary.completeness import Completeness, last_measured, lasted_s, planned_s
 from toril.summary.generators import generators
 from toril.summary.load import SteadyLoad, planned_by_second, planned_users, steady_load
+from toril.summary.plan_forms import queued_plan
 from toril.timeline import Slice, Stats, Timeline
 
-SCHEMA = "toril.summary/1"
 PERCENTILES = {
     "p50": 50.0, "p75": 75.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9, "p99_99": 99.99
 }  # fmt: skip
 SHARED = " (transaction)"  # added to a transaction's label that requests carry too, so that it does not vanish
 
 
-def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, started_at: float | None) -> dict[str, Any]:
+def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, started_at: float | None) -> Summary:
     """The summary of a run: all samples, or the steady ones when the plan leaves the ramp-up out."""
-    plan = completeness.in_turn(plan)
+    plan = queued_plan(plan, completeness)
     last, duration_s = last_measured(timeline), lasted_s(plan, timeline, completeness)
     whole_s = max(0 if last is None else last + 1, math.ceil(duration_s))
-    loads = steady_load(plan, timeline, completeness.stopped_at_s)
     builder = _Builder(plan, timeline, completeness, duration_s)
+    from_s, to_s = builder.window()
     locations = tuple(dict.fromkeys((*plan.locations, *timeline.locations())))
-    return {
-        "schema": SCHEMA,
-        "run_id": plan.run_id,
-        "suite": plan.suite,
-        "tags": masked_settings(dict(plan.tags)),
-        "started_at": _moment(started_at),
-        "duration_s": duration_s,
-        "window": dict(zip(("from_s", "to_s"), builder.window(), strict=True)),
-        "stop": _stop(completeness),
-        "workers": {
-            "planned": len(completeness.planned),
-            "reported": len(completeness.reported),
-            "lost": [{"worker": worker, "reason": mask(reason)} for worker, reason in completeness.lost],
-            "damaged_files": list(completeness.damaged),
-            "unreadable_records": max(timeline.unreadable, completeness.unreadable_records),
-        },
-        "load": _load(loads),
-        "generators": generators(plan, timeline, builder.window(), builder.shortest_median_us()),
-        "labels": builder.everything(),
-        "executions": {name: {"labels": builder.labels(execution=name)} for name in _executions(plan, timeline)},
-        "locations": {name: {"labels": builder.labels(location=name)} for name in locations},
-        "series": _series(plan, timeline, whole_s, locations),
-        "first_failures": list(_first_failures(completeness)),
-    }
+    return Summary(
+        schema=SUMMARY_SCHEMA,
+        run_id=plan.run_id,
+        suite=plan.suite,
+        tags=masked_settings(dict(plan.tags)),
+        started_at=_moment(started_at),
+        duration_s=duration_s,
+        window=Window(from_s=from_s, to_s=to_s),
+        stop=_stop(completeness),
+        workers=WorkerCounts(
+            planned=len(completeness.planned),
+            reported=len(completeness.reported),
+            lost=tuple(LostWorker(worker=worker, reason=mask(reason)) for worker, reason in completeness.lost),
+            damaged_files=completeness.damaged,
+            unreadable_records=max(timeline.unreadable, completeness.unreadable_records),
+        ),
+        load=_load(steady_load(plan, timeline, completeness.stopped_at_s)),
+        generators=generators(plan, timeline, (from_s, to_s), builder.shortest_median_us()),
+        labels=builder.everything(),
+        executions={name: PartFigures(labels=builder.labels(execution=name)) for name in _executions(plan, timeline)},
+        locations={name: PartFigures(labels=builder.labels(location=name)) for name in locations},
+        series=tuple(_series(plan, timeline, whole_s, locations)),
+        first_failures=tuple(_first_failures(completeness)),
+        rates=tuple(_rates(completeness)) or None,
+    )
 
 
-def _first_failures(completeness: Completeness) -> Iterator[dict[str, Any]]:
-    """What workers kept of them, in the order in which they happened; files are named from the run's folder."""
+def _first_failures(completeness: Completeness) -> Iterator[FirstFailure]:
+    """What workers kept of them, in the order in which they happened."""
     kept = [(worker, exit.attempt, one) for worker, exit in completeness.exits.items() for one in exit.kept]
-    for worker, attempt, one in sorted(kept, key=lambda told: (told[2].at_s, told[0])):
-        files = [f"workers/{worker}/{attempt}/{file}" for file in one.files]
-        told = {"execution": one.execution, "label": mask(one.label), "message": mask(one.message)}
-        yield {"worker": worker, **told, "at_s": one.at_s, "files": files}
+    for worker, attempt, one in sorted(kept, key=lambda entry: (entry[2].at_s, entry[0])):
+        yield FirstFailure(
+            worker=worker,
+            execution=one.execution,
+            label=mask(one.label),
+            message=mask(one.message),
+            at_s=one.at_s,
+            files=tuple(f"workers/{worker}/{attempt}/{file}" for file in one.files),
+        )
 
 
-def _stop(completeness: Completeness) -> dict[str, Any] | None:
-    """What ended the load before its planned end, and when; None when nothing did."""
+def _rates(completeness: Completeness) -> Iterator[RateChange]:
+    started_at = completeness.started_at or 0.0
+    for rate in completeness.rates:
+        yield RateChange(
+            execution=rate.execution,
+            rps=rate.rps,
+            at_s=round(rate.at - started_at, 3),
+            asked_s=round(rate.asked_at - started_at, 3),
+            cause=rate.cause,
+        )
+
+
+def _stop(completeness: Completeness) -> EarlyStop | None:
     if completeness.stop is None:
         return None
     at_s = completeness.stopped_at_s
-    return {"cause": completeness.stop.cause, "at_s": None if at_s is None else round(at_s, 3)}
+    return EarlyStop(cause=completeness.stop.cause, at_s=None if at_s is None else round(at_s, 3))
+
+
+def tests_of(cases: Sequence[Case]) -> TestResults:
+    """`tests` of a summary: how many there were of each outcome, and every one of them in the order it began."""
+    counted = Counter(case.outcome for case in cases)
+    return TestResults(
+        total=len(cases),
+        passed=counted["passed"],
+        failed=counted["failed"],
+        broken=counted["broken"],
+        skipped=counted["skipped"],
+        cases=tuple(sorted(cases, key=lambda case: (case.at_s, case.execution))),
+    )
 
 
 class _Builder:
@@ -93,21 +145,22 @@ class _Builder:
 
     def shortest_median_us(self) -> int | None:
         """Of the labels that at least one request in a hundred has; None when nothing was measured."""
-        least = self._whole[""][0]["samples"] / 100
-        some = [figures for figures, _ in self._whole.values() if figures["samples"] >= max(1, least)]
-        found = [figures for figures in some if figures["kind"] != "timing"]  # the browser has taken these itself
-        return min((figures["response_us"]["p50"] for figures in found), default=None)
+        least = self._whole[""][0].samples / 100
+        some = [figures for figures, _ in self._whole.values() if figures.samples >= max(1, least)]
+        requests = [figures for figures in some if figures.kind != "timing"]  # the browser has taken these itself
+        medians = [figures.response_us.p50 for figures in requests if figures.response_us is not None]
+        return min((median for median in medians if median is not None), default=None)
 
-    def everything(self) -> dict[str, Any]:
+    def everything(self) -> dict[str, LabelFigures]:
         """The figures of all requests and of every label, with their histograms."""
         found = {}
         for label, (figures, response) in self._whole.items():
             pairs = zip(response.buckets.tolist(), response.counts.tolist(), strict=True)
-            histogram = [[lowest_us(bucket), highest_us(bucket), count] for bucket, count in pairs]
-            found[label] = {**figures, "histogram": histogram}
+            histogram = tuple((lowest_us(bucket), highest_us(bucket), count) for bucket, count in pairs)
+            found[label] = replace(figures, histogram=histogram)
         return found
 
-    def labels(self, execution: str | None = None, location: str | None = None) -> dict[str, Any]:
+    def labels(self, execution: str | None = None, location: str | None = None) -> dict[str, LabelFigures]:
         """The figures of one execution or location; where there is no other, they are those of the whole run."""
         executions = {*(one.name for one in self._plan.executions), *self._timeline.executions()}
         everywhere = location is None or set(self._timeline.locations()) == {location}
@@ -115,7 +168,7 @@ class _Builder:
         part = self._whole if whole else self._part(execution, location)
         return {label: figures for label, (figures, _) in part.items()}
 
-    def _part(self, execution: str | None, location: str | None) -> dict[str, tuple[dict[str, Any], Histogram]]:
+    def _part(self, execution: str | None, location: str | None) -> dict[str, tuple[LabelFigures, Histogram]]:
         """Of all requests and of every label that has samples there, or unfinished requests."""
         executions = () if execution is None else (execution,)
         found = {}
@@ -145,26 +198,26 @@ class _Builder:
             self._planned_s[key] = planned_s(self._plan, self._timeline, self._completeness, executions, label)
         return self._planned_s[key]
 
-    def _figures(self, view: Slice, stats: Stats, failed: Stats, seconds: float) -> dict[str, Any]:
-        return {
-            "kind": view.kind or (self._timeline.kind_of(view.label) if view.label else "request"),
-            "samples": stats.samples,
-            "failures": stats.failures,
-            "failures_share": stats.failures / stats.samples if stats.samples else None,
-            "unfinished": stats.unfinished,
-            "bytes": stats.bytes,
-            "rps": round(stats.samples / seconds, 3) if seconds > 0 else None,
-            "resolution_us": self._resolution(view),
-            "response_us": _times(stats),
-            "failed_response_us": _times(failed) if failed.samples else None,
-            "ttfb_us": _mean(stats.ttfb_mean_us, stats.ttfb_count),
-            "connect_us": _mean(stats.connect_mean_us, stats.connect_count),
-            "rc": dict(sorted(stats.rc.items())),
-            "errors": [
-                {"message": message, "rc": rc, "count": count}
+    def _figures(self, view: Slice, stats: Stats, failed: Stats, seconds: float) -> LabelFigures:
+        return LabelFigures(
+            kind=view.kind or (self._timeline.kind_of(view.label) if view.label else "request"),
+            samples=stats.samples,
+            failures=stats.failures,
+            failures_share=stats.failures / stats.samples if stats.samples else None,
+            unfinished=stats.unfinished,
+            bytes=stats.bytes,
+            rps=round(stats.samples / seconds, 3) if seconds > 0 else None,
+            resolution_us=self._resolution(view),
+            response_us=_times(stats),
+            failed_response_us=_times(failed) if failed.samples else None,
+            ttfb_us=_mean(stats.ttfb_mean_us, stats.ttfb_count),
+            connect_us=_mean(stats.connect_mean_us, stats.connect_count),
+            rc=dict(sorted(stats.rc.items())),
+            errors=tuple(
+                ErrorCount(message=message, rc=rc, count=count)
                 for (message, rc), count in sorted(stats.errors.items(), key=lambda item: (-item[1], item[0]))
-            ],
-        }
+            ),
+        )
 
     def _resolution(self, view: Slice) -> int:
         """The coarsest resolution among the executions that the label comes from."""
@@ -177,85 +230,88 @@ class _Builder:
         return max((known[name] for name in executions or view.executions if name in known), default=1)
 
 
-def _times(stats: Stats) -> dict[str, Any]:
-    some = stats.samples > 0
-    return {
-        "min": stats.min_us if some else None,
-        "mean": round(stats.mean_us) if some else None,
-        "stdev": round(stats.stdev_us) if some else None,
-        **{name: stats.percentile(percent) if some else None for name, percent in PERCENTILES.items()},
-        "max": stats.max_us if some else None,
-        "interval": {name: list(quantile_interval(stats.response, percent)) for name, percent in PERCENTILES.items()},
-    }
+def _times(stats: Stats) -> ResponseTimes:
+    intervals = {name: quantile_interval(stats.response, percent) for name, percent in PERCENTILES.items()}
+    if not stats.samples:
+        return ResponseTimes(interval=intervals)
+    return ResponseTimes(
+        min=stats.min_us,
+        mean=round(stats.mean_us),
+        stdev=round(stats.stdev_us),
+        **{name: stats.percentile(percent) for name, percent in PERCENTILES.items()},
+        max=stats.max_us,
+        interval=intervals,
+    )
 
 
-def _mean(mean_us: float | None, samples: int) -> dict[str, Any] | None:
-    return None if mean_us is None else {"mean": round(mean_us), "samples": samples}
+def _mean(mean_us: float | None, samples: int) -> PhaseTimes | None:
+    return None if mean_us is None else PhaseTimes(mean=round(mean_us), samples=samples)
 
 
 def _executions(plan: Plan, timeline: Timeline) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*(execution.name for execution in plan.executions), *timeline.executions())))
 
 
-def _load(loads: tuple[SteadyLoad, ...]) -> dict[str, Any]:
+def _load(loads: tuple[SteadyLoad, ...]) -> Load:
     """Requested and achieved, in all and by execution; each execution counts in its own steady time."""
-
-    def both(chosen: tuple[SteadyLoad, ...]) -> dict[str, Any]:
-        return {
-            "requested": {
-                "virtual_users": _total([load.requested_users for load in chosen]),
-                "rps": _total([load.requested_rps for load in chosen]),
-            },
-            "achieved": {
-                "virtual_users": _total([load.achieved_users for load in chosen]),
-                "rps": _total([load.achieved_rps for load in chosen]),
-            },
-        }
-
-    by_execution = {
-        load.execution: {**both((load,)), "steady": {"from_s": load.from_s, "to_s": load.to_s}} for load in loads
+    executions = {
+        load.execution: ExecutionLoad(
+            requested=_requested((load,)),
+            achieved=_achieved((load,)),
+            steady=Window(from_s=load.from_s, to_s=load.to_s),
+        )
+        for load in loads
     }
-    return {**both(loads), "executions": by_execution}
+    return Load(requested=_requested(loads), achieved=_achieved(loads), executions=executions)
 
 
-def _total(values: list[Any]) -> float | None:
+def _requested(loads: tuple[SteadyLoad, ...]) -> LoadTotals:
+    users, rps = [load.requested_users for load in loads], [load.requested_rps for load in loads]
+    return LoadTotals(virtual_users=_total(users), rps=_total(rps))
+
+
+def _achieved(loads: tuple[SteadyLoad, ...]) -> LoadTotals:
+    users, rps = [load.achieved_users for load in loads], [load.achieved_rps for load in loads]
+    return LoadTotals(virtual_users=_total(users), rps=_total(rps))
+
+
+def _total(values: Sequence[float | None]) -> float | None:
     """None where a part of it is not known: what some of the load has is no figure of all."""
-    return round(sum(values), 3) if values and None not in values else None
+    known = [value for value in values if value is not None]
+    return round(sum(known), 3) if known and len(known) == len(values) else None
 
 
-def _series(plan: Plan, timeline: Timeline, duration_s: int, locations: tuple[str, ...]) -> list[dict[str, Any]]:
+def _series(plan: Plan, timeline: Timeline, duration_s: int, locations: tuple[str, ...]) -> Iterator[SecondFigures]:
     """Every second of the run, whether anything was measured in it or not."""
     everything, places = timeline.select(), {name: timeline.select(location=name) for name in locations}
     users = everything.virtual_users_curve(duration_s)
     users_of = {name: view.virtual_users_curve(duration_s) for name, view in places.items()}
     limits = [by for one in plan.executions if (by := planned_by_second(one, range(duration_s))) is not None]
-    series = []
     for second in range(duration_s):
         stats = everything.second(second)
         middle = second + 0.5
         of_locations = {}
         for name, view in places.items():
             part = stats if len(places) == 1 else view.second(second)
-            of_locations[name] = {
-                "samples": part.samples,
-                "failures": part.failures,
-                "virtual_users": users_of[name][second],
-                "p95_us": part.percentile(95) if part.samples else None,
-            }
-        series.append(
-            {
-                "second": second,
-                "samples": stats.samples,
-                "failures": stats.failures,
-                "bytes": stats.bytes,
-                "virtual_users": users[second],
-                "planned_users": round(sum(planned_users(execution, middle) for execution in plan.executions)),
-                "planned_rps": round(math.fsum(by[second] for by in limits), 3) if limits else None,
-                **{f"p{q}_us": stats.percentile(q) if stats.samples else None for q in (50, 95, 99)},
-                "locations": of_locations,
-            }
+            of_locations[name] = LocationSecond(
+                samples=part.samples,
+                failures=part.failures,
+                virtual_users=users_of[name][second],
+                p95_us=part.percentile(95) if part.samples else None,
+            )
+        yield SecondFigures(
+            second=second,
+            samples=stats.samples,
+            failures=stats.failures,
+            bytes=stats.bytes,
+            virtual_users=users[second],
+            planned_users=round(sum(planned_users(execution, middle) for execution in plan.executions)),
+            planned_rps=round(math.fsum(by[second] for by in limits), 3) if limits else None,
+            p50_us=stats.percentile(50) if stats.samples else None,
+            p95_us=stats.percentile(95) if stats.samples else None,
+            p99_us=stats.percentile(99) if stats.samples else None,
+            locations=of_locations,
         )
-    return series
 
 
 def _moment(started_at: float | None) -> str | None:

@@ -1,112 +1,147 @@
-"""Whether load generators had room left to measure with, what each took, and what would mend it.
+"""Whether load generators had room left to measure with, the figures of each, and advice for the next run.
 
-Only the seconds that are judged count: not the ramp-up when the plan leaves it out.
+Only the judged seconds count: not the ramp-up when the plan leaves it out. A figure above its limit falsifies times if
+it is above it for 5 s in a row, or for 5 s and more than a tenth of the time in all. A lone spike costs a few samples,
+and machines have them.
 """
 
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toril.records import Plan
-from toril.summary.saturation import Limits, Saturation, saturations
-from toril.timeline import HealthSeries, Timeline, WorkerHealth
+from toril.records.summary import Generator, GeneratorLimits, Generators, Saturation
+from toril.timeline import HealthSeries, Timeline, WorkerHealth, longest_run
 
-MOST_LOOKED_AT = 100  # workers of a run that goes on, many times a minute; the verdict looks at all
-ROOM = 0.8  # of a limit: what the advised number of workers will need each
+MOST_LIVE_WORKERS = 100  # of a run that goes on, checked many times a minute; the verdict checks all
+ROOM = 0.8  # of a limit: the load of each of the advised workers
 
+IN_A_ROW_S = 5
+IN_ALL_S = 5
+SHARE_OF_TIME = 0.1
+FULL = 0.97  # of the CPU that the engine may use: no core is free when the engine needs one
+CROWDED = 0.6  # … of which other programs use so much that the engine is one of many
+STARVED = 0.5  # of waiting for a core of a full machine, whichever program fills it
+NOTABLE = 0.1  # of waiting: an engine that waits less and runs nearly all the time is not starved
 
-OTHERS = Limits(  # executors that were not measured
-    cpu=0.9,
-    core=0.9,
-    waiting=0.5,
-    throttled=0.05,
-    lateness_us=5_000,  # machines are as late as that without being in trouble
-    lateness_of_median=0.1,
-    memory=0.9,
-    sockets=0.9,
-)
-# Browsers have threads by the hundred, whose waits add up; and what they show is late before the core is full
+OTHERS = GeneratorLimits()  # executors that were not measured
+# Browsers have threads by the hundred, whose waits add up; and their measurements are late before the core is full
 # (bench/browsers.py).
 BROWSERS = replace(OTHERS, cpu=0.65, waiting=None)
-# Held against bench/saturation.py (results and what they do not say: bench/README.md): from there on p50 reads wrong.
-LIMITS: Mapping[str, Limits] = {
+# Measured by bench/saturation.py (results and their limits: bench/README.md): from there on p50 reads wrong.
+LIMITS: Mapping[str, GeneratorLimits] = {
     "locust": OTHERS,
     "apiritif": OTHERS,
     "playwright": BROWSERS,
     "selenium": BROWSERS,
     "jmeter": replace(OTHERS, waiting=None),  # threads that wake together wait for each other, and their waits add up
-    "vegeta": replace(OTHERS, waiting=None),  # likewise; how late it sends is measured at every send
+    "vegeta": replace(OTHERS, waiting=None),  # likewise; its lateness is measured at every send
 }
 
+AdviceCode = Literal["own-core", "less-load", "memory", "sockets", "more-workers"]
 
-def generators(
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """How to avoid saturation in the next run."""
+
+    code: AdviceCode
+    workers: int | None  # how many are needed; None where more would not help
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorCheck:
+    """Health and limits of every worker in the judged window, and what was above them."""
+
+    health: Mapping[str, WorkerHealth]  # of the whole run
+    series: Mapping[str, HealthSeries]  # likewise
+    judged: Mapping[str, HealthSeries]  # of the window
+    limits: Mapping[str, GeneratorLimits]
+    found: Mapping[str, tuple[Saturation, ...]]
+
+    @property
+    def saturated(self) -> tuple[str, ...]:
+        """The workers without room to measure with."""
+        return tuple(worker for worker, found in self.found.items() if found)
+
+
+def check_generators(
     plan: Plan, timeline: Timeline, window: tuple[float, float], median_us: int | None = None
-) -> dict[str, Any]:
-    """The worst of all load generators, and each of them.
+) -> GeneratorCheck:
+    """Compare every worker's health in the window, from and to, with the limits of its engines.
 
-    `window` is what is judged, from and to; `median_us` the shortest median response time among its labels.
+    `median_us` is the shortest median response time among the judged labels.
     """
     health = timeline.health()
     series = {worker: timeline.health_series(worker) for worker in health}
+    judged = {worker: _within(one, window) for worker, one in series.items()}
     limits = {worker: _for_median(one, median_us) for worker, one in _limits_of(plan, health).items()}
     found = {
-        worker: saturations(
-            _within(series[worker], window), limits[worker], worker=worker, facts=timeline.health_facts(worker)
-        )
+        worker: saturations(judged[worker], limits[worker], worker=worker, facts=timeline.health_facts(worker))
         for worker in health
     }
+    return GeneratorCheck(health=health, series=series, judged=judged, limits=limits, found=found)
+
+
+def generators(plan: Plan, timeline: Timeline, window: tuple[float, float], median_us: int | None = None) -> Generators:
+    """The worst figures of all load generators, and each of them; parameters as in `check_generators`."""
+    check = check_generators(plan, timeline, window, median_us)
     workers = {
-        worker: _of_worker(health[worker], series[worker], timeline.health_facts(worker), found[worker])
-        for worker in health
+        worker: _generator(
+            check.health[worker], check.series[worker], timeline.health_facts(worker), check.found[worker]
+        )
+        for worker in check.health
     }
+    every = workers.values()
+    advice = advise(plan, check)
     engines = sorted({execution.executor for execution in plan.executions})
-    return {
-        "cpu_max": _most(workers, "cpu_max"),
-        "busiest_core_max": _most(workers, "busiest_core_max"),
-        "machine_max": _most(workers, "machine_max"),
-        "waiting_max": _most(workers, "waiting_max"),
-        "throttled_max": _most(workers, "throttled_max"),
-        "late_max_us": _most(workers, "late_max_us"),
-        "dropped": _sum(workers, "dropped"),
-        "sockets_max": _most(workers, "sockets_max"),
-        "memory_max_bytes": _most(workers, "memory_max_bytes"),
-        "throttled_s": round(sum(one.throttled_s for one in health.values()), 3) if health else None,
-        "saturated": [worker for worker in health if found[worker]],
-        "advice": _advice(plan, {worker: found[worker] for worker in health if found[worker]}, series, limits, window),
-        "limits": {engine: asdict(LIMITS.get(engine, OTHERS)) for engine in engines},
-        "workers": workers,
-    }
+    return Generators(
+        cpu_max=_most(one.cpu_max for one in every),
+        busiest_core_max=_most(one.busiest_core_max for one in every),
+        machine_max=_most(one.machine_max for one in every),
+        waiting_max=_most(one.waiting_max for one in every),
+        throttled_max=_most(one.throttled_max for one in every),
+        late_max_us=_most(one.late_max_us for one in every),
+        dropped=_sum(one.dropped for one in every),
+        sockets_max=_most(one.sockets_max for one in every),
+        memory_max_bytes=_most(one.memory_max_bytes for one in every),
+        throttled_s=round(sum(one.throttled_s for one in check.health.values()), 3) if check.health else None,
+        saturated=check.saturated,
+        advice=None if advice is None else advice.message,
+        limits={engine: LIMITS.get(engine, OTHERS) for engine in engines},
+        workers=workers,
+    )
 
 
-def strained(plan: Plan, timeline: Timeline, last_second: int) -> tuple[str, ...]:
-    """Who has been saturated in the last ten seconds of a run that goes on. Of very many workers the first are asked.
+def saturated_now(plan: Plan, timeline: Timeline, last_second: int) -> tuple[str, ...]:
+    """A note on each worker that was saturated in the last ten seconds of a run that goes on.
 
-    Always in the same words, so that each need be shown only once.
+    Of very many workers the first are checked. The same finding has the same text, so that it is shown once.
     """
     measured = timeline.select().window(max(0, last_second - 9), last_second)
     median_us = measured.percentile(50) if measured.samples else None
-    found = []
-    for worker, limits in _limits_of(plan, timeline.health_workers()[:MOST_LOOKED_AT]).items():
+    notes = []
+    for worker, limits in _limits_of(plan, timeline.health_workers()[:MOST_LIVE_WORKERS]).items():
         recent = _within(timeline.health_series(worker), (last_second - 9, last_second + 1))
         for one in saturations(recent, _for_median(limits, median_us), facts=timeline.health_facts(worker))[:1]:
-            found.append(f"worker {worker} has no room left to measure with ({one.what}); the run may be inconclusive")
-    return tuple(found)
+            notes.append(f"worker {worker} has no room left to measure with ({one.what}); the run may be inconclusive")
+    return tuple(notes)
 
 
 def saturated_between(
     plan: Plan, timeline: Timeline, window: tuple[int, int], execution: str
 ) -> tuple[Saturation, ...]:
-    """Where generators of that execution had no room left in these seconds, from and to."""
+    """What was above its limit in these seconds, from and to, in the generators of the execution."""
     measured = timeline.select(executions=(execution,)).window(window[0], window[1] - 1)
     median_us = measured.percentile(50) if measured.samples else None
-    told = [worker for worker in timeline.health_workers() if worker in _workers_of(plan, execution)]
     found: list[Saturation] = []
-    for worker, limits in _limits_of(plan, told).items():
+    for worker, limits in _limits_of(plan, _workers_of(plan, timeline, execution)).items():
         series = _within(timeline.health_series(worker), window)
         facts = timeline.health_facts(worker)
         found += saturations(series, _for_median(limits, median_us), worker=worker, facts=facts)
@@ -114,68 +149,57 @@ def saturated_between(
 
 
 def dropped_between(plan: Plan, timeline: Timeline, window: tuple[int, int], execution: str) -> int:
-    """How many sends generators of that execution did not make in these seconds although they were due."""
-    told = [worker for worker in timeline.health_workers() if worker in _workers_of(plan, execution)]
-    dropped = (_within(timeline.health_series(worker), window).dropped for worker in told)
-    return sum(int(counts[counts >= 0].sum()) for counts in dropped)
+    """How many due sends the generators of the execution did not make in these seconds."""
+    series = (_within(timeline.health_series(worker), window) for worker in _workers_of(plan, timeline, execution))
+    return sum(int(one.dropped[one.dropped >= 0].sum()) for one in series)
 
 
-def _workers_of(plan: Plan, execution: str) -> frozenset[str]:
-    return frozenset(
-        share.worker for share in plan.shares if any(part.execution == execution for part in share.executions)
-    )
+def _workers_of(plan: Plan, timeline: Timeline, execution: str) -> list[str]:
+    """The execution's workers that have reported their health."""
+    own = {share.worker for share in plan.shares if any(part.execution == execution for part in share.executions)}
+    return [worker for worker in timeline.health_workers() if worker in own]
 
 
-def _advice(
-    plan: Plan,
-    found: Mapping[str, tuple[Saturation, ...]],
-    series: Mapping[str, HealthSeries],
-    limits_of: Mapping[str, Limits],
-    window: tuple[float, float],
-) -> str | None:
-    """What would mend it, from the worst excess; None when nothing is saturated."""
-    if not found:
+def advise(plan: Plan, check: GeneratorCheck) -> Advice | None:
+    """How to avoid the worst excess in the next run; None when nothing is saturated."""
+    if not check.saturated:
         return None
-    kinds = {one.what for worker in found.values() for one in worker}
+    kinds = {one.what for found in check.found.values() for one in found}
     crowded = False  # by programs that are none of the generators
     excess = 1.0
-    for worker, saturated in found.items():
-        judged = _within(series[worker], window)
-        own = _typical(judged.cpu)
-        crowded |= _typical(judged.machine) - own > 1 - ROOM
-        limits = limits_of[worker]
-        wanted = max(
-            _typical(np.fmin(judged.core + np.nan_to_num(judged.waiting), 1.0)) / limits.core, own / limits.cpu
-        )
-        shares = [one.value / one.limit for one in saturated if one.what in ("cpu", "core", "memory", "sockets")]
-        excess = max([excess, wanted, *shares])
+    for worker in check.saturated:
+        series, limits = check.judged[worker], check.limits[worker]
+        own = _typical(series.cpu)
+        crowded |= _typical(series.machine) - own > 1 - ROOM
+        core = _typical(np.fmin(series.core + np.nan_to_num(series.waiting), 1.0))
+        measured = ("cpu", "core", "memory", "sockets")
+        shares = [one.value / one.limit for one in check.found[worker] if one.what in measured]
+        excess = max([excess, core / limits.core, own / limits.cpu, *shares])
     now = len(plan.shares)
     workers = max(now + 1, math.ceil(now * excess / ROOM))
+    more = f"use {workers} worker{'s' if workers > 1 else ''}"
     users = [execution.concurrency for execution in plan.executions]
     most = sum(count for count in users if count) if all(users) else workers
-    if (
-        crowded
-        and kinds & {"crowd", "full", "waiting", "machine", "lateness"}
-        and not kinds & {"core", "cpu", "throttled"}
-    ):
-        return (
+    starved = kinds & {"crowd", "full", "waiting", "machine", "lateness"}
+    if crowded and starved and not kinds & {"core", "cpu", "throttled"}:
+        message = (
             "give the engine a core of its own: other programs took much of the CPU that it may use; "
-            f"where that cannot be, use {_workers(workers)} on machines of their own"
+            f"where that cannot be, {more} on machines of their own"
         )
+        return Advice(code="own-core", workers=workers, message=message)
     if workers > most:
-        return "use less load, or a faster machine: there are no more virtual users to divide"
+        message = "use less load, or a faster machine: there are no more virtual users to divide"
+        return Advice(code="less-load", workers=None, message=message)
     if kinds == {"memory"}:
-        return f"use {_workers(workers)}, or give each more memory"
+        return Advice(code="memory", workers=workers, message=f"{more}, or give each more memory")
     if kinds == {"sockets"}:
-        return f"use {_workers(workers)}, or keep connections open; `ulimit -n` raises the limit of files"
-    return f"use {_workers(workers)}{', on machines of their own' if crowded else ''}, or less load"
+        message = f"{more}, or keep connections open; `ulimit -n` raises the limit of files"
+        return Advice(code="sockets", workers=workers, message=message)
+    message = f"{more}{', on machines of their own' if crowded else ''}, or less load"
+    return Advice(code="more-workers", workers=workers, message=message)
 
 
-def _workers(count: int) -> str:
-    return f"{count} worker{'s' if count > 1 else ''}"
-
-
-def _limits_of(plan: Plan, workers: Collection[str]) -> dict[str, Limits]:
+def _limits_of(plan: Plan, workers: Collection[str]) -> dict[str, GeneratorLimits]:
     """Those of the engines that each worker runs; of several the strictest."""
     executor_of = {execution.name: execution.executor for execution in plan.executions}
     engines = {
@@ -187,17 +211,17 @@ def _limits_of(plan: Plan, workers: Collection[str]) -> dict[str, Limits]:
     return {worker: _strictest(engines.get(worker, frozenset())) for worker in workers}
 
 
-def _for_median(limits: Limits, median_us: int | None) -> Limits:
-    """A delay is the more harmful the shorter the times are that it is added to."""
+def _for_median(limits: GeneratorLimits, median_us: int | None) -> GeneratorLimits:
+    """A delay does more harm the shorter the measured times are."""
     return replace(limits, lateness_us=max(limits.lateness_us, round((median_us or 0) * limits.lateness_of_median)))
 
 
 @cache
-def _strictest(engines: frozenset[str]) -> Limits:
+def _strictest(engines: frozenset[str]) -> GeneratorLimits:
     of_engines = [asdict(LIMITS.get(engine, OTHERS)) for engine in engines] or [asdict(OTHERS)]
     known = {name: [limits[name] for limits in of_engines if limits[name] is not None] for name in of_engines[0]}
     strictest: dict[str, Any] = {name: min(values, default=None) for name, values in known.items()}
-    return Limits(**strictest)
+    return GeneratorLimits(**strictest)
 
 
 def _within(series: HealthSeries, window: tuple[float, float]) -> HealthSeries:
@@ -207,29 +231,29 @@ def _within(series: HealthSeries, window: tuple[float, float]) -> HealthSeries:
     return HealthSeries(worker=worker, **{name: column[judged] for name, column in columns.items()})
 
 
-def _of_worker(
+def _generator(
     health: WorkerHealth, series: HealthSeries, facts: Mapping[str, Any], found: tuple[Saturation, ...]
-) -> dict[str, Any]:
+) -> Generator:
     late_us = np.sort(series.late_us[series.late_us >= 0])
     dropped = series.dropped[series.dropped >= 0]
-    return {
-        "cpu_max": health.cpu_max,
-        "cpu_mean": health.cpu_mean,
-        "busiest_core_max": health.busiest_core_max,
-        "machine_max": _highest(series.machine),
-        "waiting_max": _highest(series.waiting),
-        "throttled_max": _highest(series.throttled),
-        "throttled_s": health.throttled_s,
-        "late_max_us": int(late_us[-1]) if late_us.size else None,
-        "late_p99_us": int(late_us[math.ceil(0.99 * late_us.size) - 1]) if late_us.size else None,
-        "dropped": int(dropped.sum()) if dropped.size else None,
-        "sockets_max": _count(series.sockets),
-        "memory_max_bytes": health.memory_max_bytes,
-        "memory_limit_bytes": facts.get("memory_limit_bytes"),
-        "longest_above_s": health.longest_above_s,
-        "first_above_s": health.first_above_s,
-        "saturation": [asdict(one) for one in found],
-    }
+    return Generator(
+        cpu_max=health.cpu_max,
+        cpu_mean=health.cpu_mean,
+        busiest_core_max=health.busiest_core_max,
+        machine_max=_highest(series.machine),
+        waiting_max=_highest(series.waiting),
+        throttled_max=_highest(series.throttled),
+        throttled_s=health.throttled_s,
+        late_max_us=int(late_us[-1]) if late_us.size else None,
+        late_p99_us=int(late_us[math.ceil(0.99 * late_us.size) - 1]) if late_us.size else None,
+        dropped=int(dropped.sum()) if dropped.size else None,
+        sockets_max=_count(series.sockets),
+        memory_max_bytes=health.memory_max_bytes,
+        memory_limit_bytes=facts.get("memory_limit_bytes"),
+        longest_above_s=health.longest_above_s,
+        first_above_s=health.first_above_s,
+        saturation=found,
+    )
 
 
 def _highest(values: NDArray[np.float64]) -> float | None:
@@ -246,10 +270,97 @@ def _count(values: NDArray[np.int64]) -> int | None:
     return int(values.max()) if values.size and values.max() >= 0 else None
 
 
-def _most(workers: Mapping[str, Mapping[str, Any]], name: str) -> Any:
-    return max((told[name] for told in workers.values() if told[name] is not None), default=None)
+def _most(values: Iterable[float | None]) -> Any:
+    return max((value for value in values if value is not None), default=None)
 
 
-def _sum(workers: Mapping[str, Mapping[str, Any]], name: str) -> Any:
-    known = [told[name] for told in workers.values() if told[name] is not None]
+def _sum(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
     return sum(known) if known else None
+
+
+def saturations(
+    series: HealthSeries, limits: GeneratorLimits, *, worker: str = "", facts: Mapping[str, Any] | None = None
+) -> tuple[Saturation, ...]:
+    """Every figure that was above its limit for too long, the worst first."""
+    total = (facts or {}).get("memory_limit_bytes")
+    memory = np.where(series.memory_bytes >= 0, series.memory_bytes / total, np.nan) if total else _unknown(series)
+    late_us = np.where(series.late_p90_us >= 0, series.late_p90_us.astype(np.float64), np.nan)
+    starved = (series.waiting >= NOTABLE) & (series.core < limits.core) & (series.core + series.waiting >= limits.core)
+    others = series.machine - np.fmax(series.cpu, series.core)
+    crowd = np.where((others >= CROWDED) | np.isnan(series.machine), series.machine, 0.0)
+    full = np.where(series.waiting >= STARVED, series.machine, np.where(np.isnan(series.waiting), np.nan, 0.0))
+    measured: list[tuple[str, NDArray[np.float64], float]] = [
+        ("core", series.core, limits.core),
+        ("cpu", series.cpu, limits.cpu),
+        # A machine that its engine fills is judged by core and waiting; where waiting is unknown, as it is.
+        ("machine", np.where(np.isnan(series.waiting), series.machine, np.nan), limits.cpu),
+        ("crowd", crowd, FULL),
+        ("full", full, FULL),
+        ("throttled", series.throttled, limits.throttled),
+        ("lateness", late_us, limits.lateness_us),
+        ("memory", memory, limits.memory),
+        ("sockets", series.sockets_share, limits.sockets),
+    ]
+    found = [_saturation(series, worker, *one) for one in measured]
+    if limits.waiting is not None:
+        found.append(_saturation(series, worker, "waiting", series.waiting, limits.waiting, starved))
+    kinds = {one.what: one for one in found if one is not None}
+    if "crowd" in kinds:
+        kinds.pop("full", None)  # the same finding
+    return tuple(sorted(kinds.values(), key=lambda one: one.limit / one.value))
+
+
+def _saturation(
+    series: HealthSeries,
+    worker: str,
+    what: str,
+    values: NDArray[np.float64],
+    limit: float,
+    too: NDArray[np.bool_] | None = None,  # seconds that were too much for another reason
+) -> Saturation | None:
+    known = ~np.isnan(values)
+    second, known_values = series.second[known], values[known]
+    high = known_values.astype(np.float32) >= np.float32(limit)
+    high |= False if too is None else too[known]
+    lasted_s, from_s = longest_run(second, high)
+    if from_s is None:
+        return None
+    seconds = int(high.sum())
+    if lasted_s < IN_A_ROW_S and (seconds < IN_ALL_S or seconds <= SHARE_OF_TIME * known_values.size):
+        return None
+    worst = float(known_values[high].max())
+    when = f"{lasted_s} s in a row from {from_s} s on"
+    if lasted_s < IN_A_ROW_S:
+        when = f"in {seconds} of {known_values.size} seconds, first at {second[high][0]} s"
+    return Saturation(
+        what=what,
+        value=round(worst, 4),
+        limit=limit,
+        from_s=from_s,
+        lasted_s=lasted_s,
+        seconds=seconds,
+        message=f"{_words(worker, what, worst, limit)}, {when}",
+    )
+
+
+def _words(worker: str, what: str, value: float, limit: float) -> str:
+    if what == "lateness":
+        late, most = (f"{us / 1000:,.0f} ms" for us in (value, limit))
+        return f"worker {worker} sent a tenth of its requests {late} late or later (limit {most})"
+    words = {
+        "core": f"the engine of worker {worker} took up to {value:.0%} of the one core that it can use",
+        "cpu": f"worker {worker} took up to {value:.0%} of the CPU that it may use",
+        "crowd": f"other programs filled the CPU that the engine of worker {worker} may use, to {value:.0%}",
+        "full": f"the engine of worker {worker} waited for a CPU half of the time or more, on a machine at {value:.0%}",
+        "machine": f"the machine of worker {worker} was busy with up to {value:.0%} of its CPU",
+        "waiting": f"the engine of worker {worker} was ready to run but got no CPU for up to {value:.0%} of a second",
+        "throttled": f"worker {worker} was held back by its CPU quota for up to {value:.0%} of a second",
+        "memory": f"worker {worker} used up to {value:.0%} of its memory",
+        "sockets": f"worker {worker} used up to {value:.0%} of the sockets or files that it may open",
+    }
+    return f"{words[what]} (limit {limit:.0%})"
+
+
+def _unknown(series: HealthSeries) -> NDArray[np.float64]:
+    return np.full(series.second.size, np.nan)

@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.histogram import Histogram, Int64s
-from toril.intervals import BUCKET_BITS
+from toril.stats.histogram import Histogram, Int64s
+from toril.timeline.intervals import BUCKET_BITS
 
 BLOCK_BITS = 8
 BLOCKS = 1 << (BUCKET_BITS - BLOCK_BITS)  # of one row

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toril.histogram import Int64s, highests_of
-from toril.intervals import BUCKET_BITS
-from toril.stats import rank_of
-from toril.timeline.merge import Timeline
-from toril.timeline.view import SUMS, Slice
+from toril.stats.histogram import Int64s, highests_of
+from toril.stats.quantiles import rank_of
+from toril.timeline.intervals import BUCKET_BITS
+from toril.timeline.samples import SUMS, SampleTable
+from toril.timeline.timeline import Slice, Timeline
 
 SAMPLES, BYTES = SUMS.index("samples"), SUMS.index("bytes")
 NOTHING = -1  # a percentile of no samples
@@ -23,7 +23,7 @@ class BySecond:
     samples: Int64s
     failures: Int64s
     bytes: Int64s
-    percentiles_us: tuple[Int64s, ...]  # in the order they were asked for; −1 in a second without samples
+    percentiles_us: tuple[Int64s, ...]  # in the order of the arguments; −1 in a second without samples
 
 
 def by_second(timeline: Timeline, view: Slice, seconds: int, percents: Sequence[float] = ()) -> BySecond:
@@ -37,27 +37,27 @@ def by_second(timeline: Timeline, view: Slice, seconds: int, percents: Sequence[
         at, rows = np.concatenate([good_at, bad_at]) - start, np.concatenate([good, bad])
         if not rows.size:
             continue
-        np.add.at(sums[start:end], at, timeline.sums[rows][:, [SAMPLES, BYTES]])
-        np.add.at(failures, bad_at, timeline.sums[bad, SAMPLES])
+        np.add.at(sums[start:end], at, timeline.table.sums[rows][:, [SAMPLES, BYTES]])
+        np.add.at(failures, bad_at, timeline.table.sums[bad, SAMPLES])
         if percents:
-            found = _percentiles(timeline, rows, at, sums[start:end, 0], percents)
+            found = _percentiles(timeline.table, rows, at, sums[start:end, 0], percents)
             for column, values in zip(columns, found, strict=True):
                 column[start:end] = values
     return BySecond(sums[:, 0], failures, sums[:, 1], columns)
 
 
 def _percentiles(
-    timeline: Timeline, rows: Int64s, at: Int64s, samples: Int64s, percents: Sequence[float]
+    table: SampleTable, rows: Int64s, at: Int64s, samples: Int64s, percents: Sequence[float]
 ) -> tuple[Int64s, ...]:
     """The nearest-rank percentiles of each second, from the buckets of all of them in one sorted list."""
-    positions, buckets, counts = timeline.buckets.pairs(rows)
+    positions, buckets, counts = table.buckets.pairs(rows)
     keys, places = np.unique((at[positions] << BUCKET_BITS) + buckets, return_inverse=True)
     merged = np.zeros(keys.size, np.int64)
     np.add.at(merged, places, counts)
     cumulated = np.cumsum(merged)
     before = np.cumsum(samples) - samples
     highest = np.zeros(samples.size, np.int64)
-    np.maximum.at(highest, at, timeline.extremes[rows, 1])
+    np.maximum.at(highest, at, table.extremes[rows, 1])
     some = np.flatnonzero(samples)
     sizes, size_of = np.unique(samples[some], return_inverse=True)
     columns = []

@@ -1,59 +1,46 @@
-"""Judges a run: every criterion, what falsifies times, what is missing, and the rules of a pass."""
+"""The verdict of a run: every criterion, the validity and completeness of its data, and the rules of a pass."""
 
 import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
 
-from toril.criteria import Absence, CriterionResult, Gap, evaluate
-from toril.criteria.scope import view_of
-from toril.grammar import GENERATOR, Criterion, parse_criterion
-from toril.intervals import KINDS
-from toril.records import Plan, PlannedCriterion, ServerMetrics
-from toril.summary import Completeness
-from toril.summary.doubts import doubts_about_times
-from toril.summary.told import notes_on_rates, told_capacity
+from toril.criteria import GENERATOR, Criterion, criteria_of
+from toril.records import Case, Outcome, Plan, PlannedCriterion, Reason, ServerMetrics, Verdict
+from toril.records.summary import Generators, Summary, TestResults
+from toril.summary import Completeness, queued_plan
 from toril.timeline import Timeline
+from toril.timeline.intervals import KINDS
 from toril.verdict import rules
-from toril.verdict.rules import Claim, Reason
+from toril.verdict.evaluation import evaluate
+from toril.verdict.evidence import Evidence, Gap, MissingData, view_of
+from toril.verdict.result import CriterionResult
+from toril.verdict.rules import MeasuredExecution
+from toril.verdict.validity import (
+    incomplete,
+    invalid_times,
+    lost_workers,
+    samples_never_read,
+    stopped,
+    unreadable_records,
+)
 
-SCHEMA = "toril.verdict/1"
-Outcome = Literal["passed", "failed", "inconclusive"]
 EXIT_CODES: Mapping[str, int] = {"passed": 0, "failed": 1, "inconclusive": 3}
 
+MOST_TESTS_NAMED = 3  # in one sentence
 NOTABLE_SHARE = 0.01  # of all requests without an answer …
 NOTABLE_USERS = 0.1  # … or of the virtual users still waiting for one: after a long run they are few among requests
+NOTABLE_S = 0.1  # of a change of the load that a worker saw late
 COUNTS_OF_ANSWERS = frozenset({"hits", "throughput", "bytes", "concurrency"})  # which unfinished requests don't change
-SURE_WHATEVER_THE_TIMES = frozenset({"fail", "succ", "rc", *GENERATOR})
-EXCUSES: Mapping[str, str] = {  # what falsifies times, in short
+VALID_WHATEVER_THE_TIMES = frozenset({"fail", "succ", "rc", *GENERATOR})
+EXCUSES: Mapping[str, str] = {  # what invalidates times, in short
     "saturated": "a generator was saturated",
     "late-start": "a worker began late",
     "unsure-clock": "a worker's clock is unsure",
     "late-rate": "a worker saw a change of the load late",
 }
-ABOUT_NOTHING = ("no-samples", "unknown-label")  # often only what a lost worker or an early end comes to: told after it
+ABOUT_NOTHING = ("no-samples", "unknown-label")  # often only the effect of a lost worker or an early end: after those
 WORKER_OF_FILE = re.compile(r"(?:^|/)workers/([^/]+)/")
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The outcome of a run, everything that speaks for it, and every criterion."""
-
-    outcome: Outcome
-    reasons: tuple[Reason, ...]
-    criteria: tuple[CriterionResult, ...]
-    notes: tuple[str, ...] = ()  # what a reader has to know, and what changes no outcome
-
-    def to_dict(self) -> dict[str, Any]:
-        """The content of verdict.json."""
-        return {
-            "schema": SCHEMA,
-            "outcome": self.outcome,
-            "reasons": [{"code": reason.code, "message": reason.message} for reason in self.reasons],
-            "criteria": [result.to_dict() for result in self.criteria],
-            "notes": list(self.notes),
-        }
 
 
 def exit_code(outcome: str, fail_on: Collection[str] = ("failed", "inconclusive")) -> int:
@@ -65,100 +52,151 @@ def judge(
     plan: Plan,
     timeline: Timeline,
     completeness: Completeness,
-    summary: Mapping[str, Any],
+    summary: Summary,
     metrics: ServerMetrics | None = None,
     elsewhere: Sequence[PlannedCriterion] = (),
 ) -> Verdict:
-    """Judge every criterion, and the run as a whole. `elsewhere` are criteria that ask about failures in its stead."""
-    doubts = [Reason(code, message) for code, message in doubts_about_times(plan, completeness, summary)]
-    claims, plan = rules.claims(plan, timeline, completeness), completeness.in_turn(plan)
-    absence = _absence(plan, timeline, completeness, claims)
-    worst = rules.worst_of(claims)
-    at_worst = None if worst is None else timeline.at_worst(worst)
+    """Judge every criterion, and the run as a whole.
+
+    `elsewhere` are criteria that another run judges: this one needs none of its own on the failures they cover.
+    """
+    invalid = list(invalid_times(plan, completeness, summary.generators or Generators()))
+    executions, plan = rules.measured(plan, timeline, completeness), queued_plan(plan, completeness)
+    missing = _missing(plan, timeline, completeness, executions)
+    evidence = Evidence(plan, timeline, missing, completeness, metrics, summary.capacity or {})
+    worst = rules.worst_of(executions)
+    at_worst = None if worst is None else replace(evidence, timeline=timeline.at_worst(worst))
     results: list[CriterionResult] = []
-    judged: list[tuple[Criterion, Sequence[str]]] = [
-        (parse_criterion(one.source, one.where, one.language), one.executions) for one in elsewhere
-    ]
+    judged = [*criteria_of(elsewhere)]
     unanswered: list[Reason] = []
-    for planned in plan.criteria:
-        criterion = parse_criterion(planned.source, planned.where, planned.language)
-
-        def result_of(
-            timeline: Timeline, absence: Absence, criterion: Criterion = criterion, planned: PlannedCriterion = planned
-        ) -> CriterionResult:
-            return evaluate(
-                criterion, planned.where, planned.executions, timeline, plan, absence, completeness, metrics,
-                summary.get("capacity"),
-            )  # fmt: skip
-
-        result = result_of(timeline, absence)
-        on_samples = result.counted == "sample"
-        if result.outcome == "failed" and on_samples:
-            unfinished = view_of(criterion, planned.executions, timeline, plan).total.unfinished
-            if unfinished and criterion.logic == "total" and criterion.subject not in COUNTS_OF_ANSWERS:
-                result = result_of(timeline, replace(absence, lost_records=absence.lost_records + unfinished))
-        elif at_worst is not None and not result.fired and criterion.fail and on_samples:
-            endless = view_of(criterion, planned.executions, at_worst, plan).total.endless
-            unanswered += _fails_at_worst(result, result_of(at_worst, absence), endless)
-        results.append(_excused(result, doubts) if doubts else result)
+    for criterion in criteria_of(plan.criteria):
+        result = _with_unfinished(evaluate(criterion, evidence), evidence)
+        if at_worst is not None and not result.fired and criterion.fail and result.counted == "sample":
+            unanswered += _fails_at_worst(result, at_worst)
+        results.append(_excused(result, invalid))
         if result.code != "never-a-full-window":
-            judged.append((criterion, planned.executions))
+            judged.append(criterion)
     breaches = [Reason(result.code, result.message) for result in results if result.outcome == "failed"]
     left_open = [result for result in results if _leaves_open(result)]
-    deciding = {claim.name: rules.criteria_of(claim, judged) for claim in claims}
+    deciding = {one.name: rules.criteria_of(one, judged) for one in executions}
     open_questions = [
-        *doubts,
+        *invalid,
         *(Reason(result.code, result.message) for result in left_open if result.code not in ABOUT_NOTHING),
-        *missing(timeline, completeness),
-        *stopped(completeness, results),
-        *_of_each(claims, rules.ended_early),
+        *incomplete(timeline, completeness),
+        *stopped(completeness, by_criterion=any(result.fired and result.criterion.stop for result in results)),
+        *_of_each(executions, rules.ended_early),
         *(Reason(result.code, result.message) for result in left_open if result.code in ABOUT_NOTHING),
     ]
-    if completeness.started_at is not None:  # that there was no load at all is a reason already
-        open_questions += _of_each(claims, rules.unreached)
+    if completeness.started_at is not None:  # without a start, the missing load has a reason already
+        open_questions += _of_each(executions, rules.unreached)
     open_questions += [
         *unanswered,
-        *_of_each(claims, rules.unanswered),
-        *_of_each(claims, rules.without_success),
-        *_of_each(claims, lambda claim: rules.of_scripts(claim, deciding[claim.name])),
+        *_of_each(executions, rules.unanswered),
+        *_of_each(executions, rules.without_success),
+        *_of_each(executions, lambda one: rules.of_scripts(one, deciding[one.name])),
     ]
     notes = (
-        *told_capacity(summary),
-        *notes_on_rates(completeness),
+        *(f"capacity: {found.message}" for found in evidence.capacity.values()),
+        *_changed_rates(completeness),
         *_unfinished(plan, timeline, results),
-        *(note for claim in claims for note in rules.notes_of(claim, deciding[claim.name])),
+        *(note for one in executions for note in rules.notes_of(one, deciding[one.name])),
     )
-    if breaches:
-        return Verdict("failed", (*breaches, *dict.fromkeys(open_questions)), tuple(results), notes)
-    if open_questions:  # several criteria may be open for one and the same reason
-        return Verdict("inconclusive", tuple(dict.fromkeys(open_questions)), tuple(results), notes)
-    return Verdict("passed", (_passed(results),), tuple(results), notes)
+    outcome: Outcome = "failed" if breaches else "inconclusive" if open_questions else "passed"
+    # Several criteria may be open for the same reason, which is reported once.
+    reasons = (*breaches, *dict.fromkeys(open_questions)) or (_passed(results),)
+    criteria = tuple(result.record() for result in results)
+    return Verdict(outcome=outcome, reasons=reasons, criteria=criteria, notes=notes)
 
 
-def _of_each(claims: Sequence[Claim], rule: Callable[[Claim], Iterator[Reason]]) -> list[Reason]:
-    return [reason for claim in claims for reason in rule(claim)]
+def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, tests: TestResults) -> Verdict:
+    """The verdict of a functional run: its test cases decide, and whether all of them were carried out.
+
+    One failed or broken case fails the run, whatever is missing: no other case could make up for it. Nothing that
+    invalidates times matters, since no times are judged.
+    """
+    failed = tuple(_failed_tests(tests))
+    open_questions = (
+        *incomplete(timeline, completeness),
+        *stopped(completeness),
+        *_of_each(rules.measured(plan, timeline, completeness), rules.ended_early),
+        *_no_tests(tests),
+    )
+    if failed:
+        return Verdict(outcome="failed", reasons=(*failed, *open_questions))
+    if open_questions:
+        return Verdict(outcome="inconclusive", reasons=open_questions)
+    skipped = f"; {tests.skipped:,} skipped" if tests.skipped else ""
+    passed = Reason("tests-passed", f"{tests.passed:,} test cases passed{skipped}")
+    return Verdict(outcome="passed", reasons=(passed,))
 
 
-def _fails_at_worst(result: CriterionResult, again: CriterionResult, endless: int) -> Iterator[Reason]:
-    """A criterion that holds only if requests without an answer are left out."""
+def _failed_tests(tests: TestResults) -> Iterator[Reason]:
+    """The reason for which a functional run has failed, if it has."""
+    bad = [case for case in tests.cases if case.outcome in ("failed", "broken")]
+    if not bad:
+        return
+    counts = {"failed": tests.failed, "broken": tests.broken}
+    kinds = " and ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+    named = "; ".join(_test_in_words(case) for case in bad[:MOST_TESTS_NAMED])
+    more = f"; and {len(bad) - MOST_TESTS_NAMED:,} more" if len(bad) > MOST_TESTS_NAMED else ""
+    yield Reason("failed-test", f"of {tests.total:,} test case{'s' * (tests.total != 1)} {kinds}: {named}{more}")
+
+
+def _no_tests(tests: TestResults) -> Iterator[Reason]:
+    """The reason for which a functional run without a failure proves nothing, if it does not."""
+    if not tests.total:
+        yield Reason("no-tests", "not one test case was carried out")
+    elif tests.skipped == tests.total:
+        yield Reason("no-tests", f"all {tests.total:,} test cases were skipped: nothing was tested")
+
+
+def _test_in_words(case: Case) -> str:
+    lines = case.message.strip().splitlines()
+    return f"{case.suite} {case.name}" + (f" ({lines[0][:200]})" if lines else "")
+
+
+def _of_each(
+    executions: Sequence[MeasuredExecution], rule: Callable[[MeasuredExecution], Iterator[Reason]]
+) -> list[Reason]:
+    return [reason for one in executions for reason in rule(one)]
+
+
+def _with_unfinished(result: CriterionResult, evidence: Evidence) -> CriterionResult:
+    """A breach on the whole run, judged again with its unfinished requests as missing samples."""
+    criterion = result.criterion
+    if result.outcome != "failed" or result.counted != "sample" or criterion.logic != "total":
+        return result
+    unfinished = view_of(criterion, evidence.timeline, evidence.plan).total.unfinished
+    if not unfinished or criterion.subject in COUNTS_OF_ANSWERS:
+        return result
+    missing = evidence.missing or MissingData(evidence.plan)
+    missing = replace(missing, lost_records=missing.lost_records + unfinished)
+    return evaluate(criterion, replace(evidence, missing=missing))
+
+
+def _fails_at_worst(result: CriterionResult, at_worst: Evidence) -> Iterator[Reason]:
+    """A criterion that holds only if unanswered requests are left out."""
+    criterion = result.criterion
+    again = evaluate(criterion, at_worst)
     if again.fired:
+        endless = view_of(criterion, at_worst.timeline, at_worst.plan).total.endless
         yield Reason(
             "unanswered",
-            f"`{result.criterion.text}` holds only without the {endless:,} requests that timed out, or were never "
+            f"`{criterion.text}` holds only without the {endless:,} requests that timed out, or were never "
             f"answered and waited longer than max(5 s, 10 × p95). With them as slow as can be: {again.message}",
         )
 
 
-def _excused(result: CriterionResult, doubts: list[Reason]) -> CriterionResult:
-    if result.outcome != "failed" or _sure_whatever_the_times(result.criterion):
+def _excused(result: CriterionResult, invalid: list[Reason]) -> CriterionResult:
+    if not invalid or result.outcome != "failed" or _valid_whatever_the_times(result.criterion):
         return result
-    message = f"{result.message}; excused: {EXCUSES[doubts[0].code]}, see the reasons"
+    message = f"{result.message}; excused: {EXCUSES[invalid[0].code]}, see the reasons"
     return replace(result, outcome="inconclusive", code="excused-breach", message=message)
 
 
-def _sure_whatever_the_times(criterion: Criterion) -> bool:
+def _valid_whatever_the_times(criterion: Criterion) -> bool:
     too_much = criterion.op in (">", ">=")
-    return criterion.subject in SURE_WHATEVER_THE_TIMES or (criterion.server is not None and too_much)
+    return criterion.subject in VALID_WHATEVER_THE_TIMES or (criterion.server is not None and too_much)
 
 
 def _leaves_open(result: CriterionResult) -> bool:
@@ -200,11 +238,23 @@ def _unfinished(plan: Plan, timeline: Timeline, results: list[CriterionResult]) 
     yield text
 
 
-# What is missing
+def _changed_rates(completeness: Completeness) -> Iterator[str]:
+    """The changes of rates by `toril adjust`; those of a search are its stages."""
+    started_at = completeness.started_at
+    for rate in completeness.rates:
+        if started_at is not None and rate.cause == "user":
+            text = f"the load of {rate.execution} was changed while it went on (`toril adjust`): "
+            text += f"{rate.rps:,.10g}/s from {rate.at - started_at:,.0f} s on"
+            late = completeness.latest(rate)
+            if late is not None and late[1] >= NOTABLE_S:
+                text += f"; worker {late[0]} saw that {late[1]:.1f} s late"
+            yield text
 
 
-def _absence(plan: Plan, timeline: Timeline, completeness: Completeness, claims: Sequence[Claim]) -> Absence:
-    """Everything that was planned and is not there."""
+def _missing(
+    plan: Plan, timeline: Timeline, completeness: Completeness, executions: Sequence[MeasuredExecution]
+) -> MissingData:
+    """The planned data without measurements."""
     unbounded = any(math.isinf(execution.steady_to_s) for execution in plan.executions)
     planned_end_s = math.inf if unbounded else plan.duration_s
     stopped_s, rightly_s = completeness.stopped_at_s, completeness.rightly_ended_s
@@ -213,77 +263,18 @@ def _absence(plan: Plan, timeline: Timeline, completeness: Completeness, claims:
     if math.isinf(known_end_s):  # as long as the others took
         known_end_s = (timeline.last_second or 0) + 1
     last = max(0, math.ceil(known_end_s) - 1)
-    gaps = [Gap(worker, timeline.last_second_of(worker) or 0, last) for worker, _ in _lost(completeness)]
+    gaps = [Gap(worker, timeline.last_second_of(worker) or 0, last) for worker, _ in lost_workers(completeness)]
     workers = [share.worker for share in plan.shares]
-    never_read = _samples_never_read(timeline, completeness)
-    uncounted = any(timeline.select(kind=kind).total.samples for kind in KINDS[1:])  # nobody counts these apart
+    never_read = samples_never_read(timeline, completeness)
+    uncounted = any(timeline.select(kind=kind).total.samples for kind in KINDS[1:])  # workers do not count these
     if never_read is None or never_read < 0 or uncounted:
-        for file in completeness.damaged:  # which seconds it was about, nobody can tell
+        for file in completeness.damaged:  # whose seconds are unknown
             named = WORKER_OF_FILE.search(file)
             gaps += [Gap(worker, 0, last) for worker in ([named[1]] if named else workers)]
-    for claim in claims:  # what engines would have measured, had they not ended by themselves
-        for left, ended_s, to_s, _ in rules.early_ends(claim):
+    for one in executions:  # what engines would have measured, had they not ended by themselves
+        for left, ended_s, to_s, _ in rules.early_ends(one):
             last_s = to_s if math.isinf(to_s) else math.ceil(to_s) - 1
-            gaps.append(Gap(left.worker, math.floor(ended_s) + 1, last_s, claim.name))
+            gaps.append(Gap(left.worker, math.floor(ended_s) + 1, last_s, one.name))
     if completeness.stop is not None and rightly_s is None:
         gaps += [Gap(worker, math.floor(stopped_s or 0) + 1, planned_end_s) for worker in workers]
-    return Absence(plan, tuple(gaps), _unreadable(timeline, completeness) + max(0, never_read or 0), end_s)
-
-
-def missing(timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
-    for worker, reason in _lost(completeness):
-        yield Reason("lost-worker", f"worker {worker} was lost: {reason}")
-    for file in completeness.damaged:
-        yield Reason("damaged-file", file)
-    never_read = _samples_never_read(timeline, completeness)
-    if never_read and never_read > 0 and not completeness.damaged:
-        yield Reason("missing-samples", f"{never_read:,} requests that workers recorded are in none of their files")
-    if never_read and never_read < 0:
-        surplus = f"the files of workers have {-never_read:,} requests more than the workers recorded"
-        yield Reason("surplus-samples", f"{surplus}; run the suite again, and see who else may write its results")
-    unreadable = _unreadable(timeline, completeness)
-    if unreadable:
-        yield Reason("unreadable-records", f"{unreadable:,} records of the engines could not be read")
-
-
-def _lost(completeness: Completeness) -> list[tuple[str, str]]:
-    heard = {*completeness.reported, *(worker for worker, _ in completeness.lost)}
-    silent = [(worker, "nothing was heard of it") for worker in completeness.planned if worker not in heard]
-    return [*completeness.lost, *silent]
-
-
-def _samples_never_read(timeline: Timeline, completeness: Completeness) -> int | None:
-    """How many requests are in files that could not be read; None unless every worker says how many it wrote.
-
-    Below 0: there are more in the files than workers wrote.
-    """
-    if not set(completeness.exits) >= set(completeness.planned):
-        return None
-    written = sum(left.samples for left in completeness.exits.values())
-    read = timeline.select().total.samples
-    return written - read
-
-
-def _unreadable(timeline: Timeline, completeness: Completeness) -> int:
-    return max(timeline.unreadable, completeness.unreadable_records)
-
-
-# Load that was not as planned
-
-
-def stopped(completeness: Completeness, results: Sequence[CriterionResult] = ()) -> Iterator[Reason]:
-    """A load that was ended before its planned end, unless a criterion or a search did so rightly."""
-    stop, stopped_s = completeness.stop, completeness.stopped_at_s
-    if stop is None:
-        return
-    came_true = stop.cause == "search" or any(result.fired and result.criterion.stop for result in results)
-    if completeness.rightly_ended_s is None or not came_true:
-        when = "before it began" if stopped_s is None else f"after {stopped_s:.0f} s"
-        lost = [worker for worker, why in completeness.lost if why and why in stop.message]  # a reason already
-        why = f"worker {lost[0]} was lost" if lost else stop.message
-        yield Reason("stopped", f"the load was ended early, {when}: {why}")
-
-
-def ended_early(plan: Plan, timeline: Timeline, completeness: Completeness) -> list[Reason]:
-    """Everything that ended before its time, whatever the criteria are."""
-    return [*stopped(completeness), *_of_each(rules.claims(plan, timeline, completeness), rules.ended_early)]
+    return MissingData(plan, tuple(gaps), unreadable_records(timeline, completeness) + max(0, never_read or 0), end_s)

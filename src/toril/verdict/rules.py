@@ -1,8 +1,8 @@
-"""A pass is a claim that everything planned was done and measured. These are the rules that such a claim has to meet.
+"""The rules of a pass, which states that everything planned was done and measured.
 
 1. The planned load was reached.
 2. No request that was never answered is ignored.
-3. The script's own word counts, and so do failures that no criterion judges.
+3. The script reports no failure of its own, and no label fails without a criterion that judges it.
 
 They hold at any length of run and for each execution by itself (of a duet for each arm, over all its blocks). What
 breaks one is inconclusive: a reason with a code of `toril.verdict`'s table, and with the number that would have
@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-from toril.grammar import Criterion
-from toril.intervals import Kind
-from toril.records import EngineReport, Exit, Plan, PlannedExecution
-from toril.suite.open_model import OPEN_MODEL
-from toril.summary import Completeness, rate_of
-from toril.summary.doubts import latest_start_s
+from toril.criteria import Criterion
+from toril.load.shapes import OPEN_MODEL
+from toril.records import EngineReport, Exit, Plan, PlannedExecution, Reason
+from toril.summary import Completeness
 from toril.summary.load import height
 from toril.timeline import Slice, Stats, Timeline, Worst
+from toril.timeline.intervals import Kind
+from toril.verdict.validity import latest_start_s
 
 LEAST_USERS = 0.98  # of the planned user-seconds
 THROUGHPUT_TOLERANCE = 0.05
@@ -46,17 +46,9 @@ TIMED_OUT = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why the outcome is what it is."""
-
-    code: str  # as in the table of `toril.verdict`
-    message: str
-
-
 @dataclass(frozen=True)
-class Claim:
-    """One execution of a run, as far as the rules ask about it."""
+class MeasuredExecution:
+    """One execution of a run, with its plan and its measurements."""
 
     planned: PlannedExecution
     plan: Plan
@@ -142,13 +134,13 @@ class Claim:
         return self.due_to(self.end_s)
 
     def due_to(self, end_s: float) -> float | None:
-        rate, one = rate_of(self.planned), self.planned
+        rate, one = self.planned.planned_rate(), self.planned
         ends = [(part, min(one.steady_to_s, end_s - late_s) - one.delay_s) for part, late_s in self.turns]
         return None if rate is None else math.fsum(part * rate.count_to(max(0.0, since_s)) for part, since_s in ends)
 
     @property
     def users(self) -> int | None:
-        """Those of the plan, or those that were there where the script decides on them; None where nobody knows."""
+        """The planned users, or the highest number of active ones where the script decides on them; None: unknown."""
         if self.planned.concurrency and not any(report.own_shape for report in self.reports):
             return self.planned.concurrency
         return max(self.requests.virtual_users_curve((self.timeline.last_second or 0) + 1)) or None
@@ -174,46 +166,45 @@ class Claim:
         return self.timeline.select(label, (self.name,), steady=steady, kind=kind)
 
 
-def claims(plan: Plan, timeline: Timeline, completeness: Completeness) -> list[Claim]:
-    return [Claim(planned, plan, timeline, completeness) for planned in plan.executions]
+def measured(plan: Plan, timeline: Timeline, completeness: Completeness) -> list[MeasuredExecution]:
+    """Each execution of the plan with its measurements."""
+    return [MeasuredExecution(planned, plan, timeline, completeness) for planned in plan.executions]
 
 
 # 1. The planned load was reached
 
 
-def unreached(claim: Claim) -> Iterator[Reason]:
+def unreached(execution: MeasuredExecution) -> Iterator[Reason]:
     """Users and throughput that are short of the plan, and sends that were dropped. A search's stages are judged.
 
     Nothing of a load that was stopped, or whose workers were lost or ended early: those are reasons already.
     """
-    if not claim.bounded or claim.planned.search is not None or not claim.begun or claim.cut_short:
+    if not execution.bounded or execution.planned.search is not None or not execution.begun or execution.cut_short:
         return
-    yield from _users(claim)
-    yield from _throughput(claim)
-    dropped, due = sum(report.dropped or 0 for report in claim.reports), claim.due
+    yield from _users(execution)
+    yield from _throughput(execution)
+    dropped, due = sum(report.dropped or 0 for report in execution.reports), execution.due
     if due:
-        late_s = claim.completeness.queued_s(claim.name)
-        allowed = max(MOST_DROPPED * due, due / max(1.0, claim.end_s - claim.planned.delay_s - late_s))
+        late_s = execution.completeness.queued_s(execution.name)
+        allowed = max(MOST_DROPPED * due, due / max(1.0, execution.end_s - execution.planned.delay_s - late_s))
         if dropped > allowed:
-            message = (
-                f"{claim.name}: {dropped:,} of {due:,.0f} due requests were never sent; at most {allowed:,.0f} may be"
-            )
-            yield Reason("dropped-sends", message)
+            dropped_of_due = f"{dropped:,} of {due:,.0f} due requests were never sent"
+            yield Reason("dropped-sends", f"{execution.name}: {dropped_of_due}; at most {allowed:,.0f} may be")
 
 
-def _users(claim: Claim) -> Iterator[Reason]:
-    planned, users = claim.planned, claim.planned.concurrency
-    if not users or planned.rate is not None or not claim.timeline.tells_users(claim.name):
+def _users(execution: MeasuredExecution) -> Iterator[Reason]:
+    planned, users = execution.planned, execution.planned.concurrency
+    if not users or planned.rate is not None or not execution.timeline.counts_users(execution.name):
         return
     start_s = planned.steady_from_s if planned.arm else planned.delay_s  # each block of a duet has a ramp-up
-    latest_s, begun_s = latest_start_s(planned.ramp_up_s), min((late_s for _, late_s in claim.turns), default=0.0)
-    first, end = math.ceil(start_s + latest_s + begun_s), math.floor(claim.end_s - 1)
-    active = claim.requests.virtual_users_curve(end + 1)
+    latest_s, begun_s = latest_start_s(planned.ramp_up_s), min((late_s for _, late_s in execution.turns), default=0.0)
+    first, end = math.ceil(start_s + latest_s + begun_s), math.floor(execution.end_s - 1)
+    active = execution.requests.virtual_users_curve(end + 1)
     if planned.arm:  # … and a first and a last second
         active = [max(active[max(0, second - 1) : second + 2], default=0) for second in range(end + 1)]
 
     def height_at(second: int) -> float:
-        going = [turn for turn in claim.turns if second < math.floor(planned.steady_to_s + turn[1] - 1)]
+        going = [turn for turn in execution.turns if second < math.floor(planned.steady_to_s + turn[1] - 1)]
         return math.fsum(part * height(planned, second - latest_s - late_s) for part, late_s in going)
 
     wanted = [math.floor(users * height_at(second) + ROUNDING) for second in range(first, end)]
@@ -224,32 +215,34 @@ def _users(claim: Claim) -> Iterator[Reason]:
         most = f"{share * max(wanted):,.3g} of {max(wanted):,} users were active on average"
         yield Reason(
             "unreached-load",
-            f"{claim.name}: {most} from {first} s to {end} s ({share:.1%}); at least {LEAST_USERS:.0%} must be",
+            f"{execution.name}: {most} from {first} s to {end} s ({share:.1%}); at least {LEAST_USERS:.0%} must be",
         )
 
 
-def _throughput(claim: Claim) -> Iterator[Reason]:
-    due, users = claim.due, claim.planned.concurrency or 1
+def _throughput(execution: MeasuredExecution) -> Iterator[Reason]:
+    sent, due, users = execution.sent, execution.due, execution.planned.concurrency or 1
     if not due:
         return
-    ends = [math.inf if report.ended_s is None else report.ended_s for report in claim.reports]
-    seen_s = math.inf if claim.completeness.stop is None else max(ends, default=math.inf)  # workers see a stop later
-    spare, later = SPARE_REQUESTS * (len(claim.turns) if claim.open_model else users), claim.due_to(seen_s) or due
-    if due - max(THROUGHPUT_TOLERANCE * due, spare) <= claim.sent <= later + max(THROUGHPUT_TOLERANCE * later, spare):
+    later = due
+    if execution.completeness.stop is not None:  # which workers see later
+        ends = [math.inf if report.ended_s is None else report.ended_s for report in execution.reports]
+        later = execution.due_to(max(ends, default=math.inf)) or due
+    spare = SPARE_REQUESTS * (len(execution.turns) if execution.open_model else users)
+    if due - max(THROUGHPUT_TOLERANCE * due, spare) <= sent <= later + max(THROUGHPUT_TOLERANCE * later, spare):
         return
     least, most = (1 - THROUGHPUT_TOLERANCE) * due, (1 + THROUGHPUT_TOLERANCE) * later
     fix = ""
-    if claim.sent < due and not claim.open_model and claim.sent:
-        fix = f"; at these response times that takes about {math.ceil(users * due / claim.sent):,} users, not {users:,}"
-    message = f"{claim.name}: {claim.sent:,} requests were sent of {due:,.0f} due"
+    if 0 < sent < due and not execution.open_model:
+        fix = f"; at these response times that takes about {math.ceil(users * due / sent):,} users, not {users:,}"
+    message = f"{execution.name}: {sent:,} requests were sent of {due:,.0f} due"
     yield Reason("unreached-load", f"{message}; {math.ceil(least):,} to {math.floor(most):,} are needed{fix}")
 
 
-def ended_early(claim: Claim) -> Iterator[Reason]:
+def ended_early(execution: MeasuredExecution) -> Iterator[Reason]:
     """Engines that ended by themselves before their time, and users before their iterations were done."""
-    planned, stop = claim.planned, claim.completeness.stop
-    for left, ended_s, end_s, least_s in early_ends(claim):
-        who = f"{claim.name}: worker {left.worker}"
+    planned, stop = execution.planned, execution.completeness.stop
+    for left, ended_s, end_s, least_s in early_ends(execution):
+        who = f"{execution.name}: worker {left.worker}"
         if left.outcome == "stopped" and stop is None:
             heard = "nothing" if left.last_sample_s is None else f"nothing after {left.last_sample_s:.0f} s"
             of = "" if math.isinf(end_s) else f" of {end_s:.0f} s"
@@ -257,32 +250,32 @@ def ended_early(claim: Claim) -> Iterator[Reason]:
         else:
             short = f"ended by itself after {ended_s:.1f} s of {end_s:.1f} s; {least_s:.1f} s are needed"
             yield Reason("ended-early", f"{who} {short}{': ' + left.message if left.message else ''}")
-    for worker, left in claim.completeness.exits.items():
-        users = left.executions.get(claim.name, EngineReport()).unfinished_users
+    for worker, left in execution.completeness.exits.items():
+        users = left.executions.get(execution.name, EngineReport()).unfinished_users
         if users and planned.iterations is not None and stop is None:
             short = f"{users:,} users ended before their {planned.iterations:,} iterations were done"
-            yield Reason("ended-early", f"{claim.name}: worker {worker}: {short}")
+            yield Reason("ended-early", f"{execution.name}: worker {worker}: {short}")
 
 
-def early_ends(claim: Claim) -> Iterator[tuple[Exit, float, float, float]]:
-    """A worker's last word, when its engine ended, its planned or rightful end, and how long it should have gone on.
+def early_ends(execution: MeasuredExecution) -> Iterator[tuple[Exit, float, float, float]]:
+    """Each worker whose engine ended early: its exit, its end, the planned or rightful end, and the least allowed one.
 
-    Of a load that was wrongly stopped, nothing: that is a reason already.
+    A load that was wrongly stopped has a reason already, and none here.
     """
-    planned, known = claim.planned, claim.completeness
+    planned, known = execution.planned, execution.completeness
     if known.started_at is None or (known.stop is not None and known.rightly_ended_s is None):
         return
-    for share in claim.plan.shares:
+    for share in execution.plan.shares:
         left = known.exits.get(share.worker)
-        if left is None or not any(part.execution == claim.name for part in share.executions):
+        if left is None or not any(part.execution == execution.name for part in share.executions):
             continue
-        report = left.executions.get(claim.name, EngineReport(ended_s=max(0.0, left.at - known.started_at)))
-        end_s = min(planned.steady_to_s + report.queued_s, math.inf if known.stop is None else claim.end_s)
+        report = left.executions.get(execution.name, EngineReport(ended_s=max(0.0, left.at - known.started_at)))
+        end_s = min(planned.steady_to_s + report.queued_s, math.inf if known.stop is None else execution.end_s)
         ended_s, least_s = report.ended_s, end_s - EARLY_S
         if left.outcome == "stopped" and known.stop is None:
-            # by a signal, or because it saw no owner; when it left says little, since it may have stood still before
+            # by a signal, or without an owner: it may have stood still before it left, so its last sample counts
             ended_s = left.last_sample_s or 0.0
-        elif not claim.bounded:
+        elif not execution.bounded:
             continue
         else:
             least_s = min(least_s, end_s - EARLY_SHARE * (planned.ramp_up_s + planned.hold_for_s))
@@ -290,93 +283,100 @@ def early_ends(claim: Claim) -> Iterator[tuple[Exit, float, float, float]]:
             yield left, ended_s, end_s, least_s
 
 
-def without_success(claim: Claim) -> Iterator[Reason]:
-    total = claim.answers
-    if total.samples > total.failures or not claim.begun:
+def without_success(execution: MeasuredExecution) -> Iterator[Reason]:
+    total = execution.answers
+    if total.samples > total.failures or not execution.begun:
         return
-    every = f"all {total.samples:,} {claim.kind}s failed" if total.samples else "no request was answered"
+    every = f"all {total.samples:,} {execution.kind}s failed" if total.samples else "no request was answered"
     errors = total.errors.most_common(1)
     why = f"; most often: {' '.join(errors[0][0]).strip()}" if errors else ""
-    yield Reason("no-success", f"{claim.name}: {every}{why}. One success is needed")
+    yield Reason("no-success", f"{execution.name}: {every}{why}. One success is needed")
 
 
 # 2. No request that was never answered is ignored
 
 
-def worst_of(found: Sequence[Claim]) -> Worst | None:
+def worst_of(found: Sequence[MeasuredExecution]) -> Worst | None:
     """What criteria are judged by a second time; None where every request was answered in time."""
     unanswered: dict[str, dict[tuple[str, str], int]] = {}
-    for claim in found:
-        for label, places in claim.unanswered.items():
+    for execution in found:
+        for label, places in execution.unanswered.items():
             of_label = unanswered.setdefault(label, {})
-            of_label.update({(location, claim.name): count for location, count in places.items()})
-    timed_out = any(TIMED_OUT & claim.requests.total.rc.keys() for claim in found)
+            of_label.update({(location, execution.name): count for location, count in places.items()})
+    timed_out = any(TIMED_OUT & execution.requests.total.rc.keys() for execution in found)
     if not unanswered and not timed_out:
         return None
     last = (found[0].timeline.last_second or 0) if found else 0
-    ends = {claim.name: last if math.isinf(claim.end_s) else min(last, math.ceil(claim.end_s) - 1) for claim in found}
+    ends = {
+        execution.name: last if math.isinf(execution.end_s) else min(last, math.ceil(execution.end_s) - 1)
+        for execution in found
+    }
     return Worst(unanswered=unanswered, at_s=ends, timed_out=TIMED_OUT)
 
 
-def unanswered(claim: Claim) -> Iterator[Reason]:
+def unanswered(execution: MeasuredExecution) -> Iterator[Reason]:
     """Too many of them for any verdict, whatever the criteria are. Of a search each stage is judged."""
-    found = claim.unanswered
-    count, users = sum(map(Counter.total, found.values())), None if claim.open_model else claim.users
-    if claim.planned.search is not None or not count:
+    found = execution.unanswered
+    count, users = sum(map(Counter.total, found.values())), None if execution.open_model else execution.users
+    if execution.planned.search is not None or not count:
         return
     where = ", ".join(f"`{label}`" for label in list(found)[:3] if label)
     of = f" ({where})" if where else ""
-    waited = f"{claim.name}: {count:,} requests{of} were never answered, and waited longer than max(5 s, 10 × p95)"
+    waited = f"{execution.name}: {count:,} requests{of} were never answered, and waited longer than max(5 s, 10 × p95)"
     if users and count >= UNANSWERED_USERS * users:
         yield Reason("unanswered", f"{waited}; with {users:,} users fewer than {UNANSWERED_USERS * users:,.1f} may be")
         return
-    due = claim.due or claim.sent
+    due = execution.due or execution.sent
     if not users and count > UNANSWERED_SENDS * due:
         yield Reason("unanswered", f"{waited}; at most {UNANSWERED_SENDS * due:,.0f} of {due:,.0f} may be")
         return
     for label in found:
-        total = claim.of_label(label).total
+        total = execution.of_label(label).total
         if label and not total.samples:
-            yield Reason("unanswered", f"{claim.name}: none of {total.unfinished:,} requests of `{label}` was answered")
+            yield Reason(
+                "unanswered", f"{execution.name}: none of {total.unfinished:,} requests of `{label}` was answered"
+            )
 
 
-# 3. The script's own word counts
+# 3. The script's own reports
 
 
-def of_scripts(claim: Claim, criteria: Collection[Criterion]) -> Iterator[Reason]:
+def of_scripts(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
     """`criteria`: those that judge this execution, and can fail the run."""
-    for statement in dict.fromkeys(report.script_failed for report in claim.reports if report.script_failed):
-        yield Reason("script-failed", f"{claim.name}: {statement}")
+    for statement in dict.fromkeys(report.script_failed for report in execution.reports if report.script_failed):
+        yield Reason("script-failed", f"{execution.name}: {statement}")
     errors: Counter[str] = Counter()
-    for report in claim.reports:
+    for report in execution.reports:
         errors.update(report.script_errors)
-    judged = {label for label in errors if covering(claim, criteria, label, "transaction")}
+    judged = {label for label in errors if covering(execution, criteria, label, "transaction")}
     open_ones = [(label, count) for label, count in errors.most_common() if label not in judged]
     for label, count in open_ones[:MOST_NAMED]:
-        shown = claim.timeline.select(label, (claim.name,), kind="transaction").total.errors.most_common(1)
+        shown = execution.timeline.select(label, (execution.name,), kind="transaction").total.errors.most_common(1)
         why = f": {shown[0][0][0]}" if shown and shown[0][0][0] else ""
-        message = f"{claim.name}: `{label}` failed {count:,} times in the script itself{why}"
-        named = f"{label} (transaction)" if label in claim.timeline.labels_of_both_kinds() else label
+        message = f"{execution.name}: `{label}` failed {count:,} times in the script itself{why}"
+        named = f"{label} (transaction)" if label in execution.timeline.labels_of_both_kinds() else label
         yield Reason("script-errors", f"{message}. Mend it, or judge it: {criterion_on(named)}")
     if others := len(open_ones[MOST_NAMED:]):
-        yield Reason("script-errors", f"{claim.name}: {others:,} more labels failed in the script itself")
-    broken = list(unjudged(claim, criteria)) if claim.planned.search is None else []  # of a search each stage is judged
+        yield Reason("script-errors", f"{execution.name}: {others:,} more labels failed in the script itself")
+    broken = (
+        list(unjudged(execution, criteria)) if execution.planned.search is None else []
+    )  # of a search each stage is judged
     yield from broken[:MOST_NAMED]
     for code, count in Counter(one.code for one in broken[MOST_NAMED:]).items():
-        yield Reason(code, f"{claim.name}: {count:,} more labels are broken in this way")
+        yield Reason(code, f"{execution.name}: {count:,} more labels are broken in this way")
 
 
-def unjudged(claim: Claim, criteria: Collection[Criterion]) -> Iterator[Reason]:
-    """Labels that are broken, and that no criterion asks about."""
-    total = claim.answers
+def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
+    """Broken labels that no criterion judges."""
+    total = execution.answers
     if not total.failures or total.failures == total.samples:  # the latter is a reason of its own
         return
-    for label in claim.labels():
-        total = claim.of_label(label, claim.kind).total
-        if claim.plan.ramp_up_exclude:  # failures of an excluded ramp-up are a note, unless there is nothing else
-            steady = claim.of_label(label, claim.kind, steady=True).total
+    for label in execution.labels():
+        total = execution.of_label(label, execution.kind).total
+        if execution.plan.ramp_up_exclude:  # failures of an excluded ramp-up are a note, unless there is nothing else
+            steady = execution.of_label(label, execution.kind, steady=True).total
             total = steady if steady.samples else total
-        failures, asking = total.failures, covering(claim, criteria, label, claim.kind)
+        failures, asking = total.failures, covering(execution, criteria, label, execution.kind)
         if not failures:
             continue
         why = " ".join(total.errors.most_common(1)[0][0]).strip()
@@ -385,14 +385,14 @@ def unjudged(claim: Claim, criteria: Collection[Criterion]) -> Iterator[Reason]:
                 every = "the only request" if failures == 1 else f"all {failures:,} requests"
                 yield Reason(
                     "dead-label",
-                    f"{claim.name}: {every} of `{label}` failed ({why}). One success is needed, "
+                    f"{execution.name}: {every} of `{label}` failed ({why}). One success is needed, "
                     f"or a criterion that names it: {criterion_on(label)}",
                 )
         elif failures > UNJUDGED_SHARE * total.samples and failures >= UNJUDGED_FAILURES and not asking:
             allowed = max(UNJUDGED_FAILURES - 1, math.floor(UNJUDGED_SHARE * total.samples))
             yield Reason(
                 "unjudged-failures",
-                f"{claim.name}: {failures:,} of {total.samples:,} requests of `{label}` failed ({why}), and no "
+                f"{execution.name}: {failures:,} of {total.samples:,} requests of `{label}` failed ({why}), and no "
                 f"criterion asks about failures. At most {allowed:,} may, or add one, such as `fail>1%`",
             )
 
@@ -404,9 +404,9 @@ def criterion_on(label: str) -> str:
     return f"`{{subject: fail, label: {label!r}, condition: '>', threshold: 5%}}`"
 
 
-def covering(claim: Claim, criteria: Collection[Criterion], label: str, kind: Kind) -> list[Criterion]:
+def covering(execution: MeasuredExecution, criteria: Collection[Criterion], label: str, kind: Kind) -> list[Criterion]:
     """Those that judge failures of the label: without one of their own all requests or transactions, in all places."""
-    own: Kind = claim.timeline.kind_of(label)
+    own: Kind = execution.timeline.kind_of(label)
     found = [
         one
         for one in criteria
@@ -415,29 +415,29 @@ def covering(claim: Claim, criteria: Collection[Criterion], label: str, kind: Ki
         and (one.kind or (own if one.label else "request")) == kind
     ]
     places = {one.location for one in found}
-    everywhere = None in places or places >= {share.location for share in claim.plan.shares}
+    everywhere = None in places or places >= {share.location for share in execution.plan.shares}
     return found if everywhere else []
 
 
 # Notes: what may be meant so, and what a reader should know
 
 
-def notes_of(claim: Claim, criteria: Collection[Criterion]) -> Iterator[str]:
-    yield from dict.fromkeys(f"{claim.name}: {report.note}" for report in claim.reports if report.note)
-    total = claim.requests.total
-    if claim.plan.ramp_up_exclude:
-        early = total.failures - claim.timeline.select(executions=(claim.name,), steady=True).total.failures
+def notes_of(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[str]:
+    yield from dict.fromkeys(f"{execution.name}: {report.note}" for report in execution.reports if report.note)
+    total = execution.requests.total
+    if execution.plan.ramp_up_exclude:
+        early = total.failures - execution.timeline.select(executions=(execution.name,), steady=True).total.failures
         if early:
-            yield f"{claim.name}: {early:,} requests failed outside the steady load, and are in no criterion"
+            yield f"{execution.name}: {early:,} requests failed outside the steady load, and are in no criterion"
     patterns = [one.rc_pattern or "*" for one in criteria if one.subject == "rc"]
     if patterns and not any(one.subject in ("fail", "succ") for one in criteria) and total.failures:
-        failed = claim.timeline.select(executions=(claim.name,), ok=False).total
+        failed = execution.timeline.select(executions=(execution.name,), ok=False).total
         others = {rc: n for rc, n in failed.rc.items() if not any(fnmatchcase(rc, one) for one in patterns)}
         if (count := sum(others.values())) > UNJUDGED_SHARE * total.samples:
             most = max(others, key=others.__getitem__)
-            yield f"{claim.name}: {count:,} requests failed with codes that no criterion names, most often `{most}`"
+            yield f"{execution.name}: {count:,} requests failed with codes that no criterion names, most often `{most}`"
 
 
-def criteria_of(claim: Claim, judged: Iterable[tuple[Criterion, Sequence[str]]]) -> list[Criterion]:
-    """Those that can fail the run and judge this execution."""
-    return [one for one, executions in judged if one.fail and (not executions or claim.name in executions)]
+def criteria_of(execution: MeasuredExecution, judged: Iterable[Criterion]) -> list[Criterion]:
+    """The criteria that can fail the run and judge this execution."""
+    return [one for one in judged if one.fail and (not one.executions or execution.name in one.executions)]

@@ -3,7 +3,7 @@
 The command's own module would cost each worker another 0.1 s of CPU and 10 MB for reports that it never draws.
 """
 
-from toril.worker.early import EARLY
+from toril.worker.early_signals import EARLY
 
 EARLY.listen()
 

@@ -1,6 +1,6 @@
 """One attempt at one share: the loop that tells the pure machine what happens, and does what it says.
 
-What is put under load, and how, is a `Load`'s business; where records go is the courier's. With simulated ones of
+What is put under load, and how, is a `Load`'s business; where records go is the client's. With simulated ones of
 both this loop is a simulated worker.
 """
 
@@ -11,13 +11,12 @@ from typing import Protocol
 
 from toril.clock import Clock
 from toril.errors import StoreError
-from toril.intervals import Recorder
 from toril.records import Exit, Plan, Rate, Ready
 from toril.store import Store
-from toril.worker import machine
-from toril.worker.courier import Courier
-from toril.worker.machine import State
-from toril.worker.messenger import Messenger
+from toril.timeline.intervals import Recorder
+from toril.worker import life
+from toril.worker.life import State
+from toril.worker.outbox import Outbox, StoreClient
 
 DELIVER_S = 60.0  # what a bucket in trouble is allowed at the end; a task that is told to stop has 120 s
 
@@ -30,7 +29,7 @@ class Load(Protocol):
     recorder: Recorder
     planned_s: float | None  # from the start to its planned end; None: something else than time bounds it
 
-    def prepare(self) -> Iterator[machine.Event]:
+    def prepare(self) -> Iterator[life.Event]:
         """Everything before it can begin; tells what went wrong."""
         ...
 
@@ -38,7 +37,7 @@ class Load(Protocol):
         """The names of signals that have come since the last call."""
         ...
 
-    def events(self, state: State, now: float) -> Iterator[machine.Event]:
+    def events(self, state: State, now: float) -> Iterator[life.Event]:
         """What has happened to it since the last call."""
         ...
 
@@ -86,9 +85,9 @@ class Attempt:
 
     def __init__(self, store: Store, plan: Plan, worker: str, attempt: str, load: Load, clock: Clock) -> None:
         self.plan, self.worker, self.attempt, self.load, self.clock = plan, worker, attempt, load, clock
-        self.courier = Courier(store, plan, worker, attempt, clock.now)
-        self.launch = self.courier.launch()
-        self.limits = machine.Limits(
+        self.client = StoreClient(store, plan, worker, attempt, clock.now)
+        self.launch = self.client.launch()
+        self.limits = life.Limits(
             worker=worker,
             attempt=attempt,
             graceful_stop_s=plan.graceful_stop_s,
@@ -102,10 +101,10 @@ class Attempt:
     def run(self, *, beside: bool) -> State:
         """From preparing to exit.json. `beside`: the store is dealt with in a thread, since it may take its time."""
         # a stale start, or that the run is over, is found before anything is prepared
-        self._tell(*self._unissued(), *self.courier.look(), machine.Tick())
+        self._tell(*self._unissued(), *self.client.look(), life.Tick())
         if self.state.phase != "ended":
             self._tell(*self.load.prepare())
-        self.messenger = Messenger(self.courier, beside=beside)
+        self.outbox = Outbox(self.client, beside=beside)
         while self.state.phase != "ended":
             self._tell(*self._what_happened())
             self.load.record(self.clock.now())
@@ -113,23 +112,23 @@ class Attempt:
             self.load.wait(self.state)
         self.load.finish(self.state)
         ended_at = self.clock.now()  # an engine that left too early is not excused by a store that takes its time
-        speaks = self.state.outcome != "superseded" and self.courier.may_speak()
+        speaks = self.state.outcome != "superseded" and self.client.may_speak()
         if speaks:
             self._flush()
             for name, data in self.load.kept():
-                self.messenger.send(name, data)
-            self.messenger.send("bzt.log", self.load.log())
-        delivered = self.messenger.end(DELIVER_S)
+                self.outbox.send(name, data)
+            self.outbox.send("bzt.log", self.load.log())
+        delivered = self.outbox.end(DELIVER_S)
         self._fail_where_taken()
         if delivered and speaks:
-            self.courier.last_word(self.load.exit(self.state, ended_at))
+            self.client.last_word(self.load.exit(self.state, ended_at))
             self._fail_where_taken()
         return self.state
 
-    def _tell(self, *events: machine.Event) -> None:
+    def _tell(self, *events: life.Event) -> None:
         for event in events:
             before = self.state.phase
-            self.state, actions = machine.step(self.state, event, self.clock.now(), self.limits)
+            self.state, actions = life.step(self.state, event, self.clock.now(), self.limits)
             if self.state.phase != before:
                 log.info("%s → %s %s", before, self.state.phase, self.state.message)
             for action in actions:
@@ -137,42 +136,42 @@ class Attempt:
 
     def _fail_where_taken(self) -> None:
         """Whoever wrote in this attempt's name: what is there is not what this one measured."""
-        if self.courier.taken:
-            self.state = replace(self.state, outcome="failed", message=self.courier.taken)
+        if self.client.taken:
+            self.state = replace(self.state, outcome="failed", message=self.client.taken)
 
-    def _unissued(self) -> Iterator[machine.Event]:
+    def _unissued(self) -> Iterator[life.Event]:
         """Whoever is no attempt of the launcher's does nothing; a local one is started by the coordinator itself."""
         if self.launch is None:
             if self.plan.on != "local":
-                yield machine.Failed("the run has no launch.json: nobody has started it")
+                yield life.Failed("the run has no launch.json: nobody has started it")
         elif not self.launch.issued(self.worker, self.attempt):
-            yield machine.Failed("the launcher of this run issued no such attempt")
+            yield life.Failed("the launcher of this run issued no such attempt")
 
-    def _what_happened(self) -> Iterator[machine.Event]:
-        yield from (machine.Signalled(why) for why in self.load.signals())
-        yield from self.messenger.events()
+    def _what_happened(self) -> Iterator[life.Event]:
+        yield from (life.Signalled(why) for why in self.load.signals())
+        yield from self.outbox.events()
         yield from self.load.events(self.state, self.clock.now())
-        yield machine.Tick()
+        yield life.Tick()
 
-    def _do(self, action: machine.Action) -> None:
+    def _do(self, action: life.Action) -> None:
         match action:
-            case machine.SayReady():
+            case life.SayReady():
                 self._claim()
-            case machine.OpenGates(at):
+            case life.OpenGates(at):
                 self.load.open(at)
-            case machine.ChangeRate(rate):
+            case life.ChangeRate(rate):
                 self.load.adjust(rate, self.clock.now())
-            case machine.EndLoad(within_s):
+            case life.EndLoad(within_s):
                 self.load.end(within_s, self.clock.now())
-            case machine.Kill():
+            case life.Kill():
                 self.load.kill()
 
     def _claim(self) -> None:
         try:
-            if not self.courier.claim(self.load.ready()):
-                self._tell(machine.Superseded())
+            if not self.client.claim(self.load.ready()):
+                self._tell(life.Superseded())
         except StoreError as error:
-            self._tell(machine.Failed(str(error)))
+            self._tell(life.Failed(str(error)))
 
     def _flush_when_due(self, now: float) -> None:
         if self.state.start_at is not None and now >= self._flushed_at + self.plan.pace.flush_s:
@@ -181,6 +180,6 @@ class Attempt:
 
     def _flush(self) -> None:
         while (data := self.load.recorder.flush()) is not None:
-            self.messenger.send(f"intervals-{self.load.recorder.files:06d}", data)
+            self.outbox.send(f"intervals-{self.load.recorder.files:06d}", data)
         for name, data in self.load.other_files():
-            self.messenger.send(name, data)
+            self.outbox.send(name, data)

@@ -1,68 +1,108 @@
-"""From an engine's records to cells of intervals: seconds since the start, steady or not, and what is missing."""
+"""Engines' records become interval files, test cases, and the evidence of first failures."""
 
+import json
+import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from toril.intervals import Recorder, acceptable
-from toril.worker.cases import CaseBook
-from toril.worker.engines import Batch, Replays, TellsCases
-from toril.worker.lanes import Lane
+from toril.records import Case, CaseFile, Kept, case_file_name, digest_of, encode_cases
+from toril.timeline.intervals import Recorder, acceptable
+from toril.worker.engine_runs import EngineRun
+from toril.worker.engines import Batch, FoundCase, Replays, TellsCases
+from toril.worker.redaction import Redactor
 
 AHEAD_S = 60.0  # a record of what completes later than this has no possible time: the clock, or the engine, went astray
 
 UNNAMED = "(no name)"  # the label of requests whose script gives them an empty one, which in a summary means all
 
 
-class Capture:
-    """Reads all lanes into one recorder."""
+class CaseBook:
+    """Cases as they come, files as they go."""
 
-    def __init__(self, recorder: Recorder, lanes: Sequence[Lane], start_at: float, cases: CaseBook) -> None:
+    def __init__(self, worker: str, redacted: Callable[[str], str]) -> None:
+        self._worker, self._redacted = worker, redacted
+        self._cases: list[Case] = []
+        self.files = 0
+        self.digests = ""  # of each file, in order
+
+    def add(self, execution: str, found: FoundCase, start_at: float) -> None:
+        texts = {name: self._text(getattr(found, name), most) for name, most in MOST_CHARS.items()}
+        case = Case(
+            **texts,
+            execution=execution,
+            outcome=found.outcome,
+            at_s=round(found.started_s - start_at, 6),
+            duration_us=max(0, found.duration_us),
+        )
+        self._cases.append(case)
+
+    def flush(self) -> Iterator[tuple[str, bytes]]:
+        """Name and content of the files with what came since the last call."""
+        while self._cases:
+            some, self._cases = self._cases[:MOST_IN_A_FILE], self._cases[MOST_IN_A_FILE:]
+            self.files += 1
+            data = encode_cases(CaseFile(self._worker, self.files, some))
+            self.digests += digest_of(data)
+            yield case_file_name(self.files), data
+
+    def _text(self, text: str, most: int) -> str:
+        """Redacted before it is cut, since half a secret is one as well; of a long one the end says what happened."""
+        shown = self._redacted(text.encode("utf-8", "backslashreplace").decode())  # half a character is no text
+        return shown if len(shown) <= most else f"{shown[: most // 4]}\n…\n{shown[-(most - most // 4) :]}"
+
+
+class Capture:
+    """Reads all runs into one recorder."""
+
+    def __init__(self, recorder: Recorder, runs: Sequence[EngineRun], start_at: float, cases: CaseBook) -> None:
         self._recorder = recorder
         self._cases = cases
-        self._lanes = lanes
+        self._runs = runs
         self.start_at = start_at
 
-    def read(self, lane: Lane, *, final: bool = False) -> None:
+    def read(self, run: EngineRun, *, final: bool = False) -> None:
         """Everything that the engine has recorded since the last call."""
-        for batch in lane.engine.batches(final):
+        for batch in run.engine.batches(final):
             if len(batch):
-                self._add(lane, batch)
-        if isinstance(lane.engine, TellsCases) and lane.engine.station.functional:
-            for case in lane.engine.cases():
-                self._cases.add(lane.planned.series, case, self.start_at)
-        for told in lane.engine.sends():
+                self._add(run, batch)
+        if isinstance(run.engine, TellsCases) and run.engine.context.functional:
+            for case in run.engine.cases():
+                self._cases.add(run.planned.series, case, self.start_at)
+        for told in run.engine.sends():
             second = self._second(told.at_s)
             late = {"late_us": told.late_us, "late_p90_us": told.late_p90_us}
             if told.at_s >= self.start_at - 1:
                 self._recorder.sends(second, **late, dropped=told.dropped)
-                lane.dropped = lane.dropped if told.dropped is None else (lane.dropped or 0) + told.dropped
+                run.dropped = run.dropped if told.dropped is None else (run.dropped or 0) + told.dropped
         if final:
-            second = self._second(float(lane.begins_at or self.start_at))
-            self._recorder.unreadable(lane.engine.unreadable())
-            lane.facts = lane.engine.facts()
-            for one in lane.engine.unfinished():
-                lane.unfinished += one.count
-                waited_s = lane.grace_s if one.waited_s is None else max(0.0, one.waited_s)
-                self._recorder.unfinished(second, lane.planned.series, one.label, one.count, round(waited_s * 1e6))
+            second = self._second(float(run.begins_at or self.start_at))
+            self._recorder.unreadable(run.engine.unreadable())
+            run.facts = run.engine.facts()
+            for one in run.engine.unfinished():
+                run.unfinished += one.count
+                waited_s = run.grace_s if one.waited_s is None else max(0.0, one.waited_s)
+                self._recorder.unfinished(second, run.planned.series, one.label, one.count, round(waited_s * 1e6))
 
     def count_users(self, now: float) -> None:
-        """The virtual users of each execution in this second; lanes that have not begun or have ended have none."""
+        """The virtual users of each execution in this second; runs that have not begun or have ended have none."""
         second = self._second(now)
-        for lane in self._lanes:
-            users = 0 if lane.ended or not lane.started else lane.engine.virtual_users()
-            if users and lane.first_users_at is None:
-                lane.first_users_at = now
-            if users is not None and (users or lane.users):
-                self._recorder.virtual_users(second, lane.planned.series, users)
-            lane.users = users or 0
+        for run in self._runs:
+            users = 0 if run.ended or not run.started else run.engine.virtual_users()
+            if users and run.first_users_at is None:
+                run.first_users_at = now
+            if users is not None and (users or run.users):
+                self._recorder.virtual_users(second, run.planned.series, users)
+            run.users = users or 0
 
-    def _add(self, lane: Lane, batch: Batch) -> None:
-        planned = lane.planned
-        self._recorder.resolution(planned.series, lane.engine.resolution_us)
-        late_s = lane.queued_s(self.start_at)
+    def _add(self, run: EngineRun, batch: Batch) -> None:
+        planned = run.planned
+        self._recorder.resolution(planned.series, run.engine.resolution_us)
+        late_s = run.queued_s(self.start_at)
         started_s = batch.started_s - self.start_at
         steady_from_s, steady_to_s = planned.steady_from_s + late_s, planned.steady_to_s + late_s
         columns = {
@@ -78,7 +118,7 @@ class Capture:
             "connect_us": batch.connect_us,
             "bytes": batch.bytes,
         }
-        ahead_s = math.inf if isinstance(lane.engine, Replays) and lane.engine.recorded else AHEAD_S
+        ahead_s = math.inf if isinstance(run.engine, Replays) and run.engine.recorded else AHEAD_S
         possible = acceptable(columns) & (batch.completed_s < time.time() + ahead_s)
         if not possible.all():
             self._recorder.unreadable(int((~possible).sum()))
@@ -86,9 +126,61 @@ class Capture:
         self._recorder.add_many(planned.series, columns, arm=planned.arm, block=planned.block)
         if possible.any():
             first, last = float(batch.started_s[possible].min()), float(batch.completed_s[possible].max())
-            lane.first_started_s = first if lane.first_started_s is None else min(first, lane.first_started_s)
-            lane.last_completed_s = last if lane.last_completed_s is None else max(last, lane.last_completed_s)
-        lane.samples += int((columns["kind"] == "request").sum())
+            run.first_started_s = first if run.first_started_s is None else min(first, run.first_started_s)
+            run.last_completed_s = last if run.last_completed_s is None else max(last, run.last_completed_s)
+        run.samples += int((columns["kind"] == "request").sum())
 
     def _second(self, now: float) -> int:
         return max(0, int(now - self.start_at))
+
+
+MOST_CHARS = {"name": 500, "suite": 500, "message": 2000, "trace": 8000}
+MOST_IN_A_FILE = 200  # in JSON a character can need six bytes, and a file may have MOST_BYTES_OF_CASES
+
+
+MOST = 3  # failures of an execution
+LARGEST = 5 << 20  # bytes of one file
+SUFFIXES = (".jpg", ".txt", ".zip")  # no .html: what a stranger's page does must not happen again in a folder
+TEXTS = (".txt",)  # in which secrets can be found; a picture shows what it shows
+
+log = logging.getLogger("toril.worker")
+
+
+def failure_evidence(
+    runs: Sequence[EngineRun], start_at: float, redacted: Redactor
+) -> Iterator[tuple[Kept, dict[str, bytes]]]:
+    """Each failure, and its files by their names within the attempt's folder."""
+    for position, run in enumerate(runs):
+        folder = run.engine.context.kept
+        for told in _told(folder / "index.jsonl"):
+            files = {f"failures/{position}-{name}": data for name, data in _files(folder, told.get("files"), redacted)}
+            yield (
+                Kept(
+                    execution=run.execution,
+                    label=redacted.said(str(told.get("label", ""))),
+                    message=redacted.said(str(told.get("message", ""))),
+                    at_s=round(float(told.get("at_s", start_at)) - start_at, 3),
+                    files=tuple(files),
+                ),
+                files,
+            )
+
+
+def _told(index: Path) -> list[dict[str, Any]]:
+    try:
+        lines = index.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in lines[:MOST]]
+
+
+def _files(folder: Path, names: Any, redacted: Redactor) -> Iterator[tuple[str, bytes]]:
+    for name in names if isinstance(names, list) else ():
+        path = folder / Path(str(name)).name
+        if path.suffix not in SUFFIXES or not path.is_file():
+            continue
+        if path.stat().st_size > LARGEST:
+            log.warning("%s is not kept: it has more than %d MiB", path.name, LARGEST >> 20)
+            continue
+        data = path.read_bytes()
+        yield path.name, redacted.redacted_bytes(data) if path.suffix in TEXTS else data

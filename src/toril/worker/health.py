@@ -1,15 +1,17 @@
-"""What a worker and its engines take from their machine, second by second: is the generator the bottleneck?"""
+"""One reading a second of processors, memory and lateness, of the worker and its engines."""
 
 import contextlib
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
-from toril.worker import kernel
-from toril.worker.cgroup import Group
+from toril.timeline.intervals import Recorder
+from toril.worker.engine_runs import EngineRuns
+from toril.worker.engines.lateness import Lateness
 
 CHILDREN_EVERY = 5  # looking for new descendants costs more than reading those that are known
 LEAST_ELAPSED_S = 0.5  # a hundredth of a second more or less is then at most 2 %
@@ -44,7 +46,7 @@ class Monitor:
         self._group = Group.own()
         self.cores = self._group.cores or float(_usable_cores())
         self.memory_limit_bytes = min(self._group.memory_bytes or _total_memory(), _total_memory())
-        self._ports = kernel.ports()
+        self._ports = usable_ports()
         self._throttled_s = self._group.throttled_s()
         self._machine = self._machine_s()
         self._worker_s = _cpu_s(self._worker)
@@ -144,7 +146,7 @@ class Monitor:
         worst: dict[bool, float] = {}  # by whether the engine has one thread for everything
         for pid in self._processes:
             group = self._groups.get(pid)
-            waited = kernel.waits(pid) if group in engines else None
+            waited = thread_waits(pid) if group in engines else None
             if waited is None:
                 continue
             self._waited[pid] = waited
@@ -153,14 +155,14 @@ class Monitor:
                 known = before[pid]
                 sum_ns = sum(max(0, ns - known.get(thread, 0)) for thread, ns in waited.items())
                 alone = group in single_threaded
-                cores = 1.0 if alone else max(1.0, kernel.cores_of(pid, self.cores))
+                cores = 1.0 if alone else max(1.0, cores_of(pid, self.cores))
                 worst[alone] = max(worst.get(alone, 0.0), min(1.0, sum_ns / elapsed_ns / cores))
         return worst.get(True, worst.get(False))
 
     def _opened(self) -> tuple[int | None, float | None]:
         """Open sockets, and the share of the nearest limit: files of one process, or ports for all sockets."""
         most = MANY if self._readings % MANY_EVERY else 1 << 30
-        found = [told for one in (self._worker, *self._processes.values()) if (told := kernel.opened(one, most))]
+        found = [told for one in (self._worker, *self._processes.values()) if (told := open_sockets(one, most))]
         counts = [told.sockets for told in found]
         sockets = None if None in counts or not counts else sum(count for count in counts if count is not None)
         shares = [told.files / told.limit for told in found if told.limit]
@@ -191,3 +193,211 @@ def _memory(process: psutil.Process) -> int:
         return int(process.memory_info().rss)
     except psutil.Error:
         return 0
+
+
+PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What one process has open."""
+
+    files: int  # file descriptors of all kinds, sockets among them
+    sockets: int | None  # None: not counted this time
+    limit: int | None  # of file descriptors
+
+
+def thread_waits(pid: int, proc: Path = PROC) -> dict[int, int] | None:
+    """By thread: for how long it could have run but got no CPU, in ns since its beginning; None where nobody counts."""
+    found = {}
+    try:
+        with os.scandir(proc / str(pid) / "task") as tasks:
+            for task in tasks:
+                with contextlib.suppress(OSError, ValueError):
+                    ran, waited, _ = map(int, Path(task.path, "schedstat").read_bytes().split())
+                    if ran:  # a kernel that does not count says 0
+                        found[int(task.name)] = waited
+    except OSError:
+        return None
+    return found or None
+
+
+def open_sockets(process: psutil.Process, most: int) -> Opened | None:
+    """What it has open; sockets are told apart only among at most so many, since that takes a call for each."""
+    try:
+        if not psutil.LINUX:
+            return Opened(process.num_fds(), None, None)
+        with os.scandir(f"/proc/{process.pid}/fd") as found:
+            paths = [entry.path for entry in found]
+        limit, _ = process.rlimit(psutil.RLIMIT_NOFILE)
+        return Opened(len(paths), _sockets(paths) if len(paths) <= most else None, limit if limit > 0 else None)
+    except (OSError, psutil.Error):
+        return None
+
+
+def _sockets(paths: list[str]) -> int:
+    count = 0
+    for path in paths:
+        with contextlib.suppress(OSError):
+            count += os.readlink(path).startswith("socket:")  # noqa: PTH115 - many: a Path for each is half the time
+    return count
+
+
+def usable_ports() -> int | None:
+    """How many ports the kernel can give to connections that are opened here."""
+    with contextlib.suppress(OSError, ValueError):
+        first, last = map(int, PORTS.read_text().split())
+        return last - first + 1
+    return None
+
+
+def cores_of(pid: int, most: float) -> float:
+    """How many cores a process may use at once, of so many that there are for it and others."""
+    if hasattr(os, "sched_getaffinity"):
+        with contextlib.suppress(OSError):
+            return min(float(len(os.sched_getaffinity(pid))), most)
+    return most
+
+
+TOP = Path("/sys/fs/cgroup")
+OWN = Path("/proc/self/cgroup")
+NO_LIMIT = 1 << 60  # bytes; version 1 writes its "none" as nearly 2**63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The innermost groups that set a limit; a limit of an outer group holds as well."""
+
+    cores: float | None  # that may be used at once; None without a quota
+    memory_bytes: int | None  # None without a limit
+    _cpu: Path
+
+    @classmethod
+    def own(cls, memberships: Path = OWN, top: Path = TOP) -> "Group":
+        """This process's: version 2's single tree, or version 1's trees of the CPU and memory controllers."""
+        cpu, memory = _folders(memberships, top, "cpu"), _folders(memberships, top, "memory")
+        quotas = [(quota, folder) for folder in cpu if (quota := _quota(folder)) is not None]
+        cores, limiting = min(quotas, default=(None, cpu[0] if cpu else top))
+        limits = [limit for folder in memory if (limit := _memory_limit(folder)) is not None]
+        return cls(cores=cores, memory_bytes=min(limits, default=None), _cpu=limiting)
+
+    def throttled_s(self) -> float | None:
+        """Since it was made, how long its quota has held it back; several cores add up. None where nobody counts."""
+        told = _stat(self._cpu / "cpu.stat")
+        if "throttled_usec" in told:
+            return told["throttled_usec"] / 1e6
+        if "throttled_time" in told:  # version 1: nanoseconds
+            return told["throttled_time"] / 1e9
+        return None
+
+    def used_s(self) -> float | None:
+        """The CPU time of everything in it; None where nobody counts."""
+        told = _stat(self._cpu / "cpu.stat")
+        if "usage_usec" in told:
+            return told["usage_usec"] / 1e6
+        with contextlib.suppress(ValueError):
+            return int(_text(self._cpu / "cpuacct.usage")) / 1e9
+        return None
+
+
+def _folders(memberships: Path, top: Path, controller: str) -> list[Path]:
+    """The group's folder and those of the groups around it, innermost first."""
+    for line in _text(memberships).splitlines():
+        number, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            tree = top / controller
+        elif number == "0" and not (top / controller).is_dir():
+            tree = top
+        else:
+            continue
+        inner = tree / path.lstrip("/")
+        if not inner.is_dir():  # seen from inside a container its own group is the tree's top
+            return [tree]
+        return [inner, *(folder for folder in inner.parents if folder == tree or tree in folder.parents)]
+    return [top]
+
+
+def _quota(folder: Path) -> float | None:
+    """The cores that the group may use at once; None without a limit."""
+    with contextlib.suppress(ValueError):
+        quota, period = (_text(folder / "cpu.max") or "max 1").split()
+        if quota != "max":
+            return int(quota) / int(period)
+        quota = _text(folder / "cpu.cfs_quota_us") or "-1"
+        if int(quota) > 0:
+            return int(quota) / int(_text(folder / "cpu.cfs_period_us"))
+    return None
+
+
+def _memory_limit(folder: Path) -> int | None:
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        with contextlib.suppress(ValueError):
+            limit = int(_text(folder / name))
+            return limit if 0 < limit < NO_LIMIT else None
+    return None
+
+
+def _stat(path: Path) -> dict[str, int]:
+    pairs = (line.partition(" ") for line in _text(path).splitlines())
+    return {name: int(value) for name, _, value in pairs if value.strip().isdigit()}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+class Vitals:
+    """From the opening of the gates to the end."""
+
+    def __init__(self, recorder: Recorder, runs: EngineRuns, start_at: float, now: float) -> None:
+        self._recorder, self._runs, self._start_at = recorder, runs, start_at
+        self._monitor = Monitor(now)
+        self._overslept = Lateness(self._late)
+        self._second = -1  # the one that `now` was in
+        recorder.generator(
+            cores=round(self._monitor.cores, 3),
+            memory_limit_bytes=self._monitor.memory_limit_bytes,
+            single_threaded=bool(runs) and any(run.engine.single_threaded for run in runs),
+        )
+
+    def record(self, now: float) -> None:
+        """To be called several times a second; reads when a second is over, and then about the time since the last."""
+        second = int(now - self._start_at) if now >= self._start_at else -1
+        if second == self._second or not (second == 0 or self._monitor.due(now)):
+            return
+        self._second = second
+        health = self._monitor.read(now, self._runs.single_threaded(), self._runs.processes())
+        if second == 0:
+            return  # that was about the time before the start
+        self._recorder.health(
+            max(0, int(now - self._start_at - 0.5)),  # the last second that it is mostly about
+            health.cpu_fraction_of_limit,
+            health.busiest_engine_core_fraction,
+            health.memory_bytes,
+            health.throttled_s,
+            machine=health.machine,
+            waiting=health.waiting,
+            throttled=health.throttled,
+            sockets=health.sockets,
+            sockets_share=health.sockets_share,
+        )
+
+    def sleep(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Sleep; an engine that cannot tell how late its sends are is taken to be as late as this."""
+        before = time.perf_counter()
+        sleep(seconds)
+        if any(run.at_work and not run.engine.tells_lateness for run in self._runs):
+            self._overslept.add(time.perf_counter() - before - seconds)
+
+    def end(self) -> None:
+        """Nothing more is to come."""
+        self._overslept.tell()
+
+    def _late(self, at_s: float, late_us: int, late_p90_us: int) -> None:
+        if at_s >= self._start_at - 1:
+            second = max(0, int(at_s - self._start_at))
+            self._recorder.sends(second, late_us=late_us, late_p90_us=late_p90_us, dropped=None)

@@ -15,26 +15,24 @@ from types import FrameType
 from bzt import TaurusException  # no Exception
 
 from toril import __version__
+from toril.aws.secrets import read_secrets
 from toril.clock import SystemClock
-from toril.intervals import Recorder
 from toril.records import Exit, Kept, Plan, Rate, Ready, run_key
 from toril.store import Store, open_store
-from toril.worker import logs, machine, processes, share
+from toril.store.records import get_record
+from toril.timeline.intervals import Recorder
+from toril.worker import life, logs, processes, share
 from toril.worker.attempt import Attempt
-from toril.worker.capture import Capture
-from toril.worker.cases import CaseBook
+from toril.worker.capture import Capture, CaseBook, failure_evidence
 from toril.worker.disk import Scratch, is_full
-from toril.worker.early import EARLY, ENDING
-from toril.worker.guard import tell_deadline
-from toril.worker.kept import read_kept
-from toril.worker.lanes import Lanes
-from toril.worker.machine import State
-from toril.worker.offset import begun
-from toril.worker.output import Output
+from toril.worker.early_signals import EARLY, ENDING
+from toril.worker.engine_runs import EngineRuns
+from toril.worker.health import Vitals
+from toril.worker.life import State
+from toril.worker.logs import Output
+from toril.worker.pid1 import tell_deadline
+from toril.worker.ready import begun, task_facts
 from toril.worker.redaction import Redactor
-from toril.worker.secret_values import read_secrets
-from toril.worker.task_metadata import task_facts
-from toril.worker.vitals import Vitals
 
 LOOP_S = 0.1
 EXIT_CODE_FAILED = 4
@@ -56,7 +54,7 @@ class Engines:
         self.cases = CaseBook(worker, Redactor())
         self._disk = Scratch()
         self.scratch = self._disk.folder
-        self.lanes = Lanes.of((), None)
+        self.runs = EngineRuns.of((), None)
         self.capture: Capture | None = None
         self.vitals: Vitals | None = None
         self.taurus: object | None = None
@@ -84,7 +82,7 @@ class Engines:
         came, self.came = self.came, []
         return came
 
-    def prepare(self) -> Iterator[machine.Event]:
+    def prepare(self) -> Iterator[life.Event]:
         from toril.worker.taurus import Taurus, engine_settings, reason_of, without_orphaned_settings
 
         suite = self.scratch / "suite"
@@ -98,15 +96,15 @@ class Engines:
             os.chdir(suite)
             without_orphaned_settings()
             share.set_environment(os.environ, self.plan, self.share, self.scratch / "home")
-            stations = share.stations(self.plan, self.share, self.scratch, suite)
+            contexts = share.contexts(self.plan, self.share, self.scratch, suite)
             secret_values = self._read_secrets()
-            settings = engine_settings((one.planned.executor for one in stations), self.share.index)
+            settings = engine_settings((one.planned.executor for one in contexts), self.share.index)
             configured = share.configuration(self.plan, self.share, self.scratch / "artifacts", settings)
             share.write_configuration(configured, self.scratch / "taurus.json")
-            taurus = Taurus(logging.getLogger("bzt"), stations, secret_values)
+            taurus = Taurus(logging.getLogger("bzt"), contexts, secret_values)
             self.taurus = taurus
-            self.lanes = Lanes.of(taurus.ready(self.scratch / "taurus.json"), taurus.slots)
-            self.lanes.park()
+            self.runs = EngineRuns.of(taurus.ready(self.scratch / "taurus.json"), taurus.slots)
+            self.runs.park()
             self.preparing = False
         except Interrupted:
             self._log.warning("Interrupted while preparing")
@@ -114,7 +112,7 @@ class Engines:
             self.preparing = False
             self._log.exception("Preparing failed")
             if not self.came:  # bzt catches what it finds, and may have put an interruption into other words
-                yield machine.Failed(self.redacted(reason_of(error)))
+                yield life.Failed(self.redacted(reason_of(error)))
         self.prepared_at = time.time()
 
     def _read_secrets(self) -> dict[str, str]:
@@ -128,85 +126,85 @@ class Engines:
             Output().begin(self.redacted.redacted_bytes)
         return values
 
-    def events(self, state: State, now: float) -> Iterator[machine.Event]:
-        for lane, complaint in self.lanes.newly_ended():
+    def events(self, state: State, now: float) -> Iterator[life.Event]:
+        for run, complaint in self.runs.newly_ended():
             if self.capture is not None:
-                self.capture.read(lane, final=True)
-            failure = self.redacted(lane.engine.failure() or complaint or "")
+                self.capture.read(run, final=True)
+            failure = self.redacted(run.engine.failure() or complaint or "")
             if state.phase in ("preparing", "ready"):
-                yield machine.Failed(failure or f"{lane.execution}: the engine ended before the start")
+                yield life.Failed(failure or f"{run.execution}: the engine ended before the start")
             elif failure and state.phase == "running":
-                yield machine.Failed(f"{lane.execution}: {failure}")
+                yield life.Failed(f"{run.execution}: {failure}")
         if state.phase == "running" and is_full(self.scratch):
-            yield machine.Failed("the worker's disk is full; make room, or raise toril.worker.storage")
+            yield life.Failed("the worker's disk is full; make room, or raise toril.worker.storage")
         if self.failed and state.phase == "running":
-            yield machine.Failed(self.redacted(self.failed))
+            yield life.Failed(self.redacted(self.failed))
         if state.phase == "preparing":
-            yield from self.lanes.parked(now - self.prepared_at)
+            yield from self.runs.parked(now - self.prepared_at)
         elif state.start_at is not None:
             if state.phase == "running":
-                self.lanes.start_due(now, state.start_at)
-            if all(lane.ended for lane in self.lanes):
-                yield machine.Done()
+                self.runs.start_due(now, state.start_at)
+            if all(run.ended for run in self.runs):
+                yield life.Done()
 
     def open(self, at: float) -> None:
-        self.lanes.open(at)
-        self.capture = Capture(self.recorder, self.lanes, at, self.cases)
-        self.vitals = Vitals(self.recorder, self.lanes, at, time.time())
+        self.runs.open(at)
+        self.capture = Capture(self.recorder, self.runs, at, self.cases)
+        self.vitals = Vitals(self.recorder, self.runs, at, time.time())
 
     def adjust(self, rate: Rate, now: float) -> None:
         try:
-            self.lanes.adjust(rate, now)
+            self.runs.adjust(rate, now)
         except OSError as error:  # engines are told by files
             self._log.exception("The engine cannot be told its rate")
             self.failed = f"{rate.execution}: its engine could not be told the rate of {rate.rps:g}/s: {error}"
 
     def end(self, within_s: float, now: float) -> None:
         try:
-            self.lanes.end(within_s, now)
+            self.runs.end(within_s, now)
         except OSError:  # engines are told by files
             self._log.exception("Engines cannot be told to end, and are killed")
             self.kill()
 
     def kill(self) -> None:
-        self.killed += self.lanes.kill()
+        self.killed += self.runs.kill()
 
     def record(self, now: float) -> None:
         if self.capture is None or self.vitals is None:
             return
-        for lane in self.lanes:
-            if lane.at_work:
-                self.capture.read(lane)
+        for run in self.runs:
+            if run.at_work:
+                self.capture.read(run)
         self.capture.count_users(now)
         self.vitals.record(now)
 
     def wait(self, state: State) -> None:
         if state.phase == "ended" or self.came:
             return
-        wait_s = None if state.start_at is None else self.lanes.next_due(time.time(), state.start_at)
+        wait_s = None if state.start_at is None else self.runs.next_due(time.time(), state.start_at)
         seconds = LOOP_S if wait_s is None else min(LOOP_S, wait_s)
         (time if self.vitals is None else self.vitals).sleep(seconds)
 
     def finish(self, state: State) -> None:
         from toril.worker.taurus import Taurus
 
-        for lane in self.lanes:
-            if self.capture is not None and lane.at_work:
+        for run in self.runs:
+            if self.capture is not None and run.at_work:
                 with contextlib.suppress(Exception):
-                    lane.engine.process.wait(timeout=1)
-                self.capture.read(lane, final=True)
+                    run.engine.process.wait(timeout=1)
+                self.capture.read(run, final=True)
         if self.capture is not None and self.vitals is not None:
             self.capture.count_users(time.time())
             self.vitals.record(time.time())
             self.vitals.end()
         self.killed += processes.kill_all(self._leaders())
         if isinstance(self.taurus, Taurus) and not state.signals:
-            self.taurus.end([lane.engine for lane in self.lanes])
+            self.taurus.end([run.engine for run in self.runs])
 
     def kept(self) -> Iterator[tuple[str, bytes]]:
         if self.capture is None:
             return
-        for one, files in read_kept(self.lanes, self.capture.start_at, self.redacted):
+        for one, files in failure_evidence(self.runs, self.capture.start_at, self.redacted):
             self._kept.append(one)
             yield from files.items()
 
@@ -251,22 +249,22 @@ class Engines:
             case_files=self.cases.files,
             interval_digests=self.recorder.digests,
             case_digests=self.cases.digests,
-            samples=sum(lane.samples for lane in self.lanes),
-            unfinished=sum(lane.unfinished for lane in self.lanes),
-            unreadable_records=sum(lane.engine.unreadable() for lane in self.lanes),
-            engine_exit_codes={lane.execution: lane.exit_code for lane in self.lanes},
+            samples=sum(run.samples for run in self.runs),
+            unfinished=sum(run.unfinished for run in self.runs),
+            unreadable_records=sum(run.engine.unreadable() for run in self.runs),
+            engine_exit_codes={run.execution: run.exit_code for run in self.runs},
             engines_killed=self.killed,
             signals=state.signals,
             ended_after_signal_s=None if signalled_at is None else now - signalled_at,
             cpu_worker_s=own.ru_utime + own.ru_stime,
             cpu_engines_s=children.ru_utime + children.ru_stime,
             last_sample_s=max(
-                (lane.last_completed_s - (state.start_at or 0.0) for lane in self.lanes if lane.last_completed_s),
+                (run.last_completed_s - (state.start_at or 0.0) for run in self.runs if run.last_completed_s),
                 default=None,
             ),
-            first_sample_lateness_s=self.lanes.lateness_s(state.start_at),
-            executions=self.lanes.reports(state.start_at, self.redacted.said),
-            rate_lateness_s=dict(self.lanes.rate_lateness_s),
+            first_sample_lateness_s=self.runs.lateness_s(state.start_at),
+            executions=self.runs.reports(state.start_at, self.redacted.said),
+            rate_lateness_s=dict(self.runs.rate_lateness_s),
             kept=tuple(self._kept),
         )
 
@@ -287,7 +285,7 @@ class Engines:
 def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, watch_parent: bool) -> int:
     """Do one attempt at one share; 0 whatever was measured, 4 when its engines could not do it (exit.json: why)."""
     store = open_store(store_address, patience_s=PATIENCE_S)
-    plan = Plan.load(store, run_key(run_id, "plan.json"))
+    plan = get_record(store, Plan, run_key(run_id, "plan.json"))
     engines = Engines(store, plan, worker, attempt)
     try:
         for number in ENDING:

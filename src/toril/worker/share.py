@@ -14,7 +14,7 @@ from toril.plan import share_config
 from toril.records import Plan, Share, run_key
 from toril.store import Store
 from toril.suite.fetch import fetch_files, inside
-from toril.worker.engines import ENGINES, FUNCTIONAL_ENGINES, Station
+from toril.worker.engines import ENGINES, FUNCTIONAL_ENGINES, EngineContext
 
 OWN_SERVICES = ("monitoring", "proxy2jmx")  # of bzt's: the worker measures itself; the other talks to a service
 NOT_ASCII = re.compile("[\x7f-\uffff]")  # up to where JSON's escapes take two halves
@@ -64,7 +64,7 @@ def _records(file: BinaryIO) -> Iterator[bytes]:
         yield record
 
 
-def stations(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[Station]:
+def contexts(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[EngineContext]:
     """One for each execution of the share, in its order, with a folder of its own."""
     planned = {execution.name: execution for execution in plan.executions}
     found = []
@@ -72,7 +72,7 @@ def stations(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[Stati
         folder = scratch / "engines" / str(position)
         folder.mkdir(parents=True, exist_ok=True)
         found.append(
-            Station(
+            EngineContext(
                 planned=planned[execution.execution],
                 share=execution,
                 position=position,

@@ -17,8 +17,8 @@ from bzt.modules.provisioning import Local
 from bzt.utils import PIPE, BetterDict  # in which a program's output is kept when it has no file
 
 from toril.errors import UserError
-from toril.worker.engines import FUNCTIONAL_ENGINES, Engine, Station
-from toril.worker.engines.bystander import Bystander
+from toril.worker.engines import FUNCTIONAL_ENGINES, Engine, EngineContext
+from toril.worker.engines.generic import GenericEngine
 from toril.worker.processes import lead_a_group_and_die_with_parent
 
 OUTPUT_LINES = 12
@@ -27,16 +27,16 @@ OUTPUT_LINES = 12
 class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
     """bzt's engine, of which only preparing is used; the worker has a loop of its own."""
 
-    def __init__(self, log: Any, stations: Sequence[Station], secrets: Mapping[str, str] | None = None) -> None:
+    def __init__(self, log: Any, contexts: Sequence[EngineContext], secrets: Mapping[str, str] | None = None) -> None:
         super().__init__(log)
         self.secrets = dict(secrets or {})
-        self.stations = stations
+        self.contexts = contexts
         self.started: list[Any] = []
         self.graceful_files: dict[int, str] = {}
         self.leaders: list[int] = []  # of the engines' process groups
 
     def ready(self, configuration: Path) -> list[Engine]:
-        """Read the configuration and prepare everything; the engines in the order of their stations."""
+        """Read the configuration and prepare everything; the engines in the order of their contexts."""
         self.configure([str(configuration)])
         self.create_artifacts_dir()
         self.default_cwd = str(Path.cwd())
@@ -121,12 +121,12 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
 
 
 class Provisioning(Local):  # type: ignore[misc]  # bzt has no types
-    """Local provisioning that gives each executor its station before preparing it."""
+    """Local provisioning that gives each executor its context before preparing it."""
 
     def prepare(self) -> None:
         BztProvisioning.prepare(self)
-        for executor, station in zip(self.executors, self.engine.stations, strict=True):
-            executor.station = station
+        for executor, context in zip(self.executors, self.engine.contexts, strict=True):
+            executor.context = context
         for executor in self.executors:
             executor.prepare()
 
@@ -138,7 +138,7 @@ class Provisioning(Local):  # type: ignore[misc]  # bzt has no types
             else:
                 readers = self.engine.aggregator.readers
                 own = [reader for reader in readers if reader is getattr(executor, "reader", None)] or readers
-                found.append(Bystander(executor, executor.station, own))
+                found.append(GenericEngine(executor, executor.context, own))
         return found
 
 

@@ -41,6 +41,16 @@ def reset(asked: Asked) -> Asked:
     return {}
 
 
+def mend(asked: Asked) -> Asked:
+    """End what a test lets go wrong, restore the quotas and forget IAM's decisions; resources and images stay."""
+    faults.FAULTS.clear()
+    regions.DISABLED.clear()
+    iam_decisions.DECIDED.clear()
+    for values in (faults.BUCKETS, run_task.FAILURES, task_faults.STARTS, quotas.VALUES):
+        values.clear()
+    return {}
+
+
 def quota(asked: Asked) -> Asked:
     """Set one of Fargate's quotas in one region."""
     if asked["code"] not in quotas.NAMES:
@@ -134,13 +144,14 @@ def invocations(asked: Asked) -> Asked:
 
 
 def decisions(asked: Asked) -> Asked:
-    """What IAM has decided since the last reset."""
+    """What IAM has decided since the last reset or mending."""
     return {"decisions": iam_decisions.told()}
 
 
 COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "ready": ready,
     "reset": reset,
+    "mend": mend,
     "quota": quota,
     "disable": disable,
     "upstream": registry,

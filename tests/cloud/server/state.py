@@ -15,7 +15,7 @@ class Regional(Generic[T]):
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
         self._values: dict[tuple[str, str], T] = {}
-        _forgetting.append(self._values.clear)
+        _forgetting.append(self.clear)
 
     def here(self) -> T:
         """The value of the account and region that the request was signed for."""
@@ -25,6 +25,10 @@ class Regional(Generic[T]):
         if (account, region) not in self._values:
             self._values[account, region] = self._make()
         return self._values[account, region]
+
+    def clear(self) -> None:
+        """Forget the values of all accounts and regions."""
+        self._values.clear()
 
 
 def on_reset(forget: Callable[[], None]) -> None:

@@ -82,19 +82,33 @@ class Stack:
     """A stack of an inline program; what the operations answer are counts: `{"create": 4, "same": 1}`."""
 
     automation: automation.Stack
-    options: Mapping[str, Any]
 
     def preview(self, **options: Any) -> dict[str, int]:
-        return _counts(self.automation.preview(**self.options, **options).change_summary)
+        return self._run("preview", **options)
 
     def up(self, **options: Any) -> dict[str, int]:
-        return _counts(self.automation.up(**self.options, **options).summary.resource_changes)
+        return self._run("up", "--yes", "--skip-preview", **options)
 
     def refresh(self, **options: Any) -> dict[str, int]:
-        return _counts(self.automation.refresh(**self.options, **options).summary.resource_changes)
+        return self._run("refresh", "--yes", "--skip-preview", **options)
 
     def destroy(self, **options: Any) -> dict[str, int]:
-        return _counts(self.automation.destroy(**self.options, **options).summary.resource_changes)
+        return self._run("destroy", "--yes", "--skip-preview", **options)
+
+    def _run(self, *words: str, on_output: Callable[[str], Any] | None = None, **flags: bool) -> dict[str, int]:
+        """One command; `flags` as in `expect_no_changes=True`.
+
+        The Automation API's operations read outputs and history afterwards, which takes as long as a small update.
+        """
+        workspace = self.automation.workspace
+        given = [f"--{name.replace('_', '-')}" for name, on in flags.items() if on]
+        shown = ["--color", "never", "--suppress-progress"]
+        environment = {**workspace.env_vars, "PULUMI_DEBUG_COMMANDS": "true"}  # shows --event-log
+        with tempfile.NamedTemporaryFile("r") as log:
+            asked = [*words, *given, *shown, "--event-log", log.name, "--stack", self.automation.name]
+            workspace.pulumi_command.run(asked, workspace.work_dir, environment, on_output)
+            summaries = [event["summaryEvent"] for event in map(json.loads, log) if "summaryEvent" in event]
+        return dict(summaries[-1]["resourceChanges"])
 
     def outputs(self) -> dict[str, Any]:
         return {name: output.value for name, output in self.automation.outputs().items()}
@@ -117,10 +131,6 @@ class Stack:
     def resources(self) -> dict[str, dict[str, Any]]:
         """Of the deployment, by URN."""
         return {resource["urn"]: resource for resource in self.export().get("resources", [])}
-
-
-def _counts(changes: Mapping[Any, int] | None) -> dict[str, int]:
-    return {str(getattr(kind, "value", kind)): count for kind, count in (changes or {}).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +180,7 @@ class Engine:
                 env_vars=environment,
             ),
         )
-        stack = Stack(made, {"color": "never", "suppress_progress": True})
+        stack = Stack(made)
         stack.configure(config or {})
         return stack
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 PROGRAM = """
 from tests.infra.engine.sample import Sample, main
 import pulumi

@@ -9,7 +9,7 @@ from pulumi.automation.errors import CommandError
 
 from tests.infra.engine.sample import RESOURCES, TOKEN, Sample, program
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 ALL_NEW, ALL_SAME = {"create": RESOURCES}, {"same": RESOURCES}
 
 

@@ -48,6 +48,20 @@ HOSTILE: dict[str, Any] = {
 }
 
 
+# What is empty is a setting that is not set. Some of the others are settings that do no harm.
+EMPTY = {"an empty list", "an empty object"}
+NAMES = {"null", "true", "a huge number"}  # of buckets, as S3 takes them
+TEXTS_AND_NUMBERS = {what for what, value in HOSTILE.items() if value is None or isinstance(value, str | int | float)}
+HARMLESS = {
+    ("hub", "bucket"): NAMES,
+    ("hub", "stateBucket"): NAMES,
+    ("us-east-1", "hub"): TEXTS_AND_NUMBERS,  # of which Pulumi finds a stack, or none
+    **{(stack, "tags"): {"an unknown key"} for stack in STACKS},
+    **{(stack, "protect"): {"true"} for stack in STACKS},
+    **{("us-east-1", switch): {"true"} for switch in ("fips", "home", "idleAlarm")},
+}
+
+
 def refusal(stack: str, found: dict[str, Any], secret: frozenset[str] = frozenset()) -> str | None:
     """What is said against the settings; None if nothing is. Anything but SettingError fails the test."""
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in found.items()}
@@ -60,10 +74,12 @@ def refusal(stack: str, found: dict[str, Any], secret: frozenset[str] = frozense
 
 @pytest.mark.parametrize("what", HOSTILE)
 @pytest.mark.parametrize(("stack", "key"), SETTINGS)
-def test_a_hostile_value_is_refused_in_words_or_is_a_setting(stack, key, what):
+def test_a_hostile_value_is_refused_in_words(stack, key, what):
     said = refusal(stack, {key: HOSTILE[what]})
-    if said is None:
+    if what in EMPTY | HARMLESS.get((stack, key), set()):
+        assert said is None
         return
+    assert said is not None
     assert f"Pulumi.{stack}.yaml" in said
     assert re.search(rf"toril:{key}\b", said), said
     assert len(said) < 6_000

@@ -9,7 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from tests.launchers.plans import ACCOUNT, AWAY, HOME
-from toril.launchers.preflight import Finding, Preflight, Surroundings, check
+from toril.launchers.findings import Finding
+from toril.launchers.preflight import CommandContext, Preflight, check
 from toril.records import DeployedCache, Deployment, Plan
 from toril.store import Store
 
@@ -145,7 +146,7 @@ def flight(plan: Plan | None, aws: Aws, store: Store, **around: Any) -> Prefligh
         "credentials": Keys,
         **around,
     }
-    return check(plan, aws.deployments, aws, Surroundings(**given))
+    return check(plan, aws.deployments, aws, CommandContext(**given))
 
 
 def of(found: Preflight, name: str, region: str = AWAY) -> Finding:

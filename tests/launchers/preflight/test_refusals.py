@@ -33,6 +33,7 @@ def test_regions_that_nobody_may_list_are_one_finding_and_stop_no_other_check(pl
     aws.denies("describe_regions", "UnauthorizedOperation")
     found = flight(plan, aws, store)
     assert lacking(found) == [("", "regions")]
+    assert of(found, "regions", "").code == "access-denied"
     assert "ec2:DescribeRegions" in of(found, "regions", "").detail
     assert of(found, "cluster").state == "ok"
 
@@ -51,6 +52,6 @@ def test_an_aws_that_does_not_answer_is_a_warning(plan, store):
     aws.answers("list_service_quotas", refusal("ThrottlingException"), AWAY)
     found = flight(plan, aws, store)
     assert lacking(found) == []
-    assert "could not be checked" in of(found, "cluster").detail
-    assert "could not be checked" in of(found, "quotas").detail
+    assert (of(found, "cluster").state, of(found, "cluster").code) == ("warning", "unreachable")
+    assert (of(found, "quotas").state, of(found, "quotas").code) == ("warning", "busy")
     assert found.rates[AWAY] == Rates(100.0, 20.0)

@@ -1,19 +1,25 @@
-"""Workers as Fargate tasks: a fleet in each region of the plan, side by side."""
+"""Workers as Fargate tasks: a fleet in each region of the plan, side by side.
+
+fleet       one region's workers, driven by a thread
+task_slots  the state of each worker, and its next step
+tasks       the requests to ECS, and the run's tasks there
+task_exit   why a task is gone
+rate_limit  how fast tasks may start
+"""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from toril.aws import client, schedules
+from toril.aws.client import Clients, ClientSettings
 from toril.clock import Clock, SystemClock
 from toril.errors import InfrastructureError
-from toril.launchers import Gone
-from toril.launchers.fargate.clients import Clients, clients
+from toril.launchers import WorkerExit
 from toril.launchers.fargate.fleet import Fleet, Site
-from toril.launchers.fargate.inventory import stop_all
-from toril.launchers.fargate.pacing import Rates, usual_rates
-from toril.launchers.fargate.requests import kind_for
-from toril.launchers.fargate.sweeps import Sweeps
+from toril.launchers.fargate.rate_limit import Rates, usual_rates
+from toril.launchers.fargate.tasks import kind_for, stop_all
 from toril.records import Deployment, Launch, Plan, RanTask
 
 Value = TypeVar("Value")
@@ -21,11 +27,17 @@ Value = TypeVar("Value")
 __all__ = ["FargateLauncher", "Rates", "clients", "stop_everywhere", "usual_rates"]
 
 
+def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clients:
+    """Returns clients of the regions. One attempt, because a fleet paces its own; FIPS where the stack is for FIPS."""
+    fips = {region: one.endpoints for region, one in deployments.items() if one.fips}
+    return client.clients(ClientSettings(attempts=attempts, fips=fips))
+
+
 class FargateLauncher:
     """Starts `toril worker` as tasks of the plan's locations, which are regions with a deployment.
 
-    `home`: the region that has coordinators, where a sweep is planned at the run's deadline.
-    `rates` and `spot_rates`: how fast each region starts tasks; by default what AWS gives every account.
+    `home`: the region that schedules a sweep at the run's deadline. `rates` and `spot_rates`: how fast each region
+    starts tasks; by default what AWS gives every account.
     """
 
     def __init__(
@@ -43,8 +55,8 @@ class FargateLauncher:
         self._fleets: dict[str, Fleet] = {}
         self._fleet_of: dict[str, Fleet] = {}
         self._run_id, self._deadline, self._planned = "", 0.0, False
-        self._left = False  # whether tasks may have been
-        self._sweeps = None if home is None else Sweeps(home, clients)
+        self._left = False  # whether tasks may still run after `close`
+        self._home = home
 
     @property
     def longest_s(self) -> float | None:
@@ -69,7 +81,7 @@ class FargateLauncher:
         self._plan_sweep()
         self._fleet_of[worker].again(worker, attempt)
 
-    def ended(self) -> Mapping[str, Gone]:
+    def ended(self) -> Mapping[str, WorkerExit]:
         return self._merged(lambda fleet: fleet.ended())
 
     def tasks(self) -> Mapping[str, RanTask]:
@@ -82,7 +94,7 @@ class FargateLauncher:
         self._fleet_of[worker].stop(worker)
 
     def kill(self, worker: str) -> None:
-        """Fargate kills what it has been told to stop, after the task's own stopTimeout."""
+        """Fargate kills a task that it stops, after the task's own stopTimeout."""
         self.terminate(worker)
 
     def release(self) -> None:
@@ -97,16 +109,16 @@ class FargateLauncher:
         self._left = bool(problems)
         return tuple(problems)
 
-    def settle(self) -> tuple[str, ...]:
-        """Where tasks may be left, the sweep has to come; after the deadline it has, and removes itself."""
-        if self._sweeps is None or not self._fleets or self._left or self._clock.now() >= self._deadline:
+    def cancel_sweep(self) -> tuple[str, ...]:
+        """See `Launcher`. The sweep stays if tasks may be left; after the deadline it has removed itself."""
+        if self._home is None or not self._fleets or self._left or self._clock.now() >= self._deadline:
             return ()
-        return self._sweeps.forget(self._run_id)
+        return schedules.cancel_sweep(self._home, self._clients, self._run_id)
 
     def _plan_sweep(self) -> None:
-        """Before anything starts, once; a sweeper starts nothing, and has no right to plan another sweep."""
-        if self._sweeps is not None and not self._planned and self._clock.now() < self._deadline:
-            self._sweeps.plan(self._run_id, self._deadline)
+        """Plans the sweep once, before anything starts; a sweeper starts nothing, and may not plan another sweep."""
+        if self._home is not None and not self._planned and self._clock.now() < self._deadline:
+            schedules.plan_sweep(self._home, self._clients, self._run_id, self._deadline)
         self._planned = True
 
     def _prepare(self, plan: Plan, launch: Launch) -> None:
@@ -122,11 +134,13 @@ class FargateLauncher:
             known = ", ".join(sorted(self._deployments)) or "none"
             raise InfrastructureError(
                 f"no stack is deployed for the location {location}; this store has {known}: change `locations`, or "
-                f"`pulumi up --stack {location}`"
+                f"`pulumi up --stack {location}`",
+                code="not-deployed",
             )
         if plan.task is not None and plan.task.spot and "FARGATE_SPOT" not in deployment.capacity_providers:
             raise InfrastructureError(
-                f"{location} has no Fargate Spot; remove toril.worker.spot, or `pulumi up --stack {location}`"
+                f"{location} has no Fargate Spot; remove toril.worker.spot, or `pulumi up --stack {location}`",
+                code="no-spot",
             )
         usual = usual_rates(location)
         return Site(
@@ -142,7 +156,7 @@ class FargateLauncher:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """What a sweep has done: the ARNs of tasks that still ran, and what it could not do."""
+    """The result of a sweep: the ARNs of tasks that still ran, and the problems."""
 
     tasks: tuple[str, ...]
     problems: tuple[str, ...]
@@ -151,7 +165,7 @@ class Stopped:
 def stop_everywhere(
     deployments: Mapping[str, Deployment], run_id: str, clients: Clients, why: str, clock: Clock | None = None
 ) -> Stopped:
-    """Stop every task of a run in all regions, side by side; one that cannot be reached holds up no other."""
+    """Stops every task of a run in all regions, side by side; a region that cannot be reached delays no other."""
     waits = clock or SystemClock()
 
     def stop(one: Deployment) -> tuple[tuple[str, ...], tuple[str, ...]]:

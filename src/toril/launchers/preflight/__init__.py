@@ -1,60 +1,54 @@
-"""Everything that a run needs of AWS, looked at before anything is started.
+"""Everything that a run needs of AWS, checked before anything is started.
 
-findings      what a check found; a right that is missing is a finding, too
-agreement     what records alone tell: regions, versions, limits, secrets, price
-account       who asks, by which clock, and which regions there are
-cluster       the cluster and the task definitions
-images        the image by digest, and the cache rules
-quotas        whether vCPU are left for the run, and how fast tasks start
-in_use        … which of them are in use
-targets       whether what is put under load is on the list
-surveys       all of them for one region
-surroundings  credentials, store, names of FIPS hosts
+planned  checks of the plan against the stacks' records, and of the command's own surroundings
+regions  checks that ask AWS about one region
+targets  whether the hosts under load are on a region's list
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from toril.criteria import queries
-from toril.errors import InfrastructureError
-from toril.launchers.fargate.calls import Refused
-from toril.launchers.fargate.clients import Clients, credentials
-from toril.launchers.fargate.pacing import Rates
-from toril.launchers.preflight import account, agreement, surroundings
-from toril.launchers.preflight.findings import Finding, Look, checked, unanswered
-from toril.launchers.preflight.surroundings import Identity
-from toril.launchers.preflight.surveys import Asker, survey
-from toril.launchers.preflight.targets import Resolve, addresses_of
-from toril.launchers.prices import Estimate, PriceTable, estimate, list_prices
+from toril.aws.client import Clients
+from toril.errors import InfrastructureError, UserError
+from toril.launchers.fargate import Rates
+from toril.launchers.findings import Finding, checked, unanswered
+from toril.launchers.preflight import planned, regions
+from toril.launchers.preflight.regions import CommandContext, Quotas, Region
+from toril.launchers.preflight.targets import targets
+from toril.launchers.pricing import Estimate, estimate
 from toril.records import Deployment, Plan
-from toril.store import Store
 
-__all__ = ["Finding", "Preflight", "Surroundings", "check", "refuse"]
+__all__ = ["CommandContext", "Preflight", "check", "refuse"]
 
 Value = TypeVar("Value")
+Check = Callable[[Region], Iterable[Finding]]
 
-OF_THE_WHOLE = 8  # jobs beside one for each region
-ENDING_S = 60.0  # of a run, for its verdict and report
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """Where the command runs."""
-
-    store: Store
-    now: Callable[[], float]
-    environment: Mapping[str, str]
-    resolve: Resolve = addresses_of
-    credentials: Callable[[], Identity | None] = credentials
-    prices: PriceTable = field(default_factory=list_prices)
+FROM_RECORDS: dict[str, Check] = {
+    "worker": planned.worker,
+    "version": planned.version,
+    "store": planned.store_of_region,
+    "limits": planned.limits,
+    "secrets": planned.secrets,
+    "targets": targets,
+    "FIPS": planned.fips_hosts,
+}
+ACCESS: dict[str, Check] = {"account": regions.account, "region": regions.enabled}
+FROM_AWS: dict[str, Check] = {
+    "cluster": regions.cluster,
+    "task definition": regions.task_definitions,
+    "image": regions.images,
+    "cache": regions.caches,
+}
+FROM_QUOTAS: dict[str, Check] = {"vCPU": regions.vcpus, "launch rate": regions.launch_rate}
+JOBS = 4  # at once, beside one for each region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
-    """What was found; how fast each region starts tasks; and the price, where there is a plan to be priced."""
+    """The findings, how fast each region starts tasks, and the price of the plan, if there is one."""
 
     findings: tuple[Finding, ...]
     rates: Mapping[str, Rates]
@@ -63,87 +57,89 @@ class Preflight:
 
 
 def check(
-    plan: Plan | None, deployments: Mapping[str, Deployment], clients: Clients, around: Surroundings
+    plan: Plan | None, deployments: Mapping[str, Deployment], clients: Clients, context: CommandContext
 ) -> Preflight:
-    """Look at all that the plan needs, or without one at all regions of the store; regions side by side."""
+    """Checks everything that the plan needs, or without a plan all regions of the store; regions side by side."""
     used = {one: deployments[one] for one in (deployments if plan is None else plan.locations) if one in deployments}
-    first = _asked_at(deployments)
-    with ThreadPoolExecutor(OF_THE_WHOLE + len(used)) as pool:
-        asker = Asker(
-            store=surroundings.address_of(around.store),
-            environment=around.environment,
-            resolve=around.resolve,
-            caller=pool.submit(_answer, lambda: account.caller(clients, first, around.now)),
-            regions=pool.submit(_answer, lambda: account.regions(clients, first)),
-        )
-        begun = [pool.submit(job) for job in _of_the_whole(plan, deployments, used, around)]
-        looks = [_look(plan, one, clients, around.now()) for one in used.values()]
-        surveyed = dict(zip(used, pool.map(lambda look: survey(look, asker), looks), strict=True))
-        found = [one for job in begun for one in job.result()]
-    caller = asker.caller.result()
-    found += checked("clock", partial(account.clock, caller)) if isinstance(caller, account.Caller) else ()
-    for name, answer in (("credentials", caller), ("regions", asker.regions.result())):
-        if isinstance(answer, Refused):
-            found.append(unanswered(name, answer))
-    rates = {region: one.quotas.rates(region, "FARGATE") for region, one in surveyed.items()}
-    spot_rates = {region: one.quotas.rates(region, "FARGATE_SPOT") for region, one in surveyed.items()}
-    priced = None
+    first = planned.first_region(deployments)
+    with ThreadPoolExecutor(JOBS + len(used)) as pool:
+        keys = pool.submit(context.credentials)
+        store = pool.submit(checked, "store", partial(planned.store, context))
+        caller = pool.submit(regions.ask_caller, clients, first, context.now)
+        statuses = pool.submit(regions.ask_statuses, clients, first)
+        known, opted_in = _or_none(caller), _or_none(statuses)
+        scenes = [
+            Region(deployment=one, clients=clients, context=context, plan=plan, caller=known, statuses=opted_in)
+            for one in used.values()
+        ]
+        surveys = dict(zip(used, pool.map(_survey, scenes), strict=True))
+    rates = {region: one.quotas.rates(region, "FARGATE") for region, one in surveys.items()}
+    spot_rates = {region: one.quotas.rates(region, "FARGATE_SPOT") for region, one in surveys.items()}
+    price = None
     if plan is not None:
-        priced = estimate(plan, deployments, around.prices, rates=rates, spot_rates=spot_rates)
-        found += checked("cost", partial(agreement.price, plan, deployments, priced))
-    found += (finding for one in surveyed.values() for finding in one.findings)
-    return Preflight(findings=tuple(found), rates=rates, spot_rates=spot_rates, estimate=priced)
+        price = estimate(plan, deployments, context.prices, rates=rates, spot_rates=spot_rates)
+    found = [
+        *checked("locations", partial(planned.locations, plan, deployments)),
+        *checked("environment", partial(planned.environments, used or deployments)),
+        *checked("sweeper", partial(planned.sweeper, deployments)),
+        *checked("credentials", lambda: planned.credentials(keys.result(), context, plan, price)),
+        *store.result(),
+        *checked("clock", partial(regions.clock, known)),
+        *checked("credentials", partial(_answered, caller)),
+        *checked("regions", partial(_answered, statuses)),
+        *checked("cost", partial(planned.cost, plan, deployments, price)),
+        *(finding for one in surveys.values() for finding in one.findings),
+    ]
+    return Preflight(findings=tuple(found), rates=rates, spot_rates=spot_rates, estimate=price)
 
 
 def refuse(findings: Iterable[Finding]) -> None:
-    """InfrastructureError with every thing that is missing, one a line."""
+    """InfrastructureError that names every missing thing, one a line."""
     lines = [found.line for found in findings if found.state == "missing"]
     if lines:
-        raise InfrastructureError("the run cannot start:\n" + "\n".join(f"  {line}" for line in lines))
+        text = "the run cannot start:\n" + "\n".join(f"  {line}" for line in lines)
+        raise InfrastructureError(text, code="preflight-failed")
 
 
-def _asked_at(deployments: Mapping[str, Deployment]) -> str:
-    """Where the whole account is asked about: in the home region, which is surely one that the account has."""
-    homes = [one.region for one in deployments.values() if one.home is not None]
-    return next(iter((*homes, *(one.store_region for one in deployments.values()))), "")
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """The findings of one region, and its quotas if they are known."""
+
+    findings: tuple[Finding, ...]
+    quotas: Quotas
 
 
-def _of_the_whole(
-    plan: Plan | None, deployments: Mapping[str, Deployment], used: Mapping[str, Deployment], around: Surroundings
-) -> Iterator[Callable[[], tuple[Finding, ...]]]:
-    """What is no region's."""
-    if plan is not None:
-        yield partial(checked, "locations", partial(agreement.locations, plan, deployments))
-    yield partial(checked, "environment", partial(agreement.environments, used or deployments))
-    yield partial(checked, "sweeper", partial(agreement.home, deployments))
-    lasts_s = _lasts_s(plan, deployments, around.prices)
-    yield lambda: checked(
-        "credentials",
-        lambda: surroundings.lifetime(around.credentials(), around.environment, around.now(), lasts_s),
-    )
-    yield partial(checked, "store", partial(surroundings.writable, around.store))
-
-
-def _look(plan: Plan | None, deployment: Deployment, clients: Clients, now: float) -> Look:
-    workers = 0 if plan is None else sum(share.location == deployment.region for share in plan.shares)
-    return Look(deployment=deployment, clients=clients, now=now, plan=plan, workers=workers)
-
-
-def _answer(ask: Callable[[], Value]) -> Value | Refused:
+def _survey(region: Region) -> _Survey:
+    """Runs all checks of a region, the cheapest first; stops asking AWS where it would only refuse."""
+    found = list(_findings(FROM_RECORDS, region))
+    if region.caller is None:
+        return _Survey(tuple(found), region.quotas)
+    access = list(_findings(ACCESS, region))
+    found += access
+    if any(one.state == "missing" for one in access):
+        return _Survey(tuple(found), region.quotas)
+    found += _findings(FROM_AWS, region)
     try:
-        return ask()
-    except Refused as refused:
-        return refused
-    except InfrastructureError as error:  # no client could be made
-        return Refused(str(error), again=False)
+        region = replace(region, quotas=regions.read_quotas(region))
+    except UserError as error:
+        found.append(replace(unanswered("quotas", error), region=region.name))
+    else:
+        found += _findings(FROM_QUOTAS, region)
+    return _Survey(tuple(found), region.quotas)
 
 
-def _lasts_s(plan: Plan | None, deployments: Mapping[str, Deployment], prices: PriceTable) -> float:
-    """How long the command needs its credentials; 0 when nobody knows."""
-    if plan is None:
-        return 0.0
-    found = estimate(plan, deployments, prices)
-    if found.at_most:
-        return 0.0
-    waits_s = plan.metrics_wait_s if queries(plan) else 0.0
-    return (found.start_s or 0.0) + found.load_s + plan.graceful_stop_s + waits_s + ENDING_S
+def _findings(checks: Mapping[str, Check], region: Region) -> Iterator[Finding]:
+    for name, one in checks.items():
+        yield from checked(name, partial(one, region), region.name)
+
+
+def _or_none(job: Future[Value]) -> Value | None:
+    try:
+        return job.result()
+    except UserError:
+        return None
+
+
+def _answered(job: Future[Value]) -> tuple[Finding, ...]:
+    job.result()
+    return ()

@@ -1,46 +1,48 @@
 """Whether what a suite puts under load is on the region's list."""
 
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from toril.launchers.preflight.findings import Finding, Look, missing, ok, warning
+from toril.launchers.findings import Finding, missing, ok, warning
+from toril.launchers.preflight.regions import Region, Resolve
 from toril.records import DeployedTargets, Plan
-from toril.suite.environment import Environment
+from toril.suite.reader import Environment
 
-Resolve = Callable[[str], tuple[str, ...]]  # host → its addresses; none when it has none
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 DEEPEST = 20
 SCHEMES = ("http", "https", "ws", "wss", "grpc", "tcp")
 
 
-def targets(look: Look, resolve: Resolve) -> Iterator[Finding]:
-    """Every host that can be read from the suite is allowed; what only a script says cannot be read."""
-    allowed = look.deployment.targets
+def targets(region: Region) -> Iterator[Finding]:
+    """Every host that can be read from the suite is allowed; addresses inside a script cannot be read."""
+    allowed = region.deployment.targets
     if not (allowed.hosts or allowed.cidrs):
         yield ok("targets", "anything may be put under load: the stack lists no `targets`")
         return
-    listed = ", ".join((*allowed.hosts, *allowed.cidrs))
-    if look.plan is None:
-        yield ok("targets", f"{listed}{_enforced(allowed)}")
+    listed, enforced = ", ".join((*allowed.hosts, *allowed.cidrs)), _enforced(allowed)
+    if region.plan is None:
+        yield ok("targets", f"{listed}{enforced}")
         return
-    hosts, unread = hosts_of(look.plan, look.region)
-    outside = [told for host in hosts if (told := _outside(host, allowed, resolve))]
+    hosts, unread = hosts_of(region.plan, region.name)
+    outside = [problem for host in hosts if (problem := _outside(host, allowed, region.context.resolve))]
     if outside:
-        yield missing("targets", f"{'; '.join(outside)}; allowed are {listed}: {_fix(look)}")
+        fix = f"correct the suite, or add it to the stack's `targets` and {region.up}"
+        yield missing("targets", "target-not-allowed", f"{'; '.join(outside)}; allowed are {listed}: {fix}")
     elif hosts:
-        yield ok("targets", f"{', '.join(hosts)}: on the list{_enforced(allowed)}")
+        yield ok("targets", f"{', '.join(hosts)}: on the list{enforced}")
     if unread:
-        held = _enforced(allowed) or ", and nothing else keeps them to the list"
-        yield warning("targets", f"addresses in {', '.join(unread)} cannot be read before the load{held}")
+        held = enforced or ", and nothing else keeps them to the list"
+        detail = f"addresses in {', '.join(unread)} cannot be read before the load{held}"
+        yield warning("targets", "unreadable-targets", detail)
     elif not hosts:
         yield ok("targets", f"the suite names none; allowed are {listed}")
 
 
 def hosts_of(plan: Plan, region: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The hosts that workers of a region send requests to, and where some may be that cannot be read."""
+    """Returns the hosts that workers of a region send requests to, and the places whose hosts cannot be read."""
     running = {part.execution for share in plan.shares if share.location == region for part in share.executions}
     reader = _Reader(plan)
     for execution in plan.executions:
@@ -50,7 +52,7 @@ def hosts_of(plan: Plan, region: str) -> tuple[tuple[str, ...], tuple[str, ...]]
 
 
 class _Reader:
-    """Goes through scenarios, blocks in them and what they include, once each."""
+    """Reads scenarios, blocks in them and the scenarios that they include, once each."""
 
     def __init__(self, plan: Plan) -> None:
         settings = plan.common.get("settings")
@@ -88,7 +90,7 @@ class _Reader:
                     self._requests(block, name, depth)
 
     def _address(self, written: Any, name: str, *, whole: bool = False) -> None:
-        """`whole`: a host stands in it, with a scheme or without."""
+        """Reads the host of an address. `whole`: it names a host, with a scheme or without."""
         if not isinstance(written, str) or not written:
             return
         text = self._environment.resolve(written)
@@ -105,7 +107,7 @@ class _Reader:
 
 
 def _outside(host: str, allowed: DeployedTargets, resolve: Resolve) -> str:
-    """Why a host is not on the list; empty when it is."""
+    """Returns why a host is not on the list; an empty text if it is."""
     if any(_covers(pattern, host) for pattern in allowed.hosts):
         return ""
     blocks = [ipaddress.ip_network(one, strict=False) for one in allowed.cidrs]
@@ -116,7 +118,7 @@ def _outside(host: str, allowed: DeployedTargets, resolve: Resolve) -> str:
             return f"{host} is not on the list"
         addresses = tuple(ipaddress.ip_address(one) for one in resolve(host))
         if not addresses:
-            return f"{host} is not on the list, and has no address here to look for in its blocks"
+            return f"{host} is not on the list, and has no address here to compare with its blocks"
     beyond = [str(one) for one in addresses if not any(one in block for block in blocks)]
     if not beyond:
         return ""
@@ -130,18 +132,3 @@ def _covers(pattern: str, host: str) -> bool:
 
 def _enforced(allowed: DeployedTargets) -> str:
     return f"; the network enforces {' and '.join(allowed.enforced)}" if allowed.enforced else ""
-
-
-def _fix(look: Look) -> str:
-    return f"correct the suite, or add it to the stack's `targets` and {look.up}"
-
-
-def addresses_of(host: str) -> tuple[str, ...]:
-    """What this machine's resolver says."""
-    import socket
-
-    try:
-        found: Iterable[Any] = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
-        return ()
-    return tuple(sorted({str(one[4][0]).partition("%")[0] for one in found}))

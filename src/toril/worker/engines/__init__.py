@@ -5,17 +5,17 @@ reads the engine's own records and ends it. An engine's module subclasses bzt's 
 below and is named in `ENGINES`, so that bzt loads it in place of its own class. Its life, all in the main thread:
 
 1.  `settings(worker_index)` of its module is merged below `modules.<alias>` of bzt's configuration.
-2.  bzt makes the object and sets `execution`, `settings`, `engine`, `log`; the worker sets `station`.
+2.  bzt makes the object and sets `execution`, `settings`, `engine`, `log`; the worker sets `context`.
 3.  `prepare()`: bzt's own, no load yet. The place to rewrite scripts (a JMX, say) so that they wait at the gate.
 4.  `startup()`: starts the process (`self.process`, through `self._execute`: own process group, dies with the
     worker, knows TORIL_*). An engine with `parks = True` is started before the worker says ready: its process creates
-    the file `station.parked` when only the gate is left, then polls `station.gate` (absent at first; then one line, the
+    the file `context.parked` when only the gate is left, then polls `context.gate` (absent at first; then one line, the
     absolute second since the epoch at which *this execution's* load begins, delay and phase included) and
     waits until then. An engine with `parks = False` is only prepared until the start; `startup()` follows the gate.
     bzt's `delay` has been taken out of `execution`: the gate has it.
 5.  `check()`, several times a second: True when the process has ended. `batches(final=False)` after it.
-6.  The load's planned end is the engine's business: no request starts later than `station.length_s` after the gate,
-    those in flight may finish within `station.graceful_stop_s`, then the process ends by itself.
+6.  The load's planned end is the engine's business: no request starts later than `context.length_s` after the gate,
+    those in flight may finish within `context.graceful_stop_s`, then the process ends by itself.
 7.  `end(within_s)` when the load has to end early: no new requests, those in flight may finish within `within_s`;
     must not block; may be called once more with less time. The worker kills the process group when that time (and a
     little more) is over.
@@ -37,21 +37,21 @@ from numpy.typing import NDArray
 from toril.records import CaseOutcome, ExecutionShare, PlannedExecution
 
 ENGINES = {  # bzt's alias → the module with `Executor` (a class that is an Engine) and `settings`
-    "locust": "toril.worker.engines.locust",
-    "jmeter": "toril.worker.engines.jmeter",
-    "apiritif": "toril.worker.engines.apiritif",
-    "vegeta": "toril.worker.engines.vegeta",
-    "selenium": "toril.worker.engines.selenium",
-    "playwright": "toril.worker.engines.playwright",
-    "k6": "toril.worker.engines.k6",
-    "gatling": "toril.worker.engines.gatling",
-    "external-results-loader": "toril.worker.engines.external",
+    "locust": "toril.worker.engines.locust.executor",
+    "jmeter": "toril.worker.engines.jmeter.executor",
+    "apiritif": "toril.worker.engines.apiritif.executor",
+    "vegeta": "toril.worker.engines.vegeta.executor",
+    "selenium": "toril.worker.engines.browser.selenium",
+    "playwright": "toril.worker.engines.browser.playwright",
+    "k6": "toril.worker.engines.k6.executor",
+    "gatling": "toril.worker.engines.gatling.executor",
+    "external-results-loader": "toril.worker.engines.external.executor",
 }
-FUNCTIONAL_ENGINES = {**ENGINES, "pytest": "toril.worker.engines.pytest"}  # those of functional suites
+FUNCTIONAL_ENGINES = {**ENGINES, "pytest": "toril.worker.engines.pytest.executor"}  # those of functional suites
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Station:
+class EngineContext:
     """One execution's place in the run: what its engine has to know beyond Taurus' configuration."""
 
     planned: PlannedExecution  # the whole run's
@@ -76,7 +76,7 @@ class Station:
 
     @property
     def kept(self) -> Path:
-        """Where the engine's process leaves what is to be seen of its first failures; see `worker/kept.py`."""
+        """Where the engine's process leaves what is to be seen of its first failures; see `worker/capture.py`."""
         return self.folder / "kept"
 
     @property
@@ -93,10 +93,10 @@ class Station:
     @property
     def first_due_s(self) -> float:
         """When the first request is due, from the gate on: later than at once where a planned rate says so."""
-        rate, stripe = self.planned.rate, self.share.stripe
+        rate, interleave = self.planned.rate, self.share.interleave
         if rate is None:
             return 0.0
-        return next(rate.times_of([stripe.place_of(0) if stripe else 0]), rate.length_s)
+        return next(rate.times_of([interleave.place_of(0) if interleave else 0]), rate.length_s)
 
     @property
     def length_s(self) -> float:
@@ -180,7 +180,7 @@ class FoundCase:
 
 @runtime_checkable
 class TellsCases(Protocol):
-    """An engine that can also run functional suites, where `station.functional`."""
+    """An engine that can also run functional suites, where `context.functional`."""
 
     def cases(self) -> Iterator[FoundCase]:
         """The test cases that have ended since the last call; after `batches`, which may have to read them."""
@@ -216,7 +216,7 @@ class Engine(Protocol):
     resolution_us: ClassVar[int]  # what its records can tell apart
     tells_lateness: ClassVar[bool]  # whether `sends` tells anything
 
-    station: Station
+    context: EngineContext
 
     @property
     def process(self) -> Any:
@@ -264,7 +264,7 @@ class Engine(Protocol):
 
 @runtime_checkable
 class Adjustable(Protocol):
-    """An engine that takes another rate while it goes on: those of `toril.suite.open_model`."""
+    """An engine that takes another rate while it goes on: those of `toril.load.shapes`."""
 
     def adjust(self, at: float, rps: float) -> None:
         """From that moment on (seconds since the epoch) so many requests per second, of all workers together."""

@@ -51,7 +51,7 @@ class Reader(Protocol):
         ...
 
 
-class Believed:
+class ValidatedReader:
     """A reader's records without those that cannot be: they are unreadable, whatever the tool meant by them."""
 
     def __init__(self, reader: Reader) -> None:

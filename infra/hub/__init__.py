@@ -1,0 +1,151 @@
+"""The hub stack: what exists once in an environment. Read this first: its table of contents."""
+
+from collections.abc import Callable, Mapping
+
+import pulumi
+
+from infra.hub.budget import Costs
+from infra.hub.github import Taker, identity_provider, takers, trust_policy
+from infra.hub.notices import NoticeBoard
+from infra.hub.outputs import HubOutputs
+from infra.hub.public_registry import PublicRegistry
+from infra.hub.results import Results
+from infra.permissions.deploying import DEPLOY_POLICIES
+from infra.permissions.publish import publish_policy
+from infra.permissions.reading import preview_policy
+from infra.permissions.role import HOUR_S, LONGEST_S, make_role
+from infra.permissions.running import (
+    SCHEDULER_SERVICE,
+    TASKS_SERVICE,
+    coordinator_policy,
+    run_policy,
+    scheduler_policy,
+    service_trust,
+    sweeper_policy,
+)
+from infra.permissions.scope import Scope
+from infra.permissions.statements import Document
+from infra.place import Place
+from infra.settings import HubSettings
+from toril import __version__
+
+# purpose of a role → its policies, by name
+POLICIES: dict[str, Mapping[str, Callable[[Scope], Document]]] = {
+    "preview": {"preview": preview_policy},
+    "deploy": DEPLOY_POLICIES,
+    "publish": {"publish": publish_policy},
+    "run": {"run": run_policy},
+    "coordinator": {"coordinator": coordinator_policy},
+    "scheduler": {"scheduler": scheduler_policy},
+    "sweeper": {"sweeper": sweeper_policy},
+}
+SERVICES: dict[str, tuple[tuple[str, ...], str]] = {
+    "coordinator": ((TASKS_SERVICE,), "A task that runs a suite on schedule"),
+    "scheduler": ((SCHEDULER_SERVICE,), "EventBridge Scheduler starts coordinators"),
+    "sweeper": ((SCHEDULER_SERVICE, TASKS_SERVICE), "Stops what runs past its deadline"),
+}
+WORKFLOWS = {
+    "preview": "Workflows read the stacks",
+    "deploy": "Workflows change the stacks",
+    "publish": "Workflows push images and suites",
+    "run": "Workflows run load tests",
+}
+
+
+class Hub(pulumi.ComponentResource):
+    """Results bucket, public repository, roles, budget, notices; exported for the region stacks."""
+
+    def __init__(
+        self, name: str, settings: HubSettings, place: Place, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("toril:hub:Hub", name, {}, opts)
+        own = pulumi.ResourceOptions(parent=self)
+        results = Results(f"{name}-results", settings, place, own)
+        scope = results.key.apply(lambda key: scope_of(settings, place, key or None))
+        roles = Roles(f"{name}-roles", settings, place, scope, own)
+        board = NoticeBoard(f"{name}-notices", place, settings.emails, settings.region_accounts, own)
+        if settings.public_repository:
+            public = PublicRegistry(f"{name}-public", settings.public_repository, protect=settings.protect, opts=own)
+            pulumi.export("public_repository", public.uri)
+        if settings.budget:
+            Costs(f"{name}-costs", settings.budget, place, own)
+        for purpose, arn in roles.workflows.items():
+            pulumi.export(f"{purpose}_role", arn)
+        HubOutputs(
+            version=pulumi.Output.from_input(__version__),
+            environment=pulumi.Output.from_input(place.names.environment),
+            account=pulumi.Output.from_input(place.account),
+            bucket=results.bucket,
+            bucket_region=pulumi.Output.from_input(place.region),
+            bucket_key=results.key,
+            coordinator_role=roles.services["coordinator"],
+            scheduler_role=roles.services["scheduler"],
+            sweeper_role=roles.services["sweeper"],
+            alarm_topic=board.topic,
+            notice_bus=board.bus,
+        ).export()
+        self.register_outputs({})
+
+
+class Roles(pulumi.ComponentResource):
+    """The roles of AWS' services always, those of workflows where GitHub is set. ARNs by purpose."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: HubSettings,
+        place: Place,
+        scope: pulumi.Output[Scope],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("toril:hub:Roles", name, {}, opts)
+        own = pulumi.ResourceOptions(parent=self)
+        self.services: dict[str, pulumi.Output[str]] = {}
+        for role, (services, description) in SERVICES.items():
+            trust = service_trust(services, place.partition, place.account, place.names)
+            self.services[role] = make_role(
+                f"{name}-{role}", place, place.names.role(role), description, trust, _policies(role, scope), own
+            ).arn
+        self.workflows: dict[str, pulumi.Output[str]] = {}
+        if settings.github:
+            provider = identity_provider(f"{name}-github", settings.github, own)
+            for taker in takers(settings.github):
+                self.workflows[taker.role] = self._workflow_role(f"{name}-{taker.role}", place, taker, provider, scope)
+        self.register_outputs({})
+
+    def _workflow_role(
+        self, name: str, place: Place, taker: Taker, provider: pulumi.Output[str], scope: pulumi.Output[Scope]
+    ) -> pulumi.Output[str]:
+        return make_role(
+            name,
+            place,
+            place.names.role(taker.role),
+            f"{WORKFLOWS[taker.purpose]} of {taker.repository.name}",
+            provider.apply(lambda arn: trust_policy(arn, taker.repository, taker.suffixes)),
+            _policies(taker.purpose, scope),
+            pulumi.ResourceOptions(parent=self),
+            session_s=LONGEST_S if taker.purpose == "run" else HOUR_S,
+            managed=taker.purpose == "deploy",
+        ).arn
+
+
+def _policies(purpose: str, scope: pulumi.Output[Scope]) -> dict[str, pulumi.Input[Document]]:
+    return {name: scope.apply(policy) for name, policy in POLICIES[purpose].items()}
+
+
+def scope_of(settings: HubSettings, place: Place, bucket_key: str | None) -> Scope:
+    """What the roles are about, from settings alone and the bucket's key."""
+    return Scope(
+        partition=place.partition,
+        account=place.account,
+        region=place.region,
+        names=place.names,
+        bucket=settings.bucket or place.names.results_bucket(place.account, place.region),
+        bucket_key=bucket_key,
+        boundary=place.permissions_boundary,
+        state_bucket=settings.state_bucket,
+        state_key=settings.state_key,
+        region_accounts=settings.region_accounts,
+        public_repository=settings.public_repository.name if settings.public_repository else None,
+        protect=settings.protect,
+    )

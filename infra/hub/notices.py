@@ -1,0 +1,198 @@
+"""What people are told of: alarms, and coordinators that failed. By mail, through one topic of the hub.
+
+An alarm can call only a topic of its own region, and each topic wants every address confirmed. So regions pass such
+events on to a bus of the hub, from where one topic is told: one confirmation an address, in however many regions.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.hub.outputs import HubOutputs
+from infra.names import Names
+from infra.permissions.role import make_role
+from infra.permissions.statements import Document, allow, document, render, trust
+from infra.place import Place
+
+EVENTS_SERVICE = "events.amazonaws.com"
+PURPOSE = "notices"  # of the role
+
+
+class NoticeBoard(pulumi.ComponentResource):
+    """In the hub: the bus, the topic, its addresses."""
+
+    def __init__(
+        self,
+        name: str,
+        place: Place,
+        emails: Sequence[str],
+        accounts: Sequence[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("toril:hub:NoticeBoard", name, {}, opts)
+        own = pulumi.ResourceOptions(parent=self)
+        called, region = place.names.notices(), place.region
+        topic = aws.sns.Topic(
+            name,
+            name=called,
+            region=region,
+            policy=render(topic_policy(place.arn("sns", called), place.account)),
+            opts=own,
+        )
+        for email in sorted(set(emails)):
+            aws.sns.TopicSubscription(
+                f"{name}-{email}", topic=topic.arn, protocol="email", endpoint=email, region=region, opts=own
+            )
+        bus = aws.cloudwatch.EventBus(name, name=called, region=region, opts=own)
+        if accounts:
+            policy = render(bus_policy(place.arn("events", f"event-bus/{called}"), place, accounts))
+            aws.cloudwatch.EventBusPolicy(name, event_bus_name=bus.name, policy=policy, region=region, opts=own)
+        everything = json.dumps({"account": sorted({place.account, *accounts})}, separators=(",", ":"))
+        rule = aws.cloudwatch.EventRule(
+            name,
+            name=called,
+            description="All that regions pass on, to the topic",
+            event_bus_name=bus.name,
+            event_pattern=everything,
+            region=region,
+            opts=own,
+        )
+        passing_role(name, place, place.names.role(PURPOSE), bus.arn, own)
+        aws.cloudwatch.EventTarget(
+            name, rule=rule.name, event_bus_name=bus.name, arn=topic.arn, target_id="topic", region=region, opts=own
+        )
+        self.topic = topic.arn
+        self.bus = bus.arn
+        self.register_outputs({"topic": self.topic, "bus": self.bus})
+
+
+class Notices(pulumi.ComponentResource):
+    """In a region: what happens here and has to be told is passed on to the hub.
+
+    All regions of the hub's account use one role, which the hub has made; one in another account (`foreign`) makes
+    its own.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        place: Place,
+        hub: HubOutputs,
+        alarms: Sequence[str],
+        *,
+        coordinators: bool,
+        foreign: bool = False,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("toril:region:Notices", name, {}, opts)
+        own = pulumi.ResourceOptions(parent=self)
+        role: pulumi.Input[str] = place.role_arn(place.names.role(PURPOSE))
+        if foreign:
+            role = passing_role(name, place, place.names.role(PURPOSE, place.region), hub.notice_bus, own)
+        for part, pattern in event_patterns(place.names, alarms, coordinators=coordinators).items():
+            rule = aws.cloudwatch.EventRule(
+                f"{name}-{part}",
+                name=place.names.notice_rules()[part],
+                event_pattern=json.dumps(pattern, sort_keys=True, separators=(",", ":")),
+                region=place.region,
+                opts=own,
+            )
+            aws.cloudwatch.EventTarget(
+                f"{name}-{part}",
+                rule=rule.name,
+                arn=hub.notice_bus,
+                role_arn=role,
+                target_id="hub",
+                region=place.region,
+                opts=own,
+            )
+        self.register_outputs({})
+
+
+def passing_role(
+    name: str, place: Place, role: str, bus: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> pulumi.Output[str]:
+    """The ARN of a role by which rules of this account's regions put their events on the hub's bus."""
+    rules = [place.arn("events", f"rule/{one}", region="*") for one in place.names.notice_rules().values()]
+    policy = pulumi.Output.from_input(bus).apply(lambda arn: document([allow("PassOn", ["events:PutEvents"], [arn])]))
+    description = "Rules pass alarms and failed coordinators on to the hub"
+    return make_role(name, place, role, description, rule_trust(rules, place.account), {"pass-on": policy}, opts).arn
+
+
+def event_patterns(names: Names, alarms: Sequence[str], *, coordinators: bool) -> dict[str, Any]:
+    """The events that matter: an alarm that goes off, a coordinator that could not start or ends with another code
+    than 0, which is what a passed run ends with.
+    """
+    found: dict[str, Any] = {}
+    if alarms:
+        found["alarms"] = {
+            "source": ["aws.cloudwatch"],
+            "detail-type": ["CloudWatch Alarm State Change"],
+            "detail": {"alarmName": sorted(alarms), "state": {"value": ["ALARM"]}},
+        }
+    if coordinators:
+        found["coordinators"] = {
+            "source": ["aws.ecs"],
+            "detail-type": ["ECS Task State Change"],
+            "detail": {
+                "clusterArn": [{"suffix": f":cluster/{names.cluster()}"}],
+                "group": [{"prefix": f"family:{names.coordinator('')}"}],
+                "lastStatus": ["STOPPED"],
+                "$or": [
+                    {"containers": {"exitCode": [{"anything-but": [0]}]}},
+                    {"stopCode": ["TaskFailedToStart"]},
+                ],
+            },
+        }
+    return found
+
+
+def topic_policy(topic: str, account: str) -> Document:
+    """EventBridge publishes, on behalf of this account only."""
+    return document(
+        [
+            {
+                "Sid": "Events",
+                "Effect": "Allow",
+                "Principal": {"Service": EVENTS_SERVICE},
+                "Action": "sns:Publish",
+                "Resource": topic,
+                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+            }
+        ]
+    )
+
+
+def bus_policy(bus: str, place: Place, accounts: Sequence[str]) -> Document:
+    """Other accounts' regions put their notices on the bus."""
+    roles = [
+        f"arn:{place.partition}:iam::{account}:role{place.names.iam_path}{place.names.role('notices', '*')}"
+        for account in sorted(accounts)
+    ]
+    return document(
+        [
+            {
+                "Sid": "Regions",
+                "Effect": "Allow",
+                "Principal": {"AWS": [f"arn:{place.partition}:iam::{account}:root" for account in sorted(accounts)]},
+                "Action": "events:PutEvents",
+                "Resource": bus,
+                "Condition": {"ArnLike": {"aws:PrincipalArn": roles}},
+            }
+        ]
+    )
+
+
+def rule_trust(rules: Sequence[str], account: str) -> Document:
+    return document(
+        [
+            trust(
+                {"Service": EVENTS_SERVICE},
+                "sts:AssumeRole",
+                {"StringEquals": {"aws:SourceAccount": account}, "ArnLike": {"aws:SourceArn": rules}},
+            )
+        ]
+    )

@@ -1,0 +1,238 @@
+"""The results bucket: where runs, deployments and suites meet."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.names import Names
+from infra.permissions.statements import Document, Statement, document, render
+from infra.place import Place
+from infra.settings.common import SettingError
+from infra.settings.hub import HubSettings, Retention
+
+NAMED = 10  # deployments in a message
+_USE = ("Decrypt", "GenerateDataKey")
+_ADMINISTER = (
+    "CancelKeyDeletion",
+    "DescribeKey",
+    "DisableKeyRotation",
+    "EnableKeyRotation",
+    "GetKeyPolicy",
+    "GetKeyRotationStatus",
+    "ListResourceTags",
+    "PutKeyPolicy",
+    "ScheduleKeyDeletion",
+    "TagResource",
+    "UntagResource",
+    "UpdateKeyDescription",
+)
+
+
+class Results(pulumi.ComponentResource):
+    """The bucket, and a key for it where it has one of its own."""
+
+    def __init__(
+        self, name: str, settings: HubSettings, place: Place, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("toril:hub:Results", name, {}, opts)
+        own = pulumi.ResourceOptions(parent=self)
+        kept = pulumi.ResourceOptions(parent=self, protect=settings.protect, retain_on_delete=settings.protect)
+        bucket_name = settings.bucket or place.names.results_bucket(place.account, place.region)
+        if not settings.protect:
+            refuse_while_deployed(bucket_name, place.region, pulumi.InvokeOptions(parent=self))
+        region = place.region
+        bucket = aws.s3.Bucket(name, bucket=bucket_name, region=region, force_destroy=not settings.protect, opts=kept)
+        aws.s3.BucketPublicAccessBlock(
+            name,
+            bucket=bucket.bucket,
+            region=region,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=own,
+        )
+        aws.s3.BucketOwnershipControls(
+            name, bucket=bucket.bucket, region=region, rule={"object_ownership": "BucketOwnerEnforced"}, opts=own
+        )
+        self.key = self._key(name, settings, place, kept)
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            name,
+            bucket=bucket.bucket,
+            region=region,
+            rules=self.key.apply(lambda key: [encryption_rule(key)]),
+            opts=own,
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            name, bucket=bucket.bucket, region=region, rules=lifecycle_rules(settings.retention), opts=own
+        )
+        aws.s3.BucketPolicy(
+            name,
+            bucket=bucket.bucket,
+            region=region,
+            policy=render(bucket_policy(bucket_name, place.partition, place.names, settings.region_accounts)),
+            opts=own,
+        )
+        self.bucket = bucket.bucket
+        self.register_outputs({"bucket": self.bucket, "key": self.key})
+
+    def _key(self, name: str, settings: HubSettings, place: Place, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        """The ARN of the bucket's key, an empty text with S3's own keys."""
+        if settings.encryption != "KMS":
+            return pulumi.Output.from_input("" if settings.encryption == "AES256" else settings.encryption)
+        key = aws.kms.Key(
+            name,
+            region=place.region,
+            description=f"Results of {place.names.base}",
+            enable_key_rotation=True,
+            policy=render(key_policy(place.partition, place.account, settings.region_accounts, place.names)),
+            opts=opts,
+        )
+        return key.arn
+
+
+def refuse_while_deployed(bucket: str, region: str, opts: pulumi.InvokeOptions) -> None:
+    """SettingError while region stacks still publish in the bucket, which is about to lose its protection."""
+    try:
+        found = aws.s3.get_objects(bucket=bucket, prefix="deployments/", max_keys=NAMED, region=region, opts=opts)
+    except Exception as error:  # the engine gives no type of error
+        if "NoSuchBucket" in str(error):
+            return  # it is about to be made
+        raise
+    if found.keys:
+        names = ", ".join(key.removeprefix("deployments/").removesuffix(".json") for key in sorted(found.keys))
+        raise SettingError(
+            f"toril:protect is false, but regions still depend on this hub: {names}. Destroy their stacks first "
+            "(pulumi destroy --stack …), or set toril:protect to true"
+        )
+
+
+def encryption_rule(key: str) -> "aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict":
+    """S3's own keys, or the key with this ARN; with a bucket key, so that not every object costs a call of KMS."""
+    if not key:
+        return {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}, "bucket_key_enabled": False}
+    return {
+        "apply_server_side_encryption_by_default": {"sse_algorithm": "aws:kms", "kms_master_key_id": key},
+        "bucket_key_enabled": True,
+    }
+
+
+def lifecycle_rules(retention: Retention) -> "list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]":
+    """Runs go after their days, and what an interrupted upload left; deployments and suites stay."""
+    return [
+        {
+            "id": "interrupted-uploads",
+            "status": "Enabled",
+            "filter": {"prefix": ""},
+            "abort_incomplete_multipart_upload": {"days_after_initiation": retention.interrupted_uploads},
+        },
+        {
+            "id": "runs",
+            "status": "Enabled",
+            "filter": {"prefix": "runs/"},
+            "expiration": {"days": retention.runs},
+        },
+    ]
+
+
+def bucket_policy(bucket: str, partition: str, names: Names, accounts: Iterable[str]) -> Document:
+    """TLS 1.2 only; what a worker wrote is never overwritten, by nobody; what other accounts' roles may do.
+
+    A worker's files are all written once, and so are a suite's, of which no worker writes any. The lease, summaries and
+    reports are rewritten, and are no worker's.
+    """
+    arn = f"arn:{partition}:s3:::{bucket}"
+    everything = [arn, f"{arn}/*"]
+    return document(
+        [
+            _deny("TlsOnly", "s3:*", everything, {"Bool": {"aws:SecureTransport": "false"}}),
+            _deny("Tls12", "s3:*", everything, {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
+            _deny(
+                "WorkersWriteOnce",
+                "s3:PutObject",
+                [f"{arn}/runs/*/workers/*"],
+                {
+                    "Null": {"s3:if-none-match": "true"},
+                    # the parts of an upload carry no condition, its end does
+                    "BoolIfExists": {"s3:ObjectCreationOperation": "true"},
+                },
+            ),
+            *_other_accounts(arn, partition, names, sorted(accounts)),
+        ]
+    )
+
+
+def _other_accounts(arn: str, partition: str, names: Names, accounts: list[str]) -> Iterable[Statement]:
+    if not accounts:
+        return
+
+    def roles(purpose: str, region: str | None = None) -> dict[str, Any]:
+        name = names.iam_path + names.role(purpose, region)
+        return {"ArnLike": {"aws:PrincipalArn": [f"arn:{partition}:iam::{one}:role{name}" for one in accounts]}}
+
+    def allow(sid: str, actions: list[str], resources: list[str], condition: dict[str, Any]) -> Statement:
+        principals = [f"arn:{partition}:iam::{account}:root" for account in accounts]
+        return {
+            "Sid": sid,
+            "Effect": "Allow",
+            "Principal": {"AWS": principals},
+            "Action": actions,
+            "Resource": resources,
+            "Condition": condition,
+        }
+
+    worker = roles("worker", "*")
+    yield allow("WorkersList", ["s3:ListBucket"], [arn], {**worker, "StringLike": {"s3:prefix": "runs/*"}})
+    yield allow("WorkersRead", ["s3:GetObject"], [f"{arn}/runs/*"], worker)
+    once = {**worker, "Null": {"s3:if-none-match": "false"}}
+    yield allow("WorkersWrite", ["s3:PutObject"], [f"{arn}/runs/*/workers/*"], once)
+    yield _deny("WorkersLeaveSuites", "s3:PutObject", [f"{arn}/runs/*/suite/*"], worker)
+    yield allow(
+        "RegionsPublish",
+        ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"],
+        [f"{arn}/deployments/*"],
+        roles("deploy"),
+    )
+
+
+def _deny(sid: str, action: str, resources: list[str], condition: dict[str, Any]) -> Statement:
+    return {
+        "Sid": sid,
+        "Effect": "Deny",
+        "Principal": {"AWS": "*"},
+        "Action": action,
+        "Resource": resources,
+        "Condition": condition,
+    }
+
+
+def key_policy(partition: str, account: str, accounts: Iterable[str], names: Names) -> Document:
+    """The account's own roles by their policies; other accounts' workers and deploying roles through S3 alone."""
+    statements: list[Statement] = [
+        {
+            "Sid": "Account",
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
+            "Action": sorted(f"kms:{action}" for action in (*_ADMINISTER, *_USE)),
+            "Resource": "*",  # in a key's policy: this key
+        }
+    ]
+    if others := sorted(accounts):
+        ends = (names.role("worker", "*"), names.role("deploy"))
+        roles = [f"arn:{partition}:iam::{one}:role{names.iam_path}{end}" for one in others for end in ends]
+        statements.append(
+            {
+                "Sid": "OtherAccounts",
+                "Effect": "Allow",
+                "Principal": {"AWS": [f"arn:{partition}:iam::{one}:root" for one in others]},
+                "Action": [f"kms:{action}" for action in _USE],
+                "Resource": "*",
+                "Condition": {
+                    "ArnLike": {"aws:PrincipalArn": sorted(roles)},
+                    "StringLike": {"kms:ViaService": "s3.*"},
+                },
+            }
+        )
+    return document(statements)

@@ -1,0 +1,1 @@
+"""Where workers get their addresses from, and what they may reach."""

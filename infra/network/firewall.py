@@ -1,0 +1,73 @@
+"""Route 53 DNS Firewall: workers resolve the targets' names and those of AWS that they need, and no others."""
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.network.egress import Bucket, qualified, resolvable
+from infra.place import Place
+from infra.settings import RegionSettings
+
+
+class DnsFirewall(pulumi.ComponentResource):
+    """Rules over the whole VPC, which is the stack's own."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: RegionSettings,
+        place: Place,
+        bucket: Bucket,
+        *,
+        vpc: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("toril:region:DnsFirewall", name, {}, opts)
+        self._region, self._base, self._name = place.region, place.names.base, name
+        self._child = pulumi.ResourceOptions(parent=self)
+        group = aws.route53.ResolverFirewallRuleGroup(
+            name, region=self._region, name=f"{self._base}-targets", opts=self._child
+        )
+        allowed = resolvable(place, settings, bucket)
+        # an allowed name may be an alias of any other: the owner of the name decides
+        self._rule(group, "allowed", allowed, 100, action="ALLOW", redirection="TRUST_REDIRECTION_DOMAIN")
+        self._rule(group, "others", qualified(["*"]), 200, action="BLOCK", redirection=None)
+        aws.route53.ResolverFirewallRuleGroupAssociation(
+            name,
+            region=self._region,
+            name=f"{self._base}-targets",
+            firewall_rule_group_id=group.id,
+            vpc_id=vpc,
+            priority=101,
+            opts=self._child,
+        )
+        self.register_outputs({})
+
+    def _rule(
+        self,
+        group: aws.route53.ResolverFirewallRuleGroup,
+        label: str,
+        domains: list[str],
+        priority: int,
+        *,
+        action: str,
+        redirection: str | None,
+    ) -> None:
+        listed = aws.route53.ResolverFirewallDomainList(
+            f"{self._name}-{label}",
+            region=self._region,
+            name=f"{self._base}-{label}",
+            domains=domains,
+            opts=self._child,
+        )
+        aws.route53.ResolverFirewallRule(
+            f"{self._name}-{label}",
+            region=self._region,
+            name=f"{self._base}-{label}",
+            firewall_rule_group_id=group.id,
+            firewall_domain_list_id=listed.id,
+            firewall_domain_redirection_action=redirection,
+            priority=priority,
+            action=action,
+            block_response="NXDOMAIN" if action == "BLOCK" else None,
+            opts=pulumi.ResourceOptions(parent=group),
+        )

@@ -1,0 +1,1 @@
+"""The private registry, its pull-through caches, and where each image comes from."""

@@ -1,0 +1,217 @@
+"""The settings as users read them: `config:` in Pulumi.yaml, and the table in docs/operations.md.
+
+    python -m infra.settings.schema --write     # bring both up to date
+
+Pulumi wants a value or a default for each declared key in every stack. So a key that has no default gets an empty one,
+which the settings treat as not set, and a key of the other kind of stack is as good as not set with its default.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, BeforeValidator
+from pydantic.fields import FieldInfo
+
+from infra.settings import CREDENTIALS, HubSettings, RegionSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = ROOT / "Pulumi.yaml"
+MANUAL = ROOT / "docs" / "operations.md"
+BEGIN = "<!-- settings: written by python -m infra.settings.schema --write -->"
+END = "<!-- end of settings -->"
+STACKS: dict[str, type[BaseModel]] = {"hub": HubSettings, "region": RegionSettings}
+CREDENTIALS_TEXT = (
+    "Logins of caches, by their prefix: username and accessToken. Set with `pulumi config set --secret` only."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A setting in the table. `default` None: it has to be set where the group around it is."""
+
+    path: str
+    type: str
+    default: str | None
+    description: str
+
+
+def declared() -> dict[str, dict[str, Any]]:
+    """The `config:` block of Pulumi.yaml, by key."""
+    found: dict[str, dict[str, Any]] = {}
+    for kind, model in STACKS.items():
+        for key, field in _fields(model):
+            one = {**_typed(field), "description": f"{kind}: {field.description}"}
+            found[key] = _both(found[key], one) if key in found else one
+    # Without a type, which Pulumi would check the empty default against: that is not encrypted.
+    found[CREDENTIALS] = {"default": {}, "secret": True, "description": f"region: {CREDENTIALS_TEXT}"}
+    return dict(sorted(found.items()))
+
+
+def _both(hub: dict[str, Any], region: dict[str, Any]) -> dict[str, Any]:
+    """A key that both kinds of stack have; with different defaults it has none that could stand here."""
+    texts = [one["description"].partition(": ")[2] for one in (hub, region)]
+    described = f"both: {texts[0]}" if texts[0] == texts[1] else f"{hub['description']} {region['description']}"
+    typed = hub if hub["default"] == region["default"] else {"default": ""}
+    return {**typed, "description": described}
+
+
+def _typed(field: FieldInfo) -> dict[str, Any]:
+    """Pulumi's type of a key with its default. None where Pulumi has no type: a name in short for an object."""
+    default = field.get_default()
+    match _words(field.annotation).split(" ")[0]:
+        case "boolean":
+            return {"type": "boolean", "default": default}
+        case "object":
+            return {"type": "object", "default": {}}
+        case "list":
+            kind = _words(field.annotation).removeprefix("list of ")
+            if kind == "object" and _in_short(field):
+                return {"default": []}
+            items = kind if kind == "object" else "string"
+            return {"type": "array", "items": {"type": items}, "default": list(default)}
+        case _:
+            return {"type": "string", "default": default or ""}
+
+
+def _in_short(field: FieldInfo) -> bool:
+    """Whether an object in a list may be written as a text."""
+    return any(isinstance(note, BeforeValidator) for part in get_args(field.annotation) for note in _notes(part))
+
+
+def _notes(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+
+
+def rows(model: type[BaseModel], prefix: str = "") -> Iterator[Row]:
+    """Each setting of a model, those of nested ones after the one that holds them."""
+    for key, field in _fields(model):
+        path = f"{prefix}{key}"
+        yield Row(
+            path=path,
+            type=_words(field.annotation),
+            default=_default(field),
+            description=str(field.description),
+        )
+        if nested := _nested(field.annotation):
+            inner, holder = nested
+            yield from rows(inner, f"{path}{holder}.")
+
+
+def _fields(model: type[BaseModel]) -> Iterable[tuple[str, FieldInfo]]:
+    return [(field.alias or name, field) for name, field in model.model_fields.items()]
+
+
+def _nested(annotation: Any) -> tuple[type[BaseModel], str] | None:
+    """The group of settings in a type, and how one gets there: `[]` in a list, `.<name>` in a mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, ""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    holder = "[]" if origin is tuple else ".<name>" if origin is dict else ""
+    for part in parts:
+        if found := _nested(part):
+            return found[0], holder + found[1]
+    return None
+
+
+def _words(annotation: Any) -> str:
+    """A type in words: `string`, `list of string`, `"a" or "b"`."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _words(parts[0])
+    if origin is Literal:
+        return " or ".join(f"`{part}`" for part in parts)
+    if origin is tuple:
+        return f"list of {_words(parts[0])}"
+    if origin is dict:
+        return f"object of {_words(parts[1])}"
+    if parts and (origin is Union or origin is type(int | None)):
+        return " or ".join(_words(part) for part in parts if part is not type(None))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "object"
+    return {str: "string", int: "integer", float: "number", bool: "boolean"}[annotation]
+
+
+def _default(field: FieldInfo) -> str | None:
+    if field.is_required():
+        return None
+    value = field.get_default(call_default_factory=True)
+    match value:
+        case bool():
+            return str(value).lower()
+        case dict() | tuple():
+            return ", ".join(map(str, value))
+        case None | BaseModel():
+            return ""
+    return str(value)
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML without anchors: each empty list is written out."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def render_project(text: str) -> str:
+    """Pulumi.yaml with the `config:` block of today at its end."""
+    head = re.split(r"^config:$", text, maxsplit=1, flags=re.MULTILINE)[0].rstrip("\n")
+    block = yaml.dump({"config": declared()}, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=116)
+    return f"{head}\n{block}"
+
+
+def render_manual(text: str) -> str:
+    """The manual with the tables of today between their markers."""
+    before, found, rest = text.partition(BEGIN)
+    _, closed, after = rest.partition(END)
+    if not (found and closed):
+        raise ValueError(f"{MANUAL.name}: the markers {BEGIN} and {END} have to be there")
+    return f"{before}{BEGIN}\n\n{table()}\n{END}{after}"
+
+
+def table() -> str:
+    parts = []
+    for kind, model in STACKS.items():
+        title = "The hub" if kind == "hub" else "A region"
+        lines = [f"**{title}**\n", "| setting | type | default | |", "|---|---|---|---|"]
+        found = list(rows(model))
+        if kind == "region":
+            found.append(Row(path=CREDENTIALS, type="object, secret", default="", description=CREDENTIALS_TEXT))
+        lines += [
+            f"| `{one.path}` | {one.type} | {'*required*' if one.default is None else _code(one.default)} | "
+            f"{one.description} |"
+            for one in found
+        ]
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write both files, or say which one is out of date."""
+    parser = argparse.ArgumentParser(description="The settings as users read them.")
+    parser.add_argument("--write", action="store_true", help="bring Pulumi.yaml and docs/operations.md up to date")
+    write = parser.parse_args(arguments).write
+    stale = []
+    for path, render in ((PROJECT, render_project), (MANUAL, render_manual)):
+        text = path.read_text()
+        if (new := render(text)) != text:
+            stale.append(path.name)
+            if write:
+                path.write_text(new)
+    if stale and not write:
+        sys.stderr.write(f"{', '.join(stale)} out of date: python -m infra.settings.schema --write\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""What starts a coordinator: its container, and the request that the scheduler sends; plain values, nothing made."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infra.workers.containers import HOME, STOP_TIMEOUT_S, USER, VOLUMES
+
+CONTAINER = "coordinator"
+PLATFORM_VERSION = "1.4.0"
+# EventBridge Scheduler puts the invocation's id here, the same in each retry: one invocation starts one task.
+EXECUTION_ID = "<aws.scheduler.execution-id>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """Where a coordinator's task runs."""
+
+    cluster: str
+    task_definition: str
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    public_addresses: bool
+
+
+def container(image: str, *, log_group: str, region: str, store: str, fips: bool) -> dict[str, Any]:
+    """The coordinator's container, as ECS gives it back: defaults spelt out, lists in order."""
+    environment = {"AWS_REGION": region, "HOME": HOME, "TORIL_STORE": store}
+    if fips:
+        environment["AWS_USE_FIPS_ENDPOINT"] = "true"
+    return {
+        "command": ["doctor", "--on", "fargate"],  # of a task that somebody starts without a command
+        "cpu": 0,
+        "entryPoint": ["toril"],
+        "environment": [{"name": key, "value": value} for key, value in sorted(environment.items())],
+        "essential": True,
+        "image": image,
+        "linuxParameters": {"initProcessEnabled": True},  # hands SIGTERM on, and reaps
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {
+                "awslogs-group": log_group,
+                "awslogs-region": region,
+                "awslogs-stream-prefix": CONTAINER,
+                "max-buffer-size": "10m",
+                "mode": "non-blocking",
+            },
+        },
+        "mountPoints": [
+            {"containerPath": path, "readOnly": False, "sourceVolume": name} for name, path in sorted(VOLUMES.items())
+        ],
+        "name": CONTAINER,
+        "portMappings": [],
+        "readonlyRootFilesystem": True,
+        "stopTimeout": STOP_TIMEOUT_S,
+        "systemControls": [],
+        "user": USER,
+        "volumesFrom": [],
+    }
+
+
+def containers(image: str, *, log_group: str, region: str, store: str, fips: bool) -> str:
+    one = container(image, log_group=log_group, region=region, store=store, fips=fips)
+    return json.dumps([one], sort_keys=True, separators=(",", ":"))
+
+
+def suite_command(suite: str, store: str) -> list[str]:
+    """What a coordinator runs on schedule: the same command as anywhere else."""
+    return ["run", f"{store}/suites/{suite}", "--on", "fargate", "--store", store]
+
+
+def run_task(launch: Launch, command: Sequence[str], *, started_by: str, tags: Mapping[str, str]) -> dict[str, Any]:
+    """The universal target's `Input`: a RunTask request whose keys begin with capitals, as the scheduler wants them."""
+    return {
+        "ClientToken": EXECUTION_ID,
+        "Cluster": launch.cluster,
+        "Count": 1,
+        "EnableECSManagedTags": True,
+        "LaunchType": "FARGATE",
+        "NetworkConfiguration": {
+            "AwsvpcConfiguration": {
+                "AssignPublicIp": "ENABLED" if launch.public_addresses else "DISABLED",
+                "SecurityGroups": sorted(launch.security_groups),
+                "Subnets": sorted(launch.subnets),
+            }
+        },
+        "Overrides": {"ContainerOverrides": [{"Command": list(command), "Name": CONTAINER}]},
+        "PlatformVersion": PLATFORM_VERSION,
+        "StartedBy": started_by,
+        "Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())],
+        "TaskDefinition": launch.task_definition,
+    }
+
+
+def schedule_input(launch: Launch, *, suite: str, schedule: str, store: str, tags: Mapping[str, str]) -> str:
+    """The `Input` of a schedule that runs a suite."""
+    own = {**tags, "toril:schedule": schedule, "toril:suite": suite}
+    request = run_task(launch, suite_command(suite, store), started_by=f"schedule/{schedule}", tags=own)
+    return json.dumps(request, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,202 @@
+"""What the home region has beside the others: coordinators, and the schedules that start them.
+
+A sweep is a one-time schedule `sweep-…` in the same group, made by whoever starts a run, at the run's deadline, which
+deletes itself afterwards. It starts the same task definition with the sweeper's role as `Overrides.TaskRoleArn`, and
+the scheduler takes the sweeper's role for it: nobody who plans a sweep hands on more rights than a sweeper has.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.hub.outputs import HubOutputs
+from infra.permissions.statements import Document, document, render
+from infra.place import Place
+from infra.settings import RegionSettings, SettingError
+from infra.settings.schedules import Schedule
+from infra.workers.containers import VOLUMES
+from infra.workers.coordinators import Launch, containers, schedule_input
+from toril.records.deployment import DeployedHome
+
+CPU, MEMORY_MIB = 1024, 2048
+LATEST_S = 900  # a suite that could not start for so long does not start by surprise later
+RETRIES = 5
+LETTERS_KEPT_S = 14 * 86_400  # the most that SQS allows
+PROCESSORS = {"x86-64": "X86_64", "arm64": "ARM64"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeArgs:
+    """The region's own parts that coordinators run in."""
+
+    settings: RegionSettings
+    place: Place
+    hub: HubOutputs
+    cluster_arn: pulumi.Input[str]
+    subnets: pulumi.Input[Sequence[str]]
+    security_groups: pulumi.Input[Sequence[str]]
+    public_addresses: bool
+    log_group: pulumi.Input[str]
+    image: pulumi.Input[str]
+    execution_role: pulumi.Input[str]
+
+
+class Home(pulumi.ComponentResource):
+    """`deployed` is what the region's record says of it; `alarms` are the names that notices listen to."""
+
+    deployed: pulumi.Output[DeployedHome]
+    alarms: tuple[str, ...]
+
+    def __init__(self, name: str, args: HomeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("toril:region:Home", name, {}, opts)
+        own = pulumi.ResourceOptions(parent=self)
+        place, hub = args.place, args.hub
+        store = hub.bucket.apply(lambda bucket: f"s3://{bucket}")
+        definition = _coordinator(name, args, store, own)
+        group = aws.scheduler.ScheduleGroup(name, name=place.names.schedule_group(), region=place.region, opts=own)
+        letters = _dead_letters(name, place, own)
+        self.alarms = (_alarm(name, place, letters, own),) if args.settings.schedules else ()
+        launch = pulumi.Output.all(
+            cluster=args.cluster_arn,
+            task_definition=definition.arn,
+            subnets=pulumi.Output.from_input(args.subnets).apply(tuple),
+            security_groups=pulumi.Output.from_input(args.security_groups).apply(tuple),
+        ).apply(lambda found: Launch(**found, public_addresses=args.public_addresses))
+        for schedule in args.settings.schedules:
+            _schedule(name, schedule, args, launch, store, group, letters, own)
+        self.deployed = pulumi.Output.all(
+            schedule_group=group.name,
+            scheduler_role=hub.scheduler_role,
+            sweeper_role=hub.sweeper_role,
+            coordinator=definition.arn,
+            dead_letters=letters.arn,
+        ).apply(lambda found: DeployedHome(**found))
+        self.register_outputs({})
+
+
+def _coordinator(
+    name: str, args: HomeArgs, store: pulumi.Output[str], opts: pulumi.ResourceOptions
+) -> "aws.ecs.TaskDefinition":
+    place, architecture = args.place, args.settings.architectures[0]
+    definitions = pulumi.Output.all(args.image, args.log_group, store).apply(
+        lambda found: containers(
+            found[0], log_group=found[1], region=place.region, store=found[2], fips=args.settings.fips
+        )
+    )
+    own_role = pulumi.Output.all(args.hub.account, args.hub.coordinator_role).apply(
+        lambda found: _role_of(found[0], found[1], place.account)
+    )
+    return aws.ecs.TaskDefinition(
+        f"{name}-coordinator",
+        family=place.names.coordinator(architecture),
+        region=place.region,
+        requires_compatibilities=["FARGATE"],
+        network_mode="awsvpc",
+        cpu=str(CPU),
+        memory=str(MEMORY_MIB),
+        runtime_platform={"cpu_architecture": PROCESSORS[architecture], "operating_system_family": "LINUX"},
+        execution_role_arn=args.execution_role,
+        task_role_arn=own_role,
+        volumes=[{"name": volume} for volume in sorted(VOLUMES)],
+        container_definitions=definitions,
+        opts=opts,
+    )
+
+
+def _role_of(hub_account: str, role: str, account: str) -> str:
+    """The coordinator's role, which a task can have in the role's own account only."""
+    if hub_account != account:
+        raise SettingError(
+            f"toril:home: the hub is in account {hub_account}, this region in {account}; a task cannot "
+            "have a role of another account: make a region of the hub's account the home"
+        )
+    return role
+
+
+def _dead_letters(name: str, place: Place, opts: pulumi.ResourceOptions) -> "aws.sqs.Queue":
+    called = place.names.dead_letters()
+    return aws.sqs.Queue(
+        f"{name}-dead-letters",
+        name=called,
+        region=place.region,
+        message_retention_seconds=LETTERS_KEPT_S,
+        sqs_managed_sse_enabled=True,
+        policy=render(queue_policy(place.arn("sqs", called), place.account, place.partition)),
+        opts=opts,
+    )
+
+
+def queue_policy(queue: str, account: str, partition: str) -> Document:
+    """TLS only. Who may send is said by the scheduler's roles, in the same account."""
+    return document(
+        [
+            {
+                "Sid": "TlsOnly",
+                "Effect": "Deny",
+                "Principal": {"AWS": "*"},
+                "Action": "sqs:*",
+                "Resource": queue,
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            },
+        ]
+    )
+
+
+def _alarm(name: str, place: Place, letters: aws.sqs.Queue, opts: pulumi.ResourceOptions) -> str:
+    called = place.names.undelivered_alarm()
+    aws.cloudwatch.MetricAlarm(
+        f"{name}-undelivered",
+        name=called,
+        region=place.region,
+        alarm_description="A schedule could not start its task; the reason is in the queue of dead letters",
+        namespace="AWS/SQS",
+        metric_name="ApproximateNumberOfMessagesVisible",
+        dimensions={"QueueName": letters.name},
+        statistic="Maximum",
+        period=300,
+        evaluation_periods=1,
+        threshold=0,
+        comparison_operator="GreaterThanThreshold",
+        treat_missing_data="notBreaching",
+        opts=opts,
+    )
+    return called
+
+
+def _schedule(
+    name: str,
+    schedule: Schedule,
+    args: HomeArgs,
+    launch: pulumi.Output[Launch],
+    store: pulumi.Output[str],
+    group: aws.scheduler.ScheduleGroup,
+    letters: aws.sqs.Queue,
+    opts: pulumi.ResourceOptions,
+) -> None:
+    place = args.place
+    request = pulumi.Output.all(launch, store).apply(
+        lambda found: schedule_input(
+            found[0], suite=schedule.suite, schedule=schedule.name, store=found[1], tags=place.tags
+        )
+    )
+    aws.scheduler.Schedule(
+        f"{name}-{schedule.name}",
+        name=schedule.name,
+        region=place.region,
+        group_name=group.name,
+        description=f"Runs suites/{schedule.suite}",
+        schedule_expression=schedule.cron,
+        schedule_expression_timezone=schedule.timezone,
+        state="ENABLED" if schedule.enabled else "DISABLED",
+        flexible_time_window={"mode": "OFF"},
+        target={
+            "arn": f"arn:{place.partition}:scheduler:::aws-sdk:ecs:runTask",
+            "role_arn": args.hub.scheduler_role,
+            "input": request,
+            "retry_policy": {"maximum_event_age_in_seconds": LATEST_S, "maximum_retry_attempts": RETRIES},
+            "dead_letter_config": {"arn": letters.arn},
+        },
+        opts=opts,
+    )

@@ -1,0 +1,81 @@
+"""What a worker, and ECS on its behalf, may do: each statement is one thing that a run cannot do without."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from infra.permissions.statements import ANY, Document, Statement, allow, deny, document
+from infra.place import Place
+from infra.registry.cache_policies import IMPORT
+from infra.registry.images import Image
+from infra.registry.private import PULL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """The bucket where runs are, which may be another account's; `key` is empty where S3 encrypts by itself."""
+
+    bucket: str
+    region: str
+    key: str = ""
+
+
+def worker_policy(place: Place, results: Results, secrets: Iterable[str], secret_keys: Iterable[str]) -> Document:
+    """Of the workers themselves: read runs, add what is not there yet, read the secrets on the stack's list."""
+    bucket = f"arn:{place.partition}:s3:::{results.bucket}"
+    statements = [
+        allow("ReadRuns", ["s3:GetObject"], [f"{bucket}/runs/*"]),
+        # without it, a start that is not there yet would be a refusal rather than an absence
+        allow("ListRuns", ["s3:ListBucket"], [bucket], condition={"StringLike": {"s3:prefix": "runs/*"}}),
+        # only with If-None-Match: nobody's results, not even its own, can be written over
+        allow(
+            "AddResults",
+            ["s3:PutObject"],
+            [f"{bucket}/runs/*/workers/*"],
+            condition={"Null": {"s3:if-none-match": "false"}},
+        ),
+        # a `*` spans slashes: the pattern above also covers a folder `workers/` of a suite
+        deny("LeaveSuites", ["s3:PutObject"], [f"{bucket}/runs/*/suite/*"]),
+    ]
+    if results.key:
+        through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{results.region}.{place.suffix}"}}
+        statements.append(allow("Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [results.key], condition=through_s3))
+    return document([*statements, *_secrets(place, secrets, secret_keys)])
+
+
+def execution_policy(place: Place, images: Iterable[Image], log_group: str, secret_keys: Iterable[str]) -> Document:
+    """Of ECS while it starts a worker: pull these images, log in where they are, write this log group."""
+    found = list(images)
+    pulled = [image.repository_arn for image in found if image.repository_arn]
+    cached = [image.repository_arn for image in found if image.repository_arn and image.cache]
+    statements = [
+        allow("LogIn", ["ecr:GetAuthorizationToken"], ANY),  # knows no resource
+        allow("Pull", PULL, pulled),
+        allow("Import", IMPORT, cached),
+        allow(
+            "Log",
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            [place.arn("logs", f"log-group:{log_group}:log-stream:*")],
+        ),
+    ]
+    needed = [one for one in statements if one.get("Resource")]
+    logins = [one.credentials for one in found if one.credentials]
+    return document([*needed, *_secrets(place, logins, secret_keys)])
+
+
+def _secrets(place: Place, secrets: Iterable[str], keys: Iterable[str]) -> list[Statement]:
+    """Read these, and with customer keys decrypt exactly these."""
+    arns = sorted(set(secrets))
+    if not arns:
+        return []
+    read = allow("ReadSecrets", ["secretsmanager:GetSecretValue"], arns)
+    used = sorted(set(keys))
+    if not used:
+        return [read]
+    regions = sorted({arn.split(":")[3] for arn in arns})
+    condition = {
+        "StringEquals": {
+            "kms:EncryptionContext:SecretARN": arns,
+            "kms:ViaService": [f"secretsmanager.{region}.{place.suffix}" for region in regions],
+        }
+    }
+    return [read, allow("DecryptSecrets", ["kms:Decrypt"], used, condition=condition)]

@@ -1,0 +1,131 @@
+"""The files that a script or Taurus file takes along: each file beside it, or below, that it names."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from toril.errors import OptionError
+from toril.masking import mask
+from toril.suite import Note, read_suite
+from toril.suite.files import SUITE_NAMES, read_jmx
+
+MISSING = "is not there"
+MAX_NAME = 256  # characters of a text that may be the name of a file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Companions:
+    """Files by their names in the new folder, and notes about those that are left behind."""
+
+    files: Mapping[PurePosixPath, Path]
+    notes: tuple[Note, ...] = ()
+
+
+def of_jmx(file: Path) -> Companions:
+    """A JMX and what it reads: CSV files, scripts, included plans."""
+    files, notes = {PurePosixPath(file.name): file}, []
+    for name in read_jmx(file).files:
+        if why := _why_not(file.parent, name):
+            notes.append(_note(file, name, why))
+        else:
+            files[_inner(name)] = file.parent / name
+    return Companions(files=files, notes=tuple(notes))
+
+
+def of_python(file: Path) -> Companions:
+    """A script, what it imports from its own folder, and the files there that its texts name."""
+    files: dict[PurePosixPath, Path] = {}
+    notes: dict[Note, None] = {}
+    waiting = [file.name]
+    while waiting:
+        inner = _inner(waiting.pop())
+        if inner in files:
+            continue
+        files[inner] = there = file.parent / inner
+        for name in _named_in_python(there, inner.parent) if there.suffix == ".py" else ():
+            why = _why_not(file.parent, name)
+            if not why:
+                waiting.append(name)
+            elif why != MISSING:  # most texts are no names of files
+                notes[_note(there, name, why)] = None
+    return Companions(files=files, notes=tuple(notes))
+
+
+def has_shape(file: Path | None) -> bool:
+    """Whether it is a locustfile with a load of its own."""
+    return file is not None and b"LoadTestShape" in file.read_bytes()
+
+
+def _inner(name: str) -> PurePosixPath:
+    return PurePosixPath(Path(name).as_posix())
+
+
+def _note(file: Path, name: str, why: str) -> Note:
+    return Note("left-behind", f"{file.name} names {mask(name)[:100]!r}, which {why}: not taken along")
+
+
+def _why_not(folder: Path, name: str) -> str:
+    """Why a file is not taken along; empty if it is."""
+    path = Path(name)
+    try:
+        if not (folder / path).is_file():
+            return MISSING
+    except (OSError, ValueError):  # a text that cannot be a name
+        return MISSING
+    if path.is_absolute() or ".." in path.parts:
+        return "is no path below its folder"
+    if any(part.startswith(".") for part in path.parts):
+        return "is hidden, and may be a secret"
+    return "" if (folder / path).resolve().is_relative_to(folder.resolve()) else "lies elsewhere, by a link"
+
+
+def _named_in_python(file: Path, package: PurePosixPath) -> Iterator[str]:
+    """Modules as files, from the script's folder, and every text that could be a name."""
+    try:
+        tree = ast.parse(file.read_bytes(), str(file))
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise OptionError(
+            f"{file}: line {line} is no Python: {getattr(error, 'msg', error)}; correct it there", code="not-python"
+        ) from error
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < MAX_NAME:
+            yield node.value
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _modules(alias.name.split("."))
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.parts[: len(package.parts) - node.level + 1] if node.level else ()
+            for alias in node.names:
+                yield from _modules([*parts, *(node.module or "").split("."), alias.name])
+
+
+def _modules(parts: list[str]) -> Iterator[str]:
+    """`a.b.c` as a.py, a/__init__.py, a/b.py, …"""
+    names = [part for part in parts if part]
+    for count in range(1, len(names) + 1):
+        path = "/".join(names[:count])
+        yield f"{path}.py"
+        yield f"{path}/__init__.py"
+
+
+def of_taurus(file: Path) -> Companions:
+    """A Taurus file, under the name that a folder's suite has, and everything that it takes along to a worker."""
+    suite = read_suite([file])
+    files = {PurePosixPath(relative.as_posix()): suite.folder / relative for relative in suite.files}
+    if file.name in SUITE_NAMES:  # its whole folder goes along
+        return Companions(files=files)
+    notes: list[Note] = []
+    for inner in [inner for inner in files if inner.suffix == ".py"]:
+        beside = of_python(files[inner])
+        files |= {inner.parent / name: there for name, there in beside.files.items()}
+        notes += beside.notes
+    del files[PurePosixPath(file.name)]
+    own = PurePosixPath(f"suite{file.suffix.lower()}")
+    if own in files:
+        raise OptionError(
+            f"--taurus {file}: takes along a {own}, whose name it needs itself; rename that one",
+            code="colliding-names",
+        )
+    return Companions(files={own: file, **files}, notes=tuple(notes))

@@ -1,0 +1,86 @@
+"""The values of a suite's secrets, read from Secrets Manager with the credentials of the process that needs them.
+
+They are kept in memory and in the environment of the engines, and nowhere else.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from toril.aws.client import Clients, ClientSettings, call, clients
+from toril.aws.errors import AwsError
+from toril.errors import InfrastructureError
+from toril.records import SecretReference, secret_reference
+
+SETTINGS = ClientSettings(read_timeout_s=10, attempts=5)
+SHORTEST = 4  # characters: what is shorter stands everywhere, and taking it out would spoil every text
+RIGHT = "secretsmanager:GetSecretValue"
+FIXES = {
+    "access-denied": f"allow the worker {RIGHT} on it (a region's stack does for those in its `secrets`), and its key "
+    "in KMS",
+    "refused": "check it in Secrets Manager",
+}
+
+
+def read_secrets(secrets: Mapping[str, str]) -> dict[str, str]:
+    """Returns each variable's value; each secret is asked for once.
+
+    InfrastructureError names the variable and its secret, and no value.
+    """
+    if not secrets:
+        return {}
+    make, texts, values = clients(SETTINGS), dict[SecretReference, str](), dict[str, str]()
+    for variable, text in secrets.items():
+        reference = secret_reference(text)
+        whole = replace(reference, key=None)
+        if whole not in texts:
+            texts[whole] = _read(variable, whole, make)
+        values[variable] = _value(variable, reference, texts[whole])
+    return values
+
+
+def _read(variable: str, reference: SecretReference, make: Clients) -> str:
+    where = f"toril.secrets.{variable}: {reference.secret}"
+    request = {"SecretId": reference.secret, "VersionStage": reference.stage, "VersionId": reference.version}
+    try:
+        answer = call(
+            lambda **asked: make("secretsmanager", reference.region or "").get_secret_value(**asked),
+            RIGHT,
+            **{key: text for key, text in request.items() if text},
+        )
+    except AwsError as error:
+        fix = FIXES.get(error.fault.code, error.fault.fix)
+        raise AwsError(replace(error.fault, where=f"{where} could not be read", fix=fix)) from None
+    if "SecretString" not in answer:
+        raise InfrastructureError(
+            f"{where} is binary, and an environment variable is a text; store it as one", code="binary-secret"
+        )
+    return str(answer["SecretString"])
+
+
+def _value(variable: str, reference: SecretReference, text: str) -> str:
+    where = f"toril.secrets.{variable}: {reference.secret}"
+    if reference.key is not None:
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise InfrastructureError(
+                f"{where} holds no JSON object, so no key {reference.key!r}; leave the key out", code="secret-not-json"
+            )
+        if reference.key not in found:
+            raise InfrastructureError(f"{where} has no key {reference.key!r}; correct it", code="no-such-secret-key")
+        value = found[reference.key]
+        text = value if isinstance(value, str) else json.dumps(value)
+        where += f", key {reference.key!r},"
+    if len(text.strip()) < SHORTEST:
+        raise InfrastructureError(
+            f"{where} is shorter than {SHORTEST} characters: it could not be kept out of reports; use a longer one",
+            code="short-secret",
+        )
+    if "\0" in text:
+        raise InfrastructureError(
+            f"{where} holds a NUL character, which no environment variable can; remove it", code="nul-in-secret"
+        )
+    return text

@@ -1,0 +1,128 @@
+"""The progress of a search for a capacity: its stages, from the run's records, judged one after the other."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from toril.capacity.stages import ANSWERS, FAILURES, GENERATORS, RECOVERY, SAMPLES, StageJudge, StageResult
+from toril.criteria import conditions_of
+from toril.load.search import TO_THE_TOP, UNSTEADY, Bounds, Found, Stage, next_stage
+from toril.records import Plan, PlannedExecution, Rate, rates_of
+from toril.records.summary import Capacity
+from toril.timeline import Timeline
+
+STOPPED = "stopped"  # the load ended before the search
+FLUSH_MARGIN_S = 1  # extra seconds to wait for workers that flush slowly
+
+
+@dataclass(slots=True)
+class SearchProgress:
+    """The search for one execution's capacity. Each stage is judged once."""
+
+    plan: Plan
+    execution: PlannedExecution
+    stages: list[StageResult] = field(default_factory=list)
+    found: Found | None = None
+
+    @property
+    def bounds(self) -> Bounds:
+        search = self.execution.search
+        assert search is not None  # noqa: S101 - an execution without a search has no progress
+        return Bounds(search.from_rps, search.to_rps, search.precision)
+
+    def advance(self, rates: Sequence[Rate], started_at: float, timeline: Timeline, complete_to: float) -> Stage | None:
+        """Judge the complete stages; returns the stage that has to begin now, if any. At the end `found` is set."""
+        search = self.execution.search
+        assert search is not None  # noqa: S101
+        own = [rate for rate in rates_of(rates, self.execution.name) if rate.cause == "search"]
+        while self.found is None:
+            follows = next_stage(self.bounds, [stage.judged for stage in self.stages])
+            if isinstance(follows, Found):
+                self.found = follows
+                break
+            number = len(self.stages)
+            if number > len(own):
+                return follows
+            rps, at_s = follows.rps, self.execution.delay_s
+            if number:
+                rps, at_s = own[number - 1].rps, round(own[number - 1].at - started_at, 6)
+            judge = StageJudge(self.plan, self.execution, search, timeline)
+            result = judge.judge(Stage(rps, follows.kind), at_s, complete_to)
+            if result is None:
+                break
+            self.stages.append(result)
+        return None
+
+    def ended(self) -> Found:
+        """The result so far: of a search that was not carried to its end, its bounds."""
+        if self.found is not None:
+            return self.found
+        held = [one.judged.stage.rps for one in self.stages if one.judged.outcome == "held"]
+        breached = [one.judged.stage.rps for one in self.stages if one.judged.outcome == "breached"]
+        low = min(breached, default=math.inf)
+        below = [rps for rps in held if rps < low]
+        return Found(max(below, default=None), None if math.isinf(low) else low, STOPPED, exact=False)
+
+    def result(self) -> Capacity:
+        """Its entry of `capacity` in the summary."""
+        search, found = self.execution.search, self.ended()
+        assert search is not None  # noqa: S101
+        return Capacity(
+            held_rps=found.held_rps,
+            breached_rps=found.breached_rps,
+            limited_by=found.limited_by,
+            exact=found.exact,
+            message=self.message(),
+            from_rps=search.from_rps,
+            to_rps=search.to_rps,
+            until=tuple(one.text for one in conditions_of(search, self.execution.name)),
+            precision=search.precision,
+            stages=tuple(stage.record() for stage in self.stages),
+        )
+
+    def message(self) -> str:
+        """The result in a sentence."""
+        found, name = self.ended(), self.execution.name
+        last = self.stages[-1].message if self.stages else ""
+        if found.held_rps is None:
+            if found.exact:
+                why = describe_limit(found.limited_by)
+                return f"{name} did not bear {found.breached_rps:,.10g}/s, the lowest rate: {why}"
+            return f"nothing is known of the capacity of {name}: {_why(found.limited_by, last)}"
+        held = f"{found.held_rps:,.10g}/s"
+        if found.exact:
+            return f"{name} held {held}, and not {found.breached_rps:,.10g}/s: {describe_limit(found.limited_by)}"
+        above = "" if found.breached_rps is None else f", and not {found.breached_rps:,.10g}/s"
+        return f"{name} held at least {held}{above}: {_why(found.limited_by, last)}"
+
+
+def finished_searches(
+    plan: Plan, rates: Sequence[Rate], started_at: float | None, timeline: Timeline
+) -> list[SearchProgress]:
+    """The searches of a run that is over, from its records and measurements alone."""
+    found = []
+    for execution in plan.searched:
+        search = SearchProgress(plan, execution)
+        if started_at is not None:
+            last = timeline.last_second
+            search.advance(rates, started_at, timeline, -1 if last is None else last)
+        found.append(search)
+    return found
+
+
+def describe_limit(limited_by: str) -> str:
+    """What limited the rate, for people."""
+    return {ANSWERS: "answers fell behind", FAILURES: "requests failed"}.get(limited_by, limited_by)
+
+
+def _why(limited_by: str, message: str) -> str:
+    reasons = {
+        TO_THE_TOP: "no higher rate was wanted",
+        UNSTEADY: "higher rates held once, and not again",
+        STOPPED: "the load ended before the search did",
+        GENERATORS: "the load generators were saturated",
+        SAMPLES: "too few samples",
+        RECOVERY: "the service did not recover from a higher one",
+    }
+    why = reasons.get(limited_by, limited_by)
+    return f"{why} ({message})" if message and limited_by in (GENERATORS, SAMPLES, RECOVERY) else why

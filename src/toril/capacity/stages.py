@@ -1,0 +1,172 @@
+"""Judges one stage of a search by the measurements of its seconds."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from toril.criteria import conditions_of, samples_needed
+from toril.load.search import RECOVER_STEPS, Judged, Outcome, Stage
+from toril.records import Plan, PlannedExecution, Search
+from toril.records.summary import CapacityStage, StageObservation
+from toril.summary import Completeness, dropped_between, saturated_between
+from toril.timeline import Timeline, Worst
+from toril.verdict.evaluation import evaluate
+from toril.verdict.evidence import Evidence
+from toril.verdict.result import CriterionResult
+from toril.verdict.rules import TIMED_OUT, MeasuredExecution, unjudged, without_success
+
+ANSWERED = 0.95  # of what was sent, as with a throughput; fewer answers are a backlog that grows
+DROPPED = 0.01  # of what was due, and was never sent
+SPARE = 2  # requests in flight at either end of a stage
+CALM_S = 3  # whole seconds in which a recovered service keeps up and breaches nothing
+
+FILLED_BY_SLOW_ANSWERS = ("sockets", "memory")  # they fill up when the service is slow, on any generator
+GENERATORS, SAMPLES, RECOVERY = "generators", "samples", "recovery"  # causes of a stage that proves nothing
+ANSWERS, FAILURES = "answers", "failures"  # causes of a breach other than a criterion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageResult:
+    """A stage: its time, its measurements, and its outcome."""
+
+    judged: Judged
+    at_s: float  # since the start signal, from which on its rate held
+    from_s: int  # whole seconds that were judged; `to_s` is not one of them
+    to_s: int
+    samples: int = 0
+    achieved_rps: float | None = None
+    message: str = ""
+    observed: tuple[CriterionResult, ...] = field(default=())
+
+    def record(self) -> CapacityStage:
+        """Its entry of `stages` in the summary."""
+        return CapacityStage(
+            rps=self.judged.stage.rps,
+            kind=self.judged.stage.kind,
+            at_s=self.at_s,
+            from_s=self.from_s,
+            to_s=self.to_s,
+            outcome=self.judged.outcome,
+            why=self.judged.why,
+            message=self.message,
+            samples=self.samples,
+            achieved_rps=None if self.achieved_rps is None else round(self.achieved_rps, 3),
+            observed=tuple(
+                StageObservation(
+                    criterion=result.criterion.text,
+                    value=result.observed,
+                    unit=result.criterion.unit,
+                    breached=result.fired,
+                )
+                for result in self.observed
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StageJudge:
+    """Judges the stages of one execution's search."""
+
+    plan: Plan
+    execution: PlannedExecution
+    search: Search
+    timeline: Timeline
+
+    def judge(self, stage: Stage, at_s: float, complete_to: float) -> StageResult | None:
+        """The result of a stage; None until every second that decides it is complete."""
+        if stage.kind == "recover":
+            return self._recovery(stage, at_s, complete_to)
+        from_s, to_s = math.ceil(at_s + self.search.settle_s), math.floor(at_s + self.search.step_s)
+        if complete_to < to_s - 1:
+            return None
+        part = self.timeline.between(from_s, to_s - 1)
+        samples = part.select(executions=(self.execution.name,)).total.samples
+        expected = stage.rps * (to_s - from_s)
+        results = self._criteria(part)
+        outcome, why, message = self._outcome(part, math.ceil(at_s), to_s, samples, expected, results)
+        return StageResult(
+            judged=Judged(stage, outcome, why),
+            at_s=at_s,
+            from_s=from_s,
+            to_s=to_s,
+            samples=samples,
+            achieved_rps=samples / (to_s - from_s),
+            message=message,
+            observed=results,
+        )
+
+    def _outcome(
+        self,
+        part: Timeline,
+        begins_s: int,
+        to_s: int,
+        samples: int,
+        expected: float,
+        results: Sequence[CriterionResult],
+    ) -> tuple[Outcome, str, str]:
+        window = begins_s, to_s  # generators that settle late have no room either
+        saturated = saturated_between(self.plan, self.timeline, window, self.execution.name)
+        own = [one for one in saturated if one.what not in FILLED_BY_SLOW_ANSWERS]
+        if own:
+            return "void", GENERATORS, own[0].message
+        breach = next((result for result in (*results, *self._at_worst(part)) if result.outcome == "failed"), None)
+        if breach is not None:
+            return "breached", breach.criterion.text, breach.message
+        if saturated:
+            return "void", GENERATORS, saturated[0].message
+        dropped = dropped_between(self.plan, self.timeline, window, self.execution.name)
+        if dropped > DROPPED * expected:
+            return "void", GENERATORS, f"{dropped:,} of {expected:,.0f} requests were due and never sent"
+        if samples < ANSWERED * expected and samples < expected - SPARE:
+            return "breached", ANSWERS, f"{samples:,} answers to {expected:,.0f} requests: it fell behind"
+        judged = [result.criterion for result in results]
+        measured = MeasuredExecution(self.execution, self._plan, part, Completeness(planned=()))
+        broken = next(chain(without_success(measured), unjudged(measured, judged)), None)
+        if broken is not None:
+            return "breached", FAILURES, broken.message
+        for result in results:
+            needed = samples_needed(result.criterion)
+            if result.outcome == "inconclusive" or result.samples < needed:
+                few = f"{result.samples:,} samples; {result.criterion.text} needs {needed:,}: make `step` longer"
+                return "void", SAMPLES, few
+        return "held", "", ""
+
+    def _recovery(self, stage: Stage, at_s: float, complete_to: float) -> StageResult | None:
+        """The service has recovered once it keeps up with the lowest rate; the first such seconds count."""
+        first, last_end = math.ceil(at_s), math.floor(at_s + RECOVER_STEPS * self.search.step_s)
+        for end in range(first + CALM_S, last_end + 1):
+            if end - 1 > complete_to:
+                return None
+            calm = self._calm(stage, end)
+            if calm or end == last_end:
+                why = "" if calm else RECOVERY
+                return StageResult(
+                    judged=Judged(stage, "held" if calm else "void", why),
+                    at_s=at_s,
+                    from_s=end - CALM_S,
+                    to_s=end,
+                    message="" if calm else f"not within {end - first} s at {stage.rps:,.10g}/s",
+                )
+        return None
+
+    def _calm(self, stage: Stage, end: int) -> bool:
+        part = self.timeline.between(end - CALM_S, end - 1)
+        samples, expected = part.select(executions=(self.execution.name,)).total.samples, stage.rps * CALM_S
+        keeps_up = abs(samples - expected) <= max(SPARE, (1 - ANSWERED) * expected)
+        return keeps_up and not any(result.fired for result in self._criteria(part))
+
+    def _criteria(self, part: Timeline) -> tuple[CriterionResult, ...]:
+        evidence = Evidence(self._plan, part)
+        return tuple(evaluate(one, evidence) for one in conditions_of(self.search, self.execution.name))
+
+    def _at_worst(self, part: Timeline) -> tuple[CriterionResult, ...]:
+        """The criteria again, with infinite times for requests that timed out."""
+        if not TIMED_OUT & part.select(executions=(self.execution.name,)).total.rc.keys():
+            return ()
+        return self._criteria(part.at_worst(Worst(unanswered={}, at_s={}, timed_out=TIMED_OUT)))
+
+    @property
+    def _plan(self) -> Plan:
+        """A stage has no ramp-up."""
+        return self.plan.model_copy(update={"ramp_up_exclude": False})

@@ -1,0 +1,174 @@
+"""Commands on stored runs: report, compare, list, fetch, stop, adjust."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toril.cli.options import Run, StoreOption, read_age
+from toril.clock import SystemClock
+from toril.errors import NoSuchRunError, RunOverError
+from toril.records import run_key
+from toril.reports import (
+    COMPARED,
+    FORMATS,
+    TABLES,
+    check,
+    check_compared,
+    compare_blocks,
+    compared,
+    comparison,
+    pieces,
+    run_blocks,
+    runs_table,
+    terminal,
+)
+from toril.reports.screen import Output, emit
+from toril.runs import stored
+from toril.runs.adjust import adjust as adjust_run
+from toril.runs.find import find_run
+from toril.store import open_store
+
+
+def report(
+    run: Run,
+    store: StoreOption = ".toril",
+    format: Annotated[str, typer.Option("--format", help=", ".join(FORMATS) + ".")] = "terminal",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
+    table: Annotated[
+        str, typer.Option("--table", help=f"Table to export as csv or parquet: {', '.join(TABLES)}.")
+    ] = TABLES[0],
+    if_there: Annotated[
+        bool, typer.Option("--if-there", help="No error if there is no such run: for a job that ended before it began.")
+    ] = False,
+) -> None:
+    """Rebuild a report of RUN from its files; exits 0 whatever the verdict.
+
+    Example: toril report latest --format html --out report.html
+    """
+    check(format, table=table, onto_terminal=out is None and sys.stdout.isatty())
+    try:
+        found = find_run(run, store)
+    except NoSuchRunError as nothing:
+        if not if_there:
+            raise
+        typer.echo(f"nothing to report: {nothing}", err=True)
+        return
+    bundle = stored.judged(*found, SystemClock().now(), measurements=FORMATS[format].timeline)
+    if format == "terminal" and out is None:
+        terminal.show(Output(), run_blocks.report_of(bundle))
+    else:
+        emit(pieces(format, bundle, table), out)
+
+
+def compare(
+    base: Annotated[str, typer.Argument(help="The run to compare with: its id, `latest`, or its folder.")],
+    head: Annotated[str, typer.Argument(help="The run in question, given in the same way.")],
+    store: StoreOption = ".toril",
+    format: Annotated[str, typer.Option("--format", help=", ".join(COMPARED) + ".")] = "terminal",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
+) -> None:
+    """Show two runs side by side, BASE first; exits 0 whatever differs.
+
+    A difference counts where the 95 % intervals of the two runs are apart.
+    What changes from one run to the next is not in those intervals: two
+    single runs prove no regression.
+
+    Example: toril compare 20261124T1803 latest --format html --out compared.html
+    """
+    check_compared(format)
+    now = SystemClock().now()
+    runs = [stored.judged(*find_run(run, store), now, measurements=True) for run in (base, head)]
+    if format == "terminal" and out is None:
+        terminal.show(Output(), compare_blocks.report_of(comparison.compare(*runs)))
+    else:
+        emit(compared(format, *runs), out)
+
+
+def stop(
+    run: Run,
+    store: StoreOption = ".toril",
+    if_running: Annotated[
+        bool,
+        typer.Option("--if-running", help="No error if there is no such run, or it is over: for a job's last step."),
+    ] = False,
+) -> None:
+    """End RUN's load early; what it has measured is kept and judged.
+
+    Example: toril stop latest
+    """
+    try:
+        found, run_id = find_run(run, store)
+        typer.echo(stored.ask_to_stop(found, run_id, SystemClock().now()))
+    except (NoSuchRunError, RunOverError) as nothing:
+        if not if_running:
+            raise
+        typer.echo(f"nothing to stop: {nothing}")
+
+
+def adjust(
+    run: Run,
+    rate: Annotated[
+        str, typer.Option("--rate", help="Requests per second of all workers together; or a change: +20%, -20%, x2.")
+    ],
+    execution: Annotated[
+        str | None, typer.Option("--execution", help="Whose rate, where the run has several; by its name in the plan.")
+    ] = None,
+    store: StoreOption = ".toril",
+) -> None:
+    """Change the rate of RUN's load while it goes on.
+
+    It holds from a moment that all workers know of in time, to the end of the
+    load or to the next change. The verdict and every report tell of it. For
+    executors that send at a rate: vegeta.
+
+    Example: toril adjust latest --rate 500
+    """
+    found, run_id = find_run(run, store)
+    done = adjust_run(found, run_id, rate, execution, SystemClock().now())
+    for warning in done.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    rps, before = (f"{round(rps, 3):,.12g}/s" for rps in (done.rate.rps, done.before_rps))
+    typer.echo(
+        f"{done.rate.execution} of run {run_id}: {rps} instead of {before} "
+        f"from {done.at_s:,.0f} s of its load on, {done.in_s:.1f} s from now"
+    )
+
+
+def fetch(
+    run: Run,
+    to: Annotated[Path, typer.Option("--to", help="The store to copy it into: a folder.")] = Path(".toril"),
+    store: StoreOption = ".toril",
+    if_there: Annotated[bool, typer.Option("--if-there", help="No error if there is no such run.")] = False,
+) -> None:
+    """Copy RUN's folder out of a bucket, to keep it or to make reports of it elsewhere.
+
+    Example: toril fetch latest --store s3://toril-123456789012-us-east-1
+    """
+    try:
+        found, run_id = find_run(run, store)
+    except NoSuchRunError as nothing:
+        if not if_there:
+            raise
+        typer.echo(f"nothing to copy: {nothing}", err=True)
+        return
+    into = open_store(str(to))
+    files, problems = stored.fetch(found, run_id, into)
+    typer.echo("".join(f"not copied: {problem}\n" for problem in problems), err=True, nl=False)
+    typer.echo(f"{into.address(run_key(run_id))}: {files} files")
+
+
+def runs(
+    store: StoreOption = ".toril",
+    prune: Annotated[str | None, typer.Option("--prune", help="Delete ended runs older than this, e.g. 30d.")] = None,
+) -> None:
+    """List the runs of a store, newest first.
+
+    Example: toril runs --prune 30d
+    """
+    opened, now = open_store(store), SystemClock().now()
+    if prune is not None:
+        gone = stored.prune(opened, read_age(prune), now)
+        typer.echo(f"deleted {len(gone)} runs" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
+    runs_table.show(Output(), stored.listing(opened, now))

@@ -1,0 +1,176 @@
+"""The live figures of a run: those of the timeline's last few complete seconds."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from toril.clock import Clock
+from toril.coordinator.fold import Fold
+from toril.coordinator.protocol import RunState
+from toril.criteria import GENERATOR, criteria_of
+from toril.load.shapes import OPEN_MODEL
+from toril.records import ARMS, Plan
+from toril.summary import saturated_now
+from toril.timeline import Timeline
+from toril.verdict.evaluation import evaluate
+from toril.verdict.evidence import Evidence
+
+Phase = Literal["preparing", "running", "draining", "waiting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocationFigures:
+    """The same glance at one location's part. Percentiles are None while nothing has been measured."""
+
+    location: str
+    virtual_users: int = 0
+    rps: float = 0.0
+    p50_us: int | None = None
+    p95_us: int | None = None
+    p99_us: int | None = None
+    samples: int = 0
+    failures: int = 0
+    workers_ready: int = 0
+    workers_planned: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveFigures:
+    """The run so far. Rates and percentiles are those of the last few seconds, counts those since the start signal."""
+
+    run_id: str = ""
+    phase: Phase = "preparing"
+    elapsed_s: float = 0.0  # since the start signal
+    planned_s: float = 0.0  # 0 when only iterations bound the load
+    virtual_users: int = 0
+    planned_users: int = 0
+    rps: float = 0.0
+    p50_us: int | None = None
+    p95_us: int | None = None
+    p99_us: int | None = None
+    samples: int = 0
+    failures: int = 0
+    lag_s: float = 0.0  # from the newest sample to now
+    workers_ready: int = 0
+    workers_planned: int = 0
+    locations: tuple[LocationFigures, ...] = ()
+    turn: str = ""  # of a duet: which arm is loaded
+    criteria: tuple[tuple[str, str], ...] = ()  # outcome so far, and why in a sentence; those that are breached first
+    waiting: str = ""  # in phase "waiting", after the load: for what
+    notes: tuple[str, ...] = ()  # what a person should know now: a lost worker, a stop
+
+
+class View(Protocol):
+    """Where progress is shown."""
+
+    def show(self, figures: LiveFigures) -> None: ...
+
+
+MOST_CRITERIA = 5  # shown while the load goes on
+REST = 4  # pause so many times the duration of the last evaluation, which covers the whole run
+ORDER = ("failed", "inconclusive", "triggered", "passed")
+AT_THE_END = frozenset({"throughput", "load", "capacity", *GENERATOR})  # subjects that judge the time as a whole
+WINDOW_S = 5  # rates and percentiles over the last five seconds: calm enough to read, fresh enough to act on
+
+
+class CriteriaProgress:
+    """How criteria on samples stand while the load goes on."""
+
+    def __init__(self, plan: Plan) -> None:
+        criteria = criteria_of(plan.criteria)
+        self._plan = plan
+        self._judged = [one for one in criteria if one.server is None and one.subject not in AT_THE_END][:MOST_CRITERIA]
+        self._found: tuple[tuple[str, str], ...] = ()
+        self._again_at = 0.0
+
+    def look(self, timeline: Timeline, clock: Clock) -> tuple[tuple[str, str], ...]:
+        """Outcome and message of each, breached ones first; not evaluated again while that would take too much time."""
+        began = clock.now()
+        if self._judged and began >= self._again_at:
+            evidence = Evidence(self._plan, timeline)
+            results = [evaluate(criterion, evidence) for criterion in self._judged]
+            results.sort(key=lambda result: ORDER.index(result.outcome))
+            self._found = tuple((result.outcome, result.message) for result in results)
+            ended = clock.now()
+            self._again_at = ended + max(1.0, REST * (ended - began))
+        return self._found
+
+
+def live_figures(
+    fold: Fold,
+    state: RunState,
+    now: float,
+    notes: tuple[str, ...] = (),
+    criteria: tuple[tuple[str, str], ...] = (),
+) -> LiveFigures:
+    """What a person should see of the run at this moment."""
+    started_at = state.start.at if state.start else now
+    plan, timeline = fold.plan, fold.whole
+    newest = max(
+        (second for worker in fold.attempts if (second := timeline.last_second_of(worker)) is not None), default=None
+    )
+    told = fold.complete_to(state.ended)  # a worker that lags would look like users that left
+    last = told if told is not None and told >= 0 else None if newest is None else max(0, newest - 1)
+    notes += tuple(f"worker {worker} lost: {why.splitlines()[0]}" for worker, why in state.lost.items())
+    if state.phase == "running" and last is not None:
+        notes += saturated_now(plan, timeline, last)
+    return LiveFigures(
+        run_id=plan.run_id,
+        phase=_phase(state),
+        elapsed_s=max(0.0, now - started_at),
+        planned_s=plan.duration_s,
+        planned_users=sum(
+            execution.concurrency or int(execution.executor not in OPEN_MODEL)
+            for execution in fold.judged_plan.executions
+        ),
+        lag_s=0.0 if last is None else max(0.0, now - started_at - (last + 1)),
+        workers_ready=len(state.ready),
+        workers_planned=len(plan.shares),
+        locations=tuple(_location(timeline, state, plan_location, fold, last) for plan_location in plan.locations),
+        notes=notes,
+        turn=_turn(plan, now - started_at) if state.start else "",
+        criteria=criteria if last is not None else (),
+        **_measured(timeline, None, last),
+    )
+
+
+def _turn(plan: Plan, elapsed_s: float) -> str:
+    """`block 3 of 10: head`; empty without a duet, and before its load."""
+    begun = [turn for turn in plan.duet.turns() if turn.starts_s <= elapsed_s] if plan.duet is not None else []
+    if plan.duet is None or not begun:
+        return ""
+    return f"block {begun[-1].block} of {plan.duet.blocks}: {ARMS[begun[-1].arm]}"
+
+
+def _phase(state: RunState) -> Phase:
+    match state.phase:
+        case "launching":
+            return "preparing"
+        case "running":
+            return "running"
+        case _:
+            return "draining"
+
+
+def _measured(timeline: Timeline, location: str | None, last: int | None) -> dict[str, Any]:
+    if last is None:
+        return {}
+    slice_ = timeline.select(location=location)
+    total, recent = slice_.total, slice_.window(max(0, last - WINDOW_S + 1), last)
+    found = {f"p{q}_us": recent.percentile(q) for q in (50, 95, 99)} if recent.samples else {}
+    return {
+        "virtual_users": slice_.virtual_users(last),
+        "rps": recent.samples / min(WINDOW_S, last + 1),
+        "samples": total.samples,
+        "failures": total.failures,
+        **found,
+    }
+
+
+def _location(timeline: Timeline, state: RunState, location: str, fold: Fold, last: int | None) -> LocationFigures:
+    workers = {share.worker for share in fold.plan.shares if share.location == location}
+    return LocationFigures(
+        location=location,
+        workers_planned=len(workers),
+        workers_ready=len(workers & state.ready),
+        **_measured(timeline, location, last),
+    )

@@ -1,0 +1,193 @@
+"""What a criterion can be about, and the thresholds that fit it.
+
+Taurus' subjects are read off samples. Those that toril adds (`toril.criteria` only) are about the rate of samples, the
+load that was reached, the capacity that was found, and the health of the load generators.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from toril.criteria.quantities import duration_s, number, rate_per_s, size_bytes
+from toril.text import nearest, one_line
+
+QUOTED = 80  # characters of the user's text in a message
+
+Unit = Literal["us", "bytes", "", "%", "/s"]
+Language = Literal["taurus", "toril"]
+
+TIMES = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt")
+SUBJECTS = (*TIMES, "concurrency", "hits", "bytes", "succ", "fail", "p90", "p99.9", "rc500", "rc5??")  # as examples
+SHARES_OF_TIME = ("generator-cpu", "generator-core", "generator-waiting", "generator-throttled")
+GENERATOR = (*SHARES_OF_TIME, "generator-memory", "generator-lateness", "generator-dropped", "generator-sockets")
+OWN_SUBJECTS = ("throughput", "load", "capacity", *GENERATOR)
+SERVER_SUBJECTS = ("cloudwatch", "alb-response-time", "ecs-cpu", "ecs-memory", "rds-connections")
+
+PERCENTILE = re.compile(r"p([0-9]{1,3}(?:\.[0-9]{1,6})?)")
+SYNONYMS = {
+    **dict.fromkeys(("error", "errors", "err", "error-rate", "errors-rate"), "fail"),
+    **dict.fromkeys(("success-rate", "successes-rate"), "succ"),
+    **dict.fromkeys(("rps", "tps", "qps", "hits-rate"), "throughput"),
+    **dict.fromkeys(("vus", "users", "threads"), "concurrency"),
+    **dict.fromkeys(("rt", "response-time", "mean", "mean-rt"), "avg-rt"),
+    **{"latency": "avg-lt", "ttfb": "avg-lt", "connect": "avg-ct", "stdev": "stdev-rt", "size": "bytes"},
+    **{"median": "p50", "min": "p0", "min-rt": "p0", "max": "p100", "max-rt": "p100"},
+}  # what others call it
+SLIP_OF_CODE = re.compile(r"[1-5][0-9xX._#\\dD|/,+&-]+")  # of HTTP, in the patterns of other languages
+MOST_LOAD = 1000  # per cent of what was asked for; beyond, it is a slip
+
+
+class CriterionSyntaxError(Exception):
+    """A criterion that cannot be judged as it is written; `parse_criterion` adds where it is written."""
+
+    def __init__(self, code: str, what: str, fix: str) -> None:
+        super().__init__(code, what, fix)
+        self.code, self.what, self.fix = code, what, fix
+
+
+def quoted(value: object) -> str:
+    """A value as a message quotes it."""
+    return one_line(dict(value) if isinstance(value, Mapping) else value, QUOTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is judged."""
+
+    name: str  # avg-rt … rc, throughput, load, generator-cpu …
+    percentile: float | None = None
+    rc_pattern: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The subject as a person writes it: `p99.9`, `rc5??`, `avg-rt`."""
+        if self.percentile is not None:
+            return f"p{self.percentile:.6f}".rstrip("0").rstrip(".")
+        return f"rc{self.rc_pattern}" if self.rc_pattern is not None else self.name
+
+
+def read_subject(written: object, language: Language) -> Subject:
+    """The subject; one that is toril's own is refused in Taurus' language, with where it belongs."""
+    known = SUBJECTS if language == "taurus" else (*SUBJECTS, *OWN_SUBJECTS, *SERVER_SUBJECTS)
+    if not isinstance(written, str):
+        raise CriterionSyntaxError(
+            "unknown-subject", f"with the subject `{quoted(written)}`", f"use one of {', '.join(known)}"
+        )
+    if written in (*TIMES, "hits", "bytes"):
+        return Subject(written)
+    if written in (*OWN_SUBJECTS, *SERVER_SUBJECTS) and language == "taurus":
+        raise CriterionSyntaxError(
+            "misplaced-subject",
+            f"with the subject `{written}`, which Taurus does not have",
+            "move it to `toril: {criteria: […]}`, so that `bzt` still reads this file",
+        )
+    if written in OWN_SUBJECTS:
+        return Subject(written)
+    for stem, name in (("concurr", "concurrency"), ("succ", "succ"), ("fail", "fail")):
+        if written.startswith(stem) and written.isalpha():
+            return Subject(name)
+    if match := PERCENTILE.fullmatch(written):
+        percentile = float(match[1])
+        if percentile > 100:
+            raise CriterionSyntaxError(
+                "wrong-percentile", f"with the percentile {match[1]}", "percentiles go from p0 to p100"
+            )
+        return Subject("p", percentile=percentile)
+    if written.startswith("rc"):
+        if not written[2:]:
+            raise CriterionSyntaxError(
+                "missing-response-code", "without a response code", "write it like `rc500`, `rc5??` or `rc*`"
+            )
+        if SLIP_OF_CODE.fullmatch(written[2:]) and not written[2:].isdigit():
+            raise CriterionSyntaxError(
+                "wrong-response-code",
+                f"with the response code `{quoted(written[2:])}`, which there is not",
+                _code_meant(written[2:]),
+            )
+        return Subject("rc", rc_pattern=written[2:])
+    close = SYNONYMS.get(written.casefold().replace("_", "-")) or nearest(written.casefold(), known)
+    if close in OWN_SUBJECTS and language == "taurus":
+        raise CriterionSyntaxError(
+            "misplaced-subject",
+            f"with the subject `{quoted(written)}`",
+            f"write it with `{close}` in `toril: {{criteria: […]}}`",
+        )
+    fix = f"did you mean `{close}`; " if close else ""
+    raise CriterionSyntaxError(
+        "unknown-subject",
+        f"with the subject `{quoted(written)}`, which cannot be judged",
+        f"{fix}supported are {', '.join(known)}",
+    )
+
+
+def _code_meant(written: str) -> str:
+    meant = re.sub(r"[xX._#]", "?", written)
+    if re.fullmatch(r"[1-5][0-9?]{2}", meant):
+        return f"write `rc{meant}`: a `?` is any one character"
+    return "write it like `rc5??`, or one criterion for each code: `?` is any one character, `*` any number of them"
+
+
+def read_threshold(value: object, subject: Subject) -> tuple[Unit, Fraction, str]:
+    """Unit, value and canonical text."""
+    text = str(value).replace(" ", "")
+    what = f"with the threshold `{quoted(value)}`"
+    if text.endswith("%"):
+        return "%", _percentage(text, what, subject.name), text
+    match subject.name:
+        case "throughput" | "capacity":
+            return "/s", _quantity(rate_per_s, value, what, "write a rate like `450/s`, `30/min` or `100/h`"), text
+        case "load" | "generator-cpu" | "generator-core" | "generator-waiting" | "generator-throttled":
+            raise CriterionSyntaxError("wrong-threshold", what, "write a percentage like `80%`")
+        case "bytes":
+            return (
+                "bytes",
+                _quantity(size_bytes, value, what, "write bytes like `500`, `10kB` or `10MB` (kB = 1024)"),
+                text,
+            )
+        case "generator-memory":
+            fix = "write memory like `500MB` or `3GB` (kB = 1024)"
+            return "bytes", _quantity(lambda found: size_bytes(found, giga=True), value, what, fix), text
+        case "p" | "avg-rt" | "avg-lt" | "avg-ct" | "stdev-rt" | "generator-lateness":
+            return time_threshold(value, what)
+    percentages = subject.name in ("succ", "fail", "rc")
+    fix = "write a count such as `10`" + (", or a percentage like `5%`" if percentages else "")
+    return "", _quantity(number, value, what, fix), text
+
+
+def time_threshold(value: object, what: str) -> tuple[Unit, Fraction, str]:
+    """A response time in µs; a bare number is seconds."""
+    text = str(value).replace(" ", "")
+    seconds = _quantity(duration_s, value, what, "write a time like `300ms`, `1.5s` or `2s500ms`")
+    return "us", seconds * 1_000_000, text + "s" if text[-1] in "0123456789." else text
+
+
+def _percentage(text: str, what: str, subject: str) -> Fraction:
+    if subject not in ("succ", "fail", "rc", "load", *SHARES_OF_TIME):
+        raise CriterionSyntaxError(
+            "no-percentage", f"with a percentage, which `{subject}` has not", f"write {_instead_of_percentage(subject)}"
+        )
+    percentage = _quantity(number, text[:-1], what, "write a percentage like `5%`")
+    most = MOST_LOAD if subject == "load" else 100
+    if percentage > most:
+        raise CriterionSyntaxError("wrong-threshold", f"with {quoted(text)}", f"a percentage goes from 0% to {most}%")
+    return percentage
+
+
+def _instead_of_percentage(subject: str) -> str:
+    match subject:
+        case "throughput" | "capacity":
+            return "a rate like `450/s`"
+        case "bytes" | "generator-memory":
+            return "a size like `10MB`"
+        case "hits" | "concurrency" | "generator-dropped" | "generator-sockets":
+            return "a count such as `10`; only succ, fail and rc have one"
+    return "a time like `300ms`; only succ, fail and rc have one"
+
+
+def _quantity(read: Callable[[object], Fraction], value: object, what: str, fix: str) -> Fraction:
+    try:
+        return read(value)
+    except ValueError:
+        raise CriterionSyntaxError("wrong-threshold", what, fix) from None

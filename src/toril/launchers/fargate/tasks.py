@@ -1,0 +1,249 @@
+"""The requests to ECS: a RunTask for each share, as a plain value; and a run's tasks, listed, described and stopped."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+from toril.aws.client import call
+from toril.aws.errors import AwsError
+from toril.clock import Clock, retry
+from toril.errors import InfrastructureError
+from toril.launchers.fargate.rate_limit import wait_s
+from toril.records import DeployedWorker, Deployment, Plan, Share
+
+if TYPE_CHECKING:
+    from types_boto3_ecs.type_defs import RunTaskRequestTypeDef, TagTypeDef, TaskTypeDef
+
+Value = TypeVar("Value")
+Capacity = Literal["FARGATE", "FARGATE_SPOT"]
+Status = Literal["RUNNING", "STOPPED"]
+
+RUN, WORKER, ATTEMPT = "TORIL_RUN", "TORIL_WORKER", "TORIL_ATTEMPT"
+STARTED_BY_MOST = 128  # characters; letters, digits, hyphens, slashes and underscores
+MOST_TAGS = 50
+NOT_IN_TAGS = re.compile(r"[^\w\s.:/=+\-@]", re.ASCII)
+NEEDS_JVM = frozenset({"jmeter", "gatling", "grinder"})
+NEEDS_BROWSER = frozenset({"selenium", "playwright"})
+MOST_DESCRIBED = 100  # tasks in a call
+AT_ONCE = 8
+# ListTasks may not know at once what RunTask has started, least of all if RunTask's answer was lost.
+LOOKS_WHERE_UNCERTAIN, BETWEEN_LOOKS_S = 3, 2.0
+TRIES = 4  # of a call that nothing repeats later
+
+
+def started_by(run_id: str) -> str:
+    """Returns the mark of a run's tasks in `ListTasks`: its id, or one derived from it if ECS does not take the id."""
+    if re.fullmatch(r"[A-Za-z0-9_/-]{1,128}", run_id):
+        return run_id
+    hashed = hashlib.sha256(run_id.encode()).hexdigest()[:16]
+    return re.sub(r"[^A-Za-z0-9_/-]", "_", run_id)[: STARTED_BY_MOST - 17] + "_" + hashed
+
+
+def token(run_id: str, worker: str, attempt: str, capacity: Capacity, refused: int) -> str:
+    """Returns a RunTask's idempotency token: the same while no answer is known, another one after each refusal."""
+    text = "\n".join((run_id, worker, attempt, capacity, str(refused)))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def run_task(
+    plan: Plan, share: Share, attempt: str, deployment: Deployment, kind: DeployedWorker, capacity: Capacity
+) -> "RunTaskRequestTypeDef":
+    """Returns the request for one worker, without its token; overrides name the share, the store has all else."""
+    size = plan.task
+    variables = {RUN: plan.run_id, WORKER: share.worker, ATTEMPT: attempt}
+    overrides: dict[str, Any] = {
+        "containerOverrides": [
+            {"name": kind.container, "environment": [{"name": key, "value": one} for key, one in variables.items()]}
+        ]
+    }
+    if size is not None:
+        overrides |= {"cpu": str(size.cpu), "memory": str(size.memory_mib)}
+        if size.storage_gib is not None:
+            overrides["ephemeralStorage"] = {"sizeInGiB": size.storage_gib}
+    request = {
+        "cluster": deployment.cluster,
+        "taskDefinition": kind.task_definition,
+        "count": 1,
+        "capacityProviderStrategy": [{"capacityProvider": capacity, "weight": 1}],
+        "platformVersion": deployment.platform_version,
+        "networkConfiguration": {
+            "awsvpcConfiguration": {
+                "subnets": list(deployment.network.subnets),
+                "securityGroups": list(deployment.network.security_groups),
+                "assignPublicIp": "ENABLED" if deployment.network.public_addresses else "DISABLED",
+            }
+        },
+        "overrides": overrides,
+        "startedBy": started_by(plan.run_id),
+        "enableECSManagedTags": True,
+        "tags": tags(plan, share),
+    }
+    return cast("RunTaskRequestTypeDef", request)
+
+
+def tags(plan: Plan, share: Share) -> "list[TagTypeDef]":
+    """Returns toril's own tags, then the run's as far as AWS takes them."""
+    own = {
+        "toril:run": plan.run_id,
+        "toril:suite": plan.suite,
+        "toril:worker": share.worker,
+        "toril:location": share.location,
+    }
+    given = {f"toril:tag:{key}": value for key, value in sorted(plan.tags.items())}
+    all_of_them = [
+        (NOT_IN_TAGS.sub("_", key)[:128], NOT_IN_TAGS.sub("_", value)[:256]) for key, value in {**own, **given}.items()
+    ]
+    return [{"key": key, "value": value} for key, value in dict(all_of_them[:MOST_TAGS]).items()]
+
+
+def failure_of(answer: Any) -> str:
+    """Returns why a RunTask started nothing; empty if AWS does not say."""
+    for one in answer.get("failures", []):
+        return " ".join(filter(None, (one.get("reason"), one.get("detail"))))
+    return ""
+
+
+def attempt_of(task: "TaskTypeDef") -> tuple[str, str] | None:
+    """Returns the worker and the attempt that a task was started for; None if it is no worker's."""
+    variables = dict(_environment(task))
+    worker, attempt = variables.get(WORKER), variables.get(ATTEMPT)
+    return None if worker is None or attempt is None else (worker, attempt)
+
+
+def _environment(task: "TaskTypeDef") -> Iterator[tuple[str, str]]:
+    for container in task.get("overrides", {}).get("containerOverrides", []):
+        for one in container.get("environment", []):
+            yield one.get("name", ""), one.get("value", "")
+
+
+def kind_for(plan: Plan, deployment: Deployment) -> DeployedWorker:
+    """Returns the worker that a region uses for this plan; InfrastructureError names what it has, and the fix."""
+    architecture = "arm64" if plan.task is None else plan.task.architecture
+    executors = {execution.executor for execution in plan.executions}
+    if executors & NEEDS_BROWSER and executors & NEEDS_JVM:
+        raise InfrastructureError(
+            f"{', '.join(sorted(executors))}: no image has both Chromium and a JVM, which would fight for its memory; "
+            "use locust or vegeta beside browsers, or two runs",
+            code="browser-and-jvm",
+        )
+    wanted = _flavours(executors)
+    here = {one.flavour: one for one in deployment.workers if one.architecture == architecture}
+    if not here:
+        others = ", ".join(sorted({one.architecture for one in deployment.workers})) or "none"
+        raise InfrastructureError(
+            f"{deployment.region} has no workers for {architecture}, only for {others}; "
+            f"set toril.worker.arch, or add {architecture} to the stack's `architectures`",
+            code="no-such-architecture",
+        )
+    found = next((here[name] for name in wanted if name in here), None)
+    if found is None:
+        raise InfrastructureError(
+            f"{deployment.region} has the workers {', '.join(sorted(here))}, and {', '.join(sorted(executors))} needs "
+            f"{' or '.join(wanted)}; add it to the stack's `flavours`",
+            code="no-such-flavour",
+        )
+    if found.digest is None:
+        raise InfrastructureError(
+            f"{deployment.region} has no image for {found.flavour} yet; push one, and `pulumi up` its stack",
+            code="no-image",
+        )
+    return found
+
+
+def _flavours(executors: set[str]) -> tuple[str, ...]:
+    """Returns the images that have these executors, the smallest first."""
+    if executors & NEEDS_BROWSER:
+        return ("browser",)
+    return ("full",) if executors & NEEDS_JVM else ("slim", "full", "browser")
+
+
+def own_tasks(ecs: Any, deployment: Deployment, run_id: str, status: Status) -> list[Any]:
+    """Returns the descriptions of a run's tasks in a region; AwsError if ECS does not list or describe them."""
+    return described(ecs, deployment, listed(ecs, deployment, startedBy=started_by(run_id), desiredStatus=status))
+
+
+def all_tasks(ecs: Any, deployment: Deployment, status: Status) -> list[Any]:
+    """Returns the descriptions of all tasks of the cluster; ECS forgets a stopped one after an hour."""
+    return described(ecs, deployment, listed(ecs, deployment, desiredStatus=status))
+
+
+def listed(ecs: Any, deployment: Deployment, **filters: str) -> list[str]:
+    """Returns the ARNs of the cluster's tasks that match the filters, from all pages."""
+    arns: list[str] = []
+    more: dict[str, str] = {}
+    while True:
+        answer = call(ecs.list_tasks, "ecs:ListTasks", cluster=deployment.cluster, **filters, **more)
+        arns += answer["taskArns"]
+        if not answer.get("nextToken"):
+            return arns
+        more = {"nextToken": answer["nextToken"]}
+
+
+def described(ecs: Any, deployment: Deployment, arns: Sequence[str]) -> list[Any]:
+    """Returns ECS' descriptions of these tasks, asked for in as few calls as ECS takes."""
+    found: list[Any] = []
+    for first in range(0, len(arns), MOST_DESCRIBED):
+        some = arns[first : first + MOST_DESCRIBED]
+        found += call(ecs.describe_tasks, "ecs:DescribeTasks", cluster=deployment.cluster, tasks=some)["tasks"]
+    return found
+
+
+def repeated(clock: Clock, name: str, ask: Callable[[], Value]) -> Value:
+    """Returns the result of calls that are repeated a few times if that may help. `name` seeds the waits."""
+
+    def after(error: Exception, failures: int) -> float | None:
+        passes = isinstance(error, AwsError) and error.fault.passes
+        return wait_s(name, failures) if passes and failures < TRIES else None
+
+    return retry(ask, after, clock)
+
+
+def stop_all(
+    ecs: Any,
+    deployment: Deployment,
+    run_id: str,
+    why: str,
+    clock: Clock,
+    known: Iterable[str] = (),
+    *,
+    uncertain: bool = False,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Stops every task of a run in a region. Returns the ARNs of those that still ran, and the problems.
+
+    `known`: tasks to stop although ECS may not list them yet. `uncertain`: there may be more that ECS does not list.
+    """
+
+    def running() -> list[str]:
+        return listed(ecs, deployment, startedBy=started_by(run_id), desiredStatus="RUNNING")
+
+    stopped: dict[str, None] = {}
+    unlisted, problems = "", list[str]()
+    for look in range(LOOKS_WHERE_UNCERTAIN if uncertain else 1):
+        if look:
+            clock.sleep(BETWEEN_LOOKS_S)
+        there = dict.fromkeys(known)
+        try:
+            there |= dict.fromkeys(repeated(clock, run_id, running))
+            unlisted = ""
+        except AwsError as error:
+            unlisted = f"{deployment.region}: tasks of {run_id} may still run: {error}"
+        new = [arn for arn in there if arn not in stopped]
+        stopped |= dict.fromkeys(new)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = pool.map(lambda arn: _stop(ecs, deployment, arn, why, clock), new)
+            problems += [one for one in found if one]
+    return tuple(stopped), tuple(filter(None, (unlisted, *problems)))
+
+
+def _stop(ecs: Any, deployment: Deployment, arn: str, why: str, clock: Clock) -> str:
+    """Stops a task. Returns the problem, or an empty text."""
+    request = {"cluster": deployment.cluster, "task": arn, "reason": f"toril: {why}"}
+    try:
+        repeated(clock, arn, lambda: call(ecs.stop_task, "ecs:StopTask", **request))
+    except AwsError as error:
+        if error.fault.aws_code == "InvalidParameterException" and "not found" in error.fault.message:
+            return ""  # it is no more
+        return f"{deployment.region}: {arn} may still run: {error}"
+    return ""

@@ -1,0 +1,122 @@
+"""The launcher of a plan: this machine, or Fargate in the regions of the store's stacks, after preflight and price."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from toril.clock import Clock
+from toril.errors import InfrastructureError, OptionError, StoreError
+from toril.launchers import Launcher
+from toril.launchers.fargate import FargateLauncher, Rates, Stopped, clients, stop_everywhere
+from toril.launchers.local import LocalLauncher
+from toril.launchers.preflight import CommandContext, Preflight, check, refuse
+from toril.launchers.pricing import estimate, read_prices, refuse_above
+from toril.records import Deployment, Plan, deployment_key
+from toril.store import FolderStore, Store
+
+PREFLIGHT_ATTEMPTS, SWEEP_ATTEMPTS = 4, 5  # of each call, which is made once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A run's launcher, and the warnings and price to show before the start."""
+
+    launcher: Launcher
+    lines: tuple[str, ...] = ()
+
+
+def prepared(
+    plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock, *, max_cost_usd: float | None
+) -> Prepared:
+    """Returns the plan's launcher, after everything that its workers need was checked; the errors name what is missing.
+
+    A run on Fargate that costs more than `max_cost_usd` at list prices is refused.
+    """
+    if plan.on != "fargate":
+        return Prepared(launcher=launcher_for(plan, store, environment, clock))
+    deployments = read_deployments(store)
+    found = _examined(plan, store, deployments, clock)
+    refuse(found.findings)
+    lines = tuple(one.line for one in found.findings if one.state == "warning")
+    if found.estimate is not None:
+        refuse_above(found.estimate, max_cost_usd)
+        lines += found.estimate.lines()
+    launcher = _fargate(plan, deployments, clock, rates=found.rates, spot_rates=found.spot_rates)
+    return Prepared(launcher=launcher, lines=lines)
+
+
+def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock) -> Launcher:
+    """Returns the plan's launcher without preflight; the errors name what it lacks."""
+    if plan.on == "fargate":
+        damaged: list[StoreError] = []
+        deployments = read_deployments(store, damaged)
+        if damaged and not set(plan.locations) <= set(deployments):
+            raise StoreError("; ".join(map(str, damaged)), code=damaged[0].code)
+        return _fargate(plan, deployments, clock)
+    if not isinstance(store, FolderStore):
+        raise OptionError(f"--store {store.address('')}: local workers need a folder", code="not-a-folder")
+    return LocalLauncher(store, environment)
+
+
+def examined(plan: Plan | None, store: Store, clock: Clock) -> Preflight:
+    """Returns the preflight of a plan, or without one of all regions of the store."""
+    return _examined(plan, store, read_deployments(store), clock)
+
+
+def priced(plan: Plan, store: Store) -> tuple[str, ...]:
+    """Returns the start and price of a run on Fargate from the store's records alone, or why they are unknown."""
+    try:
+        deployments = read_deployments(store)
+    except InfrastructureError as error:
+        return (f"its start and price are not known: {error}",)
+    return estimate(plan, deployments, read_prices(os.environ)).lines()
+
+
+def stop_tasks(store: Store, run_id: str, why: str) -> Stopped:
+    """Stops every task of a run, in all regions of the store; a region with a damaged record delays no other."""
+    damaged: list[StoreError] = []
+    deployments = read_deployments(store, damaged)
+    stopped = stop_everywhere(deployments, run_id, clients(deployments, attempts=SWEEP_ATTEMPTS), why)
+    return Stopped(stopped.tasks, (*map(str, damaged), *stopped.problems))
+
+
+def read_deployments(store: Store, damaged: list[StoreError] | None = None) -> dict[str, Deployment]:
+    """Returns the store's regions, by name; InfrastructureError if it has none.
+
+    A record that cannot be read is a StoreError, which goes to `damaged` where the others are wanted all the same.
+    """
+    keys = [key for key in store.keys("deployments/") if key.endswith(".json")]
+    found = []
+    for key, data in sorted(store.find_many(keys).items()):
+        try:
+            found.append(Deployment.from_json(data, key))
+        except StoreError as error:
+            if damaged is None:
+                raise
+            text = f"{error}: tasks of that region may still run; `pulumi up` its stack"
+            damaged.append(StoreError(text, code=error.code))
+    if not found:
+        raise InfrastructureError(
+            f"{store.address(deployment_key('<region>'))}: no region is deployed; `pulumi up` a hub and a region, and "
+            "name the hub's bucket with --store or TORIL_STORE",
+            code="not-deployed",
+        )
+    return {one.region: one for one in found}
+
+
+def _examined(plan: Plan | None, store: Store, deployments: Mapping[str, Deployment], clock: Clock) -> Preflight:
+    context = CommandContext(store=store, now=clock.now, environment=os.environ, prices=read_prices(os.environ))
+    return check(plan, deployments, clients(deployments, attempts=PREFLIGHT_ATTEMPTS), context)
+
+
+def _fargate(
+    plan: Plan,
+    deployments: Mapping[str, Deployment],
+    clock: Clock,
+    *,
+    rates: Mapping[str, Rates] | None = None,
+    spot_rates: Mapping[str, Rates] | None = None,
+) -> FargateLauncher:
+    here = {region: one for region, one in deployments.items() if region in plan.locations}
+    home = next((one for one in deployments.values() if one.home is not None), None)
+    return FargateLauncher(here, clients(deployments), clock, home=home, rates=rates, spot_rates=spot_rates)

@@ -1,0 +1,352 @@
+"""The cost of a run at list prices: estimated before its tasks start, and computed after they have ended.
+
+A plan or the tasks that ran become `Use` of each region and requests to the bucket; `table.py` has their prices.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from toril.errors import InfrastructureError, OptionError
+from toril.launchers.fargate.rate_limit import CALLS_PER_S, Rates, usual_rates
+from toril.launchers.fargate.tasks import AT_ONCE, kind_for
+from toril.launchers.pricing.table import BASE, PriceTable, Tariff, list_prices, read_prices
+from toril.records import Deployment, End, Plan, RanTask, TaskSize
+
+__all__ = ["Estimate", "PriceTable", "cost_line", "cost_of", "estimate", "list_prices", "read_prices", "refuse_above"]
+
+HOUR_S, GB, MILLION = 3600.0, 1e9, 1e6
+FREE_STORAGE_GIB = 20
+LEAST_S = 60.0  # Fargate bills a minute at least
+LIMIT_S = 8 * 3600.0  # of a load that nothing else bounds, as the launcher has it
+# As in AWS' own example of a task's events, and the start of a 413 MB image in AWS' blog (2024): see docs/operations.md
+BEFORE_PULL_S = 10.0  # from RunTask to the pull of the image, which is where bills begin
+PULLED_MB_PER_S = 9.0  # with unpacking
+IMAGE_MB = {"slim": 130.0, "full": 260.0, "browser": 600.0}  # compressed; at most, but for the last
+PARKED_S = {"slim": 2.5, "full": 5.0, "browser": 10.0}  # from the container's start to an engine that waits
+ANSWERED_IN_S = 0.25  # a RunTask
+ENDING_S = 10.0  # of a worker, from its last request to the end of its task
+LABELS_OF_SCRIPTS = 10  # guessed: only running a script tells
+STORED_BYTES = 200  # for each label and second of each worker
+GETS_AROUND = 25  # plan, launch, the suite's files, clock readings
+PUTS_AROUND = 4  # ready, log, exit, and the last intervals
+EXPECTED = 0.8  # how early a coordinator looks for the next interval file, so that it also asks in vain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One line of a bill. `usd` is None if it is unknown before the run."""
+
+    name: str
+    quantity: str
+    usd: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a run costs at list prices, in US dollars."""
+
+    items: tuple[Item, ...]
+    workers: Mapping[str, int]  # by region
+    requests: float | None  # of the load; None if nothing bounds them
+    start_s: float | None  # from the launch to the first request; None once that is past
+    load_s: float
+    at_most: bool  # the length of the load is the limit, because nothing else bounds it
+    as_of: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def total_usd(self) -> float:
+        """The sum of what is known."""
+        return sum(item.usd or 0.0 for item in self.items)
+
+    @property
+    def complete(self) -> bool:
+        return all(item.usd is not None for item in self.items)
+
+    @property
+    def per_million_usd(self) -> float | None:
+        """For a million requests of such a run; None if their number is unknown."""
+        return None if not self.requests else self.total_usd / self.requests * MILLION
+
+    def lines(self) -> tuple[str, ...]:
+        """Returns the bill for a terminal."""
+        return tuple(_lines(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What a run uses of one region."""
+
+    region: str
+    workers: int
+    size: TaskSize
+    billed_s: float  # of all its tasks together
+    spot_s: float  # … of those on Fargate Spot
+    public: bool  # whether its tasks have public addresses
+
+
+def estimate(
+    plan: Plan,
+    deployments: Mapping[str, Deployment],
+    prices: PriceTable,
+    *,
+    rates: Mapping[str, Rates] | None = None,
+    spot_rates: Mapping[str, Rates] | None = None,
+) -> Estimate:
+    """Returns the price of a plan. A region that is not deployed is taken to be as stacks are by default.
+
+    `rates` and `spot_rates`: how fast each region starts tasks.
+    """
+    paced = (spot_rates if plan.task is not None and plan.task.spot else rates) or {}
+    load_s, at_most = _load(plan, deployments)
+    start_s = _start_s(plan, deployments, paced)
+    size, uses = plan.task or TaskSize(), list[Use]()
+    for region, workers in _workers(plan).items():
+        started = _started_at_s(workers, paced.get(region, usual_rates(region)))
+        billed_s = sum(max(LEAST_S, start_s - one - BEFORE_PULL_S + load_s + ENDING_S) for one in started)
+        spot_s, public = billed_s if size.spot else 0.0, _is_public(region, deployments)
+        uses.append(Use(region=region, workers=workers, size=size, billed_s=billed_s, spot_s=spot_s, public=public))
+    requests = requests_of(plan)
+    return Estimate(
+        items=tuple(_items(plan, uses, start_s, load_s, requests, prices)),
+        workers=_workers(plan),
+        requests=requests,
+        start_s=start_s,
+        load_s=load_s,
+        at_most=at_most,
+        as_of=prices.as_of,
+        notes=tuple(_notes(uses, prices)),
+    )
+
+
+def cost_of(
+    plan: Plan,
+    tasks: Mapping[str, RanTask],
+    deployments: Mapping[str, Deployment],
+    prices: PriceTable,
+    *,
+    load_s: float,
+    requests: float | None,
+    until: float,
+) -> Estimate:
+    """Returns the price of each worker's last task, from the pull of its image to its end (`until`, if unknown)."""
+    size = plan.task or TaskSize()
+    by_region: dict[str, list[tuple[RanTask, float]]] = {}
+    for task in tasks.values():
+        if task.pull_started_at is not None:
+            ran_s = (until if task.stopped_at is None else task.stopped_at) - task.pull_started_at
+            by_region.setdefault(task.region, []).append((task, max(LEAST_S, ran_s)))
+    uses = [
+        Use(
+            region=region,
+            workers=len(ran),
+            size=size,
+            billed_s=sum(seconds for _, seconds in ran),
+            spot_s=sum(seconds for task, seconds in ran if task.capacity == "FARGATE_SPOT"),
+            public=_is_public(region, deployments),
+        )
+        for region, ran in sorted(by_region.items())
+    ]
+    workers = sum(use.workers for use in uses)
+    waited_s = max(0.0, sum(use.billed_s for use in uses) / workers - load_s) if workers else 0.0
+    return Estimate(
+        items=tuple(_items(plan, uses, waited_s, load_s, requests, prices)),
+        workers={use.region: use.workers for use in uses},
+        requests=requests,
+        start_s=None,
+        load_s=load_s,
+        at_most=False,
+        as_of=prices.as_of,
+        notes=tuple(_notes(uses, prices)),
+    )
+
+
+def refuse_above(found: Estimate, most_usd: float | None) -> None:
+    """OptionError if a run would cost more than `--max-cost` allows."""
+    if most_usd is None or found.total_usd <= most_usd:
+        return
+    dearest = max(found.items, key=lambda item: item.usd or 0.0)
+    upper = "at most " if found.at_most else ""
+    raise OptionError(
+        f"--max-cost {most_usd:g}: this run costs {upper}{money(found.total_usd)} US dollars at list prices of "
+        f"{found.as_of}, most of it for {dearest.name} ({dearest.quantity}); make it shorter or smaller, or raise it",
+        code="over-max-cost",
+    )
+
+
+def cost_line(plan: Plan, end: End, deployments: dict[str, Deployment], *, load_s: float, requests: int | None) -> str:
+    """Returns a finished run's sum and price of a million requests; an empty text if no task is known to have run."""
+    if not any(task.pull_started_at is not None for task in end.tasks.values()):
+        return ""
+    prices = read_prices(os.environ)
+    found = cost_of(plan, end.tasks, deployments, prices, load_s=load_s, requests=requests, until=end.at)
+    parts = [f"cost {money(found.total_usd)} US dollars at list prices of {found.as_of}"]
+    if not found.complete:
+        parts[0] += ", of what is known"
+    if found.per_million_usd is not None:
+        parts.append(f"{money(found.per_million_usd)} for a million requests")
+    count, size = sum(found.workers.values()), plan.task
+    if size is not None:
+        each = f"{size.cpu / 1024:g} vCPU and {size.memory_mib / 1024:g} GiB, {size.architecture}"
+        parts.append(f"{count} task{'s' if count != 1 else ''} of {each}")
+    return " · ".join(parts)
+
+
+def money(usd: float | None) -> str:
+    """Returns dollars with as many digits as matter."""
+    if usd is None:
+        return "unknown"
+    return f"{usd:,.2f}" if usd >= 1 else f"{usd:.3f}" if usd >= 0.0005 or usd == 0 else "<0.001"
+
+
+def requests_of(plan: Plan) -> float | None:
+    """Returns the most requests of the load; None if throughput or time does not bound all of it."""
+    rates = [one.planned_rate() for one in plan.executions]
+    known = [rate.total for rate in rates if rate is not None]
+    return sum(known) if len(known) == len(rates) else None
+
+
+# ── how much a plan uses
+
+
+def _load(plan: Plan, deployments: Mapping[str, Deployment]) -> tuple[float, bool]:
+    """Returns how long the load is, and whether that is only a limit: a search may end earlier."""
+    bounds = [one for one in (plan.bounded_s, plan.max_duration_s) if one is not None]
+    if bounds:
+        return min(bounds), bool(plan.searched)
+    allowed = [float(deployments[one].limits.duration_s) for one in plan.locations if one in deployments]
+    return min(allowed, default=LIMIT_S), True
+
+
+def _workers(plan: Plan) -> dict[str, int]:
+    return {one: sum(share.location == one for share in plan.shares) for one in plan.locations}
+
+
+def _started_at_s(workers: int, rates: Rates) -> list[float]:
+    """Returns when each task of a region is asked for, in seconds since the launch."""
+    per_s, fastest = min(rates.sustained_per_s, CALLS_PER_S), AT_ONCE / ANSWERED_IN_S
+    return [max(number / fastest, (number - rates.burst) / per_s) for number in range(1, workers + 1)]
+
+
+def _start_s(plan: Plan, deployments: Mapping[str, Deployment], rates: Mapping[str, Rates]) -> float:
+    """Returns the seconds from the launch to the first request: all wait for the last worker of all regions."""
+    regions = (
+        _started_at_s(count, rates.get(region, usual_rates(region)))[-1] + _task_s(plan, deployments.get(region))
+        for region, count in _workers(plan).items()
+    )
+    return max(regions, default=0.0) + plan.pace.start_lead_s
+
+
+def _task_s(plan: Plan, deployment: Deployment | None) -> float:
+    """Returns the seconds from RunTask to an engine that waits for the start."""
+    flavour = "full"
+    if deployment is not None:
+        with suppress(InfrastructureError):  # the region has no such worker yet, which the preflight reports
+            flavour = kind_for(plan, deployment).flavour
+    image_mb, parked_s = IMAGE_MB.get(flavour, IMAGE_MB["full"]), PARKED_S.get(flavour, PARKED_S["full"])
+    return BEFORE_PULL_S + image_mb / PULLED_MB_PER_S + parked_s
+
+
+def _is_public(region: str, deployments: Mapping[str, Deployment]) -> bool:
+    return region not in deployments or deployments[region].network.public_addresses
+
+
+# ── the lines of a bill
+
+
+def _items(
+    plan: Plan, uses: list[Use], waited_s: float, load_s: float, requests: float | None, prices: PriceTable
+) -> Iterator[Item]:
+    """Yields all lines. `waited_s`: how long workers wait before the load; `requests`: of the load, None if unknown."""
+    priced = [(use, prices.of(use.region, use.size.architecture)) for use in uses]
+    yield from (_compute(use, tariff, prices.spot) for use, tariff in priced)
+    beyond_gib = max([0, *((use.size.storage_gib or 0) - FREE_STORAGE_GIB for use in uses)])
+    if beyond_gib:
+        usd = sum(use.billed_s / HOUR_S * beyond_gib * tariff.storage_gib_hour for use, tariff in priced)
+        yield Item(name="storage", quantity=f"{beyond_gib} GiB a task beyond the free 20", usd=usd)
+    public = [(use, tariff) for use, tariff in priced if use.public]
+    if public:
+        hours = sum(use.billed_s for use, _ in public) / HOUR_S
+        usd = sum(use.billed_s / HOUR_S * tariff.address_hour for use, tariff in public)
+        yield Item(name="addresses", quantity=f"public IPv4 for {hours:,.1f} h", usd=usd)
+    yield _bucket(plan, waited_s, load_s, prices)
+    yield _transfer(priced, requests, prices)
+    logged = prices.assumed.log_bytes_per_worker
+    usd = sum(use.workers * logged / GB * tariff.logs_gb for use, tariff in priced)
+    yield Item(name="logs", quantity=f"if each worker logs {logged / 1e6:g} MB", usd=usd)
+
+
+def _compute(use: Use, tariff: Tariff, spot: float) -> Item:
+    vcpus, gib = use.size.cpu / 1024, use.size.memory_mib / 1024
+    hourly = vcpus * tariff.vcpu_hour + gib * tariff.gib_hour
+    usd = (use.billed_s - use.spot_s + use.spot_s * spot) / HOUR_S * hourly
+    how = "" if not use.spot_s else ", Spot" if use.spot_s == use.billed_s else ", in part on Spot"
+    minutes = use.billed_s / use.workers / 60
+    sizes = f"{vcpus:g} vCPU, {gib:g} GiB, {use.size.architecture}{how}"
+    return Item(name=use.region, quantity=f"{use.workers} × {minutes:,.1f} min of {sizes}", usd=usd)
+
+
+def _bucket(plan: Plan, waited_s: float, load_s: float, prices: PriceTable) -> Item:
+    """Requests of workers and their coordinator to the results bucket at the plan's pace, and the run's folder."""
+    pace, workers, base = plan.pace, len(plan.shares), prices.of(BASE, "x86-64")
+    files, leases = load_s / pace.flush_s, (waited_s + load_s) / pace.lease_renew_s
+    looks = (2 * waited_s + load_s) / pace.poll_s  # a worker that is not started looks for start and stop
+    labels = sum(len(one.labels) or LABELS_OF_SCRIPTS for one in plan.executions)
+    lists = waited_s / pace.poll_s * (1 + 2 * workers // 1000)  # a page has 1,000 keys
+    puts = workers * (files + PUTS_AROUND) + leases + lists
+    gets = workers * (looks + leases + files / EXPECTED + GETS_AROUND) + (waited_s + load_s) / pace.poll_s
+    stored_bytes = STORED_BYTES * labels * load_s * workers
+    usd = puts / 1000 * base.put_1000 + gets / 1000 * base.get_1000
+    kept = stored_bytes / GB * base.stored_gb_month * prices.assumed.kept_months
+    quantity = f"about {_count(puts)} PUT and LIST, {_count(gets)} GET, {stored_bytes / 1e6:,.1f} MB"
+    return Item(name="S3", quantity=quantity, usd=usd + kept)
+
+
+def _transfer(priced: list[tuple[Use, Tariff]], requests: float | None, prices: PriceTable) -> Item:
+    """Only requests leave the region; through NAT their answers cost as well."""
+    workers, assumed = sum(use.workers for use, _ in priced), prices.assumed
+    if requests is None:
+        return Item(name="transfer", quantity="no throughput bounds how much is sent", usd=None)
+    sent, both = assumed.sent_bytes_per_request, assumed.sent_bytes_per_request + assumed.received_bytes_per_request
+    usd = sum(
+        use.workers / workers * requests / GB * (sent * tariff.egress_gb + (0 if use.public else both * tariff.nat_gb))
+        for use, tariff in priced
+    )
+    through = "" if all(use.public for use, _ in priced) else f", in all {both:,.0f} through NAT"
+    quantity = f"about {_count(requests)} requests, if {sent:,.0f} bytes of each are sent to the internet{through}"
+    return Item(name="transfer", quantity=quantity, usd=usd)
+
+
+def _notes(uses: list[Use], prices: PriceTable) -> Iterator[str]:
+    """Yields where the bill differs from the price table."""
+    unknown = [use.region for use in uses if not prices.of(use.region, use.size.architecture).known]
+    if unknown:
+        yield f"{', '.join(unknown)}: priced as {BASE}, because nothing else is listed"
+    if any(use.spot_s for use in uses):
+        yield f"Spot is taken at {prices.spot:.0%} of the usual price: it moves, and a task may have to go on-demand"
+    if prices.own:
+        yield f"some of the prices are those of {prices.own}"
+
+
+def _lines(found: Estimate) -> Iterator[str]:
+    if found.start_s is not None:
+        places = ", ".join(f"{count} in {region}" for region, count in found.workers.items())
+        yield f"start: {places}; the load begins about {found.start_s:.0f} s after the first is asked for"
+    yield f"cost, at list prices of {found.as_of} in US dollars{', at most' if found.at_most else ''}"
+    wide = max(len(item.name) for item in found.items)
+    for item in found.items:
+        yield f"  {item.name:<{wide}}  {money(item.usd):>8}  {item.quantity}"
+    yield f"  {'sum':<{wide}}  {money(found.total_usd):>8}{'' if found.complete else '  of what is known'}"
+    per = found.per_million_usd
+    if per is not None:
+        yield f"  {'':<{wide}}  {money(per):>8}  for a million requests"
+    else:
+        yield f"  {'':<{wide}}  {'unknown':>8}  for a million requests: no throughput says how many there will be"
+    yield from (f"  {note}" for note in found.notes)
+
+
+def _count(number: float) -> str:
+    """Returns a count with three significant digits."""
+    return f"{float(f'{number:.3g}'):,.0f}"

@@ -1,0 +1,80 @@
+"""How workers interleave one schedule: together they send all of its arrivals, none twice, each at its own moment.
+
+Every worker has deadlines, (k + ½) / weight for its k-th arrival, and the arrivals of the whole schedule go to the
+deadlines in their order; of equal ones to the first worker's. So each worker knows the place of its own arrivals in the
+whole, for any weights and any curve, by arithmetic on whole numbers, and what all send is what one big worker would.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Annotated
+
+from pydantic import Field
+
+FINEST = 10**6  # weights are whole numbers up to this one, so that a place in the schedule is a 64-bit integer
+
+
+@dataclass(frozen=True, slots=True)
+class PeerGroup:
+    """The workers of one weight, and how many of them come before the worker whose group it is."""
+
+    weight: int
+    workers: int
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interleave:
+    """One worker's part of a schedule: its weight, and all workers by their weights, itself among them."""
+
+    weight: int
+    groups: Annotated[tuple[PeerGroup, ...], Field(alias="mates")]  # `mates` in plan.json
+
+    def place_of(self, own: int) -> int:
+        """The place in the whole schedule, from 0, of this worker's arrival numbered `own`, from 0.
+
+        >>> [Interleave(1, (PeerGroup(1, 3, 1),)).place_of(own) for own in range(3)]
+        [1, 4, 7]
+        """
+        place = 0
+        for group in self.groups:
+            # Deadlines of a peer before this one's: (2m + 1) × weight < (2k + 1) × peer's weight
+            ahead, rest = divmod((2 * own + 1) * group.weight - self.weight, 2 * self.weight)
+            place += group.before * (ahead + 1) + (group.workers - group.before) * (ahead + (rest > 0))
+        return place
+
+    @property
+    def part(self) -> Fraction:
+        """This worker's fraction of the whole schedule."""
+        return Fraction(self.weight, sum(group.weight * group.workers for group in self.groups))
+
+
+def interleave(weights: Sequence[Fraction | int]) -> tuple[Interleave, ...]:
+    """The part of each worker, in their order. Weights are rounded to ratios of whole numbers up to a million.
+
+    >>> [part.place_of(0) for part in interleave([1, 2])]
+    [1, 0]
+    """
+    whole = _whole([Fraction(weight) for weight in weights])
+    counts: dict[int, int] = {}
+    for weight in whole:
+        counts[weight] = counts.get(weight, 0) + 1
+    seen = dict.fromkeys(counts, 0)
+    found = []
+    for weight in whole:
+        found.append(Interleave(weight, tuple(PeerGroup(one, counts[one], seen[one]) for one in counts)))
+        seen[weight] += 1
+    return tuple(found)
+
+
+def _whole(weights: list[Fraction]) -> list[int]:
+    if not weights or min(weights) <= 0:
+        raise ValueError("a worker's weight is above 0")
+    parts = math.lcm(*(weight.denominator for weight in weights))
+    scaled = [int(weight * parts) for weight in weights]
+    common = math.gcd(*scaled)
+    if max(scaled) // common <= FINEST:
+        return [weight // common for weight in scaled]
+    return [max(1, round(Fraction(weight * FINEST, max(scaled)))) for weight in scaled]

@@ -1,0 +1,51 @@
+"""From the command's options and a suite's files to a suite and its plan."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from toril.errors import SuiteError
+from toril.plan import Place, make_plan
+from toril.records import Plan
+from toril.suite import Suite, read_suite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The command's options that change a suite or its plan."""
+
+    overrides: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    workers: int | None = None
+    on: Place = "local"
+    run_id: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    smoke: bool = False
+    against: str | None = None  # an address to load instead of the suite's own
+    locations: Mapping[str, str] = field(default_factory=dict)  # in place of the suite's; with their weights
+
+
+def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tuple[Suite, Plan]:
+    """The suite as read and the division of its load; starts nothing. SuiteError if it cannot run so."""
+    suite = read_suite(
+        paths,
+        overrides=options.overrides,
+        env=options.environment,
+        on=options.on,
+        against=options.against,
+        locations=options.locations,
+    )
+    if suite.unset:
+        raise SuiteError(suite.unset[0].message, code=suite.unset[0].code)
+    plan = make_plan(
+        suite, run_id=options.run_id or new_run_id(suite.name, now), workers=options.workers, on=options.on,
+        environment=options.environment, tags=dict(options.tags), smoke=options.smoke,
+    )  # fmt: skip
+    return suite, plan
+
+
+def new_run_id(suite: str, now: float) -> str:
+    """An id that sorts by time: `20261124T150405Z-<suite>-<4 hex>`."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{suite}-{secrets.token_hex(2)}"

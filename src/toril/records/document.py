@@ -1,0 +1,228 @@
+"""The two kinds of JSON documents: `Record`, a pydantic model, and `JsonObject`, a slotted dataclass that is cheap.
+
+A document is written for the eye while it is small, and as fast as possible when it is large. What others may have
+written is read strictly, and has bounds: a suite is a stranger's code, and runs beside the workers.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from functools import cache, partial
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from toril.errors import StoreError
+
+MOST_PARTS = 1 << 20  # lists, objects, texts and commas: each takes up to 60 bytes of memory once it is read
+MOST_PARTS_OF_WORKER = 1 << 18  # of a record from a worker
+MOST_ENTRIES = 2_000  # of a list in a stranger's file: workers, criteria, reasons …
+LARGEST = 10**15
+LATEST = 1 << 35  # seconds since 1970: the year 3058
+LONGEST_WHY = 300  # characters of a message about a file: some may be a stranger's
+READABLE = 4 << 20  # characters; indenting takes ten times as long as writing
+
+Count = Annotated[int, Field(ge=0, lt=1 << 53)]
+Number = Annotated[int | float, Field(ge=-LARGEST, le=LARGEST)]
+Seconds = Annotated[float, Field(ge=-LATEST, le=LATEST, allow_inf_nan=False)]
+Text = Annotated[str, Field(max_length=10_000)]
+Word = Annotated[str, Field(max_length=100)]
+Few = Field(max_length=MOST_ENTRIES)
+
+
+def document(content: Any) -> bytes:
+    """The content as strict JSON in UTF-8; half a character (a lone surrogate) as JSON's own escape of it."""
+    strict: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "default": _parts}
+    text = json.dumps(content, separators=(",", ":"), **strict)
+    if len(text) <= READABLE:
+        text = json.dumps(content, indent=1, **strict)
+    return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _parts(content: Any) -> Any:
+    if isinstance(content, JsonObject):
+        return content.members()
+    if isinstance(content, BaseModel):
+        return content.model_dump(mode="json")
+    raise TypeError(f"{type(content).__name__} cannot be written as JSON")
+
+
+def parsed(data: bytes, *, most_parts: int = MOST_PARTS) -> Any:
+    """The value of strict JSON; ValueError for all else: NaN, infinity, a name twice in an object, too many parts."""
+    if sum(map(data.count, (b"[", b"{", b'"', b","))) > most_parts:
+        raise ValueError(f"it has more than {most_parts:,} parts")
+    try:
+        text = data.decode("utf-8", "surrogatepass")
+        return json.loads(text, parse_constant=_number, parse_float=_number, object_pairs_hook=_once)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is not a finite number")
+    return number
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has a name twice")
+    return found
+
+
+def why(error: Exception) -> str:
+    """What is wrong with a file, in one short line; of several faults the first."""
+    if isinstance(error, ValidationError):
+        first: Any = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        text = f"{'.'.join(str(part)[:80] for part in first['loc'])}: {first['msg']}"
+    else:
+        text = (str(error).splitlines() or ["it is empty"])[0]
+    return text[:LONGEST_WHY]
+
+
+class RecordPart(BaseModel):
+    """A part of a record: immutable, and deaf to the fields of newer versions."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
+
+
+class Record(RecordPart):
+    """One JSON file of a run; immutable once written."""
+
+    SCHEMA: ClassVar[str] = ""
+    MOST_BYTES: ClassVar[int | None] = None  # None: not written by a worker
+
+    def to_json(self) -> bytes:
+        data = self.model_dump(mode="json", by_alias=True)
+        text = json.dumps({"schema": self.SCHEMA, **data}, ensure_ascii=False, indent=1) + "\n"
+        return text.encode("utf-8", "backslashreplace")  # half a character from an engine becomes `\udxxx`
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str) -> Self:
+        """The record in `data`; StoreError, naming `where`, when it is another schema, damaged or incomplete."""
+        try:
+            if cls.MOST_BYTES is not None and len(data) > cls.MOST_BYTES:
+                raise ValueError(f"it has more than {cls.MOST_BYTES:,} bytes")
+            found = parsed(data) if cls.MOST_BYTES is None else parsed(data, most_parts=MOST_PARTS_OF_WORKER)
+            schema = found.pop("schema", None) if isinstance(found, dict) else None
+            if schema != cls.SCHEMA:
+                found_schema = f"{schema!r}"[:LONGEST_WHY]
+                raise StoreError(
+                    f"{where}: schema {found_schema}, expected {cls.SCHEMA!r}; it is of another version",
+                    code="other-version",
+                )
+            return cls.model_validate(found)
+        except (ValueError, OverflowError) as error:
+            raise StoreError(f"{where} is damaged: {why(error)}", code="damaged-file") from error
+
+
+class JsonObject:
+    """Base of a document's parts: immutable values, read by attribute and written as JSON objects.
+
+    Fields are written in the order of their declaration. Bounds in the annotations hold for what `from_stranger` reads.
+    """
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset()  # fields that are left out; others are written as null
+
+    def members(self) -> dict[str, Any]:
+        """The values of its JSON object by name; parts of it are still objects of this class."""
+        kind: Any = type(self)
+        found = {name: getattr(self, name) for name in _names(kind)}
+        for name in self.OMITTED_WHEN_NONE:
+            if found[name] is None:
+                del found[name]
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain data throughout."""
+        return {name: value if type(value) in _PLAIN else _plain(value) for name, value in self.members().items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The object that toril itself wrote as `data`. Unknown names are ignored, and values are not checked."""
+        if not isinstance(data, dict):
+            raise ValueError(f"{cls.__name__} is not a JSON object")
+        kind: Any = cls
+        known = [(name, read) for name, read in _readers(kind) if name in data]
+        return cls(**{name: data[name] if read is None else read(data[name]) for name, read in known})
+
+    @classmethod
+    def from_stranger(cls, data: bytes, where: str) -> Self:
+        """The object in JSON text that anybody may have written; StoreError, naming `where`, beyond the bounds."""
+        kind: Any = cls
+        try:
+            found: Self = _adapter(kind).validate_json(data)
+        except ValidationError as error:
+            raise StoreError(f"{where} is not what toril writes: {why(error)}", code="damaged-file") from error
+        return found
+
+
+@cache
+def _names(cls: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls) if field.init)
+
+
+def _plain(value: Any) -> Any:
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is tuple or kind is list:
+        return [one if type(one) in _PLAIN else _plain(one) for one in value]
+    if kind is dict:
+        return {key: one if type(one) in _PLAIN else _plain(one) for key, one in value.items()}
+    if isinstance(value, JsonObject):
+        return value.to_dict()
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+_PLAIN = frozenset({int, float, str, bool, type(None)})
+
+
+@cache
+def _adapter(cls: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
+
+
+@cache
+def _readers(cls: Any) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
+    hints = get_type_hints(cls)
+    return tuple((name, _reader(hints[name])) for name in _names(cls))
+
+
+def _reader(hint: Any) -> Callable[[Any], Any] | None:
+    """What makes a value of the type from plain data; None where they are the same."""
+    arguments = get_args(hint)
+    if isinstance(hint, type) and issubclass(hint, JsonObject):
+        return hint.from_dict
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return hint.model_validate
+    if get_origin(hint) is tuple:
+        item = _reader(arguments[0]) if arguments[-1] is Ellipsis else None
+        return tuple if item is None else partial(_tuple_of, item)
+    if get_origin(hint) is dict:
+        item = _reader(arguments[1])
+        return None if item is None else partial(_dict_of, item)
+    if type(None) in arguments:
+        item = next((found for one in arguments if (found := _reader(one)) is not None), None)
+        return None if item is None else partial(_optional, item)
+    return None
+
+
+Read = Callable[[Any], Any]
+
+
+def _tuple_of(item: Read, values: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(map(item, values))
+
+
+def _dict_of(item: Read, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: item(value) for key, value in values.items()}
+
+
+def _optional(item: Read, value: Any) -> Any:
+    return None if value is None else item(value)

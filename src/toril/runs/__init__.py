@@ -1,0 +1,1 @@
+"""Stored runs: find, list, watch, stop, adjust and judge them."""

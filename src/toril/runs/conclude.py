@@ -1,0 +1,160 @@
+"""From measurements to what a run's folder keeps: summary, verdict and page, with the cost of the run."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from toril.capacity.progress import finished_searches
+from toril.coordinator.fold import Fold, collect, completeness_of
+from toril.coordinator.progress import LiveFigures
+from toril.errors import InfrastructureError, StoreError
+from toril.launchers.prepare import read_deployments
+from toril.launchers.pricing import cost_line
+from toril.metrics import ClientFactory, Wait, fetch, unfetched
+from toril.records import Deployment, End, Plan, ServerMetrics, run_key
+from toril.records.document import document
+from toril.regression import judge_duet
+from toril.reports import Bundle, render
+from toril.reports.run_blocks import MOST_FAILURES
+from toril.runs.owner import Owner
+from toril.store import Store
+from toril.store.records import find_record
+from toril.summary import Completeness, adjusted_plan, lasted_s, queued_plan, summarise, tests_of
+from toril.verdict import judge, judge_tests
+from toril.verdict.servers import queries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A run that is over: its plan, measurements and verdict."""
+
+    bundle: Bundle
+    interrupted: bool = False
+    unwritten: tuple[str, ...] = ()  # why the run's folder lacks a part of it
+    left: tuple[str, ...] = ()  # what may still run, and why it could not be ended
+
+
+def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[str], problems: Sequence[str]) -> Judged:
+    """Judges what was measured and stores it; after that InfrastructureError if the load never began.
+
+    `last_notes`: what the launcher waited for last; `problems`: what could not be ended.
+    """
+    coordinator, store = owner.coordinator, owner.coordinator.store
+    state = owner.patiently(lambda: coordinator.finish(owner.launcher.tasks()))
+    completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost, tuple(coordinator.rates))
+    bundle = judged(coordinator.fold, completeness, _fetched(owner, completeness, cloudwatch))
+    unwritten: tuple[str, ...] = ()
+    left = tuple(problems)
+    try:
+        bundle = owner.patiently(lambda: costed(store, bundle))
+        shown = owner.patiently(lambda: with_pictures(store, bundle))
+        owner.patiently(lambda: keep(shown, coordinator.keep))
+    except StoreError as error:  # such as a full disk: the verdict is known, and is not lost with it
+        unwritten = (str(error),)
+    if not unwritten:  # else the sweep judges the run
+        left += tuple(owner.launcher.cancel_sweep())
+    if state.abort_reason and not owner.interrupts:
+        why = "; ".join((state.abort_reason, *last_notes))
+        raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {why}", code="not-started")
+    return Judged(bundle=bundle, interrupted=bool(owner.interrupts), unwritten=unwritten, left=left)
+
+
+def _fetched(owner: Owner, completeness: Completeness, cloudwatch: ClientFactory) -> ServerMetrics | None:
+    """Waits for what CloudWatch measured of the load, and stores it; None if no criterion needs it."""
+    coordinator, plan, started_at = owner.coordinator, owner.coordinator.plan, completeness.started_at
+    asked = queries(plan)
+
+    def goes_on(wait: Wait) -> bool:
+        owner.view.show(LiveFigures(run_id=plan.run_id, phase="waiting", waiting=f"CloudWatch: {wait}"))
+        return coordinator.still_waits(owner.asked())
+
+    if not asked:
+        return None
+    if started_at is None:
+        metrics = unfetched(asked, "CloudWatch was not asked: there was no load")
+    else:
+        end_at = started_at + lasted_s(queued_plan(plan, completeness), coordinator.fold.timeline, completeness)
+        metrics = fetch(
+            asked, started_at, end_at, owner.clock, cloudwatch, limit_s=plan.metrics_wait_s, goes_on=goes_on
+        )
+    coordinator.store.put_once(run_key(plan.run_id, "metrics.json"), metrics.to_json())
+    return metrics
+
+
+def judge_again(store: Store, run_id: str) -> Bundle:
+    """Merge, summarise and judge a stored run from its files alone, and keep that where the folder can be written."""
+    fold, completeness = collect(store, run_id)
+    bundle = judged(fold, completeness, stored_metrics(store, fold.plan))
+    bundle = with_pictures(store, costed(store, bundle))
+    with suppress(StoreError):
+        keep(bundle, lambda name, data: store.put(run_key(run_id, name), data))
+    return bundle
+
+
+def stored_metrics(store: Store, plan: Plan) -> ServerMetrics | None:
+    """What CloudWatch said when the load was over; None when the plan asks nothing of it."""
+    key = run_key(plan.run_id, "metrics.json")
+    found = find_record(store, ServerMetrics, key)
+    if found is not None:
+        return found
+    asked = queries(plan)
+    why = f"{key} is missing: the command ended before it had asked CloudWatch; run the suite again"
+    return unfetched(asked, why) if asked else None
+
+
+def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None) -> Bundle:
+    plan = fold.plan
+    if plan.duet is not None:
+        duet = judge_duet(plan, fold.arms, fold.whole, completeness)
+        summary, verdict = duet.summary, duet.verdict.masked()
+        return Bundle(plan=duet.plan, summary=summary, verdict=verdict, timeline=fold.timeline)
+    carried_out = adjusted_plan(plan, completeness.rates, completeness.started_at)
+    found = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
+    if plan.functional:
+        tests = tests_of(fold.cases)
+        summary = replace(found, tests=tests)
+        verdict = judge_tests(plan, fold.timeline, completeness, tests).masked()
+        return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline)
+    searches = finished_searches(carried_out, completeness.rates, completeness.started_at, fold.timeline)
+    if searches:
+        found = replace(found, capacity={search.execution.name: search.result() for search in searches})
+    verdict = judge(carried_out, fold.timeline, completeness, found, metrics=metrics).masked()
+    return Bundle(plan=plan, summary=found, verdict=verdict, timeline=fold.timeline, metrics=metrics)
+
+
+def with_pictures(store: Store, bundle: Bundle) -> Bundle:
+    """The same, with the pictures that its page shows."""
+    shown = bundle.summary.first_failures[:MOST_FAILURES]
+    names = (name for one in shown for name in one.files if name.endswith(".jpg"))
+    wanted = {run_key(bundle.plan.run_id, name): name for name in names}
+    found = store.find_many(wanted) if wanted else {}
+    return replace(bundle, pictures={wanted[key]: data for key, data in found.items()})
+
+
+def keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:
+    """Leave what was found in the run's folder."""
+    put("summary.json", document(bundle.summary))
+    put("verdict.json", bundle.verdict.to_json())
+    put("report.html", render("html", bundle))
+
+
+def costed(store: Store, bundle: Bundle) -> Bundle:
+    """Adds the cost of a run on Fargate whose tasks are on record; local workers cost nothing."""
+    if bundle.plan.on != "fargate":
+        return bundle
+    end = find_record(store, End, run_key(bundle.plan.run_id, "end.json"))
+    if end is None:
+        return bundle
+    load_s = bundle.summary.duration_s or 0.0
+    line = cost_line(
+        bundle.plan, end, _deployments(store), load_s=load_s, requests=bundle.summary.total.samples or None
+    )
+    return bundle.with_cost(line)
+
+
+def _deployments(store: Store) -> dict[str, Deployment]:
+    """Returns the store's regions; a copied run has none, and gets the prices of default stacks."""
+    try:
+        return read_deployments(store, [])
+    except InfrastructureError:
+        return {}

@@ -1,0 +1,49 @@
+"""Finds a stored run by its id, its folder or its address."""
+
+import re
+from pathlib import Path
+
+from toril.errors import NoSuchRunError, OptionError
+from toril.records import Plan, run_key
+from toril.store import BUCKETS, RunFolder, Store, open_store
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+RUN_ADDRESS = re.compile(r"(?P<store>s3://.+)/runs/(?P<run>[^/]+)/?")
+
+
+def find_run(run: str, store_address: str, *, patience_s: float | None = None) -> tuple[Store, str]:
+    """The store and id of a run given as id (the newest with that beginning, or `latest`), folder or s3:// address."""
+    if not run:
+        raise OptionError(
+            f"RUN is empty; name one that `toril runs --store {store_address}` lists, or latest", code="no-run-named"
+        )
+    plan = Path(run) / "plan.json"
+    if plan.is_file():
+        run_id = Plan.from_json(plan.read_bytes(), str(plan)).run_id
+        return RunFolder(Path(run), run_id), run_id
+    if run.startswith(BUCKETS):
+        match = RUN_ADDRESS.fullmatch(run)
+        if not match:
+            raise OptionError(f"RUN {run}: expected s3://bucket/prefix/runs/<run id>", code="option-value")
+        store_address, run = match["store"], match["run"]
+    store = open_store(store_address, patience_s=patience_s)
+    if RUN_ID.fullmatch(run) and store.find(run_key(run, "plan.json")) is not None:
+        return store, run
+    known = run_ids(store, "" if run == "latest" else run)
+    if len(known) == 1 or (run == "latest" and known):
+        return store, known[-1]
+    if known:
+        some = ", ".join(known[-3:])
+        raise OptionError(
+            f"{run} fits {len(known)} runs in {store_address}: {some}; say more of it", code="ambiguous-run"
+        )
+    raise NoSuchRunError(
+        f"no run {run!r} in the store {store_address}; `toril runs --store {store_address}` lists them",
+        code="no-such-run",
+    )
+
+
+def run_ids(store: Store, beginning: str = "") -> list[str]:
+    """The runs of a store whose ids begin so, oldest first."""
+    keys = {run_key(name, "plan.json"): name for name in store.names("runs/") if name.startswith(beginning)}
+    return sorted(keys[key] for key in store.find_many(keys))

@@ -1,0 +1,126 @@
+"""Carries a run from its launch to the end of its last worker, and says what becomes of it in trouble.
+
+A bucket may be in trouble for a while. The owner of a run retries for PATIENCE_S and then leaves the run: its workers
+go on for longer, and another owner can take it over. Whatever else goes wrong, no worker is left behind.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import TypeVar
+
+from toril.clock import Clock
+from toril.coordinator.driver import STEP_S, Coordinator
+from toril.coordinator.lease import LeaseLostError
+from toril.coordinator.progress import View
+from toril.coordinator.protocol import Kill, Relaunch, Terminate
+from toril.errors import ExpiredCredentialsError, InfrastructureError, StoreError
+from toril.launchers import Launcher
+from toril.records import Plan, Stop
+from toril.signals import Interrupts
+
+Value = TypeVar("Value")
+
+PATIENCE_S = 120.0
+STEPS_PER_VIEW = 5  # two updates a second are as many as an eye can follow
+
+
+class CutOffError(InfrastructureError):
+    """This owner cannot reach the run's records any more; another one may."""
+
+    def __init__(self, plan: Plan, error: StoreError) -> None:
+        ends_s = plan.pace.orphaned_after_s or 0.0
+        super().__init__(
+            f"{error}. Run {plan.run_id} goes on without this command, and its workers end their load {ends_s:.0f} s "
+            f"from now unless `toril watch {plan.run_id} --take-over` carries it on",
+            code="cut-off",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """What the owner of a run acts with: its coordinator, the launcher of its workers, and the user's terminal."""
+
+    coordinator: Coordinator
+    launcher: Launcher
+    clock: Clock
+    view: View
+    interrupts: Interrupts
+
+    @contextmanager
+    def holding(self) -> Iterator[list[str]]:
+        """Ends all workers when the block is left, unless another owner has the run, or can take it over.
+
+        Yields a list that afterwards has the reasons why something could not be ended.
+        """
+        problems: list[str] = []
+        try:
+            yield problems
+        except (LeaseLostError, CutOffError):
+            self.launcher.release()
+            raise
+        except BaseException:
+            try:
+                self.launcher.close()
+            finally:
+                self.coordinator.close()
+            raise
+        problems += self.launcher.close()
+
+    def drive(self) -> tuple[str, ...]:
+        """Follows the run to the end of its last worker. Returns the launcher's last notes before the load began."""
+        coordinator, launcher = self.coordinator, self.launcher
+        trouble_since: float | None = None
+        last_notes: tuple[str, ...] = ()
+        for step in count():
+            if coordinator.ended:
+                break
+            try:
+                for action in coordinator.step(launcher.ended(), self.asked()):
+                    self._obey(action)
+                trouble_since, notes = None, launcher.notes()
+                if coordinator.state.phase == "launching":
+                    last_notes = notes
+            except StoreError as error:
+                trouble_since = self.clock.now() if trouble_since is None else trouble_since
+                if self._gives_up(error, trouble_since + PATIENCE_S):
+                    if coordinator.plan.on == "local" or self.interrupts or coordinator.state.stop is not None:
+                        raise  # the rest of the run is to end, and no other owner is needed
+                    raise CutOffError(coordinator.plan, error) from error
+                notes = (str(error),)
+            if step % STEPS_PER_VIEW == 0:
+                self.view.show(coordinator.figures(notes))
+            self.clock.sleep(STEP_S)
+        return last_notes
+
+    def patiently(self, act: Callable[[], Value]) -> Value:
+        """Calls `act` again while a bucket is in trouble: there may be no owner after this one."""
+        until = self.clock.now() + PATIENCE_S
+        while True:
+            try:
+                return act()
+            except StoreError as error:
+                if self._gives_up(error, until):
+                    raise
+            self.clock.sleep(STEP_S)
+
+    def asked(self) -> Stop | None:
+        """The stop that a signal asks for."""
+        if not self.interrupts:
+            return None
+        return Stop(at=self.clock.now(), cause="signal", message=f"interrupted by {self.interrupts.names[0]}")
+
+    def _gives_up(self, error: StoreError, until: float) -> bool:
+        if self.coordinator.plan.on == "local" or self.interrupts or isinstance(error, ExpiredCredentialsError):
+            return True
+        return self.clock.now() > until
+
+    def _obey(self, action: Relaunch | Terminate | Kill) -> None:
+        match action:
+            case Relaunch(worker, attempt):
+                self.launcher.relaunch(worker, attempt)
+            case Terminate(worker):
+                self.launcher.terminate(worker)
+            case Kill(worker):
+                self.launcher.kill(worker)

@@ -1,0 +1,133 @@
+"""Suites in a store: with each run, and under `suites/<name>/`, from where schedules run them.
+
+The record of a pushed suite is written last and names each file with its hash: whoever fetches the suite during another
+push notices, and never runs a mixture.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from toril.clock import Clock
+from toril.errors import OptionError, StoreError
+from toril.records import Plan, Record, SuiteOrigin, run_key
+from toril.store import BUCKETS, Store, open_store
+from toril.store.records import find_record
+from toril.suite import Suite
+from toril.suite.fetch import ChangedFileError, fetch_files, hashes_of
+from toril.suite.git import read_origin
+
+ADDRESS = re.compile(r"(?P<store>s3://.+?)/suites/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)/?")
+TRIES, WAIT_S = 5, 2.0  # for a push that is under way
+
+
+class Pushed(Record):
+    """`suites/<name>.json`: one version of a suite."""
+
+    SCHEMA: ClassVar[str] = "toril.pushed/1"
+    suite: str
+    at: float
+    files: dict[str, str]  # path in the suite's folder → SHA-256 of the file
+    origin: SuiteOrigin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """What can be read as a suite on this machine; `origin`: where it comes from, if its folder cannot tell."""
+
+    paths: tuple[str | Path, ...]
+    origin: SuiteOrigin | None = None
+
+
+def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None = None) -> Plan:
+    """Puts the plan and the suite's files where workers find them; OptionError if the run exists already.
+
+    Returns the plan as published: with the hash of each file, and the suite's commit as a tag unless the user gave one.
+    `origin`: where the suite comes from, if its folder cannot tell.
+    """
+    plan = plan.model_copy(update={"files": hashes_of(suite.folder, suite.files)})
+    origin = origin or read_origin(suite.folder, suite.files)
+    if origin is not None:
+        plan = plan.model_copy(update={"tags": {"commit": origin.tag, **plan.tags}})
+    if not store.put_once(run_key(plan.run_id, "plan.json"), plan.to_json()):
+        raise OptionError(f"--run-id {plan.run_id}: this run exists already; choose another id", code="run-exists")
+    for file in plan.files:
+        key = run_key(plan.run_id, "suite", file)
+        if not store.put_once(key, (suite.folder / file).read_bytes()):
+            raise OptionError(
+                f"--run-id {plan.run_id}: {store.address(key)} exists already; choose another id", code="run-exists"
+            )
+    if origin is not None:
+        store.put(run_key(plan.run_id, "suite.json"), origin.to_json())
+    return plan
+
+
+def push(store: Store, suite: Suite, origin: SuiteOrigin | None, now: float) -> Pushed:
+    """Put a suite's files where schedules find them. Files of an older version that it has no longer stay unused."""
+    hashes = hashes_of(suite.folder, suite.files)
+    for name in hashes:
+        store.put(f"{_folder(suite.name)}{name}", (suite.folder / name).read_bytes())
+    pushed = Pushed(suite=suite.name, at=now, files=hashes, origin=origin)
+    store.put(_record(suite.name), pushed.to_json())
+    return pushed
+
+
+@contextmanager
+def at_hand(written: Sequence[str], clock: Clock) -> Iterator[AtHand]:
+    """The suite that a command names: files and folders as they are, or for its duration a copy of a pushed one."""
+    if not any(one.startswith(BUCKETS) for one in written):
+        yield AtHand(tuple(written))
+        return
+    if len(written) > 1:
+        raise OptionError(
+            f"SUITE {' '.join(written)}: a suite in a bucket is not merged with others; name it alone",
+            code="merged-bucket-suite",
+        )
+    store, name = address_of(written[0])
+    with tempfile.TemporaryDirectory(prefix="toril-suite-") as folder:
+        yield fetch(open_store(store), name, Path(folder), clock)
+
+
+def fetch(store: Store, name: str, into: Path, clock: Clock) -> AtHand:
+    """Copy a pushed suite into a new folder below `into`, named like the suite.
+
+    StoreError when there is none, or when a push of it does not come to an end.
+    """
+    folder = into / name
+    for _ in range(TRIES):
+        pushed = find_record(store, Pushed, _record(name))
+        if pushed is None:
+            raise StoreError(
+                f"{store.address(f'suites/{name}')} is no suite; `toril push` puts one there", code="no-such-suite"
+            )
+        try:
+            fetch_files(store, _folder(name), folder, pushed.files)
+        except ChangedFileError:
+            clock.sleep(WAIT_S)
+        else:
+            return AtHand((folder,), pushed.origin)
+    raise StoreError(
+        f"{store.address(f'suites/{name}')} does not fit {_record(name)}; push the suite again", code="changed-suite"
+    )
+
+
+def address_of(text: str) -> tuple[str, str]:
+    """The store and the name of a suite given as `s3://bucket/prefix/suites/<name>`."""
+    match = ADDRESS.fullmatch(text)
+    if not match:
+        raise OptionError(
+            f"SUITE {text}: expected s3://bucket/suites/<name>, as `toril push` names it", code="suite-address"
+        )
+    return match["store"], match["name"]
+
+
+def _folder(name: str) -> str:
+    return f"suites/{name}/"
+
+
+def _record(name: str) -> str:
+    return f"suites/{name}.json"

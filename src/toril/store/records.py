@@ -1,0 +1,54 @@
+"""Reads the JSON records of a store."""
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from toril.errors import StoreError
+from toril.records import Launch, Plan, Rate, Start, Stop, rate_key, run_key
+from toril.records.document import Record
+from toril.store import Store
+
+Kind = TypeVar("Kind", bound=Record)
+
+
+def find_record(store: Store, kind: type[Kind], key: str) -> Kind | None:
+    """Returns the record stored at `key`, or None; StoreError if it is damaged or of another version."""
+    data = store.find(key, kind.MOST_BYTES)
+    return None if data is None else kind.from_json(data, key)
+
+
+def get_record(store: Store, kind: type[Kind], key: str) -> Kind:
+    """Returns the record stored at `key`; StoreError if there is none, or if it is damaged."""
+    return kind.from_json(store.get(key), key)
+
+
+def next_rates(store: Store, run_id: str, known: int) -> Iterator[Rate]:
+    """Yields the run's rate changes after the first `known`, in order; StoreError if one has another's number."""
+    while True:
+        key = rate_key(run_id, known + 1)
+        found = find_record(store, Rate, key)
+        if found is None:
+            return
+        if found.number != known + 1:
+            raise StoreError(f"{key} is a copy of number {found.number}", code="misnumbered-rate")
+        yield found
+        known += 1
+
+
+def read_record(store: Store, run_id: str) -> tuple[Plan, Start | None, Stop | None]:
+    """What the run folder says of its plan, its start and its stop."""
+    plan_key = run_key(run_id, "plan.json")
+    plan = get_record(store, Plan, plan_key)
+    if plan.run_id != run_id:
+        text = f"{plan_key} is the plan of run {plan.run_id}: name the run by the path of its folder"
+        raise StoreError(text, code="other-run")
+    return (
+        plan,
+        find_record(store, Start, run_key(run_id, "start.json")),
+        find_record(store, Stop, run_key(run_id, "stop.json")),
+    )
+
+
+def read_launch(store: Store, run_id: str) -> Launch | None:
+    """What the launcher issued; None before anything was started."""
+    return find_record(store, Launch, run_key(run_id, "launch.json"))

@@ -1,0 +1,389 @@
+"""One YAML or JSON file of a suite: its documents as plain values, and the lines of its criteria.
+
+The file is read as bzt reads it (YAML 1.1, several documents, JSON where YAML fails), after a survey of its events
+that bounds size, depth and the expansion of aliases, so that no file takes more than moments.
+"""
+
+import datetime
+import json
+import math
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from toril.errors import SuiteError
+from toril.records import PlannedCriterion, SourcePlace
+from toril.suite.reader import Note
+
+MAX_BYTES = 8 * 2**20
+MAX_VALUES = 100_000  # values of one file after its aliases are expanded; about a second's reading
+MAX_DEPTH = 100
+MAX_NUMBER = 200  # characters; YAML's base 60 makes a long number slower than its square
+TEXT_PER_VALUE = 64  # characters of text that weigh as much as one value
+
+YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+PLAIN_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq", "merge")
+)
+NUMERIC = re.compile(r"[-+.0-9][-+.0-9a-fA-FxXoO_:]*")
+LEADING_TABS = re.compile(r"^( *)(\t+)( *\S*)")
+TAB_WIDTH = " " * 4  # what bzt puts in the place of leading tabs
+
+REPOSITORY = ".git"  # a folder, or a file where git keeps it elsewhere
+ONE_OR_MANY = ("execution", "reporting", "criteria")  # Taurus takes one for a list of one
+MAX_MESSAGE = 60  # characters of a criterion's message in its `where`
+
+Document = dict[str, Any]
+
+
+def load(path: Path, name: str) -> tuple[list[Document], list[Note]]:
+    """The file's documents and warnings; messages call it `name`."""
+    return parse(_text(path, name), name)
+
+
+def parse(text: str, name: str) -> tuple[list[Document], list[Note]]:
+    """The documents in `text`; SuiteError when there is anything else in it than mappings."""
+    warnings: list[Note] = []
+    text = _without_tabs(text, name, warnings)
+    try:
+        if (tabbed := _json_with_tabs(text)) is not None:
+            found = [tabbed]
+        else:
+            warnings += _survey(text, name)
+            found = list(yaml.load_all(text, Loader=YAML_LOADER))
+    except SuiteError:
+        raise
+    except Exception as error:  # the YAML library fails in many ways, also by ValueError and TypeError
+        found = [_json(text, name, error)]
+    documents = []
+    for document in found:
+        if document is None:
+            continue
+        if not isinstance(document, dict):
+            raise SuiteError(
+                f"{name}: the document is {_kind(document)}; a suite is a mapping of keys such as `execution:`",
+                code="not-a-mapping",
+            )
+        documents.append(_Plain(name).mapping(document, "", merged=True))
+    return documents, warnings
+
+
+def parse_value(text: str) -> Any:
+    """One YAML value as bzt reads it from `-o key=value`: text where it is no YAML."""
+    try:
+        _survey(text, "-o")
+        return _Plain("-o").value(yaml.load(text, Loader=YAML_LOADER), "", merged=False)  # noqa: S506 - a safe loader
+    except Exception:  # as bzt: whatever is wrong with it as YAML, it is text then
+        return text
+
+
+def _text(path: Path, name: str) -> str:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise SuiteError(
+                f"{name} is no file; give a Taurus file, or a folder with a suite.yml", code="unreadable-file"
+            )
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SuiteError(
+            f"{str(path)[:200]!r} cannot be read: {reason}; check the path", code="unreadable-file"
+        ) from error
+    if len(data) > MAX_BYTES:
+        raise SuiteError(
+            f"{name} is larger than {MAX_BYTES // 2**20} MiB; keep data in files of their own", code="too-large"
+        )
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise SuiteError(
+            f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8", code="not-utf-8"
+        ) from error
+
+
+def _without_tabs(text: str, name: str, warnings: list[Note]) -> str:
+    if "\t" not in text:
+        return text
+    lines = text.splitlines(keepends=True)
+    replaced = [LEADING_TABS.sub(rf"\1{TAB_WIDTH}\3", line) for line in lines]
+    changed = [number for number, (old, new) in enumerate(zip(lines, replaced, strict=True), 1) if old != new]
+    if changed:
+        text = f"{name}: line {changed[0]} is indented with tabs, read as 4 spaces; YAML wants spaces"
+        warnings.append(Note("tabs", text))
+    return "".join(replaced)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or list whose end has not come yet."""
+
+    anchor: str | None
+    mapping: bool
+    weight: int = 1
+    children: int = 0
+    keys: set[str] = field(default_factory=set)
+
+
+def _survey(text: str, name: str) -> list[Note]:
+    """Walk the events once, refusing what is too much; returns warnings about keys that stand twice."""
+    repeated: list[Note] = []
+    weights: dict[str, int] = {}
+    stack: list[_Open] = []
+    count = 0
+    for event in yaml.parse(text, Loader=YAML_LOADER):
+        count += 1
+        if count > 3 * MAX_VALUES:
+            raise _too_much(name)
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if isinstance(event, yaml.DocumentStartEvent):
+            weights = {}
+            continue
+        if isinstance(event, yaml.CollectionEndEvent):
+            closed = stack.pop()
+            weight = closed.weight
+            if closed.anchor:
+                weights[closed.anchor] = weight
+            if stack:
+                stack[-1].weight += weight
+        elif isinstance(event, yaml.NodeEvent):
+            weight = _opened(event, stack, weights, name, line, repeated)
+            if not isinstance(event, yaml.CollectionStartEvent) and stack:
+                stack[-1].weight += weight
+        else:
+            continue
+        if stack and stack[-1].weight > MAX_VALUES:
+            raise _too_much(name)
+    return repeated
+
+
+def _opened(
+    event: yaml.NodeEvent, stack: list[_Open], weights: dict[str, int], name: str, line: int, repeated: list[Note]
+) -> int:
+    """Check one node and return its weight (0 for a collection, which is weighed at its end)."""
+    parent = stack[-1] if stack else None
+    if parent:
+        if isinstance(event, yaml.ScalarEvent) and parent.mapping and parent.children % 2 == 0:
+            if event.value in parent.keys and event.value != "<<" and len(repeated) < 10:
+                text = f"{name}: line {line}: `{event.value[:60]}` is written twice; the last one counts"
+                repeated.append(Note("repeated-key", text))
+            parent.keys.add(event.value)
+        parent.children += 1
+    if isinstance(event, yaml.AliasEvent):
+        anchor = str(event.anchor)
+        if any(open_.anchor == anchor for open_ in stack):
+            raise SuiteError(
+                f"{name}: line {line}: `*{anchor[:60]}` is a part of itself; write the value out",
+                code="recursive-alias",
+            )
+        return weights.get(anchor, 1)
+    tag = getattr(event, "tag", None)
+    if tag not in (None, "!") and tag not in PLAIN_TAGS:
+        raise SuiteError(
+            f"{name}: line {line} has the tag `{str(tag)[:60]}`; leave tags out, a suite is plain data", code="yaml-tag"
+        )
+    if isinstance(event, yaml.CollectionStartEvent):
+        if len(stack) >= MAX_DEPTH:
+            raise SuiteError(
+                f"{name}: line {line} is nested deeper than {MAX_DEPTH} levels; make it flatter", code="too-large"
+            )
+        stack.append(_Open(event.anchor, isinstance(event, yaml.MappingStartEvent)))
+        return 0
+    value = str(getattr(event, "value", ""))
+    if len(value) > MAX_NUMBER and getattr(event, "implicit", (False,))[0] and NUMERIC.fullmatch(value):
+        raise SuiteError(
+            f"{name}: line {line} is a number of {len(value):,} characters; quote it if it is text", code="too-large"
+        )
+    weight = 1 + len(value) // TEXT_PER_VALUE
+    if event.anchor:
+        weights[event.anchor] = weight
+    return weight
+
+
+def _too_much(name: str) -> SuiteError:
+    return SuiteError(
+        f"{name} holds more than {MAX_VALUES:,} values (aliases counted in full); keep data in files of their own",
+        code="too-large",
+    )
+
+
+def _json(text: str, name: str, yaml_error: Exception) -> Any:
+    """As bzt: what looks like JSON and is no YAML may be JSON (tabs, for instance)."""
+    if not text.lstrip().startswith("{"):
+        raise SuiteError(f"{name}: {_where(yaml_error)}; correct the YAML there", code="not-yaml") from yaml_error
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise SuiteError(
+            f"{name} is neither YAML nor JSON: {reason[:200]}; correct it there", code="not-yaml"
+        ) from error
+
+
+def _json_with_tabs(text: str) -> Any:
+    """JSON with tabs between its values: bzt reads it as JSON, since its YAML reader, unlike ours, refuses tabs."""
+    if "\t" in text and text.lstrip().startswith("{"):
+        with suppress(ValueError, RecursionError):
+            return json.loads(text)
+    return None
+
+
+def _where(error: Exception) -> str:
+    """`line 3, column 5 is no YAML: …`, in a line."""
+    mark = getattr(error, "problem_mark", None)
+    problem = " ".join((getattr(error, "problem", None) or str(error)).split())[:200]
+    if "2002:value" in problem:
+        problem = "`=` alone has a meaning of its own; quote it"
+    return (
+        f"line {mark.line + 1}, column {mark.column + 1} is no YAML: {problem}" if mark else f"it is no YAML: {problem}"
+    )
+
+
+def _kind(value: object) -> str:
+    return "a list" if isinstance(value, list) else f"the {type(value).__name__} {str(value)[:40]!r}"
+
+
+class _Plain:
+    """Copies a document into what JSON can hold, so that nothing is shared and nothing surprises later."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.budget = MAX_VALUES * 2
+
+    def error(self, code: str, path: str, what: str) -> SuiteError:
+        return SuiteError(f"{self.name}: {path or 'the document'} {what}", code=code)
+
+    def mapping(self, value: dict[Any, Any], path: str, *, merged: bool, depth: int = 0) -> Document:
+        return {
+            (text := self.key(key, path, merged=merged)): self.value(
+                item, f"{path}.{text[:60]}" if path else text[:60], merged=merged, depth=depth + 1
+            )
+            for key, item in value.items()
+        }
+
+    def key(self, key: object, path: str, *, merged: bool) -> str:
+        if isinstance(key, str):
+            if merged and not key:  # where bzt merges it looks at a key's first character
+                raise self.error("unusable-key", path, "has an empty key; name it")
+            return self.text(key, path)
+        if isinstance(key, (datetime.date, int, float)) or key is None:
+            text = str(key).lower() if isinstance(key, bool) else "null" if key is None else str(key)
+            if merged:
+                what = f"has the key {text}, which YAML reads as no text; quote it: '{text}'"
+                raise self.error("unusable-key", path, what)
+            return text
+        raise self.error("unusable-key", path, f"has a {type(key).__name__} as a key; use text")
+
+    def value(self, value: Any, path: str, *, merged: bool, depth: int = 0) -> Any:
+        self.budget -= 1
+        if self.budget < 0:
+            raise _too_much(self.name)
+        if depth > MAX_DEPTH:
+            raise self.error("too-large", path[:200], f"is nested deeper than {MAX_DEPTH} levels; make it flatter")
+        if isinstance(value, dict):
+            return self.mapping(value, path, merged=merged, depth=depth)
+        if isinstance(value, list):
+            return [
+                self.value(item, f"{path}[{index}]", merged=False, depth=depth + 1) for index, item in enumerate(value)
+            ]
+        if isinstance(value, str):
+            return self.text(value, path)
+        if isinstance(value, float) and not math.isfinite(value):
+            what = f"is {value}, no number that can be used; write one, or quote it if it is text"
+            raise self.error("unusable-value", path, what)
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        if isinstance(value, datetime.date):
+            return str(value)
+        what = f"is of the type {type(value).__name__}; use text, numbers, lists and mappings"
+        raise self.error("unusable-value", path, what)
+
+    def text(self, value: str, path: str) -> str:
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                what = "holds half a character (a lone surrogate); write it out"
+                raise self.error("unusable-value", path, what) from None
+        return value
+
+
+class _Lines:
+    """A file's values by path, and its texts; lines count from 1."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = _repository_path(path.absolute())
+        self.by_path: dict[str, tuple[int, str | None]] = {}  # the line, and the text where it is one
+        self.by_text: dict[str, int] = {}
+        for place, node in _nodes(path):
+            line, text = node.start_mark.line + 1, node.value if isinstance(node, yaml.ScalarNode) else None
+            self.by_path[place] = line, text
+            if text is not None:
+                self.by_text.setdefault(text, line)
+
+
+def places_of(criteria: Iterable[PlannedCriterion], files: Sequence[Path]) -> dict[str, SourcePlace]:
+    """A place for each criterion that is found in these files, by its `where`; later files go before earlier ones.
+
+    A merged file or an override may have moved it: then it is looked for by its text.
+    """
+    read = [_Lines(path) for path in reversed(files)]
+    found = {}
+    for criterion in criteria:
+        for lines in read:
+            line = _line(criterion, lines, alone=len(read) == 1)
+            if line is not None and lines.name is not None:
+                found[criterion.where] = SourcePlace(file=lines.name, line=line)
+                break
+    return found
+
+
+def _line(criterion: PlannedCriterion, lines: _Lines, *, alone: bool) -> int | None:
+    """By its path where that has the same text, else by its text; by its path alone in a suite of one file."""
+    source = criterion.source
+    if isinstance(source, dict) and len(source) == 1:  # a message and what it is about
+        (source,) = source.values()
+    text = source if isinstance(source, str) else None
+    line, there = lines.by_path.get(criterion.where.partition(": ")[2], (None, None))
+    if line is not None and (there == text or (there is None and text is None)):
+        return line
+    return lines.by_text.get(text or "", line if alone else None)
+
+
+def _nodes(path: Path) -> Iterator[tuple[str, yaml.Node]]:
+    """Every value with its path in the document. The file was read before: what aliases expand to is bounded."""
+    try:
+        tops = list(yaml.compose_all(path.read_text("utf-8"), Loader=YAML_LOADER))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):  # JSON that is no YAML has no lines here
+        return
+    todo = [("", node) for node in reversed(tops) if node is not None]
+    while todo:
+        place, node = todo.pop()
+        yield place, node
+        if isinstance(node, yaml.SequenceNode):
+            todo += [(f"{place}[{index}]", item) for index, item in enumerate(node.value)]
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    todo += _children(place, key.value, value)
+
+
+def _children(place: str, key: str, value: yaml.Node) -> Iterator[tuple[str, yaml.Node]]:
+    many = key in ONE_OR_MANY and not isinstance(value, yaml.SequenceNode)
+    shown = key[:MAX_MESSAGE] if place.endswith("criteria") else key
+    inside = f"{place}.{shown}" if place else shown
+    yield inside, value
+    if many and not place.endswith("[0]"):
+        yield f"{inside}[0]", value
+
+
+def _repository_path(path: Path) -> str | None:
+    """From the root of the repository, or from where the command was called; None for a file that is in neither."""
+    root = next((folder for folder in path.parents if (folder / REPOSITORY).exists()), Path.cwd())
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else None

@@ -1,0 +1,133 @@
+"""What git knows of a folder, and which version of a suite lies in it.
+
+No program that a repository names is ever started, whatever its configuration says.
+
+Only commands that list names and objects are called. Those that compare with the working tree (`status`, `diff`) start
+filters, so files are compared here, by their hashes.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from toril.errors import InfrastructureError, OptionError, UserError
+from toril.records import SuiteOrigin
+
+LIMIT_S = 30
+CHUNK_BYTES = 2**20
+LARGEST_TEXT = 16 * 2**20  # of a file whose line ends may differ from the commit's
+LINK, SUBMODULE = "120000", "160000"
+BRANCHES = "refs/heads/"
+# No lock on the user's index, no connection, no fetch of missing objects, no objects that replace others.
+ENVIRONMENT = {
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_ALLOW_PROTOCOL": "none",  # beats `protocol.*.allow` of the repository
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+}
+# Set within a hook: they name another repository than the folder's.
+OF_ANOTHER = re.compile(
+    r"GIT_(DIR|WORK_TREE|COMMON_DIR|INDEX_FILE|(ALTERNATE_)?OBJECT_DIRECTOR(Y|IES)|GRAFT_FILE|NAMESPACE|PREFIX|SHALLOW_FILE)"
+).fullmatch
+SETTINGS = (
+    "safe.bareRepository=explicit",  # a folder with HEAD, objects and refs among its files is no repository
+    "protocol.allow=never",
+    "core.fsmonitor=false",
+    f"core.hooksPath={os.devnull}",
+    "core.untrackedCache=false",
+    "submodule.recurse=false",
+)
+
+
+def read_origin(folder: Path, files: Iterable[Path]) -> SuiteOrigin | None:
+    """The commit, and which of `files` (below `folder`) differ from it; None without git, repository or commit."""
+    try:
+        output = git(folder, "rev-parse", "--show-prefix", "HEAD", "--symbolic-full-name", "HEAD")
+        prefix, commit, head = output.removesuffix("\n").rsplit("\n", 2)
+        known = {path: (mode, found) for (mode, _, found), path in entries(git(folder, "ls-tree", "-rz", commit))}
+    except UserError:
+        return None
+    changed = [
+        prefix + name
+        for name in (file.as_posix() for file in files)
+        if name not in known or not is_as_stored(folder / name, *known[name])
+    ]
+    branch = head.removeprefix(BRANCHES) if head.startswith(BRANCHES) else None
+    return SuiteOrigin(commit=commit, branch=branch, changed=tuple(sorted(changed)))
+
+
+def git(folder: Path, *command: str, fix: str = "run it in a clone of the repository") -> str:
+    """The output of a git command that only lists; OptionError says why it failed, and `fix`."""
+    # A relative entry of PATH would be looked for in the folder.
+    path = os.pathsep.join(one for one in os.get_exec_path() if Path(one).is_absolute())
+    program = shutil.which("git", path=path)
+    if program is None:
+        raise InfrastructureError("git is in no absolute folder of PATH; install git", code="no-git")
+    settings = [word for setting in SETTINGS for word in ("-c", setting)]
+    try:
+        done = subprocess.run(
+            [program, "--no-pager", *settings, *command],
+            cwd=folder,
+            env={name: value for name, value in os.environ.items() if not OF_ANOTHER(name)} | ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=LIMIT_S,
+            check=True,
+        )
+    except subprocess.CalledProcessError as error:
+        message = error.stderr.decode("utf-8", "replace").strip() or f"exit code {error.returncode}"
+        raise OptionError(f"git {command[0]}: {message}; {fix}", code="git-failed") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InfrastructureError(f"git {command[0]}: {error}; try again", code="git-failed") from error
+    return os.fsdecode(done.stdout)
+
+
+def entries(listing: str) -> Iterator[tuple[list[str], str]]:
+    """Fields and path of what `ls-tree -z` or `ls-files -z --stage` lists."""
+    for entry in filter(None, listing.split("\0")):
+        about, path = entry.split("\t", 1)
+        yield about.split(" "), path
+
+
+def is_as_stored(path: Path, mode: str, found: str) -> bool:
+    """Whether a file of the working tree is that object, byte for byte, in other line ends, or in Git LFS.
+
+    Filters and encodings of the repository do not count: a file that they would change differs. A submodule counts as
+    the commit that is checked in.
+    """
+    kind = "sha1" if len(found) == 40 else "sha256"
+    try:
+        if mode == LINK:
+            return _hash(kind, os.fsencode(path.readlink())) == found
+        if mode == SUBMODULE:
+            return True
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and found in _hashes(kind, file)
+    except OSError:
+        return False
+
+
+def _hashes(kind: str, file: BinaryIO) -> Iterator[str]:
+    size = os.fstat(file.fileno()).st_size
+    whole, content = hashlib.new(kind, b"blob %d\0" % size, usedforsecurity=False), hashlib.sha256()
+    while chunk := file.read(CHUNK_BYTES):
+        whole.update(chunk)
+        content.update(chunk)
+    yield whole.hexdigest()
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{content.hexdigest()}\nsize {size}\n"
+    yield _hash(kind, pointer.encode())
+    if size <= LARGEST_TEXT:
+        file.seek(0)
+        yield _hash(kind, file.read(LARGEST_TEXT).replace(b"\r\n", b"\n"))
+
+
+def _hash(kind: str, data: bytes) -> str:
+    return hashlib.new(kind, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()

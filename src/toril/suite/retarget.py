@@ -1,0 +1,157 @@
+"""Load another address than the suite's own: every scenario's, and that of scripts that read a variable."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from toril.errors import OptionError, SuiteError
+from toril.masking import mask
+from toril.suite.engines import NESTED
+
+ONLY_A_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
+
+
+def checked_address(option: str, text: str) -> str:
+    """The address without a slash at its end; OptionError unless it can stand before `/path`."""
+    try:
+        parts = urlsplit(text)
+        fit = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fit = False
+    if not fit or re.search(r"[\s\"'<>\\^`{}|$?#]", text):
+        raise OptionError(
+            f"{option} {mask(text)[:80]}: no address; write it like https://shop.example, with a port if need be",
+            code="not-an-address",
+        )
+    return text.rstrip("/")
+
+
+def retarget(merged: dict[str, Any], address: str, source: str) -> str | None:
+    """Change the merged suite so that it loads `address`; returns the variable that held its own, if one did.
+
+    SuiteError if the suite has several addresses, or if some requests would still go to its own.
+    """
+    used = list(_used(merged))
+    written = [own for _, one, _ in used if (own := _written(one))]
+    if len(set(written)) > 1:
+        named = ", ".join(f"`{mask(one)[:60]}`" for one in dict.fromkeys(written))
+        raise SuiteError(
+            f"{source}: its scenarios load more than one address, {named}; another one can stand for one of them only: "
+            "use a variable for it, and --env",
+            code="several-addresses",
+        )
+    found = ONLY_A_VARIABLE.fullmatch(written[0]) if written else None
+    variable = found[1] if found else None
+    for path, scenario, executor in used:
+        _check(scenario, executor, variable, f"{source}: {path}")
+        _check_jmeter(scenario, executor, address, f"{source}: {path}")
+        if scenario.get("default-address") or not scenario.get("script") or executor == "locust":
+            scenario["default-address"] = address
+        if variable is not None and isinstance(scenario.get("requests"), list):
+            scenario["requests"] = _labelled(scenario["requests"], f"${{{variable}}}")
+    scenarios = merged.get("scenarios")
+    for scenario in scenarios.values() if isinstance(scenarios, dict) else ():
+        if isinstance(scenario, dict) and scenario.get("default-address"):
+            scenario["default-address"] = address
+    settings = merged.get("settings") or {}
+    if variable is not None and isinstance(settings, dict) and isinstance(settings.get("env") or {}, dict):
+        merged["settings"] = {**settings, "env": {**(settings.get("env") or {}), variable: address}}
+    return variable  # settings that are no mapping are refused later
+
+
+def _written(scenario: dict[str, Any]) -> str | None:
+    """Where a scenario's requests go: its default address, or the variable with which all of them begin."""
+    if scenario.get("default-address"):
+        return str(scenario["default-address"]).strip().rstrip("/")
+    requests = scenario.get("requests")
+    found = [ONLY_A_VARIABLE.match(url) for url in _urls(requests)] if isinstance(requests, list) else []
+    names = {None if one is None else one[0] for one in found}
+    return names.pop() if len(names) == 1 else None
+
+
+def _labelled(requests: list[Any], reference: str) -> list[Any]:
+    """Requests whose label would be the address, which differs from run to run, get one without it."""
+    found = []
+    for request in requests:
+        url = request.get("url") if isinstance(request, dict) else request
+        if isinstance(request, dict):
+            request = {
+                key: _labelled(value, reference) if isinstance(value, list) and key in NESTED else value
+                for key, value in request.items()
+            }
+        if isinstance(url, str) and url.startswith(reference):
+            whole = request if isinstance(request, dict) else {"url": url}
+            request = {**whole, "label": whole.get("label") or url.removeprefix(reference) or "/"}
+        found.append(request)
+    return found
+
+
+def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """The scenarios that executions name: path, scenario and executor. Invalid ones are refused later."""
+    executions, named = merged.get("execution"), merged.get("scenarios")
+    settings = merged.get("settings")
+    default = (settings.get("default-executor") if isinstance(settings, dict) else None) or "jmeter"
+    items = executions if isinstance(executions, list) else [executions]
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            continue
+        executor, scenario = str(item.get("executor") or default), item.get("scenario")
+        if isinstance(scenario, dict):
+            yield f"execution[{index}].scenario", scenario, executor
+        elif isinstance(scenario, str) and isinstance(named, dict) and scenario in named:
+            if isinstance(named[scenario], dict):
+                yield f"scenarios.{scenario}", named[scenario], executor
+            elif isinstance(named[scenario], str):
+                yield f"scenarios.{scenario}", {"script": named[scenario]}, executor
+        elif isinstance(scenario, str):
+            item["scenario"] = {"script": scenario}
+            yield f"execution[{index}].scenario", item["scenario"], executor
+
+
+def _check(scenario: dict[str, Any], executor: str, variable: str | None, where: str) -> None:
+    fix = "write `default-address: ${TARGET}` in the scenario, and let the script read the variable TARGET"
+    if scenario.get("script"):
+        based = executor == "playwright" and scenario.get("default-address")  # the base of relative addresses
+        if variable is None and not based and executor != "locust":  # whose users have it for their host
+            raise SuiteError(
+                f"{where} is a script that another address would not reach; {fix}", code="unreached-address"
+            )
+        return
+    requests = scenario.get("requests")
+    if not isinstance(requests, list) or not requests:
+        return
+    own = [url for url in _urls(requests) if ABSOLUTE.match(url)]
+    if own and len(own) == len(list(_urls(requests))):
+        raise SuiteError(
+            f"{where}.requests name their address themselves, `{mask(own[0])[:60]}` for one; write it as "
+            "`default-address`, and requests from their `/` on",
+            code="unreached-address",
+        )
+
+
+def _check_jmeter(scenario: dict[str, Any], executor: str, address: str, where: str) -> None:
+    """bzt writes host and port into JMeter's defaults: the rest of an address would be lost without a message."""
+    requests, parts = scenario.get("requests"), urlsplit(address)
+    lost = parts.path or parts.username is not None
+    if executor != "jmeter" or scenario.get("script") or not lost or not isinstance(requests, list):
+        return
+    if any(not ABSOLUTE.match(url) and not url.startswith("${") for url in _urls(requests)):
+        raise SuiteError(
+            f"{where}: JMeter takes host and port of an address, and would load {mask(address)[:80]} without the rest; "
+            "write requests as `${TARGET}/path`, and the variable TARGET under `settings.env`",
+            code="unreached-address",
+        )
+
+
+def _urls(requests: list[Any]) -> Iterator[str]:
+    for request in requests:
+        if isinstance(request, str):
+            yield request
+        elif isinstance(request, dict):
+            if isinstance(request.get("url"), str):
+                yield request["url"]
+            for key in NESTED:
+                if isinstance(request.get(key), list):
+                    yield from _urls(request[key])

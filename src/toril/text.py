@@ -1,0 +1,294 @@
+"""Texts and numbers for people: long texts shortened, misspelt words recognised, numbers with their units.
+
+The only place where µs, bytes and shares become text.
+"""
+
+import difflib
+import hashlib
+import math
+import unicodedata
+from collections.abc import Callable, Iterable
+
+from toril.masking import mask
+
+MINUS = "−"
+MOST_COMPARED = 1_000  # known words; a comparison takes half a millisecond
+MOST_LETTERS = 60  # of a word that is compared
+HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidirectional overrides, lone surrogates, unassigned
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # letters and marks that show nothing
+MOST_MARKS = 4  # combining marks on one character; more would run over the lines around it
+
+
+def close_matches(word: object, known: Iterable[str], *, most: int = 3, cutoff: float = 0.6) -> list[str]:
+    """The known words that resemble the word, whatever their case; the most similar first.
+
+    >>> close_matches("concurency", ["concurrency", "Currency", "hold-for"])
+    ['concurrency', 'Currency']
+    """
+    written = str(word)[:MOST_LETTERS].casefold()
+    names: dict[str, list[str]] = {}
+    for name in sorted(known):
+        names.setdefault(name.casefold(), []).append(name)
+    compared = list(names) if len(names) <= MOST_COMPARED else [name for name in names if name[:1] == written[:1]]
+    found = difflib.get_close_matches(written, compared[:MOST_COMPARED], n=most, cutoff=cutoff)
+    return [name for one in found for name in names[one]][:most]
+
+
+def nearest(word: object, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The known word that the user probably meant; None when no word resembles it.
+
+    >>> nearest("Througput", ["throughput", "hold-for"]), nearest("x", ["throughput"])
+    ('throughput', None)
+    """
+    return next(iter(close_matches(word, known, most=1, cutoff=cutoff)), None)
+
+
+def one_line(text: object, longest: int) -> str:
+    """A text from elsewhere as one line of at most `longest` characters.
+
+    >>> one_line(" a long\\n  name ", 20)
+    'a long name'
+    """
+    return shortened(" ".join(str(text).split()), longest)
+
+
+def plain(text: object, longest: int = 300) -> str:
+    """A string from outside, harmless on every screen and in every file: invisible characters are written out.
+
+    What looks like a credential is masked. A longer text loses its middle, as in `shortened`.
+
+    >>> plain("a\\x1b[31mb")
+    'a\\\\x1b[31mb'
+    """
+    found = shortened(mask(str(text)), longest)
+    if found.isascii() and found.isprintable():
+        return found
+    shown, marks = [], 0
+    for character in found:
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if character in "\t\n\r":
+            shown.append(" ")
+        elif category in HIDDEN or character in BLANK or marks > MOST_MARKS:
+            shown.append(character.encode("unicode_escape", "backslashreplace").decode("ascii"))
+        else:
+            shown.append(character)
+    return "".join(shown)
+
+
+def shortened(text: str, longest: int) -> str:
+    """A text of at most so many characters: its beginning, a checksum of all of it, and its end.
+
+    Two texts that differ anywhere stay different.
+
+    >>> shortened("abc" * 20, 20), shortened("abc" * 20 + "!", 20)
+    ('abcabcab…ca22c3…cabc', 'abcabcab…c4bd93…abc!')
+    """
+    if len(text) <= longest:
+        return text
+    checksum = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    room = max(2, longest - len(checksum) - 2)
+    return f"{text[: room - room // 3]}…{checksum}…{text[len(text) - room // 3 :]}"
+
+
+def time(value_us: float | None, resolution_us: float = 1) -> str:
+    """A response time with three digits, or none finer than what the engine's record could tell.
+
+    >>> [time(v) for v in (None, 87, 4210, 41_234, 412_345, 1_204_000, 12_340_000)]
+    ['–', '0.087 ms', '4.21 ms', '41.2 ms', '412 ms', '1,204 ms', '12.3 s']
+    >>> [time(v) for v in (99_960, 9_996, 999.6)]
+    ['100 ms', '10.0 ms', '1.00 ms']
+    >>> [time(v, 1000) for v in (400, 4000, 41_000)]
+    ['< 1 ms', '4 ms', '41 ms']
+    """
+    if value_us is None:
+        return "–"
+    if value_us == 0 and resolution_us <= 1:
+        return "0 ms"
+    if value_us < 0:
+        return MINUS + time(-value_us, resolution_us)
+    if 0 <= value_us < resolution_us and resolution_us > 1:
+        return f"< {number(resolution_us / 1000)} ms"
+    value_ms = value_us / 1000
+    if value_ms >= 10_000:
+        return f"{value_ms / 1000:,.1f} s"
+    if value_ms >= 99.95 or resolution_us >= 1000:
+        digits = 0
+    else:
+        digits = 1 if value_ms >= 9.995 else 2 if value_ms >= 0.9995 else 3
+    return f"{value_ms:,.{digits}f} ms"
+
+
+def number(value: float) -> str:
+    """A count or rate without digits that mean nothing; one that exists is never shown as nothing.
+
+    >>> [number(v) for v in (3, 1234567, 0.5, 41.25, 3412.7)]
+    ['3', '1,234,567', '0.5', '41.2', '3,413']
+    >>> [number(v) for v in (5.001, 9.996, 99.96, 0.0167, 0.001, 0.00004)]
+    ['5', '10', '100', '0.017', '0.001', '< 0.001']
+    """
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    if 0 < value < 0.001:
+        return "< 0.001"
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 3
+    shown = f"{value:,.{digits}f}"
+    return shown.rstrip("0").rstrip(".") if digits else shown
+
+
+def share(part: float, whole: float) -> str:
+    """A part in per cent; one that exists is never shown as nothing.
+
+    >>> [share(p, 1000) for p in (0, 4, 1000, 0.001, 999.99)]
+    ['0 %', '0.4 %', '100 %', '< 0.01 %', '> 99.99 %']
+    """
+    return percent(100 * part / whole) if whole else "–"
+
+
+def percent(value: float) -> str:
+    """Two digits after the point at the most; neither nothing nor all of it unless it is."""
+    if 0 < value < 0.01:
+        return "< 0.01 %"
+    if 99.995 <= value < 100:
+        return "> 99.99 %"
+    return f"{value:,.2f}".rstrip("0").rstrip(".") + " %"
+
+
+def size(value: float) -> str:
+    """
+    >>> [size(v) for v in (12, 2048, 3_500_000)]
+    ['12 B', '2 KiB', '3.34 MiB']
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(value) < 1024 or unit == "GiB":
+            return f"{number(round(value, 2))} {unit}"
+        value /= 1024
+    raise AssertionError  # pragma: no cover
+
+
+def span(seconds: float) -> str:
+    """A length of time that people planned or waited for.
+
+    >>> [span(s) for s in (0.04, 0.4, 30, 95, 3600, 7260)]
+    ['0.04 s', '0.4 s', '30 s', '1 min 35 s', '1 h', '2 h 1 min']
+    """
+    if seconds < 60:
+        return f"{number(round(seconds, 1) if seconds >= 0.1 else seconds)} s"
+    minutes, rest_s = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (rest_s if not hours else 0, "s"))
+    return " ".join(f"{value} {unit}" for value, unit in parts if value)
+
+
+def quantity(value: float | None, unit: str, resolution_us: float = 1) -> str:
+    """An observed value or limit in the unit of its criterion."""
+    if value is None:
+        return "–"
+    if math.isinf(value):
+        return "∞"
+    if unit == "us":
+        return time(value, resolution_us)
+    if unit == "%":
+        return percent(value)
+    if unit == "bytes":
+        return size(value)
+    if unit == "s":
+        return span(value)
+    return f"{number(value)}{unit}" if unit.startswith("/") else f"{number(value)} {unit}".strip()
+
+
+def limit(value: float | None, unit: str) -> str:
+    """A limit in the unit of its criterion, as exactly as it was written.
+
+    >>> [limit(v, "us") for v in (250_000, 10_000, 1_500_000, 500)], limit(450, "/s"), limit(None, "us")
+    (['250 ms', '10 ms', '1.5 s', '0.5 ms'], '450/s', '–')
+    >>> limit(0.005, "%"), limit(99.999, "%")
+    ('0.005 %', '99.999 %')
+    """
+    if value is None:
+        return "–"
+    if unit == "us":
+        return exact(value / 1e6, "s") if abs(value) >= 1e6 else exact(value / 1000, "ms")
+    return quantity(value, unit) if unit in ("bytes", "s") else exact(value, unit)
+
+
+def observed(value: float, threshold: float, unit: str, resolution_us: float = 1) -> str:
+    """An observed value in the unit of its criterion, with enough digits to differ from the limit unless it is that.
+
+    >>> observed(412_345, 300_000, "us"), observed(250_300, 250_000, "us"), observed(250_000, 250_000, "us")
+    ('412 ms', '250.3 ms', '250 ms')
+    """
+    shown = quantity(value, unit, resolution_us)
+    if value != threshold and shown in (limit(threshold, unit), quantity(threshold, unit)):
+        return limit(value, unit)
+    return shown
+
+
+def exact(value: float, unit: str = "") -> str:
+    """A value that people wrote, in all its digits.
+
+    >>> [exact(450, "/s"), exact(1234.5678), exact(95, "s"), exact(12_345_678_901)]
+    ['450/s', '1,234.5678', '95 s', '12,345,678,901']
+    """
+    digits = f"{int(value):,}" if float(value).is_integer() else f"{value:,.10g}"
+    return f"{digits}{unit}" if unit.startswith("/") else f"{digits} {unit}".strip()
+
+
+def interval(
+    ends: tuple[float | None, float | None], value: str, in_words: Callable[[float | None], str], apart: str = " … "
+) -> str:
+    """A 95 % interval without the unit that the value in it is shown with; None is an end that is open.
+
+    >>> interval((36_900, None), "41.2 ms", time), interval((9_900_000, 11e6), "10.1 s", time, "…")
+    ('36.9 … ∞', '9,900 ms…11.0 s')
+    """
+    if ends == (None, None):
+        return "too few"
+    unit = " " + value.rpartition(" ")[2] if " " in value else "/" + value.partition("/")[2]
+    low, high = (in_words(end) for end in ends)
+    words = ("0" if ends[0] is None else low, "∞" if ends[1] is None else high)
+    if not all(word in "0∞" or word.endswith(unit) for word in words):
+        return apart.join(words)
+    return apart.join(word.removesuffix(unit).replace("< ", "<") for word in words)
+
+
+def difference(value: float | None, unit: str, resolution_us: float = 1) -> str:
+    """One value less another, with its sign; shares differ in points, times by no less than was recorded.
+
+    >>> [difference(v, "us") for v in (3200, -41_234, 0, None)]
+    ['+3.20 ms', '−41.2 ms', '±0', '–']
+    >>> [difference(0.5, "%"), difference(-12, "/s")]
+    ['+0.5 points', '−12/s']
+    >>> [difference(v, "us", 1000) for v in (-13_240, 400)]
+    ['−13 ms', '+< 1 ms']
+    """
+    if value is None:
+        return "–"
+    if value == 0:
+        return "±0"
+    sign = "+" if value > 0 else MINUS
+    if unit == "us":
+        return sign + time(abs(value), resolution_us)
+    return sign + quantity(abs(value), unit).replace(" %", " points" if unit == "%" else " %")
+
+
+def signed_percent(value: float) -> str:
+    """A change in relation to what was before; one that exists is never shown as nothing.
+
+    >>> [signed_percent(v) for v in (12.34, -0.04, 0, 0.001, 1234.5)]
+    ['+12.3 %', '−0.04 %', '±0 %', '+< 0.01 %', '+1,234 %']
+    """
+    sign = "+" if value > 0 else MINUS if value < 0 else "±"
+    shown = abs(value)
+    if shown >= 0.01:
+        shown = round(shown, 0 if shown >= 100 else 1 if shown >= 1 else 2)
+    return sign + percent(shown)
+
+
+def plural(count: int, noun: str) -> str:
+    """
+    >>> [plural(1, "worker"), plural(2, "worker"), plural(0, "criterion")]
+    ['1 worker', '2 workers', '0 criteria']
+    """
+    many = noun.removesuffix("criterion") + "criteria" if noun.endswith("criterion") else noun + "s"
+    return f"{number(count)} {noun if count == 1 else many}"

@@ -1,0 +1,208 @@
+"""Each arm of a duet as a run of its own: its turns put together, as if nothing had been in between.
+
+Judging, summing up and reporting a run then works for an arm, in the suite's own terms. Of an execution first come the
+seconds before its steady time, turn by turn, then its steady blocks, one after another: so an arm has a ramp-up and a
+hold as the suite has, and a window of `for 10s` goes on where its next block goes on. What completes after a block's
+end counts in the seconds after it, as it would if the load went on.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from toril.load.shapes import curve_of
+from toril.records import ARMS, EngineReport, ExecutionShare, Exit, Plan, PlannedExecution, Share
+from toril.stats.histogram import Int64s
+from toril.timeline.intervals import CELL_COLUMNS, Interval
+
+SECOND, SERIES, BUCKETS = (CELL_COLUMNS.index(name) for name in ("second", "series", "buckets"))
+
+
+@dataclass(frozen=True, slots=True)
+class TurnLayout:
+    """How an arm's seconds follow from those of the run: of an execution, or of the arm as a whole."""
+
+    blocks: int
+    before_s: int  # whole seconds of a turn before its steady time
+    steady_s: int
+
+    def second(self, turn: Int64s, since: Int64s) -> Int64s:
+        """The arm's second, of a second of its n-th turn (from 0)."""
+        steady = self.blocks * self.before_s + turn * self.steady_s + since - self.before_s
+        return np.where(since < self.before_s, turn * self.before_s + since, steady)
+
+
+class Arm:
+    """One arm of a plan."""
+
+    def __init__(self, plan: Plan, arm: int) -> None:
+        if plan.duet is None:
+            raise ValueError(f"{plan.run_id} is no duet")
+        self.plan, self.arm, self.duet = plan, arm, plan.duet
+        turns = tuple(plan.duet.turns())
+        self._arm_of: Int64s = np.array([turn.arm for turn in turns])
+        self._starts: Int64s = np.array([turn.starts_s for turn in turns])
+        self._place: Int64s = np.array([turn.block - 1 for turn in turns])
+        self._first = next(turn.starts_s for turn in turns if turn.arm == arm)
+        copies = [one for one in plan.executions if one.arm == arm and one.block == 1]
+        self._copies = {one.series: one for one in copies}
+        self._layouts = {one.series: self._layout(one) for one in copies}
+        before_s = min(layout.before_s for layout in self._layouts.values())
+        self._whole = TurnLayout(self.duet.blocks, before_s, self.duet.turn_s - before_s)
+
+    def as_run(self) -> Plan:
+        """The plan of the arm alone, with the suite's executions and without a duet."""
+        names = {copy.name: series for series, copy in self._copies.items()}
+        shares = [share.model_copy(update={"executions": tuple(_renamed(share, names))}) for share in self.plan.shares]
+        note = (
+            f"figures and criteria are those of {ARMS[self.arm]}: its {self.duet.blocks} blocks, one after another, "
+            "as if nothing had been in between"
+        )
+        return self.plan.model_copy(
+            update={
+                "executions": tuple(self._execution(series) for series in self._copies),
+                "shares": tuple(shares),
+                "duet": None,
+                "warnings": (*self.plan.warnings, note),
+            }
+        )
+
+    def interval(self, interval: Interval) -> Interval:
+        """What of a file is the arm's."""
+        kept = np.array([series.arm == self.arm for series in interval.series], np.bool_)
+        which = kept[interval.cells[SERIES]]
+        cells = interval.cells[:, which]
+        cells[SECOND] = self._seconds_of_cells(interval, cells)
+        cells[SERIES] = (np.cumsum(kept) - 1)[cells[SERIES]]
+        rows = np.repeat(which, interval.cells[BUCKETS])
+        outcomes = interval.outcomes[:, which[interval.outcomes[0]]]
+        outcomes[0] = (np.cumsum(which) - 1)[outcomes[0]]
+        series = tuple(one._replace(arm=0, block=0) for one in interval.series if one.arm == self.arm)
+        return replace(
+            interval,
+            series=series,
+            cells=cells,
+            buckets=interval.buckets[rows],
+            counts=interval.counts[rows],
+            outcomes=outcomes,
+            unfinished=self._of_executions(interval, interval.unfinished, late=True),
+            waits=self._of_executions(interval, interval.waits, late=True),
+            users=self._of_executions(interval, interval.users, late=False),
+            health=self._of_workers(interval.health),
+            vitals=self._of_workers(interval.vitals),
+        )
+
+    def done_s(self, at_s: float) -> float:
+        """How many seconds of the arm's time are over at a moment of the run."""
+        begun = np.flatnonzero((self._arm_of == self.arm) & (self._starts < at_s))
+        if not begun.size:
+            return 0.0
+        turn, since = int(self._place[begun[-1]]), at_s - float(self._starts[begun[-1]])
+        if turn == 0 and since < self._whole.before_s:
+            return since
+        layout, since = self._whole, min(since, float(self.duet.turn_s))
+        return layout.blocks * layout.before_s + turn * layout.steady_s + max(0.0, since - layout.before_s)
+
+    def reports(self, left: Exit) -> dict[str, EngineReport]:
+        """The reports of a worker's engines on the arm's turns, by the suite's execution: all turns of one together.
+
+        An execution ended early by as much as its turns did, all together.
+        """
+        planned = {one.name: one for one in self.as_run().executions}
+        found: dict[str, EngineReport] = {}
+        for copy in self.plan.executions:
+            report = left.executions.get(copy.name)
+            if copy.arm != self.arm or report is None:
+                continue
+            known = found.get(copy.series, EngineReport(ended_s=planned[copy.series].steady_to_s))
+            short_s = 0.0 if report.ended_s is None else max(0.0, copy.steady_to_s - report.ended_s)
+            drops = [one.dropped for one in (known, report) if one.dropped is not None]
+            found[copy.series] = EngineReport.model_construct(  # sums of several may exceed the bounds of one
+                samples=known.samples + report.samples,
+                unfinished=known.unfinished + report.unfinished,
+                dropped=sum(drops) if drops else None,
+                queued_s=max(known.queued_s, report.queued_s),
+                ended_s=(known.ended_s or 0.0) - short_s,
+                unfinished_users=known.unfinished_users + report.unfinished_users,
+                own_shape=known.own_shape or report.own_shape,
+                script_errors=Counter(known.script_errors) + Counter(report.script_errors),
+                script_failed=known.script_failed or report.script_failed,
+                note=known.note or report.note,
+            )
+        return found
+
+    def _layout(self, copy: PlannedExecution) -> TurnLayout:
+        since_s = copy.delay_s - self._first
+        return TurnLayout(self.duet.blocks, math.floor(since_s + copy.ramp_up_s), round(copy.hold_for_s))
+
+    def _execution(self, series: str) -> PlannedExecution:
+        copy, layout = self._copies[series], self._layouts[series]
+        since_s = copy.delay_s - self._first
+        steady_from_s = layout.blocks * layout.before_s + (since_s + copy.ramp_up_s - layout.before_s)
+        delay_s = min(float(layout.blocks * math.floor(since_s)), steady_from_s)
+        ramp_up_s, hold_s = steady_from_s - delay_s, float(layout.blocks * layout.steady_s)
+        curve = curve_of(copy.throughput_rps or 0.0, ramp_up_s, hold_s, copy.steps).points if copy.curve else ()
+        return copy.model_copy(
+            update={
+                "name": series,
+                "delay_s": delay_s,
+                "ramp_up_s": ramp_up_s,
+                "hold_for_s": hold_s,
+                "curve": curve,
+                "block": 0,
+                "copy_of": "",
+                "lead_s": None,
+            }
+        )
+
+    def _seconds_of_cells(self, interval: Interval, cells: Int64s) -> Int64s:
+        starts = {turn.block: turn.starts_s for turn in self.duet.turns_of(self.arm)}
+        start, turn, before, steady = (np.zeros(len(interval.series), np.int64) for _ in range(4))
+        for position, series in enumerate(interval.series):
+            if series.arm == self.arm:
+                layout = self._layouts[series.execution]
+                start[position], turn[position] = starts[series.block], series.block - 1
+                before[position], steady[position] = layout.before_s, layout.steady_s
+        of = cells[SERIES]
+        since = np.maximum(cells[SECOND] - start[of], 0)
+        after = self.duet.blocks * before[of] + turn[of] * steady[of] + since - before[of]
+        seconds: Int64s = np.where(since < before[of], turn[of] * before[of] + since, after)
+        return seconds
+
+    def _of_executions(self, interval: Interval, table: Int64s, *, late: bool) -> Int64s:
+        """Rows that begin with second and execution; those of the time between turns only where `late`."""
+        if not table.shape[1]:
+            return table
+        position = np.maximum(np.searchsorted(self._starts, table[0], side="right") - 1, 0)
+        since = table[0] - self._starts[position]
+        found = table.copy()
+        kept = self._arm_of[position] == self.arm
+        for code in set(table[1].tolist()):
+            layout = self._layouts.get(interval.executions[code])
+            mine = table[1] == code
+            if layout is None:
+                kept &= ~mine
+                continue
+            found[0][mine] = layout.second(self._place[position[mine]], since[mine])
+            if not late:
+                last = self._place[position] == self.duet.blocks - 1
+                kept &= ~mine | last | (since < layout.before_s + layout.steady_s)
+        return found[:, kept]
+
+    def _of_workers(self, table: Int64s) -> Int64s:
+        """Rows that begin with a second, without a turn's last one and those up to the next: engines end, and start."""
+        position = np.maximum(np.searchsorted(self._starts, table[0], side="right") - 1, 0)
+        since = table[0] - self._starts[position]
+        kept = (self._arm_of[position] == self.arm) & (since < self.duet.turn_s - 1)
+        found = table[:, kept]
+        found[0] = self._whole.second(self._place[position[kept]], since[kept])
+        return found
+
+
+def _renamed(share: Share, names: dict[str, str]) -> Iterator[ExecutionShare]:
+    for part in share.executions:
+        if part.execution in names:
+            yield part.model_copy(update={"execution": names[part.execution]})

@@ -1,0 +1,500 @@
+"""Collects what a worker measures, and turns it into interval files. For one thread.
+
+Adding only checks and keeps; grouping happens once a flush, for all samples together, because every cycle that is
+spent here is one that the load generator does not have.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toril.masking import mask
+from toril.records import digest_of
+from toril.stats.histogram import Int64s, bucket_of, buckets_of, lowest_us, lowests_of
+from toril.timeline.intervals.format import (
+    BUCKET_BITS,
+    HEALTH_SCALE,
+    KINDS,
+    MAX_DURATION_US,
+    MAX_LENGTH,
+    MAX_SECOND,
+    MAX_UNPACKED,
+    UNKNOWN,
+    VITALS,
+    encode,
+)
+
+MAX_MESSAGES = 100
+MAX_RCS = 1000
+ROW_BYTES = 200  # more than a cell, its histogram, its outcome and its series can need if it has one sample
+ESCAPED = 6  # bytes that one character can need in JSON
+BUDGET = MAX_UNPACKED * 3 // 8  # bytes of a file for samples; codes, messages and unfinished requests need the rest
+
+NONE = -1  # the code of a text that has none
+OTHER = "other"  # what stands for the messages and response codes beyond the first so many
+MOST_READ = 4 * MAX_LENGTH  # of a text that is going to be cut, so that a credential in what stays is seen whole
+MOST_OF_LABEL = 64 * MAX_LENGTH  # of a label are read; longer ones are distinguished by their digest
+MOST_VARIANTS = 10_000  # texts that are remembered because they came with a credential in them
+DIGEST_BYTES = 8  # of two of 262,144 cut labels to be one by chance: 1 in 500 million
+
+# A cell's key in one integer, from the top: second 21, execution 8, label 18, arm 2, block 10, kind 2, steady, ok
+EXECUTION_BITS, LABEL_BITS, ARM_BITS, BLOCK_BITS, FLAG_BITS = 8, 18, 2, 10, 4
+BLOCK_AT = FLAG_BITS
+ARM_AT = BLOCK_AT + BLOCK_BITS
+LABEL_AT = ARM_AT + ARM_BITS
+EXECUTION_AT = LABEL_AT + LABEL_BITS
+SECOND_AT = EXECUTION_AT + EXECUTION_BITS
+
+LOW_12 = (1 << 12) - 1
+LOW_20 = (1 << 20) - 1
+LOW_32 = (1 << 32) - 1
+
+TableName = Literal["label", "rc", "message"]
+Columns = Mapping[str, Any]
+
+
+class Recorder:
+    """What one worker measured since the last flush. Every text from outside is `cleaned` before it is kept."""
+
+    def __init__(self, worker: str, location: str, cleaned: Callable[[str], str] = mask) -> None:
+        self.worker, self.location = worker, location
+        self.samples = 0  # recorded since the beginning, transactions among them
+        self.files = 0
+        self.digests = ""  # of each file, in order
+        self._executions = Texts("execution", 1 << EXECUTION_BITS, beyond="error")
+        self._tables = {
+            "label": Texts("label", 1 << LABEL_BITS, [""], beyond="none", cleaned=cleaned),
+            "rc": Texts("rc", MAX_RCS, cleaned=cleaned),
+            "message": Texts("message", MAX_MESSAGES + 1, [""], cleaned=cleaned),  # no message is none of them
+        }
+        self._resolution: dict[str, int] = {}
+        self._batches: list[tuple[Int64s, ...]] = []
+        self._single: list[tuple[int, ...]] = []
+        self._users: dict[tuple[int, int], int] = {}
+        self._unfinished: Counter[tuple[int, int, int]] = Counter()
+        self._waits: Counter[tuple[int, int, int, int]] = Counter()
+        self._health: list[tuple[int, ...]] = []
+        self._vitals: dict[int, dict[str, int]] = {}  # by second
+        self._generator: dict[str, Any] = {}
+        self._unreadable = 0
+
+    def code(self, table: TableName, text: str) -> int:
+        """The integer that stands for `text` in add_many's columns, for as long as the recorder lives."""
+        return self._tables[table][text]
+
+    def add_many(self, execution: str, columns: Columns, *, arm: int = 0, block: int = 0) -> None:
+        """Record samples, given as columns of equal length; ValueError, and nothing recorded, if one cannot be.
+
+        A sample with a label beyond the 262,143 that can be distinguished is counted as unreadable.
+
+        completed_s   float    since the start signal; what completed before it counts in second 0
+        response_us   integer  0 … 2**40 − 1, like the other durations
+        label         texts, or an integer array of codes from `code("label", …)`
+        ok, steady    bool; an array, or one value for all
+        kind          "request" (the default), "transaction" or "timing"; texts, one text, or an integer array of 0 … 2
+        rc, message   texts, one text, or an integer array of codes; a successful sample's message is not kept
+        ttfb_us, connect_us   integer, −1 (the default) where unknown
+        bytes         integer, 0 by default
+        """
+        completed = np.asarray(columns["completed_s"], np.float64)
+        size = completed.size
+        response = _whole(columns, "response_us", size, 0, None)
+        ttfb = _whole(columns, "ttfb_us", size, -1, -1)
+        connect = _whole(columns, "connect_us", size, -1, -1)
+        received = _whole(columns, "bytes", size, 0, 0)
+        ok = np.broadcast_to(np.asarray(columns["ok"], np.bool_), size)
+        steady = np.broadcast_to(np.asarray(columns["steady"], np.bool_), size)
+        kind = _kinds(columns.get("kind", KINDS[0]), size)
+        if size and not (completed.max() < MAX_SECOND and completed.min() > -MAX_SECOND):  # NaN is neither
+            raise ValueError("completed_s holds a value that is no time within a run")
+        label, rc, message = (self._codes(name, columns.get(name, ""), size) for name in ("label", "rc", "message"))
+        key = np.maximum(np.floor(completed), 0).astype(np.int64)
+        key <<= SECOND_AT
+        key += self._place(execution, arm, block)
+        key += label << LABEL_AT
+        key += (kind << 2) + (steady.astype(np.int64) << 1) + ok
+        outcome = (rc << 16) + np.where(ok, 0, message)
+        batch = (key, response, received, ttfb, connect, outcome)
+        if size and label.min() == NONE:
+            batch = tuple(column[label != NONE] for column in batch)
+            self._unreadable += size - batch[0].size
+        self._batches.append(batch)
+        self.samples += batch[0].size
+
+    def add_one(
+        self,
+        execution: str,
+        *,
+        completed_s: float,
+        label: str,
+        response_us: int,
+        ok: bool = True,
+        steady: bool = True,
+        kind: str = "request",
+        rc: str = "",
+        message: str = "",
+        ttfb_us: int = -1,
+        connect_us: int = -1,
+        bytes: int = 0,
+        arm: int = 0,
+        block: int = 0,
+    ) -> None:
+        """Record one sample; ValueError like add_many."""
+        durations = (response_us, ttfb_us + 1, connect_us + 1)
+        if not (-MAX_SECOND < completed_s < MAX_SECOND) or min(durations) < 0 or max(durations) >= MAX_DURATION_US:
+            raise ValueError(f"{label}: {response_us} µs, completed at {completed_s} s, is no sample of a run")
+        if bytes < 0 or kind not in KINDS:
+            raise ValueError(f"{label}: {bytes} bytes, kind {kind!r}, is no sample of a run")
+        code = self._tables["label"][label]
+        if code == NONE:
+            self._unreadable += 1
+            return
+        key = (max(0, int(completed_s // 1)) << SECOND_AT) + self._place(execution, arm, block)
+        key += (code << LABEL_AT) + (KINDS.index(kind) << 2) + (steady << 1) + ok
+        outcome = (self._tables["rc"][rc] << 16) + (0 if ok else self._tables["message"][message])
+        self._single.append((key, response_us, bytes, ttfb_us, connect_us, outcome))
+        self.samples += 1
+
+    def virtual_users(self, second: int, execution: str, count: int) -> None:
+        """How many were active; the last value of a second is kept."""
+        self._users[_second(second), self._executions[execution]] = _count(count)
+
+    def unfinished(self, second: int, execution: str, label: str, count: int, waited_us: int = 0) -> None:
+        """Requests that were in flight when the load ended, and how long; label "" when it is not known."""
+        code = max(0, self._tables["label"][label])  # "" has the code 0
+        place = _second(second), self._executions[execution], code
+        self._unfinished[place] += _count(count)
+        self._waits[*place, lowest_us(bucket_of(min(_count(waited_us), MAX_DURATION_US - 1)))] += count
+
+    def health(
+        self,
+        second: int,
+        cpu_fraction_of_limit: float,
+        busiest_engine_core_fraction: float,
+        memory_bytes: int,
+        throttled_s: float,
+        *,
+        machine: float | None = None,
+        waiting: float | None = None,
+        throttled: float | None = None,
+        sockets: int | None = None,
+        sockets_share: float | None = None,
+    ) -> None:
+        """The worker's own state in that second; None is what was not measured (VITALS says what each means)."""
+        fractions = (round(cpu_fraction_of_limit * HEALTH_SCALE), round(busiest_engine_core_fraction * HEALTH_SCALE))
+        row = (_second(second), *fractions, int(memory_bytes), round(throttled_s * 1e6))
+        self._health.append(tuple(max(0, value) for value in row))
+        shares = {"machine": machine, "waiting": waiting, "throttled": throttled, "sockets_share": sockets_share}
+        vitals = {name: round(share * HEALTH_SCALE) for name, share in shares.items() if share is not None}
+        vitals |= {} if sockets is None else {"sockets": sockets}
+        if vitals:
+            self._vitals.setdefault(row[0], {}).update(vitals)
+
+    def sends(self, second: int, *, late_us: int | None, late_p90_us: int | None, dropped: int | None) -> None:
+        """How late sends were in that second: the latest, nine in ten; and how many were never made. None: unknown."""
+        known = self._vitals.setdefault(_second(second), {})
+        for name, late in (("late_us", late_us), ("late_p90_us", late_p90_us)):
+            if late is not None:
+                known[name] = max(_count(late), known.get(name, 0))
+        if dropped is not None:
+            known["dropped"] = _count(dropped) + known.get("dropped", 0)
+
+    def generator(self, **facts: float | bool | None) -> None:
+        """What limits this worker; kept in every file from now on. None is what has no limit, or an unknown one."""
+        self._generator = {name: fact for name, fact in facts.items() if fact is not None}
+
+    def resolution(self, execution: str, us: int) -> None:
+        """The resolution of the engine's records; kept in every file from now on."""
+        self._executions[execution]
+        self._resolution[execution] = int(us)
+
+    def unreadable(self, count: int = 1) -> None:
+        """Records that were there but could not be read, or held no possible sample."""
+        self._unreadable += _count(count)
+
+    def flush(self) -> bytes | None:
+        """One interval file of what came since the last flush; None when there is nothing, or nothing is left.
+
+        Call it until it returns None: what is too much for one file is in several, by time.
+        """
+        recorded = (self._batches, self._single, self._users, self._unfinished, self._health, self._vitals)
+        if not any(recorded) and not self._unreadable:
+            return None
+        cells, tables, rest = self._grouped()
+        names: dict[str, Any] = {
+            "worker": self.worker,
+            "location": self.location,
+            "number": self.files + 1,
+            "resolution_us": dict(self._resolution),
+            "unreadable": self._unreadable,
+        }
+        if self._vitals and not rest:
+            names["vitals"] = [
+                [second if name == "second" else known.get(name, UNKNOWN) for second, known in self._vitals.items()]
+                for name in VITALS
+            ]
+        waits = _rows(((*place, n) for place, n in self._waits.items() if not rest), 5)
+        if self._generator:
+            names["generator"] = self._generator
+        series, tables["cells"][1] = np.unique(cells & ((1 << SECOND_AT) - 1), return_inverse=True)
+        fields = series_fields(series)
+        tables["users"] = _rows(((s, e, n) for (s, e), n in self._users.items() if not rest), 3)
+        tables["unfinished"] = _rows(((*place, n) for place, n in self._unfinished.items() if not rest), 4)
+        tables["health"] = _rows([] if rest else self._health, 5)
+        outcomes, unfinished, users = tables["outcomes"], tables["unfinished"], tables["users"]
+        names["executions"] = _used(self._executions.texts, fields[0], unfinished[1], users[1], waits[1])
+        names["labels"] = _used(self._tables["label"].texts, fields[1], unfinished[2], waits[2])
+        if waits.size:
+            names["waits"] = waits.tolist()
+        names["rcs"] = _used(self._tables["rc"].texts, outcomes[1])
+        names["messages"] = _used(self._tables["message"].texts, outcomes[2])
+        names["series"] = fields.T.tolist()
+        data = encode(names, tables)
+        self.files += 1
+        self.digests += digest_of(data)
+        self._batches, self._single, self._unreadable = rest, [], 0
+        if rest:
+            return data
+        self._health = []
+        self._users.clear()
+        self._unfinished.clear()
+        self._waits.clear()
+        self._vitals.clear()
+        return data
+
+    def _place(self, execution: str, arm: int, block: int) -> int:
+        if not (0 <= arm < 1 << ARM_BITS and 0 <= block < 1 << BLOCK_BITS):
+            raise ValueError(f"arm {arm}, block {block}: at most {1 << ARM_BITS} arms and {1 << BLOCK_BITS} blocks")
+        return (self._executions[execution] << EXECUTION_AT) + (arm << ARM_AT) + (block << BLOCK_AT)
+
+    def _codes(self, name: TableName, column: Any, size: int) -> Int64s:
+        table = self._tables[name]
+        if isinstance(column, str):
+            return np.full(size, table[column], np.int64)
+        if isinstance(column, np.ndarray) and column.dtype.kind in "iu":
+            codes = _column(column, name, size)
+            if size and not (codes.min() >= 0 and codes.max() < len(table.texts)):
+                raise ValueError(f"{name} holds a code that the recorder did not hand out")
+            return codes
+        texts = column.tolist() if isinstance(column, np.ndarray) else column
+        return _column(np.fromiter(map(table.__getitem__, texts), np.int64), name, size)
+
+    def _grouped(self) -> tuple[Int64s, dict[str, Int64s], list[tuple[Int64s, ...]]]:
+        """The cells and tables of the samples since the last flush; and the samples that are too many for one file."""
+        batches = list(self._batches)
+        if self._single or not batches:
+            batches.append(tuple(_rows(self._single, 6)))
+        columns = tuple(np.concatenate(column) for column in zip(*batches, strict=True))
+        cell_bytes = ROW_BYTES + ESCAPED * self._tables["label"].longest
+        cells, tables = _tables(columns)
+        if cells.size * cell_bytes + 8 * sum(tables[name].size for name in ("gaps", "counts", "outcomes")) <= BUDGET:
+            return cells, tables, []
+        by_time, most = np.argsort(columns[0], kind="stable"), BUDGET // cell_bytes
+        rest = [tuple(one[by_time[most:]] for one in columns)] if by_time.size > most else []
+        return *_tables(tuple(one[by_time[:most]] for one in columns)), rest
+
+
+def _tables(columns: tuple[Int64s, ...]) -> tuple[Int64s, dict[str, Int64s]]:
+    cells, cell_of = np.unique(columns[0], return_inverse=True)
+    return cells, grouped(cells, cell_of, *columns[1:])
+
+
+def acceptable(columns: Columns) -> NDArray[np.bool_]:
+    """Which rows add_many would take as far as their numbers go; the others are the caller's to count as unreadable."""
+    completed = np.asarray(columns["completed_s"], np.float64)
+    good = np.asarray((completed > -MAX_SECOND) & (completed < MAX_SECOND), np.bool_)
+    for name, lowest in (("response_us", 0), ("ttfb_us", -1), ("connect_us", -1), ("bytes", 0)):
+        if name in columns:
+            values = np.asarray(columns[name])
+            good &= (values >= lowest) & ((values < MAX_DURATION_US) if name != "bytes" else True)
+    return good
+
+
+def _used(texts: list[str], *columns: Int64s) -> list[str]:
+    """The texts that the columns use; the columns' codes become positions in that list."""
+    codes, positions = np.unique(np.concatenate(columns), return_inverse=True)
+    start = 0
+    for column in columns:
+        column[:] = positions[start : start + column.size]
+        start += column.size
+    return [texts[code] for code in codes]
+
+
+def _rows(rows: Iterable[tuple[int, ...]], columns: int) -> Int64s:
+    found = list(rows)
+    return np.array(found, np.int64).reshape(len(found), columns).T.copy()
+
+
+def _whole(columns: Columns, name: str, size: int, lowest: int, default: int | None) -> Int64s:
+    """A column of whole numbers; durations also have an upper limit."""
+    column = columns[name] if default is None else columns.get(name, default)
+    values = _column(np.asarray(column), name, size)
+    if size and (values.min() < lowest or (name != "bytes" and values.max() >= MAX_DURATION_US)):
+        raise ValueError(f"{name} holds {values.min()} … {values.max()}; possible are {lowest} … {MAX_DURATION_US - 1}")
+    return values
+
+
+def _column(values: NDArray[Any], name: str, size: int) -> Int64s:
+    if values.dtype.kind not in "iu" or (values.ndim and values.size != size):
+        raise ValueError(f"{name} is {values.size} × {values.dtype}, expected {size} whole numbers")
+    return np.broadcast_to(values, size).astype(np.int64)
+
+
+def _kinds(column: Any, size: int) -> Int64s:
+    if isinstance(column, str):
+        return np.full(size, KINDS.index(column), np.int64)  # ValueError for another text
+    if not (isinstance(column, np.ndarray) and column.dtype.kind in "iu"):
+        column = np.array([KINDS.index(kind) for kind in column], np.int64)
+    kinds = _column(column, "kind", size)
+    if size and not (kinds.min() >= 0 and kinds.max() < len(KINDS)):
+        raise ValueError("kind holds a code that is not 0 (request), 1 (transaction) or 2 (timing)")
+    return kinds
+
+
+def _second(second: int) -> int:
+    if not -MAX_SECOND < second < MAX_SECOND:
+        raise ValueError(f"second {second} is not within a run")
+    return max(0, int(second))
+
+
+def _count(count: int) -> int:
+    if count < 0:
+        raise ValueError(f"{count} of something: a count is never negative")
+    return int(count)
+
+
+def grouped(
+    cells: Int64s, cell_of: Int64s, response: Int64s, received: Int64s, ttfb: Int64s, connect: Int64s, outcome: Int64s
+) -> dict[str, Int64s]:
+    """The tables of an interval file; codes and series are still those of the recorder."""
+    bucket = buckets_of(response)
+    lowest = lowests_of(bucket)
+    above = response - lowest
+    high, low = _product(above, response + lowest)
+    entries, counts = np.unique((cell_of << BUCKET_BITS) + bucket, return_counts=True)
+    buckets = entries & ((1 << BUCKET_BITS) - 1)
+    outcomes, times = np.unique((cell_of << 32) + outcome, return_counts=True)
+    sizes = np.bincount(entries >> BUCKET_BITS, minlength=cells.size)
+    ends = np.cumsum(sizes)
+    smallest = np.full(cells.size, MAX_DURATION_US, np.int64)
+    np.minimum.at(smallest, cell_of, response)
+    largest = np.zeros(cells.size, np.int64)
+    np.maximum.at(largest, cell_of, response)
+    high, low = _sums(cells.size, cell_of, high), _sums(cells.size, cell_of, low)
+    table = (
+        cells >> SECOND_AT,
+        np.zeros(cells.size, np.int64),
+        sizes,
+        np.bincount(cell_of, minlength=cells.size),
+        _sums(cells.size, cell_of, received),
+        _sums(cells.size, cell_of, above),
+        high + (low >> 32),
+        low & LOW_32,
+        smallest - lowests_of(buckets[ends - sizes]),
+        largest - lowests_of(buckets[ends - 1]),
+        _sums(cells.size, cell_of, np.maximum(ttfb, 0)),
+        _sums(cells.size, cell_of, (ttfb >= 0).astype(np.int64)),
+        _sums(cells.size, cell_of, np.maximum(connect, 0)),
+        _sums(cells.size, cell_of, (connect >= 0).astype(np.int64)),
+    )
+    return {
+        "cells": np.stack(table),
+        "gaps": np.diff(buckets, prepend=0)[np.newaxis] & 0xFFFF,
+        "counts": counts[np.newaxis].astype(np.int64),
+        "outcomes": np.stack((outcomes >> 32, (outcomes >> 16) & 0xFFFF, outcomes & 0xFFFF, times)),
+    }
+
+
+def _product(above: Int64s, sum_of_both: Int64s) -> tuple[Int64s, Int64s]:
+    """x² − lowest² = (x − lowest)(x + lowest) in two halves, since it may need more than 64 bits."""
+    upper, lower = above * (sum_of_both >> 20), above * (sum_of_both & LOW_20)
+    low = ((upper & LOW_12) << 20) + lower
+    return (upper >> 12) + (low >> 32), low & LOW_32
+
+
+def _sums(size: int, cell_of: Int64s, values: Int64s) -> Int64s:
+    sums = np.zeros(size, np.int64)
+    np.add.at(sums, cell_of, values)
+    return sums
+
+
+def series_fields(series: Int64s) -> Int64s:
+    """Execution, label, kind, steady, ok, arm, block: a row each."""
+    places = (
+        (EXECUTION_AT, EXECUTION_BITS),
+        (LABEL_AT, LABEL_BITS),
+        (2, 2),
+        (1, 1),
+        (0, 1),
+        (ARM_AT, ARM_BITS),
+        (BLOCK_AT, BLOCK_BITS),
+    )
+    return np.stack([(series >> at) & ((1 << bits) - 1) for at, bits in places])
+
+
+class Texts(dict[str, int]):
+    """Texts and their codes; beyond the limit every new text has the code of OTHER, or none.
+
+    A new text goes through `cleaned` before it counts: texts that only differ in what must not be seen are one.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        limit: int,
+        texts: Iterable[str] = (),
+        *,
+        beyond: Literal["other", "none", "error"] = "other",
+        cleaned: Callable[[str], str] = mask,
+    ) -> None:
+        super().__init__()
+        self.what, self.limit, self.beyond, self._cleaned = what, limit, beyond, cleaned
+        self.texts: list[str] = []
+        self.longest = 0
+        for text in texts:
+            self[text]
+
+    def __missing__(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise ValueError(f"{self.what} {text!r} is not a text")
+        clean = self._cleaned(_cut(text, MOST_OF_LABEL) if self.what == "label" else text[:MOST_READ])
+        if len(clean) > MAX_LENGTH:
+            clean = label_of(clean) if self.what == "label" else clean[: MAX_LENGTH - 1] + "…"
+        code = self.get(clean)
+        if code is None:
+            code = self._new(clean)
+        if clean != text and len(text) <= MAX_LENGTH and len(self) < len(self.texts) + MOST_VARIANTS:
+            self[text] = code  # of what is cut, only that is kept
+        return code
+
+    def _new(self, text: str) -> int:
+        if len(self.texts) >= self.limit:
+            if self.beyond == "error":
+                raise ValueError(f"{self.what} {text!r} is one more than the {self.limit} that can be told apart")
+            if self.beyond == "none":
+                return NONE
+            if text != OTHER:
+                return self[OTHER]
+        code = self[text] = len(self.texts)
+        self.texts.append(text)
+        self.longest = max(self.longest, len(text))
+        return code
+
+
+def label_of(text: str) -> str:
+    """A label as files have it: without credentials, and a long one cut.
+
+    What is cut ends in a digest of all of it, so that no two become one.
+    """
+    return _cut(mask(_cut(text, MOST_OF_LABEL)), MAX_LENGTH)
+
+
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).hexdigest()
+    return f"{text[: most - len(digest) - 1]}…{digest}"

@@ -1,0 +1,265 @@
+"""All samples of a run, merged: their sums, histograms and outcomes by row, and the figures of any rows together.
+
+Every sample belongs to a series (location, execution, label, kind, steady, ok, arm, block) and a second. The two
+together are a row. Memory grows with series × seconds, not with workers.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from toril.stats.histogram import Histogram, Int64s, bucket_of, highest_us, lowests_of
+from toril.stats.quantiles import rank_of
+from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
+from toril.timeline.intervals import CELL_COLUMNS, MAX_DURATION_US, Interval, Series
+from toril.timeline.tables import MOST_PLACES, Outcomes, Rows, grown
+
+SUMS = (
+    "samples",
+    "bytes",
+    "above_us",
+    "above_sq_high",
+    "above_sq_low",
+    "ttfb_sum_us",
+    "ttfb_count",
+    "connect_sum_us",
+    "connect_count",
+)
+
+SUM_COLUMNS = [CELL_COLUMNS.index(name) for name in SUMS]
+SECOND, SERIES, BUCKETS = (CELL_COLUMNS.index(name) for name in ("second", "series", "buckets"))
+MIN_ABOVE, MAX_ABOVE = CELL_COLUMNS.index("min_above_us"), CELL_COLUMNS.index("max_above_us")
+NO_MIN = np.iinfo(np.int64).max
+
+ENDLESS_US = MAX_DURATION_US - 1  # a time that no sample has
+ENDLESS_SUM = 10**30  # µs, and µs² of its square: no number of samples makes a mean of it small
+
+Placed = tuple[str, Series]  # a location and what its intervals call a series
+
+
+class SampleTable:
+    """The rows of a run so far. Their order does not matter, and neither does how samples were spread over workers."""
+
+    def __init__(self, hot_blocks: int = HOT_BLOCKS, most_places: int = MOST_PLACES) -> None:
+        self.series: dict[Placed, int] = {}
+        self.series_of: defaultdict[str, dict[Placed, int]] = defaultdict(dict)  # the same, by label
+        self.sums: Int64s = np.zeros((64, len(SUMS)), np.int64)  # by row
+        self.extremes: Int64s = np.tile(np.array([NO_MIN, 0]), (64, 1))  # by row: min_us, max_us
+        self.buckets = BucketCounts(hot_blocks)
+        self._rows = Rows(most_places)
+        self._outcomes = Outcomes()
+
+    def places(
+        self, series: Int64s, first: int | None = None, last: int | None = None
+    ) -> tuple[Int64s, Int64s, Int64s]:
+        """Where some series have samples in some seconds: position in `series`, second, and row."""
+        return self._rows.places(series, first, last)
+
+    def outcomes(self, rows: Int64s) -> Counter[tuple[str, str]]:
+        """How often each pair of response code and message came."""
+        return self._outcomes.of(rows)
+
+    def add(self, batch: Sequence[Interval]) -> None:
+        """Merge the samples of some interval files; of many at once, since each numpy call then does more."""
+        cells = np.concatenate([interval.cells for interval in batch], axis=1)
+        buckets = np.concatenate([interval.buckets for interval in batch], dtype=np.int64)
+        counts = np.concatenate([interval.counts for interval in batch], dtype=np.int64)
+        series = np.concatenate([self._numbers(interval)[interval.cells[SERIES]] for interval in batch])
+        rows = self._rows_for(series, cells[SECOND])
+        sizes = cells[BUCKETS]
+        ends = np.cumsum(sizes)
+        for place, column in enumerate(SUM_COLUMNS):
+            np.add.at(self.sums[:, place], rows, cells[column])
+        np.minimum.at(self.extremes[:, 0], rows, lowests_of(buckets[ends - sizes]) + cells[MIN_ABOVE])
+        np.maximum.at(self.extremes[:, 1], rows, lowests_of(buckets[ends - 1]) + cells[MAX_ABOVE])
+        self.buckets.add(rows, sizes, buckets, counts)
+        self._add_outcomes(batch, rows)
+
+    def _add_outcomes(self, batch: Sequence[Interval], rows: Int64s) -> None:
+        places, codes, times, start = [], [], [], 0
+        for interval in batch:
+            cell, rc, message, count = interval.outcomes
+            code_of = {
+                (a << 32) + b: self._outcomes.code((interval.rcs[a], interval.messages[b]))
+                for a, b in set(zip(rc.tolist(), message.tolist(), strict=True))
+            }
+            codes.append(np.array([code_of[pair] for pair in ((rc << 32) + message).tolist()], np.int64))
+            places.append(rows[start + cell])
+            times.append(count)
+            start += interval.cells.shape[1]
+        self._outcomes.add(np.concatenate(places), np.concatenate(codes), np.concatenate(times))
+
+    def _numbers(self, interval: Interval) -> Int64s:
+        """The numbers of the interval's series here."""
+        return np.array([self._number((interval.location, series)) for series in interval.series], np.int64)
+
+    def _number(self, placed: Placed) -> int:
+        number = self.series.get(placed)
+        if number is None:
+            number = self.series[placed] = self.series_of[placed[1].label][placed] = len(self.series)
+        return number
+
+    def _rows_for(self, series: Int64s, seconds: Int64s) -> Int64s:
+        """The row of each pair of series and second; new ones are made."""
+        known = self._rows.count
+        rows = self._rows.of(series, seconds)
+        if self._rows.count > known:
+            height = len(self.sums)
+            self.sums = grown(self.sums, self._rows.count, 0, 0)
+            self.extremes = grown(self.extremes, self._rows.count, 0, 0)
+            self.extremes[height:, 0] = NO_MIN
+        return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worst:
+    """Requests whose answer never came: failed samples of infinite time, were they judged."""
+
+    unanswered: Mapping[str, Mapping[tuple[str, str], int]]  # label → location and execution → requests
+    at_s: Mapping[str, int]  # execution → the second in which they count
+    timed_out: Collection[str]  # response codes of failed samples whose time is infinite, too
+
+
+class Stats:
+    """Some samples taken together: the requests (or transactions) of a slice in some seconds.
+
+    Counts are those of the moment it was made. Histogram, response codes and what follows from them are gathered when
+    first asked for, since most questions need none of them.
+    """
+
+    def __init__(self, table: SampleTable, good: Int64s, failed: Int64s, unfinished: int) -> None:
+        self._table = table
+        self._failed_rows = failed
+        self._rows = np.concatenate([good, failed])
+        sums = table.sums[self._rows].sum(axis=0).tolist()
+        found = dict(zip(SUMS, sums, strict=True))
+        self.samples: int = found["samples"]
+        self.failures = int(table.sums[failed, 0].sum())
+        self.bytes: int = found["bytes"]
+        self.ttfb_sum_us: int = found["ttfb_sum_us"]
+        self.ttfb_count: int = found["ttfb_count"]
+        self.connect_sum_us: int = found["connect_sum_us"]
+        self.connect_count: int = found["connect_count"]
+        self.unfinished = unfinished
+        self._above_us: int = found["above_us"]
+        self.endless = 0  # whose time is infinite
+        self._above_sq: int = (found["above_sq_high"] << 32) + found["above_sq_low"]
+
+    @cached_property
+    def response(self) -> Histogram:
+        """The response times, those of failed requests among them."""
+        return self._table.buckets.histogram(self._rows)
+
+    @property
+    def min_us(self) -> int:
+        """The exact minimum; 0 when there are no samples."""
+        return int(self._table.extremes[self._rows, 0].min()) if self._rows.size else 0
+
+    @cached_property
+    def max_us(self) -> int:
+        """The exact maximum; 0 when there are no samples."""
+        return int(self._table.extremes[self._rows, 1].max(initial=0))
+
+    @cached_property
+    def sum_us(self) -> int:
+        """The exact sum."""
+        return self._above_us + int((lowests_of(self.response.buckets) * self.response.counts).sum())
+
+    @cached_property
+    def sum_sq(self) -> int:
+        """The exact sum of squares, in µs²."""
+        lowest, counts = lowests_of(self.response.buckets), self.response.counts
+        upper, lower = lowest >> 20, lowest & 0xFFFFF
+        middle = (upper * lower << 21) + lower * lower  # lowest² − (upper² << 40)
+        high = int(((upper * upper << 8) + (middle >> 32)) @ counts)
+        return self._above_sq + (high << 32) + int((middle & 0xFFFFFFFF) @ counts)
+
+    @cached_property
+    def rc(self) -> Counter[str]:
+        """Samples by response code."""
+        found: Counter[str] = Counter()
+        for (rc, _), count in self._table.outcomes(self._rows).items():
+            found[rc] += count
+        return found
+
+    @cached_property
+    def errors(self) -> Counter[tuple[str, str]]:
+        """Failed samples by message and response code."""
+        found = self._table.outcomes(self._failed_rows)
+        return Counter({(message, rc): count for (rc, message), count in found.items()})
+
+    @property
+    def mean_us(self) -> float:
+        """The exact mean of the response times; ValueError when there are no samples."""
+        return self.sum_us / self._some()
+
+    @property
+    def stdev_us(self) -> float:
+        """The exact standard deviation (of the samples themselves, as Taurus has it)."""
+        samples = self._some()
+        return math.sqrt(max(0, samples * self.sum_sq - self.sum_us**2)) / samples
+
+    @property
+    def ttfb_mean_us(self) -> float | None:
+        """The mean time to first byte; None where the engine does not record it."""
+        return self.ttfb_sum_us / self.ttfb_count if self.ttfb_count else None
+
+    @property
+    def connect_mean_us(self) -> float | None:
+        """The mean time to connect; None where the engine does not record it."""
+        return self.connect_sum_us / self.connect_count if self.connect_count else None
+
+    def percentile(self, percent: float) -> int:
+        """The nearest-rank percentile (0 … 100): the highest value of its bucket, but never above the maximum."""
+        samples = self._some()
+        return min(highest_us(self.response.bucket_at_rank(rank_of(percent, samples))), self.max_us)
+
+    def _some(self) -> int:
+        if not self.samples:
+            raise ValueError("no samples")
+        return self.samples
+
+
+class WorstStats(Stats):
+    """The same with unanswered requests as failed samples of infinite time, and timed-out ones of infinite time."""
+
+    def __init__(
+        self, table: SampleTable, good: Int64s, failed: Int64s, unfinished: int, unanswered: int, worst: Worst
+    ) -> None:
+        super().__init__(table, good, failed, unfinished)
+        codes = table.outcomes(failed)
+        self._timed_out = sum(count for (rc, _), count in codes.items() if rc in worst.timed_out)
+        self.endless = unanswered + self._timed_out
+        self.samples += unanswered
+        self.failures += unanswered
+
+    @cached_property
+    def response(self) -> Histogram:
+        """Those that timed out are the longest of the failed ones."""
+        found = self._table.buckets.histogram(self._rows)
+        if not self.endless:
+            return found
+        failed = self._table.buckets.histogram(self._failed_rows)
+        longer = failed.counts[::-1].cumsum()[::-1] - failed.counts
+        taken = np.clip(self._timed_out - longer, 0, failed.counts)
+        pairs = Histogram.from_pairs(
+            np.concatenate([found.buckets, failed.buckets, [bucket_of(ENDLESS_US)]]),
+            np.concatenate([found.counts, -taken, [self.endless]]),
+        )
+        return Histogram(pairs.buckets[pairs.counts > 0], pairs.counts[pairs.counts > 0])
+
+    @cached_property
+    def max_us(self) -> int:
+        return ENDLESS_US if self.endless else super().max_us
+
+    @cached_property
+    def sum_us(self) -> int:
+        return ENDLESS_SUM if self.endless else super().sum_us
+
+    @cached_property
+    def sum_sq(self) -> int:
+        return ENDLESS_SUM**3 if self.endless else super().sum_sq

@@ -1,0 +1,262 @@
+"""Tables that grow with a timeline: rows by series and second, outcomes by row, virtual users by worker and second.
+
+An index of rows is a table while that is small, else a sorted list. A table answers fastest, but a script that puts ids
+into its labels has 100,000 series with a sample now and then: series × seconds would exceed any memory, while there
+are no more rows than samples.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toril.stats.histogram import Int64s
+
+MOST_PLACES = 1 << 24  # of a table: 64 MB
+SECOND_BITS = 21
+SECONDS = (1 << SECOND_BITS) - 1
+FEW = 64  # series that are looked up one by one
+
+Outcome = tuple[str, str]  # response code, message
+CODE_BITS = 32
+CODE = (1 << CODE_BITS) - 1
+
+NUMBER_AT = 32  # a report of virtual users in one integer: the file's number, then the count; the higher one holds
+COUNT = (1 << NUMBER_AT) - 1
+LOOK_BACK_S = 16
+NEVER = -1
+
+
+class Rows:
+    """The rows by series and second, numbered from 0 as they come."""
+
+    def __init__(self, most_places: int = MOST_PLACES) -> None:
+        self.count = 0
+        self._most_places = most_places
+        self._index: _Table | _Sorted = _Table()
+
+    def of(self, series: Int64s, seconds: Int64s) -> Int64s:
+        """The row of each pair of series and second; new ones are made."""
+        if isinstance(self._index, _Table) and not self._index.reach(series, seconds, self._most_places):
+            self._index = _Sorted(*self._index.everything())
+        rows = self._index.find(series, seconds)
+        unknown = rows < 0
+        new = np.unique((series[unknown] << SECOND_BITS) + seconds[unknown])
+        if new.size:
+            self._index.put(new, np.arange(self.count, self.count + new.size))
+            self.count += new.size
+            rows = self._index.find(series, seconds)
+        return rows
+
+    def places(
+        self, series: Int64s, first: int | None = None, last: int | None = None
+    ) -> tuple[Int64s, Int64s, Int64s]:
+        """Where there are samples: the position in `series`, the second, and the row; both ends are part of it."""
+        start = 0 if first is None else max(0, first)
+        end = SECONDS + 1 if last is None else max(start, last + 1)
+        return self._index.places(series, start, end)
+
+
+class _Table:
+    """Series down, seconds across; −1 where there is no row."""
+
+    def __init__(self) -> None:
+        self._rows: NDArray[np.int32] = np.full((16, 64), -1, np.int32)
+
+    def reach(self, series: Int64s, seconds: Int64s, most_places: int) -> bool:
+        """Grow to hold these; False when that would be too large."""
+        height, width = int(series.max(initial=-1)) + 1, int(seconds.max(initial=-1)) + 1
+        if max(height, len(self._rows)) * max(width, self._rows.shape[1]) > most_places:
+            return False
+        self._rows = grown(self._rows, height, width, -1)
+        return True
+
+    def find(self, series: Int64s, seconds: Int64s) -> Int64s:
+        return self._rows[series, seconds].astype(np.int64)
+
+    def put(self, keys: Int64s, rows: Int64s) -> None:
+        self._rows[keys >> SECOND_BITS, keys & SECONDS] = rows
+
+    def places(self, series: Int64s, start: int, end: int) -> tuple[Int64s, Int64s, Int64s]:
+        known = np.flatnonzero(series < len(self._rows))
+        rows = self._rows[series[known], start:end]
+        which, seconds = np.nonzero(rows >= 0)
+        return known[which], seconds + start, rows[which, seconds].astype(np.int64)
+
+    def everything(self) -> tuple[Int64s, Int64s]:
+        series, seconds = np.nonzero(self._rows >= 0)
+        return (series << SECOND_BITS) + seconds, self._rows[series, seconds].astype(np.int64)
+
+
+class _Sorted:
+    """Keys (series, then second) in ascending order, each with its row."""
+
+    def __init__(self, keys: Int64s, rows: Int64s) -> None:
+        self._keys, self._rows = keys, rows
+        self._by_second: tuple[Int64s, Int64s] | None = None  # the same by second, made on demand
+
+    def find(self, series: Int64s, seconds: Int64s) -> Int64s:
+        keys = (series << SECOND_BITS) + seconds
+        if not self._keys.size:
+            return np.full(keys.size, -1, np.int64)
+        at = np.minimum(np.searchsorted(self._keys, keys), self._keys.size - 1)
+        return np.where(self._keys[at] == keys, self._rows[at], -1)
+
+    def put(self, keys: Int64s, rows: Int64s) -> None:
+        at = np.searchsorted(self._keys, keys)
+        self._keys, self._rows = np.insert(self._keys, at, keys), np.insert(self._rows, at, rows)
+        self._by_second = None
+
+    def places(self, series: Int64s, start: int, end: int) -> tuple[Int64s, Int64s, Int64s]:
+        whole = start == 0 and end > SECONDS
+        if whole or series.size <= FEW:
+            which, at = self._of_series(series, start, end)
+        else:
+            which, at = self._of_seconds(series, start, end)
+        return which, self._keys[at] & SECONDS, self._rows[at]
+
+    def _of_series(self, series: Int64s, start: int, end: int) -> tuple[Int64s, Int64s]:
+        first = np.searchsorted(self._keys, (series << SECOND_BITS) + start)
+        sizes = np.searchsorted(self._keys, (series << SECOND_BITS) + end) - first
+        which = np.repeat(np.arange(series.size), sizes)
+        return which, np.arange(which.size) + np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
+
+    def _of_seconds(self, series: Int64s, start: int, end: int) -> tuple[Int64s, Int64s]:
+        if self._by_second is None:
+            order = np.argsort(self._keys & SECONDS, kind="stable")
+            self._by_second = order, (self._keys & SECONDS)[order]
+        order, seconds = self._by_second
+        low, high = np.searchsorted(seconds, [start, end])
+        at = order[low:high]
+        owner = self._keys[at] >> SECOND_BITS
+        position = np.full(int(max(series.max(initial=0), owner.max(initial=0))) + 1, -1, np.int64)
+        position[series] = np.arange(series.size)
+        which = position[owner]
+        return which[which >= 0], at[which >= 0]
+
+
+class Outcomes:
+    """How often each outcome came, by row."""
+
+    def __init__(self) -> None:
+        self._code_of: dict[Outcome, int] = {}
+        self._first: NDArray[np.int32] = np.full(64, -1, np.int32)  # by row: its first outcome, or −1 …
+        self._times: Int64s = np.zeros(64, np.int64)  # … and how often that came
+        self._others: dict[int, dict[int, int]] = {}  # row → the other outcomes that it has
+
+    def code(self, outcome: Outcome) -> int:
+        """The number that stands for the outcome."""
+        return self._code_of.setdefault(outcome, len(self._code_of))
+
+    def add(self, rows: Int64s, codes: Int64s, times: Int64s) -> None:
+        """Count more outcomes; a pair of row and code may stand there more than once."""
+        keys, positions = np.unique((rows << CODE_BITS) + codes, return_inverse=True)
+        sums = np.zeros(keys.size, np.int64)
+        np.add.at(sums, positions, times)
+        rows, codes = keys >> CODE_BITS, keys & CODE
+        self._reach(int(rows.max(initial=-1)) + 1)
+        new, at = np.unique(rows, return_index=True)
+        free = self._first[new] < 0
+        self._first[new[free]] = codes[at[free]]
+        first = self._first[rows] == codes
+        self._times[rows[first]] += sums[first]  # each row has one first outcome
+        others = zip(rows[~first].tolist(), codes[~first].tolist(), sums[~first].tolist(), strict=True)
+        for row, code, count in others:
+            known = self._others.setdefault(row, {})
+            known[code] = known.get(code, 0) + count
+
+    def of(self, rows: Int64s) -> Counter[Outcome]:
+        """The outcomes of some rows together."""
+        rows = rows[rows < self._first.size]
+        rows = rows[self._first[rows] >= 0]
+        totals = np.zeros(len(self._code_of), np.int64)
+        np.add.at(totals, self._first[rows], self._times[rows])
+        if self._others:
+            for row in rows.tolist():
+                for code, count in self._others.get(row, {}).items():
+                    totals[code] += count
+        names = list(self._code_of)
+        return Counter({names[code]: int(totals[code]) for code in np.flatnonzero(totals).tolist()})
+
+    def _reach(self, rows: int) -> None:
+        if rows > self._first.size:
+            more = max(rows, 2 * self._first.size) - self._first.size
+            self._first = np.concatenate([self._first, np.full(more, -1, np.int32)])
+            self._times = np.concatenate([self._times, np.zeros(more, np.int64)])
+
+
+class UsersBySecond:
+    """Virtual users by worker and execution: a value holds until the next one, or until the worker's end."""
+
+    def __init__(self) -> None:
+        self._row_of: dict[tuple[str, str, str], int] = {}  # location, worker, execution
+        self._reports: Int64s = np.full((4, 64), NEVER, np.int64)
+
+    def row(self, location: str, worker: str, execution: str) -> int:
+        row = self._row_of.setdefault((location, worker, execution), len(self._row_of))
+        if row >= len(self._reports):
+            self._reports = grown(self._reports, row + 1, 0, NEVER)
+        return row
+
+    def add(self, rows: Int64s, seconds: Int64s, counts: Int64s, numbers: Int64s) -> None:
+        """Take reports in any order: of two for one second, that of the later file holds."""
+        if seconds.size:
+            self._reports = grown(self._reports, 0, int(seconds.max()) + 1, NEVER)
+            np.maximum.at(self._reports, (rows, seconds), (numbers << NUMBER_AT) + counts)
+
+    def at(self, second: int, location: str | None, executions: Collection[str], last: dict[str, int]) -> int:
+        """The users active in that second; a worker without any later report has ended (`last`: by worker)."""
+        rows = [row for row, _, ended in self._chosen(location, executions, last) if ended >= second >= 0]
+        if not rows:
+            return 0
+        chosen = np.array(rows)
+        end = min(second + 1, self._reports.shape[1])
+        start = max(0, end - LOOK_BACK_S)
+        found = _latest(self._reports[chosen, start:end])
+        silent = chosen[found == NEVER]
+        found = found[found != NEVER]
+        earlier = _latest(self._reports[silent, :start]) if start and silent.size else found[:0]
+        return int((found & COUNT).sum() + (earlier[earlier != NEVER] & COUNT).sum())
+
+    def curve(self, seconds: int, location: str | None, executions: Collection[str], last: dict[str, int]) -> Int64s:
+        """The same for the seconds 0 … `seconds` − 1."""
+        total = np.zeros(seconds, np.int64)
+        for row, _, ended in self._chosen(location, executions, last):
+            reports = self._reports[row, :seconds]
+            known = np.where(reports >= 0, np.arange(reports.size), 0)
+            filled = reports[np.maximum.accumulate(known)] if reports.size else reports
+            values = np.where(filled >= 0, filled & COUNT, 0)
+            until = min(seconds, ended + 1)
+            total[: min(until, values.size)] += values[:until]
+            if values.size < until:
+                total[values.size : until] += values[-1] if values.size else 0
+        return total
+
+    def _chosen(
+        self, location: str | None, executions: Collection[str], last: dict[str, int]
+    ) -> list[tuple[int, str, int]]:
+        return [
+            (row, worker, last.get(worker, NEVER))
+            for (place, worker, execution), row in self._row_of.items()
+            if location in (None, place) and (not executions or execution in executions)
+        ]
+
+
+def grown(table: NDArray[Any], rows: int, columns: int, fill: float) -> NDArray[Any]:
+    """The table, with at least so many rows and columns; each grows by doubling."""
+    height, width = table.shape
+    if rows <= height and columns <= width:
+        return table
+    larger = (max(rows, 2 * height) if rows > height else height, max(columns, 2 * width) if columns > width else width)
+    new = np.full(larger, fill, table.dtype)
+    new[:height, :width] = table
+    return new
+
+
+def _latest(reports: Int64s) -> Int64s:
+    """The last known value of each row, or NEVER."""
+    known = reports[:, ::-1] >= 0
+    position = reports.shape[1] - 1 - known.argmax(axis=1)
+    return np.where(known.any(axis=1), reports[np.arange(len(reports)), position], NEVER)

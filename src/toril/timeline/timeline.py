@@ -1,0 +1,385 @@
+"""The merged measurements of a run: `Timeline` takes intervals in; a `Slice` of it answers questions with `Stats`.
+
+Intervals may come in any order. They are merged in batches of many. Memory grows with series × seconds (and by a few
+bytes a worker and second: virtual users and health).
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from toril.stats.histogram import Int64s
+from toril.timeline.buckets import HOT_BLOCKS
+from toril.timeline.health import HealthBySecond, HealthSeries, WorkerHealth
+from toril.timeline.intervals import KINDS, Interval, Kind, label_of
+from toril.timeline.samples import SECOND, Placed, SampleTable, Stats, Worst, WorstStats
+from toril.timeline.tables import MOST_PLACES, UsersBySecond
+
+BATCH = 200_000  # histogram pairs of one part of the run that are merged at once
+MOST_WAITING = 16_000_000  # … and of all parts, some bytes each
+PART_S = 8  # files that come worker by worker, not as time goes on, wait for others of the same time
+SATURATED = 0.9  # of its CPU limit, or of one core: from here on a generator's own slowness shows in what it measures
+
+Place = tuple[str, str]  # location and execution
+
+
+class Selection(NamedTuple):
+    """The properties of a slice; None and an empty set mean any."""
+
+    label: str
+    executions: frozenset[str]
+    location: str | None
+    steady: bool | None
+    kind: Kind | None
+    ok: bool | None
+    arm: int | None
+    block: int | None
+
+
+@dataclass(slots=True)
+class Unfinished:
+    """The requests of one label and place that were in flight at the end."""
+
+    by_second: Counter[int] = field(default_factory=Counter)  # in which the load ended
+    by_wait_us: Counter[int] = field(default_factory=Counter)  # how long each had waited, where that is known
+
+
+class Timeline:
+    """The merged measurements of a run so far."""
+
+    def __init__(self, hot_blocks: int = HOT_BLOCKS, most_places: int = MOST_PLACES) -> None:
+        self.unreadable = 0  # records of the engines that could not be read
+        self.resolution_us: dict[str, int] = {}  # by execution: the coarsest of its workers
+        self._waiting: defaultdict[int, list[Interval]] = defaultdict(list)  # by part of the run
+        self._pairs: Counter[int] = Counter()
+        self._table = SampleTable(hot_blocks, most_places)
+        self._unfinished: defaultdict[str, defaultdict[Place, Unfinished]] = defaultdict(
+            lambda: defaultdict(Unfinished)
+        )  # by label
+        self._users = UsersBySecond()
+        self._health = HealthBySecond()
+        self._last: dict[str, int] = {}  # by worker
+        self._locations: set[str] = set()
+        self._executions_with_users: set[str] = set()
+        self._slices: dict[Selection, Slice] = {}
+        self._between: tuple[int, int] | None = None  # the seconds that slices are cut to
+        self.worst: Worst | None = None  # what slices count as well
+
+    def add(self, interval: Interval) -> None:
+        """Merge one interval file."""
+        part = int(interval.cells[SECOND, 0]) // PART_S if interval.cells.shape[1] else 0
+        self._waiting[part].append(interval)
+        self._pairs[part] += interval.buckets.size
+        if self._pairs[part] >= BATCH:
+            self._merge_part(part)
+        elif self._pairs.total() >= MOST_WAITING:
+            self._merge_part(max(self._pairs, key=self._pairs.__getitem__))
+
+    def select(
+        self,
+        label: str = "",
+        executions: Sequence[str] = (),
+        location: str | None = None,
+        steady: bool | None = None,
+        kind: Kind | None = None,
+        ok: bool | None = None,
+        arm: int | None = None,
+        block: int | None = None,
+    ) -> "Slice":
+        """The part of the timeline with all these properties; None and () mean any.
+
+        Label "" is all requests (or all of another `kind`). Of a label that both carry, the requests.
+        """
+        selection = Selection(label_of(label), frozenset(executions), location, steady, kind, ok, arm, block)
+        if selection not in self._slices:
+            self._slices[selection] = Slice(self, selection, self._between)
+        return self._slices[selection]
+
+    def between(self, first: int, last: int) -> "Timeline":
+        """The measurements of these seconds, both included, known so far; the copy is only to be read."""
+        self._merge()
+        found = copy(self)
+        found._slices, found._between = {}, (first, last)
+        return found
+
+    def at_worst(self, worst: Worst) -> "Timeline":
+        """The same with requests that were never answered as failed samples; only to be read."""
+        self._merge()
+        found = copy(self)
+        found._slices, found.worst = {}, worst
+        return found
+
+    @property
+    def cut_at_s(self) -> float:
+        """The end of the seconds that it is cut to."""
+        return math.inf if self._between is None else self._between[1] + 1.0
+
+    def labels(self) -> tuple[str, ...]:
+        """Every label that has samples, in alphabetical order."""
+        self._merge()
+        return tuple(sorted(self._table.series_of))
+
+    def labels_of_both_kinds(self) -> frozenset[str]:
+        """Labels that requests and transactions carry; `select` takes the requests unless a kind is given."""
+        self._merge()
+        both = {"request", "transaction"}
+        series_of = self._table.series_of.items()
+        return frozenset(label for label, series in series_of if both <= {one.kind for _, one in series})
+
+    def kind_of(self, label: str) -> Kind:
+        """What the label's samples are, of several the first of KINDS; "request" too when there are none."""
+        self._merge()
+        kinds = {series.kind for _, series in self._table.series_of.get(label, ())}
+        return next((kind for kind in KINDS if kind in kinds), "request")
+
+    def executions(self) -> tuple[str, ...]:
+        """Every execution that has samples, in alphabetical order."""
+        self._merge()
+        return tuple(sorted({series.execution for _, series in self._table.series}))
+
+    def counts_users(self, execution: str) -> bool:
+        """Whether any worker has counted its virtual users."""
+        self._merge()
+        return execution in self._executions_with_users
+
+    def senders(self, label: str) -> frozenset[str]:
+        """Every execution that has samples of the label, or unfinished requests; of label "" those of any."""
+        waiting = {execution for (_, execution), _ in self.unfinished(label)}
+        return frozenset({series.execution for _, series in self.series(label)} | waiting)
+
+    def locations(self) -> tuple[str, ...]:
+        """Every location that sent an interval, in alphabetical order."""
+        self._merge()
+        return tuple(sorted(self._locations))
+
+    def last_second_of(self, worker: str) -> int | None:
+        """The latest second of which the worker reported anything."""
+        self._merge()
+        return self._last.get(worker)
+
+    @property
+    def last_second(self) -> int | None:
+        """The latest second of which any worker reported anything."""
+        self._merge()
+        return max(self._last.values(), default=None)
+
+    def health(self, above: float = SATURATED) -> dict[str, WorkerHealth]:
+        """The health of each worker, with its longest time at or above the limit."""
+        self._merge()
+        return self._health.of_workers(above)
+
+    def health_workers(self) -> tuple[str, ...]:
+        """Every worker that reported its health, in alphabetical order."""
+        self._merge()
+        return self._health.workers()
+
+    def health_series(self, worker: str) -> HealthSeries:
+        """One worker's health by second; KeyError when it reported none."""
+        self._merge()
+        return self._health.series(worker)
+
+    def health_facts(self, worker: str) -> Mapping[str, Any]:
+        """The worker's limits, as far as it reported them: memory_limit_bytes, cores, single_threaded."""
+        self._merge()
+        return self._health.facts(worker)
+
+    # Slices and exports read what follows.
+
+    @property
+    def table(self) -> SampleTable:
+        """All samples by row, after all that waits is merged."""
+        self._merge()
+        return self._table
+
+    def series(self, label: str = "") -> dict[Placed, int]:
+        """Every series, or those of a label, and its number."""
+        table = self.table
+        return table.series_of.get(label, {}) if label else table.series
+
+    def unfinished(self, label: str = "") -> list[tuple[Place, Unfinished]]:
+        """The unfinished requests of a label, or of all, by place."""
+        self._merge()
+        labels = [label] if label else list(self._unfinished)
+        return [place for name in labels if name in self._unfinished for place in self._unfinished[name].items()]
+
+    def waits(self, label: str) -> list[tuple[Place, Counter[int]]]:
+        """The unfinished requests of a label by place, and by how long each waited, in µs; "": of unknown label."""
+        self._merge()
+        found = self._unfinished[label].items() if label in self._unfinished else ()
+        return [(place, requests.by_wait_us) for place, requests in found if requests.by_wait_us]
+
+    def unfinished_labels(self) -> tuple[str, ...]:
+        """Every label that has unfinished requests, in alphabetical order."""
+        self._merge()
+        return tuple(sorted(self._unfinished))
+
+    def users(self) -> tuple[UsersBySecond, dict[str, int]]:
+        """Virtual users, and the last second of each worker."""
+        self._merge()
+        return self._users, self._last
+
+    def _merge(self) -> None:
+        """Merge everything that waits."""
+        if self._waiting:
+            for part in sorted(self._waiting):
+                self._merge_part(part)
+
+    def _merge_part(self, part: int) -> None:
+        batch = self._waiting.pop(part)
+        del self._pairs[part]
+        for interval in batch:
+            self._note(interval)
+        self._merge_users(batch)
+        self._health.add(batch)
+        batch = [interval for interval in batch if interval.cells.shape[1]]
+        if batch:
+            self._table.add(batch)
+
+    def _note(self, interval: Interval) -> None:
+        """Take what an interval has little of."""
+        self._locations.add(interval.location)
+        self._executions_with_users |= {interval.executions[code] for code in set(interval.users[1].tolist())}
+        last = interval.last_second
+        if last is not None:
+            self._last[interval.worker] = max(last, self._last.get(interval.worker, 0))
+        self.unreadable += interval.unreadable
+        for execution, us in interval.resolution_us.items():
+            self.resolution_us[execution] = max(us, self.resolution_us.get(execution, 0))
+        for second, execution, label, count in interval.unfinished.T.tolist():
+            place = (interval.location, interval.executions[execution])
+            self._unfinished[interval.labels[label]][place].by_second[second] += count
+        for _, execution, label, waited_us, count in interval.waits.T.tolist():
+            place = (interval.location, interval.executions[execution])
+            self._unfinished[interval.labels[label]][place].by_wait_us[waited_us] += count
+
+    def _merge_users(self, batch: Sequence[Interval]) -> None:
+        rows, numbers = [], []
+        for interval in batch:
+            of_code = [self._users.row(interval.location, interval.worker, name) for name in interval.executions]
+            rows.append(np.array(of_code, np.int64)[interval.users[1]])
+            numbers.append(np.full(interval.users.shape[1], interval.number, np.int64))
+        reports = np.concatenate([interval.users for interval in batch], axis=1)
+        self._users.add(np.concatenate(rows), reports[0], reports[2], np.concatenate(numbers))
+
+
+class Slice:
+    """The samples of a timeline that have some properties; it follows the timeline as that grows."""
+
+    def __init__(self, timeline: Timeline, selection: Selection, between: tuple[int, int] | None = None) -> None:
+        self._timeline = timeline
+        self.label, self.executions, self.location = selection.label, selection.executions, selection.location
+        self.steady, self.kind, self.ok = selection.steady, selection.kind, selection.ok
+        self.arm, self.block = selection.arm, selection.block
+        self._between = between
+        self._known = -1  # how many series there were when they were last looked through
+        self._good: Int64s = np.empty(0, np.int64)
+        self._failed: Int64s = np.empty(0, np.int64)
+
+    @property
+    def total(self) -> Stats:
+        """All samples together."""
+        return self._stats(*(self._between or (None, None)))
+
+    @property
+    def seconds(self) -> list[int]:
+        """Every second that has samples, ascending."""
+        self._look()
+        rows = np.concatenate([self._good, self._failed])
+        _, seconds, _ = self._timeline.table.places(rows, *(self._between or ()))
+        found: list[int] = np.unique(seconds).tolist()
+        worst = self._timeline.worst
+        if worst is not None:
+            also = {worst.at_s[execution] for _, execution, _ in self._unanswered(worst)}
+            found = sorted({*found, *also})
+        return found
+
+    def second(self, second: int) -> Stats:
+        """The samples that completed in one second."""
+        return self._stats(second, second)
+
+    def window(self, first: int, last: int) -> Stats:
+        """The samples of several seconds; both are part of the window."""
+        return self._stats(first, last)
+
+    def places(self, first: int, last: int) -> tuple[tuple[Int64s, Int64s], tuple[Int64s, Int64s]]:
+        """Second and row of everything from `first` to `last`: of the good samples, and of the failed ones."""
+        self._look()
+        _, *good = self._timeline.table.places(self._good, first, last)
+        _, *failed = self._timeline.table.places(self._failed, first, last)
+        return (good[0], good[1]), (failed[0], failed[1])
+
+    def virtual_users(self, second: int) -> int:
+        """The users active in that second, in the slice's executions and location, whatever the label."""
+        users, last = self._timeline.users()
+        return users.at(second, self.location, self.executions, last)
+
+    def virtual_users_curve(self, seconds: int) -> list[int]:
+        """The same for the seconds 0 … `seconds` − 1."""
+        users, last = self._timeline.users()
+        curve: list[int] = users.curve(seconds, self.location, self.executions, last).tolist()
+        return curve
+
+    def _stats(self, first: int | None, last: int | None) -> Stats:
+        self._look()
+        *_, good = self._timeline.table.places(self._good, first, last)
+        *_, failed = self._timeline.table.places(self._failed, first, last)
+        unfinished, worst = self._unfinished(first, last), self._timeline.worst
+        if worst is None:
+            return Stats(self._timeline.table, good, failed, unfinished)
+        low, high = -math.inf if first is None else first, math.inf if last is None else last
+        unanswered = sum(n for _, one, n in self._unanswered(worst) if low <= worst.at_s[one] <= high)
+        return WorstStats(self._timeline.table, good, failed, unfinished, unanswered, worst)
+
+    def _unanswered(self, worst: Worst) -> list[tuple[str, str, int]]:
+        """Location, execution and number of the requests that were never answered, or may be of the label."""
+        if self.kind in ("transaction", "timing") or self.ok:
+            return []
+        labels = ["", self.label] if self.label else list(worst.unanswered)
+        senders = self._timeline.senders(self.label) if self.label else self.executions
+        return [
+            (location, execution, count)
+            for label in labels
+            for (location, execution), count in worst.unanswered.get(label, {}).items()
+            if self.location in (None, location)
+            and (not self.executions or execution in self.executions)
+            and (not senders or execution in senders)
+        ]
+
+    def _look(self) -> None:
+        """Find the slice's series, if there are new ones."""
+        series = self._timeline.series(self.label)
+        if len(series) == self._known:
+            return
+        kind = self.kind or (self._timeline.kind_of(self.label) if self.label else "request")
+        found = [
+            (number, one.ok)
+            for (location, one), number in series.items()
+            if one.kind == kind
+            and (not self.executions or one.execution in self.executions)
+            and self.location in (None, location)
+            and self.steady in (None, one.steady)
+            and self.ok in (None, one.ok)
+            and self.arm in (None, one.arm)
+            and self.block in (None, one.block)
+        ]
+        self._good = np.array([number for number, ok in found if ok], np.int64)
+        self._failed = np.array([number for number, ok in found if not ok], np.int64)
+        self._known = len(series)
+
+    def _unfinished(self, first: int | None, last: int | None) -> int:
+        """Requests in flight at the end; it is unknown whether they were steady, so they belong to both."""
+        if self.kind in ("transaction", "timing"):
+            return 0
+        low, high = -math.inf if first is None else first, math.inf if last is None else last
+        return sum(
+            count
+            for (location, execution), requests in self._timeline.unfinished(self.label)
+            if self.location in (None, location) and (not self.executions or execution in self.executions)
+            for second, count in requests.by_second.items()
+            if low <= second <= high
+        )

@@ -1,0 +1,230 @@
+"""The evidence on which criteria are judged: samples, planned time, and the data that is known to be missing."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from toril.criteria import Criterion
+from toril.records import Plan, PlannedExecution, ServerMetrics
+from toril.records.summary import Capacity
+from toril.summary import Completeness, lasted_s, planned_s
+from toril.summary.completeness import united
+from toril.timeline import Slice, Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Seconds of one worker without data, both inclusive; `to_s` may be infinite."""
+
+    worker: str
+    from_s: int
+    to_s: float
+    execution: str | None = None  # None: of all its executions
+
+
+@dataclass(frozen=True, slots=True)
+class MissingData:
+    """The parts of the plan without samples, and the number of records that were lost besides. False: none."""
+
+    plan: Plan
+    gaps: tuple[Gap, ...] = ()
+    lost_records: int = 0
+    end_s: float = math.inf  # the rightful end of the load, if that was before its planned end
+
+    def __bool__(self) -> bool:
+        return bool(self.gaps or self.lost_records)
+
+    def of(self, executions: Sequence[str], location: str | None) -> "MissingLoad":
+        """The same for the executions (none: all of them) and the location that a criterion judges."""
+        return MissingLoad(self, tuple(executions), location)
+
+
+class MissingLoad:
+    """The missing part of the load, second by second, of some executions in one location or in all."""
+
+    def __init__(self, missing: MissingData, executions: tuple[str, ...], location: str | None) -> None:
+        plan = missing.plan
+        self._lost_records = missing.lost_records
+        self.end_s = missing.end_s
+        self._parts: dict[int, float] = {}
+        self._planned_rps = 0.0
+        self._weights: dict[str, dict[str, float]] = {}  # execution → worker → its part of the load
+        for share in plan.shares:
+            if location is None or share.location == location:
+                for part in share.executions:
+                    if not executions or part.execution in executions:
+                        weight = part.throughput_rps or part.concurrency or 1
+                        self._planned_rps += part.throughput_rps or 0.0
+                        self._weights.setdefault(part.execution, {})[share.worker] = weight
+        self._gaps = [
+            gap
+            for gap in missing.gaps
+            if any(gap.worker in self._weights[name] for name in self._weights if gap.execution in (None, name))
+        ]
+
+    @property
+    def endless(self) -> bool:
+        """Whether the end of the missing load is unknown."""
+        return any(math.isinf(gap.to_s) for gap in self._gaps)
+
+    def may_have_filled(self, second: int) -> bool:
+        """Whether a silent second may be silent only because its samples are missing."""
+        return self._lost_records > 0 or self.part(second) > 0
+
+    def part(self, second: int) -> float:
+        """The missing part of the planned load in that second, 0 … 1."""
+        found = self._parts.get(second)
+        if found is None:
+            found = self._parts[second] = self._part(second)
+        return found
+
+    def _part(self, second: int) -> float:
+        away = [gap for gap in self._gaps if gap.from_s <= second <= gap.to_s]
+        if not away:
+            return 0.0
+        return max(
+            _part(workers, {gap.worker for gap in away if gap.execution in (None, name)})
+            for name, workers in self._weights.items()
+        )
+
+    def samples(self, first: int, last: float, measured: int, share_of_all: float = 1.0) -> float:
+        """The most samples that can be missing in the seconds `first` … `last`, in which `measured` were recorded.
+
+        The missing part is taken to have brought as many as the present part did, or as were planned if that is more;
+        `share_of_all` is the judged label's part of all requests. An infinite `last` is an unknown end of the load.
+        """
+        if math.isinf(last):
+            return math.inf if self._gaps else self._lost_records
+        away = sum(self.part(second) for second in range(first, int(last) + 1)) if self._gaps else 0.0
+        if away == 0:
+            return self._lost_records
+        present = last - first + 1 - away
+        if present < 1e-9:
+            return math.inf
+        return self._lost_records + away * max(measured / present, self._planned_rps * share_of_all)
+
+
+def _part(workers: dict[str, float], away: set[str]) -> float:
+    return sum(weight for worker, weight in workers.items() if worker in away) / sum(workers.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A run as far as criteria judge it."""
+
+    plan: Plan
+    timeline: Timeline
+    missing: MissingData | None = None
+    completeness: Completeness | None = None
+    metrics: ServerMetrics | None = None  # None: CloudWatch was not asked
+    capacity: Mapping[str, Capacity] = field(default_factory=dict)  # by execution
+
+    @property
+    def duration_s(self) -> float:
+        """The length of the load, as in the summary."""
+        return lasted_s(self.plan, self.timeline, self.completeness or Completeness(planned=()))
+
+    @property
+    def stopped_at_s(self) -> float | None:
+        """When the load was ended early."""
+        return None if self.completeness is None else self.completeness.stopped_at_s
+
+    @property
+    def rightly_ended(self) -> bool:
+        """Whether a criterion of the user's ended the load."""
+        stop = None if self.completeness is None else self.completeness.stop
+        return stop is not None and stop.cause == "criterion"
+
+    def missing_for(self, criterion: Criterion) -> MissingLoad | None:
+        """The missing load of the executions and the location that a criterion judges."""
+        return None if not self.missing else self.missing.of(criterion.executions, criterion.location)
+
+
+# Which samples
+
+
+def view_of(criterion: Criterion, timeline: Timeline, plan: Plan) -> Slice:
+    """The samples that the criterion judges.
+
+    With `ramp-up-exclude` they are the steady ones. A rate in a window is different: all that completed in a second of
+    steady time make its rate, wherever they began.
+    """
+    rate_in_windows = criterion.subject == "throughput" and criterion.logic != "total"
+    steady = True if plan.ramp_up_exclude and not rate_in_windows else None
+    executions, location = criterion.executions, criterion.location
+    wanted = timeline.select(criterion.label, executions, location, steady, criterion.kind)
+    if criterion.kind is None or not criterion.label or wanted.total.samples:
+        return wanted
+    literal = f"{criterion.label} ({criterion.kind})"  # a label may really be called so
+    return timeline.select(literal, executions, location, steady)
+
+
+def chosen(plan: Plan, executions: Sequence[str]) -> list[PlannedExecution]:
+    """The executions that are judged; none named: all."""
+    return [execution for execution in plan.executions if not executions or execution.name in executions]
+
+
+def senders_of(plan: Plan, criterion: Criterion) -> list[PlannedExecution]:
+    """The executions that make the criterion's samples: those of its place, and of its label as far as plans know."""
+    found = chosen(plan, criterion.executions)
+    if criterion.location is not None:
+        shares = (share for share in plan.shares if share.location == criterion.location)
+        there = {part.execution for share in shares for part in share.executions}
+        found = [execution for execution in found if execution.name in there] or found
+    return [one for one in found if not one.labels or not criterion.label or criterion.label in one.labels] or found
+
+
+# Which time
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """The whole seconds of planned time: its parts, in order, with unplanned time between them."""
+
+    parts: tuple[range, ...]
+
+    def __contains__(self, second: int) -> bool:
+        return any(second in part for part in self.parts)
+
+    @property
+    def stop(self) -> int:
+        return self.parts[-1].stop if self.parts else 0
+
+
+def planned_seconds(plan: Plan, criterion: Criterion, timeline: Timeline, stopped_at_s: float | None = None) -> Seconds:
+    """The whole seconds of planned time: from the load's begin (or its ramp-up's end) to its planned or rightful end.
+
+    That is the load of the executions that send the criterion's samples: a place or a label whose load is over is not
+    silent because others go on, and neither is the time between two phases. Answers after the end make no rate. Without
+    a planned end the last recorded second is left out, because it may have been cut.
+    """
+    known, spans = timeline.last_second or 0, []
+    for one in senders_of(plan, criterion):
+        first = math.ceil(one.steady_from_s) if plan.ramp_up_exclude else math.floor(one.delay_s)
+        end_s = min(one.steady_to_s, stopped_at_s or math.inf, timeline.cut_at_s)
+        spans.append((first, math.floor(end_s) if end_s <= known + 1 else known))
+    return Seconds(tuple(range(int(first), int(stop)) for first, stop in united(spans)))
+
+
+def seconds_of_health(plan: Plan, executions: Sequence[str]) -> tuple[float, float]:
+    """The first and the last second in which generators are judged: all, or those of steady time."""
+    found = chosen(plan, executions)
+    if not plan.ramp_up_exclude or not found:
+        return 0, math.inf
+    end = max(execution.steady_to_s for execution in found)
+    return math.ceil(min(e.steady_from_s for e in found)), end if math.isinf(end) else math.floor(end) - 1
+
+
+def judged_s(evidence: Evidence, executions: Sequence[str], label: str) -> float:
+    """The seconds that a rate on the whole run is divided by, as in the summary."""
+    completeness = evidence.completeness or Completeness(planned=())
+    return planned_s(evidence.plan, evidence.timeline, completeness, executions, label)
+
+
+def judged_time(evidence: Evidence, executions: Sequence[str]) -> tuple[float, float]:
+    """From and to, in seconds since the start signal: the whole run or its steady time, as in the summary."""
+    found, end = chosen(evidence.plan, executions), evidence.duration_s
+    if not evidence.plan.ramp_up_exclude or not found:
+        return 0.0, end
+    start = min(execution.steady_from_s for execution in found)
+    return start, max(start, min(end, max(execution.steady_to_s for execution in found)))

@@ -1,0 +1,147 @@
+"""Criteria on the load generators: the worst worker in scope counts.
+
+They are about the generators themselves, so nothing that is wrong with those excuses them.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toril.criteria import Criterion
+from toril.records import Plan
+from toril.timeline import HealthSeries, Timeline
+from toril.verdict.evidence import Evidence, chosen, seconds_of_health
+from toril.verdict.result import CriterionResult, never_full, settled, worst_of
+from toril.verdict.windows import MORE, Combine, Points, breaches, watched_through
+
+PERCENT_DIGITS = 4  # workers write shares in ten thousandths; what is finer is the noise of floats
+
+
+def combined_by(criterion: Criterion) -> Combine:
+    """The way in which the seconds of a window are taken together: lateness is a maximum in each second already."""
+    match criterion.subject:
+        case "generator-dropped":
+            return "sum"
+        case "generator-lateness":
+            return "max"
+    return "mean"
+
+
+def judge_generators(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
+    """Judge a criterion on the health of the load generators."""
+    criterion = blank.criterion
+    first, last = seconds_of_health(evidence.plan, criterion.executions)
+    series = health_points(criterion, evidence.plan, evidence.timeline, first, last)
+    silent = [one.name for one in series if not one.points]
+    if len(silent) == len(series):
+        what = "no worker" if evidence.timeline.health_workers() else "there is no record of any worker, and so none"
+        of_one_core = criterion.subject == "generator-core"
+        why = "; judge `generator-cpu` where an engine uses several cores" if of_one_core else ""
+        return _not_measured(blank, f"{what} tells its {criterion.subject}{why}")
+    combine = combined_by(criterion)
+    result, name = worst_of(blank, series, combine, "worker")
+    if result.fired:
+        return settled(result, stands=_stands(criterion, series, combine, evidence))
+    if silent:
+        return _not_measured(blank, f"worker {silent[0]} does not tell its {criterion.subject}")
+    stands = all(math.isinf(_known_until(evidence, one.name)) for one in series)
+    if name is None:
+        lasted_s = max(one.seconds for one in series)
+        return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=stands)
+    return settled(result, stands=stands)
+
+
+def health_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: float, last: float) -> list[Points]:
+    """The figure of each worker in scope, in the seconds from `first` to `last`."""
+    reporting, executions = set(timeline.health_workers()), criterion.executions
+    nothing_to_drop = criterion.subject == "generator-dropped" and not any(
+        execution.throughput_rps for execution in chosen(plan, executions)
+    )
+    found = []
+    for share in plan.shares:
+        takes_part = not executions or any(part.execution in executions for part in share.executions)
+        if criterion.location in (None, share.location) and takes_part:
+            points = _points(criterion, timeline.health_series(share.worker)) if share.worker in reporting else []
+            if not points and share.worker in reporting and nothing_to_drop:
+                points = [(second, 0.0) for second in timeline.health_series(share.worker).second.tolist()]
+            within = [(second, value) for second, value in points if first <= second <= last]
+            values = [value for _, value in within]
+            total = None
+            if values:
+                total = math.fsum(values) if criterion.subject == "generator-dropped" else max(values)
+            found.append(Points(share.worker, within, total))
+    return found
+
+
+def _points(criterion: Criterion, series: HealthSeries) -> list[tuple[int, float]]:
+    """Second and value, in the criterion's unit; a gauge holds for the time since the reading before it as well."""
+    figure, gauge = _figure(criterion, series)
+    known = ~np.isnan(figure)
+    seconds, values = series.second[known], figure[known]
+    if gauge and seconds.size:
+        every = np.arange(seconds[0], seconds[-1] + 1)
+        values = values[np.searchsorted(seconds, every)]
+        seconds = every
+    return list(zip(seconds.tolist(), values.tolist(), strict=True))
+
+
+def _figure(criterion: Criterion, series: HealthSeries) -> tuple[NDArray[np.float64], bool]:
+    match criterion.subject:
+        case "generator-cpu":
+            return _percent(series.cpu), True
+        case "generator-core":
+            return _percent(series.core), True
+        case "generator-waiting":
+            return _percent(series.waiting), True
+        case "generator-throttled":
+            return _percent(series.throttled), True
+        case "generator-memory":
+            return _count(series.memory_bytes), True
+        case "generator-sockets":
+            return _count(series.sockets), True
+        case "generator-lateness":
+            return _count(series.late_us), False
+        case "generator-dropped":
+            return _count(series.dropped), False
+    raise AssertionError(f"a criterion on {criterion.subject!r}")
+
+
+def _percent(fractions: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.round(100 * fractions.astype(np.float64), PERCENT_DIGITS)
+
+
+def _count(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.where(counts < 0, np.nan, counts.astype(np.float64))
+
+
+def _stands(criterion: Criterion, series: Sequence[Points], combine: Combine, evidence: Evidence) -> bool:
+    """Whether a worker breaches by its known data, whatever is missing.
+
+    A maximum or a sum that is too high stays so. Else the breach has to lie before anything of the worker is missing.
+    """
+    for one in series:
+        until = _known_until(evidence, one.name)
+        lasting = criterion.op in MORE and criterion.logic == "total"
+        if until < math.inf and not lasting:
+            if criterion.logic == "total":
+                continue
+            one = replace(one, points=[(second, value) for second, value in one.points if second < until])
+        if criterion.logic != "total":
+            if watched_through(criterion, one, combine).fired is not None:
+                return True
+        elif one.total is not None and breaches(criterion, one.total):
+            return True
+    return False
+
+
+def _known_until(evidence: Evidence, worker: str) -> float:
+    """The second from which on data of the worker is missing."""
+    gaps = evidence.missing.gaps if evidence.missing else ()
+    return min((float(gap.from_s) for gap in gaps if gap.worker == worker), default=math.inf)
+
+
+def _not_measured(blank: CriterionResult, message: str) -> CriterionResult:
+    return replace(blank, outcome="inconclusive", code="not-measured", message=message)

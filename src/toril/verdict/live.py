@@ -1,0 +1,121 @@
+"""The stop criteria, followed while the load goes on."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from toril.criteria import GENERATOR, Criterion, criteria_of
+from toril.records import Plan
+from toril.timeline import Timeline
+from toril.verdict.evaluation import evaluate, with_own_message
+from toril.verdict.evidence import Evidence, Gap, MissingData, planned_seconds, seconds_of_health, view_of
+from toril.verdict.generators import combined_by, health_points
+from toril.verdict.load import load_points
+from toril.verdict.result import CriterionResult, fired_in, settled
+from toril.verdict.windows import Combine, Points, PointWatch, SampleWatch, follow, is_judged
+
+
+class LiveCriteria:
+    """Follows the stop criteria: takes each second once, when it is complete, and remembers only the windows.
+
+    A second costs each criterion O(1) amortised, and it decides what the verdict will decide at the end.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._followed: list[_Samples | _Series] = []
+        for criterion in criteria_of(plan.criteria):
+            in_turns = plan.in_turns and criterion.subject == "load"  # the turns are known only at the end
+            if criterion.stop and criterion.logic != "total" and not in_turns:
+                by_second = criterion.subject == "load" or criterion.subject in GENERATOR
+                self._followed.append(_Series(plan, criterion) if by_second else _Samples(plan, criterion))
+
+    def follow(self, plan: Plan) -> None:
+        """Go on with a plan whose rates were changed during the run."""
+        self._plan = plan
+        for one in self._followed:
+            one.plan = plan
+
+    def advance(self, timeline: Timeline, complete_to_second: int | None) -> list[CriterionResult]:
+        """The stop criteria that first came true in the seconds up to this one; those that fail the run come first."""
+        if complete_to_second is None:
+            return []
+        found = [one.advance(timeline, complete_to_second) for one in self._followed if not one.fired]
+        stops = [with_own_message(settled(result, stands=True)) for result in found if result is not None]
+        return sorted(stops, key=lambda result: not result.criterion.fail)
+
+    def standing(self, timeline: Timeline, last_seconds: Mapping[str, int]) -> list[CriterionResult]:
+        """The stop criteria that have come true whatever lagging workers will still report.
+
+        `last_seconds` is the last second that each running worker has reported. So a stuck worker delays no stop.
+        """
+        gaps = tuple(Gap(worker, max(0, last), math.inf) for worker, last in last_seconds.items())
+        evidence, found = Evidence(self._plan, timeline, MissingData(self._plan, gaps)), []
+        for one in self._followed:
+            failing = replace(one.criterion, fail=True)  # so that the outcome says whether it stands
+            result = evaluate(failing, evidence)
+            if result.outcome == "failed":
+                found.append(replace(result, criterion=one.criterion))
+        return sorted(found, key=lambda result: not result.criterion.fail)
+
+
+class _Samples:
+    """A criterion on samples."""
+
+    def __init__(self, plan: Plan, criterion: Criterion) -> None:
+        self.plan, self.criterion = plan, criterion
+        self._watch = SampleWatch(criterion)
+        self._next = 0
+
+    @property
+    def fired(self) -> bool:
+        return self._watch.fired is not None
+
+    def advance(self, timeline: Timeline, last: int) -> CriterionResult | None:
+        planned = planned_seconds(self.plan, self.criterion, timeline)
+        view = view_of(self.criterion, timeline, self.plan)
+        if last == planned.stop == timeline.last_second and not is_judged(
+            self.criterion, planned, last, view.second(last).samples
+        ):
+            last -= 1  # it may have been cut: it is judged once the next second is there
+        seconds = range(self._next, last + 1)
+        self._next = max(self._next, last + 1)
+        if any(follow(self._watch, view, second, planned) for second in seconds):
+            return fired_in(CriterionResult(criterion=self.criterion), self._watch.found)
+        return None
+
+
+@dataclass(slots=True)
+class _Series:
+    """A criterion on figures of several workers or executions."""
+
+    plan: Plan
+    criterion: Criterion
+    fired: bool = False
+    _watches: dict[str, PointWatch] = field(default_factory=dict)
+    _next: dict[str, int] = field(default_factory=dict)  # by worker or execution
+
+    def advance(self, timeline: Timeline, last: int) -> CriterionResult | None:
+        criterion = self.criterion
+        combine: Combine = "mean" if criterion.subject == "load" else combined_by(criterion)
+        noun = "execution" if criterion.subject == "load" else "worker"
+        fired = []
+        for one in self._points(timeline, min(self._next.values(), default=0), last):
+            watch = self._watches.setdefault(one.name, PointWatch(criterion, combine))
+            first = self._next.get(one.name, 0)
+            for second, value in one.points:
+                if second >= first and watch.add(second, value) is not None:
+                    fired.append((one.name, watch))
+            self._next[one.name] = max([first, *(second + 1 for second, _ in one.points[-1:])])
+        if not fired:
+            return None
+        self.fired = True
+        blank = CriterionResult(criterion=criterion)
+        results = [fired_in(blank, watch.found, f"{noun} {name}") for name, watch in fired]
+        return min(results, key=lambda result: (result.at_s or 0, -abs((result.observed or 0) - criterion.threshold)))
+
+    def _points(self, timeline: Timeline, first: int, last: int) -> list[Points]:
+        if self.criterion.subject == "load":
+            return load_points(self.criterion, self.plan, timeline, first, last)
+        from_s, to_s = seconds_of_health(self.plan, self.criterion.executions)
+        return health_points(self.criterion, self.plan, timeline, max(from_s, first), min(to_s, last))

@@ -1,0 +1,196 @@
+"""Criteria on the achieved load, in per cent of the requested load: the worst execution in scope counts.
+
+An execution's load is its throughput where one is set, else its virtual users, in the whole seconds of its steady time
+but the first and the last, as in the summary. A load curve requests what was due in each second, shifted by that
+second's mean response time, since samples count where they are answered; a second in which less than one request was
+due is not judged.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import accumulate
+
+from toril.criteria import Criterion, Operator
+from toril.load.curve import Curve
+from toril.records import Plan
+from toril.summary.load import EDGE_S, SteadyLoad, sent_of, steady_load
+from toril.timeline import Timeline
+from toril.verdict.evidence import Evidence, MissingLoad, chosen
+from toril.verdict.result import CriterionResult, never_full, settled, worst_of
+from toril.verdict.windows import MORE, Points, breaches, opposite, watched_through
+
+LEAST_DUE = 1.0  # request in a second
+
+
+def judge_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
+    """Judge a criterion on achieved against requested load."""
+    criterion = blank.criterion
+    loads = [load for load in _loads(criterion, evidence) if next(load.values(load.seconds), None) is not None]
+    if not loads:
+        what = (
+            "no execution asks for virtual users or throughput, or had a second of steady time to judge but its edges"
+        )
+        return replace(blank, outcome="inconclusive", code="no-samples", message=what)
+    missing = {
+        load.execution: evidence.missing.of((load.execution,), criterion.location) for load in loads if evidence.missing
+    }
+    result, name = worst_of(blank, [load.points() for load in loads], "mean", "execution")
+    cut = criterion.logic != "total" and any(load.planned_to_s > load.seconds.stop for load in loads)
+    if name is None:
+        lasted_s = max(len(load.seconds) for load in loads)
+        return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=not (missing and cut))
+    other = opposite(criterion)
+    if not missing or (other is None and not result.fired):
+        return settled(result, stands=not missing)
+    if result.fired:
+        return settled(result, stands=any(_fires(blank, load, missing, criterion.op) for load in loads))
+    adverse = any(_fires(blank, load, missing, (other or criterion).op) for load in loads)
+    return settled(result, stands=not cut and not adverse)
+
+
+def load_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: int, last: int) -> list[Points]:
+    """The load of each execution in the seconds from `first` to `last`, as far as they are judged."""
+    loads = _loads(criterion, Evidence(plan, timeline))
+    return [load.points(range(max(first, load.seconds.start), min(last + 1, load.seconds.stop))) for load in loads]
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """One execution's load in one location or in all."""
+
+    execution: str
+    requested: float
+    of_throughput: bool
+    seconds: range  # those that are judged
+    planned_to_s: int  # where they would have ended
+    steady_s: float
+    location: str | None
+    timeline: Timeline
+    counts: Sequence[float] = ()  # of a load curve, instead of `requested`: due by the beginning of each second …
+    part: float = 1.0  # … of which so much was to come from the location
+
+    def points(self, seconds: range | None = None) -> Points:
+        values = list(self.values(self.seconds if seconds is None else seconds))
+        found = [(second, 100 * value / planned) for second, value, planned in values]
+        if seconds is not None or not values:
+            return Points(self.execution, found, None)
+        total, asked = self._sums(values)
+        return Points(self.execution, found, 100 * total / asked)
+
+    def _sums(self, values: Sequence[tuple[int, int, float]]) -> tuple[float, float]:
+        """What was reached in all, and planned; requests count where they were sent."""
+        if self.of_throughput:
+            view = self.timeline.select(executions=(self.execution,), location=self.location, steady=True)
+            return float(sent_of(view)), self.requested * self.steady_s
+        return float(sum(value for _, value, _ in values)), math.fsum(planned for *_, planned in values)
+
+    def values(self, seconds: range) -> Iterator[tuple[int, int, float]]:
+        """Second, requests or virtual users, and the planned number of them, of each second that is judged."""
+        view = self.timeline.select(executions=(self.execution,), location=self.location)
+        for second in seconds:
+            if not self.counts:
+                value = view.second(second).samples if self.of_throughput else view.virtual_users(second)
+                yield second, value, self.requested
+                continue
+            answered = view.second(second)
+            planned = self._due(second, answered.mean_us / 1e6 if answered.samples else 0.0)
+            if planned >= LEAST_DUE:
+                yield second, answered.samples, planned
+
+    def _due(self, second: int, late_s: float) -> float:
+        """What of a load curve is answered in a second, if answers take so long."""
+        return self.part * (self._due_by(second + 1 - late_s) - self._due_by(second - late_s))
+
+    def _due_by(self, at_s: float) -> float:
+        second = min(max(0, math.floor(at_s)), len(self.counts) - 2)
+        before, after = self.counts[second], self.counts[second + 1]
+        return before + (after - before) * min(1.0, max(0.0, at_s - second))
+
+    def with_missing(self, missing: MissingLoad | None, op: Operator) -> Points:
+        """The same with all missing load at the value that is the least likely to satisfy `op`.
+
+        Missing load can only have been more: it counts where too little is the breach.
+        """
+        if missing is None:
+            return self.points()
+        lower = op not in MORE
+        values, found = list(self.values(self.seconds)), []
+        for second, value, planned in values:
+            added = self._absent(missing, second, second, value) if lower else 0.0
+            found.append((second, 100 * (value + added) / planned))
+        total, asked = self._sums(values)
+        end_s = max(self.planned_to_s, self.seconds.stop)
+        rest = range(self.seconds.stop, end_s)
+        asked += math.fsum(self._due(second, 0.0) if self.counts else self.requested for second in rest)
+        if lower:
+            edge_s = EDGE_S if self.of_throughput else 0  # requests count in all of steady time
+            total += self._absent(missing, self.seconds.start - edge_s, end_s - 1 + edge_s, round(total))
+        return Points(self.execution, found, 100 * total / asked if asked else None)
+
+    def _absent(self, missing: MissingLoad, first: int, last: int, measured: int) -> float:
+        if self.of_throughput:
+            return missing.samples(first, last, measured)
+        return math.fsum(missing.part(second) for second in range(first, last + 1)) * self.requested
+
+
+def _loads(criterion: Criterion, evidence: Evidence) -> list[_Load]:
+    plan = evidence.plan
+    planned = {execution.name: execution for execution in chosen(plan, criterion.executions)}
+    found = []
+    for steady in steady_load(plan, evidence.timeline, evidence.stopped_at_s):
+        execution = planned.get(steady.execution)
+        requested = _requested(plan, steady, criterion.location)
+        if execution is None or not requested:
+            continue
+        rate = execution.rate
+        end_s = min(execution.steady_to_s, evidence.missing.end_s if evidence.missing else math.inf)
+        found.append(
+            _Load(
+                execution=steady.execution,
+                requested=requested,
+                of_throughput=bool(steady.requested_rps),
+                seconds=range(steady.from_s, steady.to_s),
+                planned_to_s=steady.to_s if math.isinf(end_s) else math.floor(end_s) - EDGE_S,
+                steady_s=steady.steady_s,
+                location=criterion.location,
+                timeline=evidence.timeline,
+                counts=() if rate is None else _counts(rate, execution.delay_s),
+                part=requested / steady.requested_rps if steady.requested_rps else 1.0,
+            )
+        )
+    return found
+
+
+@lru_cache(maxsize=64)  # used in every second while a criterion may end the run
+def _counts(rate: Curve, delay_s: float) -> tuple[float, ...]:
+    """What of a load curve is due by the beginning of each second of the run."""
+    by_second = rate.by_second(range(math.ceil(delay_s + rate.length_s) + 1), delay_s)
+    return tuple(accumulate(by_second, initial=0.0))
+
+
+def _requested(plan: Plan, steady: SteadyLoad, location: str | None) -> float:
+    """The requested requests per second, or virtual users: in total, or of the workers in one location."""
+    if location is None:
+        return steady.requested_rps or steady.requested_users or 0
+    parts = [
+        part
+        for share in plan.shares
+        if share.location == location
+        for part in share.executions
+        if part.execution == steady.execution
+    ]
+    if steady.requested_rps:
+        rps = math.fsum(part.throughput_rps or 0 for part in parts)
+        whole_rps = math.fsum(one.throughput_rps or 0 for one in plan.executions if one.name == steady.execution)
+        return rps / whole_rps * steady.requested_rps  # whose curve has its mean for what is requested
+    return sum(part.concurrency or 0 for part in parts)
+
+
+def _fires(blank: CriterionResult, load: _Load, missing: dict[str, MissingLoad], op: Operator) -> bool:
+    """Whether the criterion comes true of the execution, with all missing load as unfavourable to `op` as possible."""
+    points = load.with_missing(missing.get(load.execution), op)
+    if blank.criterion.logic == "total":
+        return points.total is not None and breaches(blank.criterion, points.total)
+    return watched_through(blank.criterion, points, "mean").fired is not None

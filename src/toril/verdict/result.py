@@ -1,0 +1,247 @@
+"""The result of one criterion: its values, its outcome, and the message that explains both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from toril import text
+from toril.criteria import GENERATOR, Criterion, server_text
+from toril.records.verdict import Counted, CriterionOutcome, CriterionWindow, JudgedCriterion, Scope
+from toril.verdict.windows import MORE, BreachTracker, Combine, Points, Window, breaches, margin, watched_through
+
+MAXIMA = {"concurrency", *GENERATOR} - {"generator-dropped"}  # of the whole run their maximum is judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CriterionResult:
+    """One criterion judged. Values are in the criterion's unit: µs, bytes, a count or a percentage."""
+
+    criterion: Criterion
+    outcome: CriterionOutcome = "passed"
+    code: str = "kept"  # why, as in the table of `toril.verdict`
+    observed: float | None = None  # at the first breach; without one, the value nearest to it
+    worst: float | None = None
+    window: Window | None = None
+    fired: bool = False  # the condition came true
+    samples: int = 0  # … or seconds of a generator's figure, or periods of CloudWatch's
+    interval: tuple[int | None, int | None] | None = None  # 95 %, of a percentile over the whole run
+    message: str = ""
+    label: str | None = None  # as the summary shows it, where that is not the criterion's
+
+    @property
+    def at_s(self) -> int | None:
+        """The second in which a window first breached."""
+        return self.window.to_s if self.fired and self.window is not None else None
+
+    @property
+    def counted(self) -> Counted:
+        """What `samples` is the number of."""
+        if self.criterion.server is not None:
+            return "period"
+        if self.criterion.subject == "capacity":
+            return "stage"
+        return "second" if self.criterion.subject == "load" or self.criterion.subject in GENERATOR else "sample"
+
+    def record(self) -> JudgedCriterion:
+        """An entry of `criteria` in verdict.json."""
+        criterion, window = self.criterion, self.window
+        return JudgedCriterion(
+            criterion=criterion.text,
+            outcome=self.outcome,
+            observed=_plain(self.observed),
+            threshold=_plain(criterion.threshold),
+            unit=criterion.unit,
+            label=criterion.label if self.label is None else self.label,
+            scope=Scope(executions=criterion.executions, location=criterion.location),
+            window=None
+            if window is None
+            else CriterionWindow(
+                logic=criterion.logic, timeframe_s=criterion.timeframe_s, from_s=window.from_s, to_s=window.to_s
+            ),
+            at_s=self.at_s,
+            samples=self.samples,
+            interval=self.interval,
+            message=self.message,
+            code=self.code,
+            worst=_plain(self.worst),
+            op=criterion.op,
+            subject=subject_of(criterion),
+            where=criterion.where,
+            stop=criterion.stop,
+            fail=criterion.fail,
+            own_message=criterion.message,
+            kind=criterion.kind,
+            counted=self.counted,
+        )
+
+
+def settled(result: CriterionResult, *, stands: bool) -> CriterionResult:
+    """The result with its outcome. `stands`: what is missing could not have changed it."""
+    if result.fired and not result.criterion.fail:
+        return replace(result, outcome="triggered", code="triggered")
+    if stands:
+        return replace(result, outcome="failed", code="breach") if result.fired else result
+    if result.fired:
+        message = f"{result.message}; what is missing could have prevented it"
+        return replace(result, outcome="inconclusive", code="breach-may-not-stand", message=message)
+    message = f"{result.message}; what is missing could have breached it"
+    return replace(result, outcome="inconclusive", code="pass-may-not-stand", message=message)
+
+
+def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool, stands: bool = True) -> CriterionResult:
+    """The result of a criterion whose timeframe is longer than what it judges: it could not have come true.
+
+    It is kept, as in Taurus, and its message says that it could not have been otherwise. If missing data might have
+    filled a window, `stands` is false, and nothing is proven.
+    """
+    lasted = f"what it judges lasted {lasted_s} s only, less than its timeframe of {blank.criterion.timeframe_s} s"
+    if not stands:
+        return settled(replace(blank, message=f"no window was full: {lasted}"), stands=False)
+    message = f"it could not come true: {lasted}"
+    if rightly_ended:
+        return replace(blank, message=f"{message}, when the load was ended by another criterion")
+    fix = "give it a shorter timeframe, or none, or the run more time"
+    return replace(blank, code="never-a-full-window", message=f"{message}; {fix}")
+
+
+def fired_in(blank: CriterionResult, found: BreachTracker, of: str = "") -> CriterionResult:
+    """The first window of a criterion that came true; `of` which worker or execution."""
+    window, worst = found.fired, found.worst
+    if window is None or worst is None:
+        raise ValueError(f"{blank.criterion.text} has not come true")
+    return replace(
+        blank,
+        fired=True,
+        observed=window.value,
+        worst=worst.value,
+        window=window,
+        samples=window.samples,
+        message=describe_breach(blank.criterion, window.value, window, of),
+    )
+
+
+def worst_of(
+    blank: CriterionResult, series: Sequence[Points], combine: Combine, noun: str
+) -> tuple[CriterionResult, str | None]:
+    """The result of the series that decides, and its name; None when no window was ever full.
+
+    `noun` is the kind of series: worker, execution.
+    """
+    criterion = blank.criterion
+    if criterion.logic == "total":
+        known = [(one.total, one) for one in series if one.total is not None]
+        value, decides = max(known, key=lambda pair: margin(criterion, pair[0]))
+        fired = breaches(criterion, value)
+        message = describe(criterion, value, None, fired=fired, of=f"{noun} {decides.name}")
+        samples = len(decides.points)
+        return replace(blank, fired=fired, observed=value, worst=value, samples=samples, message=message), decides.name
+    watched = [(one.name, watched_through(criterion, one, combine)) for one in series]
+    fired_first = [(found.fired, found, name) for name, found in watched if found.fired is not None]
+    if fired_first:
+        window, found, name = min(fired_first, key=lambda one: (one[0].to_s, -margin(criterion, one[0].value)))
+        return fired_in(blank, found, f"{noun} {name}"), name
+    kept = [(found.worst, name) for name, found in watched if found.worst is not None]
+    if not kept:
+        return blank, None
+    window, name = max(kept, key=lambda one: margin(criterion, one[0].value))
+    message = describe_pass(criterion, window.value, window, f"{noun} {name}")
+    return replace(
+        blank,
+        observed=window.value,
+        worst=window.value,
+        window=window,
+        samples=window.samples,
+        message=message,
+    ), name
+
+
+# Messages
+
+
+def subject_of(criterion: Criterion) -> str:
+    """The subject as a person writes it: `p99.9`, `rc5??`, `avg-rt`, `alb-response-time p95 of app/shop/1`."""
+    if criterion.server is not None:
+        return server_text(criterion.subject, criterion.server)
+    if criterion.subject == "p":
+        return f"p{criterion.percentile:.10g}"
+    return f"rc{criterion.rc_pattern}" if criterion.subject == "rc" else criterion.subject
+
+
+def describe(criterion: Criterion, value: float, window: Window | None, *, fired: bool, of: str = "") -> str:
+    """The value against the limit, of a criterion that came true or did not; `of` which worker or execution."""
+    return (describe_breach if fired else describe_pass)(criterion, value, window, of)
+
+
+def describe_breach(criterion: Criterion, value: float, window: Window | None, of: str = "") -> str:
+    """The observed value against the limit, by how much, where and when; `of` which worker or execution."""
+    what = f"{_named(criterion)} {_was(criterion, window)} {text.observed(value, criterion.threshold, criterion.unit)}"
+    if criterion.op == "=":
+        against = "which the criterion rules out"
+    else:
+        side = "above" if value > criterion.threshold else "below"
+        limit = text.limit(criterion.threshold, criterion.unit)
+        distance = abs(value - criterion.threshold)
+        if distance == 0:
+            against = f"exactly the limit of {limit}, which counts as a breach"
+        else:
+            against = f"{_distance(criterion, distance)} {side} the limit of {limit}"
+    return f"{what}, {against}{_when(criterion, window)}{_place(criterion, of)}"
+
+
+def describe_pass(criterion: Criterion, value: float, window: Window | None, of: str = "") -> str:
+    """The value that came nearest to a breach, and what a breach would have been."""
+    verb = _was(criterion, None) if window is None else "was at worst"
+    frame = "" if criterion.logic == "total" else f" {criterion.logic} {criterion.timeframe_s} s"
+    limit = f"{criterion.op} {text.limit(criterion.threshold, criterion.unit)}{frame}"
+    place = _place(criterion, of)
+    observed = text.observed(value, criterion.threshold, criterion.unit)
+    return f"{_named(criterion)} {verb} {observed}{place}; a breach is {limit}"
+
+
+def _distance(criterion: Criterion, distance: float) -> str:
+    """How far from the threshold, by itself and in relation to it."""
+    if criterion.percent:
+        return f"{text.number(distance)} percentage point{'' if distance == 1 else 's'}"
+    part = f" ({text.number(100 * distance / criterion.threshold)} %)" if criterion.threshold else ""
+    return f"{text.quantity(distance, criterion.unit)}{part}"
+
+
+def _named(criterion: Criterion) -> str:
+    parts = (criterion.label, f"({criterion.kind})" if criterion.kind else "")
+    of = " ".join(part for part in parts if part)
+    each = " a second" if criterion.subject == "bytes" and criterion.logic != "total" else ""
+    return subject_of(criterion) + (f" of {of}" if of else "") + each
+
+
+def _was(criterion: Criterion, window: Window | None) -> str:
+    if criterion.logic == "total" and criterion.subject in MAXIMA:
+        return "was at its maximum"
+    if window is None or criterion.logic != "for" or criterion.op == "=":
+        return "was"
+    return "was at the least" if criterion.op in MORE else "was at the most"
+
+
+def _when(criterion: Criterion, window: Window | None) -> str:
+    if window is None:
+        return ""
+    when = f"from {window.from_s} s to {window.to_s + 1} s"
+    if criterion.logic != "for":
+        return f", {when}"
+    if criterion.server is not None:
+        return f", in every period {when}"
+    if window.reported not in (None, window.to_s + 1 - window.from_s):
+        what = "values" if criterion.subject in GENERATOR else "samples"
+        return f", in each of the {window.reported} seconds with {what} {when}"
+    return f", in every second {when}"
+
+
+def _place(criterion: Criterion, of: str) -> str:
+    places = [of] if of else [f"execution {' + '.join(criterion.executions)}"] if criterion.executions else []
+    places += [f"location {criterion.location}"] if criterion.location else []
+    return f" ({', '.join(places)})" if places else ""
+
+
+def _plain(value: float | None) -> float | int | None:
+    """Whole numbers without a fraction, others to a millionth; nothing that JSON does not have."""
+    if value is None or value != value or value in (float("inf"), float("-inf")):
+        return None
+    return int(value) if value == int(value) else round(value, 6)

@@ -1,0 +1,143 @@
+"""Criteria on what CloudWatch measured of the system under test, period by period.
+
+All periods that overlap the judged time count. Sums, counts of samples, maxima and minima of several periods are
+exact, and so judged for the whole run; averages and percentiles cannot be merged, so each period is judged by itself.
+"""
+
+import math
+from dataclasses import replace
+
+from toril.criteria import Criterion, ServerMetric, criteria_of
+from toril.records import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, Plan
+from toril.verdict.evidence import Evidence, judged_time
+from toril.verdict.result import CriterionResult, describe, never_full, settled
+from toril.verdict.windows import COMBINED, MORE, Combine, PointWatch, Window, breaches, margin
+
+TINY_S = 1e-3  # what is finer is the rounding of points' times
+
+
+def queries(plan: Plan) -> tuple[MetricQuery, ...]:
+    """What the plan's criteria need from CloudWatch, each once."""
+    found = [query_of(one.server) for one in criteria_of(plan.criteria) if one.server is not None]
+    return tuple({query.key: query for query in found}.values())
+
+
+def query_of(metric: ServerMetric) -> MetricQuery:
+    return MetricQuery(
+        namespace=metric.namespace,
+        metric=metric.metric,
+        statistic=metric.statistic,
+        dimensions=dict(metric.dimensions),
+        region=metric.region,
+        period_s=metric.period_s,
+        unit=metric.unit,
+    )
+
+
+def judge_server(blank: CriterionResult, metric: ServerMetric, evidence: Evidence) -> CriterionResult:
+    """Judge a criterion on one of CloudWatch's metrics."""
+    series = None if evidence.metrics is None else evidence.metrics.find(query_of(metric))
+    if series is None:
+        return _unknown(blank, "CloudWatch was not asked")
+    from_s, to_s = judged_time(evidence, blank.criterion.executions)
+    judged = _Periods(blank.criterion, metric, series, from_s, to_s)
+    if not judged.periods:
+        return _unknown(blank, series.error or "CloudWatch has no value of the time that is judged")
+    result = judged.total(blank) if blank.criterion.logic == "total" else judged.windows(blank)
+    open_end = series.error is not None and not judged.zeros
+    if result.fired:
+        return settled(result, stands=judged.lasts or not (open_end or judged.missing))
+    if open_end:
+        return _unknown(result, series.error or "")
+    if judged.missing:
+        return _unknown(result, f"CloudWatch has no value of {judged.missing} of the periods that are judged")
+    if result.observed is None:
+        return never_full(blank, round(to_s - from_s), rightly_ended=evidence.rightly_ended)
+    return result
+
+
+class _Periods:
+    """The periods that a criterion judges, numbered from the first of which there is a value."""
+
+    def __init__(
+        self, criterion: Criterion, metric: ServerMetric, series: MetricSeries, from_s: float, to_s: float
+    ) -> None:
+        self.criterion, self.metric, self.from_s, self.to_s = criterion, metric, from_s, to_s
+        self.zeros = metric.missing_is_zero and series.answered
+        self._origin_s = series.points[0][0] if series.points else from_s
+        values = {round((at_s - self._origin_s) / metric.period_s): value for at_s, value in series.points}
+        wanted = self._overlapping()
+        self.periods = [  # number, value in the criterion's unit
+            (number, metric.factor * values.get(number, 0.0)) for number in wanted if number in values or self.zeros
+        ]
+        there = {number for number, _ in self.periods}
+        self.missing = sum(number not in there and self._overlap(number) >= PART_OF_PERIOD_NEEDED for number in wanted)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether a breach stays one whatever values come in later."""
+        if self.criterion.logic == "for" or self.metric.merge == "none":
+            return True
+        more = self.criterion.op in MORE
+        return self.criterion.op != "=" and (self.metric.merge in ("sum", "max")) is more
+
+    def total(self, blank: CriterionResult) -> CriterionResult:
+        """The whole time: one merged value where there is one, else the period that is worst."""
+        window, merge = None, self.metric.merge
+        if merge == "none":
+            number, value = max(self.periods, key=lambda one: margin(self.criterion, one[1]))
+            window = self._window(number, number, value)
+        else:
+            value = COMBINED[merge]([value for _, value in self.periods])
+        fired = breaches(self.criterion, value)
+        return self._with_values(replace(blank, fired=fired, samples=len(self.periods)), value, value, window)
+
+    def windows(self, blank: CriterionResult) -> CriterionResult:
+        """Window after window, each of as many periods as the timeframe has in it."""
+        frame = math.ceil(self.criterion.timeframe_s / self.metric.period_s)
+        combine: Combine = "max" if self.metric.merge == "none" else self.metric.merge  # only `for` comes without one
+        watch, before = PointWatch(self.criterion, combine, frame), None
+        for number, value in self.periods:
+            if self.metric.merge == "sum" and self.criterion.op not in MORE and self._overlap(number) < 1 - TINY_S:
+                continue  # low only because the load was there for a part of it
+            if before is not None and number > before + 1:
+                watch.miss(number - 1)
+            watch.add(number, value)
+            before = number
+        found, worst = watch.found.fired or watch.found.worst, watch.found.worst
+        if found is None or worst is None:
+            return blank
+        fired = watch.found.fired is not None
+        window = self._window(found.from_s, found.to_s, found.value)
+        return self._with_values(replace(blank, fired=fired, samples=window.samples), found.value, worst.value, window)
+
+    def _with_values(
+        self, result: CriterionResult, value: float, worst: float, window: Window | None
+    ) -> CriterionResult:
+        message = describe(self.criterion, value, window, fired=result.fired)
+        return replace(result, observed=value, worst=worst, window=window, message=message)
+
+    def _overlapping(self) -> range:
+        """The numbers of all periods that overlap the judged time."""
+        period_s = self.metric.period_s
+        first = math.floor((self.from_s - self._origin_s) / period_s + TINY_S)
+        last = math.ceil((self.to_s - self._origin_s) / period_s - TINY_S)
+        return range(first, max(last, first + 1))
+
+    def _overlap(self, number: int) -> float:
+        """The part of the period, 0 … 1, that is judged."""
+        begin, period_s = self._origin_s + number * self.metric.period_s, self.metric.period_s
+        return max(0.0, min(self.to_s, begin + period_s) - max(self.from_s, begin)) / period_s
+
+    def _window(self, first: int, last: int, value: float) -> Window:
+        """Periods by their number as seconds since the start signal, no longer than what is judged."""
+        period_s = self.metric.period_s
+        begin, end = self._origin_s + first * period_s, self._origin_s + (last + 1) * period_s
+        start, end = math.floor(max(begin, self.from_s)), math.ceil(min(end, self.to_s))
+        return Window(start, max(start, end - 1), value, last - first + 1)
+
+
+def _unknown(result: CriterionResult, why: str) -> CriterionResult:
+    """Nothing to judge, or not enough of it to say that the criterion was kept."""
+    message = f"{result.message}; but {why}" if result.message else why
+    return replace(result, outcome="inconclusive", code="no-samples", message=message)

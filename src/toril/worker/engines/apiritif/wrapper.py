@@ -1,0 +1,428 @@
+"""Apiritif's own process: parks it, times each request itself, writes a row for each, and ends it request by request.
+
+Started by path (`python -P wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder, test,
+generated, cases, concurrency, iterations, ramp_up_s, hold_for_s, steps, length_s, graceful_stop_s. In the folder it
+writes `rows.csv`, what else it knows into `facts.json`, and its tests into `cases` if they are wanted; duplicated for
+its reader in `apiritif.py`: the columns and the marks.
+
+What is a sample: a request made through Apiritif, redirects included, from its sending to the end of its body. An
+assertion about its response, which comes later, can still fail it; its row is written when its test or smart
+transaction ends. A transaction is one of its own kind when it has requests inside; without any, it or the test is
+what is measured, as in Taurus. An exception that no request accounts for is a failed transaction named after its test;
+a test that is skipped is nothing.
+"""
+
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,assignment,method-assign,arg-type,union-attr"
+
+import csv
+import importlib.util
+import json
+import logging
+import os
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import apiritif
+import requests
+from apiritif import loadgen, store, thread
+from apiritif.http import HTTPResponse
+from apiritif.utils import NormalShutdown, graceful
+from urllib3.exceptions import ReadTimeoutError
+
+REQUEST_MARK = "toril-request:"
+GROUP_MARK = "toril-group:"
+COLUMNS = ("started_us", "response_us", "ttfb_us", "bytes", "users", "kind", "label", "ok", "rc", "message")
+FLUSH_S = 0.1
+EXIT_MARGIN_S = 0.5  # before the time to end is over
+GATE_POLL_S = 0.005
+OVER = "the load is over"
+
+
+def beside(name):
+    """A module of this folder, which must not be on the path: it has an apiritif.py."""
+    spec = importlib.util.spec_from_file_location(f"toril_{Path(name).name}", Path(__file__).parent / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+Lateness, hear_all = beside("../lateness").Lateness, beside("tests").hear_all
+Sample, Frame = (getattr(beside("samples"), name) for name in ("Sample", "Frame"))
+
+
+class User(threading.local):
+    """What one thread is doing."""
+
+    def __init__(self) -> None:
+        self.pending = []  # samples whose test has not ended
+        self.responses = {}  # id of a response → (the response, its sample)
+        self.frames = []
+        self.sent = None  # (started_s, took_s, ttfb_s) of the last request
+        self.depth = 0
+        self.measured = False  # whether the test that runs has samples yet
+        self.failed = False  # whether a request of this iteration has
+        self.iterations = 0  # begun
+        self.began_s = time.time()  # the test that runs, or what comes before the first
+        with RECORDS.lock:
+            RECORDS.users.append(self.__dict__)
+
+
+class Records:
+    """The writer in Apiritif's terms (`add`, `concurrency`), for all threads."""
+
+    def __init__(self, folder) -> None:
+        self.lock = threading.Lock()
+        self.users = []  # the namespaces of all threads' `User`
+        self.in_flight = {}  # thread → (label, started_s)
+        self.concurrency = 0  # Apiritif's own count, which loses some: threads add to it all at once
+        self.active = self._told = 0
+        self.script_errors = Counter()
+        self.facts: dict[str, Any] = {
+            "begun_at": None,
+            "ended_at": None,
+            "unfinished_users": 0,
+            "missed": 0,
+            "unasserted": 0,
+        }
+        self._facts = folder / "facts.json"
+        self._file = (folder / "rows.csv").open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        self._csv = csv.writer(self._file, lineterminator="\n")
+        self._csv.writerow(COLUMNS)
+        self._rows = []
+
+    def add(self, sample, test_count, success_count) -> None:
+        """Apiritif's test (or smart transaction) has ended: its samples are what they are."""
+        unsent = not USER.pending and sample.status != "PASSED" and LOAD.over()
+        if unsent or str(sample.error_msg or "").startswith(OVER):
+            pass  # cut short, or without what was cut short: no failure
+        elif sample.status == "SKIPPED":
+            pass
+        elif not USER.pending or (sample.status != "PASSED" and all(one.ok for one in USER.pending)):
+            kind = "transaction" if USER.pending else "request"
+            USER.pending.append(Sample(kind, sample.test_case, sample.start_time, sample.duration or 0))
+            if sample.status != "PASSED":
+                kind = sample.assertions[-1].name if sample.assertions else "AssertionError"
+                words = sample.error_msg or ""
+                USER.pending[-1].fail(words if kind == "AssertionError" and words else f"{kind}: {words}")
+        self.settle(USER.__dict__)
+
+    def settle(self, user) -> None:
+        """Write what a thread has recorded."""
+        with self.lock:
+            user["measured"] |= bool(user["pending"])
+            settled = list(user["pending"])
+            user["failed"] |= any(one.kind == "request" and not one.ok for one in settled)
+            for one in settled:
+                self.script_errors[one.label] += one.kind == "transaction" and not (one.ok or user["failed"])
+                self.facts["unasserted"] += one.ok and one.unasserted
+            user["pending"].clear()
+            user["responses"].clear()
+        for one in settled:
+            self.write(one)
+
+    def broke(self, name, error, *, generated) -> None:
+        """A test has failed where Apiritif does not listen: beside its smart transactions, or before it began."""
+        if all(one.ok for one in USER.pending):
+            kind = "transaction" if (USER.measured or USER.pending) and not generated else "request"
+            rc, began_s = type(error).__name__ if generated else "", USER.began_s
+            USER.pending.append(Sample(kind, name, began_s, time.time() - began_s, rc=rc))
+            USER.pending[-1].fail(f"{type(error).__name__}: {error}")
+        self.settle(USER.__dict__)
+
+    def ended(self) -> None:
+        """A test of this thread is over."""
+        USER.measured, USER.began_s = False, time.time()
+
+    def iterates(self) -> None:
+        """This thread's user begins an iteration."""
+        USER.failed, USER.began_s = False, time.time()
+        USER.iterations += 1
+        if USER.iterations == 1:
+            with self.lock:
+                self.active += 1
+                self.facts["begun_at"] = self.facts["begun_at"] or USER.began_s
+
+    def leaves(self, wanted) -> None:
+        """Its user has done all that it does, although so many iterations were wanted."""
+        with self.lock:
+            self.active -= bool(USER.iterations)
+            self.facts["unfinished_users"] += not LOAD.over() and USER.iterations < wanted
+
+    def missed(self) -> None:
+        with self.lock:
+            self.facts["missed"] += 1
+
+    def write(self, one) -> None:
+        """A row that nothing can change any more."""
+        with self.lock:
+            numbers = (one.started_us, one.response_us, one.ttfb_us, one.bytes, self.active)
+            self._rows.append((*numbers, one.kind, one.label, int(one.ok), one.rc, one.message))
+
+    def late(self, second, worst_us, p90_us) -> None:
+        with self.lock:
+            numbers = (round(second * 1e6), worst_us, p90_us, 0, self.active)
+            self._rows.append((*numbers, "late", "", 1, "", ""))
+
+    def flush(self) -> None:
+        with self.lock:
+            if self._told != self.active:
+                self._told = self.active
+                self._rows.append((0, 0, -1, 0, self.active, "users", "", 1, "", ""))
+            rows, self._rows = self._rows, []
+            self._csv.writerows(rows)
+            self._file.flush()
+
+    def finish(self) -> None:
+        """Everything that is known, whatever threads are still doing; what they are waiting for is unfinished."""
+        for user in list(self.users):
+            self.settle(user)
+        with self.lock:
+            for label, started_s in self.in_flight.values():
+                waited_us = round((time.time() - started_s) * 1e6)
+                self._rows.append((round(started_s * 1e6), waited_us, -1, 0, 0, "unfinished", label, 0, "", ""))
+            facts = {**self.facts, "script_errors": +self.script_errors}
+        self._facts.write_text(json.dumps(facts))
+        self.flush()
+
+
+class Recorder:
+    """What Apiritif tells its recorder, in place of its list of events."""
+
+    def __init__(self, *, generated) -> None:
+        self.generated = generated
+
+    def record_http_request(self, method, address, request, response, session) -> None:
+        size = len(response.content) + sum(len(name) + len(value) + 4 for name, value in response.headers.items())
+        sample = self._request(address, str(response.status_code), size, response)
+        sample.unasserted = response.status_code >= 500
+
+    def record_http_request_failure(self, method, address, request, exception, session) -> None:
+        if not isinstance(exception, NormalShutdown):
+            midst = bool(exception.args) and isinstance(exception.args[0], ReadTimeoutError)  # of an answer
+            rc = "ReadTimeout" if midst else type(exception).__name__
+            self._request(address, rc, 0, None).fail(exception)
+
+    def _request(self, address, rc, size, response):
+        started_s, took_s, ttfb_s = USER.sent or (time.time(), 0, -1e-6)
+        USER.sent = None
+        sample = Sample("request", label_of(address), started_s, took_s, rc=rc, ttfb_s=ttfb_s, size=size)
+        USER.pending.append(sample)
+        for frame in USER.frames:
+            frame.samples.append(sample)
+        if response is not None:
+            USER.responses[id(response)] = (response, sample)
+        return sample
+
+    def record_assertion(self, assertion_name, target_response, extras) -> None:
+        found = USER.responses.get(id(target_response))
+        if found is not None:
+            found[1].unasserted = False
+
+    def record_assertion_failure(self, assertion_name, target_response, failure_message) -> None:
+        found = USER.responses.get(id(target_response))
+        if found is not None:
+            found[1].fail(failure_message)
+
+    def record_transaction_start(self, tran) -> None:
+        USER.frames.append(Frame(tran.name))
+
+    def record_transaction_end(self, tran) -> None:
+        frame = USER.frames.pop() if USER.frames else Frame(tran.name)
+        message = str(tran.error_message or "")
+        if message.startswith(NormalShutdown.__name__):
+            return  # cut short by the end of the load
+        failed = tran.success is False
+        if failed and not frame.samples and LOAD.over():
+            return  # it lacks what an earlier step was to bring, which the end of the load kept from being sent
+        if self.generated and frame.name.startswith((REQUEST_MARK, GROUP_MARK)):
+            if failed and frame.name.startswith(REQUEST_MARK):
+                self._failed_request(frame, tran, message)
+            return
+        kind = "transaction" if frame.samples else "request"
+        timed_out = "TimeoutError" if message.startswith("Timeout") else ""  # a browser's step
+        rc = str(tran.response_code() or timed_out)
+        sample = Sample(kind, frame.name, tran.start_time(), tran.duration(), rc=rc)
+        if failed:
+            sample.fail(message)
+        elif not all(one.ok for one in frame.samples):
+            sample.fail("a request of the transaction failed")
+        USER.pending.append(sample)
+
+    def _failed_request(self, frame, tran, message) -> None:
+        """What followed the response (an extraction, say) failed, or what came before the sending."""
+        if not frame.samples:
+            label = frame.name[len(REQUEST_MARK) :]
+            frame.samples.append(Sample("request", label, tran.start_time(), 0, rc=message.split(":")[0]))
+            USER.pending.append(frame.samples[0])
+        if all(one.ok for one in frame.samples):
+            frame.samples[-1].fail(message)
+
+
+def label_of(address):
+    """The suite's label in a generated script, the address in others."""
+    if USER.frames and USER.frames[-1].name.startswith(REQUEST_MARK):
+        return USER.frames[-1].name[len(REQUEST_MARK) :]
+    return address
+
+
+class Load:
+    """When requests may be sent: until the end of the load."""
+
+    def __init__(self, told) -> None:
+        self.length_s = told["length_s"]
+        self.ends_at = float("inf")
+        self.kill_at = float("inf")
+        self.ending = False
+        self._graceful_stop_s = told["graceful_stop_s"]
+
+    def begin(self, at) -> None:
+        if self.length_s:
+            self.ends_at = at + self.length_s
+            self.kill_at = self.ends_at + self._graceful_stop_s
+
+    def admit(self) -> None:
+        """NormalShutdown, with which Apiritif ends a test, when the load is over."""
+        if self.over():
+            raise NormalShutdown(OVER)
+
+    def over(self) -> bool:
+        return self.ending or time.time() >= self.ends_at
+
+    def watch(self) -> bool:
+        """Look whether the load has to end early; True when nothing more can be waited for."""
+        if not self.ending and graceful():
+            self.ending, self.ends_at = True, min(self.ends_at, time.time())
+            within_s = float(Path(os.environ["GRACEFUL"]).read_text() or 0)
+            self.kill_at = min(self.kill_at, time.time() + within_s - EXIT_MARGIN_S)
+        return (self.over() and not RECORDS.in_flight) or time.time() >= self.kill_at
+
+
+def timed(send):
+    """`requests.Session.send`, timed around the whole chain of redirects."""
+
+    def send_and_time(session, request, **kwargs):
+        if USER.depth:
+            return send(session, request, **kwargs)
+        LOAD.admit()
+        started_s, clock = time.time(), time.perf_counter()
+        ttfb_s = -1e-6
+        ident = threading.get_ident()
+        RECORDS.in_flight[ident] = (label_of(request.url), started_s)
+        USER.depth += 1
+        try:
+            response = send(session, request, **kwargs)
+            ttfb_s = sum(one.elapsed.total_seconds() for one in (*response.history, response))
+            return response
+        finally:
+            USER.sent = (started_s, time.perf_counter() - clock, ttfb_s)
+            USER.depth -= 1
+            del RECORDS.in_flight[ident]
+
+    return send_and_time
+
+
+def heeding(extract):
+    """An extractor of Apiritif's, whose failures are counted: it goes on with a default."""
+
+    def extract_and_tell(response, *args, **named):
+        found = extract(response, *args, **named)
+        if found is None or found == named.get("default"):
+            RECORDS.missed()
+        return found
+
+    return extract_and_tell
+
+
+def main() -> int:
+    test = Path(TOLD["test"]).absolute()
+    sys.path[:0] = [str(Path.cwd()), str(test.parent)]
+    logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
+    recorder = Recorder(generated=TOLD["generated"])
+    browsers = beside("../browser/steps").begin(TOLD, recorder, USER, RECORDS, LOAD) if "browser" in TOLD else None
+    for name in dir(recorder):
+        if name.startswith("record_"):
+            setattr(apiritif.recorder, name, getattr(recorder, name))
+    requests.Session.send = timed(requests.Session.send)
+    beside("../reuse").Reuse().asked()
+    for name in ("extract_regex", "extract_jsonpath", "extract_cssselect", "extract_xpath"):
+        setattr(HTTPResponse, name, heeding(getattr(HTTPResponse, name)))
+    hear_all(loadgen.ApiritifPlugin, partial(RECORDS.broke, generated=TOLD["generated"]), RECORDS.ended)
+    if TOLD["cases"]:
+        write = beside("../case_writer").CaseWriter(Path(TOLD["folder"]) / "cases").write
+        beside("cases").tell_all(loadgen.ApiritifPlugin, store.SampleController, write)
+    script = __import__(test.stem)  # one that does not load fails here, before the worker is ready
+    if browsers is not None:
+        browsers.prepare(script)
+    failed = []
+    users = threading.Thread(target=run_users, args=(str(test), failed), daemon=True)
+    wait_at_gate(Path(TOLD["folder"]))
+    users.start()
+    lateness = Lateness(RECORDS.late)
+    threading.Thread(target=lateness.probe, args=(time.sleep, lambda: not users.is_alive()), daemon=True).start()
+    while users.is_alive() and not LOAD.watch():
+        users.join(FLUSH_S)
+        RECORDS.flush()
+    lateness.tell()
+    RECORDS.facts["ended_at"] = min(time.time(), LOAD.ends_at)
+    RECORDS.finish()
+    if browsers is not None:
+        browsers.end()
+    if failed:
+        sys.stderr.write(failed[0])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    (Path(TOLD["folder"]) / "done").touch()
+    os._exit(1 if failed else 0)  # threads that sleep, or wait for a response that nobody wants any more
+
+
+def wait_at_gate(folder) -> None:
+    (folder / "parked").touch()
+    gate = folder / "gate"
+    while not gate.exists():
+        time.sleep(GATE_POLL_S)
+    at = float(gate.read_text())
+    time.sleep(max(0.0, at - time.time()))
+    LOAD.begin(at)
+
+
+def run_users(test, failed) -> None:
+    """Apiritif's own worker with its threads, in this process; its records are ours."""
+    params = loadgen.Params()
+    params.concurrency, params.iterations, params.steps = TOLD["concurrency"], TOLD["iterations"], TOLD["steps"]
+    params.ramp_up, params.hold_for, params.tests = TOLD["ramp_up_s"], TOLD["hold_for_s"], [test]
+    params.report = os.devnull
+    thread.set_total(params.concurrency)
+    set_iteration = thread.set_iteration
+
+    def iterate(number) -> None:
+        RECORDS.iterates()
+        set_iteration(number)
+
+    def run_user(own) -> None:
+        try:
+            worker.run_nose(own)
+        finally:
+            RECORDS.leaves(own.iterations)
+
+    thread.set_iteration = iterate
+    try:
+        worker = loadgen.Worker(params)
+        store.writer = RECORDS
+        loadgen.import_plugins()
+        worker.map(run_user, list(worker._get_thread_params()))
+    except BaseException:
+        failed.append(traceback.format_exc())
+
+
+if __name__ == "__main__":
+    TOLD = json.loads(Path(sys.argv[1]).read_text())
+    RECORDS = Records(Path(TOLD["folder"]))
+    USER = User()
+    LOAD = Load(TOLD)
+    sys.exit(main())

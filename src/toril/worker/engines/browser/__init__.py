@@ -1,0 +1,1 @@
+"""Selenium and Playwright: browsers driven by Apiritif's process."""

@@ -1,0 +1,171 @@
+"""Playwright's browsers: a Chromium for each virtual user, and in it a new context for each iteration of a script.
+
+Loaded by path into Apiritif's process (`beside` in `browser/steps.py`), so that it imports nothing of toril. A script's
+tests are its functions `test_…(page)`, in the order in which they stand there.
+"""
+
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,no-any-return"
+
+import contextlib
+import inspect
+import threading
+import time
+import unittest
+
+from playwright.sync_api import Error, expect, sync_playwright
+
+LARGEST_TRACE = 5 << 20  # bytes
+ANSWER_MS = 5000  # a page that is busy for longer, or has crashed, is not asked
+
+
+class Driver:
+    """Which browser and page each thread has."""
+
+    def __init__(self, told, steps) -> None:
+        self._told, self._steps = told, steps
+        self._mine = threading.local()
+        expect.set_options(timeout=told["timeout_s"] * 1000)
+
+    def page(self):
+        """This thread's page; None when it has none."""
+        return getattr(self._mine, "page", None)
+
+    def prepare(self, script) -> None:
+        """Make of the script's functions what Apiritif runs: a TestCase's methods."""
+        found = {
+            name: function
+            for name, function in vars(script).items()
+            if name.startswith("test_")
+            and inspect.isfunction(function)
+            and "page" in inspect.signature(function).parameters
+        }
+        if not found:
+            raise SystemExit(f"{script.__name__}.py has no test: write `def test_…(page):`")
+        for name in found:
+            delattr(script, name)
+        tests = {name: self._test(name, function) for name, function in found.items()}
+        script.TestJourney = type("TestJourney", (unittest.TestCase,), {"__module__": script.__name__, **tests})
+
+    def _test(self, name, function):
+        def test(case) -> None:
+            with self._context() as page:
+                self._run(name, function, page)
+
+        return test
+
+    def _run(self, name, function, page) -> None:
+        steps, began_s = self._steps, time.time()
+        steps.records.in_flight[threading.get_ident()] = (name, began_s)
+        before = len(steps.user.pending)
+        failed = None
+        try:
+            function(page)
+        except Exception as error:
+            failed = error
+        finally:
+            steps.records.in_flight.pop(threading.get_ident(), None)
+        recorded = steps.user.pending[before:]
+        if not recorded:  # a script without steps is one itself
+            sample = steps.sample(name, began_s)
+            if failed is not None:
+                sample.fail(steps.worded(failed))
+            steps.user.pending.append(sample)
+            steps.ended(sample)
+        elif failed is not None and all(one.ok for one in recorded):
+            steps.evidence.keep(self.page(), name, steps.worded(failed), time.time())
+        if failed is not None:
+            raise failed
+
+    @contextlib.contextmanager
+    def _context(self):
+        browser, device, network = self._browser(), self._told["device"], self._told["network"]
+        context = browser.new_context(
+            viewport={"width": device["width"], "height": device["height"]},
+            device_scale_factor=device["scale"],
+            is_mobile=device["mobile"],
+            has_touch=device["mobile"],
+            user_agent=device["user_agent"] or None,
+            base_url=self._told["base_url"],
+            ignore_https_errors=self._told["ignore_https_errors"],
+        )
+        try:
+            traced = self._steps.evidence.traces and self._steps.evidence.wanted
+            if traced:
+                context.tracing.start(title=self._told["title"])
+            context.set_default_timeout(self._told["timeout_s"] * 1000)
+            page = context.new_page()
+            if network:
+                slow_down(context, page, network)
+            self._mine.page = Page(context, page, traced)
+            self._steps.seen(None)
+            yield page
+        finally:
+            self._mine.page = None
+            with contextlib.suppress(Error):  # its browser may have crashed, and the next iteration gets another one
+                context.close()
+
+    def _browser(self):
+        """This user's, started when it has none, or has one no more."""
+        browser = getattr(self._mine, "browser", None)
+        if browser is None or not browser.is_connected():
+            began_s = time.time()
+            if not hasattr(self._mine, "playwright"):
+                self._mine.playwright = sync_playwright().start()
+            browser = self._mine.browser = self._mine.playwright.chromium.launch(
+                executable_path=self._told["chromium"],
+                headless=True,
+                chromium_sandbox=not self._told["no_sandbox"],
+                args=["--disable-dev-shm-usage"],
+            )
+            self._steps.started(began_s)
+        return browser
+
+
+def slow_down(context, page, network) -> None:
+    """As DevTools does it; a page that this one opens is as fast as the worker."""
+    session = context.new_cdp_session(page)
+    session.send("Network.enable")
+    told = {"downloadThroughput": network["down_bytes_s"], "uploadThroughput": network["up_bytes_s"]}
+    session.send("Network.emulateNetworkConditions", {"offline": False, "latency": network["latency_ms"], **told})
+
+
+class Page:
+    """What the steps ask of it."""
+
+    Unanswered = (Error, OSError)
+
+    def __init__(self, context, page, traced) -> None:
+        self._context, self._page, self._traced = context, page, traced
+        self._said, self._crashed = [], False
+        page.on("crash", self._crash)
+        page.on("console", lambda said: self._said.append(f"{said.type} {said.text}"))
+        page.on("pageerror", lambda error: self._said.append(f"uncaught {error}"))
+
+    def _crash(self, page) -> None:
+        self._crashed = True
+
+    def ask(self, function, argument):
+        """By the one way that has a time limit; what is waited for is the answer, in an object that is always true."""
+        if self._crashed:
+            raise Error("the page has crashed")
+        asked = f"async (argument) => ({{answer: await ({function})(argument)}})"
+        return self._page.wait_for_function(asked, arg=argument, timeout=ANSWER_MS).json_value()["answer"]
+
+    def picture(self) -> bytes:
+        if self._crashed:
+            raise Error("the page has crashed")
+        return self._page.screenshot(type="jpeg", quality=50, timeout=ANSWER_MS)
+
+    def source(self) -> str:
+        return self.ask("() => document.documentElement.outerHTML", None)
+
+    def console(self):
+        return self._said
+
+    def trace(self, path) -> None:
+        if not self._traced:
+            return
+        self._traced = False
+        self._context.tracing.stop(path=path)
+        if path.stat().st_size > LARGEST_TRACE:
+            path.unlink()

@@ -1,0 +1,105 @@
+"""Selenium's browsers: each `webdriver.Chrome(…)` of a script is the Chromium of this machine, as the suite wants it.
+
+Loaded by path into Apiritif's process (`beside` in `browser/steps.py`), so that it imports nothing of toril.
+"""
+
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,no-any-return"
+
+import base64
+import threading
+import time
+
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.chrome.service import Service
+from urllib3.exceptions import HTTPError
+
+ANSWER_S = 5  # a page that is busy for longer is not asked; a script may say otherwise of its own
+ASYNC = "const done = arguments[arguments.length - 1]; (%s)(arguments[0]).then(done, () => done(null));"
+
+
+class Driver:
+    """Which browser each thread has."""
+
+    def __init__(self, told, steps) -> None:
+        self._told, self._steps = told, steps
+        self._mine = threading.local()
+        self._take_over(webdriver.Chrome)
+
+    def prepare(self, script) -> None: ...
+
+    def page(self):
+        """This thread's browser; None when it has none."""
+        found = getattr(self._mine, "browser", None)
+        return None if found is None or found.session_id is None else Page(found)
+
+    def _take_over(self, chrome) -> None:
+        begin, quit_ = chrome.__init__, chrome.quit
+
+        def started(browser, options=None, service=None, *args, **kwargs) -> None:
+            self._steps.load.admit()
+            began_s = time.time()
+            options, service = self._options(options or webdriver.ChromeOptions()), service or Service()
+            if not service.path or service.path == "chromedriver":
+                service._path = self._told["chromedriver"]
+            begin(browser, options, service, *args, **kwargs)
+            if network := self._told["network"]:
+                browser.set_network_conditions(
+                    offline=False,
+                    latency=network["latency_ms"],
+                    download_throughput=network["down_bytes_s"],
+                    upload_throughput=network["up_bytes_s"],
+                )
+            browser.set_page_load_timeout(self._told["timeout_s"])
+            browser.set_script_timeout(ANSWER_S)
+            self._mine.browser = browser
+            self._steps.started(began_s)
+
+        def ended(browser) -> None:
+            if getattr(self._mine, "browser", None) is browser:
+                self._mine.browser = None
+            quit_(browser)
+
+        chrome.__init__, chrome.quit = started, ended
+
+    def _options(self, options):
+        device = self._told["device"]
+        options.binary_location = options.binary_location or self._told["chromium"]
+        if not any(one.startswith("--headless") for one in options.arguments):
+            options.add_argument("--headless=new")
+        if self._told["no_sandbox"]:
+            options.add_argument("--no-sandbox")
+        options.add_argument("--disable-dev-shm-usage")
+        options.add_argument(f"--window-size={device['width']},{device['height']}")
+        if device["mobile"] or device["scale"] != 1:
+            metrics = {"width": device["width"], "height": device["height"], "pixelRatio": device["scale"]}
+            emulation = {"deviceMetrics": {**metrics, "touch": device["mobile"], "mobile": device["mobile"]}}
+            if device["user_agent"]:
+                emulation["userAgent"] = device["user_agent"]
+            options.add_experimental_option("mobileEmulation", emulation)
+        return options
+
+
+class Page:
+    """What the steps ask of it."""
+
+    Unanswered = (WebDriverException, HTTPError, OSError)
+
+    def __init__(self, browser) -> None:
+        self._browser = browser
+
+    def ask(self, function, argument):
+        return self._browser.execute_async_script(ASYNC % function, argument)
+
+    def picture(self) -> bytes:
+        told = {"format": "jpeg", "quality": 50}
+        return base64.b64decode(self._browser.execute_cdp_cmd("Page.captureScreenshot", told)["data"])
+
+    def source(self) -> str:
+        return self._browser.page_source
+
+    def console(self):
+        return [f"{one['level']} {one['message']}" for one in self._browser.get_log("browser")]
+
+    def trace(self, path) -> None:
+        """Selenium has none."""

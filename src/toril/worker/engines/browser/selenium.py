@@ -1,0 +1,99 @@
+"""Selenium: the suite's own test scripts, or the script that bzt generates of its actions, in this machine's Chromium.
+
+bzt's executor downloads drivers and tells whole milliseconds of a test; here the scripts run in Apiritif's wrapper,
+with a browser that toril starts (`drive_selenium.py`). As in bzt every iteration has a browser of its own.
+"""
+
+import ast
+import importlib.metadata
+import importlib.util
+import os
+from typing import Any, ClassVar
+
+from bzt import ToolError
+from bzt.utils import dehumanize_time
+
+from toril.programs import chromedriver, chromium
+from toril.worker.engines.apiritif import executor as apiritif
+
+GROUP_MARK = apiritif.GROUP_MARK
+MISSING = "is not on this machine: install {package}, or say where it is with {variable}"
+
+
+def settings(worker_index: int) -> dict[str, Any]:
+    """Nothing: no driver is downloaded."""
+    return {}
+
+
+def found(program: str | None, what: str, package: str, variable: str) -> str:
+    """The program's path; ToolError with the fix when there is none."""
+    if program is None:
+        raise ToolError(f"{what} {MISSING.format(package=package, variable=variable)}")
+    return program
+
+
+class Generator(apiritif.Generator):
+    """bzt's generator of actions, in which the requests inside a transaction keep their labels."""
+
+    def _gen_http_request(self, req: Any) -> list[Any]:
+        body = super(apiritif.Generator, self)._gen_http_request(req)
+        thinking = body[-1:] if dehumanize_time(req.get_think_time()) else []  # comes last, and is no part of the step
+        step = body[: len(body) - len(thinking)] or [ast.Pass()]
+        label = self._gen_expr(req.label)
+        item = ast.withitem(context_expr=apiritif.call("apiritif", "transaction", label), optional_vars=None)
+        return [ast.With(items=[item], body=step), *thinking]
+
+
+class Executor(apiritif.Executor):
+    """bzt's Apiritif executor with browsers, in the place of its Selenium executor; an Engine."""
+
+    single_threaded: ClassVar[bool] = False  # the browsers are processes of their own
+    tool: ClassVar[str] = "Selenium"
+    driver: ClassVar[str] = "selenium"
+
+    def prepare(self) -> None:
+        self._chromium = found(chromium(), "Chromium", "Debian's `chromium`, or Google Chrome", "TORIL_CHROMIUM")
+        super().prepare()
+
+    def install_required_tools(self) -> None:
+        if importlib.util.find_spec("selenium") is None:
+            raise ToolError("Selenium is not installed beside bzt; install the extra: toril[browser]")
+        self._chromedriver = found(
+            self.settings.get("chromedriver").get("path", None) or chromedriver(),
+            "Chromium's driver",
+            "Debian's `chromium-driver`",
+            "TORIL_CHROMEDRIVER",
+        )
+
+    def _generate(self, scenario: Any) -> str:
+        filename: str = self.engine.create_artifact("test_requests", ".py")
+        scenario["browser"] = "chrome"
+        log = self.engine.create_artifact("webdriver", ".log")
+        version = importlib.metadata.version("selenium")
+        builder = Generator(scenario, self.label, log, executor=self, test_mode="selenium", selenium_version=version)
+        builder.verbose = False
+        builder.build_source_code()
+        builder.save(filename)
+        return filename
+
+    def also_told(self) -> dict[str, Any]:
+        browser = self.context.planned.browser
+        device = browser.device.model_dump() if browser else {}
+        network = browser.network.model_dump() if browser and browser.network else None
+        return {
+            "browser": {
+                "driver": self.driver,
+                "chromium": self._chromium,
+                "chromedriver": getattr(self, "_chromedriver", None),
+                "no_sandbox": os.geteuid() == 0,
+                "device": device,
+                "timeout_s": dehumanize_time(self.get_scenario().get("timeout", "30s")),
+                "network": network,
+                "traces": not self.engine.secrets,  # a trace holds every header and whatever was typed
+                **self.driver_told(),
+            }
+        }
+
+    def driver_told(self) -> dict[str, Any]:
+        """What only this driver has to know."""
+        return {}

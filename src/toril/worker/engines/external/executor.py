@@ -1,0 +1,171 @@
+"""Results that another tool writes, or has written: a file is read as it grows, and its samples are this execution's.
+
+There is no process of ours. The load is over when the file has not grown for `results-timeout` (10 s unless it is
+given), so for one that is complete at once. What falls short of a format's rows is counted as unreadable.
+
+Two kinds of files, told apart by their first records:
+
+- One that is written while the run goes on. Its times are the machine's, and count as they are.
+- A recording: it begins before this execution does. All its times are moved by the same amount, so that its first
+  request is sent as the execution begins. Nothing of it is lost, and its course stays what it was. One that is older
+  than this worker is refused, unless the execution says `recorded: true`.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from glob import glob
+from pathlib import Path
+from typing import Any, ClassVar
+
+from bzt import TaurusConfigError
+from bzt.engine import ScenarioExecutor
+from bzt.modules.external import ExternalResultsLoader
+from bzt.utils import dehumanize_time
+
+from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished
+from toril.worker.engines.external.formats import UnknownFormatError, reader_of
+from toril.worker.engines.records import Reader, batch_of
+
+WAIT_FOR_FILE_S = 30.0
+RESULTS_TIMEOUT_S = 10.0
+COARSEST_S = 1.0  # some tools write whole seconds
+
+
+def settings(worker_index: int) -> dict[str, Any]:
+    """Module settings that the suite's own may change."""
+    return {}
+
+
+class Executor(ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
+    """bzt's loader of results as an Engine; of bzt's own only where the options stand is used."""
+
+    parks: ClassVar[bool] = False
+    single_threaded: ClassVar[bool] = False
+    tells_lateness: ClassVar[bool] = False
+    context: EngineContext
+    process = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._path: Path | None = None
+        self._found: Reader | None = None
+        self._moved_s: float | None = None  # None: nothing has been read yet
+        self.recorded = False
+        self._prepared_at = 0.0  # before any service of the suite could write results
+        self._begun_at = self._grew_at = float("inf")
+        self._size = -1
+        self._waits_s, self._timeout_s = WAIT_FOR_FILE_S, RESULTS_TIMEOUT_S
+        self._failure: str | None = None
+        self._ending = self._ended = False
+
+    @property
+    def resolution_us(self) -> int:
+        return self._found.resolution_us if self._found else 1000
+
+    def prepare(self) -> None:
+        ScenarioExecutor.prepare(self)
+        self._read_options()
+        if not (self.data_file or self._data_file_pattern):
+            raise TaurusConfigError("external-results-loader needs data-file or data-file-pattern")
+        self._waits_s = self._option("wait-for-file", WAIT_FOR_FILE_S)
+        self._timeout_s = self._option("results-timeout", RESULTS_TIMEOUT_S)
+        self._prepared_at = time.time()
+
+    def _option(self, name: str, default: float) -> float:
+        return float(dehumanize_time(self.execution.get(name, self.settings.get(name, default))))
+
+    def startup(self) -> None:
+        self._begun_at = float(self.context.gate.read_text())
+        self._look()
+
+    def check(self) -> bool:
+        """Whether all is read that will come; `batches` reads once more after it."""
+        if not self._ended and not self._failure:
+            self._look()
+        now = time.time()
+        if self._found is None and not self._failure and not self._ending and now > self._begun_at + self._waits_s:
+            wanted = self.data_file or self._data_file_pattern
+            what = "has no whole line" if self._path else "has not appeared"
+            self._failure = f"the results file {wanted} {what} within {self._waits_s:g} s; see wait-for-file"
+        quiet = self._found is not None and now > self._grew_at + self._timeout_s
+        self._ended = self._ended or self._ending or quiet or self._failure is not None
+        return self._ended
+
+    def _look(self) -> None:
+        """For the file, for its format, and for whether it has grown."""
+        try:
+            self._path = self._path or self._newest()
+            if self._path is None:
+                return
+            told = self._path.stat()
+            if told.st_size < self._size:
+                self._failure = (
+                    f"the results file {self._path} became shorter while it was read; let its tool append only"
+                )
+            if told.st_size != self._size:
+                self._grew_at = told.st_mtime if self._size < 0 else time.time()
+                self._size = told.st_size
+            self._found = self._found or reader_of(self._path)
+        except UnknownFormatError as error:
+            self._failure = f"the results file {self._path} is {error}"
+        except OSError as error:
+            self._failure = f"the results file {self._path} cannot be read: {error.strerror}"
+
+    def _newest(self) -> Path | None:
+        """The file; of several that the pattern fits the last by name, as for bzt, once it has something in it."""
+        if self.data_file:
+            path = Path(self.engine.find_file(self.data_file))
+            return path if path.is_file() else None
+        fitting = sorted(glob(self._data_file_pattern))  # noqa: PTH207 - it may be absolute
+        return Path(fitting[-1]) if fitting and Path(fitting[-1]).stat().st_size else None
+
+    def batches(self, final: bool) -> Iterator[Batch]:
+        if self._found is None:
+            return
+        first_pass, newest_s = self._moved_s is None, 0.0
+        for records in self._found.read(final):
+            if records:
+                newest_s = max(newest_s, *(record.started_s + record.response_us / 1e6 for record in records))
+                if self._moved_s is None:
+                    first_s = min(record.started_s for record in records)
+                    if first_s < self._prepared_at - COARSEST_S and not self.execution.get("recorded"):
+                        self._refuse(first_s)
+                        return
+                    self.recorded = first_s < self._begun_at
+                    self._moved_s = self._begun_at - first_s if self.recorded else 0.0
+                    self.log.info("Results of %s begin %.3f s from the start", self._path, first_s - self._begun_at)
+                yield batch_of(records, self._moved_s)
+        if first_pass and newest_s:
+            self._grew_at = min(self._grew_at, newest_s)  # the file itself may be a copy, and newer than it says
+
+    def _refuse(self, first_s: float) -> None:
+        age = f"{datetime.fromtimestamp(first_s, UTC):%Y-%m-%d %H:%M:%S} UTC, before this run"
+        self._failure = (
+            f"the results file {self._path} begins at {age}; write `recorded: true` in the execution to judge an "
+            "earlier run's results"
+        )
+
+    def sends(self) -> Iterator[Sends]:
+        yield from ()
+
+    def virtual_users(self) -> int | None:
+        return self._found.users if self._found and not self.recorded else None
+
+    def end(self, within_s: float) -> None:
+        self._ending = True
+
+    def unfinished(self) -> Iterable[Unfinished]:
+        return ()
+
+    def facts(self) -> Facts:
+        return Facts()
+
+    def unreadable(self) -> int:
+        return self._found.unreadable if self._found else 0
+
+    def failure(self) -> str | None:
+        return self._failure
+
+    def post_process(self) -> None:
+        ScenarioExecutor.post_process(self)

@@ -1,0 +1,318 @@
+"""The results of other tools as records, whichever of the known formats a file has; its first line tells.
+
+| format | times | resolution |
+|---|---|---|
+| JTL as CSV (JMeter, Taurus) | start; with a column `method` (Locust under Taurus) completion | 1 ms |
+| JTL as XML | the start | 1 ms |
+| Gatling's log, if it is text (up to 3.10) | start | 1 ms |
+| k6's CSV | completion | 1 µs |
+| vegeta's CSV and JSON | start | 1 µs |
+| phout (Yandex.Tank, Phantom, Pandora) | start | 1 µs |
+"""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lxml import etree
+
+from toril.worker.engines.csv_tail import CsvTail
+from toril.worker.engines.gatling.log import GatlingReader
+from toril.worker.engines.k6.csv import HEADER as K6_HEADER
+from toril.worker.engines.k6.csv import K6Reader
+from toril.worker.engines.records import READ_AT_ONCE, Reader, Record, ValidatedReader
+
+CHUNK_BYTES = 1 << 20
+DELIMITERS = ",;\t|"
+JTL = (
+    *("timeStamp", "elapsed", "label", "responseCode", "responseMessage", "success", "failureMessage", "bytes"),
+    *("Latency", "Connect", "IdleTime", "allThreads", "dataType", "method"),
+)
+TRANSACTION = re.compile(r"Number of samples in transaction : \d+, number of failing samples : (\d+)")
+PHOUT = re.compile(rb"\d+\.\d{3}\t[^\t]*(\t\d+){10}$")
+VEGETA = re.compile(rb"\d{16,20},\d{1,3},\d+,\d+,\d+,")
+REFUSED = {  # what has no answer to the question whether a request succeeded
+    b"starttime\tseconds\tctime\tdtime\tttime\twait": "Apache Bench's table, in which HTTP errors are successes",
+    b"Type,Name,Request Count": "Locust's statistics, which have no single requests",
+    b"Timestamp,User Count,Type,Name": "Locust's statistics, which have no single requests",
+}
+
+
+class UnknownFormatError(Exception):
+    """Nothing that is known; the text says what the file begins with."""
+
+
+def reader_of(path: Path) -> Reader | None:
+    """What reads this file; None while its first line is not complete. UnknownFormatError when nothing does."""
+    with path.open("rb") as file:
+        first, whole, _ = file.read(1 << 16).partition(b"\n")
+    first = first.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r")
+    if not whole and len(first) < 1 << 16:
+        return None
+    return ValidatedReader(_reader_of(path, first))
+
+
+def _reader_of(path: Path, first: bytes) -> Reader:
+    for beginning, why in REFUSED.items():
+        if first.startswith(beginning):
+            raise UnknownFormatError(why)
+    lowered = first.lower()
+    if first.startswith((b"<?xml", b"<testResults")):
+        return XmlReader(path)
+    if first.startswith(K6_HEADER.encode()):
+        return K6Reader(path)
+    if b"timestamp" in lowered and b"elapsed" in lowered:
+        return _jtl_reader(path, first.decode(errors="replace"))
+    if first.startswith(b"RUN\t"):
+        return GatlingReader(path)
+    if VEGETA.match(first):
+        return LineReader(path, vegeta_csv)
+    if first.startswith(b'{"attack":'):
+        return LineReader(path, vegeta_json)
+    if PHOUT.match(first):
+        return LineReader(path, phout)
+    shown = first[:80].decode(errors="replace")
+    raise UnknownFormatError(f"no format that is known; it begins with {shown!r}")
+
+
+def _jtl_reader(path: Path, header: str) -> Reader:
+    delimiter = max(DELIMITERS, key=header.count)
+    columns = next(csv.reader([header], delimiter=delimiter))
+    if lacking := [name for name in ("timeStamp", "elapsed", "success") if name not in columns]:
+        raise UnknownFormatError(f"a JTL without the column {', '.join(lacking)}")
+    return JtlReader(path, delimiter)
+
+
+class JtlReader:
+    """JMeter's CSV with its header; a delimiter of its own is found there."""
+
+    resolution_us: ClassVar[int] = 1000
+
+    def __init__(self, path: Path, delimiter: str) -> None:
+        self._tail = CsvTail(path, JTL, delimiter=delimiter)
+        self._broken = 0
+        self.users: int | None = None
+
+    @property
+    def unreadable(self) -> int:
+        return self._tail.unreadable + self._broken
+
+    def read(self, final: bool) -> Iterator[Sequence[Record]]:
+        for columns in self._tail.read(final):
+            records = []
+            for row in zip(*columns, strict=True):
+                try:
+                    records.append(self._record(dict(zip(JTL, row, strict=True))))
+                except (ValueError, OverflowError):
+                    self._broken += 1
+            yield records
+
+    def _record(self, row: dict[str, str]) -> Record:
+        elapsed_ms, at_ms = int(row["elapsed"]), int(row["timeStamp"])
+        if row["success"].lower() not in ("true", "false"):
+            raise ValueError(f"{row['success']!r} is neither true nor false")
+        if row["allThreads"]:
+            self.users = int(row["allThreads"])
+        return jtl_record(
+            started_ms=at_ms - elapsed_ms if row["method"] else at_ms,
+            elapsed_ms=elapsed_ms,
+            label=row["label"],
+            ok=row["success"].lower() == "true",
+            rc=row["responseCode"],
+            messages=(row["failureMessage"], row["responseMessage"]),
+            latency_ms=int(row["Latency"] or 0),
+            connect_ms=int(row["Connect"] or -1),
+            size=int(row["bytes"] or 0),
+            idle_ms=int(row["IdleTime"] or 0),
+            may_be_transaction=not row["dataType"],
+        )
+
+
+def jtl_record(
+    *,
+    started_ms: int,
+    elapsed_ms: int,
+    label: str,
+    ok: bool,
+    rc: str,
+    messages: tuple[str, str],
+    latency_ms: int,
+    connect_ms: int,
+    size: int,
+    idle_ms: int,
+    may_be_transaction: bool,
+) -> Record:
+    """A row of a JTL; JMeter's transactions are known by their message."""
+    transaction = TRANSACTION.fullmatch(messages[1]) if may_be_transaction else None
+    why = messages[0] or messages[1] or "unknown error"
+    return Record(
+        started_s=started_ms / 1000,
+        response_us=elapsed_ms * 1000,
+        label=label,
+        ok=ok,
+        rc=rc.rsplit(".", 1)[-1] if rc.endswith("Exception") else rc,
+        message="" if ok else why,
+        ttfb_us=latency_ms * 1000 if latency_ms and not transaction else -1,
+        connect_us=connect_ms * 1000 if connect_ms >= 0 and not transaction else -1,
+        bytes=size,
+        kind="transaction" if transaction else "request",
+        idle_us=idle_ms * 1000,
+    )
+
+
+class Chunks:
+    """What has been added to a file since the last look."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._read = path, 0
+
+    def new(self) -> Iterator[bytes]:
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            while chunk := file.read(CHUNK_BYTES):
+                self._read += len(chunk)
+                yield chunk
+
+
+class XmlReader:
+    """JMeter's XML: the outermost samples, without what lies inside of them."""
+
+    resolution_us: ClassVar[int] = 1000
+
+    def __init__(self, path: Path) -> None:
+        self._chunks = Chunks(path)
+        self._lost = False
+        self._open, self._rest = 0, b""  # elements that have begun and not ended; what follows the last `>`
+        self._parser = etree.XMLPullParser(events=("start", "end"), resolve_entities=False, no_network=True)
+        self.unreadable = 0
+        self.users: int | None = None
+
+    def read(self, final: bool) -> Iterator[Sequence[Record]]:
+        for chunk in self._chunks.new():
+            if self._lost:
+                return
+            self._rest = (self._rest + chunk).rpartition(b">")[2]
+            records = []
+            for element in self._elements(chunk):
+                if element.getparent() is not None and element.getparent().tag == "testResults":
+                    try:
+                        records.append(self._record(element))
+                    except (ValueError, TypeError, OverflowError):
+                        self.unreadable += 1
+                    element.clear()
+                    while element.getprevious() is not None:
+                        del element.getparent()[0]
+            yield records
+        if final and not self._lost and (self._open > 1 or self._rest.strip()):
+            self.unreadable += 1  # half a sample
+
+    def _elements(self, chunk: bytes) -> Iterator[Any]:
+        """Those that have ended; what comes after something that is no XML is lost, and counted as one record."""
+        try:
+            self._parser.feed(chunk)
+        except etree.XMLSyntaxError:
+            self._lost = True
+            self.unreadable += 1
+        for event, element in self._parser.read_events():
+            self._open += 1 if event == "start" else -1
+            if event == "end":
+                yield element
+
+    def _record(self, element: Any) -> Record:
+        if element.get("na"):
+            self.users = int(element.get("na"))
+        failures = (
+            one.findtext("failureMessage") or ""
+            for one in element.findall("assertionResult")
+            if "true" in (one.findtext("failure"), one.findtext("error"))
+        )
+        return jtl_record(
+            started_ms=int(element.get("ts")),
+            elapsed_ms=int(element.get("t")),
+            label=element.get("lb") or "",
+            ok=element.get("s") == "true",
+            rc=element.get("rc") or "",
+            messages=(next(failures, ""), element.get("rm") or ""),
+            latency_ms=int(element.get("lt") or 0),
+            connect_ms=int(element.get("ct") or -1),
+            size=int(element.get("by") or 0),
+            idle_ms=int(element.get("it") or 0),
+            may_be_transaction=element.tag == "sample",
+        )
+
+
+class LineReader:
+    """A record a line, without a header."""
+
+    resolution_us: ClassVar[int] = 1
+
+    def __init__(self, path: Path, parse: Callable[[str], Record]) -> None:
+        self._chunks, self._parse = Chunks(path), parse
+        self._rest = b""
+        self.unreadable = 0
+        self.users: int | None = None
+
+    def read(self, final: bool) -> Iterator[Sequence[Record]]:
+        for chunk in self._chunks.new():
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            for first in range(0, len(lines), READ_AT_ONCE):
+                yield list(self._records(lines[first : first + READ_AT_ONCE]))
+        if final and self._rest.strip():
+            self.unreadable += 1
+
+    def _records(self, lines: Sequence[bytes]) -> Iterator[Record]:
+        for line in lines:
+            try:
+                record = self._parse(line.decode(errors="replace").rstrip("\r"))
+            except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, csv.Error):
+                self.unreadable += 1
+            else:
+                yield record
+
+
+def vegeta_csv(line: str) -> Record:
+    """`vegeta encode --to csv`, without a header; times in ns."""
+    at_ns, code, latency_ns, _, received, error, _, attack, _, method, url, *_ = next(csv.reader([line]))
+    return _of_vegeta(int(at_ns) / 1e9, int(latency_ns), code, error, attack or f"{method} {url}", int(received))
+
+
+def vegeta_json(line: str) -> Record:
+    """`vegeta encode --to json`."""
+    row = json.loads(line)
+    at_s = datetime.fromisoformat(row["timestamp"]).timestamp()
+    label = str(row["attack"] or f"{row['method']} {row['url']}")
+    return _of_vegeta(at_s, int(row["latency"]), str(row["code"]), str(row["error"]), label, int(row["bytes_in"]))
+
+
+def _of_vegeta(at_s: float, latency_ns: int, code: str, error: str, label: str, received: int) -> Record:
+    ok = not error and 200 <= int(code) < 400  # as vegeta's own reports
+    return Record(
+        started_s=at_s,
+        response_us=round(latency_ns / 1000),
+        label=label,
+        ok=ok,
+        rc=code if code != "0" else "error",
+        message="" if ok else error or f"status {code}",
+        bytes=received,
+    )
+
+
+def phout(line: str) -> Record:
+    """time, tag, µs of the whole, connecting, sending, waiting, receiving, in the loop; sizes; errno; status."""
+    at_s, tag, whole, connect, send, wait, _, _, _, received, errno, status = line.split("\t")
+    failed = errno != "0" or not 100 <= int(status) < 400
+    return Record(
+        started_s=float(at_s),
+        response_us=int(whole),
+        label=tag.partition("#")[0] or "(no tag)",
+        ok=not failed,
+        rc=status if status != "0" else f"errno {errno}",
+        message="" if not failed else f"status {status}" if errno == "0" else f"error {errno} of the connection",
+        ttfb_us=int(connect) + int(send) + int(wait),
+        connect_us=int(connect),
+        bytes=int(received),
+    )

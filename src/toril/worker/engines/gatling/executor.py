@@ -1,0 +1,224 @@
+"""Gatling from a prepared home: the suite's requests, a script in Scala, or compiled simulations in a jar.
+
+The simulation is compiled while the worker prepares, and run inside a class of ours that waits at the gate
+(`gatling_script.py`). One that bzt writes ends between two requests, at its planned end and when it is asked to. A
+simulation of the suite's own ends when it says; asked to end early it is killed, and what its log has not got is lost.
+"""
+
+import math
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from bzt import TaurusConfigError, ToolError
+from bzt.engine import ScenarioExecutor
+from bzt.modules.gatling import GatlingExecutor
+
+from toril.errors import InfrastructureError
+from toril.programs import GATLING_VERSION, gatling_home
+from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished, tail_of
+from toril.worker.engines.gatling.log import GatlingReader
+from toril.worker.engines.gatling.script import GATED, builder_of, gate_of, generated, simulations_in
+from toril.worker.engines.jmeter.executor import find_java, heap
+from toril.worker.engines.records import batch_of
+
+COMPILES_WITHIN_S = 150.0
+ASSERTIONS_FAILED = 2  # the exit code
+ASSERTION_FAILED = re.compile(r"^(.+ : false(?: \(.*\))?)\s*$", re.MULTILINE)
+GENERATED = "TorilRequests"
+OUTPUT_CHARS = 1500
+
+
+def settings(worker_index: int) -> dict[str, Any]:
+    """Module settings that the suite's own may change."""
+    return {}
+
+
+class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
+    """bzt's Gatling executor as an Engine."""
+
+    parks: ClassVar[bool] = True
+    single_threaded: ClassVar[bool] = False
+    resolution_us: ClassVar[int] = 1000
+    tells_lateness: ClassVar[bool] = False
+    context: EngineContext
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._java = "java"
+        self._home = gatling_home()
+        self._path: list[str] = []  # where classes are
+        self._own = False  # the simulation is the suite's, and ends as it likes
+        self._log = GatlingReader(Path())
+        self._ended = self._killed = False
+
+    def prepare(self) -> None:
+        ScenarioExecutor.prepare(self)
+        if not (self._home / "lib").is_dir():
+            raise InfrastructureError(
+                f"Gatling {GATLING_VERSION} is not in {self._home}: `make gatling` assembles it there; "
+                "TORIL_GATLING_HOME can name another home"
+            )
+        self._java = find_java() or "java"
+        folder = self.context.folder
+        for name in ("classes", "results"):
+            (folder / name).mkdir(exist_ok=True)
+        extra = [self.engine.find_file(jar) for jar in self.get_additional_classpath()]
+        self._path = [str(folder / "classes"), *extra, str(self._home / "conf"), str(self._home / "lib" / "*")]
+        self.script = self.get_script_path()
+        self._compile(folder)
+        self._log = GatlingReader(folder / "results")
+        self.stdout, self.stderr = (
+            Path(self.engine.create_artifact("gatling", ending)).open("w")  # noqa: SIM115 - bzt closes them
+            for ending in (".out", ".err")
+        )
+
+    def _compile(self, folder: Path) -> None:
+        gate = folder / "gate.scala"
+        scenario = self.get_scenario()
+        if not self.script:
+            load, share = self.get_load(), self.context.share
+            source = folder / f"{GENERATED}.scala"
+            source.write_text(
+                generated(
+                    builder_of(self, scenario, GENERATED, GATLING_VERSION),
+                    ramp_up_s=self.context.planned.ramp_up_s,
+                    iterations=load.iterations or 0,
+                    throughput_rps=share.throughput_rps,
+                )
+            )
+            gate.write_text(gate_of(GENERATED))
+            self._scalac([source, gate])
+            return
+        self._own = True
+        script, simulation = Path(self.script), scenario.get("simulation", None)
+        if script.suffix == ".jar":
+            self._path.insert(1, str(script.absolute()))
+            if not simulation:
+                raise TaurusConfigError(f"{script.name}: name the class to run as `simulation` of the scenario")
+            self._gate_of_jar(gate, simulation)
+            return
+        found = simulations_in(script.read_text())
+        if not simulation and len(found) != 1:
+            several = f"has {', '.join(found)}" if found else "has no class that extends Simulation"
+            raise TaurusConfigError(f"{script.name} {several}: name the one to run as `simulation` of the scenario")
+        gate.write_text(gate_of(simulation or found[0]))
+        self._scalac([script, gate])
+
+    def _gate_of_jar(self, gate: Path, simulation: str) -> None:
+        """What it was written in nobody says: Scala's simulations and those of Java differ."""
+        try:
+            gate.write_text(gate_of(simulation))
+            self._scalac([gate])
+        except ToolError:
+            gate.write_text(gate_of(simulation, of_java=True))
+            self._scalac([gate])
+
+    def _scalac(self, sources: list[Path]) -> None:
+        classes, lib = self._path[0], self._home / "lib"
+        jars = os.pathsep.join([*self._path[:-1], *map(str, sorted(lib.glob("*.jar")))])
+        command = [self._java, "-cp", str(lib / "*"), "scala.tools.nsc.Main", "-nowarn", "-d", classes, "-cp", jars]
+        try:
+            done = subprocess.run(
+                [*command, *map(str, sources)],
+                capture_output=True, text=True, errors="replace", timeout=COMPILES_WITHIN_S, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise ToolError(f"the simulation was not compiled within {COMPILES_WITHIN_S:g} s") from None
+        if done.returncode != 0:
+            raise ToolError(f"the simulation does not compile: {(done.stdout + done.stderr)[:OUTPUT_CHARS]}")
+
+    def startup(self) -> None:
+        load, context = self.get_load(), self.context
+        users = context.share.concurrency
+        told: dict[str, Any] = {**self.settings.get("properties", {}), **self.get_scenario().get("properties", {})}
+        told |= {"toril.folder": context.folder, "toril.length-ms": round(context.length_s * 1000)}
+        told |= {"concurrency": users or 1, "iterations": load.iterations} if users else {}
+        told |= {"ramp-up": round(context.planned.ramp_up_s), "hold-for": round(context.planned.hold_for_s)}
+        told |= {"throughput": context.share.throughput_rps}
+        properties = [f"-D{name}={value}" for name, value in told.items() if value]
+        memory = f"-Xmx{self.settings.get('memory-xmx', None) or heap(users or 1)}"
+        command = [self._java, memory, *properties, "-cp", os.pathsep.join(self._path), "io.gatling.app.Gatling"]
+        self.process = self._execute([*command, "-s", GATED, "-rf", str(context.folder / "results"), "-nr"])
+
+    def check(self) -> bool:
+        if self.process.poll() is not None:
+            return True
+        if not self._killed and self.context.is_overdue(time.time()):
+            self._kill()
+        return False
+
+    def end(self, within_s: float) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        (self.context.folder / "end").touch()
+        if self._own or not self.context.gate.exists():
+            self._kill()
+
+    def _kill(self) -> None:
+        self._killed = True
+        os.killpg(self.process.pid, signal.SIGTERM)
+
+    def batches(self, final: bool) -> Iterator[Batch]:
+        for records in self._log.read(final):
+            if records:
+                yield batch_of(records)
+
+    def sends(self) -> Iterator[Sends]:
+        yield from ()
+
+    def virtual_users(self) -> int | None:
+        return self._log.users
+
+    def unfinished(self) -> Iterable[Unfinished]:
+        """Gatling says nothing of requests that are cut off: at most one for each user that is left."""
+        left = self._log.users or 0
+        return [Unfinished(label="", count=left)] if left > 0 else []
+
+    def facts(self) -> Facts:
+        """Assertions are judged by Gatling on what this worker has measured."""
+        note = ""
+        if self._exit_code == ASSERTIONS_FAILED:
+            found = ASSERTION_FAILED.findall(tail_of(getattr(self.stdout, "name", None), 30))
+            note = f"assertions of the simulation failed: {'; '.join(found) or 'it does not say which'}"[:OUTPUT_CHARS]
+        ended_at = None if self._log.users else self._log.no_user_since
+        return Facts(
+            begun_at=self._log.first_user_at,
+            ended_at=ended_at,
+            unfinished_users=self._unfinished_users(),
+            own_shape=self._own,
+            note=note,
+        )
+
+    def _unfinished_users(self) -> int:
+        """Those of the suite's own requests that the time was too short for; a killed simulation has not told."""
+        each, done = self.context.planned.iterations, self.context.folder / "done"
+        if self._own or not each:
+            return 0
+        users = self.context.share.concurrency or 1
+        return (
+            math.ceil((users * each - int(done.read_text())) / each) if done.exists() else max(0, self._log.users or 0)
+        )
+
+    def unreadable(self) -> int:
+        return self._log.unreadable
+
+    def failure(self) -> str | None:
+        code = self._exit_code
+        if not code or code == ASSERTIONS_FAILED or self._ended or self._killed:
+            return None
+        said = (tail_of(getattr(one, "name", None)) for one in (self.stderr, self.stdout))
+        return f"Gatling ended with exit code {code}: " + "\n".join(filter(None, said))
+
+    def post_process(self) -> None:
+        ScenarioExecutor.post_process(self)
+
+    @property
+    def _exit_code(self) -> int | None:
+        return self.process.poll() if self.process else None

@@ -1,0 +1,120 @@
+"""Any executor of bzt that has no engine module of ours: read through bzt's own reader, with bzt's resolution.
+
+A time is an integer second and a duration some whole milliseconds, so the steady window is a second unsharp.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished
+
+ROWS_PER_BATCH = 20_000
+
+
+class GenericEngine:
+    """An `Engine` around bzt's executor and the readers it hands to bzt's aggregator."""
+
+    parks: ClassVar[bool] = False
+    single_threaded: ClassVar[bool] = False
+    resolution_us: ClassVar[int] = 1000
+    tells_lateness: ClassVar[bool] = False
+
+    def __init__(self, executor: Any, context: EngineContext, readers: list[Any]) -> None:
+        self._executor = executor
+        self.context = context
+        self._readers = readers
+        self._users: int | None = None
+        self._asked_to_end = False
+
+    @property
+    def process(self) -> Any:
+        return getattr(self._executor, "process", None)
+
+    def prepare(self) -> None:
+        """bzt has prepared its executor already."""
+
+    def startup(self) -> None:
+        self._executor.startup()
+
+    def check(self) -> bool:
+        return bool(self._executor.check())
+
+    def post_process(self) -> None:
+        self._executor.post_process()
+
+    def batches(self, final: bool) -> Iterator[Batch]:
+        rows = []
+        for reader in self._leaves():
+            for row in reader._read(final):
+                if row is None:
+                    break
+                rows.append(row)
+                if len(rows) == ROWS_PER_BATCH:
+                    yield self._batch(rows)
+                    rows = []
+            if hasattr(reader, "buffer"):
+                reader.buffer = {0: 1}  # what bzt's executors look at to tell results from none
+        if rows:
+            yield self._batch(rows)
+
+    def sends(self) -> Iterator[Sends]:
+        yield from ()
+
+    def virtual_users(self) -> int | None:
+        return self._users
+
+    def end(self, within_s: float) -> None:
+        self._asked_to_end = True
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+
+    def unfinished(self) -> Iterable[Unfinished]:
+        return ()
+
+    def facts(self) -> Facts:
+        return Facts()
+
+    def unreadable(self) -> int:
+        return 0
+
+    def failure(self) -> str | None:
+        code = self.process.poll() if self.process is not None else None
+        if not code or self._asked_to_end:
+            return None
+        diagnostics = self._executor.get_error_diagnostics() or []
+        return f"{type(self._executor).__name__} ended with exit code {code}: " + "\n".join(diagnostics)[-600:]
+
+    def _leaves(self) -> list[Any]:
+        found, waiting = [], list(self._readers)
+        while waiting:
+            reader = waiting.pop()
+            inner = getattr(reader, "underlings", None)
+            waiting += inner or []
+            if inner is None and hasattr(reader, "_read"):
+                found.append(reader)
+        return found
+
+    def _batch(self, rows: list[Any]) -> Batch:
+        second, label, users, response_s, connect_s, latency_s, rc, error, _, size = zip(*rows, strict=True)
+        self._users = users[-1] or None  # some readers have none to tell
+        completed = np.array(second, np.float64)
+        response_us = _microseconds(response_s)
+        return Batch(
+            started_s=completed - response_us / 1e6,
+            completed_s=completed,
+            label=[str(one) for one in label],
+            kind=["request"] * len(rows),
+            ok=np.array([one is None for one in error], np.bool_),
+            rc=[str(one or "") for one in rc],
+            message=[str(one or "") for one in error],
+            response_us=response_us,
+            ttfb_us=_microseconds(latency_s),
+            connect_us=_microseconds(connect_s),
+            bytes=np.array([one or 0 for one in size], np.int64),
+        )
+
+
+def _microseconds(seconds: Any) -> Any:
+    return np.rint(np.array([one or 0 for one in seconds], np.float64) * 1e6).astype(np.int64)

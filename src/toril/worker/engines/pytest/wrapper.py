@@ -1,0 +1,127 @@
+"""pytest's own process: parks it, tells each test as a test case, and ends it test by test.
+
+Started by path (`python -P wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder,
+arguments (pytest's own, the script last). In the folder it writes `cases`.
+
+What does not begin is told as well: a file that cannot be imported is a broken test case, and so is each test that
+pytest left undone. `done` in the folder says that it came to its end. The exit code is 0 whatever
+the tests find, and pytest's own for what is wrong with its arguments or itself.
+"""
+
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,arg-type,union-attr"
+
+import importlib.util
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+GATE_POLL_S = 0.005
+FINE = (
+    pytest.ExitCode.OK,
+    pytest.ExitCode.TESTS_FAILED,
+    pytest.ExitCode.INTERRUPTED,
+    pytest.ExitCode.NO_TESTS_COLLECTED,
+)
+
+
+def beside(name):
+    """A module of this folder, which must not be on the path: it has a pytest.py."""
+    spec = importlib.util.spec_from_file_location(f"toril_{Path(name).name}", Path(__file__).parent / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Tells:
+    """A plugin that hears of every test, and of every file that has none because it is broken."""
+
+    def __init__(self, write) -> None:
+        self._write = write
+        self._reports = {}  # of the test that runs, by its id
+        self._told = set()
+
+    def pytest_collectreport(self, report) -> None:
+        if report.failed:
+            suite, _, name = report.nodeid.rpartition("::")
+            message = last_line(report.longreprtext)
+            self._write(
+                name=name or report.nodeid, suite=suite, outcome="broken", started_s=time.time(), took_s=0,
+                message=message, trace=report.longreprtext,
+            )  # fmt: skip
+
+    def pytest_runtest_logreport(self, report) -> None:
+        self._reports.setdefault(report.nodeid, []).append(report)
+        if report.when == "teardown":
+            self._tell(self._reports.pop(report.nodeid))
+
+    def pytest_sessionfinish(self, session) -> None:
+        """What was never carried out to its end, such as after `pytest.exit`; with `-x` what failed says enough."""
+        if Path(os.environ["GRACEFUL"]).exists() or session.config.option.collectonly:
+            return
+        outcome = "skipped" if session.shouldfail else "broken"
+        for item in getattr(session, "items", []):
+            if item.nodeid not in self._told:
+                suite, _, name = item.nodeid.rpartition("::")
+                self._write(
+                    name=name, suite=suite, outcome=outcome, started_s=time.time(), took_s=0,
+                    message="pytest ended before this test did", trace="",
+                )  # fmt: skip
+
+    def pytest_runtest_logfinish(self, nodeid, location) -> None:
+        if Path(os.environ["GRACEFUL"]).exists():
+            pytest.exit("the run is ending", returncode=pytest.ExitCode.INTERRUPTED)
+
+    def _tell(self, reports) -> None:
+        self._told.add(reports[0].nodeid)
+        bad = next((one for one in reports if one.failed), None)
+        skipped = next((one for one in reports if one.skipped), None)
+        outcome, message, trace = "passed", "", ""
+        if bad is not None:
+            outcome = "failed" if bad.when == "call" and asserted(bad) else "broken"
+            message, trace = crash(bad), bad.longreprtext
+        elif skipped is not None:
+            outcome = "skipped"
+            reason = skipped.longrepr[2] if isinstance(skipped.longrepr, tuple) else getattr(skipped, "wasxfail", "")
+            message = str(reason).removeprefix("Skipped: ")
+        suite, _, name = reports[0].nodeid.rpartition("::")
+        self._write(
+            name=name, suite=suite, outcome=outcome, started_s=reports[0].start,
+            took_s=sum(one.duration for one in reports), message=message, trace=trace,
+        )  # fmt: skip
+
+
+def asserted(report) -> bool:
+    """Whether a test failed because of what it looked for; any other exception is the test's own trouble."""
+    return crash(report).startswith(("AssertionError", "assert ", "Failed: ", "[XPASS(strict)]"))
+
+
+def crash(report) -> str:
+    found = getattr(report.longrepr, "reprcrash", None)
+    return found.message if found is not None else last_line(report.longreprtext)
+
+
+def last_line(text) -> str:
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def main(told) -> int:
+    folder = Path(told["folder"])
+    write = beside("../case_writer").CaseWriter(folder / "cases").write
+    (folder / "parked").touch()
+    while not (folder / "gate").exists():
+        time.sleep(GATE_POLL_S)
+    time.sleep(max(0.0, float((folder / "gate").read_text()) - time.time()))
+    sys.path.insert(0, str(Path.cwd()))
+    code = pytest.main(
+        ["-p", "no:cacheprovider", "--continue-on-collection-errors", *told["arguments"]], plugins=[Tells(write)]
+    )
+    (folder / "done").touch()
+    return 0 if code in FINE else int(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(Path(sys.argv[1]).read_text())))

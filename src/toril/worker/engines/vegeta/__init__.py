@@ -1,0 +1,1 @@
+"""vegeta: the open-model engine."""

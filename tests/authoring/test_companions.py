@@ -1,0 +1,137 @@
+"""Which files `toril init` takes along: what a script or a Taurus file names in its folder, and nothing else."""
+
+import re
+
+from tests.authoring.calling import call, refuses, scripts, started, tree, written
+from tests.suite.reading import codes
+from toril.authoring import InitOptions, create
+
+
+def test_a_jmx_takes_its_data_along_and_keeps_its_own_load(tmp_path):
+    started(tmp_path / "repo", "--jmx", str(scripts(tmp_path / "mine") / "load.jmx"))
+    home = tmp_path / "repo/loadtests/load"
+    suite = written(tmp_path / "repo", "load")
+    assert suite.executions[0].concurrency is None
+    assert {str(name) for name in tree(home)} == {"suite.yml", "load.jmx", "data", "data/users.csv"}
+    assert (home / "load.jmx").read_bytes() == (tmp_path / "mine/load.jmx").read_bytes()
+
+
+def test_what_a_jmx_names_elsewhere_is_said_and_not_taken_along(tmp_path):
+    jmx = scripts(tmp_path / "mine") / "load.jmx"
+    (tmp_path / "outside.csv").write_text("a secret\n")
+    text = jmx.read_text().replace('name="filename"', 'name="File.path"')
+    for name in ("../outside.csv", str(tmp_path / "outside.csv"), "no.csv"):
+        jmx.write_text(text.replace("data/users.csv", name))
+        done = call(tmp_path / name.replace("/", "_"), "--jmx", str(jmx))
+        assert f"note: load.jmx names {name!r}" in done.stderr
+        assert "outside.csv" not in " ".join(tree(tmp_path / name.replace("/", "_")))
+
+
+def test_a_link_takes_nothing_from_elsewhere_along(tmp_path):
+    mine = scripts(tmp_path / "mine")
+    (tmp_path / "outside.csv").write_text("a secret\n")
+    (mine / "data/users.csv").unlink()
+    (mine / "data/users.csv").symlink_to(tmp_path / "outside.csv")
+    for option in (f"--jmx={mine / 'load.jmx'}", f"--locustfile={mine / 'locustfile.py'}"):
+        call(tmp_path / "repo", option, "--no-workflow")
+    assert b"a secret\n" not in tree(tmp_path / "repo").values()
+
+
+def test_a_locustfile_takes_along_what_it_imports_and_opens(tmp_path):
+    started(
+        tmp_path / "repo",
+        "--locustfile",
+        str(scripts(tmp_path / "mine") / "locustfile.py"),
+        "--url",
+        "http://shop:8080",
+    )
+    home = tmp_path / "repo/loadtests/mine"
+    modules = {"steps/__init__.py", "steps/words.py", "steps/more.py", "steps/deep/down.py"}
+    assert {name for name in tree(home) if "." in name} == {"suite.yml", "locustfile.py", "data/users.csv", *modules}
+    scenario = written(tmp_path / "repo", "mine").common["scenarios"]["mine"]
+    assert scenario == {"default-address": "http://shop:8080", "script": "locustfile.py"}
+
+
+def test_a_script_that_lies_where_it_belongs_is_left_there(tmp_path):
+    mine = scripts(tmp_path / "loadtests/shop")
+    before = tree(mine)
+    said = started(tmp_path, "--locustfile", str(mine / "locustfile.py"), "--no-workflow")
+    assert [line for line in said.splitlines() if line.startswith("wrote")] == [f"wrote {mine / 'suite.yml'}"]
+    assert {name: text for name, text in tree(mine).items() if name != "suite.yml"} == before
+
+
+def test_a_script_takes_along_nothing_hidden_and_nothing_of_elsewhere(tmp_path):
+    mine = scripts(tmp_path / "mine")
+    names = [".env", "data/../../outside.csv", str(tmp_path / "outside.csv"), "no.csv", "a" * 300, "\0", "."]
+    for name in (".env", "../outside.csv"):
+        (mine / name).write_text("a secret\n")
+    (mine / "locustfile.py").write_text(f"host = None\nNAMES = {names!r}\n")
+    done = call(tmp_path / "repo", "--locustfile", str(mine / "locustfile.py"), "--action", "acme/toril@v1")
+    assert b"a secret\n" not in tree(tmp_path / "repo").values()
+    assert re.findall(r"note: locustfile.py names '(.*)', which", done.stderr) == names[:3]
+
+
+TAURUS = """
+# mine:   as I like it
+execution: [{scenario: mine, executor: apiritif, iterations: 2}]
+scenarios: {mine: {requests: ['http://127.0.0.1/'], data-sources: [users.csv]}}
+reporting: [{module: passfail, criteria: ['p95>1s']}]
+included-configs: [more.yml]
+"""
+
+
+def test_a_taurus_file_of_elsewhere_is_copied_byte_for_byte_with_all_that_it_names(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name, text in {"load.yaml": TAURUS, "more.yml": "settings: {}\n", "users.csv": "a\n1\n", "notes": "x"}.items():
+        (mine / name).write_text(text)
+    started(tmp_path / "repo", "--taurus", str(mine / "load.yaml"))
+    home = tmp_path / "repo/loadtests/load"
+    assert tree(home) == {"suite.yaml": TAURUS.encode(), "more.yml": b"settings: {}\n", "users.csv": b"a\n1\n"}
+    assert written(tmp_path / "repo", "load").executions[0].iterations == 2
+
+
+def test_a_taurus_file_of_elsewhere_takes_along_what_its_scripts_import(tmp_path):
+    mine = scripts(tmp_path / "mine/scripts").parent
+    load = "execution: [{scenario: {script: scripts/locustfile.py}, executor: locust, hold-for: 1m}]"
+    (mine / "load.yml").write_text(load)
+    started(tmp_path / "repo", "--taurus", str(mine / "load.yml"))
+    home = tree(tmp_path / "repo/loadtests/load")
+    assert home["suite.yml"] == load.encode()
+    assert {"scripts/steps/deep/down.py", "scripts/data/users.csv"} <= home.keys()
+    assert not [name for name in home if "unrelated" in name]
+
+
+def test_a_taurus_folder_of_elsewhere_is_copied_as_it_is(tmp_path):
+    mine = scripts(tmp_path / "shop")
+    (mine / "suite.yml").write_text("execution: [{scenario: load.jmx}]")
+    (mine / ".env").write_text("a secret")
+    (mine / "old.py").write_text("print 'Python 2'")
+    started(tmp_path / "repo", "--taurus", str(mine / "suite.yml"))
+    assert tree(tmp_path / "repo/loadtests/shop") == {name: text for name, text in tree(mine).items() if name != ".env"}
+
+
+def test_a_taurus_file_that_needs_a_name_twice_is_refused(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/suite.yml").write_text("execution: [{scenario: {requests: ['http://shop/']}, hold-for: 1m}]")
+    (tmp_path / "mine/load.yml").write_text("included-configs: [suite.yml]")
+    arguments = ["--taurus", str(tmp_path / "mine/load.yml")]
+    refuses(tmp_path / "repo", arguments, "colliding-names", "suite.yml")
+
+
+def test_a_taurus_file_of_the_repository_stays_where_it_is(tmp_path):
+    (tmp_path / "perf").mkdir()
+    (tmp_path / "perf/load.yml").write_text(TAURUS.replace("included-configs: [more.yml]", ""))
+    (tmp_path / "perf/users.csv").write_text("a\n1\n")
+    before = tree(tmp_path)
+    said = started(tmp_path, "--taurus", str(tmp_path / "perf/load.yml"))
+    assert f"toril run {tmp_path / 'perf/load.yml'}" in said
+    workflow = tmp_path / ".github/workflows/loadtest.yml"
+    assert "suite: perf/load.yml\n" in workflow.read_text()
+    assert {name: text for name, text in tree(tmp_path).items() if not name.startswith(".github")} == before
+
+
+def test_a_taurus_file_that_judges_nothing_is_said_to(tmp_path):
+    (tmp_path / "load.yml").write_text("execution: [{scenario: {requests: ['http://shop/']}, hold-for: 1m}]")
+    created = create(InitOptions(taurus=tmp_path / "load.yml", action="acme/toril@v1"), tmp_path)
+    assert codes(created.notes) == ["no-criteria"]

@@ -1,0 +1,187 @@
+"""`toril init` on a terminal: it asks, says at once what is wrong with an answer, and asks again."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.authoring.calling import scripts, tree, written
+
+pytestmark = pytest.mark.live
+
+ADDRESS = "An address (several: with spaces), a .jmx, a locustfile.py or a Taurus file: "
+RATE = "Requests per second, at most (empty: no limit): "
+LIMITS = "Fails when (several: with ;) [p95>500ms; fail>1%]: "
+LOCATIONS = "Locations, such as eu-west-1=2 us-east-1=1 (empty: here): "
+END_OF_INPUT, INTERRUPT = "\x04", "\x03"
+
+
+class Terminal:
+    """Somebody who reads and types."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", ours: int) -> None:
+        self.process, self.ours = process, ours
+        self.shown = ""
+
+    def answer(self, question: str, text: str) -> None:
+        """Wait for the question, and type the answer as it stands."""
+        while not self.shown.endswith(question):
+            assert self.read(), f"{question!r} was not asked after {self.shown[-500:]!r}"
+        os.write(self.ours, text.encode())
+        self.shown += "\n"
+
+    def read(self, patience_s: float = 20.0) -> bool:
+        """What comes next; whether anything did."""
+        if not select.select([self.ours], [], [], patience_s)[0]:
+            return False
+        try:
+            part = os.read(self.ours, 65_536)
+        except OSError:  # Linux' way of saying that the other end is closed
+            return False
+        self.shown += part.decode().replace("\r\n", "\n")
+        return bool(part)
+
+    def leave(self, key: str) -> int:
+        """Press it until the command is gone: Python's own input() may miss the first one, a moment before it reads."""
+        while self.process.poll() is None:
+            os.write(self.ours, key.encode())
+            while self.read(0.5):
+                pass
+        return self.end()
+
+    def end(self) -> int:
+        while self.read():
+            pass
+        return self.process.wait(20)
+
+
+def _as_a_shell_starts_it() -> None:
+    """Ctrl-C reaches it, and means something: whoever runs the tests in the background has it ignored."""
+    os.close(os.open(os.ttyname(0), os.O_RDWR))
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def asked(folder: Path, *arguments: str) -> Iterator[Terminal]:
+    folder.mkdir(parents=True, exist_ok=True)
+    ours, theirs = pty.openpty()
+    settings = termios.tcgetattr(theirs)
+    settings[3] &= ~termios.ECHO
+    termios.tcsetattr(theirs, termios.TCSANOW, settings)
+    command = [sys.executable, "-m", "toril", "init", *arguments]
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, start_new_session=True,
+        preexec_fn=_as_a_shell_starts_it,
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        try:
+            yield Terminal(process, ours)
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+def test_answers_make_a_suite_and_a_wrong_one_is_asked_for_again(tmp_path):
+    with asked(tmp_path) as terminal:
+        terminal.answer(ADDRESS, "shop.example.com\n")
+        terminal.answer(ADDRESS, "https://shop.example.com/ https://shop.example.com/cart\n")
+        terminal.answer(RATE, "\n")
+        terminal.answer("Virtual users [10]: ", "many\n")
+        terminal.answer("Virtual users [10]: ", "20\n")
+        terminal.answer("Ramp-up [5s]: ", "\n")
+        terminal.answer("Hold for [25s]: ", "1m\n")
+        terminal.answer(LIMITS, "p95\n")
+        terminal.answer(LIMITS, "p95>300ms; fail>0%\n")
+        terminal.answer(LOCATIONS, "madrid=2, sevilla\n")
+        terminal.answer("Name of the suite [shop]: ", "\n")
+        code = terminal.end()
+    assert code == 0, terminal.shown
+    for refusal in ("`shop.example.com`", "--users is `many`", "--limit is `p95`"):
+        assert terminal.shown.count(refusal) == 1
+    (execution,) = written(tmp_path, "shop").executions
+    assert (execution.concurrency, execution.hold_for_s) == (20, 60)
+    assert execution.locations == {"madrid": 2, "sevilla": 1}
+    assert execution.labels == ("/", "/cart")
+    assert [one.source for one in written(tmp_path, "shop").criteria] == ["p95>300ms", "fail>0%"]
+    assert (tmp_path / ".github/workflows/loadtest.yml").is_file()
+
+
+def test_what_options_say_is_not_asked_for(tmp_path):
+    options = ("--users", "3", "--limit", "fail>0%", "--location", "here", "--name", "mine", "--no-workflow")
+    with asked(tmp_path, *options, "--ramp-up", "0", "--hold-for", "2s") as terminal:
+        terminal.answer(ADDRESS, "http://shop/\n")
+        terminal.answer(RATE, "\n")
+        code = terminal.end()
+    assert code == 0, terminal.shown
+    assert written(tmp_path, "mine").executions[0].concurrency == 3
+
+
+def test_a_jmx_may_keep_its_load(tmp_path):
+    scripts(tmp_path / "mine")
+    with asked(tmp_path) as terminal:
+        terminal.answer(ADDRESS, "mine/load.jmx\n")
+        terminal.answer(RATE, "\n")
+        terminal.answer("Virtual users (empty: as in load.jmx): ", "\n")
+        terminal.answer(LIMITS, "\n")
+        terminal.answer("Name of the suite [load]: ", "../load\n")
+        terminal.answer("Name of the suite [load]: ", "\n")
+        code = terminal.end()
+    assert code == 0, terminal.shown
+    assert written(tmp_path, "load").executions[0].concurrency is None
+
+
+def test_a_locustfile_is_asked_for_its_host(tmp_path):
+    scripts(tmp_path / "mine")
+    with asked(tmp_path) as terminal:
+        terminal.answer(ADDRESS, "mine/locustfile.py\n")
+        terminal.answer("Its host (empty: as in locustfile.py): ", "http://shop\n")
+        for question in ("Virtual users [10]: ", "Ramp-up [5s]: ", "Hold for [25s]: ", LIMITS, LOCATIONS):
+            terminal.answer(question, "\n")
+        terminal.answer("Name of the suite [mine]: ", "\n")
+        code = terminal.end()
+    assert code == 0, terminal.shown
+    assert written(tmp_path, "mine").common["scenarios"]["mine"]["default-address"] == "http://shop"
+
+
+def test_a_workflow_that_is_there_is_said_before_anything_is_asked(tmp_path):
+    (tmp_path / ".github/workflows").mkdir(parents=True)
+    (tmp_path / ".github/workflows/loadtest.yml").write_text("mine")
+    with asked(tmp_path) as terminal:
+        code = terminal.end()
+    assert code == 2
+    assert ".github/workflows/loadtest.yml" in terminal.shown
+    assert "address" not in terminal.shown
+
+
+def test_a_name_that_is_taken_is_asked_for_again(tmp_path):
+    (tmp_path / "loadtests/shop").mkdir(parents=True)
+    (tmp_path / "loadtests/shop/suite.json").write_text("mine")
+    with asked(tmp_path, "--users", "3", "--limit", "fail>0%", "--location", "here", "--ramp-up", "0") as terminal:
+        terminal.answer(ADDRESS, "http://shop/\n")
+        terminal.answer(RATE, "\n")
+        terminal.answer("Hold for [25s]: ", "\n")
+        terminal.answer("Name of the suite [shop]: ", "\n")
+        terminal.answer("Name of the suite [shop]: ", "another\n")
+        code = terminal.end()
+    assert code == 0, terminal.shown
+    assert terminal.shown.count("loadtests/shop/suite.json") == 1
+    assert written(tmp_path, "another").executions[0].concurrency == 3
+
+
+@pytest.mark.parametrize("key", [END_OF_INPUT, INTERRUPT])
+def test_whoever_leaves_leaves_nothing_behind(tmp_path, key):
+    with asked(tmp_path) as terminal:
+        terminal.answer(ADDRESS, "http://shop/\n")
+        terminal.answer(RATE, "")
+        code = terminal.leave(key)
+    assert code == 130, terminal.shown
+    assert terminal.shown.endswith("nothing was written\n")
+    assert tree(tmp_path) == {}

@@ -1,0 +1,163 @@
+"""The section on criteria in docs/suites.md: examples are planned or judged, differences from bzt have tests."""
+
+import importlib
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.measured import MS, Sample, every_second, execution, judged, plan_of, timeline_of
+from tests.suite.reading import read
+from toril.criteria import OWN_SUBJECTS, SERVER_SUBJECTS
+from toril.plan import make_plan
+from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
+from toril.verdict.servers import queries
+
+PAGE = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
+SECTION = PAGE[PAGE.index("\n## Criteria\n") :]
+BLOCKS = re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL)
+ROWS = re.findall(r"^\| `([^`]+)` \| (passed|failed|inconclusive|triggered) \| (.+) \|$", SECTION, re.MULTILINE)
+OURS = SECTION.index("| criterion in `toril.criteria` |")
+JUDGED = [(source, outcome, SECTION.index(f"| `{source}` | {outcome}") > OURS) for source, outcome, _ in ROWS]
+UNITS = {"ms": 1000, "s": 1_000_000, "%": 1, "MB": 1 << 20, "GB": 1 << 30}
+SLOW_SECONDS = range(20, 40)
+
+
+def the_minute() -> Timeline:
+    """The run that the page describes."""
+    home = Sample(0, 50 * MS, "home", location="madrid", bytes=1000, ttfb_us=10 * MS, connect_us=2 * MS)
+    checkout = replace(home, us=200 * MS, label="checkout")
+    slow, broken = replace(checkout, us=400 * MS), replace(checkout, us=400 * MS, ok=False, rc="503")
+    others = [second for second in range(60) if second not in SLOW_SECONDS]
+    samples = [
+        *every_second(range(60), home, 10),
+        *every_second(others, checkout, 10),
+        *every_second(SLOW_SECONDS, slow, 9),
+        *every_second(SLOW_SECONDS, broken),
+        *every_second(range(60), replace(checkout, us=1000 * MS, kind="transaction", ttfb_us=-1, connect_us=-1)),
+    ]
+    timeline = timeline_of(samples, users=dict.fromkeys(range(60), 20))
+    recorder = Recorder("madrid-1", "madrid")
+    for second in range(60):
+        cpu = 0.85 if second in range(30, 35) else 0.4
+        recorder.health(second, cpu, 0.5, 1 << 30, 0.0, waiting=0.01, throttled=0.0, sockets=40)
+        recorder.sends(second, late_us=5 * MS, late_p90_us=1 * MS, dropped=0)
+    timeline.add(decode(recorder.flush() or b"", "madrid-1 again"))
+    return timeline
+
+
+@pytest.fixture(scope="module")
+def minute() -> Timeline:
+    return the_minute()
+
+
+PLAN = plan_of(executions=[execution(concurrency=20, throughput_rps=20.0, hold_for_s=60.0)], locations=["madrid"])
+
+
+@pytest.mark.parametrize(("source", "outcome", "ours"), JUDGED, ids=[source for source, *_ in JUDGED])
+def test_every_criterion_of_the_tables_is_judged_as_the_page_says(minute, source, outcome, ours):
+    assert judged(source, minute, PLAN, language="toril" if ours else "taurus").outcome == outcome
+
+
+FIGURES = [
+    (source, float(figure[1].replace(",", "")) * UNITS[figure[2]])
+    for source, _, because in ROWS
+    if (figure := re.search(r"(?:was|were|maximum was) ([0-9][0-9.,]*) (ms|s|%|MB|GB)(?! only)", because))
+]
+
+
+@pytest.mark.parametrize(("source", "figure"), FIGURES, ids=[source for source, _ in FIGURES])
+def test_and_for_the_figure_that_the_page_gives(minute, source, figure):
+    ours = SECTION.index(f"| `{source}` |") > OURS
+    observed = judged(source, minute, PLAN, language="toril" if ours else "taurus").observed
+    assert observed == pytest.approx(figure, rel=0.005)
+
+
+def test_the_figures_of_the_page_are_found():
+    assert len(FIGURES) >= 17
+
+
+def test_every_subject_has_its_example():
+    examples = " ".join(source for source, *_ in ROWS) + " ".join(BLOCKS)
+    for subject in (
+        *OWN_SUBJECTS, *SERVER_SUBJECTS, "avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p95", "p97.5", "hits", "bytes",
+        "succ", "fail", "rc503", "rc5??", "concurrency", " for ", " within ", " over ", " in madrid", "as non-failed",
+    ):  # fmt: skip
+        assert subject in examples, subject
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=[block.splitlines()[0] for block in BLOCKS])
+@pytest.mark.parametrize("on", ["local", "fargate"])
+def test_every_suite_of_the_page_is_planned(tmp_path, block, on):
+    requests = [{"url": "http://shop/", "label": "checkout"}, "http://shop/cart"]
+    document = {
+        "execution": [{"scenario": {"requests": requests}, "hold-for": "1m", "locations": {"madrid": 1}}],
+        **yaml.safe_load(block),
+    }
+    plan = make_plan(read(tmp_path, document, on=on), run_id="docs", workers=None, on=on)
+    assert plan.criteria
+    written = document.get("toril", {}).get("criteria", [])
+    of_servers = [one for one in written if isinstance(one, dict) and one["subject"] in SERVER_SUBJECTS]
+    assert len(queries(plan)) == len(of_servers)
+
+
+# Where toril differs from bzt
+
+DEFECTS = re.findall(
+    r"^\| ([^|]+?) \| [^|]+ \|$", SECTION[SECTION.index("| bzt does | toril does |") :].replace("|---|---|", ""), re.M
+)[1:]
+PROOFS = {
+    "A window that completes": "test_bzt_defects:test_a_window_that_completes_in_the_final_flush_is_not_lost",
+    "A `stop as non-failed` listed before": "test_bzt_defects:test_a_stop_as_non_failed_does_not_hide_a_stop_as_failed",
+    "Only the first breach": "test_bzt_defects:test_every_breach_is_reported_and_not_only_the_first",
+    "`p97`, `p99.99`": "test_bzt_defects:test_any_percentile_can_be_judged_and_an_impossible_one_is_refused",
+    "`p105` is accepted": "test_bzt_defects:test_any_percentile_can_be_judged_and_an_impossible_one_is_refused",
+    "A label that never appears": "test_bzt_defects:test_a_label_that_never_appears_does_not_pass",
+    "A timeframe longer": "test_bzt_defects:test_a_timeframe_longer_than_the_run_does_not_pass_silently",
+    "`avg-rt of cart >1s`": "test_bzt_defects:test_a_label_that_never_appears_does_not_pass",
+    "`avg-rt of cart>=1s`": "test_bzt_defects:test_at_most_and_at_least_are_operators_after_a_label_too",
+    "`fail>50 %`": "test_bzt_defects:test_a_space_before_the_percent_sign_does_not_change_its_meaning",
+    "Words after the criterion": "test_bzt_defects:test_words_after_a_criterion_are_refused",
+    "`stop as successful`": "test_bzt_defects:test_an_unknown_status_is_refused_and_not_taken_for_failed",
+    "`avg-lt for my-label>2`": "test_bzt_defects:test_an_example_of_the_documentation_that_bzt_rejects_is_told_its_fix",
+    "`within` and `over` take the mean": "test_bzt_defects:test_a_quiet_second_does_not_weigh_as_much_as_a_busy_one",
+    "A silent second at": "test_bzt_defects:test_a_silent_second_at_its_beginning_leaves_a_window_full",
+    "A silent second is": "test_bzt_defects:test_a_silent_second_has_no_samples_which_is_a_count",
+    "`within` with a `timeframe` of 0": "test_bzt_defects:test_a_timeframe_of_nothing_is_the_whole_run",
+    "Response times are cut": "test_bzt_defects:test_times_are_not_cut_to_whole_milliseconds",
+    "`ramp-up-exclude` leaves": "test_criteria:test_with_ramp_up_exclude_only_steady_samples_count_in_windows_too",
+    "`criteria` of executions": "test_bzt_defects:test_criteria_of_an_execution_count_without_passfail_in_reporting",
+    "`criteria` under `modules.passfail`": "test_own_grammar:test_criteria_that_no_run_would_ever_judge_are_refused",
+    "`run-at` with a slip": "test_own_grammar:test_criteria_that_no_run_would_ever_judge_are_refused",
+    "A slip in the key": "test_bzt_defects:test_a_slip_in_the_key_of_criteria_is_refused",
+    "`rc5xx` is a code": "test_bzt_defects:test_a_response_code_of_other_languages_is_refused",
+    "Unknown keys of the full form": "test_bzt_defects:test_an_unknown_key_is_refused_and_not_ignored",
+    "`hits>1m`": "test_bzt_defects:test_a_count_has_no_unit_of_time",
+    "`class: …MonitoringCriteria`": "test_bzt_defects:test_criteria_on_the_servers_monitoring_are_refused",
+    "A breach exits with 3": "test_bzt_defects:test_a_breach_exits_with_1",
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_every_difference_from_bzt_has_a_test(defect):
+    (proof,) = [proof for begin, proof in PROOFS.items() if defect.startswith(begin)]
+    module, name = proof.split(":")
+    room = "criteria" if module == "test_own_grammar" else "verdict"
+    assert callable(getattr(importlib.import_module(f"tests.{room}.{module}"), name))
+
+
+def test_and_no_test_is_about_a_difference_that_the_page_does_not_name():
+    assert len(DEFECTS) == len(PROOFS)
+
+
+def test_the_plan_warns_of_a_timeframe_longer_than_the_load(tmp_path):
+    document = {
+        "execution": [{"scenario": {"requests": ["http://shop/"]}, "hold-for": "1m"}],
+        "reporting": [{"module": "passfail", "criteria": ["p95>1s for 2m", "p95>1s for 1m", "p95>1s within 2m"]}],
+    }
+    plan = make_plan(read(tmp_path, document), run_id="docs", workers=None)
+    (warning,) = [warning for warning in plan.warnings if "more seconds than the load has" in warning]
+    assert "`p95>1s for 120s`" in warning

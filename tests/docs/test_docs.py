@@ -1,0 +1,56 @@
+"""All pages: their links lead somewhere, and the command is described as it is."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from toril import cli
+from toril.plan import make_plan
+from toril.reports import FORMATS
+from toril.suite import read_suite
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *(ROOT / "bench").glob("*.md"), *(ROOT / "tests").glob("*.md")]
+)
+LINK = re.compile(r"\[[^\]]+\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+COMMANDS = [name for name in cli.COMMANDS if name != cli.HIDDEN]
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of headings."""
+    headings = re.findall(r"^#+ (.+)$", CODE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    for target, anchor in LINK.findall(CODE.sub("", page.read_text())):
+        there = (page.parent / target) if target else page
+        assert there.exists(), f"{page.name}: {target}"
+        assert not anchor or anchor in anchors(there), f"{page.name}: {target}#{anchor}"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_and_a_place_in_the_docs(command):
+    said = CliRunner().invoke(cli.app, [command, "--help"]).output
+    assert f"Example: toril {command}" in said
+    assert f"toril {command}" in (ROOT / "README.md").read_text() + (ROOT / "docs" / "operations.md").read_text()
+
+
+def test_the_suite_on_the_first_screen_is_divided_as_it_says(tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    (tmp_path / "suite.yml").write_text(re.findall(r"^```yaml\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)[0])
+    plan = make_plan(read_suite([tmp_path], env={"SHOP_URL": "http://shop"}), run_id="docs", workers=None)
+    assert [share.worker for share in plan.shares] == ["madrid-1", "sevilla-1"]
+    assert [share.executions[0].concurrency for share in plan.shares] == [10, 10]
+    assert f"{plan.duration_s:g} s" in readme
+    assert not plan.warnings
+
+
+def test_every_format_of_report_is_explained():
+    page = (ROOT / "docs" / "reports.md").read_text()
+    assert not [name for name in FORMATS if f"`{name}`" not in page]

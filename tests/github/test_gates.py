@@ -1,0 +1,178 @@
+"""`toril gates`: which suites a change has to pass."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from toril import cli
+from toril.errors import OptionError, SuiteError, UserError
+from toril.github.gates import MOST, changed_since, choose
+
+IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
+
+
+def git(folder: Path, *words: str) -> str:
+    command = ["git", *IDENTITY, *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def suite(folder: Path, name: str, *, locations: dict[str, int] | None = None, **toril: object) -> None:
+    execution: dict[str, object] = {"executor": "locust", "concurrency": 4, "hold-for": "1m", "scenario": "home"}
+    if locations:
+        execution["locations"] = locations
+    content = {
+        "execution": [execution],
+        "scenarios": {"home": {"requests": ["http://127.0.0.1/"]}},
+        "toril": toril,
+    }
+    (folder / name).mkdir(parents=True)
+    (folder / name / "suite.yml").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with a gate, a suite that is none, one that needs regions, and one that needs a secret."""
+    loads = tmp_path / "loadtests"
+    suite(loads, "gate", gate=True)
+    suite(loads, "other")
+    suite(loads, "regions", locations={"us-east-1": 1, "eu-west-1": 1})
+    suite(loads, "secretive", secrets={"TOKEN": "shop-token"})
+    (tmp_path / "service.py").write_text("")
+    (tmp_path / "README.md").write_text("")
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-q", "-m", "all")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def chosen(*paths: str, on: str = "local", every: bool = False) -> dict[str, str]:
+    changed = {Path.cwd() / path for path in paths} if paths else None
+    found = choose(Path("loadtests"), changed=changed, on=on, every=every, environment={})  # type: ignore[arg-type]
+    return {one.name: one.why for one in found}
+
+
+def test_gates_are_for_every_change_but_one_of_texts(project):
+    assert chosen("service.py") == {"gate": "a gate"}
+    assert chosen("service.py", "README.md") == {"gate": "a gate"}
+    assert chosen("README.md") == {}
+
+
+def test_a_suite_that_the_change_touches_is_run_too(project):
+    assert chosen("loadtests/other/users.csv") == {"gate": "a gate", "other": "touched by the change"}
+    assert chosen("loadtests/other/README.md") == {"other": "touched by the change"}
+    assert chosen("loadtests/others/users.csv") == {"gate": "a gate"}
+
+
+def test_a_suite_that_is_said_to_be_no_gate_is_none_even_when_it_is_touched(project):
+    suite(project / "loadtests", "example", gate=False)
+    assert chosen("loadtests/example/suite.yml") == {"gate": "a gate"}
+    assert "example" in chosen(every=True)
+
+
+def test_what_needs_aws_is_for_fargate_alone(project):
+    assert set(chosen("loadtests/regions/a.csv", "loadtests/secretive/a.csv")) == {"gate"}
+    assert set(chosen("loadtests/regions/a.csv", "loadtests/gate/a.csv", on="fargate")) == {"regions"}
+
+
+def test_a_gate_is_one_wherever_its_load_comes_from(project):
+    suite(project / "loadtests", "both", locations={"us-east-1": 1}, gate=True)
+    assert set(chosen("service.py")) == {"gate", "both"}
+    assert set(chosen("service.py", on="fargate")) == {"both"}
+
+
+def test_all_are_all_that_can_run_there(project):
+    assert set(chosen(every=True)) == {"gate", "other"}
+    assert set(chosen(every=True, on="fargate")) == {"regions"}
+
+
+def test_a_suite_that_cannot_be_read_is_named_even_if_nobody_touched_it(project):
+    (project / "loadtests/other/suite.yml").write_text("toril: {gates: true}\nexecution: []")
+    with pytest.raises(SuiteError, match=r"loadtests/other: .*did you mean `gate`"):
+        chosen("service.py")
+
+
+@pytest.mark.parametrize("name", ["a b", "$(id)", "`id`", "-rf", "a.b", "x" * 61, "ünder", "a\nb", '"]'])
+def test_a_name_that_could_be_more_than_a_name_is_refused(project, name):
+    suite(project / "loadtests", name)
+    with pytest.raises(SuiteError, match="no name for a gate; rename it"):
+        chosen("service.py")
+
+
+def test_the_change_is_what_differs_from_where_it_left_the_branch(project):
+    git(project, "checkout", "-q", "-b", "change")
+    (project / "service.py").write_text("# changed")
+    git(project, "commit", "-q", "-am", "change")
+    git(project, "checkout", "-q", "main")
+    (project / "README.md").write_text("elsewhere")
+    git(project, "commit", "-q", "-am", "meanwhile")
+    git(project, "checkout", "-q", "change")
+    (project / "loadtests/other/new\n.csv").write_text("")
+    found = {path.relative_to(project.resolve()).as_posix() for path in changed_since("main", Path("loadtests"))}
+    assert found == {"service.py", "loadtests/other/new\n.csv"}
+
+
+def test_a_renamed_file_touches_both_places(project):
+    git(project, "mv", "loadtests/other/suite.yml", "loadtests/gate/more.yml")
+    found = {path.relative_to(project.resolve()).as_posix() for path in changed_since("HEAD", Path("loadtests"))}
+    assert found == {"loadtests/other/suite.yml", "loadtests/gate/more.yml"}
+
+
+def test_files_that_are_not_checked_out_links_and_staged_ones_count_as_git_counts_them(project):
+    (project / "link").symlink_to("service.py")
+    (project / "gone.py").write_text("")
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "more")
+    git(project, "sparse-checkout", "set", "loadtests/gate")
+    assert not (project / "loadtests/other").exists()
+    assert changed_since("HEAD", Path("loadtests")) == frozenset()
+    (project / "link").unlink()
+    (project / "link").symlink_to("README.md")
+    git(project, "rm", "-q", "gone.py")
+    (project / "staged.py").write_text("")
+    git(project, "add", "staged.py")
+    found = {path.relative_to(project.resolve()).as_posix() for path in changed_since("HEAD", Path("loadtests"))}
+    assert found == {"link", "gone.py", "staged.py"}
+
+
+@pytest.mark.parametrize("revision", ["--output=x", "a..b", "", "a b", "$(id)", "0" * 40, "unknown"])
+def test_a_revision_that_git_does_not_know_or_that_is_none_is_refused(project, revision):
+    with pytest.raises(OptionError):
+        changed_since(revision, Path("loadtests"))
+
+
+def test_a_folder_outside_of_a_repository_is_said(tmp_path):
+    with pytest.raises(UserError, match="not a git repository"):
+        changed_since("main", tmp_path)
+
+
+def run(*words: str) -> str:
+    done = CliRunner().invoke(cli.app, ["gates", *words])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_the_list_is_text_json_or_an_output_of_a_job(project):
+    assert run("loadtests") == "gate: a gate\nother: touched by the change\n"
+    assert run("loadtests", "--format", "json") == '["gate", "other"]\n'
+    assert run("loadtests", "--changed-since", "HEAD", "--output-name", "suites") == "suites=[]\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["--output-name", "a\nb=c"], ["--all", "--changed-since", "main"], ["--format", "xml"]]
+)
+def test_options_that_do_not_fit_are_refused(project, words):
+    assert isinstance(CliRunner().invoke(cli.app, ["gates", *words]).exception, OptionError)
+
+
+def test_more_suites_than_a_matrix_takes_are_said_instead_of_starting_none(tmp_path):
+    for number in range(MOST + 1):
+        suite(tmp_path, f"s{number}")
+
+    done = CliRunner().invoke(cli.app, ["gates", str(tmp_path), "--output-name", "suites"])
+
+    assert str(done.exception).startswith("257 suites have to run, and a job's matrix on GitHub has at most 256")
+    assert len(json.loads(run(str(tmp_path), "--format", "json"))) == MOST + 1

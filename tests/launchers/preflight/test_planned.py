@@ -1,0 +1,310 @@
+"""What is around a run: its locations, versions, credentials, store, clock, secrets, targets and host names."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.launchers.plans import AWAY, HOME, both, deployment_of, plan_of
+from tests.launchers.preflight.aws import NOW, Aws, Keys, flight, identity, lacking, of
+from toril.errors import StoreError
+from toril.records import DeployedTargets
+from toril.store import FolderStore
+
+SECRET = f"arn:aws:secretsmanager:{HOME}:123456789012:secret:shop-token-AbCdEf"
+EXPIRATION = "AWS_CREDENTIAL_EXPIRATION"
+
+
+def told(found, name, region=""):
+    """The code of a finding, or that all is well; and its text, which names the user's own words."""
+    return told_of(of(found, name, region))
+
+
+def told_of(one):
+    assert (one.code == "") == (one.state == "ok")
+    return one.code or one.state, one.detail
+
+
+# ── locations, versions, environments
+
+
+def test_a_location_without_a_stack_is_missing_with_the_nearest_name(tmp_path, store):
+    plan = plan_of(tmp_path, locations={"eu-west-2": 1, HOME: 1})
+    code, detail = told(flight(plan, Aws(*both().values()), store), "locations")
+    assert code == "not-deployed"
+    assert all(one in detail for one in ("eu-west-2", "did you mean eu-west-1", "us-east-1"))
+
+
+def test_a_suite_without_locations_is_told_to_name_some(tmp_path, store):
+    plan = plan_of(tmp_path, locations=None)
+    assert told(flight(plan, Aws(*both().values()), store), "locations")[0] == "no-locations"
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "code"),
+    [
+        ("0.1.7", "ok", ""),
+        ("0.2.0", "ok", ""),
+        ("0.3.0", "warning", "other-minor-version"),
+        ("1.1.0", "missing", "other-major-version"),
+        ("", "missing", "other-major-version"),
+    ],
+)
+def test_a_stack_is_of_a_version_that_fits(plan, store, version, state, code):
+    aws = Aws(deployment_of(HOME), deployment_of(AWAY, toril_version=version))
+    found = of(flight(plan, aws, store), "version", AWAY)
+    assert (found.state, found.code) == (state, code)
+
+
+def test_regions_of_two_environments_do_not_share_a_run(plan, store):
+    aws = Aws(deployment_of(HOME), deployment_of(AWAY, environment="prod"))
+    code, detail = told(flight(plan, aws, store), "environment")
+    assert code == "several-environments"
+    assert all(one in detail for one in (AWAY, "prod", HOME, "main"))
+
+
+class Bucket(FolderStore):
+    """A folder that says it was a bucket."""
+
+    def address(self, key):
+        return f"s3://toril-results/{key}"
+
+
+def test_workers_write_where_the_run_is_read(plan, tmp_path):
+    aws = Aws(deployment_of(HOME), deployment_of(AWAY, store="s3://toril-other"))
+    found = flight(plan, aws, Bucket(tmp_path / "store"))
+    assert lacking(found) == [(AWAY, "store")]
+    assert told(found, "store", AWAY)[0] == "other-store"
+    assert "--store s3://toril-other" in told(found, "store", AWAY)[1]
+
+
+def test_without_a_home_region_nothing_sweeps_which_is_told(plan, store):
+    aws = Aws(*both(home=None).values())
+    found = of(flight(plan, aws, store), "sweeper", "")
+    assert (found.state, found.code) == ("warning", "no-home-region")
+    assert of(flight(plan, Aws(*both().values()), store), "sweeper", "").state == "ok"
+
+
+# ── credentials
+
+
+def credentials(plan, store, keys, **environment):
+    return told(
+        flight(plan, Aws(*both().values()), store, credentials=lambda: keys, environment=environment), "credentials"
+    )
+
+
+def at(after_s):
+    return datetime.fromtimestamp(NOW + after_s, UTC).isoformat()
+
+
+def test_credentials_that_are_renewed_or_never_expire_last_for_any_run(plan, store):
+    assert credentials(plan, store, Keys("assume-role-with-web-identity"))[0] == "ok"
+    assert credentials(plan, store, Keys("shared-credentials-file", None))[0] == "ok"
+
+
+def test_a_session_has_to_outlast_the_run(plan, store):
+    """Ten minutes of load, and a minute or two around them."""
+    session = Keys("env")
+    assert credentials(plan, store, session, **{EXPIRATION: at(3600)})[0] == "ok"
+    code, detail = credentials(plan, store, session, **{EXPIRATION: at(610)})
+    assert code == "credentials-expire"
+    assert "10 min" in detail
+    assert "role-duration-seconds" in detail
+    assert credentials(plan, store, session, **{EXPIRATION: at(-5)})[0] == "credentials-expire"
+
+
+@pytest.mark.parametrize("said", ["", "soon"])
+def test_a_session_of_which_nobody_tells_the_end_is_a_warning_with_the_way_to_tell(plan, store, said):
+    code, detail = credentials(plan, store, Keys("env"), **{EXPIRATION: said})
+    assert code == "unknown-expiry"
+    assert "export-credentials" in detail
+
+
+def test_the_end_of_a_session_in_the_environment_says_nothing_of_one_in_a_file(plan, store):
+    assert credentials(plan, store, Keys("shared-credentials-file"), **{EXPIRATION: at(9999)})[0] == "unknown-expiry"
+
+
+def test_no_credentials_at_all_are_missing(plan, store):
+    assert credentials(plan, store, None)[0] == "no-credentials"
+
+
+# ── store and clock
+
+
+class ReadOnly(FolderStore):
+    def put(self, key, data):
+        raise StoreError(f"s3://b/{key}: s3:PutObject was refused; allow it", code="access-denied")
+
+
+def test_a_store_that_cannot_be_written_is_missing_with_the_right(plan, tmp_path):
+    code, detail = told(flight(plan, Aws(*both().values()), ReadOnly(tmp_path)), "store")
+    assert code == "access-denied"
+    assert "s3:PutObject" in detail
+
+
+def test_looking_leaves_one_key_whose_name_is_always_the_same(plan, store):
+    for _ in range(2):
+        flight(plan, Aws(*both().values()), store)
+    assert list(store.keys("")) == ["runs/preflight/probe"]
+
+
+@pytest.mark.parametrize(("off_s", "code"), [(-30, "clock-skew"), (-5, "ok"), (5, "ok"), (30, "clock-skew")])
+def test_a_clock_that_is_off_is_a_warning(plan, store, off_s, code):
+    aws = Aws(*both().values())
+    aws.answers("get_caller_identity", identity(NOW - off_s))
+    found = flight(plan, aws, store)
+    assert told(found, "clock")[0] == code
+    assert of(found, "clock", "").state in ("ok", "warning")
+
+
+# ── secrets
+
+
+def test_secrets_have_to_be_on_the_list_of_each_region(tmp_path, store):
+    plan = plan_of(tmp_path, toril={"secrets": {"SHOP_TOKEN": "shop-token"}})
+    aws = Aws(deployment_of(HOME, secrets=(SECRET,)), deployment_of(AWAY, secrets=(SECRET,)))
+    found = flight(plan, aws, store)
+    assert told(found, "secrets", HOME)[0] == "ok"
+    code, detail = told(found, "secrets", AWAY)  # a name is looked for in the worker's own region
+    assert code == "secret-not-allowed"
+    assert "SHOP_TOKEN" in detail
+
+
+# ── targets
+
+
+def targets(tmp_path, store, allowed, *, resolve=lambda host: (), env=None, **execution):
+    plan = plan_of(tmp_path, env=env, **execution)
+    aws = Aws(*both(targets=DeployedTargets(**allowed)).values())
+    found = flight(plan, aws, store, resolve=resolve)
+    return [told_of(one) for one in found.findings if (one.name, one.region) == ("targets", HOME)]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "code"),
+    [
+        ({}, "ok"),
+        ({"hosts": ("shop.example.com",)}, "ok"),
+        ({"hosts": ("*.example.com",)}, "ok"),
+        ({"hosts": ("*.shop.example.com",)}, "target-not-allowed"),
+        ({"hosts": ("example.com",)}, "target-not-allowed"),
+        ({"cidrs": ("192.0.2.0/24",)}, "ok"),
+        ({"cidrs": ("198.51.100.0/24",)}, "target-not-allowed"),
+        ({"hosts": ("other.example.com",), "cidrs": ("192.0.2.0/24",)}, "ok"),
+    ],
+)
+def test_a_host_is_on_the_list_by_name_wildcard_or_all_of_its_addresses(tmp_path, store, allowed, code):
+    ((found, _),) = targets(tmp_path, store, allowed, resolve=lambda host: ("192.0.2.7",))
+    assert found == code
+
+
+def test_one_address_outside_of_the_blocks_is_enough_and_is_named(tmp_path, store):
+    blocks = {"cidrs": ("192.0.2.0/24",)}
+    ((code, detail),) = targets(
+        tmp_path, store, blocks, resolve=lambda host: ("192.0.2.7", "198.51.100.3", "2001:db8::1")
+    )
+    assert code == "target-not-allowed"
+    assert "198.51.100.3, 2001:db8::1" in detail
+    assert "192.0.2.7" not in detail
+
+
+def test_a_name_without_an_address_cannot_be_in_a_block(tmp_path, store):
+    ((code, detail),) = targets(tmp_path, store, {"cidrs": ("192.0.2.0/24",)})
+    assert code == "target-not-allowed"
+    assert "shop.example.com" in detail
+
+
+NESTED = {
+    "default-address": "https://Shop.Example.com:8443/base",
+    "requests": [
+        "/relative",
+        {
+            "if": "1",
+            "then": ["http://a.example.net/"],
+            "else": [{"url": "http://b.example.net/x?to=http://not.example"}],
+        },
+        {"loop": 2, "do": [{"transaction": "t", "do": [{"url": "http://192.0.2.9:81/"}]}]},
+        {"url": "http://[2001:db8::5]:8080/"},
+    ],
+}
+
+
+def test_hosts_are_found_in_addresses_blocks_and_requests(tmp_path, store):
+    ((code, detail),) = targets(tmp_path, store, {"hosts": ("none.example",)}, scenario=NESTED)
+    assert code == "target-not-allowed"
+    for host in ("shop.example.com", "a.example.net", "b.example.net", "192.0.2.9", "2001:db8::5"):
+        assert host in detail.partition("; allowed")[0]
+    assert "not.example " not in detail
+
+
+def test_hosts_of_included_scenarios_count(tmp_path, store):
+    scenarios = {"login": {"requests": ["http://login.example.net/"]}}
+    plan = plan_of(tmp_path, scenario={"requests": [{"include-scenario": "login"}]}, more={"scenarios": scenarios})
+    aws = Aws(*both(targets=DeployedTargets(hosts=("shop.example.com",))).values())
+    code, detail = told(flight(plan, aws, store), "targets", HOME)
+    assert code == "target-not-allowed"
+    assert "login.example.net" in detail
+
+
+def test_references_are_what_the_command_says_and_others_cannot_be_read(tmp_path, store):
+    scenario = {"default-address": "${SHOP}", "requests": ["/", "${path}", "http://${host}/x"]}
+    allowed = {"hosts": ("shop.example.com",)}
+    env = {"SHOP": "https://shop.example.com"}
+    on_list, unread = targets(tmp_path, store, allowed, env=env, scenario=scenario)
+    assert on_list[0] == "ok"
+    assert unread[0] == "unreadable-targets"
+    assert "http://${host}/x" in unread[1]
+    assert "${path}" in unread[1]
+
+
+def test_what_only_a_script_says_is_a_warning_with_what_holds_it(tmp_path, store):
+    (tmp_path / "load.jmx").write_text("<jmeterTestPlan/>")
+    allowed = {"hosts": ("shop.example.com",), "enforced": ("names",)}
+    ((code, detail),) = targets(tmp_path, store, allowed, scenario="load.jmx")
+    assert code == "unreadable-targets"
+    assert "load.jmx" in detail
+    assert "enforces names" in detail
+
+
+def test_only_what_runs_in_a_region_has_to_be_on_its_list(tmp_path, store):
+    file = tmp_path / "two.json"
+    one = {"executor": "jmeter", "concurrency": 1, "hold-for": "1m"}
+    executions = [
+        {**one, "scenario": {"requests": ["http://a.example/"]}, "locations": {HOME: 1}},
+        {**one, "scenario": {"requests": ["http://b.example/"]}, "locations": {AWAY: 1}},
+    ]
+    arch = {"toril": {"worker": {"arch": "x86_64", "cpu": 1024, "memory": 2048}}}
+    file.write_text(json.dumps({"execution": executions, **arch}))
+    from toril.plan import make_plan
+    from toril.suite import read_suite
+
+    plan = make_plan(read_suite([file], on="fargate", system={}), run_id="r", workers=2, on="fargate")
+    aws = Aws(*both(targets=DeployedTargets(hosts=("a.example",))).values())
+    found = flight(plan, aws, store)
+    assert [told(found, "targets", region)[0] for region in (HOME, AWAY)] == ["ok", "target-not-allowed"]
+
+
+# ── FIPS
+
+FIPS = {"fips": True, "endpoints": {"ecs": "ecs-fips.us-east-1.amazonaws.com", "s3": "s3-fips.us-east-1.amazonaws.com"}}
+
+
+def test_fips_hosts_have_to_be_known_to_dns(plan, store):
+    aws = Aws(*both(**FIPS).values())
+    found = flight(plan, aws, store, resolve=lambda host: () if host.startswith("ecs") else ("192.0.2.1",))
+    code, detail = told(found, "FIPS", AWAY)
+    assert code == "unresolved-host"
+    assert detail.startswith("ecs-fips.us-east-1.amazonaws.com ")
+    assert told(flight(plan, aws, store), "FIPS", AWAY)[0] == "ok"
+
+
+def test_behind_a_proxy_names_are_its_business(plan, store):
+    aws = Aws(*both(**FIPS).values())
+    found = flight(plan, aws, store, resolve=lambda host: (), environment={"HTTPS_PROXY": "http://proxy:3128"})
+    assert told(found, "FIPS", AWAY)[0] == "ok"
+
+
+def test_without_fips_nobody_asks_for_names(plan, store):
+    found = flight(plan, Aws(*both().values()), store)
+    assert not [one for one in found.findings if one.name == "FIPS"]

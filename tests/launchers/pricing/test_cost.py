@@ -1,0 +1,50 @@
+"""What a run on Fargate has cost is said by its reports, from the records that it leaves."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.reports import examples
+from toril.records import End, RanTask, TaskSize, run_key
+from toril.reports import Bundle, render
+from toril.runs.conclude import costed
+from toril.store import FolderStore
+
+RUN = examples.passed()
+TASK = RanTask(arn="a", region="eu-west-1", capacity="FARGATE", pull_started_at=900.0, stopped_at=1500.0)
+
+
+def on_fargate(run: Bundle = RUN) -> Bundle:
+    size = TaskSize(cpu=1024, memory_mib=2048, architecture="x86-64")
+    return replace(run, plan=run.plan.model_copy(update={"on": "fargate", "task": size}))
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = FolderStore(tmp_path)
+    end = End(at=1500.0, tasks={"madrid-1": TASK, "sevilla-1": TASK})
+    made.put(run_key(RUN.plan.run_id, "end.json"), end.to_json())
+    return made
+
+
+def test_tasks_are_priced_by_the_seconds_that_they_ran(store):
+    """Two tasks of 1 vCPU and 2 GB for ten minutes are 2 × 0.0494 ÷ 6 US dollars; the rest is what they write."""
+    line = costed(store, on_fargate()).cost
+
+    usd = float(line.split()[1])
+    assert 2 * 0.0494 / 6 < usd < 0.1
+    assert "US dollars at list prices of 20" in line
+    assert "for a million requests" in line
+    assert line.endswith("2 tasks of 1 vCPU and 2 GiB, x86-64")
+
+
+@pytest.mark.parametrize("name", ["terminal", "github"])
+def test_reports_for_people_show_it(name, store):
+    assert "US dollars at list prices" in " ".join(render(name, costed(store, on_fargate())).decode().split())
+
+
+def test_a_run_on_this_machine_and_one_whose_tasks_nobody_saw_cost_nothing_known(store, tmp_path):
+    assert costed(store, RUN).cost == ""
+    assert costed(FolderStore(tmp_path / "elsewhere"), on_fargate()).cost == ""
+    store.put(run_key(RUN.plan.run_id, "end.json"), End(at=1.0).to_json())
+    assert costed(store, on_fargate()).cost == ""

@@ -1,0 +1,71 @@
+"""Prices that users bring: taken where they fit, and refused with the place where they do not."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.refusals import refused
+from toril.errors import OptionError
+from toril.launchers.pricing import list_prices, read_prices
+
+HERE = "TORIL_PRICES"
+
+
+def given(folder, text):
+    file = folder / "prices.json"
+    file.write_text(text if isinstance(text, str) else json.dumps(text))
+    return {HERE: str(file)}
+
+
+def test_without_a_file_the_prices_are_those_that_toril_comes_with():
+    assert read_prices({}) is list_prices()
+    assert list_prices().of("us-east-1", "x86-64").vcpu_hour == 0.04048
+
+
+def test_processors_are_listed_together_or_priced_as_in_us_east_1():
+    known, unknown = (list_prices().of("eu-central-1", one) for one in ("x86-64", "arm64"))
+    assert (known.known, known.vcpu_hour, known.gib_hour) == (True, 0.04656, 0.00511)
+    assert (unknown.known, unknown.vcpu_hour, unknown.gib_hour) == (False, 0.03238, 0.00356)
+
+
+def test_own_prices_go_before_those_of_the_list_one_by_one(tmp_path):
+    own = {"as_of": "2027-01-01", "regions": {"us-east-1": {"egress_gb": 0.05}, "eu-north-1": {"nat_gb": 0.01}}}
+    found = read_prices(given(tmp_path, own))
+    assert (found.as_of, found.own) == ("2027-01-01", "prices.json")
+    assert found.of("us-east-1", "arm64").egress_gb == 0.05
+    assert found.of("eu-north-1", "arm64").nat_gb == 0.01
+    assert found.of("eu-north-1", "arm64").egress_gb == 0.05
+    assert found.of("us-east-1", "arm64").vcpu_hour == 0.03238
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "place"),
+    [
+        ("no", "not-json", ""),
+        ("[]", "not-json", ""),
+        ('{"regions": {"us-east-1": {"egres_gb": 1}}}', "bad-prices", "regions.us-east-1.egres_gb"),
+        ('{"regions": {"us-east-1": {"egress_gb": -1}}}', "bad-prices", "regions.us-east-1.egress_gb"),
+        ('{"regions": {"us-east-1": {"egress_gb": null}}}', "bad-prices", "us-east-1 has no egress_gb"),
+        ('{"regions": {"us-east-1": {"vcpu_hour": {"risc": 1}}}}', "bad-prices", "vcpu_hour"),
+        ('{"regions": {"us-east-1": null}}', "bad-prices", "us-east-1"),
+        ('{"spot": 2}', "bad-prices", "spot"),
+    ],
+)
+def test_a_file_that_is_none_is_refused_with_the_place(tmp_path, text, code, place):
+    with refused(code, f"TORIL_PRICES={tmp_path}", place, error=OptionError):
+        read_prices(given(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with refused("unreadable-file", "none.json", error=OptionError):
+        read_prices({HERE: str(tmp_path / "none.json")})
+
+
+def test_the_manuals_example_is_taken(tmp_path):
+    manual = Path(__file__).parents[3] / "docs/operations.md"
+    (example,) = [one for one in re.findall(r"```json\n(.*?)```", manual.read_text(), re.DOTALL) if "egress_gb" in one]
+    found = read_prices(given(tmp_path, example))
+    assert found.of("eu-north-1", "arm64").known
+    assert found.assumed.sent_bytes_per_request == 4000

@@ -1,0 +1,35 @@
+"""The regions of a store, as their records tell them."""
+
+import pytest
+
+from tests.launchers.stage import REGION, deployment
+from tests.refusals import refused
+from toril.errors import InfrastructureError, StoreError
+from toril.launchers.prepare import read_deployments
+from toril.store import FolderStore
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FolderStore(tmp_path)
+
+
+def test_a_store_without_regions_says_what_to_do(store):
+    with refused("not-deployed", "deployments/<region>.json", "pulumi up", error=InfrastructureError):
+        read_deployments(store)
+
+
+def test_a_damaged_record_stops_a_run_and_is_named(store):
+    store.put(f"deployments/{REGION}.json", deployment().to_json())
+    store.put("deployments/sa-east-1.json", b"{")
+    with pytest.raises(StoreError) as caught:
+        read_deployments(store)
+    assert "sa-east-1" in str(caught.value)
+
+
+def test_a_damaged_record_holds_up_no_sweep_of_the_others(store):
+    store.put(f"deployments/{REGION}.json", deployment().to_json())
+    store.put("deployments/sa-east-1.json", b"{")
+    damaged: list[StoreError] = []
+    assert set(read_deployments(store, damaged)) == {REGION}
+    assert ["sa-east-1.json" in str(one) for one in damaged] == [True]

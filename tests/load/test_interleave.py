@@ -1,0 +1,69 @@
+"""Which arrivals of one schedule are whose: all of them, each once, and each at the moment of one big worker's."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toril.load.curve import Curve
+from toril.load.interleave import FINEST, interleave
+
+weights = st.lists(
+    st.one_of(st.integers(1, 9), st.fractions(Fraction(1, 20), 20, max_denominator=30)), min_size=1, max_size=9
+)
+
+
+@given(weights)
+def test_each_arrival_is_exactly_one_workers(weights):
+    many = 200
+    places = [[stripe.place_of(own) for own in range(many)] for stripe in interleave(weights)]
+    surely = min(one[-1] for one in places)  # beyond it a worker may not have been asked for enough
+    found = sorted(place for one in places for place in one if place <= surely)
+    assert found == list(range(surely + 1))
+
+
+@given(weights)
+def test_a_worker_s_arrivals_come_in_their_order(weights):
+    for stripe in interleave(weights):
+        places = [stripe.place_of(own) for own in range(50)]
+        assert places == sorted(set(places))
+
+
+@given(weights, st.integers(1, 500))
+def test_every_worker_has_its_part_at_every_moment(weights, total):
+    divided = interleave(weights)
+    assert sum((stripe.part for stripe in divided), Fraction(0)) == 1
+    for stripe in divided:
+        own = sum(stripe.place_of(own) < total for own in range(total))
+        assert abs(own - stripe.part * total) <= len(weights)
+
+
+@given(
+    weights,
+    st.lists(st.tuples(st.integers(1, 5), st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=4),
+)
+def test_what_all_send_is_the_schedule_of_one_big_worker_to_the_arrival(weights, pieces):
+    points, at_s = [], 0
+    for lasts_s, low, high in pieces:
+        points += [(at_s, low), (at_s + lasts_s, high)]
+        at_s += lasts_s
+    curve = Curve(tuple(points))
+    whole = list(curve.times_of(range(int(curve.total) + 2)))
+    sent = []
+    for stripe in interleave(weights):
+        own = (stripe.place_of(own) for own in range(int(curve.total) + 2))
+        sent += list(curve.times_of(place for place in own if place < len(whole)))
+    assert sorted(sent) == whole
+
+
+def test_weights_beyond_whole_numbers_to_a_million_are_rounded_and_still_share_every_arrival():
+    divided = interleave([Fraction(1, 1_000_003), Fraction(1, 999_983), Fraction(1, 3)])
+    assert max(stripe.weight for stripe in divided) == FINEST
+    found = sorted(stripe.place_of(own) for stripe in divided for own in range(100))
+    assert found[:50] == list(range(50))
+
+
+def test_a_worker_without_any_weight_has_no_stripe():
+    with pytest.raises(ValueError, match="above 0"):
+        interleave([1, 0])

@@ -1,0 +1,157 @@
+"""The search for a capacity: what follows from which stages, and that it finds what is there."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toril.load.search import (
+    CONFIRMATIONS,
+    RAISE,
+    TO_THE_TOP,
+    UNSTEADY,
+    Bounds,
+    Found,
+    Judged,
+    Outcome,
+    Stage,
+    longest_s,
+    most_stages,
+    next_stage,
+)
+
+BOUNDS = Bounds(100, 5000, 0.05)
+
+
+def searched(bounds: Bounds, bears) -> tuple[Found, list[Judged]]:
+    """The search on a service that `bears(rps, stages so far)`; it always recovers."""
+    judged: list[Judged] = []
+    while isinstance(stage := next_stage(bounds, judged), Stage):
+        outcome: Outcome = "held" if stage.kind == "recover" or bears(stage.rps, judged) else "breached"
+        judged.append(Judged(stage, outcome, "" if outcome == "held" else "p95>300ms"))
+        assert len(judged) < 500
+    return stage, judged
+
+
+def course(bounds, *told):
+    """What comes after stages of which only the outcome is told: `held`, `breached`, or why they are void."""
+    judged: list[Judged] = []
+    for outcome in told:
+        stage = next_stage(bounds, judged)
+        assert isinstance(stage, Stage)
+        known = outcome in ("held", "breached")
+        judged.append(Judged(stage, outcome if known else "void", "p95>300ms" if outcome == "breached" else outcome))
+    return next_stage(bounds, judged)
+
+
+@pytest.mark.parametrize(
+    ("told", "then"),
+    [
+        ((), Stage(100, "raise")),
+        (("held",), Stage(150, "raise")),
+        (("held", "held"), Stage(225, "raise")),
+        (("held", "breached"), Stage(100, "recover")),
+        (("held", "breached", "held"), Stage(122.5, "narrow")),
+        (("held", "breached", "held", "held"), Stage(135.6, "narrow")),
+        (("held", "breached", "held", "breached"), Stage(100, "recover")),
+        (("held", "breached", "held", "held", "held", "held"), Stage(146.3, "narrow")),
+        (("held", "breached", "held", "held", "held", "held", "held"), Stage(146.3, "confirm")),
+        (("breached",), Found(None, 100, "p95>300ms", exact=True)),
+        (("generators",), Stage(100, "raise")),
+        (("generators",) * 3, Found(None, None, "generators", exact=False)),
+        (("held", "held", "generators"), Stage(225, "raise")),
+        (("held", "held", "generators", "held", "generators"), Stage(337.5, "raise")),
+        ((*("held",) * 3, *("generators",) * 3), Found(225, None, "generators", exact=False)),
+        (("generators", "held") * 4, Stage(506.2, "raise")),
+        ((*("generators", "held") * 4, "generators"), Found(337.5, None, "generators", exact=False)),
+        (("held", "breached", "recovery"), Found(100, 150, "recovery", exact=False)),
+    ],
+)
+def test_each_stage_follows_from_those_before_it(told, then):
+    assert course(BOUNDS, *told) == then
+
+
+def test_the_highest_rate_that_is_wanted_is_the_end_of_it():
+    assert course(Bounds(100, 200, 0.05), "held", "held") == Stage(200, "raise")
+    assert course(Bounds(100, 200, 0.05), "held", "held", "held") == Found(200, None, TO_THE_TOP, exact=False)
+
+
+def test_a_rate_that_does_not_hold_again_has_not_held():
+    narrowed = ("held", "breached", "held", "held", "held", "held", "held")
+    found = course(BOUNDS, *narrowed, "breached", "held", "held")
+    assert found == Found(142.6, 146.3, "p95>300ms", exact=True)
+
+
+def test_a_service_that_holds_nothing_twice_is_said_to_be_unsteady():
+    found, judged = searched(BOUNDS, lambda rps, judged: rps < 1000 and next_kind(judged) != "confirm")
+    assert (found.limited_by, found.exact) == (UNSTEADY, False)
+    assert sum(one.stage.kind == "confirm" for one in judged) == CONFIRMATIONS
+    assert found.held_rps is not None
+    assert found.held_rps < min(one.stage.rps for one in judged if one.stage.kind == "confirm")
+
+
+def next_kind(judged) -> str:
+    stage = next_stage(BOUNDS, judged)
+    return stage.kind if isinstance(stage, Stage) else ""
+
+
+@st.composite
+def bounds_and_capacity(draw):
+    low = draw(st.floats(0.1, 1e5))
+    bounds = Bounds(low, low * draw(st.floats(1.01, 1e4)), draw(st.floats(0.01, 0.5)))
+    return bounds, low * draw(st.floats(0.5, 2e4))
+
+
+@given(bounds_and_capacity())
+def test_the_capacity_of_a_service_that_has_one_is_found_within_the_precision(drawn):
+    bounds, capacity = drawn
+    found, judged = searched(bounds, lambda rps, _: rps <= capacity)
+    stages = [one for one in judged if one.stage.kind != "recover"]
+    assert len(stages) <= most_stages(bounds)
+    if capacity < bounds.from_rps:
+        assert (found.held_rps, found.exact) == (None, True)
+    elif capacity >= bounds.to_rps:
+        assert (found.held_rps, found.limited_by) == (bounds.to_rps, TO_THE_TOP)
+    else:
+        assert found.exact
+        assert found.held_rps is not None
+        assert found.breached_rps is not None
+        assert found.held_rps <= capacity < found.breached_rps
+        rounding = 0.001  # of rates, twice
+        assert found.breached_rps / found.held_rps <= 1 + bounds.precision + rounding
+
+
+@given(bounds_and_capacity(), st.randoms(use_true_random=False))
+def test_a_service_that_answers_by_chance_ends_the_search_in_time_too(drawn, chance):
+    bounds, _ = drawn
+    found, judged = searched(bounds, lambda rps, _: chance.random() < 0.6)
+    stages = [one for one in judged if one.stage.kind != "recover"]
+    assert len(stages) <= most_stages(bounds)
+    assert (len(stages) + 2 * (len(judged) - len(stages))) * 10 <= longest_s(bounds, 10.0, 0.0)
+    if found.held_rps is not None and found.breached_rps is not None:
+        assert found.held_rps < found.breached_rps
+
+
+@given(bounds_and_capacity())
+def test_no_stage_is_higher_than_wanted_nor_more_than_half_above_one_that_held(drawn):
+    bounds, capacity = drawn
+    _, judged = searched(bounds, lambda rps, _: rps <= capacity)
+    highest = bounds.from_rps
+    for one in judged:
+        assert bounds.from_rps <= one.stage.rps <= bounds.to_rps
+        assert one.stage.rps <= highest * RAISE * 1.001
+        if one.outcome == "held":
+            highest = max(highest, one.stage.rps)
+
+
+def test_after_each_breach_the_service_may_recover_before_the_next_stage():
+    _, judged = searched(BOUNDS, lambda rps, _: rps <= 700)
+    for one, following in pairwise(judged):
+        assert (one.outcome == "breached") == (following.stage.kind == "recover")
+
+
+def test_how_long_it_may_take_grows_with_its_stages():
+    assert longest_s(BOUNDS, 20, 0) > most_stages(BOUNDS) * 20
+    assert longest_s(BOUNDS, 20, 3) > longest_s(BOUNDS, 20, 0)
+    assert most_stages(Bounds(100, 5000, 0.01)) > most_stages(BOUNDS)

@@ -1,0 +1,82 @@
+"""Whether CloudWatch's answer is taken for what it is, and its faults for the suite's, the user's or its own."""
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from botocore.stub import Stubber
+
+from tests.metrics.asking import NOON, query
+from tests.metrics.cloudwatch import CloudWatch
+from toril.metrics.cloudwatch import ClientFactory, ask
+from toril.metrics.periods import span
+
+CPU = query()
+
+
+def stubbed() -> tuple[ClientFactory, Stubber]:
+    client = CloudWatch().clients("eu-west-1")
+    stubber = Stubber(client)
+    stubber.activate()
+    return lambda region: client, stubber
+
+
+def fault(clients):
+    found = ask([CPU], span(NOON, NOON + 60, 60), clients)[CPU.key].fault
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("aws_code", "status", "code"),
+    [
+        ("AccessDeniedException", 403, "access-denied"),
+        ("SomethingNew", 403, "rejected-credentials"),
+        ("InvalidNextToken", 400, "busy"),
+        ("ValidationError", 400, "refused"),
+    ],
+)
+def test_a_refusal_names_the_region_and_quotes_the_service(aws_code, status, code):
+    clients, stubber = stubbed()
+    stubber.add_client_error("get_metric_data", aws_code, "the service's words", status)
+    found = fault(clients)
+    assert found.code == code
+    assert found.where == "CloudWatch in eu-west-1"
+    assert "the service's words" in str(found)
+    assert found.fix
+
+
+def test_a_region_without_a_fips_endpoint_is_named_as_the_reason():
+    class Silent:
+        class meta:
+            region_name, endpoint_url = "eu-west-1", "https://monitoring-fips.eu-west-1.amazonaws.com"
+
+        def get_metric_data(self, **asked):
+            raise EndpointConnectionError(endpoint_url=self.meta.endpoint_url)
+
+    found = fault(lambda region: Silent())
+    assert found.code == "unreachable"
+    assert "AWS_USE_FIPS_ENDPOINT" in found.fix
+
+
+def test_messages_of_the_service_are_quoted():
+    clients, stubber = stubbed()
+    said = [{"Code": "InternalError", "Value": "one shard is away"}]
+    result = {"Id": "q0", "StatusCode": "InternalError", "Timestamps": [], "Values": [], "Messages": said}
+    stubber.add_response("get_metric_data", {"MetricDataResults": [result], "Messages": [{"Value": "too many"}]})
+    found = fault(clients)
+    assert (found.code, found.aws_code) == ("busy", "InternalError")
+    assert found.message == "too many; one shard is away"
+
+
+def test_a_query_that_is_not_in_the_answer_is_not_answered():
+    clients, stubber = stubbed()
+    stubber.add_response("get_metric_data", {"MetricDataResults": []})
+    assert fault(clients).passes
+
+
+def test_pages_that_go_round_in_a_circle_are_no_answer():
+    clients, stubber = stubbed()
+    for _ in range(2):
+        stubber.add_response("get_metric_data", {"MetricDataResults": [], "NextToken": "again"})
+    found = fault(clients)
+    assert found.passes
+    assert "again" in str(found)

@@ -1,0 +1,247 @@
+"""`toril adjust`: what is asked of a run that goes on, what is refused, and who hears of it."""
+
+import getpass
+import time
+
+import pytest
+
+from tests.launchers.scene import Scene
+from tests.measured import execution, plan_of
+from tests.store.test_store import new_bucket
+from toril.coordinator.progress import LiveFigures
+from toril.errors import OptionError, RunOverError, StoreError
+from toril.records import Lease, Rate, Start, Stop, rate_key, run_key
+from toril.runs.adjust import adjust, chosen_of, parse_rate
+from toril.runs.conclude import judge_again
+from toril.runs.stored import follow
+from toril.signals import Interrupts
+from toril.store.records import next_rates
+
+FIXED = {"hold_for_s": 25.0, "concurrency": None, "throughput_rps": 100.0}
+
+
+def open_model(name="shop", **load):
+    return execution(name=name, **FIXED | load).model_copy(update={"executor": "vegeta", "adjustable": True})
+
+
+class Adjustable(Scene):
+    """A run with these executions, on Fargate."""
+
+    def __init__(self, folder, *executions) -> None:
+        super().__init__(folder)
+        plan = plan_of(workers=2, executions=executions or (open_model(),))
+        self.plan = self.plan.model_copy(
+            update={"executions": plan.executions, "shares": plan.shares, "criteria": plan.criteria}
+        )
+        self.store.time = lambda: (self.clock.now(), 0.0)  # type: ignore[method-assign]
+
+    def adjust(self, rate="500", name=None):
+        return adjust(self.store, self.plan.run_id, rate, name, self.clock.now())
+
+    def meanwhile(self, second: float, *rates: str, name=None):
+        """What comes of asking for these rates, so many seconds into the run."""
+        found = []
+        for offset, rate in enumerate(rates):
+            self.at(second + 5 * offset, lambda rate=rate: found.append(self.attempt(rate, name)))
+        self.run()
+        return found
+
+    def attempt(self, rate, name=None):
+        try:
+            return self.adjust(rate, name)
+        except (OptionError, StoreError) as error:
+            return error
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return lambda *executions: Adjustable(tmp_path, *executions)
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [("500", 500), ("500/s", 500), ("30 / min", 0.5), ("36/h", 0.01), ("+20%", 120), ("-20%", 80), ("x2", 200),
+     ("×0.5", 50), ("0.25", 0.25)],
+)  # fmt: skip
+def test_a_rate_is_requests_per_second_or_a_change(written, wanted):
+    assert parse_rate(written)(100.0) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("written", ["", "fast", "-5", "5/day", "20%", "2x", "1e9", "+", "٣", "nan"])
+def test_what_is_no_rate_is_refused_with_examples(written):
+    with pytest.raises(OptionError, match="expected requests per second such as 500"):
+        parse_rate(written)
+
+
+def test_a_change_holds_from_a_whole_second_that_every_worker_knows_of_in_time(scene):
+    one = scene()
+    (done,) = one.meanwhile(12, "500")
+    lead_s = one.plan.pace.start_lead_s
+    assert (done.rate.rps, done.before_rps, done.rate.number) == (500.0, 100.0, 1)
+    assert done.at_s == int(done.at_s)
+    assert lead_s <= done.in_s <= lead_s + 1
+    assert done.rate.by.startswith(getpass.getuser())
+
+
+def test_a_relative_change_starts_from_the_change_before(scene):
+    _, done, last = scene().meanwhile(10, "500", "+10%", "x2")
+    assert (done.before_rps, done.rate.rps) == (500.0, 550.0)
+    assert (last.before_rps, last.rate.rps, last.rate.number) == (550.0, 1100.0, 3)
+
+
+def test_the_verdict_says_what_was_changed_and_holds_the_run_to_it(scene):
+    one = scene()
+    one.meanwhile(12, "500")
+    verdict = one.verdict()
+    (note,) = verdict["notes"]
+    assert "the load of shop was changed while it went on (`toril adjust`): 500/s from " in note
+    assert [reason["code"] for reason in verdict["reasons"]] == ["unreached-load"]  # its workers kept their own rate
+
+
+def test_judging_again_finds_the_same(scene):
+    one = scene()
+    one.meanwhile(12, "500")
+    before = one.verdict()
+    assert judge_again(one.store, one.plan.run_id).verdict.to_dict() == before
+
+
+def test_the_load_that_was_planned_is_the_changed_one(scene):
+    one = scene()
+    (done,) = one.meanwhile(12, "500")
+    curve = judge_again(one.store, one.plan.run_id)
+    planned = {second.second: second.planned_rps for second in curve.summary.series}
+    assert planned[int(done.at_s) - 1] == 100
+    assert planned[int(done.at_s)] == 500
+
+
+def test_its_owner_and_whoever_watches_are_shown_it(scene):
+    one = scene()
+    (done,) = one.meanwhile(12, "500")
+    said = f"shop: 500/s from {done.at_s:.0f} s on, set by `toril adjust`"
+    assert said in one.view.notes
+
+
+def test_a_watcher_sees_it_too(scene):
+    one = scene()
+    seen: list[LiveFigures] = []
+    shown = type("View", (), {"show": lambda self, figures: seen.append(figures)})()
+    interrupts = Interrupts()
+
+    def watch() -> None:
+        one.adjust()
+        follow(one.store, one.plan.run_id, clock=Once(one.clock, interrupts), view=shown, interrupts=interrupts)
+
+    one.at(12, watch)
+    one.run()
+    assert any("shop: 500/s" in note for figures in seen for note in figures.notes)
+
+
+class Once:
+    """A clock whose owner is interrupted after one look."""
+
+    def __init__(self, clock, interrupts) -> None:
+        self._clock, self._interrupts = clock, interrupts
+
+    def now(self):
+        return self._clock.now()
+
+    def sleep(self, _: float) -> None:
+        self._interrupts.names.append("SIGINT")
+
+
+def test_two_who_adjust_at_once_get_numbers_of_their_own(scene):
+    one = scene()
+    rival = Rate(number=1, execution="shop", rps=7.0, at=one.clock.now() + 15, asked_at=0.0, cause="user")
+    put_once = one.store.put_once
+    raced: list[bool] = []
+
+    def put_after_another(key, data):
+        if key == rate_key(one.plan.run_id, 1) and not raced:
+            raced.append(True)
+            put_once(key, rival.to_json())
+        return put_once(key, data)
+
+    one.store.put_once = put_after_another
+    (done,) = one.meanwhile(12, "500")
+    assert done.rate.number == 2
+    assert [rate.rps for rate in next_rates(one.store, one.plan.run_id, 0)] == [7.0, 500.0]
+
+
+def test_a_run_that_is_over_ending_or_not_begun_is_not_adjusted(scene):
+    one = scene()
+    early = []
+    one.at(0.5, lambda: early.append(one.attempt("500")))
+    stop = Stop(at=0.0, cause="user", message="ended early by `toril stop`")
+
+    def stop_and_ask() -> None:
+        one.store.put_once(one.key("stop.json"), stop.to_json())
+        early.append(one.attempt("500"))
+
+    one.at(15, stop_and_ask)
+    one.run()
+    assert "has not started yet" in str(early[0])
+    assert "is ending (ended early by `toril stop`)" in str(early[1])
+    assert "is over" in str(one.attempt("500"))
+    assert isinstance(one.attempt("500"), RunOverError)
+
+
+def test_shortly_before_its_end_it_is_too_late(scene):
+    (error,) = scene().meanwhile(28.5, "500")
+    assert "the load of shop ends before its workers could know of it" in str(error)
+
+
+def test_a_rate_of_nothing_or_too_much_is_refused(scene):
+    nothing, too_much = scene().meanwhile(10, "0", "900000000")
+    assert "toril stop" in str(nothing)
+    assert "write a smaller one" in str(too_much)
+
+
+def test_an_execution_with_users_is_refused_with_the_reason(scene):
+    one = scene(execution(hold_for_s=25.0))
+    (error,) = one.meanwhile(10, "500")
+    assert "the rate of shop cannot be changed while it goes on: locust has virtual users" in str(error)
+
+
+def test_a_bucket_takes_it_as_a_folder_does(scene, open_cloud):
+    one, bucket = scene(), new_bucket(open_cloud, "of/others")
+    now, run_id = bucket.time()[0], one.plan.run_id
+    records = {
+        "plan.json": one.plan,
+        "start.json": Start(at=now - 5, attempts={}),
+        "lease.json": Lease(owner="o", pid=1, host="h", renewed_at=time.time()),
+    }
+    for name, record in records.items():
+        bucket.put(run_key(run_id, name), record.to_json())
+    done = [adjust(bucket, run_id, rate, None, time.time()) for rate in ("500", "+10%")]
+    assert [rate.rps for rate in next_rates(bucket, run_id, 0)] == [500.0, 550.0]
+    assert all(0 < one.in_s < 10 for one in done)
+
+
+class TestWhichExecution:
+    """Where a run has several."""
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            (None, "say --execution shop or --execution search"),
+            ("shpo", "did you mean `shop`?"),
+            ("users", "of this run shop, search can be"),
+        ],
+    )
+    def test_a_name_that_does_not_tell_is_refused(self, scene, name, words):
+        one = scene(open_model(), open_model("search"), execution(name="users", hold_for_s=25.0))
+        with pytest.raises(OptionError) as refused:
+            adjust_chosen(one, name)
+        assert words in str(refused.value)
+
+    def test_one_that_is_named_is_taken(self, scene):
+        one = scene(open_model(), open_model("search"))
+        assert adjust_chosen(one, "search").name == "search"
+
+    def test_the_only_one_that_can_be_need_not_be_named(self, scene):
+        one = scene(execution(name="users", hold_for_s=25.0), open_model())
+        assert adjust_chosen(one, None).name == "shop"
+
+
+def adjust_chosen(one, name):
+    return chosen_of(one.plan, name)

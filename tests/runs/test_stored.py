@@ -1,0 +1,163 @@
+"""What `toril watch`, `stop`, `report` and `runs` do with a run on Fargate in each of its states."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.clocks import ShiftedClock
+from tests.launchers.fake import Script
+from tests.launchers.scene import Scene, abandoned
+from toril.coordinator.progress import LiveFigures
+from toril.errors import StoreError
+from toril.records import Stop
+from toril.runs.stored import ask_to_stop, follow, judged, listing, prune
+from toril.signals import Interrupts
+from toril.store.records import read_launch
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return lambda **how: Scene(tmp_path, **how)
+
+
+def state_of(one: Scene) -> str:
+    (row,) = listing(one.store, one.clock.now())
+    return row.state
+
+
+def deadline_of(one: Scene) -> float:
+    launch = read_launch(one.store, one.plan.run_id)
+    assert launch is not None
+    return launch.deadline
+
+
+def watched(one: Scene, seconds: float, ahead_s: float = 0.0):
+    """What somebody who watches for so many seconds gets in the end, and the notes that are shown."""
+    interrupts = Interrupts()
+    one.view.notes.clear()
+    one.at(seconds, lambda: interrupts.names.append("SIGINT"))
+    clock = ShiftedClock(one.clock, ahead_s)
+    bundle = follow(one.store, one.plan.run_id, clock=clock, view=one.view, interrupts=interrupts)
+    return bundle, one.view.notes
+
+
+def during(one: Scene, second: float, look):
+    """What `look` says so many seconds into a run that its coordinator carries to the end."""
+    found = []
+    one.at(second, lambda: found.append(look()))
+    one.run()
+    return found[0]
+
+
+def unowned(scene, second: float = 15.0, **how) -> Scene:
+    """A run whose coordinator is gone, and whose lease is over."""
+    one: Scene = abandoned(scene(**how), second)
+    one.clock.sleep(one.plan.pace.lease_expires_s + 1)
+    return one
+
+
+@pytest.mark.parametrize("second", [0.5, 3.0, 20.0])
+def test_a_run_with_an_owner_is_running_can_be_stopped_and_is_neither_reported_nor_deleted(scene, second):
+    one = scene()
+
+    def look():
+        now = one.clock.now()
+        with pytest.raises(StoreError, match="is not over yet; `toril watch"):
+            judged(one.store, one.plan.run_id, now)
+        return state_of(one), prune(one.store, timedelta(0), now), ask_to_stop(one.store, one.plan.run_id, now)
+
+    state, deleted, said = during(one, second, look)
+    assert (state, deleted) == ("running", [])
+    assert "is ending; its results are kept and judged" in said
+    assert one.verdict()["outcome"] == "inconclusive"
+
+
+def test_a_run_without_an_owner_may_go_on_and_everybody_is_told_how_to_carry_it_on(scene):
+    one = unowned(scene, scripts=dict.fromkeys(("local-1", "local-2"), Script(obeys=False)))
+    assert state_of(one) == "without owner"
+    with pytest.raises(StoreError, match=r"may not be over yet; nobody owns this run; .*--take-over"):
+        judged(one.store, one.plan.run_id, one.clock.now())
+    assert prune(one.store, timedelta(0), one.clock.now()) == []
+    bundle, notes = watched(one, 60)
+    assert bundle is None
+    assert any("--take-over" in note for note in notes)
+    assert "is ending" in ask_to_stop(one.store, one.plan.run_id, one.clock.now())
+    assert "is ending already" in ask_to_stop(one.store, one.plan.run_id, one.clock.now())
+
+
+def test_after_its_deadline_a_run_without_an_owner_is_over_and_judged_by_who_asks(scene):
+    one = unowned(scene)
+    one.clock.at = deadline_of(one) + 1
+    assert state_of(one) == "not judged"
+    with pytest.raises(StoreError, match="is over; there is nothing to stop"):
+        ask_to_stop(one.store, one.plan.run_id, one.clock.now())
+    assert judged(one.store, one.plan.run_id, one.clock.now()).outcome == "passed"  # its workers did all they should
+    assert state_of(one) == "passed"
+
+
+def test_a_run_without_an_owner_is_deleted_after_its_deadline(scene):
+    one = unowned(scene)
+    one.clock.at = deadline_of(one) + 1
+    assert prune(one.store, timedelta(0), one.clock.now()) == [one.plan.run_id]
+
+
+def test_who_watches_a_run_without_an_owner_sees_it_judged_after_its_deadline(scene):
+    one = unowned(scene)
+    bundle, notes = watched(one, 1e6)
+    assert bundle is not None
+    assert bundle.outcome == "passed"
+    assert one.clock.now() >= deadline_of(one)
+    assert any("--take-over" in note for note in notes)
+
+
+@pytest.mark.parametrize("ahead_s", [-600.0, 0.0, 120.0])
+def test_who_watches_with_another_clock_never_takes_a_run_for_unowned_while_its_owner_lives(scene, ahead_s):
+    one = scene()
+
+    def look() -> set[str]:
+        steps = one.clock.meanwhile
+        one.clock.meanwhile = lambda now: None  # the watcher's looks are no steps of the workers
+        notes: set[str] = watched(one, 5, ahead_s)[1].copy()
+        one.clock.meanwhile = steps
+        return notes
+
+    assert not [note for note in during(one, 12, look) if "nobody owns" in note]
+
+
+def test_a_run_that_ended_is_shown_as_judged_to_who_watches_and_cannot_be_stopped(scene):
+    one = scene()
+    one.run()
+    bundle, _ = watched(one, 60)
+    assert bundle is not None
+    assert bundle.outcome == "passed"
+    with pytest.raises(StoreError, match="there is nothing to stop"):
+        ask_to_stop(one.store, one.plan.run_id, one.clock.now())
+    assert state_of(one) == "passed"
+    assert prune(one.store, timedelta(0), one.clock.now() + 1) == [one.plan.run_id]
+
+
+def test_a_run_that_was_published_and_never_launched_is_over(scene):
+    one = scene()
+    one.store.fails = lambda operation, key: key.endswith("launch.json")
+    with pytest.raises(StoreError):
+        one.run()
+    one.store.up()
+    one.clock.sleep(one.plan.pace.lease_expires_s + 1)
+    assert state_of(one) == "not judged"
+    assert judged(one.store, one.plan.run_id, one.clock.now()).outcome == "inconclusive"
+
+
+def test_before_the_start_who_watches_sees_how_many_are_ready(scene):
+    one = abandoned(scene(scripts={"local-2": Script(ready_after_s=1e6)}), 10)
+    shown: list[LiveFigures] = []
+    one.view.show = shown.append
+    watched(one, 5)
+    assert [(one.workers_ready, one.workers_planned) for one in shown][-1] == (1, 2)
+
+
+def test_a_stop_of_a_run_without_an_owner_is_obeyed_by_its_workers(scene):
+    one = unowned(scene, second=3.0)
+    ask_to_stop(one.store, one.plan.run_id, one.clock.now())
+    one.clock.sleep(1)
+    assert all(worker.gone for worker in one.launcher.workers.values())
+    assert Stop.from_json(one.store.get(one.key("stop.json")), "stop.json").cause == "user"

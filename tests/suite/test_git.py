@@ -1,0 +1,132 @@
+"""Which version of a suite was run, as git says it."""
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from toril.suite.git import read_origin
+
+FILES = [Path("suite.yml"), Path("data/users, all.csv")]
+NOBODY = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false")
+    done = subprocess.run(
+        ["git", "-C", str(folder), *who, *arguments],
+        env={**os.environ, **NOBODY},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def suite(tmp_path):
+    folder = tmp_path / "repository" / "loadtests" / "shop"
+    (folder / "data").mkdir(parents=True)
+    for file in FILES:
+        (folder / file).write_text("first\n")
+    git(tmp_path / "repository", "init", "-q", "-b", "main")
+    return folder
+
+
+def committed(folder: Path) -> str:
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "first")
+    return git(folder, "rev-parse", "HEAD")
+
+
+def test_a_committed_suite_is_its_commit(suite):
+    commit = committed(suite)
+    origin = read_origin(suite, FILES)
+    assert origin is not None
+    assert (origin.commit, origin.branch, origin.changed) == (commit, "main", ())
+    assert origin.tag == commit[:12]
+
+
+def test_what_is_not_as_committed_is_named(suite):
+    (suite / ".gitignore").write_text("secret.csv\n")
+    commit = committed(suite)
+    (suite / "suite.yml").write_text("second\n")
+    for new in ("secret.csv", "new\tñ.py"):
+        (suite / new).write_text("new\n")
+    (suite / "unrelated.txt").write_text("not part of the suite\n")
+    origin = read_origin(suite, [*FILES, Path("secret.csv"), Path("new\tñ.py")])
+    assert origin is not None
+    assert origin.changed == tuple(f"loadtests/shop/{name}" for name in ("new\tñ.py", "secret.csv", "suite.yml"))
+    assert origin.tag == commit[:12] + "+"
+
+
+def test_ci_that_is_on_no_branch_still_knows_its_commit(suite):
+    commit = committed(suite)
+    git(suite, "checkout", "-q", "--detach")
+    origin = read_origin(suite, FILES)
+    assert origin is not None
+    assert (origin.commit, origin.branch) == (commit, None)
+
+
+def test_a_repository_without_a_commit_says_nothing(suite):
+    assert read_origin(suite, FILES) is None
+
+
+def test_a_folder_in_no_repository_says_nothing(tmp_path):
+    (tmp_path / "suite.yml").write_text("first\n")
+    assert read_origin(tmp_path, [Path("suite.yml")]) is None
+
+
+def test_a_missing_folder_says_nothing(tmp_path):
+    assert read_origin(tmp_path / "none", FILES) is None
+
+
+def test_reading_leaves_the_index_alone(suite):
+    committed(suite)
+    index = suite.parent.parent / ".git" / "index"
+    os.utime(suite / "suite.yml", (1, 1))  # git would note in its index that only the time has changed
+    before = index.read_bytes()
+    read_origin(suite, FILES)
+    assert index.read_bytes() == before
+
+
+def test_line_ends_and_large_files_elsewhere_are_as_committed(suite):
+    content = b"user\nann\n" * 1000
+    pointer = (
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{hashlib.sha256(content).hexdigest()}\nsize 9000\n"
+    )
+    (suite / "data/users, all.csv").write_text(pointer)
+    committed(suite)
+    (suite / "data/users, all.csv").write_bytes(content)
+    (suite / "suite.yml").write_bytes(b"first\r\n")
+    origin = read_origin(suite, FILES)
+    assert origin is not None
+    assert origin.changed == ()
+    (suite / "data/users, all.csv").write_bytes(content + b"x")
+    origin = read_origin(suite, FILES)
+    assert origin is not None
+    assert origin.changed == ("loadtests/shop/data/users, all.csv",)
+
+
+def test_a_repository_of_longer_hashes_is_read_as_well(tmp_path):
+    git(tmp_path, "init", "-q", "--object-format=sha256")
+    (tmp_path / "suite.yml").write_text("first\n")
+    commit = committed(tmp_path)
+    assert len(commit) == 64
+    (tmp_path / "new.csv").write_text("new\n")
+    origin = read_origin(tmp_path, [Path("suite.yml"), Path("new.csv")])
+    assert origin is not None
+    assert (origin.commit, origin.changed) == (commit, ("new.csv",))
+
+
+def test_the_repository_of_a_hook_that_runs_toril_is_not_the_suites(suite, tmp_path, monkeypatch):
+    committed(suite)
+    known = read_origin(suite, FILES)
+    git(tmp_path, "init", "-q", "hooked")
+    git(tmp_path / "hooked", "commit", "-q", "-m", "other", "--allow-empty")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "hooked" / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", "other")
+    assert known is not None
+    assert read_origin(suite, FILES) == known

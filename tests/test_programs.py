@@ -1,0 +1,33 @@
+"""Worker, doctor and Makefile agree on where JMeter lies."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from toril.launchers import doctor
+from toril.programs import is_jmeter, jmeter_home
+
+ROOT = Path(__file__).parent.parent
+PRINT_HOME = "where: ; @echo $(JMETER_HOME)"
+
+
+@pytest.mark.parametrize("cache", ["", "elsewhere"])
+def test_make_assembles_it_where_it_is_looked_for(tmp_path, monkeypatch, cache):
+    monkeypatch.delenv("TORIL_JMETER_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / cache) if cache else "")
+    command = ["make", "--no-print-directory", "-f", "Makefile", "--eval", PRINT_HOME, "where"]
+    assert subprocess.check_output(command, cwd=ROOT, text=True).strip() == str(jmeter_home())
+
+
+def test_another_home_can_be_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORIL_JMETER_HOME", str(tmp_path))
+    assert jmeter_home() == tmp_path
+    assert not is_jmeter(tmp_path)
+    for name in ("jmeter", "ApacheJMeter.jar"):
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).touch()
+    assert is_jmeter(tmp_path)
+    (found,) = [one for one in doctor.examine(str(tmp_path / "store")) if one.name == "jmeter"]
+    assert (found.state, found.detail) == ("ok", str(tmp_path))

@@ -1,0 +1,131 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.duets import SUITE, Measured, interval_of, merged, planned
+from toril.records import BASE, HEAD, EngineReport, Exit, Plan
+from toril.summary import steady_load
+from toril.timeline.arms import Arm
+from toril.timeline.intervals import Recorder, decode
+
+RAMPED = SUITE.replace("hold-for: 40s", "hold-for: 40s, ramp-up: 8s, delay: 8s")
+BLOCKS, BLOCK_S = 4, 10
+
+MEASURED = st.lists(
+    st.builds(
+        Measured,
+        arm=st.sampled_from([BASE, HEAD]),
+        block=st.integers(1, BLOCKS),
+        since_s=st.floats(0, BLOCK_S - 0.01),
+        us=st.integers(1, 10_000_000),
+        label=st.sampled_from(["home", "checkout"]),
+        ok=st.booleans(),
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    return planned(tmp_path_factory.mktemp("suite"))
+
+
+@pytest.fixture(scope="module")
+def ramped(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    return planned(tmp_path_factory.mktemp("suite"), RAMPED)
+
+
+@given(MEASURED)
+def test_each_sample_is_in_its_own_arm_and_in_no_other(plan: Plan, samples: list[Measured]) -> None:
+    _, arms = merged(plan, interval_of(plan, samples))
+    for arm, timeline in arms.items():
+        own = [one for one in samples if one.arm == arm]
+        assert timeline.select().total.samples == len(own)
+        assert timeline.select().total.failures == sum(not one.ok for one in own)
+        assert timeline.select().total.sum_us == sum(one.us for one in own)
+        assert timeline.select().total.errors.total() == sum(not one.ok for one in own)
+        assert timeline.labels() == tuple(sorted({one.label for one in own}))
+
+
+@given(MEASURED)
+def test_an_arm_is_the_run_that_its_blocks_make_one_after_another(plan: Plan, samples: list[Measured]) -> None:
+    _, arms = merged(plan, interval_of(plan, samples))
+    for arm, timeline in arms.items():
+        own = [one for one in samples if one.arm == arm]
+        for second in range(BLOCKS * BLOCK_S):
+            there = [one.us for one in own if (one.block - 1) * BLOCK_S + int(one.since_s) == second]
+            found = timeline.select().second(second)
+            assert (found.samples, found.max_us) == (len(there), max(there, default=0))
+
+
+def test_the_plan_of_an_arm_is_that_of_the_suite_in_its_own_words(plan: Plan, ramped: Plan) -> None:
+    (execution,) = Arm(plan, HEAD).as_run().executions
+    assert (execution.name, execution.delay_s, execution.ramp_up_s, execution.hold_for_s) == ("shop", 0, 0, 40)
+    (execution,) = Arm(ramped, BASE).as_run().executions
+    assert (execution.name, execution.delay_s, execution.ramp_up_s, execution.hold_for_s) == ("shop", 8, 8, 40)
+    assert [part.execution for part in Arm(ramped, HEAD).as_run().shares[0].executions] == ["shop"]
+
+
+def test_ramp_ups_come_first_and_steady_blocks_follow_each_other(ramped: Plan) -> None:
+    """A turn is 2 s of delay, 2 s of ramp-up and 10 s of hold, so 16 s of four turns come before the steady time."""
+    samples = [Measured(HEAD, block, since, steady=since >= 4) for block in (1, 3) for since in (2.5, 4.5, 13.5)]
+    _, arms = merged(ramped, interval_of(ramped, samples))
+    assert arms[HEAD].select(steady=False).seconds == [2, 10]
+    assert arms[HEAD].select(steady=True).seconds == [16, 25, 36, 45]
+
+
+def test_what_completes_after_a_block_counts_in_the_seconds_after_it(plan: Plan) -> None:
+    _, arms = merged(plan, interval_of(plan, [Measured(HEAD, 1, 11.5), Measured(HEAD, 4, 11.5)]))
+    assert arms[HEAD].select().seconds == [11, 41]
+
+
+def test_virtual_users_of_an_arm_are_there_all_the_time(plan: Plan, ramped: Plan) -> None:
+    for one in (plan, ramped):
+        _, arms = merged(one, interval_of(one, [Measured(HEAD, 1, 5.0), Measured(BASE, 1, 5.0)]))
+        for arm, timeline in arms.items():
+            (load,) = steady_load(Arm(one, arm).as_run(), timeline)
+            assert (load.achieved_users, load.steady_s) == (4, 40)
+
+
+def test_what_engines_say_of_an_arms_turns_is_put_together(plan: Plan) -> None:
+    heads = [one for one in plan.executions if one.arm == HEAD]
+    said = {one.name: EngineReport(samples=10, dropped=1, ended_s=one.steady_to_s + 0.2) for one in plan.executions}
+    said[heads[1].name] = EngineReport(samples=5, ended_s=heads[1].steady_to_s - 4, script_errors={"Buyer": 2})
+    left = Exit(worker="local-1", attempt="a", at=100.0, outcome="finished", executions=said)
+
+    base, head = (Arm(plan, arm).reports(left)["shop"] for arm in (BASE, HEAD))
+    assert (base.samples, base.dropped, base.ended_s, base.script_errors) == (40, 4, 40, {})
+    assert (head.samples, head.dropped, head.ended_s, head.script_errors) == (35, 3, 36, {"Buyer": 2})
+
+
+def test_health_while_engines_end_and_start_is_no_arms(plan: Plan) -> None:
+    _, arms = merged(plan, interval_of(plan, [Measured(HEAD, 1, 5.0)]))
+    for arm, timeline in arms.items():
+        series = timeline.health_series("local-1")
+        assert series.second.tolist() == [second for second in range(BLOCKS * BLOCK_S) if (second + 1) % BLOCK_S]
+        assert series.cpu.max() == pytest.approx(0.1 * arm)
+
+
+def test_how_much_of_an_arm_is_done_grows_in_its_own_turns_only(plan: Plan) -> None:
+    assert plan.duet is not None
+    first, second, *_ = plan.duet.turns()
+    arm = Arm(plan, second.arm)
+    assert [arm.done_s(first.ends_s), arm.done_s(second.starts_s + 3.5), arm.done_s(second.ends_s + 2)] == [0, 3.5, 10]
+    assert [Arm(plan, one).done_s(10_000) for one in (BASE, HEAD)] == [40, 40]
+
+
+def test_a_plan_without_two_arms_is_no_duet(plan: Plan) -> None:
+    with pytest.raises(ValueError, match="is no duet"):
+        Arm(plan.model_copy(update={"duet": None}), HEAD)
+
+
+def test_unfinished_requests_belong_to_the_arm_whose_turn_it_was(plan: Plan) -> None:
+    assert plan.duet is not None
+    recorder = Recorder("local-1", "local")
+    for turn in plan.duet.turns():
+        recorder.unfinished(turn.starts_s, "shop", "home", turn.arm)
+    data = recorder.flush()
+    assert data is not None
+    _, arms = merged(plan, decode(data, "made up"))
+    assert {arm: one.select().total.unfinished for arm, one in arms.items()} == {BASE: 4, HEAD: 8}

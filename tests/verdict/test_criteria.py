@@ -1,0 +1,348 @@
+"""Criteria on merged samples: each subject, each kind of window, each scope, and how it is told."""
+
+import statistics
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from tests.measured import BROKEN, FAST, MS, SLOW, Sample, every_second, execution, judged, plan_of, timeline_of
+from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
+from toril.verdict.live import LiveCriteria
+
+# Subjects, on the whole run
+
+
+@pytest.mark.parametrize(
+    ("source", "observed"),
+    [
+        ("avg-rt>100ms", 150 * MS),
+        ("avg-lt>10ms", 20 * MS),
+        ("avg-ct>1ms", 2 * MS),
+        ("stdev-rt>80ms", statistics.pstdev([300 * MS, 100 * MS, 100 * MS, 100 * MS])),
+        ("p50>99ms", 100 * MS),
+        ("p100>299ms", 300 * MS),
+        ("hits>3", 4),
+        ("bytes>1kB", 4096),
+        ("succ<3", 2),
+        ("succ<51%", 50),
+        ("fail>=2", 2),
+        ("fail>=50%", 50),
+        ("rc503>0", 1),
+        ("rc5??>25%", 50),
+        ("rc?03>0", 1),
+        ("rc*>3", 4),
+    ],
+)
+def test_a_subject_is_read_off_all_samples_of_the_run(source, observed):
+    sample = partial(Sample, bytes=1024, ttfb_us=20 * MS, connect_us=2 * MS)
+    timeline = timeline_of(
+        [
+            sample(0, 300 * MS, ok=False, rc="503"),
+            sample(1, 100 * MS, ok=False, rc="500"),
+            sample(4, 100 * MS),
+            sample(5, 100 * MS, rc="201"),
+        ]
+    )
+    result = judged(source, timeline)
+    assert result.fired
+    assert result.observed == pytest.approx(observed, rel=1e-3 if source.startswith("p") else 1e-9)
+    if not source.startswith("p"):
+        assert (result.outcome, result.at_s, result.window) == ("failed", None, None)
+
+
+def test_an_exception_is_a_response_code_too():
+    timeline = timeline_of(every_second(range(60), Sample(0, ok=False, rc="Exception")))
+    assert judged("rcException>99% for 1m, continue as failed", timeline).outcome == "failed"
+
+
+def test_virtual_users_are_the_maximum_of_the_run_and_the_mean_of_a_window():
+    timeline = timeline_of(every_second(range(4)), users={0: 10, 1: 20, 2: 30, 3: 10})
+    assert judged("concurrency>29", timeline).observed == 30
+    assert judged("concurrency>24 over 2s", timeline).observed == 25
+    assert judged("concurrency>19 for 2s", timeline).at_s == 2
+
+
+@pytest.mark.parametrize(
+    ("op", "fires"), [(">", False), (">=", True), ("<", False), ("<=", True), ("=", True), ("==", True)]
+)
+def test_a_value_on_the_threshold_breaches_where_the_operator_says_so(op, fires):
+    assert judged(f"hits{op}7", timeline_of(every_second(range(7)))).fired is fires
+
+
+def test_a_subject_that_the_engine_does_not_record_is_not_taken_for_zero():
+    result = judged("avg-lt<1ms", timeline_of(every_second(range(5))))
+    assert (result.outcome, result.code) == ("inconclusive", "not-measured")
+    assert judged("avg-ct>1ms for 2s", timeline_of(every_second(range(5)))).code == "not-measured"
+
+
+# Windows
+
+
+def test_for_needs_the_condition_in_every_second_of_the_timeframe():
+    timeline = timeline_of(every_second(range(3), FAST) + every_second(range(3, 8), SLOW))
+    result = judged("avg-rt>150ms for 5s", timeline)
+    assert (result.outcome, result.at_s, result.observed) == ("failed", 7, 300 * MS)
+    assert result.window is not None
+    assert (result.window.from_s, result.window.to_s) == (3, 7)
+    assert judged("avg-rt>150ms for 6s", timeline).outcome == "passed"
+
+
+def test_for_begins_again_after_a_second_that_kept_the_criterion():
+    seconds = [SLOW, SLOW, FAST, SLOW, SLOW]
+    timeline = timeline_of([replace(sample, second=second) for second, sample in enumerate(seconds)])
+    assert judged("avg-rt>150ms for 3s", timeline).outcome == "passed"
+    assert judged("avg-rt>150ms for 2s", timeline).at_s == 1
+
+
+def test_for_is_not_interrupted_by_silent_seconds_and_does_not_end_in_one():
+    timeline = timeline_of(every_second([0, 4], SLOW))
+    assert judged("avg-rt>150ms for 5s", timeline).at_s == 4
+    assert not judged("avg-rt>150ms for 6s", timeline).fired
+
+
+def test_for_tells_the_value_that_was_held_and_the_worst_of_such_values():
+    times = [300, 200, 250, 400, 350]
+    timeline = timeline_of([Sample(second, ms * MS) for second, ms in enumerate(times)])
+    result = judged("avg-rt>150ms for 2s", timeline)
+    assert (result.at_s, result.observed, result.worst) == (1, 200 * MS, 350 * MS)
+
+
+def test_within_also_looks_at_windows_that_are_not_full_yet_and_over_does_not():
+    timeline = timeline_of(every_second([0], SLOW) + every_second(range(1, 10), FAST))
+    assert judged("avg-rt>150ms within 5s", timeline).at_s == 0
+    assert judged("avg-rt>150ms over 5s", timeline).outcome == "passed"
+    assert judged("avg-rt>90ms over 5s", timeline).at_s == 4
+
+
+def test_over_counts_silent_seconds_as_part_of_a_full_window():
+    timeline = timeline_of(every_second([0, 3, 7], SLOW))
+    assert judged("hits>=2 over 5s", timeline).at_s == 4
+    assert judged("avg-rt>150ms over 5s", timeline).at_s == 7
+
+
+def heard_of(timeline: Timeline, second: int) -> Timeline:
+    """A worker has told how it fares then, and of no sample."""
+    recorder = Recorder("local-1", "local")
+    recorder.health(second, 0.1, 0.0, 1, 0.0)
+    timeline.add(decode(recorder.flush() or b"", f"second {second}"))
+    return timeline
+
+
+COUNTS = ["throughput<5/s", "hits<5", "succ<5", "rc2??<5", "bytes<400"]
+
+
+@pytest.mark.parametrize("source", COUNTS)
+def test_a_service_that_falls_silent_has_counts_and_rates_of_zero_until_the_planned_end(source):
+    """Whether anybody asks when all is over, or while it goes on."""
+    timeline = heard_of(timeline_of(every_second(range(3), replace(FAST, bytes=100), 5)), 13)
+    plan = plan_of(ours=[f"{source} for 4s, stop"])
+    result = judged(f"{source} for 4s", timeline, plan, language="toril")
+    assert (result.outcome, result.observed, result.at_s) == ("failed", 0, 6)
+    assert judged(f"{source} for 7s", timeline, plan, language="toril").at_s == 9
+    assert judged(f"{source} for 8s", timeline, plan, language="toril").outcome == "passed"  # the load was over
+    live = LiveCriteria(plan)
+    assert [(second, one.at_s) for second in range(14) for one in live.advance(timeline, second)] == [(6, 6)]
+
+
+def test_live_a_silent_second_is_a_zero_as_soon_as_every_worker_has_told_of_it():
+    timeline, live = timeline_of(every_second(range(3), FAST, 5)), LiveCriteria(plan_of("hits<5 for 3s, stop"))
+    for second in range(3, 7):
+        assert live.advance(timeline, second - 1) == []
+        heard_of(timeline, second)
+    assert [one.at_s for one in live.advance(timeline, 6)] == [5]  # the sixth may have been cut
+
+
+def test_a_silent_second_breaks_a_series_of_counts_and_of_nothing_else():
+    timeline = timeline_of(every_second([0, 1, 3, 4], replace(BROKEN, us=300 * MS)))
+    assert judged("fail>0 for 4s", timeline).outcome == "passed"
+    assert judged("fail>0 for 2s", timeline).at_s == 1
+    assert judged("fail>50% for 4s", timeline).at_s == 3
+    assert judged("avg-rt>150ms for 4s", timeline).at_s == 3
+
+
+def test_the_last_answers_after_the_planned_end_can_be_too_many_and_never_too_few():
+    timeline = timeline_of(every_second(range(10), FAST, 5) + every_second([10, 11, 13], replace(BROKEN), 1))
+    assert judged("succ<5 for 1s", timeline).outcome == "passed"
+    assert judged("hits<5 for 3s", timeline).outcome == "passed"
+    assert judged("fail>0 for 2s", timeline).at_s == 11
+
+
+@pytest.mark.parametrize("source", ["hits<5 for 3s", "throughput<5/s for 3s"])
+def test_a_label_of_an_execution_that_is_over_is_not_silent_while_others_go_on(source):
+    first = execution("first", hold_for_s=4.0, labels=("home",))
+    second = execution("second", hold_for_s=12.0, labels=("cart",))
+    samples = every_second(range(4), replace(FAST, execution="first"), 5)
+    samples += every_second(range(12), replace(FAST, execution="second", label="cart"), 5)
+    plan = plan_of(executions=[first, second])
+    of_home = source.replace("<", " of home<")
+    assert judged(of_home, timeline_of(samples), plan, language="toril").outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    ("source", "observed"),
+    [("hits>30 within 3s", 50), ("fail>10 within 3s", 20), ("succ>10 over 3s", 13), ("rc503>10 over 3s", 20)],
+)
+def test_counts_are_summed_over_a_window(source, observed):
+    good, bad = every_second(range(4), times=10), [replace(BROKEN, second=2)] * 20
+    samples = (
+        good + bad if source.startswith("hits") else every_second(range(3), times=3) + every_second([3], times=7) + bad
+    )
+    assert judged(source, timeline_of(samples)).observed == observed
+
+
+def test_averages_of_a_window_are_weighted_by_samples():
+    timeline = timeline_of(every_second([0], SLOW, 1) + every_second([1], FAST, 99))
+    assert judged("avg-rt>52ms over 2s", timeline).observed == pytest.approx(52.5 * MS)
+    assert judged("avg-rt>53ms over 2s", timeline).outcome == "passed"
+
+
+def test_percentages_are_shares_of_the_windows_samples():
+    timeline = timeline_of(every_second([0], BROKEN, 1) + every_second([1], FAST, 99))
+    assert judged("fail>1.5% over 2s", timeline).outcome == "passed"
+    assert judged("fail>=1% over 2s", timeline).observed == 1
+
+
+def test_percentiles_of_a_window_come_from_the_merged_histogram():
+    timeline = timeline_of(every_second([0], SLOW, 4) + every_second([1], FAST, 96))
+    assert judged("p95>100ms over 2s", timeline).outcome == "passed"
+    assert judged("p97>100ms over 2s", timeline).observed == 300 * MS
+
+
+def test_bytes_of_a_window_are_per_second():
+    timeline = timeline_of(every_second(range(4), Sample(0, bytes=2000)))
+    assert judged("bytes>1999 over 4s", timeline).observed == 2000
+    assert judged("bytes>7999", timeline).observed == 8000
+
+
+def test_what_has_left_a_window_leaves_nothing_behind():
+    timeline = timeline_of(every_second([0], Sample(0, 9_000 * MS), 50) + every_second(range(1, 20), FAST))
+    result = judged(
+        {"subject": "p100", "condition": "<", "threshold": "51ms", "logic": "over", "timeframe": "3s"}, timeline
+    )
+    assert (result.at_s, result.observed) == (3, 50 * MS)
+
+
+def test_the_worst_window_is_told_also_when_nothing_was_breached():
+    timeline = timeline_of([Sample(second, ms * MS) for second, ms in enumerate([100, 100, 140, 130, 100])])
+    result = judged("avg-rt>150ms over 2s", timeline)
+    assert (result.outcome, result.observed, result.at_s) == ("passed", 135 * MS, None)
+    assert result.window is not None
+    assert (result.window.to_s, result.samples) == (3, 2)  # those of the window, as with a breach
+
+
+@pytest.mark.parametrize("logic", ["for", "over"])
+def test_a_criterion_that_never_had_a_full_window_is_kept_and_says_that_it_could_not_be_otherwise(logic):
+    timeline = timeline_of(every_second(range(5)))
+    result = judged(f"avg-rt>1s {logic} 6s", timeline)
+    assert (result.outcome, result.code, result.observed) == ("passed", "never-a-full-window", None)
+    assert judged(f"avg-rt>1s {logic} 5s", timeline).outcome == "passed"
+    assert judged("avg-rt>1s within 6s", timeline).outcome == "passed"  # it does not need one
+
+
+# Scope
+
+
+def test_a_label_is_judged_by_its_own_samples_and_matched_exactly():
+    timeline = timeline_of(
+        every_second(range(5), replace(SLOW, label="slow, as a rule: http://x/")) + every_second(range(5), FAST, 9)
+    )
+    full = {"subject": "avg-rt", "label": "slow, as a rule: http://x/", "condition": ">", "threshold": "200ms"}
+    assert judged(full, timeline).outcome == "failed"
+    assert judged("avg-rt of home>200ms", timeline).outcome == "passed"
+    assert judged("avg-rt of Home>200ms", timeline).outcome == "inconclusive"
+
+
+def test_transactions_are_labels_of_their_own_and_not_part_of_all_requests():
+    timeline = timeline_of(
+        every_second(range(5), FAST) + every_second(range(5), replace(SLOW, label="buy", kind="transaction"))
+    )
+    assert judged("hits>5", timeline).outcome == "passed"
+    assert judged("avg-rt of buy>200ms", timeline).outcome == "failed"
+
+
+def test_executions_and_locations_are_judged_by_their_own_samples():
+    timeline = timeline_of(
+        every_second(range(5), replace(SLOW, execution="admin", location="eu-west-1")) + every_second(range(5), FAST)
+    )
+    assert judged("avg-rt>200ms", timeline, executions=("admin",)).outcome == "failed"
+    assert judged("avg-rt>200ms", timeline, executions=("shop",)).outcome == "passed"
+    there = {"subject": "avg-rt", "condition": ">", "threshold": "200ms", "location": "eu-west-1"}
+    result = judged(there, timeline)
+    assert result.outcome == "failed"
+    assert "eu-west-1" in result.message
+    assert judged(there | {"location": "local"}, timeline).outcome == "passed"
+
+
+def test_with_ramp_up_exclude_only_steady_samples_count_in_windows_too():
+    ramp = every_second(range(5), replace(SLOW, steady=False))
+    timeline, plan = timeline_of(ramp + every_second(range(5, 10), FAST)), plan_of(ramp_up_exclude=True)
+    assert judged("avg-rt>100ms", timeline).outcome == "failed"
+    assert judged("avg-rt>100ms", timeline, plan).outcome == "passed"
+    assert judged("avg-rt>100ms for 2s", timeline).outcome == "failed"
+    assert judged("avg-rt>100ms for 2s", timeline, plan).outcome == "passed"
+    assert judged("avg-rt>1ms", timeline_of(ramp), plan).code == "no-samples"
+
+
+def test_an_unknown_label_is_inconclusive_and_the_nearest_known_ones_are_named():
+    timeline = timeline_of([Sample(0, label=label) for label in ("checkout", "home", "search")])
+    result = judged("p95 of chekout>300ms", timeline)
+    assert (result.outcome, result.code) == ("inconclusive", "unknown-label")
+    assert "checkout" in result.message
+
+
+# Actions
+
+
+def test_a_criterion_as_non_failed_is_triggered_and_does_not_fail():
+    result = judged("fail>50% for 2s, stop as non-failed", timeline_of(every_second(range(5), BROKEN)))
+    assert (result.outcome, result.at_s) == ("triggered", 1)
+
+
+def test_the_users_own_message_comes_first():
+    timeline = timeline_of(every_second(range(12), SLOW))
+    result = judged("Home is slow: avg-rt of home>200ms for 10s", timeline)
+    assert result.message.startswith("Home is slow: avg-rt of home")
+
+
+@pytest.mark.parametrize(
+    ("source", "figures"),
+    [
+        ("hits<20", ("10", "50 %", "20")),
+        ("fail>9%", ("10 %", "1 ", "9 %")),
+        ("avg-rt>99.9996ms", ("100 ms", "99.9996 ms")),
+        ("avg-rt<=99.99ms", ("100 ms", "99.99 ms")),
+    ],
+)
+def test_a_message_has_the_value_the_limit_and_their_distance(source, figures):
+    timeline = timeline_of([*every_second(range(9)), replace(BROKEN, second=9)])
+    message = judged(source, timeline).message
+    assert all(figure in message for figure in figures)
+
+
+def test_a_breach_across_silent_seconds_names_the_seconds_with_samples():
+    message = judged("avg-rt>100ms for 5s", timeline_of(every_second([0, 1, 9], SLOW, 3))).message
+    assert all(figure in message for figure in ("2 seconds", "1 s", "10 s"))
+
+
+@pytest.mark.parametrize(("source", "named"), [("rcExeption>0", True), ("rc404>0", False)])
+def test_a_response_code_that_no_sample_has_is_compared_with_those_that_there_were(source, named):
+    samples = [*every_second(range(5), FAST, 9), *every_second(range(5), BROKEN)]
+    message = judged(source, timeline_of(samples)).message
+    assert ("'200', '503'" in message) is named
+
+
+def test_a_request_is_no_transaction():
+    result = judged({"subject": "p95", "label": "home", "kind": "transaction", "condition": ">", "threshold": "1s"},
+                    timeline_of([FAST]), language="toril")  # fmt: skip
+    assert (result.code, "transaction 'home'" in result.message) == ("no-samples", True)
+
+
+def test_a_label_with_spaces_at_its_ends_is_judged_in_the_full_form():
+    timeline = timeline_of([Sample(0, 300 * MS, "cart "), Sample(0, 300 * MS, "home")])
+    full = {"subject": "p100", "condition": ">", "threshold": "200ms"}
+    assert judged({**full, "label": "cart "}, timeline).outcome == "failed"
+    assert judged({**full, "label": "cart"}, timeline).code == "unknown-label"
+    assert judged({**full, "label": " home"}, timeline).code == "unknown-label"
+    assert judged({**full, "label": "  "}, timeline).samples == 2

@@ -1,0 +1,518 @@
+"""What a pass claims: that everything planned was done and measured. Each rule on both sides of its limit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from tests.measured import (
+    BROKEN,
+    FAST,
+    MS,
+    SLOW,
+    START,
+    Sample,
+    codes,
+    every_second,
+    execution,
+    good,
+    left,
+    plan_of,
+    stopped,
+    timeline_of,
+    verdict_of,
+)
+from toril.records import HEAD, EngineReport, Plan, PlannedExecution, Rate, Search, Verdict
+from toril.summary import adjusted_plan
+from toril.timeline import Timeline
+from toril.timeline.intervals import Interval, Recorder, decode
+
+TEN = range(10)
+FAILURES, TIMES = "fail>10%", "avg-rt>1s"
+
+
+def found(timeline: Timeline, *criteria: str, load: PlannedExecution | None = None, **said: object) -> list[str]:
+    """The verdict's codes; `said` is what the engine reports of its only execution."""
+    plan = plan_of(*(criteria or (TIMES,)), executions=[load or execution()])
+    report = EngineReport.model_validate(said)
+    return codes(verdict_of(timeline, plan, exits={"local-1": left(executions={"shop": report})}))
+
+
+def open_model(rps: float, hold_s: float = 10.0) -> PlannedExecution:
+    curve = ((0.0, rps), (hold_s, rps))
+    return execution(executor="vegeta", concurrency=None, throughput_rps=rps, hold_for_s=hold_s, curve=curve)
+
+
+def waiting(*waits: tuple[str, float], execution: str = "shop") -> Interval:
+    """Requests that were unfinished at the end, by label, and how long each had waited; a label may be unknown."""
+    recorder = Recorder("local-2", "local")
+    for label, waited_s in waits:
+        recorder.unfinished(9, execution, label, 1, round(waited_s * 1e6))
+    return decode(recorder.flush() or b"", "file")
+
+
+def in_turns(plan: Plan) -> Plan:
+    return plan.model_copy(update={"common": {"modules": {"local": {"sequential": True}}}})
+
+
+def two(first: Sequence[Sample], second: Sequence[Sample], **users: Mapping[int, int]) -> Timeline:
+    """Two executions, `shop` and `admin`."""
+    return timeline_of([*first, *(replace(one, execution="admin") for one in second)], users_of=users)
+
+
+# 1. The planned load was reached
+
+
+@pytest.mark.parametrize(
+    ("users", "load", "reached"),
+    [
+        ([10] * 10, {}, True),
+        ([9] * 10, {}, False),
+        ([10] * 8 + [2, 2], {}, False),  # from 1 s to 9 s
+        ([1] + [10] * 8 + [0], {}, True),  # a start may be late by 1 s, and an end earlier by 1 s
+        ([0, 4, 8, 10, 10, 10, 10, 10, 10, 10], {"ramp_up_s": 3.0, "hold_for_s": 7.0}, True),  # whole users, 1 s late
+        ([0, 0, 2, 4, 10, 10, 10, 10, 10, 10], {"ramp_up_s": 3.0, "hold_for_s": 7.0}, False),
+        ([5] * 5 + [10] * 5, {"ramp_up_s": 8.0, "hold_for_s": 2.0, "steps": 2}, True),
+        ([5] * 10, {"ramp_up_s": 8.0, "hold_for_s": 2.0, "steps": 2}, False),
+        ([10, 10, 1], {"hold_for_s": 3.0}, True),  # however short: the second from 1 s on
+        ([10, 9, 10], {"hold_for_s": 3.0}, False),
+        ([1] * 10, {"iterations": 3, "hold_for_s": 0.0}, True),
+        ([1] * 10, {"concurrency": None}, True),
+    ],
+)
+def test_users_have_to_be_those_of_the_plan(users, load, reached):
+    timeline = timeline_of(every_second(range(len(users)), FAST, 10), users=dict(enumerate(users)))
+    assert found(timeline, load=execution(**load)) == (["kept"] if reached else ["unreached-load"])
+
+
+def test_a_script_with_a_shape_of_its_own_has_the_users_that_it_wants():
+    timeline = timeline_of(every_second(TEN, FAST, 10), users=dict.fromkeys(TEN, 3))
+    assert found(timeline, own_shape=True, ended_s=10.0) == ["kept"]
+
+
+def test_an_arm_of_a_duet_has_edges_at_each_block_and_a_ramp_up_in_each():
+    ramps = {0: 2, 1: 5, 2: 2, 3: 5}
+    holds = {second: 2 if second % 5 in (0, 4) else 10 for second in range(4, 24)}
+    timeline = timeline_of(every_second(range(24), FAST, 10), users=ramps | holds)
+    load = execution(ramp_up_s=4.0, hold_for_s=20.0)
+    assert found(timeline, load=load.model_copy(update={"arm": HEAD})) == ["kept"]
+    assert found(timeline, load=load) == ["unreached-load"]
+
+
+@pytest.mark.parametrize(
+    ("each_second", "rps", "users", "reached"),
+    [(100, 100.0, 1, True), (96, 100.0, 1, True), (94, 100.0, 1, False), (104, 100.0, 1, True), (106, 100.0, 1, False),
+     (94, 100.0, 30, True), (25, 300.0, 10, False), (1, 3.0, 10, True), (1, 3.0, 9, False)],
+)  # fmt: skip
+def test_requests_have_to_be_as_many_as_were_due_but_for_two_a_user(each_second, rps, users, reached):
+    timeline = timeline_of(every_second(TEN, FAST, each_second), users=dict.fromkeys(TEN, users))
+    load = execution(throughput_rps=rps, concurrency=users)
+    assert found(timeline, load=load) == (["kept"] if reached else ["unreached-load"])
+
+
+def test_a_rate_that_was_changed_is_the_plan_from_then_on():
+    rate = Rate(number=1, execution="shop", rps=50.0, at=START + 5, asked_at=START + 4, cause="user")
+    load = open_model(100.0)
+    changed = adjusted_plan(plan_of(TIMES, executions=[load]), [rate], START)
+    timeline = timeline_of(every_second(range(5), FAST, 100) + every_second(range(5, 10), FAST, 50))
+    assert codes(verdict_of(timeline, changed)) == ["kept"]
+    assert found(timeline, load=load) == ["unreached-load"]
+
+
+def test_a_throughput_that_its_users_cannot_make_names_how_many_could():
+    timeline = timeline_of(every_second(TEN, FAST, 25), users=dict.fromkeys(TEN, 10))
+    plan = plan_of(TIMES, executions=[execution(throughput_rps=300.0)])
+    assert "120 users" in verdict_of(timeline, plan).reasons[0].message
+
+
+def test_requests_count_where_they_were_sent_however_late_their_answers_are():
+    late = timeline_of([replace(FAST, second=14)] * 700, waits_s=[0.5] * 300)
+    assert found(late, load=open_model(100.0)) == ["kept"]
+    assert found(timeline_of([replace(FAST, second=14)] * 700), load=open_model(100.0)) == ["unreached-load"]
+
+
+@pytest.mark.parametrize(("dropped", "rps", "allowed"), [(10, 100.0, True), (100, 100.0, True), (101, 100.0, False)])
+def test_dropped_sends_are_at_most_a_second_s_worth_or_one_in_a_hundred(dropped, rps, allowed):
+    sent = 1000 - min(dropped, 50)
+    timeline = timeline_of([replace(FAST, second=n * 10 // sent) for n in range(sent)])
+    assert found(timeline, load=open_model(rps), dropped=dropped) == (["kept"] if allowed else ["dropped-sends"])
+    longer = timeline_of(every_second(range(200), FAST, 10))
+    assert found(longer, load=open_model(10.0, 200.0), dropped=20) == ["kept"]
+    assert found(longer, load=open_model(10.0, 200.0), dropped=21) == ["dropped-sends"]
+
+
+@pytest.mark.parametrize(
+    ("ended_s", "hold_s", "early"),
+    [(10.0, 10.0, False), (9.1, 10.0, False), (8.9, 10.0, True), (98.1, 100.0, False), (97.9, 100.0, True),
+     (12.0, 10.0, False)],
+)  # fmt: skip
+def test_an_execution_ends_early_by_more_than_a_second_and_two_per_cent(ended_s, hold_s, early):
+    seconds = range(int(hold_s))
+    timeline = timeline_of(every_second(seconds, FAST), users=dict.fromkeys(seconds, 10))
+    load = execution(hold_for_s=hold_s)
+    assert found(timeline, load=load, ended_s=ended_s) == (["ended-early"] if early else ["kept"])
+
+
+def test_iterations_that_were_not_done_are_an_early_end_and_switch_off_no_other_execution():
+    counted, timed = execution(iterations=5, hold_for_s=0.0), execution("admin")
+    timeline = two(every_second(TEN, FAST), every_second(TEN, FAST), admin=dict.fromkeys(TEN, 10))
+
+    def told(shop: EngineReport, admin: EngineReport) -> list[str]:
+        exits = {"local-1": left(executions={"shop": shop, "admin": admin})}
+        return codes(verdict_of(timeline, plan_of(TIMES, executions=[counted, timed]), exits=exits))
+
+    assert told(EngineReport(ended_s=3.0), EngineReport(ended_s=10.0)) == ["kept"]
+    assert told(EngineReport(ended_s=3.0, unfinished_users=1), EngineReport(ended_s=10.0)) == ["ended-early"]
+    assert told(EngineReport(ended_s=3.0), EngineReport(ended_s=0.3)) == ["ended-early"]
+
+
+def test_each_execution_needs_a_success_of_its_own():
+    plan = plan_of(TIMES, executions=[execution(), execution("admin")])
+    users = {"shop": dict.fromkeys(TEN, 10), "admin": dict.fromkeys(TEN, 10)}
+    assert codes(verdict_of(two(every_second(TEN, FAST, 99), [], **users), plan)) == ["no-success"]
+    refused = two(every_second(TEN, FAST, 99), every_second(TEN, replace(BROKEN, label="admin")), **users)
+    assert codes(verdict_of(refused, plan)) == ["no-success"]
+    assert codes(verdict_of(two(every_second(TEN, FAST), every_second(TEN, FAST), **users), plan)) == ["kept"]
+
+
+def test_what_would_have_begun_after_a_rightful_stop_is_not_missing():
+    plan = plan_of("hits>5 for 3s, stop as non-failed", executions=[execution(), execution("admin", delay_s=8.0)])
+    timeline = two(every_second(range(5), FAST, 10), [], shop=dict.fromkeys(range(5), 10))
+    assert codes(verdict_of(timeline, plan, stop=stopped("criterion"))) == ["kept"]
+
+
+def test_the_turn_of_an_execution_begins_when_the_one_before_it_ends():
+    plan = plan_of(TIMES).model_copy(update={"common": {"modules": {"local": {"sequential": True}}}})
+    users = dict.fromkeys(range(8), 0) | dict.fromkeys(range(8, 18), 10)
+    timeline = timeline_of(every_second(range(8, 18), FAST), users=users)
+    report = EngineReport(queued_s=8.0, ended_s=18.0)
+    assert codes(verdict_of(timeline, plan, exits={"local-1": left(executions={"shop": report})})) == ["kept"]
+    early = report.model_copy(update={"ended_s": 12.0})
+    assert codes(verdict_of(timeline, plan, exits={"local-1": left(executions={"shop": early})})) == ["ended-early"]
+
+
+def test_each_worker_s_turn_counts_by_itself():
+    plan = in_turns(plan_of(TIMES, "hits<1 for 3s", executions=[execution(throughput_rps=20.0)], workers=2))
+    timeline, exits = Timeline(), {}
+    for worker, waited in (("local-1", 8), ("local-2", 3)):
+        recorder = Recorder(worker, "local")
+        for second in range(waited, waited + 10):
+            recorder.virtual_users(second, "shop", 5)
+            for _ in range(10):
+                recorder.add_one("shop", completed_s=second + 0.5, label="home", response_us=50 * MS, ok=True)
+        recorder.virtual_users(waited + 10, "shop", 0)
+        timeline.add(decode(recorder.flush() or b"", worker))
+        report = EngineReport(queued_s=waited, ended_s=waited + 10)
+        exits[worker] = left(worker, executions={"shop": report})
+    assert codes(verdict_of(timeline, plan, exits=exits)) == ["kept"]
+    fewer = plan.model_copy(update={"executions": (execution(concurrency=12, throughput_rps=20.0),)})
+    assert codes(verdict_of(timeline, fewer, exits=exits)) == ["unreached-load"]
+
+
+@pytest.mark.parametrize("criterion", ["load<90%", "load<90% for 3s", "throughput<20/s for 3s", "throughput<20/s"])
+def test_criteria_on_load_and_rates_count_from_an_execution_s_turn(criterion):
+    seconds = range(8, 18)
+    users = dict.fromkeys(range(8), 0) | dict.fromkeys(seconds, 10)
+    exits = {"local-1": left(executions={"shop": EngineReport(queued_s=8.0, ended_s=18.0)})}
+    plan = in_turns(plan_of(ours=[criterion]))
+    assert codes(verdict_of(timeline_of(every_second(seconds, FAST, 20), users=users), plan, exits=exits)) == ["kept"]
+    silent = timeline_of(every_second(range(8, 12), FAST, 20), users=users | dict.fromkeys(range(12, 18), 1))
+    assert codes(verdict_of(silent, plan, exits=exits))[0] == "breach"
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    ["throughput<9/s for 3s", "hits<5 for 3s", "throughput<9/s within 8s", "throughput<9/s over 4s", "throughput<9/s"],
+)
+def test_nothing_is_silent_between_two_phases(criterion):
+    phases = [execution(hold_for_s=5.0), execution("late", hold_for_s=6.0, delay_s=20.0)]
+    late = replace(FAST, execution="late")
+    users = {"shop": dict.fromkeys(range(5), 10), "late": dict.fromkeys(range(20, 26), 10)}
+
+    def verdict(second_phase: Sequence[int]) -> list[str]:
+        samples = every_second(range(5), FAST, 10) + every_second(second_phase, late, 10)
+        return codes(verdict_of(timeline_of(samples, users_of=users), plan_of(ours=[criterion], executions=phases)))
+
+    assert verdict(range(20, 26)) == ["kept"]
+    assert verdict([20, 21, 25])[0] == "breach"
+
+
+def test_an_execution_that_only_ramps_up_ends_with_its_ramp_up():
+    load = execution(ramp_up_s=10.0, hold_for_s=0.0)
+    timeline = timeline_of(every_second(TEN, FAST), users={second: second + 1 for second in TEN})
+    assert found(timeline, load=load, ended_s=10.0) == ["kept"]
+    assert found(timeline, load=load, ended_s=1.0) == ["ended-early"]
+    few = timeline_of(every_second(TEN, FAST), users=dict.fromkeys(TEN, 1))
+    assert found(few, load=load, ended_s=10.0) == ["unreached-load"]
+    once = load.model_copy(update={"iterations": 3})
+    assert found(few, load=once, ended_s=1.0) == ["kept"]
+
+
+def test_a_rightful_end_excuses_nothing_that_ended_before_it():
+    plan = plan_of("hits>5 for 3s, stop as non-failed", executions=[execution(), execution("admin")])
+    timeline = two(every_second(range(5), FAST, 10), [FAST], shop=dict.fromkeys(range(5), 10))
+    for ended_s, code in ((0.3, "ended-early"), (4.5, "kept")):
+        reports = {"shop": EngineReport(ended_s=5.2), "admin": EngineReport(ended_s=ended_s)}
+        exits = {"local-1": left(executions=reports)}
+        assert codes(verdict_of(timeline, plan, stop=stopped("criterion"), exits=exits)) == [code]
+
+
+def test_what_is_sent_until_workers_see_a_rightful_end_is_no_surplus():
+    plan = plan_of("hits>5 for 3s, stop as non-failed", executions=[open_model(100.0)])
+    timeline = timeline_of(every_second(range(7), FAST, 100))
+    for ended_s, code in ((6.9, "kept"), (5.1, "unreached-load")):
+        exits = {"local-1": left(executions={"shop": EngineReport(ended_s=ended_s)})}
+        assert codes(verdict_of(timeline, plan, stop=stopped("criterion"), exits=exits)) == [code]
+
+
+def test_a_shape_of_the_script_s_own_may_end_when_it_wants():
+    timeline = timeline_of(every_second(range(4), FAST, 10), users=dict.fromkeys(range(4), 10))
+    assert found(timeline, own_shape=True, ended_s=4.0) == ["kept"]
+    assert found(timeline, ended_s=4.0) == ["ended-early"]
+
+
+def test_an_execution_whose_turn_had_come_needs_a_success_before_a_rightful_end():
+    plan = in_turns(plan_of("hits>5 for 3s, stop as non-failed", executions=[execution("admin"), execution()]))
+    timeline = timeline_of(every_second(range(5), FAST, 10), users=dict.fromkeys(range(5), 10))
+    for admin, code in ((EngineReport(), "kept"), (EngineReport(ended_s=5.1), "no-success")):
+        exits = {"local-1": left(executions={"shop": EngineReport(ended_s=5.1), "admin": admin})}
+        verdict = verdict_of(timeline, plan, stop=stopped("criterion"), exits=exits)
+        assert codes(verdict) == [code]
+
+
+def test_a_run_of_an_older_version_might_have_been_spoken_for_by_what_ended_early():
+    slow = timeline_of(every_second(range(2), SLOW, 10), users=dict.fromkeys(range(2), 10))
+    verdict = verdict_of(slow, plan_of("avg-rt>100ms"), exits={"local-1": left(at_s=2.0)})
+    assert (verdict.outcome, verdict.criteria[0].code) == ("inconclusive", "breach-may-not-stand")
+
+
+def test_what_ended_early_might_have_spoken_against_a_breach():
+    slow = timeline_of(every_second(range(2), SLOW, 10), users=dict.fromkeys(range(2), 10))
+    plan, exits = plan_of("avg-rt>100ms"), {"local-1": left(executions={"shop": EngineReport(ended_s=2.0)})}
+    assert verdict_of(slow, plan, exits=exits).criteria[0].code == "breach-may-not-stand"
+
+
+# 2. Nothing unanswered is ignored
+
+
+@pytest.mark.parametrize(
+    ("waits_s", "answered_us", "codes_"),
+    [
+        ([4.9] * 10, 50 * MS, ["kept"]),
+        ([5.1], 50 * MS, ["unanswered"]),  # of 10 users
+        ([9.0] * 10, 1000 * MS, ["kept"]),  # ten times the p95 of 1 s
+        ([11.0] * 10, 1000 * MS, ["unanswered"]),
+    ],
+)
+def test_requests_that_waited_too_long_are_unanswered(waits_s, answered_us, codes_):
+    samples = every_second(TEN, replace(FAST, us=answered_us), 10)
+    timeline = timeline_of(samples, users=dict.fromkeys(TEN, 10), waits_s=waits_s)
+    assert found(timeline, "hits<1") == codes_
+
+
+@pytest.mark.parametrize(
+    ("criterion", "unanswered"),
+    [("p90>300ms", False), ("p99>300ms", True), ("avg-rt>1s", True), ("fail>1%", True), ("fail>5%", False),
+     ("succ<98.5%", True), ("rc5??>1%", False), ("p99>300ms for 3s", False), ("p90 of other>300ms", False)],
+)  # fmt: skip
+def test_a_criterion_that_holds_only_without_them_proves_nothing(criterion, unanswered):
+    samples = every_second(TEN, replace(FAST, label="other"), 20) + every_second(TEN, FAST, 80)
+    timeline = timeline_of(samples, users=dict.fromkeys(TEN, 200), waits_s=[8.0] * 19)  # less than a tenth of them
+    assert found(timeline, criterion, load=execution(concurrency=200)) == (["unanswered"] if unanswered else ["kept"])
+
+
+@pytest.mark.parametrize(("criterion", "unanswered"), [("p90>2s", False), ("p99>2s", True), ("avg-rt>2s", True)])
+def test_what_timed_out_may_have_taken_for_ever(criterion, unanswered):
+    timed_out = Sample(0, 1000 * MS, ok=False, rc="ReadTimeout")
+    timeline = timeline_of(every_second(TEN, FAST, 98) + every_second(TEN, timed_out, 2), users=dict.fromkeys(TEN, 10))
+    assert found(timeline, criterion) == (["unanswered"] if unanswered else ["kept"])
+
+
+def test_of_an_open_model_one_in_a_hundred_of_the_due_sends_may_be_unanswered():
+    load, fast = open_model(100.0), every_second(TEN, FAST, 99)
+    assert found(timeline_of(fast, waits_s=[6.0] * 10), "p50>1s", load=load) == ["kept"]
+    assert found(timeline_of(fast, waits_s=[6.0] * 11), "p50>1s", load=load) == ["unanswered"]
+
+
+def test_a_label_that_never_answers_is_noticed_among_many_users():
+    recorder, load = Recorder("local-2", "local"), execution(concurrency=500)
+    recorder.unfinished(9, "shop", "dead", 3, 7_000_000)
+    dead = decode(recorder.flush() or b"", "file")
+    for answered, codes_ in (([], ["unanswered"]), ([Sample(9, label="dead")], ["kept"])):
+        timeline = timeline_of([*every_second(TEN, FAST, 50), *answered], users=dict.fromkeys(TEN, 500))
+        timeline.add(dead)
+        assert found(timeline, "p50>1s", load=load) == codes_
+
+
+def test_one_late_request_does_not_hide_a_label_that_never_answers():
+    timeline = timeline_of(every_second(TEN, FAST, 50), users=dict.fromkeys(TEN, 500))
+    timeline.add(waiting(("dead", 9.0), ("dead", 9.0), ("dead", 4.0)))
+    assert found(timeline, "p50>1s", load=execution(concurrency=500)) == ["unanswered"]
+
+
+def test_requests_of_unknown_label_count_once_and_may_be_of_any():
+    def verdict(criterion: str, unknown: int) -> list[str]:
+        timeline = timeline_of(every_second(TEN, FAST, 50), users=dict.fromkeys(TEN, 100))
+        timeline.add(waiting(*[("", 7.0)] * unknown, *[("home", 7.0)] * (9 - unknown)))
+        return found(timeline, criterion, load=execution(concurrency=100))
+
+    assert verdict("hits<1", 4) == ["kept"]  # 9 of 100 users
+    assert verdict("fail of home>1%", 9) == ["unanswered"]
+    assert verdict("fail of home>5%", 9) == ["kept"]
+
+
+def test_requests_of_unknown_label_are_not_those_of_another_execution():
+    users = {"shop": dict.fromkeys(TEN, 100), "admin": dict.fromkeys(TEN, 100)}
+    timeline = two(every_second(TEN, FAST, 50), every_second(TEN, replace(FAST, label="admin"), 50), **users)
+    timeline.add(waiting(*[("", 7.0)] * 9, execution="admin"))
+    loads = [execution(concurrency=100), execution("admin", concurrency=100)]
+    assert codes(verdict_of(timeline, plan_of("fail of home>1%", executions=loads))) == ["kept"]
+    assert codes(verdict_of(timeline, plan_of("fail of admin>1%", executions=loads))) == ["unanswered"]
+
+
+@pytest.mark.parametrize(
+    ("load", "said", "users", "waits", "unanswered"),
+    [({"concurrency": None}, {}, 10, 1, True), ({"concurrency": None}, {}, 20, 1, False),
+     ({"concurrency": 1}, {"own_shape": True}, 20, 1, False), ({"concurrency": 1}, {"own_shape": True}, 20, 2, True),
+     ({"concurrency": None}, {}, 0, 5, False), ({"concurrency": None}, {}, 0, 6, True)],
+)  # fmt: skip
+def test_users_that_only_the_script_knows_are_those_that_were_there(load, said, users, waits, unanswered):
+    timeline = timeline_of(every_second(TEN, FAST, 50), users=dict.fromkeys(TEN, users), waits_s=[9.0] * waits)
+    codes_ = found(timeline, "p50>1s", load=execution(**load), **said)  # without any: one in a hundred requests
+    assert codes_ == (["unanswered"] if unanswered else ["kept"])
+
+
+def test_an_unfinished_request_might_have_spoken_against_a_breach_on_all_of_them():
+    samples = every_second(TEN, FAST, 9) + every_second([0], Sample(0, ok=False, rc="503"), 2)
+    timeline = timeline_of(samples, users=dict.fromkeys(TEN, 200), waits_s=[1.0] * 120)
+    verdict = verdict_of(timeline, plan_of("fail>1%", executions=[execution(concurrency=200)]))
+    assert (verdict.outcome, verdict.criteria[0].code) == ("inconclusive", "breach-may-not-stand")
+
+
+def test_too_few_samples_name_how_many_it_takes_and_how_to_get_them():
+    timeline = timeline_of(every_second(TEN, FAST, 5), users=dict.fromkeys(TEN, 10))
+    verdict = verdict_of(timeline, plan_of("p95>60ms"))
+    assert codes(verdict) == ["too-few-samples"]
+    assert all(text in verdict.reasons[0].message for text in ("50 samples", "needs 72", "15 s", "15 users"))
+
+
+# 3. The script's own word counts
+
+
+def scripted(*criteria: str | dict, **said: object) -> Verdict:
+    failed = Sample(0, 5 * MS, label="Buyer: exception", ok=False, rc="KeyError", kind="transaction")
+    samples = every_second(TEN, FAST, 10) + every_second([3], failed)
+    plan = plan_of(*(criteria or (FAILURES,)))
+    exits = {"local-1": left(executions={"shop": EngineReport.model_validate(said)})}
+    return verdict_of(timeline_of(samples, users=dict.fromkeys(TEN, 10)), plan, exits=exits)
+
+
+def test_an_error_of_the_script_counts_unless_a_criterion_judges_it():
+    errors = {"Buyer: exception": 1}
+    assert codes(scripted()) == ["kept"]
+    assert codes(scripted(script_errors=errors)) == ["script-errors"]
+    named = {"subject": "fail", "label": "Buyer: exception", "condition": ">"}
+    assert codes(scripted({**named, "threshold": 5}, script_errors=errors)) == ["kept"]
+    assert scripted({**named, "threshold": 0}, script_errors=errors).outcome == "failed"
+
+
+def test_what_a_script_says_of_the_run_is_never_a_failure_and_never_a_pass():
+    verdict = scripted(script_failed="the locustfile set process_exit_code to 1")
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["script-failed"])
+    noted = scripted(note="2 thresholds were crossed")
+    assert (noted.outcome, len(noted.notes)) == ("passed", 1)
+
+
+DEAD = Sample(0, 2 * MS, label="login", ok=False, rc="401")
+
+
+@pytest.mark.parametrize(
+    ("criteria", "codes_"),
+    [(["p95>1s"], ["dead-label"]), (["fail>90%"], ["dead-label"]), (["rc401 of login>500"], ["kept"]),
+     (["fail of login>500"], ["kept"]), (["fail of home>5%"], ["dead-label"]), ([], ["dead-label"]),
+     (["fail of login>500, continue as non-failed", "p95>1s"], ["dead-label"])],
+)  # fmt: skip
+def test_a_label_whose_every_request_failed_is_named_by_a_criterion_or_no_pass(criteria, codes_):
+    timeline = timeline_of(every_second(TEN, FAST, 10) + every_second(TEN, DEAD, 10), users=dict.fromkeys(TEN, 10))
+    assert codes(verdict_of(timeline, plan_of(*criteria))) == codes_
+
+
+def test_a_criterion_that_could_not_come_true_asks_about_nothing():
+    timeline = timeline_of(every_second(TEN, FAST, 10) + every_second(TEN, DEAD, 10), users=dict.fromkeys(TEN, 10))
+    assert codes(verdict_of(timeline, plan_of("fail of login>500 for 30s"))) == ["dead-label"]
+    assert codes(verdict_of(timeline, plan_of("fail of login>500 for 3s"))) == ["kept"]
+
+
+@pytest.mark.parametrize(("places", "code"), [(["eu"], "dead-label"), (["eu", "us"], "kept")])
+def test_criteria_on_all_locations_together_judge_a_label(places, code):
+    samples = every_second(TEN, FAST, 10) + every_second(TEN, DEAD, 10)
+    both = [replace(one, location=place) for one in samples for place in ("eu", "us")]
+    limit = {"subject": "fail", "label": "login", "condition": ">", "threshold": 500}
+    plan = plan_of(*({**limit, "location": place} for place in places), locations=("eu", "us"))
+    assert codes(verdict_of(timeline_of(both, users=dict.fromkeys(TEN, 10)), plan)) == [code]
+
+
+def test_a_criterion_on_requests_does_not_judge_the_transaction_of_the_same_name():
+    samples = every_second(TEN, FAST, 10) + every_second(TEN, replace(BROKEN, label="home", kind="transaction"))
+    timeline = timeline_of(samples, users=dict.fromkeys(TEN, 10))
+    exits = {"local-1": left(executions={"shop": EngineReport(script_errors={"home": 10})})}
+    assert codes(verdict_of(timeline, plan_of("fail of home>5%"), exits=exits)) == ["script-errors"]
+    named = {"subject": "fail", "label": "home", "kind": "transaction", "condition": ">", "threshold": 500}
+    assert codes(verdict_of(timeline, plan_of(ours=[named]), exits=exits)) == ["kept"]
+
+
+def test_transactions_are_judged_where_nothing_else_is_reported():
+    samples = every_second(TEN, FAST, 10) + every_second(TEN, DEAD, 10)
+    alone = [replace(one, kind="transaction") for one in samples]
+    timeline = timeline_of(alone, users=dict.fromkeys(TEN, 10), unfinished=3)
+    load = execution(throughput_rps=20.0)
+    assert found(timeline, "p50 of home>1s", load=load) == ["dead-label"]
+    assert found(timeline, "fail of login>500", load=load) == ["kept"]
+
+
+def test_failures_of_a_search_are_judged_stage_by_stage():
+    search = Search(from_rps=50, to_rps=500, until=("p95>300ms",), step_s=10, settle_s=3)
+    load = open_model(100.0, 600.0).model_copy(update={"search": search})
+    timeline = timeline_of(every_second(range(20), FAST, 50) + every_second(range(20, 40), BROKEN, 50))
+    plan = plan_of("p50>1s", executions=[load])
+    exits = {"local-1": left(executions={"shop": EngineReport(ended_s=40.0)})}
+    assert codes(verdict_of(timeline, plan, stop=stopped("search", 40.0), exits=exits)) == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("failures", "of", "criteria", "codes_"),
+    [(20, 100, ["p95>1s"], ["unjudged-failures"]), (19, 100, ["p95>1s"], ["kept"]), (20, 200, ["p95>1s"], ["kept"]),
+     (21, 200, ["p95>1s"], ["unjudged-failures"]), (50, 100, ["fail>60%"], ["kept"]),
+     (50, 100, ["rc5??>1%"], ["kept"]), (50, 100, ["fail of other>1%", "p95>1s"], None)],
+)  # fmt: skip
+def test_many_failures_that_no_criterion_judges_are_no_pass(failures, of, criteria, codes_):
+    samples = [replace(DEAD, second=n % 10, rc="reset") for n in range(failures)]
+    samples += [replace(DEAD, second=n % 10, ok=True, rc="200") for n in range(of - failures)]
+    verdict = verdict_of(timeline_of(samples, users=dict.fromkeys(TEN, 10)), plan_of(*criteria))
+    assert codes(verdict) == (codes_ or ["unknown-label", "unjudged-failures"])
+    assert len(verdict.notes) == (criteria[0].startswith("rc"))  # a criterion on codes sees no lost connections
+
+
+def test_failures_of_an_excluded_ramp_up_are_a_note():
+    early = [replace(DEAD, second=0, steady=False)] * 30
+    samples = early + every_second(range(1, 10), replace(DEAD, ok=True), 10)
+    load = execution(ramp_up_s=1.0, hold_for_s=9.0)
+    plan = plan_of("p50>1s", executions=[load], ramp_up_exclude=True)
+    verdict = verdict_of(timeline_of(samples, users=dict.fromkeys(TEN, 10)), plan)
+    assert (codes(verdict), len(verdict.notes)) == (["kept"], 1)
+
+
+# How they go together
+
+
+def test_no_rule_excuses_a_breach():
+    timeline = timeline_of(every_second(TEN, SLOW, 10), users=dict.fromkeys(TEN, 1), waits_s=[30.0] * 5)
+    plan = plan_of("p50>100ms")
+    exits = {"local-1": left(executions={"shop": EngineReport(script_failed="no", ended_s=10.0)})}
+    verdict = verdict_of(timeline, plan, exits=exits)
+    assert (verdict.outcome, codes(verdict)[0]) == ("failed", "breach")
+    assert {"unreached-load", "unanswered", "script-failed"} <= set(codes(verdict))
+
+
+def test_a_quiet_run_passes_with_all_that_an_engine_can_report():
+    assert found(good(), samples=100, dropped=0, ended_s=10.2, unfinished=2) == ["kept"]

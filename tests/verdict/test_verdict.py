@@ -1,0 +1,293 @@
+"""From criteria, health and completeness to one of three outcomes."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.measured import (
+    BROKEN,
+    FAST,
+    MS,
+    SLOW,
+    START,
+    TIMES,
+    codes,
+    every_second,
+    execution,
+    good,
+    left,
+    plan_of,
+    stopped,
+    timeline_of,
+    verdict_of,
+)
+from toril import verdict as the_verdict
+from toril.records import Rate
+from toril.timeline import Timeline
+from toril.verdict import exit_code
+
+FAILURES = "fail>10%"
+
+
+def test_a_complete_run_that_keeps_every_criterion_has_passed():
+    verdict = verdict_of(good(), plan_of(TIMES, FAILURES))
+    assert (verdict.outcome, codes(verdict)) == ("passed", ["kept"])
+    assert [result.outcome for result in verdict.criteria] == ["passed", "passed"]
+
+
+def test_a_complete_run_without_criteria_passes_and_says_that_nothing_was_judged():
+    verdict = verdict_of(good(), plan_of())
+    assert (verdict.outcome, codes(verdict), verdict.criteria) == ("passed", ["nothing-judged"], ())
+
+
+def test_every_breach_is_a_reason_of_its_own():
+    verdict = verdict_of(good(sample=SLOW), plan_of("p50>100ms", FAILURES, TIMES, "hits>5"))
+    assert (verdict.outcome, codes(verdict)) == ("failed", ["breach"] * 3)
+    assert [result.outcome for result in verdict.criteria] == ["failed", "passed", "failed", "failed"]
+
+
+def test_a_criterion_as_non_failed_fails_nothing():
+    verdict = verdict_of(good(), plan_of("hits>5 for 2s, continue as non-failed", TIMES))
+    assert (verdict.outcome, [one.outcome for one in verdict.criteria].count("triggered")) == ("passed", 1)
+
+
+def test_the_verdict_is_written_as_its_schema_says():
+    plan = plan_of("Too slow: p90 of home>100ms for 3s, stop as failed")
+    data = verdict_of(good(sample=SLOW), plan).to_dict()
+    assert list(data) == ["schema", "outcome", "reasons", "criteria", "notes"]
+    assert data["schema"] == "toril.verdict/1"
+    (entry,) = data["criteria"]
+    assert {
+        "criterion": "p90 of home>100ms for 3s",
+        "outcome": "failed",
+        "observed": 300_000,
+        "threshold": 100_000,
+        "unit": "us",
+        "label": "home",
+        "scope": {"executions": [], "location": None},
+        "window": {"logic": "for", "timeframe_s": 3, "from_s": 0, "to_s": 2},
+        "at_s": 2,
+        "samples": 30,
+        "interval": None,
+    }.items() <= entry.items()
+    assert entry["message"].startswith("Too slow: p90 of home")
+
+
+def test_a_percentile_over_the_whole_run_is_written_with_its_interval():
+    (entry,) = verdict_of(good(), plan_of("p90>100ms")).to_dict()["criteria"]
+    assert entry["interval"] == [49_984, 50_015]  # the edges of a bucket
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fail_on", "code"),
+    [
+        ("passed", {"failed", "inconclusive"}, 0),
+        ("failed", {"failed", "inconclusive"}, 1),
+        ("inconclusive", {"failed", "inconclusive"}, 3),
+        ("inconclusive", {"failed"}, 0),
+        ("failed", {"inconclusive"}, 0),
+    ],
+)
+def test_the_exit_code_is_the_verdict_as_far_as_it_is_to_fail(outcome, fail_on, code):
+    assert exit_code(outcome, fail_on) == code
+
+
+def test_every_code_is_in_the_table_of_reasons():
+    sources = Path(str(the_verdict.__file__)).parent.glob("*.py")
+    pattern = r'(?:Reason\(\s*|yield \(?\s*|code ?= ?|code, message = )"([a-z-]+)"'
+    used = {code for source in sources for code in re.findall(pattern, source.read_text())}
+    assert used == {*re.findall(r"^\| `([a-z-]+)`", str(the_verdict.__doc__), re.MULTILINE), "triggered"}
+
+
+# What falsifies times
+
+RATE = Rate(number=1, execution="shop", rps=5.0, at=START + 4, asked_at=START + 3, cause="user")
+DOUBTS: Mapping[str, Mapping[str, object]] = {
+    "late-start": {"exits": {"local-1": left(first_sample_lateness_s={"shop": 1.2})}},
+    "unsure-clock": {"clock_s": {"local-1": (0.2, 0.9)}},
+}
+
+
+@pytest.mark.parametrize("code", DOUBTS)
+def test_a_doubt_about_times_makes_a_pass_and_a_slow_run_inconclusive_but_not_a_broken_one(code):
+    plan = plan_of(TIMES, FAILURES)
+    for sample, outcome in ((FAST, "inconclusive"), (SLOW, "inconclusive"), (BROKEN, "failed")):
+        verdict = verdict_of(good(sample=sample), plan, **DOUBTS[code])
+        assert (verdict.outcome, code in codes(verdict)) == (outcome, True)
+
+
+def test_a_saturated_generator_does_the_same():
+    plan = plan_of(TIMES, "rc5??>10%")
+    for sample, outcome in ((FAST, "inconclusive"), (SLOW, "inconclusive"), (BROKEN, "failed")):
+        verdict = verdict_of(good(sample=sample, health=0.99), plan)
+        assert (verdict.outcome, "saturated" in codes(verdict)) == (outcome, True)
+    assert verdict_of(good(health=0.5), plan).outcome == "passed"
+
+
+def test_an_excused_breach_is_shown_as_inconclusive_with_both_reasons():
+    verdict = verdict_of(good(sample=SLOW, health=0.99), plan_of(TIMES))
+    (result,) = verdict.criteria
+    assert (result.outcome, result.code, result.observed) == ("inconclusive", "excused-breach", 300 * MS)
+    assert codes(verdict) == ["saturated", "excused-breach"]
+
+
+@pytest.mark.parametrize(("late_s", "late"), [(0.9, False), (1.1, True)])
+def test_a_change_of_load_may_be_seen_late_by_a_second(late_s, late):
+    exits = {"local-1": left(rate_lateness_s={1: late_s})}
+    verdict = verdict_of(good(), plan_of(TIMES), exits=exits, rates=(RATE,))
+    assert (verdict.outcome, "late-rate" in codes(verdict)) == ("inconclusive" if late else "passed", late)
+    assert f"worker local-1 saw that {late_s} s late" in verdict.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("ramp_up_s", "late_s", "late"), [(0, 0.9, False), (0, 1.1, True), (60, 5.9, False), (60, 6.1, True)]
+)
+def test_a_start_may_be_late_by_a_second_or_a_tenth_of_the_ramp_up(ramp_up_s, late_s, late):
+    plan = plan_of(TIMES, executions=[execution(ramp_up_s=ramp_up_s)])
+    verdict = verdict_of(good(), plan, exits={"local-1": left(first_sample_lateness_s={"shop": late_s})})
+    assert ("late-start" in codes(verdict)) is late
+
+
+# What is missing
+
+
+def test_a_lost_worker_makes_a_pass_inconclusive():
+    verdict = verdict_of(good(), plan_of(TIMES, workers=2), lost=(("local-2", "killed by signal 9"),))
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["lost-worker"])
+    assert "local-2" in verdict.reasons[0].message
+    assert "signal 9" in verdict.reasons[0].message
+
+
+def test_a_breach_fails_in_spite_of_a_lost_worker_if_that_could_not_have_prevented_it():
+    lost = (("local-2", "killed"),)
+    clear = verdict_of(good(sample=SLOW), plan_of("avg-rt>100ms", workers=2), lost=lost)
+    assert (clear.outcome, codes(clear)) == ("failed", ["breach", "lost-worker"])
+    close = verdict_of(good(sample=SLOW), plan_of("avg-rt>200ms", workers=2), lost=lost)
+    assert (close.outcome, codes(close)) == ("inconclusive", ["breach-may-not-stand", "lost-worker"])
+
+
+def test_a_worker_of_which_nothing_was_heard_is_lost_too():
+    verdict = verdict_of(good(), plan_of(TIMES, workers=2), reported=("local-1",))
+    assert codes(verdict) == ["lost-worker"]
+
+
+def test_a_damaged_or_missing_file_makes_a_pass_inconclusive_and_is_named():
+    file = "runs/r/workers/local-1/abcd/intervals-000002 is missing"
+    verdict = verdict_of(good(), plan_of(TIMES, workers=2), damaged=(file,))
+    assert (verdict.outcome, codes(verdict), verdict.reasons[0].message) == ("inconclusive", ["damaged-file"], file)
+    assert verdict_of(good(sample=SLOW), plan_of(TIMES, workers=2), damaged=(file,)).outcome == "failed"
+    exits = {"local-1": left(samples=1000)}
+    assert verdict_of(good(sample=SLOW), plan_of(TIMES), damaged=(file,), exits=exits).outcome == "inconclusive"
+
+
+def test_more_samples_than_workers_recorded_make_a_pass_inconclusive():
+    verdict = verdict_of(good(), plan_of(TIMES), exits={"local-1": left(samples=10)})
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["surplus-samples"])
+
+
+@pytest.mark.parametrize(("written", "outcome"), [(110, "failed"), (290, "failed"), (310, "inconclusive")])
+def test_what_a_damaged_file_held_is_known_from_what_the_worker_wrote_in_all(written, outcome):
+    file = "runs/r/workers/local-1/abcd/intervals-000002 is missing"
+    exits = {"local-1": left(samples=written)}
+    assert verdict_of(good(sample=SLOW), plan_of(TIMES), damaged=(file,), exits=exits).outcome == outcome
+
+
+def test_unreadable_records_make_a_pass_inconclusive():
+    verdict = verdict_of(good(), plan_of(TIMES), exits={"local-1": left(unreadable_records=3)})
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["unreadable-records"])
+
+
+def test_a_run_without_a_single_success_never_passes():
+    verdict = verdict_of(good(sample=BROKEN), plan_of(TIMES))
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["no-success"])
+    assert "it broke" in verdict.reasons[0].message
+    assert verdict_of(good(sample=BROKEN), plan_of(FAILURES)).outcome == "failed"
+
+
+def test_a_run_without_a_single_sample_never_passes():
+    verdict = verdict_of(Timeline(), plan_of())
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["no-success"])
+    assert verdict_of(Timeline(), plan_of(TIMES)).outcome == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("criterion", "code"),
+    [
+        ("p95 of chekout>1s", "unknown-label"),
+        ("fail of chekout>50% for 5s, stop as non-failed", "unknown-label"),
+        ("p99.9>1s", "too-few-samples"),
+        ("avg-ct>1s", "not-measured"),
+    ],
+)
+def test_a_criterion_that_cannot_be_judged_makes_a_pass_inconclusive(criterion, code):
+    verdict = verdict_of(good(), plan_of(criterion, TIMES))
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", [code])
+
+
+def test_a_criterion_that_cannot_fail_may_stay_open():
+    assert verdict_of(good(), plan_of("p99.9>1s, continue as non-failed")).outcome == "passed"
+
+
+def test_a_breach_fails_whatever_else_cannot_be_judged():
+    assert verdict_of(good(sample=SLOW), plan_of("p95 of chekout>1s", TIMES)).outcome == "failed"
+
+
+# Load that was not as planned: tests/verdict/test_rules.py has the rest
+
+
+def test_unreached_load_excuses_no_breach():
+    timeline = timeline_of(every_second(range(10), SLOW, 5), users=dict.fromkeys(range(10), 5))
+    verdict = verdict_of(timeline, plan_of(TIMES))
+    assert (verdict.outcome, codes(verdict)) == ("failed", ["breach", "unreached-load"])
+
+
+def test_a_run_that_was_stopped_before_it_began_is_not_reproached_with_its_load():
+    verdict = verdict_of(timeline_of([]), plan_of(), started_at=None, stop=stopped("signal"))
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["stopped", "no-success"])
+
+
+@pytest.mark.parametrize("measured_to_s", [None, 11.0])
+@pytest.mark.parametrize("load", [{"hold_for_s": 20.0}, {"hold_for_s": 0.0, "iterations": 5}])
+def test_a_worker_that_was_stopped_by_itself_did_not_do_its_share_whenever_it_left(measured_to_s, load):
+    plan = plan_of(TIMES, executions=[execution(**load)])
+    why = left(at_s=60.0, outcome="stopped", message="nobody has renewed the lease", last_sample_s=measured_to_s)
+    verdict = verdict_of(good(), plan, exits={"local-1": why})
+    assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["ended-early"])
+    assert "nobody has renewed the lease" in verdict.reasons[0].message
+
+
+def test_criteria_of_one_execution_or_location_see_only_what_is_missing_there():
+    plan = plan_of(
+        {"subject": "avg-rt", "condition": ">", "threshold": "299ms", "location": "eu"}, locations=["eu", "us"]
+    )
+    timeline = timeline_of(every_second(range(10), replace(SLOW, location="eu")))
+    assert verdict_of(timeline, plan, lost=(("us-1", "killed"),)).outcome == "failed"
+    assert verdict_of(timeline, plan, lost=(("eu-1", "killed"),)).outcome == "inconclusive"
+
+
+FLAWS: Mapping[str, Mapping[str, object]] = {
+    **DOUBTS,
+    "lost-worker": {"lost": (("local-2", "killed"),)},
+    "damaged-file": {"damaged": ("runs/r/workers/local-2/abcd/intervals-000001 is missing",)},
+    "stopped": {"stop": stopped("user")},
+}
+
+
+@given(
+    st.sets(st.sampled_from(sorted(FLAWS)), min_size=1),
+    st.sampled_from([FAST, SLOW, BROKEN]),
+    st.lists(st.sampled_from([TIMES, FAILURES])),
+)
+def test_a_run_with_any_flaw_never_passes_and_names_them_all(flaws, sample, criteria):
+    circumstances: dict[str, object] = {}
+    for flaw in flaws:
+        circumstances |= FLAWS[flaw]
+    found = verdict_of(good(sample=sample), plan_of(*criteria, workers=2), **circumstances)
+    assert found.outcome != "passed"
+    assert set(codes(found)) >= flaws
+    assert (found.outcome == "failed") == any(result.outcome == "failed" for result in found.criteria)

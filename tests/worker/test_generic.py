@@ -1,0 +1,54 @@
+"""An executor that has no engine module of ours is read through bzt's own reader: here Molotov."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.targets import target
+from tests.worker.driver import plan_of, planned, workers
+from toril.records import ExecutionShare
+from toril.worker.engines import EngineContext
+from toril.worker.engines.generic import GenericEngine
+
+pytestmark = pytest.mark.live
+
+SCRIPT = """
+from molotov import scenario
+
+@scenario(weight=100)
+async def visit(session):
+    async with session.get("URL/delay/0.05") as response:
+        assert response.status == 200
+"""
+
+
+def test_an_executor_that_we_do_not_know_is_recorded_too(tmp_path):
+    with target() as service:
+        plan = plan_of([planned("molotov", "own", concurrency=2, hold_for_s=1.5)], {"own": {"script": "molo.py"}})
+        with workers(plan, tmp_path, {"molo.py": SCRIPT.replace("URL", service.url)}) as run:
+            found = run.go()
+    assert found.exits[0].outcome == "finished"
+    assert found.samples == found.total("visit").samples == service.answered > 5
+    assert found.total().failures == 0
+
+
+class Reader:
+    """What bzt's readers give: second, label, users, times, code, error, …"""
+
+    def __init__(self, users: int) -> None:
+        self.users = users
+
+    def _read(self, final: bool) -> Iterator[tuple[Any, ...]]:
+        yield (1, "home", self.users, 0.1, 0.0, 0.0, "200", None, "", 2)
+
+
+@pytest.mark.parametrize(("told", "users"), [(3, 3), (0, None)])
+def test_users_that_a_reader_does_not_tell_are_unknown_and_not_zero(told, users, tmp_path):
+    context = EngineContext(
+        planned=planned("molotov", "own"), share=ExecutionShare(execution="own", config={}), position=0,
+        worker_index=0, worker_count=1, graceful_stop_s=1.0, folder=tmp_path, suite=tmp_path,
+    )  # fmt: skip
+    engine = GenericEngine(None, context, [Reader(told)])
+    assert [len(batch) for batch in engine.batches(True)] == [1]
+    assert engine.virtual_users() == users

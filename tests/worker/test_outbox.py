@@ -1,0 +1,213 @@
+"""What goes between a worker and the store: how often, in which order, and what happens when it cannot."""
+
+import pytest
+
+from tests.clocks import SteppedClock
+from tests.measured import plan_of
+from tests.troubled import TroubledStore
+from toril.errors import StoreError
+from toril.plan import FARGATE_TIMINGS
+from toril.records import Exit, Lease, Ready, Start, Stop, run_key, worker_key
+from toril.worker import life
+from toril.worker.outbox import StoreClient
+
+WORKER, ATTEMPT = "local-1", "a1"
+PLAN = plan_of().model_copy(update={"on": "fargate", "pace": FARGATE_TIMINGS})
+START = Start(at=5.0, attempts={WORKER: ATTEMPT})
+STOP = Stop(at=6.0, cause="user", message="enough")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return TroubledStore(tmp_path)
+
+
+@pytest.fixture
+def clock():
+    return SteppedClock()
+
+
+def client_of(store, clock, plan=PLAN):
+    return StoreClient(store, plan, WORKER, ATTEMPT, clock.now)
+
+
+def put(store, name, record):
+    store.put(run_key(PLAN.run_id, name), record.to_json())
+
+
+def key(name):
+    return worker_key(PLAN.run_id, WORKER, ATTEMPT, name)
+
+
+def ready(instance):
+    return Ready(worker=WORKER, attempt=ATTEMPT, at=0.0, toril_version="0", pid=1, instance=instance)
+
+
+def looked(client, clock, seconds=FARGATE_TIMINGS.poll_s):
+    """What is told within so many seconds."""
+    found = []
+    until = clock.now() + seconds
+    while clock.now() < until:
+        found += client.look()
+        clock.sleep(0.1)
+    return found
+
+
+def test_the_store_is_looked_at_as_often_as_the_pace_says(store, clock):
+    looked(client_of(store, clock), clock, 60)
+    looks = 60 / FARGATE_TIMINGS.poll_s
+    assert store.asked["find"] <= 2 * looks + 60 / FARGATE_TIMINGS.lease_renew_s + 3
+    assert set(store.asked) == {"find"}
+
+
+def test_after_the_start_it_is_looked_for_no_more(store, clock):
+    client = client_of(store, clock)
+    put(store, "start.json", START)
+    assert looked(client, clock) == [life.Started(START)]
+    before = store.asked["find"]
+    assert looked(client, clock, 60) == []
+    assert store.asked["find"] - before <= 60 / FARGATE_TIMINGS.poll_s + 60 / FARGATE_TIMINGS.lease_renew_s + 3
+
+
+def test_a_stop_is_told_before_a_start_that_is_there_too(store, clock):
+    put(store, "start.json", START)
+    put(store, "stop.json", STOP)
+    assert looked(client_of(store, clock), clock) == [life.Stopped(STOP), life.Started(START)]
+
+
+@pytest.mark.parametrize(("name", "record"), [("stop.json", STOP), ("start.json", START)])
+def test_a_record_that_cannot_be_read_is_read_again_when_it_can(store, clock, name, record):
+    client = client_of(store, clock)
+    store.put(run_key(PLAN.run_id, name), b"{")
+    assert looked(client, clock, 5) == []
+    assert "damaged" in client.trouble
+    put(store, name, record)
+    assert len(looked(client, clock, 5)) == 1
+    assert client.trouble == ""
+
+
+def test_on_this_machine_a_store_in_trouble_is_a_failure(store, clock):
+    store.down()
+    (event,) = client_of(store, clock, plan_of()).look()
+    assert isinstance(event, life.Failed)
+
+
+def test_a_lease_that_changes_keeps_a_worker_whatever_its_times_are(store, clock):
+    client = client_of(store, clock)
+    for number in range(100):
+        put(store, "lease.json", Lease(owner="o", pid=number, host="h", renewed_at=-600.0))
+        assert looked(client, clock, 10) == []
+
+
+def test_a_lease_that_stays_the_same_is_nobodys_after_a_while_and_that_is_told_once(store, clock):
+    client = client_of(store, clock)
+    put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=1e12))
+    patience = FARGATE_TIMINGS.orphaned_after_s or 0.0
+    assert looked(client, clock, patience) == []
+    (event,) = looked(client, clock, 100)
+    assert isinstance(event, life.Stopped)
+    assert event.stop.cause == "lost"
+
+
+def test_a_new_owner_in_time_is_enough(store, clock):
+    client = client_of(store, clock)
+    put(store, "lease.json", Lease(owner="first", pid=1, host="h", renewed_at=0.0))
+    assert looked(client, clock, 170) == []
+    put(store, "lease.json", Lease(owner="second", pid=1, host="h", renewed_at=0.0, epoch=2))
+    assert looked(client, clock, 170) == []
+
+
+def test_a_machine_that_slept_looks_before_it_gives_up(store, clock):
+    client = client_of(store, clock)
+    put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=0.0))
+    looked(client, clock, 10)
+    clock.at += 3600
+    put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=3600.0))
+    assert looked(client, clock, 10) == []
+
+
+def test_trouble_that_is_over_before_patience_is_leaves_nothing(store, clock):
+    client = client_of(store, clock)
+    put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=0.0))
+    looked(client, clock, 10)
+    store.down()
+    assert looked(client, clock, 150) == []
+    store.up()
+    put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=1.0))
+    assert looked(client, clock, 150) == []
+
+
+# Out
+
+
+def test_files_are_delivered_in_order_and_wait_for_those_before_them(store, clock):
+    client = client_of(store, clock)
+    store.fails = lambda operation, key: key.endswith("one")
+    for name in ("one", "two", "three"):
+        client.send(name, name.encode())
+        assert not client.deliver()
+    assert list(store.keys("runs/")) == []
+    assert "one cannot be reached" in client.trouble
+    store.up()
+    assert client.deliver()
+    assert sorted(store.keys("runs/")) == sorted(key(name) for name in ("one", "two", "three"))
+
+
+def test_a_file_of_somebody_else_in_its_place_is_left_as_it_is_and_fails_the_attempt(store, clock):
+    client = client_of(store, clock)
+    store.put(key("one"), b"first")
+    client.send("one", b"second")
+    client.send("two", b"2")
+    assert client.deliver()
+    assert (store.get(key("one")), store.get(key("two"))) == (b"first", b"2")
+    assert [type(event) for event in client.look()].count(life.Failed) == 1
+    assert life.Failed not in [type(event) for event in client.look()]
+
+
+def test_its_own_file_that_is_there_already_is_no_conflict(store, clock):
+    client = client_of(store, clock)
+    store.put(key("one"), b"first")
+    client.send("one", b"first")
+    assert client.deliver()
+    assert not client.taken
+
+
+def test_on_this_machine_a_file_that_cannot_be_written_is_an_error(store, clock):
+    client = client_of(store, clock, plan_of())
+    store.down()
+    client.send("one", b"1")
+    with pytest.raises(StoreError):
+        client.deliver()
+
+
+def test_of_two_processes_with_one_attempt_one_is_ready_and_may_speak(store, clock):
+    first, second = client_of(store, clock), client_of(store, clock)
+    assert first.may_speak()
+    assert first.claim(ready("1"))
+    assert not second.claim(ready("2"))
+    assert first.may_speak()
+    assert not second.may_speak()
+
+
+def test_nobody_becomes_ready_after_the_last_word(store, clock):
+    client = client_of(store, clock)
+    client.last_word(Exit(worker=WORKER, attempt=ATTEMPT, at=0.0, outcome="failed"))
+    assert not client_of(store, clock).claim(ready("2"))
+    assert store.find(key("ready.json")) is None
+
+
+def test_who_said_ready_and_got_no_answer_may_say_what_became_of_it(store, clock):
+    client = client_of(store, clock)
+    store.loses = lambda operation, key: key.endswith("ready.json")
+    with pytest.raises(StoreError):
+        client.claim(ready("1"))
+    assert client.may_speak()
+    assert not client_of(store, clock).may_speak()
+
+
+def test_whose_run_it_is_need_not_be_asked_by_who_is_ready(store, clock):
+    client = client_of(store, clock)
+    client.claim(ready("1"))
+    store.down()
+    assert client.may_speak()
+    assert not client_of(store, clock).may_speak()
