@@ -43,6 +43,7 @@ def test_without_any_network_it_gets_ready(image, engines, tmp_path, request):
         run.wait_ready()
 
 
+@pytest.mark.solo
 def test_pid_1_is_the_guard_and_sigterm_ends_the_worker_in_time_with_its_results_kept(slim, tmp_path):
     with target() as service, contained(plan(service.url, "locust", hold_for_s=60.0), tmp_path, slim) as run:
         run.at_work(service)
@@ -58,6 +59,7 @@ def test_pid_1_is_the_guard_and_sigterm_ends_the_worker_in_time_with_its_results
     assert took_s < 6  # the worker's 5 s, and what podman itself takes
 
 
+@pytest.mark.solo
 def test_a_frozen_worker_is_ended_by_the_guard_and_nothing_is_left(slim, tmp_path):
     settings = {"environment": {"TORIL_GUARD_BOUND_S": "8"}}
     with (

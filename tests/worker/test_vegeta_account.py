@@ -118,6 +118,7 @@ def test_a_rate_that_was_changed_is_what_was_due(tmp_path):
     assert found.unfinished == 90
 
 
+@pytest.mark.solo
 def test_an_unfinished_request_has_waited_since_it_was_due(tmp_path):
     with wicked(silent()) as at:
         plan = scheduled(shop(at.url), rate=20, hold_for_s=2, graceful_stop_s=0.5)

@@ -6,7 +6,7 @@ from tests.wicked import freezing, wicked
 from tests.worker.driver import planned, share_of, workers
 from tests.worker.schedules import scheduled
 
-pytestmark = pytest.mark.live
+pytestmark = pytest.mark.solo
 
 FOR_S, EVERY_S, RATE = 2, 10, 100
 
