@@ -11,7 +11,7 @@ from tests.github.stories import FINE, NEUTRAL, REGRESSION, compared
 from tests.reports import examples
 from toril.records import SourcePlace
 from toril.reports import Bundle, render
-from toril.reports.wording import plain
+from toril.text import plain
 
 WHERE = "suite.yml: reporting[0].criteria[0]"
 PLACE = {WHERE: SourcePlace(file="loadtests/shop/suite.yml", line=31)}

@@ -174,6 +174,7 @@ def many() -> list[Sample]:
 
 
 @pytest.mark.live
+@pytest.mark.nightly  # fetches a jar
 def test_java_makes_the_same_distribution_of_the_log(tmp_path):
     run = run_of(many())
     log = tmp_path / "run.hlog"
@@ -193,6 +194,7 @@ def test_java_makes_the_same_distribution_of_the_log(tmp_path):
 
 
 @pytest.mark.live
+@pytest.mark.nightly
 @pytest.mark.parametrize("label", ["GET /cart, all", "größe=1", '"'])
 def test_java_finds_each_label_in_the_log(tmp_path, label):
     samples = many()

@@ -12,7 +12,7 @@ from tests.measured import BROKEN, FAST, SLOW, every_second, stopped
 from tests.reports import examples
 from tests.reports.runs import run_of, small
 from toril.reports import Bundle, render
-from toril.reports.wording import plain
+from toril.text import plain
 from toril.verdict import __doc__ as REASONS
 
 # What Jenkins' readers and those modelled on them ask of the file: which elements and attributes, and in which order.

@@ -12,7 +12,7 @@ from tests.measured import Sample
 from tests.reports import examples
 from tests.reports.runs import run_of, small
 from toril.reports import Bundle, compared, markdown, render
-from toril.reports.wording import plain
+from toril.text import plain
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 OURS = {"details", "summary", "sub", "code", "br"}  # the only elements that we write ourselves

@@ -18,7 +18,7 @@ from toril import text as texts
 from toril.reports import Bundle, compared, render, terminal
 from toril.reports.blocks import Table
 from toril.reports.run_blocks import report_of
-from toril.reports.wording import plain
+from toril.text import plain
 
 WIDTHS = [30, 40, 60, 75, 76, 80, 100, 140, 220]
 RUNS = {

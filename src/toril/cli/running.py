@@ -166,11 +166,12 @@ def _run(
     from rich.console import Console
 
     from toril.launchers.prepare import prepared
-    from toril.reports import check, live, plan_text, wording
+    from toril.reports import check, live, plan_text
     from toril.run import run as run_plan
     from toril.runs.publish import at_hand
     from toril.signals import caught_interrupts
     from toril.store import open_store
+    from toril.text import plain
 
     failing = read_fail_on(fail_on)
     targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
@@ -180,8 +181,8 @@ def _run(
         check_writable(targets)
         ready = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
         if not quiet:
-            notes = (f"note: {wording.plain(warning, 1000)}" for warning in planned.warnings)
-            lines = (f"{wording.plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *ready.lines)
+            notes = (f"note: {plain(warning, 1000)}" for warning in planned.warnings)
+            lines = (f"{plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *ready.lines)
             typer.echo("\n".join(lines), err=True)
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = run_plan(

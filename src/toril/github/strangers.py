@@ -19,7 +19,8 @@ from toril.launchers.pricing import cost_line
 from toril.records import End, Plan, RanTask, Verdict
 from toril.records.document import MOST_ENTRIES, JsonObject, Number, Text, Word
 from toril.records.summary import Summary
-from toril.reports import Bundle, wording
+from toril.reports import Bundle
+from toril.text import plain
 
 MOST_BYTES = 32 << 20  # of a file: the summary of 10,000 labels has half of it
 MOST_BYTES_OF_ALL = 128 << 20  # of the files of all runs: in memory they take up to eighty times as much
@@ -62,7 +63,7 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
         try:
             folders += _folders(path)
         except StoreError as error:
-            problems.append(wording.plain(error, LONGEST_PROBLEM))
+            problems.append(plain(error, LONGEST_PROBLEM))
     if len(folders) > MOST_RUNS:
         raise StoreError(
             f"{len(folders)} runs, more than the {MOST_RUNS} that are read at once; name fewer", code="too-many-runs"
@@ -79,7 +80,7 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
                 )
             bundles.append(read_run(folder))
         except StoreError as error:
-            problems.append(wording.plain(error, LONGEST_PROBLEM))
+            problems.append(plain(error, LONGEST_PROBLEM))
     return bundles, problems
 
 

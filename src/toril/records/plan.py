@@ -17,7 +17,7 @@ ARMS = {BASE: "base", HEAD: "head"}
 
 
 class Device(RecordPart):
-    """What a browser's page believes to be shown on."""
+    """The device that a browser emulates."""
 
     name: str
     width: int
@@ -28,7 +28,7 @@ class Device(RecordPart):
 
 
 class Network(RecordPart):
-    """What a browser is slowed down to."""
+    """The network that a browser emulates."""
 
     name: str
     latency_ms: float  # added to each request
@@ -37,14 +37,14 @@ class Network(RecordPart):
 
 
 class Browser(RecordPart):
-    """What the browsers of an execution stand for."""
+    """What the browsers of an execution emulate."""
 
     device: Device
     network: Network | None = None  # None: the worker's own
 
 
 class Search(RecordPart):
-    """How the highest rate is looked for that one execution's target can bear."""
+    """How to search for the highest rate that one execution's target holds."""
 
     from_rps: float
     to_rps: float
@@ -275,7 +275,7 @@ class Plan(Record):
 
     @property
     def searched(self) -> tuple[PlannedExecution, ...]:
-        """The executions whose capacity is looked for."""
+        """The executions whose capacity is searched for."""
         return tuple(one for one in self.executions if one.search is not None)
 
     @property

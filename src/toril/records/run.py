@@ -42,7 +42,7 @@ class Launch(Record):
 
 
 class Ready(Record):
-    """A worker's engine is started and parked; the first process that says so has the attempt to itself."""
+    """A worker's engine is started and parked; the first process that writes it owns the attempt."""
 
     SCHEMA: ClassVar[str] = "toril.ready/1"
     MOST_BYTES: ClassVar[int | None] = 1 << 20
@@ -79,7 +79,7 @@ class Stop(Record):
 class Rate(Record):
     """From `at` on one execution has another rate, to its end or to the next of these records.
 
-    They are numbered from 1 without a gap and written once: whoever finds a number taken reads that one first.
+    They are numbered from 1 without a gap and written once: a writer whose number is taken reads that record first.
     """
 
     SCHEMA: ClassVar[str] = "toril.rate/1"
@@ -111,14 +111,14 @@ class EngineReport(RecordPart):
     queued_s: Annotated[Seconds, Field(ge=0)] = 0.0  # how long it waited for its turn (`sequential`, `capacity`)
     ended_s: Seconds | None = None  # when its load was over, since the start signal
     unfinished_users: Count = 0  # that ended before their iterations were done
-    own_shape: bool = False  # its script decides on its load, whatever the suite says
+    own_shape: bool = False  # its script decides on its load, not the suite
     script_errors: dict[Text, Count] = Field(default_factory=dict)  # label → failures that no failed request explains
     script_failed: Text = ""  # the script's own statement that its run failed, in words
     note: Text = ""  # what a reader should know, and what changes no outcome
 
 
 class Exit(Record):
-    """A worker's last word: what it recorded, so that a missing file is noticed."""
+    """What a worker recorded, so that a missing file is noticed; written last."""
 
     SCHEMA: ClassVar[str] = "toril.exit/1"
     MOST_BYTES: ClassVar[int | None] = 1 << 24
@@ -164,7 +164,7 @@ class Exit(Record):
 
 
 class RanTask(RecordPart):
-    """What a worker ran in on Fargate; times in seconds since the epoch, None where AWS said none."""
+    """The task that a worker ran in on Fargate; times in seconds since the epoch, None where AWS has none."""
 
     arn: str
     region: str
@@ -206,7 +206,7 @@ class MetricQuery(RecordPart):
     dimensions: dict[str, str] = Field(default_factory=dict)
     region: str | None = None  # None: that of the coordinator's environment
     period_s: int = 60
-    unit: str | None = None  # only data in this unit; CloudWatch never converts, and does not say the unit of an answer
+    unit: str | None = None  # only data in this unit; CloudWatch never converts, and returns no units
 
     @property
     def key(self) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 from toril import text
 from toril.records import SourcePlace
 from toril.reports.blocks import Criteria, Headline, Report, Rule, Table
-from toril.reports.wording import plain
+from toril.text import plain
 
 MOST = 10
 SAFE_IN_DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
@@ -63,11 +63,12 @@ def _criterion(rule: Rule) -> Annotation:
 
 
 def _table(table: Table) -> Iterator[Annotation]:
-    """Each row that failed; else what the table comes to, where that is not that all is well."""
+    """Each row that failed; without one the result of the table, unless it is good."""
     broken = [(row, row.check) for row in table.rows if row.check and row.check.outcome in ("failed", "broken")]
     for row, check in broken:
-        said = check.message or check.outcome
-        message = said if table.message else f"{row.cells[0].text}: {said}"
+        message = check.message or check.outcome
+        if not table.message:
+            message = f"{row.cells[0].text}: {message}"
         yield Annotation(level="error", title=check.title, message=message)
     if not broken and table.outcome in OF_MESSAGE:
         level, title = OF_MESSAGE[table.outcome]

@@ -26,7 +26,7 @@ def severity_of(outcome: str) -> int:
     return SEVERITY.get(outcome, SEVERITY["inconclusive"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Reason:
     """One reason for the outcome."""
 
@@ -53,7 +53,7 @@ class Headline:
     reasons: tuple[Reason, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Fact:
     """One figure, or one property, of the run."""
 
@@ -63,7 +63,7 @@ class Fact:
     count: str = ""  # behind a share
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The most important figures (`facts`), or the properties of the run (`about`)."""
 
@@ -94,7 +94,7 @@ class Rule:
         return self.message if self.outcome != "passed" or self.observed == MISSING else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Criteria:
     """All criteria, in the order of the suite."""
 
@@ -105,7 +105,7 @@ class Criteria:
         return sorted(self.rules, key=lambda rule: severity_of(rule.outcome))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Column:
     """`name` columns come first; a narrow screen folds texts and never cuts a number."""
 
@@ -117,7 +117,7 @@ class Column:
     whole: bool = False  # people copy it: never folded
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One cell: its text, and smaller lines below it."""
 
@@ -142,7 +142,7 @@ class Check:
     title: str = ""  # of an annotation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row; a row without cells but its name is the heading of those that follow."""
 
@@ -184,7 +184,7 @@ class Table:
         return [row for row in self.rows if row.weight in kept], self.left_out + len(weights) - len(kept)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Sketch:
     """One value over time, drawn in characters."""
 
@@ -194,7 +194,7 @@ class Sketch:
     highest: float = 0.0  # the scale that it shares with others
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Sketches:
     """The course of the run for formats without pictures."""
 
@@ -213,7 +213,7 @@ class Charts:
     shared: Mapping[str, Any] | None = None  # what the charts of all sections share, such as the time axis
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Note:
     """A sentence beside the figures."""
 
@@ -233,7 +233,7 @@ class Failure:
     links: tuple[tuple[str, str], ...]  # name, and address relative to the run's folder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Failures:
     """The first failures, in the order in which they happened."""
 
@@ -258,18 +258,18 @@ class Report:
 def criteria_table(criteria: Criteria) -> Table:
     """The criteria as a table, worst first."""
     columns = (
-        Column(title="fails when", kind="name", code=True),
-        Column(title="observed", strong=True),
-        Column(title="limit"),
-        Column(title="difference", rank=2),
+        Column("fails when", "name", code=True),
+        Column("observed", strong=True),
+        Column("limit"),
+        Column("difference", rank=2),
     )
     rows = tuple(
         Row(
-            cells=(
-                Cell(text=rule.text, small=tuple(filter(None, (rule.detail, rule.remark)))),
-                Cell(text=rule.observed),
-                Cell(text=rule.limit),
-                Cell(text=rule.difference, tone="" if rule.outcome == "failed" else "dim"),
+            (
+                Cell(rule.text, small=tuple(filter(None, (rule.detail, rule.remark)))),
+                Cell(rule.observed),
+                Cell(rule.limit),
+                Cell(rule.difference, tone="" if rule.outcome == "failed" else "dim"),
             ),
             outcome=rule.outcome,
             weight=place,

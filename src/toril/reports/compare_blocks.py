@@ -11,13 +11,7 @@ Side = Literal["base", "head"]
 SIDES: tuple[Side, ...] = ("base", "head")
 USUAL = ("rps", "p50", "p95", "p99")  # shown of every label; other figures where they differ
 MOST_PARTS = 120
-FIGURE_COLUMNS = (
-    Column(title="base"),
-    Column(title="head"),
-    Column(title="difference"),
-    Column(title="in %"),
-    Column(title="finding", kind="text"),
-)
+FIGURE_COLUMNS = (Column("base"), Column("head"), Column("difference"), Column("in %"), Column("finding", "text"))
 
 
 def report_of(comparison: Comparison) -> Report:
@@ -25,10 +19,7 @@ def report_of(comparison: Comparison) -> Report:
     suites = dict.fromkeys((comparison.base.suite, comparison.head.suite))
     differing = any(part.differing for part in comparison.parts)
     headline = Headline(
-        suite=" and ".join(suites),
-        text=comparison.headline,
-        brief="two runs compared",
-        neutral=not differing,
+        suite=" and ".join(suites), text=comparison.headline, brief="two runs compared", neutral=not differing
     )
     everything = _figure_table("overall", "All requests", "figure", [comparison.overall])
     blocks: list[Block | None] = [_sides(comparison), *_differences(comparison), everything, _criteria(comparison)]
@@ -85,39 +76,35 @@ def _interval(figure: Figure, side: Side) -> str:
 def _sides(comparison: Comparison) -> Table:
     rows = tuple(
         Row(
-            cells=(
-                Cell(text=name),
-                Cell(text=side.outcome, outcome=side.outcome),
-                Cell(text=side.run_id),
-                Cell(text=" ".join(f"{key}={text.shortened(value, 40)}" for key, value in side.tags)),
+            (
+                Cell(name),
+                Cell(side.outcome, outcome=side.outcome),
+                Cell(side.run_id),
+                Cell(" ".join(f"{key}={text.shortened(value, 40)}" for key, value in side.tags)),
             )
         )
         for name, side in (("base", comparison.base), ("head", comparison.head))
     )
     columns = (
-        Column(title="", kind="name"),
-        Column(title="verdict", kind="text"),
-        Column(title="run", kind="text", code=True, whole=True),
-        Column(title="tags", kind="text"),
+        Column("", "name"),
+        Column("verdict", "text"),
+        Column("run", "text", code=True, whole=True),
+        Column("tags", "text"),
     )
     return Table(id="sides", title="Runs", noun="run", columns=columns, rows=rows, opened="all", sortable=False)
 
 
 def _differences(comparison: Comparison) -> Iterable[Note]:
-    return [Note(code="difference", text=f"hard to compare: {one}", tone="caution") for one in comparison.differences]
+    return [Note("difference", f"hard to compare: {one}", "caution") for one in comparison.differences]
 
 
 def _criteria(comparison: Comparison) -> Table | None:
     pairs = sorted(comparison.criteria, key=lambda pair: not pair.changed)
     rows = tuple(
-        Row(cells=(Cell(text=pair.text), _rule(pair.base), _rule(pair.head)), is_total=pair.changed, weight=place)
+        Row((Cell(pair.text), _rule(pair.base), _rule(pair.head)), is_total=pair.changed, weight=place)
         for place, pair in enumerate(pairs)
     )
-    columns = (
-        Column(title="fails when", kind="name", code=True),
-        Column(title="base"),
-        Column(title="head"),
-    )
+    columns = (Column("fails when", "name", code=True), Column("base"), Column("head"))
     if not rows:
         return None
     return Table(
@@ -127,7 +114,7 @@ def _criteria(comparison: Comparison) -> Table | None:
 
 
 def _rule(rule: Rule | None) -> Cell:
-    return Cell(text="not there", tone="dim") if rule is None else Cell(text=rule.observed, outcome=rule.outcome)
+    return Cell("not there", tone="dim") if rule is None else Cell(rule.observed, outcome=rule.outcome)
 
 
 def _load(comparison: Comparison) -> Table | None:
@@ -135,16 +122,16 @@ def _load(comparison: Comparison) -> Table | None:
         return None
     rows = tuple(
         Row(
-            cells=(
-                Cell(text=figure.title),
-                Cell(text=shown(figure, "base")),
-                Cell(text=shown(figure, "head")),
-                Cell(text=shown_delta(figure), tone="dim"),
+            (
+                Cell(figure.title),
+                Cell(shown(figure, "base")),
+                Cell(shown(figure, "head")),
+                Cell(shown_delta(figure), tone="dim"),
             )
         )
         for figure in comparison.load
     )
-    columns = (Column(title="load", kind="name"), *FIGURE_COLUMNS[:3])
+    columns = (Column("load", "name"), *FIGURE_COLUMNS[:3])
     return Table(
         id="compared-load", title="Load of both runs", noun="figure", columns=columns, rows=rows, sortable=False
     )
@@ -156,9 +143,9 @@ def _figure_table(id: str, title: str, noun: str, parts: Sequence[Part]) -> Tabl
     rows: list[Row] = []
     for weight, part in _ranked(parts):
         if not whole:
-            rows.append(Row(cells=(Cell(text=part.name, small=_only_in(part)),), tags=_tags(part), weight=weight))
+            rows.append(Row((Cell(part.name, small=_only_in(part)),), tags=_tags(part), weight=weight))
         rows += [
-            Row(cells=(Cell(text=figure.title), *_figure_cells(part, figure)), weight=weight)
+            Row((Cell(figure.title), *_figure_cells(part, figure)), weight=weight)
             for figure in part.figures
             if whole or (not part.only_in and _worth_a_line(figure))
         ]
@@ -166,7 +153,7 @@ def _figure_table(id: str, title: str, noun: str, parts: Sequence[Part]) -> Tabl
         id=id,
         title=title,
         noun=noun,
-        columns=(Column(title=title.lower() if whole else noun, kind="name"), *FIGURE_COLUMNS),
+        columns=(Column(title.lower() if whole else noun, "name"), *FIGURE_COLUMNS),
         rows=tuple(rows),
         opened="all" if whole else "",
         left_out=max(0, len(parts) - MOST_PARTS),
@@ -203,10 +190,10 @@ def _figure_cells(part: Part, figure: Figure) -> Iterable[Cell]:
     tone: Tone = "dim" if finding != "differs" else "bad" if worse(figure) else "differs"
     for side in SIDES:
         interval = _interval(figure, side)
-        yield Cell(text=shown(figure, side) + mark, small=(interval,) if interval else ())
-    yield Cell(text=shown_delta(figure), tone=tone)
-    yield Cell(text=shown_relative(figure), tone=tone)
-    yield Cell(text=finding, tone=tone)
+        yield Cell(shown(figure, side) + mark, small=(interval,) if interval else ())
+    yield Cell(shown_delta(figure), tone=tone)
+    yield Cell(shown_relative(figure), tone=tone)
+    yield Cell(finding, tone=tone)
 
 
 def _page_table(comparison: Comparison) -> Table:
@@ -219,7 +206,7 @@ def _page_table(comparison: Comparison) -> Table:
         id="comparison",
         title="Comparison",
         noun="label",
-        columns=(Column(title="label", kind="name"), Column(title="requests"), *(Column(title=one) for one in titles)),
+        columns=(Column("label", "name"), Column("requests"), *(Column(one) for one in titles)),
         rows=tuple(_page_row(part) for part in parts),
         about=f"with {comparison.base.run_id}",
         message=comparison.headline,
@@ -229,13 +216,11 @@ def _page_table(comparison: Comparison) -> Table:
 
 def _page_row(part: Part) -> Row:
     requests = Cell(
-        text=text.number(part.head_samples),
-        small=(f"base {text.number(part.base_samples)}",),
-        value=part.head_samples,
+        text.number(part.head_samples), small=(f"base {text.number(part.base_samples)}",), value=part.head_samples
     )
-    name = Cell(text=part.name, small=_only_in(part))
+    name = Cell(part.name, small=_only_in(part))
     cells = (name, requests, *(_page_cell(part, figure) for figure in part.figures))
-    return Row(cells=cells, tags=_tags(part), is_total=part.kind == "all")
+    return Row(cells, tags=_tags(part), is_total=part.kind == "all")
 
 
 def _page_cell(part: Part, figure: Figure) -> Cell:
@@ -250,7 +235,7 @@ def _page_cell(part: Part, figure: Figure) -> Cell:
         change if figure.delta is not None else "",
     ]
     return Cell(
-        text=shown(figure, "head") + (" †" if part.marked and percentile else ""),
+        shown(figure, "head") + (" †" if part.marked and percentile else ""),
         small=tuple(filter(None, small)),
         value=-1 if figure.head is None else figure.head,
         tone="differs" if differs else "",
@@ -259,8 +244,8 @@ def _page_cell(part: Part, figure: Figure) -> Cell:
 
 def _failures_note(comparison: Comparison) -> Note | None:
     words = comparison.failures_note
-    return Note(code="failed-requests", text=words, tone="caution") if words else None
+    return Note("failed-requests", words, "caution") if words else None
 
 
 def _conclusion() -> Note:
-    return Note(code="conclusion", text=CONCLUSION, tone="detail")
+    return Note("conclusion", CONCLUSION, "detail")

@@ -19,8 +19,8 @@ from toril.reports.differences import differences
 from toril.reports.labels import TRANSACTION
 from toril.reports.run_blocks import headline, rules_of
 from toril.reports.run_tables import is_notable, window_of
-from toril.reports.wording import plain
 from toril.stats.quantiles import mean_interval, share_interval
+from toril.text import plain
 from toril.timeline import Timeline
 from toril.timeline.by_second import by_second
 from toril.timeline.intervals import Kind as SampleKind

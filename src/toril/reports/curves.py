@@ -9,7 +9,8 @@ from toril import text
 from toril.load.curve import Curve
 from toril.records import Plan, PlannedExecution
 from toril.reports.bundle import Bundle
-from toril.reports.wording import plain
+from toril.text import plain
+from toril.timeline.by_second import by_second
 
 STEPS = "▁▂▃▄▅▆▇█"
 GAP = "\u00a0"  # a blank at which no line breaks
@@ -46,7 +47,6 @@ def rate_curves(bundle: Bundle) -> list[RateCurve]:
         return [RateCurve(plan.executions[0].name, planned, [float(one.samples) for one in series])]
     if bundle.timeline is None:
         return []
-    from toril.timeline.by_second import by_second  # and with it numpy, which `toril plan` has no use for
 
     found = []
     for one, rate in chosen:

@@ -7,7 +7,7 @@ from toril.records import Plan, PlannedExecution
 from toril.records.summary import Summary
 from toril.reports.bundle import Bundle
 from toril.reports.curves import has_curve
-from toril.reports.wording import plain
+from toril.text import plain
 
 USERS_TOLERANCE = 0.02  # as in the verdict: below 98 % of the virtual users the load was not reached
 WINDOW_TOLERANCE = 0.05

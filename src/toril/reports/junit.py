@@ -122,7 +122,7 @@ def _run_cases(report: Report, classname: str, checks: Sequence[TestCase]) -> It
     broken = any(isinstance(result, (Failure, Error)) for case in checks for result in case.result)
     kind: Kind = Error
     if headline.outcome != "passed" and not broken and not any(found.values()):
-        found["run"] = list(headline.reasons) or [Reason(code=headline.outcome, message=headline.text)]
+        found["run"] = list(headline.reasons) or [Reason(headline.outcome, headline.text)]
         kind = Failure if headline.outcome == "failed" else Error
     functional = any(isinstance(block, Table) and block.id == "cases" for block in report.blocks)
     for name, about in OF_THE_RUN.items():

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from toril.records import Verdict
 from toril.records.summary import LabelFigures
-from toril.reports.wording import plain
+from toril.text import plain
 
 LONGEST_NAME = 90
 TRANSACTION = " (transaction)"  # as the summary names a transaction whose label requests have, too

@@ -15,7 +15,7 @@ from toril.clock import Clock, SystemClock
 from toril.coordinator.progress import LiveFigures, LocationFigures
 from toril.reports import screen
 from toril.reports.blocks import mark_of
-from toril.reports.wording import plain
+from toril.text import plain
 
 LINE_EVERY_S = 5.0
 
@@ -99,7 +99,7 @@ def line(figures: LiveFigures) -> str:
 
 
 def _users(figures: LiveFigures, between: str) -> str:
-    """Those that are active, of those that are planned; an open model plans none, and tells what is in flight."""
+    """The active users, of the planned ones; an open model plans none, and has requests in flight."""
     return f"{figures.virtual_users}" + (f"{between}{figures.planned_users}" if figures.planned_users else "")
 
 

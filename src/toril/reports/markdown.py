@@ -24,7 +24,7 @@ from toril.reports.blocks import (
     criteria_table,
 )
 from toril.reports.curves import sparkline
-from toril.reports.wording import plain
+from toril.text import plain
 
 ICONS = {
     **{"passed": "✅", "failed": "❌", "inconclusive": "⚠️", "triggered": "🔔"},

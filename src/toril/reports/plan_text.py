@@ -15,7 +15,7 @@ from toril.records import Plan, PlannedExecution
 from toril.records.document import document
 from toril.reports import curves, screen, terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
-from toril.reports.wording import plain
+from toril.text import plain
 
 
 def render(plan: Plan) -> str:
@@ -70,7 +70,7 @@ def show(console: Console, plan: Plan) -> None:
 def _rule(criterion: Criterion) -> Text:
     """A criterion in one line, whichever way it was written, with its scope, what it does, and where it stands."""
     scope = f" in execution {', '.join(criterion.executions)}" if criterion.executions else ""
-    # What is about the whole run is known at its end; of what fails nothing, its text says what it does.
+    # A criterion on the whole run is known at its end; one that fails nothing says so in its text.
     at_once = criterion.stop and criterion.fail and criterion.logic != "total"
     effect = ", ends the run at once" if at_once else ""
     line = Text(plain(criterion.text) + plain(scope) + effect)
@@ -78,7 +78,7 @@ def _rule(criterion: Criterion) -> Text:
 
 
 def _browsers(plan: Plan) -> Iterator[str]:
-    """What browsers stand for, where the suite says so."""
+    """The device and network of browsers, where the suite names them."""
     for execution in plan.executions:
         browser = execution.browser
         if browser is not None and (browser.network or browser.device.user_agent):
@@ -114,9 +114,9 @@ def _executions(plan: Plan) -> Table:
         for execution in plan.executions
     )
     columns = (
-        Column(title="execution", kind="name"),
-        Column(title="executor", kind="text"),
-        *(Column(title=title) for title in ("users", "throughput", "ramp-up", "hold", "iterations")),
+        Column("execution", "name"),
+        Column("executor", "text"),
+        *(Column(title) for title in ("users", "throughput", "ramp-up", "hold", "iterations")),
     )
     return _table("execution", columns, rows)
 
@@ -138,12 +138,12 @@ def _shares(plan: Plan) -> Table:
                 rate = rate.removeprefix("≤ ")
             cells.append(" ".join(filter(None, (users, rate))) or "as written")
         rows.append((plain(share.worker), *cells))
-    executions = (Column(title=plain(execution.name), kind="text") for execution in plan.executions)
-    return _table("worker", (Column(title="worker", kind="name"), *executions), rows)
+    executions = (Column(plain(execution.name), "text") for execution in plan.executions)
+    return _table("worker", (Column("worker", "name"), *executions), rows)
 
 
 def _table(noun: str, columns: tuple[Column, ...], rows: Iterable[Sequence[str]]) -> Table:
-    cells = tuple(Row(cells=tuple(Cell(text=one) for one in row)) for row in rows)
+    cells = tuple(Row(tuple(Cell(one) for one in row)) for row in rows)
     return Table(id=noun, title=noun, noun=noun, columns=columns, rows=cells)
 
 

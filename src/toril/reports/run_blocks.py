@@ -42,7 +42,7 @@ from toril.reports.run_tables import (
     time_of,
     window_of,
 )
-from toril.reports.wording import plain
+from toril.text import plain
 
 ABOUT: Mapping[str, About] = {  # by code; all other reasons are about the whole run
     **dict.fromkeys(("breach", "excused-breach", "breach-may-not-stand", "no-samples", "unknown-label"), "criteria"),
@@ -71,11 +71,7 @@ INTERVAL_HINT = (
 
 
 def report_of(
-    bundle: Bundle,
-    *,
-    duet: Bundle | None = None,
-    charts: Mapping[str, Charts] = {},
-    compared: Sequence[Block] = (),
+    bundle: Bundle, *, duet: Bundle | None = None, charts: Mapping[str, Charts] = {}, compared: Sequence[Block] = ()
 ) -> Report:
     """The report of a run.
 
@@ -85,8 +81,8 @@ def report_of(
     duet = duet or bundle
     rules, functional = rules_of(bundle), bundle.plan.functional
     blocks: list[Block | None] = [
-        Facts(id="facts", facts=tuple(_facts(bundle))),
-        Criteria(rules=rules) if rules else None,
+        Facts("facts", tuple(_facts(bundle))),
+        Criteria(rules) if rules else None,
         case_table(bundle) if functional else None,
         duet_table(duet, trusted=duet.outcome == "failed", doubt=_doubt(duet)),
         *capacity_tables(bundle),
@@ -98,7 +94,7 @@ def report_of(
         charts.get("labels"),
         *figure_tables(bundle),
         _failures_note(bundle),
-        Note(code="intervals", text=INTERVAL_HINT, tone="hint"),
+        Note("intervals", INTERVAL_HINT, "hint"),
         error_table(bundle),
         _first_failures(bundle),
         charts.get("generators"),
@@ -108,7 +104,7 @@ def report_of(
         *_unanswered(bundle),
     ]
     blocks += map(_for_the_page, figures) if functional else figures  # its test cases say it all
-    blocks += [*_notes(bundle), _about(bundle), Note(code="page", text=LAST_HINT, tone="hint")]
+    blocks += [*_notes(bundle), _about(bundle), Note("page", LAST_HINT, "hint")]
     return Report(headline=_headline(bundle, duet), blocks=tuple(block for block in blocks if block is not None))
 
 
@@ -129,7 +125,7 @@ def _headline(bundle: Bundle, duet: Bundle) -> Headline:
     reasons = _reasons(bundle)
     if duet is not bundle and duet.outcome != "passed":
         reasons += [
-            Reason(code=one.code, message=f"against base: {one.message}", about=one.about, repeated=one.repeated)
+            Reason(one.code, f"against base: {one.message}", about=one.about, repeated=one.repeated)
             for one in _reasons(duet)
             if one.about == "comparison" or not one.repeated
         ]
@@ -183,9 +179,9 @@ def _tested(bundle: Bundle) -> str:
 def _decided(bundle: Bundle) -> str:
     outcomes = [rule.outcome for rule in bundle.verdict.criteria]
     broken, compared = outcomes.count("failed"), bundle.verdict.comparison
-    said = plain(compared.message, 300) if compared and compared.outcome == bundle.outcome else ""
-    if said and not broken:
-        return f"{_held(outcomes)}; {said}" if bundle.outcome == "passed" and outcomes else _sentence(said)
+    message = plain(compared.message, 300) if compared and compared.outcome == bundle.outcome else ""
+    if message and not broken:
+        return f"{_held(outcomes)}; {message}" if bundle.outcome == "passed" and outcomes else _sentence(message)
     of_all = f"{text.number(broken)} of {text.plural(len(outcomes), 'criterion')} breached"
     match bundle.outcome:
         case "passed" if not outcomes:
@@ -193,7 +189,7 @@ def _decided(bundle: Bundle) -> str:
         case "passed":
             return _held(outcomes)
         case "failed":
-            return "; ".join(filter(None, (of_all, said))) if broken else "The run failed"
+            return "; ".join(filter(None, (of_all, message))) if broken else "The run failed"
         case _:
             return f"Nothing is proven: {of_all if broken else 'this run cannot vouch for the service'}"
 
@@ -209,8 +205,8 @@ def _held(outcomes: Sequence[str]) -> str:
         few = {1: "The criterion holds", 2: "Both criteria hold"}
         return few.get(len(outcomes), f"All {len(outcomes)} criteria hold")
     words = {"passed": "held", "triggered": "came true as non-failed", "inconclusive": "could not be judged"}
-    said = [f"{text.number(count[outcome])} {what}" for outcome, what in words.items() if count[outcome]]
-    return f"No criterion is breached: {', '.join(said)}"
+    parts = [f"{text.number(count[outcome])} {what}" for outcome, what in words.items() if count[outcome]]
+    return f"No criterion is breached: {', '.join(parts)}"
 
 
 def _ended(bundle: Bundle) -> Iterator[str]:
@@ -229,8 +225,8 @@ def _brief(bundle: Bundle) -> str:
     broken = [rule for rule in bundle.verdict.criteria if rule.outcome == "failed" and rule.message]
     reasons = bundle.verdict.reasons
     if bundle.outcome == "passed" or len(broken) > 1 or not reasons or reasons[0].code == "failed-test":
-        said = headline(bundle)
-        return said[:1].lower() + said[1:]
+        sentence = headline(bundle)
+        return sentence[:1].lower() + sentence[1:]
     if broken:
         return _cut(plain(broken[0].message or "", 1000))
     others = f" (and {text.plural(len(reasons) - 1, 'more reason')})" if len(reasons) > 1 else ""
@@ -252,7 +248,7 @@ def _reasons(bundle: Bundle) -> list[Reason]:
     for reason in bundle.verdict.reasons if bundle.outcome != "passed" else ():
         message, about = plain(reason.message, 1000), ABOUT.get(reason.code, "run")
         repeated = about in ("cases", "comparison") or any(words in message for words in shown)
-        found.append(Reason(code=plain(reason.code), message=message, about=about, repeated=repeated))
+        found.append(Reason(plain(reason.code), message, about=about, repeated=repeated))
     return found
 
 
@@ -264,28 +260,28 @@ def _facts(bundle: Bundle) -> Iterator[Fact]:
     workers, requested, achieved = summary.workers, summary.load.requested, summary.load.achieved
     if bundle.plan.functional:
         tests = summary.tests
-        yield Fact(name="test cases", value=text.number(tests.total if tests else 0))
+        yield Fact("test cases", text.number(tests.total if tests else 0))
         for name in ("passed", "failed", "broken", "skipped"):
             count = getattr(tests, name) if tests else 0
             if count or name == "passed":
-                yield Fact(name=name, value=text.number(count))
-        yield Fact(name="workers", value=f"{workers.reported} of {workers.planned}")
+                yield Fact(name, text.number(count))
+        yield Fact("workers", f"{workers.reported} of {workers.planned}")
         return
-    yield Fact(name="requests", value=text.number(total.samples))
-    yield Fact(name="failed", value=failed_share(total), count=text.number(total.failures) if total.failures else "")
+    yield Fact("requests", text.number(total.samples))
+    yield Fact("failed", failed_share(total), count=text.number(total.failures) if total.failures else "")
     if total.unfinished:
-        yield Fact(name="unfinished", value=text.number(total.unfinished))
+        yield Fact("unfinished", text.number(total.unfinished))
     rate = f"{text.number(total.rps or 0)}/s"
     if requested.rps is not None and all(one.throughput_rps for one in bundle.plan.executions):
         steady_rps = (total.rps or 0) if achieved.rps is None else achieved.rps
         rate = f"{text.number(steady_rps)}/s of {text.number(requested.rps)}/s"
-    yield Fact(name="throughput", value=rate)
-    yield Fact(name="p95", value=time_of(total, "p95"), interval=interval_of(total, "p95"))
+    yield Fact("throughput", rate)
+    yield Fact("p95", time_of(total, "p95"), interval=interval_of(total, "p95"))
     if requested.virtual_users is not None and achieved.virtual_users is not None:
         users = text.number(round(achieved.virtual_users, 1))
-        yield Fact(name="users", value=f"{users} of {text.number(requested.virtual_users)}")
-    yield Fact(name="load", value=text.span(summary.duration_s or 0))
-    yield Fact(name="workers", value=f"{workers.reported} of {workers.planned or len(bundle.plan.shares)}")
+        yield Fact("users", f"{users} of {text.number(requested.virtual_users)}")
+    yield Fact("load", text.span(summary.duration_s or 0))
+    yield Fact("workers", f"{workers.reported} of {workers.planned or len(bundle.plan.shares)}")
 
 
 def _about(bundle: Bundle) -> Facts:
@@ -299,7 +295,7 @@ def _about(bundle: Bundle) -> Facts:
         found.append(("figures", f"of the {window_of(bundle)}"))
     found += [(f"tag {plain(key)}", plain(value)) for key, value in sorted(bundle.tags.items())]
     found += [("response codes", ", ".join(shown)), ("toril", plain(bundle.plan.toril_version))]
-    return Facts(id="about", facts=tuple(Fact(name=name, value=value) for name, value in found if value))
+    return Facts("about", tuple(Fact(name, value) for name, value in found if value))
 
 
 # ── Criteria ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -377,19 +373,19 @@ def _sketches(bundle: Bundle) -> Sketches | None:
     curves, several = rate_curves(bundle), len(bundle.plan.executions) > 1
     samples = [float(second.samples) for second in whole]
     shared = max((0.0, *(max(*one.planned, *one.achieved) for one in curves))) if not several else 0.0
-    lines = [Sketch(name="requests", values=samples, peak=f"{text.number(max(samples))}/s", highest=shared)]
+    lines = [Sketch("requests", samples, f"{text.number(max(samples))}/s", highest=shared)]
     for curve in curves:
         of, highest = f" of {plain(curve.execution)}" if several else "", max(*curve.planned, *curve.achieved, 0.0)
         for name, values in (("planned", curve.planned), *((("achieved", curve.achieved),) if several else ())):
             peak = f"{text.number(round(max(values, default=0.0), 1))}/s{of}"
-            lines.append(Sketch(name=name, values=values, peak=peak, highest=highest))
+            lines.append(Sketch(name, values, peak, highest=highest))
     known = [second.p95_us for second in whole if second.p95_us is not None]
     if known:
-        lines.append(Sketch(name="p95", values=[second.p95_us for second in whole], peak=text.time(max(known))))
+        lines.append(Sketch("p95", [second.p95_us for second in whole], text.time(max(known))))
     failures = [float(second.failures) for second in whole]
     if any(failures):
-        lines.append(Sketch(name="failed", values=failures, peak=f"{text.number(max(failures))}/s"))
-    return Sketches(lines=tuple(lines))
+        lines.append(Sketch("failed", failures, f"{text.number(max(failures))}/s"))
+    return Sketches(tuple(lines))
 
 
 def _first_failures(bundle: Bundle) -> Failures | None:
@@ -409,7 +405,7 @@ def _first_failures(bundle: Bundle) -> Failures | None:
                 ),
             )
         )
-    return Failures(failures=tuple(found)) if found else None
+    return Failures(tuple(found)) if found else None
 
 
 def _failures_note(bundle: Bundle) -> Note | None:
@@ -422,19 +418,19 @@ def _failures_note(bundle: Bundle) -> Note | None:
         shown, ends = text.time(failed.p95), failed.interval.get("p95")
         sure = f" ({text.interval(ends, shown, text.time)})" if ends else ""
         words += f"; by themselves all failed ones have a p95 of {shown}{sure}"
-    return Note(code="failed-requests", text=words, tone="caution")
+    return Note("failed-requests", words, "caution")
 
 
 def _caveats(bundle: Bundle) -> Iterator[Note]:
     """What a reader has to know before relying on the figures."""
     for line in saturated_lines(bundle):
-        yield Note(code="saturated", text=line, tone="caution")
+        yield Note("saturated", line, "caution")
     if load := generator_load(bundle):
-        yield Note(code="generators", text=load, tone="detail")
+        yield Note("generators", load, "detail")
     if bundle.cost:
-        yield Note(code="cost", text=bundle.cost, tone="detail")
+        yield Note("cost", bundle.cost, "detail")
     if unjudged := list(not_judged(bundle)):
-        yield Note(code="not-judged", text=f"not judged: {' · '.join(unjudged)}", tone="detail")
+        yield Note("not-judged", f"not judged: {' · '.join(unjudged)}", "detail")
 
 
 def saturated_lines(bundle: Bundle) -> Iterator[str]:
@@ -444,8 +440,8 @@ def saturated_lines(bundle: Bundle) -> Iterator[str]:
         return
     for name in found.saturated:
         signs = found.workers[name].saturation if name in found.workers else ()
-        said, worker = "; ".join(plain(sign.message, 1000) for sign in signs), f"worker {plain(name)}"
-        yield f"{worker} was saturated{': ' + said.removeprefix(worker + ' ') if said else ''}"
+        why, worker = "; ".join(plain(sign.message, 1000) for sign in signs), f"worker {plain(name)}"
+        yield f"{worker} was saturated{': ' + why.removeprefix(worker + ' ') if why else ''}"
     if found.advice:
         yield plain(found.advice, 1000)
 
@@ -511,9 +507,9 @@ def _unanswered(bundle: Bundle) -> Iterator[Note]:
     for query in bundle.metrics.queries if bundle.metrics else ():
         if query.error or not query.points:
             why = plain(query.error or "CloudWatch has no data of this time", 500)
-            yield Note(code="no-metric", text=f"{plain(query.key)}: {why}", tone="detail")
+            yield Note("no-metric", f"{plain(query.key)}: {why}", "detail")
 
 
 def _notes(bundle: Bundle) -> Iterator[Note]:
-    yield from (Note(code="note", text=plain(note, 1000)) for note in bundle.verdict.notes)
-    yield from (Note(code="warning", text=plain(warning, 1000)) for warning in bundle.plan.warnings)
+    yield from (Note("note", plain(note, 1000)) for note in bundle.verdict.notes)
+    yield from (Note("warning", plain(warning, 1000)) for warning in bundle.plan.warnings)

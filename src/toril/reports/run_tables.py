@@ -10,7 +10,7 @@ from toril.records.summary import Capacity, CapacityStage, Generator, LabelFigur
 from toril.reports.blocks import MISSING, Cell, Check, Column, Row, Table, Tone, severity_of
 from toril.reports.bundle import Bundle
 from toril.reports.labels import TRANSACTION, distinct, judged_labels, notable
-from toril.reports.wording import plain
+from toril.text import plain
 
 NOTABLE_FAILURES = 0.01  # a larger share of failed requests is marked beside every percentile
 MOST_LABELS = 120
@@ -92,15 +92,15 @@ def window_of(bundle: Bundle) -> str:
 def _figure_table(
     id: str, title: str, about: str, rows: tuple[Row, ...], *, left_out: int = 0, page_only: bool = False
 ) -> Table:
-    names = [Column(title="label" if id == "crossed" else id, kind="name", code=True)]
-    names += [Column(title="location", kind="text", code=True)] if id == "crossed" else []
+    names = [Column("label" if id == "crossed" else id, "name", code=True)]
+    names += [Column("location", "text", code=True)] if id == "crossed" else []
     columns = (
         *names,
-        *(Column(title=title) for title in ("requests", "failed", "req/s")),
-        Column(title="mean", rank=3),
-        *(Column(title=key.replace("_", "."), rank=rank, strong=key == "p95") for key, rank in PERCENTILES.items()),
-        Column(title="max"),
-        Column(title="received", rank=3),
+        *(Column(title) for title in ("requests", "failed", "req/s")),
+        Column("mean", rank=3),
+        *(Column(key.replace("_", "."), rank=rank, strong=key == "p95") for key, rank in PERCENTILES.items()),
+        Column("max"),
+        Column("received", rank=3),
     )
     noun = "location" if id == "location" else "execution" if id == "execution" else "label"
     footnotes = (CHOSEN,) if left_out and id == "label" else ()
@@ -111,10 +111,7 @@ def _figure_table(
 
 
 def _figure_rows(
-    parts: Mapping[str, LabelFigures],
-    whole: "_WholeNames",
-    weights: Mapping[str, int] = {},
-    judged: Iterable[str] = (),
+    parts: Mapping[str, LabelFigures], whole: "_WholeNames", weights: Mapping[str, int] = {}, judged: Iterable[str] = ()
 ) -> Iterator[Row]:
     named = set(judged)
     for key, name in distinct(parts).items():
@@ -128,19 +125,19 @@ def figure_row(
     failed: Tone = "dim" if not figures.failures else "bad" if is_notable(figures) else "some"
     unfinished = (f"{text.number(figures.unfinished)} unfinished",) if figures.unfinished else ()
     return Row(
-        cells=(
-            Cell(text=name.removesuffix(TRANSACTION) if figures.kind == "transaction" else name),
-            *((Cell(text=location),) if location else ()),
-            Cell(text=text.number(figures.samples), small=unfinished, value=figures.samples),
+        (
+            Cell(name.removesuffix(TRANSACTION) if figures.kind == "transaction" else name),
+            *((Cell(location),) if location else ()),
+            Cell(text.number(figures.samples), small=unfinished, value=figures.samples),
             Cell(
-                text=failed_share(figures),
+                failed_share(figures),
                 small=(text.number(figures.failures),) if figures.failures else (),
                 value=figures.failures / figures.samples if figures.samples else 0,
                 tone=failed,
             ),
-            Cell(text=text.number(figures.rps or 0), value=figures.rps or 0),
+            Cell(text.number(figures.rps or 0), value=figures.rps or 0),
             *(_time(figures, key) for key in ("mean", *PERCENTILES, "max")),
-            Cell(text=text.size(figures.bytes), value=figures.bytes),
+            Cell(text.size(figures.bytes), value=figures.bytes),
         ),
         tags=(figures.kind,) if figures.kind != "request" else (),
         whole=whole,
@@ -153,7 +150,7 @@ def figure_row(
 def _time(figures: LabelFigures, key: str) -> Cell:
     value = getattr(figures.response_us, key) if figures.response_us else None
     small = tuple(filter(None, [interval_of(figures, key)]))
-    return Cell(text=time_of(figures, key), small=small, value=-1 if value is None else value)
+    return Cell(time_of(figures, key), small=small, value=-1 if value is None else value)
 
 
 def _crossed_rows(bundle: Bundle, judged: Sequence[str], whole: "_WholeNames") -> Iterator[Row]:
@@ -195,17 +192,13 @@ def error_table(bundle: Bundle) -> Table | None:
     for place, error in enumerate(errors[:MOST_ERRORS]):
         full, short = plain(error.message, LONGEST_WHOLE), plain(error.message, LONGEST_MESSAGE)
         code = text.shortened(plain(error.rc), 40)
-        cells = (Cell(text=short or MISSING), Cell(text=code or MISSING), _count(error.count))
-        rows.append(Row(cells=cells, whole=full if full != short else "", weight=place))
+        cells = (Cell(short or MISSING), Cell(code or MISSING), _count(error.count))
+        rows.append(Row(cells, whole=full if full != short else "", weight=place))
     return Table(
         id="errors",
         title="Errors",
         noun="kind",
-        columns=(
-            Column(title="error", kind="name", code=True),
-            Column(title="code", kind="text", code=True),
-            Column(title="count"),
-        ),
+        columns=(Column("error", "name", code=True), Column("code", "text", code=True), Column("count")),
         rows=tuple(rows),
         about=f"figures of the {window_of(bundle)}",
         left_out=len(errors) - len(rows),
@@ -213,7 +206,7 @@ def error_table(bundle: Bundle) -> Table | None:
 
 
 def _count(count: int) -> Cell:
-    return Cell(text=text.number(count), value=count)
+    return Cell(text.number(count), value=count)
 
 
 def _share(part: float) -> str:
@@ -265,21 +258,21 @@ def generator_table(bundle: Bundle) -> Table:
             end = "nothing is known of it"
         above = {sign.what for sign in one.saturation} if one else set()
         cells = (
-            Cell(text=name),
-            Cell(text=plain(share.location)),
+            Cell(name),
+            Cell(plain(share.location)),
             *(_generator_cell(one, key, reads, what in above) for _, key, what, reads in columns),
-            Cell(text=end or "in order", tone="bad" if end else ""),
+            Cell(end or "in order", tone="bad" if end else ""),
         )
-        rows.append(Row(cells=cells))
+        rows.append(Row(cells))
     return Table(
         id="generators",
         title="Load generators",
         noun="worker",
         columns=(
-            Column(title="worker", kind="name"),
-            Column(title="location", kind="text"),
-            *(Column(title=title) for title, *_ in columns),
-            Column(title="ended", kind="text"),
+            Column("worker", "name"),
+            Column("location", "text"),
+            *(Column(title) for title, *_ in columns),
+            Column("ended", "text"),
         ),
         rows=tuple(rows),
         about="at their limit they measure themselves",
@@ -291,8 +284,8 @@ def generator_table(bundle: Bundle) -> Table:
 def _generator_cell(one: Generator | None, key: str, reads: Callable[[float], str], above: bool) -> Cell:
     value: float | None = getattr(one, key) if one else None
     if value is None:
-        return Cell(text=MISSING, value=-1)
-    return Cell(text=reads(value), value=value, tone="bad" if above else "")
+        return Cell(MISSING, value=-1)
+    return Cell(reads(value), value=value, tone="bad" if above else "")
 
 
 # ── Test cases ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -306,11 +299,7 @@ def case_table(bundle: Bundle) -> Table:
         id="cases",
         title="Test cases",
         noun="test case",
-        columns=(
-            Column(title="test case", kind="name", code=True),
-            Column(title="of", kind="text", rank=3),
-            Column(title="took"),
-        ),
+        columns=(Column("test case", "name", code=True), Column("of", "text", rank=3), Column("took")),
         rows=tuple(_case_row(case, place) for place, case in enumerate(cases)),
         about="each carried out once",
         opened="bad",
@@ -332,20 +321,20 @@ def _case_row(case: Case, place: int) -> Row:
         title=f"a test case {outcome}",
     )
     cells = (
-        Cell(text=shown, small=(f"{outcome}: {message}",) if message else ()),
-        Cell(text=execution),
-        Cell(text=text.time(case.duration_us), value=case.duration_us),
+        Cell(shown, small=(f"{outcome}: {message}",) if message else ()),
+        Cell(execution),
+        Cell(text.time(case.duration_us), value=case.duration_us),
     )
-    return Row(cells=cells, outcome=outcome, whole=trace, weight=place, check=check)
+    return Row(cells, outcome=outcome, whole=trace, weight=place, check=check)
 
 
 # ── Base and head ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 DUET_COLUMNS = (
-    Column(title="base and head", kind="name"),
-    Column(title="change, 95 % sure", strong=True),
-    *(Column(title=title) for title in ("base", "head", "would find")),
-    Column(title="pairs", rank=2),
+    Column("base and head", "name"),
+    Column("change, 95 % sure", strong=True),
+    *(Column(title) for title in ("base", "head", "would find")),
+    Column("pairs", rank=2),
 )
 DUET_FOOTNOTE = (
     "Each bound of a change holds with 95 % certainty; a change as large as “would find” would have been found. All "
@@ -396,13 +385,13 @@ def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
     bounds = "too few pairs" if MISSING in (low, high) else f"{low.removesuffix(unit)} … {high}"
     message = plain(metric.message, 500)
     return Row(
-        cells=(
-            Cell(text=name),
-            Cell(text=_change(metric.change, shares), small=(bounds,)),
-            Cell(text=_value(metric.base, shares)),
-            Cell(text=_value(metric.head, shares)),
-            Cell(text=_change(metric.detectable, shares).removeprefix("+")),
-            Cell(text=MISSING if metric.blocks is None else text.number(metric.blocks)),
+        (
+            Cell(name),
+            Cell(_change(metric.change, shares), small=(bounds,)),
+            Cell(_value(metric.base, shares)),
+            Cell(_value(metric.head, shares)),
+            Cell(_change(metric.detectable, shares).removeprefix("+")),
+            Cell(MISSING if metric.blocks is None else text.number(metric.blocks)),
         ),
         outcome=outcome,
         note=message if outcome != "passed" else "",
@@ -447,9 +436,9 @@ def capacity_tables(bundle: Bundle) -> Iterator[Table]:
             title=f"Capacity of {shown}",
             noun="stage",
             columns=(
-                Column(title=f"capacity of {shown}", kind="name"),
-                *(Column(title=title) for title in ("rate", "answered", "seconds")),
-                Column(title="observed", kind="text"),
+                Column(f"capacity of {shown}", "name"),
+                *(Column(title) for title in ("rate", "answered", "seconds")),
+                Column("observed", "text"),
             ),
             rows=tuple(_stage_row(stage, stages - place) for place, stage in enumerate(search.stages)),
             about=_searched(search),
@@ -467,14 +456,14 @@ def _searched(search: Capacity) -> str:
 def _stage_row(stage: CapacityStage, weight: int) -> Row:
     """The last stages weigh least: they decided."""
     outcome = plain(stage.outcome)
-    said = RECOVERED.get(outcome, outcome) if stage.kind == "recover" else outcome
+    name = RECOVERED.get(outcome, outcome) if stage.kind == "recover" else outcome
     values = [f"{plain(one.criterion)}: {text.quantity(one.value, one.unit)}" for one in stage.observed]
     why = plain(stage.message, 300) if outcome == "void" or stage.why == "answers" else ""
     cells = (
-        Cell(text=f"{said} (once more)" if stage.kind == "confirm" else said),
-        Cell(text=text.quantity(stage.rps, "/s")),
-        Cell(text=text.quantity(stage.achieved_rps, "/s")),
-        Cell(text=f"{stage.from_s}…{stage.to_s} s"),
-        Cell(text="; ".join(filter(None, [why, *values])) or MISSING),
+        Cell(f"{name} (once more)" if stage.kind == "confirm" else name),
+        Cell(text.quantity(stage.rps, "/s")),
+        Cell(text.quantity(stage.achieved_rps, "/s")),
+        Cell(f"{stage.from_s}…{stage.to_s} s"),
+        Cell("; ".join(filter(None, [why, *values])) or MISSING),
     )
-    return Row(cells=cells, outcome=STAGE_OUTCOMES.get(outcome, "inconclusive"), weight=weight)
+    return Row(cells, outcome=STAGE_OUTCOMES.get(outcome, "inconclusive"), weight=weight)

@@ -11,17 +11,17 @@ from toril.records.summary import Summary
 from toril.reports import screen, terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
 from toril.reports.run_tables import failed_share, interval_of, time_of
-from toril.reports.wording import plain
+from toril.text import plain
 
 OUTCOMES = ("passed", "failed", "inconclusive")
 COLUMNS = (
-    Column(title="run", kind="name", whole=True),  # people copy it
-    Column(title="verdict", kind="text", whole=True),
-    Column(title="workers", rank=2),
-    Column(title="load", rank=2),
-    Column(title="requests"),
-    Column(title="failed"),
-    Column(title="p95"),
+    Column("run", "name", whole=True),  # people copy it
+    Column("verdict", "text", whole=True),
+    Column("workers", rank=2),
+    Column("load", rank=2),
+    Column("requests"),
+    Column("failed"),
+    Column("p95"),
 )
 
 
@@ -54,17 +54,17 @@ def show(console: Console, rows: Sequence[RunRow]) -> None:
 
 def _row(row: RunRow) -> Row:
     tags = tuple(f"{plain(key, 24)}={plain(value, 48)}" for key, value in row.tags.items())
-    figures = [Cell(text=MISSING)] * 4
+    figures = [Cell(MISSING)] * 4
     if row.summary is not None:
         total, load = row.summary.total, text.span(row.summary.duration_s or 0)
         interval = tuple(filter(None, [interval_of(total, "p95")]))
         figures = [
-            Cell(text=load),
-            Cell(text=text.number(total.samples)),
-            Cell(text=failed_share(total)),
-            Cell(text=time_of(total, "p95"), small=interval),
+            Cell(load),
+            Cell(text.number(total.samples)),
+            Cell(failed_share(total)),
+            Cell(time_of(total, "p95"), small=interval),
         ]
     state = f"{row.state}{' (duet)' if row.duet else ''}"
     judged = row.state in OUTCOMES
-    verdict = Cell(text=state if judged else f"· {state}", outcome=row.state if judged else "", tone="dim")
-    return Row(cells=(Cell(text=plain(row.run_id), small=tags), verdict, Cell(text=text.number(row.workers)), *figures))
+    verdict = Cell(state if judged else f"· {state}", outcome=row.state if judged else "", tone="dim")
+    return Row((Cell(plain(row.run_id), small=tags), verdict, Cell(text.number(row.workers)), *figures))

@@ -133,7 +133,7 @@ def with_pictures(store: Store, bundle: Bundle) -> Bundle:
 
 def keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:
     """Leave what was found in the run's folder."""
-    put("summary.json", document(bundle.summary.to_dict()))
+    put("summary.json", document(bundle.summary))
     put("verdict.json", bundle.verdict.to_json())
     put("report.html", render("html", bundle))
 

@@ -233,6 +233,7 @@ class Problem(NamedTuple):
         return f"{self.path} is {self.what}; {self.fix}"
 
 
+ParsedLoad = Mapping[str, int | Fraction | None]  # by `LOAD_KEYS`
 NOT_A_REQUEST = Problem("not-a-request", "", "no request", "write an address, or `{url: …}`")
 MISSING_URL = Problem("missing-url", "", "missing", "write the request's address: `{url: …}`")
 
@@ -243,22 +244,21 @@ MISSING_URL = Problem("missing-url", "", "missing", "write the request's address
 def check_executor(executor: str, path: str, reader: SuiteReader, *, own: Collection[str], functional: bool) -> None:
     """SuiteError for an unknown or refused executor; a warning for one without tests. `own` are the suite's modules."""
     if executor in WRONG_NUMBERS:
-        fix = f"use {' or '.join(PROVED)}"
-        raise reader.error("refused-executor", path, f"{quoted(executor)}, which {WRONG_NUMBERS[executor]}", fix)
+        what = f"{quoted(executor)}, which {WRONG_NUMBERS[executor]}"
+        raise reader.error("refused-executor", path, what, "use executor: jmeter or vegeta")
     tested = (*ENGINES, *(TEST_CASES if functional else ()))
     if executor not in (*tested, *OTHER_EXECUTORS, *own):
-        raise reader.error(
-            "unknown-executor", path, f"{quoted(executor)}, not an executor", suggestion(executor, PROVED)
-        )
+        what = f"{quoted(executor)}, not an executor"
+        raise reader.error("unknown-executor", path, what, suggestion(executor, PROVED))
     if executor not in tested:
-        what = f"is {quoted(executor)}, not proved by toril's tests (those are {', '.join(PROVED)}): check its numbers"
-        reader.warn("untested-executor", path, what)
+        text = f"is {quoted(executor)}, not proved by toril's tests: check its numbers"
+        reader.warn("untested-executor", path, text)
 
 
 def load_problems(
-    executor: str, item: Mapping[str, Any], load: Mapping[str, int | Fraction | None], path: str, *, functional: bool
+    executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str, *, functional: bool
 ) -> Iterator[Problem]:
-    """What the engine cannot do with an execution; `load` has its `LOAD_KEYS`, read."""
+    """What the engine cannot do with an execution, whose load keys are read into `load`."""
     engine = engine_of(executor)
     if functional:
         yield from _functional_problems(executor, load, path)
@@ -288,7 +288,7 @@ def load_problems(
         yield from _open_model_problems(executor, item, load, path)
 
 
-def _functional_problems(executor: str, load: Mapping[str, int | Fraction | None], path: str) -> Iterator[Problem]:
+def _functional_problems(executor: str, load: ParsedLoad, path: str) -> Iterator[Problem]:
     if executor not in TEST_CASES:
         what = f"{quoted(executor)}, whose test cases toril cannot read, in a functional suite"
         fix = f"use {', '.join(TEST_CASES)}, or leave `settings.aggregator` out"
@@ -299,9 +299,7 @@ def _functional_problems(executor: str, load: Mapping[str, int | Fraction | None
             yield Problem("ignored-load", f"{path}.{key}", what, f"leave it out, {fix}")
 
 
-def _open_model_problems(
-    executor: str, item: Mapping[str, Any], load: Mapping[str, int | Fraction | None], path: str
-) -> Iterator[Problem]:
+def _open_model_problems(executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str) -> Iterator[Problem]:
     """An open model has a rate and a time, and no virtual users."""
     if load["steps"] and not load["ramp-up"]:
         what, fix = "set without a ramp-up to divide", "add `ramp-up: 1m`, or leave it out"

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from toril.criteria import duration_s, number
-from toril.errors import SuiteError
+from toril.errors import SuiteError, UserError
 from toril.masking import HIDDEN, mask
 from toril.text import nearest
 
@@ -126,14 +126,21 @@ class Environment:
 class SuiteReader:
     """Reads values of one merged suite, which messages call `name`, and collects warnings about it."""
 
-    def __init__(self, name: str, environment: Environment, jmeter_properties: Mapping[str, Any] | None = None) -> None:
-        self.name = name
+    def __init__(
+        self,
+        name: str,
+        environment: Environment,
+        jmeter_properties: Mapping[str, Any] | None = None,
+        *,
+        refusal: type[UserError] = SuiteError,
+    ) -> None:
+        self.name, self.refusal = name, refusal
         self.environment = environment
         self.jmeter_properties = jmeter_properties or {}  # modules.jmeter.properties
         self.warnings: list[Note] = []
 
-    def error(self, code: str, path: str, what: str, fix: str) -> SuiteError:
-        return SuiteError(f"{self.name}: {path} is {what}; {fix}", code=code)
+    def error(self, code: str, path: str, what: str, fix: str) -> UserError:
+        return self.refusal(f"{self.name}: {path} is {what}; {fix}", code=code)
 
     def warn(self, code: str, path: str, text: str) -> None:
         self.warnings.append(Note(code, f"{self.name}: {path} {text}"))
@@ -158,7 +165,7 @@ class SuiteReader:
             raise self.unset(value, path, self.environment.fix_of(name) if name.isidentifier() else fix)
         return text.strip()
 
-    def unset(self, value: str, path: str, fix: str) -> SuiteError:
+    def unset(self, value: str, path: str, fix: str) -> UserError:
         """The refusal of a value with a reference to an unknown name."""
         return self.error("unset-reference", path, f"{quoted(value)}, which refers to something that is not set", fix)
 

@@ -48,63 +48,23 @@ CODES = {
     "model_type": "not-a-mapping",
 }
 
-IOS = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/27.2 Mobile/15E148 Safari/604.1"
+IOS = "like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/27.2 Mobile/15E148 Safari/604.1"
 ANDROID = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/159.0.0.0 Mobile Safari/537.36"
-
+DESKTOPS = (("Desktop", 1), ("Desktop HiDPI", 2))
+PHONES = (
+    ("iPhone 13", 390, 664, 3, f"(iPhone; CPU iPhone OS 15_0 {IOS}"),
+    ("iPhone 15", 393, 659, 3, f"(iPhone; CPU iPhone OS 17_5 {IOS}"),
+    ("iPad Mini", 768, 1024, 2, f"(iPad; CPU OS 12_2 {IOS}"),
+    ("Pixel 7", 412, 839, 2.625, f"(Linux; Android 14; Pixel 7) {ANDROID}"),
+    ("Galaxy S24", 360, 780, 3, f"(Linux; Android 14; SM-S921U) {ANDROID}"),
+    ("Moto G4", 360, 640, 3, f"(Linux; Android 7.0; Moto G (4)) {ANDROID}"),
+)
 DEVICES = {
-    one.name: one
-    for one in (
-        Device(name="Desktop", width=1280, height=720),
-        Device(name="Desktop HiDPI", width=1280, height=720, scale=2),
-        Device(
-            name="iPhone 13",
-            width=390,
-            height=664,
-            scale=3,
-            mobile=True,
-            user_agent=f"Mozilla/5.0 (iPhone; CPU iPhone OS 15_0 like Mac OS X) {IOS}",
-        ),
-        Device(
-            name="iPhone 15",
-            width=393,
-            height=659,
-            scale=3,
-            mobile=True,
-            user_agent=f"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) {IOS}",
-        ),
-        Device(
-            name="iPad Mini",
-            width=768,
-            height=1024,
-            scale=2,
-            mobile=True,
-            user_agent=f"Mozilla/5.0 (iPad; CPU OS 12_2 like Mac OS X) {IOS}",
-        ),
-        Device(
-            name="Pixel 7",
-            width=412,
-            height=839,
-            scale=2.625,
-            mobile=True,
-            user_agent=f"Mozilla/5.0 (Linux; Android 14; Pixel 7) {ANDROID}",
-        ),
-        Device(
-            name="Galaxy S24",
-            width=360,
-            height=780,
-            scale=3,
-            mobile=True,
-            user_agent=f"Mozilla/5.0 (Linux; Android 14; SM-S921U) {ANDROID}",
-        ),
-        Device(
-            name="Moto G4",
-            width=360,
-            height=640,
-            scale=3,
-            mobile=True,
-            user_agent=f"Mozilla/5.0 (Linux; Android 7.0; Moto G (4)) {ANDROID}",
-        ),
-    )
+    **{name: Device(name=name, width=1280, height=720, scale=scale) for name, scale in DESKTOPS},
+    **{
+        name: Device(name=name, width=width, height=height, scale=scale, mobile=True, user_agent=f"Mozilla/5.0 {agent}")
+        for name, width, height, scale, agent in PHONES
+    },
 }
 NETWORKS = {
     one.name: one

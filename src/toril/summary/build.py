@@ -1,4 +1,4 @@
-"""Builds the summary from the merged timeline. Durations are integer µs; what was not measured is null."""
+"""Builds the summary from the merged timeline."""
 
 import math
 from collections import Counter

@@ -9,8 +9,8 @@ from toril.reports.charts.lines import Chart, Thinning, chart, line
 from toril.reports.charts.percentiles import curve
 from toril.reports.labels import TRANSACTION, judged_labels, notable
 from toril.reports.run_tables import failed_share, interval_of
-from toril.reports.wording import plain
 from toril.summary.build import PERCENTILES
+from toril.text import plain
 from toril.timeline import Slice, Timeline
 from toril.timeline.by_second import NOTHING, by_second
 

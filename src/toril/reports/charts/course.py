@@ -10,7 +10,7 @@ from toril.reports.charts import marks
 from toril.reports.charts.lines import Chart, Thinning, chart, line
 from toril.reports.charts.percentiles import MOST_LINES
 from toril.reports.curves import rate_curves
-from toril.reports.wording import plain
+from toril.text import plain
 
 Seconds = Sequence[SecondFigures]
 MOST_KINDS = 6  # of errors; all others are one more

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
 from toril.reports.charts.lines import Chart, Thinning, chart, line
-from toril.reports.wording import plain
+from toril.text import plain
 from toril.timeline import HealthSeries
 
 MOST_WORKERS = 8  # drawn by themselves; of more, the worst, and all together as a band

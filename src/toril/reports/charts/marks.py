@@ -5,7 +5,7 @@ from typing import Any
 
 from toril.records import JudgedCriterion
 from toril.reports.bundle import Bundle
-from toril.reports.wording import plain
+from toril.text import plain
 
 Mark = dict[str, Any]
 FOREIGN = ("generator-", "cloudwatch", "alb-", "ecs-", "rds-")  # subjects that are not the run's own requests

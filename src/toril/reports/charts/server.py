@@ -9,7 +9,7 @@ from toril.records import JudgedCriterion, MetricQuery, MetricSeries
 from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
 from toril.reports.charts.lines import Chart, chart, column, line
-from toril.reports.wording import plain
+from toril.text import plain
 from toril.verdict.servers import query_of
 
 DIGITS = 4  # after the point
