@@ -6,6 +6,7 @@ Taking over a run, and sweeping up after one, are the same story begun later. Ev
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from toril.clock import Clock
 from toril.coordinator.driver import Coordinator
@@ -18,7 +19,6 @@ from toril.launchers.prepare import launcher_for, stop_tasks
 from toril.metrics import ClientFactory, check, clients
 from toril.records import Plan, Stop, SuiteOrigin, run_key
 from toril.reports import Bundle
-from toril.runs.conclude import Judged, conclude
 from toril.runs.owner import Owner
 from toril.runs.publish import publish
 from toril.signals import Interrupts
@@ -26,6 +26,9 @@ from toril.store import Store
 from toril.store.records import read_record
 from toril.suite import Suite
 from toril.verdict.servers import queries
+
+if TYPE_CHECKING:
+    from toril.runs.conclude import Judged
 
 FOLLOWED_S = 600.0  # far more than an owner needs from a stop to a verdict
 
@@ -40,7 +43,7 @@ def run(
     view: View,
     interrupts: Interrupts,
     origin: SuiteOrigin | None = None,
-) -> Judged:
+) -> "Judged":
     """Runs the plan, judges the run, and leaves everything in the run's folder.
 
     `origin`: where the suite comes from, if its folder cannot tell. InfrastructureError if the load never began.
@@ -57,7 +60,7 @@ def run(
 
 def take_over(
     store: Store, run_id: str, *, launcher: Launcher, clock: Clock, view: View, interrupts: Interrupts
-) -> Judged:
+) -> "Judged":
     """Carries on a run whose coordinator is gone: starts the missing workers, follows the others.
 
     LeaseLostError while the run has an owner.
@@ -68,10 +71,13 @@ def take_over(
     return _finish(owner, clients(), lambda: launcher.attach(coordinator.plan, coordinator.launch, attempts))
 
 
-def _finish(owner: Owner, cloudwatch: ClientFactory, begin: Callable[[], None]) -> Judged:
+def _finish(owner: Owner, cloudwatch: ClientFactory, begin: Callable[[], None]) -> "Judged":
     """Starts or finds the workers, drives the run to its end, and judges it."""
     with owner.holding() as problems:
         begin()
+        import toril.reports.html  # noqa: F401 - with all else that concludes a run, while its workers start
+        from toril.runs.conclude import conclude
+
         last_notes = owner.drive()
     with closing(owner.coordinator):
         return conclude(owner, cloudwatch, last_notes=last_notes, problems=problems)
@@ -79,7 +85,7 @@ def _finish(owner: Owner, cloudwatch: ClientFactory, begin: Callable[[], None]) 
 
 def sweep(
     store: Store, run_id: str, *, stop_tasks: Callable[[], None], launcher: Launcher, clock: Clock, view: View
-) -> Judged | None:
+) -> "Judged | None":
     """Ends what is left of a run and judges it; None if its owner has judged it.
 
     An owner that lives finds the stop, ends the run and judges it. The sweep follows it, since an owner may die before
@@ -144,7 +150,7 @@ def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
     )
 
 
-def carry_on(store: Store, run_id: str, clock: Clock, view: View, interrupts: Interrupts) -> Judged:
+def carry_on(store: Store, run_id: str, clock: Clock, view: View, interrupts: Interrupts) -> "Judged":
     """Takes over a run with the launcher that its plan names. OptionError if it is judged already."""
     plan, _, _ = read_record(store, run_id)
     if store.find(run_key(run_id, "verdict.json")) is not None:

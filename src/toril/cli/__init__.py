@@ -4,6 +4,7 @@ A command's module is imported when the command is used: `toril --version` and `
 """
 
 import errno
+import gc
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -87,6 +88,7 @@ def common(
 
 def main() -> None:
     """Runs the command and turns its result into an exit code."""
+    gc.set_threshold(50_000)  # imports leave nothing to collect
     write_anything()
     try:
         app()
@@ -106,3 +108,5 @@ def main() -> None:
         traceback.print_exc()
         typer.echo("internal error: this is a bug in toril; please report the text above", err=True)
         sys.exit(INTERNAL_ERROR)
+    finally:
+        gc.freeze()  # everything goes with the process: the interpreter need not look for cycles first

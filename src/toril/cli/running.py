@@ -169,7 +169,6 @@ def _run(
     from toril.reports import check, live, plan_text
     from toril.run import run as run_plan
     from toril.runs.publish import at_hand
-    from toril.runs.stored import write_reports
     from toril.signals import caught_interrupts
     from toril.store import open_store
     from toril.text import plain
@@ -196,6 +195,8 @@ def _run(
                 interrupts=interrupts,
                 origin=found.origin,
             )
+    from toril.runs.stored import write_reports  # after the run: it would delay the start
+
     unwritten = write_reports(opened, judged.bundle, targets)
     _conclude(opened, judged, failing, unwritten, quiet=quiet)
 

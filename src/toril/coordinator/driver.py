@@ -44,6 +44,7 @@ from toril.verdict.live import LiveCriteria
 from toril.verdict.result import CriterionResult
 
 STEP_S = 0.1
+QUICK_STEP_S = 0.02  # while a local run goes on as soon as its next worker does
 PATIENCE_S = 6  # by how much a worker may lag behind before stop criteria are decided without it
 WHY_S = 60.0  # ECS says that a task has stopped, and why, half a minute after its container did
 UNLAUNCHED = "its command ended before anything was launched; run the suite again"
@@ -190,6 +191,12 @@ class Coordinator:
     @property
     def ended(self) -> bool:
         return self.state.phase == "ended"
+
+    @property
+    def pause_s(self) -> float:
+        """How long to wait between two steps."""
+        awaited = self.state.phase == "launching" or self._is_ending(self.clock.now())
+        return QUICK_STEP_S if self.plan.on == "local" and awaited else STEP_S
 
     def step(self, gone: Mapping[str, Gone], asked: Stop | None) -> tuple[Relaunch | Terminate | Kill, ...]:
         """One look at everything. `gone`: workers whose process is no more, and why; `asked`: a stop from outside.

@@ -7,7 +7,6 @@ go on for longer, and another owner can take it over. Whatever else goes wrong, 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from typing import TypeVar
 
 from toril.clock import Clock
@@ -23,7 +22,7 @@ from toril.signals import Interrupts
 Value = TypeVar("Value")
 
 PATIENCE_S = 120.0
-STEPS_PER_VIEW = 5  # two updates a second are as many as an eye can follow
+VIEW_EVERY_S = 0.5  # two updates a second are as many as an eye can follow
 
 
 class CutOffError(InfrastructureError):
@@ -73,9 +72,8 @@ class Owner:
         coordinator, launcher = self.coordinator, self.launcher
         trouble_since: float | None = None
         last_notes: tuple[str, ...] = ()
-        for step in count():
-            if coordinator.ended:
-                break
+        shown_at = float("-inf")
+        while not coordinator.ended:
             try:
                 for action in coordinator.step(launcher.ended(), self.asked()):
                     self._obey(action)
@@ -89,9 +87,11 @@ class Owner:
                         raise  # the rest of the run is to end, and no other owner is needed
                     raise CutOffError(coordinator.plan, error) from error
                 notes = (str(error),)
-            if step % STEPS_PER_VIEW == 0:
+            if self.clock.now() >= shown_at + VIEW_EVERY_S:
+                shown_at = self.clock.now()
                 self.view.show(coordinator.figures(notes))
-            self.clock.sleep(STEP_S)
+            if not coordinator.ended:
+                self.clock.sleep(coordinator.pause_s)
         return last_notes
 
     def patiently(self, act: Callable[[], Value]) -> Value:

@@ -7,7 +7,8 @@ from toril.worker.early_signals import EARLY
 
 EARLY.listen()
 
-import sys  # noqa: E402 - after the signals
+import gc  # noqa: E402 - after the signals
+import sys  # noqa: E402
 
 import typer  # noqa: E402
 
@@ -15,8 +16,11 @@ from toril.errors import UserError  # noqa: E402
 from toril.worker.command import worker  # noqa: E402
 
 if __name__ == "__main__":
+    gc.set_threshold(50_000)  # imports leave nothing to collect
     try:
         typer.run(worker)
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    finally:
+        gc.freeze()  # everything goes with the process: the interpreter need not look for cycles in bzt first
