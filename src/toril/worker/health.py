@@ -11,7 +11,7 @@ import psutil
 
 from toril.timeline.intervals import Recorder
 from toril.worker.engine_runs import EngineRuns
-from toril.worker.engines.lateness import Lateness
+from toril.worker.engines.in_process import Lateness
 
 CHILDREN_EVERY = 5  # looking for new descendants costs more than reading those that are known
 LEAST_ELAPSED_S = 0.5  # a hundredth of a second more or less is then at most 2 %
@@ -395,7 +395,7 @@ class Vitals:
 
     def end(self) -> None:
         """Nothing more is to come."""
-        self._overslept.tell()
+        self._overslept.flush()
 
     def _late(self, at_s: float, late_us: int, late_p90_us: int) -> None:
         if at_s >= self._start_at - 1:

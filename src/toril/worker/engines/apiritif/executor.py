@@ -22,15 +22,11 @@ from bzt.requests_model import IncludeScenarioBlock
 from toril.timeline.intervals import KINDS
 from toril.worker.disk import put_whole
 from toril.worker.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, cases_of, tail_of
+from toril.worker.engines.apiritif.records import COLUMNS, GROUP_MARK, NUMBERS, REQUEST_MARK
 from toril.worker.engines.apiritif.steps import Steps
-from toril.worker.engines.case_lines import CaseLines
-from toril.worker.engines.csv_tail import CsvTail
+from toril.worker.engines.readers import CaseLines, CsvTail
 
 WRAPPER = Path(__file__).with_name("wrapper.py")
-REQUEST_MARK = "toril-request:"  # these three are the wrapper's as well
-GROUP_MARK = "toril-group:"
-COLUMNS = ("started_us", "response_us", "ttfb_us", "bytes", "users", "kind", "label", "ok", "rc", "message")
-NUMBERS = 5  # how many of them are
 
 
 def settings(worker_index: int) -> dict[str, Any]:
@@ -138,15 +134,15 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
             "steps": load.steps or 0,
             "length_s": self.context.length_s,
             "graceful_stop_s": self.context.graceful_stop_s,
-            **self.also_told(),
+            **self.more_settings(),
         }
         path = self.context.folder / "apiritif.json"
         path.write_text(json.dumps(told))
         interpreter = self.settings.get("interpreter", sys.executable)
         self.process = self._execute([interpreter, "-P", str(WRAPPER), str(path)])
 
-    def also_told(self) -> dict[str, Any]:
-        """What engines that run Apiritif in other ways tell its wrapper."""
+    def more_settings(self) -> dict[str, Any]:
+        """Further settings for the wrapper, from engines that build on this one."""
         return {}
 
     def check(self) -> bool:

@@ -25,7 +25,7 @@ from bzt.utils import dehumanize_time
 
 from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished
 from toril.worker.engines.external.formats import UnknownFormatError, reader_of
-from toril.worker.engines.records import Reader, batch_of
+from toril.worker.engines.readers import Reader, batch_of
 
 WAIT_FOR_FILE_S = 30.0
 RESULTS_TIMEOUT_S = 10.0

@@ -20,11 +20,10 @@ from typing import Any, ClassVar
 
 from lxml import etree
 
-from toril.worker.engines.csv_tail import CsvTail
 from toril.worker.engines.gatling.log import GatlingReader
 from toril.worker.engines.k6.csv import HEADER as K6_HEADER
 from toril.worker.engines.k6.csv import K6Reader
-from toril.worker.engines.records import READ_AT_ONCE, Reader, Record, ValidatedReader
+from toril.worker.engines.readers import READ_AT_ONCE, CsvTail, Reader, Record, ValidatedReader
 
 CHUNK_BYTES = 1 << 20
 DELIMITERS = ",;\t|"

@@ -25,7 +25,7 @@ from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished,
 from toril.worker.engines.gatling.log import GatlingReader
 from toril.worker.engines.gatling.script import GATED, builder_of, gate_of, generated, simulations_in
 from toril.worker.engines.jmeter.executor import find_java, heap
-from toril.worker.engines.records import batch_of
+from toril.worker.engines.readers import batch_of
 
 COMPILES_WITHIN_S = 150.0
 ASSERTIONS_FAILED = 2  # the exit code

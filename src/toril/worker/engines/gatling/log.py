@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from toril.worker.engines.records import Record
+from toril.worker.engines.readers import Record
 
 FOUND = re.compile(r"found (\d{3})\b")
 RAISED = re.compile(r"^(?:\w+\.)*(\w*(?:Exception|Error))\b")

@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from toril.errors import InfrastructureError
 from toril.programs import JMETER_VERSION, is_jmeter, jmeter_home
 from toril.worker.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, cases_of, tail_of
-from toril.worker.engines.csv_tail import CsvTail
 from toril.worker.engines.jmeter.gate import GATE_PROPERTY, gate_script
 from toril.worker.engines.jmeter.log import LogEnd, read_log
 from toril.worker.engines.jmeter.plan import rewrite, speaks_groovy
 from toril.worker.engines.jmeter.sends import SendsFile
+from toril.worker.engines.readers import CsvTail
 
 COLUMNS = (
     *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes"),

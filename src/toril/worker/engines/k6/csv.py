@@ -12,8 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
-from toril.worker.engines.csv_tail import CsvTail
-from toril.worker.engines.records import Record
+from toril.worker.engines.readers import CsvTail, Record
 
 TAGS = ("name", "url", "status", "error", "error_code", "expected_response")
 COLUMNS = ("metric_name", "timestamp", "metric_value", *TAGS)

@@ -29,7 +29,7 @@ from bzt.modules.k6 import K6Executor
 
 from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.k6.csv import K6Reader
-from toril.worker.engines.records import batch_of
+from toril.worker.engines.readers import batch_of
 
 PAUSED = (4, "PausedBeforeRun")  # the status of its API in which all virtual users are initialised
 POLL_S = 0.02

@@ -24,7 +24,7 @@ from toril.suite.engines import problems
 from toril.worker.disk import put_whole
 from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.locust.records import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
-from toril.worker.engines.rows import RowFile
+from toril.worker.engines.readers import RowFile
 
 HERE = Path(__file__).parent
 ROW = np.dtype(list(zip(COLUMNS, ("<f8", "<i8", "<i8", "<i8", "<u4", "<u4"), strict=True)))

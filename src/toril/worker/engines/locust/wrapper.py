@@ -64,7 +64,7 @@ def beside(name: str) -> Any:
 
 
 RECORDS = beside("records")
-Records, Lateness = RECORDS.Records, beside("../lateness").Lateness
+Records, IN_PROCESS = RECORDS.Records, beside("../in_process")
 
 
 def whole(number) -> int:
@@ -82,7 +82,7 @@ class Load:
         self.graceful_stop_s: float = settings["graceful_stop_s"]
         self.statistics = settings["statistics"]
         self.records = Records(self.folder)
-        self.lateness = Lateness(self.records.late)
+        self.lateness = IN_PROCESS.Lateness(self.records.late)
         self.worker = os.getppid()
         self.runner: Any = None
         self.end_at = float("inf")
@@ -447,8 +447,8 @@ def run() -> None:
 
     LocalRunner._start = started
     ConnectionPool.size = property(lambda _: -1, lambda *_: None)  # of it, how often a request is sent again: never
-    reuse, alive = beside("../reuse").Reuse(), ConnectionPool._is_socket_alive
-    reuse.asked()
+    reuse, alive = IN_PROCESS.Reuse(), ConnectionPool._is_socket_alive
+    reuse.install()
     ConnectionPool._is_socket_alive = lambda pool, one: alive(pool, one) and reuse.allows(one)
     HttpSession.request = load.guarded(HttpSession.request)
     FastHttpSession.request = load.guarded(FastHttpSession.request)

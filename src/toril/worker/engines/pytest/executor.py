@@ -17,7 +17,7 @@ from bzt.engine import ScenarioExecutor
 from bzt.modules._pytest import PyTestExecutor
 
 from toril.worker.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, tail_of
-from toril.worker.engines.case_lines import CaseLines
+from toril.worker.engines.readers import CaseLines
 
 WRAPPER = Path(__file__).with_name("wrapper.py")
 

@@ -110,7 +110,7 @@ def last_line(text) -> str:
 
 def main(told) -> int:
     folder = Path(told["folder"])
-    write = beside("../case_writer").CaseWriter(folder / "cases").write
+    write = beside("../in_process").CaseWriter(folder / "cases").write
     (folder / "parked").touch()
     while not (folder / "gate").exists():
         time.sleep(GATE_POLL_S)

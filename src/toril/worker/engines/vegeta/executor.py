@@ -21,7 +21,7 @@ from toril.programs import VEGETA_MISSING, vegeta_program
 from toril.suite.engines import problems
 from toril.worker.disk import put_whole
 from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished, tail_of
-from toril.worker.engines.rows import RowFile
+from toril.worker.engines.readers import RowFile
 from toril.worker.engines.vegeta.requests import requests_told, sources_told, unknown_variables
 
 COLUMNS = ("due_us", "late_us", "response_us", "ttfb_us", "connect_us", "bytes", "label", "outcome")
