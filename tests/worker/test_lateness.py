@@ -11,7 +11,7 @@ import pytest
 
 from toril.worker.engines import Sends
 from toril.worker.engines.in_process import PROBE_S, Lateness
-from toril.worker.engines.jmeter.sends import SendsFile
+from toril.worker.engines.jmeter.records import SendsFile
 from toril.worker.health import cores_of, open_sockets, thread_waits
 
 

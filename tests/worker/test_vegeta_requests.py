@@ -5,12 +5,12 @@ import csv
 import pytest
 
 from toril.errors import SuiteError
-from toril.worker.engines.vegeta.requests import sources_told
+from toril.worker.engines.vegeta.requests import sources_of
 
 
 def told(folder, content: bytes, **source):
     (folder / "data.csv").write_bytes(content)
-    (found,) = sources_told([{"path": "data.csv", **source}], lambda name: str(folder / name), ())
+    (found,) = sources_of([{"path": "data.csv", **source}], lambda name: str(folder / name), ())
     return found["columns"], found["rows"]
 
 

@@ -1,4 +1,4 @@
-"""The parts that several engines' own processes share: lateness, test cases, reuse of connections.
+"""Parts of engines' own processes: writers of samples and test cases, lateness, and reuse of connections.
 
 The wrappers load it by path (`beside`), so that it imports nothing of toril.
 """
@@ -10,10 +10,19 @@ import json
 import math
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+ROW = struct.Struct("<dqqqII")
+COLUMNS = ("started_s", "response_us", "ttfb_us", "bytes", "label", "outcome")
+USERS = 0xFFFFFFFF  # as a row's label: its bytes are the number of virtual users, or of requests in flight
+LATE = 0xFFFFFFFE  # … its response_us and ttfb_us are the maximum and the 90th percentile of lateness
+NOT_SAMPLES = LATE  # labels from here on
+MESSAGES = 1000  # further different failures are "other"
+UNWRITTEN = 74  # the exit code of a process that cannot write its rows (EX_IOERR)
 PROBE_S = 0.02
 MOST_CHARS = 20_000  # a failed assertion may quote a whole response
 WATCHED_S = 0.1
@@ -54,6 +63,61 @@ class Lateness:
             sleep(PROBE_S)
             self.add(time.perf_counter() - before - PROBE_S)
         self.flush()
+
+
+class RowWriter:
+    """Writes samples for `readers.RowFile`: buffered rows of fixed size, and their names before them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._names = (folder / "names").open("w", encoding="utf-8")
+        self._rows = (folder / "rows").open("wb", buffering=0)
+        self._pending: list[bytes] = []
+        self._labels: dict[tuple[str, bool], int] = {}
+        self._outcomes: dict[tuple[str, str, bool], int] = {}
+
+    def sample(
+        self,
+        started_s: float,
+        response_us: int,
+        ttfb_us: int,
+        size: int,
+        label: str,
+        transaction: bool,
+        outcome: tuple[str, str, bool],
+    ) -> None:
+        label_id = self._labels.get((label, transaction))
+        if label_id is None:
+            label_id = self._labels[label, transaction] = len(self._labels)
+            self.note("label", label, "transaction" if transaction else "request")
+        if outcome not in self._outcomes and outcome[1] and len(self._outcomes) >= MESSAGES:
+            outcome = (outcome[0], "other", outcome[2])
+        outcome_id = self._outcomes.get(outcome)
+        if outcome_id is None:
+            outcome_id = self._outcomes[outcome] = len(self._outcomes)
+            self.note("outcome", *outcome)
+        self._pending.append(ROW.pack(started_s, response_us, ttfb_us, size, label_id, outcome_id))
+
+    def users(self, now: float, count: int) -> None:
+        self._pending.append(ROW.pack(now, 0, 0, count, USERS, 0))
+
+    def late(self, second: float, max_us: int, p90_us: int) -> None:
+        self._pending.append(ROW.pack(second, max_us, p90_us, 0, LATE, 0))
+
+    def note(self, *line: object) -> None:
+        """Write a line of names, see `readers.RowFile`."""
+        self._names.write(json.dumps(line) + "\n")
+
+    def flush(self) -> None:
+        if self._pending:
+            pending, self._pending = memoryview(b"".join(self._pending)), []
+            self._names.flush()
+            while pending:  # a nearly full disk takes only a part
+                pending = pending[self._rows.write(pending) :]
+
+    def close(self) -> None:
+        self.flush()
+        self._names.close()
+        self._rows.close()
 
 
 class CaseWriter:

@@ -32,12 +32,11 @@ csv.field_size_limit(1 << 30)  # a failed assertion may quote a whole response
 
 
 class RowFile:
-    """What is new in both files of `folder`.
+    """Reads the files `rows` and `names` of `folder`, and frees the disk space of the rows that it has read.
 
-    Lines of names are `["label", text, kind]` (`request` where there is none), `["outcome", rc, message, ok]`,
-    `["unfinished", label, requests, waited_s]` (one where there is no number; the wait may be missing or null),
-    `["fact", name, value]` (of Facts; the last one holds) and `["end", why]`. A row's are written before it.
-    What has been read takes no room on the disk any more.
+    Lines of names are `["label", text, kind]` (default `request`), `["outcome", rc, message, ok]`,
+    `["unfinished", label, requests, waited_s]` (defaults 1 and unknown; the wait may be null), `["fact", name, value]`
+    (of `Facts`; the last one counts) and `["end", reason]`. The writer adds a row's names before the row.
     """
 
     def __init__(self, folder: Path, row: "np.dtype[Any]", rows_at_once: int) -> None:
@@ -49,11 +48,11 @@ class RowFile:
         self._tables: dict[str, NDArray[Any]] | None = None
         self.unfinished: list[Unfinished] = []
         self.facts: dict[str, Any] = {}
-        self.ended: str | None = None  # why, once it has
-        self.unreadable = 0  # cut off by a kill
+        self.ended: str | None = None  # the reason, after the end
+        self.unreadable = 0  # rows that a kill cut off
 
     def read(self, final: bool) -> Iterator[Any]:
-        """Structured arrays of rows, as many at once as there are at most; nothing before the process has begun."""
+        """Arrays of the rows since the last call, of at most `rows_at_once`; none before the process has begun."""
         if self._rows is None or self._names is None:
             if not (self._folder / "rows").exists():
                 return
@@ -62,7 +61,7 @@ class RowFile:
         while True:
             data = self._rows.read(self._row.itemsize * self._rows_at_once)
             rest = len(data) % self._row.itemsize
-            if rest:  # being written, or cut off by a kill
+            if rest:  # incomplete: being written, or cut off by a kill
                 self._rows.seek(-rest, 1)
                 data = data[:-rest]
                 self.unreadable += final
@@ -73,7 +72,7 @@ class RowFile:
             forget(self._rows, self._rows.tell())
 
     def named(self, samples: Any) -> dict[str, NDArray[Any]]:
-        """What the numbers in rows of samples stand for: `label`, `kind`, `rc`, `message` and `ok` of a batch."""
+        """The columns `label`, `kind`, `rc`, `message` and `ok` of a batch from the numbers in rows."""
         if self._tables is None:
             labels, kinds = zip(*self._labels, strict=True)
             rcs, messages, oks = zip(*self._outcomes, strict=True)
@@ -95,9 +94,9 @@ class RowFile:
             if not line.endswith(b"\n"):
                 names.seek(-len(line), 1)
                 return
-            self._hear(*json.loads(line))
+            self._read_name(*json.loads(line))
 
-    def _hear(self, what: str, name: str, *more: Any) -> None:
+    def _read_name(self, what: str, name: str, *more: Any) -> None:
         if what == "label":
             self._labels.append((name, more[0] if more else "request"))
         elif what == "outcome":
@@ -125,7 +124,7 @@ class CsvTail:
         self._header: list[str] = []
 
     def read(self, final: bool) -> Iterator[list[tuple[str, ...]]]:
-        """What was added since the last call, in chunks: a tuple for each wanted column; `final`: to the very end."""
+        """Rows since the last call in chunks, a tuple for each wanted column; `final`: to the end of the file."""
         if self._file is None:
             if not self.path.is_file():
                 return
@@ -168,7 +167,7 @@ class CsvTail:
 
 
 def whole_rows(data: bytes) -> int:
-    """How many bytes of `data` are complete rows; a line end between quotes does not end one."""
+    """The length of the complete rows of `data` in bytes; a line end between quotes ends no row."""
     end = data.rfind(b"\n") + 1
     quotes = data.count(b'"', 0, end)
     while end and quotes % 2:
@@ -179,7 +178,7 @@ def whole_rows(data: bytes) -> int:
 
 
 class Record(NamedTuple):
-    """One sample, with its times as fine as its source has them."""
+    """One sample, with times at the resolution of its source."""
 
     started_s: float  # seconds since the epoch
     response_us: int
@@ -191,7 +190,7 @@ class Record(NamedTuple):
     connect_us: int = -1
     bytes: int = 0
     kind: str = "request"
-    idle_us: int = 0  # between start and completion, and no part of the response time
+    idle_us: int = 0  # time between start and completion that is not response time
 
 
 class Reader(Protocol):
@@ -202,7 +201,7 @@ class Reader(Protocol):
 
     @property
     def users(self) -> int | None:
-        """By the newest record; None where records do not tell."""
+        """Active users by the newest record; None if records have none."""
         ...
 
     @property
@@ -211,15 +210,15 @@ class Reader(Protocol):
         ...
 
     def read(self, final: bool) -> Iterator[Sequence[Record]]:
-        """What was added since the last call, whole records only; `final`: to the very end."""
+        """Whole records since the last call; `final`: to the end of the file."""
         ...
 
 
 class ValidatedReader:
-    """A reader's records without those that cannot be: they are unreadable, whatever the tool meant by them."""
+    """A reader's valid records; the others count as unreadable."""
 
     def __init__(self, reader: Reader) -> None:
-        self._reader, self._unbelievable = reader, 0
+        self._reader, self._invalid = reader, 0
         self.resolution_us = reader.resolution_us
 
     @property
@@ -228,17 +227,17 @@ class ValidatedReader:
 
     @property
     def unreadable(self) -> int:
-        return self._reader.unreadable + self._unbelievable
+        return self._reader.unreadable + self._invalid
 
     def read(self, final: bool) -> Iterator[Sequence[Record]]:
         for records in self._reader.read(final):
-            found = [one for one in records if _can_be(one)]
-            self._unbelievable += len(records) - len(found)
+            found = [one for one in records if _is_valid(one)]
+            self._invalid += len(records) - len(found)
             yield found
 
 
-def _can_be(record: Record) -> bool:
-    """Whether its numbers are those of a request; a time in other units than the format's is centuries away."""
+def _is_valid(record: Record) -> bool:
+    """Whether the numbers are possible ones; a time in other units than the format's is centuries away."""
     return (
         math.isfinite(record.started_s)
         and EARLIEST_S <= record.started_s < LATEST_S
@@ -250,7 +249,7 @@ def _can_be(record: Record) -> bool:
 
 
 def batch_of(records: Sequence[Record], moved_s: float = 0.0) -> Batch:
-    """The records as a batch, so much later than they say."""
+    """The records as a batch, moved to a later time by `moved_s`."""
     started, response, label, ok, rc, message, ttfb, connect, size, kind, idle = zip(*records, strict=True)
     started_s, response_us = np.array(started, np.float64) + moved_s, np.array(response, np.int64)
     return Batch(
@@ -278,7 +277,7 @@ class CaseLines:
         self._rest = b""
 
     def read(self) -> Iterator[FoundCase]:
-        """What was added since the last call."""
+        """Test cases since the last call."""
         if self._file is None:
             if not self.path.is_file():
                 return

@@ -59,7 +59,7 @@ def settings(worker_index: int) -> dict[str, Any]:
 class Executor(selenium.Executor):
     """In the place of bzt's Playwright executor; an Engine."""
 
-    tool: ClassVar[str] = "Playwright"
+    tool_name: ClassVar[str] = "Playwright"
     driver: ClassVar[str] = "playwright"
 
     def install_required_tools(self) -> None:

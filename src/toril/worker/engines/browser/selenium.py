@@ -47,7 +47,7 @@ class Executor(apiritif.Executor):
     """bzt's Apiritif executor with browsers, in the place of its Selenium executor; an Engine."""
 
     single_threaded: ClassVar[bool] = False  # the browsers are processes of their own
-    tool: ClassVar[str] = "Selenium"
+    tool_name: ClassVar[str] = "Selenium"
     driver: ClassVar[str] = "selenium"
 
     def prepare(self) -> None:

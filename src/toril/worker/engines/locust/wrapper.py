@@ -2,7 +2,7 @@
 
 Started by path (`python -P wrapper.py …` with Locust's own arguments), so that it imports nothing of toril.
 TORIL_LOCUST names a JSON file: folder, duration_s, iterations, graceful_stop_s, statistics. In the folder it writes
-`names` (a line of JSON for each label and each outcome, then how the load ended) and `rows` (`locust_records.py`).
+`names` (a line of JSON for each label and each outcome, then how the load ended) and `rows` (`in_process.RowWriter`).
 
 What is a sample: one firing of Locust's `request` event, redirects included, and one sending: without an answer there
 is no second one. The request type `transaction` (in any case) is no request. An exception that a task or `on_start`
@@ -63,8 +63,7 @@ def beside(name: str) -> Any:
     return module
 
 
-RECORDS = beside("records")
-Records, IN_PROCESS = RECORDS.Records, beside("../in_process")
+IN_PROCESS = beside("../in_process")
 
 
 def whole(number) -> int:
@@ -81,7 +80,7 @@ class Load:
         self.iterations = settings["iterations"]
         self.graceful_stop_s: float = settings["graceful_stop_s"]
         self.statistics = settings["statistics"]
-        self.records = Records(self.folder)
+        self.records = IN_PROCESS.RowWriter(self.folder)
         self.lateness = IN_PROCESS.Lateness(self.records.late)
         self.worker = os.getppid()
         self.runner: Any = None
@@ -151,14 +150,14 @@ class Load:
         """A load whose records are lost must not look like a short one: it ends here."""
         if self.script_errors.total() != self.errors_told:
             self.errors_told = self.script_errors.total()
-            self.records.say("fact", "script_errors", self.script_errors)
+            self.records.note("fact", "script_errors", self.script_errors)
         try:
             self.records.flush()
         except OSError as error:
             with contextlib.suppress(OSError):
                 sys.stderr.write(f"its records cannot be written: {error}\n")
                 sys.stderr.flush()
-            os._exit(RECORDS.UNWRITTEN)
+            os._exit(IN_PROCESS.UNWRITTEN)
 
     @staticmethod
     def sleep(seconds: float) -> None:
@@ -207,7 +206,7 @@ class Load:
         return request
 
     def unfinished(self, label, sent_at, _) -> None:
-        self.records.say("unfinished", label, 1, time.time() - sent_at)
+        self.records.note("unfinished", label, 1, time.time() - sent_at)
 
     def leaving(self, original):
         """The end of such a with-block: Locust does not tell of a response if an exception ends it."""
@@ -292,7 +291,7 @@ class Load:
         def start(user, group):
             if not self.begun:
                 self.begun = True
-                self.records.say("fact", "begun_at", time.time())
+                self.records.note("fact", "begun_at", time.time())
             self.iteration(user)
             user.toril_iterations = 0
             greenlet = original(user, group)
@@ -339,7 +338,7 @@ class Load:
     def wind_up(self, why: str) -> None:
         """No new requests; wait for those in flight; count the rest as unfinished."""
         begun = next_flush = time.time()
-        self.records.say("fact", "ended_at", begun)
+        self.records.note("fact", "ended_at", begun)
         if self.runner.spawning_greenlet is not None:
             self.runner.spawning_greenlet.kill(block=False)
         while self.others() and time.time() < begun + self.patience():
@@ -349,9 +348,9 @@ class Load:
                 next_flush = time.time() + FLUSH_S
                 self.records.users(time.time(), self.runner.user_count)
                 self.flush()
-        self.lateness.tell()
+        self.lateness.flush()
         self.records.users(time.time(), 0)
-        self.records.say("end", why)
+        self.records.note("end", why)
         self.close()
         self.flush()
 
@@ -362,7 +361,7 @@ class Load:
         self.closed = True
         for sent in self.in_flight.values():
             self.unfinished(*sent)
-        self.records.say("fact", "unfinished_users", self.unfinished_users)
+        self.records.note("fact", "unfinished_users", self.unfinished_users)
 
     def leave(self, exited) -> None:
         """The script has called `sys.exit`: gevent would go on with other users, at the interpreter's end."""
@@ -467,7 +466,7 @@ def run() -> None:
             load.leave(left)
         code = load.runner.environment.process_exit_code if load.runner is not None else None
         if code:
-            load.records.say("fact", "script_failed", f"the locustfile set process_exit_code to {code}")
+            load.records.note("fact", "script_failed", f"the locustfile set process_exit_code to {code}")
         raise
     finally:
         load.flush()
