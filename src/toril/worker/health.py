@@ -390,7 +390,7 @@ class Vitals:
         """Sleep; an engine that cannot tell how late its sends are is taken to be as late as this."""
         before = time.perf_counter()
         sleep(seconds)
-        if any(run.at_work and not run.engine.tells_lateness for run in self._runs):
+        if any(run.at_work and not run.engine.reports_lateness for run in self._runs):
             self._overslept.add(time.perf_counter() - before - seconds)
 
     def end(self) -> None:

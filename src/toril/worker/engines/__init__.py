@@ -75,9 +75,9 @@ class EngineContext:
         return self.folder / "parked"
 
     @property
-    def kept(self) -> Path:
+    def evidence(self) -> Path:
         """The folder for the engine process's evidence of its first failures; see `worker/capture.py`."""
-        return self.folder / "kept"
+        return self.folder / "evidence"
 
     @property
     def phase_shift_s(self) -> float:
@@ -179,7 +179,7 @@ class FoundCase:
 
 
 @runtime_checkable
-class TellsCases(Protocol):
+class ReportsCases(Protocol):
     """An engine that also runs functional suites (`context.functional`)."""
 
     def cases(self) -> Iterator[FoundCase]:
@@ -214,7 +214,7 @@ class Engine(Protocol):
     parks: ClassVar[bool]
     single_threaded: ClassVar[bool]  # health compares its busiest process with one core
     resolution_us: ClassVar[int]  # of its records
-    tells_lateness: ClassVar[bool]  # whether `sends` returns lateness
+    reports_lateness: ClassVar[bool]  # whether `sends` returns lateness
 
     context: EngineContext
 

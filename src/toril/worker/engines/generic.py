@@ -19,7 +19,7 @@ class GenericEngine:
     parks: ClassVar[bool] = False
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1000
-    tells_lateness: ClassVar[bool] = False
+    reports_lateness: ClassVar[bool] = False
 
     def __init__(self, executor: Any, context: EngineContext, readers: list[Any]) -> None:
         self._executor = executor

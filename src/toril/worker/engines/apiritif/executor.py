@@ -76,7 +76,7 @@ class Executor(EngineBase, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt h
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = True
     resolution_us: ClassVar[int] = 1
-    tells_lateness: ClassVar[bool] = True
+    reports_lateness: ClassVar[bool] = True
     tool_name: ClassVar[str] = "Apiritif"
 
     def __init__(self) -> None:

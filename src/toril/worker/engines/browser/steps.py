@@ -97,7 +97,7 @@ class Steps:
     def __init__(self, settings, user, records, load) -> None:
         self.user, self.records, self.load = user, records, load
         self._slowed = settings["browser"]["network"] is not None
-        self.evidence = Evidence(Path(settings["folder"]) / "kept", traces=settings["browser"]["traces"])
+        self.evidence = Evidence(Path(settings["folder"]) / "evidence", traces=settings["browser"]["traces"])
         self.driver = None
         self._seen = threading.local()
 

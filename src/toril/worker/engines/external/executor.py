@@ -42,7 +42,7 @@ class Executor(EngineBase, ExternalResultsLoader):  # type: ignore[misc]  # bzt 
 
     parks: ClassVar[bool] = False
     single_threaded: ClassVar[bool] = False
-    tells_lateness: ClassVar[bool] = False
+    reports_lateness: ClassVar[bool] = False
     process = None
 
     def __init__(self) -> None:

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 from lxml import etree
 
+from toril.errors import UserError
 from toril.worker.engines.gatling.log import GatlingReader
 from toril.worker.engines.k6.csv import HEADER as K6_HEADER
 from toril.worker.engines.k6.csv import K6Reader
@@ -34,14 +35,18 @@ JTL = (
 TRANSACTION = re.compile(r"Number of samples in transaction : \d+, number of failing samples : (\d+)")
 PHOUT = re.compile(rb"\d+\.\d{3}\t[^\t]*(\t\d+){10}$")
 VEGETA = re.compile(rb"\d{16,20},\d{1,3},\d+,\d+,\d+,")
-REFUSED = {  # these do not say which request succeeded
-    b"starttime\tseconds\tctime\tdtime\tttime\twait": "Apache Bench's table, in which HTTP errors are successes",
-    b"Type,Name,Request Count": "Locust's statistics, which have no single requests",
-    b"Timestamp,User Count,Type,Name": "Locust's statistics, which have no single requests",
+LOCUST_STATISTICS = ("locust-statistics", "Locust's statistics, which have no single requests")
+REFUSED = {  # beginning → code and reason; these do not say which request succeeded
+    b"starttime\tseconds\tctime\tdtime\tttime\twait": (
+        "apache-bench-table",
+        "Apache Bench's table, in which HTTP errors are successes",
+    ),
+    b"Type,Name,Request Count": LOCUST_STATISTICS,
+    b"Timestamp,User Count,Type,Name": LOCUST_STATISTICS,
 }
 
 
-class UnknownFormatError(Exception):
+class UnknownFormatError(UserError):
     """None of the known formats; the message has the beginning of the file."""
 
 
@@ -56,9 +61,9 @@ def reader_of(path: Path) -> Reader | None:
 
 
 def _reader_of(path: Path, first: bytes) -> Reader:
-    for beginning, why in REFUSED.items():
+    for beginning, (code, why) in REFUSED.items():
         if first.startswith(beginning):
-            raise UnknownFormatError(why)
+            raise UnknownFormatError(why, code=code)
     lowered = first.lower()
     if first.startswith((b"<?xml", b"<testResults")):
         return XmlReader(path)
@@ -75,14 +80,14 @@ def _reader_of(path: Path, first: bytes) -> Reader:
     if PHOUT.match(first):
         return LineReader(path, phout)
     shown = first[:80].decode(errors="replace")
-    raise UnknownFormatError(f"none of the known formats; it begins with {shown!r}")
+    raise UnknownFormatError(f"none of the known formats; it begins with {shown!r}", code="unknown-format")
 
 
 def _jtl_reader(path: Path, header: str) -> Reader:
     delimiter = max(DELIMITERS, key=header.count)
     columns = next(csv.reader([header], delimiter=delimiter))
     if lacking := [name for name in ("timeStamp", "elapsed", "success") if name not in columns]:
-        raise UnknownFormatError(f"a JTL without the column {', '.join(lacking)}")
+        raise UnknownFormatError(f"a JTL without the column {', '.join(lacking)}", code="missing-column")
     return JtlReader(path, delimiter)
 
 

@@ -51,7 +51,7 @@ class Executor(EngineBase, GatlingExecutor):  # type: ignore[misc]  # bzt has no
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1000
-    tells_lateness: ClassVar[bool] = False
+    reports_lateness: ClassVar[bool] = False
     tool_name: ClassVar[str] = "Gatling"
 
     def __init__(self) -> None:
@@ -68,7 +68,8 @@ class Executor(EngineBase, GatlingExecutor):  # type: ignore[misc]  # bzt has no
         if not (self._home / "lib").is_dir():
             raise InfrastructureError(
                 f"Gatling {GATLING_VERSION} is not in {self._home}: `make gatling` assembles it there; "
-                "TORIL_GATLING_HOME can name another home"
+                "TORIL_GATLING_HOME can name another home",
+                code="no-gatling",
             )
         self._java = find_java() or "java"
         folder = self.context.folder

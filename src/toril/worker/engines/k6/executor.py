@@ -58,7 +58,7 @@ class Executor(EngineBase, K6Executor):  # type: ignore[misc]  # bzt has no type
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1
-    tells_lateness: ClassVar[bool] = False
+    reports_lateness: ClassVar[bool] = False
     tool_name: ClassVar[str] = "k6"
 
     def __init__(self) -> None:

@@ -41,7 +41,7 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = True
     resolution_us: ClassVar[int] = 1
-    tells_lateness: ClassVar[bool] = True
+    reports_lateness: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()

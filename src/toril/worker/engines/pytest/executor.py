@@ -33,7 +33,7 @@ class Executor(EngineBase, PyTestExecutor):  # type: ignore[misc]  # bzt has no 
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1
-    tells_lateness: ClassVar[bool] = False
+    reports_lateness: ClassVar[bool] = False
     tool_name: ClassVar[str] = "pytest"
 
     def __init__(self) -> None:

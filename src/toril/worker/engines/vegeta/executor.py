@@ -40,7 +40,7 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1
-    tells_lateness: ClassVar[bool] = True
+    reports_lateness: ClassVar[bool] = True
     adjustable: ClassVar[bool] = True
 
     def __init__(self) -> None:

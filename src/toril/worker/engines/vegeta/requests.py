@@ -51,7 +51,8 @@ def _request(
 def _joined(address: str, url: str, index: int) -> str:
     if not address:
         raise SuiteError(
-            f"requests[{index}].url is `{url[:60]}`, without a host; write it in full, or `default-address` beside them"
+            f"requests[{index}].url is `{url[:60]}`, without a host; write it in full, or set `default-address`",
+            code="no-host",
         )
     return address + (url if url.startswith(("/", "?")) else f"/{url}")
 
@@ -83,12 +84,13 @@ def sources_of(written: Sequence[Any], find: Callable[[str], str], own: Sequence
         elif rows:
             columns = [name.strip() for name in rows.pop(0)]
         if not rows:
-            raise SuiteError(f"data-sources: {source['path']} has no rows; add some")
+            raise SuiteError(f"data-sources: {source['path']} has no rows; add some", code="too-few-rows")
         short = next((index for index, row in enumerate(rows) if len(row) < len(columns)), None)
         if short is not None:
             raise SuiteError(
                 f"data-sources: row {short + 1} of {source['path']} has {len(rows[short])} values for the "
-                f"{len(columns)} variables {', '.join(columns)[:200]}; correct it"
+                f"{len(columns)} variables {', '.join(columns)[:200]}; correct it",
+                code="short-row",
             )
         found.append({"columns": columns, "rows": rows, "own": str(source["path"]) in own})
     return found
@@ -102,7 +104,8 @@ def _rows(path: Path, source: Mapping[str, Any]) -> Iterator[list[str]]:
     except (UnicodeError, LookupError) as error:
         raise SuiteError(
             f"data-sources: {source['path']} cannot be read as {encoding.removesuffix('-sig')} ({error}); "
-            f"name its encoding, like `encoding: latin-1`"
+            f"name its encoding, like `encoding: latin-1`",
+            code="wrong-encoding",
         ) from error
     delimiter = str(source.get("delimiter") or "")
     if delimiter.lower() in ("tab", "\\t"):
@@ -116,7 +119,9 @@ def _rows(path: Path, source: Mapping[str, Any]) -> Iterator[list[str]]:
         rows = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
         yield from (row for row in rows if row)
     except csv.Error as error:
-        raise SuiteError(f"data-sources: {source['path']} is not a CSV file ({error}); correct it") from error
+        raise SuiteError(
+            f"data-sources: {source['path']} is not a CSV file ({error}); correct it", code="not-csv"
+        ) from error
 
 
 def unknown_variables(requests: Sequence[Mapping[str, Any]], sources: Sequence[Mapping[str, Any]]) -> list[str]:
