@@ -15,6 +15,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.measured import START, left, plan_of
-from toril.reports import EXPORTS, Bundle, pieces
-from toril.reports.cells import cells
+from toril.records import Verdict
+from toril.records.summary import LabelFigures
+from toril.reports import EXPORTS, FORMATS, TABLES, Bundle, pieces
+from toril.reports.exports.rows import row_batches
 from toril.stats.histogram import highests_of
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
@@ -55,18 +58,20 @@ def main() -> None:
 def rows(options: argparse.Namespace) -> None:
     bundle = measured(options.labels, options.seconds, options.samples)
     run = f"{options.labels:,} × {options.seconds} s × {options.samples}"
-    for name in EXPORTS:
+    exports = [(name, table) for name in EXPORTS for table in (TABLES if FORMATS[name].tables else TABLES[:1])]
+    for name, table in exports:
         before, began, size, kept = memory_mib(), time.process_time(), 0, []
-        for piece in pieces(name, bundle):
+        for piece in pieces(name, bundle, table):
             size += len(piece)
             kept.append(piece)
         took_s = time.process_time() - began
         more_mib = memory_mib() - before - size // (1 << 20)  # a user's goes to a file
         peer_s = peer(name, bundle, b"".join(kept))
         del kept
+        shown = f"`{name}` `{table}`" if FORMATS[name].tables else f"`{name}`"
+        megabytes, more_mib = size / 1e6, max(0, more_mib)
         print(
-            f"| {run} | `{name}` | {took_s:.1f} s | {size / 1e6:.1f} MB | {max(0, more_mib)} MiB | {peer_s:.1f} s |",
-            flush=True,
+            f"| {run} | {shown} | {took_s:.1f} s | {megabytes:.1f} MB | {more_mib} MiB | {peer_s:.1f} s |", flush=True
         )
 
 
@@ -106,8 +111,8 @@ def measured(labels: int, seconds: int, samples: int) -> Bundle:
     )
     total = timeline.select().total.samples
     assert total == 2 * labels * seconds * samples
-    summary = summarise(plan, Timeline(), complete, START).to_dict() | {"labels": {"": {"samples": total}}}
-    return Bundle(plan, summary, {}, timeline)
+    summary = replace(summarise(plan, Timeline(), complete, START), labels={"": LabelFigures(samples=total)})
+    return Bundle(plan, summary, Verdict(outcome="passed"), timeline)
 
 
 def by_library(bundle: Bundle) -> float:
@@ -115,9 +120,9 @@ def by_library(bundle: Bundle) -> float:
     assert bundle.timeline is not None
     total, some, took_s = 0, 0, 0.0
     for key_of in (lambda _, series: (series.label,), lambda _, series: ("",)):
-        for batch in cells(bundle.timeline, key_of):
+        for batch in row_batches(bundle.timeline, key_of):
             total += len(batch)
-            bounds = np.searchsorted(batch.cell, np.arange(len(batch) + 1))
+            bounds = np.searchsorted(batch.row, np.arange(len(batch) + 1))
             for first, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
                 if some == PEER_HISTOGRAMS:
                     break

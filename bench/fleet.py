@@ -133,8 +133,8 @@ def measure(asked: argparse.Namespace, address: str, folder: Path) -> None:
     told = told_by(address)
     start = Start.from_json(store.get(run_key("fleet", "start.json")), "start.json")
     workers = len(plan.shares)
-    total = judged.bundle.summary["labels"][""]["samples"]
-    assert judged.bundle.verdict["outcome"] == "passed", judged.bundle.verdict["reasons"]
+    total = judged.bundle.summary.total.samples
+    assert judged.bundle.verdict.outcome == "passed", judged.bundle.verdict.reasons
     assert total == workers * asked.seconds * asked.labels * asked.samples, total
 
     launching = clock.between(began, start.at)

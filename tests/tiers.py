@@ -21,6 +21,8 @@ FOLDERS = {
     "tests": "unit",
     "tests/end_to_end": "live",
     "tests/fargate": "live",
+    "tests/workflows": "live",
+    **dict.fromkeys((f"tests/workflows/test_{name}.py" for name in ("action_docs", "rights", "shape")), "unit"),
 }
 
 # Folders that only `make test-all` runs: the tests of what other tests stand on.

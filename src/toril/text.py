@@ -6,11 +6,17 @@ The only place where µs, bytes and shares become text.
 import difflib
 import hashlib
 import math
+import unicodedata
 from collections.abc import Callable, Iterable
+
+from toril.masking import mask
 
 MINUS = "−"
 MOST_COMPARED = 1_000  # known words; a comparison takes half a millisecond
 MOST_LETTERS = 60  # of a word that is compared
+HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidirectional overrides, lone surrogates, unassigned
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # letters and marks that show nothing
+MOST_MARKS = 4  # combining marks on one character; more would run over the lines around it
 
 
 def close_matches(word: object, known: Iterable[str], *, most: int = 3, cutoff: float = 0.6) -> list[str]:
@@ -44,6 +50,30 @@ def one_line(text: object, longest: int) -> str:
     'a long name'
     """
     return shortened(" ".join(str(text).split()), longest)
+
+
+def plain(text: object, longest: int = 300) -> str:
+    """A string from outside, harmless on every screen and in every file: invisible characters are written out.
+
+    What looks like a credential is masked. A longer text loses its middle, as in `shortened`.
+
+    >>> plain("a\\x1b[31mb")
+    'a\\\\x1b[31mb'
+    """
+    found = shortened(mask(str(text)), longest)
+    if found.isascii() and found.isprintable():
+        return found
+    shown, marks = [], 0
+    for character in found:
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if character in "\t\n\r":
+            shown.append(" ")
+        elif category in HIDDEN or character in BLANK or marks > MOST_MARKS:
+            shown.append(character.encode("unicode_escape", "backslashreplace").decode("ascii"))
+        else:
+            shown.append(character)
+    return "".join(shown)
 
 
 def shortened(text: str, longest: int) -> str:

@@ -1,5 +1,6 @@
 """`toril init` called as its users call it, without a process."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,16 @@ def call(folder: Path, *arguments: str) -> Result:
     return done
 
 
-def refused(folder: Path, *arguments: str) -> str:
-    """What the command says no with, having written nothing."""
+def refuses(folder: Path, arguments: Sequence[str], code: str, *names: str) -> str:
+    """Expects the command to refuse with this code and these names, having written nothing; returns its message."""
     before = tree(folder)
     done = call(folder, *arguments)
     assert isinstance(done.exception, UserError), done.output
+    text = str(done.exception)
+    assert done.exception.code == code, text
+    assert not [name for name in names if name not in text], text
     assert tree(folder) == before
-    return str(done.exception)
+    return text
 
 
 def started(folder: Path, *arguments: str) -> str:

@@ -105,6 +105,7 @@ def test_what_was_asked_for_is_written_exactly_or_refused(asked, replaced):
         done = call(folder, *(f"--{key}={text}" for key, text in asked.items()))
         if done.exception:
             assert isinstance(done.exception, UserError), done.output
+            assert done.exception.code
             assert str(done.exception).isprintable()
             assert not tree(Path(top))
             return

@@ -5,9 +5,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests.authoring.calling import call, refused, scripts, started, tree
-from toril.authoring.place import placed
-from toril.errors import OptionError, SuiteError
+from tests.authoring.calling import call, refuses, scripts, started, tree
+from tests.refusals import refused
+from toril.authoring.init import placed
+from toril.errors import SuiteError
 
 URL = ("--url", "http://shop/", "--name", "shop")
 WORKFLOW = ".github/workflows/loadtest.yml"
@@ -18,16 +19,12 @@ SUITE = "loadtests/shop/suite.yml"
 def test_a_file_that_is_there_is_named_and_nothing_is_written(tmp_path, name):
     (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).write_text("mine")
-    text = refused(tmp_path, *URL)
-    assert str(tmp_path / name) in text
-    assert "--force" in text
+    refuses(tmp_path, URL, "file-exists", str(tmp_path / name), "--force")
 
 
 def test_all_files_that_are_there_are_named_at_once(tmp_path):
     started(tmp_path, *URL)
-    text = refused(tmp_path, *URL)
-    assert SUITE in text
-    assert WORKFLOW in text
+    refuses(tmp_path, URL, "file-exists", SUITE, WORKFLOW)
 
 
 def test_force_writes_over_them_and_leaves_others(tmp_path):
@@ -58,12 +55,12 @@ def test_a_second_suite_goes_beside_the_first(tmp_path):
 def test_a_folder_with_a_suite_by_another_name_is_no_place_for_one(tmp_path, force):
     (tmp_path / "loadtests/shop").mkdir(parents=True)
     (tmp_path / "loadtests/shop/suite.json").write_text("{}")
-    assert "suite.json is a suite already" in refused(tmp_path, *URL, *force)
+    refuses(tmp_path, (*URL, *force), "file-exists", "loadtests/shop/suite.json")
 
 
 def test_a_folder_in_the_place_of_a_file_is_never_written_over(tmp_path):
     (tmp_path / SUITE).mkdir(parents=True)
-    assert "is no file" in refused(tmp_path, *URL, "--force")
+    refuses(tmp_path, (*URL, "--force"), "file-exists", SUITE)
 
 
 @pytest.mark.parametrize("linked", ["loadtests", ".github", SUITE])
@@ -81,11 +78,7 @@ def test_a_link_leads_nothing_out_of_the_folder(tmp_path, linked):
 
 def test_a_folder_that_cannot_be_written_is_said_and_nothing_stays(tmp_path):
     (tmp_path / ".github").write_text("a file where a folder is needed")
-    before = tree(tmp_path)
-    done = call(tmp_path, *URL)
-    assert isinstance(done.exception, OptionError)
-    assert "cannot be written" in str(done.exception)
-    assert tree(tmp_path) == before
+    refuses(tmp_path, URL, "unwritable-file", ".github")
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -106,7 +99,7 @@ def test_whatever_ends_the_work_half_way_leaves_what_was_there(tmp_path, force, 
 
 def test_a_source_that_cannot_be_read_undoes_what_was_written_before_it(tmp_path):
     files = {PurePosixPath("a/first"): b"1", PurePosixPath("b/second"): tmp_path / "gone", PurePosixPath("c"): b"3"}
-    with pytest.raises(OptionError, match="second cannot be written"), placed(tmp_path, files, force=False):
+    with refused("unwritable-file", "b/second"), placed(tmp_path, files, force=False):
         pass
     assert tree(tmp_path) == {}
 

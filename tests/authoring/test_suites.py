@@ -2,15 +2,21 @@
 
 import re
 import shlex
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.authoring.calling import call, refused, scripts, started, written
+from tests.authoring.calling import call, refuses, scripts, started, written
+from tests.suite.reading import codes
+from toril.authoring import InitOptions, create
+from toril.authoring.options import Url, read_limit
 from toril.criteria import parse_criterion, samples_needed
 from toril.plan import make_plan
+
+SHOP = Url("http://shop", "/")
 
 
 def requests(suite, name):
@@ -71,9 +77,11 @@ def test_the_load_makes_samples_enough_for_the_limits(tmp_path, options):
 
 
 def test_a_load_that_is_too_short_for_its_limits_is_noted(tmp_path):
-    said = call(tmp_path, "--url", "http://shop/", "--users", "4", "--hold-for", "5s").stderr
-    assert "needs 72 samples" in said
-    assert "use 12 users" in said
+    options = InitOptions(urls=(SHOP,), users=4, hold_for="5s", workflow=False)
+    (note,) = create(options, tmp_path).notes
+    assert note.code == "too-few-samples"
+    assert "72" in note.message
+    assert "12 users" in note.message
 
 
 def test_limits_of_both_languages_go_where_they_are_judged(tmp_path):
@@ -84,9 +92,10 @@ def test_limits_of_both_languages_go_where_they_are_judged(tmp_path):
 
 
 def test_a_doubtful_limit_is_written_and_doubted(tmp_path):
-    done = call(tmp_path, "--url", "http://shop/", "--limit", "p95>300", "--action", "acme/toril@v1")
-    assert "note: suite.yml: reporting[0].criteria[0]" in done.stderr
-    assert "a number alone is seconds" in done.stderr
+    options = InitOptions(urls=(SHOP,), limits=(read_limit("p95>300"),), action="acme/toril@v1")
+    (note,) = create(options, tmp_path).notes
+    assert note.code == "bare-seconds"
+    assert "reporting[0].criteria[0]" in note.message
 
 
 def test_locations_have_their_weights(tmp_path):
@@ -112,18 +121,25 @@ def test_a_shape_of_locust_is_a_load_of_its_own_unless_another_is_given(tmp_path
 
 def test_a_locustfile_without_a_host_is_noted(tmp_path):
     file = scripts(tmp_path / "mine") / "locustfile.py"
-    assert "sets no `host`" in call(tmp_path / "1", "--locustfile", str(file)).stderr
-    assert "`host`" not in call(tmp_path / "2", "--locustfile", str(file), "--url", "http://shop").stderr
+    options = InitOptions(locustfile=file, workflow=False)
+    assert codes(create(options, tmp_path / "1").notes) == ["no-host"]
+    assert codes(create(replace(options, urls=(SHOP,)), tmp_path / "2").notes) == []
     file.write_text(file.read_text().replace("    wait_time", "    host = 'http://shop'\n    wait_time"))
-    assert "`host`" not in call(tmp_path / "3", "--locustfile", str(file)).stderr
+    assert codes(create(options, tmp_path / "3").notes) == []
 
 
 def test_runs_that_git_would_keep_are_noted(tmp_path):
-    assert ".gitignore" not in call(tmp_path, "--url", "http://shop/").stderr
+    options = InitOptions(urls=(SHOP,), workflow=False)
+    assert codes(create(options, tmp_path).notes) == []
     (tmp_path / ".git").mkdir()
-    assert "name it in .gitignore" in call(tmp_path, "--url", "http://shop/", "--force").stderr
+    assert codes(create(options, tmp_path, force=True).notes) == ["runs-not-ignored"]
     (tmp_path / ".gitignore").write_text("build/\n/.toril/\n")
-    assert ".gitignore" not in call(tmp_path, "--url", "http://shop/", "--force").stderr
+    assert codes(create(options, tmp_path, force=True).notes) == []
+
+
+def test_notes_are_printed(tmp_path):
+    (tmp_path / ".git").mkdir()
+    assert "note: runs are kept in .toril/" in call(tmp_path, "--url", "http://shop/").stderr
 
 
 def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
@@ -145,52 +161,53 @@ def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "code", "named"),
     [
-        ("", "give --url URL, --jmx FILE, --locustfile FILE or --taurus FILE"),
-        ("--jmx load.jmx --locustfile locustfile.py", "give one of them"),
-        ("--url http://shop/ --jmx load.jmx", "give one of them"),
-        ("--jmx load.jmx --location a --location b", "give --users, too"),
-        ("--jmx locustfile.py", "expected a file that ends in .jmx"),
-        ("--jmx none.jmx", "there is no such file"),
-        ("--taurus load.jmx", "expected a file that ends in .yml or .yaml or .json"),
-        ("--locustfile locustfile.py --rps 5", "wait_time"),
-        ("--locustfile locustfile.py --url http://shop/path", "without a path"),
-        ("--taurus good.yml --users 5", "with -o"),
-        ("--taurus bad.yml", "execution is missing"),
-        ("--url shop.example.com", "expected an address such as https://"),
-        ("--url ftp://shop/", "expected an address"),
-        ("--url http://me:secret@shop/", "leave user and password out"),
-        ("--url http://shop/#top", "write %23"),
-        ("--url http://shop/ü", "write http://shop/%C3%BC"),
-        ("--url http://shop/{id}", "write http://shop/%7Bid%7D"),
-        ("--url http://shop/100%", "write http://shop/100%25"),
-        ("--url http://shop:99999/", "no port 99999"),
-        ("--url http://shöp/", "host and port in ASCII"),
-        ("--url http://shop/ --rps 0", "above 0"),
-        ("--url http://shop/ --rps nan", "above 0"),
-        ("--url http://shop/ --ramp-up soon", "expected a duration"),
-        ("--url http://shop/ --hold-for 0", "no time at all"),
-        ("--url http://shop/ --hold-for 9999d", "longer than a year"),
-        ("--url http://shop/ --limit p95", "no comparison"),
-        ("--url http://shop/ --limit p105>1s", "p105"),
-        ("--url http://shop/ --limit fail>${LIMIT}", "instead of a reference"),
-        ("--url http://shop/ --location a=0", "above 0"),
-        ("--url http://shop/ --location a=1 --location a=2", "named twice"),
-        ("--url http://shop/ --location ../a", "letters, digits"),
-        ("--url http://shop/ --name ../a", "letters, digits"),
-        ("--url http://shop/ --name a.", "letters, digits"),
-        ("--url http://shop/ --action toril", "acme/toril@v1"),
-        ("--url http://shop/ --users 2000000", "workers"),
+        ("", "missing-option", "--url"),
+        ("--jmx load.jmx --locustfile locustfile.py", "conflicting-options", "--jmx"),
+        ("--url http://shop/ --jmx load.jmx", "conflicting-options", "--jmx"),
+        ("--jmx load.jmx --location a --location b", "missing-option", "--users"),
+        ("--jmx locustfile.py", "unknown-kind", "locustfile.py"),
+        ("--jmx none.jmx", "no-such-file", "none.jmx"),
+        ("--taurus load.jmx", "unknown-kind", "load.jmx"),
+        ("--locustfile locustfile.py --rps 5", "conflicting-options", "--rps"),
+        ("--locustfile locustfile.py --url http://shop/path", "not-a-host", "--url"),
+        ("--taurus good.yml --users 5", "conflicting-options", "--users"),
+        ("--taurus bad.yml", "missing-execution", "bad.yml"),
+        ("--url shop.example.com", "not-an-address", "shop.example.com"),
+        ("--url ftp://shop/", "not-an-address", "ftp://shop/"),
+        ("--url http://me:secret@shop/", "credentials-in-address", "@shop"),
+        ("--url http://shop/#top", "not-an-address", "%23"),
+        ("--url http://shop/ü", "not-an-address", "http://shop/%C3%BC"),
+        ("--url http://shop/{id}", "not-an-address", "http://shop/%7Bid%7D"),
+        ("--url http://shop/100%", "not-an-address", "http://shop/100%25"),
+        ("--url http://shop:99999/", "not-an-address", "99999"),
+        ("--url http://shöp/", "not-an-address", "http://shöp/"),
+        ("--url http://shop/ --rps 0", "out-of-range", "--rps"),
+        ("--url http://shop/ --rps nan", "not-a-number", "--rps is `nan`"),
+        ("--url http://shop/ --rps ${RPS}", "unset-reference", "--rps `${RPS}`"),
+        ("--url http://shop/ --ramp-up soon", "not-a-duration", "--ramp-up is `soon`"),
+        ("--url http://shop/ --hold-for 0", "out-of-range", "--hold-for"),
+        ("--url http://shop/ --hold-for 9999d", "out-of-range", "9999d"),
+        ("--url http://shop/ --limit fail>${LIMIT}", "unset-reference", "fail>${LIMIT}"),
+        ("--url http://shop/ --limit p95", "no-comparison", "--limit is `p95`"),
+        ("--url http://shop/ --limit p105>1s", "wrong-percentile", "105"),
+        ("--url http://shop/ --location a=0", "out-of-range", "a=0"),
+        ("--url http://shop/ --location a=", "out-of-range", "a="),
+        ("--url http://shop/ --location a=1 --location a=2", "repeated-location", "a=2"),
+        ("--url http://shop/ --location ../a", "unusable-name", "../a"),
+        ("--url http://shop/ --name ../a", "unusable-name", "../a"),
+        ("--url http://shop/ --name a.", "unusable-name", "a."),
+        ("--url http://shop/ --action toril", "unusable-name", "--action"),
+        ("--url http://shop/ --users 2000000", "too-many-workers", "2,000"),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_fix_and_nothing_is_written(tmp_path, monkeypatch, arguments, told):
+def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path, monkeypatch, arguments, code, named):
     folder = scripts(tmp_path / "mine")
     monkeypatch.chdir(folder)
     Path("good.yml").write_text("execution: [{scenario: {requests: ['http://shop/']}, hold-for: 1m}]")
     Path("bad.yml").write_text("scenarios: {}")
-    text = refused(tmp_path / "repo", *arguments.split())
-    assert told in text
+    text = refuses(tmp_path / "repo", arguments.split(), code, named)
     assert "\n" not in text
     assert "secret" not in text or "***" in text
     assert not (tmp_path / "repo").exists()
@@ -198,7 +215,7 @@ def test_what_cannot_be_is_refused_with_the_fix_and_nothing_is_written(tmp_path,
 
 def test_a_script_that_is_no_python_is_said_with_its_line(tmp_path):
     (tmp_path / "locustfile.py").write_text("import locust\nclass:\n")
-    assert "line 2 is no Python" in refused(tmp_path, "--locustfile", str(tmp_path / "locustfile.py"))
+    refuses(tmp_path, ["--locustfile", str(tmp_path / "locustfile.py")], "not-python", "line 2")
 
 
 @pytest.mark.parametrize(

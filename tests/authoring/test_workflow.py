@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.authoring.calling import call, refused, scripts, started
+from tests.authoring.calling import refuses, scripts, started
+from tests.suite.reading import codes
+from toril.authoring import InitOptions, create
+from toril.authoring.options import Url
 
 ROOT = Path(__file__).parents[2]
+SHOP = Url("http://shop", "/")
 WORKFLOW = ".github/workflows/loadtest.yml"
 
 
@@ -85,22 +89,26 @@ def test_a_long_suite_has_the_time_that_it_takes(tmp_path):
 
 
 def test_without_an_owner_it_runs_nobodys_code_and_says_so(tmp_path):
-    done = call(tmp_path, "--url", "http://shop/")
-    assert "replace <owner>" in done.stderr
+    created = create(InitOptions(urls=(SHOP,)), tmp_path)
+    assert codes(created.notes) == ["no-action-owner"]
     assert "uses: <owner>/toril@v1" in (tmp_path / WORKFLOW).read_text()
 
 
 def test_a_folder_below_the_top_of_a_repository_is_said_to_be_no_place_for_it(tmp_path):
     (tmp_path / ".git").mkdir()
-    assert f"here {tmp_path}" in call(tmp_path / "below", "--url", "http://shop/").stderr
-    assert "here" not in call(tmp_path, "--url", "http://shop/").stderr
+    (tmp_path / ".gitignore").write_text(".toril\n")
+    options = InitOptions(urls=(SHOP,), action="acme/toril@v1")
+    (note,) = create(options, tmp_path / "below").notes
+    assert note.code == "not-at-the-top"
+    assert str(tmp_path) in note.message
+    assert create(options, tmp_path).notes == ()
 
 
 def test_a_path_that_a_workflow_would_read_otherwise_is_refused(tmp_path):
     file = tmp_path / "${{ github.token }}" / "load.yml"
     file.parent.mkdir()
     file.write_text("execution: [{scenario: {requests: ['http://shop/']}, hold-for: 1m}]")
-    assert "cannot stand in a workflow" in refused(tmp_path, "--taurus", str(file))
+    refuses(tmp_path, ["--taurus", str(file)], "unusable-name", "${{ github.token }}")
     started(tmp_path, "--taurus", str(file), "--no-workflow")
 
 

@@ -11,9 +11,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser import ten_minutes
 from tests.reports import examples
-from toril.reports import html
+from toril.reports import compared, render
 from toril.reports.bundle import Bundle
-from toril.reports.comparison import compare
 
 WIDE, PHONE = 1280, 390
 SHORT_S = 90
@@ -105,7 +104,7 @@ def _inconclusive() -> Bundle:
 def _compared() -> bytes:
     head = _few(incident=range(70, 85))
     base = _few(incident=ten_minutes.CALM, seed=3, slower=0.7)
-    return html.report(head, compare(base, head), base)
+    return compared("html", base, head)
 
 
 def _few(**changes: Any) -> Bundle:
@@ -114,11 +113,11 @@ def _few(**changes: Any) -> Bundle:
 
 
 MAKERS: dict[str, Callable[[], bytes]] = {
-    "failed": lambda: html.report(ten_minutes.bundle()),
-    "passed": lambda: html.report(_few(criteria=("p95>2s",), incident=ten_minutes.CALM)),
-    "inconclusive": lambda: html.report(_inconclusive()),
+    "failed": lambda: render("html", ten_minutes.bundle()),
+    "passed": lambda: render("html", _few(criteria=("p95>2s",), incident=ten_minutes.CALM)),
+    "inconclusive": lambda: render("html", _inconclusive()),
     "compared": _compared,
-    "hostile": lambda: html.report(examples.hostile()),
-    "empty": lambda: html.report(examples.empty()),
-    "old": lambda: html.report(examples.failed()),
+    "hostile": lambda: render("html", examples.hostile()),
+    "empty": lambda: render("html", examples.empty()),
+    "old": lambda: render("html", examples.failed()),
 }

@@ -5,7 +5,7 @@ import pytest
 from tests.browser.conftest import PHONE
 from tests.github.pictures import page
 from tests.github.stories import STORIES
-from toril.reports.github import comment
+from toril.reports.comments import comment
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ import pytest
 from tests.measured import START, left, plan_of
 from tests.reports import examples
 from toril.records import MetricSeries, ServerMetrics
-from toril.reports import html
+from toril.reports import compared, render
 from toril.reports.bundle import Bundle
-from toril.reports.comparison import compare
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
@@ -101,7 +100,7 @@ def everywhere(attack: str, number: int) -> Bundle:
     query = MetricSeries(namespace=whole, metric=whole, statistic=whole, dimensions={whole: whole}, unit=whole,
                          points=((0.0, 1.0),))  # fmt: skip
     silent = query.model_copy(update={"points": (), "error": whole})
-    return Bundle(planned, summary.to_dict(), verdict, timeline, ServerMetrics(queries=(query, silent)))
+    return Bundle(planned, summary, verdict, timeline, ServerMetrics(queries=(query, silent)))
 
 
 def replace_all(rule: dict, attack: str) -> dict:
@@ -115,7 +114,7 @@ def test_no_attack_becomes_more_than_text(opened, tmp_path, number):
     run = everywhere(attack, number)
     base = replace(everywhere(attack, number + 1), metrics=None)
     path = tmp_path / "page.html"
-    path.write_bytes(html.report(run, compare(base, run), base))
+    path.write_bytes(compared("html", base, run))
 
     one = opened(path)
     one.evaluate(USE_EVERYTHING)
@@ -135,7 +134,7 @@ def test_no_attack_becomes_more_than_text(opened, tmp_path, number):
 
 def test_names_that_javascript_knows_are_labels_like_others(opened, tmp_path):
     path = tmp_path / "page.html"
-    path.write_bytes(html.report(everywhere("__proto__", 0)))
+    path.write_bytes(render("html", everywhere("__proto__", 0)))
 
     one = opened(path)
 

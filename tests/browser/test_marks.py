@@ -4,7 +4,7 @@ import pytest
 
 from tests.measured import Sample
 from tests.reports.runs import MS, run_of
-from toril.reports import html
+from toril.reports import render
 
 RECORD = """
 window.written = [];
@@ -20,7 +20,7 @@ CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...rest) {
 def test_a_threshold_beyond_a_curve_is_told_at_the_edge_of_the_chart(opened, tmp_path, criterion, shown):
     samples = [Sample(step % 30, (40 + step % 3000) * MS, label="x") for step in range(3000)]
     path = tmp_path / "page.html"
-    path.write_bytes(html.report(run_of(samples, criterion)))
+    path.write_bytes(render("html", run_of(samples, criterion)))
 
     one = opened(path, reset=RECORD)
 

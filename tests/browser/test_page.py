@@ -191,9 +191,9 @@ def test_choosing_a_label_draws_it(opened):
 
     chooser.select_option(label="GET /search")
 
-    assert one.page.locator('[data-charts="label"] figure').count() == 3
+    assert one.page.locator('[data-charts="labels"] figure').count() == 3
     assert one.page.locator("#beside").inner_text() != before
-    assert "avg-rt of GET /search>200ms" in one.page.locator('[data-charts="label"] .plot').first.get_attribute(
+    assert "avg-rt of GET /search>200ms" in one.page.locator('[data-charts="labels"] .plot').first.get_attribute(
         "aria-label"
     )
     one.page.get_by_label("next label").click()

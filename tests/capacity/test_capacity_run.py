@@ -160,7 +160,7 @@ def test_a_service_that_does_not_recover_ends_it_and_fails_what_is_asked_above_i
 def test_judging_again_finds_the_same(done):
     before = done.verdict(), done.found()
     again = judge_again(done.store, done.plan.run_id)
-    assert (again.verdict, again.summary["capacity"]["shop"]) == before
+    assert (again.verdict.to_dict(), again.summary.to_dict()["capacity"]["shop"]) == before
 
 
 def test_a_new_owner_goes_on_where_the_old_one_died(scene, tmp_path):

@@ -13,7 +13,7 @@ from lxml import etree
 from tests.reports.runs import small, store_run
 from toril import cli
 from toril.errors import StoreError
-from toril.reports import EXTENSIONS, FORMATS, compare_formats, html
+from toril.reports import COMPARED, FORMATS, render
 from toril.reports.comparison import compare
 from toril.runs import stored
 from toril.runs.conclude import judge_again
@@ -78,7 +78,7 @@ def test_a_renamed_run_is_not_mistaken_for_an_empty_one(tmp_path):
 
     with pytest.raises(StoreError, match="path of its folder"):
         judge_again(FolderStore(tmp_path), "renamed")
-    assert judge_again(*find_run(str(tmp_path / "runs" / "renamed"), "")).summary["labels"][""]["samples"] == 250
+    assert judge_again(*find_run(str(tmp_path / "runs" / "renamed"), "")).summary.total.samples == 250
 
 
 def test_a_page_and_a_comparison_tell_that_measurements_are_missing(tmp_path):
@@ -89,15 +89,15 @@ def test_a_page_and_a_comparison_tell_that_measurements_are_missing(tmp_path):
     next(tmp_path.glob(f"runs/{SLOW}/workers/*/*/intervals-*")).unlink()
     found = stored.judged(store, SLOW, 2e9, measurements=True)
 
-    assert "250 samples in the summary the interval files have 0" in html.report(found).decode()
-    assert "interval files" not in html.report(whole).decode()
+    assert "250 samples in the summary the interval files have 0" in render("html", found).decode()
+    assert "interval files" not in render("html", whole).decode()
     assert [text for text in compare(base, found).differences if "interval files of head" in text]
     assert not compare(base, whole).differences
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_stored_run_is_reported_in_every_format(toril, tmp_path, name):
-    path = tmp_path / "sub" / f"run.{EXTENSIONS[name]}"
+    path = tmp_path / "sub" / f"run.{FORMATS[name].extension}"
 
     assert toril("report", "latest", "--format", name, "--out", str(path)) == (0, "")
 
@@ -159,7 +159,7 @@ def test_what_is_printed_keeps_to_the_terminal_and_has_no_colour_elsewhere(toril
         assert part in text
 
 
-@pytest.mark.parametrize("name", compare_formats.FORMATS)
+@pytest.mark.parametrize("name", COMPARED)
 def test_two_stored_runs_are_compared_in_every_format(toril, tmp_path, monkeypatch, name):
     monkeypatch.setenv("COLUMNS", "100")  # as wide as a text that goes into a file
     path = tmp_path / "compared"

@@ -12,7 +12,7 @@ from tests.cloud.oci import Registry
 from tests.cloud.shell_image import USER, shell_image
 from tests.cloud.tasks import IMAGE, REGION, Place, place, role
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("containers")]
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 CREDENTIALS = """

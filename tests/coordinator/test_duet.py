@@ -7,12 +7,13 @@ import pytest
 from tests.clocks import SteppedClock
 from tests.duets import SUITE, Measured, file_of, planned
 from toril.clock import SystemClock
-from toril.coordinator.fold import Fold, shown_plan
+from toril.coordinator.fold import Fold
 from toril.coordinator.progress import CriteriaProgress, live_figures
 from toril.coordinator.protocol import begin, resumed
 from toril.coordinator.worker_files import interval_name
 from toril.records import ARMS, BASE, HEAD, Launch, Plan, Start, worker_key
 from toril.store import FolderStore
+from toril.summary import judged_plan
 from toril.verdict.live import LiveCriteria
 
 STOP = "reporting: [{module: passfail, criteria: ['fail>50% for 3s, stop as failed']}]\n"
@@ -67,7 +68,7 @@ def test_what_is_seen_of_a_run_that_goes_on_is_all_of_its_load(tmp_path: Path, p
 
 
 def test_a_run_of_one_address_is_judged_as_it_is(tmp_path: Path, plan: Plan) -> None:
-    plain = shown_plan(plan)
+    plain = judged_plan(plan)
     fold = Fold(FolderStore(tmp_path / "store"), plain, {"local-1": "a"})
     assert fold.timeline is fold.whole and fold.judged_plan is plain
     assert fold.judged_to(7) == 7

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from tests.refusals import refused
 from tests.suite.reading import SIMPLE, codes, execution, read, refuses
-from toril.criteria import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, parse_criterion
+from toril.criteria import GENERATOR, OWN_SUBJECTS, SERVER_SUBJECTS, parse_criterion, samples_needed
 from toril.errors import CriterionError
 from toril.plan import make_plan
+from toril.stats.quantiles import quantile_ranks
 
 ARN = "arn:aws"
 ALB = {"subject": "alb-response-time", "load-balancer": "app/shop/1", "condition": ">", "threshold": "300ms"}
@@ -291,3 +292,12 @@ def test_a_criterion_that_is_probably_a_slip_is_named_by_the_plan(tmp_path):
         "suite.yml: reporting[0].criteria[0]",
         "suite.yml: toril.criteria[0]",
     ]
+
+
+@given(st.one_of(st.sampled_from([50, 90, 95, 99, 99.9, 99.99, 0.1, 1.0]), st.floats(0.01, 99.99)))
+def test_a_percentile_needs_as_many_samples_as_bound_its_interval_on_both_sides(percentile):
+    needed = samples_needed(parse_criterion(f"p{percentile:.3f}>1s", ""))
+    percent = float(f"{percentile:.3f}")
+
+    assert None not in quantile_ranks(percent, needed)
+    assert needed == 1 or None in quantile_ranks(percent, needed - 1)

@@ -13,13 +13,15 @@ from tests.outcomes import passes
 from tests.targets import target as serving
 from toril.reports import EXPORTS
 
+SHARED = {"passed": "passed", "journey": "journey", "done": "secrets", "worse": "worse"}  # fixture → group of tests
+
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Lets one process of xdist run all tests of the shared run."""
+    """Lets one process of xdist run all tests of a shared run."""
     for item in items:
-        if isinstance(item, pytest.Function) and "passed" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("passed"))
+        for shared in SHARED.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(SHARED[shared]))
 
 
 @pytest.fixture(autouse=True)

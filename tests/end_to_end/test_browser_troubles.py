@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from tests.end_to_end.running import descendants, finish, run, running, until, worker_pids
-from tests.end_to_end.test_browsers import ANY_MACHINE, DRIVERS, needed, suite_of, written
+from tests.end_to_end.test_browsers import ANY_MACHINE, DRIVERS, MOSTLY_PLAYWRIGHT, needed, suite_of, written
 from tests.pages import pages
 
 SCRIPT = """
@@ -69,7 +69,10 @@ def test_every_trouble_is_a_failure_with_its_label_and_the_next_page_is_none_the
 
 @pytest.mark.parametrize(
     ("script", "says"),
-    [("def test_buying(page)\n", "SyntaxError"), ("x = 1\n", "journey.py has no test: write `def test_…(page):`")],
+    [
+        ("def test_buying(page)\n", "SyntaxError"),
+        pytest.param("x = 1\n", "journey.py has no test: write `def test_…(page):`", marks=pytest.mark.nightly),
+    ],
 )
 def test_a_script_that_cannot_be_run_ends_the_run_before_its_load(tmp_path, script, says):
     needed("playwright")
@@ -97,7 +100,7 @@ def all_gone(found: list[psutil.Process], within_s: float) -> bool:
     return not alive
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("driver", MOSTLY_PLAYWRIGHT)
 def test_an_interrupted_run_keeps_its_steps_and_leaves_no_browser(driver, tmp_path):
     needed(driver)
     with pages() as shop:
@@ -114,6 +117,7 @@ def test_an_interrupted_run_keeps_its_steps_and_leaves_no_browser(driver, tmp_pa
     assert labels["Open"]["samples"] <= shop.hits["/"] <= labels["Open"]["samples"] + labels["Open"]["unfinished"]
 
 
+@pytest.mark.nightly
 def test_a_browser_that_dies_is_a_failed_step_and_its_user_gets_another(tmp_path):
     needed("playwright")
     with pages() as shop:
@@ -131,6 +135,7 @@ def test_a_browser_that_dies_is_a_failed_step_and_its_user_gets_another(tmp_path
     assert labels[""]["failures"] == 1
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_killed_worker_leaves_no_browser(driver, tmp_path):
     needed(driver)
@@ -146,6 +151,7 @@ def test_a_killed_worker_leaves_no_browser(driver, tmp_path):
             finish(process, tmp_path / "store")
 
 
+@pytest.mark.nightly
 def test_a_page_that_is_still_on_its_way_at_the_end_is_unfinished(tmp_path):
     needed("playwright")
     with pages() as shop:

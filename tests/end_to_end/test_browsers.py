@@ -13,6 +13,7 @@ from toril.programs import chromedriver, chromium
 
 ANY_MACHINE = ("--fail-on", "failed")  # what is right on a busy one as well, whose generators are saturated
 DRIVERS = ["playwright", "selenium"]
+MOSTLY_PLAYWRIGHT = ["playwright", pytest.param("selenium", marks=pytest.mark.nightly)]
 US = 1e6
 
 
@@ -45,7 +46,7 @@ def written(folder: Path, suite: dict[str, Any], **files: str) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=DRIVERS)
+@pytest.fixture(scope="module", params=MOSTLY_PLAYWRIGHT)
 def journey(request: pytest.FixtureRequest, shop: Pages, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Two iterations of one user: two steps that work, and in a transaction one that works and one that does not."""
     needed(request.param)
@@ -117,7 +118,7 @@ def test_playwright_keeps_a_trace(journey):
     assert ("0-1.trace.zip" in names) == (executor == "playwright")
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("driver", MOSTLY_PLAYWRIGHT)
 def test_the_target_sees_the_device_and_the_network_and_every_iteration_is_somebody_new(driver, tmp_path):
     needed(driver)
     with pages(first_byte_s=0) as shop:
@@ -132,6 +133,7 @@ def test_the_target_sees_the_device_and_the_network_and_every_iteration_is_someb
     assert labels["Look (TTFB)"]["response_us"]["min"] / US >= 0.5625
 
 
+@pytest.mark.nightly
 def test_protocol_load_and_browsers_are_judged_together(shop, tmp_path):
     needed("playwright")
     suite = {
@@ -156,6 +158,7 @@ def test_protocol_load_and_browsers_are_judged_together(shop, tmp_path):
     assert len(done.json("verdict.json")["criteria"]) == 3
 
 
+@pytest.mark.nightly
 def test_a_smoke_run_opens_one_browser(shop, tmp_path):
     needed("playwright")
     suite = suite_of(

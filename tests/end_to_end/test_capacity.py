@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.running import LIMIT_S, Finished, finish, run, running, toril, until
+from tests.outcomes import passes
 from tests.targets import target as serving
 
+pytestmark = pytest.mark.solo
 BEARS_RPS = 170
 
 
@@ -35,16 +37,16 @@ def adjust(store: Path, *arguments: str) -> str:
 
 def test_a_running_load_goes_on_at_the_rate_that_is_asked_for(tmp_path: Path) -> None:
     with serving() as target:
-        suite = suite_of(tmp_path, target.url, {"criteria": ["load<95%"]}, **{"throughput": 100, "hold-for": "15s"})
+        suite = suite_of(tmp_path, target.url, {"criteria": ["load<95%"]}, **{"throughput": 100, "hold-for": "12s"})
         with running(tmp_path / "store", suite, "--workers", "2") as process:
             until(lambda: target.answered > 100, "load")
             said = adjust(tmp_path / "store", "--rate", "x3")
             done = finish(process, tmp_path / "store")
-    assert done.reasons() <= {"kept", "saturated"}, done.stdout + done.stderr  # the latter of a crowded machine
-    at_s = int(re.search(r"300/s instead of 100/s from (\d+) s", said)[1])  # type: ignore[index]
-    due = 100 * at_s + 300 * (15 - at_s)
-    assert target.answered == pytest.approx(due, abs=3)
     verdict, summary = done.json("verdict.json"), done.json("summary.json")
+    assert passes(verdict), done.stdout + done.stderr
+    at_s = int(re.search(r"300/s instead of 100/s from (\d+) s", said)[1])  # type: ignore[index]
+    due = 100 * at_s + 300 * (12 - at_s)
+    assert target.answered == pytest.approx(due, abs=3)
     assert verdict["notes"] == [
         f"the load of shop was changed while it went on (`toril adjust`): 300/s from {at_s} s on"
     ]
@@ -53,14 +55,14 @@ def test_a_running_load_goes_on_at_the_rate_that_is_asked_for(tmp_path: Path) ->
     assert (done.folder / "rates" / "000001.json").is_file()
 
 
+@pytest.mark.nightly
 def test_a_search_finds_what_a_service_bears(tmp_path: Path) -> None:
     """On a machine that other programs fill it is done again once; if they still do, it says so and proves nothing."""
     done = searched(tmp_path / "first")
     if limited_by(done) == "generators":
         done = searched(tmp_path / "second")
     if limited_by(done) == "generators":
-        assert done.code in (0, 3), done.stdout  # 0: it had come to a lower bound that is enough
-        assert done.reasons() <= {"saturated", "kept"}, done.stdout
+        assert passes(done.json("verdict.json")), done.stdout
         return
     found = done.json("summary.json")["capacity"]["shop"]
     assert found["held_rps"] <= BEARS_RPS < found["breached_rps"] <= found["held_rps"] * 1.301, found

@@ -97,7 +97,6 @@ def is_proven_worse(done: Finished, base: Target) -> None:
     assert "Base and head" in (done.folder / "report.html").read_text()
 
 
-@pytest.mark.xdist_group("worse")
 def test_a_slow_head_is_proven_to_be_worse(worse: tuple[Finished, Target, Target]) -> None:
     done, base, head = worse
     sums_are_right(done, base, head)
@@ -133,7 +132,6 @@ def test_the_same_service_twice_is_never_worse_than_itself(tmp_path: Path) -> No
     assert passes(verdict), verdict["reasons"]
 
 
-@pytest.mark.xdist_group("worse")
 def test_a_stored_duet_is_judged_again_from_its_plan_and_intervals_alone(
     worse: tuple[Finished, Target, Target], tmp_path: Path
 ) -> None:

@@ -1,6 +1,6 @@
 """The suites library: each example below loadtests/ runs as its README says, and measures what the shop answered.
 
-`make test` runs each with `--smoke`, one user for a few seconds; the nightly tier runs it in full, two at a time.
+`make test` plans each, and runs one of each kind with `--smoke`; the nightly tier runs them all in full, two at a time.
 
 A folder with a suite.yml is an example as soon as it is there. Its README has the command, a line that begins with
 `toril run loadtests/…`, and what the machine has to have beyond the project's own environment: a line that begins with
@@ -20,9 +20,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.end_to_end.running import Finished, run
 from tests.outcomes import crowded, passes
+from toril.cli import app
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "loadtests"
@@ -31,7 +33,11 @@ ADDRESS = "http://127.0.0.1:8080"  # where the READMEs' shop is
 STAND_INS = {"k6": ROOT / "tests" / "worker" / "k6_stand_in.py"}  # for programs that this project may not have
 LIMIT_S = 140  # a simulation in Scala is compiled first; twice it is less than a test's
 SIDE_BY_SIDE = 2  # their load is small, and what falsifies one all the same says so
-OF_THE_NIGHT = {"gatling"}  # its home is 200 MB, and a simulation in Scala is compiled first
+SMOKED = [  # one of each engine, with the ways of data and load between them
+    "apiritif-script", "browser-shop", "capacity", "curves-steps", "data-split", "external-results", "extractors",
+    "functional", "included", "jmeter-script", "k6", "locations", "locust-requests", "playwright-shop",
+    "vegeta-requests",
+]  # fmt: skip
 MOST_EXCUSED = 0.25  # of the examples that ran, by other programs of this machine
 ONE_SAMPLE_A_REQUEST = {
     "locust",
@@ -125,9 +131,16 @@ def assert_measured(name: str, done: Finished) -> None:
         assert samples <= done.answered <= samples + unfinished
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.nightly] * (name in OF_THE_NIGHT)) for name in EXAMPLES]
-)
+@pytest.mark.unit
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_planned_without_a_warning(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    done = CliRunner().invoke(app, ["plan", *command(name), *stand_ins(name), "--format", "json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["warnings"] == []
+
+
+@pytest.mark.parametrize("name", SMOKED)
 def test_an_example_runs_with_one_user_for_some_seconds(name: str, tmp_path: Path) -> None:
     needed(name)
     assert_measured(name, once(name, tmp_path / "store", "--smoke"))

@@ -15,6 +15,7 @@ from tests.targets import target as serving
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 pytestmark = [
+    pytest.mark.solo,
     pytest.mark.skipif(len(CORES) < 2, reason="needs Linux and two cores, one of them to be kept busy"),
 ]
 BURNERS = 8  # each wants the whole core, so that an engine beside them gets a ninth of it
@@ -56,7 +57,7 @@ def kept_busy(core: int) -> Iterator[None]:
 def visit(tmp_path: Path) -> Finished:
     """Two workers, each engine on a core: that of the first on the last one, that of the other on the first one."""
     suite = {
-        "execution": [{"executor": "locust", "concurrency": 16, "hold-for": "12s", "scenario": "home"}],
+        "execution": [{"executor": "locust", "concurrency": 16, "hold-for": "8s", "scenario": "home"}],
         "scenarios": {"home": {"script": "locustfile.py", "default-address": "${SHOP}"}},
         "reporting": [{"module": "passfail", "criteria": ["p95 of home>2s", "fail>0%"]}],
         "toril": {"workers": 2},

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.running import finish, run, running, suite_file, until, worker_pids
+from tests.outcomes import fails, passes
 from tests.targets import target as serving
 
 PROMISED_S = 10.0  # from the breach to the end of the load, in every location
@@ -36,9 +37,14 @@ class Visitor(FastHttpUser):
 @pytest.mark.parametrize(
     ("criteria", "ours", "observed"),
     [
-        (["fail of page>60% for 3s in sevilla, stop as failed"], [], 100),
         (["fail of page>60% for 3s in madrid", "fail of page>30% for 3s, stop as failed"], [], 50),  # merged: a half
-        (["fail>99% for 3s"], ["fail of page>60% for 3s in sevilla, stop as non-failed"], 100),
+        pytest.param(["fail of page>60% for 3s in sevilla, stop as failed"], [], 100, marks=pytest.mark.nightly),
+        pytest.param(
+            ["fail>99% for 3s"],
+            ["fail of page>60% for 3s in sevilla, stop as non-failed"],
+            100,
+            marks=pytest.mark.nightly,
+        ),
     ],
 )
 def test_a_breach_in_one_location_ends_the_load_in_all(tmp_path: Path, criteria, ours, observed) -> None:
@@ -54,9 +60,9 @@ def test_a_breach_in_one_location_ends_the_load_in_all(tmp_path: Path, criteria,
         )
         done = run(tmp_path / "store", suite)
     verdict, summary = done.json("verdict.json"), done.json("summary.json")
-    assert done.code == (0 if ours else 1), done.stdout + done.stderr
+    assert (passes if ours else fails)(verdict), done.stdout + done.stderr
     (breach,) = [one for one in verdict["criteria"] if one["outcome"] in ("failed", "triggered")]
-    assert breach["observed"] == pytest.approx(observed, abs=20)
+    assert breach["observed"] == pytest.approx(observed, rel=0.15)  # the first second begins with some that are fine
     began, stopped = done.json("start.json")["at"], done.json("stop.json")
     breached_at = began + breach["at_s"] + 1
     assert stopped["cause"] == "criterion"
@@ -71,6 +77,7 @@ def test_a_breach_in_one_location_ends_the_load_in_all(tmp_path: Path, criteria,
     }
 
 
+@pytest.mark.nightly
 def test_a_worker_that_is_stuck_holds_up_no_stop_that_stands_without_it(tmp_path: Path) -> None:
     (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
     with serving() as target:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.end_to_end.running import LIMIT_S, Finished, finish, intervals, running, suite_file, toril, until
 from tests.targets import target as serving
-from toril.reports import EXPORTS, EXTENSIONS
+from toril.reports import EXPORTS, FORMATS
 
 
 def command(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
@@ -29,7 +29,7 @@ def test_an_export_written_by_the_run_and_one_made_later_are_the_same(
     out = tmp_path / "out"
     done = command("report", "latest", "--store", passed.store, "--format", name, "--out", out)
     assert done.returncode == 0, done.stderr
-    assert out.read_bytes() == (passed.folder / f"report.{EXTENSIONS[name]}").read_bytes()
+    assert out.read_bytes() == (passed.folder / f"report.{FORMATS[name].extension}").read_bytes()
 
 
 def test_summary_and_verdict_are_the_same_when_made_again_from_the_intervals(copied: Finished) -> None:

@@ -99,7 +99,7 @@ def main() -> int:
 
 
 def told(judged: Judged) -> dict[str, Any]:
-    verdict = judged.bundle.verdict
+    verdict = judged.bundle.verdict.to_dict()
     return {
         "outcome": verdict["outcome"],
         "reasons": verdict["reasons"],

@@ -9,7 +9,11 @@ from tests.image.contained import built, trouble
 from tests.outcomes import passes
 from tests.targets import target
 
-pytestmark = [pytest.mark.nightly, pytest.mark.timeout(600)]  # where nothing of the image is cached yet
+pytestmark = [
+    pytest.mark.nightly,
+    pytest.mark.xdist_group("image"),
+    pytest.mark.timeout(600),  # where nothing of the image is cached yet
+]
 
 
 @pytest.fixture(scope="module")

@@ -40,8 +40,8 @@ def attempt(driven, worker):
         pytest.param("interrupt", "Spot", marks=pytest.mark.nightly),
     ],
 )
-def test_a_worker_that_is_taken_away_is_named_with_aws_reason(on_stage, shop, how, said):
-    driven = on_stage.drive("run", f"away-{how}", "--suite", shop)
+def test_a_worker_that_is_taken_away_ends_the_run_and_is_named_with_aws_reason(on_stage, long, how, said):
+    driven = on_stage.drive("run", f"away-{how}", "--suite", long)
     under_load(driven)
     getattr(on_stage.cloud, how)(driven.task(AWAY))
     found = driven.verdict()

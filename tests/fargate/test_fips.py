@@ -5,33 +5,55 @@ from dataclasses import replace
 
 import pytest
 
+from infra.network.fips import SERVICES
 from tests.cloud.proxy import aws_proxy
 from tests.cloud.stand_in import WORKER
 from tests.fargate.stage import HOME, REPOSITORY, of_processes, stage, suite
 from tests.outcomes import passes
-from tests.targets import target
 
-pytestmark = pytest.mark.nightly
+pytestmark = [pytest.mark.nightly, pytest.mark.xdist_group("fips")]
 WEST = "us-west-2"
 # AWS has no FIPS endpoint for these, and no worker calls them
 EXEMPT = re.compile(r"servicequotas\.|pricing\.")
 FIPS = re.compile(r"[a-z0-9.-]+-fips\.(us-east-1|us-west-2)\.amazonaws\.com")
 
 
-def test_a_run_with_fips_speaks_to_fips_hosts_only(tmp_path):
-    with stage(away=WEST, fips=True, caches=[], auth=True) as one, aws_proxy(one.cloud) as proxy:
+@pytest.fixture(scope="module")
+def over_fips():
+    with stage(away=WEST, fips=True, caches=[], auth=True) as found:
+        yield found
+
+
+def test_a_stack_tells_its_tasks_and_runners_the_hosts_that_exist(over_fips):
+    world = over_fips.world
+    published = world.deployment(HOME)
+    assert published.fips
+    assert published.endpoints["s3"] == "s3-fips.us-east-1.amazonaws.com"
+    for service, host in published.endpoints.items():
+        assert host == SERVICES[service].host_in(HOME)
+    ecs = world.cloud.client("ecs", HOME)
+    for worker in published.workers:
+        assert worker.image.startswith(f"{world.cloud.account}.dkr.ecr-fips.us-east-1.amazonaws.com/")
+        task = ecs.describe_task_definition(taskDefinition=worker.task_definition)["taskDefinition"]
+        environment = {one["name"]: one["value"] for one in task["containerDefinitions"][0]["environment"]}
+        assert environment["AWS_USE_FIPS_ENDPOINT"] == "true"
+    stack = world.stack(HOME, **over_fips.settings[HOME])
+    assert set(stack.up(expect_no_changes=True)) == {"same"}
+
+
+def test_a_run_with_fips_speaks_to_fips_hosts_only(over_fips, tmp_path, service):
+    with aws_proxy(over_fips.cloud) as proxy:
         through = proxy.environment(AWS_USE_FIPS_ENDPOINT="true")
         passed_on = {name: through[name] for name in ("AWS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY")}
-        tasks = {**of_processes(one.cloud), **passed_on}
+        tasks = {**of_processes(over_fips.cloud), **passed_on}
         del tasks["AWS_ENDPOINT_URL"]
-        one.cloud.set_image(REPOSITORY, WORKER, environment=tasks)
-        acting = replace(one, more={**passed_on, "AWS_USE_FIPS_ENDPOINT": "true", "AWS_ENDPOINT_URL": ""})
-        with target(delay_s=0.005) as service:
-            folder = suite(tmp_path / "shop", service.url, {"locations": {HOME: 1, WEST: 1}})
-            done = acting.toril("run", folder, "--on", "fargate", "--run-id", "fips", who=one.runner())
-            assert passes(one.verdict("fips")), done.said
-            assert service.answered > 0
+        over_fips.cloud.set_image(REPOSITORY, WORKER, environment=tasks)
+        acting = replace(over_fips, more={**passed_on, "AWS_USE_FIPS_ENDPOINT": "true", "AWS_ENDPOINT_URL": ""})
+        folder = suite(tmp_path / "shop", service.url, {"locations": {HOME: 1, WEST: 1}})
+        done = acting.toril("run", folder, "--on", "fargate", "--run-id", "fips", who=acting.runner())
+        assert passes(acting.verdict("fips")), done.said
+        assert service.answered > 0
         hosts = set(proxy.hosts)
         assert {host for host in hosts if not EXEMPT.match(host) and not FIPS.fullmatch(host)} == set()
-        bucket = f"{one.bucket}.s3-fips.us-east-1.amazonaws.com"
+        bucket = f"{acting.bucket}.s3-fips.us-east-1.amazonaws.com"
         assert {bucket, f"ecs-fips.{HOME}.amazonaws.com", f"ecs-fips.{WEST}.amazonaws.com"} <= hosts

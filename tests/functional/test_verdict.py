@@ -14,7 +14,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
 
 
 def codes(bundle):
-    return [reason["code"] for reason in bundle.verdict["reasons"]]
+    return [reason.code for reason in bundle.verdict.reasons]
 
 
 def test_every_code_is_explained_in_the_documentation():
@@ -32,7 +32,7 @@ def test_it_passes_when_no_test_case_failed_and_one_passed():
 def test_one_test_case_that_fails_or_breaks_fails_it(outcome):
     run = functional_run(case("adds"), case("pays", outcome))
     assert (run.outcome, codes(run)) == ("failed", ["failed-test"])
-    message = run.verdict["reasons"][0]["message"]
+    message = run.verdict.reasons[0].message
     assert all(text in message for text in ("1", outcome, "TestCart pays", "pays is why"))
 
 
@@ -62,8 +62,9 @@ def test_a_run_that_was_stopped_is_not_passed_by_the_test_cases_before():
 
 
 def test_the_summary_counts_each_outcome_and_keeps_every_test_case_in_its_order():
-    tests = functional_run(case("late", at_s=2.0), case("early", "failed", at_s=1.0)).summary["tests"]
-    assert {name: tests[name] for name in ("total", "passed", "failed", "broken", "skipped")} == {
+    tests = functional_run(case("late", at_s=2.0), case("early", "failed", at_s=1.0)).summary.tests
+    assert tests is not None
+    assert {name: getattr(tests, name) for name in ("total", "passed", "failed", "broken", "skipped")} == {
         "total": 2, "passed": 1, "failed": 1, "broken": 0, "skipped": 0,
     }  # fmt: skip
-    assert [one["name"] for one in tests["cases"]] == ["early", "late"]
+    assert [one.name for one in tests.cases] == ["early", "late"]

@@ -39,5 +39,5 @@ def functional_run(*cases: Case, **circumstances: Any) -> Bundle:
     timeline = Timeline()
     tests = tests_of(cases)
     summary = replace(summarise(plan, timeline, completeness, START), tests=tests)
-    verdict = judge_tests(plan, timeline, completeness, tests).to_dict()
-    return Bundle(plan=plan, summary=summary.to_dict(), verdict=verdict, timeline=timeline)
+    verdict = judge_tests(plan, timeline, completeness, tests)
+    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline)

@@ -15,8 +15,8 @@ def write_run(folder: Path, bundle: Bundle) -> Path:
     """What `toril comment` reads of a run, and no more."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plan.json").write_bytes(bundle.plan.to_json())
-    (folder / "summary.json").write_bytes(document(bundle.summary))
-    (folder / "verdict.json").write_bytes(document(bundle.verdict))
+    (folder / "summary.json").write_bytes(document(bundle.summary.to_dict()))
+    (folder / "verdict.json").write_bytes(bundle.verdict.to_json())
     return folder
 
 

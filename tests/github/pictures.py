@@ -8,7 +8,8 @@ from markdown_it import MarkdownIt
 from playwright.sync_api import sync_playwright
 
 from tests.github.stories import STORIES
-from toril.reports.github import Links, comment
+from toril.reports.comments import comment
+from toril.reports.markdown import Links
 
 LINKS = Links(report="https://github.example/acme/shop/actions/runs/1/artifacts/2", run="https://github.example/1")
 STYLE = """

@@ -1,6 +1,5 @@
 """Runs whose comments are looked at: what a reviewer meets, and what an attacker sends."""
 
-from dataclasses import replace
 from typing import Any
 
 from tests.browser import ten_minutes
@@ -49,11 +48,11 @@ def _few(**changes: Any) -> Bundle:
 def compared(run: Bundle, found: dict[str, Any], code: str) -> Bundle:
     """The run as a duet: its comparison is a reason of that code."""
     outcomes = {"regression": "failed", "unproven": "inconclusive", "unsure-arms": "inconclusive"}
-    others = [reason for reason in run.verdict["reasons"] if reason["code"] != "kept"]
+    others = [reason for reason in run.verdict.to_dict()["reasons"] if reason["code"] != "kept"]
     own = {"code": code, "message": found["message"]}
     reasons = [own, *others] if code == "regression" else [*others, own]
     outcome = outcomes.get(code, run.outcome)
-    return replace(run, verdict={**run.verdict, "outcome": outcome, "reasons": reasons, "comparison": found})
+    return examples.with_verdict(run, outcome=outcome, reasons=reasons, comparison=found)
 
 
 def hostile(labels: int = 3) -> Bundle:

@@ -67,7 +67,7 @@ def test_a_run_and_a_duet_of_one_suite_share_a_comment(github, tmp_path, monkeyp
 
     (comment,) = github.comments
     assert comment["body"].startswith("## ❌ shop: failed — p95 of POST /checkout is at least 5.2 % slower")
-    assert "### ❌ Change against base" in comment["body"]
+    assert "### ❌ Base and head" in comment["body"]
     assert "run <code>20261124T1000</code>" in comment["body"]
 
 
@@ -78,7 +78,7 @@ def test_a_comparison_that_proves_nothing_does_not_spoil_a_run_that_passed(githu
     assert call(monkeypatch, tmp_path, "--pull-request", 7, github=github) == 0
 
     assert github.comments[0]["body"].startswith("## ✅ shop: passed — both criteria hold")
-    assert "⚪ Change against base: neutral, not proven either way" in github.comments[0]["body"]
+    assert "### ⚪ Base and head: neutral, not proven either way" in github.comments[0]["body"]
 
 
 def test_the_pull_request_is_found_by_its_branch_and_commit(github, run, monkeypatch):

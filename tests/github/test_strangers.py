@@ -17,7 +17,8 @@ from tests.reports import examples
 from toril.errors import StoreError
 from toril.github.strangers import MOST_BYTES, MOST_BYTES_OF_ALL, MOST_RUNS, read_runs
 from toril.records import End, RanTask, TaskSize
-from toril.reports.github import Links, comments
+from toril.reports.comments import comments
+from toril.reports.markdown import Links
 
 RUN = compared(examples.failed(), REGRESSION, "regression")
 ODD: list[Any] = [
@@ -69,8 +70,8 @@ OF_SEARCH = {
 }  # fmt: skip
 DOCUMENTS = {
     "plan.json": {**json.loads(RUN.plan.to_json()), "on": "fargate", "task": TaskSize().model_dump(mode="json")},
-    "summary.json": {**RUN.summary, "capacity": {"shop": SEARCH}},
-    "verdict.json": {**RUN.verdict, "criteria": [*RUN.verdict["criteria"], OF_SEARCH]},
+    "summary.json": {**RUN.summary.to_dict(), "capacity": {"shop": SEARCH}},
+    "verdict.json": {**RUN.verdict.to_dict(), "criteria": [*RUN.verdict.to_dict()["criteria"], OF_SEARCH]},
     "end.json": json.loads(END.to_json()),
 }
 

@@ -7,7 +7,7 @@ import pytest
 from tests.image.contained import as_the_task_has_it, podman, told
 from toril import __version__
 
-pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("image"), pytest.mark.timeout(600)]
 
 LOOK = """
 import json, os, pathlib, shutil, stat

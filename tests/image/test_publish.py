@@ -52,6 +52,7 @@ def in_region(cloud: Cloud, region: str, tag: str) -> dict[str, str]:
 
 
 @pytest.mark.live
+@pytest.mark.xdist_group("publish")
 def test_each_region_gets_the_same_index_of_both_architectures_and_its_digest_is_handed_on(cloud, tmp_path):
     archives = [archive(tmp_path, "arm64"), archive(tmp_path, "amd64")]
     done = published(cloud, *archives, "--tag", "slim-1", "--out", tmp_path / "digests.json")
@@ -71,6 +72,7 @@ def test_each_region_gets_the_same_index_of_both_architectures_and_its_digest_is
 
 
 @pytest.mark.live
+@pytest.mark.xdist_group("publish")
 def test_two_images_of_one_architecture_are_refused(cloud, tmp_path):
     first = archive(tmp_path, "amd64").rename(tmp_path / "first.tar")
     done = published(cloud, first, archive(tmp_path, "amd64", b"other"), "--tag", "slim-2")

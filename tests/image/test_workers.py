@@ -8,7 +8,7 @@ from tests.image.contained import as_the_task_has_it, contained, podman
 from tests.targets import target
 from tests.worker.driver import plan_of, planned
 
-pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("image"), pytest.mark.timeout(600)]
 
 
 def plan(url: str, *engines: str, **load: float):

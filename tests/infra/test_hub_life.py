@@ -13,7 +13,7 @@ from tests.cloud.embedded import embedded_cloud
 from tests.infra.engine.stacks import engine
 from tests.infra.scopes import FULL
 
-pytestmark = [pytest.mark.live, pytest.mark.nightly]
+pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("hub")]
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "123456789012"
 SETTINGS = {

@@ -10,7 +10,7 @@ from tests.infra.full import BOUNDARY_DOCUMENT, HOME, HUB, OTHER
 from tests.infra.inventory import inventory
 from tests.infra.world import REGIONS, World, acting, world
 
-pytestmark = [pytest.mark.live, pytest.mark.nightly]
+pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("lived")]
 DEPLOY = "arn:aws:iam::123456789012:role/toril/main/toril-deploy"
 JOB = {"sub": "repo:acme/shop:environment:deploy", "repository_id": "22"}
 COPY = "copy-of-deploy"  # with the same rights, and not part of what is deployed: a hub takes its roles with it

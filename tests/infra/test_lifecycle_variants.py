@@ -1,14 +1,13 @@
-"""Stacks that differ from the repository's: keys, private networks, FIPS, environments side by side."""
+"""Stacks that differ from the repository's: keys, private networks, environments side by side."""
 
 import pytest
 from pulumi.automation.errors import CommandError
 
-from infra.network.fips import SERVICES
 from tests.infra.full import ACCOUNT, BOUNDARY_DOCUMENT, HOME, HUB, REPOSITORY
 from tests.infra.inventory import inventory
 from tests.infra.world import REGIONS, world
 
-pytestmark = [pytest.mark.live, pytest.mark.nightly]
+pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("variants")]
 
 
 @pytest.fixture(scope="module")
@@ -117,22 +116,3 @@ def test_everything_goes_in_the_manuals_order_and_leaves_nothing(full):
     hub.up()
     hub.destroy()
     assert inventory(found.cloud, *REGIONS) == before
-
-
-def test_a_fips_stack_tells_its_tasks_and_runners_the_hosts_that_exist():
-    with world() as found:
-        found.committed("hub").up()
-        stack = found.stack("us-east-1", fips=True)
-        stack.up()
-        published = found.deployment("us-east-1")
-        assert published.fips
-        assert published.endpoints["s3"] == "s3-fips.us-east-1.amazonaws.com"
-        for service, host in published.endpoints.items():
-            assert host == SERVICES[service].host_in("us-east-1")
-        ecs = found.cloud.client("ecs", "us-east-1")
-        for worker in published.workers:
-            assert worker.image.startswith(f"{ACCOUNT}.dkr.ecr-fips.us-east-1.amazonaws.com/")
-            task = ecs.describe_task_definition(taskDefinition=worker.task_definition)["taskDefinition"]
-            environment = {one["name"]: one["value"] for one in task["containerDefinitions"][0]["environment"]}
-            assert environment["AWS_USE_FIPS_ENDPOINT"] == "true"
-        assert set(stack.up(expect_no_changes=True)) == {"same"}

@@ -78,6 +78,7 @@ def test_stacks_are_made_kept_and_destroyed_by_the_commands_of_the_manual(projec
         assert inventory(cloud, "us-east-1", REGION) == before
 
 
+@pytest.mark.xdist_group("image")
 @pytest.mark.timeout(600)  # where nothing of the image is cached yet
 def test_the_demo_deploys_a_hub_and_two_regions_twice_and_shows_them(tmp_path):
     report = tmp_path / "run.json"

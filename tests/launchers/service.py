@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from tests.launchers.fake import FakeLauncher, Script, Worker
 from toril.records import Start, rates_of
 from toril.store.records import next_rates
-from toril.summary.load import rate_of
 
 FAST_US, SLOW_US = 20_000, 900_000
 
@@ -31,7 +30,7 @@ class OpenModelWorker(Worker):
         (planned,) = self.plan.executions
         while self.told < min(elapsed_s, self.plan.duration_s):
             rates = rates_of(next_rates(self.store, self.plan.run_id, 0), planned.name)
-            curve = rate_of(planned, [(rate.at - start.at, rate.rps) for rate in rates])
+            curve = planned.planned_rate([(rate.at - start.at, rate.rps) for rate in rates])
             assert curve is not None
             self._second(self.told, curve.count_to(self.told + 1) - curve.count_to(self.told))
             self.told += 1

@@ -15,7 +15,7 @@ SAMPLES = [
 
 
 def codes(bundle):
-    return {reason["code"] for reason in bundle.verdict["reasons"]}
+    return {reason.code for reason in bundle.verdict.reasons}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_second_is_the_limit_and_the_doubt_counts(tmp_path, offset_s, uncertai
     clocks = {"local-2": (offset_s, uncertainty_s)}
     assert (abs(offset_s) + uncertainty_s <= 1) == sure
     bundle = judged(tmp_path, SAMPLES, "p90>1s", clock_s=clocks)
-    check_summary(bundle.summary, SAMPLES)
+    check_summary(bundle.summary.to_dict(), SAMPLES)
     assert bundle.outcome == ("passed" if sure else "inconclusive")
     assert codes(bundle) == ({"kept"} if sure else {"unsure-clock"})
 
@@ -48,9 +48,9 @@ def test_a_clock_that_is_ahead_moves_samples_to_other_seconds_and_changes_no_tot
     assert [one.second for one in moved] != [one.second for one in SAMPLES]
     straight = judged(tmp_path / "straight", SAMPLES, "p90>1s", "hits>400")
     bundle = judged(tmp_path / "moved", moved, "p90>1s", "hits>400", clock_s={"local-2": (ahead_s, 0.0)})
-    check_summary(bundle.summary, moved)
+    check_summary(bundle.summary.to_dict(), moved)
     for key in ("samples", "failures", "response_us", "histogram"):
-        assert bundle.summary["labels"][""][key] == straight.summary["labels"][""][key]
+        assert getattr(bundle.summary.total, key) == getattr(straight.summary.total, key)
     assert bundle.outcome == straight.outcome == "passed"
 
 
@@ -58,5 +58,5 @@ def test_an_unsure_clock_excuses_slow_responses_but_no_failures(tmp_path):
     bad = [replace(one, us=3 * S, ok=False, rc="500", message="down") for one in SAMPLES]
     clocks = {"local-1": (5.0, 0.1)}
     slow = judged(tmp_path / "slow", bad, "p50>1s", clock_s=clocks)
-    assert (slow.outcome, slow.verdict["criteria"][0]["code"]) == ("inconclusive", "excused-breach")
+    assert (slow.outcome, slow.verdict.criteria[0].code) == ("inconclusive", "excused-breach")
     assert judged(tmp_path / "failing", bad, "p50>1s", "fail>50%", clock_s=clocks).outcome == "failed"

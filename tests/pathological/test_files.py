@@ -60,11 +60,11 @@ def of_another(files):
 @pytest.mark.parametrize("spoil", [cut_off, flipped, emptied, removed, doubled, of_another])
 def test_a_file_that_is_not_what_it_should_be_costs_itself_and_the_verdict(tmp_path, spoil):
     bundle = spoilt(tmp_path, spoil, "p95>10s")
-    assert bundle.summary["labels"][""]["samples"] == remaining(1)
-    assert len(bundle.summary["workers"]["damaged_files"]) == 1
-    assert "local-2" in bundle.summary["workers"]["damaged_files"][0]
+    assert bundle.summary.total.samples == remaining(1)
+    assert len(bundle.summary.workers.damaged_files) == 1
+    assert "local-2" in bundle.summary.workers.damaged_files[0]
     assert bundle.outcome == "inconclusive"
-    assert {reason["code"] for reason in bundle.verdict["reasons"]} == {"damaged-file"}
+    assert {reason.code for reason in bundle.verdict.reasons} == {"damaged-file"}
 
 
 def test_two_files_that_changed_places_count_neither_as_the_other(tmp_path):
@@ -74,13 +74,13 @@ def test_two_files_that_changed_places_count_neither_as_the_other(tmp_path):
         files[1].write_bytes(first)
 
     bundle = spoilt(tmp_path, exchange)
-    assert bundle.summary["labels"][""]["samples"] == remaining(0, 1)
+    assert bundle.summary.total.samples == remaining(0, 1)
     assert bundle.outcome == "inconclusive"
 
 
 def test_a_file_beyond_those_the_worker_wrote_is_not_counted_twice(tmp_path):
     bundle = spoilt(tmp_path, lambda files: files[0].with_name("intervals-000999").write_bytes(files[-1].read_bytes()))
-    assert bundle.summary["labels"][""]["samples"] == len(SAMPLES)
+    assert bundle.summary.total.samples == len(SAMPLES)
     assert bundle.outcome == "inconclusive"
 
 
@@ -98,7 +98,7 @@ def test_a_breach_that_the_missing_file_could_have_prevented_fails_nothing(tmp_p
 @pytest.mark.parametrize("seed", range(5))
 def test_the_order_in_which_files_are_read_changes_no_figure(tmp_path, seed):
     whole = spoilt(tmp_path, lambda _: None, "p95>10s")
-    check_summary(whole.summary, SAMPLES)
+    check_summary(whole.summary.to_dict(), SAMPLES)
     files = [decode(data, name) for name, mine in FILES.items() for data in mine]
     random.Random(seed).shuffle(files)
     timeline = Timeline(hot_blocks=4)
@@ -108,7 +108,7 @@ def test_the_order_in_which_files_are_read_changes_no_figure(tmp_path, seed):
             timeline.labels()  # merges what came so far
     for label in ("", "home", "cart"):
         stats = timeline.select(label).total
-        expected = whole.summary["labels"][label]
+        expected = whole.summary.labels[label].to_dict()
         assert (stats.samples, stats.failures) == (expected["samples"], expected["failures"])
         assert stats.percentile(99) == expected["response_us"]["p99"]
         assert round(stats.mean_us) == expected["response_us"]["mean"]

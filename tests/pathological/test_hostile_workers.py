@@ -122,8 +122,8 @@ def judged_by_all(store: FolderStore, plan: Plan = PLAN) -> Bundle:
     bundle = judge_again(store, plan.run_id)
     assert judged(store, plan.run_id, START + 1e6).outcome == bundle.outcome
     assert [row.state for row in listing(store, START + 1e6)] == [bundle.outcome]
-    assert sorted(bundle.summary["workers"]["damaged_files"]) == sorted(live.damaged)
-    assert len(document(bundle.summary)) < MOST_BYTES
+    assert sorted(bundle.summary.workers.damaged_files) == sorted(live.damaged)
+    assert len(document(bundle.summary.to_dict())) < MOST_BYTES
     assert time.process_time() - began < MOST_CPU_S
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < MOST_KIB
     return bundle
@@ -249,14 +249,14 @@ BROKEN: dict[str, dict[str, bytes | None]] = {
 def test_a_bad_file_is_named_and_the_run_judged_without_it(tmp_path, name):
     bundle = judged_by_all(stored(tmp_path, BROKEN[name]))
     assert bundle.outcome == "inconclusive"
-    assert "damaged-file" in {reason["code"] for reason in bundle.verdict["reasons"]}
-    assert len(bundle.summary["workers"]["damaged_files"]) <= 2
-    assert not any("html" in file for one in bundle.summary["first_failures"] for file in one["files"])
+    assert "damaged-file" in {reason.code for reason in bundle.verdict.reasons}
+    assert len(bundle.summary.workers.damaged_files) <= 2
+    assert not any("html" in file for one in bundle.summary.first_failures for file in one.files)
 
 
 def test_the_same_run_without_a_bad_file_passes(tmp_path):
     bundle = judged_by_all(stored(tmp_path, {}))
-    assert (bundle.outcome, bundle.summary["workers"]["damaged_files"]) == ("passed", [])
+    assert (bundle.outcome, bundle.summary.workers.damaged_files) == ("passed", ())
 
 
 @pytest.mark.parametrize(
@@ -273,15 +273,15 @@ def test_times_within_their_bounds_break_nothing(tmp_path, name, token):
 def test_whoever_reports_errors_of_many_labels_fills_no_report(tmp_path):
     errors = json.dumps({f"page {number}": number for number in range(60_000)})
     bundle = judged_by_all(stored(tmp_path, {"exit.json": report_with("script_errors", errors)}))
-    assert {reason["code"] for reason in bundle.verdict["reasons"]} == {"script-errors"}
-    assert len(bundle.verdict["reasons"]) == MOST_NAMED + 1
+    assert {reason.code for reason in bundle.verdict.reasons} == {"script-errors"}
+    assert len(bundle.verdict.reasons) == MOST_NAMED + 1
 
 
 def test_whoever_makes_many_bad_files_fills_no_report(tmp_path):
     store = stored(tmp_path, {f"intervals-x{number}": b"" for number in range(3000)})
     bundle = judged_by_all(store)
     assert bundle.outcome == "inconclusive"
-    assert len(bundle.summary["workers"]["damaged_files"]) == 1001
+    assert len(bundle.summary.workers.damaged_files) == 1001
 
 
 def test_a_pipe_in_the_place_of_a_file_stops_nobody(tmp_path):
@@ -309,7 +309,7 @@ def foreign(samples: int = 2000) -> bytes:
 def test_a_file_that_is_not_its_workers_own_is_damaged_and_in_no_figure(tmp_path):
     bundle = judged_by_all(stored(tmp_path, {**own(INTERVALS["local-2"]), SECOND: foreign()}))
     assert bundle.outcome == "inconclusive"
-    assert bundle.summary["labels"][""]["samples"] == 2 * SAMPLES - SAMPLES // FILES
+    assert bundle.summary.total.samples == 2 * SAMPLES - SAMPLES // FILES
 
 
 def test_a_foreign_breach_fails_nobody(tmp_path):
@@ -337,7 +337,7 @@ def test_a_file_beyond_those_that_a_worker_wrote_is_in_no_figure_although_it_was
 def test_more_samples_than_a_worker_recorded_pass_no_run(tmp_path):
     bundle = judged_by_all(stored(tmp_path, {SECOND: foreign()}))
     assert bundle.outcome == "inconclusive"
-    assert "surplus-samples" in {reason["code"] for reason in bundle.verdict["reasons"]}
+    assert "surplus-samples" in {reason.code for reason in bundle.verdict.reasons}
 
 
 @pytest.mark.parametrize("digests", ["0" * 15, "0" * 16, "x" * 32, "0" * 48])
@@ -351,8 +351,8 @@ def test_test_cases_that_are_not_their_workers_own_are_damaged(tmp_path):
     fine = judged_by_all(stored(tmp_path / "own", {"exit.json": left}, FUNCTIONAL), FUNCTIONAL)
     other = encode_cases(CaseFile("local-2", 1, [case("other", "failed", execution="shop")]))
     bundle = judged_by_all(stored(tmp_path / "not", {"exit.json": left, "tests-000001": other}, FUNCTIONAL), FUNCTIONAL)
-    assert (fine.outcome, fine.summary["tests"]["total"]) == ("passed", 2)
-    assert (bundle.outcome, bundle.summary["tests"]["total"]) == ("inconclusive", 0)
+    assert (fine.outcome, len(fine.summary.to_dict()["tests"]["cases"])) == ("passed", 2)
+    assert (bundle.outcome, len(bundle.summary.to_dict()["tests"]["cases"])) == ("inconclusive", 0)
 
 
 def test_what_cannot_be_copied_of_a_worker_keeps_nothing_else_from_being_copied(tmp_path):
@@ -470,7 +470,7 @@ def changes(draw: Any) -> dict[str, bytes | None]:
 def test_whatever_a_worker_leaves_the_run_is_judged(tmp_path_factory, changed, functional):
     plan = FUNCTIONAL if functional else PLAN
     bundle = judged_by_all(stored(tmp_path_factory.mktemp("run"), changed, plan), plan)
-    if bundle.summary["workers"]["damaged_files"]:
+    if bundle.summary.workers.damaged_files:
         assert bundle.outcome != "passed"
 
 
@@ -502,7 +502,7 @@ def test_whatever_a_worker_leaves_a_duet_is_judged(tmp_path_factory, duet, data)
     store.put(run_key(plan.run_id, "start.json"), Start(at=START, attempts={"local-1": "a"}).to_json())
     bundle = judge_again(store, plan.run_id)
     assert bundle.outcome != "passed"
-    assert len(document(bundle.summary)) < MOST_BYTES
+    assert len(document(bundle.summary.to_dict())) < MOST_BYTES
 
 
 def test_sums_of_a_duets_blocks_have_no_bounds(tmp_path, duet):

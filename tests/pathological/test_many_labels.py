@@ -81,15 +81,15 @@ def bundle():
         planned=("local-1",), reported=("local-1",), exits={"local-1": left()}, started_at=START
     )  # fmt: skip
     summary = summarise(plan, timeline, complete, START)
-    return Bundle(plan, summary.to_dict(), judge(plan, timeline, complete, summary).to_dict(), timeline)
+    return Bundle(plan, summary, judge(plan, timeline, complete, summary), timeline)
 
 
 def test_every_label_is_summarised_and_judged(bundle):
     us = times_of(10_000)
-    labels = bundle.summary["labels"]
+    labels = bundle.summary.labels
     assert len(labels) == 10_001
-    assert {labels[f"/items/{n}"]["response_us"]["max"] for n in range(10_000)} == set(us.tolist())
-    assert [entry["outcome"] for entry in bundle.verdict["criteria"]] == ["passed", "failed", "passed"]
+    assert {labels[f"/items/{n}"].response_us.max for n in range(10_000)} == set(us.tolist())
+    assert [entry.outcome for entry in bundle.verdict.criteria] == ["passed", "failed", "passed"]
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if not name.startswith("parquet")])

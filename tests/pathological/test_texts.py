@@ -37,13 +37,13 @@ def test_labels_of_ten_kilobytes_that_begin_alike_stay_apart(tmp_path):
     asked = [("hits", 1, "30"), ("hits", 2, "29"), ("p50", 0, "60ms")]
     rules = [{"subject": what, "label": f"{stem}{n}", "condition": ">", "threshold": more} for what, n, more in asked]
     bundle = judged(tmp_path, samples, *rules)
-    labels = {label: figures for label, figures in bundle.summary["labels"].items() if label}
+    labels = {label: figures.to_dict() for label, figures in bundle.summary.labels.items() if label}
     assert len(labels) == 3
     assert all(len(label) == 1000 and label.startswith(stem[:900]) for label in labels)
     for n in range(3):
         mine = [one for one in samples if one.label.endswith(str(n))]
         check_figures(labels[label_of(f"{stem}{n}")], mine)
-    assert [entry["outcome"] for entry in bundle.verdict["criteria"]] == ["passed", "failed", "passed"]
+    assert [entry.outcome for entry in bundle.verdict.criteria] == ["passed", "failed", "passed"]
 
 
 def test_a_label_of_a_thousand_characters_is_kept_as_it_is():
@@ -125,14 +125,14 @@ def test_hostile_texts_are_summarised_as_they_were_measured(hostile):
         one if len(one.label) <= 1000 else Raw(one.completed_s, one.us, label_of(one.label), one.worker, one.ok, one.rc)
         for one in samples
     ]
-    check_summary(bundle.summary, cut)
-    (rule, _) = bundle.verdict["criteria"]
-    assert rule["samples"] == sum(one.label == HOSTILE[2] for one in samples) == 3
+    check_summary(bundle.summary.to_dict(), cut)
+    (rule, _) = bundle.verdict.criteria
+    assert rule.samples == sum(one.label == HOSTILE[2] for one in samples) == 3
 
 
 def test_hostile_texts_come_back_from_the_stored_summary_and_verdict(hostile):
     _, bundle, folder = hostile
-    for name, content in (("summary.json", bundle.summary), ("verdict.json", bundle.verdict)):
+    for name, content in (("summary.json", bundle.summary.to_dict()), ("verdict.json", bundle.verdict.to_dict())):
         (path,) = folder.glob(f"runs/*/{name}")
         assert json.loads(path.read_bytes()) == json.loads(json.dumps(content))
 

@@ -1,9 +1,11 @@
 """Runs made by hand, in the schemas toril.summary/1 and toril.verdict/1."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
-from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share
+from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share, Verdict
+from toril.records.summary import Summary
 from toril.reports import Bundle
 
 HOSTILE = "</script><img src=x onerror=alert(1)>|`\"'&\u2028\x1b[31m\x00[red]@octocat\ud800{{7*7}}"
@@ -89,9 +91,10 @@ def second(number: int, failures: int = 0) -> dict[str, Any]:
     }
 
 
-def summary(labels: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+def summary(labels: dict[str, Any] | None = None, **changes: Any) -> Summary:
+    """A summary as a file has it, read."""
     labels = labels or {"": figures(), "products": figures(2000, scale=0.8), "checkout": figures(1000, scale=1.4)}
-    return {
+    data = {
         "schema": "toril.summary/1",
         "run_id": "20261124T150405Z-shop-1a2b",
         "suite": "shop",
@@ -123,7 +126,8 @@ def summary(labels: dict[str, Any] | None = None, **changes: Any) -> dict[str, A
         "executions": {"buy": {"labels": {"": figures()}}},
         "locations": {name: {"labels": {"": figures(1500)}} for name in ("madrid", "sevilla")},
         "series": [second(number) for number in range(30)],
-    } | changes
+    }
+    return Summary.from_dict(data | changes)
 
 
 def criterion(text: str = "p95 of checkout>250ms", outcome: str = "passed", **changes: Any) -> dict[str, Any]:
@@ -144,8 +148,19 @@ def criterion(text: str = "p95 of checkout>250ms", outcome: str = "passed", **ch
     } | changes
 
 
-def verdict(outcome: str = "passed", **changes: Any) -> dict[str, Any]:
-    return {"schema": "toril.verdict/1", "outcome": outcome, "reasons": [], "criteria": [criterion()]} | changes
+def verdict(outcome: str = "passed", **changes: Any) -> Verdict:
+    data = {"schema": "toril.verdict/1", "outcome": outcome, "reasons": [], "criteria": [criterion()]}
+    return Verdict.from_dict(data | changes)
+
+
+def with_summary(bundle: Bundle, **changes: Any) -> Bundle:
+    """The same run with other entries in its summary, as a file has them."""
+    return replace(bundle, summary=Summary.from_dict({**bundle.summary.to_dict(), **changes}))
+
+
+def with_verdict(bundle: Bundle, **changes: Any) -> Bundle:
+    """The same run with other entries in its verdict, as a file has them."""
+    return replace(bundle, verdict=Verdict.from_dict({**bundle.verdict.to_dict(), **changes}))
 
 
 def passed() -> Bundle:
@@ -217,6 +232,6 @@ def empty() -> Bundle:
     """A run in which nothing was measured."""
     return Bundle(
         plan(criteria=()),
-        {"schema": "toril.summary/1", "labels": {}, "workers": {"planned": 2, "reported": 0, "lost": []}},
+        Summary.from_dict({"labels": {}, "workers": {"planned": 2, "reported": 0, "lost": []}}),
         verdict("inconclusive", reasons=[{"code": "no-samples", "message": "no sample came in"}], criteria=[]),
     )

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.measured import START, Sample, left, plan_of, timeline_of
+from toril.records import Verdict
 from toril.reports import Bundle, pieces
 from toril.summary import Completeness, summarise
 
@@ -48,27 +49,27 @@ def run_of(samples: Sequence[Sample], *, ramp_up_exclude: bool = False, **change
     complete = Completeness(
         planned=workers, reported=workers, exits={one: left(one) for one in workers}, started_at=START
     )
-    verdict = {"outcome": "passed", "reasons": [], "criteria": []}
-    return Bundle(plan, summarise(plan, timeline, complete, START).to_dict(), verdict, timeline, **changes)
+    verdict = Verdict(outcome="passed")
+    return Bundle(plan, summarise(plan, timeline, complete, START), verdict, timeline, **changes)
 
 
 def judged(samples: Sequence[Sample], ramp_up_exclude: bool) -> list[Sample]:
     return [sample for sample in samples if sample.steady or not ramp_up_exclude]
 
 
-def exported(name: str, bundle: Bundle) -> bytes:
-    return b"".join(pieces(name, bundle))
+def exported(name: str, bundle: Bundle, table: str = "cells") -> bytes:
+    return b"".join(pieces(name, bundle, table))
 
 
-def csv_rows(name: str, bundle: Bundle) -> list[dict[str, str]]:
+def csv_rows(bundle: Bundle, table: str = "cells") -> list[dict[str, str]]:
     """What Python's own reader makes of it."""
-    return list(csv.DictReader(io.StringIO(exported(name, bundle).decode(), newline="")))
+    return list(csv.DictReader(io.StringIO(exported("csv", bundle, table).decode(), newline="")))
 
 
-def parquet_rows(name: str, bundle: Bundle) -> list[dict[str, Any]]:
+def parquet_rows(bundle: Bundle, table: str = "cells") -> list[dict[str, Any]]:
     from pyarrow import parquet
 
-    found: list[dict[str, Any]] = parquet.read_table(io.BytesIO(exported(name, bundle))).to_pylist()
+    found: list[dict[str, Any]] = parquet.read_table(io.BytesIO(exported("parquet", bundle, table))).to_pylist()
     return found
 
 

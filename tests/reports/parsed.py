@@ -4,8 +4,6 @@ import json
 from html.parser import HTMLParser
 from typing import Any
 
-DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
 
 class Page(HTMLParser):
     """What a browser makes of a page: elements, attributes and the text outside of scripts and styles."""
@@ -41,21 +39,3 @@ class Page(HTMLParser):
         """What the charts draw."""
         found: dict[str, Any] = json.loads(self.scripts[0])
         return found
-
-
-def decoded(column: dict[str, Any]) -> list[float | None]:
-    """The numbers of a column, as the page's script reads them."""
-    values: list[float | None] = []
-    last = rest = shift = 0
-    for character in column["t"]:
-        if character == ".":
-            values.append(None)
-            continue
-        digit = DIGITS.index(character)
-        rest |= (digit & 31) << shift
-        shift += 5
-        if not digit & 32:
-            last += -(rest >> 1) if rest & 1 else rest >> 1
-            values.append(last / column["d"])
-            rest = shift = 0
-    return values

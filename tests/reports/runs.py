@@ -29,8 +29,8 @@ def judged(timeline: Timeline, plan: Plan, **circumstances: Any) -> Bundle:
     known = complete | circumstances
     completeness = Completeness(**known | {"exits": counted(known["exits"], timeline)})
     summary = summarise(plan, timeline, completeness, START)
-    verdict = judge(plan, timeline, completeness, summary).to_dict()
-    return Bundle(plan=plan, summary=summary.to_dict(), verdict=verdict, timeline=timeline)
+    verdict = judge(plan, timeline, completeness, summary)
+    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline)
 
 
 def run_of(

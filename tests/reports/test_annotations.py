@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.github.stories import FINE, NEUTRAL, REGRESSION, compared
 from tests.reports import examples
 from toril.records import SourcePlace
-from toril.reports import Bundle, render, wording
+from toril.reports import Bundle, render
+from toril.text import plain
 
 WHERE = "suite.yml: reporting[0].criteria[0]"
 PLACE = {WHERE: SourcePlace(file="loadtests/shop/suite.yml", line=31)}
@@ -34,9 +35,9 @@ def unescaped(text: str) -> str:
 
 
 def located(run: Bundle, places=PLACE) -> Bundle:
-    rules = [{**rule, "where": WHERE} if number == 0 else rule for number, rule in enumerate(run.verdict["criteria"])]
-    plan = run.plan.model_copy(update={"places": places})
-    return replace(run, plan=plan, verdict={**run.verdict, "criteria": rules, "reasons": []})
+    first, *others = run.verdict.to_dict()["criteria"]
+    found = examples.with_verdict(run, criteria=[{**first, "where": WHERE}, *others], reasons=[])
+    return replace(found, plan=run.plan.model_copy(update={"places": places}))
 
 
 def many(outcome: str, count: int) -> Bundle:
@@ -55,8 +56,8 @@ def test_a_breached_criterion_is_an_error_on_its_line():
 def test_what_could_not_be_judged_is_a_warning():
     run = examples.inconclusive()
     rule = examples.criterion(outcome="inconclusive", message="too few samples", where=WHERE)
-    run = located(replace(run, verdict={**run.verdict, "criteria": [rule]}), PLACE)
-    lost = replace(run, verdict={**run.verdict, "reasons": examples.inconclusive().verdict["reasons"]})
+    run = located(examples.with_verdict(run, criteria=[rule]), PLACE)
+    lost = examples.with_verdict(run, reasons=examples.inconclusive().verdict.to_dict()["reasons"])
 
     assert [(name, properties.get("line")) for name, properties, _ in commands(lost)] == [
         ("warning", "31"),
@@ -106,15 +107,15 @@ PIECES = st.sampled_from(["a", "::", ":", ",", "=", "%", "%0A", "%3A", "%25", "\
 @given(st.lists(PIECES | st.characters(codec=None), max_size=12).map("".join))
 def test_no_text_ends_its_place_or_begins_another_command(text):
     run = located(examples.failed())
-    rule = {**run.verdict["criteria"][0], "criterion": text, "message": text}
+    rule = {**run.verdict.to_dict()["criteria"][0], "criterion": text, "message": text}
     plan = run.plan.model_copy(update={"suite": text, "places": {WHERE: SourcePlace(file=f"a{text}", line=3)}})
-    hostile = replace(run, plan=plan, verdict={**run.verdict, "criteria": [rule]})
+    hostile = replace(examples.with_verdict(run, criteria=[rule]), plan=plan)
 
     ((name, properties, message),) = commands(hostile)
 
     shown = text.encode("utf-8", "backslashreplace").decode()
     assert name == "error"
-    assert properties == {"file": f"a{shown}", "line": "3", "title": f"{wording.plain(text)}: failed"}
-    criterion, said = wording.plain(text), wording.plain(text, 1000)
+    assert properties == {"file": f"a{shown}", "line": "3", "title": f"{plain(text)}: failed"}
+    criterion, said = plain(text), plain(text, 1000)
     assert message == f"{criterion}: {said or '412 ms against 250 ms'}"
     assert len(re.split("[\r\n]", render("annotations", hostile).decode())) == 2

@@ -2,9 +2,7 @@
 
 import doctest
 import math
-from dataclasses import replace
 from functools import cache
-from importlib import import_module
 
 import pytest
 from hypothesis import given
@@ -13,17 +11,24 @@ from hypothesis import strategies as st
 from tests.browser import ten_minutes
 from tests.measured import Sample, execution, plan_of, timeline_of
 from tests.reports import examples
-from tests.reports.parsed import Page, decoded
+from tests.reports.parsed import Page
 from tests.reports.runs import judged, run_of, small
 from toril.records import MetricSeries, PlannedCriterion, ServerMetrics
-from toril.reports import html
-from toril.reports.bundle import Bundle
-from toril.reports.charts import charts
-from toril.reports.charts.columns import column
-from toril.reports.charts.curve import quantiles_us
-from toril.reports.charts.thinning import Thinning, thinning
+from toril.reports import Bundle, render
+from toril.reports.charts import charts_of
+from toril.reports.charts import lines as lines_module
+from toril.reports.charts.lines import Thinning, thinning
+from toril.reports.charts.percentiles import quantiles_us
+from toril.reports.html import NO_CHARTS
 
 SECONDS = 420
+
+
+def charts(bundle: Bundle, base: Bundle | None = None) -> dict:
+    """What the page's script gets."""
+    found = charts_of(bundle, base)
+    shared = {key: value for one in found.values() for key, value in (one.shared or {}).items()}
+    return {**NO_CHARTS, **shared, **{section: list(one.charts) for section, one in found.items()}}
 
 
 @cache
@@ -33,11 +38,11 @@ def run() -> Bundle:
 
 @cache
 def drawn() -> dict:
-    return Page(html.report(run())).data
+    return Page(render("html", run())).data
 
 
 def lines(chart) -> dict:
-    return {line["name"]: decoded(line) for line in chart["lines"]}
+    return {line["name"]: line["values"] for line in chart["lines"]}
 
 
 def titled(section, title) -> dict:
@@ -48,15 +53,10 @@ def ms(values) -> list:
     return [None if value is None else value / 1000 for value in values]
 
 
-@given(st.lists(st.one_of(st.none(), st.integers(-(2**52), 2**52))))
-def test_a_column_is_read_as_it_was_written(values):
-    assert decoded(column(values)) == values
-
-
 @pytest.mark.parametrize(("duration_s", "drawn_s"), [(10.0, 10), (9.4, 9), (9.98, 9), (0.4, 1)])
 def test_the_part_of_a_second_at_the_end_is_no_rate(duration_s, drawn_s):
     whole = run_of(small(seconds=math.ceil(duration_s)))
-    bundle = replace(whole, summary={**whole.summary, "duration_s": duration_s})
+    bundle = examples.with_summary(whole, duration_s=duration_s)
     data = charts(bundle)
     counts = [
         lines(titled(data["course"], "Requests per second"))["achieved"],
@@ -69,9 +69,9 @@ def test_the_part_of_a_second_at_the_end_is_no_rate(duration_s, drawn_s):
 
 
 def test_load_times_and_failures_are_those_of_the_summary_second_by_second():
-    series, course = run().summary["series"], drawn()["course"]
+    series, course = run().summary.to_dict()["series"], drawn()["course"]
 
-    assert decoded(drawn()["x"]) == list(range(SECONDS))
+    assert drawn()["x"] == list(range(SECONDS))
     users = lines(titled(course, "Virtual users"))
     assert users == {
         "running": [s["virtual_users"] for s in series],
@@ -92,7 +92,7 @@ def test_errors_by_kind_add_up_to_the_failures_of_each_second():
 
     assert set(kinds) == {"503", "504", "Connection reset by peer"}
     assert [sum(column) for column in zip(*kinds.values(), strict=True)] == [
-        second["failures"] for second in run().summary["series"]
+        second["failures"] for second in run().summary.to_dict()["series"]
     ]
 
 
@@ -100,7 +100,7 @@ def test_locations_are_those_of_the_summary_second_by_second():
     found = lines(titled(drawn()["course"], "p95 by location"))
 
     for name in ten_minutes.LOCATIONS:
-        assert found[name] == ms([s["locations"][name]["p95_us"] for s in run().summary["series"]])
+        assert found[name] == ms([s["locations"][name]["p95_us"] for s in run().summary.to_dict()["series"]])
 
 
 def test_each_label_has_its_own_seconds():
@@ -124,10 +124,10 @@ def test_the_label_that_is_shown_first_is_one_with_a_breached_criterion():
 def test_curves_pass_through_the_percentiles_of_the_summary():
     for label in drawn()["labels"]:
         curve = titled(label["charts"], "By percentile")
-        nines = decoded(curve["nines"])
+        nines = curve["nines"]
         drawn_lines = {name: dict(zip(nines, values, strict=True)) for name, values in lines(curve).items()}
         values = drawn_lines[label["name"]]
-        times = run().summary["labels"]["" if label["name"] == "all" else label["name"]]["response_us"]
+        times = run().summary.to_dict()["labels"]["" if label["name"] == "all" else label["name"]]["response_us"]
         for nine, key in ((1.0, "p90"), (2.0, "p99"), (3.0, "p99_9")):
             if nine not in values:
                 continue
@@ -180,7 +180,7 @@ def test_criteria_are_drawn_where_they_belong_with_their_outcome():
 
 
 def test_windows_in_which_a_criterion_was_breached_are_shaded():
-    breached = [item for item in run().verdict["criteria"] if item["outcome"] == "failed"]
+    breached = [item for item in run().verdict.to_dict()["criteria"] if item["outcome"] == "failed"]
 
     assert drawn()["breaches"] == [
         {"from": item["window"]["from_s"], "to": item["window"]["to_s"] + 1, "text": item["criterion"]}
@@ -203,7 +203,7 @@ def test_generators_are_drawn_worker_by_worker_with_their_limit():
     cpu = titled(drawn()["generators"], "CPU")
 
     assert [(mark["at"], mark["outcome"]) for mark in cpu["marks"]] == [
-        (100 * run().summary["generators"]["limits"]["jmeter"]["cpu"], "limit")
+        (100 * run().summary.to_dict()["generators"]["limits"]["jmeter"]["cpu"], "limit")
     ]
     assert len(cpu["lines"]) == 8
     series = timeline.health_series("us-east-1-2")
@@ -235,7 +235,7 @@ def test_a_period_of_which_cloudwatch_has_no_value_is_a_gap():
     run = examples.passed()
     (found,) = charts(Bundle(run.plan, run.summary, run.verdict, metrics=ServerMetrics(queries=(query,))))["server"]
 
-    points = list(zip(decoded(found["x"]), lines(found)["Average"], strict=True))
+    points = list(zip(found["x"], lines(found)["Average"], strict=True))
     assert points == [(-20, 10), (40, 95), (100, 95), (100.001, None), (160, 20), (220, 20)]
 
 
@@ -267,7 +267,7 @@ def test_metrics_of_the_service_are_drawn_in_the_unit_that_people_read():
     )["server"]
 
     assert [(chart["title"], chart["unit"]) for chart in found] == [("TargetResponseTime, p95", "ms")]
-    assert decoded(found[0]["x"]) == [0, 60, 120]
+    assert found[0]["x"] == [0, 60, 120]
     assert lines(found[0]) == {"p95": [100, 250, 250]}
     assert [(mark["at"], mark["outcome"]) for mark in found[0]["marks"]] == [(300, "passed")]
 
@@ -276,9 +276,9 @@ def test_the_base_run_stands_behind_the_lines():
     base = ten_minutes.bundle(seconds=SECONDS + 30, incident=ten_minutes.CALM, seed=7)
     found = charts(run(), base)
 
-    assert decoded(found["x"]) == list(range(SECONDS + 30))
+    assert found["x"] == list(range(SECONDS + 30))
     times = lines(titled(found["course"], "Response times"))
-    assert times["base p95"] == ms([second["p95_us"] for second in base.summary["series"]])
+    assert times["base p95"] == ms([second["p95_us"] for second in base.summary.to_dict()["series"]])
     assert times["p95"][SECONDS:] == [None] * 30
     assert "base" in lines(titled(found["labels"][1]["charts"], "By percentile"))
 
@@ -329,11 +329,10 @@ def test_no_chart_has_more_points_than_a_screen(seconds):
 
 def test_long_runs_say_that_they_are_thinned():
     series = [examples.second(number) for number in range(1300)]
-    page = Page(html.report(Bundle(examples.plan(), examples.summary(series=series), examples.verdict())))
+    page = Page(render("html", Bundle(examples.plan(), examples.summary(series=series), examples.verdict())))
 
     assert "Of every 3 s the lowest and the highest second are drawn" in page.text
 
 
-@pytest.mark.parametrize("module", ["columns", "names", "thinning"])
-def test_the_examples_in_the_modules_of_charts_hold(module):
-    assert doctest.testmod(import_module(f"toril.reports.charts.{module}")).failed == 0
+def test_the_examples_in_the_modules_of_charts_hold():
+    assert doctest.testmod(lines_module).failed == 0

@@ -10,11 +10,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests import tiers
-from tests.github.stories import FINE, NEUTRAL, REGRESSION, STORIES, compared, comparison
+from tests.github.stories import REGRESSION, STORIES, compared
 from tests.reports import examples
-from tests.reports.test_github import LINKED, OURS, PARSER, elements, outside_of_code, shown
-from toril.reports import Bundle, markdown, wording
-from toril.reports.github import Links, comment, comments
+from tests.reports.test_markdown import LINKED, OURS, PARSER, elements, outside_of_code
+from toril.records import Verdict
+from toril.records.summary import Summary
+from toril.reports import Bundle, markdown
+from toril.reports.comments import comment, comments
+from toril.reports.markdown import Links
 
 GOLDEN = Path(__file__).parent / "comment.md"
 LINKS = Links(report="https://ci.example/report", run="https://ci.example/run")
@@ -51,8 +54,9 @@ def replaced(content: Any, text: str) -> Any:
 
 def attacked(run: Bundle, text: str) -> Bundle:
     changed = {"suite": text, "run_id": text, "toril_version": text, "warnings": (text,), "tags": {text: text}}
-    verdict = {**replaced(run.verdict, text), "notes": [text]}
-    return replace(run, plan=run.plan.model_copy(update=changed), summary=replaced(run.summary, text), verdict=verdict)
+    verdict = Verdict.from_dict({**replaced(run.verdict.to_dict(), text), "notes": [text]})
+    summary = Summary.from_dict(replaced(run.summary.to_dict(), text))
+    return replace(run, plan=run.plan.model_copy(update=changed), summary=summary, verdict=verdict)
 
 
 def tables(text: str) -> list[int]:
@@ -68,8 +72,9 @@ def kinds(text: str) -> set[str]:
     return {child.type for token in PARSER.parse(text) for child in (token, *(token.children or ()))}
 
 
-TARGET = compared(examples.failed(), REGRESSION, "regression")
-TARGET.verdict["reasons"].append({"code": "c", "message": ""})  # its text begins a line of a list
+REGRESSED = compared(examples.failed(), REGRESSION, "regression")
+MORE = [*REGRESSED.verdict.to_dict()["reasons"], {"code": "c", "message": ""}]  # its text begins a line of a list
+TARGET = examples.with_verdict(REGRESSED, reasons=MORE)
 HARMLESS = written(attacked(TARGET, ""))
 
 
@@ -96,87 +101,6 @@ def test_no_text_from_outside_does_anything(text):
     assert hostile.splitlines()[0].startswith("## ❌")
 
 
-@pytest.mark.parametrize(
-    ("story", "first"),
-    [
-        ("passed", "## ✅ shop: passed — all 3 criteria hold"),
-        ("failed", "## ❌ shop: failed — 2 of 7 criteria breached"),
-        ("inconclusive", "## ⚠️ shop: inconclusive — the engine of worker us-east-1-2 took up to 100% of the one core"),
-        ("regression", "## ❌ shop: failed — p95 of POST /checkout is at least 5.2 % slower than base"),
-        ("neutral", "## ⚪ shop: neutral — against base it is not proven either way"),
-        ("fine", "## ✅ shop: passed — all 3 criteria hold; nothing is 3 % slower than base"),
-        ("empty", "## ⚠️ shop: inconclusive — no sample came in"),
-    ],
-)
-def test_the_first_line_has_the_outcome_and_its_reason(story, first):
-    assert shown(written(STORIES[story]()).splitlines()[0]).strip().startswith(first.removeprefix("## "))
-
-
-def test_one_breached_criterion_is_the_reason():
-    first = written(examples.failed()).splitlines()[0]
-
-    assert shown(first).strip() == (
-        "❌ shop: failed — p95 of checkout was at the least 412 ms, 162 ms (65 %) above the limit of 250 ms"
-    )
-
-
-def test_a_regression_fails_a_run_whose_criteria_hold():
-    text = written(examples.passed(), compared(examples.passed(), REGRESSION, "regression"))
-
-    assert text.startswith("## ❌ shop: failed — p95 of POST /checkout is at least 5.2 % slower")
-
-
-def test_what_is_wrong_with_a_duet_beside_a_run_is_told_as_its_own():
-    duet = compared(examples.inconclusive(), NEUTRAL, "unproven")
-    text = written(examples.passed(), duet)
-
-    first = "⚠️ shop: inconclusive — worker sevilla-1 was lost: killed by signal 9 after 12 s (and 1 more reason)"
-    assert shown(text.splitlines()[0]).strip() == first
-    assert "- against base&#58;\u200b worker sevilla-1 was lost&#58;\u200b killed by signal 9 after 12 s" in text
-
-
-def test_a_long_reason_is_cut_at_the_end_of_a_clause():
-    long = (
-        "the engine of worker a-1 had no room left to measure with, 7 s in a row; " + "give it a core of its own " * 20
-    )
-    run = replace(
-        examples.inconclusive(), verdict=examples.verdict("inconclusive", reasons=[{"code": "c", "message": long}])
-    )
-
-    first = written(run).splitlines()[0]
-    assert (
-        first == "## ⚠️ shop: inconclusive — the engine of worker a-1 had no room left to measure with, 7 s in a row …"
-    )
-
-
-def test_a_regression_that_cannot_be_trusted_is_no_failure():
-    unsure = {**REGRESSION, "message": "slower; but worker a-1 was lost"}
-    text = written(compared(examples.passed(), unsure, "unsure-arms"))
-
-    assert text.startswith("## ⚠️ shop: inconclusive — slower; but worker a-1 was lost")
-    assert "### ⚠️ Change against base: slower; but worker a-1 was lost" in text
-
-
-@pytest.mark.parametrize("found", [REGRESSION, NEUTRAL, FINE])
-def test_a_change_has_its_interval_and_what_could_have_been_found(found):
-    text = shown(written(compared(examples.passed(), found, "no-regression"))).replace("\u00a0", " ")
-
-    for metric in found["metrics"]:
-        low, high, least = (wording.signed_percent(100 * metric[key]) for key in ("low", "high", "detectable"))
-        if metric["unit"] == "us":
-            assert f"{low.removesuffix(' %')}" in text
-            assert f"… {high}" in text
-            assert f"detects {least.removeprefix('+')}" in text
-
-
-def test_too_few_pairs_are_said_in_the_place_of_an_interval():
-    few = {**REGRESSION["metrics"][0], "low": None, "high": None, "detectable": None, "blocks": 3}
-    text = written(compared(examples.passed(), comparison("inconclusive", "too few", few), "unproven"))
-
-    assert "<sub>too few pairs</sub>" in text
-    assert "3 pairs of blocks" in text
-
-
 def test_the_course_of_the_load_is_drawn_in_characters():
     text = written(STORIES["failed"]())
 
@@ -190,7 +114,7 @@ def test_the_course_of_the_load_is_drawn_in_characters():
 def test_ten_thousand_labels_and_endless_messages_fit_and_say_where_all_of_it_is():
     run = examples.hostile(labels=10_000)
     endless = [{"code": "x" * 900, "message": f"{number}{'<&|' * 5_000}"} for number in range(200)]
-    text = written(replace(run, verdict={**run.verdict, "outcome": "inconclusive", "reasons": endless}))
+    text = written(examples.with_verdict(run, outcome="inconclusive", reasons=endless))
 
     assert len(text) <= markdown.COMMENT - 1_000
     assert "[all of it](<https://ci.example/report>)" in text or "more reasons" in text

@@ -11,14 +11,22 @@ from hypothesis import given
 
 from tests import tiers
 from tests.measured import MS, Sample, execution, stopped
-from tests.reports import examples
+from tests.reports import examples, gallery
 from tests.reports.exports import SAMPLES
 from tests.reports.runs import run_of, small, wavering
-from toril.reports import Bundle
-from toril.reports.compare_figures import Figure, Part
-from toril.reports.compare_formats import FORMATS, document, render
-from toril.reports.comparison import Comparison, compare
-from toril.reports.rates import BATCHES, REACH, rate_interval
+from toril.reports import COMPARED, Bundle, compared
+from toril.reports.compare_blocks import shown, shown_delta, shown_relative
+from toril.reports.comparison import (
+    BATCHES,
+    CONCLUSION,
+    REACH,
+    Comparison,
+    Figure,
+    Part,
+    compare,
+    document,
+    rate_interval,
+)
 from toril.stats.quantiles import mean_interval, share_interval
 
 BASE = run_of([*wavering("home", 50), *wavering("cart", 80)], "p95>250ms", "fail>1%", run_id="base")
@@ -99,7 +107,7 @@ def test_the_figures_are_those_of_the_summaries(first, second):
 
     for part, name in ((found.overall, ""), *((part, part.name) for part in found.labels)):
         for side, run in zip(("base", "head"), runs, strict=True):
-            figures = run.summary["labels"].get(name)
+            figures = run.summary.to_dict()["labels"].get(name)
             if figures is None or not figures["samples"] or (part.name != name and name):
                 continue
             for key in ("mean", "p50", "p99_9", "max"):
@@ -148,7 +156,7 @@ def test_a_label_that_got_slower_differs_and_one_that_did_not_is_noise():
     cart = label(found, "cart").figure("p50")
     assert cart.delta == pytest.approx(40 * MS, rel=0.01)
     assert cart.relative == pytest.approx(0.5, rel=0.01)
-    assert cart.shown_relative == "+50 %"
+    assert shown_relative(cart) == "+50 %"
     assert label(found, "cart").figure("max").finding == "unknown"
 
 
@@ -158,7 +166,7 @@ def test_more_failures_are_a_difference_in_points():
     failures = label(compare(BASE, run_of(broken)), "home").figure("failures")
 
     assert (failures.base, failures.head, failures.finding) == (0, 25, "differs")
-    assert (failures.shown_delta, failures.shown_relative) == ("+25 points", "")
+    assert (shown_delta(failures), shown_relative(failures)) == ("+25 points", "")
 
 
 def test_a_rate_has_the_interval_of_its_batch_means():
@@ -290,29 +298,37 @@ def test_criteria_pair_up_by_what_they_say():
 
 
 def test_two_single_runs_are_never_said_to_prove_a_regression():
-    assert "prove no regression" in compare(BASE, SLOWER).conclusion
+    assert "prove no regression" in CONCLUSION
+    assert json.loads(compared("json", BASE, SLOWER))["conclusion"] == CONCLUSION
+
+
+def test_the_capacity_of_two_runs_that_searched_it_is_compared():
+    searched = gallery.run("capacity")
+    search = {**searched.summary.to_dict()["capacity"]["shop"], "held_rps": 50.0}
+    found = compare(searched, examples.with_summary(searched, capacity={"shop": search})).load[-1]
+    assert (found.key, found.head) == ("capacity of shop", 50.0)
 
 
 # ── Formats ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", COMPARED)
 @pytest.mark.parametrize("head", [SLOWER, examples.hostile(), examples.empty()], ids=["slower", "hostile", "empty"])
 def test_every_format_shows_every_pair(name, head):
     for pair in ((BASE, head), (head, BASE)):
-        assert render(name, *pair).decode()
+        assert compared(name, *pair).decode()
 
 
 @pytest.mark.parametrize("name", ["terminal", "github"])
 def test_what_differs_and_what_can_be_concluded_is_shown(name):
-    text = " ".join(render(name, BASE, SLOWER).decode().replace("\n", " ").split())
+    text = " ".join(compared(name, BASE, SLOWER).decode().replace("\n", " ").split())
 
     for part in ("differs", "within noise", "prove no regression", "cart"):
         assert part in text
 
 
 def test_json_holds_all_of_it_with_what_follows():
-    found = json.loads(render("json", BASE, SLOWER))
+    found = json.loads(compared("json", BASE, SLOWER))
 
     assert found == json.loads(json.dumps(document(compare(BASE, SLOWER))))
     assert found["schema"] == "toril.comparison/1"
@@ -341,4 +357,4 @@ def test_runs_of_the_same_service_seldom_differ_and_a_slower_one_does():
 def test_a_difference_is_shown_no_finer_than_what_was_recorded():
     figure = Figure(key="p95", unit="us", base=25_120.0, head=11_880.0, resolution=1000)
 
-    assert (figure.shown("base"), figure.shown("head"), figure.shown_delta) == ("25 ms", "12 ms", "−13 ms")
+    assert (shown(figure, "base"), shown(figure, "head"), shown_delta(figure)) == ("25 ms", "12 ms", "−13 ms")

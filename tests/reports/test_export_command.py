@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.measured import START, left, plan_of
+from tests.refusals import refused
 from toril import cli
 from toril.records import Plan, Start, run_key, worker_key
-from toril.reports import EXPORTS, EXTENSIONS, FORMATS
+from toril.reports import EXPORTS, FORMATS, TABLES, check
 from toril.store import FolderStore
 from toril.timeline.intervals import Recorder
 
@@ -50,21 +51,25 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
     return ended.value.code
 
 
-@pytest.mark.parametrize("name", EXPORTS)
-def test_every_export_is_made_of_the_run_folder_at_any_time(plan, monkeypatch, name):
-    outs = [f"{place}/run.{EXTENSIONS[name]}" for place in ("first", "stored", "again")]
+TABLE_OF = [(name, table) for name in EXPORTS for table in (TABLES if FORMATS[name].tables else TABLES[:1])]
 
-    assert call(monkeypatch, "report", "latest", "--format", name, "--out", outs[0]) == 0  # judges it
-    assert call(monkeypatch, "report", "latest", "--format", name, "--out", outs[1]) == 0  # reads the verdict
+
+@pytest.mark.parametrize(("name", "table"), TABLE_OF)
+def test_every_export_is_made_of_the_run_folder_at_any_time(plan, monkeypatch, name, table):
+    outs = [f"{place}/run.{FORMATS[name].extension}" for place in ("first", "stored", "again")]
+    asked = ["report", "latest", "--format", name, "--table", table, "--out"]
+
+    assert call(monkeypatch, *asked, outs[0]) == 0  # judges it
+    assert call(monkeypatch, *asked, outs[1]) == 0  # reads the verdict
     Path(".toril", run_key(plan.run_id, "summary.json")).unlink()
-    assert call(monkeypatch, "report", "latest", "--format", name, "--out", outs[2]) == 0
+    assert call(monkeypatch, *asked, outs[2]) == 0
 
     first, *others = (Path(out).read_bytes() for out in outs)
     assert len(first) > 300
     assert others == [first, first]
 
 
-@pytest.mark.parametrize("name", [name for name in EXPORTS if not name.startswith("parquet")])
+@pytest.mark.parametrize("name", [name for name in EXPORTS if name != "parquet"])
 def test_an_export_goes_to_stdout_without_a_path(plan, monkeypatch, capfdbinary, name):
     call(monkeypatch, "report", plan.run_id, "--format", name, "--out", "file")
     capfdbinary.readouterr()
@@ -111,20 +116,33 @@ def test_parquet_without_pyarrow_is_refused_before_a_run_starts(tmp_path, monkey
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     Path("suite.json").write_text(json.dumps(SUITE))
 
-    assert call(monkeypatch, "run", "suite.json", "--report", "parquet-buckets=run.parquet") == 2
+    assert call(monkeypatch, "run", "suite.json", "--report", "parquet=run.parquet") == 2
 
     assert "pip install 'toril[parquet]'" in capsys.readouterr().err
     assert not Path(".toril").exists()
 
 
-@pytest.mark.parametrize("name", [name for name in FORMATS if name.startswith("parquet")])
-def test_parquet_is_not_written_onto_a_terminal(plan, name):
+@pytest.mark.parametrize(
+    ("name", "table", "code"),
+    [
+        ("pdf", "cells", "unknown-format"),
+        ("csv-buckets", "cells", "unknown-format"),
+        ("csv", "sums", "unknown-table"),
+        ("json", "buckets", "unknown-table"),
+    ],
+)
+def test_a_format_or_a_table_that_does_not_exist_is_refused(name, table, code):
+    with refused(code, name if code == "unknown-format" else table):
+        check(name, table=table)
+
+
+def test_parquet_is_not_written_onto_a_terminal(plan):
     ours, theirs = os.openpty()
-    command = [sys.executable, "-m", "toril", "report", "latest", "--format", name]
+    command = [sys.executable, "-m", "toril", "report", "latest", "--format", "parquet"]
 
     done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
     os.close(theirs)
     os.close(ours)
 
     assert done.returncode == 2
-    assert f"{name} is not text; add --out run.{EXTENSIONS[name]}, or send it into a pipe" in done.stderr
+    assert "--out run.parquet" in done.stderr

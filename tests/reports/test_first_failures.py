@@ -1,12 +1,11 @@
 """First failures in the page: pictures inside, links beside, and nothing of a strange page gets out of its place."""
 
-import json
 import re
 from dataclasses import replace
 
-from tests.reports.examples import passed
+from tests.reports.examples import passed, with_summary
 from toril.reports import render
-from toril.reports.first_failures import LARGEST_PICTURE
+from toril.reports.html import LARGEST_PICTURE
 from toril.runs.conclude import with_pictures
 from toril.store import FolderStore
 
@@ -21,9 +20,8 @@ def told(*files, label="Pay", message="no button"):
 
 
 def page_of(*failures, pictures=None):
-    bundle = passed()
-    summary = {**bundle.summary, "first_failures": list(failures)}
-    return render("html", replace(bundle, summary=summary, pictures=pictures or {})).decode()
+    bundle = with_summary(passed(), first_failures=list(failures))
+    return render("html", replace(bundle, pictures=pictures or {})).decode()
 
 
 def test_a_run_without_failures_shows_none_and_allows_no_picture():
@@ -57,5 +55,5 @@ def test_pictures_are_read_from_the_runs_folder_and_a_lost_one_is_no_trouble(tmp
     kept, lost = f"{FOLDER}0-1.jpg", f"{FOLDER}0-2.jpg"
     store = FolderStore(tmp_path)
     store.put(f"runs/{bundle.plan.run_id}/{kept}", JPEG)
-    summary = json.loads(json.dumps({**bundle.summary, "first_failures": [told(kept, f"{FOLDER}x.zip"), told(lost)]}))
-    assert with_pictures(store, replace(bundle, summary=summary)).pictures == {kept: JPEG}
+    found = with_summary(bundle, first_failures=[told(kept, f"{FOLDER}x.zip"), told(lost)])
+    assert with_pictures(store, found).pictures == {kept: JPEG}

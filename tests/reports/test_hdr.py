@@ -21,8 +21,7 @@ from tests.measured import START, Sample
 from tests.reports import java
 from tests.reports.exports import SAMPLES, TEXTS, counted, exported, judged, run_of
 from toril.reports import Bundle
-from toril.reports.hdr import tag
-from toril.reports.hgrm import levels
+from toril.reports.exports.hdr import levels, tag
 from toril.stats.histogram import Histogram, bucket_of, highest_us
 
 HOUR_US = 3_600_000_000
@@ -55,7 +54,7 @@ def test_every_judged_request_is_once_in_the_untagged_histogram_of_its_second(sa
     for second, histogram in read.items():
         times = [sample.us for sample in requests if sample.second == second]
         assert counts(histogram, set(times)) == Counter(map(bucket_of, times))
-    assert sum(histogram.get_total_count() for histogram in read.values()) == run.summary["labels"][""]["samples"]
+    assert sum(histogram.get_total_count() for histogram in read.values()) == run.summary.total.samples
 
 
 @given(SAMPLES, st.booleans())
@@ -66,7 +65,7 @@ def test_every_label_has_its_own_histograms_under_its_name(samples, ramp_up_excl
         (unquote(name, errors="surrogatepass"), h.get_total_count()) for name, _, _, h in intervals(run) if name
     )
 
-    assert read == {name: figures["samples"] for name, figures in run.summary["labels"].items() if name}
+    assert read == {name: figures.samples for name, figures in run.summary.labels.items() if name}
 
 
 @given(SAMPLES)
@@ -175,6 +174,7 @@ def many() -> list[Sample]:
 
 
 @pytest.mark.live
+@pytest.mark.nightly  # fetches a jar
 def test_java_makes_the_same_distribution_of_the_log(tmp_path):
     run = run_of(many())
     log = tmp_path / "run.hlog"
@@ -194,6 +194,7 @@ def test_java_makes_the_same_distribution_of_the_log(tmp_path):
 
 
 @pytest.mark.live
+@pytest.mark.nightly
 @pytest.mark.parametrize("label", ["GET /cart, all", "größe=1", '"'])
 def test_java_finds_each_label_in_the_log(tmp_path, label):
     samples = many()

@@ -10,8 +10,7 @@ from tests.browser import ten_minutes
 from tests.reports import examples
 from tests.reports.parsed import Page
 from tests.reports.runs import run_of, small
-from toril.reports import html, render
-from toril.reports.bundle import Bundle
+from toril.reports import Bundle, html, render
 
 RUNS = {
     "passed": examples.passed(),
@@ -79,9 +78,10 @@ def test_every_label_and_location_has_its_interval_beside_each_percentile():
     run = ten_minutes.bundle(seconds=80, criteria=())
     text = Page(render("html", run)).text
 
-    for figures in (run.summary["labels"]["POST /cart"], run.summary["locations"]["sa-east-1"]["labels"][""]):
+    summary = run.summary.to_dict()
+    for figures in (summary["labels"]["POST /cart"], summary["locations"]["sa-east-1"]["labels"][""]):
         low, high = figures["response_us"]["interval"]["p50"]
-        assert f"{round(low / 1000)} – {round(high / 1000)} ms" in text
+        assert f"{round(low / 1000)} … {round(high / 1000)}" in text
 
 
 def test_every_figure_of_every_label_is_the_summarys():
@@ -91,7 +91,7 @@ def test_every_figure_of_every_label_is_the_summarys():
 
     assert len(rows) == 21
     for name, cells in rows:
-        figures = run.summary["labels"]["" if name == "all" else unescape(name)]
+        figures = run.summary.to_dict()["labels"]["" if name == "all" else unescape(name)]
         times = figures["response_us"]
         assert [float(value) for value in re.findall(r'data-value="([^"]*)"', cells)] == [
             figures["samples"],
@@ -103,7 +103,7 @@ def test_every_figure_of_every_label_is_the_summarys():
 
 
 def test_ten_minutes_of_twenty_labels_in_four_locations_fit_into_a_megabyte():
-    assert len(render("html", ten_minutes.bundle())) < 600_000
+    assert len(render("html", ten_minutes.bundle())) < 1_000_000
 
 
 def test_a_page_of_very_many_labels_shows_those_that_matter_and_says_how_many_it_leaves_out():
@@ -120,7 +120,7 @@ def test_a_page_of_very_many_labels_shows_those_that_matter_and_says_how_many_it
     text = Page(data).text
 
     assert len(data) < 1_000_000
-    assert "19,894 more labels are in the formats csv and json" in text
+    assert "19,883 more labels: in the formats csv and json" in text
     for name in ("rare and broken", "rare and judged", "rare and slow"):
         assert name in text
 
@@ -163,7 +163,7 @@ def test_labels_that_read_alike_are_numbered():
 
 def test_of_very_many_criteria_the_breached_ones_are_seen_and_the_others_unfold():
     rules = [f"p95>{ms}ms" for ms in range(1, 101)]
-    page: Any = document_fromstring(html.report(run_of(small(50), *rules)).decode())
+    page: Any = document_fromstring(render("html", run_of(small(50), *rules)).decode())
 
     seen, unfold = page.xpath("//ul[@class='criteria']")
     assert [len(one) for one in (seen, unfold)] == [60, 40]

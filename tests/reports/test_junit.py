@@ -11,7 +11,8 @@ from lxml import etree
 from tests.measured import BROKEN, FAST, SLOW, every_second, stopped
 from tests.reports import examples
 from tests.reports.runs import run_of, small
-from toril.reports import Bundle, render, wording
+from toril.reports import Bundle, render
+from toril.text import plain
 from toril.verdict import __doc__ as REASONS
 
 # What Jenkins' readers and those modelled on them ask of the file: which elements and attributes, and in which order.
@@ -199,7 +200,7 @@ def test_whatever_strings_come_from_outside_the_file_can_be_read(text, message, 
 
     SCHEMA.assertValid(root)
     (failure,) = root.iter("failure")
-    assert failure.text.endswith(wording.plain(message, 1000))
+    assert failure.text.endswith(plain(message, 1000))
 
 
 def test_the_time_of_start_has_no_zone_and_a_wrong_one_is_left_out():

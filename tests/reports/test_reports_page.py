@@ -10,8 +10,8 @@ import pytest
 
 from tests.measured import Sample
 from tests.reports.exports import exported, run_of
-from toril.reports import EXTENSIONS, Bundle
-from toril.reports.export_tables import PLACE, TABLES
+from toril.reports import FORMATS, Bundle
+from toril.reports.exports.tables import PLACE, TABLES
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/reports.md").read_text()
 
@@ -47,10 +47,11 @@ def executed(runs, tmp_path, monkeypatch) -> Any:
     """What the lines under a heading leave behind, in a folder with the exports that they name."""
     monkeypatch.chdir(tmp_path)
     Path("exports").mkdir()
-    for name in ("csv", "parquet", "parquet-buckets"):
-        Path(f"run.{EXTENSIONS[name]}").write_bytes(exported(name, runs[0]))
+    for name in ("csv", "parquet"):
+        Path(f"run.{name}").write_bytes(exported(name, runs[0]))
+    Path("run.buckets.parquet").write_bytes(exported("parquet", runs[0], "buckets"))
     for one in runs:
-        Path(f"exports/{one.plan.run_id}.buckets.parquet").write_bytes(exported("parquet-buckets", one))
+        Path(f"exports/{one.plan.run_id}.buckets.parquet").write_bytes(exported("parquet", one, "buckets"))
 
     def execute(heading: str) -> list[dict[str, Any]]:
         (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
@@ -66,14 +67,14 @@ def executed(runs, tmp_path, monkeypatch) -> Any:
 
 def of_labels(bundle: Bundle, key: str) -> dict[str, Any]:
     """A figure of every label of requests, by the summary."""
-    labels = bundle.summary["labels"]
+    labels = bundle.summary.to_dict()["labels"]
     return {name: figures[key] for name, figures in labels.items() if name and figures["kind"] == "request"}
 
 
 def test_duckdb_shows_each_second_and_the_exact_p95_of_each_label(executed, runs):
     seconds, percentiles = executed("DuckDB")
 
-    series = runs[0].summary["series"]
+    series = runs[0].summary.to_dict()["series"]
     assert seconds["seconds"].fetchall() == [(one["second"], one["samples"], one["failures"]) for one in series]
     found = dict(percentiles["p95"].fetchall())
     assert {name: us for name, us in found.items() if name} == {
@@ -84,7 +85,7 @@ def test_duckdb_shows_each_second_and_the_exact_p95_of_each_label(executed, runs
 def test_pandas_shows_the_exact_p95_of_all_requests_and_the_sums_of_each_label(executed, runs):
     percentile, sums = executed("pandas")
 
-    assert percentile["p95_us"] == runs[0].summary["labels"][""]["response_us"]["p95"]
+    assert percentile["p95_us"] == runs[0].summary.total.response_us.p95
     for name in ("samples", "failures", "bytes"):
         found = {label.removeprefix("'"): count for label, count in sums["labels"][name].items() if label}
         assert found == of_labels(runs[0], name)
@@ -93,9 +94,7 @@ def test_pandas_shows_the_exact_p95_of_all_requests_and_the_sums_of_each_label(e
 def test_several_runs_are_read_at_once(executed, runs):
     (found,) = executed("Several runs")
 
-    assert found["p99"].fetchall() == [
-        (one.plan.run_id, one.summary["labels"][""]["response_us"]["p99"]) for one in runs
-    ]
+    assert found["p99"].fetchall() == [(one.plan.run_id, one.summary.total.response_us.p99) for one in runs]
 
 
 def test_every_format_is_described_with_its_extension():
@@ -106,7 +105,7 @@ def test_every_format_is_described_with_its_extension():
         for names, extensions in rows
         for name, extension in zip(re.findall(r"`(.+?)`", names), re.findall(r"`\.(.+?)`", extensions), strict=True)
     }
-    assert described == EXTENSIONS
+    assert described == {name: format.extension for name, format in FORMATS.items()}
 
 
 def test_every_column_is_described():

@@ -1,4 +1,3 @@
-import doctest
 import io
 from dataclasses import replace
 
@@ -6,9 +5,11 @@ import pytest
 from rich.console import Console
 
 from tests.reports import examples
+from toril import text as texts
 from toril.coordinator.progress import LiveFigures, LocationFigures
 from toril.records import PlannedCriterion
-from toril.reports import RunRow, live, plan_text, runs_table, wording
+from toril.reports import live, plan_text, runs_table
+from toril.reports.runs_table import RunRow
 
 FIGURES = LiveFigures(
     run_id="r1",
@@ -46,13 +47,9 @@ class Clock:
         self.time += seconds
 
 
-def test_the_examples_in_wording_are_right():
-    assert doctest.testmod(wording).failed == 0
-
-
 @pytest.mark.parametrize("value_us", [0, 1, 999, 1000, 9_999, 99_999, 999_999, 9_999_999, 10**10])
 def test_a_time_is_never_shown_below_the_resolution_of_the_record(value_us):
-    shown = wording.time(value_us, 1000)
+    shown = texts.time(value_us, 1000)
 
     assert "." not in shown or shown.endswith(" s")
 
@@ -121,7 +118,7 @@ def test_runs_are_listed_with_what_is_known_of_them():
     assert "✔ passed" in text
     assert "51.2 ms" in text
     assert "pr=7" in text
-    assert "49.0…53.3" in text
+    assert "49.0 … 53.3" in text
 
 
 @pytest.mark.parametrize("width", [60, 100, 140])

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.measured import START, Sample
+from tests.refusals import refused
 from tests.reports.exports import (
     SAMPLES,
     counted,
@@ -25,10 +26,11 @@ from tests.reports.exports import (
     where,
 )
 from toril.errors import StoreError
-from toril.reports import Bundle, cells, csv, parquet, pieces
-from toril.reports.csv import safe
-from toril.reports.export_tables import TABLES
-from toril.runs.stored import emit
+from toril.reports import TABLES, Bundle, pieces
+from toril.reports.exports import csv, parquet, rows
+from toril.reports.exports.csv import safe
+from toril.reports.exports.tables import TABLES as COLUMNS
+from toril.reports.screen import emit
 from toril.stats.histogram import bucket_of, highest_us, lowest_us
 
 SUMS = ("samples", "failures", "bytes", "sum_us", "ttfb_sum_us", "ttfb_samples", "connect_sum_us", "connect_samples")
@@ -41,7 +43,7 @@ def test_the_cells_hold_every_sample_once_with_exact_sums_and_extremes(samples):
     for sample in samples:
         of_place[where(sample)].append(sample)
 
-    rows = parquet_rows("parquet", run_of(samples))
+    rows = parquet_rows(run_of(samples))
 
     assert len(rows) >= len(of_place)  # two labels may differ in half characters alone
     for key, some in of_place.items():
@@ -65,7 +67,7 @@ def test_the_percentiles_of_a_cell_are_those_of_the_timeline(samples):
     run = run_of(samples)
     assert run.timeline is not None
 
-    for row in parquet_rows("parquet", run):
+    for row in parquet_rows(run):
         if row["label"] in run.timeline.labels():  # but for those that UTF-8 cannot hold
             view = run.timeline.select(
                 row["label"], (row["execution"],), row["location"], row["steady"], row["kind"]
@@ -81,7 +83,7 @@ def test_the_buckets_hold_every_sample_once(samples):
         ((*where(one), one.ok, lowest_us(bucket_of(one.us)), highest_us(bucket_of(one.us))), 1) for one in samples
     )
 
-    rows = parquet_rows("parquet-buckets", run_of(samples))
+    rows = parquet_rows(run_of(samples), "buckets")
 
     assert (
         counted(((*place(row), row["ok"], row["low_us"], row["high_us"]), row["samples"]) for row in rows) == expected
@@ -95,31 +97,30 @@ def test_the_buckets_hold_every_sample_once(samples):
 def test_the_outcomes_hold_every_sample_once(samples):
     expected = counted(((*where(one), one.ok, plain(one.rc), "" if one.ok else "it broke"), 1) for one in samples)
 
-    rows = parquet_rows("parquet-outcomes", run_of(samples))
+    rows = parquet_rows(run_of(samples), "outcomes")
 
     assert counted(((*place(row), row["ok"], row["rc"], row["message"]), row["samples"]) for row in rows) == expected
 
 
-@given(SAMPLES, st.booleans(), st.sampled_from(["cells", "buckets", "outcomes"]))
+@given(SAMPLES, st.booleans(), st.sampled_from(TABLES))
 def test_what_is_judged_adds_up_to_the_summary_and_to_the_timeline(samples, ramp_up_exclude, table):
     run = run_of(samples, ramp_up_exclude=ramp_up_exclude)
     assert run.timeline is not None
-    name = "parquet" if table == "cells" else f"parquet-{table}"
 
-    rows = [row for row in parquet_rows(name, run) if row["judged"] and row["kind"] == "request"]
+    rows = [row for row in parquet_rows(run, table) if row["judged"] and row["kind"] == "request"]
 
     total = sum(row["samples"] for row in rows)
-    assert total == run.summary["labels"][""]["samples"]
+    assert total == run.summary.total.samples
     assert total == run.timeline.select(steady=True if ramp_up_exclude else None).total.samples
     assert total == sum(sample.kind == "request" for sample in judged(samples, ramp_up_exclude))
 
 
-@given(SAMPLES, st.sampled_from(["", "-buckets", "-outcomes"]))
+@given(SAMPLES, st.sampled_from(TABLES))
 def test_csv_and_parquet_hold_the_same(samples, table):
     run = run_of(samples)
-    texts = [name for name, (kind, _) in TABLES[table[1:] or "cells"].columns.items() if kind == "text"]
+    texts = [name for name, (kind, _) in COLUMNS[table].columns.items() if kind == "text"]
 
-    for written, row in zip(csv_rows(f"csv{table}", run), parquet_rows(f"parquet{table}", run), strict=True):
+    for written, row in zip(csv_rows(run, table), parquet_rows(run, table), strict=True):
         time = row.pop("time").isoformat(timespec="milliseconds").replace("+00:00", "Z")
         assert written.pop("time") == time
         for name in texts:
@@ -162,14 +163,14 @@ def test_a_terminal_obeys_nothing_of_a_report(monkeypatch):
 def test_rows_ascend_by_second_and_then_by_name_however_they_came_in():
     samples = [Sample(second, label=label) for second in (3, 0) for label in ("b", "a")]
 
-    rows = csv_rows("csv", run_of(samples))
+    rows = csv_rows(run_of(samples))
 
     assert [(row["second"], row["label"]) for row in rows] == [("0", "a"), ("0", "b"), ("3", "a"), ("3", "b")]
     assert exported("csv", run_of(samples)) == exported("csv", run_of(samples[::-1]))
 
 
 def test_a_row_tells_the_time_of_its_second_the_run_and_the_users():
-    (row,) = csv_rows("csv", run_of([Sample(3)]))
+    (row,) = csv_rows(run_of([Sample(3)]))
 
     assert row["time"] == datetime.fromtimestamp(START + 3, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
     assert row["run_id"] == "20261124T150405Z-shop-0a1b"
@@ -188,40 +189,38 @@ def test_csv_is_as_rfc_4180_says():
 def test_batches_of_any_size_make_the_same_table(monkeypatch, most):
     samples = [Sample(second, us, label, ok) for second in range(5) for us, label, ok in
                [(5, "a", True), (7000, "a", False), (9, "b", True), (10**6, "c", False)]]  # fmt: skip
-    whole = {name: parquet_rows(f"parquet{name}", run_of(samples)) for name in ("", "-buckets", "-outcomes")}
+    whole = {table: parquet_rows(run_of(samples), table) for table in TABLES}
     for limit in ("PLACES_AT_ONCE", "ROWS_AT_ONCE"):
-        monkeypatch.setattr(cells, limit, most)
+        monkeypatch.setattr(rows, limit, most)
     monkeypatch.setattr(parquet, "ROWS_OF_A_GROUP", most)
-    written = {name: exported(f"csv{name}", run_of(samples)) for name in whole}
+    written = {table: exported("csv", run_of(samples), table) for table in TABLES}
     monkeypatch.setattr(csv, "ROWS_AT_ONCE", most)
 
-    assert {name: parquet_rows(f"parquet{name}", run_of(samples)) for name in whole} == whole
-    assert {name: exported(f"csv{name}", run_of(samples)) for name in whole} == written
+    assert {table: parquet_rows(run_of(samples), table) for table in TABLES} == whole
+    assert {table: exported("csv", run_of(samples), table) for table in TABLES} == written
 
 
 def test_parquet_says_what_it_holds():
     from pyarrow import parquet as reader
 
-    schema = reader.read_schema(io.BytesIO(exported("parquet-buckets", run_of([Sample(0)]))))
+    schema = reader.read_schema(io.BytesIO(exported("parquet", run_of([Sample(0)]), "buckets")))
 
     assert schema.metadata[b"toril.schema"] == b"toril.buckets/1"
     assert schema.metadata[b"toril.run_id"] == b"20261124T150405Z-shop-0a1b"
     assert b"microseconds" in schema.metadata[b"toril.units"]
     assert {field.name: field.metadata[b"description"].decode() for field in schema} == {
-        name: text for name, (_, text) in TABLES["buckets"].columns.items()
+        name: text for name, (_, text) in COLUMNS["buckets"].columns.items()
     }
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", COLUMNS)
 def test_a_run_without_samples_is_a_table_without_rows(table):
-    name = "" if table == "cells" else f"-{table}"
-
-    assert csv_rows(f"csv{name}", run_of([])) == parquet_rows(f"parquet{name}", run_of([])) == []
+    assert csv_rows(run_of([]), table) == parquet_rows(run_of([]), table) == []
 
 
 def test_less_than_the_summary_has_counted_is_refused():
     run = run_of([Sample(0), Sample(1)])
     some = Bundle(run.plan, run.summary, run.verdict, run_of([Sample(0)]).timeline)
 
-    with pytest.raises(StoreError, match=r"summary tells of 2 samples, its interval files of 1; restore"):
+    with refused("missing-measurements", "2 samples", error=StoreError):
         exported("csv", some)

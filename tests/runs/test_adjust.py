@@ -102,14 +102,14 @@ def test_judging_again_finds_the_same(scene):
     one = scene()
     one.meanwhile(12, "500")
     before = one.verdict()
-    assert judge_again(one.store, one.plan.run_id).verdict == before
+    assert judge_again(one.store, one.plan.run_id).verdict.to_dict() == before
 
 
 def test_the_load_that_was_planned_is_the_changed_one(scene):
     one = scene()
     (done,) = one.meanwhile(12, "500")
     curve = judge_again(one.store, one.plan.run_id)
-    planned = {second["second"]: second["planned_rps"] for second in curve.summary["series"]}
+    planned = {second.second: second.planned_rps for second in curve.summary.series}
     assert planned[int(done.at_s) - 1] == 100
     assert planned[int(done.at_s)] == 500
 

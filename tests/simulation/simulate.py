@@ -15,7 +15,7 @@ from toril.coordinator.fold import collect
 from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.progress import LiveFigures
 from toril.errors import RunOverError, UserError
-from toril.records import Launch, Stop, SuiteOrigin, run_key
+from toril.records import Launch, Stop, SuiteOrigin, Verdict, run_key
 from toril.run import run, sweep, take_over
 from toril.runs.adjust import adjust
 from toril.runs.conclude import Judged
@@ -262,10 +262,10 @@ def violating(seeds: Iterable[int], rules: Rules | None = None) -> Iterator[Outc
             yield outcome
 
 
-def _lost(verdict: dict[str, Any]) -> Iterator[str]:
-    for reason in verdict["reasons"]:
-        if reason["code"] == "lost-worker":
-            yield reason["message"].split()[1]
+def _lost(verdict: Verdict) -> Iterator[str]:
+    for reason in verdict.reasons:
+        if reason.code == "lost-worker":
+            yield reason.message.split()[1]
 
 
 def _short(what: tuple[object, ...]) -> str:

@@ -13,7 +13,7 @@ from toril.load.curve import Curve
 from toril.plan import make_plan
 from toril.plan.duet import plan_duet
 from toril.plan.options import RunOptions
-from toril.summary import planned_by_second, planned_users, rate_of, steady_load
+from toril.summary import planned_by_second, planned_users, steady_load
 from toril.verdict.live import LiveCriteria
 
 STAIRS = ((0.0, 10.0), (20.0, 10.0), (20.0, 40.0), (40.0, 40.0))
@@ -74,10 +74,10 @@ def test_what_is_planned_in_a_second_is_what_is_due_in_it():
 
 def test_taurus_own_ramp_up_and_steps_are_curves_too_and_a_change_is_planned_from_its_moment():
     ramp = execution(throughput_rps=30.0, ramp_up_s=10.0, hold_for_s=5.0)
-    stairs = rate_of(execution(throughput_rps=30.0, ramp_up_s=10.0, hold_for_s=5.0, steps=2))
-    changed = rate_of(ramp, [(12.0, 6.0)])
-    assert rate_of(ramp) == Curve(((0, 0), (10, 30), (15, 30)))
-    assert rate_of(execution(throughput_rps=None)) is None
+    stairs = execution(throughput_rps=30.0, ramp_up_s=10.0, hold_for_s=5.0, steps=2).planned_rate()
+    changed = ramp.planned_rate([(12.0, 6.0)])
+    assert ramp.planned_rate() == Curve(((0, 0), (10, 30), (15, 30)))
+    assert execution(throughput_rps=None).planned_rate() is None
     assert stairs is not None and changed is not None
     assert stairs.count_to(10) == 225
     assert changed.total == pytest.approx(150 + 60 + 3 * 6)

@@ -32,7 +32,7 @@ from tests.measured import (
 from tests.regression import test_verdict as duets
 from tests.verdict import test_server_criteria as servers
 from toril import verdict as the_verdict
-from toril.records import EngineReport, Exit, Rate
+from toril.records import Case, EngineReport, Exit, Rate
 from toril.records.document import document
 from toril.regression import verdict as regression
 from toril.timeline import Timeline
@@ -77,6 +77,12 @@ def duet(**how: object) -> dict[str, object]:
 
 
 RATE = Rate(number=1, execution="shop", rps=5.0, at=START + 4, asked_at=START + 3, cause="user")
+
+
+def of_cases(*cases: Case) -> Mapping[str, object]:
+    return functional_run(*cases).verdict.to_dict()
+
+
 RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     "kept": lambda: of(good(), *TAURUS[1:4]),
     "kept in steady time of two places": lambda: of(
@@ -140,9 +146,9 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     "CloudWatch without values": lambda: of(good(), plan=plan_of(ours=[servers.ALB])),
     "nothing-judged": lambda: of(good(), plan=plan_of()),
     "unfinished requests": lambda: of(busy(unfinished=5)),
-    "failed-test": lambda: functional_run(case("adds"), case("pays", "failed"), case("leaves", "broken")).verdict,
-    "no-tests": lambda: functional_run().verdict,
-    "tests-passed": lambda: functional_run(case("adds"), case("waits", "skipped")).verdict,
+    "failed-test": lambda: of_cases(case("adds"), case("pays", "failed"), case("leaves", "broken")),
+    "no-tests": lambda: of_cases(),
+    "tests-passed": lambda: of_cases(case("adds"), case("waits", "skipped")),
     "regression": lambda: duet(slower=1.3),
     "no-regression": lambda: duet(),
     "unproven": lambda: duet(slower=1.03),

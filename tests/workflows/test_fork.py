@@ -6,12 +6,12 @@ import shutil
 import pytest
 
 from tests.github.fake_api import TOKEN, GitHub, serving
+from tests.outcomes import passes
 from tests.workflows.acting import acting
 from tests.workflows.repository import NUMBER
 from tests.workflows.shop import assert_counted, runs, shop
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
-OUTCOMES = ("passed", "inconclusive")  # the second one where something else fills this machine
+pytestmark = [pytest.mark.xdist_group("fork"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +53,12 @@ def test_the_forks_workflow_leaves_an_artifact_and_asks_github_nothing(forked):
     assert "comment" not in done.jobs, done.log
     assert requests == []
     found = runs(done)["run"]
-    assert found.verdict["outcome"] in OUTCOMES
+    assert passes(found.verdict)
     assert done.jobs["gate"] == ("success" if found.verdict["outcome"] == "passed" else "failure")
     assert_counted(done)
 
 
+@pytest.mark.nightly
 def test_its_comment_is_written_by_the_default_branchs_workflow(stage, forked):
     outcome = runs(forked[0])["run"].verdict["outcome"]
     done, api = told(stage, "9001")
@@ -78,6 +79,7 @@ def test_a_forged_artifact_is_refused_and_nobody_is_told(stage, forked):
     assert [request for request in api.requests if request["method"] != "GET"] == []
 
 
+@pytest.mark.nightly
 def test_what_a_forged_artifact_says_mentions_nobody_links_nowhere_and_commands_nothing(stage, forked):
     said = "@acme/owners see [this](https://evil.example) <img src=x>\n::error::gotcha\n<!-- toril:other -->"
     reason = [{"code": "breach", "message": said}]
@@ -95,6 +97,7 @@ def test_what_a_forged_artifact_says_mentions_nobody_links_nowhere_and_commands_
     assert done.annotations() == []
 
 
+@pytest.mark.nightly
 def test_a_token_that_may_not_write_is_told_with_what_it_needs(stage, forked):
     done, api = told(stage, "9001", may_write=False)
     assert done.jobs == {"comment": "failure"}, done.log

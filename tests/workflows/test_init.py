@@ -9,7 +9,7 @@ from tests.targets import target as serving
 from tests.workflows.acting import acting
 from tests.workflows.repository import Repository, project
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(600)]
 
 
 def test_the_workflow_runs_at_once_and_keeps_the_report(tmp_path: Path) -> None:

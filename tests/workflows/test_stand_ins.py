@@ -5,6 +5,7 @@ import pytest
 from tests.workflows.acting import acting
 from tests.workflows.repository import begun
 
+pytestmark = pytest.mark.nightly
 PINS = {
     "checkout": "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1",
     "upload": "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f",
@@ -20,7 +21,6 @@ def workflow(steps: str, then: str = "") -> dict[str, str]:
     return {".github/workflows/w.yml": head + jobs}
 
 
-@pytest.mark.live
 def test_a_pull_request_is_checked_out_as_its_merge_and_by_its_commits(tmp_path):
     steps = f"""
     - {{uses: "{PINS["checkout"]}"}}
@@ -37,7 +37,6 @@ def test_a_pull_request_is_checked_out_as_its_merge_and_by_its_commits(tmp_path)
     assert [line for line in said if line] == ["new", "The merge that is tested", "old"]
 
 
-@pytest.mark.live
 def test_an_artifact_goes_from_job_to_job_without_hidden_files(tmp_path):
     steps = f"""
     - run: mkdir -p .hidden/seen out/.git; echo a >.hidden/seen/a; echo b >out/b; echo c >out/.git/c
@@ -63,7 +62,6 @@ def test_an_artifact_goes_from_job_to_job_without_hidden_files(tmp_path):
     assert done.jobs == {"one": "failure", "two": "failure"}
 
 
-@pytest.mark.live
 def test_a_cancelled_step_is_interrupted_and_the_last_ones_still_run(tmp_path):
     steps = """
     - run: trap 'echo interrupted; exit 130' INT; echo begun; for i in $(seq 100); do sleep 0.1; done

@@ -8,7 +8,7 @@ from tests.workflows.acting import acting
 from tests.workflows.repository import NUMBER
 from tests.workflows.shop import SUITE, SUITE_FILE, assert_counted, runs, shop
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(600)
 WORKFLOW = "pull-request.yml"
 
 
@@ -29,6 +29,7 @@ def push(stage, files):
     return stage.repository.pull_request()
 
 
+@pytest.mark.nightly
 def test_a_run_that_tells_nothing_fails_the_build_and_says_why(stage):
     event = push(stage, {SUITE_FILE: SUITE.replace("p95 of checkout", "p95 of chekcout")})
     done = stage.run("pull_request", event, WORKFLOW)
@@ -46,6 +47,7 @@ def test_a_run_that_tells_nothing_fails_the_build_and_says_why(stage):
         assert "chekcout" in text
 
 
+@pytest.mark.nightly
 def test_a_suite_that_cannot_be_read_fails_the_build_with_its_place(stage):
     event = push(stage, {SUITE_FILE: SUITE.replace("concurrency: 12", "concurrency: many")})
     done = stage.run("pull_request", event, WORKFLOW)
@@ -56,6 +58,7 @@ def test_a_suite_that_cannot_be_read_fails_the_build_with_its_place(stage):
     assert stage.api.comments == []  # there is no run to tell of
 
 
+@pytest.mark.nightly
 def test_engines_that_cannot_start_fail_the_build_with_their_own_words(stage):
     event = push(stage, {"loadtests/shop/buy.py": "import a_module_that_nobody_has\n"})
     done = stage.run("pull_request", event, WORKFLOW)

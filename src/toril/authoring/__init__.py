@@ -1,14 +1,11 @@
-"""A first suite and its workflow: what is wanted → files as values → on disk, all of them or none.
+"""A first suite and its workflow.
 
-readers     one option or answer: its text → a value, or an OptionError with the fix
-wanted      what options and answers say together, with defaults; what does not go together is refused
+options     one option or answer: its text → a value, or an OptionError with the fix; all together: a draft
 companions  the files that a JMX, a Python script or a Taurus file takes along
-render      the texts of suite and workflow
-place       writes all or nothing, and nothing over what is there
-start       the whole story
+init        the story: a draft → texts → files on disk, all or none, and nothing over the user's files
 """
 
-from toril.authoring.start import Started, refuse_taken, start
-from toril.authoring.wanted import ACTION, Wanted
+from toril.authoring.init import Created, create, refuse_taken
+from toril.authoring.options import ACTION, InitOptions
 
-__all__ = ["ACTION", "Started", "Wanted", "refuse_taken", "start"]
+__all__ = ["ACTION", "Created", "InitOptions", "create", "refuse_taken"]

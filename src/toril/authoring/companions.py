@@ -1,4 +1,4 @@
-"""What a file takes along into the suite's folder: each file beside it, or below, that it names."""
+"""The files that a script or Taurus file takes along: each file beside it, or below, that it names."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -7,19 +7,19 @@ from pathlib import Path, PurePosixPath
 
 from toril.errors import OptionError
 from toril.masking import mask
-from toril.suite import read_suite
+from toril.suite import Note, read_suite
 from toril.suite.files import SUITE_NAMES, read_jmx
 
-NOT_THERE = "is not there"
-LONGEST_NAME = 256  # characters of a text that is looked for as a file
+MISSING = "is not there"
+MAX_NAME = 256  # characters of a text that may be the name of a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Companions:
-    """Files by where they lie in the new folder, and what is worth saying about those that don't."""
+    """Files by their names in the new folder, and notes about those that are left behind."""
 
     files: Mapping[PurePosixPath, Path]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def of_jmx(file: Path) -> Companions:
@@ -36,7 +36,7 @@ def of_jmx(file: Path) -> Companions:
 def of_python(file: Path) -> Companions:
     """A script, what it imports from its own folder, and the files there that its texts name."""
     files: dict[PurePosixPath, Path] = {}
-    notes: dict[str, None] = {}
+    notes: dict[Note, None] = {}
     waiting = [file.name]
     while waiting:
         inner = _inner(waiting.pop())
@@ -47,7 +47,7 @@ def of_python(file: Path) -> Companions:
             why = _why_not(file.parent, name)
             if not why:
                 waiting.append(name)
-            elif why != NOT_THERE:  # most texts are no names of files
+            elif why != MISSING:  # most texts are no names of files
                 notes[_note(there, name, why)] = None
     return Companions(files=files, notes=tuple(notes))
 
@@ -61,18 +61,18 @@ def _inner(name: str) -> PurePosixPath:
     return PurePosixPath(Path(name).as_posix())
 
 
-def _note(file: Path, name: str, why: str) -> str:
-    return f"{file.name} names {mask(name)[:100]!r}, which {why}: not taken along"
+def _note(file: Path, name: str, why: str) -> Note:
+    return Note("left-behind", f"{file.name} names {mask(name)[:100]!r}, which {why}: not taken along")
 
 
 def _why_not(folder: Path, name: str) -> str:
-    """What keeps a file from being taken along; empty when nothing does."""
+    """Why a file is not taken along; empty if it is."""
     path = Path(name)
     try:
         if not (folder / path).is_file():
-            return NOT_THERE
-    except (OSError, ValueError):  # a text that can be no name
-        return NOT_THERE
+            return MISSING
+    except (OSError, ValueError):  # a text that cannot be a name
+        return MISSING
     if path.is_absolute() or ".." in path.parts:
         return "is no path below its folder"
     if any(part.startswith(".") for part in path.parts):
@@ -81,16 +81,16 @@ def _why_not(folder: Path, name: str) -> str:
 
 
 def _named_in_python(file: Path, package: PurePosixPath) -> Iterator[str]:
-    """Modules as the files that they would be, from the script's folder; and every text that could be a name."""
+    """Modules as files, from the script's folder, and every text that could be a name."""
     try:
         tree = ast.parse(file.read_bytes(), str(file))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         raise OptionError(
-            f"{file}: line {line} is no Python: {getattr(error, 'msg', error)}; correct it there"
+            f"{file}: line {line} is no Python: {getattr(error, 'msg', error)}; correct it there", code="not-python"
         ) from error
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < LONGEST_NAME:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < MAX_NAME:
             yield node.value
         elif isinstance(node, ast.Import):
             for alias in node.names:
@@ -116,7 +116,7 @@ def of_taurus(file: Path) -> Companions:
     files = {PurePosixPath(relative.as_posix()): suite.folder / relative for relative in suite.files}
     if file.name in SUITE_NAMES:  # its whole folder goes along
         return Companions(files=files)
-    notes: list[str] = []
+    notes: list[Note] = []
     for inner in [inner for inner in files if inner.suffix == ".py"]:
         beside = of_python(files[inner])
         files |= {inner.parent / name: there for name, there in beside.files.items()}
@@ -124,5 +124,8 @@ def of_taurus(file: Path) -> Companions:
     del files[PurePosixPath(file.name)]
     own = PurePosixPath(f"suite{file.suffix.lower()}")
     if own in files:
-        raise OptionError(f"--taurus {file}: takes along a {own}, whose name it needs itself; rename that one")
+        raise OptionError(
+            f"--taurus {file}: takes along a {own}, whose name it needs itself; rename that one",
+            code="colliding-names",
+        )
     return Companions(files={own: file, **files}, notes=tuple(notes))

@@ -12,8 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from toril import __version__
+from toril.cli.streams import write_anything
 from toril.errors import InfrastructureError, UserError
-from toril.reports.screen import write_anything
 
 INTERNAL_ERROR = 70
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -14,8 +14,9 @@ from toril.clock import SystemClock
 from toril.errors import OptionError, StoreError
 from toril.github import Client, api_url, gates, is_at, post, pulls_of
 from toril.github.strangers import read_runs
-from toril.reports import github, wording
-from toril.reports.markdown import is_address
+from toril.reports.comments import comments
+from toril.reports.markdown import Links, is_address
+from toril.text import plain
 
 OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -107,7 +108,7 @@ def comment(
     bundles, problems = read_runs(runs)
     if not bundles:
         raise StoreError("; ".join(problems), code="unreadable-runs")
-    texts = github.comments(bundles, github.Links(report=report_url, run=run_url, commit=sha, branch=head))
+    texts = comments(bundles, Links(report=report_url, run=run_url, commit=sha, branch=head))
     if head is not None and len(texts) > MOST_OF_A_STRANGER:
         raise StoreError(
             f"{len(texts)} suites, more than the {MOST_OF_A_STRANGER} that --head has comments for",
@@ -131,7 +132,7 @@ def _tell(
     for pull in _pulls(client, _checked(repository), pull_request, head, sha):
         for suite, text in texts.items():
             posted = post(client, repository, pull, suite, text)
-            typer.echo(f"{wording.plain(suite)}: comment on #{pull} {posted.done} {posted.url}".rstrip(), err=True)
+            typer.echo(f"{plain(suite)}: comment on #{pull} {posted.done} {posted.url}".rstrip(), err=True)
 
 
 def _token() -> str:

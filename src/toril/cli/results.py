@@ -10,8 +10,21 @@ from toril.cli.options import Run, StoreOption, read_age
 from toril.clock import SystemClock
 from toril.errors import NoSuchRunError, RunOverError
 from toril.records import run_key
-from toril.reports import FORMATS, MEASURED, compare_formats, compare_terminal, comparison, pieces, runs_table, terminal
-from toril.reports.screen import Output
+from toril.reports import (
+    COMPARED,
+    FORMATS,
+    TABLES,
+    check,
+    check_compared,
+    compare_blocks,
+    compared,
+    comparison,
+    pieces,
+    run_blocks,
+    runs_table,
+    terminal,
+)
+from toril.reports.screen import Output, emit
 from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
 from toril.runs.find import find_run
@@ -23,6 +36,9 @@ def report(
     store: StoreOption = ".toril",
     format: Annotated[str, typer.Option("--format", help=", ".join(FORMATS) + ".")] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
+    table: Annotated[
+        str, typer.Option("--table", help=f"Table to export as csv or parquet: {', '.join(TABLES)}.")
+    ] = TABLES[0],
     if_there: Annotated[
         bool, typer.Option("--if-there", help="No error if there is no such run: for a job that ended before it began.")
     ] = False,
@@ -31,7 +47,7 @@ def report(
 
     Example: toril report latest --format html --out report.html
     """
-    FORMATS.check(format, onto_terminal=out is None and sys.stdout.isatty())
+    check(format, table=table, onto_terminal=out is None and sys.stdout.isatty())
     try:
         found = find_run(run, store)
     except NoSuchRunError as nothing:
@@ -39,18 +55,18 @@ def report(
             raise
         typer.echo(f"nothing to report: {nothing}", err=True)
         return
-    bundle = stored.judged(*found, SystemClock().now(), measurements=format in MEASURED)
+    bundle = stored.judged(*found, SystemClock().now(), measurements=FORMATS[format].timeline)
     if format == "terminal" and out is None:
-        terminal.show(Output(), bundle)
+        terminal.show(Output(), run_blocks.report_of(bundle))
     else:
-        stored.emit(pieces(format, bundle), out)
+        emit(pieces(format, bundle, table), out)
 
 
 def compare(
     base: Annotated[str, typer.Argument(help="The run to compare with: its id, `latest`, or its folder.")],
     head: Annotated[str, typer.Argument(help="The run in question, given in the same way.")],
     store: StoreOption = ".toril",
-    format: Annotated[str, typer.Option("--format", help=", ".join(compare_formats.FORMATS) + ".")] = "terminal",
+    format: Annotated[str, typer.Option("--format", help=", ".join(COMPARED) + ".")] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
 ) -> None:
     """Show two runs side by side, BASE first; exits 0 whatever differs.
@@ -61,13 +77,13 @@ def compare(
 
     Example: toril compare 20261124T1803 latest --format html --out compared.html
     """
-    compare_formats.check(format)
+    check_compared(format)
     now = SystemClock().now()
     runs = [stored.judged(*find_run(run, store), now, measurements=True) for run in (base, head)]
     if format == "terminal" and out is None:
-        compare_terminal.show(Output(), comparison.compare(*runs))
+        terminal.show(Output(), compare_blocks.report_of(comparison.compare(*runs)))
     else:
-        stored.emit(compare_formats.render(format, *runs), out)
+        emit(compared(format, *runs), out)
 
 
 def stop(

@@ -64,7 +64,7 @@ def plan(
     """
     from toril.plan.options import plan_run
     from toril.reports import plan_text
-    from toril.reports.screen import Output
+    from toril.reports.screen import Output, emit
     from toril.runs.publish import at_hand
 
     if format not in ("text", "json"):
@@ -74,8 +74,6 @@ def plan(
     with at_hand(suite, clock) as found:
         _, planned = plan_run(found.paths, wanted, clock.now())
     if format == "json":
-        from toril.runs.stored import emit
-
         emit(plan_text.as_json(planned), None)
     else:
         plan_text.show(Output(), planned)
@@ -168,23 +166,24 @@ def _run(
     from rich.console import Console
 
     from toril.launchers.prepare import prepared
-    from toril.reports import FORMATS, live, plan_text, wording
+    from toril.reports import check, live, plan_text
     from toril.run import run as run_plan
     from toril.runs.publish import at_hand
     from toril.runs.stored import write_reports
     from toril.signals import caught_interrupts
     from toril.store import open_store
+    from toril.text import plain
 
     failing = read_fail_on(fail_on)
-    targets = [(name, path) for name, path in read_report_targets(report or ()) if FORMATS.check(name)]
+    targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
     clock, opened = SystemClock(), open_store(store, patience_s=OWNERS_PATIENCE_S)
     with at_hand(suite, clock) as found:
         read, planned = plan_of(found.paths, wanted, clock.now())
         check_writable(targets)
         ready = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
         if not quiet:
-            notes = (f"note: {wording.plain(warning, 1000)}" for warning in planned.warnings)
-            lines = (f"{wording.plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *ready.lines)
+            notes = (f"note: {plain(warning, 1000)}" for warning in planned.warnings)
+            lines = (f"{plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *ready.lines)
             typer.echo("\n".join(lines), err=True)
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = run_plan(
@@ -205,13 +204,14 @@ def _conclude(store: "Store", judged: "Judged", failing: frozenset[str], unwritt
     """Show what was decided, and what went wrong beside it; the exit code says the worst of it."""
     from toril.records import run_key
     from toril.reports import terminal
+    from toril.reports.run_blocks import report_of
     from toril.reports.screen import Output
     from toril.verdict import exit_code
 
     problems = [*judged.unwritten, *unwritten, *judged.left]
     for problem in problems:  # first: after the verdict they would contradict it
         typer.echo(f"error: {problem}", err=True)
-    terminal.show(Output(), judged.bundle)
+    terminal.show(Output(), report_of(judged.bundle))
     if not quiet and not judged.unwritten:
         typer.echo(f"report: {store.address(run_key(judged.bundle.plan.run_id, 'report.html'))}", err=True)
     code = INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing)
@@ -240,6 +240,7 @@ def watch(
     from rich.console import Console
 
     from toril.reports import live, terminal
+    from toril.reports.run_blocks import report_of
     from toril.reports.screen import Output
     from toril.run import carry_on
     from toril.runs import stored
@@ -257,7 +258,7 @@ def watch(
         bundle = stored.follow(found, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
     if bundle is None:
         raise typer.Exit(INTERRUPTED)
-    terminal.show(Output(), bundle)
+    terminal.show(Output(), report_of(bundle))
     raise typer.Exit(exit_code(bundle.outcome, failing))
 
 

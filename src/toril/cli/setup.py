@@ -10,11 +10,17 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from toril.authoring import ACTION, refuse_taken, start
+from toril.authoring import ACTION, create, refuse_taken
 from toril.authoring.companions import has_shape
-from toril.authoring.readers import (
+from toril.authoring.options import (
+    LIMITS,
+    RAMP_UP,
+    InitOptions,
     Limit,
     Url,
+    default_hold,
+    default_name,
+    default_users,
     read_action,
     read_duration,
     read_file,
@@ -26,7 +32,6 @@ from toril.authoring.readers import (
     read_url,
     read_users,
 )
-from toril.authoring.wanted import LIMITS, RAMP_UP, Wanted, default_hold, default_name, default_users
 from toril.errors import UserError
 from toril.masking import mask
 
@@ -71,7 +76,7 @@ def init(
 
     Example: toril init --url https://shop.example.com/ --users 20 --limit 'p95>300ms'
     """
-    wanted = Wanted(
+    options = InitOptions(
         urls=tuple(map(read_url, url or ())),
         jmx=jmx and read_file(jmx, "jmx"),
         locustfile=locustfile and read_file(locustfile, "locustfile"),
@@ -87,60 +92,62 @@ def init(
         workflow=not no_workflow,
     )
     try:
-        if wanted.kind is None and sys.stdin.isatty():
-            if wanted.workflow and not force:
+        if options.kind is None and sys.stdin.isatty():
+            if options.workflow and not force:
                 refuse_taken(folder)
-            wanted = ask(wanted, folder, force=force)
-        started = start(wanted, folder, force=force)
+            options = ask(options, folder, force=force)
+        created = create(options, folder, force=force)
     except (typer.Abort, KeyboardInterrupt):  # Ctrl-C, or the end of what is typed
         typer.echo("\nnothing was written", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    for file in started.files:
+    for file in created.files:
         typer.echo(f"wrote {folder / file}")
-    for note in started.notes:
-        typer.echo(f"note: {note}", err=True)
-    suite = shlex.quote(str(folder / started.suite))
+    for note in created.notes:
+        typer.echo(f"note: {note.message}", err=True)
+    suite = shlex.quote(str(folder / created.suite))
     typer.echo(f"next:\n  toril plan {suite}\n  toril run {suite}")
 
 
 Answer = TypeVar("Answer")
 
 
-def ask(wanted: Wanted, folder: Path, *, force: bool) -> Wanted:
+def ask(options: InitOptions, folder: Path, *, force: bool) -> InitOptions:
     """The same, with answers where nothing was said; typer.Abort when nobody answers any more."""
-    wanted = _asked("An address (several: with spaces), a .jmx, a locustfile.py or a Taurus file", _source(wanted))
-    if wanted.kind != "taurus":
-        wanted = _ask_load(wanted)
-        if not wanted.limits:
+    options = _asked("An address (several: with spaces), a .jmx, a locustfile.py or a Taurus file", _source(options))
+    if options.kind != "taurus":
+        options = _ask_load(options)
+        if not options.limits:
             standard = "; ".join(limit.text for limit in LIMITS)
-            wanted = replace(wanted, limits=_asked("Fails when (several: with ;)", _limits, standard))
-        if not wanted.locations and wanted.hold_for:  # a script's own load runs in one place
+            options = replace(options, limits=_asked("Fails when (several: with ;)", _limits, standard))
+        if not options.locations and options.hold_for:  # a script's own load runs in one place
             found = _asked("Locations, such as eu-west-1=2 us-east-1=1 (empty: here)", _locations, "")
-            wanted = replace(wanted, locations=found)
-    if wanted.name is None:
-        wanted = replace(wanted, name=_asked("Name of the suite", _name(wanted, folder, force), default_name(wanted)))
-    return wanted
+            options = replace(options, locations=found)
+    if options.name is None:
+        options = replace(
+            options, name=_asked("Name of the suite", _name(options, folder, force), default_name(options))
+        )
+    return options
 
 
-def _ask_load(wanted: Wanted) -> Wanted:
-    if wanted.locustfile:
-        wanted = replace(wanted, urls=_asked(f"Its host (empty: as in {wanted.locustfile.name})", _host, ""))
-    elif wanted.rps is None:
-        wanted = replace(wanted, rps=_asked("Requests per second, at most (empty: no limit)", _or_none(read_rps), ""))
-    if wanted.users is None:
-        if wanted.file and wanted.rps is None and (wanted.jmx or has_shape(wanted.locustfile)):
-            users = _asked(f"Virtual users (empty: as in {wanted.file.name})", _or_none(read_users), "")
+def _ask_load(options: InitOptions) -> InitOptions:
+    if options.locustfile:
+        options = replace(options, urls=_asked(f"Its host (empty: as in {options.locustfile.name})", _host, ""))
+    elif options.rps is None:
+        options = replace(options, rps=_asked("Requests per second, at most (empty: no limit)", _or_none(read_rps), ""))
+    if options.users is None:
+        if options.file and options.rps is None and (options.jmx or has_shape(options.locustfile)):
+            users = _asked(f"Virtual users (empty: as in {options.file.name})", _or_none(read_users), "")
         else:
-            users = _asked("Virtual users", read_users, str(default_users(wanted.rps)))
-        wanted = replace(wanted, users=users)
-    if wanted.users is None and wanted.rps is None:
-        return wanted  # the script's own load
-    if wanted.ramp_up is None:
-        wanted = replace(wanted, ramp_up=_asked("Ramp-up", _duration("--ramp-up", above_0=False), RAMP_UP))
-    if wanted.hold_for is None:
-        hold = default_hold(wanted, wanted.users or default_users(wanted.rps))
-        wanted = replace(wanted, hold_for=_asked("Hold for", _duration("--hold-for", above_0=True), hold))
-    return wanted
+            users = _asked("Virtual users", read_users, str(default_users(options.rps)))
+        options = replace(options, users=users)
+    if options.users is None and options.rps is None:
+        return options  # the script's own load
+    if options.ramp_up is None:
+        options = replace(options, ramp_up=_asked("Ramp-up", _duration("--ramp-up", above_0=False), RAMP_UP))
+    if options.hold_for is None:
+        hold = default_hold(options, options.users or default_users(options.rps))
+        options = replace(options, hold_for=_asked("Hold for", _duration("--hold-for", above_0=True), hold))
+    return options
 
 
 def _asked(question: str, read: Callable[[str], Answer], default: str | None = None) -> Answer:
@@ -156,27 +163,27 @@ def _asked(question: str, read: Callable[[str], Answer], default: str | None = N
     return answer
 
 
-def _source(wanted: Wanted) -> Callable[[str], Wanted]:
-    def read(text: str) -> Wanted:
+def _source(options: InitOptions) -> Callable[[str], InitOptions]:
+    def read(text: str) -> InitOptions:
         kind = read_kind(text)
         if kind == "url":
-            return replace(wanted, urls=tuple(map(read_url, text.split())))
+            return replace(options, urls=tuple(map(read_url, text.split())))
         file: Path = read_file(text, kind)
         return {
-            "jmx": lambda: replace(wanted, jmx=file),
-            "locustfile": lambda: replace(wanted, locustfile=file),
-            "taurus": lambda: replace(wanted, taurus=file),
+            "jmx": lambda: replace(options, jmx=file),
+            "locustfile": lambda: replace(options, locustfile=file),
+            "taurus": lambda: replace(options, taurus=file),
         }[kind]()
 
     return read
 
 
-def _name(wanted: Wanted, folder: Path, force: bool) -> Callable[[str], str]:
+def _name(options: InitOptions, folder: Path, force: bool) -> Callable[[str], str]:
     """A name that no other suite has; a script may lie in the folder of that name already."""
 
     def read(text: str) -> str:
         name = read_name(text)
-        if not force and wanted.kind != "taurus":
+        if not force and options.kind != "taurus":
             refuse_taken(folder, name)
         return name
 

@@ -38,7 +38,7 @@ from toril.errors import InfrastructureError, StoreError
 from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, rate_key, run_key
 from toril.store import Store
 from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
-from toril.summary.adjusted import adjusted, told_rates
+from toril.summary import adjusted_plan, describe_rates
 from toril.timeline import Timeline
 from toril.verdict.live import LiveCriteria
 from toril.verdict.result import CriterionResult
@@ -209,7 +209,7 @@ class Coordinator:
 
     def figures(self, notes: tuple[str, ...] = ()) -> LiveFigures:
         start = self.state.start
-        told = () if start is None else told_rates(self.rates, start.at)
+        told = () if start is None else describe_rates(self.rates, start.at)
         criteria = self._standings.look(self.fold.timeline, self.clock)
         return live_figures(self.fold, self.state, self.clock.now(), (*notes, *told, *self._searches.notes()), criteria)
 
@@ -308,7 +308,7 @@ class Coordinator:
             new = list(next_rates(self.store, self.plan.run_id, len(self.rates)))
             if new:
                 self.rates += new
-                self._live.follow(adjusted(self.fold.judged_plan, self.rates, self.state.start.at))
+                self._live.follow(adjusted_plan(self.fold.judged_plan, self.rates, self.state.start.at))
 
     def _stop_in_store(self) -> Stop | None:
         return find_record(self.store, Stop, run_key(self.plan.run_id, "stop.json"))

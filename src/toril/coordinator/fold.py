@@ -24,7 +24,7 @@ from toril.records import (
 )
 from toril.store import Store
 from toril.store.records import find_record, next_rates, read_launch, read_record
-from toril.summary import Completeness
+from toril.summary import Completeness, judged_plan
 from toril.timeline import Timeline
 from toril.timeline.arms import Arm
 from toril.timeline.intervals import MAX_PACKED, decode
@@ -60,7 +60,7 @@ class Fold:
     judged_plan: Plan = field(init=False)  # what `timeline` is measured by
 
     def __post_init__(self) -> None:
-        self.judged_plan = shown_plan(self.plan)
+        self.judged_plan = judged_plan(self.plan)
         if self.plan.duet is not None:
             self._arms = tuple(Arm(self.plan, arm) for arm in ARMS)
             self.arms = {arm: Timeline() for arm in ARMS}
@@ -297,11 +297,6 @@ def _begun(keys: Iterable[str]) -> Iterable[tuple[str, str]]:
         parts = key.split("/")
         if len(parts) >= 6:
             yield parts[3], parts[4]
-
-
-def shown_plan(plan: Plan) -> Plan:
-    """The plan that reports are about: of a duet head's, in the suite's own words."""
-    return plan if plan.duet is None else Arm(plan, HEAD).as_run()
 
 
 def collect(store: Store, run_id: str) -> tuple[Fold, Completeness]:

@@ -4,12 +4,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from typing import Protocol
 
 from toril.criteria.criterion import Criterion
 from toril.criteria.subjects import GENERATOR
-from toril.stats.quantiles import quantile_ranks
+from toril.stats import CONFIDENCE
 
 LONG_S = 30  # a response time that few mean when they write a number alone
 COUNTED = ("hits", "succ", "fail", "rc")
@@ -104,16 +103,10 @@ def load_for_samples(times: float, load: PlannedLoad, ramp_up_s: float = 0.0) ->
     return ", or ".join(found)
 
 
-@cache
 def _of_percentile(percentile: float) -> int:
-    """Until its interval by order statistics is bounded on both sides."""
-    low, high = 1, 2
-    while None in quantile_ranks(percentile, high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if None in quantile_ranks(percentile, middle):
-            low = middle
-        else:
-            high = middle
-    return high
+    """Until its interval by order statistics is bounded on both sides.
+
+    That is so once it is rare enough that all samples lie on one side of the percentile.
+    """
+    share = percentile / 100
+    return math.ceil(math.log((1 - CONFIDENCE) / 2) / math.log(max(share, 1 - share)))

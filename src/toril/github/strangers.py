@@ -19,7 +19,8 @@ from toril.launchers.pricing import cost_line
 from toril.records import End, Plan, RanTask, Verdict
 from toril.records.document import MOST_ENTRIES, JsonObject, Number, Text, Word
 from toril.records.summary import Summary
-from toril.reports import Bundle, wording
+from toril.reports import Bundle
+from toril.text import plain
 
 MOST_BYTES = 32 << 20  # of a file: the summary of 10,000 labels has half of it
 MOST_BYTES_OF_ALL = 128 << 20  # of the files of all runs: in memory they take up to eighty times as much
@@ -62,7 +63,7 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
         try:
             folders += _folders(path)
         except StoreError as error:
-            problems.append(wording.plain(error, LONGEST_PROBLEM))
+            problems.append(plain(error, LONGEST_PROBLEM))
     if len(folders) > MOST_RUNS:
         raise StoreError(
             f"{len(folders)} runs, more than the {MOST_RUNS} that are read at once; name fewer", code="too-many-runs"
@@ -79,7 +80,7 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
                 )
             bundles.append(read_run(folder))
         except StoreError as error:
-            problems.append(wording.plain(error, LONGEST_PROBLEM))
+            problems.append(plain(error, LONGEST_PROBLEM))
     return bundles, problems
 
 
@@ -87,7 +88,7 @@ def read_run(folder: Path) -> Bundle:
     """One run: plan, summary and verdict, and of those what a comment shows."""
     plan = _plan(folder / "plan.json")
     summary, verdict = _read(Summary, folder / "summary.json"), _read(Verdict, folder / "verdict.json")
-    bundle = Bundle(plan=plan, summary=summary.to_dict(), verdict=verdict.to_dict())
+    bundle = Bundle(plan=plan, summary=summary, verdict=verdict)
     ended = folder / "end.json"
     return _priced(bundle, ended) if plan.on == "fargate" and os.path.lexists(ended) else bundle
 
@@ -96,9 +97,10 @@ def _priced(bundle: Bundle, path: Path) -> Bundle:
     found = _read(EndOfStranger, path)
     tasks = {worker: RanTask(arn="", **task.to_dict()) for worker, task in found.tasks.items()}
     try:
-        load_s = float(bundle.summary.get("duration_s") or 0)
+        load_s = bundle.summary.duration_s or 0.0
         end = End(at=found.at, tasks=tasks)
-        return bundle.with_cost(cost_line(bundle.plan, end, {}, load_s=load_s, requests=bundle.summed or None))
+        requests = bundle.summary.total.samples or None
+        return bundle.with_cost(cost_line(bundle.plan, end, {}, load_s=load_s, requests=requests))
     except (ArithmeticError, ValueError) as error:  # sizes and paces that no run has
         raise StoreError(f"{path} and plan.json beside it have no price: {error}", code="foreign-record") from error
 

@@ -55,7 +55,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search came to."""
+    """The result of a search."""
 
     held_rps: float | None  # None: not even the lowest rate
     breached_rps: float | None  # the lowest rate that was too much; None: none was

@@ -176,9 +176,9 @@ def _parts(
             there = there[: int(weights[location])]
         each, odd = divmod(count, len(there))
         turn = turns.get(location, 0)
-        lucky = {there[(turn + position) % len(there)] for position in range(odd)}
+        extra = {there[(turn + position) % len(there)] for position in range(odd)}
         turns[location] = turn + odd
-        users |= {index: each + (index in lucky) for index in there if each + (index in lucky)}
+        users |= {index: each + (index in extra) for index in there if each + (index in extra)}
     if execution.throughput_rps is None:
         return {index: WorkerLoad(count, None) for index, count in users.items()}
     located = {slot.index: slot.location for slot in slots}

@@ -187,7 +187,7 @@ def _check(plan: Plan, blocks: int) -> None:
 
 
 def _order(run_id: str, blocks: int) -> str:
-    """Neither arm is always first, and a load that drifts evenly favours neither; what begins, nobody chooses."""
+    """Neither arm is always first, and a load that drifts evenly favours neither; the run's id decides which begins."""
     pairs = ("AB", "BA") if zlib.crc32(run_id.encode()) % 2 else ("BA", "AB")
     return "".join(pairs[block % 2] for block in range(blocks))
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from toril.records.document import Record
+from toril.records.document import Record, RecordPart
 
 Architecture = Literal["x86-64", "arm64"]
 
@@ -20,13 +20,7 @@ _ARN = re.compile(
 _SUFFIX = rf"-[A-Za-z0-9]{{{SUFFIX_CHARS}}}"
 
 
-class DeploymentPart(BaseModel):
-    """A part of the record; fields are only added within a version, so unknown ones are ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class DeployedNetwork(DeploymentPart):
+class DeployedNetwork(RecordPart):
     """Where tasks are put; RunTask's `awsvpcConfiguration`."""
 
     subnets: tuple[str, ...]
@@ -34,7 +28,7 @@ class DeployedNetwork(DeploymentPart):
     public_addresses: bool
 
 
-class DeployedWorker(DeploymentPart):
+class DeployedWorker(RecordPart):
     """One task definition: a flavour for an architecture."""
 
     flavour: str
@@ -45,7 +39,7 @@ class DeployedWorker(DeploymentPart):
     digest: str | None = None  # None: no image is built yet, and no run can start with it
 
 
-class DeployedCache(DeploymentPart):
+class DeployedCache(RecordPart):
     """A pull-through cache rule."""
 
     prefix: str
@@ -55,7 +49,7 @@ class DeployedCache(DeploymentPart):
     reason: str = ""  # why it is not: a credential that is still empty
 
 
-class DeployedTargets(DeploymentPart):
+class DeployedTargets(RecordPart):
     """What may be put under load; both empty: anything."""
 
     hosts: tuple[str, ...] = ()
@@ -63,7 +57,7 @@ class DeployedTargets(DeploymentPart):
     enforced: tuple[Literal["addresses", "names"], ...] = ()  # by the network itself, not only before the start
 
 
-class DeployedLimits(DeploymentPart):
+class DeployedLimits(RecordPart):
     """The most that one run may use of this region."""
 
     vcpus: int
@@ -71,7 +65,7 @@ class DeployedLimits(DeploymentPart):
     duration_s: int
 
 
-class DeployedHome(DeploymentPart):
+class DeployedHome(RecordPart):
     """What coordinators and sweepers need; in the home region only."""
 
     schedule_group: str

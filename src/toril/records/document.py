@@ -83,10 +83,15 @@ def why(error: Exception) -> str:
     return text[:LONGEST_WHY]
 
 
-class Record(BaseModel):
+class RecordPart(BaseModel):
+    """A part of a record: immutable, and deaf to the fields of newer versions."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
+
+
+class Record(RecordPart):
     """One JSON file of a run; immutable once written."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
     SCHEMA: ClassVar[str] = ""
     MOST_BYTES: ClassVar[int | None] = None  # None: not written by a worker
 

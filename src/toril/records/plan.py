@@ -1,24 +1,24 @@
 """The plan of a run, `plan.json`: the whole division of the load, as a pure function of suite and options."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from toril.load.curve import Curve
 from toril.load.interleave import Interleave
+from toril.load.shapes import curve_of
 from toril.records.deployment import Architecture
-from toril.records.document import Record
+from toril.records.document import Record, RecordPart
 
 BASE, HEAD = 1, 2  # arms of a duet; 0 outside a duet
 ARMS = {BASE: "base", HEAD: "head"}
 
 
-class Device(BaseModel):
-    """What a browser's page believes to be shown on."""
+class Device(RecordPart):
+    """The device that a browser emulates."""
 
-    model_config = ConfigDict(frozen=True)
     name: str
     width: int
     height: int
@@ -27,28 +27,25 @@ class Device(BaseModel):
     user_agent: str = ""  # "": the browser's own
 
 
-class Network(BaseModel):
-    """What a browser is slowed down to."""
+class Network(RecordPart):
+    """The network that a browser emulates."""
 
-    model_config = ConfigDict(frozen=True)
     name: str
     latency_ms: float  # added to each request
     down_bytes_s: int
     up_bytes_s: int
 
 
-class Browser(BaseModel):
-    """What the browsers of an execution stand for."""
+class Browser(RecordPart):
+    """What the browsers of an execution emulate."""
 
-    model_config = ConfigDict(frozen=True)
     device: Device
     network: Network | None = None  # None: the worker's own
 
 
-class Search(BaseModel):
-    """How the highest rate is looked for that one execution's target can bear."""
+class Search(RecordPart):
+    """How to search for the highest rate that one execution's target holds."""
 
-    model_config = ConfigDict(frozen=True)
     from_rps: float
     to_rps: float
     until: tuple[str | dict[str, Any], ...]  # Taurus' criteria: a stage in which one of them comes true is one too many
@@ -57,10 +54,9 @@ class Search(BaseModel):
     precision: float = 0.05  # of the highest rate that held: how near the lowest that did not has to be
 
 
-class PlannedExecution(BaseModel):
+class PlannedExecution(RecordPart):
     """One execution of the suite with the whole run's load; totals over all workers."""
 
-    model_config = ConfigDict(frozen=True)
     name: str  # its scenario's name, with #2, #3 … on repeats
     index: int
     executor: str
@@ -87,6 +83,19 @@ class PlannedExecution(BaseModel):
         """How its rate changes from the beginning of its load; None where it does not, or where there is none."""
         return Curve(self.curve) if self.curve else None
 
+    def planned_rate(self, adjustments: Sequence[tuple[float, float]] = ()) -> Curve | None:
+        """Returns the rate that counts as planned, from the beginning of its load on; None where it has none.
+
+        `adjustments` are (seconds since then, requests per second) of a running load, in order.
+        """
+        rate = self.rate
+        if rate is None and self.throughput_rps and self.ramp_up_s + self.hold_for_s:
+            rate = curve_of(self.throughput_rps, self.ramp_up_s, self.hold_for_s, self.steps)
+        if rate is not None:
+            for at_s, rps in adjustments:
+                rate = rate.changed(at_s, rps)
+        return rate
+
     @property
     def series(self) -> str:
         """What its measurements are called."""
@@ -103,18 +112,16 @@ class PlannedExecution(BaseModel):
         return self.steady_from_s + self.hold_for_s if timed else float("inf")
 
 
-class Segment(BaseModel):
+class Segment(RecordPart):
     """A worker's part of a script's own load: between two of the fractions at which the whole is divided."""
 
-    model_config = ConfigDict(frozen=True)
     own: str  # "1/3:2/3"
     whole: str  # "0,1/3,2/3,1"
 
 
-class ExecutionShare(BaseModel):
+class ExecutionShare(RecordPart):
     """What one worker does of one execution. `config` is Taurus' execution item with divided load, no criteria."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
     execution: str  # PlannedExecution.name
     concurrency: int | None = None
     throughput_rps: float | None = None
@@ -124,10 +131,9 @@ class ExecutionShare(BaseModel):
     config: dict[str, Any]
 
 
-class Share(BaseModel):
+class Share(RecordPart):
     """The part of the load that one worker produces, as a Taurus configuration without criteria and reporters."""
 
-    model_config = ConfigDict(frozen=True)
     worker: str  # <location>-<n>
     location: str
     index: int  # over all workers of the run, from 0
@@ -135,31 +141,28 @@ class Share(BaseModel):
     data_files: dict[str, tuple[int, int]] = Field(default_factory=dict)  # split-data: path → (this part, of parts)
 
 
-class PlannedCriterion(BaseModel):
+class PlannedCriterion(RecordPart):
     """A criterion as the suite wrote it, and where. `executions` empty: the whole run."""
 
-    model_config = ConfigDict(frozen=True)
     source: str | dict[str, Any]
     where: str  # "suite.yml: reporting[0].criteria[1]"
     executions: tuple[str, ...] = ()
     language: Literal["taurus", "toril"] = "taurus"  # passfail's own grammar, or what `toril.criteria` adds to it
 
 
-class SourcePlace(BaseModel):
+class SourcePlace(RecordPart):
     """A line of a file, for those who point at it."""
 
-    model_config = ConfigDict(frozen=True)
     file: str  # from the root of its repository; of the working folder, where there is none
     line: int
 
 
-class Pace(BaseModel):
+class Pace(RecordPart):
     """How often the parties of a run look and write, and how long they wait for each other; seconds.
 
     One value for coordinator and workers: what one of them promises is what the other waits for.
     """
 
-    model_config = ConfigDict(frozen=True)
     flush_s: float = 1.0  # between a worker's interval files
     poll_s: float = 0.1  # between a worker's looks for start.json and stop.json
     start_lead_s: float = 0.4  # from start.json written to the signal: long enough for every worker to see it
@@ -171,10 +174,9 @@ class Pace(BaseModel):
     give_up_s: float = 10.0  # after the kill: who is still there then is lost, and the run ends without it
 
 
-class TaskSize(BaseModel):
+class TaskSize(RecordPart):
     """What each worker gets on Fargate."""
 
-    model_config = ConfigDict(frozen=True)
     cpu: int = 2048  # CPU units
     memory_mib: int = 4096
     architecture: Architecture = "arm64"
@@ -192,10 +194,9 @@ class Turn:
     ends_s: int  # of its load; requests in flight may finish until the next turn
 
 
-class Duet(BaseModel):
+class Duet(RecordPart):
     """How base and head take turns, and how far head may be worse. Both arms of a block form a pair."""
 
-    model_config = ConfigDict(frozen=True)
     base: str  # addresses, without credentials
     head: str
     margin: float  # a change up to it is no regression; 0.03 is 3 %
@@ -274,7 +275,7 @@ class Plan(Record):
 
     @property
     def searched(self) -> tuple[PlannedExecution, ...]:
-        """The executions whose capacity is looked for."""
+        """The executions whose capacity is searched for."""
         return tuple(one for one in self.executions if one.search is not None)
 
     @property

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from toril.errors import StoreError
-from toril.records.document import Count, Record, Seconds, Text, parsed, why
+from toril.records.document import Count, Record, RecordPart, Seconds, Text, parsed, why
 
 MOST_FILES = 999_999  # of a kind and worker: their names have six digits
 DIGEST_LENGTH = 16  # hexadecimal digits of a file's SHA-256
@@ -42,7 +42,7 @@ class Launch(Record):
 
 
 class Ready(Record):
-    """A worker's engine is started and parked; the first process that says so has the attempt to itself."""
+    """A worker's engine is started and parked; the first process that writes it owns the attempt."""
 
     SCHEMA: ClassVar[str] = "toril.ready/1"
     MOST_BYTES: ClassVar[int | None] = 1 << 20
@@ -79,7 +79,7 @@ class Stop(Record):
 class Rate(Record):
     """From `at` on one execution has another rate, to its end or to the next of these records.
 
-    They are numbered from 1 without a gap and written once: whoever finds a number taken reads that one first.
+    They are numbered from 1 without a gap and written once: a writer whose number is taken reads that record first.
     """
 
     SCHEMA: ClassVar[str] = "toril.rate/1"
@@ -92,10 +92,9 @@ class Rate(Record):
     by: str = ""  # who asked: user@host, or the owner of the run
 
 
-class Kept(BaseModel):
+class Kept(RecordPart):
     """What there is to see of a failure."""
 
-    model_config = ConfigDict(frozen=True)
     execution: Text
     label: Text
     message: Text
@@ -103,24 +102,23 @@ class Kept(BaseModel):
     files: Annotated[tuple[KeptFile, ...], Field(max_length=10)] = ()  # within the attempt's folder
 
 
-class EngineReport(BaseModel):
+class EngineReport(RecordPart):
     """What one worker's engine reported of an execution when its load was over."""
 
-    model_config = ConfigDict(frozen=True)
     samples: Count = 0  # requests
     unfinished: Count = 0
     dropped: Count | None = None  # sends that were due and never made; None without a schedule
     queued_s: Annotated[Seconds, Field(ge=0)] = 0.0  # how long it waited for its turn (`sequential`, `capacity`)
     ended_s: Seconds | None = None  # when its load was over, since the start signal
     unfinished_users: Count = 0  # that ended before their iterations were done
-    own_shape: bool = False  # its script decides on its load, whatever the suite says
+    own_shape: bool = False  # its script decides on its load, not the suite
     script_errors: dict[Text, Count] = Field(default_factory=dict)  # label → failures that no failed request explains
     script_failed: Text = ""  # the script's own statement that its run failed, in words
     note: Text = ""  # what a reader should know, and what changes no outcome
 
 
 class Exit(Record):
-    """A worker's last word: what it recorded, so that a missing file is noticed."""
+    """What a worker recorded, so that a missing file is noticed; written last."""
 
     SCHEMA: ClassVar[str] = "toril.exit/1"
     MOST_BYTES: ClassVar[int | None] = 1 << 24
@@ -165,10 +163,9 @@ class Exit(Record):
         return None
 
 
-class RanTask(BaseModel):
-    """What a worker ran in on Fargate; times in seconds since the epoch, None where AWS said none."""
+class RanTask(RecordPart):
+    """The task that a worker ran in on Fargate; times in seconds since the epoch, None where AWS has none."""
 
-    model_config = ConfigDict(frozen=True)
     arn: str
     region: str
     capacity: str  # FARGATE or FARGATE_SPOT
@@ -200,17 +197,16 @@ class Lease(Record):
     ended: bool = False
 
 
-class MetricQuery(BaseModel):
+class MetricQuery(RecordPart):
     """One metric of the system under test as CloudWatch keeps it, with one statistic."""
 
-    model_config = ConfigDict(frozen=True)
     namespace: str
     metric: str
     statistic: str  # as CloudWatch names it: Average, Sum, p95, tm99 …
     dimensions: dict[str, str] = Field(default_factory=dict)
     region: str | None = None  # None: that of the coordinator's environment
     period_s: int = 60
-    unit: str | None = None  # only data in this unit; CloudWatch never converts, and does not say the unit of an answer
+    unit: str | None = None  # only data in this unit; CloudWatch never converts, and returns no units
 
     @property
     def key(self) -> str:
@@ -245,10 +241,9 @@ class ServerMetrics(Record):
         return next((series for series in self.queries if series.key == query.key), None)
 
 
-class Case(BaseModel):
+class Case(RecordPart):
     """One test case that has ended."""
 
-    model_config = ConfigDict(frozen=True)
     name: Text
     suite: Text  # its class, or the file or scenario that it is of
     execution: Text

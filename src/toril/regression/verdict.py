@@ -1,14 +1,15 @@
 """The verdict of a duet: the suite's criteria on head alone, both arms as runs that can be trusted, and the comparison.
 
-failed: a criterion failed, or a regression is proven. Else inconclusive: a criterion is, or something is missing or
-falsifies times in either arm, or the comparison proves nothing. Else passed. What falsifies times or is missing
-excuses a regression, since it may have met one arm more than the other; a criterion is excused as in any run.
+failed: a criterion failed, or a regression is proven. Else inconclusive: a criterion is, or times are invalid or
+something is missing in either arm, or the comparison proves nothing. Else passed. Invalid times and missing
+measurements excuse a regression, since they may have met one arm more than the other; a criterion is excused as in any
+run.
 
 | code           | makes it     | because                                                                |
 |----------------|--------------|------------------------------------------------------------------------|
 | `regression`   | failed       | a figure is proven to be worse in head by more than the margin         |
 | `unproven`     | inconclusive | of a figure neither that is proven nor the opposite                    |
-| `unsure-arms`  | inconclusive | a regression, but times are falsified, or something is missing         |
+| `unsure-arms`  | inconclusive | a regression, but times are invalid, or something is missing           |
 | `no-regression`| passed       | head is proven not to be worse than base by the margin                 |
 """
 
@@ -17,20 +18,20 @@ from dataclasses import dataclass, replace
 
 from toril.records import ARMS, BASE, HEAD, Comparison, Exit, Outcome, Plan, Reason, Verdict
 from toril.records.summary import Summary
-from toril.regression.compare import compare
+from toril.regression.comparison import compare
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
 from toril.timeline.arms import Arm
 from toril.verdict import EXCUSES, judge
 
-FALSIFIED = frozenset({*EXCUSES, "lost-worker", "damaged-file", "missing-samples", "unreadable-records", "ended-early"})
+INVALID = frozenset({*EXCUSES, "lost-worker", "damaged-file", "missing-samples", "unreadable-records", "ended-early"})
 BROKEN = frozenset({"no-success", "dead-label"})  # no measure for head
 OF_CRITERIA = frozenset({"breach", "kept", "nothing-judged"})
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedDuet:
-    """Head as the run, and what both arms say."""
+    """Head as the run, and the verdict on both arms."""
 
     plan: Plan
     summary: Summary
@@ -57,7 +58,7 @@ def _judged(arm: Arm, timeline: Timeline, whole: Timeline, completeness: Complet
 
 
 def completeness_of(arm: Arm, completeness: Completeness, of_the_other: int) -> Completeness:
-    """The same with the times of the arm's own course, and without the samples that the other arm has."""
+    """The same in the arm's own time, and without the samples of the other arm."""
     start, stop = completeness.started_at, completeness.stop
     if start is None:
         return completeness
@@ -82,22 +83,24 @@ def completeness_of(arm: Arm, completeness: Completeness, of_the_other: int) -> 
 def _combined(head: Verdict, base: Verdict, comparison: Comparison) -> Verdict:
     """Reasons of the outcome first, each of them once."""
     breaches = [reason for reason in head.reasons if reason.code == "breach"]
-    doubts = [reason for reason in head.reasons if reason.code not in OF_CRITERIA]
-    doubts += _of_base(base.reasons, doubts)
-    falsified = [reason for reason in doubts if reason.code in FALSIFIED]
-    falsified += [reason for reason in base.reasons if reason.code in BROKEN]
-    if comparison.outcome == "failed" and not falsified:
+    open_questions = [reason for reason in head.reasons if reason.code not in OF_CRITERIA]
+    open_questions += _of_base(base.reasons, open_questions)
+    invalid = [reason for reason in open_questions if reason.code in INVALID]
+    invalid += [reason for reason in base.reasons if reason.code in BROKEN]
+    if comparison.outcome == "failed" and not invalid:
         breaches += [
             Reason("regression", metric.message) for metric in comparison.metrics if metric.outcome == "failed"
         ]
     elif comparison.outcome == "failed":
-        doubts.append(Reason("unsure-arms", f"{comparison.message}; but {_short(falsified[0])}"))
+        open_questions.append(Reason("unsure-arms", f"{comparison.message}; but {_short(invalid[0])}"))
     elif comparison.outcome == "inconclusive":
-        doubts += [Reason("unproven", one.message) for one in comparison.metrics if one.outcome == "inconclusive"]
+        open_questions += [
+            Reason("unproven", one.message) for one in comparison.metrics if one.outcome == "inconclusive"
+        ]
     if breaches:
-        return replace(head, outcome="failed", reasons=(*breaches, *doubts))
-    if doubts:
-        return replace(head, outcome="inconclusive", reasons=tuple(doubts))
+        return replace(head, outcome="failed", reasons=(*breaches, *open_questions))
+    if open_questions:
+        return replace(head, outcome="inconclusive", reasons=tuple(open_questions))
     outcome: Outcome = "passed"
     return replace(head, outcome=outcome, reasons=(Reason("no-regression", comparison.message), *head.reasons))
 
@@ -107,10 +110,10 @@ def _short(reason: Reason) -> str:
 
 
 def _of_base(reasons: Iterable[Reason], known: Iterable[Reason]) -> list[Reason]:
-    """What is wrong with base only: the rest, such as a lost worker, is head's reason already."""
-    said = {(reason.code, reason.message) for reason in known}
+    """The reasons of base alone: others, such as a lost worker, are head's too."""
+    known_of_head = {(reason.code, reason.message) for reason in known}
     return [
         Reason(reason.code, f"{ARMS[BASE]}: {reason.message}")
         for reason in reasons
-        if reason.code not in OF_CRITERIA and (reason.code, reason.message) not in said
+        if reason.code not in OF_CRITERIA and (reason.code, reason.message) not in known_of_head
     ]

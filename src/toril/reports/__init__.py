@@ -1,90 +1,172 @@
-"""Every way of showing a run: pure functions from a `Bundle` to bytes, by the name that `--report` and `--format` take.
+"""Every report of a run by the name that `--report` and `--format` take.
 
-`terminal.show`, `plan_text.show`, `runs_table.show` and `live.view` draw onto a Rich console, in its width and colours.
+`run_blocks` makes blocks of a run, and a renderer shows them: `terminal`, `markdown`, `html`, `junit`, `annotations`.
+A new format is a renderer and a line in FORMATS. `plan_text`, `runs_table` and `live` draw onto a Rich console.
 """
 
-from collections.abc import Callable, Iterator
-from functools import partial
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from toril.errors import OptionError
-from toril.reports import annotations, csv, github, hdr, hgrm, html, json, junit, outputs, parquet, terminal
 from toril.reports.bundle import Bundle
-from toril.reports.first_failures import pictures_of
-from toril.reports.runs_table import RunRow
 
-__all__ = ["EXPORTS", "EXTENSIONS", "FORMATS", "MEASURED", "Bundle", "RunRow", "pictures_of", "pieces", "render"]
+__all__ = [
+    "COMPARED",
+    "EXPORTS",
+    "FORMATS",
+    "TABLES",
+    "Bundle",
+    "Format",
+    "check",
+    "check_compared",
+    "compared",
+    "pieces",
+    "render",
+]
 
-EXPORTS: dict[str, Callable[[Bundle], Iterator[bytes]]] = {  # they can be large, and come piece by piece
-    "hdr": hdr.stream,
-    "hgrm": hgrm.stream,
-    "csv": partial(csv.stream, table="cells"),
-    "parquet": partial(parquet.stream, table="cells"),
-    "csv-buckets": partial(csv.stream, table="buckets"),
-    "csv-outcomes": partial(csv.stream, table="outcomes"),
-    "parquet-buckets": partial(parquet.stream, table="buckets"),
-    "parquet-outcomes": partial(parquet.stream, table="outcomes"),
+TABLES = ("cells", "buckets", "outcomes")  # of csv and parquet
+EXPORTS = ("hdr", "hgrm", "csv", "parquet")  # of all measurements; they can be large
+COMPARED = ("terminal", "html", "json", "github")  # formats of a comparison of two runs
+UNSAFE_IN_OUTPUT = re.compile(r"[^A-Za-z0-9._/-]")  # a line break would be another output
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format of a report."""
+
+    extension: str  # of its files
+    timeline: bool = False  # it reads `Bundle.timeline`
+    tables: bool = False  # it exports one of TABLES
+
+
+FORMATS: Mapping[str, Format] = {
+    "terminal": Format("txt"),
+    "json": Format("json"),
+    "junit": Format("xml"),
+    "html": Format("html", timeline=True),
+    "github": Format("md"),
+    "annotations": Format("annotations.txt"),
+    "outputs": Format("env"),
+    "hdr": Format("hlog", timeline=True),
+    "hgrm": Format("hgrm", timeline=True),
+    "csv": Format("csv", timeline=True, tables=True),
+    "parquet": Format("parquet", timeline=True, tables=True),
 }
-EXTENSIONS = {
-    "terminal": "txt",
-    "json": "json",
-    "junit": "xml",
-    "html": "html",
-    "github": "md",
-    "annotations": "annotations.txt",
-    "outputs": "env",
-    "hdr": "hlog",
-    "hgrm": "hgrm",
-    "csv": "csv",
-    "parquet": "parquet",
-    "csv-buckets": "buckets.csv",
-    "csv-outcomes": "outcomes.csv",
-    "parquet-buckets": "buckets.parquet",
-    "parquet-outcomes": "outcomes.parquet",
-}
-MEASURED = frozenset({"html", *EXPORTS})  # they read `Bundle.timeline`
 
 
-class Formats(dict[str, Callable[[Bundle], bytes]]):
-    """The report formats by name."""
+def check(name: str, *, table: str = TABLES[0], onto_terminal: bool = False) -> Literal[True]:
+    """OptionError unless that report can be made here: checked before a run, so that a typo costs no load."""
+    if name not in FORMATS:
+        base, _, of = name.partition("-")
+        fix = f"choose one of {', '.join(FORMATS)}"
+        if of in TABLES and base in FORMATS:
+            fix = f"use toril report --format {base} --table {of}"
+        raise OptionError(f"there is no report format {name!r}; {fix}", code="unknown-format")
+    if table not in TABLES:
+        raise OptionError(f"there is no table {table!r}; choose one of {', '.join(TABLES)}", code="unknown-table")
+    if table != TABLES[0] and not FORMATS[name].tables:
+        raise OptionError(f"--table {table}: {name} has no tables; use csv or parquet", code="unknown-table")
+    if name == "parquet":
+        from toril.reports.exports.parquet import available
 
-    def check(self, name: str, *, onto_terminal: bool = False) -> Literal[True]:
-        """OptionError unless that format can be made here: asked before a run, so that a typo costs no load."""
-        if name not in self:
-            raise OptionError(f"there is no report format {name!r}; choose one of {', '.join(self)}")
-        if name.startswith("parquet"):
-            parquet.available()
-            if onto_terminal:
-                raise OptionError(f"{name} is not text; add --out run.{EXTENSIONS[name]}, or send it into a pipe")
-        return True
-
-
-def _whole(export: Callable[[Bundle], Iterator[bytes]], bundle: Bundle) -> bytes:
-    return b"".join(export(bundle))
-
-
-FORMATS = Formats(
-    terminal=terminal.report,
-    json=json.report,
-    junit=junit.report,
-    html=html.report,
-    github=github.report,
-    annotations=annotations.report,
-    outputs=outputs.report,
-)
-FORMATS |= {name: partial(_whole, export) for name, export in EXPORTS.items()}
+        available()
+        if onto_terminal:
+            raise OptionError(
+                f"{name} is not text; add --out run.{name}, or send it into a pipe", code="binary-on-terminal"
+            )
+    return True
 
 
-def render(name: str, bundle: Bundle) -> bytes:
-    """The report of that format; OptionError for a format that does not exist."""
-    FORMATS.check(name)
-    return FORMATS[name](bundle)
+def render(name: str, bundle: Bundle, table: str = TABLES[0]) -> bytes:
+    """The report in that format; OptionError for a format that does not exist."""
+    return b"".join(pieces(name, bundle, table))
 
 
-def pieces(name: str, bundle: Bundle) -> Iterator[bytes]:
+def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]:
     """The same, piece by piece where it can be large."""
-    FORMATS.check(name)
-    if name in EXPORTS:
-        yield from EXPORTS[name](bundle)
-    else:
-        yield FORMATS[name](bundle)
+    check(name, table=table)
+    match name:
+        case "json":
+            from toril.masking import masked
+            from toril.records.document import document
+
+            content = {"verdict": bundle.verdict.to_dict(), "summary": bundle.summary.to_dict()}
+            yield document(masked({"schema": "toril.report/1", **content}))
+        case "outputs":
+            found = {"outcome": bundle.outcome, "run-id": bundle.plan.run_id, "suite": bundle.plan.suite}
+            lines = (f"{key}={UNSAFE_IN_OUTPUT.sub('-', value)}\n" for key, value in found.items())
+            yield "".join(lines).encode()
+        case "hdr" | "hgrm":
+            from toril.reports.exports import hdr
+
+            yield from (hdr.log if name == "hdr" else hdr.distribution)(bundle)
+        case "csv" | "parquet":
+            from toril.reports.exports import csv, parquet
+
+            yield from (csv if name == "csv" else parquet).stream(bundle, table)
+        case _:
+            yield _rendered(name, bundle)
+
+
+def _rendered(name: str, bundle: Bundle) -> bytes:
+    from toril.reports.run_blocks import report_of
+
+    if name == "html":
+        return _page(bundle)
+    report = report_of(bundle)
+    match name:
+        case "junit":
+            from toril.reports import junit
+
+            return junit.render(report)
+        case "github":
+            from toril.reports import markdown
+
+            return markdown.render(report)
+        case "annotations":
+            from toril.reports import annotations
+
+            return annotations.render(report)
+        case _:
+            from toril.reports import terminal
+
+            return terminal.render(report)
+
+
+def _page(bundle: Bundle, base: Bundle | None = None) -> bytes:
+    """The page of a run; with `base`, compared with that run, whose lines stand behind those of the charts."""
+    from toril.reports import compare_blocks, html
+    from toril.reports.charts import charts_of
+    from toril.reports.comparison import compare
+    from toril.reports.run_blocks import report_of
+
+    blocks = compare_blocks.page_blocks(compare(base, bundle)) if base else ()
+    run = bundle.without_gaps()
+    return html.render(report_of(run, charts=charts_of(run, base and base.without_gaps()), compared=blocks))
+
+
+def compared(name: str, base: Bundle, head: Bundle) -> bytes:
+    """Two runs side by side, in one of COMPARED; OptionError for another format."""
+    from toril.reports import compare_blocks, markdown, terminal
+    from toril.reports.comparison import compare, to_json
+
+    check_compared(name)
+    match name:
+        case "html":
+            return _page(head, base)
+        case "json":
+            return to_json(compare(base, head))
+        case "github":
+            return markdown.render(compare_blocks.report_of(compare(base, head)))
+        case _:
+            return terminal.render(compare_blocks.report_of(compare(base, head)))
+
+
+def check_compared(name: str) -> None:
+    """OptionError unless two runs can be compared in that format."""
+    if name not in COMPARED:
+        raise OptionError(
+            f"there is no format {name!r} of a comparison; choose one of {', '.join(COMPARED)}", code="unknown-format"
+        )

@@ -1,39 +1,39 @@
 """What a report is made from."""
 
+from __future__ import annotations  # `toril --version` imports no record
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from toril.masking import masked_settings
-from toril.records import Plan, ServerMetrics
-from toril.timeline import Timeline
+
+if TYPE_CHECKING:
+    from toril.records import Plan, ServerMetrics, Verdict
+    from toril.records.summary import Summary
+    from toril.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One run: what was planned, what was measured (`toril.summary/1`) and what it means (`toril.verdict/1`).
+    """One run: its plan, its figures and their verdict.
 
-    `timeline` is every measurement by second, for the reports that show more than the summary; `metrics` is what
+    `timeline` has every measurement by second, for the reports that show more than the summary; `metrics` is what
     CloudWatch measured of the system under test. None: not read, or there is none.
     """
 
     plan: Plan
-    summary: dict[str, Any]
-    verdict: dict[str, Any]
+    summary: Summary
+    verdict: Verdict
     timeline: Timeline | None = None
     metrics: ServerMetrics | None = None
-    cost: str = ""  # what its tasks have cost, in a line
+    cost: str = ""  # of its tasks, in a line
     pictures: Mapping[str, bytes] = field(default_factory=dict)  # by their place in the run's folder
 
     @property
     def outcome(self) -> str:
         """passed, failed or inconclusive."""
-        return str(self.verdict.get("outcome", "inconclusive"))
-
-    @property
-    def comparison(self) -> dict[str, Any]:
-        """Head against base, where the run has measured both in turns; else empty."""
-        return dict(self.verdict.get("comparison") or {})
+        return self.verdict.outcome
 
     @property
     def tags(self) -> dict[str, str]:
@@ -50,22 +50,18 @@ class Bundle:
     @property
     def whole_seconds(self) -> int:
         """Seconds of the series that the run filled: counts of the last one, a part of a second, are no rates."""
-        return min(len(self.summary.get("series", ())), max(1, int(self.summary.get("duration_s") or 0)))
+        return min(len(self.summary.series), max(1, int(self.summary.duration_s or 0)))
 
-    @property
-    def summed(self) -> int:
-        """Samples that the summary tells of."""
-        return int(self.summary.get("labels", {}).get("", {}).get("samples", 0))
-
-    def with_cost(self, line: str) -> "Bundle":
+    def with_cost(self, line: str) -> Bundle:
         return replace(self, cost=line)
 
-    def without_gaps(self) -> "Bundle":
-        """This, or its summary alone, with a note, where the measurements are not all there any more."""
-        if self.timeline is None or self.measured == self.summed:
+    def without_gaps(self) -> Bundle:
+        """This, or its summary alone, with a note, where interval files are missing."""
+        samples = self.summary.total.samples
+        if self.timeline is None or self.measured == samples:
             return self
         note = (
-            f"of the {self.summed} samples in the summary the interval files have {self.measured}: what is made of "
+            f"of the {samples} samples in the summary the interval files have {self.measured}: what is made of "
             "them is left out; restore the files, or delete summary.json and verdict.json to have the run judged again"
         )
         plan = self.plan.model_copy(update={"warnings": (*self.plan.warnings, note)})

@@ -1,17 +1,109 @@
-"""Two runs side by side: what differs, by how much, and whether by more than chance within the runs explains.
+"""Two runs side by side: the figures of both, their differences, and whether chance within the runs explains these.
 
 `base` is the run compared with, `head` the one in question; every difference is head less base.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
-from toril.reports import view, wording
+import numpy as np
+
+from toril import text
+from toril.records.summary import LabelFigures, Summary
+from toril.reports.blocks import Rule
 from toril.reports.bundle import Bundle
-from toril.reports.comparable import differences
-from toril.reports.compare_figures import Figure, Part, load, parts
+from toril.reports.differences import differences
+from toril.reports.labels import TRANSACTION
+from toril.reports.run_blocks import headline, rules_of
+from toril.reports.run_tables import is_notable, window_of
+from toril.stats.quantiles import mean_interval, share_interval
+from toril.text import plain
+from toril.timeline import Timeline
+from toril.timeline.by_second import by_second
+from toril.timeline.intervals import Kind as SampleKind
 
 SCHEMA = "toril.comparison/1"
+PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
+TIMES = ("mean", *PERCENTILES, "max")
+NORMAL_FROM = 100  # samples from which means and counts are near enough to normal for their intervals
+BATCHES = 10
+REACH = 2.262  # Student's t of nine degrees of freedom, for 95 %
+SHORTEST_BATCH_S = 2
+RULE_FIELDS = ("text", "outcome", "observed", "limit", "difference", "scope", "detail", "message", "bar")
+CONCLUSION = (
+    "A difference counts as more than noise when the 95 % intervals of the two runs are apart. They hold the chance "
+    "within a run, not what changes from one run to the next (other tenants, caches, time of day): run the same thing "
+    "twice and it differs as well. Two single runs show where to look; they prove no regression, and no improvement."
+)
+
+Finding = Literal["differs", "within noise", "unknown"]
+Kind = Literal["all", "label", "transaction", "location", "execution"]
+Interval = tuple[float | None, float | None]  # None: open on that side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure of both runs, each with its 95 % interval where there is one. Values are in `unit`."""
+
+    key: str  # rps failures mean p50 p90 p95 p99 p99_9 max
+    unit: str  # as in `text.quantity`: us, %, /s, s or a plain count
+    base: float | None
+    head: float | None
+    base_interval: Interval | None = None
+    head_interval: Interval | None = None
+    resolution: float = 0  # what the record could not tell apart, in `unit`
+
+    @property
+    def title(self) -> str:
+        """As a person writes it: p99.9, req/s."""
+        return {"rps": "req/s", "failures": "failed"}.get(self.key, self.key.replace("_", "."))
+
+    @property
+    def delta(self) -> float | None:
+        """Head less base."""
+        return None if self.base is None or self.head is None else self.head - self.base
+
+    @property
+    def relative(self) -> float | None:
+        """The difference as a part of base: 0.1 is 10 % more. None where base is 0 or missing."""
+        return None if self.delta is None or not self.base else self.delta / self.base
+
+    @property
+    def finding(self) -> Finding:
+        """`differs` when the intervals are apart by more than the record could not tell.
+
+        `unknown` without both intervals, or when they are not apart but one is open: there are too few samples.
+        """
+        if self.base_interval is None or self.head_interval is None or self.delta is None:
+            return "unknown"
+        (base_low, base_high), (head_low, head_high) = map(_closed, (self.base_interval, self.head_interval))
+        apart = max(head_low - base_high, base_low - head_high)
+        if apart > self.resolution:
+            return "differs"
+        return "unknown" if None in (*self.base_interval, *self.head_interval) else "within noise"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The figures of all requests, of a label, a location or an execution."""
+
+    kind: Kind
+    name: str  # "all" for all requests
+    base_samples: int
+    head_samples: int
+    figures: tuple[Figure, ...]
+    only_in: Literal["base", "head"] | None = None  # the other run has nothing of this name
+    marked: bool = False  # more than 1 % of the requests of either run failed; their times are in
+
+    def figure(self, key: str) -> Figure:
+        return next(figure for figure in self.figures if figure.key == key)
+
+    @property
+    def differing(self) -> tuple[Figure, ...]:
+        return tuple(figure for figure in self.figures if figure.finding == "differs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +111,8 @@ class CriterionPair:
     """One criterion in both runs; None where a run does not have it."""
 
     text: str
-    base: view.Criterion | None
-    head: view.Criterion | None
+    base: Rule | None
+    head: Rule | None
 
     @property
     def changed(self) -> bool:
@@ -69,8 +161,8 @@ class Comparison:
         if not judged:
             return "There is too little in both runs to compare"
         if not apart:
-            return f"No difference beyond the noise within the runs, in {wording.plural(judged, 'figure')}"
-        return f"{wording.number(apart)} of {wording.plural(judged, 'figure')} differ beyond the noise within the runs"
+            return f"No difference beyond the noise within the runs, in {text.plural(judged, 'figure')}"
+        return f"{text.number(apart)} of {text.plural(judged, 'figure')} differ beyond the noise within the runs"
 
     @property
     def failures_note(self) -> str:
@@ -78,18 +170,6 @@ class Comparison:
         if not any(part.marked for part in self.parts):
             return ""
         return "† in one of the runs more than 1 % of these requests failed, and their times are in these figures"
-
-    @property
-    def conclusion(self) -> str:
-        """What can be concluded from two runs, and what cannot."""
-        return CONCLUSION
-
-
-CONCLUSION = (
-    "A difference counts as more than noise when the 95 % intervals of the two runs are apart. They hold the chance "
-    "within a run, not what changes from one run to the next (other tenants, caches, time of day): run the same thing "
-    "twice and it differs as well. Two single runs show where to look; they prove no regression, and no improvement."
-)
 
 
 def compare(base: Bundle, head: Bundle) -> Comparison:
@@ -99,36 +179,221 @@ def compare(base: Bundle, head: Bundle) -> Comparison:
         base=_side(base),
         head=_side(head),
         differences=tuple(differences(base, head)),
-        load=tuple(load(base.summary, head.summary)),
+        load=tuple(_load(base.summary, head.summary)),
         criteria=tuple(_criteria(base, head)),
-        overall=parts("all", both)[0],
-        labels=parts("label", both),
-        locations=parts("location", both),
-        executions=parts("execution", both),
+        overall=_parts("all", both)[0],
+        labels=_parts("label", both),
+        locations=_parts("location", both),
+        executions=_parts("execution", both),
     )
 
 
+def document(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as plain data (`toril.comparison/1`), with everything that follows from its values."""
+    return {
+        "schema": SCHEMA,
+        "headline": comparison.headline,
+        "conclusion": CONCLUSION,
+        "base": asdict(comparison.base),
+        "head": asdict(comparison.head),
+        "differences": comparison.differences,
+        "load": _figure_data(comparison.load),
+        "criteria": [
+            {"text": pair.text, "base": _rule_data(pair.base), "head": _rule_data(pair.head)}
+            for pair in comparison.criteria
+        ],
+        "overall": _part_data(comparison.overall),
+        **{
+            key: [_part_data(part) for part in getattr(comparison, key)]
+            for key in ("labels", "locations", "executions")
+        },
+    }
+
+
+def to_json(comparison: Comparison) -> bytes:
+    written = json.dumps(document(comparison), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return written.encode("utf-8", "backslashreplace")
+
+
+def _rule_data(rule: Rule | None) -> dict[str, Any] | None:
+    return None if rule is None else {name: getattr(rule, name) for name in RULE_FIELDS}
+
+
+def _part_data(part: Part) -> dict[str, Any]:
+    return {**asdict(part), "figures": _figure_data(part.figures)}
+
+
+def _figure_data(figures: Iterable[Figure]) -> list[dict[str, Any]]:
+    return [
+        {**asdict(figure), "delta": figure.delta, "relative": figure.relative, "finding": figure.finding}
+        for figure in figures
+    ]
+
+
 def _side(bundle: Bundle) -> Side:
+    reasons = bundle.verdict.reasons if bundle.outcome != "passed" else ()
     return Side(
-        run_id=wording.plain(bundle.plan.run_id),
-        suite=wording.plain(bundle.plan.suite),
+        run_id=plain(bundle.plan.run_id),
+        suite=plain(bundle.plan.suite),
         outcome=bundle.outcome,
-        headline=view.headline(bundle),
-        started_at=wording.plain(bundle.summary.get("started_at") or ""),
-        window=view.window(bundle),
-        tags=tuple((wording.plain(key), wording.plain(value)) for key, value in sorted(bundle.tags.items())),
-        reasons=() if bundle.outcome == "passed" else tuple(message for _, message in view.reasons(bundle)),
+        headline=headline(bundle),
+        started_at=plain(bundle.summary.started_at or ""),
+        window=f"figures of the {window_of(bundle)}",
+        tags=tuple((plain(key), plain(value)) for key, value in sorted(bundle.tags.items())),
+        reasons=tuple(plain(reason.message, 1000) for reason in reasons),
     )
 
 
 def _criteria(base: Bundle, head: Bundle) -> Iterable[CriterionPair]:
     """Criteria pair up by text and scope; the second of two equal ones with the second."""
-    found: dict[tuple[str, str, int], list[view.Criterion | None]] = {}
+    found: dict[tuple[Any, ...], list[Rule | None]] = {}
     for side, bundle in enumerate((base, head)):
-        seen: dict[tuple[str, str], int] = {}
-        for item, rule in zip(bundle.verdict.get("criteria", ()), view.criteria(bundle), strict=True):
-            name = (rule.text, str(item.get("scope")))
+        seen: dict[tuple[Any, ...], int] = {}
+        for item, rule in zip(bundle.verdict.criteria, rules_of(bundle), strict=True):
+            name = (rule.text, item.scope)
             seen[name] = seen.get(name, 0) + 1
             found.setdefault((*name, seen[name]), [None, None])[side] = rule
-    for (text, _, _), (of_base, of_head) in found.items():
-        yield CriterionPair(text=text, base=of_base, head=of_head)
+    for (words, *_), (of_base, of_head) in found.items():
+        yield CriterionPair(text=words, base=of_base, head=of_head)
+
+
+# ── Figures ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _load(base: Summary, head: Summary) -> Iterable[Figure]:
+    """The load that was requested and reached, where either run knows."""
+    for key, unit, of_base, of_head in (
+        ("users requested", "", base.load.requested.virtual_users, head.load.requested.virtual_users),
+        ("users", "", base.load.achieved.virtual_users, head.load.achieved.virtual_users),
+        ("throughput requested", "/s", base.load.requested.rps, head.load.requested.rps),
+        ("throughput", "/s", base.load.achieved.rps, head.load.achieved.rps),
+        ("duration", "s", base.duration_s, head.duration_s),
+        ("workers", "", base.workers.reported, head.workers.reported),
+    ):
+        if (of_base, of_head) != (None, None):
+            yield Figure(key=key, unit=unit, base=_float(of_base), head=_float(of_head))
+    searches = [summary.capacity or {} for summary in (base, head)]
+    for name in dict.fromkeys((*searches[0], *searches[1])):
+        both = [_float(found[name].held_rps) if name in found else None for found in searches]
+        yield Figure(key=f"capacity of {plain(name, 80)}", unit="/s", base=both[0], head=both[1])
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _parts(kind: Kind, both: tuple[Bundle, Bundle]) -> tuple[Part, ...]:
+    """Everything of that kind in either run, by name; of "all" there is one."""
+    base, head = (_figures_by_name(bundle.summary, kind) for bundle in both)
+    return tuple(_part(kind, name, both, (base.get(name), head.get(name))) for name in sorted({*base, *head}))
+
+
+def _figures_by_name(summary: Summary, kind: Kind) -> Mapping[str, LabelFigures]:
+    if kind == "all":
+        return {"": summary.total}
+    if kind == "label":
+        return {name: figures for name, figures in summary.labels.items() if name}
+    parts = summary.locations if kind == "location" else summary.executions
+    return {name: part.labels.get("") or LabelFigures() for name, part in parts.items()}
+
+
+def _part(
+    kind: Kind, name: str, both: tuple[Bundle, Bundle], found: tuple[LabelFigures | None, LabelFigures | None]
+) -> Part:
+    sides = [figures or LabelFigures() for figures in found]
+    resolution_us = float(max(figures.resolution_us or 1 for figures in sides))
+    scope: dict[str, str] = {"label": name} if kind in ("all", "label") else {str(kind): name}
+    base, head = (_measured(figures, bundle, scope) for figures, bundle in zip(sides, both, strict=True))
+    return Part(
+        kind="transaction" if kind == "label" and any(one.kind == "transaction" for one in sides) else kind,
+        name=plain(name) or "all",
+        base_samples=sides[0].samples,
+        head_samples=sides[1].samples,
+        figures=tuple(
+            Figure(
+                key=key,
+                unit=unit,
+                base=base[0].get(key),
+                head=head[0].get(key),
+                base_interval=base[1].get(key),
+                head_interval=head[1].get(key),
+                resolution=resolution_us if unit == "us" else 0,
+            )
+            for key, unit in (("rps", "/s"), ("failures", "%"), *((key, "us") for key in TIMES))
+        ),
+        only_in="base" if found[1] is None else "head" if found[0] is None else None,
+        marked=any(map(is_notable, sides)),
+    )
+
+
+def _measured(
+    figures: LabelFigures, bundle: Bundle, scope: Mapping[str, str]
+) -> tuple[dict[str, float | None], dict[str, Interval]]:
+    """The values by key, and the intervals of those that have one."""
+    times, samples, rps = figures.response_us, figures.samples, float(figures.rps or 0)
+    if not samples:
+        return {}, {}
+    values: dict[str, float | None] = {key: getattr(times, key, None) for key in TIMES}
+    values |= {"rps": rps, "failures": 100 * figures.failures / samples}
+    known = times.interval if times else {}
+    intervals: dict[str, Interval] = {key: ends for key in PERCENTILES if (ends := known.get(key)) is not None}
+    low, high = share_interval(figures.failures, samples)
+    intervals["failures"] = (100 * low, 100 * high)
+    if times and times.mean is not None and times.stdev is not None and samples >= NORMAL_FROM:
+        intervals["mean"] = mean_interval(times.mean, times.stdev, samples)
+    rate = rate_interval(bundle, rps, **scope) if samples >= NORMAL_FROM else None
+    if rate is not None:
+        intervals["rps"] = rate
+    return values, intervals
+
+
+def _closed(interval: Interval) -> tuple[float, float]:
+    low, high = interval
+    return -math.inf if low is None else low, math.inf if high is None else high
+
+
+# ── Rates ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def rate_interval(
+    bundle: Bundle, rps: float, *, label: str = "", execution: str | None = None, location: str | None = None
+) -> tuple[float, float] | None:
+    """The 95 % interval of that rate, per second; None for a window under 20 s, or without the timeline.
+
+    It is the spread of batch means, as in simulations: requests of a closed model depend on each other, so their count
+    is not Poisson's, but the counts of a few long batches of seconds are nearly independent. A ramp-up in the window
+    makes the interval wider, never narrower.
+    """
+    timeline = bundle.timeline
+    if timeline is None:
+        return None
+    first, end = _seconds(bundle, execution)
+    size = (end - first) // BATCHES
+    if size < SHORTEST_BATCH_S:
+        return None
+    kind, name = _kind_of(timeline, label)
+    steady = True if bundle.plan.ramp_up_exclude else None
+    chosen = timeline.select(name, () if execution is None else (execution,), location, steady, kind)
+    counts = by_second(timeline, chosen, end).samples[first : first + size * BATCHES]
+    means = counts.reshape(BATCHES, size).mean(axis=1)
+    mean = float(means.mean())
+    reach = REACH * float(np.std(means, ddof=1)) / math.sqrt(BATCHES) + 1 / size  # a request more or less at its edges
+    return max(0.0, min(rps, mean) - reach), max(rps, mean) + reach
+
+
+def _seconds(bundle: Bundle, execution: str | None) -> tuple[int, int]:
+    """The whole seconds of the window that is judged: the first, and the one after the last."""
+    window = bundle.summary.window
+    start, end = (window.from_s, window.to_s) if window else (0.0, 0.0)
+    for planned in bundle.plan.executions if bundle.plan.ramp_up_exclude else ():
+        if planned.name == execution:
+            start, end = planned.steady_from_s, min(end, planned.steady_to_s)
+    return math.ceil(start), max(math.ceil(start), math.floor(end))
+
+
+def _kind_of(timeline: Timeline, label: str) -> tuple[SampleKind | None, str]:
+    """The kind to select, where a label has two; and the label as its samples have it."""
+    name = label.removesuffix(TRANSACTION)
+    if name != label and name in timeline.labels_of_both_kinds():
+        return "transaction", name
+    return None, label

@@ -10,10 +10,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from toril import text
 from toril.clock import Clock, SystemClock
 from toril.coordinator.progress import LiveFigures, LocationFigures
-from toril.reports import screen, wording
-from toril.reports.view import MARKS
+from toril.reports import screen
+from toril.reports.blocks import mark_of
+from toril.text import plain
 
 LINE_EVERY_S = 5.0
 
@@ -33,7 +35,7 @@ class LiveView:
         self._live: Live | None = None
         self._last_line_at: float | None = None
         self._last_phase = ""
-        self._told: set[str] = set()
+        self._shown: set[str] = set()
 
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self._quiet and os.environ.get("GITHUB_ACTIONS") != "true":  # a log
@@ -53,9 +55,9 @@ class LiveView:
         if self._quiet:
             return
         for note in figures.notes:
-            if note not in self._told:
-                self._told.add(note)
-                self._console.print(Text(f"! {wording.plain(note, 1000)}", style="yellow"))
+            if note not in self._shown:
+                self._shown.add(note)
+                self._console.print(Text(f"! {plain(note, 1000)}", style="yellow"))
         if self._live is not None:
             self._live.update(table(figures), refresh=True)
         elif self._line_is_due(figures):
@@ -74,45 +76,45 @@ class LiveView:
 def line(figures: LiveFigures) -> str:
     """All of it in one line, for logs."""
     if figures.phase == "preparing":
-        return f"preparing: {figures.workers_ready} of {wording.plural(figures.workers_planned, 'worker')} ready"
+        return f"preparing: {figures.workers_ready} of {text.plural(figures.workers_planned, 'worker')} ready"
     if figures.phase == "waiting":
         return f"waiting for {figures.waiting}"
     planned = f"/{figures.planned_s:.0f}" if figures.planned_s else ""
     parts = [
         f"{figures.phase} {figures.elapsed_s:.0f}{planned} s",
         f"{_users(figures, '/')} {'VUs' if figures.planned_users else 'in flight'}",
-        f"{wording.number(round(figures.rps, 1))} req/s",
-        f"p50 {wording.time(figures.p50_us)}",
-        f"p95 {wording.time(figures.p95_us)}",
-        f"p99 {wording.time(figures.p99_us)}",
-        f"{wording.number(figures.samples)} requests",
-        f"{wording.number(figures.failures)} failed",
+        f"{text.number(round(figures.rps, 1))} req/s",
+        f"p50 {text.time(figures.p50_us)}",
+        f"p95 {text.time(figures.p95_us)}",
+        f"p99 {text.time(figures.p99_us)}",
+        f"{text.number(figures.samples)} requests",
+        f"{text.number(figures.failures)} failed",
     ]
     if figures.turn:
         parts.insert(1, figures.turn)
     if figures.criteria:
         breached = sum(outcome == "failed" for outcome, _ in figures.criteria)
-        parts.append(f"{breached} of {wording.plural(len(figures.criteria), 'criterion')} breached")
+        parts.append(f"{breached} of {text.plural(len(figures.criteria), 'criterion')} breached")
     return ", ".join(parts)
 
 
 def _users(figures: LiveFigures, between: str) -> str:
-    """Those that are active, of those that are planned; an open model plans none, and tells what is in flight."""
+    """The active users, of the planned ones; an open model plans none, and has requests in flight."""
     return f"{figures.virtual_users}" + (f"{between}{figures.planned_users}" if figures.planned_users else "")
 
 
 def table(figures: LiveFigures) -> RenderableType:
     """The whole picture: progress, then a line a location and the total."""
-    head = Text.assemble((figures.phase, "bold cyan"), "  ", (wording.plain(figures.run_id), "dim"))
+    head = Text.assemble((figures.phase, "bold cyan"), "  ", (plain(figures.run_id), "dim"))
     if figures.phase == "preparing":
-        head.append(f"  {figures.workers_ready} of {wording.plural(figures.workers_planned, 'worker')} ready")
+        head.append(f"  {figures.workers_ready} of {text.plural(figures.workers_planned, 'worker')} ready")
         return Group(head, _bar(figures.workers_ready, figures.workers_planned))
     if figures.phase == "waiting":
         head.append(f"  for {figures.waiting}")
         return head
-    head.append(f"  {wording.span(round(figures.elapsed_s))}")
+    head.append(f"  {text.span(round(figures.elapsed_s))}")
     if figures.planned_s:
-        head.append(f" of {wording.span(figures.planned_s)}")
+        head.append(f" of {text.span(figures.planned_s)}")
     if figures.turn:
         head.append(f"  {figures.turn}", style="bold")
     grid = screen.table(
@@ -120,15 +122,15 @@ def table(figures: LiveFigures) -> RenderableType:
     )
     if len(figures.locations) > 1:
         for location in figures.locations:
-            _add(grid, wording.plain(location.location), f"{location.virtual_users}", location, "")
+            _add(grid, plain(location.location), f"{location.virtual_users}", location, "")
         grid.add_section()
     _add(grid, "all", _users(figures, " of "), figures, "bold")
     parts: list[RenderableType] = [head, _bar(figures.elapsed_s, figures.planned_s), grid]
     for outcome, message in figures.criteria:
-        text, style = f"{MARKS.get(outcome, '?')} {wording.plain(message)}", screen.COLOURS.get(outcome, "dim")
-        parts.append(Text(text, style=style, no_wrap=True, overflow="ellipsis"))
+        shown, style = f"{mark_of(outcome)} {plain(message)}", screen.COLOURS.get(outcome, "dim")
+        parts.append(Text(shown, style=style, no_wrap=True, overflow="ellipsis"))
     if figures.lag_s >= 1:
-        parts.append(Text(f"newest sample {wording.span(figures.lag_s)} ago", style="dim"))
+        parts.append(Text(f"newest sample {text.span(figures.lag_s)} ago", style="dim"))
     return Group(*parts)
 
 
@@ -136,12 +138,12 @@ def _add(grid: Table, name: str, users: str, figures: LiveFigures | LocationFigu
     grid.add_row(
         Text(name, style=style),
         Text(users, style=style),
-        Text(wording.number(round(figures.rps, 1)), style=style),
-        wording.time(figures.p50_us),
-        Text(wording.time(figures.p95_us), style="bold"),
-        wording.time(figures.p99_us),
-        wording.number(figures.samples),
-        Text(wording.number(figures.failures), style="bold red" if figures.failures else "dim"),
+        Text(text.number(round(figures.rps, 1)), style=style),
+        text.time(figures.p50_us),
+        Text(text.time(figures.p95_us), style="bold"),
+        text.time(figures.p99_us),
+        text.number(figures.samples),
+        Text(text.number(figures.failures), style="bold red" if figures.failures else "dim"),
     )
 
 

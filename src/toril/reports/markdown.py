@@ -1,10 +1,35 @@
-"""GitHub-flavoured Markdown in which nothing from outside has a meaning, and which keeps to a length."""
+"""Blocks as Markdown for GitHub, for a job summary or a comment on a pull request.
+
+Outcome and reason come first, details are folded away. Nothing from outside has a meaning in it.
+"""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from toril.reports import wording
+from toril import text
+from toril.reports.blocks import (
+    Charts,
+    Column,
+    Criteria,
+    Fact,
+    Facts,
+    Failures,
+    Headline,
+    Note,
+    Report,
+    Row,
+    Sketches,
+    Table,
+    criteria_table,
+)
+from toril.reports.curves import sparkline
+from toril.text import plain
 
+ICONS = {
+    **{"passed": "✅", "failed": "❌", "inconclusive": "⚠️", "triggered": "🔔"},
+    **{"unproven": "⚪", "neutral": "⚪", "broken": "💥", "skipped": "⏭️"},
+}
 COMMENT = 65_536  # characters of a comment at the most, says GitHub; a job summary may have 1 MiB, sixteen times that
 LIMIT = COMMENT - 1_536  # room for who posts it to say more
 ROWS = (100, 50, 20, 8, 3)  # of a table at most; the next when the text gets too long
@@ -18,9 +43,170 @@ ADDRESS = re.compile(
 UNSEEN = "\u200b"  # stands where text would become a mention or a link
 
 
-def escaped(text: object) -> str:
-    """A string that Markdown shows and does not obey, in a table as well; nobody is called and nothing linked by it."""
-    shown = _entities(wording.plain(text, 1000))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """What the caller guarantees: addresses of more details, and what was measured."""
+
+    report: str | None = None
+    run: str | None = None
+    commit: str | None = None
+    branch: str | None = None  # of a stranger's repository, whose own workflow measured
+
+
+NO_LINKS = Links()
+
+
+def render(report: Report, links: Links = NO_LINKS) -> bytes:
+    """The report, short enough for a comment whatever the run."""
+    return limited(lambda most: _parts(report, links, most), links.report or links.run)
+
+
+def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
+    headline, small = report.headline, list[str]()
+    yield f"## {_title(headline)}"
+    yield _links(links)
+    if not headline.outcome:
+        yield f"{escaped(headline.text)}."
+    reasons = [reason for reason in headline.reasons if not reason.repeated]
+    for block in report.blocks:
+        match block:
+            case Facts(id="facts"):
+                yield " · ".join(map(_fact, block.facts))
+                lines = [f"- {escaped(reason.message)} ({code(reason.code)})" for reason in reasons[:most]]
+                left_out = more(len(reasons) - most, "reason")
+                yield "\n".join([*lines, *([f"- {left_out}"] if left_out else [])])
+            case Criteria():
+                yield from _table(criteria_table(block), most)
+            case Table() if not block.page_only:
+                yield from _table(block, most)
+            case Sketches():
+                drawn = ((sparkline(line.values, highest=line.highest), line) for line in block.lines)
+                yield "<br>\n".join(
+                    f"<code>{columns}</code> {escaped(line.name)} ≤ **{figure(line.peak)}**" for columns, line in drawn
+                )
+            case Failures():
+                lines = [f"- {code(one.label)} {escaped(one.message)} ({escaped(one.place)})" for one in block.failures]
+                yield details("First failures", "\n".join(lines[:most]))
+            case Note(tone="caution"):
+                yield f"> {escaped(block.text)}"
+            case Note(tone="note") | Note(tone="detail"):
+                small.append(f"note: {escaped(block.text)}" if block.tone == "note" else escaped(block.text))
+            case Facts(id="about"):
+                small.append(" · ".join(f"{escaped(fact.name)} {_about(fact.value)}" for fact in block.facts))
+            case Table() | Note() | Facts() | Charts():
+                pass
+    notes = small if len(small) <= most else [*small[:most], more(len(small) - most, "note")]
+    yield f"<sub>{'<br>'.join(notes)}</sub>" if notes else ""
+
+
+def _title(headline: Headline) -> str:
+    if not headline.outcome:
+        return f"{escaped(headline.suite)}: {escaped(headline.brief)}"
+    outcome = "neutral" if headline.neutral else headline.outcome
+    return f"{icon(outcome)} {escaped(headline.suite)}{headline.on}: {escaped(outcome)} — {escaped(headline.brief)}"
+
+
+def _fact(fact: Fact) -> str:
+    interval = f" ({escaped(fact.interval)})" if fact.interval else ""
+    return f"{escaped(fact.name)} **{escaped(fact.value)}**{interval}"
+
+
+def icon(outcome: str) -> str:
+    return ICONS.get(outcome, ICONS["inconclusive"])
+
+
+def _about(value: str) -> str:
+    return code(value) if " " not in value else escaped(value)
+
+
+def _links(links: Links) -> str:
+    pairs = (("Report", links.report), ("Workflow run", links.run))
+    found = [link(name, url) for name, url in pairs if url is not None]
+    if links.commit is not None:
+        of = f" of {code(links.branch)}, as its own workflow has measured it" if links.branch is not None else ""
+        found.append(f"commit {code(links.commit[:12])}{of}")
+    return " · ".join(found)
+
+
+# ── Tables ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _table(table: Table, most: int) -> Iterator[str]:
+    """The rows that matter in the open, the others folded away."""
+    rows, left_out = table.top(most)
+    bad = [row for row in rows if row.outcome in ("failed", "broken")] if table.opened == "bad" else []
+    folded = [] if table.opened == "all" else [row for row in rows if row not in bad]
+    shown = rows if table.opened == "all" else bad
+    if table.message:
+        sign = f"{icon(table.outcome)} " if table.outcome else ""
+        yield f"### {sign}{escaped(table.title)}: {_message(table)}"
+    if shown:
+        yield _rows(table, shown, more(left_out, table.noun) if not folded else "")
+    if folded:
+        title = f"{len(folded) + left_out:,} other {table.noun}s" if bad else escaped(table.title)
+        yield details(title, _rows(table, folded, more(left_out, table.noun)))
+    notes = [f"- {escaped(row.note)}" for row in shown if row.note]
+    yield "\n".join(notes)
+    about = (table.about,) if table.message and table.about else ()
+    yield f"<sub>{' · '.join(map(escaped, (*about, *table.footnotes)))}</sub>" if about or table.footnotes else ""
+
+
+def _message(table: Table) -> str:
+    """What is not proven speaks neither for the change nor against it."""
+    return (
+        f"neutral, not proven either way – {escaped(table.message)}"
+        if table.outcome == "unproven"
+        else escaped(table.message)
+    )
+
+
+def _rows(table: Table, rows: Sequence[Row], left_out: str) -> str:
+    """In a table of outcomes the short cells come first: on a phone the others may have to be scrolled to."""
+    judged = any(row.outcome for row in rows)
+    places = [place for place, column in enumerate(table.columns) if column.rank == 1]
+    if judged:
+        places.sort(key=lambda place: table.columns[place].kind != "number")
+    columns = [table.columns[place] for place in places]
+    heads = [*([""] if judged else []), *(escaped(column.title) for column in columns)]
+    rule = [*([":--"] if judged else []), *("--:" if column.kind == "number" else ":--" for column in columns)]
+    lines = [_line(heads), f"|{'|'.join(rule)}|"]
+    for row in rows:
+        sign = [f"{icon(row.outcome)} {escaped(row.outcome)}" if row.outcome else ""] if judged else []
+        cells = [_cell(row, place, table.columns[place]) for place in places]
+        lines.append(_line([*sign, *cells]))
+    return "\n".join(lines) + (f"\n\n{left_out}" if left_out else "")
+
+
+def _cell(row: Row, place: int, column: Column) -> str:
+    if place >= len(row.cells):
+        return ""
+    cell = row.cells[place]
+    shown = (
+        code(cell.text)
+        if column.code and cell.text
+        else figure(cell.text)
+        if column.kind == "number"
+        else escaped(cell.text)
+    )
+    if (column.strong and row.outcome) or cell.tone in ("bad", "differs"):
+        shown = f"**{shown}**"
+    if cell.outcome and not (column.strong and row.outcome):
+        shown = f"{icon(cell.outcome)} {shown}"
+    if column.kind == "name":
+        shown += "".join(f" ({escaped(tag)})" for tag in row.tags)
+    return shown + "".join(f"<br><sub>{escaped(line)}</sub>" for line in cell.small)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+# ── Escaping ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def escaped(words: object) -> str:
+    """A string that Markdown shows and does not obey, in a table as well; it mentions nobody and links to nothing."""
+    shown = _entities(plain(words, 1000))
     start = STARTS.search(shown)
     if start and (start.start() == 0 or shown[: start.start()].isdigit()):
         shown = f"{shown[: start.start()]}&#{ord(start[0])};{shown[start.end() :]}"
@@ -34,19 +220,19 @@ def _no_commit(found: re.Match[str]) -> str:
     return UNSEEN.join(found[0][at : at + 6] for at in range(0, len(found[0]), 6))
 
 
-def figure(text: str) -> str:
-    """A number with its unit, which stay together."""
-    return escaped(text.replace(" ", "\u00a0"))
+def figure(words: str) -> str:
+    """A number with its unit, which stay in one line."""
+    return escaped(words.replace(" ", "\u00a0"))
 
 
-def code(text: object) -> str:
+def code(words: object) -> str:
     """The same in fixed letters, where GitHub looks for no mentions; it can be copied."""
-    shown = _entities(wording.plain(text, 1000)).replace("www.", "www&#46;").replace("@", f"@{UNSEEN}")
+    shown = _entities(plain(words, 1000)).replace("www.", "www&#46;").replace("@", f"@{UNSEEN}")
     return f"<code>{shown}</code>"
 
 
-def _entities(text: str) -> str:
-    return "".join(f"&#{ord(c)};" if c in SPECIAL else c for c in text)
+def _entities(words: str) -> str:
+    return "".join(f"&#{ord(c)};" if c in SPECIAL else c for c in words)
 
 
 def is_address(url: str) -> bool:
@@ -61,13 +247,6 @@ def link(name: str, url: str) -> str:
     return f"[{name}](<{url}>)"
 
 
-def table(head: Sequence[str], align: str, rows: Sequence[Sequence[str]], more: str = "") -> str:
-    """A table, and a line on what it leaves out. `align`: r for right, one a column."""
-    rule = "|".join("--:" if side == "r" else ":--" for side in align)
-    lines = [_line(head), f"|{rule}|", *map(_line, rows)]
-    return "\n".join(lines) + (f"\n\n{more}" if more else "")
-
-
 def details(title: str, content: str, *, open: bool = False) -> str:
     """A part that is folded away until it is clicked."""
     return f"<details{' open' if open else ''}><summary>{title}</summary>\n\n{content}\n\n</details>"
@@ -75,7 +254,7 @@ def details(title: str, content: str, *, open: bool = False) -> str:
 
 def more(count: int, noun: str) -> str:
     """The line on what is left out; empty when nothing is."""
-    return f"… and {wording.plural(count, f'more {noun}')}" if count > 0 else ""
+    return f"… and {text.plural(count, f'more {noun}')}" if count > 0 else ""
 
 
 def limited(make: Callable[[int], Iterable[str]], rest_at: str | None = None) -> bytes:
@@ -84,16 +263,12 @@ def limited(make: Callable[[int], Iterable[str]], rest_at: str | None = None) ->
     `rest_at`: where everything is, for a text that is cut.
     """
     for rows in ROWS:
-        text = "\n\n".join(part for part in make(rows) if part) + "\n"
-        if len(text) <= LIMIT:
-            return text.encode()
+        written = "\n\n".join(part for part in make(rows) if part) + "\n"
+        if len(written) <= LIMIT:
+            return written.encode()
     kept: list[str] = []
     for part in make(ROWS[-1]):  # whole paragraphs, so that nothing stays open
         if sum(len(one) + 2 for one in (*kept, part)) < LIMIT - 100 - len(rest_at or ""):
             kept.append(part)
     where = "" if rest_at is None else f": {link('all of it', rest_at)}"
     return ("\n\n".join(kept) + f"\n\n… the rest does not fit into a comment{where}\n").encode()
-
-
-def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

@@ -1,18 +1,21 @@
 """A plan as a person reads it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from toril.criteria import Criterion, criteria_of
+from toril import text
+from toril.criteria import Criterion, conditions_of, criteria_of
+from toril.load.search import Bounds, most_stages
 from toril.masking import masked_settings
 from toril.records import Plan, PlannedExecution
 from toril.records.document import document
-from toril.reports import capacity, drawing, screen, wording
+from toril.reports import curves, screen, terminal
+from toril.reports.blocks import MISSING, Cell, Column, Row, Table
+from toril.text import plain
 
 
 def render(plan: Plan) -> str:
@@ -28,29 +31,29 @@ def as_json(plan: Plan) -> bytes:
 
 def in_brief(plan: Plan) -> str:
     """`2 workers in 2 locations, 30 s of load`; of a duet its whole length, and what that consists of."""
-    workers = wording.plural(len(plan.shares), "worker")
-    places = f" in {wording.plural(len(plan.locations), 'location')}" if len(plan.locations) > 1 else ""
+    workers = text.plural(len(plan.shares), "worker")
+    places = f" in {text.plural(len(plan.locations), 'location')}" if len(plan.locations) > 1 else ""
     once = "every test case once" if plan.functional else "as long as its iterations take"
-    length = f"{wording.span(plan.duration_s)} of load" if plan.duration_s else once
+    length = f"{text.span(plan.duration_s)} of load" if plan.duration_s else once
     if plan.duet is not None:
-        turns = f"{wording.plural(2 * plan.duet.blocks, 'turn')} of {wording.span(plan.duet.turn_s)}"
-        length = f"{wording.span(plan.duration_s)} in total: {turns}, and {wording.span(plan.duet.gap_s)} between them"
+        turns = f"{text.plural(2 * plan.duet.blocks, 'turn')} of {text.span(plan.duet.turn_s)}"
+        length = f"{text.span(plan.duration_s)} in total: {turns}, and {text.span(plan.duet.gap_s)} between them"
     return f"{workers}{places}, {length}"
 
 
 def show(console: Console, plan: Plan) -> None:
     """Print what would run, where, and what would be judged."""
-    console.print(Text.assemble((wording.plain(plan.suite), "bold"), f": {in_brief(plan)}"))
-    console.print(_executions(plan))
-    console.print(_shares(plan))
+    console.print(Text.assemble((plain(plan.suite), "bold"), f": {in_brief(plan)}"))
+    terminal.show_table(console, _executions(plan))
+    terminal.show_table(console, _shares(plan))
     for line in _browsers(plan):
         console.print(Text(line))
-    lines = drawing.told(plan, console.width)
+    lines = curves.describe(plan, console.width)
     if lines:
         console.print(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"))
         console.print()
     for execution in plan.searched:
-        console.print(Text(capacity.planned(execution)))
+        console.print(Text(_search(execution)))
     if plan.criteria:
         steady = "steady load only" if plan.ramp_up_exclude else "the whole run, ramp-up included"
         console.print(Text(f"fails when ({steady})", style="dim"))
@@ -61,82 +64,94 @@ def show(console: Console, plan: Plan) -> None:
     else:
         console.print(Text("no criteria: a complete run passes, and nothing is judged", style="yellow"))
     for warning in plan.warnings:
-        console.print(Text(f"note: {wording.plain(warning, 1000)}", style="yellow"))
+        console.print(Text(f"note: {plain(warning, 1000)}", style="yellow"))
 
 
 def _rule(criterion: Criterion) -> Text:
     """A criterion in one line, whichever way it was written, with its scope, what it does, and where it stands."""
     scope = f" in execution {', '.join(criterion.executions)}" if criterion.executions else ""
-    # What is about the whole run is known at its end; of what fails nothing, its text says what it does.
+    # A criterion on the whole run is known at its end; one that fails nothing says so in its text.
     at_once = criterion.stop and criterion.fail and criterion.logic != "total"
     effect = ", ends the run at once" if at_once else ""
-    text = Text(wording.plain(criterion.text) + wording.plain(scope) + effect)
-    return text.append(f"  ({wording.plain(criterion.where)})", style="dim")
+    line = Text(plain(criterion.text) + plain(scope) + effect)
+    return line.append(f"  ({plain(criterion.where)})", style="dim")
 
 
 def _browsers(plan: Plan) -> Iterator[str]:
-    """What browsers stand for, where the suite says so."""
+    """The device and network of browsers, where the suite names them."""
     for execution in plan.executions:
         browser = execution.browser
         if browser is not None and (browser.network or browser.device.user_agent):
             network = f" on {browser.network.name}" if browser.network else ""
             size = f"{browser.device.width} × {browser.device.height}"
-            yield f"{wording.plain(execution.name)}: browsers as {browser.device.name}, {size}{network}"
+            yield f"{plain(execution.name)}: browsers as {browser.device.name}, {size}{network}"
+
+
+def _search(execution: PlannedExecution) -> str:
+    """What a search for a capacity is going to do, and how long that may take."""
+    search = execution.search
+    assert search is not None  # noqa: S101 - only of those that have one
+    most = most_stages(Bounds(search.from_rps, search.to_rps, search.precision))
+    until = " or ".join(plain(one.text) for one in conditions_of(search, execution.name))
+    return (
+        f"looks for the capacity of {plain(execution.name)}: from {text.quantity(search.from_rps, '/s')} to "
+        f"{text.quantity(search.to_rps, '/s')} until {until}, within {text.percent(100 * search.precision)}; "
+        f"{most} stages of {text.span(search.step_s)} at most, and {text.span(execution.hold_for_s)} in all"
+    )
 
 
 def _executions(plan: Plan) -> Table:
-    table = screen.table(
-        "execution", "executor", "users", "throughput", "ramp-up", "hold", "iterations", text_columns=2
-    )
-    for execution in plan.executions:
-        table.add_row(
-            Text(wording.plain(execution.name), style="bold"),
-            Text(wording.plain(execution.executor)),
+    rows = (
+        (
+            plain(execution.name),
+            plain(execution.executor),
             _count(execution.concurrency),
-            _rate(execution.throughput_rps),
+            text.quantity(execution.throughput_rps, "/s"),
             _ramp(execution),
-            wording.span(execution.hold_for_s) if execution.hold_for_s else "–",
+            text.span(execution.hold_for_s) if execution.hold_for_s else MISSING,
             _count(execution.iterations),
         )
-    return _whole(table)
+        for execution in plan.executions
+    )
+    columns = (
+        Column("execution", "name"),
+        Column("executor", "text"),
+        *(Column(title) for title in ("users", "throughput", "ramp-up", "hold", "iterations")),
+    )
+    return _table("execution", columns, rows)
 
 
 def _shares(plan: Plan) -> Table:
     """A line a worker; the columns are the executions."""
-    table = screen.table("worker", *(wording.plain(execution.name) for execution in plan.executions), text_columns=1)
+    rows = []
     for share in plan.shares:
         parts = {part.execution: part for part in share.executions}
         cells = []
         for execution in plan.executions:
             part = parts.get(execution.name)
             if part is None:
-                cells.append("–")
+                cells.append(MISSING)
                 continue
-            users = wording.plural(part.concurrency, "user") if part.concurrency is not None else ""
-            rate = f"≤ {_rate(part.throughput_rps)}" if part.throughput_rps is not None else ""
+            users = text.plural(part.concurrency, "user") if part.concurrency is not None else ""
+            rate = f"≤ {text.quantity(part.throughput_rps, '/s')}" if part.throughput_rps is not None else ""
             if rate and part.concurrency is None:  # an open model keeps to its rate
                 rate = rate.removeprefix("≤ ")
-            cells.append(" ".join(text for text in (users, rate) if text) or "as written")
-        table.add_row(Text(wording.plain(share.worker)), *cells)
-    return _whole(table)
+            cells.append(" ".join(filter(None, (users, rate))) or "as written")
+        rows.append((plain(share.worker), *cells))
+    executions = (Column(plain(execution.name), "text") for execution in plan.executions)
+    return _table("worker", (Column("worker", "name"), *executions), rows)
 
 
-def _whole(table: Table) -> Table:
-    """Cells that fold rather than hide a column on a narrow terminal."""
-    for column in table.columns:
-        column.no_wrap = False
-    return table
+def _table(noun: str, columns: tuple[Column, ...], rows: Iterable[Sequence[str]]) -> Table:
+    cells = tuple(Row(tuple(Cell(one) for one in row)) for row in rows)
+    return Table(id=noun, title=noun, noun=noun, columns=columns, rows=cells)
 
 
 def _ramp(execution: PlannedExecution) -> str:
-    delay = f"{wording.span(execution.delay_s)} + " if execution.delay_s else ""
+    delay = f"{text.span(execution.delay_s)} + " if execution.delay_s else ""
     steps = f" in {execution.steps} steps" if execution.steps else ""
-    return f"{delay}{wording.span(execution.ramp_up_s)}{steps}" if execution.ramp_up_s or delay else "–"
+    return f"{delay}{text.span(execution.ramp_up_s)}{steps}" if execution.ramp_up_s or delay else MISSING
 
 
 def _count(value: int | None) -> str:
-    return "–" if value is None else wording.number(value)
-
-
-def _rate(value: float | None) -> str:
-    return "–" if value is None else f"{wording.number(value)}/s"
+    return MISSING if value is None else text.number(value)

@@ -1,26 +1,25 @@
-"""Rich tables and consoles as all our texts use them."""
+"""Standard output: results written to it or to a file; Rich tables and consoles as all our texts use them."""
 
-import codecs
 import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TextIO, cast
+from collections.abc import Callable, Iterable
+from itertools import chain
+from pathlib import Path
 
 from rich import box
-from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from toril.reports.workflow_commands import harmless
+from toril.errors import StoreError
 
-COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow", "triggered": "yellow", "running": "cyan"}
-NARROW = 76  # below so many columns figures go into blocks, for a table would hide some of them
+COLOURS = {"passed": "green", "failed": "red", "broken": "red", "running": "cyan"} | dict.fromkeys(
+    ("inconclusive", "triggered"), "yellow"
+)
 FILE_WIDTH = 100  # of a text that goes into a file or a pipe
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\\r(?!\\n)")
-POORER = str.maketrans("✔✘–−†±·→µ≤≥’", "+x--*~|>u<>'") | str.maketrans({"…": "..", "∞": "inf"})  # in ASCII
 
 
 class Output(Console):
@@ -31,12 +30,6 @@ class Output(Console):
         discard_stdout()
 
 
-def unobeyed(report: bytes) -> bytes:
-    """A report in UTF-8 for a terminal, which obeys none of it: control characters are written out."""
-    text = report.decode("utf-8", "backslashreplace")
-    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text).encode()
-
-
 def discard_stdout() -> None:
     """Send what is still to be printed nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -44,46 +37,31 @@ def discard_stdout() -> None:
     os.close(nowhere)
 
 
-def write_anything() -> None:
-    """Have stdout and stderr take every character, in a locale whose encoding lacks it too: a verdict is no crash.
-
-    In GitHub Actions no text is a command to the runner there, whoever wrote it; bytes, which reports are, stay as
-    they are made.
-    """
-    codecs.register_error("toril", _poorer)
-    in_workflow = os.environ.get("GITHUB_ACTIONS") == "true"
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a workflow's log is UTF-8; to a stream in ASCII others write bytes
-            stream.reconfigure(errors="toril", encoding="utf-8" if in_workflow else None)
-    if in_workflow:
-        sys.stdout, sys.stderr = cast(TextIO, Harmless(sys.stdout)), cast(TextIO, Harmless(sys.stderr))
-
-
-class Harmless:
-    """A stream of text that commands do not get through, however they are cut into pieces."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._begun = ""  # of the line that is being written
-
-    def write(self, text: str) -> int:
-        shown = harmless(text, self._begun)
-        self._begun = re.split(r"[\r\n]", self._begun + shown)[-1]
-        self._stream.write(shown)
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        self.write("".join(lines))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+def emit(data: bytes | Iterable[bytes], path: Path | None) -> None:
+    """Writes a result, whole or in pieces, to a file or to stdout."""
+    parts = iter((data,) if isinstance(data, bytes) else data)
+    parts = chain((next(parts, b""),), parts)  # what cannot be made costs no file
+    if path is None:
+        try:
+            sys.stdout.buffer.writelines(map(_escaped, parts) if sys.stdout.isatty() else parts)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            discard_stdout()
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.writelines(parts)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}; choose another path", code="unwritable-report"
+        ) from error
 
 
-def _poorer(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    lost = error.object[error.start : error.end].translate(POORER)
-    return lost.encode("ascii", "backslashreplace").decode("ascii"), error.end
+def _escaped(report: bytes) -> bytes:
+    """Returns a report in UTF-8 for a terminal, with control characters written out, so that it obeys none."""
+    text = report.decode("utf-8", "backslashreplace")
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text).encode()
 
 
 def as_text(show: Callable[[Console], None]) -> str:
@@ -102,11 +80,3 @@ def table(*heads: str, text_columns: int, number_width: int = 0) -> Table:
         else:
             made.add_column(Text(head), justify="right", no_wrap=True, min_width=number_width)
     return made
-
-
-def widths(heads: Sequence[str], rows: Sequence[Sequence[Text]], gap: int) -> int:
-    """The columns of the terminal that number columns need, each with a gap."""
-    return sum(
-        gap + max([cell_len(head), *(cell_len(line) for row in rows for line in row[place].plain.split("\n"))])
-        for place, head in enumerate(heads)
-    )

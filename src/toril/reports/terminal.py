@@ -1,218 +1,269 @@
-"""The verdict as a person reads it: the outcome first, then why, then the figures."""
+"""Blocks on a terminal: the outcome first, then why, then the figures; no line is wider than the screen."""
+
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich import box
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
-from toril.reports import capacity, cases, drawing, duet, screen, selection, view, vouching, wording
-from toril.reports.bundle import Bundle
-from toril.reports.figures_table import between, figures
-from toril.reports.sparkline import sparkline
+from toril import text
+from toril.reports import screen
+from toril.reports.blocks import (
+    Block,
+    Cell,
+    Charts,
+    Column,
+    Criteria,
+    Facts,
+    Failures,
+    Headline,
+    Note,
+    Report,
+    Row,
+    Sketches,
+    Table,
+    criteria_table,
+    mark_of,
+)
+from toril.reports.curves import sparkline
 
-MOST_LABELS, MOST_CRITERIA, MOST_REASONS, MOST_ERRORS = 40, 100, 20, 8
-LINE_WIDTH = 40  # of a load curve
-ORDER = {"failed": 0, "inconclusive": 1, "triggered": 2, "passed": 3}
+MOST_ROWS = {"label": 40, "location": 40, "criterion": 100, "test case": 100, "kind": 8}  # by noun
+MOST_REASONS, MOST_OTHER_ROWS = 20, 40
+SKETCH_WIDTH = 40
+LAYOUTS = ((2, " … "), (1, " … "), (1, "…"))  # the rank of the columns, and what stands between an interval's ends
+LONGEST_NAME, ROOM_FOR_NAME, ROOM_FOR_TEXT = 64, 24, 20
+GAP = 2  # columns between two of a table
+INDENT = 3
+TONES = {"dim": "dim", "some": "yellow", "bad": "red", "differs": "bold green"}
+NOTES = {"caution": "yellow", "note": "yellow", "detail": "dim"}
 
 
-def report(bundle: Bundle) -> bytes:
-    """The verdict as plain text."""
-    return screen.as_text(lambda console: show(console, bundle)).encode()
+def render(report: Report) -> bytes:
+    """The report as plain text."""
+    return screen.as_text(lambda console: show(console, report)).encode()
 
 
-def show(console: Console, bundle: Bundle) -> None:
-    """Print the verdict; the console decides on width and colour."""
-    console.print(_parts(bundle, console.width))
+def show(console: Console, report: Report) -> None:
+    """Print the report; the console decides on width and colour."""
+    console.print(Group(*_parts(report, console.width)))
 
 
-def _parts(bundle: Bundle, width: int) -> Group:
-    parts: list[RenderableType] = [_banner(bundle)]
-    if bundle.outcome != "passed" and view.further_reasons(bundle):
-        reasons = view.further_reasons(bundle)
-        parts += [Text(), *(_indented(f"• {message}") for _, message in reasons[:MOST_REASONS])]
+def show_table(console: Console, table: Table) -> None:
+    """Print one table."""
+    console.print(Group(*table_parts(table, console.width)))
+
+
+def _parts(report: Report, width: int) -> Iterator[RenderableType]:
+    headline = report.headline
+    facts = next((block for block in report.blocks if isinstance(block, Facts) and block.id == "facts"), None)
+    yield _banner(headline, facts)
+    reasons = [reason for reason in headline.reasons if not reason.repeated]
+    if reasons:
+        yield Text()
+        yield from (_indented(f"• {reason.message}") for reason in reasons[:MOST_REASONS])
         if len(reasons) > MOST_REASONS:
-            parts.append(_indented(f"… and {wording.number(len(reasons) - MOST_REASONS)} more: --format json", "dim"))
-    compared = duet.told(bundle)
-    if compared is not None:
-        parts += [_duet(compared, width), *(_indented(arm, style="dim") for arm in compared.arms)]
-    for search in capacity.told(bundle):
-        parts.append(_search(search, width))
-    if view.criteria(bundle):
-        parts.append(_criteria(bundle, width))
-    if bundle.plan.functional:
-        parts += [cases.on_terminal(bundle), Text()]
-        parts += [_indented(f"note: {note}", style="yellow") for note in view.notes(bundle)]
-        parts.append(_indented(f"run {wording.plain(bundle.plan.run_id)}", style="dim"))
-        return Group(*parts)
-    rows, left_out = selection.labels(bundle, MOST_LABELS)
-    parts.append(figures("label", rows, width, _more(left_out, "label")))
-    locations = view.locations(bundle)
-    if len(locations) > 1:
-        left_out = len(locations[MOST_LABELS:])
-        parts.append(figures("location", locations[:MOST_LABELS], width, _more(left_out, "location")))
-    parts += [*_courses(bundle), Text()]
-    if view.failures_note(bundle):
-        parts.append(_indented(view.failures_note(bundle), style="yellow"))
-    errors = list(view.errors(bundle))
-    if errors:
-        parts += [_errors(errors)]
-    parts += _vouching(bundle)
-    parts += [_indented(f"note: {note}", style="yellow") for note in view.notes(bundle)]
-    sure = " · with each percentile its 95 % interval" if any(row.intervals_us for row in rows) else ""
-    run = f"run {wording.plain(bundle.plan.run_id)} · {view.window(bundle)}{sure}"
-    parts.append(_indented(run, style="dim"))
+            yield _indented(f"… and {text.number(len(reasons) - MOST_REASONS)} more: --format json", "dim")
+    before: Block | None = None
+    for block in report.blocks:
+        if isinstance(block, Note) and not isinstance(before, Note) and block.tone in NOTES:
+            yield Text()
+        yield from _block(block, width, headline)
+        before = block
+
+
+def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableType]:
+    match block:
+        case Criteria():
+            yield from table_parts(criteria_table(block), width)
+        case Table() if not block.page_only:
+            if block.message and block.message not in headline.text:
+                yield Text()
+                yield _indented(f"{block.title}: {block.message}", f"bold {_colour(block.outcome)}".strip())
+            yield from table_parts(block, width)
+        case Sketches():
+            yield from _sketches(block)
+        case Failures():
+            yield Text()
+            for failure in block.failures:
+                yield _indented(f"first failures: {failure.label}: {failure.message} ({failure.place})", "yellow")
+        case Note() if block.tone in NOTES:
+            prefix = "note: " if block.tone == "note" else ""
+            yield _indented(f"{prefix}{block.text}", NOTES[block.tone])
+        case Facts(id="about"):
+            yield _indented(" · ".join(f"{fact.name} {fact.value}" for fact in block.facts), "dim")
+        case Table() | Note() | Facts() | Charts():
+            pass
+
+
+def _banner(headline: Headline, facts: Facts | None) -> Panel:
+    colour = _colour(headline.outcome) or ("cyan" if headline.neutral else "yellow")
+    if headline.outcome:
+        badge = f"bold {'black' if colour == 'yellow' else 'white'} on {colour}"
+        words = f" {mark_of(headline.outcome)} {headline.outcome.upper()} "
+        title = Text.assemble((words, badge), "  ", (headline.suite, "bold"))
+    else:
+        title = Text.assemble((headline.suite, "bold"), f"  {headline.brief}")
+    parts: list[RenderableType] = [title, Text(), Text(headline.text, style=f"bold {colour}")]
+    if facts:
+        shown = [
+            Text.assemble(
+                (f"{fact.name} ", "dim"), (fact.value, "bold"), (f" ({fact.interval})" if fact.interval else "", "dim")
+            )
+            for fact in facts.facts
+        ]
+        parts.append(Columns(shown, padding=(0, 3)))
+    return Panel(Group(*parts), box=box.HEAVY, border_style=colour, padding=(1, 2))
+
+
+def _sketches(block: Sketches) -> Iterator[RenderableType]:
+    yield Text()
+    for line in block.lines:
+        drawn = sparkline(line.values, SKETCH_WIDTH, line.highest)
+        yield _indented(f"{line.name:8}  {drawn}  at most {line.peak}")
+
+
+# ── Tables ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def table_parts(table: Table, width: int) -> Iterator[RenderableType]:
+    """The table in that width: all its columns, fewer, or a paragraph a row. Numbers are never cut."""
+    rows, left_out = table.top(MOST_ROWS.get(table.noun, MOST_OTHER_ROWS))
+    yield _grid(table.columns, rows, width) or _paragraphs(table.columns, rows, width)
+    if left_out:
+        more = text.plural(left_out, f"more {table.noun}")
+        yield _indented(f"and {more}: --format {table.rest}", "dim")
+    for row in rows:
+        if row.note:
+            yield _indented(f"{mark_of(row.outcome)} {row.note}", "dim")
+    about = (table.about,) if table.message and table.about else ()
+    yield from (_indented(footnote, "dim") for footnote in (*about, *table.footnotes))
+
+
+def _grid(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Grid | None:
+    """None when there is no room for a table."""
+    marked = any(row.outcome for row in rows)
+    for rank, apart in LAYOUTS:
+        places = [place for place, column in enumerate(columns) if column.rank <= rank]
+        cells = [[_cell(columns, row, place, apart) for place in places] for row in rows]
+        rooms = [
+            _room(columns[place], [row[at] for row in cells], last=apart == "…") for at, place in enumerate(places)
+        ]
+        if sum(rooms) + GAP * (len(rooms) - 1) + (3 if marked else 0) + 1 <= width:
+            break
+    else:
+        return None
+    grid = Grid(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
+    if marked:
+        grid.add_column("", no_wrap=True)
+    for place, room in zip(places, rooms, strict=True):
+        column = columns[place]
+        if column.kind == "number":
+            grid.add_column(Text(column.title), justify="right", no_wrap=True)
+        else:
+            grid.add_column(Text(column.title), overflow="fold", min_width=room, no_wrap=column.whole)
+    for row, shown in zip(rows, cells, strict=True):
+        mark = [Text(mark_of(row.outcome), style=f"bold {_colour(row.outcome)}")] if marked and row.outcome else []
+        grid.add_row(*(mark or ([Text()] if marked else [])), *shown)
+    return grid
+
+
+def _room(column: Column, cells: Sequence[Text], *, last: bool) -> int:
+    """The columns of the screen that a column of the table needs; texts and names can be folded."""
+    widest = max((line.cell_len for cell in cells for line in cell.split("\n")), default=0)
+    if column.kind == "number" or column.whole:
+        return max(widest, Text(column.title).cell_len)
+    longest = ROOM_FOR_TEXT if column.kind == "text" else ROOM_FOR_NAME
+    words = max((len(word) for cell in cells for word in cell.plain.split() if word in TAGS), default=0)
+    # rows have two lines in any case, so a name may fold once at no cost
+    room = max(min(-(-widest // 2), longest // 2), words) if last else min(widest, longest)
+    return max(room, min(Text(column.title).cell_len, 12))
+
+
+TAGS = ("transaction", "timing", "location", "execution")  # in a line of their own, which is never folded
+
+
+def _cell(columns: Sequence[Column], row: Row, place: int, apart: str) -> Text:
+    """The cell, its smaller lines below it. A row that is a heading has no other cells."""
+    if place >= len(row.cells):
+        return Text()
+    cell, column = row.cells[place], columns[place]
+    if column.kind == "name":
+        return _name(row, cell)
+    shown = Text(_marked(cell), style=_style(row, cell, column))
+    for line in cell.small:
+        shown.append(f"\n{line.replace(' … ', apart)}", style="not bold dim")
+    return shown
+
+
+def _name(row: Row, cell: Cell) -> Text:
+    bold = row.is_total or len(row.cells) == 1 or (row.outcome and row.outcome != "passed")
+    shown = Text(text.shortened(cell.text, LONGEST_NAME), style="bold" if bold else "")
+    for line in (*row.tags, *cell.small):
+        shown.append(f"\n{line}", style="not bold dim")
+    return shown
+
+
+def _marked(cell: Cell) -> str:
+    return f"{mark_of(cell.outcome)} {cell.text}" if cell.outcome else cell.text
+
+
+def _style(row: Row, cell: Cell, column: Column) -> str:
+    outcome = cell.outcome or (row.outcome if column.strong else "")
+    if outcome:
+        return f"bold {_colour(outcome)}"
+    return TONES.get(cell.tone, "bold" if column.strong else "")
+
+
+def _paragraphs(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Group:
+    """A paragraph a row: as readable in 30 columns as in 70. Items stand below each other where they fit."""
+    heading = columns[0].title
+    parts: list[RenderableType] = [Text(), *([Text(f" {heading}", style="dim")] if heading else [])]
+    places = [place for place, column in enumerate(columns) if column.kind != "name" and column.rank == 1]
+    for apart in (" … ", "…"):
+        items = [
+            [_item(columns[place], row, place, apart) for place in places if place < len(row.cells)] for row in rows
+        ]
+        widest = {place: 0 for place in range(len(places))}
+        for row_items in items:
+            for place, item in enumerate(row_items):
+                widest[place] = max(widest[place], item.cell_len)
+        if all(INDENT + one <= width for one in widest.values()):
+            break
+    for row, row_items in zip(rows, items, strict=True):
+        mark = Text(f"{mark_of(row.outcome)} " if row.outcome else "", style=f"bold {_colour(row.outcome)}".strip())
+        parts.append(Padding(mark.append_text(_name(row, row.cells[0])), (0, 0, 0, 1)))
+        parts += [Padding(line, (0, 0, 0, INDENT)) for line in _lines(row_items, list(widest.values()), width - INDENT)]
     return Group(*parts)
 
 
-def _more(left_out: int, noun: str) -> str:
-    """What a table leaves out, and where it is to be found."""
-    if not left_out:
-        return ""
-    return f"and {wording.plural(left_out, f'more {noun}')}: --format csv"
+def _item(column: Column, row: Row, place: int, apart: str) -> Text:
+    cell = row.cells[place]
+    item = Text.assemble((f"{column.title} ".lstrip(), "dim"), (_marked(cell), _style(row, cell, column)))
+    small = ", ".join(line.replace(" … ", apart) for line in cell.small)
+    return item.append(f" ({small})", style="not bold dim") if small else item
 
 
-def _courses(bundle: Bundle) -> list[RenderableType]:
-    """Load curves as planned above what was achieved, on one scale."""
-    found: list[RenderableType] = []
-    for course in drawing.courses(bundle):
-        highest = max(*course.planned, *course.achieved, 0.0)
-        for what, values in (("planned", course.planned), ("achieved", course.achieved)):
-            most = f"at most {wording.number(round(max(values, default=0.0), 1))}/s"
-            of = f" · {wording.plain(course.execution)}" if what == "planned" else ""
-            line = sparkline(values, LINE_WIDTH, highest)
-            found.append(_indented(f"{what:8}  {line}  {most}{of}"))
-    return [Text(), *found] if found else []
-
-
-def _vouching(bundle: Bundle) -> list[RenderableType]:
-    lines: list[RenderableType] = [_indented(line, style="yellow") for line in vouching.saturated(bundle)]
-    if vouching.health(bundle):
-        lines.append(_indented(vouching.health(bundle), style="dim"))
-    if bundle.cost:
-        lines.append(_indented(bundle.cost, style="dim"))
-    if vouching.not_judged(bundle):
-        lines.append(_indented(f"not judged: {' · '.join(vouching.not_judged(bundle))}", style="dim"))
-    return lines
-
-
-def _banner(bundle: Bundle) -> Panel:
-    outcome = bundle.outcome
-    colour = screen.COLOURS.get(outcome, "yellow")
-    title = Text.assemble(
-        (
-            f" {view.MARKS.get(outcome, '?')} {outcome.upper()} ",
-            f"bold white on {colour}" if colour != "yellow" else "bold black on yellow",
-        ),
-        "  ",
-        (wording.plain(bundle.plan.suite), "bold"),
-    )
-    sure = between(view.overall(bundle), "p95", " … ")
-    facts = [
-        Text.assemble((f"{name} ", "dim"), (value, "bold"), (f" ({sure})" if name == "p95" and sure else "", "dim"))
-        for name, value in view.facts(bundle)
-    ]
-    return Panel(
-        Group(title, Text(), Text(view.headline(bundle), style=f"bold {colour}"), Columns(facts, padding=(0, 3))),
-        box=box.HEAVY,
-        border_style=colour,
-        padding=(1, 2),
-    )
-
-
-def _duet(compared: duet.Told, width: int) -> RenderableType:
-    """What is worse first; each figure in both arms, what is proven of its change, and what would have been found."""
-    if width < screen.NARROW:
-        lines = [Text(f"{row.mark} {row.message}", style=_colour(row.outcome)) for row in compared.rows]
-        return Group(Text(), *(Padding(line, (0, 0, 0, 3)) for line in lines))
-    table = screen.table("", "base and head", *duet.HEADS, text_columns=2)
-    for row in compared.rows:
-        name = Text(row.name, style="bold" if row.outcome != "passed" else "")
-        change, *rest = row.cells
-        shown = Text(change, style=f"bold {_colour(row.outcome)}")
-        table.add_row(Text(row.mark, style=f"bold {_colour(row.outcome)}"), name, shown, *map(Text, rest))
-    unknown = (row for row in compared.rows if row.bounds == duet.OPEN)  # why, over the whole width
-    return Group(table, *(_indented(f"{row.mark} {row.message}", style="dim") for row in unknown))
-
-
-def _search(search: capacity.Told, width: int) -> RenderableType:
-    """Its stages in the order in which they were."""
-    if width < screen.NARROW:
-        lines = [Text(f"{row.mark} {row.rate}: {row.said}", style=_colour(row.outcome)) for row in search.rows]
-        return Group(Text(), *(Padding(line, (0, 0, 0, 3)) for line in lines))
-    *figures, observed = capacity.HEADS
-    table = screen.table("", f"capacity of {search.name}", *figures, text_columns=2)
-    table.add_column(Text(observed), overflow="fold", min_width=20)  # a reason may be long, and figures stay whole
-    for row in search.rows:
-        colour = f"bold {_colour(row.outcome)}"
-        table.add_row(Text(row.mark, style=colour), Text(row.said), *map(Text, row.cells))
-    return table
+def _lines(items: Sequence[Text], widths: Sequence[int], width: int) -> Iterable[Text]:
+    """As many items in a line as fit; the same number in the lines of every row."""
+    line = Text()
+    for item, room in zip(items, widths, strict=False):
+        if line and line.cell_len + room > width:
+            line.rstrip()
+            yield line
+            line = Text()
+        line.append_text(item).append(" " * (room - item.cell_len + GAP))
+    line.rstrip()
+    if line:
+        yield line
 
 
 def _colour(outcome: str) -> str:
-    return screen.COLOURS.get(outcome, "yellow")
+    return screen.COLOURS.get(outcome, "yellow") if outcome else ""
 
 
-def _criteria(bundle: Bundle, width: int) -> RenderableType:
-    """Breached first, then what is open, then those that held; all of them, for each is a verdict."""
-    rules = sorted(view.criteria(bundle), key=lambda rule: ORDER.get(rule.outcome, 1))
-    shown, more = rules[:MOST_CRITERIA], len(rules[MOST_CRITERIA:])
-    made = _criteria_blocks(shown) if width < screen.NARROW else _criteria_table(shown)
-    if not more:
-        return made
-    return Group(made, _indented(f"and {wording.plural(more, 'more criterion')}: --format json", "dim"))
-
-
-def _criteria_table(rules: list[view.Criterion]) -> Table:
-    table = screen.table("", "fails when", "observed", "limit", "difference", text_columns=2)
-    for rule in rules:
-        colour = screen.COLOURS.get(rule.outcome, "yellow")
-        table.add_row(
-            Text(rule.mark, style=f"bold {colour}"),
-            _rule(rule),
-            Text(rule.observed, style=f"bold {colour}"),
-            Text(rule.limit),
-            Text(rule.difference, style=colour if rule.outcome == "failed" else "dim"),
-        )
-    return table
-
-
-def _criteria_blocks(rules: list[view.Criterion]) -> Group:
-    parts: list[RenderableType] = [Text(), Text(" fails when", style="dim")]
-    for rule in rules:
-        colour = screen.COLOURS.get(rule.outcome, "yellow")
-        text = Text.assemble(
-            (f"{rule.mark} ", f"bold {colour}"),
-            (rule.text, "bold" if rule.outcome != "passed" else ""),
-            "\n",
-            (rule.observed, f"bold {colour}"),
-            f" against {rule.limit}" + (f" ({rule.difference})" if rule.difference else ""),
-        )
-        parts.append(Padding(_explained(text, rule), (0, 0, 0, 3)))
-    return Group(*parts)
-
-
-def _rule(rule: view.Criterion) -> Text:
-    return _explained(Text(rule.text, style="bold" if rule.outcome != "passed" else ""), rule)
-
-
-def _explained(text: Text, rule: view.Criterion) -> Text:
-    for line in (rule.detail, rule.remark):
-        if line:
-            text.append(f"\n{line}", style="not bold dim")
-    return text
-
-
-def _errors(errors: list[tuple[str, str, int]]) -> Table:
-    table = screen.table("error", "code", "count", text_columns=2)
-    for message, code, count in errors[:MOST_ERRORS]:
-        table.add_row(Text(message), Text(wording.shortened(code, 40)), wording.number(count))
-    if len(errors) > MOST_ERRORS:
-        table.add_row(Text(f"… {wording.number(len(errors) - MOST_ERRORS)} more kinds", style="dim"))
-    return table
-
-
-def _indented(text: str, style: str = "") -> Padding:
-    return Padding(Text(text, style=style), (0, 0, 0, 2))
+def _indented(words: str, style: str = "") -> Padding:
+    return Padding(Text(words, style=style), (0, 0, 0, 2))

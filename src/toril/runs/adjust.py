@@ -1,6 +1,5 @@
 """Changes the rate of an execution while its run goes on."""
 
-import difflib
 import getpass
 import math
 import os
@@ -18,8 +17,8 @@ from toril.store import Store
 from toril.store.records import next_rates, read_record
 from toril.suite.engines import engine_of
 from toril.suite.reader import MAX_NUMBER
-from toril.summary.adjusted import adjusted
-from toril.summary.load import rate_of
+from toril.summary import adjusted_plan
+from toril.text import nearest
 
 RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?(?P<per>/s|/sec|/min|/m|/h)?")
 BY = re.compile(r"(?P<sign>[+-])(?P<percent>[0-9]{1,6}(?:\.[0-9]{1,6})?)%")
@@ -95,7 +94,9 @@ def _change(
     now: float,
 ) -> Adjusted:
     at_s = math.ceil(max(now + plan.pace.start_lead_s - start.at, execution.delay_s))
-    curve = rate_of(next(one for one in adjusted(plan, rates, start.at).executions if one.name == execution.name))
+    curve = next(
+        one for one in adjusted_plan(plan, rates, start.at).executions if one.name == execution.name
+    ).planned_rate()
     since_s = at_s - execution.delay_s
     if curve is None or since_s >= curve.length_s:
         raise RunOverError(
@@ -136,8 +137,8 @@ def chosen_of(plan: Plan, name: str | None) -> PlannedExecution:
             f"run {plan.run_id} looks for the capacity of {what}: the search alone sets its rates", code="searched-rate"
         )
     if name is not None and name not in names:
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
-        meant = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(names)}"
+        close = nearest(name, names, cutoff=0.3)
+        meant = f"did you mean `{close}`?" if close else f"there are {', '.join(names)}"
         raise OptionError(
             f"--execution {name}: run {plan.run_id} has no such execution; {meant}", code="no-such-execution"
         )

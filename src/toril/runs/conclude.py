@@ -14,12 +14,12 @@ from toril.metrics import ClientFactory, Wait, fetch, unfetched
 from toril.records import Deployment, End, Plan, ServerMetrics, run_key
 from toril.records.document import document
 from toril.regression import judge_duet
-from toril.reports import Bundle, pictures_of, render
+from toril.reports import Bundle, render
+from toril.reports.run_blocks import MOST_FAILURES
 from toril.runs.owner import Owner
 from toril.store import Store
 from toril.store.records import find_record
-from toril.summary import Completeness, lasted_s, summarise, tests_of
-from toril.summary.adjusted import adjusted
+from toril.summary import Completeness, adjusted_plan, lasted_s, queued_plan, summarise, tests_of
 from toril.verdict import judge, judge_tests
 from toril.verdict.servers import queries
 
@@ -73,7 +73,7 @@ def _fetched(owner: Owner, completeness: Completeness, cloudwatch: ClientFactory
     if started_at is None:
         metrics = unfetched(asked, "CloudWatch was not asked: there was no load")
     else:
-        end_at = started_at + lasted_s(completeness.in_turn(plan), coordinator.fold.timeline, completeness)
+        end_at = started_at + lasted_s(queued_plan(plan, completeness), coordinator.fold.timeline, completeness)
         metrics = fetch(
             asked, started_at, end_at, owner.clock, cloudwatch, limit_s=plan.metrics_wait_s, goes_on=goes_on
         )
@@ -106,33 +106,35 @@ def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     plan = fold.plan
     if plan.duet is not None:
         duet = judge_duet(plan, fold.arms, fold.whole, completeness)
-        summary, verdict = duet.summary.to_dict(), duet.verdict.masked().to_dict()
+        summary, verdict = duet.summary, duet.verdict.masked()
         return Bundle(plan=duet.plan, summary=summary, verdict=verdict, timeline=fold.timeline)
-    carried_out = adjusted(plan, completeness.rates, completeness.started_at)
+    carried_out = adjusted_plan(plan, completeness.rates, completeness.started_at)
     found = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
     if plan.functional:
         tests = tests_of(fold.cases)
-        summary = replace(found, tests=tests).to_dict()
-        verdict = judge_tests(plan, fold.timeline, completeness, tests).masked().to_dict()
+        summary = replace(found, tests=tests)
+        verdict = judge_tests(plan, fold.timeline, completeness, tests).masked()
         return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline)
     searches = finished_searches(carried_out, completeness.rates, completeness.started_at, fold.timeline)
     if searches:
         found = replace(found, capacity={search.execution.name: search.result() for search in searches})
-    verdict = judge(carried_out, fold.timeline, completeness, found, metrics=metrics).masked().to_dict()
-    return Bundle(plan=plan, summary=found.to_dict(), verdict=verdict, timeline=fold.timeline, metrics=metrics)
+    verdict = judge(carried_out, fold.timeline, completeness, found, metrics=metrics).masked()
+    return Bundle(plan=plan, summary=found, verdict=verdict, timeline=fold.timeline, metrics=metrics)
 
 
 def with_pictures(store: Store, bundle: Bundle) -> Bundle:
     """The same, with the pictures that its page shows."""
-    wanted = {run_key(bundle.plan.run_id, name): name for name in pictures_of(bundle.summary)}
+    shown = bundle.summary.first_failures[:MOST_FAILURES]
+    names = (name for one in shown for name in one.files if name.endswith(".jpg"))
+    wanted = {run_key(bundle.plan.run_id, name): name for name in names}
     found = store.find_many(wanted) if wanted else {}
     return replace(bundle, pictures={wanted[key]: data for key, data in found.items()})
 
 
 def keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:
     """Leave what was found in the run's folder."""
-    for name, content in (("summary.json", bundle.summary), ("verdict.json", bundle.verdict)):
-        put(name, document(content))
+    put("summary.json", document(bundle.summary))
+    put("verdict.json", bundle.verdict.to_json())
     put("report.html", render("html", bundle))
 
 
@@ -143,8 +145,10 @@ def costed(store: Store, bundle: Bundle) -> Bundle:
     end = find_record(store, End, run_key(bundle.plan.run_id, "end.json"))
     if end is None:
         return bundle
-    load_s = float(bundle.summary.get("duration_s") or 0)
-    line = cost_line(bundle.plan, end, _deployments(store), load_s=load_s, requests=bundle.summed or None)
+    load_s = bundle.summary.duration_s or 0.0
+    line = cost_line(
+        bundle.plan, end, _deployments(store), load_s=load_s, requests=bundle.summary.total.samples or None
+    )
     return bundle.with_cost(line)
 
 

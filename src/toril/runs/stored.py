@@ -1,33 +1,31 @@
 """What can be done with a stored run: report it again, follow it, stop it, list it, delete it."""
 
-import json
 import math
-import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from toril.clock import Clock
 from toril.coordinator.driver import STEP_S, Searches
-from toril.coordinator.fold import Fold, attempts_of, collect, shown_plan
+from toril.coordinator.fold import Fold, attempts_of, collect
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
 from toril.coordinator.progress import CriteriaProgress, LiveFigures, View, live_figures
 from toril.coordinator.protocol import RunState, begin, resumed
 from toril.errors import RunOverError, StoreError
 from toril.masking import masked_settings
-from toril.records import Launch, Lease, Plan, Rate, Stop, run_key
-from toril.reports import EXTENSIONS, Bundle, RunRow, pieces, render
-from toril.reports.screen import discard_stdout, unobeyed
+from toril.records import Launch, Lease, Plan, Rate, Stop, Verdict, run_key
+from toril.records.summary import Summary
+from toril.reports import FORMATS, Bundle, pieces, render
+from toril.reports.runs_table import RunRow
+from toril.reports.screen import emit
 from toril.runs.conclude import costed, judge_again, stored_metrics, with_pictures
 from toril.runs.find import run_ids
 from toril.signals import Interrupts
 from toril.store import Store
 from toril.store.records import get_record, next_rates, read_launch, read_record
-from toril.summary.adjusted import told_rates
+from toril.summary import describe_rates, judged_plan
 
 MOST_FETCHED = 1 << 26  # bytes of one file of a worker
 ROWS_AT_ONCE = 16  # a run takes three values, each of which a bucket gives after some time
@@ -39,7 +37,7 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
     `measurements`: with the timeline, for the reports that read it; it takes reading all interval files.
     """
     plan, _, _ = read_record(store, run_id)
-    summary, verdict = (_json(store, run_key(run_id, name)) for name in ("summary.json", "verdict.json"))
+    summary, verdict = _summary(store, run_id), _verdict(store, run_id)
     if summary is None or verdict is None:
         lease = read_lease(store, run_id)
         if is_live(lease, now):
@@ -49,7 +47,7 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
         return judge_again(store, run_id)
     timeline = collect(store, run_id)[0].timeline if measurements else None
     metrics = stored_metrics(store, plan)
-    shown = shown_plan(plan)
+    shown = judged_plan(plan)
     bundle = Bundle(plan=shown, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
     return costed(store, with_pictures(store, bundle))
 
@@ -61,7 +59,7 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
     """
     plan, start, _ = read_record(store, run_id)
     fold: Fold | None = None
-    owner, rates, searches, standings = LeaseWatch(), list[Rate](), Searches(plan), CriteriaProgress(shown_plan(plan))
+    owner, rates, searches, standings = LeaseWatch(), list[Rate](), Searches(plan), CriteriaProgress(judged_plan(plan))
     while not interrupts:
         now = clock.now()
         if store.find(run_key(run_id, "verdict.json")) is not None:
@@ -83,7 +81,7 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
             if plan.adjustable:
                 rates += next_rates(store, run_id, len(rates))
             searches.look(rates, start, fold.timeline, fold.complete_to(fold.exits))
-            notes += (*told_rates(rates, start.at), *searches.notes())
+            notes += (*describe_rates(rates, start.at), *searches.notes())
             criteria = standings.look(fold.timeline, clock)
             view.show(live_figures(fold, resumed(_begun(plan, fold, now), start, None), now, notes, criteria))
         else:
@@ -160,13 +158,20 @@ def listing(store: Store, now: float) -> list[RunRow]:
 
 def _row(store: Store, run_id: str, now: float) -> RunRow:
     try:
-        verdict, summary = (_json(store, run_key(run_id, name)) for name in ("verdict.json", "summary.json"))
+        verdict, summary = _verdict(store, run_id), _summary(store, run_id)
         plan = get_record(store, Plan, run_key(run_id, "plan.json"))
-        state = _unjudged(store, plan, now) if verdict is None else str(verdict.get("outcome"))
+        state = _unjudged(store, plan, now) if verdict is None else verdict.outcome
     except StoreError:  # one damaged run, or one of another version, hides no other; `toril report` says what it is
         return RunRow(run_id=run_id, suite="", state="unreadable", workers=0)
-    said: dict[str, Any] = {"summary": summary, "tags": masked_settings(plan.tags), "duet": plan.duet is not None}
-    return RunRow(run_id=run_id, suite=plan.suite, state=state, workers=len(plan.shares), **said)
+    return RunRow(
+        run_id=run_id,
+        suite=plan.suite,
+        state=state,
+        workers=len(plan.shares),
+        summary=summary,
+        tags=masked_settings(plan.tags),
+        duet=plan.duet is not None,
+    )
 
 
 def _unjudged(store: Store, plan: Plan, now: float) -> str:
@@ -204,7 +209,7 @@ def write_reports(store: Store, bundle: Bundle, targets: Iterable[tuple[str, Pat
     for name, path in targets:
         try:
             if path is None:
-                store.put(run_key(run_id, f"report.{EXTENSIONS[name]}"), render(name, bundle))
+                store.put(run_key(run_id, f"report.{FORMATS[name].extension}"), render(name, bundle))
             else:
                 emit(pieces(name, bundle), path)
         except StoreError as error:
@@ -212,38 +217,13 @@ def write_reports(store: Store, bundle: Bundle, targets: Iterable[tuple[str, Pat
     return unwritten
 
 
-def emit(data: bytes | Iterable[bytes], path: Path | None) -> None:
-    """Write a result, whole or in pieces, to a file or to stdout."""
-    parts = iter((data,) if isinstance(data, bytes) else data)
-    parts = chain((next(parts, b""),), parts)  # what cannot be made costs no file
-    if path is None:
-        try:
-            sys.stdout.buffer.writelines(map(unobeyed, parts) if sys.stdout.isatty() else parts)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            discard_stdout()
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            file.writelines(parts)
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be written: {error.strerror}; choose another path", code="unwritable-report"
-        ) from error
-
-
-def _json(store: Store, key: str) -> dict[str, Any] | None:
+def _summary(store: Store, run_id: str) -> Summary | None:
+    key = run_key(run_id, "summary.json")
     data = store.find(key)
-    if data is None:
-        return None
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise StoreError(
-            f"{key} is damaged: {error}; delete it and the report is made again from the intervals",
-            code="damaged-record",
-        ) from error
-    if not isinstance(found, dict):
-        raise StoreError(f"{key} is damaged: not a JSON object", code="damaged-record")
-    return found
+    return None if data is None else Summary.from_json(data, key)
+
+
+def _verdict(store: Store, run_id: str) -> Verdict | None:
+    key = run_key(run_id, "verdict.json")
+    data = store.find(key)
+    return None if data is None else Verdict.from_json(data, key)

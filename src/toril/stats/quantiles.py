@@ -9,9 +9,9 @@ from statistics import NormalDist
 
 import numpy as np
 
+from toril.stats import CONFIDENCE
 from toril.stats.histogram import Histogram, highest_us, lowest_us
 
-CONFIDENCE = 0.95
 NORMAL_REACH = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # 1.96 standard deviations
 EXACT_VARIANCE = 100_000  # beyond it the binomial is normal to within a rank, by which the interval is then widened
 

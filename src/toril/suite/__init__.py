@@ -11,7 +11,7 @@ from typing import Any
 from toril.errors import SuiteError
 from toril.records import PlannedCriterion, SourcePlace
 from toril.suite.capacity import check_criteria
-from toril.suite.criteria import check_top_keys, read_criteria
+from toril.suite.criteria import read_criteria
 from toril.suite.documents import places_of
 from toril.suite.engines import engine_setting_advice
 from toril.suite.executions import (
@@ -24,7 +24,7 @@ from toril.suite.executions import (
 )
 from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, Files
-from toril.suite.merge import apply_overrides, merged_configuration, suite_files
+from toril.suite.merge import apply_overrides, check_top_keys, merged_configuration, suite_files
 from toril.suite.reader import Environment, Note, SuiteReader
 from toril.suite.retarget import retarget
 from toril.suite.scenarios import Scenarios

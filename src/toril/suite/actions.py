@@ -4,13 +4,13 @@ Pure: the plan asks whether an action can be done, the worker writes a script of
 script does is `KNOWN`; Selenium's script is bzt's own and knows them all.
 """
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from toril.criteria import duration_s
+from toril.text import nearest
 
 LOCATORS = {"css": "css", "xpath": "xpath", "id": "id", "name": "name", "linktext": "linktext"}
 ON_ELEMENTS = (
@@ -104,8 +104,8 @@ def _of_mapping(written: dict[str, Any]) -> Action:
 def _checked(action: Action) -> Action:
     if action.kind not in KNOWN:
         what = f"`{action.kind[:40]}`, which Playwright's generated script does not have"
-        near = difflib.get_close_matches(action.kind[:40], sorted(KNOWN), n=1)
-        meant = f"did you mean `{near[0]}`? Else " if near else ""
+        near = nearest(action.kind, KNOWN)
+        meant = f"did you mean `{near}`? Else " if near else ""
         raise ActionError("unsupported-action", what, f"{meant}write a script, or use executor: selenium")
     if action.locator is None and action.kind not in ON_PAGES:
         raise ActionError(

@@ -9,7 +9,7 @@ from toril.load.curve import Curve
 from toril.load.search import Bounds, longest_s
 from toril.records import PlannedCriterion, Search
 from toril.suite.engines import check_search
-from toril.suite.reader import SuiteReader, alike, nearest
+from toril.suite.reader import SuiteReader, suggestion
 from toril.suite.settings import CapacitySearch
 
 PAUSE_S = {"local": 4.0, "fargate": 20.0}  # from a stage's end until it is decided and all workers know the next rate
@@ -82,7 +82,7 @@ def check_names(capacity: Iterable[str], names: Collection[str], reader: SuiteRe
     for name in capacity:
         if name not in names:
             raise reader.error(
-                "unknown-execution", f"toril.capacity.{name[:60]}", "a search in no execution", nearest(name, names)
+                "unknown-execution", f"toril.capacity.{name[:60]}", "a search in no execution", suggestion(name, names)
             )
 
 
@@ -92,8 +92,8 @@ def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, 
         path = criterion.where.removeprefix(f"{reader.name}: ")
         if criterion.subject == "capacity":
             if criterion.label not in searches and (criterion.label or len(searches) != 1):
-                known = alike(criterion.label, searches) or f"searched are {', '.join(searches)}"
-                fix = known if searches else "add `toril: {capacity: {<execution>: {from: …, to: …, until: […]}}}`"
+                fix = "add `toril: {capacity: {<execution>: {from: …, to: …, until: […]}}}`"
+                fix = suggestion(criterion.label, searches) if searches else fix
                 raise reader.error(
                     "unsearched-capacity", path, f"`{criterion.text}`, and nothing looks for that capacity", fix
                 )
@@ -124,7 +124,7 @@ def _check(criterion: Criterion, where: str, search: Search, labels: Collection[
             "unknown-label",
             where,
             f"`{criterion.text}`, a label that is not requested",
-            nearest(criterion.label, labels),
+            suggestion(criterion.label, labels),
         )
     if criterion.timeframe_s > judged_s:
         what = f"`{criterion.text}`, longer than the {judged_s:g} s of a stage that are judged"

@@ -4,22 +4,18 @@ bzt ignores keys that it does not know, so a slip in a key (`critera:`), or crit
 run. Only the places where people write criteria are checked, never the contents of a request, such as its body.
 """
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from toril.criteria import Language, parse_criterion
-from toril.errors import SuiteError
 from toril.records import PlannedCriterion
 from toril.suite.executions import PROVISIONING, Execution
-from toril.suite.reader import REFERENCE, SuiteReader, nearest, quoted
+from toril.suite.merge import TOP_KEYS, similar
+from toril.suite.reader import REFERENCE, SuiteReader, quoted, suggestion
 
 BASE_REPORTERS = ("final-stats", "console", "final_stats")  # bzt's own, on in every run
 PASSFAIL_CLASS = "bzt.modules.passfail.PassFailStatus"
 CRITERIA_KEYS = ("criteria", "criterion", "criterions", "criterias")
-TOP_KEYS = ("reporting", "toril", "execution", "scenarios", "settings", "modules", "services")
-MERGE_PREFIXES = "~^$"  # bzt's prefixes of a key, which mean nothing where there is nothing to merge with
-SIMILAR = 0.85  # `critera`, but not `iterations`
 EXAMPLE = "criteria: [p95>300ms for 10s]"
 
 
@@ -77,7 +73,7 @@ def _passfail_names(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _runs_here(run_at: object, path: str, reader: SuiteReader, on: str) -> bool:
     if run_at is not None and run_at not in PROVISIONING.values():
-        raise reader.error("unknown-value", path, quoted(run_at), nearest(str(run_at), PROVISIONING.values()))
+        raise reader.error("unknown-value", path, quoted(run_at), suggestion(str(run_at), PROVISIONING.values()))
     return run_at in (None, PROVISIONING[on])
 
 
@@ -133,9 +129,9 @@ def _refuse_stray_criteria(config: Mapping[str, Any], judging: Sequence[str], re
         for key in holder:
             if key == "criteria" and is_right:
                 continue
-            if isinstance(key, str) and _similar(key, CRITERIA_KEYS) and holder[key]:
-                what, fix = ("a key", "write `criteria`") if is_right else ("criteria", "move them to `reporting`")
-                raise reader.error("stray-criteria", f"{path}{key}", f"{what} that bzt ignores there", fix)
+            if isinstance(key, str) and similar(key, CRITERIA_KEYS) and holder[key]:
+                fix = "write `criteria`" if is_right else "move them to `reporting`"
+                raise reader.error("stray-criteria", f"{path}{key}", "a key that bzt ignores there", fix)
     for key in config:
         if key not in TOP_KEYS and any(_module(item) in judging for item in _items(config[key])):
             what, fix = "where bzt does not look for passfail", "write `reporting: [{module: passfail, …}]`"
@@ -153,16 +149,6 @@ def _refuse_stray_criteria(config: Mapping[str, Any], judging: Sequence[str], re
         if isinstance(config.get(name), dict):
             fix = "write `reporting: [{module: passfail, …}]`"
             raise reader.error("stray-criteria", name, "at the top, where bzt ignores it", fix)
-
-
-def check_top_keys(config: Mapping[str, Any], source: str) -> None:
-    """SuiteError for a key at the top that is similar to one of bzt's or toril's: both would ignore it."""
-    for key in config:
-        if key not in TOP_KEYS and (meant := _similar(key, TOP_KEYS)):
-            raise SuiteError(
-                f"{source}: {quoted(key)} at the top is ignored by bzt and toril; did you mean `{meant}`?",
-                code="unknown-key",
-            )
 
 
 def _holders(config: Mapping[str, Any]) -> Iterator[tuple[str, bool, Mapping[Any, Any]]]:
@@ -195,8 +181,3 @@ def _module(item: object) -> object:
 def _listed(written: object) -> list[tuple[int, dict[Any, Any]]]:
     items = written if isinstance(written, list) else [written]
     return [(index, item) for index, item in enumerate(items) if isinstance(item, dict)]
-
-
-def _similar(key: str, known: Sequence[str]) -> str | None:
-    found = difflib.get_close_matches(key.strip().lstrip(MERGE_PREFIXES).casefold()[:30], known, n=1, cutoff=SIMILAR)
-    return found[0] if found else None

@@ -17,7 +17,7 @@ from toril.load import shapes
 from toril.load.curve import Curve
 from toril.suite.engines import check_curve
 from toril.suite.files import URL, Files
-from toril.suite.reader import MAX_DURATION_S, MAX_NUMBER, SuiteReader, nearest, quoted
+from toril.suite.reader import MAX_DURATION_S, MAX_NUMBER, SuiteReader, quoted, suggestion
 
 SHAPES = ("constant", "ramp", "steps", "spikes", "sine", "points", "csv")
 TIMELESS = ("constant", "ramp", "spikes", "sine")  # `for` beside them says how long they last
@@ -115,7 +115,7 @@ class _ShapeReader:
         unknown = [key for key in shape if key not in (*SHAPES, "for")]
         if unknown:
             raise self.reader.error(
-                "unknown-key", f"{path}.{unknown[0][:60]}", "unknown", nearest(unknown[0], (*SHAPES, "for"))
+                "unknown-key", f"{path}.{unknown[0][:60]}", "unknown", suggestion(unknown[0], (*SHAPES, "for"))
             )
         if not kinds:
             raise self.reader.error(
@@ -235,7 +235,7 @@ class _ShapeReader:
         known: Collection[str] = (*needed, *optional)
         for key in values:
             if key not in known:
-                raise self.reader.error("unknown-key", f"{path}.{key[:60]}", "unknown", nearest(key, known))
+                raise self.reader.error("unknown-key", f"{path}.{key[:60]}", "unknown", suggestion(key, known))
         for key in needed:
             if values.get(key) is None:
                 raise self.reader.error("missing-key", f"{path}.{key}", "missing", f"write it like `{example}`")
@@ -377,7 +377,7 @@ class _RateTable:
     ) -> int:
         if named is not None:
             if named not in header:
-                fix = nearest(named, [cell for cell in header if cell] or ["a header"])
+                fix = suggestion(named, [cell for cell in header if cell] or ["a header"])
                 self.wrong("unknown-column", 1, f"has no column {quoted(named)}", fix)
             return header.index(named)
         found = [index for index, cell in enumerate(header) if _plain(cell) in usual]

@@ -5,7 +5,6 @@ is in `toril.worker.engines`.
 """
 
 import codecs
-import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,8 +16,9 @@ from toril.criteria import duration_s
 from toril.load.shapes import OPEN_MODEL
 from toril.suite.actions import ActionError, actions_of, read_action
 from toril.suite.files import Files
-from toril.suite.reader import SuiteReader, nearest, quoted
+from toril.suite.reader import SuiteReader, quoted, suggestion
 from toril.suite.settings import Vegeta
+from toril.text import nearest
 
 BLOCKS = ("if", "once", "loop", "while", "foreach", "transaction", "include-scenario", "action", "set-variables")
 PHASES = ("setup", "teardown")
@@ -233,6 +233,7 @@ class Problem(NamedTuple):
         return f"{self.path} is {self.what}; {self.fix}"
 
 
+ParsedLoad = Mapping[str, int | Fraction | None]  # by `LOAD_KEYS`
 NOT_A_REQUEST = Problem("not-a-request", "", "no request", "write an address, or `{url: …}`")
 MISSING_URL = Problem("missing-url", "", "missing", "write the request's address: `{url: …}`")
 
@@ -243,20 +244,21 @@ MISSING_URL = Problem("missing-url", "", "missing", "write the request's address
 def check_executor(executor: str, path: str, reader: SuiteReader, *, own: Collection[str], functional: bool) -> None:
     """SuiteError for an unknown or refused executor; a warning for one without tests. `own` are the suite's modules."""
     if executor in WRONG_NUMBERS:
-        fix = f"use {' or '.join(PROVED)}"
-        raise reader.error("refused-executor", path, f"{quoted(executor)}, which {WRONG_NUMBERS[executor]}", fix)
+        what = f"{quoted(executor)}, which {WRONG_NUMBERS[executor]}"
+        raise reader.error("refused-executor", path, what, "use executor: jmeter or vegeta")
     tested = (*ENGINES, *(TEST_CASES if functional else ()))
     if executor not in (*tested, *OTHER_EXECUTORS, *own):
-        raise reader.error("unknown-executor", path, f"{quoted(executor)}, not an executor", nearest(executor, PROVED))
+        what = f"{quoted(executor)}, not an executor"
+        raise reader.error("unknown-executor", path, what, suggestion(executor, PROVED))
     if executor not in tested:
-        what = f"is {quoted(executor)}, not proved by toril's tests (those are {', '.join(PROVED)}): check its numbers"
-        reader.warn("untested-executor", path, what)
+        text = f"is {quoted(executor)}, not proved by toril's tests: check its numbers"
+        reader.warn("untested-executor", path, text)
 
 
 def load_problems(
-    executor: str, item: Mapping[str, Any], load: Mapping[str, int | Fraction | None], path: str, *, functional: bool
+    executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str, *, functional: bool
 ) -> Iterator[Problem]:
-    """What the engine cannot do with an execution; `load` has its `LOAD_KEYS`, read."""
+    """What the engine cannot do with an execution, whose load keys are read into `load`."""
     engine = engine_of(executor)
     if functional:
         yield from _functional_problems(executor, load, path)
@@ -286,7 +288,7 @@ def load_problems(
         yield from _open_model_problems(executor, item, load, path)
 
 
-def _functional_problems(executor: str, load: Mapping[str, int | Fraction | None], path: str) -> Iterator[Problem]:
+def _functional_problems(executor: str, load: ParsedLoad, path: str) -> Iterator[Problem]:
     if executor not in TEST_CASES:
         what = f"{quoted(executor)}, whose test cases toril cannot read, in a functional suite"
         fix = f"use {', '.join(TEST_CASES)}, or leave `settings.aggregator` out"
@@ -297,9 +299,7 @@ def _functional_problems(executor: str, load: Mapping[str, int | Fraction | None
             yield Problem("ignored-load", f"{path}.{key}", what, f"leave it out, {fix}")
 
 
-def _open_model_problems(
-    executor: str, item: Mapping[str, Any], load: Mapping[str, int | Fraction | None], path: str
-) -> Iterator[Problem]:
+def _open_model_problems(executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str) -> Iterator[Problem]:
     """An open model has a rate and a time, and no virtual users."""
     if load["steps"] and not load["ramp-up"]:
         what, fix = "set without a ramp-up to divide", "add `ramp-up: 1m`, or leave it out"
@@ -363,8 +363,8 @@ def check_results(
         reader.seconds(item.get(key), f"{path}.{key}")
     reader.boolean(item.get("recorded", False), f"{path}.recorded")
     for key in item:
-        if key not in RESULTS_KEYS and (near := difflib.get_close_matches(key[:60], RESULTS_KEYS, n=1, cutoff=0.8)):
-            raise reader.error("unknown-key", f"{path}.{key}", "unknown", f"did you mean `{near[0]}`?")
+        if key not in RESULTS_KEYS and (meant := nearest(key, RESULTS_KEYS, cutoff=0.8)):
+            raise reader.error("unknown-key", f"{path}.{key}", "unknown", f"did you mean `{meant}`?")
     for holder, where in holders:
         pattern = holder.get("data-file-pattern")
         if pattern is not None and not isinstance(pattern, str):
@@ -594,8 +594,8 @@ def engine_setting_advice(key: str) -> str:
     """Where a setting of vegeta itself is written; `key` is what the suite calls it."""
     if key.startswith(("verify", "ssl", "tls")):
         return "write `toril: {vegeta: {insecure: true}}` for a certificate that cannot be verified"
-    found = difflib.get_close_matches(key[:60], VEGETA_SETTINGS, n=1, cutoff=0.5)
-    return f"write `{found[0]}` under `toril.vegeta`" if found else f"`toril.vegeta` has {', '.join(VEGETA_SETTINGS)}"
+    meant = nearest(key, VEGETA_SETTINGS)
+    return f"write `{meant}` under `toril.vegeta`" if meant else f"`toril.vegeta` has {', '.join(VEGETA_SETTINGS)}"
 
 
 def _vegeta_problems(scenario: Mapping[str, Any], requests: list[Any], path: str) -> Iterator[Problem]:
@@ -647,8 +647,8 @@ def _vegeta_key_problems(holder: Mapping[str, Any], known: tuple[str, ...], path
             what = "set, which vegeta knows for whole scenarios only"
             yield Problem("unsupported-key", where, what, "write it beside `requests`")
         else:
-            found = difflib.get_close_matches(str(key)[:60], known, n=1, cutoff=0.7)
-            fix = f"did you mean `{found[0]}`?" if found else engine_setting_advice(str(key))
+            meant = nearest(key, known)
+            fix = f"did you mean `{meant}`?" if meant else engine_setting_advice(str(key))
             yield Problem("unknown-key", where, "unknown to vegeta", fix)
 
 

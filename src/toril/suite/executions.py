@@ -26,7 +26,7 @@ from toril.suite.engines import (
     warn_of_ignored_keys,
 )
 from toril.suite.files import TestPlan
-from toril.suite.reader import SuiteReader, nearest, quoted
+from toril.suite.reader import SuiteReader, quoted, suggestion
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import CapacitySearch
 
@@ -92,7 +92,7 @@ def check_browsers(names: Iterable[str], executions: Iterable[Execution], source
             continue
         code = "not-a-browser" if name in executors else "unknown-execution"
         what = "drives no browser" if name in executors else "is no execution"
-        fix = nearest(name, driving) if driving else "no execution of this suite drives one"
+        fix = suggestion(name, driving) if driving else "no execution of this suite drives one"
         raise SuiteError(f"{source}: toril.browsers.{name[:60]} {what}; {fix}", code=code)
 
 
@@ -129,7 +129,7 @@ def read_executions(
     for name in curves or {}:
         if name not in names:
             path = f"toril.curves.{name[:60]}"
-            raise reader.error("unknown-execution", path, "a curve of no execution", nearest(name, names))
+            raise reader.error("unknown-execution", path, "a curve of no execution", suggestion(name, names))
     return tuple(found)
 
 

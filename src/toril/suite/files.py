@@ -2,7 +2,6 @@
 
 import os
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,12 +182,14 @@ class TestPlan:
 
 def read_jmx(path: Path) -> TestPlan:
     """What a run has to know of a JMX; names with references, which only JMeter knows, are left out."""
+    from xml.etree import ElementTree  # few suites have a JMX
+
     try:
         if path.stat().st_size > MAX_JMX_BYTES or b"<!ENTITY" in (text := path.read_bytes()).replace(b"\0", b""):
             return TestPlan()
-        root = ET.fromstring(text)  # noqa: S314 - without entities of its own nothing grows
+        root = ElementTree.fromstring(text)  # noqa: S314 - without entities of its own nothing grows
         data = _names((one for one in _walked(root) if one.tag == "CSVDataSet"), {"filename"})
-    except (OSError, ET.ParseError, ValueError, RecursionError):
+    except (OSError, ElementTree.ParseError, ValueError, RecursionError):
         return TestPlan()
     tree = root.find("hashTree/hashTree")
     groups = [one for one in (() if tree is None else tree) if THREAD_GROUPS.fullmatch(one.tag) and _enabled(one)]

@@ -50,8 +50,8 @@ SETTINGS = (
 def read_origin(folder: Path, files: Iterable[Path]) -> SuiteOrigin | None:
     """The commit, and which of `files` (below `folder`) differ from it; None without git, repository or commit."""
     try:
-        said = git(folder, "rev-parse", "--show-prefix", "HEAD", "--symbolic-full-name", "HEAD")
-        prefix, commit, head = said.removesuffix("\n").rsplit("\n", 2)
+        output = git(folder, "rev-parse", "--show-prefix", "HEAD", "--symbolic-full-name", "HEAD")
+        prefix, commit, head = output.removesuffix("\n").rsplit("\n", 2)
         known = {path: (mode, found) for (mode, _, found), path in entries(git(folder, "ls-tree", "-rz", commit))}
     except UserError:
         return None
@@ -83,8 +83,8 @@ def git(folder: Path, *command: str, fix: str = "run it in a clone of the reposi
             check=True,
         )
     except subprocess.CalledProcessError as error:
-        said = error.stderr.decode("utf-8", "replace").strip() or f"exit code {error.returncode}"
-        raise OptionError(f"git {command[0]}: {said}; {fix}", code="git-failed") from error
+        message = error.stderr.decode("utf-8", "replace").strip() or f"exit code {error.returncode}"
+        raise OptionError(f"git {command[0]}: {message}; {fix}", code="git-failed") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InfrastructureError(f"git {command[0]}: {error}; try again", code="git-failed") from error
     return os.fsdecode(done.stdout)

@@ -9,7 +9,7 @@ deletes; `*key` as the last part replaces every key of that name below, with the
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from itertools import pairwise
 from pathlib import Path
@@ -18,9 +18,12 @@ from typing import Any
 from toril.errors import SuiteError
 from toril.suite.documents import load, parse_value
 from toril.suite.files import SUITE_NAMES, URL
-from toril.suite.reader import Note
+from toril.suite.reader import Note, quoted
+from toril.text import nearest
 
 PREFIXES = ("~", "^", "$")
+TOP_KEYS = ("reporting", "toril", "execution", "scenarios", "settings", "modules", "services")
+SIMILAR = 0.85  # `critera` is like `criteria`, but not `iterations`
 MAX_INCLUDES = 100
 MAX_POSITION = 10_000  # a list is filled up to the position of an override; a larger one is a slip
 POSITION = re.compile(r"-?[0-9]{1,9}")
@@ -234,3 +237,18 @@ def _nowhere(place: Any, part: str | int, override: str) -> SuiteError:
 
 def _bad_override(override: str, what: str) -> SuiteError:
     return SuiteError(f"-o {override}: {what}", code="bad-override")
+
+
+def check_top_keys(config: Mapping[str, Any], source: str) -> None:
+    """SuiteError for a key at the top that is similar to one of bzt's or toril's: both would ignore it."""
+    for key in config:
+        if key not in TOP_KEYS and (meant := similar(key, TOP_KEYS)):
+            raise SuiteError(
+                f"{source}: {quoted(key)} at the top is ignored by bzt and toril; did you mean `{meant}`?",
+                code="unknown-key",
+            )
+
+
+def similar(key: str, known: Iterable[str]) -> str | None:
+    """The known key that `key` is a slip of, or that has a prefix where there is nothing to merge with."""
+    return nearest(key.strip().lstrip("".join(PREFIXES)), known, cutoff=SIMILAR)

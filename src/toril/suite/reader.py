@@ -1,15 +1,15 @@
 """Typed access to the untyped document of a suite: each refusal has a code and says where, what and the fix."""
 
-import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from toril.criteria import duration_s, number
-from toril.errors import SuiteError
+from toril.errors import SuiteError, UserError
 from toril.masking import HIDDEN, mask
+from toril.text import nearest
 
 REFERENCE = re.compile(r"\$\{(.{0,300}?)\}")  # bounded: a suite may hold a million `${`
 SYSTEM_REFERENCE = re.compile(r"\$(?:\{([^}]{0,300})\}|([A-Za-z0-9_]+))")
@@ -25,7 +25,6 @@ CREDENTIALS = re.compile(r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|S(ESSION|ECURITY
 
 MAX_DURATION_S = 366 * 86400
 MAX_NUMBER = 100_000_000  # virtual users, requests per second, iterations: a larger number is a slip
-MAX_COMPARED = 1000  # names; comparing takes half a millisecond each
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +41,12 @@ def quoted(value: object) -> str:
     return f"`{text if len(text) <= 60 else text[:59] + '…'}`"
 
 
-def alike(word: str, known: Iterable[str]) -> str:
-    """`did you mean …?`; empty when nothing known comes near."""
+def suggestion(word: str, known: Collection[str]) -> str:
+    """`did you mean …?`, or the list of the known names; there is at least one."""
+    if meant := nearest(word, known):
+        return f"did you mean `{meant}`?"
     names = sorted(known)
-    compared = names if len(names) <= MAX_COMPARED else [name for name in names if name[:1] == word[:1]]
-    found = difflib.get_close_matches(word[:60], compared[:MAX_COMPARED], n=1)
-    return f"did you mean `{found[0]}`?" if found else ""
-
-
-def nearest(word: str, known: Collection[str]) -> str:
-    """`did you mean …?`, or the list of what is known; something is."""
-    names = sorted(known)
-    return alike(word, names) or f"known are {', '.join(names[:10])}{' …' if len(names) > 10 else ''}"
+    return f"known are {', '.join(names[:10])}{' …' if len(names) > 10 else ''}"
 
 
 class Environment:
@@ -133,14 +126,21 @@ class Environment:
 class SuiteReader:
     """Reads values of one merged suite, which messages call `name`, and collects warnings about it."""
 
-    def __init__(self, name: str, environment: Environment, jmeter_properties: Mapping[str, Any] | None = None) -> None:
-        self.name = name
+    def __init__(
+        self,
+        name: str,
+        environment: Environment,
+        jmeter_properties: Mapping[str, Any] | None = None,
+        *,
+        refusal: type[UserError] = SuiteError,
+    ) -> None:
+        self.name, self.refusal = name, refusal
         self.environment = environment
         self.jmeter_properties = jmeter_properties or {}  # modules.jmeter.properties
         self.warnings: list[Note] = []
 
-    def error(self, code: str, path: str, what: str, fix: str) -> SuiteError:
-        return SuiteError(f"{self.name}: {path} is {what}; {fix}", code=code)
+    def error(self, code: str, path: str, what: str, fix: str) -> UserError:
+        return self.refusal(f"{self.name}: {path} is {what}; {fix}", code=code)
 
     def warn(self, code: str, path: str, text: str) -> None:
         self.warnings.append(Note(code, f"{self.name}: {path} {text}"))
@@ -165,7 +165,7 @@ class SuiteReader:
             raise self.unset(value, path, self.environment.fix_of(name) if name.isidentifier() else fix)
         return text.strip()
 
-    def unset(self, value: str, path: str, fix: str) -> SuiteError:
+    def unset(self, value: str, path: str, fix: str) -> UserError:
         """The refusal of a value with a reference to an unknown name."""
         return self.error("unset-reference", path, f"{quoted(value)}, which refers to something that is not set", fix)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from toril.suite.engines import BLOCKS, NESTED, PHASES, problems
 from toril.suite.files import Files, TestPlan, read_jmx
-from toril.suite.reader import REFERENCE, Environment, Note, SuiteReader, nearest, quoted
+from toril.suite.reader import REFERENCE, Environment, Note, SuiteReader, quoted, suggestion
 
 MAX_INCLUDE_DEPTH = 20
 SET_BY_WORKERS = ("TORIL_", "TAURUS_", "AWS_", "ECS_", "COOKIE_", "__")  # what names begin with that no suite sets
@@ -66,7 +66,7 @@ class Scenarios:
                 what = f"{quoted(included)}, which includes itself"
                 raise self.reader.error("recursive-include", where, what, "remove one of the includes")
             if included not in self.named:
-                what, fix = f"{quoted(included)}, not a scenario", nearest(included, self.named)
+                what, fix = f"{quoted(included)}, not a scenario", suggestion(included, self.named)
                 raise self.reader.error("unknown-scenario", where, what, fix)
             if len(within) >= MAX_INCLUDE_DEPTH:
                 what, fix = f"more than {MAX_INCLUDE_DEPTH} levels deep", "include it further up"
@@ -84,7 +84,7 @@ class Scenarios:
     def _script(self, text: str, path: str) -> str:
         if self.files.existing(text) is None and not text.lower().startswith(("http://", "https://")):
             self.reader.resolved(text, path, "name a scenario or a script")
-            fix = nearest(text, self.named) if self.named else f"correct the path of the script, or {self._which()}"
+            fix = suggestion(text, self.named) if self.named else f"correct the path of the script, or {self._which()}"
             raise self.reader.error("unknown-scenario", path, f"{quoted(text)}, neither a scenario nor a file", fix)
         script = self.files.find(text, path, kind="script")
         return self._added(PurePosixPath(script).name, {"script": script})
@@ -92,7 +92,7 @@ class Scenarios:
     def _which(self) -> str:
         """How to say what an execution runs."""
         if self.named:
-            return f"name one, or the path of a script; {nearest('', self.named)}"
+            return f"name one, or the path of a script; {suggestion('', self.named)}"
         return "write `scenario: {requests: [http://…]}`, or `scenario: load.jmx` with the path of a script"
 
     def _added(self, stem: str, scenario: dict[str, Any]) -> str:

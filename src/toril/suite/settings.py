@@ -7,7 +7,6 @@ is what DevTools adds to each request so that a page loads as with the round tri
 Of secrets a suite has the variables' names, and where workers find their values; no value is ever known here.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -18,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from toril.criteria import duration_s, number, rate_per_s
 from toril.errors import SuiteError
 from toril.records import Browser, Device, Network, secret_reference
-from toril.suite.reader import MAX_NUMBER
+from toril.suite.reader import MAX_NUMBER, suggestion
 
 MAX_WORKERS = 1000
 MAX_SECRETS = 50  # each is a call to Secrets Manager, by each worker
@@ -49,63 +48,23 @@ CODES = {
     "model_type": "not-a-mapping",
 }
 
-IOS = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/27.2 Mobile/15E148 Safari/604.1"
+IOS = "like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/27.2 Mobile/15E148 Safari/604.1"
 ANDROID = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/159.0.0.0 Mobile Safari/537.36"
-
+DESKTOPS = (("Desktop", 1), ("Desktop HiDPI", 2))
+PHONES = (
+    ("iPhone 13", 390, 664, 3, f"(iPhone; CPU iPhone OS 15_0 {IOS}"),
+    ("iPhone 15", 393, 659, 3, f"(iPhone; CPU iPhone OS 17_5 {IOS}"),
+    ("iPad Mini", 768, 1024, 2, f"(iPad; CPU OS 12_2 {IOS}"),
+    ("Pixel 7", 412, 839, 2.625, f"(Linux; Android 14; Pixel 7) {ANDROID}"),
+    ("Galaxy S24", 360, 780, 3, f"(Linux; Android 14; SM-S921U) {ANDROID}"),
+    ("Moto G4", 360, 640, 3, f"(Linux; Android 7.0; Moto G (4)) {ANDROID}"),
+)
 DEVICES = {
-    one.name: one
-    for one in (
-        Device(name="Desktop", width=1280, height=720),
-        Device(name="Desktop HiDPI", width=1280, height=720, scale=2),
-        Device(
-            name="iPhone 13",
-            width=390,
-            height=664,
-            scale=3,
-            mobile=True,
-            user_agent=f"Mozilla/5.0 (iPhone; CPU iPhone OS 15_0 like Mac OS X) {IOS}",
-        ),
-        Device(
-            name="iPhone 15",
-            width=393,
-            height=659,
-            scale=3,
-            mobile=True,
-            user_agent=f"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) {IOS}",
-        ),
-        Device(
-            name="iPad Mini",
-            width=768,
-            height=1024,
-            scale=2,
-            mobile=True,
-            user_agent=f"Mozilla/5.0 (iPad; CPU OS 12_2 like Mac OS X) {IOS}",
-        ),
-        Device(
-            name="Pixel 7",
-            width=412,
-            height=839,
-            scale=2.625,
-            mobile=True,
-            user_agent=f"Mozilla/5.0 (Linux; Android 14; Pixel 7) {ANDROID}",
-        ),
-        Device(
-            name="Galaxy S24",
-            width=360,
-            height=780,
-            scale=3,
-            mobile=True,
-            user_agent=f"Mozilla/5.0 (Linux; Android 14; SM-S921U) {ANDROID}",
-        ),
-        Device(
-            name="Moto G4",
-            width=360,
-            height=640,
-            scale=3,
-            mobile=True,
-            user_agent=f"Mozilla/5.0 (Linux; Android 7.0; Moto G (4)) {ANDROID}",
-        ),
-    )
+    **{name: Device(name=name, width=1280, height=720, scale=scale) for name, scale in DESKTOPS},
+    **{
+        name: Device(name=name, width=width, height=height, scale=scale, mobile=True, user_agent=f"Mozilla/5.0 {agent}")
+        for name, width, height, scale, agent in PHONES
+    },
 }
 NETWORKS = {
     one.name: one
@@ -126,10 +85,7 @@ def _one_of(known: Mapping[str, object], what: str, value: object) -> str:
     for name in known:
         if text.lower().replace(" ", "-") == name.lower().replace(" ", "-"):
             return name
-    near = difflib.get_close_matches(text.lower()[:60], [name.lower() for name in known], n=1)
-    named = next((name for name in known if near and name.lower() == near[0]), None)
-    fix = f"did you mean `{named}`?" if named else f"known are {', '.join(known)}"
-    raise _wrong("unknown-value", f"no {what} that is known; {fix}")
+    raise _wrong("unknown-value", f"no {what} that is known; {suggestion(text, known)}")
 
 
 def _duration(value: object) -> float:
@@ -278,7 +234,7 @@ def read_settings(block: object, name: str) -> TorilSettings:
         path = ".".join(("toril", *(str(part)[:60] for part in error["loc"])))
         code = CODES.get(error["type"], error["type"] if "-" in error["type"] else "unusable-value")
         if code == "unknown-key":
-            raise SuiteError(f"{name}: {path} is unknown; {_nearest(error['loc'])}", code=code) from None
+            raise SuiteError(f"{name}: {path} is unknown; {_suggestion(error['loc'])}", code=code) from None
         if code == "missing-key":
             fix = f"add `{error['loc'][-1]}` beside the keys that are there"
             raise SuiteError(f"{name}: {path} is missing; {fix}", code=code) from None
@@ -289,7 +245,7 @@ def read_settings(block: object, name: str) -> TorilSettings:
         raise SuiteError(f"{name}: {path} is {what} (it is {str(error['input'])[:60]!r})", code=code) from None
 
 
-def _nearest(location: tuple[int | str, ...]) -> str:
+def _suggestion(location: tuple[int | str, ...]) -> str:
     blocks: dict[str, type[BaseModel]] = {
         "worker": WorkerSize,
         "regression": Regression,
@@ -299,8 +255,7 @@ def _nearest(location: tuple[int | str, ...]) -> str:
     }
     block = blocks.get(str(location[0]), TorilSettings) if len(location) > 1 else TorilSettings
     known = [field.alias or name for name, field in block.model_fields.items()]
-    found = difflib.get_close_matches(str(location[-1])[:60].lower(), known, n=1, cutoff=0.5)
-    return f"did you mean `{found[0]}`?" if found else f"known are {', '.join(known)}"
+    return suggestion(str(location[-1]), known)
 
 
 def browser_of(device: str | None, network: str | None) -> Browser:

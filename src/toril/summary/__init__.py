@@ -1,7 +1,6 @@
 """From the merged timeline to the summary of a run, `toril.summary/1`."""
 
-from toril.summary.build import PERCENTILES, summarise
-from toril.summary.cases import nothing_tested, tests_of, unsound_tests
+from toril.summary.build import PERCENTILES, summarise, tests_of
 from toril.summary.completeness import Completeness, lasted_s, planned_s
 from toril.summary.generators import (
     LIMITS,
@@ -14,7 +13,8 @@ from toril.summary.generators import (
     saturated_between,
     saturated_now,
 )
-from toril.summary.load import SteadyLoad, planned_by_second, planned_users, rate_of, sent_of, steady_load
+from toril.summary.load import SteadyLoad, planned_by_second, planned_users, sent_of, steady_load
+from toril.summary.plan_forms import adjusted_plan, describe_rates, judged_plan, queued_plan
 
 __all__ = [
     "LIMITS",
@@ -23,21 +23,22 @@ __all__ = [
     "Advice",
     "Completeness",
     "SteadyLoad",
+    "adjusted_plan",
     "advise",
     "check_generators",
+    "describe_rates",
     "dropped_between",
     "generators",
+    "judged_plan",
     "lasted_s",
-    "nothing_tested",
     "planned_by_second",
     "planned_s",
     "planned_users",
-    "rate_of",
+    "queued_plan",
     "saturated_between",
     "saturated_now",
     "sent_of",
     "steady_load",
     "summarise",
     "tests_of",
-    "unsound_tests",
 ]

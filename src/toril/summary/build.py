@@ -1,12 +1,13 @@
-"""Builds the summary from the merged timeline. Durations are integer µs; what was not measured is null."""
+"""Builds the summary from the merged timeline."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from toril.masking import mask, masked_settings
-from toril.records import Plan
+from toril.records import Case, Plan
 from toril.records.summary import (
     SUMMARY_SCHEMA,
     EarlyStop,
@@ -24,6 +25,7 @@ from toril.records.summary import (
     ResponseTimes,
     SecondFigures,
     Summary,
+    TestResults,
     Window,
     WorkerCounts,
 )
@@ -32,6 +34,7 @@ from toril.stats.quantiles import quantile_interval
 from toril.summary.completeness import Completeness, last_measured, lasted_s, planned_s
 from toril.summary.generators import generators
 from toril.summary.load import SteadyLoad, planned_by_second, planned_users, steady_load
+from toril.summary.plan_forms import queued_plan
 from toril.timeline import Slice, Stats, Timeline
 
 PERCENTILES = {
@@ -42,7 +45,7 @@ SHARED = " (transaction)"  # added to a transaction's label that requests carry 
 
 def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, started_at: float | None) -> Summary:
     """The summary of a run: all samples, or the steady ones when the plan leaves the ramp-up out."""
-    plan = completeness.in_turn(plan)
+    plan = queued_plan(plan, completeness)
     last, duration_s = last_measured(timeline), lasted_s(plan, timeline, completeness)
     whole_s = max(0 if last is None else last + 1, math.ceil(duration_s))
     builder = _Builder(plan, timeline, completeness, duration_s)
@@ -106,6 +109,19 @@ def _stop(completeness: Completeness) -> EarlyStop | None:
         return None
     at_s = completeness.stopped_at_s
     return EarlyStop(cause=completeness.stop.cause, at_s=None if at_s is None else round(at_s, 3))
+
+
+def tests_of(cases: Sequence[Case]) -> TestResults:
+    """`tests` of a summary: how many there were of each outcome, and every one of them in the order it began."""
+    counted = Counter(case.outcome for case in cases)
+    return TestResults(
+        total=len(cases),
+        passed=counted["passed"],
+        failed=counted["failed"],
+        broken=counted["broken"],
+        skipped=counted["skipped"],
+        cases=tuple(sorted(cases, key=lambda case: (case.at_s, case.execution))),
+    )
 
 
 class _Builder:

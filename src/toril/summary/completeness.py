@@ -1,4 +1,4 @@
-"""What came in of what should have, and what is known of the circumstances."""
+"""Which of the planned measurements are there, and how long a run and its parts lasted."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -35,11 +35,11 @@ class Completeness:
         return max(0.0, self.stop.at - self.started_at)
 
     def load_s(self, last_second: int | None) -> float:
-        """From the start signal to the last sample: exact where its worker lived to say so, else its second's end."""
+        """From the start signal to the last sample: exact where its worker reported the time, else its second's end."""
         if last_second is None:
             return 0.0
-        told = [left.last_sample_s for left in self.exits.values() if left.last_sample_s is not None]
-        exact = max(told, default=-1.0)
+        reported = [left.last_sample_s for left in self.exits.values() if left.last_sample_s is not None]
+        exact = max(reported, default=-1.0)
         return exact if math.floor(exact) >= last_second else float(last_second + 1)
 
     @property
@@ -48,7 +48,7 @@ class Completeness:
         return sum(record.unreadable_records for record in self.exits.values())
 
     def reports(self, execution: str) -> list[EngineReport]:
-        """What each worker's engine said of it."""
+        """The reports of the workers' engines on it."""
         return [left.executions[execution] for left in self.exits.values() if execution in left.executions]
 
     @property
@@ -60,12 +60,6 @@ class Completeness:
         """How long it waited for its turn, on the worker where it waited longest."""
         return max((report.queued_s for report in self.reports(execution)), default=0.0)
 
-    def in_turn(self, plan: Plan) -> Plan:
-        """The plan as it was carried out: executions that waited for their turn begin so much later."""
-        late_s = {one.name: self.queued_s(one.name) for one in plan.executions}
-        later = (one.model_copy(update={"delay_s": one.delay_s + late_s[one.name]}) for one in plan.executions)
-        return plan.model_copy(update={"executions": tuple(later)}) if any(late_s.values()) else plan
-
     @property
     def lateness_s(self) -> dict[tuple[str, str], float]:
         """By worker and execution: the first user, or the schedule, against the plan."""
@@ -76,7 +70,7 @@ class Completeness:
         }
 
     def latest(self, rate: Rate) -> tuple[str, float] | None:
-        """The worker that saw a change of its load last, and how late; None when nobody says that it did."""
+        """The worker that saw a change of its load last, and how late; None when no worker reported it."""
         seen = [
             (worker, record.rate_lateness_s[rate.number])
             for worker, record in self.exits.items()
@@ -86,7 +80,7 @@ class Completeness:
 
 
 def last_measured(timeline: Timeline) -> int | None:
-    """The last second that has samples, else the last that anybody told something of; None when there is none."""
+    """The last second that has samples, else the last that any worker reported; None when there is none."""
     seconds = [*timeline.select().seconds, *timeline.select(kind="transaction").seconds]
     return max(seconds, default=timeline.last_second)
 

@@ -307,7 +307,7 @@ def saturations(
         found.append(_saturation(series, worker, "waiting", series.waiting, limits.waiting, starved))
     kinds = {one.what: one for one in found if one is not None}
     if "crowd" in kinds:
-        kinds.pop("full", None)  # which says the same
+        kinds.pop("full", None)  # the same finding
     return tuple(sorted(kinds.values(), key=lambda one: one.limit / one.value))
 
 

@@ -1,11 +1,8 @@
 """The load that was planned, second by second, and the load that was reached in steady time."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from toril.load.curve import Curve
-from toril.load.shapes import curve_of
 from toril.records import Plan, PlannedExecution
 from toril.timeline import Slice, Timeline
 
@@ -36,23 +33,9 @@ def planned_users(execution: PlannedExecution, at_s: float) -> float:
     return (execution.concurrency or 0) * height(execution, at_s)
 
 
-def rate_of(execution: PlannedExecution, adjustments: Sequence[tuple[float, float]] = ()) -> Curve | None:
-    """The rate that counts as planned, from the beginning of the execution's load on; None where it has none.
-
-    `adjustments` are (seconds since then, requests per second) of a running load, in order.
-    """
-    rate, lasts_s = execution.rate, execution.ramp_up_s + execution.hold_for_s
-    if rate is None and execution.throughput_rps and lasts_s:
-        rate = curve_of(execution.throughput_rps, execution.ramp_up_s, execution.hold_for_s, execution.steps)
-    if rate is not None:
-        for at_s, rps in adjustments:
-            rate = rate.changed(at_s, rps)
-    return rate
-
-
 def planned_by_second(execution: PlannedExecution, seconds: range) -> list[float] | None:
     """How many requests are due in each of these seconds; None where throughput is not limited."""
-    rate = rate_of(execution)
+    rate = execution.planned_rate()
     return None if rate is None else rate.by_second(seconds, execution.delay_s)
 
 

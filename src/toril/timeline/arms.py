@@ -1,6 +1,6 @@
 """Each arm of a duet as a run of its own: its turns put together, as if nothing had been in between.
 
-What judges, sums up and reports a run then does so for an arm, in the suite's own words. Of an execution first come the
+Judging, summing up and reporting a run then works for an arm, in the suite's own terms. Of an execution first come the
 seconds before its steady time, turn by turn, then its steady blocks, one after another: so an arm has a ramp-up and a
 hold as the suite has, and a window of `for 10s` goes on where its next block goes on. What completes after a block's
 end counts in the seconds after it, as it would if the load went on.
@@ -107,7 +107,7 @@ class Arm:
         return layout.blocks * layout.before_s + turn * layout.steady_s + max(0.0, since - layout.before_s)
 
     def reports(self, left: Exit) -> dict[str, EngineReport]:
-        """What a worker's engines said of the arm's turns, by the suite's execution: all turns of one together.
+        """The reports of a worker's engines on the arm's turns, by the suite's execution: all turns of one together.
 
         An execution ended early by as much as its turns did, all together.
         """
@@ -120,7 +120,7 @@ class Arm:
             known = found.get(copy.series, EngineReport(ended_s=planned[copy.series].steady_to_s))
             short_s = 0.0 if report.ended_s is None else max(0.0, copy.steady_to_s - report.ended_s)
             drops = [one.dropped for one in (known, report) if one.dropped is not None]
-            found[copy.series] = EngineReport.model_construct(  # sums of several may exceed what one may say
+            found[copy.series] = EngineReport.model_construct(  # sums of several may exceed the bounds of one
                 samples=known.samples + report.samples,
                 unfinished=known.unfinished + report.unfinished,
                 dropped=sum(drops) if drops else None,

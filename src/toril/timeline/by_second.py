@@ -23,7 +23,7 @@ class BySecond:
     samples: Int64s
     failures: Int64s
     bytes: Int64s
-    percentiles_us: tuple[Int64s, ...]  # in the order they were asked for; −1 in a second without samples
+    percentiles_us: tuple[Int64s, ...]  # in the order of the arguments; −1 in a second without samples
 
 
 def by_second(timeline: Timeline, view: Slice, seconds: int, percents: Sequence[float] = ()) -> BySecond:

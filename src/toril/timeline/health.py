@@ -1,4 +1,4 @@
-"""How each load generator fared, second by second: was there room left to measure with?"""
+"""The health of each load generator, second by second: had it room left to measure with?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ COUNTS = ("memory_bytes", "sockets", "late_us", "late_p90_us", "dropped")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerHealth:
-    """How one load generator fared. Fractions are of its CPU limit, or of one core. None is what was not measured."""
+    """The health of one load generator. Fractions are of its CPU limit, or of one core. None: not measured."""
 
     cpu_max: float | None
     cpu_mean: float | None
@@ -32,7 +32,7 @@ class WorkerHealth:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class HealthSeries:
-    """One worker's health in every second of which it has told something. NaN, and -1 in counts: not measured.
+    """One worker's health in every second of which it has a reading. NaN, and -1 in counts: not measured.
 
     A reading is about the time since the one before it: mostly a second, more when the worker itself got no CPU.
     """
@@ -65,7 +65,7 @@ class HealthBySecond:
         self._tables = empty | {name: np.full((0, 0), UNKNOWN, np.int64) for name in COUNTS}
 
     def add(self, batch: Sequence[Interval]) -> None:
-        """Take what some files say; several at once, since each numpy call then does more."""
+        """Take the readings of some files; of several at once, since each numpy call then does more."""
         batch = [interval for interval in batch if interval.health.shape[1] or interval.vitals.shape[1]]
         if not batch:
             return
@@ -88,19 +88,19 @@ class HealthBySecond:
         of_vitals = np.repeat(rows, [interval.vitals.shape[1] for interval in batch])
         vitals = np.concatenate([interval.vitals for interval in batch], axis=1)
         for name, values in zip(VITALS[1:], vitals[1:], strict=True):
-            told = values != UNKNOWN
-            taken = values[told] / HEALTH_SCALE if name in FRACTIONS else values[told]
-            self._take(name, of_vitals[told], vitals[0][told], taken)
+            known = values != UNKNOWN
+            taken = values[known] / HEALTH_SCALE if name in FRACTIONS else values[known]
+            self._take(name, of_vitals[known], vitals[0][known], taken)
 
     def workers(self) -> tuple[str, ...]:
         return tuple(sorted(self._row_of))
 
     def facts(self, worker: str) -> Mapping[str, Any]:
-        """What limits it: memory_limit_bytes, cores, single_threaded, as far as it has told."""
+        """Its limits, as far as it reported them: memory_limit_bytes, cores, single_threaded."""
         return self._facts.get(worker, {})
 
     def series(self, worker: str) -> HealthSeries:
-        """KeyError for a worker that has told nothing."""
+        """One worker's readings; KeyError when it has none."""
         row = self._row_of[worker]
         found = {name: table[row] for name, table in self._tables.items() if row < len(table)}
         width = max((line.size for line in found.values()), default=0)
@@ -122,8 +122,8 @@ class HealthBySecond:
     def _of_worker(self, worker: str, above: float) -> WorkerHealth:
         series = self.series(worker)
         busiest = np.fmax(series.cpu, series.core)
-        told = ~np.isnan(busiest)
-        longest, first = longest_run(series.second[told], busiest[told].astype(np.float32) >= np.float32(above))
+        known = ~np.isnan(busiest)
+        longest, first = longest_run(series.second[known], busiest[known].astype(np.float32) >= np.float32(above))
         cpu, core = (values[~np.isnan(values)] for values in (series.cpu, series.core))
         return WorkerHealth(
             cpu_max=_rounded(cpu.max()) if cpu.size else None,
@@ -136,7 +136,7 @@ class HealthBySecond:
         )
 
     def _take(self, name: str, rows: Int64s, second: Int64s, values: NDArray[Any]) -> None:
-        """Of two readings for the same second the worse one holds; what was dropped adds up."""
+        """Of two readings for the same second the worse one holds; dropped sends add up."""
         if not second.size:
             return
         fraction = name in FRACTIONS

@@ -205,12 +205,12 @@ class Stats:
 
     @property
     def ttfb_mean_us(self) -> float | None:
-        """The mean time to first byte; None where the engine does not tell."""
+        """The mean time to first byte; None where the engine does not record it."""
         return self.ttfb_sum_us / self.ttfb_count if self.ttfb_count else None
 
     @property
     def connect_mean_us(self) -> float | None:
-        """The mean time to connect; None where the engine does not tell."""
+        """The mean time to connect; None where the engine does not record it."""
         return self.connect_sum_us / self.connect_count if self.connect_count else None
 
     def percentile(self, percent: float) -> int:

@@ -95,7 +95,7 @@ class _Sorted:
 
     def __init__(self, keys: Int64s, rows: Int64s) -> None:
         self._keys, self._rows = keys, rows
-        self._by_second: tuple[Int64s, Int64s] | None = None  # the same by second, made when it is asked for
+        self._by_second: tuple[Int64s, Int64s] | None = None  # the same by second, made on demand
 
     def find(self, series: Int64s, seconds: Int64s) -> Int64s:
         keys = (series << SECOND_BITS) + seconds

@@ -225,8 +225,9 @@ class Timeline:
 
     def _merge(self) -> None:
         """Merge everything that waits."""
-        for part in sorted(self._waiting):
-            self._merge_part(part)
+        if self._waiting:
+            for part in sorted(self._waiting):
+                self._merge_part(part)
 
     def _merge_part(self, part: int) -> None:
         batch = self._waiting.pop(part)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from toril.criteria import GENERATOR, Criterion, criteria_of
-from toril.records import Outcome, Plan, PlannedCriterion, Reason, ServerMetrics, Verdict
+from toril.records import Case, Outcome, Plan, PlannedCriterion, Reason, ServerMetrics, Verdict
 from toril.records.summary import Generators, Summary, TestResults
-from toril.summary import Completeness, nothing_tested, unsound_tests
+from toril.summary import Completeness, queued_plan
 from toril.timeline import Timeline
 from toril.timeline.intervals import KINDS
 from toril.verdict import rules
@@ -27,6 +27,7 @@ from toril.verdict.validity import (
 
 EXIT_CODES: Mapping[str, int] = {"passed": 0, "failed": 1, "inconclusive": 3}
 
+MOST_TESTS_NAMED = 3  # in one sentence
 NOTABLE_SHARE = 0.01  # of all requests without an answer …
 NOTABLE_USERS = 0.1  # … or of the virtual users still waiting for one: after a long run they are few among requests
 NOTABLE_S = 0.1  # of a change of the load that a worker saw late
@@ -60,7 +61,7 @@ def judge(
     `elsewhere` are criteria that another run judges: this one needs none of its own on the failures they cover.
     """
     invalid = list(invalid_times(plan, completeness, summary.generators or Generators()))
-    executions, plan = rules.measured(plan, timeline, completeness), completeness.in_turn(plan)
+    executions, plan = rules.measured(plan, timeline, completeness), queued_plan(plan, completeness)
     missing = _missing(plan, timeline, completeness, executions)
     evidence = Evidence(plan, timeline, missing, completeness, metrics, summary.capacity or {})
     worst = rules.worst_of(executions)
@@ -113,12 +114,12 @@ def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, test
     One failed or broken case fails the run, whatever is missing: no other case could make up for it. Nothing that
     invalidates times matters, since no times are judged.
     """
-    failed = tuple(Reason(*one) for one in unsound_tests(tests))
+    failed = tuple(_failed_tests(tests))
     open_questions = (
         *incomplete(timeline, completeness),
         *stopped(completeness),
         *_of_each(rules.measured(plan, timeline, completeness), rules.ended_early),
-        *(Reason(*one) for one in nothing_tested(tests)),
+        *_no_tests(tests),
     )
     if failed:
         return Verdict(outcome="failed", reasons=(*failed, *open_questions))
@@ -127,6 +128,31 @@ def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, test
     skipped = f"; {tests.skipped:,} skipped" if tests.skipped else ""
     passed = Reason("tests-passed", f"{tests.passed:,} test cases passed{skipped}")
     return Verdict(outcome="passed", reasons=(passed,))
+
+
+def _failed_tests(tests: TestResults) -> Iterator[Reason]:
+    """The reason for which a functional run has failed, if it has."""
+    bad = [case for case in tests.cases if case.outcome in ("failed", "broken")]
+    if not bad:
+        return
+    counts = {"failed": tests.failed, "broken": tests.broken}
+    kinds = " and ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+    named = "; ".join(_test_in_words(case) for case in bad[:MOST_TESTS_NAMED])
+    more = f"; and {len(bad) - MOST_TESTS_NAMED:,} more" if len(bad) > MOST_TESTS_NAMED else ""
+    yield Reason("failed-test", f"of {tests.total:,} test case{'s' * (tests.total != 1)} {kinds}: {named}{more}")
+
+
+def _no_tests(tests: TestResults) -> Iterator[Reason]:
+    """The reason for which a functional run without a failure proves nothing, if it does not."""
+    if not tests.total:
+        yield Reason("no-tests", "not one test case was carried out")
+    elif tests.skipped == tests.total:
+        yield Reason("no-tests", f"all {tests.total:,} test cases were skipped: nothing was tested")
+
+
+def _test_in_words(case: Case) -> str:
+    lines = case.message.strip().splitlines()
+    return f"{case.suite} {case.name}" + (f" ({lines[0][:200]})" if lines else "")
 
 
 def _of_each(

@@ -20,7 +20,7 @@ from functools import cached_property
 from toril.criteria import Criterion
 from toril.load.shapes import OPEN_MODEL
 from toril.records import EngineReport, Exit, Plan, PlannedExecution, Reason
-from toril.summary import Completeness, rate_of
+from toril.summary import Completeness
 from toril.summary.load import height
 from toril.timeline import Slice, Stats, Timeline, Worst
 from toril.timeline.intervals import Kind
@@ -134,7 +134,7 @@ class MeasuredExecution:
         return self.due_to(self.end_s)
 
     def due_to(self, end_s: float) -> float | None:
-        rate, one = rate_of(self.planned), self.planned
+        rate, one = self.planned.planned_rate(), self.planned
         ends = [(part, min(one.steady_to_s, end_s - late_s) - one.delay_s) for part, late_s in self.turns]
         return None if rate is None else math.fsum(part * rate.count_to(max(0.0, since_s)) for part, since_s in ends)
 

@@ -1,6 +1,5 @@
 """Checks that ask AWS nothing: the plan against the stacks' records, and the command's surroundings."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
@@ -11,6 +10,7 @@ from toril.launchers.preflight.regions import CommandContext, Identity, Region
 from toril.launchers.pricing import Estimate, money
 from toril.records import Deployment, Plan, secrets_outside
 from toril.store import BUCKETS, Store
+from toril.text import nearest
 from toril.verdict.servers import queries
 
 HERE = "local"  # the location of a suite that names none
@@ -40,8 +40,8 @@ def locations(plan: Plan | None, deployments: Mapping[str, Deployment]) -> Itera
             fix = f"add `locations: {{<region>: 1}}`; deployed are {known}"
             yield missing("locations", "no-locations", f"the suite names none; {fix}")
             continue
-        near = difflib.get_close_matches(location, deployments, n=1, cutoff=0.6)
-        guess = f"did you mean {near[0]}? " if near else ""
+        near = nearest(location, deployments)
+        guess = f"did you mean {near}? " if near else ""
         detail = f"{location} is not deployed ({guess}deployed are {known}); `pulumi up --stack {location}`"
         yield missing("locations", "not-deployed", detail)
     if not outside:

@@ -13,7 +13,6 @@ from toril.launchers.fargate.rate_limit import CALLS_PER_S, Rates, usual_rates
 from toril.launchers.fargate.tasks import AT_ONCE, kind_for
 from toril.launchers.pricing.table import BASE, PriceTable, Tariff, list_prices, read_prices
 from toril.records import Deployment, End, Plan, RanTask, TaskSize
-from toril.summary import rate_of
 
 __all__ = ["Estimate", "PriceTable", "cost_line", "cost_of", "estimate", "list_prices", "read_prices", "refuse_above"]
 
@@ -204,7 +203,7 @@ def money(usd: float | None) -> str:
 
 def requests_of(plan: Plan) -> float | None:
     """Returns the most requests of the load; None if throughput or time does not bound all of it."""
-    rates = [rate_of(one) for one in plan.executions]
+    rates = [one.planned_rate() for one in plan.executions]
     known = [rate.total for rate in rates if rate is not None]
     return sum(known) if len(known) == len(rates) else None
 

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from toril.reports import view, wording
+from toril import text
 from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
-from toril.reports.charts.columns import line
-from toril.reports.charts.course import chart
-from toril.reports.charts.curve import curve
-from toril.reports.charts.names import short, span
-from toril.reports.charts.thinning import Thinning
-from toril.summary.build import PERCENTILES, SHARED
+from toril.reports.charts.lines import Chart, Thinning, chart, line
+from toril.reports.charts.percentiles import curve
+from toril.reports.labels import TRANSACTION, judged_labels, notable
+from toril.reports.run_tables import failed_share, interval_of
+from toril.summary.build import PERCENTILES
+from toril.text import plain
 from toril.timeline import Slice, Timeline
 from toril.timeline.by_second import NOTHING, by_second
 
-MOST_LABELS = 32  # that can be chosen: every one adds some 10 kB to the page
+MOST_LABELS = 32  # to choose from: each adds some 15 kB to the page
 FIGURES = {
     "min": "min",
     "mean": "mean",
@@ -27,16 +27,10 @@ PERCENTS = {"p99": "third", "p95": "second", "p50": "first"}  # the last one is 
 
 
 def chosen(bundle: Bundle) -> list[str]:
-    """The labels that have charts: those that criteria name, the most frequent, those that failed most."""
-    labels = {name: figures for name, figures in bundle.summary.get("labels", {}).items() if figures.get("samples")}
-    judged = [name for name in marks.judged_labels(bundle) if name in labels][: MOST_LABELS // 2]
-    frequent = sorted(labels, key=lambda name: (-labels[name]["samples"], name))
-    failing = sorted(
-        (name for name in labels if name and labels[name].get("failures")),
-        key=lambda name: (-labels[name]["failures"] / labels[name]["samples"], name),
-    )
-    wanted = ["", *judged, *frequent[: MOST_LABELS - MOST_LABELS // 8], *failing[: MOST_LABELS // 8], *frequent]
-    return list(dict.fromkeys(name for name in wanted if name in labels))[: MOST_LABELS + 1]
+    """The labels that have charts: all requests first."""
+    measured = {name: figures for name, figures in bundle.summary.labels.items() if figures.samples}
+    own = notable(measured, judged_labels(bundle.verdict), MOST_LABELS)
+    return [*([""] if "" in measured else []), *own]
 
 
 def by_label(bundle: Bundle, base: Bundle | None, thin: Thinning, names: dict[str, str]) -> list[dict[str, Any]]:
@@ -56,15 +50,13 @@ def by_label(bundle: Bundle, base: Bundle | None, thin: Thinning, names: dict[st
     return found
 
 
-def _course(
-    bundle: Bundle, timeline: Timeline, base: Bundle | None, thin: Thinning, label: str
-) -> list[dict[str, Any]]:
-    seconds = len(bundle.summary.get("series", ()))
+def _course(bundle: Bundle, timeline: Timeline, base: Bundle | None, thin: Thinning, label: str) -> list[Chart]:
+    seconds = len(bundle.summary.series)
     own = by_second(timeline, _slice(timeline, label), seconds, [float(p[1:]) for p in PERCENTS])
     percentiles = [[None if v == NOTHING else v for v in column.tolist()] for column in own.percentiles_us]
     before = None
-    if base is not None and base.timeline is not None and label in base.summary.get("labels", {}):
-        before = by_second(base.timeline, _slice(base.timeline, label), len(base.summary.get("series", ())), [95.0])
+    if base is not None and base.timeline is not None and label in base.summary.labels:
+        before = by_second(base.timeline, _slice(base.timeline, label), len(base.summary.series), [95.0])
     p95_before = [] if before is None else [None if v == NOTHING else v for v in before.percentiles_us[0].tolist()]
     return [
         chart(
@@ -90,42 +82,38 @@ def _course(
 
 def _slice(timeline: Timeline, label: str) -> Slice:
     """As the summary names labels: a transaction that shares its label with requests has a name of its own."""
-    plain = label.removesuffix(SHARED)
+    plain = label.removesuffix(TRANSACTION)
     if plain != label and plain in timeline.labels_of_both_kinds():
         return timeline.select(plain, kind="transaction")
     return timeline.select(label)
 
 
 def _figures(bundle: Bundle, label: str) -> list[list[str]]:
-    """What there is to say of the label beside its charts, as name, value and 95 % interval."""
-    figures = bundle.summary["labels"][label]
-    row = view.row(label, figures)
+    """The label's figures beside its charts, each as name, value and 95 % interval."""
+    figures = bundle.summary.labels[label]
+    times, failed, resolution_us = figures.response_us, figures.failed_response_us, figures.resolution_us or 1
     found = [
-        ["requests", wording.number(row.samples), ""],
-        ["failed", row.failed, ""],
-        ["throughput", f"{wording.number(row.rps)}/s", ""],
+        ["requests", text.number(figures.samples), ""],
+        ["failed", failed_share(figures), ""],
+        ["throughput", f"{text.number(figures.rps or 0)}/s", ""],
     ]
-    found += [
-        [title, row.time(key), span(row.intervals_us.get(key), row.resolution_us)]
-        for key, title in FIGURES.items()
-        if row.times_us.get(key) is not None
-    ]
-    for key, title in (("ttfb_us", "first byte, mean"), ("connect_us", "connect, mean")):
-        if figures.get(key):
-            found.append([title, wording.time(figures[key]["mean"], row.resolution_us), ""])
-    failed = figures.get("failed_response_us") or {}
-    if failed.get("p95") is not None:
-        low, high = (failed.get("interval") or {}).get("p95") or (None, None)
-        found.append(
-            ["p95 of failed", wording.time(failed["p95"], row.resolution_us), span((low, high), row.resolution_us)]
-        )
+    for key, title in FIGURES.items():
+        value = getattr(times, key, None)
+        if value is not None:
+            found.append([title, text.time(value, resolution_us), interval_of(figures, key)])
+    for phase, title in ((figures.ttfb_us, "first byte, mean"), (figures.connect_us, "connect, mean")):
+        if phase:
+            found.append([title, text.time(phase.mean, resolution_us), ""])
+    if failed and failed.p95 is not None:
+        shown, ends = text.time(failed.p95, resolution_us), failed.interval.get("p95")
+        sure = text.interval(ends, shown, lambda end: text.time(end, resolution_us)) if ends else ""
+        found.append(["p95 of failed", shown, sure])
     return found
 
 
 def _errors(bundle: Bundle, label: str) -> list[list[str]]:
     """The most frequent errors of the label, as text and count."""
-    found = sorted(bundle.summary["labels"][label].get("errors", ()), key=lambda error: -int(error.get("count", 0)))
+    found = sorted(bundle.summary.labels[label].errors, key=lambda error: -error.count)
     return [
-        [short(f"{error.get('rc', '')} {error.get('message', '')}".strip(), 120), wording.number(int(error["count"]))]
-        for error in found[:MOST_ERRORS]
+        [plain(f"{error.rc} {error.message}".strip(), 120), text.number(error.count)] for error in found[:MOST_ERRORS]
     ]

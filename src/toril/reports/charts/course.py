@@ -1,26 +1,19 @@
 """How the run as a whole went: load, response times, errors, locations, each second of it."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 
+from toril.records.summary import SecondFigures
 from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
-from toril.reports.charts.columns import line
-from toril.reports.charts.names import short
-from toril.reports.charts.thinning import Thinning
-from toril.reports.drawing import courses
+from toril.reports.charts.lines import Chart, Thinning, chart, line
+from toril.reports.charts.percentiles import MOST_LINES
+from toril.reports.curves import rate_curves
+from toril.text import plain
 
-Second = Mapping[str, Any]
-Chart = dict[str, Any]
-MOST_LINES = 8  # that an eye can tell apart
-MOST_KINDS = 6  # of errors; what is left is one more
-
-
-def chart(title: str, unit: str, *lines: Any, marks: Sequence[Any] = (), note: str = "", **more: Any) -> Chart:
-    """A chart of those lines that have anything to show."""
-    shown = [one for one in lines if one is not None]
-    return {"title": title, "unit": unit, "lines": shown, "marks": list(marks), "note": note, **more}
+Seconds = Sequence[SecondFigures]
+MOST_KINDS = 6  # of errors; all others are one more
 
 
 def course(bundle: Bundle, base: Bundle | None, thin: Thinning) -> list[Chart]:
@@ -37,7 +30,7 @@ def course(bundle: Bundle, base: Bundle | None, thin: Thinning) -> list[Chart]:
     ]
 
 
-def _users(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], thin: Thinning) -> Chart:
+def _users(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> Chart:
     asked = any(execution.concurrency for execution in bundle.plan.executions)  # else a script's own, or in flight
     return chart(
         "Virtual users",
@@ -49,9 +42,9 @@ def _users(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], 
     )
 
 
-def _rate(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], thin: Thinning) -> Chart:
+def _rate(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> Chart:
     whole = all(execution.throughput_rps for execution in bundle.plan.executions)  # else no plan for all requests
-    planned = line("planned", "planned dashed steps", thin(_of(seconds, "planned_rps")), digits=1000)
+    planned = line("planned", "planned dashed steps", thin(_of(seconds, "planned_rps")))
     return chart(
         "Requests per second",
         "/s",
@@ -68,16 +61,16 @@ def _curves(bundle: Bundle, thin: Thinning) -> list[Chart]:
         return []
     return [
         chart(
-            f"Requests per second of {short(one.execution, 40)}",
+            f"Requests per second of {plain(one.execution, 40)}",
             "/s",
             line("achieved", "first", thin(one.achieved)),
-            line("planned", "planned dashed steps", thin(one.planned), digits=1000),
+            line("planned", "planned dashed steps", thin(one.planned)),
         )
-        for one in courses(bundle)
+        for one in rate_curves(bundle)
     ]
 
 
-def _times(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], thin: Thinning) -> Chart:
+def _times(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> Chart:
     return chart(
         "Response times",
         "ms",
@@ -89,21 +82,20 @@ def _times(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], 
     )
 
 
-def _failed(bundle: Bundle, seconds: Sequence[Second], before: Sequence[Second], thin: Thinning) -> Chart:
+def _failed(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> Chart:
     return chart(
         "Failed requests",
         "%",
-        line("base", "base", thin(_of(before, failed_share)), digits=1000),
-        line("failed", "bad filled", thin(_of(seconds, failed_share)), digits=1000),
+        line("base", "base", thin(_of(before, failed_share))),
+        line("failed", "bad filled", thin(_of(seconds, failed_share))),
         marks=marks.failed_of(bundle, ""),
         note="of the requests that ended in each second",
     )
 
 
-def failed_share(second: Second) -> float | None:
+def failed_share(second: SecondFigures) -> float | None:
     """In per cent; None in a second without requests."""
-    samples = second.get("samples")
-    return 100 * second.get("failures", 0) / samples if samples else None
+    return 100 * second.failures / second.samples if second.samples else None
 
 
 def _kinds(bundle: Bundle, seconds: int, thin: Thinning) -> Chart:
@@ -135,12 +127,12 @@ def _errors_by_second(bundle: Bundle, seconds: int) -> dict[str, list[int]]:
 def kind_of_error(message: str, rc: str) -> str:
     """A code says more than the many messages that come with it; a success code among errors is a failed assertion."""
     failed_code = rc and not rc.startswith(("2", "3"))
-    return short(rc if failed_code else message or rc or "no message", 40)
+    return plain(rc if failed_code else message or rc or "no message", 40)
 
 
-def _places(bundle: Bundle, seconds: Sequence[Second], thin: Thinning) -> list[Chart]:
+def _places(bundle: Bundle, seconds: Seconds, thin: Thinning) -> list[Chart]:
     """The locations beside each other, when there are several: at most as many as can be told apart."""
-    names = list(bundle.summary.get("locations", {}))
+    names = list(bundle.summary.locations)
     if len(names) < 2:
         return []
     most = sorted(names, key=lambda name: -_samples_of(bundle, name))[:MOST_LINES]
@@ -153,7 +145,7 @@ def _places(bundle: Bundle, seconds: Sequence[Second], thin: Thinning) -> list[C
     ):
         drawn = seconds[: bundle.whole_seconds] if key == "samples" else seconds
         lines = [
-            line(short(name, 40), f"place{place}", thin(_of(drawn, _at(name, key))), divisor)
+            line(plain(name, 40), f"place{place}", thin(_of(drawn, _at(name, key))), divisor)
             for place, name in enumerate(shown)
         ]
         found.append(chart(title, unit, *lines, note=note))
@@ -161,21 +153,21 @@ def _places(bundle: Bundle, seconds: Sequence[Second], thin: Thinning) -> list[C
 
 
 def _samples_of(bundle: Bundle, location: str) -> int:
-    part = bundle.summary["locations"][location]
-    return int(part.get("labels", part).get("", {}).get("samples", 0))
+    total = bundle.summary.locations[location].labels.get("")
+    return total.samples if total else 0
 
 
-def _at(location: str, key: str) -> Callable[[Second], float | None]:
-    def value(second: Second) -> float | None:
-        found: float | None = second.get("locations", {}).get(location, {}).get(key)
+def _at(location: str, key: str) -> Callable[[SecondFigures], float | None]:
+    def value(second: SecondFigures) -> float | None:
+        found: float | None = getattr(second.locations.get(location), key, None)
         return found
 
     return value
 
 
-def _of(seconds: Sequence[Second], key: str | Callable[[Second], float | None]) -> list[float | None]:
-    return [second.get(key) if isinstance(key, str) else key(second) for second in seconds]
+def _of(seconds: Seconds, key: str | Callable[[SecondFigures], float | None]) -> list[float | None]:
+    return list(map(attrgetter(key) if isinstance(key, str) else key, seconds))
 
 
-def _seconds(bundle: Bundle | None) -> list[Second]:
-    return [] if bundle is None else list(bundle.summary.get("series", ()))
+def _seconds(bundle: Bundle | None) -> Seconds:
+    return () if bundle is None else bundle.summary.series

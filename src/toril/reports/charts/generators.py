@@ -1,4 +1,4 @@
-"""How the load generators fared, second by second: at their limit they measure themselves."""
+"""How busy the load generators were, second by second: at their limit they measure themselves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,12 @@ from numpy.typing import NDArray
 
 from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
-from toril.reports.charts.columns import line
-from toril.reports.charts.course import Chart, chart
-from toril.reports.charts.names import short
-from toril.reports.charts.thinning import Thinning
+from toril.reports.charts.lines import Chart, Thinning, chart, line
+from toril.text import plain
 from toril.timeline import HealthSeries
 
 MOST_WORKERS = 8  # drawn by themselves; of more, the worst, and all together as a band
 WORST = 5
-DIGITS = 100  # of a unit that are kept
 
 Column = NDArray[np.float64]
 Table = Mapping[str, Column]
@@ -94,32 +91,33 @@ def _draw(picture: Picture, table: Table, limits: Sequence[Any], thin: Thinning)
         ):
             values = np.full(stacked.shape[1], np.nan)
             values[known] = reduce(stacked[:, known], axis=0)
-            lines.append(line(name, look, thin(_plain(values)), digits=DIGITS))
+            lines.append(line(name, look, thin(_floats(values))))
         note = f"{note}; the {WORST} highest of {len(workers):,} workers, and the range of all".lstrip("; ")
         workers = sorted(worst)
     for place, worker in enumerate(workers):
-        lines.append(line(short(worker, 40), f"place{place}", thin(_plain(table[worker])), digits=DIGITS))
+        lines.append(line(plain(worker, 40), f"place{place}", thin(_floats(table[worker]))))
     return chart(picture.title, picture.unit, *lines, marks=limits, note=note)
 
 
 def _column(series: HealthSeries, picture: Picture, seconds: int) -> Column:
     """In the unit that is shown; not-a-number where nothing was measured, in counts too."""
     values = np.full(seconds, np.nan)
-    told: Column = getattr(series, picture.field).astype(np.float64)
-    told = np.where(told < 0, np.nan, told)
+    measured: Column = getattr(series, picture.field).astype(np.float64)
+    measured = np.where(measured < 0, np.nan, measured)
     inside = series.second < seconds
-    values[series.second[inside]] = told[inside] * picture.factor
+    values[series.second[inside]] = measured[inside] * picture.factor
     return values
 
 
-def _plain(values: Column) -> list[float | None]:
+def _floats(values: Column) -> list[float | None]:
     return [None if value != value else round(value, 2) for value in values.tolist()]
 
 
 def _limit(bundle: Bundle, picture: Picture) -> list[dict[str, Any]]:
     """The limit beyond which a generator is called saturated: of engines that differ, the lowest."""
-    by_engine = (bundle.summary.get("generators") or {}).get("limits") or {}
-    known = [limits[picture.limit] for limits in by_engine.values() if limits.get(picture.limit) is not None]
+    generators = bundle.summary.generators
+    limits = [getattr(one, picture.limit, None) for one in (generators.limits if generators else {}).values()]
+    known = [limit for limit in limits if limit is not None]
     if not known:
         return []
     return [{"at": min(known) * picture.factor, "text": "limit", "outcome": "limit"}]

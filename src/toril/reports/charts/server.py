@@ -1,21 +1,18 @@
 """What CloudWatch measured of the system under test, period by period."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from toril.criteria import Criterion, criteria_of
 from toril.criteria.server import KNOWN_TIMES
-from toril.records import MetricQuery, MetricSeries
-from toril.reports import wording
+from toril.records import JudgedCriterion, MetricQuery, MetricSeries
 from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
-from toril.reports.charts.columns import column, line
-from toril.reports.charts.course import Chart, chart
-from toril.reports.charts.names import short
+from toril.reports.charts.lines import Chart, chart, column, line
+from toril.text import plain
 from toril.verdict.servers import query_of
 
-SMALLEST = 10_000  # parts of a unit that are kept
+DIGITS = 4  # after the point
 MOMENT_S = 0.001  # after the end of a period, where a gap begins
 SHOWN = {
     "Seconds": ("ms", 1000.0), "Milliseconds": ("ms", 1.0), "Microseconds": ("ms", 0.001),
@@ -24,21 +21,10 @@ SHOWN = {
 
 
 def server(bundle: Bundle) -> list[Chart]:
-    """A chart for each query that was answered; the page says in words which were not."""
+    """A chart for each query that was answered."""
     if bundle.metrics is None:
         return []
     return [_chart(bundle, query) for query in bundle.metrics.queries if query.points]
-
-
-def unanswered(bundle: Bundle) -> list[tuple[str, str]]:
-    """Pairs of query and why there is nothing of it."""
-    if bundle.metrics is None:
-        return []
-    return [
-        (wording.plain(query.key), wording.plain(query.error or "CloudWatch has no data of this time", 500))
-        for query in bundle.metrics.queries
-        if query.error or not query.points
-    ]
 
 
 def _chart(bundle: Bundle, query: MetricSeries) -> Chart:
@@ -49,20 +35,20 @@ def _chart(bundle: Bundle, query: MetricSeries) -> Chart:
     limits = [
         {**mark, "at": mark["at"] / (1000 if rule.unit == "us" else 1)}
         for rule, item in rules
-        for mark in marks.of_items([item])
+        for mark in marks.of_rules([item])
     ]
     return chart(
-        f"{short(query.metric, 60)}, {short(query.statistic, 20)}",
+        f"{plain(query.metric, 60)}, {plain(query.statistic, 20)}",
         unit,
         line(
-            short(query.statistic, 20),
+            plain(query.statistic, 20),
             "first steps filled",
             [None if value is None else value * factor for value in values],
-            digits=SMALLEST,
+            digits=DIGITS,
         ),
         marks=limits,
-        note=short(f"{query.namespace}{', ' if dimensions else ''}{dimensions}; every {query.period_s} s", 160),
-        x=column(x, digits=1000),
+        note=plain(f"{query.namespace}{', ' if dimensions else ''}{dimensions}; every {query.period_s} s", 160),
+        x=column(x),
     )
 
 
@@ -91,9 +77,9 @@ def unit_of(query: MetricQuery, rules: Sequence[Criterion] = ()) -> tuple[str, f
     return SHOWN.get(query.unit or KNOWN_TIMES.get((query.namespace, query.metric), ""), ("", 1.0))
 
 
-def _rules(bundle: Bundle) -> Iterator[tuple[Criterion, Mapping[str, Any]]]:
+def _rules(bundle: Bundle) -> Iterator[tuple[Criterion, JudgedCriterion]]:
     """The plan's criteria on servers, each with its entry in the verdict."""
-    judged = {item.get("where"): item for item in bundle.verdict.get("criteria", ())}
+    judged = {item.where: item for item in bundle.verdict.criteria}
     for criterion in criteria_of(bundle.plan.criteria):
         if criterion.server is not None and criterion.where in judged:
             yield criterion, judged[criterion.where]

@@ -1,30 +1,12 @@
 // What everything else here uses: the page's data, elements, numbers as people read them, colours of the theme.
 const page = JSON.parse(document.getElementById("data").textContent);
 const root = document.documentElement;
-const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   return element;
-}
-
-// A column's text holds each value's difference from the last one, in digits of five bits; columns.py writes it.
-function decode({ t, d }) {
-  const values = [];
-  let last = 0, rest = 0, place = 1;
-  for (const character of t) {
-    if (character === ".") { values.push(null); continue; }
-    const digit = DIGITS.indexOf(character);
-    rest += (digit & 31) * place;
-    place *= 32;
-    if (digit & 32) continue;
-    last += rest % 2 ? -(rest - 1) / 2 : rest / 2;
-    values.push(last / d);
-    rest = 0; place = 1;
-  }
-  return values;
 }
 
 function number(value, most = 2) {

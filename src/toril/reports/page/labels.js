@@ -2,7 +2,7 @@
 function labels() {
   const chooser = document.getElementById("chooser");
   if (!chooser) return;
-  const place = document.querySelector('[data-charts="label"]'), beside = document.getElementById("beside");
+  const place = document.querySelector('[data-charts="labels"]'), beside = document.getElementById("beside");
   const select = make("select", { id: "label-chosen" }, ...page.labels.map((label, index) => make("option", { value: String(index) }, label.name)));
   const step = (by, text, name) => {
     const button = make("button", { type: "button", class: "quiet", "aria-label": name }, text);

@@ -1,6 +1,5 @@
 // One chart: a figure with its caption, its canvas and its legend.
 const plots = [];
-const times = decode(page.x);
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800];
 const NINES = [0, Math.log10(2), 1, Math.log10(20), 2, 3, 4, 5, 6, 7];
 
@@ -97,8 +96,8 @@ function summary_of(chart, columns) {
 }
 
 function figure(chart, wide) {
-  const columns = chart.lines.map(decode);
-  const own = chart.nines ? decode(chart.nines) : chart.x ? decode(chart.x) : times;
+  const columns = chart.lines.map((line) => line.values);
+  const own = chart.nines ?? chart.x ?? page.x;
   const box = make("div", { class: "plot", tabindex: "0", role: "group", "aria-roledescription": "chart", "aria-label": summary_of(chart, columns) });
   const caption = make("figcaption", {}, make("h3", {}, chart.title));
   if (chart.note) caption.append(make("small", {}, chart.note));

@@ -45,7 +45,7 @@ MAX_ARMS, MAX_BLOCKS = 1 << 2, 1 << 10
 KINDS: tuple[Kind, Kind, Kind] = ("request", "transaction", "timing")
 TIMING = KINDS.index("timing")
 
-CELL_COLUMNS = (  # "above": measured from the lowest value of the sample's bucket, which the histogram tells anyway
+CELL_COLUMNS = (  # "above": measured from the lowest value of the sample's bucket, which the histogram has anyway
     "second",
     "series",
     "buckets",  # how many of the histogram's rows are this cell's
@@ -136,7 +136,7 @@ class Interval:
 
     @property
     def last_second(self) -> int | None:
-        """The latest second that the file says anything of."""
+        """The latest second in the file."""
         tables = (self.cells, self.unfinished, self.users, self.health, self.vitals, self.waits)
         lasts = [int(table[0].max()) for table in tables if table.shape[1]]
         return max(lasts, default=None)

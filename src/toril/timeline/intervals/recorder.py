@@ -37,7 +37,7 @@ BUDGET = MAX_UNPACKED * 3 // 8  # bytes of a file for samples; codes, messages a
 NONE = -1  # the code of a text that has none
 OTHER = "other"  # what stands for the messages and response codes beyond the first so many
 MOST_READ = 4 * MAX_LENGTH  # of a text that is going to be cut, so that a credential in what stays is seen whole
-MOST_OF_LABEL = 64 * MAX_LENGTH  # of a label that is looked at; beyond, its digest tells it from others
+MOST_OF_LABEL = 64 * MAX_LENGTH  # of a label are read; longer ones are distinguished by their digest
 MOST_VARIANTS = 10_000  # texts that are remembered because they came with a credential in them
 DIGEST_BYTES = 8  # of two of 262,144 cut labels to be one by chance: 1 in 500 million
 
@@ -89,7 +89,7 @@ class Recorder:
     def add_many(self, execution: str, columns: Columns, *, arm: int = 0, block: int = 0) -> None:
         """Record samples, given as columns of equal length; ValueError, and nothing recorded, if one cannot be.
 
-        A sample whose label is one more than can be told apart (262,143) is counted as unreadable.
+        A sample with a label beyond the 262,143 that can be distinguished is counted as unreadable.
 
         completed_s   float    since the start signal; what completed before it counts in second 0
         response_us   integer  0 … 2**40 − 1, like the other durations
@@ -208,7 +208,7 @@ class Recorder:
         self._generator = {name: fact for name, fact in facts.items() if fact is not None}
 
     def resolution(self, execution: str, us: int) -> None:
-        """How finely the engine's records tell time; kept in every file from now on."""
+        """The resolution of the engine's records; kept in every file from now on."""
         self._executions[execution]
         self._resolution[execution] = int(us)
 
@@ -219,10 +219,10 @@ class Recorder:
     def flush(self) -> bytes | None:
         """One interval file of what came since the last flush; None when there is nothing, or nothing is left.
 
-        To be asked until it is None: what is too much for one file is in several, by time.
+        Call it until it returns None: what is too much for one file is in several, by time.
         """
-        told = (self._batches, self._single, self._users, self._unfinished, self._health, self._vitals)
-        if not any(told) and not self._unreadable:
+        recorded = (self._batches, self._single, self._users, self._unfinished, self._health, self._vitals)
+        if not any(recorded) and not self._unreadable:
             return None
         cells, tables, rest = self._grouped()
         names: dict[str, Any] = {

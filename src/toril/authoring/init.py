@@ -1,0 +1,283 @@
+"""`toril init`: writes a suite and its workflow, plans what it wrote, and keeps it only if that goes well."""
+
+import math
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from toril.authoring.companions import Companions, has_shape, of_jmx, of_python, of_taurus
+from toril.authoring.options import ACTION, THINK_TIME_S, Draft, InitOptions, drafted
+from toril.criteria import duration_s
+from toril.errors import OptionError
+from toril.plan import make_plan
+from toril.records import Plan
+from toril.suite import Note, read_suite
+from toril.suite.fetch import checked_names, inside
+from toril.suite.files import SUITE_NAMES
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+SUITES = PurePosixPath("loadtests")
+WORKFLOW = PurePosixPath(".github/workflows/loadtest.yml")
+PATH_IN_WORKFLOW = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._/@+ -]*")
+HOST = re.compile(r"\bhost\s*[:=]")
+MAX_NAMED = 3  # files in a message
+
+Contents = Mapping[PurePosixPath, bytes | Path]  # by their names below a folder; a path is a file to copy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """What was written, and how to go on."""
+
+    suite: PurePosixPath  # the argument of `toril run`, from the folder
+    files: tuple[PurePosixPath, ...]  # written, below the folder
+    plan: Plan
+    notes: tuple[Note, ...]
+
+
+def create(options: InitOptions, folder: Path, *, force: bool = False) -> Created:
+    """Write suite and workflow below `folder`, which may not exist yet; a suite that cannot be planned is not kept."""
+    draft = drafted(options, shaped=has_shape(options.locustfile))
+    home = SUITES / draft.name
+    suite, companions = _suite(draft, folder, home)
+    contents: dict[PurePosixPath, bytes | Path] = {home / name: path for name, path in companions.files.items()}
+    if draft.kind != "taurus":
+        if home / "suite.yml" in contents:
+            raise OptionError(
+                f"--{draft.kind}: takes along a suite.yml, whose name the suite needs; rename that one",
+                code="colliding-names",
+            )
+        contents = {home / "suite.yml": suite_text(draft).encode(), **contents}
+    _refuse_other_suites(folder, home, contents)
+    path = _path_in_workflow(suite) if draft.workflow else None
+    refuse_existing(folder, contents | ({WORKFLOW: b""} if path else {}), force=force)  # all in one message
+    with placed(folder, contents, force=force) as written:
+        plan = make_plan(read_suite([folder / suite]), run_id=draft.name, workers=None)
+        workflow = {WORKFLOW: workflow_text(path, plan, draft.action).encode()} if path else {}
+        with placed(folder, workflow, force=force) as beside:
+            pass
+    warnings = map(Note, plan.warning_codes, plan.warnings)
+    notes = (*companions.notes, *warnings, *_notes(draft, plan, folder))
+    return Created(suite=suite, files=(*written, *beside), plan=plan, notes=notes)
+
+
+def refuse_taken(folder: Path, name: str | None = None) -> None:
+    """OptionError if the workflow, or a suite of that name, exists: before the user answers questions in vain."""
+    names = [WORKFLOW] if name is None else [SUITES / name / suite for suite in SUITE_NAMES]
+    refuse_existing(folder, dict.fromkeys(names, b""), force=False)
+
+
+def _suite(draft: Draft, folder: Path, home: PurePosixPath) -> tuple[PurePosixPath, Companions]:
+    """The argument of `toril run`, and the files that belong in the suite's folder."""
+    if draft.file is None:
+        return home, Companions(files={})
+    if draft.kind == "jmx":
+        return home, of_jmx(draft.file)
+    if draft.kind == "locustfile":
+        return home, of_python(draft.file)
+    top, file = folder.resolve(), draft.file.resolve()
+    if not file.is_relative_to(top):
+        return home, of_taurus(draft.file)
+    inner = PurePosixPath(file.relative_to(top).as_posix())  # it is where it belongs already
+    return (inner.parent if inner.name in SUITE_NAMES and inner.parent.name else inner), Companions(files={})
+
+
+def _refuse_other_suites(folder: Path, home: PurePosixPath, contents: Contents) -> None:
+    """OptionError for a second suite in a folder, of which only one would be run."""
+    if not any(name.parent == home for name in contents):
+        return
+    for name in SUITE_NAMES:
+        if home / name not in contents and (folder / home / name).exists():
+            raise OptionError(f"{folder / home / name} is a suite already; choose another --name", code="file-exists")
+
+
+def _path_in_workflow(suite: PurePosixPath) -> str:
+    if not PATH_IN_WORKFLOW.fullmatch(str(suite)):
+        raise OptionError(
+            f"{str(suite)!r} cannot stand in a workflow; rename it, or give --no-workflow", code="unusable-name"
+        )
+    return str(suite)
+
+
+def _notes(draft: Draft, plan: Plan, folder: Path) -> Iterator[Note]:
+    if draft.kind == "locustfile" and draft.file and not draft.urls and not HOST.search(draft.file.read_text()):
+        text = f"{draft.file.name} sets no `host`; if what it imports sets none either, give its address with --url"
+        yield Note("no-host", text)
+    if not plan.criteria:
+        text = "the suite has no criteria, so nothing measured fails it; write some as docs/suites.md says"
+        yield Note("no-criteria", text)
+    if (folder / ".git").exists() and not _ignores_runs(folder / ".gitignore"):
+        yield Note("runs-not-ignored", "runs are kept in .toril/: name it in .gitignore")
+    if not draft.workflow:
+        return
+    if draft.action == ACTION:
+        text = f"{WORKFLOW}: replace <owner> by the owner of the repository that has toril's action, or give --action"
+        yield Note("no-action-owner", text)
+    top = folder.resolve()
+    above = next((parent for parent in top.parents if (parent / ".git").exists()), None)
+    if above is not None and not (top / ".git").exists():
+        text = f"GitHub reads workflows at the top of a repository only, here {above}: call `toril init` there"
+        yield Note("not-at-the-top", text)
+
+
+def _ignores_runs(file: Path) -> bool:
+    return file.is_file() and ".toril" in file.read_text(errors="replace")
+
+
+def suite_text(draft: Draft) -> str:
+    """The suite.yml of a URL, JMX or locustfile."""
+    first = draft.urls[0].origin if draft.urls else None
+    return (
+        _templates()
+        .get_template("suite.yml.jinja")
+        .render(
+            draft=draft,
+            load={
+                "concurrency": draft.users,
+                "throughput": None if draft.rps is None else _number(draft.rps),
+                "ramp-up": draft.ramp_up,
+                "hold-for": draft.hold_for,
+                "locations": {name: _number(weight) for name, weight in draft.locations.items()} or None,
+            },
+            reach_ms=math.floor(1000 * draft.users / draft.rps) if draft.users and draft.rps else None,
+            think_time=f"{THINK_TIME_S}s",
+            rises=draft.ramp_up is not None and duration_s(draft.ramp_up) > 0,
+            address=first,
+            requests=[url.path if url.origin == first else url.origin + url.path for url in draft.urls],
+            script=draft.file.name if draft.file else None,
+            limits=[limit.text for limit in draft.limits if limit.language == "taurus"],
+            own_limits=[limit.text for limit in draft.limits if limit.language == "toril"],
+        )
+    )
+
+
+def workflow_text(suite: str, plan: Plan, action: str) -> str:
+    """The workflow of the user's repository; `suite` is a path in it."""
+    executors = {execution.executor for execution in plan.executions}
+    built = {engine: engine in executors for engine in ("jmeter", "vegeta")}
+    # The load, and time to install toril, to start and to judge; a script's own load is not known.
+    minutes = 60 if plan.bounded_s is None else 20 + math.ceil(plan.bounded_s / 60)
+    template = _templates().get_template("loadtest.yml.jinja")
+    return template.render(suite=suite, action=action, minutes=minutes, **built)
+
+
+def yaml_value(value: Any) -> str:
+    """A value on one line of YAML, quoted where needed.
+
+    >>> yaml_value("a: b")
+    "'a: b'"
+    """
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=math.inf, sort_keys=False)
+    return text.removesuffix("...\n").strip()
+
+
+def _number(value: Fraction) -> int | float:
+    return int(value) if value.denominator == 1 else float(value)
+
+
+@cache
+def _templates() -> "Environment":
+    from jinja2 import Environment, FunctionLoader, StrictUndefined  # no other command of the plan needs it
+
+    return Environment(
+        autoescape=False,  # noqa: S701 - YAML, not HTML: `finalize` is the escape, and a test reads all back
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=yaml_value,  # every value that a template prints
+        loader=FunctionLoader(lambda name: files("toril.authoring").joinpath(name).read_text(encoding="utf-8")),
+    )
+
+
+def refuse_existing(folder: Path, contents: Contents, *, force: bool) -> None:
+    """OptionError if a file would be overwritten; SuiteError if one would be written outside the folder."""
+    existing = []
+    for name, content in contents.items():
+        path = inside(folder, str(name))
+        if path.exists() and not _is_source(path, content):
+            if not path.is_file():
+                raise OptionError(f"{path} is no file; move it away, or choose another --name", code="file-exists")
+            existing.append(path)
+    if existing and not force:
+        named = ", ".join(map(str, existing[:MAX_NAMED])) + (" …" if len(existing) > MAX_NAMED else "")
+        raise OptionError(
+            f"{named} {'is' if len(existing) == 1 else 'are'} there already; nothing was written: "
+            "choose another --name, keep a workflow by --no-workflow, or write over them with --force",
+            code="file-exists",
+        )
+
+
+def _is_source(path: Path, content: bytes | Path) -> bool:
+    """Whether the file to copy is where it belongs already."""
+    return isinstance(content, Path) and path.exists() and path.samefile(content)
+
+
+@contextmanager
+def placed(folder: Path, contents: Contents, *, force: bool) -> Iterator[tuple[PurePosixPath, ...]]:
+    """Write or copy all files; if the block ends with an exception, the folder is as it was before.
+
+    Yields the names that were written: a file that is where it belongs is left alone.
+    """
+    checked_names(map(str, contents))
+    refuse_existing(folder, contents, force=force)
+    wanted = {name: content for name, content in contents.items() if not _is_source(folder / name, content)}
+    replaced: list[Path] = []
+    with ExitStack() as undo:
+        for name, content in wanted.items():
+            path = inside(folder, str(name))
+            try:
+                if force and path.exists():
+                    _move_aside(path, undo, replaced)
+                _write(path, content, undo)
+            except OSError as error:
+                raise OptionError(
+                    f"{path} cannot be written: {error.strerror}; nothing was written", code="unwritable-file"
+                ) from error
+        yield tuple(wanted)
+        undo.pop_all()
+    for aside in replaced:
+        aside.unlink()
+
+
+def _move_aside(path: Path, undo: ExitStack, replaced: list[Path]) -> None:
+    aside = path.with_name(f".{secrets.token_hex(4)}.toril")
+    undo.callback(_put_back, aside, path)
+    path.rename(aside)
+    replaced.append(aside)
+
+
+def _write(path: Path, content: bytes | Path, undo: ExitStack) -> None:
+    """Write a new file; OSError if one has appeared in its place."""
+    for parent in reversed([parent for parent in path.parents if not parent.exists()]):
+        parent.mkdir()
+        undo.callback(_remove_folder, parent)
+    with path.open("xb") as file:
+        undo.callback(path.unlink, missing_ok=True)
+        if isinstance(content, bytes):
+            file.write(content)
+        else:
+            with content.open("rb") as source:
+                shutil.copyfileobj(source, file)
+
+
+def _remove_folder(folder: Path) -> None:
+    with suppress(OSError):  # another program has put something there
+        folder.rmdir()
+
+
+def _put_back(aside: Path, path: Path) -> None:
+    with suppress(FileNotFoundError):  # interrupted before it was moved aside
+        aside.rename(path)

@@ -1,0 +1,75 @@
+"""Charts as plain data: lines of numbers in the unit that is shown, and how many points a long run has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MOST_SECONDS = 1200  # drawn one by one; more than a wide screen has pixels for
+DIGITS = 3  # after the point
+
+Values = Sequence[float | None]
+Chart = Mapping[str, Any]
+
+
+def chart(title: str, unit: str, *lines: Any, marks: Sequence[Any] = (), note: str = "", **more: Any) -> Chart:
+    """A chart of those lines that have anything to show."""
+    shown = [one for one in lines if one is not None]
+    return {"title": title, "unit": unit, "lines": shown, "marks": list(marks), "note": note, **more}
+
+
+def line(name: str, look: str, values: Values, divisor: int = 1, digits: int = DIGITS) -> Mapping[str, Any] | None:
+    """A line of a chart; None when there is nothing to draw. A `divisor` of 1000 shows µs as ms.
+
+    `look` is a colour of the style sheet, or a colour and how it is drawn, as in "planned dashed steps".
+    """
+    if all(value is None for value in values):
+        return None
+    return {"name": name, "look": look, "values": column(values, divisor, digits)}
+
+
+def column(values: Values, divisor: int = 1, digits: int = DIGITS) -> list[float | None]:
+    """The numbers as short as JSON has them."""
+    return [None if value is None else _short(round(value / divisor, digits)) for value in values]
+
+
+def _short(value: float) -> float:
+    return int(value) if float(value).is_integer() else value
+
+
+@dataclass(frozen=True, slots=True)
+class Thinning:
+    """How the seconds of a run become points: one each, or two for `step_s` of them, so that no spike is lost."""
+
+    seconds: int
+    step_s: int = 1
+
+    @property
+    def x(self) -> list[float]:
+        if self.step_s == 1:
+            return list(range(self.seconds))
+        starts = range(0, self.seconds, self.step_s)
+        return [at for start in starts for at in (start, start + self.step_s // 2)]
+
+    def __call__(self, values: Values) -> list[float | None]:
+        """The lowest and the highest value of each step; a column shorter than the run ends in gaps.
+
+        >>> Thinning(6, 3)([5, 1, 7, None, None, 2])
+        [1, 7, 2, 2]
+        """
+        found = [*values[: self.seconds], *[None] * (self.seconds - len(values))]
+        if self.step_s == 1:
+            return found
+        drawn: list[float | None] = []
+        for start in range(0, self.seconds, self.step_s):
+            known = [(value, at) for at, value in enumerate(found[start : start + self.step_s]) if value is not None]
+            if not known:
+                drawn += [None, None]
+                continue
+            low, high = min(known), max(known, key=lambda pair: pair[0])
+            drawn += [low[0], high[0]] if low[1] <= high[1] else [high[0], low[0]]
+        return drawn
+
+
+def thinning(seconds: int) -> Thinning:
+    """Every second of a run up to twenty minutes; of longer ones some 600 pairs."""
+    return Thinning(seconds, 1 if seconds <= MOST_SECONDS else max(2, -(-seconds // (MOST_SECONDS // 2))))

@@ -1,0 +1,115 @@
+"""Response times by percentile, on an axis of nines: 1 is 90 %, 2 is 99 %, 3 is 99.9 %."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+from toril.reports.bundle import Bundle
+from toril.reports.charts import marks
+from toril.reports.charts.lines import DIGITS, Chart, chart, column, line
+from toril.stats.quantiles import quantile_ranks
+
+STEPS_A_NINE = 20  # points from 90 % to 99 %, and as many to 99.9 %
+MOST_LINES = 8  # that an eye can tell apart
+
+Buckets = Sequence[Sequence[int]]
+
+
+def curve(bundle: Bundle, base: Bundle | None, label: str, name: str) -> Chart:
+    """One label's curve, with the criteria on its percentiles, and the same label in the base run."""
+    own, before = _buckets(bundle, label), _buckets(base, label)
+    nines = _nines([own, before])
+    return chart(
+        "By percentile",
+        "ms",
+        *_certainty(own, nines),
+        line("base", "base", quantiles_us(before, nines, _max_us(base, label)), 1000),
+        line(name, "first", quantiles_us(own, nines, _max_us(bundle, label)), 1000),
+        marks=marks.percentiles_of(bundle, label),
+        nines=column(nines, digits=DIGITS),
+    )
+
+
+def curves(bundle: Bundle, names: dict[str, str]) -> Chart:
+    """All requests and the labels that had most of them, in one picture."""
+    labels = bundle.summary.labels
+    largest = sorted((name for name in names if name), key=lambda name: -labels[name].samples)
+    kept = {"", *largest[: MOST_LINES - 1]}
+    chosen = {name: _buckets(bundle, name) for name in names if name in kept and _buckets(bundle, name)}
+    nines = _nines(list(chosen.values()))
+    looks = iter(range(MOST_LINES))
+    lines = [
+        line(
+            names[name],
+            f"place{next(looks)}" if name else "strong",
+            quantiles_us(buckets, nines, _max_us(bundle, name)),
+            1000,
+        )
+        for name, buckets in chosen.items()
+    ]
+    return chart(
+        "Response times by percentile",
+        "ms",
+        *lines,
+        marks=[mark for name in chosen for mark in marks.percentiles_of(bundle, name)],
+        nines=column(nines, digits=DIGITS),
+        note="all requests, and the labels with most of them" if len(chosen) > 1 else "",
+    )
+
+
+def quantiles_us(histogram: Buckets, nines: Sequence[float], max_us: float = math.inf) -> list[float | None]:
+    """The nearest-rank value at each of these, never above the maximum; None beyond the last sample's own place."""
+    cumulated = list(accumulate(count for _, _, count in histogram))
+    if not cumulated:
+        return [None] * len(nines)
+    samples = cumulated[-1]
+    values: list[float | None] = []
+    for nine in nines:
+        rank = max(1, math.ceil(samples * (1 - 10**-nine) - 1e-9))
+        known = nine <= _last(samples) + 1e-9
+        values.append(min(histogram[bisect_left(cumulated, rank)][1], max_us) if known else None)
+    return values
+
+
+def _certainty(histogram: Buckets, nines: Sequence[float]) -> list[Any]:
+    """Where each percentile lies with 95 % certainty, as upper and lower edge of a band; gaps where it is unbounded."""
+    samples = sum(count for _, _, count in histogram)
+    if not samples:
+        return []
+    cumulated = list(accumulate(count for _, _, count in histogram))
+    ranks = [quantile_ranks(100 * (1 - 10**-nine), samples) for nine in nines]
+    high = [None if upper is None else histogram[bisect_left(cumulated, upper)][1] for _, upper in ranks]
+    low = [None if lower is None else histogram[bisect_left(cumulated, lower)][0] for lower, _ in ranks]
+    both = [(a, b) if a is not None and b is not None else (None, None) for a, b in zip(high, low, strict=True)]
+    if all(a is None for a, _ in both):
+        return []
+    return [
+        line("95 % sure: at most", "band", [a for a, _ in both], 1000),
+        line("95 % sure: at least", "band low", [b for _, b in both], 1000),
+    ]
+
+
+def _nines(histograms: Sequence[Buckets]) -> list[float]:
+    """From the minimum to the highest percentile that the largest of them can tell, and where each one ends."""
+    sizes = {sum(count for _, _, count in histogram) for histogram in histograms} - {0}
+    ends = {_last(samples) for samples in sizes}
+    longest = max(ends, default=0.0)
+    return sorted({step / STEPS_A_NINE for step in range(math.floor(longest * STEPS_A_NINE) + 1)} | ends)
+
+
+def _last(samples: int) -> float:
+    """Where the slowest of so many stands: in the middle of the share of samples that it is."""
+    return math.log10(2 * samples)
+
+
+def _buckets(bundle: Bundle | None, label: str) -> Buckets:
+    figures = bundle.summary.labels.get(label) if bundle else None
+    return (figures and figures.histogram) or ()
+
+
+def _max_us(bundle: Bundle | None, label: str) -> float:
+    figures = bundle.summary.labels.get(label) if bundle else None
+    highest = figures.response_us.max if figures and figures.response_us else None
+    return math.inf if highest is None else highest

@@ -1,0 +1,251 @@
+"""From a comparison of two runs to the blocks of its report, and to those that the page of the head shows of it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+from toril import text
+from toril.reports.blocks import MISSING, Block, Cell, Column, Headline, Note, Report, Row, Rule, Table, Tone
+from toril.reports.comparison import CONCLUSION, Comparison, Figure, Part
+
+Side = Literal["base", "head"]
+SIDES: tuple[Side, ...] = ("base", "head")
+USUAL = ("rps", "p50", "p95", "p99")  # shown of every label; other figures where they differ
+MOST_PARTS = 120
+FIGURE_COLUMNS = (Column("base"), Column("head"), Column("difference"), Column("in %"), Column("finding", "text"))
+
+
+def report_of(comparison: Comparison) -> Report:
+    """The comparison by itself."""
+    suites = dict.fromkeys((comparison.base.suite, comparison.head.suite))
+    differing = any(part.differing for part in comparison.parts)
+    headline = Headline(
+        suite=" and ".join(suites), text=comparison.headline, brief="two runs compared", neutral=not differing
+    )
+    everything = _figure_table("overall", "All requests", "figure", [comparison.overall])
+    blocks: list[Block | None] = [_sides(comparison), *_differences(comparison), everything, _criteria(comparison)]
+    blocks += [
+        _figure_table(f"compared-{noun}s", f"{noun.capitalize()}s", noun, parts)
+        for noun, parts in (("label", comparison.labels), ("location", comparison.locations))
+        if len(parts) > (noun == "location")
+    ]
+    blocks += [_load(comparison), _failures_note(comparison), _conclusion()]
+    return Report(headline=headline, blocks=tuple(block for block in blocks if block is not None))
+
+
+def page_blocks(comparison: Comparison) -> Sequence[Block]:
+    """The comparison as a part of the head's page."""
+    found = [
+        _page_table(comparison),
+        *_differences(comparison),
+        _criteria(comparison),
+        _load(comparison),
+        _conclusion(),
+    ]
+    return [block for block in found if block is not None]
+
+
+def worse(figure: Figure) -> bool:
+    """Whether head is the worse of the two: more of anything but requests."""
+    return bool(figure.delta and (figure.delta < 0) == (figure.key == "rps"))
+
+
+def shown(figure: Figure, side: Side) -> str:
+    """The value of one run in words."""
+    return _in_words(figure)(figure.base if side == "base" else figure.head)
+
+
+def shown_delta(figure: Figure) -> str:
+    """The difference with its sign, no finer than what was recorded: `+3.20 ms`."""
+    return text.difference(figure.delta, figure.unit, figure.resolution)
+
+
+def shown_relative(figure: Figure) -> str:
+    """The same in relation to base: `+12 %`; empty where that says nothing."""
+    return "" if figure.relative is None or figure.unit == "%" else text.signed_percent(100 * figure.relative)
+
+
+def _in_words(figure: Figure) -> Callable[[float | None], str]:
+    return lambda value: text.quantity(value, figure.unit, figure.resolution if figure.unit == "us" else 1)
+
+
+def _interval(figure: Figure, side: Side) -> str:
+    ends, value = figure.base_interval if side == "base" else figure.head_interval, shown(figure, side)
+    return "" if ends is None or value == MISSING else text.interval(ends, value, _in_words(figure))
+
+
+def _sides(comparison: Comparison) -> Table:
+    rows = tuple(
+        Row(
+            (
+                Cell(name),
+                Cell(side.outcome, outcome=side.outcome),
+                Cell(side.run_id),
+                Cell(" ".join(f"{key}={text.shortened(value, 40)}" for key, value in side.tags)),
+            )
+        )
+        for name, side in (("base", comparison.base), ("head", comparison.head))
+    )
+    columns = (
+        Column("", "name"),
+        Column("verdict", "text"),
+        Column("run", "text", code=True, whole=True),
+        Column("tags", "text"),
+    )
+    return Table(id="sides", title="Runs", noun="run", columns=columns, rows=rows, opened="all", sortable=False)
+
+
+def _differences(comparison: Comparison) -> Iterable[Note]:
+    return [Note("difference", f"hard to compare: {one}", "caution") for one in comparison.differences]
+
+
+def _criteria(comparison: Comparison) -> Table | None:
+    pairs = sorted(comparison.criteria, key=lambda pair: not pair.changed)
+    rows = tuple(
+        Row((Cell(pair.text), _rule(pair.base), _rule(pair.head)), is_total=pair.changed, weight=place)
+        for place, pair in enumerate(pairs)
+    )
+    columns = (Column("fails when", "name", code=True), Column("base"), Column("head"))
+    if not rows:
+        return None
+    return Table(
+        id="compared-criteria", title="Criteria of both runs", noun="criterion", columns=columns, rows=rows,
+        sortable=False,
+    )  # fmt: skip
+
+
+def _rule(rule: Rule | None) -> Cell:
+    return Cell("not there", tone="dim") if rule is None else Cell(rule.observed, outcome=rule.outcome)
+
+
+def _load(comparison: Comparison) -> Table | None:
+    if not comparison.load:
+        return None
+    rows = tuple(
+        Row(
+            (
+                Cell(figure.title),
+                Cell(shown(figure, "base")),
+                Cell(shown(figure, "head")),
+                Cell(shown_delta(figure), tone="dim"),
+            )
+        )
+        for figure in comparison.load
+    )
+    columns = (Column("load", "name"), *FIGURE_COLUMNS[:3])
+    return Table(
+        id="compared-load", title="Load of both runs", noun="figure", columns=columns, rows=rows, sortable=False
+    )
+
+
+def _figure_table(id: str, title: str, noun: str, parts: Sequence[Part]) -> Table:
+    """A row for each figure: all of them of all requests; of a label those that are usual, or differ."""
+    whole = noun == "figure"
+    rows: list[Row] = []
+    for weight, part in _ranked(parts):
+        if not whole:
+            rows.append(Row((Cell(part.name, small=_only_in(part)),), tags=_tags(part), weight=weight))
+        rows += [
+            Row((Cell(figure.title), *_figure_cells(part, figure)), weight=weight)
+            for figure in part.figures
+            if whole or (not part.only_in and _worth_a_line(figure))
+        ]
+    return Table(
+        id=id,
+        title=title,
+        noun=noun,
+        columns=(Column(title.lower() if whole else noun, "name"), *FIGURE_COLUMNS),
+        rows=tuple(rows),
+        opened="all" if whole else "",
+        left_out=max(0, len(parts) - MOST_PARTS),
+        sortable=False,
+    )
+
+
+def _ranked(parts: Sequence[Part]) -> list[tuple[int, Part]]:
+    """The parts in which most differs, then the busiest: each with its rank, in their own order."""
+    ranked = sorted(parts, key=lambda part: (-len(part.differing), -part.base_samples - part.head_samples, part.name))
+    ranks = {id(part): place for place, part in enumerate(ranked[:MOST_PARTS])}
+    return [(ranks[id(part)], part) for part in parts if id(part) in ranks]
+
+
+def _worth_a_line(figure: Figure) -> bool:
+    failed = figure.key == "failures" and bool(figure.base or figure.head)
+    return figure.key in USUAL or figure.finding == "differs" or failed
+
+
+def _only_in(part: Part) -> tuple[str, ...]:
+    samples = part.base_samples if part.only_in == "base" else part.head_samples
+    return (f"in {part.only_in} only, {text.plural(samples, 'request')}",) if part.only_in else ()
+
+
+def _tags(part: Part) -> tuple[str, ...]:
+    return (part.kind,) if part.kind not in ("all", "label") else ()
+
+
+def _figure_cells(part: Part, figure: Figure) -> Iterable[Cell]:
+    mark = " †" if part.marked and figure.unit == "us" else ""
+    finding: str = figure.finding
+    if finding == "unknown":
+        finding = "too few" if figure.base_interval is not None and figure.head_interval is not None else ""
+    tone: Tone = "dim" if finding != "differs" else "bad" if worse(figure) else "differs"
+    for side in SIDES:
+        interval = _interval(figure, side)
+        yield Cell(shown(figure, side) + mark, small=(interval,) if interval else ())
+    yield Cell(shown_delta(figure), tone=tone)
+    yield Cell(shown_relative(figure), tone=tone)
+    yield Cell(finding, tone=tone)
+
+
+def _page_table(comparison: Comparison) -> Table:
+    """A row for each part, the figures side by side: head's value, below it base's and the change."""
+    others = [parts for parts in (comparison.locations, comparison.executions) if len(parts) > 1]
+    parts = [comparison.overall, *(part for _, part in _ranked(comparison.labels))]
+    parts += [part for found in others for part in found]
+    titles = [figure.title for figure in comparison.overall.figures]
+    return Table(
+        id="comparison",
+        title="Comparison",
+        noun="label",
+        columns=(Column("label", "name"), Column("requests"), *(Column(one) for one in titles)),
+        rows=tuple(_page_row(part) for part in parts),
+        about=f"with {comparison.base.run_id}",
+        message=comparison.headline,
+        left_out=max(0, len(comparison.labels) - MOST_PARTS),
+    )
+
+
+def _page_row(part: Part) -> Row:
+    requests = Cell(
+        text.number(part.head_samples), small=(f"base {text.number(part.base_samples)}",), value=part.head_samples
+    )
+    name = Cell(part.name, small=_only_in(part))
+    cells = (name, requests, *(_page_cell(part, figure) for figure in part.figures))
+    return Row(cells, tags=_tags(part), is_total=part.kind == "all")
+
+
+def _page_cell(part: Part, figure: Figure) -> Cell:
+    differs, percentile = figure.finding == "differs", figure.key.startswith("p")
+    change = shown_relative(figure) or shown_delta(figure)
+    if differs and figure.delta:
+        change = f"{'▲' if figure.delta > 0 else '▼'} {change}, differs"
+    small = [
+        _interval(figure, "head") if percentile else "",
+        f"base {shown(figure, 'base')}",
+        _interval(figure, "base") if percentile else "",
+        change if figure.delta is not None else "",
+    ]
+    return Cell(
+        shown(figure, "head") + (" †" if part.marked and percentile else ""),
+        small=tuple(filter(None, small)),
+        value=-1 if figure.head is None else figure.head,
+        tone="differs" if differs else "",
+    )
+
+
+def _failures_note(comparison: Comparison) -> Note | None:
+    words = comparison.failures_note
+    return Note("failed-requests", words, "caution") if words else None
+
+
+def _conclusion() -> Note:
+    return Note("conclusion", CONCLUSION, "detail")

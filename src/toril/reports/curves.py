@@ -1,0 +1,144 @@
+"""Rates over time: the planned and the achieved one as numbers, and both drawn in characters."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from toril import text
+from toril.load.curve import Curve
+from toril.records import Plan, PlannedExecution
+from toril.reports.bundle import Bundle
+from toril.text import plain
+from toril.timeline.by_second import by_second
+
+STEPS = "▁▂▃▄▅▆▇█"
+GAP = "\u00a0"  # a blank at which no line breaks
+WIDTH, ROWS = 60, 4  # of a drawn curve
+SPARKLINE_WIDTH = 24
+MOST = 8  # executions that are drawn
+
+
+@dataclass(frozen=True, slots=True)
+class RateCurve:
+    """Requests of one execution in each second: the planned ones, and those that completed."""
+
+    execution: str
+    planned: Sequence[float]
+    achieved: Sequence[float]
+
+
+def has_curve(execution: PlannedExecution, rate: Curve | None = None) -> bool:
+    """Whether its rate changes other than by a ramp-up; `rate` is the one with later adjustments."""
+    rate = rate or execution.rate
+    return rate is not None and len({rps for at_s, rps in rate.points if at_s >= execution.ramp_up_s}) > 1
+
+
+def rate_curves(bundle: Bundle) -> list[RateCurve]:
+    """One for each execution whose rate changed; none of several executions without the timeline."""
+    plan, seconds = bundle.plan, bundle.whole_seconds
+    rates = [(one, _adjusted_rate(bundle, one)) for one in plan.executions]
+    chosen = [(one, rate) for one, rate in rates if rate is not None and has_curve(one, rate)][:MOST]
+    if not chosen or not seconds:
+        return []
+    if len(plan.executions) == 1:
+        series = bundle.summary.series[:seconds]
+        planned = [float(one.planned_rps or 0) for one in series]
+        return [RateCurve(plan.executions[0].name, planned, [float(one.samples) for one in series])]
+    if bundle.timeline is None:
+        return []
+
+    found = []
+    for one, rate in chosen:
+        view = bundle.timeline.select(executions=(one.name,))
+        achieved = [float(count) for count in by_second(bundle.timeline, view, seconds).samples.tolist()]
+        found.append(RateCurve(one.name, rate.by_second(range(seconds), one.delay_s), achieved))
+    return found
+
+
+def _adjusted_rate(bundle: Bundle, execution: PlannedExecution) -> Curve | None:
+    """The planned rate with the changes that were made during the run."""
+    changes = [
+        (rate.at_s - execution.delay_s, rate.rps)
+        for rate in bundle.summary.rates or ()
+        if rate.execution == execution.name
+    ]
+    return execution.planned_rate(changes)
+
+
+def describe(plan: Plan, width: int) -> list[str]:
+    """The load curves of a plan, each drawn below its number of requests, length and peak."""
+    lines: list[str] = []
+    for execution in [one for one in plan.executions if has_curve(one)][:MOST]:
+        rate = execution.planned_rate()
+        if rate is not None:
+            total, peak = text.number(round(rate.total)), f"{text.number(round(rate.peak_rps, 3))}/s"
+            summed = f"{total} requests in {text.span(rate.length_s)}, at most {peak}{_cut(plan, execution, rate)}"
+            lines += [f"{plain(execution.name)}: {summed}", *drawn(rate, max(10, min(WIDTH, width - 16)))]
+    return lines
+
+
+def _cut(plan: Plan, execution: PlannedExecution, rate: Curve) -> str:
+    """How many requests `max-duration` leaves of the curve, where that is not all."""
+    left_s = math.inf if plan.max_duration_s is None else plan.max_duration_s - execution.delay_s
+    if left_s >= rate.length_s:
+        return ""
+    return f"; max-duration ends it after {text.number(round(rate.count_to(max(0.0, left_s))))} of them"
+
+
+def drawn(rate: Curve, width: int = WIDTH, rows: int = ROWS) -> list[str]:
+    """The curve with its axes; a column shows the highest of its values, so that no spike is lost.
+
+    >>> print("\\n".join(drawn(Curve(((0, 0), (60, 100), (60, 25), (120, 25))), width=12, rows=2)))
+    100/s ┤   ▃▅█
+          │▃▅████▄▄▄▄▄▄
+        0 └────────────
+           0 s    2 min
+    """
+    top, peak = f"{text.number(round(rate.peak_rps, 3))}/s", rate.peak_rps or 1.0
+    levels = [rows * len(STEPS) * rps / peak for rps in heights(rate, width)]
+    lines = []
+    for row in reversed(range(rows)):
+        cells = (min(len(STEPS), max(0, round(level - row * len(STEPS)))) for level in levels)
+        head = f"{top} ┤" if row == rows - 1 else f"{'':>{len(top)}} │"
+        lines.append((head + "".join(STEPS[cell - 1] if cell else " " for cell in cells)).rstrip())
+    end = text.span(rate.length_s)
+    return [*lines, f"{0:>{len(top)}} └{'─' * width}", f"{'':>{len(top)}}  0 s{end:>{max(1, width - 3)}}".rstrip()]
+
+
+def heights(rate: Curve, width: int) -> list[float]:
+    """The highest rate in each of so many equal parts of the time."""
+    edges = [rate.length_s * place / width for place in range(width + 1)]
+    found = [0.0] * width
+    for (from_s, low), (to_s, high) in rate.pieces():
+        first = min(width - 1, int(from_s / rate.length_s * width))
+        for place in range(first, width):
+            begins_s, ends_s = max(from_s, edges[place]), min(to_s, edges[place + 1])
+            if edges[place] >= to_s:
+                break
+            if begins_s < ends_s:
+                slope = (high - low) / (to_s - from_s)
+                values = (low + slope * (begins_s - from_s), low + slope * (ends_s - from_s))
+                found[place] = max(found[place], *values)
+    return found
+
+
+def sparkline(values: Sequence[float | None], width: int = SPARKLINE_WIDTH, highest: float = 0.0) -> str:
+    """The values as a line of small columns, at most `width` of them; a blank for a value that is None.
+
+    A column shows the highest of its values, so that no spike is lost, and only zero has the lowest step. Lines that
+    are compared have one scale, to `highest`.
+
+    >>> sparkline([0, 1, 4, 8, None, 8]), sparkline([5, 5]), sparkline([None, 0, 0]), sparkline([1, 9, 2, 2], 2)
+    ('▁▂▅█\\xa0█', '██', '\\xa0▁▁', '█▃')
+    """
+    places = min(width, len(values))
+    bounds = [len(values) * place // places for place in range(places + 1)] if places else [0]
+    parts = [[v for v in values[a:b] if v is not None] for a, b in pairwise(bounds)]
+    tops = [max(part) if part else None for part in parts]
+    highest = max([highest, *(top for top in tops if top is not None)])
+    return "".join(GAP if top is None else _step(top, highest) for top in tops)
+
+
+def _step(value: float, highest: float) -> str:
+    return STEPS[min(len(STEPS) - 1, math.ceil((len(STEPS) - 1) * value / highest)) if value > 0 else 0]

@@ -1,0 +1,150 @@
+"""The differences between two runs that make their figures hard to compare, each in a sentence."""
+
+from collections.abc import Iterable, Iterator
+
+from toril import text
+from toril.records import Plan, PlannedExecution
+from toril.records.summary import Summary
+from toril.reports.bundle import Bundle
+from toril.reports.curves import has_curve
+from toril.text import plain
+
+USERS_TOLERANCE = 0.02  # as in the verdict: below 98 % of the virtual users the load was not reached
+WINDOW_TOLERANCE = 0.05
+CAUTIONS = {
+    "saturated": "its load generator was saturated and measured itself too",
+    "late-start": "a worker began late",
+    "unsure-clock": "a worker's clock was off",
+    "late-rate": "a worker changed its load late",
+    "lost-worker": "a worker was lost",
+    "damaged-file": "a file of its measurements is missing or damaged",
+    "missing-samples": "some of its measurements are missing",
+    "unreadable-records": "some of its records could not be read",
+    "stopped": "it was ended early",
+    "ended-early": "an engine ended early",
+    "unreached-load": "its load was not reached",
+    "dropped-sends": "it dropped requests that were due",
+    "no-success": "an execution had no successful request",
+    "unanswered": "it left requests without an answer",
+    "dead-label": "each request of a label failed",
+}
+LOAD = {
+    "executor": ("executor", ""),
+    "concurrency": ("virtual users", ""),
+    "throughput_rps": ("throughput", "/s"),
+    "iterations": ("iterations", ""),
+    "steps": ("steps", ""),
+    "delay_s": ("delay", "s"),
+    "ramp_up_s": ("ramp-up", "s"),
+    "hold_for_s": ("hold", "s"),
+}
+
+
+def differences(base: Bundle, head: Bundle) -> Iterator[str]:
+    """Each a sentence that names base first and head second; nothing for two runs of the same load."""
+    if base.plan.run_id == head.plan.run_id:
+        yield "base and head are the same run"
+        return
+    yield from _plans(base.plan, head.plan)
+    yield from _windows(base, head)
+    yield from _achieved(base.summary, head.summary)
+    for name, bundle in (("base", base), ("head", head)):
+        yield from _cautions(name, bundle)
+        if bundle.without_gaps() is not bundle:
+            yield f"some interval files of {name} are missing or damaged: how sure its rates are is not known"
+    yield from _resolutions(base.summary, head.summary)
+
+
+def _plans(base: Plan, head: Plan) -> Iterator[str]:
+    if base.suite != head.suite:
+        yield f"the suites are {plain(base.suite)} and {plain(head.suite)}"
+    yield from _executions(base, head)
+    for noun, of_base, of_head in (
+        ("worker", len(base.shares), len(head.shares)),
+        ("location", len(base.locations), len(head.locations)),
+    ):
+        if of_base != of_head:
+            yield f"base had {text.plural(of_base, noun)}, head had {text.plural(of_head, noun)}"
+    if len(base.locations) == len(head.locations) and set(base.locations) != set(head.locations):
+        yield f"the load came from {_names(base.locations)} in base, from {_names(head.locations)} in head"
+    elif len(base.shares) == len(head.shares) and _workers_by_location(base) != _workers_by_location(head):
+        yield "the workers were divided over the locations in another way"
+    changed = [key for key in sorted({*base.common, *head.common}) if base.common.get(key) != head.common.get(key)]
+    if changed:
+        yield f"the suites differ in {_names(changed)}"
+    if base.toril_version != head.toril_version:
+        yield f"measured by toril {plain(base.toril_version)} and {plain(head.toril_version)}"
+
+
+def _executions(base: Plan, head: Plan) -> Iterator[str]:
+    of_base, of_head = ({execution.name: execution for execution in plan.executions} for plan in (base, head))
+    for name in sorted({*of_base, *of_head}):
+        shown = f"execution {plain(name)}"
+        if name not in of_head or name not in of_base:
+            yield f"{shown} is in {'base' if name in of_base else 'head'} only"
+            continue
+        for field, (noun, unit) in LOAD.items():
+            values = [_load(execution, field, unit) for execution in (of_base[name], of_head[name])]
+            if values[0] != values[1]:
+                yield f"{shown}: {noun} was {values[0]} in base, {values[1]} in head"
+        both = (of_base[name], of_head[name])
+        if any(map(has_curve, both)) and both[0].curve != both[1].curve:
+            asked = [_asked(execution) for execution in both]
+            yield f"{shown}: its load curve was another one, of {asked[0]} in base and {asked[1]} in head"
+
+
+def _asked(execution: PlannedExecution) -> str:
+    rate = execution.planned_rate()
+    return "no planned rate" if rate is None else text.plural(round(rate.total), "request")
+
+
+def _load(execution: PlannedExecution, field: str, unit: str) -> str:
+    value = getattr(execution, field)
+    if value is None:
+        return "not set"
+    return plain(value) if isinstance(value, str) else text.exact(float(value), unit)
+
+
+def _windows(base: Bundle, head: Bundle) -> Iterator[str]:
+    if base.plan.ramp_up_exclude != head.plan.ramp_up_exclude:
+        whole, steady = ("base", "head") if head.plan.ramp_up_exclude else ("head", "base")
+        yield f"the figures of {whole} are of the whole run, those of {steady} of its steady load only"
+    lengths = [float(bundle.summary.duration_s or 0) for bundle in (base, head)]
+    if abs(lengths[0] - lengths[1]) > max(2.0, WINDOW_TOLERANCE * max(lengths)):
+        yield f"the load lasted {text.span(lengths[0])} in base, {text.span(lengths[1])} in head"
+
+
+def _achieved(base: Summary, head: Summary) -> Iterator[str]:
+    found = [summary.load.achieved.virtual_users for summary in (base, head)]
+    users = [float(count) for count in found if count is not None]
+    if len(users) == 2 and abs(users[0] - users[1]) > USERS_TOLERANCE * max(users):
+        shown = [text.number(round(count, 1)) for count in users]
+        yield f"on average {shown[0]} virtual users were active in base, {shown[1]} in head"
+
+
+def _cautions(name: str, bundle: Bundle) -> Iterator[str]:
+    """Why the figures of a run are not what they seem; a breach of a criterion is no such reason."""
+    codes = dict.fromkeys(reason.code for reason in bundle.verdict.reasons)
+    known = [CAUTIONS[code] for code in codes if code in CAUTIONS]
+    if known:
+        yield f"{name} is {bundle.outcome}: {', '.join(known)}"
+    elif bundle.outcome == "inconclusive":
+        yield f"{name} is inconclusive"
+
+
+def _resolutions(base: Summary, head: Summary) -> Iterator[str]:
+    found = [summary.total.resolution_us for summary in (base, head)]
+    if None not in found and found[0] != found[1]:
+        shown = [text.time(value) for value in found]
+        yield f"times were recorded to {shown[0]} in base, to {shown[1]} in head"
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(plain(name) for name in sorted(names))
+
+
+def _workers_by_location(plan: Plan) -> dict[str, int]:
+    workers: dict[str, int] = {}
+    for share in plan.shares:
+        workers[share.location] = workers.get(share.location, 0) + 1
+    return workers

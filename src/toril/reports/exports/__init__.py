@@ -1,0 +1,1 @@
+"""Exports of all measurements. They can be large, so each is an iterator of bytes."""

@@ -1,0 +1,134 @@
+"""The rows of the exports: all samples that completed in one second and share a key, with their histogram.
+
+The caller decides which key a series has. Rows come in batches, ascending by second and then by key: a batch takes a
+few numpy calls, and an export of any length needs little memory.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toril.stats.histogram import Int64s, highests_of, lowests_of
+from toril.stats.quantiles import rank_of
+from toril.timeline import SUMS, Timeline
+from toril.timeline.intervals import BUCKET_BITS, Series
+
+PLACES_AT_ONCE = 1_000_000  # pairs of series and second that are searched for samples
+ROWS_AT_ONCE = 10_000  # entries of the timeline in a batch: some MB of buckets
+
+Key = TypeVar("Key", bound=tuple[Any, ...])
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Rows(Generic[Key]):
+    """A batch of rows: columns with one value a row, and the buckets of their histograms one after another."""
+
+    keys: list[Key]  # every key of the timeline, ascending
+    key: Int64s  # its place in `keys`
+    second: Int64s
+    sums: Int64s  # one column for each of SUMS
+    failures: Int64s
+    min_us: Int64s
+    max_us: Int64s
+    entries: list[Int64s]  # its rows in the timeline
+    row: Int64s  # of each bucket, ascending
+    bucket: Int64s  # ascending within a row
+    count: Int64s
+    upto: Int64s = field(init=False)  # samples of this and all earlier buckets
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "upto", np.cumsum(self.count))
+
+    def __len__(self) -> int:
+        return self.key.size
+
+    @property
+    def samples(self) -> Int64s:
+        return self.sum_of("samples")
+
+    def sum_of(self, name: str) -> Int64s:
+        """One of SUMS."""
+        return self.sums[:, SUMS.index(name)]
+
+    @property
+    def sum_us(self) -> Int64s:
+        """The exact sum of the response times."""
+        found = self.sum_of("above_us").copy()
+        np.add.at(found, self.row, lowests_of(self.bucket) * self.count)
+        return found
+
+    def percentile_us(self, percent: float) -> Int64s:
+        """The nearest-rank percentile of each row, as `Stats.percentile` has it."""
+        sizes, size_of = np.unique(self.samples, return_inverse=True)
+        ranks = np.array([rank_of(percent, size) for size in sizes.tolist()], np.int64)[size_of]
+        before = np.cumsum(self.samples) - self.samples
+        return np.minimum(highests_of(self.bucket[np.searchsorted(self.upto, before + ranks)]), self.max_us)
+
+
+def row_batches(timeline: Timeline, key_of: Callable[[str, Series], Key | None]) -> Iterator[Rows[Key]]:
+    """All rows of the timeline; `key_of` gets a location and a series, and returns None to leave the series out."""
+    series = timeline.series()
+    found = [(number, one.ok, key_of(location, one)) for (location, one), number in series.items()]
+    chosen = [(number, ok, key) for number, ok, key in found if key is not None]
+    seconds = timeline.last_second
+    if not chosen or seconds is None:
+        return
+    keys = sorted({key for _, _, key in chosen})
+    place_of = {key: place for place, key in enumerate(keys)}
+    numbers = np.array([number for number, _, _ in chosen], np.int64)
+    good = np.array([ok for _, ok, _ in chosen], np.bool_)
+    keys_of = np.array([place_of[key] for _, _, key in chosen], np.int64)
+    step = max(1, PLACES_AT_ONCE // numbers.size)
+    for first in range(0, seconds + 1, step):
+        which, second, entries = timeline.table.places(numbers, first, first + step - 1)
+        order = np.lexsort((good[which], keys_of[which], second))
+        which, second, entries = which[order], second[order], entries[order]
+        key, ok = keys_of[which], good[which]
+        for part in _parts(second, key):
+            yield _batch(timeline, keys, key[part], second[part], entries[part], ok[part])
+
+
+def _parts(second: Int64s, key: Int64s) -> Iterator[slice]:
+    """Slices of about ROWS_AT_ONCE entries that cut no row."""
+    starts = np.flatnonzero(_begins(second, key))
+    cuts = starts[np.searchsorted(starts, np.arange(0, second.size, ROWS_AT_ONCE)).clip(max=max(0, starts.size - 1))]
+    bounds = [*np.unique(cuts).tolist(), second.size]
+    for start, end in pairwise(bounds):
+        yield slice(start, end)
+
+
+def _begins(second: Int64s, key: Int64s) -> NDArray[np.bool_]:
+    """Where an entry is the first one of its row."""
+    begins = np.ones(second.size, np.bool_)
+    begins[1:] = (second[1:] != second[:-1]) | (key[1:] != key[:-1])
+    return begins
+
+
+def _batch(
+    timeline: Timeline, keys: list[Key], key: Int64s, second: Int64s, entries: Int64s, ok: NDArray[np.bool_]
+) -> Rows[Key]:
+    begins = _begins(second, key)
+    starts = np.flatnonzero(begins)
+    row_of = np.cumsum(begins) - 1
+    sums, extremes = timeline.table.sums[entries], timeline.table.extremes[entries]
+    positions, buckets, counts = timeline.table.buckets.pairs(entries)
+    pairs, places = np.unique((row_of[positions] << BUCKET_BITS) + buckets, return_inverse=True)
+    merged = np.zeros(pairs.size, np.int64)
+    np.add.at(merged, places, counts)
+    return Rows(
+        keys=keys,
+        key=key[starts],
+        second=second[starts],
+        sums=np.add.reduceat(sums, starts, axis=0),
+        failures=np.add.reduceat(np.where(ok, 0, sums[:, SUMS.index("samples")]), starts),
+        min_us=np.minimum.reduceat(extremes[:, 0], starts),
+        max_us=np.maximum.reduceat(extremes[:, 1], starts),
+        entries=np.split(entries, starts[1:]),
+        row=pairs >> BUCKET_BITS,
+        bucket=pairs & ((1 << BUCKET_BITS) - 1),
+        count=merged,
+    )

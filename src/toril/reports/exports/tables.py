@@ -1,0 +1,223 @@
+"""The three tables of CSV and Parquet, column by column and in batches. docs/reports.md describes the columns."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from toril.errors import StoreError
+from toril.masking import mask
+from toril.reports.bundle import Bundle
+from toril.reports.exports.rows import Rows, row_batches
+from toril.stats.histogram import highests_of, lowests_of
+from toril.summary import PERCENTILES
+from toril.timeline import Timeline
+from toril.timeline.intervals import Series
+
+SHOWN = ("p50", "p75", "p90", "p95", "p99", "p99_9")  # of the summary's percentiles; one second has few samples
+
+Type = Literal["text", "integer", "boolean", "time"]
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A column of texts: `values[code]` for each code."""
+
+    codes: Any  # an array of integers
+    values: list[str]
+
+
+Batch = dict[str, Any]  # column → Texts, or an array of numbers or booleans; `time` is in ms since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The columns of a table in order, each with its type and a description."""
+
+    columns: dict[str, tuple[Type, str]]
+    batches: Callable[[Bundle], Iterator[Batch]]
+
+
+class Place(NamedTuple):
+    """The key of a table's rows."""
+
+    execution: str
+    location: str
+    label: str
+    kind: str
+    steady: bool
+    ok: bool
+
+
+PLACE: dict[str, tuple[Type, str]] = {
+    "run_id": ("text", "the run"),
+    "second": ("integer", "the second in which the samples completed, counted from the start signal"),
+    "time": ("time", "when that second began"),
+    "execution": ("text", "the execution of the suite"),
+    "location": ("text", "where the load came from"),
+    "label": ("text", "the request's or transaction's name"),
+    "kind": (
+        "text",
+        "`request`; `transaction`: a group of requests that are counted by themselves as well; "
+        "`timing`: a part of a browser's step",
+    ),
+    "steady": ("boolean", "started after its execution's ramp-up and before the end of its hold"),
+    "judged": ("boolean", "part of the figures in summary and verdict"),
+}
+OK: dict[str, tuple[Type, str]] = {"ok": ("boolean", "whether the samples succeeded")}
+
+
+def measured(bundle: Bundle) -> Timeline:
+    """All measurements; StoreError when some of the run's interval files are missing."""
+    timeline = bundle.timeline
+    if timeline is None:
+        raise ValueError("an export needs the timeline, but the run was read without it")
+    samples = bundle.summary.total.samples
+    if bundle.measured != samples:
+        raise StoreError(
+            f"run {bundle.plan.run_id}: its summary tells of {samples} samples, its interval files of "
+            f"{bundle.measured}; restore the files, or delete summary.json and verdict.json to have it judged by "
+            "those that are there",
+            code="missing-measurements",
+        )
+    return timeline
+
+
+def started_ms(bundle: Bundle) -> int:
+    """The start signal in ms since the epoch; 0 for a run that never began."""
+    started_at = bundle.summary.started_at
+    if started_at is None:
+        return 0
+    return round((datetime.fromisoformat(started_at) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
+
+
+def _cells(bundle: Bundle) -> Iterator[Batch]:
+    timeline = measured(bundle)
+    users: dict[tuple[str, str], list[int]] = {}
+    for batch in row_batches(timeline, lambda location, series: _place(location, series, ok=True)):
+        names = [(place.execution, place.location) for place in batch.keys]
+        for name in {names[key] for key in np.unique(batch.key).tolist()} - users.keys():
+            view = timeline.select(executions=name[:1], location=name[1])
+            users[name] = view.virtual_users_curve((timeline.last_second or 0) + 1)
+        where = batch.key.tolist(), batch.second.tolist()
+        samples, total_us = batch.samples, batch.sum_us
+        yield _of_place(bundle, batch, np.arange(len(batch))) | {
+            "virtual_users": np.array([users[names[key]][second] for key, second in zip(*where, strict=True)]),
+            "samples": samples,
+            "failures": batch.failures,
+            "bytes": batch.sum_of("bytes"),
+            "sum_us": total_us,
+            "mean_us": np.rint(total_us / samples).astype(np.int64),
+            "min_us": batch.min_us,
+            **{f"{name}_us": batch.percentile_us(PERCENTILES[name]) for name in SHOWN},
+            "max_us": batch.max_us,
+            "ttfb_sum_us": batch.sum_of("ttfb_sum_us"),
+            "ttfb_samples": batch.sum_of("ttfb_count"),
+            "connect_sum_us": batch.sum_of("connect_sum_us"),
+            "connect_samples": batch.sum_of("connect_count"),
+        }
+
+
+def _buckets(bundle: Bundle) -> Iterator[Batch]:
+    for batch in row_batches(measured(bundle), _place):
+        low, high = lowests_of(batch.bucket), highests_of(batch.bucket)
+        yield _of_place(bundle, batch, batch.row) | {
+            "low_us": low,
+            "high_us": high,
+            "min_us": np.maximum(low, batch.min_us[batch.row]),
+            "max_us": np.minimum(high, batch.max_us[batch.row]),
+            "samples": batch.count,
+        }
+
+
+def _outcomes(bundle: Bundle) -> Iterator[Batch]:
+    timeline = measured(bundle)
+    for batch in row_batches(timeline, _place):
+        found = [
+            (row, rc, message, count)
+            for row, entries in enumerate(batch.entries)
+            for (rc, message), count in sorted(timeline.table.outcomes(entries).items())
+        ]
+        row, rcs, messages, counts = (list(column) for column in zip(*found, strict=True))
+        yield _of_place(bundle, batch, np.array(row)) | {
+            "rc": _texts(rcs),
+            "message": _texts(messages),
+            "samples": np.array(counts),
+        }
+
+
+def _place(location: str, series: Series, ok: bool | None = None) -> Place:
+    ok = series.ok if ok is None else ok
+    return Place(series.execution, location, mask(series.label), series.kind, series.steady, ok)
+
+
+def _of_place(bundle: Bundle, batch: Rows[Place], row: Any) -> Batch:
+    """The columns PLACE and OK, taken from these rows of the batch."""
+    second = batch.second[row]
+    used, codes = np.unique(batch.key[row], return_inverse=True)
+    places = [batch.keys[key] for key in used.tolist()]
+    steady = np.array([place.steady for place in places])[codes]
+    return {
+        "run_id": Texts(np.zeros(codes.size, np.int64), [bundle.plan.run_id]),
+        "second": second,
+        "time": started_ms(bundle) + 1000 * second,
+        **{
+            name: Texts(codes, [str(getattr(place, name)) for place in places])
+            for name in ("execution", "location", "label", "kind")
+        },
+        "steady": steady,
+        "judged": steady | (not bundle.plan.ramp_up_exclude),
+        "ok": np.array([place.ok for place in places])[codes],
+    }
+
+
+def _texts(column: list[str]) -> Texts:
+    code_of = {text: code for code, text in enumerate(dict.fromkeys(column))}
+    return Texts(np.array([code_of[text] for text in column]), list(map(mask, code_of)))
+
+
+TABLES = {
+    "cells": Table(
+        {
+            **PLACE,
+            "virtual_users": ("integer", "active in the execution and location in that second, whatever the label"),
+            "samples": ("integer", "how many completed, failed ones among them"),
+            "failures": ("integer", "how many of them failed"),
+            "bytes": ("integer", "bytes received"),
+            "sum_us": ("integer", "the exact sum of the response times"),
+            "mean_us": ("integer", "their mean, rounded"),
+            "min_us": ("integer", "the exact minimum"),
+            **{f"{name}_us": ("integer", "a percentile of this row's samples alone") for name in SHOWN},
+            "max_us": ("integer", "the exact maximum"),
+            "ttfb_sum_us": ("integer", "the sum of the times to the first byte"),
+            "ttfb_samples": ("integer", "… and of how many samples it is known"),
+            "connect_sum_us": ("integer", "the sum of the times to connect"),
+            "connect_samples": ("integer", "… and of how many samples it is known"),
+        },
+        _cells,
+    ),
+    "buckets": Table(
+        {
+            **PLACE,
+            **OK,
+            "low_us": ("integer", "the lowest response time that the bucket counts"),
+            "high_us": ("integer", "the highest one"),
+            "min_us": ("integer", "no sample of this row was quicker"),
+            "max_us": ("integer", "no sample of this row was slower"),
+            "samples": ("integer", "how many fell into the bucket"),
+        },
+        _buckets,
+    ),
+    "outcomes": Table(
+        {
+            **PLACE,
+            **OK,
+            "rc": ("text", "the response code; empty where there was none"),
+            "message": ("text", "the error's message; empty where the samples succeeded"),
+            "samples": ("integer", "how many ended like that"),
+        },
+        _outcomes,
+    ),
+}

@@ -1,0 +1,515 @@
+"""From a run to the blocks of its report. What is shown is decided here; how it looks, by each renderer."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from toril import text
+from toril.records import JudgedCriterion
+from toril.records.summary import Generator
+from toril.reports.blocks import (
+    About,
+    Block,
+    Charts,
+    Criteria,
+    Fact,
+    Facts,
+    Failure,
+    Failures,
+    Headline,
+    Note,
+    Reason,
+    Report,
+    Rule,
+    Sketch,
+    Sketches,
+    Table,
+)
+from toril.reports.bundle import Bundle
+from toril.reports.curves import rate_curves
+from toril.reports.labels import TRANSACTION
+from toril.reports.run_tables import (
+    capacity_tables,
+    case_table,
+    duet_table,
+    error_table,
+    failed_share,
+    figure_tables,
+    generator_table,
+    interval_of,
+    is_notable,
+    time_of,
+    window_of,
+)
+from toril.text import plain
+
+ABOUT: Mapping[str, About] = {  # by code; all other reasons are about the whole run
+    **dict.fromkeys(("breach", "excused-breach", "breach-may-not-stand", "no-samples", "unknown-label"), "criteria"),
+    **dict.fromkeys(("not-measured", "too-few-samples", "kept", "nothing-judged"), "criteria"),
+    **dict.fromkeys(("regression", "unproven", "unsure-arms", "no-regression"), "comparison"),
+    **dict.fromkeys(("unreached-load", "dropped-sends"), "load"),
+    **dict.fromkeys(("saturated", "late-start", "unsure-clock", "late-rate"), "generators"),
+    "failed-test": "cases",
+}
+UNTRUSTED = "unsure-arms"  # the comparison's own reason for not being a failure
+LEAVES_OPEN = frozenset({"no-samples", "unknown-label"})  # even where the criterion cannot fail the run
+LONGEST_BRIEF = 120
+MOST_CODES = 20
+MOST_FAILURES = 12
+MOST_NAMED = 3  # labels in a sentence
+FILES = {"jpg": "screenshot", "source.txt": "source", "console.txt": "console", "trace.zip": "trace"}
+NEUTRAL = "against base it is not proven either way"
+LAST_HINT = (
+    "Percentiles are merged from the histograms of all workers, never averaged, and never read low; a value may read "
+    "up to 0.1 % high."
+)
+INTERVAL_HINT = (
+    "Below each percentile: where it lies with 95 % certainty, judged by the number of samples alone (order "
+    "statistics); ∞ means that there are too few to bound it."
+)
+
+
+def report_of(
+    bundle: Bundle, *, duet: Bundle | None = None, charts: Mapping[str, Charts] = {}, compared: Sequence[Block] = ()
+) -> Report:
+    """The report of a run.
+
+    `duet` is a run that compared the same suite with its base: both become one report, and the worse outcome decides.
+    `charts` by section, and the blocks of a comparison with another run, are for the page.
+    """
+    duet = duet or bundle
+    rules, functional = rules_of(bundle), bundle.plan.functional
+    blocks: list[Block | None] = [
+        Facts("facts", tuple(_facts(bundle))),
+        Criteria(rules) if rules else None,
+        case_table(bundle) if functional else None,
+        duet_table(duet, trusted=duet.outcome == "failed", doubt=_doubt(duet)),
+        *capacity_tables(bundle),
+        *compared,
+    ]
+    figures: list[Block | None] = [
+        _sketches(bundle),
+        charts.get("course"),
+        charts.get("labels"),
+        *figure_tables(bundle),
+        _failures_note(bundle),
+        Note("intervals", INTERVAL_HINT, "hint"),
+        error_table(bundle),
+        _first_failures(bundle),
+        charts.get("generators"),
+        generator_table(bundle),
+        *_caveats(bundle),
+        charts.get("server"),
+        *_unanswered(bundle),
+    ]
+    blocks += map(_for_the_page, figures) if functional else figures  # its test cases say it all
+    blocks += [*_notes(bundle), _about(bundle), Note("page", LAST_HINT, "hint")]
+    return Report(headline=_headline(bundle, duet), blocks=tuple(block for block in blocks if block is not None))
+
+
+def _for_the_page(block: Block | None) -> Block | None:
+    if isinstance(block, Table):
+        return replace(block, page_only=True)
+    if isinstance(block, Note):
+        return replace(block, tone="hint")
+    return None if isinstance(block, Sketches) else block
+
+
+# ── Headline ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _headline(bundle: Bundle, duet: Bundle) -> Headline:
+    decisive = [one for one in (bundle, duet) if not _only_unproven(one)]
+    worst = min(decisive, key=lambda one: {"failed": 0, "passed": 2}.get(one.outcome, 1), default=bundle)
+    reasons = _reasons(bundle)
+    if duet is not bundle and duet.outcome != "passed":
+        reasons += [
+            Reason(one.code, f"against base: {one.message}", about=one.about, repeated=one.repeated)
+            for one in _reasons(duet)
+            if one.about == "comparison" or not one.repeated
+        ]
+    files = [place.file for place in bundle.plan.places.values()]
+    return Headline(
+        suite=plain(bundle.plan.suite),
+        text=headline(bundle),
+        brief=_brief(worst) if decisive else NEUTRAL,
+        outcome=plain(worst.outcome),
+        neutral=not decisive,
+        run_id=plain(bundle.plan.run_id),
+        on=" on Fargate" if bundle.plan.on == "fargate" else "",
+        started_at=plain(bundle.summary.started_at or ""),
+        duration_s=bundle.summary.duration_s or 0.0,
+        file=max(files, key=files.count, default=""),
+        reasons=tuple(dict.fromkeys(reasons)),
+    )
+
+
+def _only_unproven(duet: Bundle) -> bool:
+    """Whether all that is open is the comparison: nothing speaks against the change."""
+    return duet.outcome == "inconclusive" and {reason.code for reason in duet.verdict.reasons} == {"unproven"}
+
+
+def _doubt(duet: Bundle) -> str:
+    """Why the comparison cannot be trusted; empty when it can."""
+    return next((plain(reason.message, 1000) for reason in duet.verdict.reasons if reason.code == UNTRUSTED), "")
+
+
+def headline(bundle: Bundle) -> str:
+    """The verdict in one sentence, with the criterion that ended the load early if one did."""
+    if bundle.plan.functional:
+        return _tested(bundle)
+    return "; ".join((_decided(bundle), *_ended(bundle)))
+
+
+def _tested(bundle: Bundle) -> str:
+    tests = bundle.summary.tests
+    total, skipped = (tests.total, tests.skipped) if tests else (0, 0)
+    bad = tests.failed + tests.broken if tests else 0
+    cases = text.plural(total, "test case")
+    if bad:
+        return f"{text.number(bad)} of {cases} failed"
+    if bundle.outcome == "passed" and skipped:
+        return f"Of {cases} {text.number(skipped)} skipped, the rest passed"
+    if bundle.outcome == "passed":
+        return f"All {cases} passed" if total > 1 else "The one test case passed"
+    return f"Nothing is proven: {cases} carried out, none failed, but this run cannot vouch for the rest"
+
+
+def _decided(bundle: Bundle) -> str:
+    outcomes = [rule.outcome for rule in bundle.verdict.criteria]
+    broken, compared = outcomes.count("failed"), bundle.verdict.comparison
+    message = plain(compared.message, 300) if compared and compared.outcome == bundle.outcome else ""
+    if message and not broken:
+        return f"{_held(outcomes)}; {message}" if bundle.outcome == "passed" and outcomes else _sentence(message)
+    of_all = f"{text.number(broken)} of {text.plural(len(outcomes), 'criterion')} breached"
+    match bundle.outcome:
+        case "passed" if not outcomes:
+            return "Complete; the suite has no criteria, so nothing was judged"
+        case "passed":
+            return _held(outcomes)
+        case "failed":
+            return "; ".join(filter(None, (of_all, message))) if broken else "The run failed"
+        case _:
+            return f"Nothing is proven: {of_all if broken else 'this run cannot vouch for the service'}"
+
+
+def _sentence(words: str) -> str:
+    return words if words[1:2].isdigit() else words[:1].upper() + words[1:]  # p95 is no word
+
+
+def _held(outcomes: Sequence[str]) -> str:
+    """Of a passed run: those that did not hold cannot fail it."""
+    count = Counter(outcomes)
+    if count["passed"] == len(outcomes):
+        few = {1: "The criterion holds", 2: "Both criteria hold"}
+        return few.get(len(outcomes), f"All {len(outcomes)} criteria hold")
+    words = {"passed": "held", "triggered": "came true as non-failed", "inconclusive": "could not be judged"}
+    parts = [f"{text.number(count[outcome])} {what}" for outcome, what in words.items() if count[outcome]]
+    return f"No criterion is breached: {', '.join(parts)}"
+
+
+def _ended(bundle: Bundle) -> Iterator[str]:
+    """The criterion that ended the load; any other end is a reason of the verdict."""
+    stop = bundle.summary.stop
+    fired = [(one.at_s, one.criterion) for one in bundle.verdict.criteria if one.stop and one.window]
+    first = min(((at_s, criterion) for at_s, criterion in fired if at_s is not None), default=None)
+    if stop and stop.cause == "criterion" and stop.at_s is not None and first:
+        planned_s = bundle.plan.duration_s
+        planned = f" of {text.span(planned_s)}" if 0 < planned_s < math.inf else ""
+        yield f"{text.shortened(plain(first[1]), 100)} ended the load after {text.span(stop.at_s)}{planned}"
+
+
+def _brief(bundle: Bundle) -> str:
+    """The outcome's reason, short enough for a heading."""
+    broken = [rule for rule in bundle.verdict.criteria if rule.outcome == "failed" and rule.message]
+    reasons = bundle.verdict.reasons
+    if bundle.outcome == "passed" or len(broken) > 1 or not reasons or reasons[0].code == "failed-test":
+        sentence = headline(bundle)
+        return sentence[:1].lower() + sentence[1:]
+    if broken:
+        return _cut(plain(broken[0].message or "", 1000))
+    others = f" (and {text.plural(len(reasons) - 1, 'more reason')})" if len(reasons) > 1 else ""
+    return _cut(plain(reasons[0].message, 1000)) + others
+
+
+def _cut(words: str) -> str:
+    """The text to the end of its last clause that fits: all of it is shown below the heading."""
+    if len(words) <= LONGEST_BRIEF:
+        return words
+    end = max(words.rfind(mark, 0, LONGEST_BRIEF) for mark in ("; ", ": ", ", "))
+    return f"{words[: end if end > LONGEST_BRIEF // 2 else LONGEST_BRIEF]} …"
+
+
+def _reasons(bundle: Bundle) -> list[Reason]:
+    """Empty for a run that passed."""
+    shown = [plain(one.message, 1000) for one in bundle.verdict.criteria if one.outcome != "passed" and one.message]
+    found = []
+    for reason in bundle.verdict.reasons if bundle.outcome != "passed" else ():
+        message, about = plain(reason.message, 1000), ABOUT.get(reason.code, "run")
+        repeated = about in ("cases", "comparison") or any(words in message for words in shown)
+        found.append(Reason(plain(reason.code), message, about=about, repeated=repeated))
+    return found
+
+
+# ── Facts ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _facts(bundle: Bundle) -> Iterator[Fact]:
+    summary, total = bundle.summary, bundle.summary.total
+    workers, requested, achieved = summary.workers, summary.load.requested, summary.load.achieved
+    if bundle.plan.functional:
+        tests = summary.tests
+        yield Fact("test cases", text.number(tests.total if tests else 0))
+        for name in ("passed", "failed", "broken", "skipped"):
+            count = getattr(tests, name) if tests else 0
+            if count or name == "passed":
+                yield Fact(name, text.number(count))
+        yield Fact("workers", f"{workers.reported} of {workers.planned}")
+        return
+    yield Fact("requests", text.number(total.samples))
+    yield Fact("failed", failed_share(total), count=text.number(total.failures) if total.failures else "")
+    if total.unfinished:
+        yield Fact("unfinished", text.number(total.unfinished))
+    rate = f"{text.number(total.rps or 0)}/s"
+    if requested.rps is not None and all(one.throughput_rps for one in bundle.plan.executions):
+        steady_rps = (total.rps or 0) if achieved.rps is None else achieved.rps
+        rate = f"{text.number(steady_rps)}/s of {text.number(requested.rps)}/s"
+    yield Fact("throughput", rate)
+    yield Fact("p95", time_of(total, "p95"), interval=interval_of(total, "p95"))
+    if requested.virtual_users is not None and achieved.virtual_users is not None:
+        users = text.number(round(achieved.virtual_users, 1))
+        yield Fact("users", f"{users} of {text.number(requested.virtual_users)}")
+    yield Fact("load", text.span(summary.duration_s or 0))
+    yield Fact("workers", f"{workers.reported} of {workers.planned or len(bundle.plan.shares)}")
+
+
+def _about(bundle: Bundle) -> Facts:
+    """The properties of the run."""
+    summary, codes = bundle.summary, sorted(bundle.summary.total.rc.items())
+    shown = [f"{plain(code) or 'none'} × {text.number(count)}" for code, count in codes[:MOST_CODES]]
+    if len(codes) > MOST_CODES:
+        shown.append(f"and {text.number(len(codes) - MOST_CODES)} more")
+    found = [("run", plain(bundle.plan.run_id)), ("started", plain(summary.started_at or ""))]
+    if not bundle.plan.functional:
+        found.append(("figures", f"of the {window_of(bundle)}"))
+    found += [(f"tag {plain(key)}", plain(value)) for key, value in sorted(bundle.tags.items())]
+    found += [("response codes", ", ".join(shown)), ("toril", plain(bundle.plan.toril_version))]
+    return Facts("about", tuple(Fact(name, value) for name, value in found if value))
+
+
+# ── Criteria ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def rules_of(bundle: Bundle) -> tuple[Rule, ...]:
+    return tuple(_rule(bundle, item) for item in bundle.verdict.criteria)
+
+
+def _rule(bundle: Bundle, item: JudgedCriterion) -> Rule:
+    resolution_us = _resolution_us(bundle, item)
+    observed, threshold, unit = item.observed, item.threshold, item.unit
+    shown, limit, difference = text.quantity(observed, unit, resolution_us), text.limit(threshold, unit), ""
+    if observed != threshold and shown in (limit, text.quantity(threshold, unit)):
+        shown = text.limit(observed, unit)  # enough digits to tell the two apart
+    if observed is not None and threshold is not None:
+        gap = float(observed) - float(threshold)
+        sign = "+" if gap > 0 else text.MINUS if gap < 0 else "±"
+        difference = sign + text.quantity(abs(gap), unit).replace(" %", " points" if unit == "%" else " %")
+    executions = " + ".join(map(plain, item.scope.executions))
+    scope = [f"execution {executions}"] if executions else []
+    scope += [f"location {plain(item.scope.location)}"] if item.scope.location else []
+    return Rule(
+        text=plain(item.criterion),
+        outcome=plain(item.outcome),
+        observed=shown,
+        limit=limit,
+        difference=difference,
+        scope=" · ".join(scope),
+        detail=" · ".join((*scope, *_details(item, resolution_us))),
+        message=plain(item.message or "", 1000),
+        bar=_bar(observed, threshold),
+        executions=executions,
+        decides=item.fail is not False or item.code in LEAVES_OPEN,
+        place=bundle.plan.places.get(item.where),
+    )
+
+
+def _resolution_us(bundle: Bundle, item: JudgedCriterion) -> float:
+    """Of the record that a percentile is read off; means and deviations of many records are finer than one of them."""
+    if not item.subject.startswith("p"):
+        return 1
+    figures = bundle.summary.labels.get(item.label or "") or bundle.summary.total
+    return figures.resolution_us or 1
+
+
+def _bar(observed: float | None, threshold: float | None) -> tuple[float, float] | None:
+    if observed is None or threshold is None or min(observed, threshold) < 0 or not (observed or threshold):
+        return None
+    longest = max(observed, threshold) * 1.25
+    return round(100 * observed / longest, 1), round(100 * threshold / longest, 1)
+
+
+def _details(item: JudgedCriterion, resolution_us: float) -> Iterator[str]:
+    if item.window:
+        worst = "" if item.at_s is not None else "at worst "
+        yield f"{worst}from {int(item.window.from_s)} s to {int(item.window.to_s) + 1} s"
+    if item.samples is not None:
+        yield text.plural(item.samples, item.counted)
+    if item.interval and item.interval != (None, None):
+        low, high = item.interval
+        bottom = "0" if low is None else text.quantity(low, item.unit, resolution_us)
+        top = "∞" if high is None else text.quantity(high, item.unit, resolution_us)
+        yield f"95 % sure between {bottom} and {top}"
+
+
+# ── Course, first failures, notes ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _sketches(bundle: Bundle) -> Sketches | None:
+    """The requests, p95 and failures of each second, and the planned rate where it changed."""
+    whole = bundle.summary.series[: bundle.whole_seconds]
+    if len(whole) < 2:
+        return None
+    curves, several = rate_curves(bundle), len(bundle.plan.executions) > 1
+    samples = [float(second.samples) for second in whole]
+    shared = max((0.0, *(max(*one.planned, *one.achieved) for one in curves))) if not several else 0.0
+    lines = [Sketch("requests", samples, f"{text.number(max(samples))}/s", highest=shared)]
+    for curve in curves:
+        of, highest = f" of {plain(curve.execution)}" if several else "", max(*curve.planned, *curve.achieved, 0.0)
+        for name, values in (("planned", curve.planned), *((("achieved", curve.achieved),) if several else ())):
+            peak = f"{text.number(round(max(values, default=0.0), 1))}/s{of}"
+            lines.append(Sketch(name, values, peak, highest=highest))
+    known = [second.p95_us for second in whole if second.p95_us is not None]
+    if known:
+        lines.append(Sketch("p95", [second.p95_us for second in whole], text.time(max(known))))
+    failures = [float(second.failures) for second in whole]
+    if any(failures):
+        lines.append(Sketch("failed", failures, f"{text.number(max(failures))}/s"))
+    return Sketches(tuple(lines))
+
+
+def _first_failures(bundle: Bundle) -> Failures | None:
+    found = []
+    for one in bundle.summary.first_failures[:MOST_FAILURES]:
+        pictures = (bundle.pictures.get(file) for file in one.files)
+        found.append(
+            Failure(
+                label=plain(one.label),
+                message=plain(one.message, 500),
+                place=plain(f"{one.worker}, {one.execution}, second {one.at_s:.0f}"),
+                picture=next((picture for picture in pictures if picture), b""),
+                links=tuple(
+                    (FILES.get(file.rpartition("/")[2].partition(".")[2], "file"), file)
+                    for file in one.files
+                    if file.startswith("workers/")
+                ),
+            )
+        )
+    return Failures(tuple(found)) if found else None
+
+
+def _failures_note(bundle: Bundle) -> Note | None:
+    """What † beside a percentile means, where there is one."""
+    if not any(is_notable(figures) for figures in bundle.summary.labels.values()):
+        return None
+    words = "† more than 1 % of these requests failed, and their times are in these figures"
+    failed = bundle.summary.total.failed_response_us
+    if failed and failed.p95:
+        shown, ends = text.time(failed.p95), failed.interval.get("p95")
+        sure = f" ({text.interval(ends, shown, text.time)})" if ends else ""
+        words += f"; by themselves all failed ones have a p95 of {shown}{sure}"
+    return Note("failed-requests", words, "caution")
+
+
+def _caveats(bundle: Bundle) -> Iterator[Note]:
+    """What a reader has to know before relying on the figures."""
+    for line in saturated_lines(bundle):
+        yield Note("saturated", line, "caution")
+    if load := generator_load(bundle):
+        yield Note("generators", load, "detail")
+    if bundle.cost:
+        yield Note("cost", bundle.cost, "detail")
+    if unjudged := list(not_judged(bundle)):
+        yield Note("not-judged", f"not judged: {' · '.join(unjudged)}", "detail")
+
+
+def saturated_lines(bundle: Bundle) -> Iterator[str]:
+    """Each saturated generator with its signs, then the advice; nothing where a reason of the verdict says it."""
+    found = bundle.summary.generators
+    if found is None or (bundle.outcome != "passed" and "saturated" in {one.code for one in bundle.verdict.reasons}):
+        return
+    for name in found.saturated:
+        signs = found.workers[name].saturation if name in found.workers else ()
+        why, worker = "; ".join(plain(sign.message, 1000) for sign in signs), f"worker {plain(name)}"
+        yield f"{worker} was saturated{': ' + why.removeprefix(worker + ' ') if why else ''}"
+    if found.advice:
+        yield plain(found.advice, 1000)
+
+
+def generator_load(bundle: Bundle) -> str:
+    """The worst figures of the load generators, in a line; empty when nothing was measured."""
+    found = bundle.summary.generators
+    if found is None:
+        return ""
+    workers: list[Generator] = list(found.workers.values())
+
+    def worst(key: str) -> float | None:
+        own: list[float] = [value for worker in workers if (value := getattr(worker, key)) is not None]
+        overall: float | None = getattr(found, key)
+        return max(own, default=overall)
+
+    shares = (("CPU", "cpu_max"), ("busiest core", "busiest_core_max"), ("machine", "machine_max"))
+    parts = [
+        f"{name} {text.percent(round(100 * value, 1))}"
+        for name, key in (*shares, ("waiting", "waiting_max"))
+        if (value := worst(key)) is not None
+    ]
+    if throttled := worst("throttled_max"):
+        parts.append(f"throttled {text.percent(round(100 * throttled, 1))}")
+    if (late_us := worst("late_max_us")) is not None and late_us >= 0:
+        parts.append(f"sends late by {text.time(late_us)}")
+    if dropped := sum(worker.dropped or 0 for worker in workers):
+        parts.append(f"{text.number(dropped)} sends dropped")
+    if (sockets := worst("sockets_max")) is not None and sockets >= 0:
+        parts.append(text.plural(int(sockets), "socket"))
+    if (memory := worst("memory_max_bytes")) is not None and memory >= 0:
+        parts.append(f"memory {text.size(memory)}")
+    noun = "generator" if len(workers) == 1 else f"worst of {len(workers)} generators" if workers else "generators"
+    return f"{noun} at most: {' · '.join(parts)}" if parts else ""
+
+
+def not_judged(bundle: Bundle) -> Iterator[str]:
+    """What the verdict does not cover, each in a few words."""
+    rules = bundle.verdict.criteria
+    if bundle.plan.functional:
+        return
+    if not rules:
+        yield "anything: the suite has no criteria"
+        return
+    undecided = sum(rule.outcome == "inconclusive" for rule in rules)
+    if undecided:
+        yield text.plural(undecided, "criterion")
+    measured = sum(second.samples for second in bundle.summary.series)
+    if bundle.plan.ramp_up_exclude and measured > bundle.summary.total.samples:
+        yield f"{text.plural(measured - bundle.summary.total.samples, 'request')} outside of the steady load"
+    if any(rule.label for rule in rules):
+        judged = {rule.label for rule in rules if rule.label}
+        covered = judged | {f"{name}{TRANSACTION}" for name in judged}
+        names = [name for name in bundle.summary.labels if name and name not in covered]
+        if names:
+            shown = ", ".join(plain(name, 60) for name in names[:MOST_NAMED])
+            more = f" and {text.number(len(names) - MOST_NAMED)} more" if len(names) > MOST_NAMED else ""
+            yield f"labels that no criterion names: {shown}{more}"
+
+
+def _unanswered(bundle: Bundle) -> Iterator[Note]:
+    """The queries to CloudWatch that brought nothing."""
+    for query in bundle.metrics.queries if bundle.metrics else ():
+        if query.error or not query.points:
+            why = plain(query.error or "CloudWatch has no data of this time", 500)
+            yield Note("no-metric", f"{plain(query.key)}: {why}", "detail")
+
+
+def _notes(bundle: Bundle) -> Iterator[Note]:
+    yield from (Note("note", plain(note, 1000)) for note in bundle.verdict.notes)
+    yield from (Note("warning", plain(warning, 1000)) for warning in bundle.plan.warnings)

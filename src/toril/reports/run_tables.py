@@ -1,0 +1,469 @@
+"""The tables of a run: figures by label, location and execution; errors, generators, test cases, duet, capacity."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal
+
+from toril import text
+from toril.records import Case, ComparedArm, ComparedMetric, Share
+from toril.records.summary import Capacity, CapacityStage, Generator, LabelFigures
+from toril.reports.blocks import MISSING, Cell, Check, Column, Row, Table, Tone, severity_of
+from toril.reports.bundle import Bundle
+from toril.reports.labels import TRANSACTION, distinct, judged_labels, notable
+from toril.text import plain
+
+NOTABLE_FAILURES = 0.01  # a larger share of failed requests is marked beside every percentile
+MOST_LABELS = 120
+MOST_CROSSED = 400  # rows of labels by location
+MOST_ERRORS = 100
+MOST_GENERATORS = 50
+LONGEST_MESSAGE = 300  # of an error; the page unfolds longer ones
+LONGEST_WHOLE = 20_000  # characters of a name that the page holds in full
+LARGEST_NAMES = 150_000  # characters of all those names
+LONGEST_TRACE = 8000
+
+CHOSEN = "Shown are the labels that criteria name, the busiest, those that failed most, and the slowest."
+# field of the figures, rank of the column
+PERCENTILES: dict[str, Literal[1, 2]] = {"p50": 1, "p90": 2, "p95": 1, "p99": 1, "p99_9": 2}
+
+
+# ── Figures ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def is_notable(figures: LabelFigures) -> bool:
+    """Whether so many requests failed that the percentiles may be theirs."""
+    return bool(figures.samples) and figures.failures / figures.samples > NOTABLE_FAILURES
+
+
+def failed_share(figures: LabelFigures) -> str:
+    return text.share(figures.failures, figures.samples) if figures.failures else "0"
+
+
+def time_of(figures: LabelFigures, key: str) -> str:
+    """A response time in words; a percentile, or the maximum, that failed requests may have changed has a mark."""
+    value = getattr(figures.response_us, key) if figures.response_us else None
+    return text.time(value, figures.resolution_us or 1) + (" †" if is_notable(figures) and key[:1] == "p" else "")
+
+
+def interval_of(figures: LabelFigures, key: str) -> str:
+    """The 95 % interval of a percentile, without its unit; empty where nothing is known of it."""
+    times, resolution_us = figures.response_us, figures.resolution_us or 1
+    ends = times.interval.get(key) if times else None
+    if times is None or ends is None or getattr(times, key) is None:
+        return ""
+    shown = text.time(getattr(times, key), resolution_us)
+    return text.interval(ends, shown, lambda end: text.time(end, resolution_us))
+
+
+def figure_tables(bundle: Bundle) -> Iterator[Table]:
+    """Labels, locations, executions, and on the page labels by location."""
+    whole, summary = _WholeNames(), bundle.summary
+    about = f"figures of the {window_of(bundle)}"
+    judged = judged_labels(bundle.verdict)
+    chosen = notable(summary.labels, judged, MOST_LABELS)
+    weights = {"": -1} | {name: place for place, name in enumerate(chosen)}
+    shown = {"": summary.total} | {name: figures for name, figures in summary.labels.items() if name in weights}
+    left_out = sum(1 for name in summary.labels if name) - len(chosen)
+    rows = tuple(_figure_rows(shown, whole, weights, judged))
+    yield _figure_table("label", "Labels", about, rows, left_out=left_out)
+    for noun, parts in (("location", summary.locations), ("execution", summary.executions)):
+        if len(parts) > 1:
+            totals = {name: part.labels.get("") or LabelFigures() for name, part in parts.items()}
+            busiest = sorted(totals, key=lambda name: -totals[name].samples)
+            rows = tuple(_figure_rows(totals, whole, {name: place for place, name in enumerate(busiest)}))
+            yield _figure_table(noun, f"{noun.capitalize()}s", about, rows, page_only=noun == "execution")
+    if len(summary.locations) > 1:
+        rows = tuple(_crossed_rows(bundle, judged, whole))
+        named = len({row.cells[0].text for row in rows})
+        left_out = max(0, sum(1 for name in summary.labels if name) - named)
+        if rows:
+            yield _figure_table("crossed", "Labels by location", about, rows, left_out=left_out, page_only=True)
+
+
+def window_of(bundle: Bundle) -> str:
+    """The part of the run that the figures are of."""
+    window = bundle.summary.window
+    if not bundle.plan.ramp_up_exclude or window is None:
+        return "whole run"
+    first, last = (text.number(round(at, 1)) for at in (window.from_s, window.to_s))
+    return f"steady load, from {first} s to {last} s"
+
+
+def _figure_table(
+    id: str, title: str, about: str, rows: tuple[Row, ...], *, left_out: int = 0, page_only: bool = False
+) -> Table:
+    names = [Column("label" if id == "crossed" else id, "name", code=True)]
+    names += [Column("location", "text", code=True)] if id == "crossed" else []
+    columns = (
+        *names,
+        *(Column(title) for title in ("requests", "failed", "req/s")),
+        Column("mean", rank=3),
+        *(Column(key.replace("_", "."), rank=rank, strong=key == "p95") for key, rank in PERCENTILES.items()),
+        Column("max"),
+        Column("received", rank=3),
+    )
+    noun = "location" if id == "location" else "execution" if id == "execution" else "label"
+    footnotes = (CHOSEN,) if left_out and id == "label" else ()
+    return Table(
+        id=id, title=title, noun=noun, columns=columns, rows=rows, about=about, left_out=left_out, rest="csv",
+        page_only=page_only, folded=id == "crossed", footnotes=footnotes,
+    )  # fmt: skip
+
+
+def _figure_rows(
+    parts: Mapping[str, LabelFigures], whole: "_WholeNames", weights: Mapping[str, int] = {}, judged: Iterable[str] = ()
+) -> Iterator[Row]:
+    named = set(judged)
+    for key, name in distinct(parts).items():
+        yield figure_row(parts[key], name, whole.of(key, name), weight=weights.get(key, 0), is_judged=key in named)
+
+
+def figure_row(
+    figures: LabelFigures, name: str, whole: str, *, location: str = "", weight: int = 0, is_judged: bool = False
+) -> Row:
+    """The figures of one label, location or execution under the columns of its table."""
+    failed: Tone = "dim" if not figures.failures else "bad" if is_notable(figures) else "some"
+    unfinished = (f"{text.number(figures.unfinished)} unfinished",) if figures.unfinished else ()
+    return Row(
+        (
+            Cell(name.removesuffix(TRANSACTION) if figures.kind == "transaction" else name),
+            *((Cell(location),) if location else ()),
+            Cell(text.number(figures.samples), small=unfinished, value=figures.samples),
+            Cell(
+                failed_share(figures),
+                small=(text.number(figures.failures),) if figures.failures else (),
+                value=figures.failures / figures.samples if figures.samples else 0,
+                tone=failed,
+            ),
+            Cell(text.number(figures.rps or 0), value=figures.rps or 0),
+            *(_time(figures, key) for key in ("mean", *PERCENTILES, "max")),
+            Cell(text.size(figures.bytes), value=figures.bytes),
+        ),
+        tags=(figures.kind,) if figures.kind != "request" else (),
+        whole=whole,
+        weight=weight,
+        is_total=weight < 0,
+        is_judged=is_judged,
+    )
+
+
+def _time(figures: LabelFigures, key: str) -> Cell:
+    value = getattr(figures.response_us, key) if figures.response_us else None
+    small = tuple(filter(None, [interval_of(figures, key)]))
+    return Cell(time_of(figures, key), small=small, value=-1 if value is None else value)
+
+
+def _crossed_rows(bundle: Bundle, judged: Sequence[str], whole: "_WholeNames") -> Iterator[Row]:
+    summary = bundle.summary
+    chosen = set(notable(summary.labels, judged, max(1, MOST_CROSSED // len(summary.locations))))
+    for label, name in distinct(name for name in summary.labels if name in chosen).items():
+        for location, part in summary.locations.items():
+            if label in part.labels:
+                yield figure_row(
+                    part.labels[label], name, whole.of(label, name), location=plain(location, 60) or MISSING
+                )
+
+
+class _WholeNames:
+    """Long names in full: each once in a page, and no more of them than the page has room for."""
+
+    def __init__(self) -> None:
+        self._left = LARGEST_NAMES
+        self._shown: set[str] = set()
+
+    def of(self, key: str, name: str) -> str:
+        full = plain(key, LONGEST_WHOLE)
+        if not key or full == name or key in self._shown or len(full) > self._left:
+            return ""
+        self._shown.add(key)
+        self._left -= len(full)
+        return full
+
+
+# ── Errors, generators ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def error_table(bundle: Bundle) -> Table | None:
+    """Messages and codes, the most frequent first."""
+    errors = sorted(bundle.summary.total.errors, key=lambda error: -error.count)
+    if not errors:
+        return None
+    rows = []
+    for place, error in enumerate(errors[:MOST_ERRORS]):
+        full, short = plain(error.message, LONGEST_WHOLE), plain(error.message, LONGEST_MESSAGE)
+        code = text.shortened(plain(error.rc), 40)
+        cells = (Cell(short or MISSING), Cell(code or MISSING), _count(error.count))
+        rows.append(Row(cells, whole=full if full != short else "", weight=place))
+    return Table(
+        id="errors",
+        title="Errors",
+        noun="kind",
+        columns=(Column("error", "name", code=True), Column("code", "text", code=True), Column("count")),
+        rows=tuple(rows),
+        about=f"figures of the {window_of(bundle)}",
+        left_out=len(errors) - len(rows),
+    )
+
+
+def _count(count: int) -> Cell:
+    return Cell(text.number(count), value=count)
+
+
+def _share(part: float) -> str:
+    return text.percent(round(100 * part))
+
+
+def _fine_share(part: float) -> str:
+    return text.percent(round(100 * part, 1))
+
+
+# heading, field of the generator, the `what` of its saturation, how it reads
+GENERATOR_COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
+    ("CPU, most", "cpu_max", "cpu", _share),
+    ("CPU, mean", "cpu_mean", "", _share),
+    ("busiest core", "busiest_core_max", "core", _share),
+    ("waiting", "waiting_max", "waiting", _fine_share),
+    ("throttled", "throttled_max", "throttled", _fine_share),
+    ("sends late, p99", "late_p99_us", "lateness", text.time),
+    ("dropped", "dropped", "", text.number),
+    ("sockets", "sockets_max", "sockets", text.number),
+    ("memory", "memory_max_bytes", "memory", text.size),
+)
+
+
+def generator_table(bundle: Bundle) -> Table:
+    """What was measured of each worker: lost and saturated ones first, then the busiest."""
+    generators, workers = bundle.summary.generators, bundle.summary.workers
+    measured = generators.workers if generators else {}
+    saturated = set(generators.saturated) if generators else set()
+    lost = {one.worker: one.reason for one in workers.lost}
+    columns = [
+        one for one in GENERATOR_COLUMNS if any(getattr(found, one[1]) is not None for found in measured.values())
+    ]
+    columns = columns or list(GENERATOR_COLUMNS[:3])
+    several = len(bundle.plan.shares) > MOST_GENERATORS
+
+    def rank(share: Share) -> tuple[bool, bool, float]:
+        busiest = measured[share.worker].busiest_core_max if share.worker in measured else 0.0
+        return share.worker not in lost, share.worker not in saturated, -(busiest or 0.0) if several else 0
+
+    rows = []
+    for share in sorted(bundle.plan.shares, key=rank)[:MOST_GENERATORS]:
+        one, name = measured.get(share.worker), plain(share.worker)
+        signs = [plain(sign.message).removeprefix(f"worker {name} ") for sign in one.saturation] if one else []
+        end = plain(lost.get(share.worker, "")) or "; ".join(signs)
+        if not end and share.worker in saturated:
+            end = "saturated"
+        if not end and one is None and workers.reported != workers.planned:
+            end = "nothing is known of it"
+        above = {sign.what for sign in one.saturation} if one else set()
+        cells = (
+            Cell(name),
+            Cell(plain(share.location)),
+            *(_generator_cell(one, key, reads, what in above) for _, key, what, reads in columns),
+            Cell(end or "in order", tone="bad" if end else ""),
+        )
+        rows.append(Row(cells))
+    return Table(
+        id="generators",
+        title="Load generators",
+        noun="worker",
+        columns=(
+            Column("worker", "name"),
+            Column("location", "text"),
+            *(Column(title) for title, *_ in columns),
+            Column("ended", "text"),
+        ),
+        rows=tuple(rows),
+        about="at their limit they measure themselves",
+        left_out=len(bundle.plan.shares) - len(rows),
+        page_only=True,
+    )
+
+
+def _generator_cell(one: Generator | None, key: str, reads: Callable[[float], str], above: bool) -> Cell:
+    value: float | None = getattr(one, key) if one else None
+    if value is None:
+        return Cell(MISSING, value=-1)
+    return Cell(reads(value), value=value, tone="bad" if above else "")
+
+
+# ── Test cases ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def case_table(bundle: Bundle) -> Table:
+    """The test cases of a functional run: failed, broken, skipped, passed; within each in the order of their start."""
+    tests = bundle.summary.tests
+    cases = sorted(tests.cases if tests else (), key=lambda case: severity_of(case.outcome))
+    return Table(
+        id="cases",
+        title="Test cases",
+        noun="test case",
+        columns=(Column("test case", "name", code=True), Column("of", "text", rank=3), Column("took")),
+        rows=tuple(_case_row(case, place) for place, case in enumerate(cases)),
+        about="each carried out once",
+        opened="bad",
+    )
+
+
+def _case_row(case: Case, place: int) -> Row:
+    name, suite, execution = plain(case.name), plain(case.suite), plain(case.execution)
+    outcome, message = plain(case.outcome), plain(case.message, 500)
+    trace = "\n".join(plain(line, 300) for line in case.trace[-LONGEST_TRACE:].splitlines())
+    shown = f"{suite} · {name}" if suite else name
+    check = Check(
+        name=name,
+        outcome=outcome,
+        message=message,
+        group=".".join(dict.fromkeys(filter(None, (re.sub(r"[.\s]+", "_", execution), suite)))),
+        details=trace,
+        took_s=case.duration_us / 1e6,
+        title=f"a test case {outcome}",
+    )
+    cells = (
+        Cell(shown, small=(f"{outcome}: {message}",) if message else ()),
+        Cell(execution),
+        Cell(text.time(case.duration_us), value=case.duration_us),
+    )
+    return Row(cells, outcome=outcome, whole=trace, weight=place, check=check)
+
+
+# ── Base and head ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+DUET_COLUMNS = (
+    Column("base and head", "name"),
+    Column("change, 95 % sure", strong=True),
+    *(Column(title) for title in ("base", "head", "would find")),
+    Column("pairs", rank=2),
+)
+DUET_FOOTNOTE = (
+    "Each bound of a change holds with 95 % certainty; a change as large as “would find” would have been found. All "
+    "other figures are those of head alone."
+)
+
+
+def duet_table(duet: Bundle, *, trusted: bool, doubt: str) -> Table | None:
+    """Head against base, the worse figures first; None for a run of one address.
+
+    A regression that cannot be trusted is no failure: its outcome is `inconclusive`, and `doubt` says why. What is not
+    proven speaks neither for the change nor against it: `unproven`.
+    """
+    found = duet.verdict.comparison
+    if found is None:
+        return None
+    outcome = {"passed": "passed", "failed": "failed" if trusted else "inconclusive"}.get(found.outcome, "unproven")
+    message = plain(found.message, 500).rstrip(".")
+    arms = (_arm(name, found.arms.get(name) or ComparedArm()) for name in ("base", "head"))
+    metrics = sorted(found.metrics, key=lambda metric: {"failed": 0, "passed": 2}.get(metric.outcome, 1))
+    pairs = f"{text.plural(found.blocks or 0, 'pair')} of blocks of {text.span(found.block_s or 0)}"
+    return Table(
+        id="duet",
+        title="Base and head",
+        noun="figure",
+        columns=DUET_COLUMNS,
+        rows=tuple(_metric_row(metric, place, trusted=trusted) for place, metric in enumerate(metrics)),
+        about=f"{pairs}, margin {text.percent(100 * (found.margin or 0))}",
+        message=doubt or message if outcome == "inconclusive" else message,
+        outcome=outcome,
+        footnotes=(*arms, DUET_FOOTNOTE),
+        opened="all",
+        sortable=False,
+    )
+
+
+def _arm(name: str, arm: ComparedArm) -> str:
+    failed = f", {text.share(arm.failures, arm.samples)} failed" if arm.failures else ""
+    return f"{name} {plain(arm.address, 120)}: {text.number(arm.samples)} requests compared{failed}"
+
+
+def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
+    shares, label = metric.unit == "share", plain(metric.label)
+    name = "failures" if shares and not label else f"{plain(metric.metric)} of {label or 'all requests'}"
+    outcome = metric.outcome if metric.outcome in ("passed", "failed") else "unproven"
+    low, high = (_change(end, shares) for end in (metric.low, metric.high))
+    unit = " " + high.rpartition(" ")[2]
+    bounds = "too few pairs" if MISSING in (low, high) else f"{low.removesuffix(unit)} … {high}"
+    message = plain(metric.message, 500)
+    return Row(
+        (
+            Cell(name),
+            Cell(_change(metric.change, shares), small=(bounds,)),
+            Cell(_value(metric.base, shares)),
+            Cell(_value(metric.head, shares)),
+            Cell(_change(metric.detectable, shares).removeprefix("+")),
+            Cell(MISSING if metric.blocks is None else text.number(metric.blocks)),
+        ),
+        outcome=outcome,
+        note=message if outcome != "passed" else "",
+        weight=place,
+        check=Check(
+            name=f"{name} against base",
+            outcome=outcome if outcome != "failed" or trusted else "inconclusive",
+            message=message,
+            group="duet",
+            code="regression" if outcome == "failed" and trusted else "inconclusive",
+            title="slower than base",
+        ),
+    )
+
+
+def _value(value: float | None, shares: bool) -> str:
+    if value is None:
+        return MISSING
+    return text.percent(100 * value) if shares else text.time(value)
+
+
+def _change(value: float | None, shares: bool) -> str:
+    """In per cent; of shares in points."""
+    if value is None:
+        return MISSING
+    shown = text.signed_percent(100 * value)
+    return shown.replace(" %", " points") if shares else shown
+
+
+# ── Capacity ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+STAGE_OUTCOMES = {"held": "passed", "breached": "failed", "void": "inconclusive"}
+RECOVERED = {"held": "recovered", "void": "not recovered"}
+
+
+def capacity_tables(bundle: Bundle) -> Iterator[Table]:
+    """Each search for a capacity: its result, and its stages in order."""
+    for name, search in (bundle.summary.capacity or {}).items():
+        shown, stages = plain(name), len(search.stages)
+        yield Table(
+            id="capacity",
+            title=f"Capacity of {shown}",
+            noun="stage",
+            columns=(
+                Column(f"capacity of {shown}", "name"),
+                *(Column(title) for title in ("rate", "answered", "seconds")),
+                Column("observed", "text"),
+            ),
+            rows=tuple(_stage_row(stage, stages - place) for place, stage in enumerate(search.stages)),
+            about=_searched(search),
+            message=plain(search.message, 500),
+            sortable=False,
+        )
+
+
+def _searched(search: Capacity) -> str:
+    until = " or ".join(map(plain, search.until))
+    bounds = f"{text.quantity(search.from_rps, '/s')} to {text.quantity(search.to_rps, '/s')}"
+    return f"{bounds}, until {until}, within {text.percent(100 * (search.precision or 0))}"
+
+
+def _stage_row(stage: CapacityStage, weight: int) -> Row:
+    """The last stages weigh least: they decided."""
+    outcome = plain(stage.outcome)
+    name = RECOVERED.get(outcome, outcome) if stage.kind == "recover" else outcome
+    values = [f"{plain(one.criterion)}: {text.quantity(one.value, one.unit)}" for one in stage.observed]
+    why = plain(stage.message, 300) if outcome == "void" or stage.why == "answers" else ""
+    cells = (
+        Cell(f"{name} (once more)" if stage.kind == "confirm" else name),
+        Cell(text.quantity(stage.rps, "/s")),
+        Cell(text.quantity(stage.achieved_rps, "/s")),
+        Cell(f"{stage.from_s}…{stage.to_s} s"),
+        Cell("; ".join(filter(None, [why, *values])) or MISSING),
+    )
+    return Row(cells, outcome=STAGE_OUTCOMES.get(outcome, "inconclusive"), weight=weight)

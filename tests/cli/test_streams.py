@@ -1,0 +1,96 @@
+"""What toril prints in GitHub Actions holds no command but its own, whoever wrote the texts, however they are cut."""
+
+import io
+import re
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.github.commanded import write_run
+from tests.reports import examples
+from toril.cli.streams import CommandFilter, without_commands
+
+PIECES = st.lists(
+    st.sampled_from(
+        ["::", ":", "##[", "#", "[", "]", "error", "add-mask::x", " ", "\t", "\n", "\r", "\u200b", "\u00ad", "é"]
+    ),
+    max_size=12,
+)  # fmt: skip
+NAMES = "error|warning|add-mask|set-output|stop-commands|group"
+
+
+def commands(text: str) -> list[str]:
+    """What the runner would obey: `::…` where a line begins, after blanks; `##[…]` anywhere. It splits at any line end,
+    and its comparison does not see characters that a culture ignores."""
+    seen = re.sub("[\u200b\u00ad]", "", text)
+    return [
+        line
+        for line in re.split(r"[\r\n]", seen)
+        if re.match(rf"\s*::(?:{NAMES})?.*::", line) or re.search(r"##\[[^\]]*\]", line)
+    ]
+
+
+@given(PIECES)
+def test_no_text_has_a_command_in_it(pieces):
+    assert commands(without_commands("".join(pieces))) == []
+
+
+@given(PIECES)
+def test_no_way_of_cutting_a_text_lets_a_command_through(pieces):
+    stream = io.StringIO()
+    output = CommandFilter(stream)
+    for piece in pieces:
+        assert output.write(piece) == len(piece)
+
+    assert commands(stream.getvalue()) == []
+    assert stream.getvalue() == without_commands("".join(pieces))
+
+
+@pytest.mark.parametrize("text", ["12:30", "a::b", "p95: 3 ms", "# [x]", "error: x: y", "std::vector", ""])
+def test_other_texts_stay_as_they_are(text):
+    assert without_commands(text) == text
+
+
+ATTACK = "x\n::error::a\n##[set-env name=B]c\n  ::stop-commands::d"
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan", ATTACK],
+        ["plan", f"--{ATTACK}"],
+        ["report", ATTACK],
+        ["comment", ATTACK, "--pull-request", "1"],
+        ["comment", "{run}", "--dry-run"],
+        ["report", "{run}"],
+        ["report", "{run}", "--format", "github"],
+        ["report", "{run}", "--format", "annotations"],
+        ["runs", "--store", "{store}"],
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_the_command_lets_nobody_speak_to_the_runner(encoding, arguments, tmp_path):
+    run = examples.hostile()
+    labels = {f"{ATTACK}{number}": examples.figures(10) for number in range(3)}
+    labels[""] = examples.figures(errors=[{"message": ATTACK, "rc": ATTACK, "count": 3}])
+    rule = {**run.verdict.to_dict()["criteria"][0], "criterion": ATTACK, "message": ATTACK}
+    run = examples.with_verdict(examples.with_summary(run, labels=labels), criteria=[rule])
+    plan = run.plan.model_copy(update={"run_id": "one", "suite": ATTACK, "warnings": (ATTACK,), "tags": {"a": ATTACK}})
+    run = type(run)(plan, run.summary, run.verdict)
+    write_run(tmp_path / "runs/one", run)
+    filled = [one.format(run=tmp_path / "runs/one", store=tmp_path) for one in arguments]
+    environment = {"GITHUB_ACTIONS": "true", "PATH": "/usr/bin:/bin", "COLUMNS": "40", "PYTHONIOENCODING": encoding}
+
+    done = subprocess.run([sys.executable, "-m", "toril", *filled], env=environment, capture_output=True, text=True)
+
+    said = commands(done.stdout) + commands(done.stderr)
+    if "annotations" in arguments:
+        assert said
+        assert all(line.startswith(("::error title=", "::warning title=")) for line in said)
+    else:
+        assert said == []
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,434 @@
+"""From a run to blocks: every fact that a report shows, as data. How each format shows blocks is tested beside it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.github.stories import FINE, NEUTRAL, REGRESSION, compared
+from tests.measured import MS, START, Sample, execution, plan_of, timeline_of
+from tests.reports import examples, gallery
+from tests.reports.runs import judged, run_of, small
+from toril.records import Stop
+from toril.records.summary import LabelFigures
+from toril.reports import Bundle
+from toril.reports.blocks import Block, Criteria, Facts, Failures, Note, Report, Rule, Sketches, Table
+from toril.reports.labels import notable
+from toril.reports.run_blocks import generator_load, headline, not_judged, report_of, saturated_lines
+
+EXAMPLE = json.loads((Path(__file__).parents[1] / "regression" / "comparison.json").read_text())
+RUN = run_of(small(), "p95>250ms")
+
+
+def table(report: Report, id: str) -> Table:
+    return next(block for block in report.blocks if isinstance(block, Table) and block.id == id)
+
+
+def rules(run: Bundle) -> tuple[Rule, ...]:
+    return next((block.rules for block in report_of(run).blocks if isinstance(block, Criteria)), ())
+
+
+def facts(run: Bundle) -> dict[str, str]:
+    found = [block for block in report_of(run).blocks if isinstance(block, Facts)]
+    return {fact.name: fact.value for block in found for fact in block.facts}
+
+
+def notes(run: Bundle, code: str) -> list[str]:
+    return [note.text for note in report_of(run).having(code)]
+
+
+def kinds(report: Report) -> set[str]:
+    return {block.id if isinstance(block, Table) else type(block).__name__ for block in report.blocks}
+
+
+# ── What is there ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["failed", "inconclusive", "lost", "errors", "empty"])
+def test_every_reason_and_every_criterion_of_the_verdict_is_in_the_report(name):
+    run = gallery.run(name)
+    report = report_of(run)
+
+    assert [(one.code, one.message) for one in report.headline.reasons] == [
+        (one.code, one.message) for one in run.verdict.reasons
+    ]
+    assert [rule.text for rule in rules(run)] == [one.criterion for one in run.verdict.criteria]
+    assert report.headline.outcome == run.outcome
+
+
+def test_cost_capacity_duet_and_test_cases_are_blocks_like_others():
+    assert list(report_of(gallery.run("on Fargate")).having("cost"))
+    assert "capacity" in kinds(report_of(gallery.run("capacity")))
+    assert "duet" in kinds(report_of(gallery.run("regression")))
+    assert "cases" in kinds(report_of(gallery.run("functional")))
+    assert "Failures" in kinds(report_of(gallery.run("browsers")))
+    assert not {"capacity", "duet", "cases", "Failures"} & kinds(report_of(RUN))
+
+
+def test_a_reason_that_a_criterion_gives_is_marked_as_repeated():
+    rule = examples.criterion(outcome="failed", message="412 ms, 162 ms above the limit")
+    run = examples.with_verdict(examples.failed(), criteria=[rule])
+
+    assert [reason.repeated for reason in report_of(run).headline.reasons] == [True]
+    assert [reason.repeated for reason in report_of(examples.inconclusive()).headline.reasons] == [False]
+
+
+def test_the_notes_of_the_verdict_and_the_warnings_of_the_plan_are_notes():
+    plan = examples.plan(warnings=("odd",))
+    run = Bundle(plan, examples.summary(), examples.verdict(notes=["these requests had no answer yet"]))
+    assert (notes(run, "note"), notes(run, "warning")) == (["these requests had no answer yet"], ["odd"])
+
+
+# ── Headline ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SLOW_LATER = [Sample(second, 900 * MS if second >= 4 else 9 * MS) for second in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("cause", "criteria", "first"),
+    [
+        ("criterion", ["avg-rt>1ms", "avg-rt>500ms for 3s"], "avg-rt>500ms for 3s"),
+        ("criterion", ["avg-rt>500ms for 3s", "avg-rt>100ms for 2s"], "avg-rt>100ms for 2s"),
+        ("user", ["avg-rt>1ms", "avg-rt>500ms for 3s"], ""),
+        (None, ["avg-rt>1ms", "avg-rt>500ms for 3s"], ""),
+    ],
+)
+def test_the_headline_names_the_criterion_that_ended_the_load(cause, criteria, first):
+    stop = cause and Stop(at=START + 9.2, cause=cause, message="enough", criterion_fails=True)
+    run = run_of(SLOW_LATER, *criteria, plan={"executions": [execution(hold_for_s=30.0)]}, stop=stop)
+
+    found = headline(run)
+    assert (f"; {first} " in found and "9.2 s of 30 s" in found) if first else ";" not in found
+
+
+@pytest.mark.parametrize(
+    "outcomes", [["passed"], ["passed"] * 3, ["triggered"], ["passed", "triggered", "inconclusive"]]
+)
+def test_a_passed_run_says_how_many_criteria_held(outcomes):
+    run = examples.with_verdict(examples.passed(), criteria=[examples.criterion(outcome=one) for one in outcomes])
+    held = outcomes.count("passed")
+    assert (str(held) if held > 2 or (held < len(outcomes) and held) else "") in headline(run)
+
+
+def test_a_heading_is_cut_at_the_end_of_a_clause():
+    long = (
+        "the engine of worker a-1 had no room left to measure with, 7 s in a row; " + "give it a core of its own " * 20
+    )
+    run = examples.with_verdict(examples.inconclusive(), reasons=[{"code": "c", "message": long}])
+    assert report_of(run).headline.brief == "the engine of worker a-1 had no room left to measure with, 7 s in a row …"
+
+
+def test_several_breached_criteria_are_counted_in_the_heading_and_one_is_named():
+    one, two = examples.criterion(outcome="failed", message="slow"), examples.criterion(outcome="failed", message="bad")
+    assert report_of(examples.with_verdict(examples.failed(), criteria=[one])).headline.brief == "slow"
+    assert report_of(examples.with_verdict(examples.failed(), criteria=[one, two])).headline.brief.startswith("2 of 2 ")
+
+
+# ── A run beside a comparison ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_regression_fails_a_run_whose_criteria_hold():
+    report = report_of(examples.passed(), duet=compared(examples.passed(), REGRESSION, "regression"))
+    assert report.headline.outcome == "failed"
+
+
+def test_a_comparison_that_proves_nothing_is_neutral_and_decides_nothing():
+    neutral = compared(examples.passed(), NEUTRAL, "unproven")
+    assert report_of(neutral).headline.neutral
+    beside = report_of(examples.passed(), duet=neutral).headline
+    assert (beside.outcome, beside.neutral) == ("passed", False)
+    assert table(report_of(neutral), "duet").outcome == "unproven"
+
+
+def test_the_reasons_of_a_duet_beside_a_run_are_the_reports_too():
+    duet = compared(examples.inconclusive(), NEUTRAL, "unproven")
+    report = report_of(examples.passed(), duet=duet)
+    assert report.headline.outcome == "inconclusive"
+    assert [reason.code for reason in report.headline.reasons if not reason.repeated] == ["lost-worker"]
+
+
+def test_a_regression_that_cannot_be_trusted_is_no_failure():
+    unsure = compared(examples.passed(), {**REGRESSION, "message": "slower; but a worker was lost"}, "unsure-arms")
+    found = table(report_of(unsure), "duet")
+    assert (found.outcome, found.message) == ("inconclusive", "slower; but a worker was lost")
+    assert "failed" not in {row.check.outcome for row in found.rows if row.check}
+
+
+def duet_of(outcome: str, **changes: Any) -> Table:
+    run = examples.with_verdict(RUN, outcome=outcome, comparison=EXAMPLE | {"outcome": outcome} | changes)
+    return table(report_of(run), "duet")
+
+
+def test_the_worse_figures_of_a_duet_come_first_then_the_open_ones():
+    found = duet_of("failed")
+    assert [(row.cells[0].text, row.outcome) for row in found.rows] == [
+        ("p95 of checkout", "failed"),
+        ("p99 of search", "unproven"),
+        ("p95 of product", "passed"),
+        ("failures", "passed"),
+    ]
+    assert [cell.text for cell in found.rows[0].cells[1:]] == ["+28.8 %", "60.2 ms", "79.3 ms", "2.5 %", "10"]
+    assert found.rows[0].cells[1].small == ("+26.6 … +31 %",)
+    assert found.rows[-1].cells[1].small == ("−0.07 … +0.11 points",)
+    assert found.about == "10 pairs of blocks of 5 s, margin 3 %"
+    assert ["https://base.shop.example" in line for line in found.footnotes[:2]] == [True, False]
+
+
+def test_a_figure_without_enough_pairs_says_why_instead_of_numbers():
+    nothing = dict.fromkeys(("base", "head", "change", "low", "high", "detectable"))
+    metric = EXAMPLE["metrics"][0] | nothing | {"outcome": "inconclusive", "blocks": 0, "message": "too few, I say"}
+    (row,) = duet_of("inconclusive", metrics=[metric]).rows
+    assert (row.outcome, row.note) == ("unproven", "too few, I say")
+    assert {cell.text for cell in row.cells[1:5]} == {"–"}
+
+
+@pytest.mark.parametrize("found", [REGRESSION, NEUTRAL, FINE])
+def test_every_figure_of_a_duet_is_a_row(found):
+    rows = table(report_of(compared(examples.passed(), found, "no-regression")), "duet").rows
+    assert len(rows) == len(found["metrics"])
+
+
+# ── Criteria and figures ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("observed", "threshold", "unit", "shown"),
+    [
+        (250_300, 250_000, "us", ("250.3 ms", "250 ms")),
+        (99.999, 100, "%", ("> 99.99 %", "100 %")),
+        (1.0004, 1, "%", ("1.0004 %", "1 %")),
+        (0.0061, 0.005, "%", ("0.0061 %", "0.005 %")),
+        (450.2, 450, "/s", ("450.2/s", "450/s")),
+        (250_000, 250_000, "us", ("250 ms", "250 ms")),
+    ],
+)
+def test_observed_and_limit_read_the_same_only_where_they_are(observed, threshold, unit, shown):
+    item = examples.criterion(observed=observed, threshold=threshold, unit=unit, interval=None)
+    (rule,) = rules(examples.with_verdict(examples.passed(), criteria=[item]))
+    assert (rule.observed, rule.limit) == shown
+
+
+@pytest.mark.parametrize(
+    ("subject", "resolution_us", "observed_us", "shown"),
+    [
+        ("p95", 1000, 22_010, "22 ms"),
+        ("p95", 1000, 0, "< 1 ms"),
+        ("p95", 1, 22_010, "22.0 ms"),
+        ("avg-rt", 1000, 22_010, "22.0 ms"),
+        ("generator-lateness", 1000, 22_010, "22.0 ms"),
+    ],
+)
+def test_a_percentile_is_shown_no_finer_than_it_was_recorded(subject, resolution_us, observed_us, shown):
+    run = examples.passed()
+    labels = {"": examples.figures(), "checkout": examples.figures(resolution_us=resolution_us)}
+    rule = examples.criterion(subject=subject, observed=observed_us, interval=[observed_us, None])
+    (read,) = rules(Bundle(run.plan, examples.summary(labels), examples.verdict(criteria=[rule])))
+    assert read.observed == shown
+    assert read.detail.endswith(f"95 % sure between {shown} and ∞")
+
+
+def test_throughput_is_set_against_the_requested_one_only_where_all_of_it_was_requested():
+    def throughput(**other: object) -> str:
+        plan = plan_of(executions=(execution(throughput_rps=20.0), execution("open", **other)))
+        return facts(judged(timeline_of(small()), plan))["throughput"]
+
+    assert throughput() == "25/s"
+    assert throughput(throughput_rps=5.0) == "25/s of 25/s"
+
+
+@pytest.mark.parametrize(("failed", "interval"), [(99, "(9.00 … 9.01)"), (9, "(9.00 … ∞)")])
+def test_the_percentile_of_failed_requests_has_its_interval_too(failed, interval):
+    broken = [Sample(1, 9 * MS, ok=False)] * failed
+    (note,) = notes(run_of([*broken, *[Sample(2, 50 * MS)] * 90]), "failed-requests")
+    assert note.endswith(interval)
+
+
+def test_percentiles_beside_many_failures_are_marked_and_the_mark_is_explained():
+    (row, *_) = table(report_of(examples.failed()), "label").rows
+    assert "51.2 ms †" in [cell.text for cell in row.cells]
+    assert notes(examples.failed(), "failed-requests")
+    assert not notes(examples.passed(), "failed-requests")
+
+
+def test_every_percentile_of_a_label_and_a_location_has_its_interval():
+    run = run_of(small())
+    for row in table(report_of(run), "label").rows:
+        assert [bool(cell.small) for cell in row.cells[5:10]] == [True] * 5
+
+
+# ── Labels ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@given(
+    st.dictionaries(
+        st.text(min_size=1, max_size=5),
+        st.tuples(st.integers(0, 9), st.integers(0, 9), st.none() | st.integers(0, 9)),
+        max_size=40,
+    ),
+    st.lists(st.text(min_size=1, max_size=2), max_size=5),
+    st.integers(1, 20),
+)
+def test_as_many_labels_are_chosen_as_there_is_room_for_and_none_twice(labels, judged, most):
+    figures = {
+        name: LabelFigures.from_dict({"samples": samples, "failures": failures, "response_us": {"p95": p95}})
+        for name, (samples, failures, p95) in labels.items()
+    }
+
+    chosen = notable(figures, judged, most)
+
+    some = {name for name, values in labels.items() if any(values)} | {name for name in judged if name in labels}
+    assert len(chosen) == len(set(chosen)) == min(most, len(some))
+    assert set(chosen) <= some
+    first = [name for name in dict.fromkeys(judged) if name in labels]
+    assert chosen[: min(most, len(first))] == first[:most]
+
+
+def huge(labels: int, **special: dict) -> Bundle:
+    """A summary with many labels of ten requests each."""
+    figures = {f"label {number}": examples.figures(10) for number in range(labels)}
+    figures |= {name: examples.figures(**change) for name, change in special.items()}
+    rules = [examples.criterion("p95 of rare>1s", label="rare")]
+    return Bundle(
+        examples.plan(), examples.summary({"": examples.figures(10**6), **figures}), examples.verdict(criteria=rules)
+    )
+
+
+SPECIAL: dict[str, dict[str, Any]] = {
+    "rare": {"samples": 1},
+    "busy": {"samples": 5000},
+    "failing": {"samples": 10, "failures": 9},
+    "slow": {"samples": 10, "scale": 50.0},
+}
+
+
+@pytest.mark.parametrize("most", [8, 40, 120])
+def test_of_very_many_labels_the_judged_the_busiest_and_the_worst_stay(most):
+    found = table(report_of(huge(2000, **SPECIAL)), "label")
+
+    rows, left_out = found.top(most)
+
+    assert rows[0].is_total
+    assert {row.cells[0].text for row in rows} >= {"all", *SPECIAL}
+    assert len(rows) + left_out == 2005
+    assert len(rows) == most or len(rows) == 121
+
+
+def test_transactions_are_told_from_requests_of_the_same_name():
+    whole = [Sample(0, label="buy", kind="transaction"), Sample(0, label="buy"), Sample(0, label="cart")]
+    rows = table(report_of(run_of(whole)), "label").rows
+    assert {(row.cells[0].text, row.tags) for row in rows[1:]} == {
+        ("buy", ()),
+        ("buy", ("transaction",)),
+        ("cart", ()),
+    }
+
+
+# ── Caveats ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_worst_figures_of_the_generators_are_in_a_line():
+    workers = {
+        "a-1": {"cpu_max": 0.5, "busiest_core_max": 0.2, "waiting_max": 0.01, "late_max_us": 1200, "dropped": 3},
+        "a-2": {"cpu_max": 0.3, "busiest_core_max": 0.8, "waiting_max": 0.07, "late_max_us": 90, "dropped": 0},
+    }
+    run = examples.with_summary(examples.passed(), generators={"workers": workers})
+
+    for figure in ("2 generators", "CPU 50 %", "busiest core 80 %", "waiting 7 %", "1.20 ms", "3 sends"):
+        assert figure in generator_load(run)
+    assert generator_load(examples.empty()) == ""
+
+
+def test_a_saturated_generator_has_its_sign_and_the_advice_unless_a_reason_says_so():
+    run = gallery.run("saturated")
+    assert list(saturated_lines(run)) == ["worker madrid-1 was saturated: 99 % CPU from 3 s on", "use 3 workers"]
+    reasons = [{"code": "saturated", "message": "worker madrid-1: 99 % CPU from 3 s on; use 3 workers"}]
+    assert list(saturated_lines(examples.with_verdict(run, outcome="inconclusive", reasons=reasons))) == []
+
+
+def test_what_the_verdict_does_not_cover_is_named():
+    ramp = [Sample(second, label="cart", steady=second >= 2) for second in range(5)]
+    steady = run_of(ramp, "p95 of home>1s", "fail>1%", plan={"ramp_up_exclude": True})
+
+    criteria, requests, labels = not_judged(steady)
+    assert (criteria[:1], requests[:1], labels.endswith(": cart")) == ("1", "2", True)
+    assert len(list(not_judged(run_of(small())))) == 1
+    assert list(not_judged(gallery.run("passed"))) == []
+
+
+# ── Capacity, test cases, first failures ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_each_stage_of_a_search_is_a_row_and_the_last_ones_stay():
+    found = table(report_of(gallery.run("capacity")), "capacity")
+    assert found.about == "20/s to 400/s, until p95>300ms or fail>5%, within 10 %"
+    first = found.rows[0]
+    assert (first.outcome, [cell.text for cell in first.cells]) == (
+        "passed",
+        ["held", "20/s", "20/s", "3…10 s", "p95>300ms: 20.0 ms; fail>5%: 0 %"],
+    )
+    breached = next(row for row in found.rows if row.outcome == "failed")
+    assert "p95>300ms: 900 ms" in breached.cells[-1].text
+    assert found.top(3)[0] == list(found.rows[-3:])
+    assert found.message == gallery.run("capacity").summary.to_dict()["capacity"]["shop"]["message"]
+
+
+def test_the_test_cases_that_did_not_pass_come_first_and_each_is_a_check():
+    found = table(report_of(gallery.run("functional")), "cases")
+    assert [(row.outcome, row.check and row.check.name) for row in found.rows] == [
+        ("failed", "pays"),
+        ("broken", "ships"),
+        ("skipped", "returns"),
+        ("passed", "adds"),
+    ]
+    check = found.rows[0].check
+    assert check is not None
+    assert (check.group, check.message, check.took_s) == ("api.TestCart", "201 is not 200", 0.012)
+
+
+def test_a_first_failure_has_its_picture_and_links_into_the_runs_folder():
+    (block,) = (one for one in report_of(gallery.run("browsers")).blocks if isinstance(one, Failures))
+    (failure,) = block.failures
+    assert failure.picture.startswith(b"\xff\xd8")
+    assert [name for name, _ in failure.links] == ["screenshot", "source", "trace"]
+    elsewhere = {
+        "label": "x",
+        "message": "",
+        "worker": "a",
+        "execution": "b",
+        "at_s": 1,
+        "files": ["javascript:alert(1)"],
+    }
+    run = examples.with_summary(examples.passed(), first_failures=[elsewhere])
+    (block,) = (one for one in report_of(run).blocks if isinstance(one, Failures))
+    assert block.failures[0].links == ()
+
+
+def test_the_course_has_the_planned_rate_only_where_it_changes():
+    def names(name: str) -> list[str]:
+        found: list[Block] = [block for block in report_of(gallery.run(name)).blocks if isinstance(block, Sketches)]
+        return [line.name for block in found if isinstance(block, Sketches) for line in block.lines]
+
+    assert names("load curve") == ["requests", "planned", "p95"]
+    assert names("passed") == ["requests", "p95"]
+    assert names("errors") == ["requests", "p95", "failed"]
+    assert names("functional") == []
+
+
+def test_metrics_that_cloudwatch_did_not_have_are_notes():
+    (note,) = notes(gallery.run("service"), "no-metric")
+    assert "MemoryUtilization" in note and "no permission" in note
+
+
+def test_a_page_only_block_is_no_part_of_a_functional_runs_text():
+    report = report_of(gallery.run("functional"))
+    assert all(block.page_only for block in report.blocks if isinstance(block, Table) and block.id != "cases")
+    assert not [block for block in report.blocks if isinstance(block, Note) and block.tone not in ("hint", "note")]
+
+
+def test_the_outcome_of_a_run_is_that_of_its_verdict_whatever_is_missing():
+    run = replace(examples.empty(), verdict=examples.verdict("inconclusive", criteria=[]))
+    assert report_of(run).headline.outcome == "inconclusive"
