@@ -37,7 +37,7 @@ def settings(worker_index: int) -> dict[str, Any]:
 class Generator(Steps):
     """bzt's generator, with every request inside a marked transaction named by its label.
 
-    A status of 400 or more fails a request, unless the suite says `auto-assert-ok: false` or which status it wants.
+    A status of 400 or more fails a request, unless the suite has `auto-assert-ok: false` or asserts a status.
     (bzt does so only for scenarios with a default address, and even if the suite wants another status.)
     """
 

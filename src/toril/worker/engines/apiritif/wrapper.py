@@ -271,12 +271,12 @@ def label_of(address):
 class Load:
     """When requests may be sent: until the end of the load."""
 
-    def __init__(self, told) -> None:
-        self.length_s = told["length_s"]
+    def __init__(self, settings) -> None:
+        self.length_s = settings["length_s"]
         self.ends_at = float("inf")
         self.kill_at = float("inf")
         self.ending = False
-        self._graceful_stop_s = told["graceful_stop_s"]
+        self._graceful_stop_s = settings["graceful_stop_s"]
 
     def begin(self, at) -> None:
         if self.length_s:
@@ -337,11 +337,13 @@ def counting_misses(extract):
 
 
 def main() -> int:
-    test = Path(TOLD["test"]).absolute()
+    test = Path(SETTINGS["test"]).absolute()
     sys.path[:0] = [str(Path.cwd()), str(test.parent)]
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
-    recorder = Recorder(generated=TOLD["generated"])
-    browsers = beside("../browser/steps").begin(TOLD, recorder, USER, RECORDS, LOAD) if "browser" in TOLD else None
+    recorder = Recorder(generated=SETTINGS["generated"])
+    browsers = (
+        beside("../browser/steps").begin(SETTINGS, recorder, USER, RECORDS, LOAD) if "browser" in SETTINGS else None
+    )
     for name in dir(recorder):
         if name.startswith("record_"):
             setattr(apiritif.recorder, name, getattr(recorder, name))
@@ -350,17 +352,17 @@ def main() -> int:
     for name in ("extract_regex", "extract_jsonpath", "extract_cssselect", "extract_xpath"):
         setattr(HTTPResponse, name, counting_misses(getattr(HTTPResponse, name)))
     TESTS.report_failures(
-        loadgen.ApiritifPlugin, partial(RECORDS.test_failed, generated=TOLD["generated"]), RECORDS.test_ended
+        loadgen.ApiritifPlugin, partial(RECORDS.test_failed, generated=SETTINGS["generated"]), RECORDS.test_ended
     )
-    if TOLD["cases"]:
-        write = IN_PROCESS.CaseWriter(Path(TOLD["folder"]) / "cases").write
+    if SETTINGS["cases"]:
+        write = IN_PROCESS.CaseWriter(Path(SETTINGS["folder"]) / "cases").write
         TESTS.report_cases(loadgen.ApiritifPlugin, store.SampleController, write)
     script = __import__(test.stem)  # one that does not load fails here, before the worker is ready
     if browsers is not None:
         browsers.prepare(script)
     failed = []
     users = threading.Thread(target=run_users, args=(str(test), failed), daemon=True)
-    wait_at_gate(Path(TOLD["folder"]))
+    wait_at_gate(Path(SETTINGS["folder"]))
     users.start()
     lateness = IN_PROCESS.Lateness(RECORDS.late)
     threading.Thread(target=lateness.probe, args=(time.sleep, lambda: not users.is_alive()), daemon=True).start()
@@ -376,7 +378,7 @@ def main() -> int:
         sys.stderr.write(failed[0])
     sys.stdout.flush()
     sys.stderr.flush()
-    (Path(TOLD["folder"]) / "done").touch()
+    (Path(SETTINGS["folder"]) / "done").touch()
     os._exit(1 if failed else 0)  # other threads may sleep, or wait for responses that do not count any more
 
 
@@ -393,8 +395,12 @@ def wait_at_gate(folder) -> None:
 def run_users(test, failed) -> None:
     """Run Apiritif's own worker with its threads in this process, with our records."""
     params = loadgen.Params()
-    params.concurrency, params.iterations, params.steps = TOLD["concurrency"], TOLD["iterations"], TOLD["steps"]
-    params.ramp_up, params.hold_for, params.tests = TOLD["ramp_up_s"], TOLD["hold_for_s"], [test]
+    params.concurrency, params.iterations, params.steps = (
+        SETTINGS["concurrency"],
+        SETTINGS["iterations"],
+        SETTINGS["steps"],
+    )
+    params.ramp_up, params.hold_for, params.tests = SETTINGS["ramp_up_s"], SETTINGS["hold_for_s"], [test]
     params.report = os.devnull
     thread.set_total(params.concurrency)
     set_iteration = thread.set_iteration
@@ -420,8 +426,8 @@ def run_users(test, failed) -> None:
 
 
 if __name__ == "__main__":
-    TOLD = json.loads(Path(sys.argv[1]).read_text())
-    RECORDS = Records(Path(TOLD["folder"]))
+    SETTINGS = json.loads(Path(sys.argv[1]).read_text())
+    RECORDS = Records(Path(SETTINGS["folder"]))
     USER = User()
-    LOAD = Load(TOLD)
+    LOAD = Load(SETTINGS)
     sys.exit(main())

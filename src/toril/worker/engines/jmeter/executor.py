@@ -46,7 +46,7 @@ CUT_OFF = re.compile(
 )
 MISSING = re.compile(r"CannotResolveClassException: ([\w.$]+)")
 DIE = "-XX:+ExitOnOutOfMemoryError"  # otherwise threads end one by one, and their requests are lost silently
-STORED_BYTES = 10 << 20  # kept of each response for extractors and checks; JMeter reads and counts all of it
+STORED_BYTES = 10 << 20  # stored of each response, for extractors and checks; JMeter reads and counts all of it
 IDLE_MS = 500  # services keep connections for longer; the check whether one is still open takes a millisecond
 LAST_RESORT_S = 1.0  # requests in flight are cut off this long before the end's time is over
 PROPERTIES = {  # the reader below relies on them; they override the suite's own

@@ -5,7 +5,7 @@
   requests in flight when a test ends, the latter lets them finish.
 - bzt's throughput timer gets the rows of a load curve, where the suite has one.
 - Assertions on JSON paths are JMeter's own, not those of a plug-in from before it had them, which bzt asks for.
-- The groups have as many users together as the plan says.
+- The groups have as many users together as planned.
 - The plan waits at the gate. A timer in a thread group without threads delays nothing, but JMeter calls every element
   when the test starts, one after the other, before it starts any thread; the timer's script (`gate.bsh`) returns
   only when the gate is open. Unlike a sampler in a setUp group it needs no thread and is in no other scope, and the
@@ -37,7 +37,7 @@ def speaks_groovy(path: Path) -> bool:
 
 
 def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = (), users: int | None = None) -> None:
-    """Change the plan at `path` as the module's text says; `plain_groups` when bzt chose the groups, and no stairs.
+    """Change the plan at `path` as described above; `plain_groups` if bzt chose the groups, without stairs.
 
     `rates` are the requests of each second, where they follow a load curve; `users` is what bzt divided among groups.
     """
