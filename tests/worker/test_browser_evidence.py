@@ -18,7 +18,7 @@ def beside(name: str) -> Any:
     return module
 
 
-MODULE = beside("browser/evidence")
+MODULE = beside("browser/steps")
 
 
 class Gone(Exception):
@@ -26,7 +26,7 @@ class Gone(Exception):
 
 
 class Page:
-    Unanswered = (Gone,)
+    NoAnswer = (Gone,)
 
     def picture(self):
         return b"\xff\xd8picture"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.worker.test_browser_evidence import beside
 
-STEPS, SAMPLES = beside("browser/steps"), beside("apiritif/samples")
+STEPS, SAMPLES = beside("browser/steps"), beside("apiritif/records")
 ASKING_S = 0.05
 
 
@@ -17,7 +17,7 @@ class Gone(Exception):
 
 
 class Page:
-    Unanswered = (Gone,)
+    NoAnswer = (Gone,)
 
     def __init__(self, **answer: Any) -> None:
         self.answer = {"origin": 1000.0, "ttfb": 5.5, "dom": 20.0, "lcp": 30.0, "bytes": 700, "status": 200, **answer}
@@ -41,7 +41,7 @@ class Journey:
         self.steps.driver = SimpleNamespace(page=lambda: page)
         self.steps.evidence = SimpleNamespace(keep=lambda *_: None)
         self.recorder = SimpleNamespace(record_transaction_start=self.start, record_transaction_end=self.end)
-        self.steps.hear(self.recorder)
+        self.steps.connect(self.recorder)
 
     def start(self, tran) -> None:
         self.user.frames.append(SAMPLES.Frame(tran.name))

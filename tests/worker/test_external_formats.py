@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.refusals import refused
 from toril.worker.engines.external.formats import UnknownFormatError, reader_of
 
 AT_MS = 1_764_100_000_123
@@ -125,15 +126,15 @@ def test_phout_tells_microseconds(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "code"),
     [
-        ("starttime\tseconds\tctime\tdtime\tttime\twait\n", "HTTP errors are successes"),
-        ("Type,Name,Request Count,Failure Count\n", "no single requests"),
-        ("hello\n", "begins with 'hello'"),
+        ("starttime\tseconds\tctime\tdtime\tttime\twait\n", "apache-bench-table"),
+        ("Type,Name,Request Count,Failure Count\n", "locust-statistics"),
+        ("hello\n", "unknown-format"),
     ],
 )
-def test_what_says_too_little_or_nothing_is_refused_with_the_reason(tmp_path, text, why):
-    with pytest.raises(UnknownFormatError, match=why):
+def test_a_file_without_single_requests_or_of_another_format_is_refused(tmp_path, text, code):
+    with refused(code, *(["hello"] if code == "unknown-format" else []), error=UnknownFormatError):
         read(tmp_path, text)
 
 
@@ -162,7 +163,7 @@ def test_a_byte_order_mark_is_no_part_of_a_jtl(tmp_path):
 
 
 def test_a_jtl_without_what_has_to_be_known_is_refused(tmp_path):
-    with pytest.raises(UnknownFormatError, match="a JTL without the column success"):
+    with refused("missing-column", "success", error=UnknownFormatError):
         read(tmp_path, JTL.replace("success", "sucess") + f"{AT_MS},250,home,200,OK,true,512,3,40,12\n")
 
 

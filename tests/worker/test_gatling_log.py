@@ -2,8 +2,8 @@
 
 import pytest
 
+from toril.worker.engines.gatling.executor import gate_of, simulations_in
 from toril.worker.engines.gatling.log import GatlingReader
-from toril.worker.engines.gatling.script import gate_of, simulations_in
 
 AT_MS = 1_764_100_000_123
 RUN = f"RUN\tshop.Buying\tbuying\t{AT_MS}\t \t3.9.5\n"

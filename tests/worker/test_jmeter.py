@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
+from tests.refusals import refused
 from tests.targets import target
 from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
 from toril.errors import InfrastructureError
@@ -499,7 +500,7 @@ def test_a_plan_that_is_no_plan_fails_the_worker_with_the_reason(tmp_path):
 @pytest.mark.unit
 def test_a_missing_home_is_said_with_the_way_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("TORIL_JMETER_HOME", str(tmp_path / "none"))
-    with pytest.raises(InfrastructureError, match=r"make jmeter.*TORIL_JMETER_HOME"):
+    with refused("no-jmeter", str(tmp_path / "none"), "TORIL_JMETER_HOME", error=InfrastructureError):
         jmeter.find_jmeter(None)
 
 

@@ -3,9 +3,8 @@
 import pytest
 from lxml import etree
 
-from toril.worker.engines.jmeter.log import read_log
 from toril.worker.engines.jmeter.plan import rewrite
-from toril.worker.engines.jmeter.sends import SendsFile
+from toril.worker.engines.jmeter.records import SendsFile, read_log
 
 GROUP = """<ThreadGroup enabled="{enabled}">
 <stringProp name="ThreadGroup.num_threads">{users}</stringProp></ThreadGroup><hashTree/>"""

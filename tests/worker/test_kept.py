@@ -18,7 +18,7 @@ def run(folder, *failures, name="buying") -> Any:
             (kept / file).write_bytes(data)
     lines = [json.dumps({**failure, "files": list(failure["files"])}) for failure in failures]
     (kept / "index.jsonl").write_text("\n".join(lines) + "\n")
-    return SimpleNamespace(execution=name, engine=SimpleNamespace(context=SimpleNamespace(kept=kept)))
+    return SimpleNamespace(execution=name, engine=SimpleNamespace(context=SimpleNamespace(evidence=kept)))
 
 
 def failure(**files):
@@ -47,7 +47,7 @@ def test_the_first_few_of_each_execution_are_kept(tmp_path):
 
 def test_what_is_too_large_of_another_kind_or_elsewhere_is_left_out(tmp_path):
     one = run(tmp_path, failure(**{"1.trace.zip": b"x" * (LARGEST + 1), "1.html": b"<script>", "1.jpg": b"\xff\xd8"}))
-    index = one.engine.context.kept / "index.jsonl"
+    index = one.engine.context.evidence / "index.jsonl"
     index.write_text(index.read_text().replace('"1.jpg"', '"1.jpg", "../../outside.txt", "missing.txt"'))
     (tmp_path.parent / "outside.txt").write_text("not of the engine")
     ((told, found),) = failure_evidence([one], 100.0, Redactor())
@@ -55,6 +55,6 @@ def test_what_is_too_large_of_another_kind_or_elsewhere_is_left_out(tmp_path):
 
 
 def test_an_engine_that_keeps_nothing_is_no_trouble(tmp_path):
-    context = SimpleNamespace(kept=tmp_path / "kept")
+    context = SimpleNamespace(evidence=tmp_path / "evidence")
     runs: list[Any] = [SimpleNamespace(execution="a", engine=SimpleNamespace(context=context))]
     assert list(failure_evidence(runs, 0.0, Redactor())) == []

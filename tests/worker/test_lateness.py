@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from toril.worker.engines import Sends
-from toril.worker.engines.jmeter.sends import SendsFile
-from toril.worker.engines.lateness import PROBE_S, Lateness
+from toril.worker.engines.in_process import PROBE_S, Lateness
+from toril.worker.engines.jmeter.records import SendsFile
 from toril.worker.health import cores_of, open_sockets, thread_waits
 
 
@@ -25,8 +25,8 @@ def test_what_is_told_of_a_second_is_its_worst_and_its_ninth_of_ten() -> None:
     now = 8.0
     late.add(0.2)
     assert told == [(7, 10_000, 9_000)]
-    late.tell()
-    late.tell()
+    late.flush()
+    late.flush()
     assert told[1:] == [(8, 200_000, 200_000)]
 
 

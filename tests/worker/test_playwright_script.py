@@ -2,7 +2,7 @@
 
 import ast
 
-from toril.worker.engines.browser.playwright_script import script_of
+from toril.worker.engines.browser.playwright import script_of
 
 SCENARIO = {
     "default-address": "http://shop",

@@ -65,14 +65,14 @@ def series_of(recorder: Recorder) -> HealthSeries:
 
 
 def test_a_reading_counts_in_the_second_that_it_is_about():
-    vitals, recorder = vitals_of(tells_lateness=True)
+    vitals, recorder = vitals_of(reports_lateness=True)
     for now in (999.9, 1000.02, 1000.5, 1001.03, 1001.1, 1001.9, 1002.0, 1004.7, 1005.1, 1005.3):
         vitals.record(now)
     assert series_of(recorder).second.tolist() == [0, 1, 4]
 
 
 def test_before_the_start_there_is_nothing_to_tell():
-    vitals, recorder = vitals_of(tells_lateness=True)
+    vitals, recorder = vitals_of(reports_lateness=True)
     vitals.record(999.9)
     vitals.record(1000.1)
     assert recorder.flush() is None
@@ -80,7 +80,7 @@ def test_before_the_start_there_is_nothing_to_tell():
 
 @pytest.mark.parametrize("tells", [False, True])
 def test_an_engine_that_cannot_tell_is_as_late_as_its_worker_wakes_up(tells):
-    vitals, recorder = vitals_of(time.time(), tells_lateness=tells)
+    vitals, recorder = vitals_of(time.time(), reports_lateness=tells)
     slept: list[float] = []
     for _ in range(3):
         vitals.sleep(0.25, slept.append)  # back at once, so not late at all

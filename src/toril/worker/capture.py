@@ -13,7 +13,7 @@ import numpy as np
 from toril.records import Case, CaseFile, Kept, case_file_name, digest_of, encode_cases
 from toril.timeline.intervals import Recorder, acceptable
 from toril.worker.engine_runs import EngineRun
-from toril.worker.engines import Batch, FoundCase, Replays, TellsCases
+from toril.worker.engines import Batch, FoundCase, Replays, ReportsCases
 from toril.worker.redaction import Redactor
 
 AHEAD_S = 60.0  # a record of what completes later than this has no possible time: the clock, or the engine, went astray
@@ -70,7 +70,7 @@ class Capture:
         for batch in run.engine.batches(final):
             if len(batch):
                 self._add(run, batch)
-        if isinstance(run.engine, TellsCases) and run.engine.context.functional:
+        if isinstance(run.engine, ReportsCases) and run.engine.context.functional:
             for case in run.engine.cases():
                 self._cases.add(run.planned.series, case, self.start_at)
         for told in run.engine.sends():
@@ -151,7 +151,7 @@ def failure_evidence(
 ) -> Iterator[tuple[Kept, dict[str, bytes]]]:
     """Each failure, and its files by their names within the attempt's folder."""
     for position, run in enumerate(runs):
-        folder = run.engine.context.kept
+        folder = run.engine.context.evidence
         for told in _told(folder / "index.jsonl"):
             files = {f"failures/{position}-{name}": data for name, data in _files(folder, told.get("files"), redacted)}
             yield (

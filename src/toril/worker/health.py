@@ -11,7 +11,7 @@ import psutil
 
 from toril.timeline.intervals import Recorder
 from toril.worker.engine_runs import EngineRuns
-from toril.worker.engines.lateness import Lateness
+from toril.worker.engines.in_process import Lateness
 
 CHILDREN_EVERY = 5  # looking for new descendants costs more than reading those that are known
 LEAST_ELAPSED_S = 0.5  # a hundredth of a second more or less is then at most 2 %
@@ -390,12 +390,12 @@ class Vitals:
         """Sleep; an engine that cannot tell how late its sends are is taken to be as late as this."""
         before = time.perf_counter()
         sleep(seconds)
-        if any(run.at_work and not run.engine.tells_lateness for run in self._runs):
+        if any(run.at_work and not run.engine.reports_lateness for run in self._runs):
             self._overslept.add(time.perf_counter() - before - seconds)
 
     def end(self) -> None:
         """Nothing more is to come."""
-        self._overslept.tell()
+        self._overslept.flush()
 
     def _late(self, at_s: float, late_us: int, late_p90_us: int) -> None:
         if at_s >= self._start_at - 1:

@@ -1,12 +1,12 @@
-"""What a load engine is to a worker: bzt's executor of one execution, plus the methods of `Engine`.
+"""The interface between the worker and a load engine: bzt's executor of one execution, plus the methods of `Engine`.
 
-bzt reads the suite, prepares scripts and starts the engine's process; toril parks that process until the starting gun,
+bzt reads the suite, prepares scripts and starts the engine's process. toril parks that process until the run starts,
 reads the engine's own records and ends it. An engine's module subclasses bzt's executor class, adds the methods
 below and is named in `ENGINES`, so that bzt loads it in place of its own class. Its life, all in the main thread:
 
 1.  `settings(worker_index)` of its module is merged below `modules.<alias>` of bzt's configuration.
 2.  bzt makes the object and sets `execution`, `settings`, `engine`, `log`; the worker sets `context`.
-3.  `prepare()`: bzt's own, no load yet. The place to rewrite scripts (a JMX, say) so that they wait at the gate.
+3.  `prepare()`: bzt's own, no load yet. Engines rewrite scripts here (a JMX, say) so that they wait at the gate.
 4.  `startup()`: starts the process (`self.process`, through `self._execute`: own process group, dies with the
     worker, knows TORIL_*). An engine with `parks = True` is started before the worker says ready: its process creates
     the file `context.parked` when only the gate is left, then polls `context.gate` (absent at first; then one line, the
@@ -14,7 +14,7 @@ below and is named in `ENGINES`, so that bzt loads it in place of its own class.
     waits until then. An engine with `parks = False` is only prepared until the start; `startup()` follows the gate.
     bzt's `delay` has been taken out of `execution`: the gate has it.
 5.  `check()`, several times a second: True when the process has ended. `batches(final=False)` after it.
-6.  The load's planned end is the engine's business: no request starts later than `context.length_s` after the gate,
+6.  The engine ends its load as planned: no request starts later than `context.length_s` after the gate,
     those in flight may finish within `context.graceful_stop_s`, then the process ends by itself.
 7.  `end(within_s)` when the load has to end early: no new requests, those in flight may finish within `within_s`;
     must not block; may be called once more with less time. The worker kills the process group when that time (and a
@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from toril.records import CaseOutcome, ExecutionShare, PlannedExecution
 
-ENGINES = {  # bzt's alias → the module with `Executor` (a class that is an Engine) and `settings`
+ENGINES = {  # bzt's alias → the module with `Executor` (an Engine) and `settings`
     "locust": "toril.worker.engines.locust.executor",
     "jmeter": "toril.worker.engines.jmeter.executor",
     "apiritif": "toril.worker.engines.apiritif.executor",
@@ -47,12 +47,12 @@ ENGINES = {  # bzt's alias → the module with `Executor` (a class that is an En
     "gatling": "toril.worker.engines.gatling.executor",
     "external-results-loader": "toril.worker.engines.external.executor",
 }
-FUNCTIONAL_ENGINES = {**ENGINES, "pytest": "toril.worker.engines.pytest.executor"}  # those of functional suites
+FUNCTIONAL_ENGINES = {**ENGINES, "pytest": "toril.worker.engines.pytest.executor"}  # for functional suites
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineContext:
-    """One execution's place in the run: what its engine has to know beyond Taurus' configuration."""
+    """One execution's place in the run: an engine's input beyond Taurus' configuration."""
 
     planned: PlannedExecution  # the whole run's
     share: ExecutionShare  # this worker's
@@ -60,8 +60,8 @@ class EngineContext:
     worker_index: int  # over all workers of the run, from 0
     worker_count: int
     graceful_stop_s: float
-    functional: bool = False  # test cases are wanted, each done once
-    folder: Path  # scratch of this execution alone
+    functional: bool = False  # the result is test cases, each run once
+    folder: Path  # scratch folder of this execution
     suite: Path  # the worker's own copy of the suite's folder; the working folder of engines
 
     @property
@@ -71,17 +71,17 @@ class EngineContext:
 
     @property
     def parked(self) -> Path:
-        """Created by the engine's process when it has nothing left to do but wait for the gate."""
+        """Created by the engine's process when only the wait for the gate is left."""
         return self.folder / "parked"
 
     @property
-    def kept(self) -> Path:
-        """Where the engine's process leaves what is to be seen of its first failures; see `worker/capture.py`."""
-        return self.folder / "kept"
+    def evidence(self) -> Path:
+        """The folder for the engine process's evidence of its first failures; see `worker/capture.py`."""
+        return self.folder / "evidence"
 
     @property
     def phase_shift_s(self) -> float:
-        """This worker's place in one arrival period, so that workers do not beat in step (stairs all rise at once)."""
+        """This worker's offset in one arrival period, so that workers do not send in step (stairs do rise together)."""
         users, planned_s = self.share.concurrency or 0, self.planned.ramp_up_s + self.planned.hold_for_s
         period_s = 0.0
         if self.share.throughput_rps:
@@ -92,7 +92,7 @@ class EngineContext:
 
     @property
     def first_due_s(self) -> float:
-        """When the first request is due, from the gate on: later than at once where a planned rate says so."""
+        """When the first request is due after the gate: a planned rate may start late."""
         rate, interleave = self.planned.rate, self.share.interleave
         if rate is None:
             return 0.0
@@ -100,12 +100,12 @@ class EngineContext:
 
     @property
     def length_s(self) -> float:
-        """How long this worker's load lasts, so that all end when the plan says; 0 when only iterations bound it."""
+        """Length of this worker's load, such that all workers end together; 0 if only iterations limit it."""
         planned_s = self.planned.ramp_up_s + self.planned.hold_for_s
         return planned_s - self.phase_shift_s if planned_s else 0.0
 
     def is_overdue(self, now: float) -> bool:
-        """Are the load and the grace for its last requests over? Not where only iterations bound it."""
+        """Whether the load and its graceful stop are over; never if only iterations limit the load."""
         try:
             begun_at = float(self.gate.read_text())
         except (OSError, ValueError):
@@ -115,15 +115,15 @@ class EngineContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Some samples as columns of equal length, at the engine's own resolution; times are seconds since the epoch."""
+    """Samples as columns of equal length, at the engine's own resolution; times are seconds since the epoch."""
 
     started_s: NDArray[np.float64]
     completed_s: NDArray[np.float64]
-    label: Sequence[str] | NDArray[np.object_]  # as the suite names it, whatever the engine calls it
+    label: Sequence[str] | NDArray[np.object_]  # as in the suite
     kind: Sequence[str] | NDArray[np.object_]  # "request", "transaction" or "timing"
     ok: NDArray[np.bool_]
-    rc: Sequence[str] | NDArray[np.object_]  # "200"; without a response the name of what happened
-    message: Sequence[str] | NDArray[np.object_]  # why it failed; "" when it did not
+    rc: Sequence[str] | NDArray[np.object_]  # "200"; without a response the name of the error
+    message: Sequence[str] | NDArray[np.object_]  # of a failure; else ""
     response_us: NDArray[np.int64]
     ttfb_us: NDArray[np.int64]  # -1: unknown
     connect_us: NDArray[np.int64]  # -1: unknown
@@ -135,34 +135,34 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sends:
-    """How late an engine's sends were for a second or so: against its schedule, or as late as its own loop was."""
+    """Lateness of an engine's sends in about one second: against its schedule, or of its own loop."""
 
     at_s: float  # seconds since the epoch
-    late_us: int | None  # the latest; None where the engine does not tell
-    late_p90_us: int | None  # nine in ten were no later
-    dropped: int | None = None  # that a throughput asked for and that were never made; None where there is none
+    late_us: int | None  # maximum; None if unknown
+    late_p90_us: int | None  # 90th percentile
+    dropped: int | None = None  # sends due by a throughput and never made; None without one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfinished:
-    """Requests of one label that were sent and had no answer when the load was over."""
+    """Requests of one label without a response at the end of the load."""
 
-    label: str  # "" where the engine cannot tell
+    label: str  # "" if unknown
     count: int = 1
-    waited_s: float | None = None  # since each was sent (open model: due); None where the engine cannot tell
+    waited_s: float | None = None  # since each was sent (open model: due); None if unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What only an engine knows of its load, once that is over. Verdicts are made elsewhere."""
+    """An engine's own facts about its load after the end. Times are seconds since the epoch."""
 
-    begun_at: float | None = None  # seconds since the epoch: its first user, or its schedule; None: as its first sample
-    ended_at: float | None = None  # … no user was left, or none of its schedule; None: when its process ended
-    unfinished_users: int = 0  # that left before they had done their iterations
-    own_shape: bool = False  # its script decides on its load, whatever the suite says
+    begun_at: float | None = None  # start of its first user or schedule; None: the first sample
+    ended_at: float | None = None  # end of its last user or schedule; None: of its process
+    unfinished_users: int = 0  # users that ended before their last iteration
+    own_shape: bool = False  # the script decides on the load, not the suite
     script_errors: Mapping[str, int] = field(default_factory=dict)  # see EngineReport
-    script_failed: str = ""  # the script's own statement that its run failed, such as Locust's process_exit_code = 1
-    note: str = ""  # such as the thresholds of a k6 script that were crossed
+    script_failed: str = ""  # the script's own verdict, such as Locust's process_exit_code = 1
+    note: str = ""  # such as crossed thresholds of a k6 script
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,23 +179,23 @@ class FoundCase:
 
 
 @runtime_checkable
-class TellsCases(Protocol):
-    """An engine that can also run functional suites, where `context.functional`."""
+class ReportsCases(Protocol):
+    """An engine that also runs functional suites (`context.functional`)."""
 
     def cases(self) -> Iterator[FoundCase]:
-        """The test cases that have ended since the last call; after `batches`, which may have to read them."""
+        """Test cases that ended since the last call; to be called after `batches`, which may read them."""
         ...
 
 
 @runtime_checkable
 class Replays(Protocol):
-    """An engine whose samples may have been measured before this run, and moved into it: then they may lie ahead."""
+    """An engine whose samples may be older than this run and moved into it, so that they may lie in the future."""
 
     recorded: bool
 
 
 def cases_of(batch: Batch, suite: str) -> Iterator[FoundCase]:
-    """Each request of a batch as a test case: an answer that is not as asserted fails it, none at all breaks it."""
+    """Each request of a batch as a test case: failed after a wrong response, broken without any."""
     for row in np.flatnonzero(np.asarray(batch.kind, object) == "request").tolist():
         answered = str(batch.rc[row]).isdigit()
         yield FoundCase(
@@ -209,12 +209,12 @@ def cases_of(batch: Batch, suite: str) -> Iterator[FoundCase]:
 
 
 class Engine(Protocol):
-    """bzt's executor of one execution, and what toril needs of it; see the module's text for its life."""
+    """bzt's executor of one execution with toril's own methods; see the module's docstring for its life."""
 
     parks: ClassVar[bool]
-    single_threaded: ClassVar[bool]  # its busiest process is measured against one core
-    resolution_us: ClassVar[int]  # what its records can tell apart
-    tells_lateness: ClassVar[bool]  # whether `sends` tells anything
+    single_threaded: ClassVar[bool]  # health compares its busiest process with one core
+    resolution_us: ClassVar[int]  # of its records
+    reports_lateness: ClassVar[bool]  # whether `sends` returns lateness
 
     context: EngineContext
 
@@ -232,47 +232,47 @@ class Engine(Protocol):
     def post_process(self) -> None: ...
 
     def batches(self, final: bool) -> Iterator[Batch]:
-        """What the engine has recorded since the last call, complete rows only; `final` after the process is gone."""
+        """Samples of complete rows since the last call; `final` after the end of the process."""
         ...
 
     def sends(self) -> Iterator[Sends]:
-        """How late its sends were, since the last call; after `batches`, which may have to read it."""
+        """Lateness since the last call; to be called after `batches`, which may read it."""
         ...
 
     def virtual_users(self) -> int | None:
-        """How many are active now, counted by the engine, those in think time too; None when it does not tell."""
+        """Active users as the engine counts them, think time included; None if unknown."""
         ...
 
     def end(self, within_s: float) -> None: ...
 
     def unfinished(self) -> Iterable[Unfinished]:
-        """Requests that were sent but never recorded as samples. Failures caused by ending belong here."""
+        """Requests that were sent but are no samples; failures caused by the end of the load belong here."""
         ...
 
     def facts(self) -> Facts:
-        """What else it knows of its load, once that is over."""
+        """Facts about the load after its end."""
         ...
 
     def unreadable(self) -> int:
-        """Rows of the engine's records that could not be read."""
+        """Number of rows that could not be read."""
         ...
 
     def failure(self) -> str | None:
-        """Why the process did not do its load to the end, in its own last words; None when it did (or was ended)."""
+        """Why the process ended before its load, with its last output; None after a regular or requested end."""
         ...
 
 
 @runtime_checkable
 class Adjustable(Protocol):
-    """An engine that takes another rate while it goes on: those of `toril.load.shapes`."""
+    """An engine whose rate can change during the load: the open-model ones (`toril.load.shapes`)."""
 
     def adjust(self, at: float, rps: float) -> None:
-        """From that moment on (seconds since the epoch) so many requests per second, of all workers together."""
+        """Set the rate of all workers together from a time on (seconds since the epoch)."""
         ...
 
 
 def tail_of(path: Path | str | None, lines: int = 5) -> str:
-    """The last lines of a log that are not blank, for a message; "" when there is no such file."""
+    """The last non-blank lines of a log, for a message; "" without such a file."""
     try:
         text = Path(path).read_text(errors="replace") if path else ""
     except OSError:

@@ -1,6 +1,6 @@
-"""Any executor of bzt that has no engine module of ours: read through bzt's own reader, with bzt's resolution.
+"""Executors of bzt without an engine module of ours: their samples come from bzt's own readers, at bzt's resolution.
 
-A time is an integer second and a duration some whole milliseconds, so the steady window is a second unsharp.
+Times are whole seconds and durations whole milliseconds, so the limits of the steady state are a second inexact.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ class GenericEngine:
     parks: ClassVar[bool] = False
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1000
-    tells_lateness: ClassVar[bool] = False
+    reports_lateness: ClassVar[bool] = False
 
     def __init__(self, executor: Any, context: EngineContext, readers: list[Any]) -> None:
         self._executor = executor
@@ -55,7 +55,7 @@ class GenericEngine:
                     yield self._batch(rows)
                     rows = []
             if hasattr(reader, "buffer"):
-                reader.buffer = {0: 1}  # what bzt's executors look at to tell results from none
+                reader.buffer = {0: 1}  # bzt's executors check it for results
         if rows:
             yield self._batch(rows)
 
@@ -98,7 +98,7 @@ class GenericEngine:
 
     def _batch(self, rows: list[Any]) -> Batch:
         second, label, users, response_s, connect_s, latency_s, rc, error, _, size = zip(*rows, strict=True)
-        self._users = users[-1] or None  # some readers have none to tell
+        self._users = users[-1] or None  # some readers have no users
         completed = np.array(second, np.float64)
         response_us = _microseconds(response_s)
         return Batch(

@@ -1,8 +1,8 @@
-"""Apiritif: the suite's own test scripts, or its requests as the script that bzt generates.
+"""Apiritif: the suite's own test scripts, or its requests in a script that bzt generates.
 
-bzt's own record has whole milliseconds, addresses for labels and no transactions; here Apiritif runs in a wrapper of
-ours (`apiritif/wrapper.py`) that writes its own rows in microseconds. The generated script tells the wrapper the
-suite's labels through transactions whose names begin with a mark.
+bzt's own records have whole milliseconds, addresses as labels and no transactions. Here Apiritif runs in our wrapper
+(`apiritif/wrapper.py`), which writes rows in microseconds. The generated script passes the suite's labels to the
+wrapper in transactions whose names begin with a mark.
 """
 
 import ast
@@ -15,22 +15,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 from bzt import TaurusConfigError, ToolError
-from bzt.engine import ScenarioExecutor
 from bzt.modules._apiritif.executor import ApiritifNoseExecutor
 from bzt.requests_model import IncludeScenarioBlock
 
 from toril.timeline.intervals import KINDS
 from toril.worker.disk import put_whole
-from toril.worker.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, cases_of, tail_of
+from toril.worker.engines import Batch, Facts, FoundCase, Sends, Unfinished, cases_of, tail_of
+from toril.worker.engines.apiritif.records import COLUMNS, GROUP_MARK, NUMBERS, REQUEST_MARK
 from toril.worker.engines.apiritif.steps import Steps
-from toril.worker.engines.case_lines import CaseLines
-from toril.worker.engines.csv_tail import CsvTail
+from toril.worker.engines.base import EngineBase
+from toril.worker.engines.readers import CaseLines, CsvTail
 
 WRAPPER = Path(__file__).with_name("wrapper.py")
-REQUEST_MARK = "toril-request:"  # these three are the wrapper's as well
-GROUP_MARK = "toril-group:"
-COLUMNS = ("started_us", "response_us", "ttfb_us", "bytes", "users", "kind", "label", "ok", "rc", "message")
-NUMBERS = 5  # how many of them are
 
 
 def settings(worker_index: int) -> dict[str, Any]:
@@ -41,7 +37,7 @@ def settings(worker_index: int) -> dict[str, Any]:
 class Generator(Steps):
     """bzt's generator, with every request inside a marked transaction named by its label.
 
-    A status of 400 or more fails a request, unless the suite says `auto-assert-ok: false` or which status it wants.
+    A status of 400 or more fails a request, unless the suite has `auto-assert-ok: false` or asserts a status.
     (bzt does so only for scenarios with a default address, and even if the suite wants another status.)
     """
 
@@ -74,15 +70,14 @@ def call(of: str, method: str, *arguments: Any) -> ast.Call:
     return ast.Call(func=function, args=list(arguments), keywords=[])
 
 
-class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
+class Executor(EngineBase, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
     """bzt's Apiritif executor as an Engine."""
 
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = True
     resolution_us: ClassVar[int] = 1
-    tells_lateness: ClassVar[bool] = True
-    tool: ClassVar[str] = "Apiritif"
-    context: EngineContext
+    reports_lateness: ClassVar[bool] = True
+    tool_name: ClassVar[str] = "Apiritif"
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,8 +85,8 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
         self._tail = CsvTail(Path(), COLUMNS)
         self._users: int | None = None
         self._sends: list[Sends] = []
-        self._cases: list[FoundCase] = []  # of generated requests; scripts have tests, which the wrapper tells
-        self._told = CaseLines(Path())
+        self._cases: list[FoundCase] = []  # of generated requests; the wrapper writes those of scripts
+        self._test_cases = CaseLines(Path())
         self._asked_to_end = False
         self._unfinished: list[Unfinished] = []
 
@@ -103,10 +98,10 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
             self._generated = self._generate(scenario)
         super().prepare()
         self._tail = CsvTail(self.context.folder / "rows.csv", COLUMNS)
-        self._told = CaseLines(self.context.folder / "cases")
+        self._test_cases = CaseLines(self.context.folder / "cases")
 
     def install_required_tools(self) -> None:
-        """bzt asks pip at each start, and then installs what it has; importing is what counts."""
+        """Replaces bzt's call of pip at each start; only the import matters."""
         if importlib.util.find_spec("apiritif") is None:
             raise ToolError("Apiritif is not installed beside bzt; install the extra: toril[worker]")
 
@@ -116,7 +111,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
     def _generate(self, scenario: Any) -> str:
         filename: str = self.engine.create_artifact("test_requests", ".py")
         checks_status = scenario.get("auto-assert-ok", True)
-        scenario["auto-assert-ok"] = False  # bzt's way would be first
+        scenario["auto-assert-ok"] = False  # otherwise bzt would add its own assertion
         builder = Generator(scenario, self.label, executor=self, test_mode="apiritif")
         builder.checks_status = checks_status
         builder.verbose = False
@@ -126,7 +121,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
 
     def startup(self) -> None:
         load = self.get_load()
-        told = {
+        settings = {
             "folder": str(self.context.folder),
             "test": self.script,
             "generated": self._generated is not None,
@@ -138,25 +133,19 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
             "steps": load.steps or 0,
             "length_s": self.context.length_s,
             "graceful_stop_s": self.context.graceful_stop_s,
-            **self.also_told(),
+            **self.more_settings(),
         }
         path = self.context.folder / "apiritif.json"
-        path.write_text(json.dumps(told))
+        path.write_text(json.dumps(settings))
         interpreter = self.settings.get("interpreter", sys.executable)
         self.process = self._execute([interpreter, "-P", str(WRAPPER), str(path)])
 
-    def also_told(self) -> dict[str, Any]:
-        """What engines that run Apiritif in other ways tell its wrapper."""
+    def more_settings(self) -> dict[str, Any]:
+        """Further settings for the wrapper, from engines that build on this one."""
         return {}
 
-    def check(self) -> bool:
-        return self.process.poll() is not None
-
-    def post_process(self) -> None:
-        ScenarioExecutor.post_process(self)
-
     def end(self, within_s: float) -> None:
-        """Apiritif looks for this file before each iteration, our wrapper before each request."""
+        """Apiritif checks for this file before each iteration, our wrapper before each request."""
         self._asked_to_end = True
         put_whole(Path(self.engine.graceful_files[self.process.pid]), repr(within_s))
 
@@ -181,7 +170,7 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
                 yield batch
 
     def cases(self) -> Iterator[FoundCase]:
-        yield from self._told.read()
+        yield from self._test_cases.read()
         yield from self._cases
         self._cases = []
 
@@ -209,16 +198,15 @@ class Executor(ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
         return Facts(**found, note="; ".join(notes))
 
     def unreadable(self) -> int:
-        return self._tail.unreadable + self._told.unreadable
+        return self._tail.unreadable + self._test_cases.unreadable
 
     def failure(self) -> str | None:
-        code = self.process.poll() if self.process else None
-        if code is None or self._asked_to_end:
+        if self.exit_code is None or self._asked_to_end:
             return None
-        if code == 0:
+        if self.exit_code == 0:
             done = (self.context.folder / "done").exists()
-            return None if done else f"the script ended {self.tool}'s process, and what follows was not carried out"
-        return f"{self.tool} ended with exit code {code}: {tail_of(getattr(self.stderr, 'name', None))}"
+            return None if done else f"the script ended {self.tool_name}'s process; the rest of the load was not sent"
+        return f"{self.tool_name} ended with exit code {self.exit_code}: {tail_of(getattr(self.stderr, 'name', None))}"
 
 
 def _batch(numbers: list[Any], columns: list[tuple[str, ...]], samples: Any) -> Batch:

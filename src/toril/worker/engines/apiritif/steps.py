@@ -1,7 +1,7 @@
-"""What bzt's generator makes wrong or leaves out of Apiritif's script: JSON with variables in it, extractors, checks.
+"""Corrections of bzt's generator of Apiritif scripts: JSON with variables, extractors, assertions. In bzt's scripts:
 
-- A text with variables becomes `"…".format(…)`, in which the braces of JSON are places, too.
-- `extract-regexp` keeps the match instead of what it matched, `extract-xpath` breaks the generator, and
+- A text with variables becomes `"…".format(…)`, which takes JSON's braces for placeholders.
+- `extract-regexp` stores the match object instead of its text, `extract-xpath` breaks the generator, and
   `extract-css-jquery` is left out. A regular expression gives its first group, or all of it if it has none.
 - `assert-jsonpath` without `expected-value` or with `invert` fails whatever the answer is.
 """
@@ -21,7 +21,7 @@ MATCHED = "(lambda found: DEFAULT if found is None else found[1 if found.re.grou
 
 
 class Expressions(JMeterExprCompiler):  # type: ignore[misc]  # bzt has no types
-    """Texts with variables, and braces of their own."""
+    """Texts with variables that may contain braces."""
 
     def gen_expr(self, value: Any) -> Any:
         if isinstance(value, str) and len(parts := VARIABLE.split(value)) > 1:
@@ -31,7 +31,7 @@ class Expressions(JMeterExprCompiler):  # type: ignore[misc]  # bzt has no types
 
 
 class Steps(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no types
-    """bzt's generator with what the module's text says."""
+    """bzt's generator with these corrections."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -45,16 +45,16 @@ class Steps(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no types
 
     def _extracted(self, config: Any) -> Iterator[tuple[str, ast.expr]]:
         for name, one in _described(config, "extract-jsonpath", "jsonpath"):
-            yield name, self._asked("extract_jsonpath", one["jsonpath"], default=one.get("default", NOT_FOUND))
+            yield name, self._call("extract_jsonpath", one["jsonpath"], default=one.get("default", NOT_FOUND))
         for name, one in _described(config, "extract-regexp", "regexp"):
-            found, default = self._asked("extract_regex", one["regexp"]), self._gen_expr(one.get("default", NOT_FOUND))
+            found, default = self._call("extract_regex", one["regexp"]), self._gen_expr(one.get("default", NOT_FOUND))
             yield name, _filled(MATCHED, FOUND=found, DEFAULT=default)
         for name, one in _described(config, "extract-css-jquery", "expression"):
             named = {"attribute": one.get("attribute", "") or None, "default": one.get("default", NOT_FOUND)}
-            yield name, self._asked("extract_cssselect", one["expression"], **named)
+            yield name, self._call("extract_cssselect", one["expression"], **named)
         for name, one in _described(config, "extract-xpath", "xpath"):
             named = {"default": one.get("default", NOT_FOUND), "validate": one.get("validate-xml", False)}
-            yield name, self._asked("extract_xpath", one["xpath"], parser_type=_parser(one), **named)
+            yield name, self._call("extract_xpath", one["xpath"], parser_type=_parser(one), **named)
 
     def _gen_jsonpath_assertions(self, request: Any) -> list[ast.Expr]:
         checks = request.config.get("assert-jsonpath", [])
@@ -62,11 +62,11 @@ class Steps(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no types
 
     def _json_check(self, check: Any) -> ast.Call:
         if check.get("invert", False):
-            return self._asked("assert_not_jsonpath", check["jsonpath"])
+            return self._call("assert_not_jsonpath", check["jsonpath"])
         wanted = {"expected_value": check["expected-value"]} if "expected-value" in check else {}
-        return self._asked("assert_jsonpath", check["jsonpath"], **wanted)
+        return self._call("assert_jsonpath", check["jsonpath"], **wanted)
 
-    def _asked(self, method: str, what: str, **named: Any) -> ast.Call:
+    def _call(self, method: str, what: str, **named: Any) -> ast.Call:
         """A call of one of the response's methods."""
         keywords = [ast.keyword(arg=name, value=self._gen_expr(value)) for name, value in named.items()]
         function = ast.Attribute(value=ast.Name(id="response", ctx=ast.Load()), attr=method, ctx=ast.Load())
@@ -84,7 +84,7 @@ def _parser(extractor: Any) -> str:
 
 
 def _filled(template: str, **names: ast.expr) -> ast.expr:
-    """The expression that the template spells, with expressions in the places of names."""
+    """The template's expression, with some names replaced by other expressions."""
 
     class Filling(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> ast.expr:

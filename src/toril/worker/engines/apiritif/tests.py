@@ -1,34 +1,110 @@
-"""Hears of every test that fails in Apiritif's process, also where Apiritif itself keeps nothing of it.
+"""Hooks into Apiritif's plugin for nose2: one for failures that Apiritif itself drops, one for test cases.
 
-Loaded by path into that process (`beside` in `apiritif/wrapper.py`), so that it imports nothing of toril.
+Loaded by path into Apiritif's process (`beside` in `apiritif/wrapper.py`), so that it imports nothing of toril.
 """
 
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
+
+import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
-from apiritif.utils import NormalShutdown
+from apiritif.utils import NormalShutdown, get_trace
+
+OUTCOMES = {"passed": "passed", "failed": "failed", "error": "broken", "skipped": "skipped"}
 
 
-def hear_all(plugin: Any, broke: Callable[[str, BaseException], None], ended: Callable[[], None]) -> None:
-    """Have Apiritif's plugin call `broke` with each failure that it does not keep, and `ended` after each test.
+def report_failures(plugin: Any, failed: Callable[[str, BaseException], None], ended: Callable[[], None]) -> None:
+    """Make the plugin call `failed` with each failure that Apiritif does not record, and `ended` after each test.
 
-    It keeps none beside smart transactions, once a thread has had one, and none from before a test has begun.
+    Apiritif records no failure outside of smart transactions once a thread has had one, and none before a test begins.
     """
 
-    def heard(report: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-        def report_and_tell(self: Any, event: Any) -> None:
-            kept = self.controller.current_sample is not None and not self.controller.tran_mode
+    def with_failure(report: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+        def report_and_call(self: Any, event: Any) -> None:
+            recorded = self.controller.current_sample is not None and not self.controller.tran_mode
             report(self, event)
             test, error = event.testEvent.test.id(), event.testEvent.exc_info[1]
-            if not kept and not isinstance(error, NormalShutdown):
-                broke(test if "(" in test else test.rpartition(".")[2], error)  # or `setUpClass (shop.TestCart)`
+            if not recorded and not isinstance(error, NormalShutdown):
+                failed(test if "(" in test else test.rpartition(".")[2], error)  # or `setUpClass (shop.TestCart)`
 
-        return report_and_tell
+        return report_and_call
 
-    def stop_and_tell(self: Any, event: Any) -> None:
+    def stop_and_call(self: Any, event: Any) -> None:
         stop(self, event)
         ended()
 
     stop = plugin.stopTest
-    plugin.reportError, plugin.reportFailure = heard(plugin.reportError), heard(plugin.reportFailure)
-    plugin.stopTest = stop_and_tell
+    plugin.reportError, plugin.reportFailure = with_failure(plugin.reportError), with_failure(plugin.reportFailure)
+    plugin.stopTest = stop_and_call
+
+
+def report_cases(plugin, controller, write) -> None:
+    """Make the plugin call `write` with each test and its outcome, including tests that cannot begin.
+
+    A failure inside a smart transaction, after which the test continues, fails its test as well: `controller` (the
+    class of Apiritif's controllers) notes it.
+    """
+    start, stop = plugin.startTest, plugin.stopTest
+
+    def start_test(self, event) -> None:
+        self.controller.toril_case = {"started_s": time.time(), "outcome": "passed", "message": "", "trace": ""}
+        start(self, event)
+
+    def test_outcome(self, event) -> None:
+        error = event.exc_info[1] if event.exc_info else None
+        if event.outcome == "subtest":  # a part of a test (unittest's subTest), which has no outcome of its own
+            if error is None:
+                return
+            outcome = "failed" if isinstance(error, AssertionError) else "broken"
+        else:
+            outcome = OUTCOMES.get(event.outcome, "broken")
+        message = event.reason or (f"{type(error).__name__}: {error}" if error is not None else "")
+        if event.expected and outcome in ("failed", "broken"):  # unittest.expectedFailure
+            outcome, message = "passed", ""
+        elif not event.expected and outcome == "passed":
+            outcome = "failed"
+        if outcome == "failed" and not message:
+            message = "it passed, which the script did not expect"
+        trace = get_trace(event.exc_info) if outcome in ("failed", "broken") and event.exc_info else ""
+        found = getattr(self.controller, "toril_case", None)
+        if isinstance(error, NormalShutdown):
+            self.controller.toril_case = None
+        elif found is None:  # no test has begun: such as `setUpClass (shop.TestCart)`
+            name, _, suite = event.test.id().rstrip(")").partition(" (")
+            write(
+                name=name, suite=suite, outcome=outcome, started_s=time.time(), took_s=0, message=message, trace=trace
+            )
+        elif outcome != "passed" or found["outcome"] == "passed":
+            found.update(outcome=outcome, message=message, trace=trace)
+
+    def stop_test(self, event) -> None:
+        found, self.controller.toril_case = getattr(self.controller, "toril_case", None), None
+        if found is not None:
+            suite, _, name = event.test.id().rpartition(".")
+            write(name=name, suite=suite, took_s=time.time() - found["started_s"], **found)
+        stop(self, event)
+
+    plugin.startTest, plugin.testOutcome, plugin.stopTest = start_test, test_outcome, stop_test
+    controller.addFailure = _noting(controller.addFailure, "failed")
+    controller.addError = _noting(controller.addError, "broken")
+
+
+def _noting(add, outcome):
+    def add_and_note(self, *arguments, is_transaction=False, **named) -> None:
+        found = getattr(self, "toril_case", None)
+        if is_transaction and found is not None and found["outcome"] == "passed":
+            message, trace = _failure_of(arguments)
+            found.update(outcome=outcome, message=message, trace=trace)
+        add(self, *arguments, is_transaction=is_transaction, **named)
+
+    return add_and_note
+
+
+def _failure_of(arguments):
+    """Message and trace from the controller's arguments: an exception's triple, or name, message and trace."""
+    if len(arguments) == 3:
+        return f"{arguments[0]}: {arguments[1]}", arguments[2]
+    kind, error, _ = arguments[0]
+    return f"{kind.__name__}: {error}", "".join(traceback.format_exception(error)).rstrip()

@@ -2,14 +2,13 @@
 
 Started by path (`python -P wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder, test,
 generated, cases, concurrency, iterations, ramp_up_s, hold_for_s, steps, length_s, graceful_stop_s. In the folder it
-writes `rows.csv`, what else it knows into `facts.json`, and its tests into `cases` if they are wanted; duplicated for
-its reader in `apiritif.py`: the columns and the marks.
+writes `rows.csv` (columns: `records.py`), other facts into `facts.json`, and test cases into `cases` if required.
 
-What is a sample: a request made through Apiritif, redirects included, from its sending to the end of its body. An
-assertion about its response, which comes later, can still fail it; its row is written when its test or smart
-transaction ends. A transaction is one of its own kind when it has requests inside; without any, it or the test is
-what is measured, as in Taurus. An exception that no request accounts for is a failed transaction named after its test;
-a test that is skipped is nothing.
+A sample is a request made through Apiritif, redirects included, from its sending to the end of its body. A later
+assertion about its response can still fail it, so its row is written when its test or smart transaction ends. A
+transaction with requests inside is a sample of its own kind. A transaction or test without any is measured itself, as
+in Taurus. An exception that no request explains is a failed transaction named after its test. A skipped test is no
+sample.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,assignment,method-assign,arg-type,union-attr"
@@ -35,9 +34,6 @@ from apiritif.http import HTTPResponse
 from apiritif.utils import NormalShutdown, graceful
 from urllib3.exceptions import ReadTimeoutError
 
-REQUEST_MARK = "toril-request:"
-GROUP_MARK = "toril-group:"
-COLUMNS = ("started_us", "response_us", "ttfb_us", "bytes", "users", "kind", "label", "ok", "rc", "message")
 FLUSH_S = 0.1
 EXIT_MARGIN_S = 0.5  # before the time to end is over
 GATE_POLL_S = 0.005
@@ -45,19 +41,20 @@ OVER = "the load is over"
 
 
 def beside(name):
-    """A module of this folder, which must not be on the path: it has an apiritif.py."""
+    """A module by its path from this folder; the folder itself must not be on Python's path, where it hides others."""
     spec = importlib.util.spec_from_file_location(f"toril_{Path(name).name}", Path(__file__).parent / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-Lateness, hear_all = beside("../lateness").Lateness, beside("tests").hear_all
-Sample, Frame = (getattr(beside("samples"), name) for name in ("Sample", "Frame"))
+IN_PROCESS, ROWS, TESTS = beside("../in_process"), beside("records"), beside("tests")
+Sample, Frame = ROWS.Sample, ROWS.Frame
+REQUEST_MARK, GROUP_MARK = ROWS.REQUEST_MARK, ROWS.GROUP_MARK
 
 
 class User(threading.local):
-    """What one thread is doing."""
+    """The state of one thread."""
 
     def __init__(self) -> None:
         self.pending = []  # samples whose test has not ended
@@ -65,23 +62,23 @@ class User(threading.local):
         self.frames = []
         self.sent = None  # (started_s, took_s, ttfb_s) of the last request
         self.depth = 0
-        self.measured = False  # whether the test that runs has samples yet
-        self.failed = False  # whether a request of this iteration has
+        self.measured = False  # whether the running test has samples yet
+        self.failed = False  # whether a request of this iteration has failed
         self.iterations = 0  # begun
-        self.began_s = time.time()  # the test that runs, or what comes before the first
+        self.began_s = time.time()  # the running test, or the time before the first one
         with RECORDS.lock:
             RECORDS.users.append(self.__dict__)
 
 
 class Records:
-    """The writer in Apiritif's terms (`add`, `concurrency`), for all threads."""
+    """Writes rows and facts of all threads; Apiritif's `writer` (`add`, `concurrency`)."""
 
     def __init__(self, folder) -> None:
         self.lock = threading.Lock()
         self.users = []  # the namespaces of all threads' `User`
         self.in_flight = {}  # thread → (label, started_s)
-        self.concurrency = 0  # Apiritif's own count, which loses some: threads add to it all at once
-        self.active = self._told = 0
+        self.concurrency = 0  # Apiritif's own count; unsynchronised threads change it, so it is not exact
+        self.active = self._written_users = 0
         self.script_errors = Counter()
         self.facts: dict[str, Any] = {
             "begun_at": None,
@@ -93,14 +90,14 @@ class Records:
         self._facts = folder / "facts.json"
         self._file = (folder / "rows.csv").open("w", encoding="utf-8", errors="backslashreplace", newline="")
         self._csv = csv.writer(self._file, lineterminator="\n")
-        self._csv.writerow(COLUMNS)
+        self._csv.writerow(ROWS.COLUMNS)
         self._rows = []
 
     def add(self, sample, test_count, success_count) -> None:
-        """Apiritif's test (or smart transaction) has ended: its samples are what they are."""
+        """Apiritif's test (or smart transaction) has ended: its samples are final."""
         unsent = not USER.pending and sample.status != "PASSED" and LOAD.over()
         if unsent or str(sample.error_msg or "").startswith(OVER):
-            pass  # cut short, or without what was cut short: no failure
+            pass  # the end of the load cut it short: no failure
         elif sample.status == "SKIPPED":
             pass
         elif not USER.pending or (sample.status != "PASSED" and all(one.ok for one in USER.pending)):
@@ -113,7 +110,7 @@ class Records:
         self.settle(USER.__dict__)
 
     def settle(self, user) -> None:
-        """Write what a thread has recorded."""
+        """Write the pending samples of a thread."""
         with self.lock:
             user["measured"] |= bool(user["pending"])
             settled = list(user["pending"])
@@ -126,8 +123,8 @@ class Records:
         for one in settled:
             self.write(one)
 
-    def broke(self, name, error, *, generated) -> None:
-        """A test has failed where Apiritif does not listen: beside its smart transactions, or before it began."""
+    def test_failed(self, name, error, *, generated) -> None:
+        """Records a failure that Apiritif does not: outside of smart transactions, or before the test began."""
         if all(one.ok for one in USER.pending):
             kind = "transaction" if (USER.measured or USER.pending) and not generated else "request"
             rc, began_s = type(error).__name__ if generated else "", USER.began_s
@@ -135,11 +132,11 @@ class Records:
             USER.pending[-1].fail(f"{type(error).__name__}: {error}")
         self.settle(USER.__dict__)
 
-    def ended(self) -> None:
-        """A test of this thread is over."""
+    def test_ended(self) -> None:
+        """A test of this thread has ended."""
         USER.measured, USER.began_s = False, time.time()
 
-    def iterates(self) -> None:
+    def iteration_begins(self) -> None:
         """This thread's user begins an iteration."""
         USER.failed, USER.began_s = False, time.time()
         USER.iterations += 1
@@ -148,18 +145,18 @@ class Records:
                 self.active += 1
                 self.facts["begun_at"] = self.facts["begun_at"] or USER.began_s
 
-    def leaves(self, wanted) -> None:
-        """Its user has done all that it does, although so many iterations were wanted."""
+    def user_ends(self, wanted) -> None:
+        """This thread's user ends; it counts as unfinished below `wanted` iterations, unless the load is over."""
         with self.lock:
             self.active -= bool(USER.iterations)
             self.facts["unfinished_users"] += not LOAD.over() and USER.iterations < wanted
 
-    def missed(self) -> None:
+    def extractor_missed(self) -> None:
         with self.lock:
             self.facts["missed"] += 1
 
     def write(self, one) -> None:
-        """A row that nothing can change any more."""
+        """Write a final row."""
         with self.lock:
             numbers = (one.started_us, one.response_us, one.ttfb_us, one.bytes, self.active)
             self._rows.append((*numbers, one.kind, one.label, int(one.ok), one.rc, one.message))
@@ -171,15 +168,15 @@ class Records:
 
     def flush(self) -> None:
         with self.lock:
-            if self._told != self.active:
-                self._told = self.active
+            if self._written_users != self.active:
+                self._written_users = self.active
                 self._rows.append((0, 0, -1, 0, self.active, "users", "", 1, "", ""))
             rows, self._rows = self._rows, []
             self._csv.writerows(rows)
             self._file.flush()
 
     def finish(self) -> None:
-        """Everything that is known, whatever threads are still doing; what they are waiting for is unfinished."""
+        """Write everything while threads may still run: requests without a response are unfinished."""
         for user in list(self.users):
             self.settle(user)
         with self.lock:
@@ -192,7 +189,7 @@ class Records:
 
 
 class Recorder:
-    """What Apiritif tells its recorder, in place of its list of events."""
+    """Takes the place of Apiritif's recorder: builds samples from its calls instead of a list of events."""
 
     def __init__(self, *, generated) -> None:
         self.generated = generated
@@ -204,8 +201,8 @@ class Recorder:
 
     def record_http_request_failure(self, method, address, request, exception, session) -> None:
         if not isinstance(exception, NormalShutdown):
-            midst = bool(exception.args) and isinstance(exception.args[0], ReadTimeoutError)  # of an answer
-            rc = "ReadTimeout" if midst else type(exception).__name__
+            in_body = bool(exception.args) and isinstance(exception.args[0], ReadTimeoutError)
+            rc = "ReadTimeout" if in_body else type(exception).__name__
             self._request(address, rc, 0, None).fail(exception)
 
     def _request(self, address, rc, size, response):
@@ -239,7 +236,7 @@ class Recorder:
             return  # cut short by the end of the load
         failed = tran.success is False
         if failed and not frame.samples and LOAD.over():
-            return  # it lacks what an earlier step was to bring, which the end of the load kept from being sent
+            return  # it needs the response of an earlier request, which the end of the load prevented
         if self.generated and frame.name.startswith((REQUEST_MARK, GROUP_MARK)):
             if failed and frame.name.startswith(REQUEST_MARK):
                 self._failed_request(frame, tran, message)
@@ -255,7 +252,7 @@ class Recorder:
         USER.pending.append(sample)
 
     def _failed_request(self, frame, tran, message) -> None:
-        """What followed the response (an extraction, say) failed, or what came before the sending."""
+        """The code around a request failed: after the response (an extractor, say), or before the sending."""
         if not frame.samples:
             label = frame.name[len(REQUEST_MARK) :]
             frame.samples.append(Sample("request", label, tran.start_time(), 0, rc=message.split(":")[0]))
@@ -274,12 +271,12 @@ def label_of(address):
 class Load:
     """When requests may be sent: until the end of the load."""
 
-    def __init__(self, told) -> None:
-        self.length_s = told["length_s"]
+    def __init__(self, settings) -> None:
+        self.length_s = settings["length_s"]
         self.ends_at = float("inf")
         self.kill_at = float("inf")
         self.ending = False
-        self._graceful_stop_s = told["graceful_stop_s"]
+        self._graceful_stop_s = settings["graceful_stop_s"]
 
     def begin(self, at) -> None:
         if self.length_s:
@@ -287,7 +284,7 @@ class Load:
             self.kill_at = self.ends_at + self._graceful_stop_s
 
     def admit(self) -> None:
-        """NormalShutdown, with which Apiritif ends a test, when the load is over."""
+        """Raises NormalShutdown, with which Apiritif ends a test, when the load is over."""
         if self.over():
             raise NormalShutdown(OVER)
 
@@ -295,7 +292,7 @@ class Load:
         return self.ending or time.time() >= self.ends_at
 
     def watch(self) -> bool:
-        """Look whether the load has to end early; True when nothing more can be waited for."""
+        """Checks for a request to end early; returns True when the process should not wait any longer."""
         if not self.ending and graceful():
             self.ending, self.ends_at = True, min(self.ends_at, time.time())
             within_s = float(Path(os.environ["GRACEFUL"]).read_text() or 0)
@@ -327,48 +324,52 @@ def timed(send):
     return send_and_time
 
 
-def heeding(extract):
-    """An extractor of Apiritif's, whose failures are counted: it goes on with a default."""
+def counting_misses(extract):
+    """One of Apiritif's extractors, with a count of the responses in which it found nothing."""
 
-    def extract_and_tell(response, *args, **named):
+    def extract_and_count(response, *args, **named):
         found = extract(response, *args, **named)
         if found is None or found == named.get("default"):
-            RECORDS.missed()
+            RECORDS.extractor_missed()
         return found
 
-    return extract_and_tell
+    return extract_and_count
 
 
 def main() -> int:
-    test = Path(TOLD["test"]).absolute()
+    test = Path(SETTINGS["test"]).absolute()
     sys.path[:0] = [str(Path.cwd()), str(test.parent)]
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
-    recorder = Recorder(generated=TOLD["generated"])
-    browsers = beside("../browser/steps").begin(TOLD, recorder, USER, RECORDS, LOAD) if "browser" in TOLD else None
+    recorder = Recorder(generated=SETTINGS["generated"])
+    browsers = (
+        beside("../browser/steps").begin(SETTINGS, recorder, USER, RECORDS, LOAD) if "browser" in SETTINGS else None
+    )
     for name in dir(recorder):
         if name.startswith("record_"):
             setattr(apiritif.recorder, name, getattr(recorder, name))
     requests.Session.send = timed(requests.Session.send)
-    beside("../reuse").Reuse().asked()
+    IN_PROCESS.Reuse().install()
     for name in ("extract_regex", "extract_jsonpath", "extract_cssselect", "extract_xpath"):
-        setattr(HTTPResponse, name, heeding(getattr(HTTPResponse, name)))
-    hear_all(loadgen.ApiritifPlugin, partial(RECORDS.broke, generated=TOLD["generated"]), RECORDS.ended)
-    if TOLD["cases"]:
-        write = beside("../case_writer").CaseWriter(Path(TOLD["folder"]) / "cases").write
-        beside("cases").tell_all(loadgen.ApiritifPlugin, store.SampleController, write)
+        setattr(HTTPResponse, name, counting_misses(getattr(HTTPResponse, name)))
+    TESTS.report_failures(
+        loadgen.ApiritifPlugin, partial(RECORDS.test_failed, generated=SETTINGS["generated"]), RECORDS.test_ended
+    )
+    if SETTINGS["cases"]:
+        write = IN_PROCESS.CaseWriter(Path(SETTINGS["folder"]) / "cases").write
+        TESTS.report_cases(loadgen.ApiritifPlugin, store.SampleController, write)
     script = __import__(test.stem)  # one that does not load fails here, before the worker is ready
     if browsers is not None:
         browsers.prepare(script)
     failed = []
     users = threading.Thread(target=run_users, args=(str(test), failed), daemon=True)
-    wait_at_gate(Path(TOLD["folder"]))
+    wait_at_gate(Path(SETTINGS["folder"]))
     users.start()
-    lateness = Lateness(RECORDS.late)
+    lateness = IN_PROCESS.Lateness(RECORDS.late)
     threading.Thread(target=lateness.probe, args=(time.sleep, lambda: not users.is_alive()), daemon=True).start()
     while users.is_alive() and not LOAD.watch():
         users.join(FLUSH_S)
         RECORDS.flush()
-    lateness.tell()
+    lateness.flush()
     RECORDS.facts["ended_at"] = min(time.time(), LOAD.ends_at)
     RECORDS.finish()
     if browsers is not None:
@@ -377,8 +378,8 @@ def main() -> int:
         sys.stderr.write(failed[0])
     sys.stdout.flush()
     sys.stderr.flush()
-    (Path(TOLD["folder"]) / "done").touch()
-    os._exit(1 if failed else 0)  # threads that sleep, or wait for a response that nobody wants any more
+    (Path(SETTINGS["folder"]) / "done").touch()
+    os._exit(1 if failed else 0)  # other threads may sleep, or wait for responses that do not count any more
 
 
 def wait_at_gate(folder) -> None:
@@ -392,23 +393,27 @@ def wait_at_gate(folder) -> None:
 
 
 def run_users(test, failed) -> None:
-    """Apiritif's own worker with its threads, in this process; its records are ours."""
+    """Run Apiritif's own worker with its threads in this process, with our records."""
     params = loadgen.Params()
-    params.concurrency, params.iterations, params.steps = TOLD["concurrency"], TOLD["iterations"], TOLD["steps"]
-    params.ramp_up, params.hold_for, params.tests = TOLD["ramp_up_s"], TOLD["hold_for_s"], [test]
+    params.concurrency, params.iterations, params.steps = (
+        SETTINGS["concurrency"],
+        SETTINGS["iterations"],
+        SETTINGS["steps"],
+    )
+    params.ramp_up, params.hold_for, params.tests = SETTINGS["ramp_up_s"], SETTINGS["hold_for_s"], [test]
     params.report = os.devnull
     thread.set_total(params.concurrency)
     set_iteration = thread.set_iteration
 
     def iterate(number) -> None:
-        RECORDS.iterates()
+        RECORDS.iteration_begins()
         set_iteration(number)
 
     def run_user(own) -> None:
         try:
             worker.run_nose(own)
         finally:
-            RECORDS.leaves(own.iterations)
+            RECORDS.user_ends(own.iterations)
 
     thread.set_iteration = iterate
     try:
@@ -421,8 +426,8 @@ def run_users(test, failed) -> None:
 
 
 if __name__ == "__main__":
-    TOLD = json.loads(Path(sys.argv[1]).read_text())
-    RECORDS = Records(Path(TOLD["folder"]))
+    SETTINGS = json.loads(Path(sys.argv[1]).read_text())
+    RECORDS = Records(Path(SETTINGS["folder"]))
     USER = User()
-    LOAD = Load(TOLD)
+    LOAD = Load(SETTINGS)
     sys.exit(main())

@@ -1,7 +1,7 @@
 """Playwright's browsers: a Chromium for each virtual user, and in it a new context for each iteration of a script.
 
 Loaded by path into Apiritif's process (`beside` in `browser/steps.py`), so that it imports nothing of toril. A script's
-tests are its functions `test_…(page)`, in the order in which they stand there.
+tests are its functions `test_…(page)`, in their order.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,no-any-return"
@@ -15,23 +15,23 @@ import unittest
 from playwright.sync_api import Error, expect, sync_playwright
 
 LARGEST_TRACE = 5 << 20  # bytes
-ANSWER_MS = 5000  # a page that is busy for longer, or has crashed, is not asked
+ANSWER_MS = 5000  # longest wait for a page's answer
 
 
 class Driver:
-    """Which browser and page each thread has."""
+    """The browser and page of each thread."""
 
-    def __init__(self, told, steps) -> None:
-        self._told, self._steps = told, steps
+    def __init__(self, settings, steps) -> None:
+        self._settings, self._steps = settings, steps
         self._mine = threading.local()
-        expect.set_options(timeout=told["timeout_s"] * 1000)
+        expect.set_options(timeout=settings["timeout_s"] * 1000)
 
     def page(self):
-        """This thread's page; None when it has none."""
+        """This thread's page; None without one."""
         return getattr(self._mine, "page", None)
 
     def prepare(self, script) -> None:
-        """Make of the script's functions what Apiritif runs: a TestCase's methods."""
+        """Turn the script's functions into methods of a TestCase, which Apiritif runs."""
         found = {
             name: function
             for name, function in vars(script).items()
@@ -65,7 +65,7 @@ class Driver:
         finally:
             steps.records.in_flight.pop(threading.get_ident(), None)
         recorded = steps.user.pending[before:]
-        if not recorded:  # a script without steps is one itself
+        if not recorded:  # a script without steps counts as one step
             sample = steps.sample(name, began_s)
             if failed is not None:
                 sample.fail(steps.worded(failed))
@@ -78,21 +78,21 @@ class Driver:
 
     @contextlib.contextmanager
     def _context(self):
-        browser, device, network = self._browser(), self._told["device"], self._told["network"]
+        browser, device, network = self._browser(), self._settings["device"], self._settings["network"]
         context = browser.new_context(
             viewport={"width": device["width"], "height": device["height"]},
             device_scale_factor=device["scale"],
             is_mobile=device["mobile"],
             has_touch=device["mobile"],
             user_agent=device["user_agent"] or None,
-            base_url=self._told["base_url"],
-            ignore_https_errors=self._told["ignore_https_errors"],
+            base_url=self._settings["base_url"],
+            ignore_https_errors=self._settings["ignore_https_errors"],
         )
         try:
             traced = self._steps.evidence.traces and self._steps.evidence.wanted
             if traced:
-                context.tracing.start(title=self._told["title"])
-            context.set_default_timeout(self._told["timeout_s"] * 1000)
+                context.tracing.start(title=self._settings["title"])
+            context.set_default_timeout(self._settings["timeout_s"] * 1000)
             page = context.new_page()
             if network:
                 slow_down(context, page, network)
@@ -101,20 +101,20 @@ class Driver:
             yield page
         finally:
             self._mine.page = None
-            with contextlib.suppress(Error):  # its browser may have crashed, and the next iteration gets another one
+            with contextlib.suppress(Error):  # the browser may have crashed; the next iteration starts another one
                 context.close()
 
     def _browser(self):
-        """This user's, started when it has none, or has one no more."""
+        """This user's browser, started if there is none or if it has ended."""
         browser = getattr(self._mine, "browser", None)
         if browser is None or not browser.is_connected():
             began_s = time.time()
             if not hasattr(self._mine, "playwright"):
                 self._mine.playwright = sync_playwright().start()
             browser = self._mine.browser = self._mine.playwright.chromium.launch(
-                executable_path=self._told["chromium"],
+                executable_path=self._settings["chromium"],
                 headless=True,
-                chromium_sandbox=not self._told["no_sandbox"],
+                chromium_sandbox=not self._settings["no_sandbox"],
                 args=["--disable-dev-shm-usage"],
             )
             self._steps.started(began_s)
@@ -122,34 +122,34 @@ class Driver:
 
 
 def slow_down(context, page, network) -> None:
-    """As DevTools does it; a page that this one opens is as fast as the worker."""
+    """Limit the network as DevTools does. Pages that this page opens are not limited."""
     session = context.new_cdp_session(page)
     session.send("Network.enable")
-    told = {"downloadThroughput": network["down_bytes_s"], "uploadThroughput": network["up_bytes_s"]}
-    session.send("Network.emulateNetworkConditions", {"offline": False, "latency": network["latency_ms"], **told})
+    limits = {"downloadThroughput": network["down_bytes_s"], "uploadThroughput": network["up_bytes_s"]}
+    session.send("Network.emulateNetworkConditions", {"offline": False, "latency": network["latency_ms"], **limits})
 
 
 class Page:
-    """What the steps ask of it."""
+    """The page as the steps use it."""
 
-    Unanswered = (Error, OSError)
+    NoAnswer = (Error, OSError)
 
     def __init__(self, context, page, traced) -> None:
         self._context, self._page, self._traced = context, page, traced
-        self._said, self._crashed = [], False
+        self._messages, self._crashed = [], False
         page.on("crash", self._crash)
-        page.on("console", lambda said: self._said.append(f"{said.type} {said.text}"))
-        page.on("pageerror", lambda error: self._said.append(f"uncaught {error}"))
+        page.on("console", lambda line: self._messages.append(f"{line.type} {line.text}"))
+        page.on("pageerror", lambda error: self._messages.append(f"uncaught {error}"))
 
     def _crash(self, page) -> None:
         self._crashed = True
 
     def ask(self, function, argument):
-        """By the one way that has a time limit; what is waited for is the answer, in an object that is always true."""
+        """Evaluate a function by `wait_for_function`, which has a time limit; an object holds the answer."""
         if self._crashed:
             raise Error("the page has crashed")
-        asked = f"async (argument) => ({{answer: await ({function})(argument)}})"
-        return self._page.wait_for_function(asked, arg=argument, timeout=ANSWER_MS).json_value()["answer"]
+        code = f"async (argument) => ({{answer: await ({function})(argument)}})"
+        return self._page.wait_for_function(code, arg=argument, timeout=ANSWER_MS).json_value()["answer"]
 
     def picture(self) -> bytes:
         if self._crashed:
@@ -160,7 +160,7 @@ class Page:
         return self.ask("() => document.documentElement.outerHTML", None)
 
     def console(self):
-        return self._said
+        return self._messages
 
     def trace(self, path) -> None:
         if not self._traced:

@@ -1,4 +1,4 @@
-"""Selenium's browsers: each `webdriver.Chrome(…)` of a script is the Chromium of this machine, as the suite wants it.
+"""Selenium's browsers: each `webdriver.Chrome(…)` of a script starts this machine's Chromium as the suite wants it.
 
 Loaded by path into Apiritif's process (`beside` in `browser/steps.py`), so that it imports nothing of toril.
 """
@@ -14,26 +14,26 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from urllib3.exceptions import HTTPError
 
-ANSWER_S = 5  # a page that is busy for longer is not asked; a script may say otherwise of its own
+ANSWER_S = 5  # longest wait for a page's answer, unless the script sets another
 ASYNC = "const done = arguments[arguments.length - 1]; (%s)(arguments[0]).then(done, () => done(null));"
 
 
 class Driver:
-    """Which browser each thread has."""
+    """The browser of each thread."""
 
-    def __init__(self, told, steps) -> None:
-        self._told, self._steps = told, steps
+    def __init__(self, settings, steps) -> None:
+        self._settings, self._steps = settings, steps
         self._mine = threading.local()
-        self._take_over(webdriver.Chrome)
+        self._patch(webdriver.Chrome)
 
     def prepare(self, script) -> None: ...
 
     def page(self):
-        """This thread's browser; None when it has none."""
+        """This thread's browser; None without one."""
         found = getattr(self._mine, "browser", None)
         return None if found is None or found.session_id is None else Page(found)
 
-    def _take_over(self, chrome) -> None:
+    def _patch(self, chrome) -> None:
         begin, quit_ = chrome.__init__, chrome.quit
 
         def started(browser, options=None, service=None, *args, **kwargs) -> None:
@@ -41,16 +41,16 @@ class Driver:
             began_s = time.time()
             options, service = self._options(options or webdriver.ChromeOptions()), service or Service()
             if not service.path or service.path == "chromedriver":
-                service._path = self._told["chromedriver"]
+                service._path = self._settings["chromedriver"]
             begin(browser, options, service, *args, **kwargs)
-            if network := self._told["network"]:
+            if network := self._settings["network"]:
                 browser.set_network_conditions(
                     offline=False,
                     latency=network["latency_ms"],
                     download_throughput=network["down_bytes_s"],
                     upload_throughput=network["up_bytes_s"],
                 )
-            browser.set_page_load_timeout(self._told["timeout_s"])
+            browser.set_page_load_timeout(self._settings["timeout_s"])
             browser.set_script_timeout(ANSWER_S)
             self._mine.browser = browser
             self._steps.started(began_s)
@@ -63,11 +63,11 @@ class Driver:
         chrome.__init__, chrome.quit = started, ended
 
     def _options(self, options):
-        device = self._told["device"]
-        options.binary_location = options.binary_location or self._told["chromium"]
+        device = self._settings["device"]
+        options.binary_location = options.binary_location or self._settings["chromium"]
         if not any(one.startswith("--headless") for one in options.arguments):
             options.add_argument("--headless=new")
-        if self._told["no_sandbox"]:
+        if self._settings["no_sandbox"]:
             options.add_argument("--no-sandbox")
         options.add_argument("--disable-dev-shm-usage")
         options.add_argument(f"--window-size={device['width']},{device['height']}")
@@ -81,9 +81,9 @@ class Driver:
 
 
 class Page:
-    """What the steps ask of it."""
+    """The page as the steps use it."""
 
-    Unanswered = (WebDriverException, HTTPError, OSError)
+    NoAnswer = (WebDriverException, HTTPError, OSError)
 
     def __init__(self, browser) -> None:
         self._browser = browser
@@ -92,8 +92,8 @@ class Page:
         return self._browser.execute_async_script(ASYNC % function, argument)
 
     def picture(self) -> bytes:
-        told = {"format": "jpeg", "quality": 50}
-        return base64.b64decode(self._browser.execute_cdp_cmd("Page.captureScreenshot", told)["data"])
+        options = {"format": "jpeg", "quality": 50}
+        return base64.b64decode(self._browser.execute_cdp_cmd("Page.captureScreenshot", options)["data"])
 
     def source(self) -> str:
         return self._browser.page_source
@@ -102,4 +102,4 @@ class Page:
         return [f"{one['level']} {one['message']}" for one in self._browser.get_log("browser")]
 
     def trace(self, path) -> None:
-        """Selenium has none."""
+        """Selenium has no traces."""

@@ -1,7 +1,7 @@
 """Selenium: the suite's own test scripts, or the script that bzt generates of its actions, in this machine's Chromium.
 
-bzt's executor downloads drivers and tells whole milliseconds of a test; here the scripts run in Apiritif's wrapper,
-with a browser that toril starts (`drive_selenium.py`). As in bzt every iteration has a browser of its own.
+bzt's executor downloads drivers and records tests in whole milliseconds. Here the scripts run in Apiritif's wrapper,
+with a browser that toril starts (`drive_selenium.py`). As in bzt each iteration has a browser of its own.
 """
 
 import ast
@@ -16,12 +16,11 @@ from bzt.utils import dehumanize_time
 from toril.programs import chromedriver, chromium
 from toril.worker.engines.apiritif import executor as apiritif
 
-GROUP_MARK = apiritif.GROUP_MARK
 MISSING = "is not on this machine: install {package}, or say where it is with {variable}"
 
 
 def settings(worker_index: int) -> dict[str, Any]:
-    """Nothing: no driver is downloaded."""
+    """No settings: toril downloads no driver."""
     return {}
 
 
@@ -37,7 +36,7 @@ class Generator(apiritif.Generator):
 
     def _gen_http_request(self, req: Any) -> list[Any]:
         body = super(apiritif.Generator, self)._gen_http_request(req)
-        thinking = body[-1:] if dehumanize_time(req.get_think_time()) else []  # comes last, and is no part of the step
+        thinking = body[-1:] if dehumanize_time(req.get_think_time()) else []  # comes last; not part of the step
         step = body[: len(body) - len(thinking)] or [ast.Pass()]
         label = self._gen_expr(req.label)
         item = ast.withitem(context_expr=apiritif.call("apiritif", "transaction", label), optional_vars=None)
@@ -48,7 +47,7 @@ class Executor(apiritif.Executor):
     """bzt's Apiritif executor with browsers, in the place of its Selenium executor; an Engine."""
 
     single_threaded: ClassVar[bool] = False  # the browsers are processes of their own
-    tool: ClassVar[str] = "Selenium"
+    tool_name: ClassVar[str] = "Selenium"
     driver: ClassVar[str] = "selenium"
 
     def prepare(self) -> None:
@@ -76,7 +75,7 @@ class Executor(apiritif.Executor):
         builder.save(filename)
         return filename
 
-    def also_told(self) -> dict[str, Any]:
+    def more_settings(self) -> dict[str, Any]:
         browser = self.context.planned.browser
         device = browser.device.model_dump() if browser else {}
         network = browser.network.model_dump() if browser and browser.network else None
@@ -89,11 +88,11 @@ class Executor(apiritif.Executor):
                 "device": device,
                 "timeout_s": dehumanize_time(self.get_scenario().get("timeout", "30s")),
                 "network": network,
-                "traces": not self.engine.secrets,  # a trace holds every header and whatever was typed
-                **self.driver_told(),
+                "traces": not self.engine.secrets,  # a trace contains all headers and typed texts
+                **self.driver_settings(),
             }
         }
 
-    def driver_told(self) -> dict[str, Any]:
-        """What only this driver has to know."""
+    def driver_settings(self) -> dict[str, Any]:
+        """Settings of this driver alone."""
         return {}

@@ -1,26 +1,39 @@
-"""Steps of a journey in a browser: what the page says of itself when one ends, and what is kept when one fails.
+"""Steps of a journey in a browser: the page's own times at the end of each, and evidence of the first failures.
 
 Loaded by path into Apiritif's process (`beside` in `apiritif/wrapper.py`), so that it imports nothing of toril. A step
-is a transaction with none inside, a sample of the kind `request`; those around it are of the kind `transaction`. When a
-step ends on another page than it began on, that page's own times are samples of the kind `timing`, with own labels.
+is a transaction without another one inside, and a sample of the kind `request`; transactions around steps are of the
+kind `transaction`. When a step ends on another page than it began on, that page's own times are samples of the kind
+`timing` with labels of their own. `worker/capture.py` reads the evidence.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,attr-defined,arg-type,union-attr"
 
 import contextlib
+import ctypes
 import importlib.util
+import json
+import os
+import signal
+import sys
 import threading
 import time
 from pathlib import Path
 
-TIMINGS = (("ttfb", "TTFB"), ("dom", "DOM ready"), ("lcp", "LCP"))
-STARTED = "browser start"  # the label of how long a browser took until it could be used
-GROUP_MARK = "toril-group:"  # apiritif_wrapper.py
-SETTLE_MS = 500  # at most, for what has come and is not painted yet
-PAINT_MS = 50  # from a frame to what the browser tells of its paint
+import psutil
 
-# The page's own clock; what it does not know is null. Asked after a step's time has been taken. `since` is in ms. When
-# the network is slowed down Chromium's mark of the first byte lies below what slows it: its beginning counts.
+TIMINGS = (("ttfb", "TTFB"), ("dom", "DOM ready"), ("lcp", "LCP"))
+STARTED = "browser start"  # the label of the time until a browser was ready
+SETTLE_MS = 500  # at most, for content that has arrived and is not painted yet
+PAINT_MS = 50  # from a frame to the browser's report of its paint
+MOST = 3  # kept failures of an execution, in one worker
+SOURCE_CHARS = 200_000
+CONSOLE_LINES = 200
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PR_SET_CHILD_SUBREAPER = 36
+KILL_WAIT_S = 2.0
+
+# Times by the page's own clock; unknown ones are null. It runs after the step's time was taken. `since` is in ms. With
+# a slowed network Chromium's mark of the first byte lies below the delay, so the start of the document counts.
 ASK = """
 async ([since, slowed]) => {
   const frame = new Promise((done) =>
@@ -51,50 +64,50 @@ async ([since, slowed]) => {
 
 
 def beside(name):
-    """A module of this folder, which must not be on the path: it has a selenium.py and a playwright.py."""
+    """A module by its path from this folder; the folder must not be on Python's path, where it hides others."""
     spec = importlib.util.spec_from_file_location(f"toril_{Path(name).name}", Path(__file__).parent / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-tidy, Evidence = beside("tidy"), beside("evidence").Evidence
-Sample = beside("../apiritif/samples").Sample
+RECORDS = beside("../apiritif/records")
+Sample = RECORDS.Sample
 
 
-def begin(told, recorder, user, records, load):
-    """Have the recorder ask browsers; to be called before anything is recorded."""
-    tidy.leave_none_behind()
-    steps = Steps(told, user, records, load)
-    steps.hear(recorder)
-    steps.driver = beside(f"drive_{told['browser']['driver']}").Driver(told["browser"], steps)
+def begin(settings, recorder, user, records, load):
+    """Connect the recorder to browsers; to be called before it records anything."""
+    kill_descendants_at_end()
+    steps = Steps(settings, user, records, load)
+    steps.connect(recorder)
+    steps.driver = beside(f"drive_{settings['browser']['driver']}").Driver(settings["browser"], steps)
     return steps
 
 
 def worded(message):
-    """The first line, and what was waited for: Playwright's call log has it, many lines below."""
+    """The message's first line and the awaited element, which Playwright's call log has many lines below."""
     lines = [line.strip(" -") for line in str(message).splitlines() if line.strip()]
     waiting = next((line for line in lines[1:] if line.startswith("waiting for")), "")
     return " ".join([*lines[:1], *([waiting] if waiting else [])])
 
 
 class Steps:
-    """What all users' browsers have in common."""
+    """The steps of all users of this process."""
 
-    def __init__(self, told, user, records, load) -> None:
+    def __init__(self, settings, user, records, load) -> None:
         self.user, self.records, self.load = user, records, load
-        self._slowed = told["browser"]["network"] is not None
-        self.evidence = Evidence(Path(told["folder"]) / "kept", traces=told["browser"]["traces"])
+        self._slowed = settings["browser"]["network"] is not None
+        self.evidence = Evidence(Path(settings["folder"]) / "evidence", traces=settings["browser"]["traces"])
         self.driver = None
         self._seen = threading.local()
 
-    def hear(self, recorder) -> None:
-        """Take the place of what the recorder does with transactions."""
+    def connect(self, recorder) -> None:
+        """Replace the recorder's handling of transactions."""
         start, end = recorder.record_transaction_start, recorder.record_transaction_end
 
         def record_transaction_start(tran) -> None:
             self.load.admit()
-            label = tran.name.removeprefix(GROUP_MARK)
+            label = tran.name.removeprefix(RECORDS.GROUP_MARK)
             self.records.in_flight[threading.get_ident()] = (label, tran.start_time())
             start(tran)
 
@@ -113,30 +126,30 @@ class Steps:
         recorder.record_transaction_end = record_transaction_end
 
     def prepare(self, script) -> None:
-        """The script has been read."""
+        """Prepare the script, which has been imported."""
         self.driver.prepare(script)
 
     def started(self, began_s) -> None:
-        """This user's browser can be used."""
+        """This user's browser is ready."""
         self.records.write(Sample("timing", STARTED, began_s, time.time() - began_s))
         self.seen(None)
 
     def seen(self, origin) -> None:
-        """The page whose times this user's steps have told of."""
+        """Note the page whose times this user's steps have reported."""
         self._seen.origin = origin
 
     @staticmethod
     def worded(error):
-        """A failure outside of steps, as it would be told of one."""
+        """The message of a failure outside of steps, in the form of a step's."""
         return worded(f"{type(error).__name__}: {error}")
 
     @staticmethod
     def sample(label, began_s):
-        """A step that ends now."""
+        """The sample of a step that ends now."""
         return Sample("request", label, began_s, time.time() - began_s)
 
     def ended(self, sample) -> None:
-        """A step has: ask its page, and keep what there is to see of a failure."""
+        """A step has ended: query its page, and keep evidence of a failure."""
         clock = time.perf_counter()
         page = self.driver.page()
         if page is not None:
@@ -149,7 +162,7 @@ class Steps:
 
     def _ask(self, page, sample) -> None:
         found = None
-        with contextlib.suppress(page.Unanswered):  # it has gone elsewhere, crashed, or shows a dialog
+        with contextlib.suppress(page.NoAnswer):  # the page navigates, has crashed, or shows a dialog
             found = page.ask(ASK, [sample.started_us / 1e3, self._slowed])
         if not found:
             return
@@ -171,5 +184,78 @@ class Steps:
             sample.ttfb_us = round(found["ttfb"] * 1e3)
 
     def end(self) -> None:
-        """No browser is left."""
-        tidy.kill_descendants()
+        """End all browsers."""
+        kill_descendants()
+
+
+class Evidence:
+    """A folder with a picture, the page's source, its console and a trace of each of the first failures.
+
+    `index.jsonl` has a line for each failure, written when its files are complete.
+    """
+
+    def __init__(self, folder, *, traces) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._kept = 0
+        self.traces = traces  # whether a trace may leave the worker
+
+    @property
+    def wanted(self) -> bool:
+        """Whether another failure may be kept."""
+        return self._kept < MOST
+
+    def keep(self, page, label, message, at_s) -> None:
+        """Save the page's present state."""
+        with self._lock:
+            if not self.wanted:
+                return
+            self._kept += 1
+            number = self._kept
+        self._folder.mkdir(exist_ok=True)
+        files = []
+        for name, write in (
+            (f"{number}.jpg", lambda path: path.write_bytes(page.picture())),
+            (f"{number}.source.txt", lambda path: path.write_text(page.source()[:SOURCE_CHARS], errors="replace")),
+            (f"{number}.console.txt", lambda path: path.write_text(_lines(page.console()), errors="replace")),
+            (f"{number}.trace.zip", page.trace if self.traces else None),
+        ):
+            if write is None:
+                continue
+            with contextlib.suppress(page.NoAnswer):  # a page that has crashed shows nothing
+                write(self._folder / name)
+            if (self._folder / name).is_file() and (self._folder / name).stat().st_size:
+                files.append(name)
+        line = json.dumps({"label": label, "message": message, "at_s": at_s, "files": files})
+        with self._lock, (self._folder / "index.jsonl").open("a", encoding="utf-8") as index:
+            index.write(line + "\n")
+
+
+def _lines(texts) -> str:
+    return "\n".join(str(one)[:1000] for one in texts[-CONSOLE_LINES:])
+
+
+def kill_descendants_at_end() -> None:
+    """End all descendants on SIGTERM, which this process also gets when its parent ends (Linux).
+
+    Browsers run in process groups of their own, where signals to this process's group do not reach them.
+    """
+    if sys.platform == "linux":
+        prctl = ctypes.CDLL(None).prctl
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _on_sigterm(number: int, frame: object) -> None:
+    kill_descendants()
+    os._exit(128 + number)
+
+
+def kill_descendants() -> None:
+    """Kill browsers, their drivers and their children."""
+    found = psutil.Process().children(recursive=True)
+    for process in found:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(found, timeout=KILL_WAIT_S)

@@ -1,18 +1,17 @@
-"""Results that another tool writes, or has written: a file is read as it grows, and its samples are this execution's.
+"""Results that another tool writes or has written: this engine reads a growing file and starts no process.
 
-There is no process of ours. The load is over when the file has not grown for `results-timeout` (10 s unless it is
-given), so for one that is complete at once. What falls short of a format's rows is counted as unreadable.
+The load ends when the file has not grown for `results-timeout` (10 s by default). Incomplete rows count as unreadable.
 
-Two kinds of files, told apart by their first records:
+The first records decide between two kinds of files:
 
-- One that is written while the run goes on. Its times are the machine's, and count as they are.
-- A recording: it begins before this execution does. All its times are moved by the same amount, so that its first
-  request is sent as the execution begins. Nothing of it is lost, and its course stays what it was. One that is older
-  than this worker is refused, unless the execution says `recorded: true`.
+- A file that the tool writes during the run. Its times count as they are.
+- A recording, which begins before this execution. All its times are moved by the same amount, so that its first request
+  is sent when the execution begins. A recording older than this worker is refused without `recorded: true` in the
+  execution.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from glob import glob
 from pathlib import Path
@@ -23,9 +22,10 @@ from bzt.engine import ScenarioExecutor
 from bzt.modules.external import ExternalResultsLoader
 from bzt.utils import dehumanize_time
 
-from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished
+from toril.worker.engines import Batch
+from toril.worker.engines.base import EngineBase
 from toril.worker.engines.external.formats import UnknownFormatError, reader_of
-from toril.worker.engines.records import Reader, batch_of
+from toril.worker.engines.readers import Reader, batch_of
 
 WAIT_FOR_FILE_S = 30.0
 RESULTS_TIMEOUT_S = 10.0
@@ -37,13 +37,12 @@ def settings(worker_index: int) -> dict[str, Any]:
     return {}
 
 
-class Executor(ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
-    """bzt's loader of results as an Engine; of bzt's own only where the options stand is used."""
+class Executor(EngineBase, ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
+    """bzt's loader of results as an Engine; of bzt only the reading of options is used."""
 
     parks: ClassVar[bool] = False
     single_threaded: ClassVar[bool] = False
-    tells_lateness: ClassVar[bool] = False
-    context: EngineContext
+    reports_lateness: ClassVar[bool] = False
     process = None
 
     def __init__(self) -> None:
@@ -80,7 +79,7 @@ class Executor(ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
         self._look()
 
     def check(self) -> bool:
-        """Whether all is read that will come; `batches` reads once more after it."""
+        """Whether the file is complete; `batches` reads once more after it."""
         if not self._ended and not self._failure:
             self._look()
         now = time.time()
@@ -93,19 +92,19 @@ class Executor(ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
         return self._ended
 
     def _look(self) -> None:
-        """For the file, for its format, and for whether it has grown."""
+        """Find the file and its format, and check whether it has grown."""
         try:
             self._path = self._path or self._newest()
             if self._path is None:
                 return
-            told = self._path.stat()
-            if told.st_size < self._size:
+            status = self._path.stat()
+            if status.st_size < self._size:
                 self._failure = (
                     f"the results file {self._path} became shorter while it was read; let its tool append only"
                 )
-            if told.st_size != self._size:
-                self._grew_at = told.st_mtime if self._size < 0 else time.time()
-                self._size = told.st_size
+            if status.st_size != self._size:
+                self._grew_at = status.st_mtime if self._size < 0 else time.time()
+                self._size = status.st_size
             self._found = self._found or reader_of(self._path)
         except UnknownFormatError as error:
             self._failure = f"the results file {self._path} is {error}"
@@ -113,12 +112,12 @@ class Executor(ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
             self._failure = f"the results file {self._path} cannot be read: {error.strerror}"
 
     def _newest(self) -> Path | None:
-        """The file; of several that the pattern fits the last by name, as for bzt, once it has something in it."""
+        """The file; of several that match the pattern the last by name, as in bzt, once it is not empty."""
         if self.data_file:
             path = Path(self.engine.find_file(self.data_file))
             return path if path.is_file() else None
-        fitting = sorted(glob(self._data_file_pattern))  # noqa: PTH207 - it may be absolute
-        return Path(fitting[-1]) if fitting and Path(fitting[-1]).stat().st_size else None
+        matching = sorted(glob(self._data_file_pattern))  # noqa: PTH207 - it may be absolute
+        return Path(matching[-1]) if matching and Path(matching[-1]).stat().st_size else None
 
     def batches(self, final: bool) -> Iterator[Batch]:
         if self._found is None:
@@ -137,7 +136,7 @@ class Executor(ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
                     self.log.info("Results of %s begin %.3f s from the start", self._path, first_s - self._begun_at)
                 yield batch_of(records, self._moved_s)
         if first_pass and newest_s:
-            self._grew_at = min(self._grew_at, newest_s)  # the file itself may be a copy, and newer than it says
+            self._grew_at = min(self._grew_at, newest_s)  # the file itself may be a newer copy
 
     def _refuse(self, first_s: float) -> None:
         age = f"{datetime.fromtimestamp(first_s, UTC):%Y-%m-%d %H:%M:%S} UTC, before this run"
@@ -146,26 +145,14 @@ class Executor(ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
             "earlier run's results"
         )
 
-    def sends(self) -> Iterator[Sends]:
-        yield from ()
-
     def virtual_users(self) -> int | None:
         return self._found.users if self._found and not self.recorded else None
 
     def end(self, within_s: float) -> None:
         self._ending = True
 
-    def unfinished(self) -> Iterable[Unfinished]:
-        return ()
-
-    def facts(self) -> Facts:
-        return Facts()
-
     def unreadable(self) -> int:
         return self._found.unreadable if self._found else 0
 
     def failure(self) -> str | None:
         return self._failure
-
-    def post_process(self) -> None:
-        ScenarioExecutor.post_process(self)

@@ -1,4 +1,4 @@
-"""The results of other tools as records, whichever of the known formats a file has; its first line tells.
+"""The results of other tools as records. The first line of a file decides which of these formats it has.
 
 | format | times | resolution |
 |---|---|---|
@@ -20,11 +20,11 @@ from typing import Any, ClassVar
 
 from lxml import etree
 
-from toril.worker.engines.csv_tail import CsvTail
+from toril.errors import UserError
 from toril.worker.engines.gatling.log import GatlingReader
 from toril.worker.engines.k6.csv import HEADER as K6_HEADER
 from toril.worker.engines.k6.csv import K6Reader
-from toril.worker.engines.records import READ_AT_ONCE, Reader, Record, ValidatedReader
+from toril.worker.engines.readers import READ_AT_ONCE, CsvTail, Reader, Record, ValidatedReader
 
 CHUNK_BYTES = 1 << 20
 DELIMITERS = ",;\t|"
@@ -35,19 +35,23 @@ JTL = (
 TRANSACTION = re.compile(r"Number of samples in transaction : \d+, number of failing samples : (\d+)")
 PHOUT = re.compile(rb"\d+\.\d{3}\t[^\t]*(\t\d+){10}$")
 VEGETA = re.compile(rb"\d{16,20},\d{1,3},\d+,\d+,\d+,")
-REFUSED = {  # what has no answer to the question whether a request succeeded
-    b"starttime\tseconds\tctime\tdtime\tttime\twait": "Apache Bench's table, in which HTTP errors are successes",
-    b"Type,Name,Request Count": "Locust's statistics, which have no single requests",
-    b"Timestamp,User Count,Type,Name": "Locust's statistics, which have no single requests",
+LOCUST_STATISTICS = ("locust-statistics", "Locust's statistics, which have no single requests")
+REFUSED = {  # beginning → code and reason; these do not say which request succeeded
+    b"starttime\tseconds\tctime\tdtime\tttime\twait": (
+        "apache-bench-table",
+        "Apache Bench's table, in which HTTP errors are successes",
+    ),
+    b"Type,Name,Request Count": LOCUST_STATISTICS,
+    b"Timestamp,User Count,Type,Name": LOCUST_STATISTICS,
 }
 
 
-class UnknownFormatError(Exception):
-    """Nothing that is known; the text says what the file begins with."""
+class UnknownFormatError(UserError):
+    """None of the known formats; the message has the beginning of the file."""
 
 
 def reader_of(path: Path) -> Reader | None:
-    """What reads this file; None while its first line is not complete. UnknownFormatError when nothing does."""
+    """A reader for this file; None while its first line is incomplete. UnknownFormatError for other formats."""
     with path.open("rb") as file:
         first, whole, _ = file.read(1 << 16).partition(b"\n")
     first = first.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r")
@@ -57,9 +61,9 @@ def reader_of(path: Path) -> Reader | None:
 
 
 def _reader_of(path: Path, first: bytes) -> Reader:
-    for beginning, why in REFUSED.items():
+    for beginning, (code, why) in REFUSED.items():
         if first.startswith(beginning):
-            raise UnknownFormatError(why)
+            raise UnknownFormatError(why, code=code)
     lowered = first.lower()
     if first.startswith((b"<?xml", b"<testResults")):
         return XmlReader(path)
@@ -76,19 +80,19 @@ def _reader_of(path: Path, first: bytes) -> Reader:
     if PHOUT.match(first):
         return LineReader(path, phout)
     shown = first[:80].decode(errors="replace")
-    raise UnknownFormatError(f"no format that is known; it begins with {shown!r}")
+    raise UnknownFormatError(f"none of the known formats; it begins with {shown!r}", code="unknown-format")
 
 
 def _jtl_reader(path: Path, header: str) -> Reader:
     delimiter = max(DELIMITERS, key=header.count)
     columns = next(csv.reader([header], delimiter=delimiter))
     if lacking := [name for name in ("timeStamp", "elapsed", "success") if name not in columns]:
-        raise UnknownFormatError(f"a JTL without the column {', '.join(lacking)}")
+        raise UnknownFormatError(f"a JTL without the column {', '.join(lacking)}", code="missing-column")
     return JtlReader(path, delimiter)
 
 
 class JtlReader:
-    """JMeter's CSV with its header; a delimiter of its own is found there."""
+    """JMeter's CSV; the delimiter comes from its header."""
 
     resolution_us: ClassVar[int] = 1000
 
@@ -146,7 +150,7 @@ def jtl_record(
     idle_ms: int,
     may_be_transaction: bool,
 ) -> Record:
-    """A row of a JTL; JMeter's transactions are known by their message."""
+    """A row of a JTL; the message identifies JMeter's transactions."""
     transaction = TRANSACTION.fullmatch(messages[1]) if may_be_transaction else None
     why = messages[0] or messages[1] or "unknown error"
     return Record(
@@ -165,7 +169,7 @@ def jtl_record(
 
 
 class Chunks:
-    """What has been added to a file since the last look."""
+    """The bytes added to a file since the last call."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._read = path, 0
@@ -179,14 +183,14 @@ class Chunks:
 
 
 class XmlReader:
-    """JMeter's XML: the outermost samples, without what lies inside of them."""
+    """JMeter's XML: the outermost samples, without the samples inside them."""
 
     resolution_us: ClassVar[int] = 1000
 
     def __init__(self, path: Path) -> None:
         self._chunks = Chunks(path)
         self._lost = False
-        self._open, self._rest = 0, b""  # elements that have begun and not ended; what follows the last `>`
+        self._open, self._rest = 0, b""  # open elements; the bytes after the last `>`
         self._parser = etree.XMLPullParser(events=("start", "end"), resolve_entities=False, no_network=True)
         self.unreadable = 0
         self.users: int | None = None
@@ -211,7 +215,7 @@ class XmlReader:
             self.unreadable += 1  # half a sample
 
     def _elements(self, chunk: bytes) -> Iterator[Any]:
-        """Those that have ended; what comes after something that is no XML is lost, and counted as one record."""
+        """Complete elements; everything after malformed XML is lost and counts as one record."""
         try:
             self._parser.feed(chunk)
         except etree.XMLSyntaxError:

@@ -1,8 +1,8 @@
 """Gatling from a prepared home: the suite's requests, a script in Scala, or compiled simulations in a jar.
 
-The simulation is compiled while the worker prepares, and run inside a class of ours that waits at the gate
-(`gatling_script.py`). One that bzt writes ends between two requests, at its planned end and when it is asked to. A
-simulation of the suite's own ends when it says; asked to end early it is killed, and what its log has not got is lost.
+The worker compiles the simulation while it prepares, and runs it inside a class of ours that waits at the gate. A
+simulation that bzt writes ends between two requests, at its planned end or early. A simulation of the suite's own ends
+by itself; to end it early the worker kills it, and requests that are not in its log yet are lost.
 """
 
 import math
@@ -17,16 +17,22 @@ from typing import Any, ClassVar
 
 from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
-from bzt.modules.gatling import GatlingExecutor
+from bzt.modules.gatling import GatlingExecutor, GatlingScriptBuilder
 
 from toril.errors import InfrastructureError
 from toril.programs import GATLING_VERSION, gatling_home
-from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished, tail_of
+from toril.worker.engines import Batch, Facts, Unfinished, tail_of
+from toril.worker.engines.base import EngineBase
 from toril.worker.engines.gatling.log import GatlingReader
-from toril.worker.engines.gatling.script import GATED, builder_of, gate_of, generated, simulations_in
 from toril.worker.engines.jmeter.executor import find_java, heap
-from toril.worker.engines.records import batch_of
+from toril.worker.engines.readers import batch_of
 
+GATED = "TorilGated"  # the class that Gatling runs
+GATE = Path(__file__).with_name("gate.scala")
+OF_SCALA = "class {gated} extends {simulation} {{ before {{ Toril.await() }} }}\n"
+OF_JAVA = "class {gated} extends {simulation} {{ override def before(): Unit = {{ super.before(); Toril.await() }} }}\n"
+CLASS = re.compile(r"^[ \t]*(?:final\s+)?class\s+(\w+)[^{\n]*\bextends\s+Simulation\b", re.MULTILINE)
+PACKAGE = re.compile(r"^[ \t]*package\s+([\w.]+)", re.MULTILINE)
 COMPILES_WITHIN_S = 150.0
 ASSERTIONS_FAILED = 2  # the exit code
 ASSERTION_FAILED = re.compile(r"^(.+ : false(?: \(.*\))?)\s*$", re.MULTILINE)
@@ -39,21 +45,21 @@ def settings(worker_index: int) -> dict[str, Any]:
     return {}
 
 
-class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
+class Executor(EngineBase, GatlingExecutor):  # type: ignore[misc]  # bzt has no types
     """bzt's Gatling executor as an Engine."""
 
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1000
-    tells_lateness: ClassVar[bool] = False
-    context: EngineContext
+    reports_lateness: ClassVar[bool] = False
+    tool_name: ClassVar[str] = "Gatling"
 
     def __init__(self) -> None:
         super().__init__()
         self._java = "java"
         self._home = gatling_home()
-        self._path: list[str] = []  # where classes are
-        self._own = False  # the simulation is the suite's, and ends as it likes
+        self._path: list[str] = []  # the class path
+        self._own = False  # the simulation is the suite's own
         self._log = GatlingReader(Path())
         self._ended = self._killed = False
 
@@ -62,7 +68,8 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
         if not (self._home / "lib").is_dir():
             raise InfrastructureError(
                 f"Gatling {GATLING_VERSION} is not in {self._home}: `make gatling` assembles it there; "
-                "TORIL_GATLING_HOME can name another home"
+                "TORIL_GATLING_HOME can name another home",
+                code="no-gatling",
             )
         self._java = find_java() or "java"
         folder = self.context.folder
@@ -86,7 +93,7 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
             source = folder / f"{GENERATED}.scala"
             source.write_text(
                 generated(
-                    builder_of(self, scenario, GENERATED, GATLING_VERSION),
+                    GatlingScriptBuilder(self, load, scenario, self.log, GENERATED, GATLING_VERSION),
                     ramp_up_s=self.context.planned.ramp_up_s,
                     iterations=load.iterations or 0,
                     throughput_rps=share.throughput_rps,
@@ -111,7 +118,7 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
         self._scalac([script, gate])
 
     def _gate_of_jar(self, gate: Path, simulation: str) -> None:
-        """What it was written in nobody says: Scala's simulations and those of Java differ."""
+        """The jar may hold Scala's or Java's simulations, which differ: try Scala first."""
         try:
             gate.write_text(gate_of(simulation))
             self._scalac([gate])
@@ -136,12 +143,12 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
     def startup(self) -> None:
         load, context = self.get_load(), self.context
         users = context.share.concurrency
-        told: dict[str, Any] = {**self.settings.get("properties", {}), **self.get_scenario().get("properties", {})}
-        told |= {"toril.folder": context.folder, "toril.length-ms": round(context.length_s * 1000)}
-        told |= {"concurrency": users or 1, "iterations": load.iterations} if users else {}
-        told |= {"ramp-up": round(context.planned.ramp_up_s), "hold-for": round(context.planned.hold_for_s)}
-        told |= {"throughput": context.share.throughput_rps}
-        properties = [f"-D{name}={value}" for name, value in told.items() if value]
+        options: dict[str, Any] = {**self.settings.get("properties", {}), **self.get_scenario().get("properties", {})}
+        options |= {"toril.folder": context.folder, "toril.length-ms": round(context.length_s * 1000)}
+        options |= {"concurrency": users or 1, "iterations": load.iterations} if users else {}
+        options |= {"ramp-up": round(context.planned.ramp_up_s), "hold-for": round(context.planned.hold_for_s)}
+        options |= {"throughput": context.share.throughput_rps}
+        properties = [f"-D{name}={value}" for name, value in options.items() if value]
         memory = f"-Xmx{self.settings.get('memory-xmx', None) or heap(users or 1)}"
         command = [self._java, memory, *properties, "-cp", os.pathsep.join(self._path), "io.gatling.app.Gatling"]
         self.process = self._execute([*command, "-s", GATED, "-rf", str(context.folder / "results"), "-nr"])
@@ -170,21 +177,18 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
             if records:
                 yield batch_of(records)
 
-    def sends(self) -> Iterator[Sends]:
-        yield from ()
-
     def virtual_users(self) -> int | None:
         return self._log.users
 
     def unfinished(self) -> Iterable[Unfinished]:
-        """Gatling says nothing of requests that are cut off: at most one for each user that is left."""
+        """Gatling does not report requests that are cut off: at most one for each remaining user."""
         left = self._log.users or 0
         return [Unfinished(label="", count=left)] if left > 0 else []
 
     def facts(self) -> Facts:
-        """Assertions are judged by Gatling on what this worker has measured."""
+        """Gatling judges assertions on this worker's samples alone."""
         note = ""
-        if self._exit_code == ASSERTIONS_FAILED:
+        if self.exit_code == ASSERTIONS_FAILED:
             found = ASSERTION_FAILED.findall(tail_of(getattr(self.stdout, "name", None), 30))
             note = f"assertions of the simulation failed: {'; '.join(found) or 'it does not say which'}"[:OUTPUT_CHARS]
         ended_at = None if self._log.users else self._log.no_user_since
@@ -197,7 +201,7 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
         )
 
     def _unfinished_users(self) -> int:
-        """Those of the suite's own requests that the time was too short for; a killed simulation has not told."""
+        """Users of the suite's own requests that did not do all their iterations; unknown for a killed simulation."""
         each, done = self.context.planned.iterations, self.context.folder / "done"
         if self._own or not each:
             return 0
@@ -210,15 +214,46 @@ class Executor(GatlingExecutor):  # type: ignore[misc]  # bzt has no types
         return self._log.unreadable
 
     def failure(self) -> str | None:
-        code = self._exit_code
-        if not code or code == ASSERTIONS_FAILED or self._ended or self._killed:
+        if self.exit_code in (None, 0, ASSERTIONS_FAILED) or self._ended or self._killed:
             return None
-        said = (tail_of(getattr(one, "name", None)) for one in (self.stderr, self.stdout))
-        return f"Gatling ended with exit code {code}: " + "\n".join(filter(None, said))
+        return self.exit_message()
 
-    def post_process(self) -> None:
-        ScenarioExecutor.post_process(self)
 
-    @property
-    def _exit_code(self) -> int | None:
-        return self.process.poll() if self.process else None
+def gate_of(simulation: str, *, of_java: bool = False) -> str:
+    """The source of the class that Gatling runs instead of `simulation`: the same, with a wait before it begins."""
+    return GATE.read_text() + (OF_JAVA if of_java else OF_SCALA).format(gated=GATED, simulation=simulation)
+
+
+def simulations_in(source: str) -> list[str]:
+    """The simulations that a script in Scala defines, with their package.
+
+    >>> simulations_in("package shop\\nclass Buy extends Simulation {\\n")
+    ['shop.Buy']
+    """
+    package = PACKAGE.search(source)
+    return [f"{package[1]}.{name}" if package else name for name in CLASS.findall(source)]
+
+
+def generated(builder: GatlingScriptBuilder, *, ramp_up_s: float, iterations: int, throughput_rps: float | None) -> str:
+    """bzt's simulation of the suite's requests, with users who stop between two requests when the load is over.
+
+    Gatling's own end at `maxDuration` would cut off requests. It has whole seconds and whole rates only.
+    """
+    source = str(builder.gen_test_case())
+    ramp_up_ms = round(ramp_up_s * 1000)
+    once_more = f' && session("toril").asOption[Int].getOrElse(0) < {iterations}' if iterations else ""
+    counted = "exec(execution).exec(session => { Toril.done.incrementAndGet(); session })"
+    loop = f'asLongAs(session => Toril.goesOn{once_more}, "toril", exitASAP = true){{{counted}}}'
+    inject = f"rampUsers(concurrency) during ({ramp_up_ms}.millis)" if ramp_up_ms else "atOnceUsers(concurrency)"
+    pace = ""
+    if throughput_rps:
+        if not float(throughput_rps).is_integer():
+            raise TaurusConfigError(f"Gatling keeps whole rates only, and this worker's is {throughput_rps:g}/s")
+        rate = int(throughput_rps)
+        climb = f"reachRps({rate}) in ({ramp_up_ms}.millis)" if ramp_up_ms else f"jumpToRps({rate})"
+        pace = f".throttle({climb}, holdFor(24.hours))"
+    head, _, _ = source.partition("  if (iterationLimit == null)")
+    return (
+        f"{head}  testScenario = testScenario.{loop}\n"
+        f"  setUp(testScenario.inject({inject}).protocols(httpConf)){pace}\n  after {{ Toril.report() }}\n}}\n"
+    )

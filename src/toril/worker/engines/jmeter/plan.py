@@ -5,10 +5,10 @@
   requests in flight when a test ends, the latter lets them finish.
 - bzt's throughput timer gets the rows of a load curve, where the suite has one.
 - Assertions on JSON paths are JMeter's own, not those of a plug-in from before it had them, which bzt asks for.
-- The groups have as many users together as the plan says.
-- The plan waits at the gate. A timer in a thread group without threads delays nothing, but JMeter tells every element
-  that the test starts, one after the other, before it starts any thread; the timer's script (`jmeter_gate.py`) takes
-  its time over that. Unlike a sampler in a setUp group it needs no thread and is in nobody's scope, and the
+- The groups have as many users together as planned.
+- The plan waits at the gate. A timer in a thread group without threads delays nothing, but JMeter calls every element
+  when the test starts, one after the other, before it starts any thread; the timer's script (`gate.bsh`) returns
+  only when the gate is open. Unlike a sampler in a setUp group it needs no thread and is in no other scope, and the
   suite's own setUp groups wait as well.
 """
 
@@ -24,10 +24,10 @@ Tree = Any  # lxml's; what XPath finds in one has no better type
 
 CONCURRENCY_GROUP = "com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroup"
 SCHEDULE = f"//{JMX.THR_TIMER}[@testname='Throughput_Limiter']/collectionProp[@name='load_profile']"
-LEAST_RPS = 1e-9  # the timer divides by its rate; of such a one no request is due within a year
-STRAIGHT = 1e-7  # so near to it counts as on the line; a row's numbers have nine digits after the point
+LEAST_RPS = 1e-9  # the timer divides by its rate; at this one no request is due within a year
+STRAIGHT = 1e-7  # tolerance for points on a line; a row's numbers have nine digits after the point
 JSON_ASSERTION = "com.atlantbh.jmeter.plugins.jsonutils.jsonpathassertion.JSONPathAssertion"  # same properties
-PLAIN_ON_ERROR = {None, "", "continue", "startnextloop"}  # a plain group never restarts who was stopped by an error
+PLAIN_ON_ERROR = {None, "", "continue", "startnextloop"}  # a plain group never restarts a thread that an error stopped
 
 
 def speaks_groovy(path: Path) -> bool:
@@ -37,7 +37,7 @@ def speaks_groovy(path: Path) -> bool:
 
 
 def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = (), users: int | None = None) -> None:
-    """Change the plan at `path` as the module's text says; `plain_groups` when bzt chose the groups, and no stairs.
+    """Change the plan at `path` as described above; `plain_groups` if bzt chose the groups, without stairs.
 
     `rates` are the requests of each second, where they follow a load curve; `users` is what bzt divided among groups.
     """
@@ -63,7 +63,7 @@ def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = (), user
 def _show_requests_of_transactions(plan: Tree, writers: Sequence[Tree]) -> None:
     """As its requests' parent a transaction hides them; it has to be theirs where it has assertions of its own.
 
-    JMeter tells a listener of no request whose transaction it tells it of: there each request has a listener.
+    JMeter does not pass such a transaction's requests to its listener, so each request gets a listener of its own.
     """
     for controller in plan.iter("TransactionController"):
         inside = controller.getnext()
@@ -121,7 +121,7 @@ def _prefer_plain_groups(plan: Tree) -> None:
 
 
 def _outlast_the_groups(plan: Tree) -> None:
-    """bzt's throughput timer counts from a whole second, up to one too early: let it go on for one more.
+    """bzt's throughput timer counts from a whole second, up to one too early: extend it by one.
 
     At its own end it would stop the groups, and those of the plug-in cut off their requests.
     """
@@ -132,7 +132,7 @@ def _outlast_the_groups(plan: Tree) -> None:
 
 
 def _divide(plan: Tree, users: int) -> None:
-    """bzt rounds each group's part: take from, or give to, the largest until they are as many as there should be."""
+    """bzt rounds each group's part: adjust the largest group until the sum is right."""
     of_groups = f"/jmeterTestPlan/hashTree/hashTree/*[self::ThreadGroup or self::{CONCURRENCY_GROUP}]"
     enabled = plan.xpath(
         f"{of_groups}[not(@enabled='false')]/*[@name='ThreadGroup.num_threads' or @name='TargetLevel']"

@@ -1,9 +1,9 @@
-"""Reads what `k6 run --out csv=…` writes: a row for each metric of a request, one after the other.
+"""Reads the CSV file of `k6 run --out csv=…`, which has a row for each metric of a request, one after the other.
 
 A request begins with its `http_reqs` row; its other rows follow at once, with the same tags. For k6 each hop of a
-redirect is a request. Response times are `http_req_duration` (sending, waiting, receiving), in fractions of a
-millisecond; without connecting, which is told apart. Times are those of completion, in µs where `K6_CSV_TIME_FORMAT`
-says so, else in seconds. Bytes are told for whole iterations only, and are left out, as are checks, groups and a
+redirect is a request. Response times are `http_req_duration` (sending, waiting, receiving) in fractions of a
+millisecond, without connecting, which has its own metric. Times are those of completion, in µs if `K6_CSV_TIME_FORMAT`
+asks for them, else in seconds. Bytes exist for whole iterations only; they are left out, as are checks, groups and the
 script's own metrics.
 """
 
@@ -12,8 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
-from toril.worker.engines.csv_tail import CsvTail
-from toril.worker.engines.records import Record
+from toril.worker.engines.readers import CsvTail, Record
 
 TAGS = ("name", "url", "status", "error", "error_code", "expected_response")
 COLUMNS = ("metric_name", "timestamp", "metric_value", *TAGS)
@@ -25,18 +24,18 @@ PER_SECOND = {10: 1, 13: 1e3, 16: 1e6, 19: 1e9}  # digits of a time since the ep
 
 
 class K6Reader:
-    """One CSV file of k6's."""
+    """The records of one CSV file."""
 
     resolution_us: ClassVar[int] = 1
 
     def __init__(self, path: Path) -> None:
         self._tail = CsvTail(path, COLUMNS)
         self._broken = 0
-        self._request: tuple[str, ...] = ()  # the http_reqs row whose other rows are still coming
+        self._request: tuple[str, ...] = ()  # the http_reqs row of an incomplete request
         self._values: dict[str, float] = {}
         self.users: int | None = None
         self.first_users_at: float | None = None
-        self.dropped: list[tuple[float, int]] = []  # when, and how many iterations found no virtual user free
+        self.dropped: list[tuple[float, int]] = []  # time, and iterations for which no virtual user was free
 
     @property
     def unreadable(self) -> int:
@@ -49,7 +48,7 @@ class K6Reader:
             yield list(self._finished())
 
     def _row(self, row: tuple[str, ...]) -> Iterator[Record]:
-        """What this row completes; a request is complete when a row of something else follows."""
+        """The request that this row completes: one is complete when a row of something else follows."""
         name, at, value, *tags = row
         if name in OF_A_REQUEST:
             if not self._request or tags != list(self._request[3:]) or name in self._values:
@@ -115,7 +114,7 @@ class K6Reader:
 
 
 def moment_s(text: str) -> float:
-    """Seconds since the epoch, of any of k6's formats; ValueError for what is no time.
+    """Seconds since the epoch, of any of k6's formats; ValueError for any other text.
 
     >>> moment_s("1595325560"), moment_s("1595325560123456"), moment_s("2020-07-21T09:59:20Z")
     (1595325560.0, 1595325560.123456, 1595325560.0)

@@ -1,10 +1,10 @@
-"""k6, whose program the user brings along: started paused, resumed at the gate, read from its own CSV record.
+"""k6, a program that users install themselves: started paused, resumed at the gate, read from its own CSV file.
 
-With load keys in the suite they replace what the script says of its load, and are divided. Without any the script's own
-load runs, each worker doing its segment of it, in which k6 itself divides virtual users, iterations and arrival rates.
-Thresholds of the script are judged by k6, and what it says of them is a note: a worker sees a slice.
+Load keys of the suite replace the script's own load and are divided among workers. Without any the script's load runs:
+each worker gets an execution segment, in which k6 itself divides virtual users, iterations and arrival rates. k6 judges
+the script's thresholds; the result is a note, because each worker has only a part of the samples.
 
-k6 cannot be asked to let requests finish: an early end interrupts iterations, and what was in flight is unfinished.
+k6 has no end that lets requests finish: an early end interrupts iterations, and requests in flight are unfinished.
 """
 
 import contextlib
@@ -27,9 +27,10 @@ from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
 from bzt.modules.k6 import K6Executor
 
-from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished, tail_of
+from toril.worker.engines import Batch, Facts, Sends, Unfinished, tail_of
+from toril.worker.engines.base import EngineBase
 from toril.worker.engines.k6.csv import K6Reader
-from toril.worker.engines.records import batch_of
+from toril.worker.engines.readers import batch_of
 
 PAUSED = (4, "PausedBeforeRun")  # the status of its API in which all virtual users are initialised
 POLL_S = 0.02
@@ -38,7 +39,7 @@ UNBOUNDED = "24h"  # iterations alone would otherwise end after k6's ten minutes
 CROSSED = 99  # the exit code when thresholds were
 ON_METRICS = re.compile(r"thresholds on metrics '([^']*)'")
 ABORTS = "has abortOnFail enabled"
-USERS_TOLD_EVERY_S = 1.0
+USERS_REPORTED_EVERY_S = 1.0
 ENVIRONMENT = {"K6_CSV_TIME_FORMAT": "unix_nano", "K6_CSV_SAVE_INTERVAL": "200ms", "K6_NO_USAGE_REPORT": "true"}
 MISSING = (
     "k6 is not installed here. It is under the AGPL, and toril does not ship it: put the program on PATH, or name it "
@@ -51,14 +52,14 @@ def settings(worker_index: int) -> dict[str, Any]:
     return {}
 
 
-class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
+class Executor(EngineBase, K6Executor):  # type: ignore[misc]  # bzt has no types
     """bzt's k6 executor as an Engine."""
 
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = False
     resolution_us: ClassVar[int] = 1
-    tells_lateness: ClassVar[bool] = False
-    context: EngineContext
+    reports_lateness: ClassVar[bool] = False
+    tool_name: ClassVar[str] = "k6"
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +68,7 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
         self._reader = K6Reader(Path())
         self._ended = self._interrupted = False
         self._resumed_at: float | None = None
-        self._undone = 0  # iterations of the suite's that were never begun
+        self._undone = 0  # iterations of the suite that never began
 
     def prepare(self) -> None:
         ScenarioExecutor.prepare(self)
@@ -101,7 +102,7 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
         threading.Thread(target=self._open_at_the_gate, name="k6", daemon=True).start()
 
     def _load(self) -> list[str]:
-        """The options that say how much, for how long."""
+        """The options for the load and its length."""
         segment = self.context.share.segment
         if segment is not None:
             return ["--execution-segment", segment.own, "--execution-segment-sequence", segment.whole]
@@ -114,7 +115,7 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
         return [*load, "--iterations", str(users * planned.iterations)] if planned.iterations else load
 
     def _open_at_the_gate(self) -> None:
-        """In a thread: say when k6 is paused with all that it needs, and let it go on at the moment that is named."""
+        """In a thread: report k6 as parked once it is paused and initialised, and resume it at the gate's time."""
         context = self.context
         while self.process.poll() is None and not self._is_paused():
             time.sleep(POLL_S)
@@ -133,12 +134,12 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
         self._resumed_at = time.time()
 
     def _is_paused(self) -> bool:
-        told = self._call("GET")
-        attributes = told.get("data", {}).get("attributes", {}) if isinstance(told, dict) else {}
+        status = self._call("GET")
+        attributes = status.get("data", {}).get("attributes", {}) if isinstance(status, dict) else {}
         return attributes.get("status") in PAUSED
 
     def _call(self, method: str, content: Any = None) -> Any:
-        """What k6's API answers; None while nobody listens there."""
+        """The response of k6's API; None while it is not listening."""
         connection = HTTPConnection("127.0.0.1", self._port, timeout=5)
         with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException, ValueError):
             body = None if content is None else json.dumps(content)
@@ -168,11 +169,11 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
                 yield batch_of(records)
 
     def sends(self) -> Iterator[Sends]:
-        """Only what an arrival rate of the script's own has dropped: k6 does not tell how late it sends."""
+        """The dropped sends of the script's own arrival rates; k6 does not report lateness."""
         found, self._reader.dropped = self._reader.dropped, []
         for at_s, count in found:
             if self.context.planned.iterations:
-                self._undone += count  # of a number that is shared, when the time was over
+                self._undone += count  # iterations of a shared number, left when the time was over
             else:
                 yield Sends(at_s=at_s, late_us=None, late_p90_us=None, dropped=count)
 
@@ -180,41 +181,32 @@ class Executor(K6Executor):  # type: ignore[misc]  # bzt has no types
         return self._reader.users
 
     def unfinished(self) -> Iterable[Unfinished]:
-        """k6 says nothing of requests that it interrupts, without a wait: at most one for each virtual user."""
+        """k6 does not report the requests that it interrupts: at most one for each virtual user."""
         users = self._reader.users or 0
         return [Unfinished(label="", count=users, waited_s=0.0)] if self._interrupted and users else []
 
     def facts(self) -> Facts:
-        first = self._reader.first_users_at  # as they were counted; they may have been there since the count before it
-        seen = (self._resumed_at, None if first is None else first - USERS_TOLD_EVERY_S)
-        said = "" if self._exit_code != CROSSED else tail_of(getattr(self.stderr, "name", None))
-        metrics = found[1] if (found := ON_METRICS.search(said)) else "it does not say which"
+        first = self._reader.first_users_at  # k6 counted them then; they may have started since the count before
+        seen = (self._resumed_at, None if first is None else first - USERS_REPORTED_EVERY_S)
+        output = "" if self.exit_code != CROSSED else tail_of(getattr(self.stderr, "name", None))
+        metrics = found[1] if (found := ON_METRICS.search(output)) else "it does not say which"
         crossed = (
-            f"thresholds of the k6 script were crossed by this worker's part of its load: {metrics}" if said else ""
+            f"thresholds of the k6 script were crossed by this worker's part of its load: {metrics}" if output else ""
         )
         return Facts(
             begun_at=max((at for at in seen if at is not None), default=None),
             unfinished_users=math.ceil(self._undone / max(1, self.context.planned.iterations or 0)),
-            script_failed=f"{crossed}; abortOnFail ended it" if ABORTS in said else "",
-            note="" if ABORTS in said else crossed,
+            script_failed=f"{crossed}; abortOnFail ended it" if ABORTS in output else "",
+            note="" if ABORTS in output else crossed,
         )
 
     def unreadable(self) -> int:
         return self._reader.unreadable
 
     def failure(self) -> str | None:
-        code = self._exit_code
-        if not code or code == CROSSED or self._interrupted:
+        if self.exit_code in (None, 0, CROSSED) or self._interrupted:
             return None
-        said = (tail_of(getattr(one, "name", None)) for one in (self.stderr, self.stdout))
-        return f"k6 ended with exit code {code}: " + "\n".join(filter(None, said))
-
-    def post_process(self) -> None:
-        ScenarioExecutor.post_process(self)
-
-    @property
-    def _exit_code(self) -> int | None:
-        return self.process.poll() if self.process else None
+        return self.exit_message()
 
 
 def _seconds(seconds: float) -> str:

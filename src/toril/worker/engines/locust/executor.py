@@ -1,58 +1,51 @@
-"""Locust: the suite's own locustfile.py, or its requests in one data-driven script (`locust_requests.py`).
+"""Locust: the suite's own locustfile.py, or its requests in one data-driven script (`locust/requests.py`).
 
-One iteration is one task (a script's own tasks, or one pass through the suite's requests), per virtual user. Requests
-generated from the suite go through Locust's FastHttpUser: the same HTTP as its HttpUser at a fifth of the CPU.
+An iteration is one task of a virtual user: one of the script's, or one pass through the suite's requests. Requests
+from the suite go through Locust's FastHttpUser: the same HTTP as its HttpUser at a fifth of the CPU.
 """
 
 import importlib.util
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 import numpy as np
 from bzt import TaurusConfigError, ToolError
-from bzt.engine import ScenarioExecutor
 from bzt.modules._locustio import LocustIOExecutor
 from bzt.requests_model import HTTPRequest
 from bzt.utils import dehumanize_time
 
 from toril.suite.engines import problems
-from toril.worker.disk import put_whole
-from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished, tail_of
-from toril.worker.engines.locust.records import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
-from toril.worker.engines.rows import RowFile
+from toril.worker.engines import Batch, Facts, Sends, tail_of
+from toril.worker.engines.base import RowEngine
+from toril.worker.engines.in_process import COLUMNS
 
 HERE = Path(__file__).parent
-ROW = np.dtype(list(zip(COLUMNS, ("<f8", "<i8", "<i8", "<i8", "<u4", "<u4"), strict=True)))
-ROWS_PER_BATCH = 50_000
 
 
 def settings(worker_index: int) -> dict[str, Any]:
-    """Nothing: Locust needs no preparation, and all workers the same."""
+    """No settings."""
     return {}
 
 
-class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
+class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
     """bzt's Locust executor with our own wrapper, script and records; an `Engine`."""
+
+    tool_name: ClassVar[str] = "Locust"
+    row = np.dtype(list(zip(COLUMNS, ("<f8", "<i8", "<i8", "<i8", "<u4", "<u4"), strict=True)))
+    rows_per_batch: ClassVar[int] = 50_000
 
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = True
     resolution_us: ClassVar[int] = 1
-    tells_lateness: ClassVar[bool] = True
-
-    context: EngineContext
+    reports_lateness: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
         self._generated: str | None = None
-        self._file: RowFile | None = None
-        self._users: int | None = None
-        self._sends: list[Sends] = []
-        self._asked_to_end = False
 
     # ── bzt's life cycle ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -65,7 +58,7 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         super().prepare()
 
     def install_required_tools(self) -> None:
-        """bzt asks pip at each start, for a second; importing is what counts."""
+        """Replaces bzt's call of pip, which takes a second; only the import matters."""
         if importlib.util.find_spec("locust") is None:
             raise ToolError("Locust is not installed beside bzt; install the extra: toril[worker]")
 
@@ -79,15 +72,15 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         own = {
             "folder": str(self.context.folder),
             "duration_s": self.context.length_s if load.duration else 0,
-            "iterations": load.iterations if bounded else 0,  # a script without load keys may have a shape of its own
+            "iterations": load.iterations if bounded else 0,  # without load keys a script may have its own load shape
             "graceful_stop_s": self.context.graceful_stop_s,
-            "statistics": self._generated is None,  # a script may ask Locust's own; the generated one does not
+            "statistics": self._generated is None,  # a script may read Locust's own; the generated one does not
         }
         if not bounded and not _has_shape(Path(self.script)):
             own["iterations"] = 1
-        told = self.context.folder / "locust.json"
-        told.write_text(json.dumps(own))
-        self.env.set({"TORIL_LOCUST": str(told)})
+        path = self.context.folder / "locust.json"
+        path.write_text(json.dumps(own))
+        self.env.set({"TORIL_LOCUST": str(path)})
         self.env.add_path({"PYTHONPATH": self.engine.artifacts_dir})
         self.log_file = self.engine.create_artifact("locust", ".log")
         arguments = [sys.executable, "-P", str(HERE / "wrapper.py"), "-f", self.script]
@@ -95,67 +88,23 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
         arguments += [f"--users={users}", f"--spawn-rate={users / load.ramp_up if load.ramp_up else users:f}"]
         host = self.get_scenario().get("default-address", "")
         if host:
-            self.env.set({"LOCUST_HOST": str(host)})  # it may hold a secret, and anybody can read command lines
+            self.env.set({"LOCUST_HOST": str(host)})  # it may hold a secret, and command lines are public
         self.process = self._execute(arguments)
-
-    def post_process(self) -> None:
-        ScenarioExecutor.post_process(self)
-        if self._file is not None:
-            self._file.close()
 
     # ── what toril needs ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def end(self, within_s: float) -> None:
-        self._asked_to_end = True
-        put_whole(self.context.folder / "end", repr(within_s))
-
-    def batches(self, final: bool) -> Iterator[Batch]:
-        if self._file is None:
-            self._file = RowFile(self.context.folder, ROW, ROWS_PER_BATCH)
-        for rows in self._file.read(final):
-            samples = rows["label"] < NOT_SAMPLES
-            if not samples.all():
-                self._read_others(rows[~samples])
-                rows = rows[samples]
-            if len(rows):
-                yield self._batch(self._file, rows)
-
-    def sends(self) -> Iterator[Sends]:
-        while self._sends:
-            yield self._sends.pop(0)
-
-    def virtual_users(self) -> int | None:
-        return self._users
-
-    def unfinished(self) -> Iterable[Unfinished]:
-        return () if self._file is None else self._file.unfinished
-
     def facts(self) -> Facts:
-        facts = {} if self._file is None else self._file.facts
-        return Facts(own_shape=_has_shape(Path(self.script)), **facts)
+        return Facts(own_shape=_has_shape(Path(self.script)), **self._file.facts)
 
-    def unreadable(self) -> int:
-        return 0 if self._file is None else self._file.unreadable
-
-    def failure(self) -> str | None:
-        if self.process is None or self._asked_to_end or (self._file is not None and self._file.ended):
-            return None
+    def exit_message(self) -> str:
         words = tail_of(getattr(self.stderr, "name", None)) or tail_of(self.log_file)
-        if self.process.poll() == UNWRITTEN:
-            return "Locust's records could not be written, for want of room on the worker's disk, most often; make room"
-        return f"Locust ended with exit code {self.process.poll()}: {words}"
+        return f"Locust ended with exit code {self.exit_code}: {words}"
 
-    # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _late(self, row: Any) -> Sends:
+        late_us, late_p90_us = int(row["response_us"]), int(row["ttfb_us"])
+        return Sends(at_s=float(row["started_s"]), late_us=late_us, late_p90_us=late_p90_us)
 
-    def _read_others(self, rows: Any) -> None:
-        users = rows["bytes"][rows["label"] == USERS]
-        if users.size:
-            self._users = int(users[-1])
-        for row in rows[rows["label"] == LATE]:
-            late_us, late_p90_us = int(row["response_us"]), int(row["ttfb_us"])
-            self._sends.append(Sends(at_s=float(row["started_s"]), late_us=late_us, late_p90_us=late_p90_us))
-
-    def _batch(self, file: RowFile, rows: Any) -> Batch:
+    def _batch(self, rows: Any) -> Batch:
         response_us = rows["response_us"].astype(np.int64)
         return Batch(
             started_s=rows["started_s"].astype(np.float64),
@@ -164,23 +113,25 @@ class Executor(LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
             ttfb_us=rows["ttfb_us"].astype(np.int64),
             connect_us=np.full(len(rows), -1, np.int64),
             bytes=rows["bytes"].astype(np.int64),
-            **file.named(rows),
+            **self._file.named(rows),
         )
 
+    # ── the generated script ───────────────────────────────────────────────────────────────────────────────────────
+
     def _generate(self, scenario: Any) -> str:
-        for problem in problems("locust", scenario.data, "scenario"):  # never so from a suite read by toril
+        for problem in problems("locust", scenario.data, "scenario"):  # the suite reader refuses them first
             raise TaurusConfigError(str(problem))
         headers = {str(name): str(value) for name, value in scenario.get_headers().items()}
         if not scenario.get("keepalive", True):
             headers["Connection"] = "close"
-        told = {
+        generated = {
             "host": scenario.get("default-address", "") or "",
             "timeout_s": dehumanize_time(scenario.get("timeout", "30s")),
             "headers": headers,
             "steps": self._steps(scenario, scenario.get("requests")),
         }
         data = Path(self.engine.create_artifact("requests", ".json"))
-        data.write_text(json.dumps(told, indent=1))
+        data.write_text(json.dumps(generated, indent=1))
         self.env.set({"TORIL_REQUESTS": str(data)})
         script: str = self.engine.create_artifact("generated_locust", ".py")
         shutil.copyfile(HERE / "requests.py", script)

@@ -1,7 +1,7 @@
 """The Locust script of a suite's generated requests; copied beside the run's other artifacts and read by Locust.
 
-TORIL_REQUESTS names a JSON file that `locust.py` wrote: host, timeout_s, headers, keepalive and steps. A step is a
-request or {"transaction": label, "steps": [...]}. One pass through the steps is one iteration.
+TORIL_REQUESTS names a JSON file that `locust/executor.py` writes: host, timeout_s, headers, keepalive and steps. A step
+is a request or {"transaction": label, "steps": [...]}. One pass through the steps is one iteration.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -19,7 +19,7 @@ SCENARIO = json.loads(Path(os.environ["TORIL_REQUESTS"]).read_text())
 
 
 def failure_of(response, checks) -> str | None:
-    """What an assertion found wrong; None when all hold."""
+    """The message of the first failed assertion; None if all hold."""
     for check in checks:
         subject = {
             "body": lambda: (response.content or b"").decode("utf-8", "replace"),
@@ -34,7 +34,7 @@ def failure_of(response, checks) -> str | None:
     return None
 
 
-CONNECT_S = 10.0  # the TLS handshake included, which a service that is no HTTPS may never answer
+CONNECT_S = 10.0  # includes the TLS handshake, which a service without HTTPS may never answer
 
 
 class Requests(FastHttpUser):
@@ -48,15 +48,15 @@ class Requests(FastHttpUser):
 
     @task
     def one_iteration(self) -> None:
-        self.go_through(SCENARIO["steps"])
+        self.run_steps(SCENARIO["steps"])
 
-    def go_through(self, steps) -> bool:
-        """Whether every request succeeded."""
+    def run_steps(self, steps) -> bool:
+        """Send the requests; returns whether all succeeded."""
         return all([self.transact(step) if "transaction" in step else self.send(step) for step in steps])
 
     def transact(self, step) -> bool:
         started, clock = time.time(), time.perf_counter()
-        ok = self.go_through(step["steps"])
+        ok = self.run_steps(step["steps"])
         self.environment.events.request.fire(
             request_type="transaction",
             name=step["transaction"],
@@ -87,7 +87,7 @@ class Requests(FastHttpUser):
                 if wrong:
                     response.failure(wrong)
                 elif decided and response.status_code:
-                    response.success()  # a suite that names the status it wants wants it, whatever it is
+                    response.success()  # a status that the suite asserts is a success, even an error's
                 ok = wrong is None and bool(response.status_code) and (decided or response.ok)
         if step["think_time_s"]:
             gevent.sleep(step["think_time_s"])

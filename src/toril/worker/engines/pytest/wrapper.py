@@ -1,11 +1,11 @@
-"""pytest's own process: parks it, tells each test as a test case, and ends it test by test.
+"""pytest's own process: parks it, writes each test as a test case, and ends it test by test.
 
 Started by path (`python -P wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder,
 arguments (pytest's own, the script last). In the folder it writes `cases`.
 
-What does not begin is told as well: a file that cannot be imported is a broken test case, and so is each test that
-pytest left undone. `done` in the folder says that it came to its end. The exit code is 0 whatever
-the tests find, and pytest's own for what is wrong with its arguments or itself.
+A file that cannot be imported is a broken test case, and so is each test that pytest did not finish. The file `done` in
+the folder marks a complete run. The exit code is 0 whether tests pass or fail, and pytest's own for wrong arguments and
+internal errors.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,arg-type,union-attr"
@@ -29,20 +29,20 @@ FINE = (
 
 
 def beside(name):
-    """A module of this folder, which must not be on the path: it has a pytest.py."""
+    """A module by its path from this folder; the folder itself must not be on Python's path, where it hides others."""
     spec = importlib.util.spec_from_file_location(f"toril_{Path(name).name}", Path(__file__).parent / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-class Tells:
-    """A plugin that hears of every test, and of every file that has none because it is broken."""
+class CaseReporter:
+    """A plugin that writes every test, and every file that cannot be imported."""
 
     def __init__(self, write) -> None:
         self._write = write
-        self._reports = {}  # of the test that runs, by its id
-        self._told = set()
+        self._reports = {}  # by the id of the running test
+        self._written = set()
 
     def pytest_collectreport(self, report) -> None:
         if report.failed:
@@ -56,15 +56,15 @@ class Tells:
     def pytest_runtest_logreport(self, report) -> None:
         self._reports.setdefault(report.nodeid, []).append(report)
         if report.when == "teardown":
-            self._tell(self._reports.pop(report.nodeid))
+            self._write_case(self._reports.pop(report.nodeid))
 
     def pytest_sessionfinish(self, session) -> None:
-        """What was never carried out to its end, such as after `pytest.exit`; with `-x` what failed says enough."""
+        """Write unfinished tests, such as those after `pytest.exit`: broken, or skipped after `-x` ended the run."""
         if Path(os.environ["GRACEFUL"]).exists() or session.config.option.collectonly:
             return
         outcome = "skipped" if session.shouldfail else "broken"
         for item in getattr(session, "items", []):
-            if item.nodeid not in self._told:
+            if item.nodeid not in self._written:
                 suite, _, name = item.nodeid.rpartition("::")
                 self._write(
                     name=name, suite=suite, outcome=outcome, started_s=time.time(), took_s=0,
@@ -75,8 +75,8 @@ class Tells:
         if Path(os.environ["GRACEFUL"]).exists():
             pytest.exit("the run is ending", returncode=pytest.ExitCode.INTERRUPTED)
 
-    def _tell(self, reports) -> None:
-        self._told.add(reports[0].nodeid)
+    def _write_case(self, reports) -> None:
+        self._written.add(reports[0].nodeid)
         bad = next((one for one in reports if one.failed), None)
         skipped = next((one for one in reports if one.skipped), None)
         outcome, message, trace = "passed", "", ""
@@ -95,7 +95,7 @@ class Tells:
 
 
 def asserted(report) -> bool:
-    """Whether a test failed because of what it looked for; any other exception is the test's own trouble."""
+    """Whether an assertion failed the test; with any other exception it is broken."""
     return crash(report).startswith(("AssertionError", "assert ", "Failed: ", "[XPASS(strict)]"))
 
 
@@ -108,16 +108,17 @@ def last_line(text) -> str:
     return next((line for line in reversed(text.splitlines()) if line.strip()), "")
 
 
-def main(told) -> int:
-    folder = Path(told["folder"])
-    write = beside("../case_writer").CaseWriter(folder / "cases").write
+def main(settings) -> int:
+    folder = Path(settings["folder"])
+    write = beside("../in_process").CaseWriter(folder / "cases").write
     (folder / "parked").touch()
     while not (folder / "gate").exists():
         time.sleep(GATE_POLL_S)
     time.sleep(max(0.0, float((folder / "gate").read_text()) - time.time()))
     sys.path.insert(0, str(Path.cwd()))
     code = pytest.main(
-        ["-p", "no:cacheprovider", "--continue-on-collection-errors", *told["arguments"]], plugins=[Tells(write)]
+        ["-p", "no:cacheprovider", "--continue-on-collection-errors", *settings["arguments"]],
+        plugins=[CaseReporter(write)],
     )
     (folder / "done").touch()
     return 0 if code in FINE else int(code)

@@ -1,4 +1,4 @@
-"""What the open-model engine's program is told of a scenario: its requests, and the rows of its data sources."""
+"""The requests of a scenario and the rows of its data sources, in the form that tools/vegeta reads."""
 
 import base64
 import csv
@@ -14,12 +14,12 @@ from toril.errors import SuiteError
 
 ABSOLUTE = re.compile(r"https?://|\$\{", re.IGNORECASE)
 REFERENCE = re.compile(r"\$\{([^${}]+)\}")
-SNIFFED = 65_536  # characters that tell which delimiter a file has
+SNIFFED = 65_536  # characters in which to look for the delimiter
 DELIMITERS = ",;\t|"
 
 
-def requests_told(scenario: Mapping[str, Any], find: Callable[[str], str]) -> list[dict[str, Any]]:
-    """The scenario's requests, in its order, with all that holds for them; SuiteError for one without an address."""
+def requests_of(scenario: Mapping[str, Any], find: Callable[[str], str]) -> list[dict[str, Any]]:
+    """The scenario's requests in order, with its defaults applied; SuiteError for one without an address."""
     address = str(scenario.get("default-address") or "").rstrip("/")
     follow = scenario.get("follow-redirects", True)
     return [_request(one, index, scenario, address, follow, find) for index, one in enumerate(scenario["requests"])]
@@ -51,13 +51,14 @@ def _request(
 def _joined(address: str, url: str, index: int) -> str:
     if not address:
         raise SuiteError(
-            f"requests[{index}].url is `{url[:60]}`, without a host; write it in full, or `default-address` beside them"
+            f"requests[{index}].url is `{url[:60]}`, without a host; write it in full, or set `default-address`",
+            code="no-host",
         )
     return address + (url if url.startswith(("/", "?")) else f"/{url}")
 
 
 def _body(request: Mapping[str, Any], headers: dict[str, str], find: Callable[[str], str]) -> bytes:
-    """As bytes; a mapping is JSON if the headers say so, else a form, as with other engines."""
+    """The body as bytes; a mapping becomes JSON if the headers ask for it, else a form, as with other engines."""
     if request.get("body-file"):
         return Path(find(str(request["body-file"]))).read_bytes()
     body = request.get("body")
@@ -71,7 +72,7 @@ def _body(request: Mapping[str, Any], headers: dict[str, str], find: Callable[[s
     return b"" if body is None else str(body).encode()
 
 
-def sources_told(written: Sequence[Any], find: Callable[[str], str], own: Sequence[str]) -> list[dict[str, Any]]:
+def sources_of(written: Sequence[Any], find: Callable[[str], str], own: Sequence[str]) -> list[dict[str, Any]]:
     """Data sources as columns and rows; those of `own` (paths) hold this worker's rows alone."""
     found = []
     for one in written:
@@ -83,12 +84,13 @@ def sources_told(written: Sequence[Any], find: Callable[[str], str], own: Sequen
         elif rows:
             columns = [name.strip() for name in rows.pop(0)]
         if not rows:
-            raise SuiteError(f"data-sources: {source['path']} has no rows; add some")
+            raise SuiteError(f"data-sources: {source['path']} has no rows; add some", code="too-few-rows")
         short = next((index for index, row in enumerate(rows) if len(row) < len(columns)), None)
         if short is not None:
             raise SuiteError(
                 f"data-sources: row {short + 1} of {source['path']} has {len(rows[short])} values for the "
-                f"{len(columns)} variables {', '.join(columns)[:200]}; mend it"
+                f"{len(columns)} variables {', '.join(columns)[:200]}; correct it",
+                code="short-row",
             )
         found.append({"columns": columns, "rows": rows, "own": str(source["path"]) in own})
     return found
@@ -102,7 +104,8 @@ def _rows(path: Path, source: Mapping[str, Any]) -> Iterator[list[str]]:
     except (UnicodeError, LookupError) as error:
         raise SuiteError(
             f"data-sources: {source['path']} cannot be read as {encoding.removesuffix('-sig')} ({error}); "
-            f"name its encoding, like `encoding: latin-1`"
+            f"name its encoding, like `encoding: latin-1`",
+            code="wrong-encoding",
         ) from error
     delimiter = str(source.get("delimiter") or "")
     if delimiter.lower() in ("tab", "\\t"):
@@ -110,17 +113,19 @@ def _rows(path: Path, source: Mapping[str, Any]) -> Iterator[list[str]]:
     if not delimiter:
         first = text[:SNIFFED].partition("\n")[0]
         delimiter = max(DELIMITERS, key=first.count)
-    lines = io.StringIO(text, newline="")  # which end as csv has it, and not at all that Unicode knows
+    lines = io.StringIO(text, newline="")  # line ends as csv defines them, not as Unicode does
     quoted = source.get("quoted") is not False
     try:
         rows = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
         yield from (row for row in rows if row)
     except csv.Error as error:
-        raise SuiteError(f"data-sources: {source['path']} is no CSV file ({error}); mend it") from error
+        raise SuiteError(
+            f"data-sources: {source['path']} is not a CSV file ({error}); correct it", code="not-csv"
+        ) from error
 
 
 def unknown_variables(requests: Sequence[Mapping[str, Any]], sources: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names that requests refer to and no source has."""
+    """Names that requests refer to and that no source has."""
     known = {name for source in sources for name in source["columns"]}
     found: dict[str, None] = {}
     for request in requests:

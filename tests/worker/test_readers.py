@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.worker.engines.csv_tail import CsvTail, whole_rows
+from toril.worker.engines.readers import CsvTail, whole_rows
 
 TEXT = st.text(st.sampled_from(['"', ",", "\n", "\r", "a", "é", " "]), max_size=6)
 

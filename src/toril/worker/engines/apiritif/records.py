@@ -1,15 +1,19 @@
-"""What one thread of Apiritif's process is recording: rows in the making, and the transactions that they lie in.
+"""The rows that Apiritif's process writes and its worker reads: columns, marks of names, samples not yet final.
 
-Loaded by path into that process (`beside` in `apiritif/wrapper.py`), so that it imports nothing of toril.
+Loaded by path into Apiritif's process (`beside` in `apiritif/wrapper.py`), so that it imports nothing of toril.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated"
 
+COLUMNS = ("started_us", "response_us", "ttfb_us", "bytes", "users", "kind", "label", "ok", "rc", "message")
+NUMBERS = 5  # the first columns
+REQUEST_MARK = "toril-request:"  # begins the names of transactions around a generated script's requests
+GROUP_MARK = "toril-group:"  # … and around a whole scenario
 MESSAGE_CHARS = 500
 
 
 class Sample:
-    """A row in the making."""
+    """A row that can still change."""
 
     __slots__ = (
         "bytes", "kind", "label", "message", "ok", "rc", "response_us", "started_us", "ttfb_us", "unasserted",
@@ -19,7 +23,7 @@ class Sample:
         self.kind, self.label, self.ok, self.rc, self.message = kind, str(label).replace("\r", " "), ok, rc, message
         self.started_us, self.response_us = round(started_s * 1e6), max(0, round(took_s * 1e6))
         self.ttfb_us, self.bytes = round(ttfb_s * 1e6), size
-        self.unasserted = False  # an answer of 500 or more that the script has not asked about
+        self.unasserted = False  # an answer of 500 or more that the script has not asserted
 
     def fail(self, message) -> None:
         if self.ok:
@@ -31,11 +35,11 @@ def first_line(message):
 
 
 class Frame:
-    """A transaction that has begun."""
+    """A transaction that has begun and not ended."""
 
     __slots__ = ("asked_s", "name", "samples")
 
     def __init__(self, name) -> None:
         self.name = name
-        self.samples = []  # of the requests inside, also those of inner transactions
-        self.asked_s = 0.0  # that it took to ask a browser about the steps inside: no part of it
+        self.samples = []  # of the requests inside, those of inner transactions included
+        self.asked_s = 0.0  # spent on questions to a browser about the steps inside; not part of the transaction

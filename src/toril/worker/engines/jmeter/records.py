@@ -1,0 +1,93 @@
+"""JMeter's records beside its samples: late sends and users from the script in JMeter, broken requests from its log.
+
+With a throughput timer, a send is late if the schedule had it due while a virtual user waited to make it (`gate.bsh`
+checks every 10 ms; lateness is the time beyond that). A send is dropped if the schedule had it due, no user was free,
+and the timer does not make up for it. In either case, and without a timer, sends are at least as late as the JVM's
+threads wake up: garbage collection and a busy machine delay both alike. The script is interpreted, so its probe sleeps
+longer than those of other engines.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from toril.worker.engines import Sends
+
+# The name of a user's thread ends with the numbers of its group and its own.
+BROKEN = re.compile(
+    r" ERROR .*(?:Uncaught exception in thread Thread\[.* \d+-\d+,"
+    r"|JMeterThread: Error while processing sampler(?:: '(.*)')?)"
+)
+LONGEST = 200  # characters of an exception
+
+
+class SendsFile:
+    """Reads the lines that `gate.bsh` writes.
+
+    Each second: ms since the epoch, maximum and 90th percentile of lateness in µs, sends dropped so far (-1: no
+    throughput timer). Whenever their number changes: ms since the epoch, users.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._position = 0
+        self._dropped = 0
+        self.users = 0
+        self.begun_at: float | None = None  # start of the first user, seconds since the epoch
+        self.ended_at: float | None = None  # end of the last user
+
+    def read(self) -> Iterator[Sends]:
+        """Sends from the whole lines added since the last call."""
+        if not self._path.is_file():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._position)
+            lines = file.read().splitlines(keepends=True)
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return  # being written
+            self._position += len(line)
+            at_ms, *numbers = map(int, line.split())
+            at_s = at_ms / 1000
+            if len(numbers) == 1:
+                (self.users,) = numbers
+                self.begun_at = self.begun_at or (at_s if self.users else None)
+                self.ended_at = at_s if self.begun_at and not self.users else None
+                continue
+            late_us, late_p90_us, dropped = numbers
+            before, self._dropped = self._dropped, max(0, dropped)
+            yield Sends(
+                at_s=at_s,
+                late_us=late_us,
+                late_p90_us=late_p90_us,
+                dropped=None if dropped < 0 else dropped - before,
+            )
+
+
+@dataclass(slots=True)
+class LogFacts:
+    """Facts from the log of a JMeter that has ended."""
+
+    broken: list[tuple[str, str]] = field(default_factory=list)  # label of each ("" unknown), and the exception
+    left_early: int = 0  # users whose loop did not come to its end
+
+
+def read_log(path: Path) -> LogFacts:
+    """Reads jmeter.log: requests without a record, because a script around them raised (Groovy's `assert`)."""
+    found, label = LogFacts(), None
+    if not path.is_file():
+        return found
+    with path.open(errors="replace") as lines:
+        for line in lines:
+            if label is not None:
+                found.broken.append((label, line.strip()[:LONGEST]))
+                label = None
+            if "JMeterThread: Thread finished: " in line:
+                found.left_early += 1
+            elif "JMeterThread: Thread is done: " in line:
+                found.left_early -= 1
+            elif broken := BROKEN.search(line):
+                label = (broken[1] or "").rstrip(".'")
+    found.left_early = max(0, found.left_early)
+    return found
