@@ -63,8 +63,8 @@ class TroubledStore(FolderStore):
     def _ask(self, operation: str, key: str) -> None:
         self.asked[operation] += 1
         if self.fails(operation, key):
-            raise StoreError(f"{key} cannot be reached")
+            raise StoreError(f"{key} cannot be reached", code="trouble")
 
     def _lose(self, operation: str, key: str) -> None:
         if self.loses(operation, key):
-            raise StoreError(f"{key}: no answer")
+            raise StoreError(f"{key}: no answer", code="trouble")

@@ -82,7 +82,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_nothing_stays(tmp_path):
 
 
 @pytest.mark.parametrize("force", [False, True])
-@pytest.mark.parametrize("end", [KeyboardInterrupt, SuiteError("no good"), OSError("disk")])
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SuiteError("no good", code="bad"), OSError("disk")])
 def test_whatever_ends_the_work_half_way_leaves_what_was_there(tmp_path, force, end):
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept/file").write_text("mine")

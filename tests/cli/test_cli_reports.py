@@ -52,7 +52,7 @@ class ReadOnly(FolderStore):
     """An archive."""
 
     def put(self, key: str, data: bytes) -> None:
-        raise StoreError(f"{key} cannot be written")
+        raise StoreError(f"{key} cannot be written", code="trouble")
 
 
 def test_a_run_that_can_only_be_read_is_judged_all_the_same(tmp_path):

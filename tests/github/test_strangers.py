@@ -49,7 +49,7 @@ def with_odd(content: Any, path: tuple[Any, ...], odd: Any) -> Any:
 def read(folder) -> dict[str, str]:
     runs, problems = read_runs([folder])
     if problems:
-        raise StoreError("; ".join(problems))
+        raise StoreError("; ".join(problems), code="trouble")
     return comments(runs, Links())
 
 

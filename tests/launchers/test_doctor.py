@@ -45,7 +45,7 @@ class NobodyDeletes(FolderStore):
     """A store as those find it who run loads."""
 
     def delete(self, prefix: str) -> None:
-        raise StoreError(f"{prefix}: access denied")
+        raise StoreError(f"{prefix}: access denied", code="trouble")
 
 
 def test_a_store_in_which_nothing_may_be_deleted_will_do(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ class Handle:
     def get(self, key: str) -> bytes:
         found = self.find(key)
         if found is None:
-            raise StoreError(f"{self.address(key)}: no such object")
+            raise StoreError(f"{self.address(key)}: no such object", code="trouble")
         return found
 
     def find(self, key: str, most: int | None = None) -> bytes | None:
@@ -212,7 +212,7 @@ class Handle:
     def _give_up(self, how: str, key: str, why: str) -> None:
         self.world.say(self.machine.name, how, key, "gives up:", why)
         self.world.pause(GIVES_UP_S * self.world.chance.random())
-        raise StoreError(f"{self.address(key)}: no answer ({why})")
+        raise StoreError(f"{self.address(key)}: no answer ({why})", code="trouble")
 
 
 def _version(data: bytes) -> str:

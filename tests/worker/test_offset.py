@@ -66,7 +66,7 @@ def test_nobody_waits_for_a_slow_store_before_the_clock_is_asked_for(tmp_path):
 
 @pytest.mark.parametrize("beside", [True, False])
 def test_a_store_that_does_not_tell_its_time_is_an_error_where_the_clock_is_asked_for(tmp_path, beside):
-    store = Slow(tmp_path / "store", StoreError("no clock"))
+    store = Slow(tmp_path / "store", StoreError("no clock", code="trouble"))
     store.allowed.set()
     found = begun(store, time.time, beside=beside)
     with pytest.raises(StoreError, match="no clock"):

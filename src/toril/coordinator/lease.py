@@ -93,7 +93,8 @@ class LeaseKeeper:
             lease = None
         owner = "somebody else" if lease is None else lease.owner
         return LeaseLostError(
-            f"run {self._run_id} is owned by {owner}, who carries it on; `toril watch {self._run_id}` follows it"
+            f"run {self._run_id} is owned by {owner}, who carries it on; `toril watch {self._run_id}` follows it",
+            code="run-owned",
         )
 
 

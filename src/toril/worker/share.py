@@ -26,7 +26,7 @@ def share_of(plan: Plan, worker: str) -> Share:
         if share.worker == worker:
             return share
     known = ", ".join(share.worker for share in plan.shares)
-    raise SuiteError(f"{plan.run_id}: the plan has no worker {worker!r}; it has {known}")
+    raise SuiteError(f"{plan.run_id}: the plan has no worker {worker!r}; it has {known}", code="no-such-worker")
 
 
 def copy_suite(store: Store, plan: Plan, folder: Path) -> None:
@@ -34,7 +34,8 @@ def copy_suite(store: Store, plan: Plan, folder: Path) -> None:
     if not plan.files:
         raise SuiteError(
             f"run {plan.run_id}: plan.json lists no files: an older toril wrote it. Start the run again, with the "
-            "version that the workers have"
+            "version that the workers have",
+            code="other-version",
         )
     fetch_files(store, run_key(plan.run_id, "suite") + "/", folder, plan.files)
 
@@ -44,7 +45,7 @@ def split_data(share: Share, folder: Path) -> None:
     for name, (part, parts) in share.data_files.items():
         path = inside(folder, name)
         if not path.is_file():
-            raise SuiteError(f"{name}: split-data names a file that the suite does not have")
+            raise SuiteError(f"{name}: split-data names a file that the suite does not have", code="no-such-file")
         with path.open("rb") as whole, tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as own:
             for index, record in enumerate(_records(whole), start=-1):
                 if index < 0 or index % parts == part:
