@@ -10,7 +10,6 @@ from toril.load.curve import Curve
 from toril.records import Plan, PlannedExecution
 from toril.reports.bundle import Bundle
 from toril.text import plain
-from toril.timeline.by_second import by_second
 
 STEPS = "▁▂▃▄▅▆▇█"
 GAP = "\u00a0"  # a blank at which no line breaks
@@ -47,6 +46,7 @@ def rate_curves(bundle: Bundle) -> list[RateCurve]:
         return [RateCurve(plan.executions[0].name, planned, [float(one.samples) for one in series])]
     if bundle.timeline is None:
         return []
+    from toril.timeline.by_second import by_second  # imports numpy, which `toril plan` does without
 
     found = []
     for one, rate in chosen:

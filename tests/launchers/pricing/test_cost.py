@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.reports import examples
+from toril.plan import FARGATE_TIMINGS
 from toril.records import End, RanTask, TaskSize, run_key
 from toril.reports import Bundle, render
 from toril.runs.conclude import costed
@@ -16,7 +17,8 @@ TASK = RanTask(arn="a", region="eu-west-1", capacity="FARGATE", pull_started_at=
 
 def on_fargate(run: Bundle = RUN) -> Bundle:
     size = TaskSize(cpu=1024, memory_mib=2048, architecture="x86-64")
-    return replace(run, plan=run.plan.model_copy(update={"on": "fargate", "task": size}))
+    there = {"on": "fargate", "task": size, "pace": FARGATE_TIMINGS}
+    return replace(run, plan=run.plan.model_copy(update=there))
 
 
 @pytest.fixture
