@@ -33,7 +33,7 @@ test: $(if $(ARGS),,check) $(FOR_TESTS) ## check and test, first installing what
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -ex && $(if $(ARGS),.venv/bin/pytest $(ARGS),$(UNIT) --without-nightly && $(LIVE) --without-nightly && $(SOLO) --without-nightly)
 
 test-all: check $(FOR_TESTS) ## check and run all tests, with the examples of the night; takes up to an hour
-	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" HYPOTHESIS=--hypothesis-profile=night && set -ex && $(UNIT) $$HYPOTHESIS && $(LIVE) $$HYPOTHESIS && $(SOLO) $$HYPOTHESIS
+	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" HYPOTHESIS=--hypothesis-profile=night && set -ex && $(UNIT) $$HYPOTHESIS && $(LIVE) $$HYPOTHESIS && $(SOLO) $$HYPOTHESIS && $(MAKE) fuzz
 
 demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and two regions by the real Pulumi engine into an embedded cloud; needs no account
 	@tools/system-packages $(filter-out mvn chromium chromedriver,$(PROGRAMS)) || echo "Without them tasks are processes" >&2

@@ -13,7 +13,6 @@ MARKERS = {
     "live": "starts engines, clouds or browsers, which mostly wait; six at a time, so it may not bound times",
     "solo": "bounds times that a busy machine would change; runs alone",
     "nightly": "left out of `make test`; `make test-all` runs it",
-    "slow": "live, under its former name",
 }
 
 # The tier of each folder or file; the longest path that fits counts. A marker on a test or in its file overrides it.
@@ -58,8 +57,7 @@ def tier_of_path(path: str) -> str:
 
 def tier_of_test(path: str, marks: Iterable[str]) -> str:
     """Returns the tier of a test: that of its first marker, its own before its file's, or else its folder's."""
-    named = ("live" if mark == "slow" else mark for mark in marks)
-    return next((mark for mark in named if mark in TIERS), None) or tier_of_path(path)
+    return next((mark for mark in marks if mark in TIERS), None) or tier_of_path(path)
 
 
 def is_nightly(path: str, marks: Collection[str]) -> bool:
@@ -71,8 +69,7 @@ def may_hold(file: Path, path: str, tier: str) -> bool:
     """Whether the file may hold tests of the tier; a file that doesn't is not imported."""
     if tier == "quick":
         return any(_is_in(path, folder) for folder in QUICK)
-    names = "live|slow" if tier == "live" else tier
-    return tier_of_path(path) == tier or re.search(rf"mark\.({names})\b", file.read_text("utf-8")) is not None
+    return tier_of_path(path) == tier or re.search(rf"mark\.{tier}\b", file.read_text("utf-8")) is not None
 
 
 def _is_in(path: str, folder: str) -> bool:
