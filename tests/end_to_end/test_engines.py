@@ -129,6 +129,7 @@ def test_a_killed_worker_takes_its_engine_along_and_the_rest_is_shown(tmp_path: 
     until(lambda: not alive(family), "no process left", 5)
 
 
+@pytest.mark.solo
 def test_engines_side_by_side_are_judged_apart_and_their_percentiles_are_the_services(tmp_path: Path) -> None:
     with serving() as target:
         kinds = [("locust", "fast", [100, 100, 100, 400]), ("apiritif", "slow", [600])]

@@ -62,6 +62,7 @@ def test_a_hundred_thousand_labels_are_merged_and_each_keeps_its_sample():
         assert (one.samples, one.min_us, one.max_us, one.failures) == (1, us[n], us[n], n % 100 == 0)
 
 
+@pytest.mark.nightly
 def test_no_file_holds_more_than_can_be_read_however_long_the_labels():
     """Labels of four bytes a character, all within one second: 400 MB of names are more than one file may have."""
     files = recorded(100_000, 1, "🐂" * 900 + "{}")

@@ -91,6 +91,7 @@ def test_a_last_possible_record_is_taken():
 
 
 @pytest.mark.live
+@pytest.mark.nightly
 def test_more_labels_than_can_be_told_apart_are_unreadable_records_and_no_end_of_the_worker():
     rows = [{"label": f"/items/{n}"} for n in range(262_143 + 25)]
     timeline, lane = captured(*rows, {"label": "/items/3"})

@@ -68,7 +68,7 @@ jobs:
     assert re.search("outcome=(passed|inconclusive) comparison=failed run=20", told)
     summary, comparison = done.summaries
     assert "load: failed" not in summary.splitlines()[0]
-    assert "Change against base" in comparison
+    assert "Base and head" in comparison
     assert min(base.answered, head.answered) > 0
     assert base.paths["/home"] == base.answered and head.paths["/home"] == head.answered
     assert "  | 1\n" in done.log  # the report page

@@ -90,7 +90,7 @@ def test_the_summary_and_the_comment_say_what_failed_by_how_much(breached):
     (body,) = comments
     for text in (summary, body):
         assert "shop: failed" in text.splitlines()[0]
-    assert "Change against base" in comparison and "Change against base" in body
+    assert "Base and head" in comparison and "Base and head" in body
     assert f"https://github.com/acme/shop/actions/runs/{done.artifacts.name}" in body
 
 
