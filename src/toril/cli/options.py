@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 Place = Literal["local", "fargate"]
 
-FORMATS = (  # of toril.reports, for the help text
-    "terminal, json, junit, html, github, annotations, outputs, hdr, hgrm, csv, parquet, csv-buckets, csv-outcomes, "
-    "parquet-buckets, parquet-outcomes"
-)
 OUTCOMES = ("failed", "inconclusive")
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-RUN_ADDRESS = re.compile(r"(?P<store>s3://.+)/runs/(?P<run>[^/]+)/?")
 SHARE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
 WEIGHT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 AGE = re.compile(r"([0-9]+)([dhm])")
@@ -107,6 +101,8 @@ def check_writable(targets: Iterable[tuple[str, Path | None]]) -> None:
 
 def read_run_id(text: str) -> str:
     """A run id that is safe as one part of a key."""
+    from toril.runs.find import RUN_ID
+
     if not RUN_ID.fullmatch(text):
         raise OptionError(f"--run-id {text!r}: use letters, digits and . _ - (at most 128)", code="option-value")
     return text
@@ -162,7 +158,9 @@ On = Annotated[Place, typer.Option("--on", help="Where workers run: here (local)
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="K=V kept with the run, such as its commit; repeatable.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="One user, a few seconds, no criteria: does it work at all?")]
 FailOn = Annotated[str, typer.Option("--fail-on", help="Outcomes that fail the command: failed, inconclusive, none.")]
-Reports = Annotated[list[str] | None, typer.Option("--report", help=f"FORMAT[=PATH], repeatable: {FORMATS}.")]
+Reports = Annotated[
+    list[str] | None, typer.Option("--report", help="FORMAT[=PATH], repeatable; the formats of `toril report`.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 Against = Annotated[
     str | None, typer.Option("--against", help="Load this address instead of the suite's own, scripts included.")
