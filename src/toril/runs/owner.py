@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from toril.clock import Clock
+from toril.clock import Clock, retry
 from toril.coordinator.driver import STEP_S, Coordinator
 from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.progress import View
@@ -97,13 +97,11 @@ class Owner:
     def patiently(self, act: Callable[[], Value]) -> Value:
         """Calls `act` again while a bucket is in trouble: there may be no owner after this one."""
         until = self.clock.now() + PATIENCE_S
-        while True:
-            try:
-                return act()
-            except StoreError as error:
-                if self._gives_up(error, until):
-                    raise
-            self.clock.sleep(STEP_S)
+
+        def wait_s(error: Exception, _failures: int) -> float | None:
+            return None if not isinstance(error, StoreError) or self._gives_up(error, until) else STEP_S
+
+        return retry(act, wait_s, self.clock)
 
     def asked(self) -> Stop | None:
         """The stop that a signal asks for."""
