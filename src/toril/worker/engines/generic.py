@@ -3,17 +3,18 @@
 Times are whole seconds and durations whole milliseconds, so the limits of the steady state are a second inexact.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
-from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished
+from toril.worker.engines import Batch, EngineContext
+from toril.worker.engines.base import EngineBase
 
 ROWS_PER_BATCH = 20_000
 
 
-class GenericEngine:
+class GenericEngine(EngineBase):
     """An `Engine` around bzt's executor and the readers it hands to bzt's aggregator."""
 
     parks: ClassVar[bool] = False
@@ -59,9 +60,6 @@ class GenericEngine:
         if rows:
             yield self._batch(rows)
 
-    def sends(self) -> Iterator[Sends]:
-        yield from ()
-
     def virtual_users(self) -> int | None:
         return self._users
 
@@ -69,15 +67,6 @@ class GenericEngine:
         self._asked_to_end = True
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-
-    def unfinished(self) -> Iterable[Unfinished]:
-        return ()
-
-    def facts(self) -> Facts:
-        return Facts()
-
-    def unreadable(self) -> int:
-        return 0
 
     def failure(self) -> str | None:
         code = self.process.poll() if self.process is not None else None
