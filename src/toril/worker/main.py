@@ -192,9 +192,9 @@ class Engines:
 
     def _is_awaited(self, state: State) -> bool:
         """Whether a local run goes on as soon as this worker does."""
-        if self.plan.on != "local" or state.phase == "draining":
-            return self.plan.on == "local"
-        if state.start_at is None:
+        if self.plan.on != "local":
+            return False
+        if state.phase == "draining" or state.start_at is None:
             return True
         return self.planned_s is not None and time.time() > state.start_at + self.planned_s - LOOP_S
 

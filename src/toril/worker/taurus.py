@@ -76,10 +76,6 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
         settings = self.provisioning.settings
         return 1 if settings.get("sequential", False) else settings.get("capacity", None) or None
 
-    def services_done(self) -> bool:
-        """Let the services work; True when one wants the run to end."""
-        return any([bool(service.check()) for service in self.services])
-
     def end(self, engines: Sequence[Engine]) -> None:
         """Services down, then what bzt does after a run; a failure there is logged, the records are safe."""
         for module in [*self.services, *engines, *self.services]:
