@@ -318,7 +318,7 @@ def push(suite: Suites, store: StoreOption = ".toril") -> None:
 
 
 def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None:
-    """End everything that RUN has left on Fargate, and judge it if nobody has; exits 4 when something may still run.
+    """End everything that RUN has left on Fargate, and judge it unless its owner has; exits 4 if tasks may still run.
 
     Each run has this done at its deadline by a schedule of its own.
 

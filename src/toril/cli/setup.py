@@ -112,7 +112,7 @@ Answer = TypeVar("Answer")
 
 
 def ask(options: InitOptions, folder: Path, *, force: bool) -> InitOptions:
-    """The same, with answers where nothing was said; typer.Abort when nobody answers any more."""
+    """Returns the options with the user's answers added; typer.Abort when the input ends."""
     options = _asked("An address (several: with spaces), a .jmx, a locustfile.py or a Taurus file", _source(options))
     if options.kind != "taurus":
         options = _ask_load(options)

@@ -23,7 +23,7 @@ COMMANDS = re.compile(
 def write_anything() -> None:
     """Makes stdout and stderr take every character, in a locale whose encoding lacks it too: a verdict is no crash.
 
-    In GitHub Actions no text is a command to the runner there, whoever wrote it; bytes, which reports are, stay as
+    In GitHub Actions no text is a command to the runner there, not even a stranger's; bytes, which reports are, stay as
     they are made.
     """
     codecs.register_error("toril", _poorer)

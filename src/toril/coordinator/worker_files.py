@@ -47,7 +47,7 @@ class WorkerFiles:
     worker: str
     attempt: str
     next_number: int = 1
-    came_at: float = NEVER  # the last one, at the latest; before the first look that was in vain nobody knows
+    came_at: float = NEVER  # latest arrival of the last one; unknown before the first look in vain
     ready: Ready | None = None
     exit: Exit | None = None
     look_at: float = NEVER
@@ -114,7 +114,7 @@ class Bounds:
 
 
 def left_files(store: Store, prefix: str, first: int, told: int | None, most: int, *, listed: bool) -> Iterator[Left]:
-    """The files from the `first` on, in order. `told`: how many there should be; None: nobody said so.
+    """The files from the `first` on, in order. `told`: how many there should be; None: unknown.
 
     `listed`: look for others than those. However many there should be, no more is read than is there.
     """
@@ -142,7 +142,7 @@ def left_files(store: Store, prefix: str, first: int, told: int | None, most: in
 
 
 def is_own(digests: str, number: int, data: bytes) -> bool:
-    """Whether it is the file that the worker wrote; yes where nobody can tell."""
+    """Whether it is the file that the worker wrote; True without digests to compare."""
     return not digests or digests[(number - 1) * DIGEST_LENGTH : number * DIGEST_LENGTH] == digest_of(data)
 
 
