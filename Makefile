@@ -13,7 +13,7 @@ PROGRAMS := mvn chromium chromedriver podman runc skopeo mmdebstrap
 UNIT = .venv/bin/pytest --tier unit -n logical --junitxml build/junit-unit.xml
 LIVE = .venv/bin/pytest --tier live -n 6 --dist loadgroup --junitxml build/junit-live.xml
 SOLO = .venv/bin/pytest --tier solo --junitxml build/junit-solo.xml
-FOR_TESTS := .venv/installed .tools/cloud/installed system jmeter gatling pulumi actionlint vegeta
+FOR_TESTS := bytecode .tools/cloud/installed system jmeter gatling pulumi actionlint vegeta
 
 export PYTHON UV JMETER_HOME
 export UV_PYTHON_DOWNLOADS := never
@@ -21,9 +21,9 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo demo-cloud quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean help
+.PHONY: demo demo-cloud quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
 
-demo: .venv/installed ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
+demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
 
 quick: .venv/installed ## test the pure core, in less than a minute
@@ -47,7 +47,7 @@ check: .venv/installed $(UV) ## what is quick: formatting, lint, types, layers, 
 	"$$(tools/build actionlint "$(CACHE)")"
 	.venv/bin/zizmor --offline --quiet --persona pedantic --strict-collection .github action.yml comment/action.yml
 
-bench: .venv/installed .tools/cloud/installed jmeter vegeta ## measure what bench/README.md reports; ONLY="merge lag" for some of it
+bench: bytecode .tools/cloud/installed jmeter vegeta ## measure what bench/README.md reports; ONLY="merge lag" for some of it
 	@RUNLEVEL=1 tools/system-packages $(PROGRAMS) nginx wrk # at which Debian starts no service by itself
 	@.venv/bin/python bench $(ONLY)
 
@@ -106,6 +106,10 @@ help: ## this list
 	@"$(UV)" pip sync --quiet --compile-bytecode --python .venv --require-hashes --build-constraints requirements/build.txt requirements/dev.txt
 	@"$(UV)" pip install --quiet --python .venv --no-deps --build-constraints requirements/build.txt --editable .
 	@touch $@
+
+# Python compiles an editable install at each start where PYTHONDONTWRITEBYTECODE is set.
+bytecode: .venv/installed
+	@.venv/bin/python -m compileall -q src infra
 
 # What a run takes and nothing else: for action.yml.
 .venv-run/installed: $(UV) pyproject.toml hatch_build.py requirements/worker.txt requirements/build.txt | python
