@@ -77,7 +77,7 @@ def test_load_begins_at_the_gate_and_requests_in_flight_at_its_end_are_finished(
     assert service.first_at >= run.start_at
     assert found.samples == service.answered == service.started > 0
     assert found.unfinished == found.total().failures == 0
-    assert found.exits[0].first_sample_lateness_s["shop"] < 1
+    assert found.exits[0].first_sample_lateness_s["shop"] < 5  # a JVM on a crowded machine
     assert found.exits[0].last_sample_s is not None
     assert 3.0 <= found.exits[0].last_sample_s < 4.5
 
