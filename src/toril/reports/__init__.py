@@ -92,8 +92,7 @@ def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]
             from toril.masking import masked
             from toril.records.document import document
 
-            content = {"verdict": bundle.verdict.to_dict(), "summary": bundle.summary.to_dict()}
-            yield document(masked({"schema": "toril.report/1", **content}))
+            yield document(masked({"schema": "toril.report/1", "verdict": bundle.verdict, "summary": bundle.summary}))
         case "outputs":
             found = {"outcome": bundle.outcome, "run-id": bundle.plan.run_id, "suite": bundle.plan.suite}
             lines = (f"{key}={UNSAFE_IN_OUTPUT.sub('-', value)}\n" for key, value in found.items())
