@@ -2,8 +2,6 @@
 
 import math
 import re
-import secrets
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from toril.authoring.companions import Companions, has_shape, of_jmx, of_python, of_taurus
-from toril.authoring.options import ACTION, THINK_TIME_S, Draft, InitOptions, drafted
+from toril.authoring.options import ACTION, THINK_TIME_S, InitOptions, drafted
 from toril.criteria import duration_s
 from toril.errors import OptionError
 from toril.plan import make_plan
@@ -79,7 +77,7 @@ def refuse_taken(folder: Path, name: str | None = None) -> None:
     refuse_existing(folder, dict.fromkeys(names, b""), force=False)
 
 
-def _suite(draft: Draft, folder: Path, home: PurePosixPath) -> tuple[PurePosixPath, Companions]:
+def _suite(draft: InitOptions, folder: Path, home: PurePosixPath) -> tuple[PurePosixPath, Companions]:
     """The argument of `toril run`, and the files that belong in the suite's folder."""
     if draft.file is None:
         return home, Companions(files={})
@@ -111,7 +109,7 @@ def _path_in_workflow(suite: PurePosixPath) -> str:
     return str(suite)
 
 
-def _notes(draft: Draft, plan: Plan, folder: Path) -> Iterator[Note]:
+def _notes(draft: InitOptions, plan: Plan, folder: Path) -> Iterator[Note]:
     if draft.kind == "locustfile" and draft.file and not draft.urls and not HOST.search(draft.file.read_text()):
         text = f"{draft.file.name} sets no `host`; if what it imports sets none either, give its address with --url"
         yield Note("no-host", text)
@@ -136,7 +134,7 @@ def _ignores_runs(file: Path) -> bool:
     return file.is_file() and ".toril" in file.read_text(errors="replace")
 
 
-def suite_text(draft: Draft) -> str:
+def suite_text(draft: InitOptions) -> str:
     """The suite.yml of a URL, JMX or locustfile."""
     first = draft.urls[0].origin if draft.urls else None
     return (
@@ -234,13 +232,10 @@ def placed(folder: Path, contents: Contents, *, force: bool) -> Iterator[tuple[P
     checked_names(map(str, contents))
     refuse_existing(folder, contents, force=force)
     wanted = {name: content for name, content in contents.items() if not _is_source(folder / name, content)}
-    replaced: list[Path] = []
     with ExitStack() as undo:
         for name, content in wanted.items():
             path = inside(folder, str(name))
             try:
-                if force and path.exists():
-                    _move_aside(path, undo, replaced)
                 _write(path, content, undo)
             except OSError as error:
                 raise OptionError(
@@ -248,36 +243,26 @@ def placed(folder: Path, contents: Contents, *, force: bool) -> Iterator[tuple[P
                 ) from error
         yield tuple(wanted)
         undo.pop_all()
-    for aside in replaced:
-        aside.unlink()
-
-
-def _move_aside(path: Path, undo: ExitStack, replaced: list[Path]) -> None:
-    aside = path.with_name(f".{secrets.token_hex(4)}.toril")
-    undo.callback(_put_back, aside, path)
-    path.rename(aside)
-    replaced.append(aside)
 
 
 def _write(path: Path, content: bytes | Path, undo: ExitStack) -> None:
-    """Write a new file; OSError if one has appeared in its place."""
+    """Write a file; OSError if a new one has appeared in its place meanwhile."""
     for parent in reversed([parent for parent in path.parents if not parent.exists()]):
         parent.mkdir()
         undo.callback(_remove_folder, parent)
-    with path.open("xb") as file:
-        undo.callback(path.unlink, missing_ok=True)
-        if isinstance(content, bytes):
-            file.write(content)
-        else:
-            with content.open("rb") as source:
-                shutil.copyfileobj(source, file)
+    before = path.read_bytes() if path.exists() else None
+    with path.open("xb" if before is None else "wb") as file:
+        undo.callback(_restore, path, before)
+        file.write(content if isinstance(content, bytes) else content.read_bytes())
+
+
+def _restore(path: Path, before: bytes | None) -> None:
+    if before is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.write_bytes(before)
 
 
 def _remove_folder(folder: Path) -> None:
     with suppress(OSError):  # another program has put something there
         folder.rmdir()
-
-
-def _put_back(aside: Path, path: Path) -> None:
-    with suppress(FileNotFoundError):  # interrupted before it was moved aside
-        aside.rename(path)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +11,8 @@ import typer
 from toril.cli.options import Environment, On, read_pairs
 from toril.clock import SystemClock
 from toril.errors import OptionError, StoreError
-from toril.github import Client, api_url, gates, is_at, post, pulls_of
+from toril.github import Client, api_url, comments, gates, is_at, post, pulls_of
 from toril.github.strangers import read_runs
-from toril.reports.comments import comments
 from toril.reports.markdown import Links, is_address
 from toril.text import plain
 
@@ -118,21 +116,15 @@ def comment(
         for text in texts.values():
             typer.echo(text)
     else:
-        _tell(texts, repository, pull_request, head, sha)
+        client = Client(api_url(os.environ.get("GITHUB_API_URL") or "https://api.github.com"), _token(), SystemClock())
+        for pull in _pulls(client, repository, pull_request, head, sha):
+            for suite, text in texts.items():
+                posted = post(client, repository, pull, suite, text)
+                typer.echo(f"{plain(suite)}: comment on #{pull} {posted.done} {posted.url}".rstrip(), err=True)
     for problem in problems:
         typer.echo(f"error: {problem}", err=True)
     if problems:
         raise typer.Exit(StoreError.exit_code)
-
-
-def _tell(
-    texts: Mapping[str, str], repository: str, pull_request: int | None, head: str | None, sha: str | None
-) -> None:
-    client = Client(api_url(os.environ.get("GITHUB_API_URL") or "https://api.github.com"), _token(), SystemClock())
-    for pull in _pulls(client, _checked(repository), pull_request, head, sha):
-        for suite, text in texts.items():
-            posted = post(client, repository, pull, suite, text)
-            typer.echo(f"{plain(suite)}: comment on #{pull} {posted.done} {posted.url}".rstrip(), err=True)
 
 
 def _token() -> str:
@@ -146,14 +138,10 @@ def _token() -> str:
     return token
 
 
-def _checked(repository: str) -> str:
+def _pulls(client: Client, repository: str, number: int | None, head: str | None, sha: str | None) -> list[int]:
+    """The numbers of the pull requests to comment on."""
     if not REPOSITORY.fullmatch(repository):
         raise OptionError(f"--repository {repository!r}: expected OWNER/NAME", code="option-value")
-    return repository
-
-
-def _pulls(client: Client, repository: str, number: int | None, head: str | None, sha: str | None) -> list[int]:
-    """The pull requests that are told."""
     if (number is None) == (head is None):
         raise OptionError(
             "name the pull request: either --pull-request NUMBER, or --head OWNER:BRANCH with --sha COMMIT",
