@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from toril.cli.options import Environment, On, read_pairs
+from toril.cli.options import Environment, On, TextOrJson, read_pairs
 from toril.clock import SystemClock
 from toril.errors import OptionError, StoreError
 from toril.github import Client, api_url, comments, gates, is_at, post, pulls_of
@@ -28,7 +28,7 @@ def gates_command(
     every: Annotated[bool, typer.Option("--all", help="All suites, whatever has changed.")] = False,
     on: On = "local",
     env: Environment = None,
-    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    format: TextOrJson = "text",
     output_name: Annotated[
         str | None, typer.Option("--output-name", help="Print NAME=JSON, for a job's outputs on GitHub.")
     ] = None,
@@ -40,8 +40,6 @@ def gates_command(
 
     Example: toril gates loadtests --changed-since origin/main
     """
-    if format not in ("text", "json"):
-        raise OptionError(f"--format {format}: text or json", code="option-value")
     if output_name is not None and not OUTPUT_NAME.fullmatch(output_name):
         raise OptionError(
             f"--output-name {output_name!r}: letters, digits, _ and -, and no digit first", code="option-value"
@@ -56,11 +54,12 @@ def gates_command(
             f"{len(chosen)} suites have to run, and a job's matrix on GitHub has at most {gates.MOST}",
             code="too-many-suites",
         )
-    if output_name is not None or format == "json":
+    as_json = output_name is not None or format == "json"
+    if as_json:
         prefix = f"{output_name}=" if output_name is not None else ""
         typer.echo(prefix + json.dumps([suite.name for suite in chosen]))
     for suite in chosen:
-        typer.echo(f"{suite.name}: {suite.why}", err=output_name is not None or format == "json")
+        typer.echo(f"{suite.name}: {suite.why}", err=as_json)
     if not chosen:
         typer.echo("no suite has to run", err=True)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from toril.plan.options import RunOptions
 
 Place = Literal["local", "fargate"]
+TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="text or json.")]
 
 OUTCOMES = ("failed", "inconclusive")
 SHARE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")

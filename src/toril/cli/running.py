@@ -25,6 +25,7 @@ from toril.cli.options import (
     StoreOption,
     Suites,
     Tags,
+    TextOrJson,
     Workers,
     check_writable,
     read_fail_on,
@@ -33,7 +34,7 @@ from toril.cli.options import (
     run_options,
 )
 from toril.clock import SystemClock
-from toril.errors import InfrastructureError, OptionError
+from toril.errors import InfrastructureError
 
 if TYPE_CHECKING:
     from toril.plan.options import RunOptions
@@ -56,7 +57,7 @@ def plan(
     smoke: Smoke = False,
     against: Against = None,
     store: StoreOption = ".toril",
-    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    format: TextOrJson = "text",
 ) -> None:
     """Print how the load of SUITE would be divided, and what is odd about it; start nothing.
 
@@ -67,8 +68,6 @@ def plan(
     from toril.reports.screen import Output, emit
     from toril.runs.publish import at_hand
 
-    if format not in ("text", "json"):
-        raise OptionError(f"--format {format}: text or json", code="option-value")
     wanted = run_options(overrides, env, workers, on, None, None, smoke, against, locations)
     clock = SystemClock()
     with at_hand(suite, clock) as found:
@@ -202,7 +201,7 @@ def _run(
 
 
 def _conclude(store: "Store", judged: "Judged", failing: frozenset[str], unwritten: list[str], *, quiet: bool) -> None:
-    """Show what was decided, and what went wrong beside it; the exit code says the worst of it."""
+    """Show the verdict and all problems beside it, then exit with the worst of their codes."""
     from toril.records import run_key
     from toril.reports import terminal
     from toril.reports.run_blocks import report_of
@@ -281,8 +280,6 @@ def doctor_command(
 
     if on == "local":
         findings = doctor.examine(store)
-        typer.echo(doctor.render(findings), nl=False)
-        fit = not any(finding.state == "missing" for finding in findings)
     else:
         from toril.launchers.prepare import examined
         from toril.plan.options import plan_run
@@ -294,10 +291,9 @@ def doctor_command(
             with at_hand(suite, clock) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, wanted, clock.now())
-        found_there = examined(planned, open_store(store), clock)
-        typer.echo(doctor.render(found_there.findings), nl=False)
-        fit = not any(finding.state == "missing" for finding in found_there.findings)
-    if not fit:
+        findings = list(examined(planned, open_store(store), clock).findings)
+    typer.echo(doctor.render(findings), nl=False)
+    if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(InfrastructureError.exit_code)
 
 
