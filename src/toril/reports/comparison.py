@@ -16,14 +16,12 @@ from toril.records.summary import LabelFigures, Summary
 from toril.reports.blocks import Rule
 from toril.reports.bundle import Bundle
 from toril.reports.differences import differences
-from toril.reports.labels import TRANSACTION
+from toril.reports.labels import slice_of
 from toril.reports.run_blocks import headline, rules_of
 from toril.reports.run_tables import is_notable, window_of
 from toril.stats.quantiles import mean_interval, share_interval
 from toril.text import plain
-from toril.timeline import Timeline
 from toril.timeline.by_second import by_second
-from toril.timeline.intervals import Kind as SampleKind
 
 SCHEMA = "toril.comparison/1"
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
@@ -371,9 +369,8 @@ def rate_interval(
     size = (end - first) // BATCHES
     if size < SHORTEST_BATCH_S:
         return None
-    kind, name = _kind_of(timeline, label)
-    steady = True if bundle.plan.ramp_up_exclude else None
-    chosen = timeline.select(name, () if execution is None else (execution,), location, steady, kind)
+    executions = () if execution is None else (execution,)
+    chosen = slice_of(timeline, label, executions, location, True if bundle.plan.ramp_up_exclude else None)
     counts = by_second(timeline, chosen, end).samples[first : first + size * BATCHES]
     means = counts.reshape(BATCHES, size).mean(axis=1)
     mean = float(means.mean())
@@ -389,11 +386,3 @@ def _seconds(bundle: Bundle, execution: str | None) -> tuple[int, int]:
         if planned.name == execution:
             start, end = planned.steady_from_s, min(end, planned.steady_to_s)
     return math.ceil(start), max(math.ceil(start), math.floor(end))
-
-
-def _kind_of(timeline: Timeline, label: str) -> tuple[SampleKind | None, str]:
-    """The kind to select, where a label has two; and the label as its samples have it."""
-    name = label.removesuffix(TRANSACTION)
-    if name != label and name in timeline.labels_of_both_kinds():
-        return "transaction", name
-    return None, label

@@ -28,7 +28,6 @@ from toril.reports.blocks import (
 )
 from toril.reports.bundle import Bundle
 from toril.reports.curves import rate_curves
-from toril.reports.labels import TRANSACTION
 from toril.reports.run_tables import (
     capacity_tables,
     case_table,
@@ -42,6 +41,7 @@ from toril.reports.run_tables import (
     time_of,
     window_of,
 )
+from toril.summary.build import TRANSACTION
 from toril.text import plain
 
 ABOUT: Mapping[str, About] = {  # by code; all other reasons are about the whole run

@@ -9,7 +9,8 @@ from toril.records import Case, ComparedArm, ComparedMetric, Share
 from toril.records.summary import Capacity, CapacityStage, Generator, LabelFigures
 from toril.reports.blocks import MISSING, Cell, Check, Column, Row, Table, Tone, severity_of
 from toril.reports.bundle import Bundle
-from toril.reports.labels import TRANSACTION, distinct, judged_labels, notable
+from toril.reports.labels import distinct, judged_labels, notable
+from toril.summary.build import TRANSACTION
 from toril.text import plain
 
 NOTABLE_FAILURES = 0.01  # a larger share of failed requests is marked beside every percentile

@@ -1,6 +1,7 @@
 """What criteria look like in a chart: a line at the threshold, a shade where it was breached."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from toril.records import JudgedCriterion
@@ -8,6 +9,7 @@ from toril.reports.bundle import Bundle
 from toril.text import plain
 
 Mark = dict[str, Any]
+PERCENTILE = re.compile(r"p[0-9]+(\.[0-9]+)?")
 FOREIGN = ("generator-", "cloudwatch", "alb-", "ecs-", "rds-")  # subjects that are not the run's own requests
 
 
@@ -47,8 +49,8 @@ def of_subjects(bundle: Bundle, *subjects: str, label: str | None = None, diviso
 def percentiles_of(bundle: Bundle, label: str) -> list[Mark]:
     """Criteria on a percentile of the label, with the percentile that they judge."""
     rules = [rule for rule in bundle.verdict.criteria if rule.unit == "us" and (rule.label or "") == label]
-    found = [(rule, percentile(rule)) for rule in rules if rule.threshold is not None]
-    return [{**of_rules([rule], 1000)[0], "percent": percent} for rule, percent in found if percent is not None]
+    judged = [rule for rule in rules if PERCENTILE.fullmatch(subject(rule))]
+    return [{**mark, "percent": float(subject(rule)[1:])} for rule in judged for mark in of_rules([rule], 1000)]
 
 
 def breaches(bundle: Bundle) -> list[Mark]:
@@ -65,10 +67,7 @@ def changes(bundle: Bundle) -> list[Mark]:
     rates = bundle.summary.rates or ()
     several = len({rate.execution for rate in rates}) > 1
     return [
-        {
-            "at": rate.at_s,
-            "text": plain(f"{rate.execution} {rate.rps:,.10g}/s" if several else f"{rate.rps:,.10g}/s", 40),
-        }
+        {"at": rate.at_s, "text": plain(f"{rate.execution if several else ''} {rate.rps:,.10g}/s".lstrip(), 40)}
         for rate in rates
         if rate.cause == "user"
     ]
@@ -79,15 +78,5 @@ def subject(rule: JudgedCriterion) -> str:
     return rule.subject or rule.criterion.split(" ")[0].split(">")[0].split("<")[0]
 
 
-def percentile(rule: JudgedCriterion) -> float | None:
-    name = subject(rule)
-    try:
-        return float(name[1:]) if name.startswith("p") else None
-    except ValueError:
-        return None
-
-
 def _mark(rule: JudgedCriterion, at: float) -> Mark:
-    known: Sequence[str] = ("passed", "failed", "inconclusive", "triggered")
-    outcome = rule.outcome if rule.outcome in known else "inconclusive"
-    return {"at": at, "text": plain(rule.criterion, 60), "outcome": outcome}
+    return {"at": at, "text": plain(rule.criterion, 60), "outcome": plain(rule.outcome, 60)}
