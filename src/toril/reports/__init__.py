@@ -148,19 +148,17 @@ def _page(bundle: Bundle, base: Bundle | None = None) -> bytes:
 
 def compared(name: str, base: Bundle, head: Bundle) -> bytes:
     """Two runs side by side, in one of COMPARED; OptionError for another format."""
-    from toril.reports import compare_blocks, markdown, terminal
-    from toril.reports.comparison import compare, to_json
+    from toril.records.document import document
+    from toril.reports import compare_blocks, comparison, markdown, terminal
 
     check_compared(name)
-    match name:
-        case "html":
-            return _page(head, base)
-        case "json":
-            return to_json(compare(base, head))
-        case "github":
-            return markdown.render(compare_blocks.report_of(compare(base, head)))
-        case _:
-            return terminal.render(compare_blocks.report_of(compare(base, head)))
+    if name == "html":
+        return _page(head, base)
+    found = comparison.compare(base, head)
+    if name == "json":
+        return document(comparison.document(found))
+    report = compare_blocks.report_of(found)
+    return markdown.render(report) if name == "github" else terminal.render(report)
 
 
 def check_compared(name: str) -> None:

@@ -3,7 +3,6 @@
 `base` is the run compared with, `head` the one in question; every difference is head less base.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -77,9 +76,9 @@ class Figure:
         """
         if self.base_interval is None or self.head_interval is None or self.delta is None:
             return "unknown"
-        (base_low, base_high), (head_low, head_high) = map(_closed, (self.base_interval, self.head_interval))
-        apart = max(head_low - base_high, base_low - head_high)
-        if apart > self.resolution:
+        ends = (self.base_interval, self.head_interval), (self.head_interval, self.base_interval)
+        gaps = [low - high for (_, high), (low, _) in ends if low is not None and high is not None]
+        if any(gap > self.resolution for gap in gaps):
             return "differs"
         return "unknown" if None in (*self.base_interval, *self.head_interval) else "within noise"
 
@@ -162,13 +161,6 @@ class Comparison:
             return f"No difference beyond the noise within the runs, in {text.plural(judged, 'figure')}"
         return f"{text.number(apart)} of {text.plural(judged, 'figure')} differ beyond the noise within the runs"
 
-    @property
-    def failures_note(self) -> str:
-        """What the mark beside a time says; empty when there is none."""
-        if not any(part.marked for part in self.parts):
-            return ""
-        return "† in one of the runs more than 1 % of these requests failed, and their times are in these figures"
-
 
 def compare(base: Bundle, head: Bundle) -> Comparison:
     """Both runs side by side. With their timelines, rates have intervals too."""
@@ -201,16 +193,10 @@ def document(comparison: Comparison) -> dict[str, Any]:
             for pair in comparison.criteria
         ],
         "overall": _part_data(comparison.overall),
-        **{
-            key: [_part_data(part) for part in getattr(comparison, key)]
-            for key in ("labels", "locations", "executions")
-        },
+        "labels": [_part_data(part) for part in comparison.labels],
+        "locations": [_part_data(part) for part in comparison.locations],
+        "executions": [_part_data(part) for part in comparison.executions],
     }
-
-
-def to_json(comparison: Comparison) -> bytes:
-    written = json.dumps(document(comparison), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    return written.encode("utf-8", "backslashreplace")
 
 
 def _rule_data(rule: Rule | None) -> dict[str, Any] | None:
@@ -343,11 +329,6 @@ def _measured(
     if rate is not None:
         intervals["rps"] = rate
     return values, intervals
-
-
-def _closed(interval: Interval) -> tuple[float, float]:
-    low, high = interval
-    return -math.inf if low is None else low, math.inf if high is None else high
 
 
 # ── Rates ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -306,15 +306,14 @@ def rules_of(bundle: Bundle) -> tuple[Rule, ...]:
 
 
 def _rule(bundle: Bundle, item: JudgedCriterion) -> Rule:
-    resolution_us = _resolution_us(bundle, item)
-    observed, threshold, unit = item.observed, item.threshold, item.unit
-    shown, limit, difference = text.quantity(observed, unit, resolution_us), text.limit(threshold, unit), ""
-    if observed != threshold and shown in (limit, text.quantity(threshold, unit)):
-        shown = text.limit(observed, unit)  # enough digits to tell the two apart
+    observed, threshold, unit, resolution_us = item.observed, item.threshold, item.unit, 1.0
+    if item.subject.startswith("p"):  # means and deviations of many records are finer than one record
+        figures = bundle.summary.labels.get(item.label or "") or bundle.summary.total
+        resolution_us = figures.resolution_us or 1
+    shown, difference = text.quantity(observed, unit, resolution_us), ""
     if observed is not None and threshold is not None:
-        gap = float(observed) - float(threshold)
-        sign = "+" if gap > 0 else text.MINUS if gap < 0 else "±"
-        difference = sign + text.quantity(abs(gap), unit).replace(" %", " points" if unit == "%" else " %")
+        shown = text.observed(observed, threshold, unit, resolution_us)
+        difference = text.difference(float(observed) - float(threshold), unit)
     executions = " + ".join(map(plain, item.scope.executions))
     scope = [f"execution {executions}"] if executions else []
     scope += [f"location {plain(item.scope.location)}"] if item.scope.location else []
@@ -322,7 +321,7 @@ def _rule(bundle: Bundle, item: JudgedCriterion) -> Rule:
         text=plain(item.criterion),
         outcome=plain(item.outcome),
         observed=shown,
-        limit=limit,
+        limit=text.limit(threshold, unit),
         difference=difference,
         scope=" · ".join(scope),
         detail=" · ".join((*scope, *_details(item, resolution_us))),
@@ -332,14 +331,6 @@ def _rule(bundle: Bundle, item: JudgedCriterion) -> Rule:
         decides=item.fail is not False or item.code in LEAVES_OPEN,
         place=bundle.plan.places.get(item.where),
     )
-
-
-def _resolution_us(bundle: Bundle, item: JudgedCriterion) -> float:
-    """Of the record that a percentile is read off; means and deviations of many records are finer than one of them."""
-    if not item.subject.startswith("p"):
-        return 1
-    figures = bundle.summary.labels.get(item.label or "") or bundle.summary.total
-    return figures.resolution_us or 1
 
 
 def _bar(observed: float | None, threshold: float | None) -> tuple[float, float] | None:
