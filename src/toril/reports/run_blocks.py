@@ -104,7 +104,9 @@ def report_of(
         *_unanswered(bundle),
     ]
     blocks += map(_for_the_page, figures) if functional else figures  # its test cases say it all
-    blocks += [*_notes(bundle), _about(bundle), Note("page", LAST_HINT, "hint")]
+    blocks += [Note("note", plain(note, 1000)) for note in bundle.verdict.notes]
+    blocks += [Note("warning", plain(warning, 1000)) for warning in bundle.plan.warnings]
+    blocks += [_about(bundle), Note("page", LAST_HINT, "hint")]
     return Report(headline=_headline(bundle, duet), blocks=tuple(block for block in blocks if block is not None))
 
 
@@ -499,8 +501,3 @@ def _unanswered(bundle: Bundle) -> Iterator[Note]:
         if query.error or not query.points:
             why = plain(query.error or "CloudWatch has no data of this time", 500)
             yield Note("no-metric", f"{plain(query.key)}: {why}", "detail")
-
-
-def _notes(bundle: Bundle) -> Iterator[Note]:
-    yield from (Note("note", plain(note, 1000)) for note in bundle.verdict.notes)
-    yield from (Note("warning", plain(warning, 1000)) for warning in bundle.plan.warnings)
