@@ -7,6 +7,7 @@ A new format is a renderer and a line in FORMATS. `plan_text`, `runs_table` and 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Literal
 
 from toril.errors import OptionError
@@ -37,17 +38,18 @@ class Format:
     """One format of a report."""
 
     extension: str  # of its files
+    renderer: str = ""  # the module here that renders the blocks of a run
     timeline: bool = False  # it reads `Bundle.timeline`
     tables: bool = False  # it exports one of TABLES
 
 
 FORMATS: Mapping[str, Format] = {
-    "terminal": Format("txt"),
+    "terminal": Format("txt", "terminal"),
     "json": Format("json"),
-    "junit": Format("xml"),
+    "junit": Format("xml", "junit"),
     "html": Format("html", timeline=True),
-    "github": Format("md"),
-    "annotations": Format("annotations.txt"),
+    "github": Format("md", "markdown"),
+    "annotations": Format("annotations.txt", "annotations"),
     "outputs": Format("env"),
     "hdr": Format("hlog", timeline=True),
     "hgrm": Format("hgrm", timeline=True),
@@ -94,44 +96,24 @@ def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]
 
             yield document(masked({"schema": "toril.report/1", "verdict": bundle.verdict, "summary": bundle.summary}))
         case "outputs":
-            found = {"outcome": bundle.outcome, "run-id": bundle.plan.run_id, "suite": bundle.plan.suite}
-            lines = (f"{key}={UNSAFE_IN_OUTPUT.sub('-', value)}\n" for key, value in found.items())
-            yield "".join(lines).encode()
+            for key, value in (
+                ("outcome", bundle.outcome),
+                ("run-id", bundle.plan.run_id),
+                ("suite", bundle.plan.suite),
+            ):
+                yield f"{key}={UNSAFE_IN_OUTPUT.sub('-', value)}\n".encode()
         case "hdr" | "hgrm":
             from toril.reports.exports import hdr
 
             yield from (hdr.log if name == "hdr" else hdr.distribution)(bundle)
         case "csv" | "parquet":
-            from toril.reports.exports import csv, parquet
-
-            yield from (csv if name == "csv" else parquet).stream(bundle, table)
+            yield from import_module(f"toril.reports.exports.{name}").stream(bundle, table)
+        case "html":
+            yield _page(bundle)
         case _:
-            yield _rendered(name, bundle)
+            from toril.reports.run_blocks import report_of
 
-
-def _rendered(name: str, bundle: Bundle) -> bytes:
-    from toril.reports.run_blocks import report_of
-
-    if name == "html":
-        return _page(bundle)
-    report = report_of(bundle)
-    match name:
-        case "junit":
-            from toril.reports import junit
-
-            return junit.render(report)
-        case "github":
-            from toril.reports import markdown
-
-            return markdown.render(report)
-        case "annotations":
-            from toril.reports import annotations
-
-            return annotations.render(report)
-        case _:
-            from toril.reports import terminal
-
-            return terminal.render(report)
+            yield import_module(f"toril.reports.{FORMATS[name].renderer}").render(report_of(bundle))
 
 
 def _page(bundle: Bundle, base: Bundle | None = None) -> bytes:
