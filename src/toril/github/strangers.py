@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -100,7 +100,7 @@ def _priced(bundle: Bundle, path: Path) -> Bundle:
         load_s = bundle.summary.duration_s or 0.0
         end = End(at=found.at, tasks=tasks)
         requests = bundle.summary.total.samples or None
-        return bundle.with_cost(cost_line(bundle.plan, end, {}, load_s=load_s, requests=requests))
+        return replace(bundle, cost=cost_line(bundle.plan, end, {}, load_s=load_s, requests=requests))
     except (ArithmeticError, ValueError) as error:  # sizes and paces that no run has
         raise StoreError(f"{path} and plan.json beside it have no price: {error}", code="foreign-record") from error
 

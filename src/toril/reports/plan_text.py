@@ -13,14 +13,9 @@ from toril.load.search import Bounds, most_stages
 from toril.masking import masked_settings
 from toril.records import Plan, PlannedExecution
 from toril.records.document import document
-from toril.reports import curves, screen, terminal
+from toril.reports import curves, terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
 from toril.text import plain
-
-
-def render(plan: Plan) -> str:
-    """The plan as plain text."""
-    return screen.as_text(lambda console: show(console, plan))
 
 
 def as_json(plan: Plan) -> bytes:

@@ -1,6 +1,7 @@
 """Blocks on a terminal: the outcome first, then why, then the figures; no line is wider than the screen."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 
 from rich import box
 from rich.columns import Columns
@@ -227,16 +228,13 @@ def _paragraphs(columns: Sequence[Column], rows: Sequence[Row], width: int) -> G
         items = [
             [_item(columns[place], row, place, apart) for place in places if place < len(row.cells)] for row in rows
         ]
-        widest = {place: 0 for place in range(len(places))}
-        for row_items in items:
-            for place, item in enumerate(row_items):
-                widest[place] = max(widest[place], item.cell_len)
-        if all(INDENT + one <= width for one in widest.values()):
+        widest = [max((item.cell_len for item in column if item), default=0) for column in zip_longest(*items)]
+        if all(INDENT + one <= width for one in widest):
             break
     for row, row_items in zip(rows, items, strict=True):
         mark = Text(f"{mark_of(row.outcome)} " if row.outcome else "", style=f"bold {_colour(row.outcome)}".strip())
         parts.append(Padding(mark.append_text(_name(row, row.cells[0])), (0, 0, 0, 1)))
-        parts += [Padding(line, (0, 0, 0, INDENT)) for line in _lines(row_items, list(widest.values()), width - INDENT)]
+        parts += [Padding(line, (0, 0, 0, INDENT)) for line in _lines(row_items, widest, width - INDENT)]
     return Group(*parts)
 
 
