@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from toril import text
@@ -59,6 +59,18 @@ MOST_CODES = 20
 MOST_FAILURES = 12
 MOST_NAMED = 3  # labels in a sentence
 FILES = {"jpg": "screenshot", "source.txt": "source", "console.txt": "console", "trace.zip": "trace"}
+# by field of the summary; a share of a processor, or of its time, has one digit after the point
+GENERATOR_FIGURES: Mapping[str, Callable[[float], str]] = {
+    "cpu_max": lambda share: f"CPU {text.percent(round(100 * share, 1))}",
+    "busiest_core_max": lambda share: f"busiest core {text.percent(round(100 * share, 1))}",
+    "machine_max": lambda share: f"machine {text.percent(round(100 * share, 1))}",
+    "waiting_max": lambda share: f"waiting {text.percent(round(100 * share, 1))}",
+    "throttled_max": lambda share: f"throttled {text.percent(round(100 * share, 1))}",
+    "late_max_us": lambda late_us: f"sends late by {text.time(late_us)}",
+    "dropped": lambda count: f"{text.number(count)} sends dropped",
+    "sockets_max": lambda count: text.plural(int(count), "socket"),
+    "memory_max_bytes": lambda size: f"memory {text.size(size)}",
+}
 NEUTRAL = "against base it is not proven either way"
 LAST_HINT = (
     "Percentiles are merged from the histograms of all workers, never averaged, and never read low; a value may read "
@@ -445,28 +457,12 @@ def generator_load(bundle: Bundle) -> str:
     if found is None:
         return ""
     workers: list[Generator] = list(found.workers.values())
-
-    def worst(key: str) -> float | None:
+    parts = []
+    for key, shown in GENERATOR_FIGURES.items():
         own: list[float] = [value for worker in workers if (value := getattr(worker, key)) is not None]
-        overall: float | None = getattr(found, key)
-        return max(own, default=overall)
-
-    shares = (("CPU", "cpu_max"), ("busiest core", "busiest_core_max"), ("machine", "machine_max"))
-    parts = [
-        f"{name} {text.percent(round(100 * value, 1))}"
-        for name, key in (*shares, ("waiting", "waiting_max"))
-        if (value := worst(key)) is not None
-    ]
-    if throttled := worst("throttled_max"):
-        parts.append(f"throttled {text.percent(round(100 * throttled, 1))}")
-    if (late_us := worst("late_max_us")) is not None and late_us >= 0:
-        parts.append(f"sends late by {text.time(late_us)}")
-    if dropped := sum(worker.dropped or 0 for worker in workers):
-        parts.append(f"{text.number(dropped)} sends dropped")
-    if (sockets := worst("sockets_max")) is not None and sockets >= 0:
-        parts.append(text.plural(int(sockets), "socket"))
-    if (memory := worst("memory_max_bytes")) is not None and memory >= 0:
-        parts.append(f"memory {text.size(memory)}")
+        worst = sum(own) if key == "dropped" else max(own, default=getattr(found, key))
+        if worst is not None and (worst or key not in ("throttled_max", "dropped")):
+            parts.append(shown(worst))
     noun = "generator" if len(workers) == 1 else f"worst of {len(workers)} generators" if workers else "generators"
     return f"{noun} at most: {' · '.join(parts)}" if parts else ""
 
