@@ -35,7 +35,7 @@ def read_pairs(option: str, values: Iterable[str]) -> dict[str, str]:
 
 
 def read_locations(text: str) -> dict[str, str]:
-    """`us-east-1=2,eu-west-1`: the weight of each location, 1 where none is said."""
+    """`us-east-1=2,eu-west-1`: the weight of each location, 1 where none is given."""
     found = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, weight = part.partition("=")

@@ -18,12 +18,12 @@ from toril.text import one_line
 
 API_VERSION = "2022-11-28"
 PER_PAGE = 100  # GitHub's most
-NEXT = 'rel="next"'  # in an answer's header; the address beside it is not gone to, for it would get the token
+NEXT = 'rel="next"'  # in an answer's header; the address beside it is not requested, for it would get the token
 MOST_PAGES = 100  # of comments on one pull request
 MOST_BYTES = 64 << 20  # of an answer: a hundred comments at their longest are a third of it
 TRIES = 5
 BACKOFF = Backoff(first_s=1.0, longest_s=60.0)
-PATIENCE_S = 300.0  # with a limit on requests that GitHub says the end of
+PATIENCE_S = 300.0  # longest wait for the end of a rate limit
 TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -187,7 +187,7 @@ def _requested_wait_s(answer: Answer, now: float) -> float | None:
         reset = answer.headers.get("x-ratelimit-reset", "")
         return max(1.0, float(reset) - now) if reset.isdecimal() else 60.0
     if answer.status == 429 or re.search("rate limit", answer.message, re.IGNORECASE):
-        return 60.0  # a minute at least, says its documentation, where an answer names no time
+        return 60.0  # GitHub documents a minute at least where an answer names no time
     return None
 
 
@@ -208,5 +208,5 @@ def _refusal(answer: Answer) -> str:
             details = one_line(json.dumps(errors or []), 300)
             return f"{status}: {details}; the conversation may be locked, or the text not to GitHub's liking"
         case code if 300 <= code < 400:
-            return f"{status}; the repository may have another name now: say that one with --repository"
+            return f"{status}; the repository may have another name now: give that one as --repository"
     return status

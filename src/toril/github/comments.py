@@ -57,10 +57,10 @@ def marker(suite: str) -> str:
 
 
 def post(client: Client, repository: str, pull: int, suite: str, text: str) -> Posted:
-    """Have `text` as the comment of that suite on that pull request.
+    """Create or update the comment of that suite on that pull request.
 
-    Only a comment of our own is changed: one that the owner of the token has written, or that a program has where the
-    token is a program's and cannot say whose. Somebody else's is left alone, whatever it contains.
+    Only comments of our own are changed: those written by the owner of the token, or by a program where the token is a
+    program's and does not name its owner.
     """
     body = f"{text.rstrip()}\n\n{marker(suite)}"
     for tries in range(1, TRIES + 1):

@@ -1,4 +1,4 @@
-"""Reads the folders of runs as one reads a letter from a stranger: they may come from the workflow of a fork.
+"""Reads the folders of runs that may come from a stranger, such as the workflow of a fork.
 
 A few files of limited size are read and checked. Nothing is followed, executed or looked up because of what stands in
 them; interval files and pages are not touched. What is wrong is a StoreError that names the file.
@@ -25,13 +25,13 @@ MOST_RUNS = 600  # as many jobs as a matrix of GitHub's may have, with a run and
 FILES = ("plan.json", "summary.json", "verdict.json", "end.json")
 LONGEST_TEXT = 10_000  # characters; toril itself writes none of more than a few thousand
 LONGEST_PROBLEM = 500  # characters: some of them may be the stranger's
-NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")  # others could be those of comments that no run is told by
+NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")  # others could name comments that are not about runs
 
 
 def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
-    """The runs in these folders: each is one, or holds some, or holds a folder `runs` that does.
+    """The runs in these folders, and the problems of those that cannot be read: a damaged run keeps no other out.
 
-    And what is wrong with the others: one that is damaged, or never began, keeps no other from being told.
+    Each folder is a run, or holds some, or holds a folder `runs` that does.
     """
     folders: list[Path] = []
     bundles, problems = [], []

@@ -30,8 +30,8 @@ ICONS = {
     **{"passed": "✅", "failed": "❌", "inconclusive": "⚠️", "triggered": "🔔"},
     **{"unproven": "⚪", "neutral": "⚪", "broken": "💥", "skipped": "⏭️"},
 }
-COMMENT = 65_536  # characters of a comment at the most, says GitHub; a job summary may have 1 MiB, sixteen times that
-LIMIT = COMMENT - 1_536  # room for who posts it to say more
+COMMENT = 65_536  # characters of a comment, GitHub's maximum; a job summary may have 1 MiB
+LIMIT = COMMENT - 1_536  # room for a marker and more
 ROWS = (100, 50, 20, 8, 3)  # of a table at most; the next when the text gets too long
 SPECIAL = '\\`*_{}[]()#!|~<>&"$:'
 STARTS = re.compile(r"^(?:\s|[-+](?=\s|$)|=|-(?=-))|(?<=\d)[.)](?=\s|$)")  # of code, a list, a heading or a rule
@@ -190,7 +190,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def escaped(words: object) -> str:
-    """A string that Markdown shows and does not obey, in a table as well; it mentions nobody and links to nothing."""
+    """A string that Markdown shows and does not obey, in a table as well; it mentions no user and links to nothing."""
     shown = _entities(plain(words, 1000))
     start = STARTS.search(shown)
     if start and (start.start() == 0 or shown[: start.start()].isdigit()):
