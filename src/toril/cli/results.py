@@ -14,8 +14,8 @@ from toril.reports import (
     COMPARED,
     FORMATS,
     TABLES,
+    ComparedFormat,
     check,
-    check_compared,
     compare_blocks,
     compared,
     comparison,
@@ -66,7 +66,7 @@ def compare(
     base: Annotated[str, typer.Argument(help="The run to compare with: its id, `latest`, or its folder.")],
     head: Annotated[str, typer.Argument(help="The run in question, given in the same way.")],
     store: StoreOption = ".toril",
-    format: Annotated[str, typer.Option("--format", help=", ".join(COMPARED) + ".")] = "terminal",
+    format: Annotated[ComparedFormat, typer.Option("--format", help=", ".join(COMPARED) + ".")] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
 ) -> None:
     """Show two runs side by side, BASE first; exits 0 whatever differs.
@@ -77,7 +77,6 @@ def compare(
 
     Example: toril compare 20261124T1803 latest --format html --out compared.html
     """
-    check_compared(format)
     now = SystemClock().now()
     runs = [stored.judged(*find_run(run, store), now, measurements=True) for run in (base, head)]
     if format == "terminal" and out is None:

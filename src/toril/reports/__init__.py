@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Literal
+from typing import Literal, get_args
 
 from toril.errors import OptionError
 from toril.reports.bundle import Bundle
@@ -19,9 +19,9 @@ __all__ = [
     "FORMATS",
     "TABLES",
     "Bundle",
+    "ComparedFormat",
     "Format",
     "check",
-    "check_compared",
     "compared",
     "pieces",
     "render",
@@ -29,7 +29,8 @@ __all__ = [
 
 TABLES = ("cells", "buckets", "outcomes")  # of csv and parquet
 EXPORTS = ("hdr", "hgrm", "csv", "parquet")  # of all measurements; they can be large
-COMPARED = ("terminal", "html", "json", "github")  # formats of a comparison of two runs
+ComparedFormat = Literal["terminal", "html", "json", "github"]  # of a comparison of two runs
+COMPARED: tuple[ComparedFormat, ...] = get_args(ComparedFormat)
 UNSAFE_IN_OUTPUT = re.compile(r"[^A-Za-z0-9._/-]")  # a line break would be another output
 
 
@@ -128,12 +129,11 @@ def _page(bundle: Bundle, base: Bundle | None = None) -> bytes:
     return html.render(report_of(run, charts=charts_of(run, base and base.without_gaps()), compared=blocks))
 
 
-def compared(name: str, base: Bundle, head: Bundle) -> bytes:
-    """Two runs side by side, in one of COMPARED; OptionError for another format."""
+def compared(name: ComparedFormat, base: Bundle, head: Bundle) -> bytes:
+    """Two runs side by side."""
     from toril.records.document import document
     from toril.reports import compare_blocks, comparison, markdown, terminal
 
-    check_compared(name)
     if name == "html":
         return _page(head, base)
     found = comparison.compare(base, head)
@@ -141,11 +141,3 @@ def compared(name: str, base: Bundle, head: Bundle) -> bytes:
         return document(comparison.document(found))
     report = compare_blocks.report_of(found)
     return markdown.render(report) if name == "github" else terminal.render(report)
-
-
-def check_compared(name: str) -> None:
-    """OptionError unless two runs can be compared in that format."""
-    if name not in COMPARED:
-        raise OptionError(
-            f"there is no format {name!r} of a comparison; choose one of {', '.join(COMPARED)}", code="unknown-format"
-        )

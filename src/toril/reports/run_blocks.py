@@ -96,7 +96,7 @@ def report_of(
         Facts("facts", tuple(_facts(bundle))),
         Criteria(rules) if rules else None,
         case_table(bundle) if functional else None,
-        duet_table(duet, trusted=duet.outcome == "failed", doubt=_doubt(duet)),
+        duet_table(duet, trusted=duet.outcome == "failed", caveat=_caveat(duet)),
         *capacity_tables(bundle),
         *compared,
     ]
@@ -164,7 +164,7 @@ def _only_unproven(duet: Bundle) -> bool:
     return duet.outcome == "inconclusive" and {reason.code for reason in duet.verdict.reasons} == {"unproven"}
 
 
-def _doubt(duet: Bundle) -> str:
+def _caveat(duet: Bundle) -> str:
     """Why the comparison cannot be trusted; empty when it can."""
     return next((plain(reason.message, 1000) for reason in duet.verdict.reasons if reason.code == UNTRUSTED), "")
 

@@ -319,10 +319,10 @@ DUET_FOOTNOTE = (
 )
 
 
-def duet_table(duet: Bundle, *, trusted: bool, doubt: str) -> Table | None:
+def duet_table(duet: Bundle, *, trusted: bool, caveat: str) -> Table | None:
     """Head against base, the worse figures first; None for a run of one address.
 
-    A regression that cannot be trusted is no failure: its outcome is `inconclusive`, and `doubt` says why. What is not
+    A regression that cannot be trusted is no failure: its outcome is `inconclusive`, and `caveat` says why. What is not
     proven speaks neither for the change nor against it: `unproven`.
     """
     found = duet.verdict.comparison
@@ -340,7 +340,7 @@ def duet_table(duet: Bundle, *, trusted: bool, doubt: str) -> Table | None:
         columns=DUET_COLUMNS,
         rows=tuple(_metric_row(metric, place, trusted=trusted) for place, metric in enumerate(metrics)),
         about=f"{pairs}, margin {text.percent(100 * (found.margin or 0))}",
-        message=doubt or message if outcome == "inconclusive" else message,
+        message=caveat or message if outcome == "inconclusive" else message,
         outcome=outcome,
         footnotes=(*arms, DUET_FOOTNOTE),
         opened="all",
