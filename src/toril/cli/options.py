@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Place = Literal["local", "fargate"]
 TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="text or json.")]
 
+INTERRUPTED = 130  # exit code after Ctrl-C
 OUTCOMES = ("failed", "inconclusive")
 SHARE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
 WEIGHT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from toril.cli.options import (
+    INTERRUPTED,
     Against,
     Environment,
     FailOn,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from toril.store import Store
     from toril.suite import Suite
 
-INTERRUPTED = 130
 OWNERS_PATIENCE_S = 15.0  # with a bucket in one call: less than a lease lasts, so that its loss is noticed in time
 
 

@@ -31,10 +31,9 @@ from toril.authoring.options import (
     read_url,
     read_users,
 )
+from toril.cli.options import INTERRUPTED
 from toril.errors import UserError
 from toril.masking import mask
-
-INTERRUPTED = 130
 
 
 def init(

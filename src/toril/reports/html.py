@@ -30,7 +30,7 @@ CLASSES = {"crossed": "figures crossed", "comparison": "compared", "compared-loa
 CLASSES |= {"errors": "errors", "generators": "generators"} | dict.fromkeys(
     ("label", "location", "execution"), "figures"
 )
-MOST = {"reasons": 12, "folded_reasons": 500, "criteria": 60, "rows": 2000}
+MOST = {"reasons": 12, "criteria": 60, "rows": 2000}
 LARGEST_PICTURE = 400_000  # bytes; larger ones are a link
 
 
