@@ -278,7 +278,7 @@ def _figures_by_name(summary: Summary, kind: Kind) -> Mapping[str, LabelFigures]
     if kind == "label":
         return {name: figures for name, figures in summary.labels.items() if name}
     parts = summary.locations if kind == "location" else summary.executions
-    return {name: part.labels.get("") or LabelFigures() for name, part in parts.items()}
+    return {name: part.total for name, part in parts.items()}
 
 
 def _part(
@@ -288,23 +288,26 @@ def _part(
     resolution_us = float(max(figures.resolution_us or 1 for figures in sides))
     scope: dict[str, str] = {"label": name} if kind in ("all", "label") else {str(kind): name}
     base, head = (_measured(figures, bundle, scope) for figures, bundle in zip(sides, both, strict=True))
+    figures = []
+    for key, unit in (("rps", "/s"), ("failures", "%"), *((key, "us") for key in TIMES)):
+        of_base, of_head = base.get(key, (None, None)), head.get(key, (None, None))
+        figures.append(
+            Figure(
+                key=key,
+                unit=unit,
+                base=of_base[0],
+                head=of_head[0],
+                base_interval=of_base[1],
+                head_interval=of_head[1],
+                resolution=resolution_us if unit == "us" else 0,
+            )
+        )
     return Part(
         kind="transaction" if kind == "label" and any(one.kind == "transaction" for one in sides) else kind,
         name=plain(name) or "all",
         base_samples=sides[0].samples,
         head_samples=sides[1].samples,
-        figures=tuple(
-            Figure(
-                key=key,
-                unit=unit,
-                base=base[0].get(key),
-                head=head[0].get(key),
-                base_interval=base[1].get(key),
-                head_interval=head[1].get(key),
-                resolution=resolution_us if unit == "us" else 0,
-            )
-            for key, unit in (("rps", "/s"), ("failures", "%"), *((key, "us") for key in TIMES))
-        ),
+        figures=tuple(figures),
         only_in="base" if found[1] is None else "head" if found[0] is None else None,
         marked=any(map(is_notable, sides)),
     )
@@ -312,23 +315,20 @@ def _part(
 
 def _measured(
     figures: LabelFigures, bundle: Bundle, scope: Mapping[str, str]
-) -> tuple[dict[str, float | None], dict[str, Interval]]:
-    """The values by key, and the intervals of those that have one."""
+) -> dict[str, tuple[float | None, Interval | None]]:
+    """Each figure with its interval; nothing of no samples."""
     times, samples, rps = figures.response_us, figures.samples, float(figures.rps or 0)
     if not samples:
-        return {}, {}
-    values: dict[str, float | None] = {key: getattr(times, key, None) for key in TIMES}
-    values |= {"rps": rps, "failures": 100 * figures.failures / samples}
-    known = times.interval if times else {}
-    intervals: dict[str, Interval] = {key: ends for key in PERCENTILES if (ends := known.get(key)) is not None}
+        return {}
+    many = samples >= NORMAL_FROM
+    intervals: Mapping[str, Interval] = times.interval if times else {}
+    found = {key: (getattr(times, key, None), intervals.get(key)) for key in TIMES}
+    if many and times and times.mean is not None and times.stdev is not None:
+        found["mean"] = (times.mean, mean_interval(times.mean, times.stdev, samples))
     low, high = share_interval(figures.failures, samples)
-    intervals["failures"] = (100 * low, 100 * high)
-    if times and times.mean is not None and times.stdev is not None and samples >= NORMAL_FROM:
-        intervals["mean"] = mean_interval(times.mean, times.stdev, samples)
-    rate = rate_interval(bundle, rps, **scope) if samples >= NORMAL_FROM else None
-    if rate is not None:
-        intervals["rps"] = rate
-    return values, intervals
+    found["failures"] = (100 * figures.failures / samples, (100 * low, 100 * high))
+    found["rps"] = (rps, rate_interval(bundle, rps, **scope) if many else None)
+    return found
 
 
 # ── Rates ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

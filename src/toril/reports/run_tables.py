@@ -70,8 +70,8 @@ def figure_tables(bundle: Bundle) -> Iterator[Table]:
     yield _figure_table("label", "Labels", about, rows, left_out=left_out)
     for noun, parts in (("location", summary.locations), ("execution", summary.executions)):
         if len(parts) > 1:
-            totals = {name: part.labels.get("") or LabelFigures() for name, part in parts.items()}
-            busiest = sorted(totals, key=lambda name: -totals[name].samples)
+            busiest = sorted(parts, key=lambda name: -parts[name].total.samples)
+            totals = {name: part.total for name, part in parts.items()}
             rows = _figure_rows(totals, {name: place for place, name in enumerate(busiest)})
             yield _figure_table(noun, f"{noun.capitalize()}s", about, rows, page_only=noun == "execution")
     if len(summary.locations) > 1:

@@ -132,8 +132,7 @@ def _places(bundle: Bundle, seconds: Seconds, thin: Thinning) -> list[Chart]:
     names = list(bundle.summary.locations)
     if len(names) < 2:
         return []
-    totals = {name: part.labels.get("") for name, part in bundle.summary.locations.items()}
-    most = sorted(names, key=lambda name: -(one.samples if (one := totals[name]) else 0))[:MOST_LINES]
+    most = sorted(names, key=lambda name: -bundle.summary.locations[name].total.samples)[:MOST_LINES]
     shown = [name for name in names if name in most]
     note = "" if len(shown) == len(names) else f"the {len(shown)} with most requests of {len(names)}"
     found = []
