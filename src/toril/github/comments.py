@@ -5,7 +5,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import quote
 
 from toril.github.client import TRIES, Client, RefusedError, UnansweredError
 from toril.reports import Bundle, markdown
@@ -44,16 +43,19 @@ def comments(bundles: Sequence[Bundle], links: Links) -> dict[str, str]:
 
 
 def marker(suite: str) -> str:
-    """What a suite's comment ends with, and what is not shown: the name, so written that it cannot end the marker.
+    """The HTML comment that ends a suite's comment: its name, encoded so that it cannot end the marker.
 
     >>> marker("shop"), marker("--> @all"), marker("")
     ('<!-- toril:shop -->', '<!-- toril:_2D_2D_3E_20_40all -->', '<!-- toril: -->')
     """
-    name = re.sub(r"[^A-Za-z0-9.]", lambda found: quote(found[0], safe="", errors="surrogatepass"), suite)
-    name = re.sub(r"[-_~]", lambda found: f"%{ord(found[0]):02X}", name)  # which `quote` leaves as they are
+
+    def encoded(found: re.Match[str]) -> str:
+        return "".join(f"_{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
+
+    name = re.sub(r"[^A-Za-z0-9.]", encoded, suite)
     if len(name) > LONGEST_NAME:
         name = f"{name[:LONGEST_NAME]}{hashlib.sha256(name.encode()).hexdigest()}"
-    return f"<!-- toril:{name.replace('%', '_')} -->"
+    return f"<!-- toril:{name} -->"
 
 
 def post(client: Client, repository: str, pull: int, suite: str, text: str) -> Posted:
