@@ -149,7 +149,7 @@ class Row:
     cells: tuple[Cell, ...]
     outcome: str = ""
     tags: tuple[str, ...] = ()
-    whole: str = ""  # the name in full, where the cell has a short form
+    in_full: str = ""  # the name, where the cell has a short form of it
     note: str = ""  # a sentence, shown after the table
     weight: int = 0  # where there is no room for all rows those of the lowest weights stay; groups share one
     is_total: bool = False

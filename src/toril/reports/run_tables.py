@@ -118,8 +118,8 @@ def _figure_rows(
     for key, name in distinct(parts).items():
         row, full = _figure_row(parts[key], name), plain(key, LONGEST_WHOLE)
         weight = weights.get(key, 0)
-        whole = full if key and full != name else ""
-        rows.append(replace(row, whole=whole, weight=weight, is_total=weight < 0, is_judged=key in judged))
+        in_full = full if key and full != name else ""
+        rows.append(replace(row, in_full=in_full, weight=weight, is_total=weight < 0, is_judged=key in judged))
     return tuple(rows)
 
 
@@ -174,7 +174,7 @@ def error_table(bundle: Bundle) -> Table | None:
         full, short = plain(error.message, LONGEST_WHOLE), plain(error.message, LONGEST_MESSAGE)
         code = text.shortened(plain(error.rc), 40)
         cells = (Cell(short or MISSING), Cell(code or MISSING), _count(error.count))
-        rows.append(Row(cells, whole=full if full != short else "", weight=place))
+        rows.append(Row(cells, in_full=full if full != short else "", weight=place))
     return Table(
         id="errors",
         title="Errors",
@@ -302,7 +302,7 @@ def _case_row(case: Case, place: int) -> Row:
         Cell(execution),
         Cell(text.time(case.duration_us), value=case.duration_us),
     )
-    return Row(cells, outcome=outcome, whole=trace, weight=place, check=check)
+    return Row(cells, outcome=outcome, in_full=trace, weight=place, check=check)
 
 
 # ── Base and head ─────────────────────────────────────────────────────────────────────────────────────────────────────
