@@ -220,7 +220,7 @@ class InitOptions:
 
     @property
     def kind(self) -> Kind | None:
-        """Where the load comes from; OptionError if several options say so."""
+        """Where the load comes from; OptionError if several options name a source."""
         files: dict[Kind, Path | None] = {"jmx": self.jmx, "locustfile": self.locustfile, "taurus": self.taurus}
         found = [kind for kind, file in files.items() if file is not None]
         if len(found) > 1:

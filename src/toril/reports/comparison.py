@@ -51,7 +51,7 @@ class Figure:
     head: float | None
     base_interval: Interval | None = None
     head_interval: Interval | None = None
-    resolution: float = 0  # what the record could not tell apart, in `unit`
+    resolution: float = 0  # of the record, in `unit`
 
     @property
     def title(self) -> str:
@@ -70,7 +70,7 @@ class Figure:
 
     @property
     def finding(self) -> Finding:
-        """`differs` when the intervals are apart by more than the record could not tell.
+        """`differs` when the intervals are apart by more than the resolution of the record.
 
         `unknown` without both intervals, or when they are not apart but one is open: there are too few samples.
         """

@@ -65,7 +65,7 @@ def show(console: Console, plan: Plan) -> None:
 def _rule(criterion: Criterion) -> Text:
     """A criterion in one line, whichever way it was written, with its scope, what it does, and where it stands."""
     scope = f" in execution {', '.join(criterion.executions)}" if criterion.executions else ""
-    # A criterion on the whole run is known at its end; one that fails nothing says so in its text.
+    # A criterion on the whole run is known at its end; the text of one that fails nothing states it.
     at_once = criterion.stop and criterion.fail and criterion.logic != "total"
     effect = ", ends the run at once" if at_once else ""
     line = Text(plain(criterion.text) + plain(scope) + effect)

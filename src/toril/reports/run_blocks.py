@@ -439,7 +439,7 @@ def _caveats(bundle: Bundle) -> Iterator[Note]:
 
 
 def saturated_lines(bundle: Bundle) -> Iterator[str]:
-    """Each saturated generator with its signs, then the advice; nothing where a reason of the verdict says it."""
+    """Each saturated generator with its signs, then the advice; nothing where a reason of the verdict states it."""
     found = bundle.summary.generators
     if found is None or (bundle.outcome != "passed" and "saturated" in {one.code for one in bundle.verdict.reasons}):
         return

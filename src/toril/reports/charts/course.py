@@ -122,13 +122,13 @@ def _errors_by_second(bundle: Bundle, seconds: int) -> dict[str, list[int]]:
 
 
 def kind_of_error(message: str, rc: str) -> str:
-    """A code says more than the many messages that come with it; a success code among errors is a failed assertion."""
+    """The response code, which has many messages; of a success code, a failed assertion, the message."""
     failed_code = rc and not rc.startswith(("2", "3"))
     return plain(rc if failed_code else message or rc or "no message", 40)
 
 
 def _places(bundle: Bundle, seconds: Seconds, thin: Thinning) -> list[Chart]:
-    """The locations beside each other, when there are several: at most as many as can be told apart."""
+    """The locations beside each other, when there are several: at most as many as a reader can distinguish."""
     names = list(bundle.summary.locations)
     if len(names) < 2:
         return []

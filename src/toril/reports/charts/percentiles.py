@@ -12,7 +12,7 @@ from toril.reports.charts.lines import DIGITS, Chart, chart, column, line
 from toril.stats.quantiles import quantile_ranks
 
 STEPS_A_NINE = 20  # points from 90 % to 99 %, and as many to 99.9 %
-MOST_LINES = 8  # that an eye can tell apart
+MOST_LINES = 8  # that a reader can distinguish
 
 Buckets = Sequence[Sequence[int]]
 
@@ -91,7 +91,7 @@ def _certainty(histogram: Buckets, nines: Sequence[float]) -> list[Any]:
 
 
 def _nines(histograms: Sequence[Buckets]) -> list[float]:
-    """From the minimum to the highest percentile that the largest of them can tell, and where each one ends."""
+    """The places from the minimum to the last sample of the largest histogram, and the last place of each."""
     sizes = {sum(count for _, _, count in histogram) for histogram in histograms} - {0}
     ends = {_last(samples) for samples in sizes}
     longest = max(ends, default=0.0)
