@@ -20,8 +20,8 @@ from toril.reports import (
     compared,
     comparison,
     pieces,
-    run_blocks,
     runs_table,
+    show,
     terminal,
 )
 from toril.reports.screen import Output, emit
@@ -57,7 +57,7 @@ def report(
         return
     bundle = stored.judged(*found, SystemClock().now(), measurements=FORMATS[format].timeline)
     if format == "terminal" and out is None:
-        terminal.show(Output(), run_blocks.report_of(bundle))
+        show(bundle)
     else:
         emit(pieces(format, bundle, table), out)
 

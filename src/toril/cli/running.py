@@ -203,15 +203,13 @@ def _run(
 def _conclude(store: "Store", judged: "Judged", failing: frozenset[str], unwritten: list[str], *, quiet: bool) -> None:
     """Show the verdict and all problems beside it, then exit with the worst of their codes."""
     from toril.records import run_key
-    from toril.reports import terminal
-    from toril.reports.run_blocks import report_of
-    from toril.reports.screen import Output
+    from toril.reports import show
     from toril.verdict import exit_code
 
     problems = [*judged.unwritten, *unwritten, *judged.left]
     for problem in problems:  # first: after the verdict they would contradict it
         typer.echo(f"error: {problem}", err=True)
-    terminal.show(Output(), report_of(judged.bundle))
+    show(judged.bundle)
     if not quiet and not judged.unwritten:
         typer.echo(f"report: {store.address(run_key(judged.bundle.plan.run_id, 'report.html'))}", err=True)
     code = INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing)
@@ -239,9 +237,7 @@ def watch(
     """
     from rich.console import Console
 
-    from toril.reports import live, terminal
-    from toril.reports.run_blocks import report_of
-    from toril.reports.screen import Output
+    from toril.reports import live, show
     from toril.run import carry_on
     from toril.runs import stored
     from toril.runs.find import find_run
@@ -258,7 +254,7 @@ def watch(
         bundle = stored.follow(found, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
     if bundle is None:
         raise typer.Exit(INTERRUPTED)
-    terminal.show(Output(), report_of(bundle))
+    show(bundle)
     raise typer.Exit(exit_code(bundle.outcome, failing))
 
 

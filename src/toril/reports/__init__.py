@@ -25,6 +25,7 @@ __all__ = [
     "compared",
     "pieces",
     "render",
+    "show",
 ]
 
 TABLES = ("cells", "buckets", "outcomes")  # of csv and parquet
@@ -115,6 +116,15 @@ def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]
             from toril.reports.run_blocks import report_of
 
             yield import_module(f"toril.reports.{FORMATS[name].renderer}").render(report_of(bundle))
+
+
+def show(bundle: Bundle) -> None:
+    """Print the report of a run on stdout, in colour on a terminal."""
+    from toril.reports import terminal
+    from toril.reports.run_blocks import report_of
+    from toril.reports.screen import Output
+
+    terminal.show(Output(), report_of(bundle))
 
 
 def _page(bundle: Bundle, base: Bundle | None = None) -> bytes:
