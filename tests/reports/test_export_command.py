@@ -126,7 +126,6 @@ def test_parquet_without_pyarrow_is_refused_before_a_run_starts(tmp_path, monkey
     ("name", "table", "code"),
     [
         ("pdf", "cells", "unknown-format"),
-        ("csv-buckets", "cells", "unknown-format"),
         ("csv", "sums", "unknown-table"),
         ("json", "buckets", "unknown-table"),
     ],

@@ -63,11 +63,9 @@ FORMATS: Mapping[str, Format] = {
 def check(name: str, *, table: str = TABLES[0], onto_terminal: bool = False) -> Literal[True]:
     """OptionError unless that report can be made here: checked before a run, so that a typo costs no load."""
     if name not in FORMATS:
-        base, _, of = name.partition("-")
-        fix = f"choose one of {', '.join(FORMATS)}"
-        if of in TABLES and base in FORMATS:
-            fix = f"use toril report --format {base} --table {of}"
-        raise OptionError(f"there is no report format {name!r}; {fix}", code="unknown-format")
+        raise OptionError(
+            f"there is no report format {name!r}; choose one of {', '.join(FORMATS)}", code="unknown-format"
+        )
     if table not in TABLES:
         raise OptionError(f"there is no table {table!r}; choose one of {', '.join(TABLES)}", code="unknown-table")
     if table != TABLES[0] and not FORMATS[name].tables:

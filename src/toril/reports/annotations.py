@@ -53,10 +53,9 @@ def _annotations(report: Report) -> Iterator[Annotation]:
                 yield from _table(block)
             case _:
                 pass
-    for reason in headline.reasons:
-        if not reason.repeated:
-            level = "error" if headline.outcome == "failed" else "warning"
-            yield Annotation(level=level, title=headline.outcome, message=reason.message)
+    for reason in headline.own_reasons:
+        level = "error" if headline.outcome == "failed" else "warning"
+        yield Annotation(level=level, title=headline.outcome, message=reason.message)
 
 
 def _table(table: Table) -> Iterator[Annotation]:

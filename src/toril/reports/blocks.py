@@ -52,6 +52,11 @@ class Headline:
     file: str = ""  # of the suite
     reasons: tuple[Reason, ...] = ()
 
+    @property
+    def own_reasons(self) -> list[Reason]:
+        """The reasons that no criterion, test case or comparison repeats."""
+        return [reason for reason in self.reasons if not reason.repeated]
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:

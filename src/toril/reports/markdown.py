@@ -67,7 +67,7 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
     yield _links(links)
     if not headline.outcome:
         yield f"{escaped(headline.text)}."
-    reasons = [reason for reason in headline.reasons if not reason.repeated]
+    reasons = headline.own_reasons
     for block in report.blocks:
         match block:
             case Facts(id="facts"):

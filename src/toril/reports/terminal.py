@@ -61,7 +61,7 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
     headline = report.headline
     facts = next((block for block in report.blocks if isinstance(block, Facts) and block.id == "facts"), None)
     yield _banner(headline, facts)
-    reasons = [reason for reason in headline.reasons if not reason.repeated]
+    reasons = headline.own_reasons
     if reasons:
         yield Text()
         yield from (_indented(f"• {reason.message}") for reason in reasons[:MOST_REASONS])
