@@ -66,7 +66,7 @@ def _course(bundle: Bundle, timeline: Timeline, base: Bundle | None, thin: Thinn
             line("base", "base", thin(base_samples)),
             line("requests", "first", thin(own.samples.tolist()[: bundle.whole_seconds])),
             line("failed", "bad filled", thin(own.failures.tolist())) if own.failures.any() else None,
-            marks=marks.of_subjects(bundle, "throughput", label=label),
+            marks=marks.of_subject(bundle, "throughput", label),
         ),
     ]
 

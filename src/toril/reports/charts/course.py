@@ -39,7 +39,7 @@ def _users(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) ->
         line("base", "base steps", thin(_of(before, "virtual_users"))),
         line("running", "first steps filled", thin(_of(seconds[: bundle.whole_seconds], "virtual_users"))),
         line("planned", "planned dashed steps", thin(_of(seconds, "planned_users"))) if asked else None,
-        marks=marks.of_subjects(bundle, "concurrency", label=""),
+        marks=marks.of_subject(bundle, "concurrency", ""),
     )
 
 
@@ -52,7 +52,7 @@ def _rate(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> 
         line("base", "base", thin(_of(before, "samples"))),
         line("achieved", "first", thin(_of(seconds[: bundle.whole_seconds], "samples"))),
         planned if whole else None,
-        marks=marks.of_subjects(bundle, "throughput", label=""),
+        marks=marks.of_subject(bundle, "throughput", ""),
     )
 
 

@@ -38,7 +38,7 @@ def _chart(bundle: Bundle, query: MetricSeries) -> Chart:
     unit, factor = _unit_of(query, rules)
     x, values = _steps([(at, value * factor) for at, value in sorted(query.points)], query.period_s)
     about = [query.namespace, *(f"{name} {value}" for name, value in sorted(query.dimensions.items()))]
-    limits = [marks.of_rules([judged[rule.where]], 1000 if rule.unit == "us" else 1) for rule in rules]
+    limits = [marks.marks([judged[rule.where]], 1000 if rule.unit == "us" else 1) for rule in rules]
     return chart(
         f"{plain(query.metric, 60)}, {plain(query.statistic, 20)}",
         unit,
