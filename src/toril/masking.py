@@ -107,14 +107,20 @@ def _once(text: str) -> str:
 
 
 def masked(content: Any) -> Any:
-    """A document with every text in it masked, its keys as well; keys that become the same are numbered."""
+    """A document with every text in it masked, its keys as well; keys that become the same are numbered.
+
+    Parts of records become plain data; their names are our own, and stay.
+    """
     if isinstance(content, str):
         return mask(content)
+    if content is None or isinstance(content, (int, float)):
+        return content
     if isinstance(content, dict):
         return _with_keys(content, lambda _, value: masked(value))
     if isinstance(content, (list, tuple)):
         return content if _numbers_only(content) else [masked(one) for one in content]
-    return content
+    members = getattr(content, "members", None) or getattr(content, "model_dump", None)
+    return {name: masked(value) for name, value in members().items()} if members else content
 
 
 def masked_settings(content: Any) -> Any:

@@ -159,11 +159,11 @@ def size(value: float) -> str:
     >>> [size(v) for v in (12, 2048, 3_500_000)]
     ['12 B', '2 KiB', '3.34 MiB']
     """
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(value) < 1024 or unit == "GiB":
-            return f"{number(round(value, 2))} {unit}"
+    units = ["GiB", "MiB", "KiB", "B"]
+    while abs(value) >= 1024 and len(units) > 1:
         value /= 1024
-    raise AssertionError  # pragma: no cover
+        units.pop()
+    return f"{number(round(value, 2))} {units[-1]}"
 
 
 def span(seconds: float) -> str:
@@ -234,13 +234,11 @@ def exact(value: float, unit: str = "") -> str:
     return f"{digits}{unit}" if unit.startswith("/") else f"{digits} {unit}".strip()
 
 
-def interval(
-    ends: tuple[float | None, float | None], value: str, in_words: Callable[[float | None], str], apart: str = " … "
-) -> str:
+def interval(ends: tuple[float | None, float | None], value: str, in_words: Callable[[float | None], str]) -> str:
     """A 95 % interval without the unit that the value in it is shown with; None is an end that is open.
 
-    >>> interval((36_900, None), "41.2 ms", time), interval((9_900_000, 11e6), "10.1 s", time, "…")
-    ('36.9 … ∞', '9,900 ms…11.0 s')
+    >>> interval((36_900, None), "41.2 ms", time), interval((9_900_000, 11e6), "10.1 s", time)
+    ('36.9 … ∞', '9,900 ms … 11.0 s')
     """
     if ends == (None, None):
         return "too few"
@@ -248,8 +246,8 @@ def interval(
     low, high = (in_words(end) for end in ends)
     words = ("0" if ends[0] is None else low, "∞" if ends[1] is None else high)
     if not all(word in "0∞" or word.endswith(unit) for word in words):
-        return apart.join(words)
-    return apart.join(word.removesuffix(unit).replace("< ", "<") for word in words)
+        return " … ".join(words)
+    return " … ".join(word.removesuffix(unit).replace("< ", "<") for word in words)
 
 
 def difference(value: float | None, unit: str, resolution_us: float = 1) -> str:

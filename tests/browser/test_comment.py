@@ -5,14 +5,14 @@ import pytest
 from tests.browser.conftest import PHONE
 from tests.github.pictures import page
 from tests.github.stories import STORIES
-from toril.reports.comments import comment
+from toril.reports import render
 
 
 @pytest.fixture
 def shown(opened, tmp_path):
     def show(story: str, width: int = PHONE):
         file = tmp_path / f"{story}.html"
-        file.write_text(page(comment(STORIES[story]()).decode()))
+        file.write_text(page(render("github", STORIES[story]()).decode()))
         return opened(file, width=width)
 
     return show

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.reports.parsed import printed
 from tests.suite.reading import codes, read, refuses
 from toril.plan import make_plan
 from toril.reports import plan_text
@@ -22,8 +23,8 @@ def test_each_execution_is_carried_out_once_by_one_worker(tmp_path):
         "apiritif", "apiritif#2", "apiritif#3",
     ]  # fmt: skip
     assert {one.concurrency for one in plan.executions} == {one.iterations for one in plan.executions} == {1}
-    assert "every test case once" in plan_text.render(plan)
-    assert "fails when a test case does" in plan_text.render(plan)
+    assert "every test case once" in printed(plan_text, plan)
+    assert "fails when a test case does" in printed(plan_text, plan)
 
 
 def test_without_the_aggregator_it_is_load(tmp_path):

@@ -8,8 +8,9 @@ from markdown_it import MarkdownIt
 from playwright.sync_api import sync_playwright
 
 from tests.github.stories import STORIES
-from toril.reports.comments import comment
+from toril.reports import markdown
 from toril.reports.markdown import Links
+from toril.reports.run_blocks import report_of
 
 LINKS = Links(report="https://github.example/acme/shop/actions/runs/1/artifacts/2", run="https://github.example/1")
 STYLE = """
@@ -46,7 +47,7 @@ def main(folder: Path, names: list[str]) -> None:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name in names or STORIES:
-            text = comment(STORIES[name](), links=LINKS).decode()
+            text = markdown.render(report_of(STORIES[name]()), LINKS).decode()
             (folder / f"{name}.md").write_text(text)
             for width in (900, 390):
                 for scheme in ("light", "dark"):

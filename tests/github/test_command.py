@@ -110,7 +110,7 @@ def test_a_commit_that_is_no_longer_the_newest_is_not_told(github, run, monkeypa
     assert call(monkeypatch, run, "--head", "acme:faster", "--sha", "c" * 40, github=github) == 0
 
     assert not github.comments
-    assert "nobody is told" in capsys.readouterr().err
+    assert "no comment posted" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("sha", "told"), [(COMMIT, 1), ("c" * 40, 0)])

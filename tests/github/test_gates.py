@@ -161,9 +161,7 @@ def test_the_list_is_text_json_or_an_output_of_a_job(project):
     assert run("loadtests", "--changed-since", "HEAD", "--output-name", "suites") == "suites=[]\n"
 
 
-@pytest.mark.parametrize(
-    "words", [["--output-name", "a\nb=c"], ["--all", "--changed-since", "main"], ["--format", "xml"]]
-)
+@pytest.mark.parametrize("words", [["--output-name", "a\nb=c"], ["--all", "--changed-since", "main"]])
 def test_options_that_do_not_fit_are_refused(project, words):
     assert isinstance(CliRunner().invoke(cli.app, ["gates", *words]).exception, OptionError)
 

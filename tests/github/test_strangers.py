@@ -15,9 +15,9 @@ from tests.github.commanded import write_run
 from tests.github.stories import REGRESSION, compared
 from tests.reports import examples
 from toril.errors import StoreError
+from toril.github import comments
 from toril.github.strangers import MOST_BYTES, MOST_BYTES_OF_ALL, MOST_RUNS, read_runs
 from toril.records import End, RanTask, TaskSize
-from toril.reports.comments import comments
 from toril.reports.markdown import Links
 
 RUN = compared(examples.failed(), REGRESSION, "regression")

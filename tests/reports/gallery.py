@@ -83,7 +83,7 @@ def _browsers() -> Bundle:
 
 def _on_fargate() -> Bundle:
     run = examples.passed()
-    return replace(run, plan=run.plan.model_copy(update={"on": "fargate"})).with_cost(COST)
+    return replace(run, plan=run.plan.model_copy(update={"on": "fargate"}), cost=COST)
 
 
 RUNS: dict[str, Callable[[], Bundle]] = {

@@ -1,8 +1,10 @@
-"""What the report page holds, read without a browser."""
+"""What reports hold: the page read without a browser, and what is printed on consoles."""
 
 import json
 from html.parser import HTMLParser
 from typing import Any
+
+from toril.reports import screen
 
 
 class Page(HTMLParser):
@@ -39,3 +41,8 @@ class Page(HTMLParser):
         """What the charts draw."""
         found: dict[str, Any] = json.loads(self.scripts[0])
         return found
+
+
+def printed(module: Any, content: Any) -> str:
+    """What a module's `show` prints of that content, as plain text."""
+    return screen.as_text(lambda console: module.show(console, content))

@@ -13,11 +13,12 @@ from tests import tiers
 from tests.github.stories import REGRESSION, STORIES, compared
 from tests.reports import examples
 from tests.reports.test_markdown import LINKED, OURS, PARSER, elements, outside_of_code
+from toril.github import comments
 from toril.records import Verdict
 from toril.records.summary import Summary
 from toril.reports import Bundle, markdown
-from toril.reports.comments import comment, comments
 from toril.reports.markdown import Links
+from toril.reports.run_blocks import report_of
 
 GOLDEN = Path(__file__).parent / "comment.md"
 LINKS = Links(report="https://ci.example/report", run="https://ci.example/run")
@@ -35,7 +36,7 @@ TEXT = st.lists(st.one_of(st.sampled_from(NASTY), st.text(max_size=8)), max_size
 
 
 def written(run: Bundle, duet: Bundle | None = None) -> str:
-    return comment(run, duet, LINKS).decode()
+    return markdown.render(report_of(run, duet=duet), LINKS).decode()
 
 
 def replaced(content: Any, text: str) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.measured import FAST, every_second, execution, plan_of, timeline_of
 from tests.reports import examples
-from tests.reports.parsed import Page
+from tests.reports.parsed import Page, printed
 from tests.reports.runs import judged
 from toril.load.curve import Curve
 from toril.reports import Bundle, compared, curves, plan_text, render
@@ -51,16 +51,16 @@ def test_no_spike_is_too_short_to_be_seen(width):
 
 
 def test_the_plan_says_what_a_curve_comes_to_and_draws_it():
-    text = plan_text.render(plan_of(executions=[planned(STAIRS)]))
+    text = printed(plan_text, plan_of(executions=[planned(STAIRS)]))
     assert "shop: 1,000 requests in 40 s, at most 40/s" in text
     assert re.search(r"40/s ┤ {30}█{30}\n", text)
     assert "0 s" in text
-    assert "┤" not in plan_text.render(plan_of(executions=[execution(throughput_rps=5.0, ramp_up_s=5.0)]))
+    assert "┤" not in printed(plan_text, plan_of(executions=[execution(throughput_rps=5.0, ramp_up_s=5.0)]))
 
 
 def test_the_plan_says_what_max_duration_leaves_of_a_curve():
     plan = plan_of(executions=[planned(STAIRS)]).model_copy(update={"max_duration_s": 30.0})
-    assert "1,000 requests in 40 s, at most 40/s; max-duration ends it after 600 of them" in plan_text.render(plan)
+    assert "1,000 requests in 40 s, at most 40/s; max-duration ends it after 600 of them" in printed(plan_text, plan)
 
 
 def test_a_report_has_what_was_achieved_below_what_was_planned_on_one_scale():
@@ -106,7 +106,7 @@ def test_a_rate_that_was_changed_while_the_run_went_on_is_the_planned_one_from_t
 
 def test_a_name_commands_neither_a_terminal_nor_a_page():
     run = run_of(STAIRS, DAY, names=(HOSTILE, "admin"))
-    plan = plan_text.render(run.plan)
+    plan = printed(plan_text, run.plan)
     assert "\x1b" not in plan + render("terminal", run).decode()
     assert "<b>" not in render("github", run).decode() and b"<b>\\u" not in render("html", run)
 

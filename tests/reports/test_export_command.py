@@ -88,7 +88,7 @@ def test_an_export_of_a_run_whose_interval_files_are_gone_is_refused(plan, monke
 
     assert call(monkeypatch, "report", "latest", "--format", name, "--out", "export") == 2
 
-    assert "its summary tells of 40 samples, its interval files of 20; restore the files" in capsys.readouterr().err
+    assert "its summary has 40 samples, its interval files have 20; restore the files" in capsys.readouterr().err
     assert Path("export").read_text() == "an earlier one"
 
 
@@ -126,7 +126,6 @@ def test_parquet_without_pyarrow_is_refused_before_a_run_starts(tmp_path, monkey
     ("name", "table", "code"),
     [
         ("pdf", "cells", "unknown-format"),
-        ("csv-buckets", "cells", "unknown-format"),
         ("csv", "sums", "unknown-table"),
         ("json", "buckets", "unknown-table"),
     ],

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from tests.reports import examples
+from tests.reports.parsed import printed
 from toril.coordinator.progress import LiveFigures
 from toril.records import PlannedCriterion, PlannedExecution
 from toril.reports import EXPORTS, FORMATS, live, plan_text, render, runs_table
@@ -89,11 +90,11 @@ def test_a_plan_shows_no_credential_and_still_tells_where_its_secrets_are():
     shown = plan_text.as_json(plan).decode()
     assert clean(shown)
     assert "shop/token" in shown
-    assert clean(plan_text.render(plan))
+    assert clean(printed(plan_text, plan))
 
 
 def test_lists_of_runs_and_the_live_table_show_no_credential():
-    assert clean(runs_table.render([RunRow(run_id="r", suite="s", state="passed", workers=1, tags={"u": LABELS[0]})]))
+    assert clean(printed(runs_table, [RunRow(run_id="r", suite="s", state="passed", workers=1, tags={"u": LABELS[0]})]))
     output = StringIO()
     with live.view(Console(file=output, width=200)) as view:
         view.show(LiveFigures(run_id="r", notes=(MESSAGE,)))

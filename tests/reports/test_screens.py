@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 
 from tests.reports import examples
+from tests.reports.parsed import printed
 from toril import text as texts
 from toril.coordinator.progress import LiveFigures, LocationFigures
 from toril.records import PlannedCriterion
@@ -55,7 +56,7 @@ def test_a_time_is_never_shown_below_the_resolution_of_the_record(value_us):
 
 
 def test_the_plan_shows_load_division_and_criteria():
-    text = plan_text.render(examples.plan(warnings=("`services` is left to bzt",)))
+    text = printed(plan_text, examples.plan(warnings=("`services` is left to bzt",)))
 
     for part in (
         "shop: 2 workers in 2 locations, 30 s of load",
@@ -80,7 +81,7 @@ def test_the_plan_shows_criteria_of_both_languages_in_one_line_each():
         PlannedCriterion(source={**server, "threshold": "80%"}, where="e", language="toril"),
     )
 
-    lines = plan_text.render(examples.plan(criteria=criteria)).splitlines()[-5:]
+    lines = printed(plan_text, examples.plan(criteria=criteria)).splitlines()[-5:]
 
     assert [line.strip() for line in lines] == [
         "p95>1s for 5s, ends the run at once  (a)",
@@ -103,15 +104,16 @@ def test_a_narrow_terminal_hides_no_column_of_the_plan():
 
 
 def test_a_plan_without_criteria_says_that_nothing_is_judged():
-    assert "no criteria" in plan_text.render(examples.plan(criteria=()))
+    assert "no criteria" in printed(plan_text, examples.plan(criteria=()))
 
 
 def test_runs_are_listed_with_what_is_known_of_them():
-    text = runs_table.render(
+    text = printed(
+        runs_table,
         [
             RunRow(run_id="r2", suite="shop", state="running", workers=2),
             RunRow(run_id="r1", suite="shop", state="passed", workers=2, summary=examples.summary(), tags={"pr": "7"}),
-        ]
+        ],
     )
 
     assert "· running" in text
@@ -130,7 +132,7 @@ def test_a_duet_is_told_from_a_run_in_the_list(width):
 
 
 def test_an_empty_store_says_how_to_fill_it():
-    assert "toril run SUITE" in runs_table.render([])
+    assert "toril run SUITE" in printed(runs_table, [])
 
 
 def shown(console_is_terminal: bool, *steps: tuple[float, LiveFigures], quiet: bool = False) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.refusals import refused
+from tests.reports.parsed import printed
 from tests.suite.reading import read, refuses, write
 from toril.plan import make_plan
 from toril.plan.duet import plan_duet
@@ -42,7 +43,7 @@ def test_on_fargate_it_may_take_longer_since_every_rate_has_to_get_there(tmp_pat
 
 
 def test_the_plan_says_what_it_does_and_how_long_it_may_take(tmp_path):
-    said = " ".join(plan_text.render(planned(tmp_path, suite())).split())
+    said = " ".join(printed(plan_text, planned(tmp_path, suite())).split())
     assert "looks for the capacity of shop: from 100/s to 5,000/s until p95>300ms or fail>1%, within 5 %" in said
     assert "stages of 20 s at most" in said
 

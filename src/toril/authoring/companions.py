@@ -29,7 +29,7 @@ def of_jmx(file: Path) -> Companions:
         if why := _why_not(file.parent, name):
             notes.append(_note(file, name, why))
         else:
-            files[_inner(name)] = file.parent / name
+            files[PurePosixPath(name)] = file.parent / name
     return Companions(files=files, notes=tuple(notes))
 
 
@@ -39,7 +39,7 @@ def of_python(file: Path) -> Companions:
     notes: dict[Note, None] = {}
     waiting = [file.name]
     while waiting:
-        inner = _inner(waiting.pop())
+        inner = PurePosixPath(waiting.pop())
         if inner in files:
             continue
         files[inner] = there = file.parent / inner
@@ -55,10 +55,6 @@ def of_python(file: Path) -> Companions:
 def has_shape(file: Path | None) -> bool:
     """Whether it is a locustfile with a load of its own."""
     return file is not None and b"LoadTestShape" in file.read_bytes()
-
-
-def _inner(name: str) -> PurePosixPath:
-    return PurePosixPath(Path(name).as_posix())
 
 
 def _note(file: Path, name: str, why: str) -> Note:

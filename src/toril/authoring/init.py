@@ -2,13 +2,10 @@
 
 import math
 import re
-import secrets
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -16,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from toril.authoring.companions import Companions, has_shape, of_jmx, of_python, of_taurus
-from toril.authoring.options import ACTION, THINK_TIME_S, Draft, InitOptions, drafted
+from toril.authoring.options import ACTION, THINK_TIME_S, InitOptions, drafted
 from toril.criteria import duration_s
 from toril.errors import OptionError
 from toril.plan import make_plan
@@ -26,7 +23,7 @@ from toril.suite.fetch import checked_names, inside
 from toril.suite.files import SUITE_NAMES
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Template
 
 SUITES = PurePosixPath("loadtests")
 WORKFLOW = PurePosixPath(".github/workflows/loadtest.yml")
@@ -61,7 +58,11 @@ def create(options: InitOptions, folder: Path, *, force: bool = False) -> Create
             )
         contents = {home / "suite.yml": suite_text(draft).encode(), **contents}
     _refuse_other_suites(folder, home, contents)
-    path = _path_in_workflow(suite) if draft.workflow else None
+    path = str(suite) if draft.workflow else ""
+    if path and not PATH_IN_WORKFLOW.fullmatch(path):
+        raise OptionError(
+            f"{path!r} cannot stand in a workflow; rename it, or give --no-workflow", code="unusable-name"
+        )
     refuse_existing(folder, contents | ({WORKFLOW: b""} if path else {}), force=force)  # all in one message
     with placed(folder, contents, force=force) as written:
         plan = make_plan(read_suite([folder / suite]), run_id=draft.name, workers=None)
@@ -79,7 +80,7 @@ def refuse_taken(folder: Path, name: str | None = None) -> None:
     refuse_existing(folder, dict.fromkeys(names, b""), force=False)
 
 
-def _suite(draft: Draft, folder: Path, home: PurePosixPath) -> tuple[PurePosixPath, Companions]:
+def _suite(draft: InitOptions, folder: Path, home: PurePosixPath) -> tuple[PurePosixPath, Companions]:
     """The argument of `toril run`, and the files that belong in the suite's folder."""
     if draft.file is None:
         return home, Companions(files={})
@@ -103,22 +104,16 @@ def _refuse_other_suites(folder: Path, home: PurePosixPath, contents: Contents) 
             raise OptionError(f"{folder / home / name} is a suite already; choose another --name", code="file-exists")
 
 
-def _path_in_workflow(suite: PurePosixPath) -> str:
-    if not PATH_IN_WORKFLOW.fullmatch(str(suite)):
-        raise OptionError(
-            f"{str(suite)!r} cannot stand in a workflow; rename it, or give --no-workflow", code="unusable-name"
-        )
-    return str(suite)
-
-
-def _notes(draft: Draft, plan: Plan, folder: Path) -> Iterator[Note]:
+def _notes(draft: InitOptions, plan: Plan, folder: Path) -> Iterator[Note]:
     if draft.kind == "locustfile" and draft.file and not draft.urls and not HOST.search(draft.file.read_text()):
         text = f"{draft.file.name} sets no `host`; if what it imports sets none either, give its address with --url"
         yield Note("no-host", text)
     if not plan.criteria:
         text = "the suite has no criteria, so nothing measured fails it; write some as docs/suites.md says"
         yield Note("no-criteria", text)
-    if (folder / ".git").exists() and not _ignores_runs(folder / ".gitignore"):
+    ignored = folder / ".gitignore"
+    named = ignored.is_file() and ".toril" in ignored.read_text(errors="replace")
+    if (folder / ".git").exists() and not named:
         yield Note("runs-not-ignored", "runs are kept in .toril/: name it in .gitignore")
     if not draft.workflow:
         return
@@ -132,34 +127,27 @@ def _notes(draft: Draft, plan: Plan, folder: Path) -> Iterator[Note]:
         yield Note("not-at-the-top", text)
 
 
-def _ignores_runs(file: Path) -> bool:
-    return file.is_file() and ".toril" in file.read_text(errors="replace")
-
-
-def suite_text(draft: Draft) -> str:
+def suite_text(draft: InitOptions) -> str:
     """The suite.yml of a URL, JMX or locustfile."""
     first = draft.urls[0].origin if draft.urls else None
-    return (
-        _templates()
-        .get_template("suite.yml.jinja")
-        .render(
-            draft=draft,
-            load={
-                "concurrency": draft.users,
-                "throughput": None if draft.rps is None else _number(draft.rps),
-                "ramp-up": draft.ramp_up,
-                "hold-for": draft.hold_for,
-                "locations": {name: _number(weight) for name, weight in draft.locations.items()} or None,
-            },
-            reach_ms=math.floor(1000 * draft.users / draft.rps) if draft.users and draft.rps else None,
-            think_time=f"{THINK_TIME_S}s",
-            rises=draft.ramp_up is not None and duration_s(draft.ramp_up) > 0,
-            address=first,
-            requests=[url.path if url.origin == first else url.origin + url.path for url in draft.urls],
-            script=draft.file.name if draft.file else None,
-            limits=[limit.text for limit in draft.limits if limit.language == "taurus"],
-            own_limits=[limit.text for limit in draft.limits if limit.language == "toril"],
-        )
+    load = {
+        "concurrency": draft.users,
+        "throughput": None if draft.rps is None else _number(draft.rps),
+        "ramp-up": draft.ramp_up,
+        "hold-for": draft.hold_for,
+        "locations": {name: _number(weight) for name, weight in draft.locations.items()} or None,
+    }
+    return _template("suite.yml.jinja").render(
+        draft=draft,
+        load=load,
+        reach_ms=math.floor(1000 * draft.users / draft.rps) if draft.users and draft.rps else None,
+        think_time=f"{THINK_TIME_S}s",
+        rises=draft.ramp_up is not None and duration_s(draft.ramp_up) > 0,
+        address=first,
+        requests=[url.path if url.origin == first else url.origin + url.path for url in draft.urls],
+        script=draft.file.name if draft.file else None,
+        limits=[limit.text for limit in draft.limits if limit.language == "taurus"],
+        own_limits=[limit.text for limit in draft.limits if limit.language == "toril"],
     )
 
 
@@ -169,8 +157,7 @@ def workflow_text(suite: str, plan: Plan, action: str) -> str:
     built = {engine: engine in executors for engine in ("jmeter", "vegeta")}
     # The load, and time to install toril, to start and to judge; a script's own load is not known.
     minutes = 60 if plan.bounded_s is None else 20 + math.ceil(plan.bounded_s / 60)
-    template = _templates().get_template("loadtest.yml.jinja")
-    return template.render(suite=suite, action=action, minutes=minutes, **built)
+    return _template("loadtest.yml.jinja").render(suite=suite, action=action, minutes=minutes, **built)
 
 
 def yaml_value(value: Any) -> str:
@@ -187,19 +174,18 @@ def _number(value: Fraction) -> int | float:
     return int(value) if value.denominator == 1 else float(value)
 
 
-@cache
-def _templates() -> "Environment":
-    from jinja2 import Environment, FunctionLoader, StrictUndefined  # no other command of the plan needs it
+def _template(name: str) -> "Template":
+    from jinja2 import Environment, StrictUndefined  # no other command of the plan needs it
 
-    return Environment(
+    environment = Environment(
         autoescape=False,  # noqa: S701 - YAML, not HTML: `finalize` is the escape, and a test reads all back
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         finalize=yaml_value,  # every value that a template prints
-        loader=FunctionLoader(lambda name: files("toril.authoring").joinpath(name).read_text(encoding="utf-8")),
     )
+    return environment.from_string(files("toril.authoring").joinpath(name).read_text(encoding="utf-8"))
 
 
 def refuse_existing(folder: Path, contents: Contents, *, force: bool) -> None:
@@ -234,13 +220,10 @@ def placed(folder: Path, contents: Contents, *, force: bool) -> Iterator[tuple[P
     checked_names(map(str, contents))
     refuse_existing(folder, contents, force=force)
     wanted = {name: content for name, content in contents.items() if not _is_source(folder / name, content)}
-    replaced: list[Path] = []
     with ExitStack() as undo:
         for name, content in wanted.items():
             path = inside(folder, str(name))
             try:
-                if force and path.exists():
-                    _move_aside(path, undo, replaced)
                 _write(path, content, undo)
             except OSError as error:
                 raise OptionError(
@@ -248,36 +231,26 @@ def placed(folder: Path, contents: Contents, *, force: bool) -> Iterator[tuple[P
                 ) from error
         yield tuple(wanted)
         undo.pop_all()
-    for aside in replaced:
-        aside.unlink()
-
-
-def _move_aside(path: Path, undo: ExitStack, replaced: list[Path]) -> None:
-    aside = path.with_name(f".{secrets.token_hex(4)}.toril")
-    undo.callback(_put_back, aside, path)
-    path.rename(aside)
-    replaced.append(aside)
 
 
 def _write(path: Path, content: bytes | Path, undo: ExitStack) -> None:
-    """Write a new file; OSError if one has appeared in its place."""
+    """Write a file; OSError if a new one has appeared in its place meanwhile."""
     for parent in reversed([parent for parent in path.parents if not parent.exists()]):
         parent.mkdir()
         undo.callback(_remove_folder, parent)
-    with path.open("xb") as file:
-        undo.callback(path.unlink, missing_ok=True)
-        if isinstance(content, bytes):
-            file.write(content)
-        else:
-            with content.open("rb") as source:
-                shutil.copyfileobj(source, file)
+    before = path.read_bytes() if path.exists() else None
+    with path.open("xb" if before is None else "wb") as file:
+        undo.callback(_restore, path, before)
+        file.write(content if isinstance(content, bytes) else content.read_bytes())
+
+
+def _restore(path: Path, before: bytes | None) -> None:
+    if before is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.write_bytes(before)
 
 
 def _remove_folder(folder: Path) -> None:
     with suppress(OSError):  # another program has put something there
         folder.rmdir()
-
-
-def _put_back(aside: Path, path: Path) -> None:
-    with suppress(FileNotFoundError):  # interrupted before it was moved aside
-        aside.rename(path)

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, NamedTuple, Never
@@ -214,13 +214,13 @@ class InitOptions:
     hold_for: str | None = None
     limits: tuple[Limit, ...] = ()
     locations: Mapping[str, Fraction] = field(default_factory=dict)
-    name: str | None = None
+    name: str = ""  # empty: after the file or the host
     action: str = ACTION
     workflow: bool = True
 
     @property
     def kind(self) -> Kind | None:
-        """Where the load comes from; OptionError if several options say so."""
+        """Where the load comes from; OptionError if several options name a source."""
         files: dict[Kind, Path | None] = {"jmx": self.jmx, "locustfile": self.locustfile, "taurus": self.taurus}
         found = [kind for kind, file in files.items() if file is not None]
         if len(found) > 1:
@@ -237,30 +237,16 @@ class InitOptions:
     def file(self) -> Path | None:
         return self.jmx or self.locustfile or self.taurus
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A suite that can be written: every value is set."""
-
-    kind: Kind
-    name: str
-    urls: tuple[Url, ...]
-    file: Path | None
-    executor: str
-    users: int | None  # None: a script's own load
-    rps: Fraction | None
-    ramp_up: str | None
-    hold_for: str | None
-    limits: tuple[Limit, ...]
-    locations: Mapping[str, Fraction]
-    action: str
-    workflow: bool
+    @property
+    def executor(self) -> str:
+        return "jmeter" if self.jmx or self.rps else "locust"
 
 
-def drafted(options: InitOptions, *, shaped: bool = False) -> Draft:
+def drafted(options: InitOptions, *, shaped: bool = False) -> InitOptions:
     """The options with defaults for the rest; OptionError for options that contradict each other.
 
-    `shaped`: the locustfile has a LoadTestShape, which is a load of its own.
+    Users, ramp-up and hold stay None for a script's own load. `shaped`: the locustfile has a LoadTestShape, which is
+    one.
     """
     kind = options.kind
     if kind is None:
@@ -280,22 +266,14 @@ def drafted(options: InitOptions, *, shaped: bool = False) -> Draft:
     if own_load and len(options.locations) > 1:
         fix = "a script's own load runs on one worker; give --users, too"
         raise OptionError(f"--location, several times: {fix}", code="missing-option")
+    options = replace(options, name=options.name or default_name(options))
+    if kind != "taurus" and not options.limits:
+        options = replace(options, limits=LIMITS)
+    if own_load:
+        return options
     users = options.users or default_users(options.rps)
-    return Draft(
-        kind=kind,
-        name=options.name or default_name(options),
-        urls=options.urls,
-        file=options.file,
-        executor="jmeter" if kind == "jmx" or options.rps else "locust",
-        users=None if own_load else users,
-        rps=options.rps,
-        ramp_up=None if own_load else options.ramp_up or RAMP_UP,
-        hold_for=None if own_load else options.hold_for or default_hold(options, users),
-        limits=() if kind == "taurus" else options.limits or LIMITS,
-        locations=options.locations,
-        action=options.action,
-        workflow=options.workflow,
-    )
+    hold_for = options.hold_for or default_hold(options, users)
+    return replace(options, users=users, ramp_up=options.ramp_up or RAMP_UP, hold_for=hold_for)
 
 
 def default_users(rps: Fraction | None) -> int:

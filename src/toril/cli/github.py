@@ -3,18 +3,16 @@
 import json
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from toril.cli.options import Environment, On, read_pairs
+from toril.cli.options import Environment, On, TextOrJson, read_pairs
 from toril.clock import SystemClock
 from toril.errors import OptionError, StoreError
-from toril.github import Client, api_url, gates, is_at, post, pulls_of
+from toril.github import Client, api_url, comments, gates, is_at, post, pulls_of
 from toril.github.strangers import read_runs
-from toril.reports.comments import comments
 from toril.reports.markdown import Links, is_address
 from toril.text import plain
 
@@ -30,7 +28,7 @@ def gates_command(
     every: Annotated[bool, typer.Option("--all", help="All suites, whatever has changed.")] = False,
     on: On = "local",
     env: Environment = None,
-    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    format: TextOrJson = "text",
     output_name: Annotated[
         str | None, typer.Option("--output-name", help="Print NAME=JSON, for a job's outputs on GitHub.")
     ] = None,
@@ -42,8 +40,6 @@ def gates_command(
 
     Example: toril gates loadtests --changed-since origin/main
     """
-    if format not in ("text", "json"):
-        raise OptionError(f"--format {format}: text or json", code="option-value")
     if output_name is not None and not OUTPUT_NAME.fullmatch(output_name):
         raise OptionError(
             f"--output-name {output_name!r}: letters, digits, _ and -, and no digit first", code="option-value"
@@ -58,11 +54,12 @@ def gates_command(
             f"{len(chosen)} suites have to run, and a job's matrix on GitHub has at most {gates.MOST}",
             code="too-many-suites",
         )
-    if output_name is not None or format == "json":
+    as_json = output_name is not None or format == "json"
+    if as_json:
         prefix = f"{output_name}=" if output_name is not None else ""
         typer.echo(prefix + json.dumps([suite.name for suite in chosen]))
     for suite in chosen:
-        typer.echo(f"{suite.name}: {suite.why}", err=output_name is not None or format == "json")
+        typer.echo(f"{suite.name}: {suite.why}", err=as_json)
     if not chosen:
         typer.echo("no suite has to run", err=True)
 
@@ -80,13 +77,18 @@ def comment(
     repository: Annotated[str, typer.Option("--repository", envvar="GITHUB_REPOSITORY", help="OWNER/NAME.")] = "",
     pull_request: Annotated[int | None, typer.Option("--pull-request", min=1, help="Its number.")] = None,
     head: Annotated[str | None, typer.Option("--head", help="OWNER:BRANCH instead of the number, with --sha.")] = None,
-    sha: Annotated[str | None, typer.Option("--sha", help="The commit that was tested; nothing older is told.")] = None,
+    sha: Annotated[
+        str | None,
+        typer.Option(
+            "--sha", help="The commit that was tested. Skip the comment if the pull request has newer commits."
+        ),
+    ] = None,
     report_url: Annotated[str | None, typer.Option("--report-url", help="Where the whole report is.")] = None,
     run_url: Annotated[str | None, typer.Option("--run-url", help="Where the workflow's run is.")] = None,
     if_there: Annotated[
         bool, typer.Option("--if-there", help="No error if these folders are not there: for a job that ran no suite.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the comments, and ask nobody.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the comments; send nothing to GitHub.")] = False,
 ) -> None:
     """Tell a pull request about RUNS: one comment per suite, which later runs update.
 
@@ -103,7 +105,7 @@ def comment(
                 f"{option} {url}: expected an http or https address, percent-encoded", code="option-value"
             )
     if if_there and not (runs := [path for path in runs if path.is_dir()]):
-        typer.echo("there are no runs: nobody is told", err=True)
+        typer.echo("there are no runs: no comment posted", err=True)
         return
     bundles, problems = read_runs(runs)
     if not bundles:
@@ -118,21 +120,15 @@ def comment(
         for text in texts.values():
             typer.echo(text)
     else:
-        _tell(texts, repository, pull_request, head, sha)
+        client = Client(api_url(os.environ.get("GITHUB_API_URL") or "https://api.github.com"), _token(), SystemClock())
+        for pull in _pulls(client, repository, pull_request, head, sha):
+            for suite, text in texts.items():
+                posted = post(client, repository, pull, suite, text)
+                typer.echo(f"{plain(suite)}: comment on #{pull} {posted.done} {posted.url}".rstrip(), err=True)
     for problem in problems:
         typer.echo(f"error: {problem}", err=True)
     if problems:
         raise typer.Exit(StoreError.exit_code)
-
-
-def _tell(
-    texts: Mapping[str, str], repository: str, pull_request: int | None, head: str | None, sha: str | None
-) -> None:
-    client = Client(api_url(os.environ.get("GITHUB_API_URL") or "https://api.github.com"), _token(), SystemClock())
-    for pull in _pulls(client, _checked(repository), pull_request, head, sha):
-        for suite, text in texts.items():
-            posted = post(client, repository, pull, suite, text)
-            typer.echo(f"{plain(suite)}: comment on #{pull} {posted.done} {posted.url}".rstrip(), err=True)
 
 
 def _token() -> str:
@@ -146,14 +142,10 @@ def _token() -> str:
     return token
 
 
-def _checked(repository: str) -> str:
+def _pulls(client: Client, repository: str, number: int | None, head: str | None, sha: str | None) -> list[int]:
+    """The numbers of the pull requests to comment on."""
     if not REPOSITORY.fullmatch(repository):
         raise OptionError(f"--repository {repository!r}: expected OWNER/NAME", code="option-value")
-    return repository
-
-
-def _pulls(client: Client, repository: str, number: int | None, head: str | None, sha: str | None) -> list[int]:
-    """The pull requests that are told."""
     if (number is None) == (head is None):
         raise OptionError(
             "name the pull request: either --pull-request NUMBER, or --head OWNER:BRANCH with --sha COMMIT",
@@ -169,5 +161,5 @@ def _pulls(client: Client, repository: str, number: int | None, head: str | None
         found = pulls_of(client, repository, head, sha)
     if not found:
         asked = f"#{number} is no longer" if number is not None else f"no open pull request of {head} is"
-        typer.echo(f"{asked} at {sha}: nobody is told", err=True)
+        typer.echo(f"{asked} at {sha}: no comment posted", err=True)
     return found

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from toril.plan.options import RunOptions
 
 Place = Literal["local", "fargate"]
+TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="text or json.")]
 
+INTERRUPTED = 130  # exit code after Ctrl-C
 OUTCOMES = ("failed", "inconclusive")
 SHARE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
 WEIGHT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
@@ -34,7 +36,7 @@ def read_pairs(option: str, values: Iterable[str]) -> dict[str, str]:
 
 
 def read_locations(text: str) -> dict[str, str]:
-    """`us-east-1=2,eu-west-1`: the weight of each location, 1 where none is said."""
+    """`us-east-1=2,eu-west-1`: the weight of each location, 1 where none is given."""
     found = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, weight = part.partition("=")

@@ -14,14 +14,14 @@ from toril.reports import (
     COMPARED,
     FORMATS,
     TABLES,
+    ComparedFormat,
     check,
-    check_compared,
     compare_blocks,
     compared,
     comparison,
     pieces,
-    run_blocks,
     runs_table,
+    show,
     terminal,
 )
 from toril.reports.screen import Output, emit
@@ -57,7 +57,7 @@ def report(
         return
     bundle = stored.judged(*found, SystemClock().now(), measurements=FORMATS[format].timeline)
     if format == "terminal" and out is None:
-        terminal.show(Output(), run_blocks.report_of(bundle))
+        show(bundle)
     else:
         emit(pieces(format, bundle, table), out)
 
@@ -66,7 +66,7 @@ def compare(
     base: Annotated[str, typer.Argument(help="The run to compare with: its id, `latest`, or its folder.")],
     head: Annotated[str, typer.Argument(help="The run in question, given in the same way.")],
     store: StoreOption = ".toril",
-    format: Annotated[str, typer.Option("--format", help=", ".join(COMPARED) + ".")] = "terminal",
+    format: Annotated[ComparedFormat, typer.Option("--format", help=", ".join(COMPARED) + ".")] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
 ) -> None:
     """Show two runs side by side, BASE first; exits 0 whatever differs.
@@ -77,7 +77,6 @@ def compare(
 
     Example: toril compare 20261124T1803 latest --format html --out compared.html
     """
-    check_compared(format)
     now = SystemClock().now()
     runs = [stored.judged(*find_run(run, store), now, measurements=True) for run in (base, head)]
     if format == "terminal" and out is None:

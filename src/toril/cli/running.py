@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from toril.cli.options import (
+    INTERRUPTED,
     Against,
     Environment,
     FailOn,
@@ -25,6 +26,7 @@ from toril.cli.options import (
     StoreOption,
     Suites,
     Tags,
+    TextOrJson,
     Workers,
     check_writable,
     read_fail_on,
@@ -33,7 +35,7 @@ from toril.cli.options import (
     run_options,
 )
 from toril.clock import SystemClock
-from toril.errors import InfrastructureError, OptionError
+from toril.errors import InfrastructureError
 
 if TYPE_CHECKING:
     from toril.plan.options import RunOptions
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from toril.store import Store
     from toril.suite import Suite
 
-INTERRUPTED = 130
 OWNERS_PATIENCE_S = 15.0  # with a bucket in one call: less than a lease lasts, so that its loss is noticed in time
 
 
@@ -56,7 +57,7 @@ def plan(
     smoke: Smoke = False,
     against: Against = None,
     store: StoreOption = ".toril",
-    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    format: TextOrJson = "text",
 ) -> None:
     """Print how the load of SUITE would be divided, and what is odd about it; start nothing.
 
@@ -67,8 +68,6 @@ def plan(
     from toril.reports.screen import Output, emit
     from toril.runs.publish import at_hand
 
-    if format not in ("text", "json"):
-        raise OptionError(f"--format {format}: text or json", code="option-value")
     wanted = run_options(overrides, env, workers, on, None, None, smoke, against, locations)
     clock = SystemClock()
     with at_hand(suite, clock) as found:
@@ -202,17 +201,15 @@ def _run(
 
 
 def _conclude(store: "Store", judged: "Judged", failing: frozenset[str], unwritten: list[str], *, quiet: bool) -> None:
-    """Show what was decided, and what went wrong beside it; the exit code says the worst of it."""
+    """Show the verdict and all problems beside it, then exit with the worst of their codes."""
     from toril.records import run_key
-    from toril.reports import terminal
-    from toril.reports.run_blocks import report_of
-    from toril.reports.screen import Output
+    from toril.reports import show
     from toril.verdict import exit_code
 
     problems = [*judged.unwritten, *unwritten, *judged.left]
     for problem in problems:  # first: after the verdict they would contradict it
         typer.echo(f"error: {problem}", err=True)
-    terminal.show(Output(), report_of(judged.bundle))
+    show(judged.bundle)
     if not quiet and not judged.unwritten:
         typer.echo(f"report: {store.address(run_key(judged.bundle.plan.run_id, 'report.html'))}", err=True)
     code = INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing)
@@ -240,9 +237,7 @@ def watch(
     """
     from rich.console import Console
 
-    from toril.reports import live, terminal
-    from toril.reports.run_blocks import report_of
-    from toril.reports.screen import Output
+    from toril.reports import live, show
     from toril.run import carry_on
     from toril.runs import stored
     from toril.runs.find import find_run
@@ -259,7 +254,7 @@ def watch(
         bundle = stored.follow(found, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
     if bundle is None:
         raise typer.Exit(INTERRUPTED)
-    terminal.show(Output(), report_of(bundle))
+    show(bundle)
     raise typer.Exit(exit_code(bundle.outcome, failing))
 
 
@@ -281,8 +276,6 @@ def doctor_command(
 
     if on == "local":
         findings = doctor.examine(store)
-        typer.echo(doctor.render(findings), nl=False)
-        fit = not any(finding.state == "missing" for finding in findings)
     else:
         from toril.launchers.prepare import examined
         from toril.plan.options import plan_run
@@ -294,10 +287,9 @@ def doctor_command(
             with at_hand(suite, clock) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, wanted, clock.now())
-        found_there = examined(planned, open_store(store), clock)
-        typer.echo(doctor.render(found_there.findings), nl=False)
-        fit = not any(finding.state == "missing" for finding in found_there.findings)
-    if not fit:
+        findings = list(examined(planned, open_store(store), clock).findings)
+    typer.echo(doctor.render(findings), nl=False)
+    if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(InfrastructureError.exit_code)
 
 

@@ -4,9 +4,9 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -17,7 +17,6 @@ from toril.authoring.options import (
     RAMP_UP,
     InitOptions,
     Limit,
-    Url,
     default_hold,
     default_name,
     default_users,
@@ -32,10 +31,9 @@ from toril.authoring.options import (
     read_url,
     read_users,
 )
+from toril.cli.options import INTERRUPTED
 from toril.errors import UserError
 from toril.masking import mask
-
-INTERRUPTED = 130
 
 
 def init(
@@ -87,7 +85,7 @@ def init(
         hold_for=None if hold_for is None else read_duration("--hold-for", hold_for, above_0=True),
         limits=tuple(map(read_limit, limit or ())),
         locations=read_locations(location or []),
-        name=None if name is None else read_name(name),
+        name="" if name is None else read_name(name),
         action=action if action == ACTION else read_action(action),
         workflow=not no_workflow,
     )
@@ -113,25 +111,42 @@ Answer = TypeVar("Answer")
 
 def ask(options: InitOptions, folder: Path, *, force: bool) -> InitOptions:
     """Returns the options with the user's answers added; typer.Abort when the input ends."""
-    options = _asked("An address (several: with spaces), a .jmx, a locustfile.py or a Taurus file", _source(options))
+
+    def unused_name(text: str) -> str:
+        name = read_name(text)
+        if not force and options.kind != "taurus":  # a script may lie in the folder of that name already
+            refuse_taken(folder, name)
+        return name
+
+    def limits(text: str) -> tuple[Limit, ...]:
+        return tuple(read_limit(part) for part in text.split(";") if part.strip())
+
+    source = _asked("An address (several: with spaces), a .jmx, a locustfile.py or a Taurus file", _source)
+    options = replace(options, **source)
     if options.kind != "taurus":
         options = _ask_load(options)
         if not options.limits:
             standard = "; ".join(limit.text for limit in LIMITS)
-            options = replace(options, limits=_asked("Fails when (several: with ;)", _limits, standard))
+            options = replace(options, limits=_asked("Fails when (several: with ;)", limits, standard))
         if not options.locations and options.hold_for:  # a script's own load runs in one place
-            found = _asked("Locations, such as eu-west-1=2 us-east-1=1 (empty: here)", _locations, "")
+            question = "Locations, such as eu-west-1=2 us-east-1=1 (empty: here)"
+            found = _asked(question, lambda text: read_locations(text.replace(",", " ").split()), "")
             options = replace(options, locations=found)
-    if options.name is None:
-        options = replace(
-            options, name=_asked("Name of the suite", _name(options, folder, force), default_name(options))
-        )
+    if not options.name:
+        options = replace(options, name=_asked("Name of the suite", unused_name, default_name(options)))
     return options
+
+
+def _source(text: str) -> dict[str, Any]:
+    """The option that an address or file stands for, by name."""
+    kind = read_kind(text)
+    return {"urls": tuple(map(read_url, text.split()))} if kind == "url" else {kind: read_file(text, kind)}
 
 
 def _ask_load(options: InitOptions) -> InitOptions:
     if options.locustfile:
-        options = replace(options, urls=_asked(f"Its host (empty: as in {options.locustfile.name})", _host, ""))
+        question = f"Its host (empty: as in {options.locustfile.name})"
+        options = replace(options, urls=_asked(question, lambda text: (read_url(text),) if text else (), ""))
     elif options.rps is None:
         options = replace(options, rps=_asked("Requests per second, at most (empty: no limit)", _or_none(read_rps), ""))
     if options.users is None:
@@ -143,15 +158,18 @@ def _ask_load(options: InitOptions) -> InitOptions:
     if options.users is None and options.rps is None:
         return options  # the script's own load
     if options.ramp_up is None:
-        options = replace(options, ramp_up=_asked("Ramp-up", _duration("--ramp-up", above_0=False), RAMP_UP))
+        read = partial(read_duration, "--ramp-up", above_0=False)
+        options = replace(options, ramp_up=_asked("Ramp-up", read, RAMP_UP))
     if options.hold_for is None:
         hold = default_hold(options, options.users or default_users(options.rps))
-        options = replace(options, hold_for=_asked("Hold for", _duration("--hold-for", above_0=True), hold))
+        options = replace(
+            options, hold_for=_asked("Hold for", partial(read_duration, "--hold-for", above_0=True), hold)
+        )
     return options
 
 
 def _asked(question: str, read: Callable[[str], Answer], default: str | None = None) -> Answer:
-    """The answer, once it can be read; until then why it can't be, and the question again."""
+    """The answer, once it can be read; until then the reason why not, and the question again."""
 
     def checked(text: str) -> Answer:
         try:
@@ -161,49 +179,6 @@ def _asked(question: str, read: Callable[[str], Answer], default: str | None = N
 
     answer: Answer = typer.prompt(question, default=default, show_default=bool(default), value_proc=checked, err=True)
     return answer
-
-
-def _source(options: InitOptions) -> Callable[[str], InitOptions]:
-    def read(text: str) -> InitOptions:
-        kind = read_kind(text)
-        if kind == "url":
-            return replace(options, urls=tuple(map(read_url, text.split())))
-        file: Path = read_file(text, kind)
-        return {
-            "jmx": lambda: replace(options, jmx=file),
-            "locustfile": lambda: replace(options, locustfile=file),
-            "taurus": lambda: replace(options, taurus=file),
-        }[kind]()
-
-    return read
-
-
-def _name(options: InitOptions, folder: Path, force: bool) -> Callable[[str], str]:
-    """A name that no other suite has; a script may lie in the folder of that name already."""
-
-    def read(text: str) -> str:
-        name = read_name(text)
-        if not force and options.kind != "taurus":
-            refuse_taken(folder, name)
-        return name
-
-    return read
-
-
-def _host(text: str) -> tuple[Url, ...]:
-    return (read_url(text),) if text else ()
-
-
-def _limits(text: str) -> tuple[Limit, ...]:
-    return tuple(read_limit(part) for part in text.split(";") if part.strip())
-
-
-def _locations(text: str) -> dict[str, Fraction]:
-    return read_locations(text.replace(",", " ").split())
-
-
-def _duration(option: str, *, above_0: bool) -> Callable[[str], str]:
-    return lambda text: read_duration(option, text, above_0=above_0)
 
 
 def _or_none(read: Callable[[str], Answer]) -> Callable[[str], Answer | None]:

@@ -14,15 +14,16 @@ from urllib3.exceptions import HTTPError, LocationValueError
 from toril import __version__
 from toril.clock import Backoff, Clock, retry
 from toril.errors import InfrastructureError, OptionError
+from toril.text import one_line
 
 API_VERSION = "2022-11-28"
 PER_PAGE = 100  # GitHub's most
-NEXT = 'rel="next"'  # in an answer's header; the address beside it is not gone to, for it would get the token
+NEXT = 'rel="next"'  # in an answer's header; the address beside it is not requested, for it would get the token
 MOST_PAGES = 100  # of comments on one pull request
 MOST_BYTES = 64 << 20  # of an answer: a hundred comments at their longest are a third of it
 TRIES = 5
 BACKOFF = Backoff(first_s=1.0, longest_s=60.0)
-PATIENCE_S = 300.0  # with a limit on requests that GitHub says the end of
+PATIENCE_S = 300.0  # longest wait for the end of a rate limit
 TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -55,9 +56,8 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """What GitHub says about it, in one short line."""
-        said = self.body.get("message", "") if isinstance(self.body, dict) else ""
-        return " ".join(str(said).split())[:200]
+        """GitHub's explanation, in one short line."""
+        return one_line(self.body.get("message", ""), 200) if isinstance(self.body, dict) else ""
 
 
 def api_url(given: str) -> str:
@@ -84,14 +84,17 @@ class Client:
         self._pool = _pool(url)
 
     def get(self, path: str, **query: str | int) -> Answer:
-        """Returns the answer to a question; repeats it while GitHub is in trouble."""
-        return self._repeated("GET", path, dict(query), None)
+        """Reads something. Repeated while GitHub is in trouble."""
+        return self._repeated("GET", f"{path}?{urlencode(query)}" if query else path)
 
     def pages(self, path: str, **query: str | int) -> Iterator[dict[str, Any]]:
         """The entries of a list, however many pages it has."""
         for page in range(1, MOST_PAGES + 1):
             found = self.get(path, **query, per_page=PER_PAGE, page=page)
-            yield from _listed(found, path)
+            if not isinstance(found.body, list) or not all(isinstance(one, dict) for one in found.body):
+                text = f"GitHub: GET {path} is answered with something that is no list; is it GitHub's API?"
+                raise InfrastructureError(text, code="not-github")
+            yield from found.body
             if NEXT not in found.headers.get("link", ""):  # a page before the last one may have less than its number
                 return
         text = f"GitHub: {path} has more than {MOST_PAGES * PER_PAGE:,} entries"
@@ -99,24 +102,23 @@ class Client:
 
     def patch(self, path: str, content: Mapping[str, str]) -> Answer:
         """Changes something. Twice is the same as once, so it is repeated."""
-        return self._repeated("PATCH", path, {}, content)
+        return self._repeated("PATCH", path, content)
 
     def create(self, path: str, content: Mapping[str, str]) -> Answer:
         """Creates something. UnansweredError if it may exist: look before creating it again."""
-        return self._repeated("POST", path, {}, content)
+        return self._repeated("POST", path, content)
 
     def pause(self, tries: int) -> None:
         """Waits before the next try."""
         self._clock.sleep(BACKOFF.wait_s(tries))
 
-    def _repeated(
-        self, method: str, path: str, query: Mapping[str, str | int], content: Mapping[str, str] | None
-    ) -> Answer:
+    def _repeated(self, method: str, path: str, content: Mapping[str, str] | None = None) -> Answer:
         def act() -> Answer:
             try:
-                answer = self._once(method, path, query, content)
+                answer = self._once(method, path, content)
             except HTTPError as error:
-                raise _TransientError(f"{method} {self._url}{path} got no answer: {_reason(error)}") from error
+                reason = str(error).rpartition(": ")[2] or type(error).__name__  # without the pool's address
+                raise _TransientError(f"{method} {self._url}{path} got no answer: {reason}") from error
             if answer.status < 300:
                 return answer
             if (wait_s := _requested_wait_s(answer, self._clock.now())) is not None:
@@ -142,14 +144,11 @@ class Client:
                 raise UnansweredError(f"GitHub: {error}", code="github-unanswered") from error
             raise InfrastructureError(f"GitHub: {error}; tried {TRIES} times", code="github-unanswered") from error
 
-    def _once(
-        self, method: str, path: str, query: Mapping[str, str | int], content: Mapping[str, str] | None
-    ) -> Answer:
-        address = f"{self._url}{path}" + (f"?{urlencode(query)}" if query else "")
+    def _once(self, method: str, path: str, content: Mapping[str, str] | None) -> Answer:
         data = None if content is None else json.dumps(content).encode()
         response = self._pool.request(
-            method, address, body=data, headers=self._headers, retries=False, redirect=False, timeout=TIMEOUT,
-            preload_content=False,
+            method, self._url + path, body=data, headers=self._headers, retries=False, redirect=False,
+            timeout=TIMEOUT, preload_content=False,
         )  # fmt: skip
         try:
             text = response.read(MOST_BYTES + 1)
@@ -178,13 +177,6 @@ def _pool(url: str) -> urllib3.PoolManager:
     return urllib3.PoolManager()
 
 
-def _listed(answer: Answer, path: str) -> list[dict[str, Any]]:
-    if not isinstance(answer.body, list) or not all(isinstance(one, dict) for one in answer.body):
-        text = f"GitHub: GET {path} is answered with something that is no list; is it GitHub's API?"
-        raise InfrastructureError(text, code="not-github")
-    return answer.body
-
-
 def _requested_wait_s(answer: Answer, now: float) -> float | None:
     """Returns the wait if GitHub refuses because of too many requests; None if it refuses this request."""
     if answer.status not in (403, 429):
@@ -195,34 +187,26 @@ def _requested_wait_s(answer: Answer, now: float) -> float | None:
         reset = answer.headers.get("x-ratelimit-reset", "")
         return max(1.0, float(reset) - now) if reset.isdecimal() else 60.0
     if answer.status == 429 or re.search("rate limit", answer.message, re.IGNORECASE):
-        return 60.0  # a minute at least, says its documentation, where an answer names no time
+        return 60.0  # GitHub documents a minute at least where an answer names no time
     return None
 
 
 def _refusal(answer: Answer) -> str:
-    """What it says, and the fix."""
-    said = f"{answer.status} {answer.message}".strip()
+    """The status, GitHub's message, and the fix."""
+    status = f"{answer.status} {answer.message}".strip()
     match answer.status:
         case 401:
-            return f"{said}; GITHUB_TOKEN is no token of this GitHub, or its time is over"
+            return f"{status}; GITHUB_TOKEN is no token of this GitHub, or its time is over"
         case 403:
-            return f"{said}; give the job `permissions: pull-requests: write`, which workflows of forks never have"
+            return f"{status}; give the job `permissions: pull-requests: write`, which workflows of forks never have"
         case 404:
-            return f"{said}; check --repository and --pull-request, and that the token may read them"
+            return f"{status}; check --repository and --pull-request, and that the token may read them"
         case 410:
-            return f"{said}; issues or comments are switched off there"
+            return f"{status}; issues or comments are switched off there"
         case 422:
-            return f"{said}: {_errors(answer)}; the conversation may be locked, or the text not to GitHub's liking"
-        case status if 300 <= status < 400:
-            return f"{said}; the repository may have another name now: say that one with --repository"
-    return said
-
-
-def _errors(answer: Answer) -> str:
-    errors = answer.body.get("errors") if isinstance(answer.body, dict) else None
-    return " ".join(json.dumps(errors or []).split())[:300]
-
-
-def _reason(error: HTTPError) -> str:
-    """Without the address of the pool and the object in it."""
-    return str(error).rpartition(": ")[2] or type(error).__name__
+            errors = answer.body.get("errors") if isinstance(answer.body, dict) else None
+            details = one_line(json.dumps(errors or []), 300)
+            return f"{status}: {details}; the conversation may be locked, or the text not to GitHub's liking"
+        case code if 300 <= code < 400:
+            return f"{status}; the repository may have another name now: give that one as --repository"
+    return status

@@ -1,4 +1,4 @@
-"""Reads the folders of runs as one reads a letter from a stranger: they may come from the workflow of a fork.
+"""Reads the folders of runs that may come from a stranger, such as the workflow of a fork.
 
 A few files of limited size are read and checked. Nothing is followed, executed or looked up because of what stands in
 them; interval files and pages are not touched. What is wrong is a StoreError that names the file.
@@ -8,16 +8,13 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
-
-from pydantic import Field
 
 from toril.errors import StoreError
 from toril.launchers.pricing import cost_line
-from toril.records import End, Plan, RanTask, Verdict
-from toril.records.document import MOST_ENTRIES, JsonObject, Number, Text, Word
+from toril.records import End, Plan, Verdict
+from toril.records.document import MOST_ENTRIES
 from toril.records.summary import Summary
 from toril.reports import Bundle
 from toril.text import plain
@@ -28,34 +25,13 @@ MOST_RUNS = 600  # as many jobs as a matrix of GitHub's may have, with a run and
 FILES = ("plan.json", "summary.json", "verdict.json", "end.json")
 LONGEST_TEXT = 10_000  # characters; toril itself writes none of more than a few thousand
 LONGEST_PROBLEM = 500  # characters: some of them may be the stranger's
-NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")  # others could be those of comments that no run is told by
-
-T = TypeVar("T", bound=JsonObject)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RanTaskOfStranger(JsonObject):
-    """What the cost of a task is computed from."""
-
-    region: Word
-    capacity: Word
-    pull_started_at: Number | None = None
-    stopped_at: Number | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndOfStranger(JsonObject):
-    """The part of `end.json` that the cost of a run is computed from."""
-
-    schema: Literal["toril.end/1"]
-    at: Number
-    tasks: Annotated[dict[Text, RanTaskOfStranger], Field(max_length=10_000)] = field(default_factory=dict)
+NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")  # others could name comments that are not about runs
 
 
 def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
-    """The runs in these folders: each is one, or holds some, or holds a folder `runs` that does.
+    """The runs in these folders, and the problems of those that cannot be read: a damaged run keeps no other out.
 
-    And what is wrong with the others: one that is damaged, or never began, keeps no other from being told.
+    Each folder is a run, or holds some, or holds a folder `runs` that does.
     """
     folders: list[Path] = []
     bundles, problems = [], []
@@ -87,20 +63,21 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Bundle], list[str]]:
 def read_run(folder: Path) -> Bundle:
     """One run: plan, summary and verdict, and of those what a comment shows."""
     plan = _plan(folder / "plan.json")
-    summary, verdict = _read(Summary, folder / "summary.json"), _read(Verdict, folder / "verdict.json")
-    bundle = Bundle(plan=plan, summary=summary, verdict=verdict)
+    summary, verdict = folder / "summary.json", folder / "verdict.json"
+    bundle = Bundle(
+        plan=plan,
+        summary=Summary.from_stranger(_data(summary), str(summary)),
+        verdict=Verdict.from_stranger(_data(verdict), str(verdict)),
+    )
     ended = folder / "end.json"
     return _priced(bundle, ended) if plan.on == "fargate" and os.path.lexists(ended) else bundle
 
 
 def _priced(bundle: Bundle, path: Path) -> Bundle:
-    found = _read(EndOfStranger, path)
-    tasks = {worker: RanTask(arn="", **task.to_dict()) for worker, task in found.tasks.items()}
+    end = End.from_json(_data(path), str(path))
     try:
-        load_s = bundle.summary.duration_s or 0.0
-        end = End(at=found.at, tasks=tasks)
-        requests = bundle.summary.total.samples or None
-        return bundle.with_cost(cost_line(bundle.plan, end, {}, load_s=load_s, requests=requests))
+        load_s, requests = bundle.summary.duration_s or 0.0, bundle.summary.total.samples or None
+        return replace(bundle, cost=cost_line(bundle.plan, end, {}, load_s=load_s, requests=requests))
     except (ArithmeticError, ValueError) as error:  # sizes and paces that no run has
         raise StoreError(f"{path} and plan.json beside it have no price: {error}", code="foreign-record") from error
 
@@ -136,10 +113,6 @@ def _data(path: Path) -> bytes:
     if len(data) > MOST_BYTES:
         raise StoreError(f"{path} has more than {MOST_BYTES >> 20} MiB", code="too-large")
     return data
-
-
-def _read(kind: type[T], path: Path) -> T:
-    return kind.from_stranger(_data(path), str(path))
 
 
 def _plan(path: Path) -> Plan:

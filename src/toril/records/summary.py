@@ -222,6 +222,11 @@ class PartFigures(JsonObject):
 
     labels: Annotated[dict[Text, LabelFigures], Field(max_length=MOST_LABELS)] = field(default_factory=dict)
 
+    @property
+    def total(self) -> LabelFigures:
+        """The figures of all its requests."""
+        return self.labels.get("") or LabelFigures()
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Early versions wrote the labels without the object around them."""

@@ -7,7 +7,8 @@ A new format is a renderer and a line in FORMATS. `plan_text`, `runs_table` and 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from importlib import import_module
+from typing import Literal, get_args
 
 from toril.errors import OptionError
 from toril.reports.bundle import Bundle
@@ -18,17 +19,19 @@ __all__ = [
     "FORMATS",
     "TABLES",
     "Bundle",
+    "ComparedFormat",
     "Format",
     "check",
-    "check_compared",
     "compared",
     "pieces",
     "render",
+    "show",
 ]
 
 TABLES = ("cells", "buckets", "outcomes")  # of csv and parquet
 EXPORTS = ("hdr", "hgrm", "csv", "parquet")  # of all measurements; they can be large
-COMPARED = ("terminal", "html", "json", "github")  # formats of a comparison of two runs
+ComparedFormat = Literal["terminal", "html", "json", "github"]  # of a comparison of two runs
+COMPARED: tuple[ComparedFormat, ...] = get_args(ComparedFormat)
 UNSAFE_IN_OUTPUT = re.compile(r"[^A-Za-z0-9._/-]")  # a line break would be another output
 
 
@@ -37,17 +40,18 @@ class Format:
     """One format of a report."""
 
     extension: str  # of its files
+    renderer: str = ""  # the module here that renders the blocks of a run
     timeline: bool = False  # it reads `Bundle.timeline`
     tables: bool = False  # it exports one of TABLES
 
 
 FORMATS: Mapping[str, Format] = {
-    "terminal": Format("txt"),
+    "terminal": Format("txt", "terminal"),
     "json": Format("json"),
-    "junit": Format("xml"),
+    "junit": Format("xml", "junit"),
     "html": Format("html", timeline=True),
-    "github": Format("md"),
-    "annotations": Format("annotations.txt"),
+    "github": Format("md", "markdown"),
+    "annotations": Format("annotations.txt", "annotations"),
     "outputs": Format("env"),
     "hdr": Format("hlog", timeline=True),
     "hgrm": Format("hgrm", timeline=True),
@@ -59,11 +63,9 @@ FORMATS: Mapping[str, Format] = {
 def check(name: str, *, table: str = TABLES[0], onto_terminal: bool = False) -> Literal[True]:
     """OptionError unless that report can be made here: checked before a run, so that a typo costs no load."""
     if name not in FORMATS:
-        base, _, of = name.partition("-")
-        fix = f"choose one of {', '.join(FORMATS)}"
-        if of in TABLES and base in FORMATS:
-            fix = f"use toril report --format {base} --table {of}"
-        raise OptionError(f"there is no report format {name!r}; {fix}", code="unknown-format")
+        raise OptionError(
+            f"there is no report format {name!r}; choose one of {', '.join(FORMATS)}", code="unknown-format"
+        )
     if table not in TABLES:
         raise OptionError(f"there is no table {table!r}; choose one of {', '.join(TABLES)}", code="unknown-table")
     if table != TABLES[0] and not FORMATS[name].tables:
@@ -92,47 +94,35 @@ def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]
             from toril.masking import masked
             from toril.records.document import document
 
-            content = {"verdict": bundle.verdict.to_dict(), "summary": bundle.summary.to_dict()}
-            yield document(masked({"schema": "toril.report/1", **content}))
+            yield document(masked({"schema": "toril.report/1", "verdict": bundle.verdict, "summary": bundle.summary}))
         case "outputs":
-            found = {"outcome": bundle.outcome, "run-id": bundle.plan.run_id, "suite": bundle.plan.suite}
-            lines = (f"{key}={UNSAFE_IN_OUTPUT.sub('-', value)}\n" for key, value in found.items())
-            yield "".join(lines).encode()
+            for key, value in (
+                ("outcome", bundle.outcome),
+                ("run-id", bundle.plan.run_id),
+                ("suite", bundle.plan.suite),
+            ):
+                yield f"{key}={UNSAFE_IN_OUTPUT.sub('-', value)}\n".encode()
         case "hdr" | "hgrm":
             from toril.reports.exports import hdr
 
             yield from (hdr.log if name == "hdr" else hdr.distribution)(bundle)
         case "csv" | "parquet":
-            from toril.reports.exports import csv, parquet
-
-            yield from (csv if name == "csv" else parquet).stream(bundle, table)
+            yield from import_module(f"toril.reports.exports.{name}").stream(bundle, table)
+        case "html":
+            yield _page(bundle)
         case _:
-            yield _rendered(name, bundle)
+            from toril.reports.run_blocks import report_of
+
+            yield import_module(f"toril.reports.{FORMATS[name].renderer}").render(report_of(bundle))
 
 
-def _rendered(name: str, bundle: Bundle) -> bytes:
+def show(bundle: Bundle) -> None:
+    """Print the report of a run on stdout, in colour on a terminal."""
+    from toril.reports import terminal
     from toril.reports.run_blocks import report_of
+    from toril.reports.screen import Output
 
-    if name == "html":
-        return _page(bundle)
-    report = report_of(bundle)
-    match name:
-        case "junit":
-            from toril.reports import junit
-
-            return junit.render(report)
-        case "github":
-            from toril.reports import markdown
-
-            return markdown.render(report)
-        case "annotations":
-            from toril.reports import annotations
-
-            return annotations.render(report)
-        case _:
-            from toril.reports import terminal
-
-            return terminal.render(report)
+    terminal.show(Output(), report_of(bundle))
 
 
 def _page(bundle: Bundle, base: Bundle | None = None) -> bytes:
@@ -147,26 +137,15 @@ def _page(bundle: Bundle, base: Bundle | None = None) -> bytes:
     return html.render(report_of(run, charts=charts_of(run, base and base.without_gaps()), compared=blocks))
 
 
-def compared(name: str, base: Bundle, head: Bundle) -> bytes:
-    """Two runs side by side, in one of COMPARED; OptionError for another format."""
-    from toril.reports import compare_blocks, markdown, terminal
-    from toril.reports.comparison import compare, to_json
+def compared(name: ComparedFormat, base: Bundle, head: Bundle) -> bytes:
+    """Two runs side by side."""
+    from toril.records.document import document
+    from toril.reports import compare_blocks, comparison, markdown, terminal
 
-    check_compared(name)
-    match name:
-        case "html":
-            return _page(head, base)
-        case "json":
-            return to_json(compare(base, head))
-        case "github":
-            return markdown.render(compare_blocks.report_of(compare(base, head)))
-        case _:
-            return terminal.render(compare_blocks.report_of(compare(base, head)))
-
-
-def check_compared(name: str) -> None:
-    """OptionError unless two runs can be compared in that format."""
-    if name not in COMPARED:
-        raise OptionError(
-            f"there is no format {name!r} of a comparison; choose one of {', '.join(COMPARED)}", code="unknown-format"
-        )
+    if name == "html":
+        return _page(head, base)
+    found = comparison.compare(base, head)
+    if name == "json":
+        return document(comparison.document(found))
+    report = compare_blocks.report_of(found)
+    return markdown.render(report) if name == "github" else terminal.render(report)

@@ -4,17 +4,17 @@ GitHub shows ten of each kind a step: the most important come first, and the las
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from toril import text
 from toril.records import SourcePlace
-from toril.reports.blocks import Criteria, Headline, Report, Rule, Table
+from toril.reports.blocks import Criteria, Headline, Report, Table
 from toril.text import plain
 
 MOST = 10
-SAFE_IN_DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
-SAFE_IN_PROPERTY = {**SAFE_IN_DATA, ":": "%3A", ",": "%2C"}
+SAFE_IN_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+SAFE_IN_PROPERTY = SAFE_IN_DATA | str.maketrans({":": "%3A", ",": "%2C"})
 Level = Literal["error", "warning", "notice"]
 LEVELS: dict[str, Level] = {"failed": "error", "broken": "error", "inconclusive": "warning", "triggered": "notice"}
 OF_MESSAGE: dict[str, tuple[Level, str]] = {  # of a table's result, by its outcome
@@ -35,10 +35,8 @@ class Annotation:
 def render(report: Report) -> bytes:
     """A line for each; empty when nothing is wrong."""
     found = list(_annotations(report))
-    lines = [
-        _command(report.headline, one) for level in ("error", "warning", "notice") for one in _limited(found, level)
-    ]
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+    limited = [one for level in ("error", "warning", "notice") for one in _limited(found, level)]
+    return "".join(_command(report.headline, one) + "\n" for one in limited).encode("utf-8", "backslashreplace")
 
 
 def _annotations(report: Report) -> Iterator[Annotation]:
@@ -46,20 +44,18 @@ def _annotations(report: Report) -> Iterator[Annotation]:
     for block in report.blocks:
         match block:
             case Criteria():
-                yield from (_criterion(rule) for rule in block.rules if rule.outcome in LEVELS)
+                for rule in block.rules:
+                    if rule.outcome in LEVELS:
+                        message = f"{rule.text}: {rule.message or f'{rule.observed} against {rule.limit}'}"
+                        level = LEVELS[rule.outcome]
+                        yield Annotation(level=level, title=rule.outcome, message=message, place=rule.place)
             case Table():
                 yield from _table(block)
             case _:
                 pass
-    for reason in headline.reasons:
-        if not reason.repeated:
-            level: Level = "error" if headline.outcome == "failed" else "warning"
-            yield Annotation(level=level, title=headline.outcome, message=reason.message)
-
-
-def _criterion(rule: Rule) -> Annotation:
-    message = f"{rule.text}: {rule.message or f'{rule.observed} against {rule.limit}'}"
-    return Annotation(level=LEVELS[rule.outcome], title=rule.outcome, message=message, place=rule.place)
+    for reason in headline.own_reasons:
+        level = "error" if headline.outcome == "failed" else "warning"
+        yield Annotation(level=level, title=headline.outcome, message=reason.message)
 
 
 def _table(table: Table) -> Iterator[Annotation]:
@@ -81,16 +77,14 @@ def _limited(found: Sequence[Annotation], level: str) -> list[Annotation]:
         return chosen
     last, others = chosen[MOST - 1], len(chosen) - MOST
     message = f"{plain(last.message, 1000)} … and {text.number(others)} more: see the report"
-    return [*chosen[: MOST - 1], Annotation(level=last.level, title=last.title, message=message)]
+    return [*chosen[: MOST - 1], replace(last, message=message, place=None)]
 
 
 def _command(headline: Headline, one: Annotation) -> str:
     """In the suite's file in any case, if one is known."""
-    file = one.place.file if one.place else headline.file or None
-    line = str(one.place.line) if one.place else None
-    properties = {"file": file, "line": line, "title": f"{headline.suite}: {one.title}"}
-    known = {name: value for name, value in properties.items() if value is not None}
-    return command(one.level, plain(one.message, 1100), **known)
+    place = {"file": one.place.file, "line": str(one.place.line)} if one.place else {"file": headline.file}
+    known = {name: value for name, value in place.items() if value}
+    return command(one.level, plain(one.message, 1100), **known, title=f"{headline.suite}: {one.title}")
 
 
 def command(name: str, data: str, **properties: str) -> str:
@@ -99,9 +93,5 @@ def command(name: str, data: str, **properties: str) -> str:
     >>> command("error", "100 %: a\\nb", file="a,b:c.yml", line="3")
     '::error file=a%2Cb%3Ac.yml,line=3::100 %25: a%0Ab'
     """
-    said = ",".join(f"{key}={_replaced(value, SAFE_IN_PROPERTY)}" for key, value in properties.items())
-    return f"::{name}{' ' if said else ''}{said}::{_replaced(data, SAFE_IN_DATA)}"
-
-
-def _replaced(value: str, safe: dict[str, str]) -> str:
-    return "".join(safe.get(character, character) for character in value)
+    named = ",".join(f"{key}={value.translate(SAFE_IN_PROPERTY)}" for key, value in properties.items())
+    return f"::{name}{' ' if named else ''}{named}::{data.translate(SAFE_IN_DATA)}"

@@ -52,6 +52,11 @@ class Headline:
     file: str = ""  # of the suite
     reasons: tuple[Reason, ...] = ()
 
+    @property
+    def own_reasons(self) -> list[Reason]:
+        """The reasons that no criterion, test case or comparison repeats."""
+        return [reason for reason in self.reasons if not reason.repeated]
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -149,7 +154,7 @@ class Row:
     cells: tuple[Cell, ...]
     outcome: str = ""
     tags: tuple[str, ...] = ()
-    whole: str = ""  # the name in full, where the cell has a short form
+    in_full: str = ""  # the name, where the cell has a short form of it
     note: str = ""  # a sentence, shown after the table
     weight: int = 0  # where there is no room for all rows those of the lowest weights stay; groups share one
     is_total: bool = False

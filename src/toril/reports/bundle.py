@@ -52,9 +52,6 @@ class Bundle:
         """Seconds of the series that the run filled: counts of the last one, a part of a second, are no rates."""
         return min(len(self.summary.series), max(1, int(self.summary.duration_s or 0)))
 
-    def with_cost(self, line: str) -> Bundle:
-        return replace(self, cost=line)
-
     def without_gaps(self) -> Bundle:
         """This, or its summary alone, with a note, where interval files are missing."""
         samples = self.summary.total.samples

@@ -11,6 +11,8 @@ Side = Literal["base", "head"]
 SIDES: tuple[Side, ...] = ("base", "head")
 USUAL = ("rps", "p50", "p95", "p99")  # shown of every label; other figures where they differ
 MOST_PARTS = 120
+MARK = "† in one of the runs more than 1 % of these requests failed, and their times are in these figures"
+CONCLUSION_NOTE = Note("conclusion", CONCLUSION, "detail")
 FIGURE_COLUMNS = (Column("base"), Column("head"), Column("difference"), Column("in %"), Column("finding", "text"))
 
 
@@ -28,19 +30,15 @@ def report_of(comparison: Comparison) -> Report:
         for noun, parts in (("label", comparison.labels), ("location", comparison.locations))
         if len(parts) > (noun == "location")
     ]
-    blocks += [_load(comparison), _failures_note(comparison), _conclusion()]
+    marked = any(part.marked for part in comparison.parts)
+    blocks += [_load(comparison), Note("failed-requests", MARK, "caution") if marked else None, CONCLUSION_NOTE]
     return Report(headline=headline, blocks=tuple(block for block in blocks if block is not None))
 
 
 def page_blocks(comparison: Comparison) -> Sequence[Block]:
     """The comparison as a part of the head's page."""
-    found = [
-        _page_table(comparison),
-        *_differences(comparison),
-        _criteria(comparison),
-        _load(comparison),
-        _conclusion(),
-    ]
+    differences, criteria, load = _differences(comparison), _criteria(comparison), _load(comparison)
+    found = [_page_table(comparison), *differences, criteria, load, CONCLUSION_NOTE]
     return [block for block in found if block is not None]
 
 
@@ -120,20 +118,16 @@ def _rule(rule: Rule | None) -> Cell:
 def _load(comparison: Comparison) -> Table | None:
     if not comparison.load:
         return None
-    rows = tuple(
-        Row(
-            (
-                Cell(figure.title),
-                Cell(shown(figure, "base")),
-                Cell(shown(figure, "head")),
-                Cell(shown_delta(figure), tone="dim"),
-            )
-        )
-        for figure in comparison.load
-    )
-    columns = (Column("load", "name"), *FIGURE_COLUMNS[:3])
+    cells = [
+        (figure.title, shown(figure, "base"), shown(figure, "head"), shown_delta(figure)) for figure in comparison.load
+    ]
     return Table(
-        id="compared-load", title="Load of both runs", noun="figure", columns=columns, rows=rows, sortable=False
+        id="compared-load",
+        title="Load of both runs",
+        noun="figure",
+        columns=(Column("load", "name"), *FIGURE_COLUMNS[:3]),
+        rows=tuple(Row((*map(Cell, others), Cell(change, tone="dim"))) for *others, change in cells),
+        sortable=False,
     )
 
 
@@ -240,12 +234,3 @@ def _page_cell(part: Part, figure: Figure) -> Cell:
         value=-1 if figure.head is None else figure.head,
         tone="differs" if differs else "",
     )
-
-
-def _failures_note(comparison: Comparison) -> Note | None:
-    words = comparison.failures_note
-    return Note("failed-requests", words, "caution") if words else None
-
-
-def _conclusion() -> Note:
-    return Note("conclusion", CONCLUSION, "detail")

@@ -3,7 +3,6 @@
 `base` is the run compared with, `head` the one in question; every difference is head less base.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,14 +15,12 @@ from toril.records.summary import LabelFigures, Summary
 from toril.reports.blocks import Rule
 from toril.reports.bundle import Bundle
 from toril.reports.differences import differences
-from toril.reports.labels import TRANSACTION
+from toril.reports.labels import slice_of
 from toril.reports.run_blocks import headline, rules_of
 from toril.reports.run_tables import is_notable, window_of
 from toril.stats.quantiles import mean_interval, share_interval
 from toril.text import plain
-from toril.timeline import Timeline
 from toril.timeline.by_second import by_second
-from toril.timeline.intervals import Kind as SampleKind
 
 SCHEMA = "toril.comparison/1"
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
@@ -54,7 +51,7 @@ class Figure:
     head: float | None
     base_interval: Interval | None = None
     head_interval: Interval | None = None
-    resolution: float = 0  # what the record could not tell apart, in `unit`
+    resolution: float = 0  # of the record, in `unit`
 
     @property
     def title(self) -> str:
@@ -73,15 +70,15 @@ class Figure:
 
     @property
     def finding(self) -> Finding:
-        """`differs` when the intervals are apart by more than the record could not tell.
+        """`differs` when the intervals are apart by more than the resolution of the record.
 
         `unknown` without both intervals, or when they are not apart but one is open: there are too few samples.
         """
         if self.base_interval is None or self.head_interval is None or self.delta is None:
             return "unknown"
-        (base_low, base_high), (head_low, head_high) = map(_closed, (self.base_interval, self.head_interval))
-        apart = max(head_low - base_high, base_low - head_high)
-        if apart > self.resolution:
+        ends = (self.base_interval, self.head_interval), (self.head_interval, self.base_interval)
+        gaps = [low - high for (_, high), (low, _) in ends if low is not None and high is not None]
+        if any(gap > self.resolution for gap in gaps):
             return "differs"
         return "unknown" if None in (*self.base_interval, *self.head_interval) else "within noise"
 
@@ -164,13 +161,6 @@ class Comparison:
             return f"No difference beyond the noise within the runs, in {text.plural(judged, 'figure')}"
         return f"{text.number(apart)} of {text.plural(judged, 'figure')} differ beyond the noise within the runs"
 
-    @property
-    def failures_note(self) -> str:
-        """What the mark beside a time says; empty when there is none."""
-        if not any(part.marked for part in self.parts):
-            return ""
-        return "† in one of the runs more than 1 % of these requests failed, and their times are in these figures"
-
 
 def compare(base: Bundle, head: Bundle) -> Comparison:
     """Both runs side by side. With their timelines, rates have intervals too."""
@@ -203,16 +193,10 @@ def document(comparison: Comparison) -> dict[str, Any]:
             for pair in comparison.criteria
         ],
         "overall": _part_data(comparison.overall),
-        **{
-            key: [_part_data(part) for part in getattr(comparison, key)]
-            for key in ("labels", "locations", "executions")
-        },
+        "labels": [_part_data(part) for part in comparison.labels],
+        "locations": [_part_data(part) for part in comparison.locations],
+        "executions": [_part_data(part) for part in comparison.executions],
     }
-
-
-def to_json(comparison: Comparison) -> bytes:
-    written = json.dumps(document(comparison), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    return written.encode("utf-8", "backslashreplace")
 
 
 def _rule_data(rule: Rule | None) -> dict[str, Any] | None:
@@ -294,7 +278,7 @@ def _figures_by_name(summary: Summary, kind: Kind) -> Mapping[str, LabelFigures]
     if kind == "label":
         return {name: figures for name, figures in summary.labels.items() if name}
     parts = summary.locations if kind == "location" else summary.executions
-    return {name: part.labels.get("") or LabelFigures() for name, part in parts.items()}
+    return {name: part.total for name, part in parts.items()}
 
 
 def _part(
@@ -304,23 +288,26 @@ def _part(
     resolution_us = float(max(figures.resolution_us or 1 for figures in sides))
     scope: dict[str, str] = {"label": name} if kind in ("all", "label") else {str(kind): name}
     base, head = (_measured(figures, bundle, scope) for figures, bundle in zip(sides, both, strict=True))
+    figures = []
+    for key, unit in (("rps", "/s"), ("failures", "%"), *((key, "us") for key in TIMES)):
+        of_base, of_head = base.get(key, (None, None)), head.get(key, (None, None))
+        figures.append(
+            Figure(
+                key=key,
+                unit=unit,
+                base=of_base[0],
+                head=of_head[0],
+                base_interval=of_base[1],
+                head_interval=of_head[1],
+                resolution=resolution_us if unit == "us" else 0,
+            )
+        )
     return Part(
         kind="transaction" if kind == "label" and any(one.kind == "transaction" for one in sides) else kind,
         name=plain(name) or "all",
         base_samples=sides[0].samples,
         head_samples=sides[1].samples,
-        figures=tuple(
-            Figure(
-                key=key,
-                unit=unit,
-                base=base[0].get(key),
-                head=head[0].get(key),
-                base_interval=base[1].get(key),
-                head_interval=head[1].get(key),
-                resolution=resolution_us if unit == "us" else 0,
-            )
-            for key, unit in (("rps", "/s"), ("failures", "%"), *((key, "us") for key in TIMES))
-        ),
+        figures=tuple(figures),
         only_in="base" if found[1] is None else "head" if found[0] is None else None,
         marked=any(map(is_notable, sides)),
     )
@@ -328,28 +315,20 @@ def _part(
 
 def _measured(
     figures: LabelFigures, bundle: Bundle, scope: Mapping[str, str]
-) -> tuple[dict[str, float | None], dict[str, Interval]]:
-    """The values by key, and the intervals of those that have one."""
+) -> dict[str, tuple[float | None, Interval | None]]:
+    """Each figure with its interval; nothing of no samples."""
     times, samples, rps = figures.response_us, figures.samples, float(figures.rps or 0)
     if not samples:
-        return {}, {}
-    values: dict[str, float | None] = {key: getattr(times, key, None) for key in TIMES}
-    values |= {"rps": rps, "failures": 100 * figures.failures / samples}
-    known = times.interval if times else {}
-    intervals: dict[str, Interval] = {key: ends for key in PERCENTILES if (ends := known.get(key)) is not None}
+        return {}
+    many = samples >= NORMAL_FROM
+    intervals: Mapping[str, Interval] = times.interval if times else {}
+    found = {key: (getattr(times, key, None), intervals.get(key)) for key in TIMES}
+    if many and times and times.mean is not None and times.stdev is not None:
+        found["mean"] = (times.mean, mean_interval(times.mean, times.stdev, samples))
     low, high = share_interval(figures.failures, samples)
-    intervals["failures"] = (100 * low, 100 * high)
-    if times and times.mean is not None and times.stdev is not None and samples >= NORMAL_FROM:
-        intervals["mean"] = mean_interval(times.mean, times.stdev, samples)
-    rate = rate_interval(bundle, rps, **scope) if samples >= NORMAL_FROM else None
-    if rate is not None:
-        intervals["rps"] = rate
-    return values, intervals
-
-
-def _closed(interval: Interval) -> tuple[float, float]:
-    low, high = interval
-    return -math.inf if low is None else low, math.inf if high is None else high
+    found["failures"] = (100 * figures.failures / samples, (100 * low, 100 * high))
+    found["rps"] = (rps, rate_interval(bundle, rps, **scope) if many else None)
+    return found
 
 
 # ── Rates ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -371,9 +350,8 @@ def rate_interval(
     size = (end - first) // BATCHES
     if size < SHORTEST_BATCH_S:
         return None
-    kind, name = _kind_of(timeline, label)
-    steady = True if bundle.plan.ramp_up_exclude else None
-    chosen = timeline.select(name, () if execution is None else (execution,), location, steady, kind)
+    executions = () if execution is None else (execution,)
+    chosen = slice_of(timeline, label, executions, location, True if bundle.plan.ramp_up_exclude else None)
     counts = by_second(timeline, chosen, end).samples[first : first + size * BATCHES]
     means = counts.reshape(BATCHES, size).mean(axis=1)
     mean = float(means.mean())
@@ -389,11 +367,3 @@ def _seconds(bundle: Bundle, execution: str | None) -> tuple[int, int]:
         if planned.name == execution:
             start, end = planned.steady_from_s, min(end, planned.steady_to_s)
     return math.ceil(start), max(math.ceil(start), math.floor(end))
-
-
-def _kind_of(timeline: Timeline, label: str) -> tuple[SampleKind | None, str]:
-    """The kind to select, where a label has two; and the label as its samples have it."""
-    name = label.removesuffix(TRANSACTION)
-    if name != label and name in timeline.labels_of_both_kinds():
-        return "transaction", name
-    return None, label

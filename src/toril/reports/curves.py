@@ -58,12 +58,8 @@ def rate_curves(bundle: Bundle) -> list[RateCurve]:
 
 def _adjusted_rate(bundle: Bundle, execution: PlannedExecution) -> Curve | None:
     """The planned rate with the changes that were made during the run."""
-    changes = [
-        (rate.at_s - execution.delay_s, rate.rps)
-        for rate in bundle.summary.rates or ()
-        if rate.execution == execution.name
-    ]
-    return execution.planned_rate(changes)
+    changes = [rate for rate in bundle.summary.rates or () if rate.execution == execution.name]
+    return execution.planned_rate([(rate.at_s - execution.delay_s, rate.rps) for rate in changes])
 
 
 def describe(plan: Plan, width: int) -> list[str]:
@@ -108,18 +104,11 @@ def drawn(rate: Curve, width: int = WIDTH, rows: int = ROWS) -> list[str]:
 
 def heights(rate: Curve, width: int) -> list[float]:
     """The highest rate in each of so many equal parts of the time."""
-    edges = [rate.length_s * place / width for place in range(width + 1)]
-    found = [0.0] * width
-    for (from_s, low), (to_s, high) in rate.pieces():
-        first = min(width - 1, int(from_s / rate.length_s * width))
-        for place in range(first, width):
-            begins_s, ends_s = max(from_s, edges[place]), min(to_s, edges[place + 1])
-            if edges[place] >= to_s:
-                break
-            if begins_s < ends_s:
-                slope = (high - low) / (to_s - from_s)
-                values = (low + slope * (begins_s - from_s), low + slope * (ends_s - from_s))
-                found[place] = max(found[place], *values)
+    edges_s = [rate.length_s * place / width for place in range(width + 1)]
+    found = []
+    for from_s, to_s in pairwise(edges_s):
+        within = [rps for at_s, rps in rate.points if from_s < at_s < to_s]
+        found.append(max(rate.rate_at(from_s), rate.rate_at(math.nextafter(to_s, 0)), *within))
     return found
 
 
@@ -137,8 +126,6 @@ def sparkline(values: Sequence[float | None], width: int = SPARKLINE_WIDTH, high
     parts = [[v for v in values[a:b] if v is not None] for a, b in pairwise(bounds)]
     tops = [max(part) if part else None for part in parts]
     highest = max([highest, *(top for top in tops if top is not None)])
-    return "".join(GAP if top is None else _step(top, highest) for top in tops)
-
-
-def _step(value: float, highest: float) -> str:
-    return STEPS[min(len(STEPS) - 1, math.ceil((len(STEPS) - 1) * value / highest)) if value > 0 else 0]
+    most = len(STEPS) - 1
+    steps = [None if top is None else min(most, math.ceil(most * top / highest)) if top > 0 else 0 for top in tops]
+    return "".join(GAP if step is None else STEPS[step] for step in steps)

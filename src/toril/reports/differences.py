@@ -1,5 +1,6 @@
 """The differences between two runs that make their figures hard to compare, each in a sentence."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from toril import text
@@ -65,9 +66,10 @@ def _plans(base: Plan, head: Plan) -> Iterator[str]:
     ):
         if of_base != of_head:
             yield f"base had {text.plural(of_base, noun)}, head had {text.plural(of_head, noun)}"
+    workers = [Counter(share.location for share in plan.shares) for plan in (base, head)]
     if len(base.locations) == len(head.locations) and set(base.locations) != set(head.locations):
         yield f"the load came from {_names(base.locations)} in base, from {_names(head.locations)} in head"
-    elif len(base.shares) == len(head.shares) and _workers_by_location(base) != _workers_by_location(head):
+    elif len(base.shares) == len(head.shares) and workers[0] != workers[1]:
         yield "the workers were divided over the locations in another way"
     changed = [key for key in sorted({*base.common, *head.common}) if base.common.get(key) != head.common.get(key)]
     if changed:
@@ -141,10 +143,3 @@ def _resolutions(base: Summary, head: Summary) -> Iterator[str]:
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(plain(name) for name in sorted(names))
-
-
-def _workers_by_location(plan: Plan) -> dict[str, int]:
-    workers: dict[str, int] = {}
-    for share in plan.shares:
-        workers[share.location] = workers.get(share.location, 0) + 1
-    return workers

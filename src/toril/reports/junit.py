@@ -8,11 +8,12 @@ inconclusive run is never green; a criterion that decides nothing and could not 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from toril.reports.blocks import About, Check, Criteria, Facts, Headline, Note, Reason, Report, Rule, Table
+from toril.reports.blocks import About, Criteria, Facts, Headline, Note, Reason, Report, Rule, Table
 
 Kind = type[Failure] | type[Error] | type[Skipped]
 
@@ -35,13 +36,11 @@ def render(report: Report) -> bytes:
     suite = TestSuite(f"toril {headline.suite}")
     for name, value in _properties(report):  # before the cases, as the schema wants them
         suite.add_property(name, value)
-    started = _timestamp(headline.started_at)
-    if started:
-        suite.timestamp = started
-    classname = "toril." + _class(headline.suite)
+    with suppress(ValueError):  # ISO 8601 without a zone, in UTC, as the schema wants it; some runs never started
+        suite.timestamp = datetime.fromisoformat(headline.started_at).strftime("%Y-%m-%dT%H:%M:%S")
+    classname = "toril." + re.sub(r"[.\s]+", "_", headline.suite)
     checks = [*_criteria(report, classname), *_rows(report, classname)]
     for case in (*checks, *_run_cases(report, f"{classname}.run", checks)):
-        case.time = case.time or 0.0
         suite.add_testcase(case)
     document = JUnitXml("toril")
     document.add_testsuite(suite)
@@ -69,89 +68,74 @@ def _properties(report: Report) -> Iterator[tuple[str, str]]:
                 pass
 
 
+def _case(
+    name: str, classname: str, kind: Kind | None = None, message: str = "", code: str = "", details: str = ""
+) -> TestCase:
+    """A case that passed, or one with a result of that kind."""
+    case = TestCase(name, classname=classname, time=0.0)
+    if kind is not None:
+        result = kind(message, code)
+        result.text = details
+        case.result = [result]
+    elif details:
+        case.system_out = details
+    return case
+
+
 def _criteria(report: Report, classname: str) -> Iterator[TestCase]:
     seen: Counter[str] = Counter()
     rules = [rule for block in report.blocks if isinstance(block, Criteria) for rule in block.rules]
     for rule in rules:
         name = rule.text + (f" in execution {rule.executions}" if rule.executions else "")
-        yield _criterion(report.headline, rule, TestCase(_numbered(name, seen), classname=classname))
+        yield _criterion(report.headline, rule, _numbered(name, seen), classname)
 
 
-def _criterion(headline: Headline, rule: Rule, case: TestCase) -> TestCase:
+def _criterion(headline: Headline, rule: Rule, name: str, classname: str) -> TestCase:
     observed = f"observed {rule.observed}, limit {rule.limit}"
     details = "\n".join(filter(None, (observed, rule.detail, rule.message)))
     if rule.outcome == "failed":
-        case.result = [_result(Failure, f"{rule.text}: {observed} ({rule.difference})", "criterion", details)]
-    elif rule.outcome == "inconclusive":
+        return _case(name, classname, Failure, f"{rule.text}: {observed} ({rule.difference})", "criterion", details)
+    if rule.outcome == "inconclusive":
         kind: Kind = Error if rule.decides and headline.outcome != "passed" else Skipped
-        case.result = [_result(kind, rule.message or f"{rule.text}: {observed}", "inconclusive", details)]
-    else:
-        triggered = "came true, which does not fail this run\n" if rule.outcome == "triggered" else ""
-        case.system_out = triggered + details
-    return case
+        return _case(name, classname, kind, rule.message or f"{rule.text}: {observed}", "inconclusive", details)
+    triggered = "came true, which does not fail this run\n" if rule.outcome == "triggered" else ""
+    return _case(name, classname, details=triggered + details)
 
 
 def _rows(report: Report, classname: str) -> Iterator[TestCase]:
     """The rows that are checks of their own: test cases of a functional run, and the figures of a duet."""
     seen: Counter[str] = Counter()
-    for block in report.blocks:
-        for row in block.rows if isinstance(block, Table) else ():
-            if row.check:
-                owner = f"{classname}.{row.check.group}"
-                yield _check(row.check, TestCase(_numbered(row.check.name, seen, owner), classname=owner))
-
-
-def _check(check: Check, case: TestCase) -> TestCase:
-    case.time = check.took_s
-    kind = KINDS.get(check.outcome)
-    if kind is not None:
-        details = "\n".join(filter(None, (check.message, check.details)))
-        case.result = [_result(kind, check.message or check.outcome, check.code or check.outcome, details)]
-    elif check.message:
-        case.system_out = check.message
-    return case
+    for check in (row.check for block in report.blocks if isinstance(block, Table) for row in block.rows if row.check):
+        owner, kind = f"{classname}.{check.group}", KINDS.get(check.outcome)
+        details = "\n".join(filter(None, (check.message, check.details))) if kind else check.message
+        message, code = check.message or check.outcome, check.code or check.outcome
+        case = _case(_numbered(check.name, seen, owner), owner, kind, message, code, details)
+        case.time = check.took_s
+        yield case
 
 
 def _run_cases(report: Report, classname: str, checks: Sequence[TestCase]) -> Iterable[TestCase]:
     """A run that has not passed breaks the case of a check, or one of these, whatever its reasons are."""
     headline = report.headline
-    found: dict[About, list[Reason]] = {about: [] for about in OF_THE_RUN.values()}
-    for reason in headline.reasons:
-        if reason.about in found:
-            found[reason.about].append(reason)
+    found = {about: [one for one in headline.reasons if one.about == about] for about in OF_THE_RUN.values()}
     broken = any(isinstance(result, (Failure, Error)) for case in checks for result in case.result)
     kind: Kind = Error
     if headline.outcome != "passed" and not broken and not any(found.values()):
         found["run"] = list(headline.reasons) or [Reason(headline.outcome, headline.text)]
         kind = Failure if headline.outcome == "failed" else Error
     functional = any(isinstance(block, Table) and block.id == "cases" for block in report.blocks)
+    remarks = {"run": [headline.text] if headline.outcome == "passed" else []}
+    remarks["run"] += [note.text for note in report.having("note")]
+    remarks["generators"] = [note.text for note in report.having("generators")]
     for name, about in OF_THE_RUN.items():
-        case = TestCase(name, classname=classname)
+        if about != "run" and functional:
+            continue
         if reasons := found[about]:
             details = "\n".join(reason.message for reason in reasons)
-            first = next(iter(details.splitlines()), "")
-            code = reasons[0].code or headline.outcome
-            case.result = [_result(kind, first or headline.outcome, code, details)]
+            message, code = next(iter(details.splitlines()), ""), reasons[0].code
+            yield _case(name, classname, kind, message or headline.outcome, code or headline.outcome, details)
         else:
-            remarks = "\n".join(_remarks(report, about))
-            if remarks:
-                case.system_out = remarks
-        if about == "run" or not functional:
-            yield case
-
-
-def _remarks(report: Report, about: About) -> Iterator[str]:
-    if about == "run":
-        yield from [report.headline.text] if report.headline.outcome == "passed" else []
-        yield from (note.text for note in report.having("note"))
-    elif about == "generators":
-        yield from (note.text for note in report.having("generators"))
-
-
-def _result(kind: Kind, message: str, type_: str, details: str) -> Failure | Error | Skipped:
-    result = kind(message, type_)
-    result.text = details
-    return result
+            yield _case(name, classname, details="\n".join(remarks.get(about, [])))
 
 
 def _numbered(name: str, seen: Counter[str], owner: str = "") -> str:
@@ -159,15 +143,3 @@ def _numbered(name: str, seen: Counter[str], owner: str = "") -> str:
     seen[f"{owner}\n{name}"] += 1
     times = seen[f"{owner}\n{name}"]
     return name if times == 1 else f"{name} ({times})"
-
-
-def _class(name: str) -> str:
-    return re.sub(r"[.\s]+", "_", name)
-
-
-def _timestamp(started_at: str) -> str:
-    """ISO 8601 without a zone, in UTC, as the schema wants it; empty for what is no moment."""
-    try:
-        return datetime.fromisoformat(started_at).strftime("%Y-%m-%dT%H:%M:%S")
-    except ValueError:
-        return ""

@@ -1,13 +1,14 @@
 """Which labels a report shows where there is no room for all, and names short enough to be read."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from toril.records import Verdict
 from toril.records.summary import LabelFigures
+from toril.summary.build import TRANSACTION
 from toril.text import plain
+from toril.timeline import Slice, Timeline
 
 LONGEST_NAME = 90
-TRANSACTION = " (transaction)"  # as the summary names a transaction whose label requests have, too
 
 
 def judged_labels(verdict: Verdict) -> list[str]:
@@ -19,10 +20,17 @@ def judged_labels(verdict: Verdict) -> list[str]:
 
 def notable(figures: Mapping[str, LabelFigures], judged: Iterable[str], most: int) -> list[str]:
     """At most so many labels: the judged ones, then in turn the busiest, those that failed most, the slowest."""
+
+    def ranked(value: Callable[[LabelFigures], float | None]) -> Iterator[str]:
+        """Names from the highest value down, without those that have none; all requests have no name."""
+        values = {name: found for name, one in figures.items() if name and (found := value(one))}
+        return iter(sorted(values, key=lambda name: (-values[name], name)))
+
     chosen: dict[str, None] = {}
     for name in judged:
         chosen |= {shown: None for shown in (name, name + TRANSACTION) if shown in figures}
-    busiest, failing, slowest = (_ranked(figures, key) for key in (_samples, _failures, _p95))
+    busiest, failing = ranked(lambda one: one.samples), ranked(lambda one: one.failures)
+    slowest = ranked(lambda one: one.response_us.p95 if one.response_us else None)
     while len(chosen) < most:
         before = len(chosen)
         for ranking in (busiest, busiest, failing, slowest):
@@ -32,22 +40,18 @@ def notable(figures: Mapping[str, LabelFigures], judged: Iterable[str], most: in
     return list(chosen)[:most]
 
 
-def _ranked(figures: Mapping[str, LabelFigures], key: Callable[[LabelFigures], float]) -> Iterator[str]:
-    """Names from the highest value down, without those that have none; all requests have no name."""
-    values = {name: key(one) for name, one in figures.items() if name}
-    return iter(sorted((name for name in values if values[name]), key=lambda name: (-values[name], name)))
-
-
-def _samples(figures: LabelFigures) -> float:
-    return figures.samples
-
-
-def _failures(figures: LabelFigures) -> float:
-    return figures.failures
-
-
-def _p95(figures: LabelFigures) -> float:
-    return (figures.response_us.p95 if figures.response_us else None) or 0
+def slice_of(
+    timeline: Timeline,
+    label: str,
+    executions: Sequence[str] = (),
+    location: str | None = None,
+    steady: bool | None = None,
+) -> Slice:
+    """The samples of a label as the summary names it: a transaction that shares its label has a name of its own."""
+    name = label.removesuffix(TRANSACTION)
+    if name != label and name in timeline.labels_of_both_kinds():
+        return timeline.select(name, executions, location, steady, "transaction")
+    return timeline.select(label, executions, location, steady)
 
 
 def distinct(names: Iterable[str]) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """The run while it goes on: a table that redraws itself on a terminal, one line every few seconds elsewhere."""
 
 import os
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -20,35 +21,27 @@ from toril.text import plain
 LINE_EVERY_S = 5.0
 
 
-def view(console: Console, *, quiet: bool = False, clock: Clock | None = None) -> "LiveView":
+@contextmanager
+def view(console: Console, *, quiet: bool = False, clock: Clock | None = None) -> Iterator["LiveView"]:
     """Progress on `console` (stderr) while the context lasts; nothing at all when `quiet`."""
-    return LiveView(console, clock or SystemClock(), quiet=quiet)
+    live = None
+    if console.is_terminal and not quiet and os.environ.get("GITHUB_ACTIONS") != "true":  # whose log is no screen
+        live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
+    with live or nullcontext():
+        yield LiveView(console, clock or SystemClock(), live, quiet=quiet)
 
 
 class LiveView:
-    """Shows the newest figures while it is open."""
+    """Shows the newest figures."""
 
-    def __init__(self, console: Console, clock: Clock, *, quiet: bool = False) -> None:
+    def __init__(self, console: Console, clock: Clock, live: Live | None, *, quiet: bool) -> None:
         self._console = console
         self._clock = clock
+        self._live = live
         self._quiet = quiet
-        self._live: Live | None = None
-        self._last_line_at: float | None = None
+        self._next_line_at = 0.0
         self._last_phase = ""
         self._shown: set[str] = set()
-
-    def __enter__(self) -> Self:
-        if self._console.is_terminal and not self._quiet and os.environ.get("GITHUB_ACTIONS") != "true":  # a log
-            self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
 
     def show(self, figures: LiveFigures) -> None:
         """Show these figures, and each note once."""
@@ -60,17 +53,9 @@ class LiveView:
                 self._console.print(Text(f"! {plain(note, 1000)}", style="yellow"))
         if self._live is not None:
             self._live.update(table(figures), refresh=True)
-        elif self._line_is_due(figures):
+        elif figures.phase != self._last_phase or self._clock.now() >= self._next_line_at:
+            self._next_line_at, self._last_phase = self._clock.now() + LINE_EVERY_S, figures.phase
             self._console.print(Text(line(figures)), soft_wrap=True)
-
-    def _line_is_due(self, figures: LiveFigures) -> bool:
-        now = self._clock.now()
-        due = (
-            self._last_line_at is None or now - self._last_line_at >= LINE_EVERY_S or figures.phase != self._last_phase
-        )
-        if due:
-            self._last_line_at, self._last_phase = now, figures.phase
-        return due
 
 
 def line(figures: LiveFigures) -> str:
@@ -117,9 +102,10 @@ def table(figures: LiveFigures) -> RenderableType:
         head.append(f" of {text.span(figures.planned_s)}")
     if figures.turn:
         head.append(f"  {figures.turn}", style="bold")
-    grid = screen.table(
-        "location", "users", "req/s", "p50", "p95", "p99", "requests", "failed", text_columns=1, number_width=7
-    )
+    grid = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("location", overflow="fold", min_width=8)
+    for title in ("users", "req/s", "p50", "p95", "p99", "requests", "failed"):
+        grid.add_column(title, justify="right", no_wrap=True, min_width=7)
     if len(figures.locations) > 1:
         for location in figures.locations:
             _add(grid, plain(location.location), f"{location.virtual_users}", location, "")

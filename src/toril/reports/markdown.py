@@ -30,8 +30,8 @@ ICONS = {
     **{"passed": "✅", "failed": "❌", "inconclusive": "⚠️", "triggered": "🔔"},
     **{"unproven": "⚪", "neutral": "⚪", "broken": "💥", "skipped": "⏭️"},
 }
-COMMENT = 65_536  # characters of a comment at the most, says GitHub; a job summary may have 1 MiB, sixteen times that
-LIMIT = COMMENT - 1_536  # room for who posts it to say more
+COMMENT = 65_536  # characters of a comment, GitHub's maximum; a job summary may have 1 MiB
+LIMIT = COMMENT - 1_536  # room for a marker and more
 ROWS = (100, 50, 20, 8, 3)  # of a table at most; the next when the text gets too long
 SPECIAL = '\\`*_{}[]()#!|~<>&"$:'
 STARTS = re.compile(r"^(?:\s|[-+](?=\s|$)|=|-(?=-))|(?<=\d)[.)](?=\s|$)")  # of code, a list, a heading or a rule
@@ -67,7 +67,7 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
     yield _links(links)
     if not headline.outcome:
         yield f"{escaped(headline.text)}."
-    reasons = [reason for reason in headline.reasons if not reason.repeated]
+    reasons = headline.own_reasons
     for block in report.blocks:
         match block:
             case Facts(id="facts"):
@@ -92,7 +92,9 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
             case Note(tone="note") | Note(tone="detail"):
                 small.append(f"note: {escaped(block.text)}" if block.tone == "note" else escaped(block.text))
             case Facts(id="about"):
-                small.append(" · ".join(f"{escaped(fact.name)} {_about(fact.value)}" for fact in block.facts))
+                values = [escaped(fact.value) if " " in fact.value else code(fact.value) for fact in block.facts]
+                names = [escaped(fact.name) for fact in block.facts]
+                small.append(" · ".join(map(" ".join, zip(names, values, strict=True))))
             case Table() | Note() | Facts() | Charts():
                 pass
     notes = small if len(small) <= most else [*small[:most], more(len(small) - most, "note")]
@@ -115,10 +117,6 @@ def icon(outcome: str) -> str:
     return ICONS.get(outcome, ICONS["inconclusive"])
 
 
-def _about(value: str) -> str:
-    return code(value) if " " not in value else escaped(value)
-
-
 def _links(links: Links) -> str:
     pairs = (("Report", links.report), ("Workflow run", links.run))
     found = [link(name, url) for name, url in pairs if url is not None]
@@ -139,25 +137,17 @@ def _table(table: Table, most: int) -> Iterator[str]:
     shown = rows if table.opened == "all" else bad
     if table.message:
         sign = f"{icon(table.outcome)} " if table.outcome else ""
-        yield f"### {sign}{escaped(table.title)}: {_message(table)}"
+        # What is not proven speaks neither for the change nor against it.
+        neutral = "neutral, not proven either way – " if table.outcome == "unproven" else ""
+        yield f"### {sign}{escaped(table.title)}: {neutral}{escaped(table.message)}"
     if shown:
         yield _rows(table, shown, more(left_out, table.noun) if not folded else "")
     if folded:
         title = f"{len(folded) + left_out:,} other {table.noun}s" if bad else escaped(table.title)
         yield details(title, _rows(table, folded, more(left_out, table.noun)))
-    notes = [f"- {escaped(row.note)}" for row in shown if row.note]
-    yield "\n".join(notes)
+    yield "\n".join(f"- {escaped(row.note)}" for row in shown if row.note)
     about = (table.about,) if table.message and table.about else ()
     yield f"<sub>{' · '.join(map(escaped, (*about, *table.footnotes)))}</sub>" if about or table.footnotes else ""
-
-
-def _message(table: Table) -> str:
-    """What is not proven speaks neither for the change nor against it."""
-    return (
-        f"neutral, not proven either way – {escaped(table.message)}"
-        if table.outcome == "unproven"
-        else escaped(table.message)
-    )
 
 
 def _rows(table: Table, rows: Sequence[Row], left_out: str) -> str:
@@ -181,13 +171,8 @@ def _cell(row: Row, place: int, column: Column) -> str:
     if place >= len(row.cells):
         return ""
     cell = row.cells[place]
-    shown = (
-        code(cell.text)
-        if column.code and cell.text
-        else figure(cell.text)
-        if column.kind == "number"
-        else escaped(cell.text)
-    )
+    write = code if column.code and cell.text else figure if column.kind == "number" else escaped
+    shown = write(cell.text)
     if (column.strong and row.outcome) or cell.tone in ("bad", "differs"):
         shown = f"**{shown}**"
     if cell.outcome and not (column.strong and row.outcome):
@@ -205,19 +190,16 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def escaped(words: object) -> str:
-    """A string that Markdown shows and does not obey, in a table as well; it mentions nobody and links to nothing."""
+    """A string that Markdown shows and does not obey, in a table as well; it mentions no user and links to nothing."""
     shown = _entities(plain(words, 1000))
     start = STARTS.search(shown)
     if start and (start.start() == 0 or shown[: start.start()].isdigit()):
         shown = f"{shown[: start.start()]}&#{ord(start[0])};{shown[start.end() :]}"
     for called in ("@", "&#35;", "&#58;"):  # mentions, references to issues, addresses
         shown = shown.replace(called, called + UNSEEN)
-    return COMMIT.sub(_no_commit, WORDS.sub(rf"\1{UNSEEN}", shown))
-
-
-def _no_commit(found: re.Match[str]) -> str:
-    """Digits in groups that are too short for a commit's."""
-    return UNSEEN.join(found[0][at : at + 6] for at in range(0, len(found[0]), 6))
+    shown = WORDS.sub(rf"\1{UNSEEN}", shown)
+    # Digits in groups that are too short for a commit's.
+    return COMMIT.sub(lambda digits: re.sub("(.{6})(?=.)", rf"\1{UNSEEN}", digits[0]), shown)
 
 
 def figure(words: str) -> str:
@@ -247,9 +229,9 @@ def link(name: str, url: str) -> str:
     return f"[{name}](<{url}>)"
 
 
-def details(title: str, content: str, *, open: bool = False) -> str:
+def details(title: str, content: str) -> str:
     """A part that is folded away until it is clicked."""
-    return f"<details{' open' if open else ''}><summary>{title}</summary>\n\n{content}\n\n</details>"
+    return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
 
 
 def more(count: int, noun: str) -> str:

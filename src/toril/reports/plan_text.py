@@ -13,14 +13,9 @@ from toril.load.search import Bounds, most_stages
 from toril.masking import masked_settings
 from toril.records import Plan, PlannedExecution
 from toril.records.document import document
-from toril.reports import curves, screen, terminal
+from toril.reports import curves, terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
 from toril.text import plain
-
-
-def render(plan: Plan) -> str:
-    """The plan as plain text."""
-    return screen.as_text(lambda console: show(console, plan))
 
 
 def as_json(plan: Plan) -> bytes:
@@ -70,7 +65,7 @@ def show(console: Console, plan: Plan) -> None:
 def _rule(criterion: Criterion) -> Text:
     """A criterion in one line, whichever way it was written, with its scope, what it does, and where it stands."""
     scope = f" in execution {', '.join(criterion.executions)}" if criterion.executions else ""
-    # A criterion on the whole run is known at its end; one that fails nothing says so in its text.
+    # A criterion on the whole run is known at its end; the text of one that fails nothing states it.
     at_once = criterion.stop and criterion.fail and criterion.logic != "total"
     effect = ", ends the run at once" if at_once else ""
     line = Text(plain(criterion.text) + plain(scope) + effect)

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from toril import text
@@ -28,7 +28,6 @@ from toril.reports.blocks import (
 )
 from toril.reports.bundle import Bundle
 from toril.reports.curves import rate_curves
-from toril.reports.labels import TRANSACTION
 from toril.reports.run_tables import (
     capacity_tables,
     case_table,
@@ -42,6 +41,7 @@ from toril.reports.run_tables import (
     time_of,
     window_of,
 )
+from toril.summary.build import TRANSACTION
 from toril.text import plain
 
 ABOUT: Mapping[str, About] = {  # by code; all other reasons are about the whole run
@@ -59,6 +59,18 @@ MOST_CODES = 20
 MOST_FAILURES = 12
 MOST_NAMED = 3  # labels in a sentence
 FILES = {"jpg": "screenshot", "source.txt": "source", "console.txt": "console", "trace.zip": "trace"}
+# by field of the summary; a share of a processor, or of its time, has one digit after the point
+GENERATOR_FIGURES: Mapping[str, Callable[[float], str]] = {
+    "cpu_max": lambda share: f"CPU {text.percent(round(100 * share, 1))}",
+    "busiest_core_max": lambda share: f"busiest core {text.percent(round(100 * share, 1))}",
+    "machine_max": lambda share: f"machine {text.percent(round(100 * share, 1))}",
+    "waiting_max": lambda share: f"waiting {text.percent(round(100 * share, 1))}",
+    "throttled_max": lambda share: f"throttled {text.percent(round(100 * share, 1))}",
+    "late_max_us": lambda late_us: f"sends late by {text.time(late_us)}",
+    "dropped": lambda count: f"{text.number(count)} sends dropped",
+    "sockets_max": lambda count: text.plural(int(count), "socket"),
+    "memory_max_bytes": lambda size: f"memory {text.size(size)}",
+}
 NEUTRAL = "against base it is not proven either way"
 LAST_HINT = (
     "Percentiles are merged from the histograms of all workers, never averaged, and never read low; a value may read "
@@ -84,7 +96,7 @@ def report_of(
         Facts("facts", tuple(_facts(bundle))),
         Criteria(rules) if rules else None,
         case_table(bundle) if functional else None,
-        duet_table(duet, trusted=duet.outcome == "failed", doubt=_doubt(duet)),
+        duet_table(duet, trusted=duet.outcome == "failed", caveat=_caveat(duet)),
         *capacity_tables(bundle),
         *compared,
     ]
@@ -104,7 +116,9 @@ def report_of(
         *_unanswered(bundle),
     ]
     blocks += map(_for_the_page, figures) if functional else figures  # its test cases say it all
-    blocks += [*_notes(bundle), _about(bundle), Note("page", LAST_HINT, "hint")]
+    blocks += [Note("note", plain(note, 1000)) for note in bundle.verdict.notes]
+    blocks += [Note("warning", plain(warning, 1000)) for warning in bundle.plan.warnings]
+    blocks += [_about(bundle), Note("page", LAST_HINT, "hint")]
     return Report(headline=_headline(bundle, duet), blocks=tuple(block for block in blocks if block is not None))
 
 
@@ -150,7 +164,7 @@ def _only_unproven(duet: Bundle) -> bool:
     return duet.outcome == "inconclusive" and {reason.code for reason in duet.verdict.reasons} == {"unproven"}
 
 
-def _doubt(duet: Bundle) -> str:
+def _caveat(duet: Bundle) -> str:
     """Why the comparison cannot be trusted; empty when it can."""
     return next((plain(reason.message, 1000) for reason in duet.verdict.reasons if reason.code == UNTRUSTED), "")
 
@@ -306,15 +320,14 @@ def rules_of(bundle: Bundle) -> tuple[Rule, ...]:
 
 
 def _rule(bundle: Bundle, item: JudgedCriterion) -> Rule:
-    resolution_us = _resolution_us(bundle, item)
-    observed, threshold, unit = item.observed, item.threshold, item.unit
-    shown, limit, difference = text.quantity(observed, unit, resolution_us), text.limit(threshold, unit), ""
-    if observed != threshold and shown in (limit, text.quantity(threshold, unit)):
-        shown = text.limit(observed, unit)  # enough digits to tell the two apart
+    observed, threshold, unit, resolution_us = item.observed, item.threshold, item.unit, 1.0
+    if item.subject.startswith("p"):  # means and deviations of many records are finer than one record
+        figures = bundle.summary.labels.get(item.label or "") or bundle.summary.total
+        resolution_us = figures.resolution_us or 1
+    shown, difference = text.quantity(observed, unit, resolution_us), ""
     if observed is not None and threshold is not None:
-        gap = float(observed) - float(threshold)
-        sign = "+" if gap > 0 else text.MINUS if gap < 0 else "±"
-        difference = sign + text.quantity(abs(gap), unit).replace(" %", " points" if unit == "%" else " %")
+        shown = text.observed(observed, threshold, unit, resolution_us)
+        difference = text.difference(float(observed) - float(threshold), unit)
     executions = " + ".join(map(plain, item.scope.executions))
     scope = [f"execution {executions}"] if executions else []
     scope += [f"location {plain(item.scope.location)}"] if item.scope.location else []
@@ -322,7 +335,7 @@ def _rule(bundle: Bundle, item: JudgedCriterion) -> Rule:
         text=plain(item.criterion),
         outcome=plain(item.outcome),
         observed=shown,
-        limit=limit,
+        limit=text.limit(threshold, unit),
         difference=difference,
         scope=" · ".join(scope),
         detail=" · ".join((*scope, *_details(item, resolution_us))),
@@ -332,14 +345,6 @@ def _rule(bundle: Bundle, item: JudgedCriterion) -> Rule:
         decides=item.fail is not False or item.code in LEAVES_OPEN,
         place=bundle.plan.places.get(item.where),
     )
-
-
-def _resolution_us(bundle: Bundle, item: JudgedCriterion) -> float:
-    """Of the record that a percentile is read off; means and deviations of many records are finer than one of them."""
-    if not item.subject.startswith("p"):
-        return 1
-    figures = bundle.summary.labels.get(item.label or "") or bundle.summary.total
-    return figures.resolution_us or 1
 
 
 def _bar(observed: float | None, threshold: float | None) -> tuple[float, float] | None:
@@ -434,7 +439,7 @@ def _caveats(bundle: Bundle) -> Iterator[Note]:
 
 
 def saturated_lines(bundle: Bundle) -> Iterator[str]:
-    """Each saturated generator with its signs, then the advice; nothing where a reason of the verdict says it."""
+    """Each saturated generator with its signs, then the advice; nothing where a reason of the verdict states it."""
     found = bundle.summary.generators
     if found is None or (bundle.outcome != "passed" and "saturated" in {one.code for one in bundle.verdict.reasons}):
         return
@@ -452,28 +457,12 @@ def generator_load(bundle: Bundle) -> str:
     if found is None:
         return ""
     workers: list[Generator] = list(found.workers.values())
-
-    def worst(key: str) -> float | None:
+    parts = []
+    for key, shown in GENERATOR_FIGURES.items():
         own: list[float] = [value for worker in workers if (value := getattr(worker, key)) is not None]
-        overall: float | None = getattr(found, key)
-        return max(own, default=overall)
-
-    shares = (("CPU", "cpu_max"), ("busiest core", "busiest_core_max"), ("machine", "machine_max"))
-    parts = [
-        f"{name} {text.percent(round(100 * value, 1))}"
-        for name, key in (*shares, ("waiting", "waiting_max"))
-        if (value := worst(key)) is not None
-    ]
-    if throttled := worst("throttled_max"):
-        parts.append(f"throttled {text.percent(round(100 * throttled, 1))}")
-    if (late_us := worst("late_max_us")) is not None and late_us >= 0:
-        parts.append(f"sends late by {text.time(late_us)}")
-    if dropped := sum(worker.dropped or 0 for worker in workers):
-        parts.append(f"{text.number(dropped)} sends dropped")
-    if (sockets := worst("sockets_max")) is not None and sockets >= 0:
-        parts.append(text.plural(int(sockets), "socket"))
-    if (memory := worst("memory_max_bytes")) is not None and memory >= 0:
-        parts.append(f"memory {text.size(memory)}")
+        worst = sum(own) if key == "dropped" else max(own, default=getattr(found, key))
+        if worst is not None and (worst or key not in ("throttled_max", "dropped")):
+            parts.append(shown(worst))
     noun = "generator" if len(workers) == 1 else f"worst of {len(workers)} generators" if workers else "generators"
     return f"{noun} at most: {' · '.join(parts)}" if parts else ""
 
@@ -508,8 +497,3 @@ def _unanswered(bundle: Bundle) -> Iterator[Note]:
         if query.error or not query.points:
             why = plain(query.error or "CloudWatch has no data of this time", 500)
             yield Note("no-metric", f"{plain(query.key)}: {why}", "detail")
-
-
-def _notes(bundle: Bundle) -> Iterator[Note]:
-    yield from (Note("note", plain(note, 1000)) for note in bundle.verdict.notes)
-    yield from (Note("warning", plain(warning, 1000)) for warning in bundle.plan.warnings)

@@ -1,7 +1,9 @@
 """The tables of a run: figures by label, location and execution; errors, generators, test cases, duet, capacity."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from toril import text
@@ -9,7 +11,8 @@ from toril.records import Case, ComparedArm, ComparedMetric, Share
 from toril.records.summary import Capacity, CapacityStage, Generator, LabelFigures
 from toril.reports.blocks import MISSING, Cell, Check, Column, Row, Table, Tone, severity_of
 from toril.reports.bundle import Bundle
-from toril.reports.labels import TRANSACTION, distinct, judged_labels, notable
+from toril.reports.labels import distinct, judged_labels, notable
+from toril.summary.build import TRANSACTION
 from toril.text import plain
 
 NOTABLE_FAILURES = 0.01  # a larger share of failed requests is marked beside every percentile
@@ -19,7 +22,6 @@ MOST_ERRORS = 100
 MOST_GENERATORS = 50
 LONGEST_MESSAGE = 300  # of an error; the page unfolds longer ones
 LONGEST_WHOLE = 20_000  # characters of a name that the page holds in full
-LARGEST_NAMES = 150_000  # characters of all those names
 LONGEST_TRACE = 8000
 
 CHOSEN = "Shown are the labels that criteria name, the busiest, those that failed most, and the slowest."
@@ -57,25 +59,24 @@ def interval_of(figures: LabelFigures, key: str) -> str:
 
 def figure_tables(bundle: Bundle) -> Iterator[Table]:
     """Labels, locations, executions, and on the page labels by location."""
-    whole, summary = _WholeNames(), bundle.summary
+    summary = bundle.summary
     about = f"figures of the {window_of(bundle)}"
     judged = judged_labels(bundle.verdict)
     chosen = notable(summary.labels, judged, MOST_LABELS)
     weights = {"": -1} | {name: place for place, name in enumerate(chosen)}
     shown = {"": summary.total} | {name: figures for name, figures in summary.labels.items() if name in weights}
-    left_out = sum(1 for name in summary.labels if name) - len(chosen)
-    rows = tuple(_figure_rows(shown, whole, weights, judged))
+    left_out = sum(map(bool, summary.labels)) - len(chosen)
+    rows = _figure_rows(shown, weights, judged)
     yield _figure_table("label", "Labels", about, rows, left_out=left_out)
     for noun, parts in (("location", summary.locations), ("execution", summary.executions)):
         if len(parts) > 1:
-            totals = {name: part.labels.get("") or LabelFigures() for name, part in parts.items()}
-            busiest = sorted(totals, key=lambda name: -totals[name].samples)
-            rows = tuple(_figure_rows(totals, whole, {name: place for place, name in enumerate(busiest)}))
+            busiest = sorted(parts, key=lambda name: -parts[name].total.samples)
+            totals = {name: part.total for name, part in parts.items()}
+            rows = _figure_rows(totals, {name: place for place, name in enumerate(busiest)})
             yield _figure_table(noun, f"{noun.capitalize()}s", about, rows, page_only=noun == "execution")
     if len(summary.locations) > 1:
-        rows = tuple(_crossed_rows(bundle, judged, whole))
-        named = len({row.cells[0].text for row in rows})
-        left_out = max(0, sum(1 for name in summary.labels if name) - named)
+        rows = tuple(_crossed_rows(bundle, judged))
+        left_out = max(0, sum(map(bool, summary.labels)) - len({row.cells[0].text for row in rows}))
         if rows:
             yield _figure_table("crossed", "Labels by location", about, rows, left_out=left_out, page_only=True)
 
@@ -102,7 +103,7 @@ def _figure_table(
         Column("max"),
         Column("received", rank=3),
     )
-    noun = "location" if id == "location" else "execution" if id == "execution" else "label"
+    noun = "label" if id == "crossed" else id
     footnotes = (CHOSEN,) if left_out and id == "label" else ()
     return Table(
         id=id, title=title, noun=noun, columns=columns, rows=rows, about=about, left_out=left_out, rest="csv",
@@ -111,16 +112,18 @@ def _figure_table(
 
 
 def _figure_rows(
-    parts: Mapping[str, LabelFigures], whole: "_WholeNames", weights: Mapping[str, int] = {}, judged: Iterable[str] = ()
-) -> Iterator[Row]:
-    named = set(judged)
+    parts: Mapping[str, LabelFigures], weights: Mapping[str, int], judged: Sequence[str] = ()
+) -> tuple[Row, ...]:
+    rows = []
     for key, name in distinct(parts).items():
-        yield figure_row(parts[key], name, whole.of(key, name), weight=weights.get(key, 0), is_judged=key in named)
+        row, full = _figure_row(parts[key], name), plain(key, LONGEST_WHOLE)
+        weight = weights.get(key, 0)
+        in_full = full if key and full != name else ""
+        rows.append(replace(row, in_full=in_full, weight=weight, is_total=weight < 0, is_judged=key in judged))
+    return tuple(rows)
 
 
-def figure_row(
-    figures: LabelFigures, name: str, whole: str, *, location: str = "", weight: int = 0, is_judged: bool = False
-) -> Row:
+def _figure_row(figures: LabelFigures, name: str, location: str = "") -> Row:
     """The figures of one label, location or execution under the columns of its table."""
     failed: Tone = "dim" if not figures.failures else "bad" if is_notable(figures) else "some"
     unfinished = (f"{text.number(figures.unfinished)} unfinished",) if figures.unfinished else ()
@@ -140,10 +143,6 @@ def figure_row(
             Cell(text.size(figures.bytes), value=figures.bytes),
         ),
         tags=(figures.kind,) if figures.kind != "request" else (),
-        whole=whole,
-        weight=weight,
-        is_total=weight < 0,
-        is_judged=is_judged,
     )
 
 
@@ -153,31 +152,13 @@ def _time(figures: LabelFigures, key: str) -> Cell:
     return Cell(time_of(figures, key), small=small, value=-1 if value is None else value)
 
 
-def _crossed_rows(bundle: Bundle, judged: Sequence[str], whole: "_WholeNames") -> Iterator[Row]:
+def _crossed_rows(bundle: Bundle, judged: Sequence[str]) -> Iterator[Row]:
     summary = bundle.summary
     chosen = set(notable(summary.labels, judged, max(1, MOST_CROSSED // len(summary.locations))))
     for label, name in distinct(name for name in summary.labels if name in chosen).items():
         for location, part in summary.locations.items():
             if label in part.labels:
-                yield figure_row(
-                    part.labels[label], name, whole.of(label, name), location=plain(location, 60) or MISSING
-                )
-
-
-class _WholeNames:
-    """Long names in full: each once in a page, and no more of them than the page has room for."""
-
-    def __init__(self) -> None:
-        self._left = LARGEST_NAMES
-        self._shown: set[str] = set()
-
-    def of(self, key: str, name: str) -> str:
-        full = plain(key, LONGEST_WHOLE)
-        if not key or full == name or key in self._shown or len(full) > self._left:
-            return ""
-        self._shown.add(key)
-        self._left -= len(full)
-        return full
+                yield _figure_row(part.labels[label], name, plain(location, 60) or MISSING)
 
 
 # ── Errors, generators ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -193,7 +174,7 @@ def error_table(bundle: Bundle) -> Table | None:
         full, short = plain(error.message, LONGEST_WHOLE), plain(error.message, LONGEST_MESSAGE)
         code = text.shortened(plain(error.rc), 40)
         cells = (Cell(short or MISSING), Cell(code or MISSING), _count(error.count))
-        rows.append(Row(cells, whole=full if full != short else "", weight=place))
+        rows.append(Row(cells, in_full=full if full != short else "", weight=place))
     return Table(
         id="errors",
         title="Errors",
@@ -209,12 +190,8 @@ def _count(count: int) -> Cell:
     return Cell(text.number(count), value=count)
 
 
-def _share(part: float) -> str:
-    return text.percent(round(100 * part))
-
-
-def _fine_share(part: float) -> str:
-    return text.percent(round(100 * part, 1))
+def _share(part: float, digits: int = 0) -> str:
+    return text.percent(round(100 * part, digits))
 
 
 # heading, field of the generator, the `what` of its saturation, how it reads
@@ -222,8 +199,8 @@ GENERATOR_COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
     ("CPU, most", "cpu_max", "cpu", _share),
     ("CPU, mean", "cpu_mean", "", _share),
     ("busiest core", "busiest_core_max", "core", _share),
-    ("waiting", "waiting_max", "waiting", _fine_share),
-    ("throttled", "throttled_max", "throttled", _fine_share),
+    ("waiting", "waiting_max", "waiting", partial(_share, digits=1)),
+    ("throttled", "throttled_max", "throttled", partial(_share, digits=1)),
     ("sends late, p99", "late_p99_us", "lateness", text.time),
     ("dropped", "dropped", "", text.number),
     ("sockets", "sockets_max", "sockets", text.number),
@@ -325,7 +302,7 @@ def _case_row(case: Case, place: int) -> Row:
         Cell(execution),
         Cell(text.time(case.duration_us), value=case.duration_us),
     )
-    return Row(cells, outcome=outcome, whole=trace, weight=place, check=check)
+    return Row(cells, outcome=outcome, in_full=trace, weight=place, check=check)
 
 
 # ── Base and head ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -342,10 +319,10 @@ DUET_FOOTNOTE = (
 )
 
 
-def duet_table(duet: Bundle, *, trusted: bool, doubt: str) -> Table | None:
+def duet_table(duet: Bundle, *, trusted: bool, caveat: str) -> Table | None:
     """Head against base, the worse figures first; None for a run of one address.
 
-    A regression that cannot be trusted is no failure: its outcome is `inconclusive`, and `doubt` says why. What is not
+    A regression that cannot be trusted is no failure: its outcome is `inconclusive`, and `caveat` says why. What is not
     proven speaks neither for the change nor against it: `unproven`.
     """
     found = duet.verdict.comparison
@@ -363,7 +340,7 @@ def duet_table(duet: Bundle, *, trusted: bool, doubt: str) -> Table | None:
         columns=DUET_COLUMNS,
         rows=tuple(_metric_row(metric, place, trusted=trusted) for place, metric in enumerate(metrics)),
         about=f"{pairs}, margin {text.percent(100 * (found.margin or 0))}",
-        message=doubt or message if outcome == "inconclusive" else message,
+        message=caveat or message if outcome == "inconclusive" else message,
         outcome=outcome,
         footnotes=(*arms, DUET_FOOTNOTE),
         opened="all",

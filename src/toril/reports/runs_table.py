@@ -8,7 +8,7 @@ from rich.text import Text
 
 from toril import text
 from toril.records.summary import Summary
-from toril.reports import screen, terminal
+from toril.reports import terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
 from toril.reports.run_tables import failed_share, interval_of, time_of
 from toril.text import plain
@@ -36,11 +36,6 @@ class RunRow:
     summary: Summary | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     duet: bool = False  # base and head in turns; the figures are head's
-
-
-def render(rows: Sequence[RunRow]) -> str:
-    """The list as plain text."""
-    return screen.as_text(lambda console: show(console, rows))
 
 
 def show(console: Console, rows: Sequence[RunRow]) -> None:

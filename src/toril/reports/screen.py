@@ -1,4 +1,4 @@
-"""Standard output: results written to it or to a file; Rich tables and consoles as all our texts use them."""
+"""Standard output: results written to it or to a file, and consoles for texts."""
 
 import io
 import os
@@ -8,10 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from toril.errors import StoreError
 
@@ -69,14 +66,3 @@ def as_text(show: Callable[[Console], None]) -> str:
     file = io.StringIO()
     show(Console(file=file, width=FILE_WIDTH, color_system=None, force_terminal=False))
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
-
-
-def table(*heads: str, text_columns: int, number_width: int = 0) -> Table:
-    """Text columns first, which give way to a narrow terminal; then numbers, which stay whole."""
-    made = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
-    for place, head in enumerate(heads):
-        if place < text_columns:
-            made.add_column(Text(head), overflow="fold", min_width=min(len(head), 12))
-        else:
-            made.add_column(Text(head), justify="right", no_wrap=True, min_width=number_width)
-    return made

@@ -1,6 +1,6 @@
 """Blocks on a terminal: the outcome first, then why, then the figures; no line is wider than the screen."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.columns import Columns
@@ -61,7 +61,7 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
     headline = report.headline
     facts = next((block for block in report.blocks if isinstance(block, Facts) and block.id == "facts"), None)
     yield _banner(headline, facts)
-    reasons = [reason for reason in headline.reasons if not reason.repeated]
+    reasons = headline.own_reasons
     if reasons:
         yield Text()
         yield from (_indented(f"• {reason.message}") for reason in reasons[:MOST_REASONS])
@@ -82,7 +82,7 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
         case Table() if not block.page_only:
             if block.message and block.message not in headline.text:
                 yield Text()
-                yield _indented(f"{block.title}: {block.message}", f"bold {_colour(block.outcome)}".strip())
+                yield _indented(f"{block.title}: {block.message}", _bold(block.outcome))
             yield from table_parts(block, width)
         case Sketches():
             yield from _sketches(block)
@@ -166,8 +166,8 @@ def _grid(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Grid | 
         else:
             grid.add_column(Text(column.title), overflow="fold", min_width=room, no_wrap=column.whole)
     for row, shown in zip(rows, cells, strict=True):
-        mark = [Text(mark_of(row.outcome), style=f"bold {_colour(row.outcome)}")] if marked and row.outcome else []
-        grid.add_row(*(mark or ([Text()] if marked else [])), *shown)
+        mark = Text(mark_of(row.outcome) if row.outcome else "", style=_bold(row.outcome))
+        grid.add_row(*([mark] if marked else []), *shown)
     return grid
 
 
@@ -214,12 +214,12 @@ def _marked(cell: Cell) -> str:
 def _style(row: Row, cell: Cell, column: Column) -> str:
     outcome = cell.outcome or (row.outcome if column.strong else "")
     if outcome:
-        return f"bold {_colour(outcome)}"
+        return _bold(outcome)
     return TONES.get(cell.tone, "bold" if column.strong else "")
 
 
 def _paragraphs(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Group:
-    """A paragraph a row: as readable in 30 columns as in 70. Items stand below each other where they fit."""
+    """A paragraph a row: as readable in 30 columns as in 70. Items stand below each other."""
     heading = columns[0].title
     parts: list[RenderableType] = [Text(), *([Text(f" {heading}", style="dim")] if heading else [])]
     places = [place for place, column in enumerate(columns) if column.kind != "name" and column.rank == 1]
@@ -227,16 +227,15 @@ def _paragraphs(columns: Sequence[Column], rows: Sequence[Row], width: int) -> G
         items = [
             [_item(columns[place], row, place, apart) for place in places if place < len(row.cells)] for row in rows
         ]
-        widest = {place: 0 for place in range(len(places))}
-        for row_items in items:
-            for place, item in enumerate(row_items):
-                widest[place] = max(widest[place], item.cell_len)
-        if all(INDENT + one <= width for one in widest.values()):
+        widest = max((item.cell_len for row_items in items for item in row_items), default=0)
+        if INDENT + widest <= width:
             break
     for row, row_items in zip(rows, items, strict=True):
-        mark = Text(f"{mark_of(row.outcome)} " if row.outcome else "", style=f"bold {_colour(row.outcome)}".strip())
+        mark = Text(f"{mark_of(row.outcome)} " if row.outcome else "", style=_bold(row.outcome))
         parts.append(Padding(mark.append_text(_name(row, row.cells[0])), (0, 0, 0, 1)))
-        parts += [Padding(line, (0, 0, 0, INDENT)) for line in _lines(row_items, list(widest.values()), width - INDENT)]
+        several = INDENT + widest + GAP <= width  # fit beside each other
+        aligned = Columns(row_items, width=widest, padding=(0, GAP)) if several else Group(*row_items)
+        parts.append(Padding(aligned, (0, 0, 0, INDENT)))
     return Group(*parts)
 
 
@@ -247,22 +246,12 @@ def _item(column: Column, row: Row, place: int, apart: str) -> Text:
     return item.append(f" ({small})", style="not bold dim") if small else item
 
 
-def _lines(items: Sequence[Text], widths: Sequence[int], width: int) -> Iterable[Text]:
-    """As many items in a line as fit; the same number in the lines of every row."""
-    line = Text()
-    for item, room in zip(items, widths, strict=False):
-        if line and line.cell_len + room > width:
-            line.rstrip()
-            yield line
-            line = Text()
-        line.append_text(item).append(" " * (room - item.cell_len + GAP))
-    line.rstrip()
-    if line:
-        yield line
-
-
 def _colour(outcome: str) -> str:
     return screen.COLOURS.get(outcome, "yellow") if outcome else ""
+
+
+def _bold(outcome: str) -> str:
+    return f"bold {_colour(outcome)}".strip()
 
 
 def _indented(words: str, style: str = "") -> Padding:

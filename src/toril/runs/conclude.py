@@ -149,7 +149,7 @@ def costed(store: Store, bundle: Bundle) -> Bundle:
     line = cost_line(
         bundle.plan, end, _deployments(store), load_s=load_s, requests=bundle.summary.total.samples or None
     )
-    return bundle.with_cost(line)
+    return replace(bundle, cost=line)
 
 
 def _deployments(store: Store) -> dict[str, Deployment]:

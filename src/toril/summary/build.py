@@ -40,7 +40,7 @@ from toril.timeline import Slice, Stats, Timeline
 PERCENTILES = {
     "p50": 50.0, "p75": 75.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9, "p99_99": 99.99
 }  # fmt: skip
-SHARED = " (transaction)"  # added to a transaction's label that requests carry too, so that it does not vanish
+TRANSACTION = " (transaction)"  # added to a transaction's label that requests carry too, so that it does not vanish
 
 
 def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, started_at: float | None) -> Summary:
@@ -184,7 +184,7 @@ class _Builder:
                 failed = self._timeline.select(label, executions, location, self._steady, "transaction", False).total
                 if view.total.samples:
                     figures = self._figures(view, view.total, failed, self._seconds(label, execution))
-                    found[f"{label}{SHARED}"] = figures, view.total.response
+                    found[f"{label}{TRANSACTION}"] = figures, view.total.response
         return found
 
     def _seconds(self, label: str, execution: str | None) -> float:

@@ -5,13 +5,15 @@ from typing import Any
 from toril import text
 from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
+from toril.reports.charts.course import PERCENTS, times
 from toril.reports.charts.lines import Chart, Thinning, chart, line
 from toril.reports.charts.percentiles import curve
-from toril.reports.labels import TRANSACTION, judged_labels, notable
+from toril.reports.labels import judged_labels, notable, slice_of
 from toril.reports.run_tables import failed_share, interval_of
+from toril.stats.histogram import Int64s
 from toril.summary.build import PERCENTILES
 from toril.text import plain
-from toril.timeline import Slice, Timeline
+from toril.timeline import Timeline
 from toril.timeline.by_second import NOTHING, by_second
 
 MOST_LABELS = 32  # to choose from: each adds some 15 kB to the page
@@ -23,7 +25,6 @@ FIGURES = {
     "max": "max",
 }
 MOST_ERRORS = 5
-PERCENTS = {"p99": "third", "p95": "second", "p50": "first"}  # the last one is drawn over the others
 
 
 def chosen(bundle: Bundle) -> list[str]:
@@ -51,41 +52,27 @@ def by_label(bundle: Bundle, base: Bundle | None, thin: Thinning, names: dict[st
 
 
 def _course(bundle: Bundle, timeline: Timeline, base: Bundle | None, thin: Thinning, label: str) -> list[Chart]:
-    seconds = len(bundle.summary.series)
-    own = by_second(timeline, _slice(timeline, label), seconds, [float(p[1:]) for p in PERCENTS])
-    percentiles = [[None if v == NOTHING else v for v in column.tolist()] for column in own.percentiles_us]
-    before = None
+    own = by_second(timeline, slice_of(timeline, label), len(bundle.summary.series), [float(p[1:]) for p in PERCENTS])
+    base_p95_us: list[float | None] = []
+    base_samples: list[float] = []
     if base is not None and base.timeline is not None and label in base.summary.labels:
-        before = by_second(base.timeline, _slice(base.timeline, label), len(base.summary.series), [95.0])
-    p95_before = [] if before is None else [None if v == NOTHING else v for v in before.percentiles_us[0].tolist()]
+        before = by_second(base.timeline, slice_of(base.timeline, label), len(base.summary.series), [95.0])
+        base_p95_us, base_samples = _known(before.percentiles_us[0]), before.samples.tolist()
     return [
-        chart(
-            "Response times",
-            "ms",
-            line("base p95", "base", thin(p95_before), 1000),
-            *(
-                line(key, look, thin(values), 1000)
-                for (key, look), values in zip(PERCENTS.items(), percentiles, strict=True)
-            ),
-            marks=marks.times_of(bundle, label),
-        ),
+        times(bundle, label, [_known(column) for column in own.percentiles_us], base_p95_us, thin),
         chart(
             "Requests and failures per second",
             "/s",
-            line("base", "base", thin([] if before is None else before.samples.tolist())),
+            line("base", "base", thin(base_samples)),
             line("requests", "first", thin(own.samples.tolist()[: bundle.whole_seconds])),
             line("failed", "bad filled", thin(own.failures.tolist())) if own.failures.any() else None,
-            marks=marks.of_subjects(bundle, "throughput", label=label),
+            marks=marks.of_subject(bundle, "throughput", label),
         ),
     ]
 
 
-def _slice(timeline: Timeline, label: str) -> Slice:
-    """As the summary names labels: a transaction that shares its label with requests has a name of its own."""
-    plain = label.removesuffix(TRANSACTION)
-    if plain != label and plain in timeline.labels_of_both_kinds():
-        return timeline.select(plain, kind="transaction")
-    return timeline.select(label)
+def _known(column: Int64s) -> list[float | None]:
+    return [None if value == NOTHING else value for value in column.tolist()]
 
 
 def _figures(bundle: Bundle, label: str) -> list[list[str]]:

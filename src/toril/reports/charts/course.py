@@ -1,29 +1,30 @@
 """How the run as a whole went: load, response times, errors, locations, each second of it."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 
 from toril.records.summary import SecondFigures
 from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
-from toril.reports.charts.lines import Chart, Thinning, chart, line
+from toril.reports.charts.lines import Chart, Thinning, Values, chart, line
 from toril.reports.charts.percentiles import MOST_LINES
 from toril.reports.curves import rate_curves
 from toril.text import plain
 
 Seconds = Sequence[SecondFigures]
 MOST_KINDS = 6  # of errors; all others are one more
+PERCENTS = {"p99": "third", "p95": "second", "p50": "first"}  # the last one is drawn over the others
 
 
 def course(bundle: Bundle, base: Bundle | None, thin: Thinning) -> list[Chart]:
     """The charts of the whole run; a line of the base run stands behind the run's own."""
-    seconds, before = _seconds(bundle), _seconds(base)
+    seconds, before = bundle.summary.series, base.summary.series if base else ()
     return [
         _users(bundle, seconds, before, thin),
         _rate(bundle, seconds, before, thin),
         *_curves(bundle, thin),
-        _times(bundle, seconds, before, thin),
+        times(bundle, "", [_of(seconds, f"{name}_us") for name in PERCENTS], _of(before, "p95_us"), thin),
         _failed(bundle, seconds, before, thin),
         _kinds(bundle, len(seconds), thin),
         *_places(bundle, seconds, thin),
@@ -38,7 +39,7 @@ def _users(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) ->
         line("base", "base steps", thin(_of(before, "virtual_users"))),
         line("running", "first steps filled", thin(_of(seconds[: bundle.whole_seconds], "virtual_users"))),
         line("planned", "planned dashed steps", thin(_of(seconds, "planned_users"))) if asked else None,
-        marks=marks.of_subjects(bundle, "concurrency", label=""),
+        marks=marks.of_subject(bundle, "concurrency", ""),
     )
 
 
@@ -51,7 +52,7 @@ def _rate(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> 
         line("base", "base", thin(_of(before, "samples"))),
         line("achieved", "first", thin(_of(seconds[: bundle.whole_seconds], "samples"))),
         planned if whole else None,
-        marks=marks.of_subjects(bundle, "throughput", label=""),
+        marks=marks.of_subject(bundle, "throughput", ""),
     )
 
 
@@ -70,32 +71,28 @@ def _curves(bundle: Bundle, thin: Thinning) -> list[Chart]:
     ]
 
 
-def _times(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> Chart:
+def times(bundle: Bundle, label: str, percentiles_us: Sequence[Values], base_p95_us: Values, thin: Thinning) -> Chart:
+    """Response times of each second; `percentiles_us` are those of PERCENTS."""
+    lines = zip(PERCENTS.items(), percentiles_us, strict=True)
     return chart(
         "Response times",
         "ms",
-        line("base p95", "base", thin(_of(before, "p95_us")), 1000),
-        line("p99", "third", thin(_of(seconds, "p99_us")), 1000),  # the last one is drawn over the others
-        line("p95", "second", thin(_of(seconds, "p95_us")), 1000),
-        line("p50", "first", thin(_of(seconds, "p50_us")), 1000),
-        marks=marks.times_of(bundle, ""),
+        line("base p95", "base", thin(base_p95_us), 1000),
+        *(line(name, look, thin(values), 1000) for (name, look), values in lines),
+        marks=marks.times_of(bundle, label),
     )
 
 
 def _failed(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> Chart:
+    shares = [[100 * one.failures / one.samples if one.samples else None for one in own] for own in (before, seconds)]
     return chart(
         "Failed requests",
         "%",
-        line("base", "base", thin(_of(before, failed_share))),
-        line("failed", "bad filled", thin(_of(seconds, failed_share))),
+        line("base", "base", thin(shares[0])),
+        line("failed", "bad filled", thin(shares[1])),
         marks=marks.failed_of(bundle, ""),
         note="of the requests that ended in each second",
     )
-
-
-def failed_share(second: SecondFigures) -> float | None:
-    """In per cent; None in a second without requests."""
-    return 100 * second.failures / second.samples if second.samples else None
 
 
 def _kinds(bundle: Bundle, seconds: int, thin: Thinning) -> Chart:
@@ -125,17 +122,17 @@ def _errors_by_second(bundle: Bundle, seconds: int) -> dict[str, list[int]]:
 
 
 def kind_of_error(message: str, rc: str) -> str:
-    """A code says more than the many messages that come with it; a success code among errors is a failed assertion."""
+    """The response code, which has many messages; of a success code, a failed assertion, the message."""
     failed_code = rc and not rc.startswith(("2", "3"))
     return plain(rc if failed_code else message or rc or "no message", 40)
 
 
 def _places(bundle: Bundle, seconds: Seconds, thin: Thinning) -> list[Chart]:
-    """The locations beside each other, when there are several: at most as many as can be told apart."""
+    """The locations beside each other, when there are several: at most as many as a reader can distinguish."""
     names = list(bundle.summary.locations)
     if len(names) < 2:
         return []
-    most = sorted(names, key=lambda name: -_samples_of(bundle, name))[:MOST_LINES]
+    most = sorted(names, key=lambda name: -bundle.summary.locations[name].total.samples)[:MOST_LINES]
     shown = [name for name in names if name in most]
     note = "" if len(shown) == len(names) else f"the {len(shown)} with most requests of {len(names)}"
     found = []
@@ -144,30 +141,14 @@ def _places(bundle: Bundle, seconds: Seconds, thin: Thinning) -> list[Chart]:
         ("Requests per second by location", "/s", "samples", 1),
     ):
         drawn = seconds[: bundle.whole_seconds] if key == "samples" else seconds
+        columns = [[getattr(second.locations.get(name), key, None) for second in drawn] for name in shown]
         lines = [
-            line(plain(name, 40), f"place{place}", thin(_of(drawn, _at(name, key))), divisor)
-            for place, name in enumerate(shown)
+            line(plain(name, 40), f"place{place}", thin(values), divisor)
+            for place, (name, values) in enumerate(zip(shown, columns, strict=True))
         ]
         found.append(chart(title, unit, *lines, note=note))
     return found
 
 
-def _samples_of(bundle: Bundle, location: str) -> int:
-    total = bundle.summary.locations[location].labels.get("")
-    return total.samples if total else 0
-
-
-def _at(location: str, key: str) -> Callable[[SecondFigures], float | None]:
-    def value(second: SecondFigures) -> float | None:
-        found: float | None = getattr(second.locations.get(location), key, None)
-        return found
-
-    return value
-
-
-def _of(seconds: Seconds, key: str | Callable[[SecondFigures], float | None]) -> list[float | None]:
-    return list(map(attrgetter(key) if isinstance(key, str) else key, seconds))
-
-
-def _seconds(bundle: Bundle | None) -> Seconds:
-    return () if bundle is None else bundle.summary.series
+def _of(seconds: Seconds, key: str) -> list[float | None]:
+    return list(map(attrgetter(key), seconds))

@@ -67,9 +67,8 @@ def generators(bundle: Bundle, seconds: int, thin: Thinning) -> list[Chart]:
     for picture in PICTURES:
         table = {worker: _column(series, picture, seconds) for worker, series in health.items()}
         known = {worker: values for worker, values in table.items() if not np.isnan(values).all()}
-        rules = marks.of_subjects(bundle, picture.subject, divisor=1 / picture.factor) if picture.subject else []
-        if picture.unit == "%":  # criteria have their percentages already
-            rules = marks.of_subjects(bundle, picture.subject)
+        divisor = 1 if picture.unit == "%" else 1 / picture.factor  # criteria have their percentages already
+        rules = marks.of_subject(bundle, picture.subject, "", divisor) if picture.subject else []
         some = not picture.asked_for and any(np.nanmax(values) > 0 for values in known.values())
         if known and (some or picture.always or rules):
             found.append(_draw(picture, known, [*_limit(bundle, picture), *rules], thin))

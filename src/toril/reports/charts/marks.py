@@ -1,6 +1,7 @@
 """What criteria look like in a chart: a line at the threshold, a shade where it was breached."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from toril.records import JudgedCriterion
@@ -8,47 +9,42 @@ from toril.reports.bundle import Bundle
 from toril.text import plain
 
 Mark = dict[str, Any]
+PERCENTILE = re.compile(r"p[0-9]+(\.[0-9]+)?")
 FOREIGN = ("generator-", "cloudwatch", "alb-", "ecs-", "rds-")  # subjects that are not the run's own requests
 
 
-def marks(bundle: Bundle, wanted: Callable[[JudgedCriterion], bool], divisor: float = 1.0) -> list[Mark]:
-    """A mark for each wanted criterion that has a threshold; `divisor` makes the chart's unit of the criterion's."""
-    return of_rules((rule for rule in bundle.verdict.criteria if wanted(rule)), divisor)
-
-
-def of_rules(rules: Iterable[JudgedCriterion], divisor: float = 1.0) -> list[Mark]:
+def marks(rules: Iterable[JudgedCriterion], divisor: float = 1.0) -> list[Mark]:
+    """A mark for each criterion that has a threshold; `divisor` makes the chart's unit of the criterion's."""
     return [_mark(rule, rule.threshold / divisor) for rule in rules if rule.threshold is not None]
 
 
 def times_of(bundle: Bundle, label: str) -> list[Mark]:
     """Criteria on the response times of one label, or of all requests together (""). In ms."""
-    return marks(
-        bundle,
-        lambda rule: rule.unit == "us" and (rule.label or "") == label and not subject(rule).startswith(FOREIGN),
-        1000,
-    )
+    return marks((rule for rule in _rules(bundle, label, "us") if not subject(rule).startswith(FOREIGN)), 1000)
 
 
 def failed_of(bundle: Bundle, label: str) -> list[Mark]:
     """Criteria on the share of failures, in per cent; one on successes is drawn at the failures that it allows."""
-    rules = [rule for rule in bundle.verdict.criteria if rule.unit == "%" and (rule.label or "") == label]
-    failures = [rule for rule in rules if subject(rule) in ("fail", "fails", "failed")]
+    rules = _rules(bundle, label, "%")
     successes = [rule for rule in rules if subject(rule) in ("succ", "success")]
     allowed = [_mark(rule, 100 - rule.threshold) for rule in successes if rule.threshold is not None]
-    return [*of_rules(failures), *allowed]
+    return [*marks(rule for rule in rules if subject(rule) in ("fail", "fails", "failed")), *allowed]
 
 
-def of_subjects(bundle: Bundle, *subjects: str, label: str | None = None, divisor: float = 1.0) -> list[Mark]:
-    return marks(
-        bundle, lambda rule: subject(rule) in subjects and (label is None or (rule.label or "") == label), divisor
-    )
+def of_subject(bundle: Bundle, name: str, label: str, divisor: float = 1.0) -> list[Mark]:
+    """Criteria on that subject of a label, or of the whole run ("")."""
+    return marks((rule for rule in _rules(bundle, label) if subject(rule) == name), divisor)
 
 
 def percentiles_of(bundle: Bundle, label: str) -> list[Mark]:
     """Criteria on a percentile of the label, with the percentile that they judge."""
-    rules = [rule for rule in bundle.verdict.criteria if rule.unit == "us" and (rule.label or "") == label]
-    found = [(rule, percentile(rule)) for rule in rules if rule.threshold is not None]
-    return [{**of_rules([rule], 1000)[0], "percent": percent} for rule, percent in found if percent is not None]
+    judged = [rule for rule in _rules(bundle, label, "us") if PERCENTILE.fullmatch(subject(rule))]
+    return [{**mark, "percent": float(subject(rule)[1:])} for rule in judged for mark in marks([rule], 1000)]
+
+
+def _rules(bundle: Bundle, label: str, unit: str | None = None) -> list[JudgedCriterion]:
+    own = [rule for rule in bundle.verdict.criteria if (rule.label or "") == label]
+    return [rule for rule in own if unit is None or rule.unit == unit]
 
 
 def breaches(bundle: Bundle) -> list[Mark]:
@@ -65,10 +61,7 @@ def changes(bundle: Bundle) -> list[Mark]:
     rates = bundle.summary.rates or ()
     several = len({rate.execution for rate in rates}) > 1
     return [
-        {
-            "at": rate.at_s,
-            "text": plain(f"{rate.execution} {rate.rps:,.10g}/s" if several else f"{rate.rps:,.10g}/s", 40),
-        }
+        {"at": rate.at_s, "text": plain(f"{rate.execution if several else ''} {rate.rps:,.10g}/s".lstrip(), 40)}
         for rate in rates
         if rate.cause == "user"
     ]
@@ -79,15 +72,5 @@ def subject(rule: JudgedCriterion) -> str:
     return rule.subject or rule.criterion.split(" ")[0].split(">")[0].split("<")[0]
 
 
-def percentile(rule: JudgedCriterion) -> float | None:
-    name = subject(rule)
-    try:
-        return float(name[1:]) if name.startswith("p") else None
-    except ValueError:
-        return None
-
-
 def _mark(rule: JudgedCriterion, at: float) -> Mark:
-    known: Sequence[str] = ("passed", "failed", "inconclusive", "triggered")
-    outcome = rule.outcome if rule.outcome in known else "inconclusive"
-    return {"at": at, "text": plain(rule.criterion, 60), "outcome": outcome}
+    return {"at": at, "text": plain(rule.criterion, 60), "outcome": plain(rule.outcome, 60)}

@@ -12,7 +12,7 @@ from toril.reports.charts.lines import DIGITS, Chart, chart, column, line
 from toril.stats.quantiles import quantile_ranks
 
 STEPS_A_NINE = 20  # points from 90 % to 99 %, and as many to 99.9 %
-MOST_LINES = 8  # that an eye can tell apart
+MOST_LINES = 8  # that a reader can distinguish
 
 Buckets = Sequence[Sequence[int]]
 
@@ -25,8 +25,8 @@ def curve(bundle: Bundle, base: Bundle | None, label: str, name: str) -> Chart:
         "By percentile",
         "ms",
         *_certainty(own, nines),
-        line("base", "base", quantiles_us(before, nines, _max_us(base, label)), 1000),
-        line(name, "first", quantiles_us(own, nines, _max_us(bundle, label)), 1000),
+        _line(base, label, nines, "base", "base"),
+        _line(bundle, label, nines, name, "first"),
         marks=marks.percentiles_of(bundle, label),
         nines=column(nines, digits=DIGITS),
     )
@@ -37,18 +37,10 @@ def curves(bundle: Bundle, names: dict[str, str]) -> Chart:
     labels = bundle.summary.labels
     largest = sorted((name for name in names if name), key=lambda name: -labels[name].samples)
     kept = {"", *largest[: MOST_LINES - 1]}
-    chosen = {name: _buckets(bundle, name) for name in names if name in kept and _buckets(bundle, name)}
-    nines = _nines(list(chosen.values()))
-    looks = iter(range(MOST_LINES))
-    lines = [
-        line(
-            names[name],
-            f"place{next(looks)}" if name else "strong",
-            quantiles_us(buckets, nines, _max_us(bundle, name)),
-            1000,
-        )
-        for name, buckets in chosen.items()
-    ]
+    chosen = [name for name in names if name in kept and _buckets(bundle, name)]
+    nines = _nines([_buckets(bundle, name) for name in chosen])
+    looks = (f"place{place}" for place in range(MOST_LINES))
+    lines = [_line(bundle, name, nines, names[name], next(looks) if name else "strong") for name in chosen]
     return chart(
         "Response times by percentile",
         "ms",
@@ -57,6 +49,13 @@ def curves(bundle: Bundle, names: dict[str, str]) -> Chart:
         nines=column(nines, digits=DIGITS),
         note="all requests, and the labels with most of them" if len(chosen) > 1 else "",
     )
+
+
+def _line(bundle: Bundle | None, label: str, nines: Sequence[float], name: str, look: str) -> Any:
+    figures = bundle.summary.labels.get(label) if bundle else None
+    times = figures.response_us if figures else None
+    max_us = math.inf if times is None or times.max is None else times.max
+    return line(name, look, quantiles_us(_buckets(bundle, label), nines, max_us), 1000)
 
 
 def quantiles_us(histogram: Buckets, nines: Sequence[float], max_us: float = math.inf) -> list[float | None]:
@@ -92,7 +91,7 @@ def _certainty(histogram: Buckets, nines: Sequence[float]) -> list[Any]:
 
 
 def _nines(histograms: Sequence[Buckets]) -> list[float]:
-    """From the minimum to the highest percentile that the largest of them can tell, and where each one ends."""
+    """The places from the minimum to the last sample of the largest histogram, and the last place of each."""
     sizes = {sum(count for _, _, count in histogram) for histogram in histograms} - {0}
     ends = {_last(samples) for samples in sizes}
     longest = max(ends, default=0.0)
@@ -107,9 +106,3 @@ def _last(samples: int) -> float:
 def _buckets(bundle: Bundle | None, label: str) -> Buckets:
     figures = bundle.summary.labels.get(label) if bundle else None
     return (figures and figures.histogram) or ()
-
-
-def _max_us(bundle: Bundle | None, label: str) -> float:
-    figures = bundle.summary.labels.get(label) if bundle else None
-    highest = figures.response_us.max if figures and figures.response_us else None
-    return math.inf if highest is None else highest

@@ -1,11 +1,12 @@
 """What CloudWatch measured of the system under test, period by period."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain, pairwise
 
 from toril.criteria import Criterion, criteria_of
 from toril.criteria.server import KNOWN_TIMES
-from toril.records import JudgedCriterion, MetricQuery, MetricSeries
+from toril.records import MetricQuery, MetricSeries
 from toril.reports.bundle import Bundle
 from toril.reports.charts import marks
 from toril.reports.charts.lines import Chart, chart, column, line
@@ -28,26 +29,22 @@ def server(bundle: Bundle) -> list[Chart]:
 
 
 def _chart(bundle: Bundle, query: MetricSeries) -> Chart:
-    rules = [(rule, item) for rule, item in _rules(bundle) if rule.server and query_of(rule.server).key == query.key]
-    unit, factor = unit_of(query, [rule for rule, _ in rules])
-    x, values = _steps(sorted(query.points), query.period_s)
-    dimensions = ", ".join(f"{name} {value}" for name, value in sorted(query.dimensions.items()))
-    limits = [
-        {**mark, "at": mark["at"] / (1000 if rule.unit == "us" else 1)}
-        for rule, item in rules
-        for mark in marks.of_rules([item])
+    judged = {item.where: item for item in bundle.verdict.criteria}
+    rules = [
+        rule
+        for rule in criteria_of(bundle.plan.criteria)
+        if rule.server and rule.where in judged and query_of(rule.server).key == query.key
     ]
+    unit, factor = _unit_of(query, rules)
+    x, values = _steps([(at, value * factor) for at, value in sorted(query.points)], query.period_s)
+    about = [query.namespace, *(f"{name} {value}" for name, value in sorted(query.dimensions.items()))]
+    limits = [marks.marks([judged[rule.where]], 1000 if rule.unit == "us" else 1) for rule in rules]
     return chart(
         f"{plain(query.metric, 60)}, {plain(query.statistic, 20)}",
         unit,
-        line(
-            plain(query.statistic, 20),
-            "first steps filled",
-            [None if value is None else value * factor for value in values],
-            digits=DIGITS,
-        ),
-        marks=limits,
-        note=plain(f"{query.namespace}{', ' if dimensions else ''}{dimensions}; every {query.period_s} s", 160),
+        line(plain(query.statistic, 20), "first steps filled", values, digits=DIGITS),
+        marks=list(chain.from_iterable(limits)),
+        note=plain(f"{', '.join(about)}; every {query.period_s} s", 160),
         x=column(x),
     )
 
@@ -56,18 +53,20 @@ def _steps(points: Sequence[tuple[float, float]], period_s: int) -> tuple[list[f
     """Where each value begins; it holds to the end of its period, and a period without one is a gap."""
     x: list[float | None] = []
     values: list[float | None] = []
-    for place, (at, value) in enumerate(points):
+    for (at, value), (following, _) in pairwise([*points, (math.inf, 0.0)]):
         x.append(at)
         values.append(value)
         end = at + period_s
-        following = points[place + 1][0] if place + 1 < len(points) else math.inf
-        if following > end + MOMENT_S:
-            x += [end] if following == math.inf else [end, end + MOMENT_S]
-            values += [value] if following == math.inf else [value, None]
+        if following == math.inf:
+            x.append(end)
+            values.append(value)
+        elif following > end + MOMENT_S:
+            x += [end, end + MOMENT_S]
+            values += [value, None]
     return x, values
 
 
-def unit_of(query: MetricQuery, rules: Sequence[Criterion] = ()) -> tuple[str, float]:
+def _unit_of(query: MetricQuery, rules: Sequence[Criterion]) -> tuple[str, float]:
     """The unit that is shown and its factor: as the criteria on it have it, CloudWatch, or what is known of AWS."""
     for rule in rules:
         if rule.unit == "us" and rule.server:
@@ -75,11 +74,3 @@ def unit_of(query: MetricQuery, rules: Sequence[Criterion] = ()) -> tuple[str, f
         if rule.unit == "%":
             return "%", 1.0
     return SHOWN.get(query.unit or KNOWN_TIMES.get((query.namespace, query.metric), ""), ("", 1.0))
-
-
-def _rules(bundle: Bundle) -> Iterator[tuple[Criterion, JudgedCriterion]]:
-    """The plan's criteria on servers, each with its entry in the verdict."""
-    judged = {item.where: item for item in bundle.verdict.criteria}
-    for criterion in criteria_of(bundle.plan.criteria):
-        if criterion.server is not None and criterion.where in judged:
-            yield criterion, judged[criterion.where]

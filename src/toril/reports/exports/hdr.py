@@ -20,7 +20,7 @@ from toril.reports.bundle import Bundle
 from toril.reports.exports.rows import Rows, row_batches
 from toril.reports.exports.tables import measured, started_ms
 from toril.stats.histogram import EXACT_BITS, Histogram, Int64s, highest_us
-from toril.summary.build import SHARED
+from toril.summary.build import TRANSACTION
 from toril.timeline import Timeline
 from toril.timeline.intervals import KINDS, MAX_DURATION_US, Series
 
@@ -44,7 +44,7 @@ def log(bundle: Bundle) -> Iterator[bytes]:
         if not series.label or not _judged(bundle, series):
             return None
         twice = series.kind == "transaction" and series.label in shared
-        return tag(series.label + SHARED * twice), series.kind
+        return tag(series.label + TRANSACTION * twice), series.kind
 
     yield _head(bundle)
     lines = (_lines(row_batches(timeline, key_of), range_us(timeline)) for key_of in (total, label))

@@ -1,14 +1,16 @@
 """The tables as Parquet. Needs pyarrow, an extra: it is larger than everything else together."""
 
-import io
 from collections.abc import Iterator
+from functools import partial
 from importlib.util import find_spec
+from tempfile import TemporaryFile
 from typing import Any
 
 from toril.errors import OptionError
 from toril.reports.bundle import Bundle
 from toril.reports.exports.tables import TABLES, Texts
 
+BYTES_AT_ONCE = 1 << 20
 ROWS_OF_A_GROUP = 250_000  # a reader takes in, or skips, whole groups
 
 
@@ -28,46 +30,21 @@ def stream(bundle: Bundle, table: str) -> Iterator[bytes]:
     from pyarrow import parquet
 
     schema = _schema(bundle, table)
-    sink = _Sink()
     batches: list[Any] = []
     waiting = 0
-    writer = parquet.ParquetWriter(sink, schema, compression="zstd")
-    for batch in TABLES[table].batches(bundle):
-        batches.append(pyarrow.record_batch([_array(batch[field.name], field.type) for field in schema], schema=schema))
-        waiting += batches[-1].num_rows
-        if waiting >= ROWS_OF_A_GROUP:
-            writer.write_table(pyarrow.Table.from_batches(batches, schema), waiting)
-            batches, waiting = [], 0
-            yield sink.taken()
-    if batches:
-        writer.write_table(pyarrow.Table.from_batches(batches, schema), waiting)
-    writer.close()
-    yield sink.taken()
-
-
-class _Sink(io.RawIOBase):
-    """A file that hands over what was written to it."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        piece = bytes(data)
-        self._pieces.append(piece)
-        self._size += len(piece)
-        return len(piece)
-
-    def tell(self) -> int:
-        return self._size
-
-    def taken(self) -> bytes:
-        """Everything since the last time."""
-        pieces, self._pieces = self._pieces, []
-        return b"".join(pieces)
+    with TemporaryFile() as file:
+        with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+            for batch in TABLES[table].batches(bundle):
+                arrays = [_array(batch[field.name], field.type) for field in schema]
+                batches.append(pyarrow.record_batch(arrays, schema=schema))
+                waiting += batches[-1].num_rows
+                if waiting >= ROWS_OF_A_GROUP:
+                    writer.write_table(pyarrow.Table.from_batches(batches, schema), waiting)
+                    batches, waiting = [], 0
+            if batches:
+                writer.write_table(pyarrow.Table.from_batches(batches, schema), waiting)
+        file.seek(0)
+        yield from iter(partial(file.read, BYTES_AT_ONCE), b"")
 
 
 def _schema(bundle: Bundle, table: str) -> Any:
@@ -92,7 +69,7 @@ def _schema(bundle: Bundle, table: str) -> Any:
         "toril.started_at": bundle.summary.started_at or "",
         "toril.units": "columns that end in _us are microseconds; second counts from the start signal",
     }
-    return pyarrow.schema(fields, {f"{name}": _utf8(text) for name, text in about.items()})
+    return pyarrow.schema(fields, {name: _utf8(text) for name, text in about.items()})
 
 
 def _array(values: Any, type_: Any) -> Any:

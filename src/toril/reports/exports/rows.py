@@ -5,7 +5,7 @@ few numpy calls, and an export of any length needs little memory.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
@@ -38,10 +38,7 @@ class Rows(Generic[Key]):
     row: Int64s  # of each bucket, ascending
     bucket: Int64s  # ascending within a row
     count: Int64s
-    upto: Int64s = field(init=False)  # samples of this and all earlier buckets
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "upto", np.cumsum(self.count))
+    upto: Int64s  # samples of this and all earlier buckets
 
     def __len__(self) -> int:
         return self.key.size
@@ -131,4 +128,5 @@ def _batch(
         row=pairs >> BUCKET_BITS,
         bucket=pairs & ((1 << BUCKET_BITS) - 1),
         count=merged,
+        upto=np.cumsum(merged),
     )

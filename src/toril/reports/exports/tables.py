@@ -77,7 +77,7 @@ def measured(bundle: Bundle) -> Timeline:
     samples = bundle.summary.total.samples
     if bundle.measured != samples:
         raise StoreError(
-            f"run {bundle.plan.run_id}: its summary tells of {samples} samples, its interval files of "
+            f"run {bundle.plan.run_id}: its summary has {samples} samples, its interval files have "
             f"{bundle.measured}; restore the files, or delete summary.json and verdict.json to have it judged by "
             "those that are there",
             code="missing-measurements",
