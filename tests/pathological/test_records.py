@@ -47,7 +47,8 @@ def captured(*rows):
         ok=np.ones(size, np.bool_), rc=["200"] * size, message=[""] * size, **numbers,
     )  # fmt: skip
     engine = SimpleNamespace(
-        resolution_us=1, batches=lambda final: iter([batch]), sends=lambda: iter(()),
+        resolution_us=1, recorded=False, context=SimpleNamespace(functional=False),
+        batches=lambda final: iter([batch]), sends=lambda: iter(()),
         unreadable=lambda: 0, unfinished=tuple, facts=Facts,
     )  # fmt: skip
     lane: Any = SimpleNamespace(

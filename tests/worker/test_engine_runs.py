@@ -4,7 +4,6 @@ import signal
 import subprocess
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -12,17 +11,18 @@ from toril.load.interleave import interleave
 from toril.records import ExecutionShare, Exit, PlannedExecution
 from toril.worker.engine_runs import EngineRuns
 from toril.worker.engines import EngineContext, Facts
+from toril.worker.engines.base import Engine
 from toril.worker.redaction import MOST_SAID, Redactor
 
 START = 1000.0
 
 
-class Engine:
+class FakeEngine(Engine):
     """An engine that does what it is told; `ended` is set by the test."""
 
     def __init__(self, context: EngineContext, *, parks: bool) -> None:
-        self.context, self.parks, self.ended, self.startups = context, parks, False, 0
-        self.process: Any = None
+        self.context, self.ended, self.startups = context, False, 0
+        self.parks = parks  # type: ignore[misc]  # as a test wants it
 
     def startup(self) -> None:
         self.startups += 1
@@ -47,15 +47,12 @@ def runs_of(folder, *executions, slots=None, phase=0.0):
         context = EngineContext(
             planned=planned,
             share=ExecutionShare(execution=planned.name, concurrency=2, phase=phase, config={}),
-            position=position,
-            worker_index=0,
-            worker_count=1,
             graceful_stop_s=30.0,
             folder=home,
             suite=folder,
         )
-        engines.append(Engine(context, parks=parks))
-    runs = EngineRuns.of(engines, slots)  # type: ignore[arg-type]
+        engines.append(FakeEngine(context, parks=parks))
+    runs = EngineRuns.of(engines, slots)
     runs.park()
     return runs
 

@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from toril.records import Case, CaseFile, Kept, case_file_name, digest_of, encode_cases
 from toril.timeline.intervals import Recorder, acceptable
 from toril.worker.engine_runs import EngineRun
-from toril.worker.engines import Batch, FoundCase, Replays, ReportsCases
+from toril.worker.engines import Batch, FoundCase, cases_of
 from toril.worker.redaction import Redactor
 
 AHEAD_S = 60.0  # a record of what completes later than this has no possible time: the clock, or the engine, went astray
@@ -67,12 +67,14 @@ class Capture:
 
     def read(self, run: EngineRun, *, final: bool = False) -> None:
         """Everything that the engine has recorded since the last call."""
-        for batch in run.engine.batches(final):
+        engine = run.engine
+        for batch in engine.batches(final):
             if len(batch):
                 self._add(run, batch)
-        if isinstance(run.engine, ReportsCases) and run.engine.context.functional:
-            for case in run.engine.cases():
-                self._cases.add(run.planned.series, case, self.start_at)
+            if engine.context.functional and engine.requests_are_cases:
+                self._add_cases(run, cases_of(batch, run.planned.series))
+        if engine.context.functional:
+            self._add_cases(run, engine.cases())
         for told in run.engine.sends():
             second = self._second(told.at_s)
             late = {"late_us": told.late_us, "late_p90_us": told.late_p90_us}
@@ -118,7 +120,7 @@ class Capture:
             "connect_us": batch.connect_us,
             "bytes": batch.bytes,
         }
-        ahead_s = math.inf if isinstance(run.engine, Replays) and run.engine.recorded else AHEAD_S
+        ahead_s = math.inf if run.engine.recorded else AHEAD_S
         possible = acceptable(columns) & (batch.completed_s < time.time() + ahead_s)
         if not possible.all():
             self._recorder.unreadable(int((~possible).sum()))
@@ -129,6 +131,10 @@ class Capture:
             run.first_started_s = first if run.first_started_s is None else min(first, run.first_started_s)
             run.last_completed_s = last if run.last_completed_s is None else max(last, run.last_completed_s)
         run.samples += int((columns["kind"] == "request").sum())
+
+    def _add_cases(self, run: EngineRun, found: Iterable[FoundCase]) -> None:
+        for case in found:
+            self._cases.add(run.planned.series, case, self.start_at)
 
     def _second(self, now: float) -> int:
         return max(0, int(now - self.start_at))

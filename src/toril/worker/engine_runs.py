@@ -11,7 +11,8 @@ from bzt import TaurusException  # no Exception
 from toril.records import EngineReport, PlannedExecution, Rate
 from toril.worker import life, processes
 from toril.worker.disk import put_whole
-from toril.worker.engines import Adjustable, Engine, Facts
+from toril.worker.engines import Facts
+from toril.worker.engines.base import Engine
 
 PARK_TIMEOUT_S = 180.0  # a JVM on a busy machine takes its time; longer than this is a hang
 
@@ -79,8 +80,7 @@ class EngineRun:
 
     @property
     def exit_code(self) -> int | None:
-        process = self.engine.process
-        return None if process is None else process.poll()
+        return self.engine.exit_code
 
     def queued_s(self, start_at: float) -> float:
         """How long it waited for others (`sequential`, `capacity`) beyond its plan."""
@@ -186,7 +186,7 @@ class EngineRuns(tuple[EngineRun, ...]):
         """Tell the engine of that execution, if it is this worker's; one that sees it late begins late, and says so."""
         for run in self:
             engine = run.engine
-            if run.execution == rate.execution and run.at_work and isinstance(engine, Adjustable):
+            if run.execution == rate.execution and run.at_work and engine.adjustable:
                 engine.adjust(rate.at, rate.rps)
                 self.rate_lateness_s[rate.number] = max(0.0, now - rate.at)
                 log.info("%s: %g/s, %+.2f s from now on", run.execution, rate.rps, rate.at - now)

@@ -102,7 +102,7 @@ class Engines:
             share.set_environment(os.environ, self.plan, self.share, self.scratch / "home")
             contexts = share.contexts(self.plan, self.share, self.scratch, suite)
             secret_values = self._read_secrets()
-            settings = engine_settings((one.planned.executor for one in contexts), self.share.index)
+            settings = engine_settings(one.planned.executor for one in contexts)
             configured = share.configuration(self.plan, self.share, self.scratch / "artifacts", settings)
             share.write_configuration(configured, self.scratch / "taurus.json")
             taurus = Taurus(logging.getLogger("bzt"), contexts, secret_values)

@@ -17,7 +17,8 @@ from bzt.modules.provisioning import Local
 from bzt.utils import PIPE, BetterDict  # in which a program's output is kept when it has no file
 
 from toril.errors import UserError
-from toril.worker.engines import FUNCTIONAL_ENGINES, Engine, EngineContext
+from toril.worker.engines import FUNCTIONAL_ENGINES, EngineContext
+from toril.worker.engines.base import Engine
 from toril.worker.engines.generic import GenericEngine
 from toril.worker.processes import lead_a_group_and_die_with_parent
 
@@ -32,7 +33,6 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
         self.secrets = dict(secrets or {})
         self.contexts = contexts
         self.started: list[Any] = []
-        self.graceful_files: dict[int, str] = {}
         self.leaders: list[int] = []  # of the engines' process groups
 
     def ready(self, configuration: Path) -> list[Engine]:
@@ -97,7 +97,6 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
 
     def start_subprocess(self, args: Any, env: Any, cwd: str | None = None, **kwargs: Any) -> psutil.Popen:
         """In its own process group, and gone when the worker is."""
-        graceful = self.create_artifact(prefix="GRACEFUL", suffix="")
         shell = bool(kwargs.get("shell", False))
         process = psutil.Popen(
             args,
@@ -105,13 +104,12 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
             stdout=kwargs.get("stdout") or PIPE,
             stderr=kwargs.get("stderr") or PIPE,
             cwd=cwd or self.default_cwd,
-            env={**env.get(), "GRACEFUL": graceful},
+            env=env.get(),
             shell=shell,
             bufsize=0,
             close_fds=True,
             preexec_fn=lead_a_group_and_die_with_parent,
         )
-        self.graceful_files[process.pid] = graceful
         self.leaders.append(process.pid)
         return process
 
@@ -156,10 +154,10 @@ class Records(ConsolidatingAggregator):  # type: ignore[misc]  # bzt has no type
     def post_process(self) -> None: ...
 
 
-def engine_settings(aliases: Iterable[str], worker_index: int) -> dict[str, dict[str, Any]]:
+def engine_settings(aliases: Iterable[str]) -> dict[str, Mapping[str, Any]]:
     """The own settings, below `modules.<alias>`, of those engine modules that are used."""
     used = {alias: FUNCTIONAL_ENGINES[alias] for alias in aliases if alias in FUNCTIONAL_ENGINES}
-    return {alias: importlib.import_module(module).settings(worker_index) for alias, module in used.items()}
+    return {alias: importlib.import_module(module).Executor.module_settings for alias, module in used.items()}
 
 
 def reason_of(error: BaseException) -> str:

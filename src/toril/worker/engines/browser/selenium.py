@@ -6,7 +6,6 @@ with a browser that toril starts (`drive_selenium.py`). As in bzt each iteration
 
 import ast
 import importlib.metadata
-import importlib.util
 import os
 from typing import Any, ClassVar
 
@@ -17,11 +16,6 @@ from toril.programs import chromedriver, chromium
 from toril.worker.engines.apiritif import executor as apiritif
 
 MISSING = "is not on this machine: install {package}, or say where it is with {variable}"
-
-
-def settings(worker_index: int) -> dict[str, Any]:
-    """No settings: toril downloads no driver."""
-    return {}
 
 
 def found(program: str | None, what: str, package: str, variable: str) -> str:
@@ -55,8 +49,7 @@ class Executor(apiritif.Executor):
         super().prepare()
 
     def install_required_tools(self) -> None:
-        if importlib.util.find_spec("selenium") is None:
-            raise ToolError("Selenium is not installed beside bzt; install the extra: toril[browser]")
+        self.require("selenium", "browser")
         self._chromedriver = found(
             self.settings.get("chromedriver").get("path", None) or chromedriver(),
             "Chromium's driver",

@@ -10,7 +10,6 @@ kind `transaction`. When a step ends on another page than it began on, that page
 
 import contextlib
 import ctypes
-import importlib.util
 import json
 import os
 import signal
@@ -20,6 +19,11 @@ import time
 from pathlib import Path
 
 import psutil
+
+sys.path.append(str(Path(__file__).parents[1]))
+import in_process  # type: ignore[import-not-found]
+
+sys.path.pop()
 
 TIMINGS = (("ttfb", "TTFB"), ("dom", "DOM ready"), ("lcp", "LCP"))
 STARTED = "browser start"  # the label of the time until a browser was ready
@@ -63,16 +67,8 @@ async ([since, slowed]) => {
 """.replace("SETTLE_MS", str(SETTLE_MS)).replace("PAINT_MS", str(PAINT_MS))
 
 
-def beside(name):
-    """A module by its path from this folder; the folder must not be on Python's path, where it hides others."""
-    spec = importlib.util.spec_from_file_location(f"toril_{Path(name).name}", Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-RECORDS = beside("../apiritif/records")
-Sample = RECORDS.Sample
+SAMPLES = in_process.beside("apiritif/samples")
+Sample = SAMPLES.Sample
 
 
 def begin(settings, recorder, user, records, load):
@@ -80,7 +76,9 @@ def begin(settings, recorder, user, records, load):
     kill_descendants_at_end()
     steps = Steps(settings, user, records, load)
     steps.connect(recorder)
-    steps.driver = beside(f"drive_{settings['browser']['driver']}").Driver(settings["browser"], steps)
+    steps.driver = in_process.beside(f"browser/drive_{settings['browser']['driver']}").Driver(
+        settings["browser"], steps
+    )
     return steps
 
 
@@ -107,7 +105,7 @@ class Steps:
 
         def record_transaction_start(tran) -> None:
             self.load.admit()
-            label = tran.name.removeprefix(RECORDS.GROUP_MARK)
+            label = tran.name.removeprefix(SAMPLES.GROUP_MARK)
             self.records.in_flight[threading.get_ident()] = (label, tran.start_time())
             start(tran)
 

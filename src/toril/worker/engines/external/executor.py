@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from glob import glob
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from bzt import TaurusConfigError
 from bzt.engine import ScenarioExecutor
@@ -23,7 +23,7 @@ from bzt.modules.external import ExternalResultsLoader
 from bzt.utils import dehumanize_time
 
 from toril.worker.engines import Batch
-from toril.worker.engines.base import EngineBase
+from toril.worker.engines.base import Engine
 from toril.worker.engines.external.formats import UnknownFormatError, reader_of
 from toril.worker.engines.readers import Reader, batch_of
 
@@ -32,25 +32,16 @@ RESULTS_TIMEOUT_S = 10.0
 COARSEST_S = 1.0  # some tools write whole seconds
 
 
-def settings(worker_index: int) -> dict[str, Any]:
-    """Module settings that the suite's own may change."""
-    return {}
-
-
-class Executor(EngineBase, ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
+class Executor(Engine, ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
     """bzt's loader of results as an Engine; of bzt only the reading of options is used."""
 
     parks: ClassVar[bool] = False
-    single_threaded: ClassVar[bool] = False
-    reports_lateness: ClassVar[bool] = False
-    process = None
 
     def __init__(self) -> None:
         super().__init__()
         self._path: Path | None = None
         self._found: Reader | None = None
         self._moved_s: float | None = None  # None: nothing has been read yet
-        self.recorded = False
         self._prepared_at = 0.0  # before any service of the suite could write results
         self._begun_at = self._grew_at = float("inf")
         self._size = -1
@@ -59,7 +50,7 @@ class Executor(EngineBase, ExternalResultsLoader):  # type: ignore[misc]  # bzt 
         self._ending = self._ended = False
 
     @property
-    def resolution_us(self) -> int:
+    def resolution_us(self) -> int:  # type: ignore[override]  # known once the file is
         return self._found.resolution_us if self._found else 1000
 
     def prepare(self) -> None:

@@ -4,7 +4,6 @@ An iteration is one task of a virtual user: one of the script's, or one pass thr
 from the suite go through Locust's FastHttpUser: the same HTTP as its HttpUser at a fifth of the CPU.
 """
 
-import importlib.util
 import json
 import shutil
 import sys
@@ -12,36 +11,23 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-import numpy as np
-from bzt import TaurusConfigError, ToolError
+from bzt import TaurusConfigError
 from bzt.modules._locustio import LocustIOExecutor
 from bzt.requests_model import HTTPRequest
 from bzt.utils import dehumanize_time
 
 from toril.suite.engines import problems
-from toril.worker.engines import Batch, Facts, Sends, tail_of
+from toril.worker.engines import Facts, tail_of
 from toril.worker.engines.base import RowEngine
-from toril.worker.engines.in_process import COLUMNS
 
 HERE = Path(__file__).parent
-
-
-def settings(worker_index: int) -> dict[str, Any]:
-    """No settings."""
-    return {}
 
 
 class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
     """bzt's Locust executor with our own wrapper, script and records; an `Engine`."""
 
     tool_name: ClassVar[str] = "Locust"
-    row = np.dtype(list(zip(COLUMNS, ("<f8", "<i8", "<i8", "<i8", "<u4", "<u4"), strict=True)))
-    rows_per_batch: ClassVar[int] = 50_000
-
-    parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = True
-    resolution_us: ClassVar[int] = 1
-    reports_lateness: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,9 +44,7 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
         super().prepare()
 
     def install_required_tools(self) -> None:
-        """Replaces bzt's call of pip, which takes a second; only the import matters."""
-        if importlib.util.find_spec("locust") is None:
-            raise ToolError("Locust is not installed beside bzt; install the extra: toril[worker]")
+        self.require("locust")
 
     def get_script_path(self, required: bool = False, scenario: Any = None) -> str | None:
         return self._generated or super().get_script_path(required, scenario)
@@ -99,22 +83,6 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
     def exit_message(self) -> str:
         words = tail_of(getattr(self.stderr, "name", None)) or tail_of(self.log_file)
         return f"Locust ended with exit code {self.exit_code}: {words}"
-
-    def _late(self, row: Any) -> Sends:
-        late_us, late_p90_us = int(row["response_us"]), int(row["ttfb_us"])
-        return Sends(at_s=float(row["started_s"]), late_us=late_us, late_p90_us=late_p90_us)
-
-    def _batch(self, rows: Any) -> Batch:
-        response_us = rows["response_us"].astype(np.int64)
-        return Batch(
-            started_s=rows["started_s"].astype(np.float64),
-            completed_s=rows["started_s"] + response_us / 1e6,
-            response_us=response_us,
-            ttfb_us=rows["ttfb_us"].astype(np.int64),
-            connect_us=np.full(len(rows), -1, np.int64),
-            bytes=rows["bytes"].astype(np.int64),
-            **self._file.named(rows),
-        )
 
     # ── the generated script ───────────────────────────────────────────────────────────────────────────────────────
 

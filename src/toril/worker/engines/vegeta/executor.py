@@ -25,22 +25,13 @@ from toril.worker.engines.vegeta.requests import requests_of, sources_of, unknow
 COLUMNS = ("due_us", "late_us", "response_us", "ttfb_us", "connect_us", "bytes", "label", "outcome")
 
 
-def settings(worker_index: int) -> dict[str, Any]:
-    """No settings."""
-    return {}
-
-
 class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
-    """An `Engine`, and `Adjustable`."""
+    """The engine that runs tools/vegeta."""
 
     tool_name: ClassVar[str] = "vegeta"
     row = np.dtype([(name, "<i8") for name in COLUMNS[:6]] + [(name, "<u4") for name in COLUMNS[6:]])
     rows_per_batch: ClassVar[int] = 100_000
 
-    parks: ClassVar[bool] = True
-    single_threaded: ClassVar[bool] = False
-    resolution_us: ClassVar[int] = 1
-    reports_lateness: ClassVar[bool] = True
     adjustable: ClassVar[bool] = True
 
     def __init__(self) -> None:
