@@ -77,7 +77,7 @@ class Engine:
 
     def cases(self) -> Iterator[FoundCase]:
         """Test cases of a functional suite that ended since the last call."""
-        return self._case_lines.read()
+        return self._case_lines.cases()
 
     def sends(self) -> Iterator[Sends]:
         """Lateness since the last call; to be called after `batches`, which may read it."""

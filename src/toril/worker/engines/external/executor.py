@@ -115,17 +115,16 @@ class Executor(Engine, ExternalResultsLoader):  # type: ignore[misc]  # bzt has 
             return
         first_pass, newest_s = self._moved_s is None, 0.0
         for records in self._found.read(final):
-            if records:
-                newest_s = max(newest_s, *(record.started_s + record.response_us / 1e6 for record in records))
-                if self._moved_s is None:
-                    first_s = min(record.started_s for record in records)
-                    if first_s < self._prepared_at - COARSEST_S and not self.execution.get("recorded"):
-                        self._refuse(first_s)
-                        return
-                    self.recorded = first_s < self._begun_at
-                    self._moved_s = self._begun_at - first_s if self.recorded else 0.0
-                    self.log.info("Results of %s begin %.3f s from the start", self._path, first_s - self._begun_at)
-                yield batch_of(records, self._moved_s)
+            newest_s = max(newest_s, *(record.started_s + record.response_us / 1e6 for record in records))
+            if self._moved_s is None:
+                first_s = min(record.started_s for record in records)
+                if first_s < self._prepared_at - COARSEST_S and not self.execution.get("recorded"):
+                    self._refuse(first_s)
+                    return
+                self.recorded = first_s < self._begun_at
+                self._moved_s = self._begun_at - first_s if self.recorded else 0.0
+                self.log.info("Results of %s begin %.3f s from the start", self._path, first_s - self._begun_at)
+            yield batch_of(records, self._moved_s)
         if first_pass and newest_s:
             self._grew_at = min(self._grew_at, newest_s)  # the file itself may be a newer copy
 

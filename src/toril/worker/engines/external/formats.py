@@ -13,10 +13,10 @@
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from lxml import etree
 
@@ -24,9 +24,8 @@ from toril.errors import UserError
 from toril.worker.engines.gatling.log import GatlingReader
 from toril.worker.engines.k6.csv import HEADER as K6_HEADER
 from toril.worker.engines.k6.csv import K6Reader
-from toril.worker.engines.readers import READ_AT_ONCE, CsvTail, Reader, Record, ValidatedReader
+from toril.worker.engines.readers import CsvTail, GrowingFile, LineReader, Reader, Record
 
-CHUNK_BYTES = 1 << 20
 DELIMITERS = ",;\t|"
 JTL = (
     *("timeStamp", "elapsed", "label", "responseCode", "responseMessage", "success", "failureMessage", "bytes"),
@@ -57,10 +56,6 @@ def reader_of(path: Path) -> Reader | None:
     first = first.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r")
     if not whole and len(first) < 1 << 16:
         return None
-    return ValidatedReader(_reader_of(path, first))
-
-
-def _reader_of(path: Path, first: bytes) -> Reader:
     for beginning, (code, why) in REFUSED.items():
         if first.startswith(beginning):
             raise UnknownFormatError(why, code=code)
@@ -91,28 +86,21 @@ def _jtl_reader(path: Path, header: str) -> Reader:
     return JtlReader(path, delimiter)
 
 
-class JtlReader:
+class JtlReader(Reader):
     """JMeter's CSV; the delimiter comes from its header."""
-
-    resolution_us: ClassVar[int] = 1000
 
     def __init__(self, path: Path, delimiter: str) -> None:
         self._tail = CsvTail(path, JTL, delimiter=delimiter)
-        self._broken = 0
-        self.users: int | None = None
+        super().__init__(self._tail)
 
-    @property
-    def unreadable(self) -> int:
-        return self._tail.unreadable + self._broken
-
-    def read(self, final: bool) -> Iterator[Sequence[Record]]:
+    def _records(self, final: bool) -> Iterator[Sequence[Record]]:
         for columns in self._tail.read(final):
             records = []
             for row in zip(*columns, strict=True):
                 try:
                     records.append(self._record(dict(zip(JTL, row, strict=True))))
                 except (ValueError, OverflowError):
-                    self._broken += 1
+                    self._tail.unreadable += 1
             yield records
 
     def _record(self, row: dict[str, str]) -> Record:
@@ -168,35 +156,17 @@ def jtl_record(
     )
 
 
-class Chunks:
-    """The bytes added to a file since the last call."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._read = path, 0
-
-    def new(self) -> Iterator[bytes]:
-        with self._path.open("rb") as file:
-            file.seek(self._read)
-            while chunk := file.read(CHUNK_BYTES):
-                self._read += len(chunk)
-                yield chunk
-
-
-class XmlReader:
+class XmlReader(Reader):
     """JMeter's XML: the outermost samples, without the samples inside them."""
 
-    resolution_us: ClassVar[int] = 1000
-
     def __init__(self, path: Path) -> None:
-        self._chunks = Chunks(path)
+        super().__init__(GrowingFile(path))
         self._lost = False
         self._open, self._rest = 0, b""  # open elements; the bytes after the last `>`
         self._parser = etree.XMLPullParser(events=("start", "end"), resolve_entities=False, no_network=True)
-        self.unreadable = 0
-        self.users: int | None = None
 
-    def read(self, final: bool) -> Iterator[Sequence[Record]]:
-        for chunk in self._chunks.new():
+    def _records(self, final: bool) -> Iterator[Sequence[Record]]:
+        for chunk in self._file.chunks():
             if self._lost:
                 return
             self._rest = (self._rest + chunk).rpartition(b">")[2]
@@ -206,13 +176,13 @@ class XmlReader:
                     try:
                         records.append(self._record(element))
                     except (ValueError, TypeError, OverflowError):
-                        self.unreadable += 1
+                        self._file.unreadable += 1
                     element.clear()
                     while element.getprevious() is not None:
                         del element.getparent()[0]
             yield records
         if final and not self._lost and (self._open > 1 or self._rest.strip()):
-            self.unreadable += 1  # half a sample
+            self._file.unreadable += 1  # half a sample
 
     def _elements(self, chunk: bytes) -> Iterator[Any]:
         """Complete elements; everything after malformed XML is lost and counts as one record."""
@@ -220,7 +190,7 @@ class XmlReader:
             self._parser.feed(chunk)
         except etree.XMLSyntaxError:
             self._lost = True
-            self.unreadable += 1
+            self._file.unreadable += 1
         for event, element in self._parser.read_events():
             self._open += 1 if event == "start" else -1
             if event == "end":
@@ -247,35 +217,6 @@ class XmlReader:
             idle_ms=int(element.get("it") or 0),
             may_be_transaction=element.tag == "sample",
         )
-
-
-class LineReader:
-    """A record a line, without a header."""
-
-    resolution_us: ClassVar[int] = 1
-
-    def __init__(self, path: Path, parse: Callable[[str], Record]) -> None:
-        self._chunks, self._parse = Chunks(path), parse
-        self._rest = b""
-        self.unreadable = 0
-        self.users: int | None = None
-
-    def read(self, final: bool) -> Iterator[Sequence[Record]]:
-        for chunk in self._chunks.new():
-            *lines, self._rest = (self._rest + chunk).split(b"\n")
-            for first in range(0, len(lines), READ_AT_ONCE):
-                yield list(self._records(lines[first : first + READ_AT_ONCE]))
-        if final and self._rest.strip():
-            self.unreadable += 1
-
-    def _records(self, lines: Sequence[bytes]) -> Iterator[Record]:
-        for line in lines:
-            try:
-                record = self._parse(line.decode(errors="replace").rstrip("\r"))
-            except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, csv.Error):
-                self.unreadable += 1
-            else:
-                yield record
 
 
 def vegeta_csv(line: str) -> Record:

@@ -152,9 +152,7 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
             os.killpg(self.process.pid, signal.SIGTERM)
 
     def batches(self, final: bool) -> Iterator[Batch]:
-        for records in self._log.read(final):
-            if records:
-                yield batch_of(records)
+        yield from map(batch_of, self._log.read(final))
 
     def virtual_users(self) -> int | None:
         return self._log.users

@@ -10,9 +10,11 @@ longer than those of other engines.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from toril.worker.engines import Sends
+from toril.worker.engines.readers import Lines
 
 # The name of a user's thread ends with the numbers of its group and its own.
 BROKEN = re.compile(
@@ -30,8 +32,7 @@ class SendsFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._position = 0
+        self._lines = Lines(path)
         self._dropped = 0
         self.users = 0
         self.begun_at: float | None = None  # start of the first user, seconds since the epoch
@@ -39,15 +40,7 @@ class SendsFile:
 
     def read(self) -> Iterator[Sends]:
         """Sends from the whole lines added since the last call."""
-        if not self._path.is_file():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._position)
-            lines = file.read().splitlines(keepends=True)
-        for line in lines:
-            if not line.endswith(b"\n"):
-                return  # being written
-            self._position += len(line)
+        for line in chain.from_iterable(self._lines.read()):
             at_ms, *numbers = map(int, line.split())
             at_s = at_ms / 1000
             if len(numbers) == 1:

@@ -145,9 +145,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
             os.kill(self.process.pid, signal.SIGINT)
 
     def batches(self, final: bool) -> Iterator[Batch]:
-        for records in self._reader.read(final):
-            if records:
-                yield batch_of(records)
+        yield from map(batch_of, self._reader.read(final))
 
     def sends(self) -> Iterator[Sends]:
         """The dropped sends of the script's own arrival rates; k6 does not report lateness."""
