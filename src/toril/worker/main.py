@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from types import FrameType
+from typing import Any
 
 from bzt import TaurusException  # no Exception
 
@@ -35,11 +36,11 @@ from toril.worker.ready import begun, task_facts
 from toril.worker.redaction import Redactor
 
 LOOP_S = 0.1
-QUICK_LOOP_S = 0.02  # while somebody waits for what comes next: before the load of a local run, and around its end
+QUICK_LOOP_S = 0.02  # before the load of a local run, and around its end, when the coordinator waits
 # bzt's libraries for terminals and websockets can do without these, and a worker uses neither: a third of bzt's start
 UNUSED_BY_BZT = ("aiohttp", "trio", "zmq", "tornado", "twisted")
 EXIT_CODE_FAILED = 4
-PATIENCE_S = 10.0  # with a bucket in one call; what could not be delivered is tried again, and the load goes on
+PATIENCE_S = 10.0  # of one call to a bucket; deliveries that fail are repeated, and the load goes on
 
 
 class Interrupted(BaseException):
@@ -47,43 +48,43 @@ class Interrupted(BaseException):
 
 
 class Engines:
-    """The engines of one share, driven by bzt."""
+    """The load of one attempt: the engines of one share, prepared by bzt."""
 
     def __init__(self, store: Store, plan: Plan, worker: str, attempt: str) -> None:
         self.store, self.plan, self.worker, self.attempt = store, plan, worker, attempt
         self.share = share.share_of(plan, worker)
         self.planned_s = self._planned_s()
-        self.recorder = Recorder(worker, self.share.location)
-        self.cases = CaseBook(worker, Redactor())
+        self.redacted = Redactor()
+        self.recorder = Recorder(worker, self.share.location, self.redacted)
+        self.cases = CaseBook(worker, self.redacted)
         self._disk = Scratch()
         self.scratch = self._disk.folder
         self.runs = EngineRuns.of((), None)
         self.capture: Capture | None = None
         self.vitals: Vitals | None = None
-        self.taurus: object | None = None
-        self.came: list[str] = []  # signals that the attempt has not asked for yet
+        self.taurus: Any = None
+        self.pending_signals: list[str] = []  # which the attempt has not asked for yet
         self.preparing = False
         self.killed = 0
         self.failed = ""  # why the load cannot go on, although its engines do
         self.prepared_at = float("inf")
-        self.redacted = Redactor()
         self.offset: Future[tuple[float, float]] | None = None
         self._kept: list[Kept] = []
         self._log = logging.getLogger("toril.worker")
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.came.append(signal.Signals(number).name)
+        self.pending_signals.append(signal.Signals(number).name)
         if self.preparing:
             self.preparing = False
             raise Interrupted
 
     def on_parent_gone(self) -> None:
-        self.came.append("the coordinator ended")
+        self.pending_signals.append("the coordinator ended")
         os.kill(os.getpid(), signal.SIGTERM)
 
     def signals(self) -> list[str]:
-        came, self.came = self.came, []
-        return came
+        names, self.pending_signals = self.pending_signals, []
+        return names
 
     def prepare(self) -> Iterator[life.Event]:
         with hidden_modules(UNUSED_BY_BZT):
@@ -93,7 +94,7 @@ class Engines:
         self.offset = begun(self.store, time.time, beside=self.plan.on != "local")
         try:
             self.preparing = True
-            if self.came:
+            if self.pending_signals:
                 raise Interrupted
             share.copy_suite(self.store, self.plan, suite)
             share.split_data(self.share, suite)
@@ -105,9 +106,8 @@ class Engines:
             settings = engine_settings(one.planned.executor for one in contexts)
             configured = share.configuration(self.plan, self.share, self.scratch / "artifacts", settings)
             share.write_configuration(configured, self.scratch / "taurus.json")
-            taurus = Taurus(logging.getLogger("bzt"), contexts, secret_values)
-            self.taurus = taurus
-            self.runs = EngineRuns.of(taurus.ready(self.scratch / "taurus.json"), taurus.slots)
+            self.taurus = Taurus(logging.getLogger("bzt"), contexts, secret_values)
+            self.runs = EngineRuns.of(self.taurus.ready(self.scratch / "taurus.json"), self.taurus.slots)
             self.runs.park()
             self.preparing = False
         except Interrupted:
@@ -115,17 +115,15 @@ class Engines:
         except (Exception, TaurusException) as error:
             self.preparing = False
             self._log.exception("Preparing failed")
-            if not self.came:  # bzt catches what it finds, and may have put an interruption into other words
+            if not self.pending_signals:  # bzt may have caught an interruption, and raised another error
                 yield life.Failed(self.redacted(reason_of(error)))
         self.prepared_at = time.time()
 
     def _read_secrets(self) -> dict[str, str]:
         """The values; from here on they are taken out of everything that leaves this process."""
         values = read_secrets(self.plan.secrets)
-        self.redacted = Redactor(values.values())
-        self.recorder = Recorder(self.worker, self.share.location, self.redacted)
-        self.cases = CaseBook(self.worker, self.redacted)
         if values:
+            self.redacted.hide(values.values())
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of this process or an engine would hold them
             Output().begin(self.redacted.redacted_bytes)
         return values
@@ -159,15 +157,15 @@ class Engines:
     def adjust(self, rate: Rate, now: float) -> None:
         try:
             self.runs.adjust(rate, now)
-        except OSError as error:  # engines are told by files
-            self._log.exception("The engine cannot be told its rate")
-            self.failed = f"{rate.execution}: its engine could not be told the rate of {rate.rps:g}/s: {error}"
+        except OSError as error:  # engines read rates from files
+            self._log.exception("The rate could not be changed")
+            self.failed = f"{rate.execution}: the rate could not be changed to {rate.rps:g}/s: {error}"
 
     def end(self, within_s: float, now: float) -> None:
         try:
             self.runs.end(within_s, now)
-        except OSError:  # engines are told by files
-            self._log.exception("Engines cannot be told to end, and are killed")
+        except OSError:  # engines watch for files
+            self._log.exception("Engines could not be ended, and are killed")
             self.kill()
 
     def kill(self) -> None:
@@ -183,7 +181,7 @@ class Engines:
         self.vitals.record(now)
 
     def wait(self, state: State) -> None:
-        if state.phase == "ended" or self.came:
+        if state.phase == "ended" or self.pending_signals:
             return
         wait_s = None if state.start_at is None else self.runs.next_due(time.time(), state.start_at)
         loop_s = QUICK_LOOP_S if self._is_awaited(state) else LOOP_S
@@ -199,8 +197,6 @@ class Engines:
         return self.planned_s is not None and time.time() > state.start_at + self.planned_s - LOOP_S
 
     def finish(self, state: State) -> None:
-        from toril.worker.taurus import Taurus
-
         for run in self.runs:
             if self.capture is not None and run.at_work:
                 with contextlib.suppress(Exception):
@@ -211,21 +207,18 @@ class Engines:
             self.vitals.record(time.time())
             self.vitals.end()
         self.killed += processes.kill_all(self._leaders())
-        if isinstance(self.taurus, Taurus) and not state.signals:
+        if self.taurus is not None and not state.signals:
             self.taurus.end([run.engine for run in self.runs])
 
-    def kept(self) -> Iterator[tuple[str, bytes]]:
-        if self.capture is None:
-            return
-        for one, files in failure_evidence(self.runs, self.capture.start_at, self.redacted):
-            self._kept.append(one)
-            yield from files.items()
-
-    def other_files(self) -> Iterator[tuple[str, bytes]]:
+    def files(self) -> Iterator[tuple[str, bytes]]:
         return self.cases.flush()
 
-    def log(self) -> bytes:
-        return logs.collected(self.scratch / "bzt.log", self.scratch / "artifacts", self.redacted.redacted)
+    def last_files(self) -> Iterator[tuple[str, bytes]]:
+        if self.capture is not None:
+            for one, files in failure_evidence(self.runs, self.capture.start_at, self.redacted):
+                self._kept.append(one)
+                yield from files.items()
+        yield "bzt.log", logs.collected(self.scratch / "bzt.log", self.scratch / "artifacts", self.redacted.redacted)
 
     def remove(self) -> None:
         """Leave neither processes nor files, whatever happened."""
@@ -316,7 +309,7 @@ def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, wa
     try:
         for number in ENDING:
             signal.signal(number, engines.on_signal)
-        engines.came[:0] = EARLY.names
+        engines.pending_signals[:0] = EARLY.names
         processes.adopt_orphans()
         if watch_parent:
             processes.watch_parent(engines.on_parent_gone)

@@ -27,11 +27,13 @@ class Redactor:
     """A function from texts to texts without these values; without any it only masks what looks like a credential."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        found = sorted({text for value in values for text in _parts(value)}, key=len, reverse=True)
-        self._pattern = (
-            re.compile("|".join(pattern for text in found for pattern in _patterns(text))) if found else None
-        )
-        self._beginnings = found
+        self.hide(values)
+
+    def hide(self, values: Iterable[str]) -> None:
+        """Take these values out from now on, and no others."""
+        self._values = sorted({text for value in values for text in _parts(value)}, key=len, reverse=True)
+        patterns = "|".join(pattern for text in self._values for pattern in _patterns(text))
+        self._pattern = re.compile(patterns) if patterns else None
 
     def __call__(self, text: str) -> str:
         """For labels, messages and the like."""
@@ -52,11 +54,8 @@ class Redactor:
         """The same for what is probably UTF-8; other bytes stay as they are."""
         return self.redacted(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
-    def __bool__(self) -> bool:
-        return self._pattern is not None
-
     def _without_beginning(self, text: str) -> str:
-        for value in self._beginnings:
+        for value in self._values:
             for length in range(len(value) - 1, SHORTEST_BEGINNING - 1, -1):
                 if text.endswith(value[:length]) or text.endswith(value[:length] + "…"):
                     return text[: text.rindex(value[:length])] + HIDDEN
