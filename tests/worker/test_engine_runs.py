@@ -12,7 +12,7 @@ from toril.records import ExecutionShare, Exit, PlannedExecution
 from toril.worker.engine_runs import EngineRuns
 from toril.worker.engines import EngineContext, Facts
 from toril.worker.engines.base import Engine
-from toril.worker.redaction import MOST_SAID, Redactor
+from toril.worker.redaction import MOST_IN_RECORD, Redactor
 
 START = 1000.0
 
@@ -191,8 +191,8 @@ def test_stairs_rise_in_all_workers_at_once(tmp_path):
 def test_texts_of_scripts_fit_into_the_last_word_whatever_they_are(tmp_path):
     runs = runs_of(tmp_path, (True, 0.0))
     runs[0].facts = Facts(script_errors={"half \ud83d": 1}, script_failed="x" * 20_000, note="s3cret \ud83d")
-    reports = runs.reports(START, Redactor(["s3cret"]).said)
+    reports = runs.reports(START, Redactor(["s3cret"]).for_record)
     left = Exit(worker="w", attempt="a", at=START, outcome="finished", executions=reports)
     found = Exit.from_json(left.to_json(), "exit.json").executions["e0"]
     assert found.script_errors == {"half \\ud83d": 1}
-    assert (found.script_failed, found.note) == ("x" * MOST_SAID, "*** \\ud83d")
+    assert (found.script_failed, found.note) == ("x" * MOST_IN_RECORD, "*** \\ud83d")

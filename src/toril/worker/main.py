@@ -250,7 +250,7 @@ class Engines:
             attempt=self.attempt,
             at=now,
             outcome="stale" if state.outcome == "superseded" else state.outcome,
-            message=self.redacted.said(state.message),
+            message=self.redacted.for_record(state.message),
             interval_files=self.recorder.files,
             case_files=self.cases.files,
             interval_digests=self.recorder.digests,
@@ -269,7 +269,7 @@ class Engines:
                 default=None,
             ),
             first_sample_lateness_s=self.runs.lateness_s(state.start_at),
-            executions=self.runs.reports(state.start_at, self.redacted.said),
+            executions=self.runs.reports(state.start_at, self.redacted.for_record),
             rate_lateness_s=dict(self.runs.rate_lateness_s),
             kept=tuple(self._kept),
         )

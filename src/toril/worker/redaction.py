@@ -1,7 +1,7 @@
-"""Takes the values of secrets out of texts, in whatever writing an engine, a shop or a log has put them there.
+"""Takes the values of secrets out of texts, in any usual escaping.
 
-A value is looked for character by character, each in every escape that is usual: so it does not matter which characters
-an encoder of URLs leaves alone, or in which language a string was quoted.
+The pattern of a value matches each character in every usual escape, since encoders of URLs, JSON, HTML and quoted
+strings escape different characters.
 """
 
 import base64
@@ -13,11 +13,11 @@ from itertools import groupby
 
 from toril.masking import HIDDEN, mask, names_a_secret
 
-LONG_LINE = 8  # characters of one line of a value with several, such as a key's; shorter ones are no secret alone
+LONG_LINE = 8  # characters; shorter lines of a value, such as a key's, are no secret alone
 CUT_FROM = 400  # engines cut messages at 500 characters, maybe in the middle of a value
 MOST_SLASHES = 16  # before a character that was quoted four times, as JSON within JSON is
 SLASHES = rf"\\{{1,{MOST_SLASHES}}}"
-MOST_SAID = 5000  # characters
+MOST_IN_RECORD = 5000  # characters
 SHORTEST_BEGINNING = 6  # of a value at the end of a text that was cut
 ENTITIES = {'"': ("&quot;",), "'": ("&apos;",), "&": ("&amp;",), "<": ("&lt;",), ">": ("&gt;",)}
 ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
@@ -39,12 +39,12 @@ class Redactor:
         """For labels, messages and the like."""
         return mask(self.redacted(text))
 
-    def said(self, text: str) -> str:
-        """For records: cut, and without half characters, which are no text."""
-        return self(text).encode("utf-8", "backslashreplace").decode()[:MOST_SAID]
+    def for_record(self, text: str) -> str:
+        """For JSON records: cut, and without half characters, which UTF-8 cannot hold."""
+        return self(text).encode("utf-8", "backslashreplace").decode()[:MOST_IN_RECORD]
 
     def redacted(self, text: str) -> str:
-        """For logs, in which only the secrets themselves are taken out."""
+        """For logs: without the secrets alone."""
         if self._pattern is None:
             return text
         text = self._pattern.sub(HIDDEN, text)
@@ -63,7 +63,7 @@ class Redactor:
 
 
 def _parts(value: str) -> Iterator[str]:
-    """The value, and what of it a script may use by itself: its lines, the secrets in its JSON."""
+    """The value, and its parts that a script may use alone: its lines, the secrets in its JSON."""
     yield value
     if value.strip() != value:
         yield value.strip()
@@ -108,7 +108,7 @@ def _slashes(count: int) -> str:
 
 
 def _character(one: str) -> str:
-    """A character in every writing that is usual."""
+    """A character in every usual escape."""
     if one.isascii() and one.isalnum():
         return one
     octets = one.encode("utf-8", "surrogateescape")
