@@ -50,8 +50,7 @@ class Monitor:
         self._used: dict[int, float] = {}
         self._group = Group.own()
         self.cores = self._group.cores or cores_of(0, os.cpu_count() or 1)
-        machine_bytes = psutil.virtual_memory().total
-        self.memory_limit_bytes = min(self._group.memory_bytes or machine_bytes, machine_bytes)
+        self.memory_limit_bytes = memory_limit_bytes(self._group)
         self._ports = usable_ports()
         self._throttled_s = self._group.throttled_s()
         self._machine = self._machine_s()
@@ -334,6 +333,12 @@ def _text(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
+
+
+def memory_limit_bytes(group: Group) -> int:
+    """The memory of this machine or container."""
+    machine = psutil.virtual_memory().total
+    return min(group.memory_bytes or machine, machine)
 
 
 class Vitals:

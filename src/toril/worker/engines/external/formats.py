@@ -22,6 +22,7 @@ from lxml import etree
 
 from toril.errors import UserError
 from toril.worker.engines.gatling.log import GatlingReader
+from toril.worker.engines.jmeter.records import TRANSACTION, short_code
 from toril.worker.engines.k6.csv import HEADER as K6_HEADER
 from toril.worker.engines.k6.csv import K6Reader
 from toril.worker.engines.readers import CsvTail, GrowingFile, LineReader, Reader, Record
@@ -31,7 +32,6 @@ JTL = (
     *("timeStamp", "elapsed", "label", "responseCode", "responseMessage", "success", "failureMessage", "bytes"),
     *("Latency", "Connect", "IdleTime", "allThreads", "dataType", "method"),
 )
-TRANSACTION = re.compile(r"Number of samples in transaction : \d+, number of failing samples : (\d+)")
 PHOUT = re.compile(rb"\d+\.\d{3}\t[^\t]*(\t\d+){10}$")
 VEGETA = re.compile(rb"\d{16,20},\d{1,3},\d+,\d+,\d+,")
 LOCUST_STATISTICS = ("locust-statistics", "Locust's statistics, which have no single requests")
@@ -146,7 +146,7 @@ def jtl_record(
         response_us=elapsed_ms * 1000,
         label=label,
         ok=ok,
-        rc=rc.rsplit(".", 1)[-1] if rc.endswith("Exception") else rc,
+        rc=short_code(rc),
         message="" if ok else why,
         ttfb_us=latency_ms * 1000 if latency_ms and not transaction else -1,
         connect_us=connect_ms * 1000 if connect_ms >= 0 and not transaction else -1,

@@ -19,7 +19,6 @@ from string import Template
 from typing import Any, ClassVar
 
 import numpy as np
-import psutil
 from bzt.modules.jmeter import JMeter, JMeterExecutor
 from numpy.typing import NDArray
 
@@ -28,8 +27,9 @@ from toril.programs import JMETER_VERSION, is_jmeter, jmeter_home
 from toril.worker.engines import Batch, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.base import Engine
 from toril.worker.engines.jmeter.plan import rewrite, speaks_groovy
-from toril.worker.engines.jmeter.records import LogFacts, SendsFile, read_log
+from toril.worker.engines.jmeter.records import TRANSACTION, LogFacts, SendsFile, read_log, short_code
 from toril.worker.engines.readers import CsvTail
+from toril.worker.health import Group, memory_limit_bytes
 
 GATE_SCRIPT = Path(__file__).with_name("gate.bsh")
 GATE_PROPERTY = "beanshell.timer.init"  # the file that JMeter reads into every BeanShell timer
@@ -38,7 +38,6 @@ COLUMNS = (
     *("label", "responseCode", "responseMessage", "failureMessage", "dataType", "success"),
 )
 NUMBERS = 6  # the first columns
-TRANSACTION = re.compile(r"Number of samples in transaction : (\d+), number of failing samples : (\d+)")
 NO_RESPONSE = "Non HTTP"  # how such codes begin
 # Messages of requests that JMeter itself has cut off.
 CUT_OFF = re.compile(
@@ -242,7 +241,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
                         self._script_errors[labels[row]] += 1  # by an assertion of its own; the row has its message
                     elif not ok[row]:
                         why[row] = f"{found[2]} of {found[1]} requests failed"
-        short = {code: _code(code) for code in set(codes)}
+        short = {code: short_code(code) for code in set(codes)}
         if not ok.all():  # without a response JMeter counts the text of its own stack trace
             size = np.where([code.startswith(NO_RESPONSE) for code in codes], 0, size)
         batch = Batch(
@@ -329,17 +328,6 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         return "\n".join([super().exit_message(), *errors[-3:]])
 
 
-def _code(code: str) -> str:
-    """A response code as criteria use it: for an exception its class name without the package."""
-    return code.rsplit(".", 1)[-1] if code.endswith("Exception") else code
-
-
 def heap(users: int) -> str:
     """The heap's limit for that many users: what they need, at most 60 % of this machine or container."""
-    limit = psutil.virtual_memory().total
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            limit = min(limit, int(Path(path).read_text()))
-        except (OSError, ValueError):
-            continue
-    return f"{max(128, min(512 + users, limit * 6 // 10 >> 20))}m"
+    return f"{max(128, min(512 + users, memory_limit_bytes(Group.own()) * 6 // 10 >> 20))}m"

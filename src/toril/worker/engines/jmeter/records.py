@@ -21,7 +21,13 @@ BROKEN = re.compile(
     r" ERROR .*(?:Uncaught exception in thread Thread\[.* \d+-\d+,"
     r"|JMeterThread: Error while processing sampler(?:: '(.*)')?)"
 )
+TRANSACTION = re.compile(r"Number of samples in transaction : (\d+), number of failing samples : (\d+)")  # a message
 LONGEST = 200  # characters of an exception
+
+
+def short_code(code: str) -> str:
+    """A response code as criteria use it: for an exception its class name without the package."""
+    return code.rsplit(".", 1)[-1] if code.endswith("Exception") else code
 
 
 class SendsFile:

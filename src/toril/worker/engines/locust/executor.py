@@ -9,7 +9,6 @@ import shutil
 import sys
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from bzt import TaurusConfigError
 from bzt.modules._locustio import LocustIOExecutor
@@ -19,6 +18,7 @@ from bzt.utils import dehumanize_time
 from toril.suite.engines import problems
 from toril.worker.engines import Facts, tail_of
 from toril.worker.engines.base import RowEngine
+from toril.worker.engines.vegeta.requests import encode_body
 
 HERE = Path(__file__).parent
 
@@ -118,17 +118,8 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
 
     def _request(self, scenario: Any, item: Any) -> dict[str, Any]:
         request = HTTPRequest(type(self.execution).from_dict({**item}), scenario, self.engine)
-        headers = {str(name): str(value) for name, value in (request.headers or {}).items()}
-        body = request.body or None
-        if isinstance(body, dict):
-            sent = {**scenario.get_headers(), **headers}
-            kinds = [value for name, value in sent.items() if name.lower() == "content-type"]
-            if any("json" in kind for kind in kinds):
-                body = json.dumps(body)
-            else:
-                body = urlencode(body, doseq=True)
-                if not kinds:
-                    headers["Content-Type"] = "application/x-www-form-urlencoded"
+        headers = {str(name): str(value) for name, value in (scenario.get_headers() | (request.headers or {})).items()}
+        body = encode_body(request.body or None, headers)
         return {
             "method": request.method,
             "url": str(request.url),
