@@ -115,7 +115,7 @@ class Attempt:
         delivered = self.outbox.end(DELIVER_S)
         self._fail_where_taken()
         if delivered and speaks:
-            self.client.last_word(self.load.exit(self.state, ended_at))
+            self.client.write_exit(self.load.exit(self.state, ended_at))
             self._fail_where_taken()
         return self.state
 

@@ -31,7 +31,7 @@ from toril.worker.engine_runs import EngineRuns
 from toril.worker.health import Vitals
 from toril.worker.life import State
 from toril.worker.logs import Output
-from toril.worker.pid1 import tell_deadline
+from toril.worker.pid1 import write_deadline
 from toril.worker.ready import begun, task_facts
 from toril.worker.redaction import Redactor
 
@@ -316,7 +316,7 @@ def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, wa
         logs.begin(engines.scratch / "bzt.log")
         one = Attempt(store, plan, worker, attempt, engines, SystemClock())
         if one.launch is not None:
-            tell_deadline(one.launch.deadline)
+            write_deadline(one.launch.deadline)
         state = one.run(beside=plan.on != "local")
     finally:
         engines.remove()

@@ -103,8 +103,8 @@ def _patterns(value: str) -> Iterator[str]:
 
 def _slashes(count: int) -> str:
     """A run of backslashes: each of them is one of the text's at least, so that a text fits in one way only."""
-    one = r"\\(?:x5[cC]|u005[cC]|U0000005[cC])?|%(?:25)?5[cC]|&#(?:0*92|[xX]0*5[cC]);"
-    return f"(?:{one}){{{count},{MOST_SLASHES * count}}}"
+    one = r"(?i:\\(?:x5c|u005c|U0000005c)?|%(?:25)?5c|&#(?:0*92|x0*5c);)"
+    return f"{one}{{{count},{MOST_SLASHES * count}}}"
 
 
 def _character(one: str) -> str:
@@ -113,25 +113,19 @@ def _character(one: str) -> str:
         return one
     octets = one.encode("utf-8", "surrogateescape")
     halves = one.encode("utf-16-be", "surrogatepass").hex()
-    unicode = "".join(rf"{SLASHES}u{_hex(halves[at : at + 4])}" for at in range(0, len(halves), 4))
-    found = {
-        re.escape(one),
-        "".join(f"%(?:25)?{_hex(f'{octet:02x}')}" for octet in octets),
-        "".join(rf"{SLASHES}x{_hex(f'{octet:02x}')}" for octet in octets),
-        unicode,
-        rf"{SLASHES}(?:x{_hex(f'{ord(one):02x}')}|U{_hex(f'{ord(one):08x}')})",
-        f"&#(?:0*{ord(one)}|[xX]0*{_hex(f'{ord(one):x}')});",
+    escapes = {
+        "".join(f"%(?:25)?{octet:02x}" for octet in octets),
+        "".join(rf"{SLASHES}x{octet:02x}" for octet in octets),
+        "".join(rf"{SLASHES}u{halves[at : at + 4]}" for at in range(0, len(halves), 4)),
+        rf"{SLASHES}(?:x{ord(one):02x}|U{ord(one):08x})",
+        f"&#(?:0*{ord(one)}|x0*{ord(one):x});",
         *map(re.escape, ENTITIES.get(one, ())),
         re.escape(html.escape(one)),
     }
     if one == " ":
-        found.add(r"\+")
+        escapes.add(r"\+")
     if one in ESCAPES:
-        found.add(rf"{SLASHES}{ESCAPES[one]}")
+        escapes.add(rf"{SLASHES}{ESCAPES[one]}")
     elif one.isascii():
-        found.add(rf"{SLASHES}{re.escape(one)}")
-    return f"(?:{'|'.join(sorted(found, key=len, reverse=True))})"
-
-
-def _hex(digits: str) -> str:
-    return "".join(one if one.isdigit() else f"[{one.lower()}{one.upper()}]" for one in digits)
+        escapes.add(rf"{SLASHES}{re.escape(one)}")
+    return f"(?:(?i:{'|'.join(sorted(escapes, key=len, reverse=True))})|{re.escape(one)})"

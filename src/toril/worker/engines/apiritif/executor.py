@@ -5,7 +5,6 @@ bzt's own records have whole milliseconds, addresses as labels and no transactio
 wrapper in transactions whose names begin with a mark.
 """
 
-import ast
 import json
 import sys
 from pathlib import Path
@@ -13,49 +12,11 @@ from typing import Any, ClassVar
 
 from bzt import TaurusConfigError
 from bzt.modules._apiritif.executor import ApiritifNoseExecutor
-from bzt.requests_model import IncludeScenarioBlock
 
-from toril.worker.engines.apiritif.samples import GROUP_MARK, REQUEST_MARK
-from toril.worker.engines.apiritif.steps import Steps
+from toril.worker.engines.apiritif.generator import Generator
 from toril.worker.engines.base import RowEngine
 
 WRAPPER = Path(__file__).with_name("wrapper.py")
-
-
-class Generator(Steps):
-    """bzt's generator, with every request inside a marked transaction named by its label.
-
-    A status of 400 or more fails a request, unless the suite has `auto-assert-ok: false` or asserts a status.
-    (bzt does so only for scenarios with a default address, and even if the suite wants another status.)
-    """
-
-    checks_status = True
-
-    def _gen_transaction(self, trans_conf: Any, transaction_class: str = "apiritif.smart_transaction") -> Any:
-        transaction = super()._gen_transaction(trans_conf, transaction_class)
-        if isinstance(trans_conf, IncludeScenarioBlock) or "transaction" not in trans_conf.config:
-            call = transaction.items[0].context_expr  # bzt's own, around a scenario or a single request
-            call.args = [self._marked(GROUP_MARK, call.args[0])]
-        return transaction
-
-    def _gen_http_request(self, req: Any) -> list[Any]:
-        body = super()._gen_http_request(req)
-        checks = [one for one in req.config.get("assert", []) if isinstance(one, dict)]
-        wanted = any(one.get("subject") == "http-code" for one in checks)
-        if self.checks_status and req.url and not wanted:
-            body.insert(1, ast.Expr(call("response", "assert_ok")))
-        label = self._marked(REQUEST_MARK, self._gen_expr(req.label))
-        item = ast.withitem(context_expr=call("apiritif", "transaction", label), optional_vars=None)
-        return [ast.With(items=[item], body=body)]
-
-    @staticmethod
-    def _marked(mark: str, name: Any) -> ast.BinOp:
-        return ast.BinOp(left=ast.Constant(mark, kind=""), op=ast.Add(), right=name)
-
-
-def call(of: str, method: str, *arguments: Any) -> ast.Call:
-    function = ast.Attribute(value=ast.Name(id=of, ctx=ast.Load()), attr=method, ctx=ast.Load())
-    return ast.Call(func=function, args=list(arguments), keywords=[])
 
 
 class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
@@ -90,9 +51,7 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
         scenario["auto-assert-ok"] = False  # otherwise bzt would add its own assertion
         builder = Generator(scenario, self.label, executor=self, test_mode="apiritif")
         builder.checks_status = checks_status
-        builder.verbose = False
-        builder.build_source_code()
-        builder.save(filename)
+        builder.write(filename)
         return filename
 
     def startup(self) -> None:

@@ -10,10 +10,12 @@ import os
 from typing import Any, ClassVar
 
 from bzt import ToolError
+from bzt.modules._apiritif.generator import ApiritifScriptGenerator
 from bzt.utils import dehumanize_time
 
 from toril.programs import chromedriver, chromium
 from toril.worker.engines.apiritif import executor as apiritif
+from toril.worker.engines.apiritif import generator
 
 MISSING = "is not on this machine: install {package}, or say where it is with {variable}"
 
@@ -25,16 +27,14 @@ def found(program: str | None, what: str, package: str, variable: str) -> str:
     return program
 
 
-class Generator(apiritif.Generator):
+class Generator(generator.Generator):
     """bzt's generator of actions, in which the requests inside a transaction keep their labels."""
 
     def _gen_http_request(self, req: Any) -> list[Any]:
-        body = super(apiritif.Generator, self)._gen_http_request(req)
+        body = ApiritifScriptGenerator._gen_http_request(self, req)
         thinking = body[-1:] if dehumanize_time(req.get_think_time()) else []  # comes last; not part of the step
         step = body[: len(body) - len(thinking)] or [ast.Pass()]
-        label = self._gen_expr(req.label)
-        item = ast.withitem(context_expr=apiritif.call("apiritif", "transaction", label), optional_vars=None)
-        return [ast.With(items=[item], body=step), *thinking]
+        return [generator.in_transaction(self._gen_expr(req.label), step), *thinking]
 
 
 class Executor(apiritif.Executor):
@@ -63,9 +63,7 @@ class Executor(apiritif.Executor):
         log = self.engine.create_artifact("webdriver", ".log")
         version = importlib.metadata.version("selenium")
         builder = Generator(scenario, self.label, log, executor=self, test_mode="selenium", selenium_version=version)
-        builder.verbose = False
-        builder.build_source_code()
-        builder.save(filename)
+        builder.write(filename)
         return filename
 
     def more_settings(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@
 import csv
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ JTL = (
     *("timeStamp", "elapsed", "label", "responseCode", "responseMessage", "success", "failureMessage", "bytes"),
     *("Latency", "Connect", "IdleTime", "allThreads", "dataType", "method"),
 )
+ATTRIBUTES = {  # of JTL's columns in XML
+    "timeStamp": "ts", "elapsed": "t", "label": "lb", "responseCode": "rc", "responseMessage": "rm", "success": "s",
+    "bytes": "by", "Latency": "lt", "Connect": "ct", "IdleTime": "it", "allThreads": "na",
+}  # fmt: skip
 PHOUT = re.compile(rb"\d+\.\d{3}\t[^\t]*(\t\d+){10}$")
 VEGETA = re.compile(rb"\d{16,20},\d{1,3},\d+,\d+,\d+,")
 LOCUST_STATISTICS = ("locust-statistics", "Locust's statistics, which have no single requests")
@@ -83,11 +87,42 @@ def _jtl_reader(path: Path, header: str) -> Reader:
     columns = next(csv.reader([header], delimiter=delimiter))
     if lacking := [name for name in ("timeStamp", "elapsed", "success") if name not in columns]:
         raise UnknownFormatError(f"a JTL without the column {', '.join(lacking)}", code="missing-column")
-    return JtlReader(path, delimiter)
+    return CsvReader(path, delimiter)
 
 
 class JtlReader(Reader):
-    """JMeter's CSV; the delimiter comes from its header."""
+    """JMeter's samples, each with the columns `JTL`."""
+
+    def _record(self, row: Mapping[str, str]) -> Record:
+        elapsed_ms, at_ms = int(row["elapsed"]), int(row["timeStamp"])
+        if row["success"].lower() not in ("true", "false"):
+            raise ValueError(f"{row['success']!r} is neither true nor false")
+        if row["allThreads"]:
+            self.users = int(row["allThreads"])
+        ok, connect_ms, latency_ms = (
+            row["success"].lower() == "true",
+            int(row["Connect"] or -1),
+            int(row["Latency"] or 0),
+        )
+        message = row["responseMessage"]
+        transaction = not row["dataType"] and TRANSACTION.fullmatch(message)
+        return Record(
+            started_s=(at_ms - elapsed_ms if row["method"] else at_ms) / 1000,
+            response_us=elapsed_ms * 1000,
+            label=row["label"],
+            ok=ok,
+            rc=short_code(row["responseCode"]),
+            message="" if ok else row["failureMessage"] or message or "unknown error",
+            ttfb_us=latency_ms * 1000 if latency_ms and not transaction else -1,
+            connect_us=connect_ms * 1000 if connect_ms >= 0 and not transaction else -1,
+            bytes=int(row["bytes"] or 0),
+            kind="transaction" if transaction else "request",
+            idle_us=int(row["IdleTime"] or 0) * 1000,
+        )
+
+
+class CsvReader(JtlReader):
+    """A JTL as CSV; the delimiter comes from its header."""
 
     def __init__(self, path: Path, delimiter: str) -> None:
         self._tail = CsvTail(path, JTL, delimiter=delimiter)
@@ -103,61 +138,9 @@ class JtlReader(Reader):
                     self._tail.unreadable += 1
             yield records
 
-    def _record(self, row: dict[str, str]) -> Record:
-        elapsed_ms, at_ms = int(row["elapsed"]), int(row["timeStamp"])
-        if row["success"].lower() not in ("true", "false"):
-            raise ValueError(f"{row['success']!r} is neither true nor false")
-        if row["allThreads"]:
-            self.users = int(row["allThreads"])
-        return jtl_record(
-            started_ms=at_ms - elapsed_ms if row["method"] else at_ms,
-            elapsed_ms=elapsed_ms,
-            label=row["label"],
-            ok=row["success"].lower() == "true",
-            rc=row["responseCode"],
-            messages=(row["failureMessage"], row["responseMessage"]),
-            latency_ms=int(row["Latency"] or 0),
-            connect_ms=int(row["Connect"] or -1),
-            size=int(row["bytes"] or 0),
-            idle_ms=int(row["IdleTime"] or 0),
-            may_be_transaction=not row["dataType"],
-        )
 
-
-def jtl_record(
-    *,
-    started_ms: int,
-    elapsed_ms: int,
-    label: str,
-    ok: bool,
-    rc: str,
-    messages: tuple[str, str],
-    latency_ms: int,
-    connect_ms: int,
-    size: int,
-    idle_ms: int,
-    may_be_transaction: bool,
-) -> Record:
-    """A row of a JTL; the message identifies JMeter's transactions."""
-    transaction = TRANSACTION.fullmatch(messages[1]) if may_be_transaction else None
-    why = messages[0] or messages[1] or "unknown error"
-    return Record(
-        started_s=started_ms / 1000,
-        response_us=elapsed_ms * 1000,
-        label=label,
-        ok=ok,
-        rc=short_code(rc),
-        message="" if ok else why,
-        ttfb_us=latency_ms * 1000 if latency_ms and not transaction else -1,
-        connect_us=connect_ms * 1000 if connect_ms >= 0 and not transaction else -1,
-        bytes=size,
-        kind="transaction" if transaction else "request",
-        idle_us=idle_ms * 1000,
-    )
-
-
-class XmlReader(Reader):
-    """JMeter's XML: the outermost samples, without the samples inside them."""
+class XmlReader(JtlReader):
+    """A JTL as XML: the outermost samples, without the samples inside them."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(GrowingFile(path))
@@ -174,7 +157,7 @@ class XmlReader(Reader):
             for element in self._elements(chunk):
                 if element.getparent() is not None and element.getparent().tag == "testResults":
                     try:
-                        records.append(self._record(element))
+                        records.append(self._record(self._row(element)))
                     except (ValueError, TypeError, OverflowError):
                         self._file.unreadable += 1
                     element.clear()
@@ -196,27 +179,15 @@ class XmlReader(Reader):
             if event == "end":
                 yield element
 
-    def _record(self, element: Any) -> Record:
-        if element.get("na"):
-            self.users = int(element.get("na"))
+    def _row(self, element: Any) -> dict[str, str]:
         failures = (
             one.findtext("failureMessage") or ""
             for one in element.findall("assertionResult")
             if "true" in (one.findtext("failure"), one.findtext("error"))
         )
-        return jtl_record(
-            started_ms=int(element.get("ts")),
-            elapsed_ms=int(element.get("t")),
-            label=element.get("lb") or "",
-            ok=element.get("s") == "true",
-            rc=element.get("rc") or "",
-            messages=(next(failures, ""), element.get("rm") or ""),
-            latency_ms=int(element.get("lt") or 0),
-            connect_ms=int(element.get("ct") or -1),
-            size=int(element.get("by") or 0),
-            idle_ms=int(element.get("it") or 0),
-            may_be_transaction=element.tag == "sample",
-        )
+        row = {name: element.get(attribute) or "" for name, attribute in ATTRIBUTES.items()}
+        data_type = "" if element.tag == "sample" else "text"
+        return {**row, "failureMessage": next(failures, ""), "dataType": data_type, "method": ""}
 
 
 def vegeta_csv(line: str) -> Record:

@@ -33,8 +33,6 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
         super().__init__()
         self._generated: str | None = None
 
-    # ── bzt's life cycle ───────────────────────────────────────────────────────────────────────────────────────────
-
     def prepare(self) -> None:
         if self.execution.get("master", False):
             raise TaurusConfigError("Locust's master has no percentiles; leave `master` out, toril distributes itself")
@@ -75,16 +73,12 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
             self.env.set({"LOCUST_HOST": str(host)})  # it may hold a secret, and command lines are public
         self.process = self._execute(arguments)
 
-    # ── what toril needs ───────────────────────────────────────────────────────────────────────────────────────────
-
     def facts(self) -> Facts:
         return Facts(own_shape=_has_shape(Path(self.script)), **self._file.facts)
 
     def exit_message(self) -> str:
         words = tail_of(getattr(self.stderr, "name", None)) or tail_of(self.log_file)
         return f"Locust ended with exit code {self.exit_code}: {words}"
-
-    # ── the generated script ───────────────────────────────────────────────────────────────────────────────────────
 
     def _generate(self, scenario: Any) -> str:
         for problem in problems("locust", scenario.data, "scenario"):  # the suite reader refuses them first

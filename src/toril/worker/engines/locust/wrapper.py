@@ -90,8 +90,6 @@ class Load:
         self.unfinished_users = 0
         self.rc_of: dict[int | None, tuple[str, str, bool]] = {}
 
-    # ── the start
-
     def park(self, environment, **_) -> None:
         """The last listener of test_start: everything is set up, no user has been spawned."""
         self.runner = environment.runner
@@ -160,8 +158,6 @@ class Load:
         spawning = self.runner.spawning_greenlet
         shaped = self.runner.environment.shape_class is not None
         return bool(spawning is not None and spawning.ready() and not self.runner.user_count and not shaped)
-
-    # ── requests
 
     def tracking(self, original):
         """A client's `request` that records requests in flight and starts none after the end."""
@@ -270,8 +266,6 @@ class Load:
         outcome, took_s = (type(exception).__name__, text_with_name(exception), False), time.time() - user.toril_began
         self.records.sample(user.toril_began, whole(took_s * 1e6), -1, 0, name, "transaction", outcome)
 
-    # ── users and their iterations
-
     def starting(self, original):
         """`User.start` that records when the first user begins, and which users end before their iterations."""
 
@@ -312,8 +306,6 @@ class Load:
             return None
 
         return execute_task
-
-    # ── the end
 
     def finish(self, why: str) -> None:
         """End the load, and return after it. Another greenlet does the work, since users that call this end as well."""

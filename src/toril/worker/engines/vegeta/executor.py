@@ -38,8 +38,6 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         super().__init__()
         self._load: dict[str, Any] = {}
 
-    # ── bzt's life cycle ───────────────────────────────────────────────────────────────────────────────────────────
-
     def prepare(self) -> None:
         super().prepare()
         planned, interleave = self.context.planned, self.context.share.interleave
@@ -98,8 +96,6 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         if self.stderr is not None:
             self.stderr.close()
 
-    # ── what toril needs ───────────────────────────────────────────────────────────────────────────────────────────
-
     def adjust(self, at: float, rps: float) -> None:
         with (self.context.folder / "rates").open("a") as rates:
             rates.write(f"{at!r} {rps!r}\n")
@@ -109,8 +105,6 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         if code is not None and code < 0:
             return f"vegeta was killed by {signal.Signals(-code).name}" + (f": {output}" if output else "")
         return f"vegeta ended with exit code {code}: {output or 'it printed nothing'}"
-
-    # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _own_files(self) -> list[str]:
         """Data files in which `split-data` has left only this worker's rows."""
