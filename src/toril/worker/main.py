@@ -206,7 +206,7 @@ class Engines:
             self.capture.count_users(time.time())
             self.vitals.record(time.time())
             self.vitals.end()
-        self.killed += processes.kill_all(self._leaders())
+        self.killed += processes.kill_all(self.taurus.leaders if self.taurus is not None else ())
         if self.taurus is not None and not state.signals:
             self.taurus.end([run.engine for run in self.runs])
 
@@ -222,7 +222,7 @@ class Engines:
 
     def remove(self) -> None:
         """Leave neither processes nor files, whatever happened."""
-        processes.kill_all(self._leaders())
+        processes.kill_all(self.taurus.leaders if self.taurus is not None else ())
         self._disk.remove()
 
     def ready(self) -> Ready:
@@ -273,9 +273,6 @@ class Engines:
             rate_lateness_s=dict(self.runs.rate_lateness_s),
             kept=tuple(self._kept),
         )
-
-    def _leaders(self) -> list[int]:
-        return list(getattr(self.taurus, "leaders", []))
 
     def _planned_s(self) -> float | None:
         """The end of the longest execution; None when one of them is bounded by something else than time."""

@@ -77,14 +77,14 @@ def beside(path):
     return module
 
 
-def wait_at_gate(folder, sleep=time.sleep) -> float:
+def wait_at_gate(folder) -> float:
     """Report this process as parked, and wait for the time in the gate's file; returns that time."""
     (folder / "parked").touch()
     gate = folder / "gate"
     while not gate.exists():
-        sleep(GATE_POLL_S)
+        time.sleep(GATE_POLL_S)
     at = float(gate.read_text())
-    sleep(max(0.0, at - time.time()))
+    time.sleep(max(0.0, at - time.time()))
     return at
 
 

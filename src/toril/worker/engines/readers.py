@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -220,7 +220,7 @@ class Record(NamedTuple):
 class Reader:
     """Reads the valid records of a growing file; the others count as unreadable."""
 
-    resolution_us: ClassVar[int] = 1000
+    resolution_us = 1000
     users: int | None = None  # active users by the newest record; None if records have none
 
     def __init__(self, file: GrowingFile) -> None:
@@ -249,7 +249,7 @@ class LineReader(Reader):
         self._lines = Lines(path)
         super().__init__(self._lines)
         self._parse = parse
-        self.resolution_us = resolution_us  # type: ignore[misc]  # of the format
+        self.resolution_us = resolution_us
 
     def _records(self, final: bool) -> Iterator[Sequence[Record]]:
         for lines in self._lines.read(final):

@@ -20,8 +20,6 @@ WRAPPER = Path(__file__).with_name("wrapper.py")
 
 
 class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
-    """bzt's Apiritif executor as an Engine."""
-
     module_settings: ClassVar[dict[str, Any]] = {"dry-install": True}
     single_threaded: ClassVar[bool] = True
     tool_name: ClassVar[str] = "Apiritif"

@@ -354,7 +354,7 @@ def main() -> int:
         TESTS.report_cases(loadgen.ApiritifPlugin, store.SampleController, write)
     script = __import__(test.stem)  # one that does not load fails here, before the worker is ready
     if browsers is not None:
-        browsers.prepare(script)
+        browsers.driver.prepare(script)
     failed = []
     users = threading.Thread(target=run_users, args=(str(test), failed), daemon=True)
     LOAD.begin(in_process.wait_at_gate(folder))

@@ -51,8 +51,6 @@ STATES = {"present": "attached", "visible": "visible", "notpresent": "detached",
 
 
 class Executor(selenium.Executor):
-    """In the place of bzt's Playwright executor; an Engine."""
-
     tool_name: ClassVar[str] = "Playwright"
     driver: ClassVar[str] = "playwright"
 

@@ -38,8 +38,6 @@ class Generator(generator.Generator):
 
 
 class Executor(apiritif.Executor):
-    """bzt's Apiritif executor with browsers, in the place of its Selenium executor; an Engine."""
-
     single_threaded: ClassVar[bool] = False  # the browsers are processes of their own
     tool_name: ClassVar[str] = "Selenium"
     driver: ClassVar[str] = "selenium"

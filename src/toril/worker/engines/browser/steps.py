@@ -123,10 +123,6 @@ class Steps:
         recorder.record_transaction_start = record_transaction_start
         recorder.record_transaction_end = record_transaction_end
 
-    def prepare(self, script) -> None:
-        """Prepare the script, which has been imported."""
-        self.driver.prepare(script)
-
     def started(self, began_s) -> None:
         """This user's browser is ready."""
         self.records.write(Sample("timing", STARTED, began_s, time.time() - began_s))

@@ -33,8 +33,6 @@ COARSEST_S = 1.0  # some tools write whole seconds
 
 
 class Executor(Engine, ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
-    """bzt's loader of results as an Engine; of bzt only the reading of options is used."""
-
     parks: ClassVar[bool] = False
 
     def __init__(self) -> None:
@@ -47,7 +45,7 @@ class Executor(Engine, ExternalResultsLoader):  # type: ignore[misc]  # bzt has 
         self._size = -1
         self._waits_s, self._timeout_s = WAIT_FOR_FILE_S, RESULTS_TIMEOUT_S
         self._failure: str | None = None
-        self._ending = self._ended = False
+        self._ended = False
 
     @property
     def resolution_us(self) -> int:  # type: ignore[override]  # known once the file is
@@ -74,12 +72,12 @@ class Executor(Engine, ExternalResultsLoader):  # type: ignore[misc]  # bzt has 
         if not self._ended and not self._failure:
             self._look()
         now = time.time()
-        if self._found is None and not self._failure and not self._ending and now > self._begun_at + self._waits_s:
+        if self._found is None and not self._failure and not self.asked_to_end and now > self._begun_at + self._waits_s:
             wanted = self.data_file or self._data_file_pattern
             what = "has no whole line" if self._path else "has not appeared"
             self._failure = f"the results file {wanted} {what} within {self._waits_s:g} s; see wait-for-file"
         quiet = self._found is not None and now > self._grew_at + self._timeout_s
-        self._ended = self._ended or self._ending or quiet or self._failure is not None
+        self._ended = self._ended or self.asked_to_end or quiet or self._failure is not None
         return self._ended
 
     def _look(self) -> None:
@@ -137,9 +135,6 @@ class Executor(Engine, ExternalResultsLoader):  # type: ignore[misc]  # bzt has 
 
     def virtual_users(self) -> int | None:
         return self._found.users if self._found and not self.recorded else None
-
-    def end(self, within_s: float) -> None:
-        self._ending = True
 
     def unreadable(self) -> int:
         return self._found.unreadable if self._found else 0

@@ -40,8 +40,6 @@ OUTPUT_CHARS = 1500
 
 
 class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no types
-    """bzt's Gatling executor as an Engine."""
-
     tool_name: ClassVar[str] = "Gatling"
     resolution_us = 1000
 

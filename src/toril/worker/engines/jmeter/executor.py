@@ -108,8 +108,6 @@ def find_java() -> str | None:
 
 
 class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
-    """bzt's JMeter executor as an Engine."""
-
     module_settings: ClassVar[dict[str, Any]] = SETTINGS
     tool_name: ClassVar[str] = "JMeter"
     reports_lateness: ClassVar[bool] = True

@@ -10,7 +10,6 @@ script's own metrics.
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
 
 from toril.worker.engines.readers import CsvTail, Reader, Record
 
@@ -26,7 +25,7 @@ PER_SECOND = {10: 1, 13: 1e3, 16: 1e6, 19: 1e9}  # digits of a time since the ep
 class K6Reader(Reader):
     """The records of one CSV file."""
 
-    resolution_us: ClassVar[int] = 1
+    resolution_us = 1
 
     def __init__(self, path: Path) -> None:
         self._tail = CsvTail(path, COLUMNS)

@@ -48,8 +48,6 @@ MISSING = (
 
 
 class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
-    """bzt's k6 executor as an Engine."""
-
     tool_name: ClassVar[str] = "k6"
 
     def __init__(self) -> None:

@@ -18,8 +18,6 @@ WRAPPER = Path(__file__).with_name("wrapper.py")
 
 
 class Executor(Engine, PyTestExecutor):  # type: ignore[misc]  # bzt has no types
-    """bzt's pytest executor as an Engine."""
-
     module_settings: ClassVar[dict[str, Any]] = {"dry-install": True}
     tool_name: ClassVar[str] = "pytest"
 

@@ -49,7 +49,8 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
             raise TaurusConfigError(str(problem))
         try:
             requests = requests_of(scenario, self.engine.find_file)
-            sources = sources_of(scenario.get("data-sources") or [], self.engine.find_file, self._own_files())
+            split = [str(path) for path in self.settings.get("split-data") or []]  # this worker's rows alone
+            sources = sources_of(scenario.get("data-sources") or [], self.engine.find_file, split)
         except (UserError, OSError, UnicodeError) as error:
             raise TaurusConfigError(f"scenario {self.context.planned.scenario}: {error}") from error
         if unknown := unknown_variables(requests, sources):
@@ -105,11 +106,6 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         if code is not None and code < 0:
             return f"vegeta was killed by {signal.Signals(-code).name}" + (f": {output}" if output else "")
         return f"vegeta ended with exit code {code}: {output or 'it printed nothing'}"
-
-    def _own_files(self) -> list[str]:
-        """Data files in which `split-data` has left only this worker's rows."""
-        own = self.settings.get("split-data") or []
-        return [str(path) for path in own]
 
     def _late(self, row: Any) -> Sends:
         late_us, late_p90_us = int(row["response_us"]), int(row["ttfb_us"])
