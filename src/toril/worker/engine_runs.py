@@ -78,10 +78,6 @@ class EngineRun:
     def at_work(self) -> bool:
         return self.started and not self.ended
 
-    @property
-    def exit_code(self) -> int | None:
-        return self.engine.exit_code
-
     def queued_s(self, start_at: float) -> float:
         """How long it waited for others (`sequential`, `capacity`) beyond its plan."""
         return 0.0 if self.queued_until is None else max(0.0, self.queued_until - self.due(start_at))
@@ -206,11 +202,11 @@ class EngineRuns(tuple[EngineRun, ...]):
                 run.ended = run.engine.check()
             except (Exception, TaurusException) as error:
                 log.warning("%s: %s", run.execution, error)
-                run.ended = run.engine.process is None or run.exit_code is not None
+                run.ended = run.engine.process is None or run.engine.exit_code is not None
                 complaint = str(error)
             if run.ended:
                 run.ended_at = time.time()
-                log.info("%s: its engine ended with exit code %s", run.execution, run.exit_code)
+                log.info("%s: its engine ended with exit code %s", run.execution, run.engine.exit_code)
                 yield run, complaint
 
     def single_threaded(self) -> list[int]:
@@ -243,7 +239,7 @@ class EngineRuns(tuple[EngineRun, ...]):
 
     def kill(self) -> int:
         """Kill all engines; returns how many were still alive."""
-        alive = [run for run in self if run.started and run.engine.process and run.exit_code is None]
+        alive = [run for run in self if run.started and run.engine.process and run.engine.exit_code is None]
         for run in alive:
             if not run.killed:
                 log.warning("%s: killing its engine", run.execution)

@@ -258,7 +258,7 @@ class Engines:
             samples=sum(run.samples for run in self.runs),
             unfinished=sum(run.unfinished for run in self.runs),
             unreadable_records=sum(run.engine.unreadable() for run in self.runs),
-            engine_exit_codes={run.execution: run.exit_code for run in self.runs},
+            engine_exit_codes={run.execution: run.engine.exit_code for run in self.runs},
             engines_killed=self.killed,
             signals=state.signals,
             ended_after_signal_s=None if signalled_at is None else now - signalled_at,

@@ -1,6 +1,7 @@
 """The base classes of all engines' executors."""
 
 import importlib.util
+import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
@@ -24,7 +25,7 @@ class Engine:
     """
 
     module_settings: ClassVar[Mapping[str, Any]] = {}  # the suite's own override them
-    tool_name: ClassVar[str]
+    tool_name = ""
     parks: ClassVar[bool] = True
     single_threaded: ClassVar[bool] = False  # health compares its busiest process with one core
     reports_lateness: ClassVar[bool] = False  # whether `sends` returns lateness
@@ -108,9 +109,14 @@ class Engine:
         return None if self.asked_to_end or not self.exit_code else self.exit_message()
 
     def exit_message(self) -> str:
-        """The exit code, and the last lines of both outputs."""
-        outputs = (tail_of(getattr(one, "name", None)) for one in (self.stderr, self.stdout))
-        return f"{self.tool_name} ended with exit code {self.exit_code}: " + "\n".join(filter(None, outputs))
+        code = self.exit_code or 0
+        how = f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
+        return f"{self.tool_name} {how}: {self.last_output() or 'it printed nothing'}"
+
+    def last_output(self) -> str:
+        """The last lines of stderr and stdout, which may be one file."""
+        outputs = dict.fromkeys(tail_of(getattr(one, "name", None)) for one in (self.stderr, self.stdout))
+        return "\n".join(filter(None, outputs))
 
     def require(self, module: str, extra: str = "worker") -> None:
         """ToolError without this Python module. Replaces bzt's call of pip at each start."""

@@ -21,7 +21,7 @@ class GenericEngine(Engine):
     resolution_us = 1000
 
     def __init__(self, executor: Any, context: EngineContext, readers: list[Any]) -> None:
-        self._executor = executor
+        self._executor, self.tool_name = executor, type(executor).__name__
         self.context = context
         self._readers = readers
         self._users: int | None = None
@@ -62,9 +62,8 @@ class GenericEngine(Engine):
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
 
-    def exit_message(self) -> str:
-        diagnostics = "\n".join(self._executor.get_error_diagnostics() or [])
-        return f"{type(self._executor).__name__} ended with exit code {self.exit_code}: {diagnostics[-600:]}"
+    def last_output(self) -> str:
+        return "\n".join(self._executor.get_error_diagnostics() or [])[-600:]
 
     def _leaves(self) -> list[Any]:
         found, waiting = [], list(self._readers)

@@ -22,7 +22,7 @@ WRAPPER = Path(__file__).with_name("wrapper.py")
 class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt has no types
     module_settings: ClassVar[dict[str, Any]] = {"dry-install": True}
     single_threaded: ClassVar[bool] = True
-    tool_name: ClassVar[str] = "Apiritif"
+    tool_name = "Apiritif"
 
     def __init__(self) -> None:
         super().__init__()

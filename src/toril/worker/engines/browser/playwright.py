@@ -51,7 +51,7 @@ STATES = {"present": "attached", "visible": "visible", "notpresent": "detached",
 
 
 class Executor(selenium.Executor):
-    tool_name: ClassVar[str] = "Playwright"
+    tool_name = "Playwright"
     driver: ClassVar[str] = "playwright"
 
     def install_required_tools(self) -> None:
@@ -64,13 +64,14 @@ class Executor(selenium.Executor):
         Path(filename).write_text(script_of(scenario), encoding="utf-8")
         return filename
 
-    def driver_settings(self) -> dict[str, Any]:
-        scenario = self.get_scenario()
-        return {
+    def more_settings(self) -> dict[str, Any]:
+        scenario, settings = self.get_scenario(), super().more_settings()
+        settings["browser"] |= {
             "base_url": str(scenario.get("default-address", "") or "") or None,
             "ignore_https_errors": bool(scenario.get("ignore-https-errors", False)),
             "title": self.context.planned.name,
         }
+        return settings
 
 
 def script_of(scenario: Any) -> str:

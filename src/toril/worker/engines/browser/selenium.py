@@ -39,7 +39,7 @@ class Generator(generator.Generator):
 
 class Executor(apiritif.Executor):
     single_threaded: ClassVar[bool] = False  # the browsers are processes of their own
-    tool_name: ClassVar[str] = "Selenium"
+    tool_name = "Selenium"
     driver: ClassVar[str] = "selenium"
 
     def prepare(self) -> None:
@@ -78,10 +78,5 @@ class Executor(apiritif.Executor):
                 "timeout_s": dehumanize_time(self.get_scenario().get("timeout", "30s")),
                 "network": network,
                 "traces": not self.engine.secrets,  # a trace contains all headers and typed texts
-                **self.driver_settings(),
             }
         }
-
-    def driver_settings(self) -> dict[str, Any]:
-        """Settings of this driver alone."""
-        return {}

@@ -12,7 +12,7 @@ import signal
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
@@ -40,7 +40,7 @@ OUTPUT_CHARS = 1500
 
 
 class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no types
-    tool_name: ClassVar[str] = "Gatling"
+    tool_name = "Gatling"
     resolution_us = 1000
 
     def __init__(self) -> None:

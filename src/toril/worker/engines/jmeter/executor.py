@@ -109,7 +109,7 @@ def find_java() -> str | None:
 
 class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
     module_settings: ClassVar[dict[str, Any]] = SETTINGS
-    tool_name: ClassVar[str] = "JMeter"
+    tool_name = "JMeter"
     reports_lateness: ClassVar[bool] = True
     resolution_us = 1000
     requests_are_cases = True
@@ -316,14 +316,16 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         return None if self._ended_s is not None else super().failure()
 
     def exit_message(self) -> str:
-        log = tail_of(self.jmeter_log, 1000)
-        if missing := MISSING.search(log):
+        if missing := MISSING.search(tail_of(self.jmeter_log, 1000)):
             return (
                 f"JMeter has no class `{missing[1]}`, of which the plan has an element; add the jar of its plug-in to "
                 "the execution's `files`, or to `lib/ext` of an installation that `modules.jmeter.path` names"
             )
-        errors = [line for line in log.splitlines() if " ERROR " in line]
-        return "\n".join([super().exit_message(), *errors[-3:]])
+        return super().exit_message()
+
+    def last_output(self) -> str:
+        errors = [line for line in tail_of(self.jmeter_log, 1000).splitlines() if " ERROR " in line]
+        return "\n".join(filter(None, [super().last_output(), *errors[-3:]]))
 
 
 def heap(users: int) -> str:

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterable, Iterator
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
@@ -48,7 +48,7 @@ MISSING = (
 
 
 class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
-    tool_name: ClassVar[str] = "k6"
+    tool_name = "k6"
 
     def __init__(self) -> None:
         super().__init__()

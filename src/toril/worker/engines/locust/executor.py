@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
     """bzt's Locust executor with our own wrapper, script and records; an `Engine`."""
 
-    tool_name: ClassVar[str] = "Locust"
+    tool_name = "Locust"
     single_threaded: ClassVar[bool] = True
 
     def __init__(self) -> None:
@@ -76,9 +76,8 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
     def facts(self) -> Facts:
         return Facts(own_shape=_has_shape(Path(self.script)), **self._file.facts)
 
-    def exit_message(self) -> str:
-        words = tail_of(getattr(self.stderr, "name", None)) or tail_of(self.log_file)
-        return f"Locust ended with exit code {self.exit_code}: {words}"
+    def last_output(self) -> str:
+        return tail_of(getattr(self.stderr, "name", None)) or tail_of(self.log_file)
 
     def _generate(self, scenario: Any) -> str:
         for problem in problems("locust", scenario.data, "scenario"):  # the suite reader refuses them first

@@ -19,7 +19,7 @@ WRAPPER = Path(__file__).with_name("wrapper.py")
 
 class Executor(Engine, PyTestExecutor):  # type: ignore[misc]  # bzt has no types
     module_settings: ClassVar[dict[str, Any]] = {"dry-install": True}
-    tool_name: ClassVar[str] = "pytest"
+    tool_name = "pytest"
 
     def install_required_tools(self) -> None:
         self.require("pytest")

@@ -6,7 +6,6 @@ causes to later requests. `sends` reports the program's own lateness separately.
 """
 
 import json
-import signal
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +17,7 @@ from bzt.utils import dehumanize_time
 from toril.errors import UserError
 from toril.programs import VEGETA_MISSING, vegeta_program
 from toril.suite.engines import problems
-from toril.worker.engines import Batch, Sends, tail_of
+from toril.worker.engines import Batch, Sends
 from toril.worker.engines.base import RowEngine
 from toril.worker.engines.vegeta.requests import requests_of, sources_of, unknown_variables
 
@@ -28,7 +27,7 @@ COLUMNS = ("due_us", "late_us", "response_us", "ttfb_us", "connect_us", "bytes",
 class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
     """The engine that runs tools/vegeta."""
 
-    tool_name: ClassVar[str] = "vegeta"
+    tool_name = "vegeta"
     row = np.dtype([(name, "<i8") for name in COLUMNS[:6]] + [(name, "<u4") for name in COLUMNS[6:]])
     rows_per_batch: ClassVar[int] = 100_000
 
@@ -100,12 +99,6 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
     def adjust(self, at: float, rps: float) -> None:
         with (self.context.folder / "rates").open("a") as rates:
             rates.write(f"{at!r} {rps!r}\n")
-
-    def exit_message(self) -> str:
-        code, output = self.exit_code, tail_of(getattr(self.stderr, "name", None))
-        if code is not None and code < 0:
-            return f"vegeta was killed by {signal.Signals(-code).name}" + (f": {output}" if output else "")
-        return f"vegeta ended with exit code {code}: {output or 'it printed nothing'}"
 
     def _late(self, row: Any) -> Sends:
         late_us, late_p90_us = int(row["response_us"]), int(row["ttfb_us"])
