@@ -14,12 +14,12 @@ class Sample:
     """A row that can still change."""
 
     __slots__ = (
-        "bytes", "kind", "label", "message", "ok", "rc", "response_us", "started_us", "ttfb_us", "unasserted",
+        "bytes", "kind", "label", "message", "ok", "rc", "response_us", "started_s", "ttfb_us", "unasserted",
     )  # fmt: skip
 
     def __init__(self, kind, label, started_s, took_s, *, ok=True, rc="", message="", ttfb_s=-1e-6, size=0) -> None:
         self.kind, self.label, self.ok, self.rc, self.message = kind, whole(label), ok, rc, message
-        self.started_us, self.response_us = round(started_s * 1e6), max(0, round(took_s * 1e6))
+        self.started_s, self.response_us = started_s, max(0, round(took_s * 1e6))
         self.ttfb_us, self.bytes = round(ttfb_s * 1e6), size
         self.unasserted = False  # an answer of 500 or more that the script has not asserted
 

@@ -140,8 +140,8 @@ class Records:
     def write(self, one) -> None:
         """Write a final row."""
         with self.lock:
-            outcome, started_s = (one.rc, one.message, one.ok), one.started_us / 1e6
-            self._writer.sample(started_s, one.response_us, one.ttfb_us, one.bytes, one.label, one.kind, outcome)
+            outcome = (one.rc, one.message, one.ok)
+            self._writer.sample(one.started_s, one.response_us, one.ttfb_us, one.bytes, one.label, one.kind, outcome)
 
     def late(self, second, max_us, p90_us) -> None:
         with self.lock:

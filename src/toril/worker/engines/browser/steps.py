@@ -1,6 +1,6 @@
 """Steps of a journey in a browser: the page's own times at the end of each, and evidence of the first failures.
 
-Loaded by path into Apiritif's process (`beside` in `apiritif/wrapper.py`), so that it imports nothing of toril. A step
+Loaded by path into Apiritif's process (`in_process.beside`), so that it imports nothing of toril. A step
 is a transaction without another one inside, and a sample of the kind `request`; transactions around steps are of the
 kind `transaction`. When a step ends on another page than it began on, that page's own times are samples of the kind
 `timing` with labels of their own. `worker/capture.py` reads the evidence.
@@ -149,7 +149,7 @@ class Steps:
         if page is not None:
             self._ask(page, sample)
             if not sample.ok:
-                self.evidence.keep(page, sample.label, sample.message, sample.started_us / 1e6)
+                self.evidence.keep(page, sample.label, sample.message, sample.started_s)
         for frame in self.user.frames:
             frame.samples.append(sample)
             frame.asked_s += time.perf_counter() - clock
@@ -157,7 +157,7 @@ class Steps:
     def _ask(self, page, sample) -> None:
         found = None
         with contextlib.suppress(page.NoAnswer):  # the page navigates, has crashed, or shows a dialog
-            found = page.ask(ASK, [sample.started_us / 1e3, self._slowed])
+            found = page.ask(ASK, [sample.started_s * 1e3, self._slowed])
         if not found:
             return
         sample.bytes = round(found["bytes"])

@@ -24,8 +24,6 @@ HERE = Path(__file__).parent
 
 
 class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
-    """bzt's Locust executor with our own wrapper, script and records; an `Engine`."""
-
     tool_name = "Locust"
     single_threaded: ClassVar[bool] = True
 

@@ -25,8 +25,6 @@ COLUMNS = ("due_us", "late_us", "response_us", "ttfb_us", "connect_us", "bytes",
 
 
 class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
-    """The engine that runs tools/vegeta."""
-
     tool_name = "vegeta"
     row = np.dtype([(name, "<i8") for name in COLUMNS[:6]] + [(name, "<u4") for name in COLUMNS[6:]])
     rows_per_batch: ClassVar[int] = 100_000
