@@ -30,21 +30,17 @@ class Load(Protocol):
 
     def prepare(self) -> Iterator[life.Event]:
         """Prepare everything up to the gate; yields a failure."""
-        ...
 
     def signals(self) -> list[str]:
         """Names of the signals since the last call."""
-        ...
 
     def events(self, state: State, now: float) -> Iterator[life.Event]:
         """Events of its engines since the last call."""
-        ...
 
     def open(self, at: float) -> None: ...
 
     def adjust(self, rate: Rate, now: float) -> None:
         """Change the rate of one execution from `rate.at` on."""
-        ...
 
     def end(self, within_s: float, now: float) -> None: ...
 
@@ -52,23 +48,18 @@ class Load(Protocol):
 
     def record(self, now: float) -> None:
         """Read the engines' new samples into the recorder."""
-        ...
 
     def wait(self, state: State) -> None:
         """Sleep until the loop's next turn."""
-        ...
 
     def finish(self, state: State) -> None:
         """Read the last records, and leave no process behind."""
-        ...
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Names and contents of further files beside the intervals since the last call."""
-        ...
 
     def last_files(self) -> Iterator[tuple[str, bytes]]:
         """Names and contents of the evidence of first failures and of the logs; to be called once, after `finish`."""
-        ...
 
     def ready(self) -> Ready: ...
 

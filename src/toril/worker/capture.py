@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toril.records import Case, CaseFile, Kept, case_file_name, digest_of, encode_cases
 from toril.timeline.intervals import Recorder, acceptable
@@ -16,6 +17,7 @@ from toril.worker.engine_runs import EngineRun
 from toril.worker.engines import Batch, FoundCase, cases_of
 from toril.worker.redaction import Redactor
 
+RECORDED = ("kind", "ok", "rc", "message", "response_us", "ttfb_us", "connect_us", "bytes")  # as in a batch
 AHEAD_S = 60.0  # a completion further in the future is no possible time: a clock or the engine is wrong
 UNNAMED = "(no name)"  # stands for an empty label, which in a summary means all requests
 
@@ -117,20 +119,11 @@ class Capture:
         late_s = run.queued_s(self.start_at)
         started_s = batch.started_s - self.start_at
         steady_from_s, steady_to_s = planned.steady_from_s + late_s, planned.steady_to_s + late_s
-        columns = {
-            "completed_s": batch.completed_s - self.start_at,
-            "label": np.array([label or UNNAMED for label in batch.label], object),
-            "kind": np.asarray(batch.kind, object),
-            "steady": (started_s >= steady_from_s) & (started_s < steady_to_s),
-            "ok": batch.ok,
-            "rc": np.asarray(batch.rc, object),
-            "message": np.asarray(batch.message, object),
-            "response_us": batch.response_us,
-            "ttfb_us": batch.ttfb_us,
-            "connect_us": batch.connect_us,
-            "bytes": batch.bytes,
-        }
         ahead_s = math.inf if run.engine.recorded else AHEAD_S
+        columns: dict[str, NDArray[Any]] = {name: getattr(batch, name) for name in RECORDED}
+        columns["completed_s"] = batch.completed_s - self.start_at
+        columns["label"] = np.array([label or UNNAMED for label in batch.label], object)
+        columns["steady"] = (started_s >= steady_from_s) & (started_s < steady_to_s)
         possible = acceptable(columns) & (batch.completed_s < time.time() + ahead_s)
         if not possible.all():
             self._recorder.unreadable(int((~possible).sum()))

@@ -24,7 +24,7 @@ named in `ENGINES`, so that bzt loads it in place of its own class. Its life, al
     bzt's `shutdown()` is never called: it sleeps.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -113,11 +113,11 @@ class Batch:
 
     started_s: NDArray[np.float64]
     completed_s: NDArray[np.float64]
-    label: Sequence[str] | NDArray[np.object_]  # as in the suite
-    kind: Sequence[str] | NDArray[np.object_]  # "request", "transaction" or "timing"
+    label: NDArray[np.object_]  # as in the suite
+    kind: NDArray[np.object_]  # "request", "transaction" or "timing"
     ok: NDArray[np.bool_]
-    rc: Sequence[str] | NDArray[np.object_]  # "200"; without a response the name of the error
-    message: Sequence[str] | NDArray[np.object_]  # of a failure; else ""
+    rc: NDArray[np.object_]  # "200"; without a response the name of the error
+    message: NDArray[np.object_]  # of a failure; else ""
     response_us: NDArray[np.int64]
     ttfb_us: NDArray[np.int64]  # -1: unknown
     connect_us: NDArray[np.int64]  # -1: unknown
@@ -125,6 +125,10 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.response_us)
+
+    def where(self, chosen: NDArray[np.bool_]) -> "Batch":
+        """The chosen rows alone."""
+        return Batch(**{name: getattr(self, name)[chosen] for name in Batch.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +178,7 @@ class FoundCase:
 
 def cases_of(batch: Batch, suite: str) -> Iterator[FoundCase]:
     """Each request of a batch as a test case: failed after a wrong response, broken without any."""
-    for row in np.flatnonzero(np.asarray(batch.kind, object) == "request").tolist():
+    for row in np.flatnonzero(batch.kind == "request").tolist():
         answered = str(batch.rc[row]).isdigit()
         yield FoundCase(
             name=str(batch.label[row]),

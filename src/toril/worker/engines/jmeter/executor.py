@@ -268,10 +268,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
                 cut[row] = True
                 waited_s = float(batch.response_us[row]) / 1e6
                 self._cut_off.append(Unfinished(label=str(batch.label[row]), waited_s=waited_s))
-        if not cut.any():
-            return batch
-        keep = ~cut
-        return Batch(**{name: np.asarray(getattr(batch, name))[keep] for name in Batch.__dataclass_fields__})
+        return batch.where(~cut) if cut.any() else batch
 
     def _readable(self, columns: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
         """The rows with valid numbers; the others count as unreadable."""
