@@ -145,7 +145,6 @@ class RowEngine(Engine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.process = None
         self._users: int | None = None
         self._sends: list[Sends] = []
 
