@@ -43,11 +43,13 @@ def captured(*rows):
     completed = np.array(columns["completed_s"], np.float64)
     numbers = {name: np.array(columns[name], np.int64) for name in ("response_us", "ttfb_us", "connect_us", "bytes")}
     batch = Batch(
-        started_s=completed - 0.001, completed_s=completed, label=columns["label"], kind=["request"] * size,
-        ok=np.ones(size, np.bool_), rc=["200"] * size, message=[""] * size, **numbers,
+        started_s=completed - 0.001, completed_s=completed, label=np.array(columns["label"], object),
+        kind=np.full(size, "request", object),
+        ok=np.ones(size, np.bool_), rc=np.full(size, "200", object), message=np.full(size, "", object), **numbers,
     )  # fmt: skip
     engine = SimpleNamespace(
-        resolution_us=1, batches=lambda final: iter([batch]), sends=lambda: iter(()),
+        resolution_us=1, recorded=False, context=SimpleNamespace(functional=False),
+        batches=lambda final: iter([batch]), sends=lambda: iter(()),
         unreadable=lambda: 0, unfinished=tuple, facts=Facts,
     )  # fmt: skip
     lane: Any = SimpleNamespace(

@@ -150,14 +150,11 @@ class SimulatedLoad:
         if self._start_at is not None:
             self.instance.ended_s = self._clock.now() - self._start_at
 
-    def kept(self) -> Iterator[tuple[str, bytes]]:
+    def files(self) -> Iterator[tuple[str, bytes]]:
         yield from ()
 
-    def other_files(self) -> Iterator[tuple[str, bytes]]:
-        yield from ()
-
-    def log(self) -> bytes:
-        return b"simulated"
+    def last_files(self) -> Iterator[tuple[str, bytes]]:
+        yield "bzt.log", b"simulated"
 
     def ready(self) -> Ready:
         offset_s, uncertainty_s = clock_offset(self._store, self._clock.now)

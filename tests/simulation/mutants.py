@@ -10,8 +10,8 @@ from toril.worker.attempt import Attempt
 class Heedless(Attempt):
     """Knows nothing of leases: goes on whether or not somebody owns its run."""
 
-    def _what_happened(self) -> Iterator[life.Event]:
-        for event in super()._what_happened():
+    def _events(self) -> Iterator[life.Event]:
+        for event in super()._events():
             if not (isinstance(event, life.Stopped) and event.stop.cause == "lost" and "lease" in event.stop.message):
                 yield event
 
@@ -19,8 +19,8 @@ class Heedless(Attempt):
 class Eager(Attempt):
     """Takes every start for its own."""
 
-    def _what_happened(self) -> Iterator[life.Event]:
-        for event in super()._what_happened():
+    def _events(self) -> Iterator[life.Event]:
+        for event in super()._events():
             if isinstance(event, life.Started):
                 mine = {self.worker: self.attempt}
                 event = life.Started(Start(at=event.start.at, attempts=mine))
@@ -30,8 +30,8 @@ class Eager(Attempt):
 class Timeless(Attempt):
     """Takes every start for a fresh one."""
 
-    def _what_happened(self) -> Iterator[life.Event]:
-        for event in super()._what_happened():
+    def _events(self) -> Iterator[life.Event]:
+        for event in super()._events():
             if isinstance(event, life.Started):
                 at = max(event.start.at, self.clock.now())
                 event = life.Started(Start(at=at, attempts=event.start.attempts))

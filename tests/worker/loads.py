@@ -68,14 +68,11 @@ class FakeLoad:
     def finish(self, state: State) -> None:
         self.finished = True
 
-    def kept(self) -> Iterator[tuple[str, bytes]]:
+    def files(self) -> Iterator[tuple[str, bytes]]:
         yield from ()
 
-    def other_files(self) -> Iterator[tuple[str, bytes]]:
-        yield from ()
-
-    def log(self) -> bytes:
-        return b"what the engines said"
+    def last_files(self) -> Iterator[tuple[str, bytes]]:
+        yield "bzt.log", b"what the engines said"
 
     def ready(self) -> Ready:
         self.before_ready()

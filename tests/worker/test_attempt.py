@@ -332,7 +332,7 @@ def test_a_store_that_is_gone_for_too_long_ends_the_load_and_is_named(scene):
     assert "cannot be reached" in state.message
 
 
-def test_without_its_last_files_a_worker_has_no_last_word(scene):
+def test_without_its_last_files_a_worker_has_no_write_exit(scene):
     scene.store.fails = lambda operation, key: "intervals" in key
     assert scene.run().outcome == "finished"
     assert scene.left() == ["ready.json"]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.worker.test_browser_evidence import beside
 
-STEPS, SAMPLES = beside("browser/steps"), beside("apiritif/records")
+STEPS, SAMPLES = beside("browser/steps"), beside("apiritif/samples")
 ASKING_S = 0.05
 
 

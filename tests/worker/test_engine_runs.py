@@ -4,7 +4,6 @@ import signal
 import subprocess
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -12,17 +11,18 @@ from toril.load.interleave import interleave
 from toril.records import ExecutionShare, Exit, PlannedExecution
 from toril.worker.engine_runs import EngineRuns
 from toril.worker.engines import EngineContext, Facts
-from toril.worker.redaction import MOST_SAID, Redactor
+from toril.worker.engines.base import Engine
+from toril.worker.redaction import MOST_IN_RECORD, Redactor
 
 START = 1000.0
 
 
-class Engine:
+class FakeEngine(Engine):
     """An engine that does what it is told; `ended` is set by the test."""
 
     def __init__(self, context: EngineContext, *, parks: bool) -> None:
-        self.context, self.parks, self.ended, self.startups = context, parks, False, 0
-        self.process: Any = None
+        self.context, self.ended, self.startups = context, False, 0
+        self.parks = parks  # type: ignore[misc]  # as a test wants it
 
     def startup(self) -> None:
         self.startups += 1
@@ -47,15 +47,12 @@ def runs_of(folder, *executions, slots=None, phase=0.0):
         context = EngineContext(
             planned=planned,
             share=ExecutionShare(execution=planned.name, concurrency=2, phase=phase, config={}),
-            position=position,
-            worker_index=0,
-            worker_count=1,
             graceful_stop_s=30.0,
             folder=home,
             suite=folder,
         )
-        engines.append(Engine(context, parks=parks))
-    runs = EngineRuns.of(engines, slots)  # type: ignore[arg-type]
+        engines.append(FakeEngine(context, parks=parks))
+    runs = EngineRuns.of(engines, slots)
     runs.park()
     return runs
 
@@ -194,8 +191,8 @@ def test_stairs_rise_in_all_workers_at_once(tmp_path):
 def test_texts_of_scripts_fit_into_the_last_word_whatever_they_are(tmp_path):
     runs = runs_of(tmp_path, (True, 0.0))
     runs[0].facts = Facts(script_errors={"half \ud83d": 1}, script_failed="x" * 20_000, note="s3cret \ud83d")
-    reports = runs.reports(START, Redactor(["s3cret"]).said)
+    reports = runs.reports(START, Redactor(["s3cret"]).for_record)
     left = Exit(worker="w", attempt="a", at=START, outcome="finished", executions=reports)
     found = Exit.from_json(left.to_json(), "exit.json").executions["e0"]
     assert found.script_errors == {"half \\ud83d": 1}
-    assert (found.script_failed, found.note) == ("x" * MOST_SAID, "*** \\ud83d")
+    assert (found.script_failed, found.note) == ("x" * MOST_IN_RECORD, "*** \\ud83d")

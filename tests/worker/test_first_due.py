@@ -14,9 +14,6 @@ def context(curve: tuple[tuple[float, float], ...], stripe: Interleave | None = 
     return EngineContext(
         planned=planned,
         share=ExecutionShare(execution="shop", interleave=stripe, config={}),
-        position=0,
-        worker_index=0,
-        worker_count=1,
         graceful_stop_s=30.0,
         folder=Path(),
         suite=Path(),

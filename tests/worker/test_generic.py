@@ -46,8 +46,8 @@ class Reader:
 @pytest.mark.parametrize(("told", "users"), [(3, 3), (0, None)])
 def test_users_that_a_reader_does_not_tell_are_unknown_and_not_zero(told, users, tmp_path):
     context = EngineContext(
-        planned=planned("molotov", "own"), share=ExecutionShare(execution="own", config={}), position=0,
-        worker_index=0, worker_count=1, graceful_stop_s=1.0, folder=tmp_path, suite=tmp_path,
+        planned=planned("molotov", "own"), share=ExecutionShare(execution="own", config={}),
+        graceful_stop_s=1.0, folder=tmp_path, suite=tmp_path,
     )  # fmt: skip
     engine = GenericEngine(None, context, [Reader(told)])
     assert [len(batch) for batch in engine.batches(True)] == [1]

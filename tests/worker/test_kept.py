@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from toril.worker.capture import LARGEST, MOST, failure_evidence
-from toril.worker.redaction import MOST_SAID, Redactor
+from toril.worker.redaction import MOST_IN_RECORD, Redactor
 
 SECRET = "s3cr3t-token"
 
@@ -36,7 +36,7 @@ def test_texts_lose_secrets_and_pictures_are_as_they_were(tmp_path):
 def test_half_characters_and_long_texts_are_kept_as_far_as_a_record_may_have_them(tmp_path):
     one = failure(**{"1.jpg": b"x"}) | {"label": "half \ud83d", "message": "x" * 20_000}
     ((told, _),) = failure_evidence([run(tmp_path, one)], 100.0, Redactor())
-    assert (told.label, told.message) == ("half \\ud83d", "x" * MOST_SAID)
+    assert (told.label, told.message) == ("half \\ud83d", "x" * MOST_IN_RECORD)
 
 
 def test_the_first_few_of_each_execution_are_kept(tmp_path):

@@ -189,9 +189,9 @@ def test_of_two_processes_with_one_attempt_one_is_ready_and_may_speak(store, clo
     assert not second.may_speak()
 
 
-def test_nobody_becomes_ready_after_the_last_word(store, clock):
+def test_nobody_becomes_ready_after_the_write_exit(store, clock):
     client = client_of(store, clock)
-    client.last_word(Exit(worker=WORKER, attempt=ATTEMPT, at=0.0, outcome="failed"))
+    client.write_exit(Exit(worker=WORKER, attempt=ATTEMPT, at=0.0, outcome="failed"))
     assert not client_of(store, clock).claim(ready("2"))
     assert store.find(key("ready.json")) is None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from toril.worker.pid1 import FILE_VARIABLE, last_words, oom_kills, tell_deadline
+from toril.worker.pid1 import FILE_VARIABLE, end_message, oom_kills, write_deadline
 
 LIMIT_S = 20
 CONTAINED = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
@@ -115,8 +115,8 @@ print(os.getsid(0) == os.getpid(), sorted(signal.pthread_sigmask(signal.SIG_BLOC
 def test_a_frozen_worker_dies_at_the_deadline_that_it_told():
     script = """
 import os, signal, time
-from toril.worker.pid1 import tell_deadline
-tell_deadline(time.time() + 1.5)
+from toril.worker.pid1 import write_deadline
+write_deadline(time.time() + 1.5)
 os.kill(os.getpid(), signal.SIGSTOP)
 """
     began = time.monotonic()
@@ -128,15 +128,15 @@ os.kill(os.getpid(), signal.SIGSTOP)
 
 def test_a_worker_that_tells_no_deadline_has_a_bound():
     code, _, stderr = finished("import time; time.sleep(600)", TORIL_GUARD_BOUND_S="0.5")
-    assert (code, stderr) == (137, "toril guard: killed the worker: it told no deadline within 0.5 s\n")
+    assert (code, stderr) == (137, "toril guard: killed the worker: it wrote no deadline within 0.5 s\n")
 
 
 @pytest.mark.live
 def test_a_deadline_that_is_told_replaces_the_bound():
     script = """
 import time
-from toril.worker.pid1 import tell_deadline
-tell_deadline(time.time() + 600)
+from toril.worker.pid1 import write_deadline
+write_deadline(time.time() + 600)
 time.sleep(2)
 """
     assert finished(script, TORIL_GUARD_BOUND_S="1")[0] == 0
@@ -186,7 +186,7 @@ signal.pause()
 
 
 @pytest.mark.live
-def test_its_last_words_do_not_keep_it_when_nobody_reads_the_log(tmp_path: Path):
+def test_its_end_message_do_not_keep_it_when_nobody_reads_the_log(tmp_path: Path):
     """A pipe that is full takes no more: the guard ends all the same."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -207,11 +207,11 @@ def test_its_last_words_do_not_keep_it_when_nobody_reads_the_log(tmp_path: Path)
 
 def test_telling_a_deadline_without_a_guard_does_nothing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv(FILE_VARIABLE, raising=False)
-    tell_deadline(time.time())
+    write_deadline(time.time())
 
 
 def test_its_file_goes_with_it(tmp_path: Path):
-    script = "import time; from toril.worker.pid1 import tell_deadline; tell_deadline(time.time() + 60)"
+    script = "import time; from toril.worker.pid1 import write_deadline; write_deadline(time.time() + 60)"
     assert finished(script, TMPDIR=str(tmp_path))[0] == 0
     assert list(tmp_path.iterdir()) == []
 
@@ -231,8 +231,8 @@ def test_kills_for_want_of_memory_are_counted_in_both_versions_of_control_groups
 
 def test_the_kernels_kill_is_called_by_its_name():
     killed = "out of memory: the kernel killed processes of this container (1)"
-    assert last_words(-9, "", 1, 0) == f"the worker was killed by SIGKILL; {killed}"
-    assert last_words(4, "", 1, 0) == killed
+    assert end_message(-9, "", 1, 0) == f"the worker was killed by SIGKILL; {killed}"
+    assert end_message(4, "", 1, 0) == killed
 
 
 def test_it_starts_quickly_since_it_imports_next_to_nothing():

@@ -76,6 +76,7 @@ def test_the_lane_of_that_execution_is_told_and_notes_how_late_it_saw_it(tmp_pat
     runs = runs_of(tmp_path, (True, 0.0), (True, 0.0))
     told = []
     for lane in runs:
+        lane.engine.adjustable = True
         lane.engine.adjust = lambda at, rps, name=lane.execution: told.append((name, at, rps))
     runs.open(START)
     runs.adjust(_rate(1, "e1", at=START + 10), START + 9)
@@ -88,7 +89,7 @@ def test_the_lane_of_that_execution_is_told_and_notes_how_late_it_saw_it(tmp_pat
 def test_an_engine_that_has_ended_is_told_nothing(tmp_path):
     runs = runs_of(tmp_path, (True, 0.0))
     runs[0].ended = True
-    runs[0].engine = SimpleNamespace(context=runs[0].engine.context)
+    runs[0].engine = SimpleNamespace(context=runs[0].engine.context, adjustable=True)
     runs.adjust(_rate(1, "e0", at=START), START)
     assert runs.rate_lateness_s == {}
 

@@ -1,7 +1,6 @@
-"""One attempt at one share: the loop that tells the pure machine what happens, and does what it says.
+"""One attempt at one share: the loop that passes events to the pure machine (`life`) and carries out its actions.
 
-What is put under load, and how, is a `Load`'s business; where records go is the client's. With simulated ones of
-both this loop is a simulated worker.
+A `Load` knows the engines, and the `Outbox` the store. With simulated ones of both this loop is a simulated worker.
 """
 
 import logging
@@ -18,62 +17,49 @@ from toril.worker import life
 from toril.worker.life import State
 from toril.worker.outbox import Outbox, StoreClient
 
-DELIVER_S = 60.0  # what a bucket in trouble is allowed at the end; a task that is told to stop has 120 s
+DELIVER_S = 60.0  # for the last files; a task that is to stop has 120 s
 
 log = logging.getLogger("toril.worker")
 
 
 class Load(Protocol):
-    """What a worker puts on its target: engines, or in a simulation what stands for them."""
+    """The engines of a worker, or their stand-in in a simulation."""
 
     recorder: Recorder
-    planned_s: float | None  # from the start to its planned end; None: something else than time bounds it
+    planned_s: float | None  # from the start to its planned end; None if iterations limit it
 
     def prepare(self) -> Iterator[life.Event]:
-        """Everything before it can begin; tells what went wrong."""
-        ...
+        """Prepare everything up to the gate; yields a failure."""
 
     def signals(self) -> list[str]:
-        """The names of signals that have come since the last call."""
-        ...
+        """Names of the signals since the last call."""
 
     def events(self, state: State, now: float) -> Iterator[life.Event]:
-        """What has happened to it since the last call."""
-        ...
+        """Events of its engines since the last call."""
 
     def open(self, at: float) -> None: ...
 
     def adjust(self, rate: Rate, now: float) -> None:
-        """Let one execution go on at another rate, from the moment that it names."""
-        ...
+        """Change the rate of one execution from `rate.at` on."""
 
     def end(self, within_s: float, now: float) -> None: ...
 
     def kill(self) -> None: ...
 
     def record(self, now: float) -> None:
-        """Read what it has measured into the recorder."""
-        ...
+        """Read the engines' new samples into the recorder."""
 
     def wait(self, state: State) -> None:
-        """Sleep until the next look is due."""
-        ...
+        """Sleep until the loop's next turn."""
 
     def finish(self, state: State) -> None:
-        """Read the last records; nothing of it is left afterwards."""
-        ...
+        """Read the last records, and leave no process behind."""
 
-    def kept(self) -> Iterator[tuple[str, bytes]]:
-        """Name and content of what its engines keep of their first failures."""
-        ...
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Names and contents of further files beside the intervals since the last call."""
 
-    def other_files(self) -> Iterator[tuple[str, bytes]]:
-        """Name and content of what it has to leave beside intervals, since the last call."""
-        ...
-
-    def log(self) -> bytes:
-        """What it and its engines said."""
-        ...
+    def last_files(self) -> Iterator[tuple[str, bytes]]:
+        """Names and contents of the evidence of first failures and of the logs; to be called once, after `finish`."""
 
     def ready(self) -> Ready: ...
 
@@ -81,7 +67,7 @@ class Load(Protocol):
 
 
 class Attempt:
-    """A worker's life from its first look at the store to its last word."""
+    """A worker's life from its first access to the store to exit.json."""
 
     def __init__(self, store: Store, plan: Plan, worker: str, attempt: str, load: Load, clock: Clock) -> None:
         self.plan, self.worker, self.attempt, self.load, self.clock = plan, worker, attempt, load, clock
@@ -99,14 +85,14 @@ class Attempt:
         self._flushed_at = float("-inf")
 
     def run(self, *, beside: bool) -> State:
-        """From preparing to exit.json. `beside`: the store is dealt with in a thread, since it may take its time."""
-        # a stale start, or that the run is over, is found before anything is prepared
-        self._tell(*self._unissued(), *self.client.look(), life.Tick())
+        """From preparing to exit.json. `beside`: a thread talks to the store, which may be slow."""
+        # a stale start, or the end of the run, is noticed before anything is prepared
+        self._pass(*self._unissued(), *self.client.look(), life.Tick())
         if self.state.phase != "ended":
-            self._tell(*self.load.prepare())
+            self._pass(*self.load.prepare())
         self.outbox = Outbox(self.client, beside=beside)
         while self.state.phase != "ended":
-            self._tell(*self._what_happened())
+            self._pass(*self._events())
             self.load.record(self.clock.now())
             self._flush_when_due(self.clock.now())
             self.load.wait(self.state)
@@ -115,17 +101,16 @@ class Attempt:
         speaks = self.state.outcome != "superseded" and self.client.may_speak()
         if speaks:
             self._flush()
-            for name, data in self.load.kept():
+            for name, data in self.load.last_files():
                 self.outbox.send(name, data)
-            self.outbox.send("bzt.log", self.load.log())
         delivered = self.outbox.end(DELIVER_S)
         self._fail_where_taken()
         if delivered and speaks:
-            self.client.last_word(self.load.exit(self.state, ended_at))
+            self.client.write_exit(self.load.exit(self.state, ended_at))
             self._fail_where_taken()
         return self.state
 
-    def _tell(self, *events: life.Event) -> None:
+    def _pass(self, *events: life.Event) -> None:
         for event in events:
             before = self.state.phase
             self.state, actions = life.step(self.state, event, self.clock.now(), self.limits)
@@ -135,19 +120,19 @@ class Attempt:
                 self._do(action)
 
     def _fail_where_taken(self) -> None:
-        """Whoever wrote in this attempt's name: what is there is not what this one measured."""
+        """Another process wrote in this attempt's name: the files there are not this one's measurements."""
         if self.client.taken:
             self.state = replace(self.state, outcome="failed", message=self.client.taken)
 
     def _unissued(self) -> Iterator[life.Event]:
-        """Whoever is no attempt of the launcher's does nothing; a local one is started by the coordinator itself."""
+        """An attempt that the launcher did not issue does nothing; the coordinator itself starts a local one."""
         if self.launch is None:
             if self.plan.on != "local":
-                yield life.Failed("the run has no launch.json: nobody has started it")
+                yield life.Failed("the run has no launch.json: it has not been started")
         elif not self.launch.issued(self.worker, self.attempt):
             yield life.Failed("the launcher of this run issued no such attempt")
 
-    def _what_happened(self) -> Iterator[life.Event]:
+    def _events(self) -> Iterator[life.Event]:
         yield from (life.Signalled(why) for why in self.load.signals())
         yield from self.outbox.events()
         yield from self.load.events(self.state, self.clock.now())
@@ -169,9 +154,9 @@ class Attempt:
     def _claim(self) -> None:
         try:
             if not self.client.claim(self.load.ready()):
-                self._tell(life.Superseded())
+                self._pass(life.Superseded())
         except StoreError as error:
-            self._tell(life.Failed(str(error)))
+            self._pass(life.Failed(str(error)))
 
     def _flush_when_due(self, now: float) -> None:
         if self.state.start_at is not None and now >= self._flushed_at + self.plan.pace.flush_s:
@@ -181,5 +166,5 @@ class Attempt:
     def _flush(self) -> None:
         while (data := self.load.recorder.flush()) is not None:
             self.outbox.send(f"intervals-{self.load.recorder.files:06d}", data)
-        for name, data in self.load.other_files():
+        for name, data in self.load.files():
             self.outbox.send(name, data)

@@ -4,25 +4,36 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toril.records import Case, CaseFile, Kept, case_file_name, digest_of, encode_cases
 from toril.timeline.intervals import Recorder, acceptable
 from toril.worker.engine_runs import EngineRun
-from toril.worker.engines import Batch, FoundCase, Replays, ReportsCases
+from toril.worker.engines import Batch, FoundCase, cases_of
 from toril.worker.redaction import Redactor
 
-AHEAD_S = 60.0  # a record of what completes later than this has no possible time: the clock, or the engine, went astray
+RECORDED = ("kind", "ok", "rc", "message", "response_us", "ttfb_us", "connect_us", "bytes")  # as in a batch
+AHEAD_S = 60.0  # a completion further in the future is no possible time: a clock or the engine is wrong
+UNNAMED = "(no name)"  # stands for an empty label, which in a summary means all requests
 
-UNNAMED = "(no name)"  # the label of requests whose script gives them an empty one, which in a summary means all
+MOST_CHARS = {"name": 500, "suite": 500, "message": 2000, "trace": 8000}  # of a test case
+MOST_IN_A_FILE = 200  # test cases; in JSON a character can need six bytes, and a file may have MOST_BYTES_OF_CASES
+
+MOST = 3  # failures of an execution with evidence
+LARGEST = 5 << 20  # bytes of one file of evidence
+SUFFIXES = (".jpg", ".txt", ".zip")  # no .html: a stranger's page must not run again from a folder
+TEXTS = (".txt",)  # are redacted; pictures cannot be
+
+log = logging.getLogger("toril.worker")
 
 
 class CaseBook:
-    """Cases as they come, files as they go."""
+    """Collects test cases into files."""
 
     def __init__(self, worker: str, redacted: Callable[[str], str]) -> None:
         self._worker, self._redacted = worker, redacted
@@ -51,8 +62,8 @@ class CaseBook:
             yield case_file_name(self.files), data
 
     def _text(self, text: str, most: int) -> str:
-        """Redacted before it is cut, since half a secret is one as well; of a long one the end says what happened."""
-        shown = self._redacted(text.encode("utf-8", "backslashreplace").decode())  # half a character is no text
+        """Redacted before it is cut, since half a secret is one as well; the end of a long text matters most."""
+        shown = self._redacted(text.encode("utf-8", "backslashreplace").decode())  # without half characters
         return shown if len(shown) <= most else f"{shown[: most // 4]}\n…\n{shown[-(most - most // 4) :]}"
 
 
@@ -67,23 +78,26 @@ class Capture:
 
     def read(self, run: EngineRun, *, final: bool = False) -> None:
         """Everything that the engine has recorded since the last call."""
-        for batch in run.engine.batches(final):
+        engine = run.engine
+        for batch in engine.batches(final):
             if len(batch):
                 self._add(run, batch)
-        if isinstance(run.engine, ReportsCases) and run.engine.context.functional:
-            for case in run.engine.cases():
-                self._cases.add(run.planned.series, case, self.start_at)
-        for told in run.engine.sends():
-            second = self._second(told.at_s)
-            late = {"late_us": told.late_us, "late_p90_us": told.late_p90_us}
-            if told.at_s >= self.start_at - 1:
-                self._recorder.sends(second, **late, dropped=told.dropped)
-                run.dropped = run.dropped if told.dropped is None else (run.dropped or 0) + told.dropped
+            if engine.context.functional and engine.requests_are_cases:
+                self._add_cases(run, cases_of(batch, run.planned.series))
+        if engine.context.functional:
+            self._add_cases(run, engine.cases())
+        for sends in engine.sends():
+            if sends.at_s < self.start_at - 1:
+                continue
+            late = {"late_us": sends.late_us, "late_p90_us": sends.late_p90_us}
+            self._recorder.sends(self._second(sends.at_s), **late, dropped=sends.dropped)
+            if sends.dropped is not None:
+                run.dropped = (run.dropped or 0) + sends.dropped
         if final:
             second = self._second(float(run.begins_at or self.start_at))
-            self._recorder.unreadable(run.engine.unreadable())
-            run.facts = run.engine.facts()
-            for one in run.engine.unfinished():
+            self._recorder.unreadable(engine.unreadable())
+            run.facts = engine.facts()
+            for one in engine.unfinished():
                 run.unfinished += one.count
                 waited_s = run.grace_s if one.waited_s is None else max(0.0, one.waited_s)
                 self._recorder.unfinished(second, run.planned.series, one.label, one.count, round(waited_s * 1e6))
@@ -105,20 +119,11 @@ class Capture:
         late_s = run.queued_s(self.start_at)
         started_s = batch.started_s - self.start_at
         steady_from_s, steady_to_s = planned.steady_from_s + late_s, planned.steady_to_s + late_s
-        columns = {
-            "completed_s": batch.completed_s - self.start_at,
-            "label": np.array([label or UNNAMED for label in batch.label], object),
-            "kind": np.asarray(batch.kind, object),
-            "steady": (started_s >= steady_from_s) & (started_s < steady_to_s),
-            "ok": batch.ok,
-            "rc": np.asarray(batch.rc, object),
-            "message": np.asarray(batch.message, object),
-            "response_us": batch.response_us,
-            "ttfb_us": batch.ttfb_us,
-            "connect_us": batch.connect_us,
-            "bytes": batch.bytes,
-        }
-        ahead_s = math.inf if isinstance(run.engine, Replays) and run.engine.recorded else AHEAD_S
+        ahead_s = math.inf if run.engine.recorded else AHEAD_S
+        columns: dict[str, NDArray[Any]] = {name: getattr(batch, name) for name in RECORDED}
+        columns["completed_s"] = batch.completed_s - self.start_at
+        columns["label"] = np.array([label or UNNAMED for label in batch.label], object)
+        columns["steady"] = (started_s >= steady_from_s) & (started_s < steady_to_s)
         possible = acceptable(columns) & (batch.completed_s < time.time() + ahead_s)
         if not possible.all():
             self._recorder.unreadable(int((~possible).sum()))
@@ -126,24 +131,16 @@ class Capture:
         self._recorder.add_many(planned.series, columns, arm=planned.arm, block=planned.block)
         if possible.any():
             first, last = float(batch.started_s[possible].min()), float(batch.completed_s[possible].max())
-            run.first_started_s = first if run.first_started_s is None else min(first, run.first_started_s)
-            run.last_completed_s = last if run.last_completed_s is None else max(last, run.last_completed_s)
+            run.first_started_s = min(first, run.first_started_s or first)
+            run.last_completed_s = max(last, run.last_completed_s or last)
         run.samples += int((columns["kind"] == "request").sum())
+
+    def _add_cases(self, run: EngineRun, found: Iterable[FoundCase]) -> None:
+        for case in found:
+            self._cases.add(run.planned.series, case, self.start_at)
 
     def _second(self, now: float) -> int:
         return max(0, int(now - self.start_at))
-
-
-MOST_CHARS = {"name": 500, "suite": 500, "message": 2000, "trace": 8000}
-MOST_IN_A_FILE = 200  # in JSON a character can need six bytes, and a file may have MOST_BYTES_OF_CASES
-
-
-MOST = 3  # failures of an execution
-LARGEST = 5 << 20  # bytes of one file
-SUFFIXES = (".jpg", ".txt", ".zip")  # no .html: what a stranger's page does must not happen again in a folder
-TEXTS = (".txt",)  # in which secrets can be found; a picture shows what it shows
-
-log = logging.getLogger("toril.worker")
 
 
 def failure_evidence(
@@ -152,26 +149,22 @@ def failure_evidence(
     """Each failure, and its files by their names within the attempt's folder."""
     for position, run in enumerate(runs):
         folder = run.engine.context.evidence
-        for told in _told(folder / "index.jsonl"):
-            files = {f"failures/{position}-{name}": data for name, data in _files(folder, told.get("files"), redacted)}
+        index = folder / "index.jsonl"
+        lines = index.read_text(encoding="utf-8").splitlines() if index.exists() else []
+        for failure in map(json.loads, lines[:MOST]):
+            files = {
+                f"failures/{position}-{name}": data for name, data in _files(folder, failure.get("files"), redacted)
+            }
             yield (
                 Kept(
                     execution=run.execution,
-                    label=redacted.said(str(told.get("label", ""))),
-                    message=redacted.said(str(told.get("message", ""))),
-                    at_s=round(float(told.get("at_s", start_at)) - start_at, 3),
+                    label=redacted.for_record(str(failure.get("label", ""))),
+                    message=redacted.for_record(str(failure.get("message", ""))),
+                    at_s=round(float(failure.get("at_s", start_at)) - start_at, 3),
                     files=tuple(files),
                 ),
                 files,
             )
-
-
-def _told(index: Path) -> list[dict[str, Any]]:
-    try:
-        lines = index.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    return [json.loads(line) for line in lines[:MOST]]
 
 
 def _files(folder: Path, names: Any, redacted: Redactor) -> Iterator[tuple[str, bytes]]:

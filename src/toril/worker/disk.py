@@ -1,4 +1,4 @@
-"""A worker's place on the local disk: one folder that goes with it, and records that leave once they are read."""
+"""A worker's use of the local disk: one folder that is removed with it, and records that are freed once read."""
 
 import contextlib
 import ctypes
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 PREFIX = "toril-worker-"
-LEAST_BYTES = 4 * 2**20  # some seconds of an engine's records; with nothing left engines lose them without a word
+LEAST_BYTES = 4 * 2**20  # some seconds of an engine's records; on a full disk engines lose them silently
 FALLOC_FL_KEEP_SIZE = 1  # linux/falloc.h
 FALLOC_FL_PUNCH_HOLE = 2
 
@@ -21,7 +21,7 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Scratch:
-    """A folder of this worker alone, locked as long as the worker lives; removes those that killed workers left."""
+    """A folder of this worker alone, locked while the worker lives; removes the folders of killed workers."""
 
     def __init__(self) -> None:
         _remove_abandoned(Path(tempfile.gettempdir()))
@@ -37,7 +37,7 @@ class Scratch:
 
 
 def _remove_abandoned(top: Path) -> None:
-    """Of this user's folders alone: others can put there what they like."""
+    """Remove unlocked folders of this user; other users' folders are not trusted."""
     for folder in top.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             about = folder.lstat()
@@ -52,22 +52,20 @@ def _remove_abandoned(top: Path) -> None:
 
 
 def put_whole(path: Path, text: str) -> None:
-    """Write a file that others look for: they find all of it, or none."""
+    """Write a file so that other processes see all of it or none."""
     new = path.with_name(path.name + ".new")
     new.write_text(text)
     new.replace(path)
 
 
 def is_full(folder: Path, ask: Callable[[Path], os.statvfs_result] = os.statvfs) -> bool:
-    """Whether hardly anything more can be written there; never where the file system counts no blocks."""
-    there = ask(folder)
-    return there.f_blocks > 0 and there.f_bavail * there.f_frsize < LEAST_BYTES
+    """Whether the disk is nearly full; never where the file system counts no blocks."""
+    status = ask(folder)
+    return status.f_blocks > 0 and status.f_bavail * status.f_frsize < LEAST_BYTES
 
 
 def forget(file: BinaryIO, read: int) -> None:
     """Give the first `read` bytes of a growing file back to the disk; its offsets stay (Linux; elsewhere nothing)."""
     if _libc is not None:
         mode = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
-        _libc.fallocate(
-            file.fileno(), mode, ctypes.c_long(0), ctypes.c_long(read)
-        )  # where it cannot, it changes nothing
+        _libc.fallocate(file.fileno(), mode, ctypes.c_long(0), ctypes.c_long(read))  # harmless where unsupported

@@ -11,7 +11,8 @@ from bzt import TaurusException  # no Exception
 from toril.records import EngineReport, PlannedExecution, Rate
 from toril.worker import life, processes
 from toril.worker.disk import put_whole
-from toril.worker.engines import Adjustable, Engine, Facts
+from toril.worker.engines import Facts
+from toril.worker.engines.base import Engine
 
 PARK_TIMEOUT_S = 180.0  # a JVM on a busy machine takes its time; longer than this is a hang
 
@@ -59,7 +60,7 @@ class EngineRun:
         return start_at + context.planned.delay_s + context.phase_shift_s
 
     def open(self, at: float) -> None:
-        """Tell the engine when its load begins."""
+        """Open the gate: the load begins at this time."""
         self.begins_at = at
         put_whole(self.engine.context.gate, f"{at!r}\n")
 
@@ -68,19 +69,14 @@ class EngineRun:
         self.engine.startup()
         self.started = True
 
-    def tell_parked(self) -> None:
-        """How long its engine took to start, and how much CPU that cost: bench/engine_start.py reads it."""
+    def log_parked(self) -> None:
+        """Log the time and CPU of its start; bench/engine_start.py reads the line."""
         took_s, cpu_s = time.monotonic() - self.started_at, processes.cpu_s(self.engine.process.pid)
         log.info("%s: its engine was parked after %.2f s and %.2f s of CPU", self.execution, took_s, cpu_s)
 
     @property
     def at_work(self) -> bool:
         return self.started and not self.ended
-
-    @property
-    def exit_code(self) -> int | None:
-        process = self.engine.process
-        return None if process is None else process.poll()
 
     def queued_s(self, start_at: float) -> float:
         """How long it waited for others (`sequential`, `capacity`) beyond its plan."""
@@ -98,8 +94,8 @@ class EngineRun:
         due = self.due(start_at) + self.engine.context.first_due_s
         return max(0.0, begun_at - due - self.queued_s(start_at))
 
-    def report(self, start_at: float, said: Callable[[str], str]) -> EngineReport:
-        """What exit.json has of it; `said` makes texts fit for it."""
+    def report(self, start_at: float, redacted: Callable[[str], str]) -> EngineReport:
+        """Its part of exit.json."""
         facts = self.facts
         ended_at = self.ended_at if facts.ended_at is None else facts.ended_at
         return EngineReport(
@@ -110,9 +106,9 @@ class EngineRun:
             ended_s=None if ended_at is None else ended_at - start_at,
             unfinished_users=facts.unfinished_users,
             own_shape=facts.own_shape,
-            script_errors={said(label): count for label, count in facts.script_errors.items()},
-            script_failed=said(facts.script_failed),
-            note=said(facts.note),
+            script_errors={redacted(label): count for label, count in facts.script_errors.items()},
+            script_failed=redacted(facts.script_failed),
+            note=redacted(facts.note),
         )
 
 
@@ -143,7 +139,7 @@ class EngineRuns(tuple[EngineRun, ...]):
         if not waiting:
             for run in self:
                 if run.started:
-                    run.tell_parked()
+                    run.log_parked()
             yield life.Parked()
         elif waited_s > PARK_TIMEOUT_S:
             yield life.Failed(f"{waiting[0].execution}: its engine was not ready within {PARK_TIMEOUT_S:g} s")
@@ -177,16 +173,16 @@ class EngineRuns(tuple[EngineRun, ...]):
                 continue
             if run.started:
                 if run.engine.context.parked.exists():
-                    run.tell_parked()
+                    run.log_parked()
                     run.open(run.due(start_at))
             elif now >= run.due(start_at) - lead_s:
                 run.start()
 
     def adjust(self, rate: Rate, now: float) -> None:
-        """Tell the engine of that execution, if it is this worker's; one that sees it late begins late, and says so."""
+        """Change the rate of that execution, if it is this worker's, and note how late that is."""
         for run in self:
             engine = run.engine
-            if run.execution == rate.execution and run.at_work and isinstance(engine, Adjustable):
+            if run.execution == rate.execution and run.at_work and engine.adjustable:
                 engine.adjust(rate.at, rate.rps)
                 self.rate_lateness_s[rate.number] = max(0.0, now - rate.at)
                 log.info("%s: %g/s, %+.2f s from now on", run.execution, rate.rps, rate.at - now)
@@ -197,7 +193,7 @@ class EngineRuns(tuple[EngineRun, ...]):
         return min((wait for wait in waits if wait > 0), default=None)
 
     def newly_ended(self) -> Iterator[tuple[EngineRun, str | None]]:
-        """EngineRuns whose engine has ended since the last call, and what bzt says against it."""
+        """Runs whose engine has ended since the last call, and bzt's complaint about it."""
         for run in self:
             if not run.at_work:
                 continue
@@ -206,12 +202,11 @@ class EngineRuns(tuple[EngineRun, ...]):
                 run.ended = run.engine.check()
             except (Exception, TaurusException) as error:
                 log.warning("%s: %s", run.execution, error)
-                process = run.engine.process
-                run.ended = process is None or process.poll() is not None
+                run.ended = run.engine.process is None or run.engine.exit_code is not None
                 complaint = str(error)
             if run.ended:
                 run.ended_at = time.time()
-                log.info("%s: its engine ended with exit code %s", run.execution, run.exit_code)
+                log.info("%s: its engine ended with exit code %s", run.execution, run.engine.exit_code)
                 yield run, complaint
 
     def single_threaded(self) -> list[int]:
@@ -223,7 +218,7 @@ class EngineRuns(tuple[EngineRun, ...]):
         return [run.engine.process.pid for run in self if run.at_work and run.engine.process is not None]
 
     def end(self, within_s: float, now: float) -> None:
-        """Those that have begun may finish what they do; those still at their gates have nothing to finish."""
+        """End the load: engines that have begun may finish their requests, those at their gates are killed."""
         for run in self:
             if run.at_work:
                 run.hurried_s = within_s
@@ -236,16 +231,15 @@ class EngineRuns(tuple[EngineRun, ...]):
         """By execution, of those that have begun."""
         if start_at is None:
             return {}
-        late_s = {run.execution: run.lateness_s(start_at) for run in self}
-        return {execution: late for execution, late in late_s.items() if late is not None}
+        return {run.execution: late_s for run in self if (late_s := run.lateness_s(start_at)) is not None}
 
-    def reports(self, start_at: float | None, said: Callable[[str], str]) -> dict[str, EngineReport]:
-        """By execution; nothing where there was no start."""
-        return {} if start_at is None else {run.execution: run.report(start_at, said) for run in self}
+    def reports(self, start_at: float | None, redacted: Callable[[str], str]) -> dict[str, EngineReport]:
+        """By execution; empty without a start."""
+        return {} if start_at is None else {run.execution: run.report(start_at, redacted) for run in self}
 
     def kill(self) -> int:
-        """How many engines were still there."""
-        alive = [run for run in self if run.started and run.engine.process and run.exit_code is None]
+        """Kill all engines; returns how many were still alive."""
+        alive = [run for run in self if run.started and run.engine.process and run.engine.exit_code is None]
         for run in alive:
             if not run.killed:
                 log.warning("%s: killing its engine", run.execution)

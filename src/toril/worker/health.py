@@ -1,10 +1,10 @@
-"""One reading a second of processors, memory and lateness, of the worker and its engines."""
+"""One reading a second of processors, memory, sockets and lateness, of the worker and its engines."""
 
 import contextlib
 import os
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
@@ -17,7 +17,12 @@ CHILDREN_EVERY = 5  # looking for new descendants costs more than reading those 
 LEAST_ELAPSED_S = 0.5  # a hundredth of a second more or less is then at most 2 %
 MANY = 500  # threads or sockets: looking at each of so many every second would itself be load …
 MANY_EVERY = 5  # … so only one reading in so many does
-WHOLE_QUOTA = -1
+WHOLE_QUOTA = -1  # as a core's number: the quota of the control group
+PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+PROC = Path("/proc")
+TOP = Path("/sys/fs/cgroup")
+OWN = Path("/proc/self/cgroup")
+NO_LIMIT = 1 << 60  # bytes; version 1 writes its "none" as nearly 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +49,8 @@ class Monitor:
         self._groups: dict[int, int] = {}
         self._used: dict[int, float] = {}
         self._group = Group.own()
-        self.cores = self._group.cores or float(_usable_cores())
-        self.memory_limit_bytes = min(self._group.memory_bytes or _total_memory(), _total_memory())
+        self.cores = self._group.cores or cores_of(0, os.cpu_count() or 1)
+        self.memory_limit_bytes = memory_limit_bytes(self._group)
         self._ports = usable_ports()
         self._throttled_s = self._group.throttled_s()
         self._machine = self._machine_s()
@@ -119,10 +124,9 @@ class Monitor:
     def _usable(self, engines: Collection[int]) -> set[int]:
         """The cores that the engine with the least choice may use; without an engine, this worker."""
         choices = []
-        if hasattr(os, "sched_getaffinity"):
-            for pid in (0, *(pid for pid in self._processes if self._groups.get(pid) in engines)):
-                with contextlib.suppress(OSError):
-                    choices.append(os.sched_getaffinity(pid))
+        for pid in (0, *(pid for pid in self._processes if self._groups.get(pid) in engines)):
+            with contextlib.suppress(OSError, AttributeError):  # macOS has no such function
+                choices.append(os.sched_getaffinity(pid))
         return min(choices, key=len, default=set())
 
     def _machine_s(self) -> dict[int, tuple[float, float]]:
@@ -162,22 +166,13 @@ class Monitor:
     def _opened(self) -> tuple[int | None, float | None]:
         """Open sockets, and the share of the nearest limit: files of one process, or ports for all sockets."""
         most = MANY if self._readings % MANY_EVERY else 1 << 30
-        found = [told for one in (self._worker, *self._processes.values()) if (told := open_sockets(one, most))]
-        counts = [told.sockets for told in found]
-        sockets = None if None in counts or not counts else sum(count for count in counts if count is not None)
-        shares = [told.files / told.limit for told in found if told.limit]
+        found = [one for process in (self._worker, *self._processes.values()) if (one := open_sockets(process, most))]
+        counts = [one.sockets for one in found if one.sockets is not None]
+        sockets = sum(counts) if found and len(counts) == len(found) else None
+        shares = [one.files / one.limit for one in found if one.limit]
         if sockets is not None and self._ports:
             shares.append(sockets / self._ports)
         return sockets, max(shares, default=None)
-
-
-def _total_memory() -> int:
-    """The machine's memory."""
-    return int(psutil.virtual_memory().total)
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -195,10 +190,6 @@ def _memory(process: psutil.Process) -> int:
         return 0
 
 
-PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
-PROC = Path("/proc")
-
-
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What one process has open."""
@@ -209,7 +200,7 @@ class Opened:
 
 
 def thread_waits(pid: int, proc: Path = PROC) -> dict[int, int] | None:
-    """By thread: for how long it could have run but got no CPU, in ns since its beginning; None where nobody counts."""
+    """The time that each thread has waited for a CPU, in ns since its start; None where the kernel does not count."""
     found = {}
     try:
         with os.scandir(proc / str(pid) / "task") as tasks:
@@ -254,15 +245,9 @@ def usable_ports() -> int | None:
 
 def cores_of(pid: int, most: float) -> float:
     """How many cores a process may use at once, of so many that there are for it and others."""
-    if hasattr(os, "sched_getaffinity"):
-        with contextlib.suppress(OSError):
-            return min(float(len(os.sched_getaffinity(pid))), most)
+    with contextlib.suppress(OSError, AttributeError):  # macOS has no such function
+        return min(float(len(os.sched_getaffinity(pid))), most)
     return most
-
-
-TOP = Path("/sys/fs/cgroup")
-OWN = Path("/proc/self/cgroup")
-NO_LIMIT = 1 << 60  # bytes; version 1 writes its "none" as nearly 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,19 +268,19 @@ class Group:
         return cls(cores=cores, memory_bytes=min(limits, default=None), _cpu=limiting)
 
     def throttled_s(self) -> float | None:
-        """Since it was made, how long its quota has held it back; several cores add up. None where nobody counts."""
-        told = _stat(self._cpu / "cpu.stat")
-        if "throttled_usec" in told:
-            return told["throttled_usec"] / 1e6
-        if "throttled_time" in told:  # version 1: nanoseconds
-            return told["throttled_time"] / 1e9
+        """How long its quota has held it back since its creation, summed over cores; None if unknown."""
+        counters = _stat(self._cpu / "cpu.stat")
+        if "throttled_usec" in counters:
+            return counters["throttled_usec"] / 1e6
+        if "throttled_time" in counters:  # version 1: nanoseconds
+            return counters["throttled_time"] / 1e9
         return None
 
     def used_s(self) -> float | None:
-        """The CPU time of everything in it; None where nobody counts."""
-        told = _stat(self._cpu / "cpu.stat")
-        if "usage_usec" in told:
-            return told["usage_usec"] / 1e6
+        """The CPU time of everything in it; None if unknown."""
+        counters = _stat(self._cpu / "cpu.stat")
+        if "usage_usec" in counters:
+            return counters["usage_usec"] / 1e6
         with contextlib.suppress(ValueError):
             return int(_text(self._cpu / "cpuacct.usage")) / 1e9
         return None
@@ -350,6 +335,12 @@ def _text(path: Path) -> str:
         return ""
 
 
+def memory_limit_bytes(group: Group) -> int:
+    """The memory of this machine or container."""
+    machine = psutil.virtual_memory().total
+    return min(group.memory_bytes or machine, machine)
+
+
 class Vitals:
     """From the opening of the gates to the end."""
 
@@ -373,28 +364,18 @@ class Vitals:
         health = self._monitor.read(now, self._runs.single_threaded(), self._runs.processes())
         if second == 0:
             return  # that was about the time before the start
-        self._recorder.health(
-            max(0, int(now - self._start_at - 0.5)),  # the last second that it is mostly about
-            health.cpu_fraction_of_limit,
-            health.busiest_engine_core_fraction,
-            health.memory_bytes,
-            health.throttled_s,
-            machine=health.machine,
-            waiting=health.waiting,
-            throttled=health.throttled,
-            sockets=health.sockets,
-            sockets_share=health.sockets_share,
-        )
+        second = max(0, int(now - self._start_at - 0.5))  # the last one that the reading is mostly about
+        self._recorder.health(second, **asdict(health))
 
     def sleep(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
-        """Sleep; an engine that cannot tell how late its sends are is taken to be as late as this."""
+        """Sleep; an engine that does not report late sends counts as late as this sleep ends."""
         before = time.perf_counter()
         sleep(seconds)
         if any(run.at_work and not run.engine.reports_lateness for run in self._runs):
             self._overslept.add(time.perf_counter() - before - seconds)
 
     def end(self) -> None:
-        """Nothing more is to come."""
+        """Record the last second's lateness."""
         self._overslept.flush()
 
     def _late(self, at_s: float, late_us: int, late_p90_us: int) -> None:

@@ -12,17 +12,17 @@ from toril.records import Rate, Start, Stop
 Phase = Literal["preparing", "ready", "running", "draining", "ended"]
 Outcome = Literal["finished", "stopped", "failed", "stale", "superseded"]
 
-SIGNAL_STOP_S = 4.0  # what a signal allows requests in flight: the worker has to be gone within 5 s
+SIGNAL_STOP_S = 4.0  # for requests in flight after a signal: the worker has to end within 5 s
 STALE_AFTER_S = 30.0  # a start this old is another run's, or this machine slept
-KILL_AFTER_S = 0.4  # what an engine may need to write its last records and leave
-OVERRUN_S = 2.0  # … and at a planned end, where nobody waits for it
+KILL_AFTER_S = 0.4  # for an engine to write its last records and end
+OVERRUN_S = 2.0  # … at a planned end, which is not urgent
 OVERDUE = "the run's deadline is over"
-URGENT = ("signal", "abort", "lost")  # causes of a stop that wait no longer than a signal does
+URGENT = ("signal", "abort", "lost")  # causes of a stop that allow as little time as a signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a worker knows of its time before it starts."""
+    """The bounds of an attempt, known before its start."""
 
     worker: str
     attempt: str
@@ -30,6 +30,11 @@ class Limits:
     planned_s: float | None = None  # from the start to the last engine's planned end; None: iterations bound it
     max_duration_s: float | None = None
     deadline: float | None = None  # seconds since the epoch; nothing of the run goes on after it
+
+    @property
+    def signal_stop_s(self) -> float:
+        """The time that a signal allows requests in flight."""
+        return min(self.graceful_stop_s, SIGNAL_STOP_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +44,28 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """start.json is there."""
+    """start.json exists."""
 
     start: Start
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """stop.json is there."""
+    """stop.json exists."""
 
     stop: Stop
 
 
 @dataclass(frozen=True, slots=True)
 class RateSet:
-    """The next of the run's rates is there."""
+    """The next of the run's rates exists."""
 
     rate: Rate
 
 
 @dataclass(frozen=True, slots=True)
 class Signalled:
-    """SIGTERM or SIGINT, or the parent is gone."""
+    """SIGTERM or SIGINT, or the parent process has ended."""
 
     why: str
 
@@ -72,7 +77,7 @@ class Superseded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An engine could not be prepared, or ended in a way that was no end of the load."""
+    """An engine could not be prepared, or ended before its load."""
 
     reason: str
 
@@ -97,14 +102,14 @@ class SayReady:
 
 @dataclass(frozen=True, slots=True)
 class OpenGates:
-    """Tell the engines when the run starts."""
+    """Announce the run's start to the engines."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeRate:
-    """Tell the engine of that execution."""
+    """Announce the rate to the engine of its execution."""
 
     rate: Rate
 
@@ -126,7 +131,7 @@ Action = SayReady | OpenGates | ChangeRate | EndLoad | Kill
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Where a worker is; `kill_at` is when patience with its engines ends."""
+    """A worker's state; at `kill_at` it kills its engines."""
 
     phase: Phase = "preparing"
     start_at: float | None = None
@@ -138,7 +143,7 @@ class State:
 
 
 def step(state: State, event: Event, now: float, limits: Limits) -> tuple[State, tuple[Action, ...]]:
-    """What follows from one event."""
+    """The state after one event, and the actions that it requires."""
     if isinstance(event, Signalled):
         first = now if state.signalled_at is None else state.signalled_at
         state = replace(state, signals=state.signals + 1, signalled_at=first)
@@ -158,25 +163,23 @@ def _before_the_start(state: State, event: Event, now: float, limits: Limits) ->
             return replace(state, phase="ready"), (SayReady(),)
         case Started(start):
             if start.attempts.get(limits.worker) != limits.attempt:
-                return _ended(state, "stale", "the start names other attempts"), (Kill(),)
+                return _ended(state, "stale", "the start names other attempts")
             if now > start.at + STALE_AFTER_S:
-                return _ended(state, "stale", f"the start was {now - start.at:.0f} s ago by this machine's clock"), (
-                    Kill(),
-                )
+                return _ended(state, "stale", f"the start was {now - start.at:.0f} s ago by this machine's clock")
             if state.phase == "ready":
                 return replace(state, phase="running", start_at=start.at), (OpenGates(start.at),)
         case Superseded():
-            return _ended(state, "superseded", "another task has this attempt"), (Kill(),)
+            return _ended(state, "superseded", "another task has this attempt")
         case Tick() if limits.deadline is not None and now > limits.deadline:
-            return _ended(state, "stale", OVERDUE), (Kill(),)
+            return _ended(state, "stale", OVERDUE)
         case Stopped(stop):
-            return _ended(state, "stopped", f"stopped before the start: {stop.message}"), (Kill(),)
+            return _ended(state, "stopped", f"stopped before the start: {stop.message}")
         case Signalled(why):
-            return _ended(state, "stopped", f"{why} before the start"), (Kill(),)
+            return _ended(state, "stopped", f"{why} before the start")
         case Failed(reason):
-            return _ended(state, "failed", reason), (Kill(),)
+            return _ended(state, "failed", reason)
         case Done():
-            return _ended(state, "failed", "the engine ended before the start"), (Kill(),)
+            return _ended(state, "failed", "the engine ended before the start")
     return state, ()
 
 
@@ -184,24 +187,23 @@ def _under_load(state: State, event: Event, now: float, limits: Limits) -> tuple
     assert state.start_at is not None  # noqa: S101 - what "running" means
     match event:
         case Stopped(stop):
-            hurried = SIGNAL_STOP_S if stop.cause in URGENT else limits.graceful_stop_s
-            return _drain(state, now, min(limits.graceful_stop_s, hurried), stop.message)
+            within_s = limits.signal_stop_s if stop.cause in URGENT else limits.graceful_stop_s
+            return _drain(state, now, within_s, stop.message)
         case Signalled(why):
-            return _drain(state, now, min(limits.graceful_stop_s, SIGNAL_STOP_S), why)
+            return _drain(state, now, limits.signal_stop_s, why)
         case Failed(reason):
-            drained, actions = _drain(state, now, min(limits.graceful_stop_s, SIGNAL_STOP_S), reason)
+            drained, actions = _drain(state, now, limits.signal_stop_s, reason)
             return replace(drained, outcome="failed"), actions
         case Done():
-            return _ended(state, "finished", ""), (Kill(),)
+            return _ended(state, "finished", "")
         case RateSet(rate):
             return state, (ChangeRate(rate),)
         case Tick():
             elapsed_s = now - state.start_at
             if limits.deadline is not None and now > limits.deadline - SIGNAL_STOP_S - KILL_AFTER_S:
-                return _drain(state, now, min(limits.graceful_stop_s, SIGNAL_STOP_S), OVERDUE)
+                return _drain(state, now, limits.signal_stop_s, OVERDUE)
             if limits.max_duration_s is not None and elapsed_s > limits.max_duration_s:
-                message = f"max-duration of {limits.max_duration_s:g} s is over"
-                return _drain(state, now, min(limits.graceful_stop_s, SIGNAL_STOP_S), message)
+                return _drain(state, now, limits.signal_stop_s, f"max-duration of {limits.max_duration_s:g} s is over")
             if limits.planned_s is not None and elapsed_s > limits.planned_s + limits.graceful_stop_s + OVERRUN_S:
                 message = "an engine did not end in time and was killed"
                 return replace(state, phase="draining", kill_at=now, message=message), (Kill(),)
@@ -214,9 +216,9 @@ def _draining(state: State, event: Event, now: float, limits: Limits) -> tuple[S
         case Done():
             return replace(state, phase="ended"), (Kill(),)
         case Signalled() | Stopped(Stop(cause="signal" | "abort" | "lost")):
-            hurried = min(limits.graceful_stop_s, SIGNAL_STOP_S)
-            if now + hurried + KILL_AFTER_S < state.kill_at:
-                return replace(state, kill_at=now + hurried + KILL_AFTER_S), (EndLoad(hurried),)
+            kill_at = now + limits.signal_stop_s + KILL_AFTER_S
+            if kill_at < state.kill_at:
+                return replace(state, kill_at=kill_at), (EndLoad(limits.signal_stop_s),)
         case Tick() if now > state.kill_at:
             return state, (Kill(),)
     return state, ()
@@ -224,12 +226,9 @@ def _draining(state: State, event: Event, now: float, limits: Limits) -> tuple[S
 
 def _drain(state: State, now: float, within_s: float, message: str) -> tuple[State, tuple[Action, ...]]:
     kill_at = now + within_s + KILL_AFTER_S
-    return (
-        replace(state, phase="draining", kill_at=kill_at, outcome="stopped", message=message),
-        (EndLoad(within_s),),
-    )
+    drained = replace(state, phase="draining", kill_at=kill_at, outcome="stopped", message=message)
+    return drained, (EndLoad(within_s),)
 
 
-def _ended(state: State, outcome: Outcome, message: str) -> State:
-    """The end; of a process that is superseded the store hears nothing."""
-    return replace(state, phase="ended", outcome=outcome, message=message)
+def _ended(state: State, outcome: Outcome, message: str) -> tuple[State, tuple[Action, ...]]:
+    return replace(state, phase="ended", outcome=outcome, message=message), (Kill(),)

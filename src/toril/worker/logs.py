@@ -12,10 +12,12 @@ from pathlib import Path
 from toril.worker.engines import tail_of
 
 ENGINE_LINES = 200
+LONGEST_LINE = 1 << 20  # bytes; a longer one is passed on in pieces
+ENDS_WITHIN_S = 1.0
 
 
 def begin(path: Path) -> None:
-    """Everything that is logged from now on, from INFO: bzt's debug lines hold the values of environment variables."""
+    """Log to this file from INFO on: bzt's debug lines hold the values of environment variables."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
@@ -24,7 +26,7 @@ def begin(path: Path) -> None:
 
 
 def collected(path: Path, artifacts: Path, redacted: Callable[[str], str]) -> bytes:
-    """The log so far with the engines' own logs behind it, all of it `redacted`."""
+    """The log so far and the ends of the engines' own logs, `redacted`."""
     parts = [path.read_text(errors="replace")]
     for engines in sorted(artifacts.glob("*")):
         if engines.suffix in (".err", ".log") and engines.is_file():
@@ -33,12 +35,8 @@ def collected(path: Path, artifacts: Path, redacted: Callable[[str], str]) -> by
     return redacted("".join(parts)).encode()
 
 
-LONGEST_LINE = 1 << 20  # bytes; a longer one is handed on in pieces
-ENDS_WITHIN_S = 1.0
-
-
 class Output:
-    """From `begin` to the end of the process all that is written to stdout and stderr goes through `redacted`."""
+    """Passes this process's stdout and stderr through `redacted`, from `begin` on."""
 
     def __init__(self) -> None:
         self._kept: list[tuple[int, int, threading.Thread]] = []
@@ -50,34 +48,31 @@ class Output:
         atexit.register(self.end)  # a traceback, with the values of variables in it, comes before that
 
     def end(self) -> None:
-        """Back to how it was, with all lines handed on that have been written."""
+        """Restore stdout and stderr after the last lines."""
         atexit.unregister(self.end)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         kept, self._kept = self._kept, []
         for number, own, thread in kept:
             os.dup2(own, number)
-            thread.join(ENDS_WITHIN_S)  # at once, unless somebody who was started here still has it open
+            thread.join(ENDS_WITHIN_S)  # at once, unless a child process still has the pipe open
 
 
 def _piped(number: int, redacted: Callable[[bytes], bytes]) -> tuple[int, int, threading.Thread]:
-    """The descriptor's number, a copy of what it was, and the thread that hands on what is written to it."""
+    """The descriptor's number, a copy of the original, and the thread that passes its lines on."""
     own = os.dup(number)
     reading, writing = os.pipe()
     os.dup2(writing, number)
     os.close(writing)
 
-    def hand_on() -> None:
+    def pass_on() -> None:
         with os.fdopen(reading, "rb") as lines:
             while line := lines.readline(LONGEST_LINE):
-                with contextlib.suppress(OSError):  # nobody reads it any more: whoever writes must not notice
-                    _write(own, redacted(line))
+                with contextlib.suppress(OSError):  # the reader has gone: the writer must not notice
+                    data = redacted(line)
+                    while data:
+                        data = data[os.write(own, data) :]
 
-    thread = threading.Thread(target=hand_on, name=f"output-{number}", daemon=True)
+    thread = threading.Thread(target=pass_on, name=f"output-{number}", daemon=True)
     thread.start()
     return number, own, thread
-
-
-def _write(number: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(number, data) :]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from types import FrameType, ModuleType
+from typing import Any
 
 from bzt import TaurusException  # no Exception
 
@@ -30,16 +31,16 @@ from toril.worker.engine_runs import EngineRuns
 from toril.worker.health import Vitals
 from toril.worker.life import State
 from toril.worker.logs import Output
-from toril.worker.pid1 import tell_deadline
+from toril.worker.pid1 import write_deadline
 from toril.worker.ready import begun, task_facts
 from toril.worker.redaction import Redactor
 
 LOOP_S = 0.1
-QUICK_LOOP_S = 0.02  # while somebody waits for what comes next: before the load of a local run, and around its end
+QUICK_LOOP_S = 0.02  # before the load of a local run, and around its end, when the coordinator waits
 # bzt imports its console and its websocket client at every start; a worker uses neither, and they take a quarter of it
 UNUSED_BY_WORKERS = ("bzt.modules.console", "urwid", "urwid.font", "socketio", "socketio.exceptions")
 EXIT_CODE_FAILED = 4
-PATIENCE_S = 10.0  # with a bucket in one call; what could not be delivered is tried again, and the load goes on
+PATIENCE_S = 10.0  # of one call to a bucket; deliveries that fail are repeated, and the load goes on
 
 
 class Interrupted(BaseException):
@@ -47,43 +48,43 @@ class Interrupted(BaseException):
 
 
 class Engines:
-    """The engines of one share, driven by bzt."""
+    """The load of one attempt: the engines of one share, prepared by bzt."""
 
     def __init__(self, store: Store, plan: Plan, worker: str, attempt: str) -> None:
         self.store, self.plan, self.worker, self.attempt = store, plan, worker, attempt
         self.share = share.share_of(plan, worker)
         self.planned_s = self._planned_s()
-        self.recorder = Recorder(worker, self.share.location)
-        self.cases = CaseBook(worker, Redactor())
+        self.redacted = Redactor()
+        self.recorder = Recorder(worker, self.share.location, self.redacted)
+        self.cases = CaseBook(worker, self.redacted)
         self._disk = Scratch()
         self.scratch = self._disk.folder
         self.runs = EngineRuns.of((), None)
         self.capture: Capture | None = None
         self.vitals: Vitals | None = None
-        self.taurus: object | None = None
-        self.came: list[str] = []  # signals that the attempt has not asked for yet
+        self.taurus: Any = None
+        self.pending_signals: list[str] = []  # which the attempt has not asked for yet
         self.preparing = False
         self.killed = 0
         self.failed = ""  # why the load cannot go on, although its engines do
         self.prepared_at = float("inf")
-        self.redacted = Redactor()
         self.offset: Future[tuple[float, float]] | None = None
         self._kept: list[Kept] = []
         self._log = logging.getLogger("toril.worker")
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.came.append(signal.Signals(number).name)
+        self.pending_signals.append(signal.Signals(number).name)
         if self.preparing:
             self.preparing = False
             raise Interrupted
 
     def on_parent_gone(self) -> None:
-        self.came.append("the coordinator ended")
+        self.pending_signals.append("the coordinator ended")
         os.kill(os.getpid(), signal.SIGTERM)
 
     def signals(self) -> list[str]:
-        came, self.came = self.came, []
-        return came
+        names, self.pending_signals = self.pending_signals, []
+        return names
 
     def prepare(self) -> Iterator[life.Event]:
         for name in UNUSED_BY_WORKERS:
@@ -94,7 +95,7 @@ class Engines:
         self.offset = begun(self.store, time.time, beside=self.plan.on != "local")
         try:
             self.preparing = True
-            if self.came:
+            if self.pending_signals:
                 raise Interrupted
             share.copy_suite(self.store, self.plan, suite)
             share.split_data(self.share, suite)
@@ -103,12 +104,11 @@ class Engines:
             share.set_environment(os.environ, self.plan, self.share, self.scratch / "home")
             contexts = share.contexts(self.plan, self.share, self.scratch, suite)
             secret_values = self._read_secrets()
-            settings = engine_settings((one.planned.executor for one in contexts), self.share.index)
+            settings = engine_settings(one.planned.executor for one in contexts)
             configured = share.configuration(self.plan, self.share, self.scratch / "artifacts", settings)
             share.write_configuration(configured, self.scratch / "taurus.json")
-            taurus = Taurus(logging.getLogger("bzt"), contexts, secret_values)
-            self.taurus = taurus
-            self.runs = EngineRuns.of(taurus.ready(self.scratch / "taurus.json"), taurus.slots)
+            self.taurus = Taurus(logging.getLogger("bzt"), contexts, secret_values)
+            self.runs = EngineRuns.of(self.taurus.ready(self.scratch / "taurus.json"), self.taurus.slots)
             self.runs.park()
             self.preparing = False
         except Interrupted:
@@ -116,17 +116,15 @@ class Engines:
         except (Exception, TaurusException) as error:
             self.preparing = False
             self._log.exception("Preparing failed")
-            if not self.came:  # bzt catches what it finds, and may have put an interruption into other words
+            if not self.pending_signals:  # bzt may have caught an interruption, and raised another error
                 yield life.Failed(self.redacted(reason_of(error)))
         self.prepared_at = time.time()
 
     def _read_secrets(self) -> dict[str, str]:
         """The values; from here on they are taken out of everything that leaves this process."""
         values = read_secrets(self.plan.secrets)
-        self.redacted = Redactor(values.values())
-        self.recorder = Recorder(self.worker, self.share.location, self.redacted)
-        self.cases = CaseBook(self.worker, self.redacted)
         if values:
+            self.redacted.hide(values.values())
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of this process or an engine would hold them
             Output().begin(self.redacted.redacted_bytes)
         return values
@@ -160,15 +158,15 @@ class Engines:
     def adjust(self, rate: Rate, now: float) -> None:
         try:
             self.runs.adjust(rate, now)
-        except OSError as error:  # engines are told by files
-            self._log.exception("The engine cannot be told its rate")
-            self.failed = f"{rate.execution}: its engine could not be told the rate of {rate.rps:g}/s: {error}"
+        except OSError as error:  # engines read rates from files
+            self._log.exception("The rate could not be changed")
+            self.failed = f"{rate.execution}: the rate could not be changed to {rate.rps:g}/s: {error}"
 
     def end(self, within_s: float, now: float) -> None:
         try:
             self.runs.end(within_s, now)
-        except OSError:  # engines are told by files
-            self._log.exception("Engines cannot be told to end, and are killed")
+        except OSError:  # engines watch for files
+            self._log.exception("Engines could not be ended, and are killed")
             self.kill()
 
     def kill(self) -> None:
@@ -184,7 +182,7 @@ class Engines:
         self.vitals.record(now)
 
     def wait(self, state: State) -> None:
-        if state.phase == "ended" or self.came:
+        if state.phase == "ended" or self.pending_signals:
             return
         wait_s = None if state.start_at is None else self.runs.next_due(time.time(), state.start_at)
         loop_s = QUICK_LOOP_S if self._is_awaited(state) else LOOP_S
@@ -200,8 +198,6 @@ class Engines:
         return self.planned_s is not None and time.time() > state.start_at + self.planned_s - LOOP_S
 
     def finish(self, state: State) -> None:
-        from toril.worker.taurus import Taurus
-
         for run in self.runs:
             if self.capture is not None and run.at_work:
                 with contextlib.suppress(Exception):
@@ -211,26 +207,23 @@ class Engines:
             self.capture.count_users(time.time())
             self.vitals.record(time.time())
             self.vitals.end()
-        self.killed += processes.kill_all(self._leaders())
-        if isinstance(self.taurus, Taurus) and not state.signals:
+        self.killed += processes.kill_all(self.taurus.leaders if self.taurus is not None else ())
+        if self.taurus is not None and not state.signals:
             self.taurus.end([run.engine for run in self.runs])
 
-    def kept(self) -> Iterator[tuple[str, bytes]]:
-        if self.capture is None:
-            return
-        for one, files in failure_evidence(self.runs, self.capture.start_at, self.redacted):
-            self._kept.append(one)
-            yield from files.items()
-
-    def other_files(self) -> Iterator[tuple[str, bytes]]:
+    def files(self) -> Iterator[tuple[str, bytes]]:
         return self.cases.flush()
 
-    def log(self) -> bytes:
-        return logs.collected(self.scratch / "bzt.log", self.scratch / "artifacts", self.redacted.redacted)
+    def last_files(self) -> Iterator[tuple[str, bytes]]:
+        if self.capture is not None:
+            for one, files in failure_evidence(self.runs, self.capture.start_at, self.redacted):
+                self._kept.append(one)
+                yield from files.items()
+        yield "bzt.log", logs.collected(self.scratch / "bzt.log", self.scratch / "artifacts", self.redacted.redacted)
 
     def remove(self) -> None:
         """Leave neither processes nor files, whatever happened."""
-        processes.kill_all(self._leaders())
+        processes.kill_all(self.taurus.leaders if self.taurus is not None else ())
         self._disk.remove()
 
     def ready(self) -> Ready:
@@ -258,7 +251,7 @@ class Engines:
             attempt=self.attempt,
             at=now,
             outcome="stale" if state.outcome == "superseded" else state.outcome,
-            message=self.redacted.said(state.message),
+            message=self.redacted.for_record(state.message),
             interval_files=self.recorder.files,
             case_files=self.cases.files,
             interval_digests=self.recorder.digests,
@@ -266,7 +259,7 @@ class Engines:
             samples=sum(run.samples for run in self.runs),
             unfinished=sum(run.unfinished for run in self.runs),
             unreadable_records=sum(run.engine.unreadable() for run in self.runs),
-            engine_exit_codes={run.execution: run.exit_code for run in self.runs},
+            engine_exit_codes={run.execution: run.engine.exit_code for run in self.runs},
             engines_killed=self.killed,
             signals=state.signals,
             ended_after_signal_s=None if signalled_at is None else now - signalled_at,
@@ -277,13 +270,10 @@ class Engines:
                 default=None,
             ),
             first_sample_lateness_s=self.runs.lateness_s(state.start_at),
-            executions=self.runs.reports(state.start_at, self.redacted.said),
+            executions=self.runs.reports(state.start_at, self.redacted.for_record),
             rate_lateness_s=dict(self.runs.rate_lateness_s),
             kept=tuple(self._kept),
         )
-
-    def _leaders(self) -> list[int]:
-        return list(getattr(self.taurus, "leaders", []))
 
     def _planned_s(self) -> float | None:
         """The end of the longest execution; None when one of them is bounded by something else than time."""
@@ -313,14 +303,14 @@ def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, wa
     try:
         for number in ENDING:
             signal.signal(number, engines.on_signal)
-        engines.came[:0] = EARLY.names
+        engines.pending_signals[:0] = EARLY.names
         processes.adopt_orphans()
         if watch_parent:
             processes.watch_parent(engines.on_parent_gone)
         logs.begin(engines.scratch / "bzt.log")
         one = Attempt(store, plan, worker, attempt, engines, SystemClock())
         if one.launch is not None:
-            tell_deadline(one.launch.deadline)
+            write_deadline(one.launch.deadline)
         state = one.run(beside=plan.on != "local")
     finally:
         engines.remove()

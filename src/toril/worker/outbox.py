@@ -1,6 +1,6 @@
-"""What a worker and the store exchange: the run's records come in, the attempt's files go out, in order.
+"""The exchange between a worker and the store: the run's records come in, the attempt's files go out, in order.
 
-Nothing here knows engines or bzt: with a simulated store and clock the same code is a simulated worker's.
+Nothing here depends on engines or bzt, so that a simulated worker uses the same code with a simulated store and clock.
 """
 
 import logging
@@ -20,29 +20,29 @@ log = logging.getLogger("toril.worker")
 
 
 class StoreClient:
-    """One attempt's dealings with the store."""
+    """One attempt's access to the store."""
 
     def __init__(self, store: Store, plan: Plan, worker: str, attempt: str, now: Callable[[], float]) -> None:
         self.store, self.plan, self.worker, self.attempt, self._now = store, plan, worker, attempt, now
         self._outbox: deque[tuple[str, bytes]] = deque()
         self._looked_at = float("-inf")
         self._started = self._stopped = False
-        self._rates = 0  # how many were seen
+        self._rates = 0  # the number of the last one
         self._lease: bytes | None = None
         self._lease_changed_at = now()  # by this clock: the owner's may differ
         self._lease_looked_at = float("-inf")
-        self._ready: bytes | None = None  # what this process said of itself, or tried to
+        self._ready: bytes | None = None  # this process's ready.json
         self._claimed = False
-        self.trouble = ""  # why the store cannot be reached at the moment
-        self.taken = ""  # what somebody else wrote in the place of a file of this attempt
-        self._told_taken = False
+        self.trouble = ""  # why the store cannot be reached at present
+        self.taken = ""  # the error after another process wrote a file of this attempt
+        self._reported_taken = False
 
     def launch(self) -> Launch | None:
-        """What the launcher issued; None when there is no such record."""
+        """The launcher's record; None without one."""
         return find_record(self.store, Launch, run_key(self.plan.run_id, "launch.json"))
 
     def claim(self, ready: Ready) -> bool:
-        """Say that this process is ready; False when another one with the same attempt did, or had its last word."""
+        """Write ready.json; False if another process with the same attempt has done so, or has ended."""
         if self.store.find(self._key("exit.json")) is not None:
             return False
         self._ready = ready.to_json()
@@ -50,7 +50,7 @@ class StoreClient:
         return self._claimed
 
     def may_speak(self) -> bool:
-        """Whether what is left to say is this process's to say: no other one with the same attempt is ready."""
+        """Whether this process may write the attempt's files: no other one with the same attempt is ready."""
         try:
             return self._claimed or self.store.find(self._key("ready.json")) in (None, self._ready)
         except StoreError as error:
@@ -59,15 +59,13 @@ class StoreClient:
             log.warning("%s", error)
             return False
 
-    # ── in
-
     def look(self) -> Iterator[life.Event]:
-        """What is new in the store, when it is time to look; the stop before the start that it may call off.
+        """New records in the store, if it is time to look; a stop comes before the start that it may cancel.
 
-        A store that does not answer is no reason to end: that comes when nobody has owned the run for too long.
+        A store that does not answer does not end the load; a lease that has not been renewed for too long does.
         """
-        if self.taken and not self._told_taken:
-            self._told_taken = True
+        if self.taken and not self._reported_taken:
+            self._reported_taken = True
             yield life.Failed(self.taken)
         now = self._now()
         if now < self._looked_at + self.plan.pace.poll_s:
@@ -84,7 +82,7 @@ class StoreClient:
             if not self.trouble:
                 log.warning("%s", error)
             self.trouble = str(error)
-        yield from self._orphaned(self._now())  # a store in trouble takes its time
+        yield from self._orphaned(self._now())  # the store may have taken long
 
     def _records(self) -> Iterator[life.Event]:
         if not self._stopped:
@@ -119,14 +117,12 @@ class StoreClient:
             message = f"{why}; {self.trouble}" if self.trouble else why
             yield life.Stopped(Stop(at=now, cause="lost", message=message))
 
-    # ── out
-
     def send(self, name: str, data: bytes) -> None:
-        """Put a file of this attempt after those that are still to be delivered."""
+        """Queue a file of this attempt."""
         self._outbox.append((self._key(name), data))
 
     def deliver(self) -> bool:
-        """Write what is to be sent, in order; False when the store would not take all of it."""
+        """Write the queued files in order; False if the store did not take all of them."""
         while self._outbox:
             key, data = self._outbox[0]
             try:
@@ -139,8 +135,8 @@ class StoreClient:
             self._outbox.popleft()
         return True
 
-    def last_word(self, exit_record: Exit) -> None:
-        """Nothing of this attempt comes after it."""
+    def write_exit(self, exit_record: Exit) -> None:
+        """Write exit.json, the attempt's last file."""
         self._write(self._key("exit.json"), exit_record.to_json())
 
     def _write(self, key: str, data: bytes) -> None:
@@ -157,7 +153,7 @@ RETRY_S = 1.0
 
 
 class Outbox:
-    """What the worker's loop uses: looking and delivering, at once in a folder, in a thread for a bucket."""
+    """The loop's access to the store: direct for a folder; a thread (`beside`) for a bucket, which may be slow."""
 
     def __init__(self, client: StoreClient, *, beside: bool) -> None:
         self.client = client
@@ -170,14 +166,14 @@ class Outbox:
             self._thread.start()
 
     def events(self) -> Iterator[life.Event]:
-        """What has come from the store since the last call."""
+        """Events from the store since the last call."""
         if self._thread is None:
             yield from self.client.look()
         while not self._events.empty():
             yield self._events.get()
 
     def send(self, name: str, data: bytes) -> None:
-        """Hand over a file of this attempt."""
+        """Send a file of this attempt."""
         if self._thread is None:
             self.client.send(name, data)
             self.client.deliver()
@@ -185,7 +181,7 @@ class Outbox:
             self._out.put((name, data))
 
     def end(self, within_s: float) -> bool:
-        """Deliver what is left; False when it could not be within that time."""
+        """Deliver the rest; False if the time was too short."""
         if self._thread is None:
             return self.client.deliver()
         self._ending.set()
@@ -206,14 +202,11 @@ class Outbox:
             while not self._deliver():
                 time.sleep(RETRY_S)
             self._delivered = True
-        except Exception as error:  # the loop has to know of it, wherever it happened
+        except Exception as error:  # reported to the loop
             log.exception("The store")
             self._events.put(life.Failed(f"{type(error).__name__}: {error}"))
 
     def _deliver(self) -> bool:
-        self._take_in()
-        return self.client.deliver()
-
-    def _take_in(self) -> None:
         while not self._out.empty():
             self.client.send(*self._out.get())
+        return self.client.deliver()

@@ -14,30 +14,30 @@ import sys
 import time
 from pathlib import Path
 
-FILE_VARIABLE = "TORIL_GUARD_FILE"  # names the file by which the worker tells its deadline
+FILE_VARIABLE = "TORIL_GUARD_FILE"  # names the file into which the worker writes its deadline
 BOUND_VARIABLE = "TORIL_GUARD_BOUND_S"
-BOUND_S = 1200.0  # until a deadline is told: more than a worker needs to come to the run's launch.json
-LOOK_S = 0.5  # between two looks for the deadline in its file
-WAIT_S = 60.0  # the kernel takes no endless wait
-DYING_S = 5.0  # for processes to go after their SIGKILL
-SAYING_S = 2.0  # for a log that takes no words at the moment
+BOUND_S = 1200.0  # without a deadline: more than a worker needs until it has read the run's launch.json
+POLL_S = 0.5  # of the deadline's file
+WAIT_S = 60.0  # sigtimedwait needs a limit
+DYING_S = 5.0  # for processes to end after their SIGKILL
+LOG_S = 2.0  # for a log that is blocked
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-HANDED_ON = (signal.SIGTERM, signal.SIGINT)
-NOTICED = {*HANDED_ON, signal.SIGCHLD}
+FORWARDED = (signal.SIGTERM, signal.SIGINT)
+AWAITED = {*FORWARDED, signal.SIGCHLD}
 
 
-def tell_deadline(epoch_s: float) -> None:
-    """For the worker: from then on nothing may run. Without a guard it says nothing to nobody."""
-    named = os.environ.get(FILE_VARIABLE)
-    if named:
-        beside = Path(f"{named}.new")
-        beside.write_text(repr(float(epoch_s)))
-        beside.replace(named)
+def write_deadline(epoch_s: float) -> None:
+    """For the worker: nothing may run after this time. Does nothing without a guard process."""
+    path = os.environ.get(FILE_VARIABLE)
+    if path:
+        new = Path(f"{path}.new")
+        new.write_text(repr(float(epoch_s)))
+        new.replace(path)
 
 
 def guard(command: list[str], file: Path, bound_s: float) -> int:
     """Run the command to its end, or to the deadline, and leave none of its processes behind; its exit code."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, NOTICED)  # before anything can send one; a blocked signal waits for us
+    signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)  # before anything can send one; a blocked signal waits for us
     if os.getpid() != 1:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
@@ -51,51 +51,52 @@ def guard(command: list[str], file: Path, bound_s: float) -> int:
     left = _kill_all()
     code = os.waitstatus_to_exitcode(left.pop(worker, 0) if status is None else status)
     killed = sum(os.WIFSIGNALED(one) and os.WTERMSIG(one) == signal.SIGKILL for one in left.values())
-    reason = last_words(code, why, oom_kills() - counted, killed)
+    reason = end_message(code, why, oom_kills() - counted, killed)
     return _ended(code if code >= 0 else 128 - code, reason)
 
 
 def _watch(worker: int, file: Path, bound_s: float) -> tuple[int | None, str]:
     """Until the worker has ended, or its time is over: its status, or None and why."""
-    ends, why = time.monotonic() + bound_s, f"it told no deadline within {bound_s:g} s"
-    told = False
-    handed_on: set[int] = set()
+    ends, why = time.monotonic() + bound_s, f"it wrote no deadline within {bound_s:g} s"
+    known = False
+    statuses: dict[int, int] = {}
+    forwarded: set[int] = set()
     while True:
-        status = _reap(worker)
-        if status is not None:
-            return status, ""
-        if not told and (deadline := _deadline(file)) is not None:
-            # A clock that somebody sets later moves no deadline.
-            ends, why, told = time.monotonic() + deadline - time.time(), "the run's deadline has passed", True
+        _reap(statuses)
+        if worker in statuses:
+            return statuses[worker], ""
+        if not known and (deadline := _deadline(file)) is not None:
+            # a clock that is set later moves no deadline
+            ends, why, known = time.monotonic() + deadline - time.time(), "the run's deadline has passed", True
         left_s = ends - time.monotonic()
         if left_s <= 0:
             return None, why
-        came = signal.sigtimedwait(NOTICED, min(left_s, WAIT_S if told else LOOK_S))
-        if came is not None and came.si_signo in HANDED_ON and came.si_signo not in handed_on:
-            handed_on.add(came.si_signo)
-            os.kill(worker, came.si_signo)  # not reaped yet, so the number is still its own
+        received = signal.sigtimedwait(AWAITED, min(left_s, WAIT_S if known else POLL_S))
+        if received is not None and received.si_signo in FORWARDED and received.si_signo not in forwarded:
+            forwarded.add(received.si_signo)
+            os.kill(worker, received.si_signo)  # not reaped yet, so the number is still its own
 
 
-def _reap(worker: int) -> int | None:
-    """Bury what has ended, orphans included; the worker's status if it was among them."""
-    found = None
-    with contextlib.suppress(ChildProcessError):
+def _reap(statuses: dict[int, int]) -> bool:
+    """Note the status of the children that have ended, orphans included; returns whether there are others."""
+    try:
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            found = ended[1] if ended[0] == worker else found
-    return found
+            statuses[ended[0]] = ended[1]
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _deadline(file: Path) -> float | None:
     with contextlib.suppress(OSError, ValueError):
-        told = float(file.read_text())
-        return told if math.isfinite(told) else None
+        deadline = float(file.read_text())
+        return deadline if math.isfinite(deadline) else None
     return None
 
 
 def _kill_all() -> dict[int, int]:
-    """SIGKILL, which a frozen process obeys too, to all that is left: in a container everything, else what descends
-    from here. The status of each."""
-    buried: dict[int, int] = {}
+    """SIGKILL, which ends frozen processes too, to all of the container, or to the descendants. Their status by id."""
+    statuses: dict[int, int] = {}
     give_up = time.monotonic() + DYING_S
     while time.monotonic() < give_up:
         if os.getpid() == 1:
@@ -105,13 +106,10 @@ def _kill_all() -> dict[int, int]:
             for pid in _descendants():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-        try:
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                buried[ended[0]] = ended[1]
-        except ChildProcessError:
-            return buried
+        if not _reap(statuses):
+            return statuses
         signal.sigtimedwait({signal.SIGCHLD}, 0.05)
-    return buried
+    return statuses
 
 
 def _descendants() -> list[int]:
@@ -130,7 +128,7 @@ def _descendants() -> list[int]:
 
 
 def oom_kills(top: Path = Path("/sys/fs/cgroup")) -> int:
-    """How many processes of this container the kernel has killed for want of memory; 0 where nobody counts."""
+    """Number of this container's processes that the kernel has killed for want of memory; 0 if unknown."""
     for name in ("memory.events", "memory/memory.oom_control"):  # version 2, version 1
         with contextlib.suppress(OSError):
             for line in (top / name).read_text().splitlines():
@@ -139,23 +137,23 @@ def oom_kills(top: Path = Path("/sys/fs/cgroup")) -> int:
     return 0
 
 
-def last_words(code: int, why: str, oom: int, left: int) -> str:
-    """What the worker cannot say itself any more; empty if there is nothing."""
-    said = []
+def end_message(code: int, why: str, oom: int, left: int) -> str:
+    """Why the worker ended, when it cannot report that itself; empty after a regular end."""
+    reasons = []
     if why:
-        said.append(f"killed the worker: {why}")
+        reasons.append(f"killed the worker: {why}")
     elif code < 0:
-        said.append(f"the worker was killed by {signal.Signals(-code).name}")
+        reasons.append(f"the worker was killed by {signal.Signals(-code).name}")
     if oom:
-        said.append(f"out of memory: the kernel killed processes of this container ({oom})")
+        reasons.append(f"out of memory: the kernel killed processes of this container ({oom})")
     if left and not why:
-        said.append(f"killed what the worker had left behind ({left} processes)")
-    return "; ".join(said)
+        reasons.append(f"killed what the worker had left behind ({left} processes)")
+    return "; ".join(reasons)
 
 
 def _ended(code: int, reason: str) -> int:
-    """Say it as the last line of all, unless the log is stuck: then saying it must not keep the container alive."""
-    if reason and select.select([], [sys.stderr.fileno()], [], SAYING_S)[1]:
+    """Write the reason as the last line of all, unless the log is blocked: it must not keep the container alive."""
+    if reason and select.select([], [sys.stderr.fileno()], [], LOG_S)[1]:
         os.write(sys.stderr.fileno(), f"toril guard: {reason}\n".encode())
     return code
 

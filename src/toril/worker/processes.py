@@ -18,7 +18,7 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: n
 
 
 def adopt_orphans() -> None:
-    """Descendants whose parent ends become this process's children, so that they can be found (Linux)."""
+    """Make descendants whose parent ends this process's children, so that they can be found (Linux)."""
     if _libc is not None:
         _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -44,7 +44,7 @@ def watch_parent(gone: Callable[[], None]) -> None:
 
 
 def cpu_s(leader: int) -> float:
-    """The CPU that a process and its descendants have taken so far."""
+    """The CPU time of a process and its descendants so far."""
     total = 0.0
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(leader)
@@ -64,7 +64,7 @@ def kill_group(leader: int) -> bool:
 
 
 def kill_all(leaders: Iterable[int]) -> int:
-    """Kill these groups and every descendant of this process; how many processes that were still at work."""
+    """Kill these groups and every descendant of this process; returns the number of processes still running."""
     for leader in leaders:
         kill_group(leader)
     killed = 0

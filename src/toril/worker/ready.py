@@ -15,21 +15,21 @@ TRIES = 3
 
 
 def clock_offset(store: Store, now: Callable[[], float]) -> tuple[float, float]:
-    """(offset_s, uncertainty_s): this clock minus the store's, which lies within ± uncertainty; the best of some tries.
+    """(offset_s, uncertainty_s): this clock minus the store's, known to ± uncertainty; the best of some tries.
 
-    The store said its time somewhere between two looks at this clock, so the truth is between two differences.
+    The store read its clock between two readings of this one, so the offset lies between two differences.
     """
     found = []
     for _ in range(TRIES):
         before = now()
-        said, later = store.time()
-        lowest, highest = before - said - later, now() - said
+        time_s, later_s = store.time()
+        lowest, highest = before - time_s - later_s, now() - time_s
         found.append(((lowest + highest) / 2, (highest - lowest) / 2))
     return min(found, key=lambda one: one[1])
 
 
 def begun(store: Store, now: Callable[[], float], *, beside: bool) -> "Future[tuple[float, float]]":
-    """The same, found `beside` other work: a bucket takes three seconds to tell, as long as an engine to start."""
+    """The same, measured in a thread (`beside`): a bucket needs three seconds for it, as an engine does to start."""
     found: Future[tuple[float, float]] = Future()
 
     def find() -> None:
@@ -47,32 +47,32 @@ def begun(store: Store, now: Callable[[], float], *, beside: bool) -> "Future[tu
 
 ADDRESS = "ECS_CONTAINER_METADATA_URI_V4"
 TIMEOUT_S = 1.0
-MOST_BYTES = 1 << 20  # what is known of a task is some kilobytes
+MOST_BYTES = 1 << 20  # an answer has some kilobytes
 
 log = logging.getLogger("toril.worker")
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFacts:
-    """None is what nobody told."""
+    """None is unknown."""
 
     image_digest: str | None = None
     task: str | None = None  # its ARN
 
 
 def task_facts(environment: Mapping[str, str]) -> TaskFacts:
-    """Which image this container is of, and which task it is part of; nothing outside of ECS."""
+    """The image and the task of this container; unknown outside of ECS."""
     address = environment.get(ADDRESS)
     digest = environment.get("TORIL_IMAGE_DIGEST")  # for launchers that are not ECS
     if not address:
         return TaskFacts(image_digest=digest)
     return TaskFacts(
-        image_digest=digest or _told(address, "ImageID"),
-        task=_told(f"{address}/task", "TaskARN"),
+        image_digest=digest or _fact(address, "ImageID"),
+        task=_fact(f"{address}/task", "TaskARN"),
     )
 
 
-def _told(address: str, name: str) -> str | None:
+def _fact(address: str, name: str) -> str | None:
     try:
         found = _answer(address).get(name)
     except (OSError, ValueError) as error:

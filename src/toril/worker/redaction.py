@@ -1,7 +1,7 @@
-"""Takes the values of secrets out of texts, in whatever writing an engine, a shop or a log has put them there.
+"""Takes the values of secrets out of texts, in any usual escaping.
 
-A value is looked for character by character, each in every escape that is usual: so it does not matter which characters
-an encoder of URLs leaves alone, or in which language a string was quoted.
+The pattern of a value matches each character in every usual escape, since encoders of URLs, JSON, HTML and quoted
+strings escape different characters.
 """
 
 import base64
@@ -13,11 +13,11 @@ from itertools import groupby
 
 from toril.masking import HIDDEN, mask, names_a_secret
 
-LONG_LINE = 8  # characters of one line of a value with several, such as a key's; shorter ones are no secret alone
+LONG_LINE = 8  # characters; shorter lines of a value, such as a key's, are no secret alone
 CUT_FROM = 400  # engines cut messages at 500 characters, maybe in the middle of a value
 MOST_SLASHES = 16  # before a character that was quoted four times, as JSON within JSON is
 SLASHES = rf"\\{{1,{MOST_SLASHES}}}"
-MOST_SAID = 5000  # characters
+MOST_IN_RECORD = 5000  # characters
 SHORTEST_BEGINNING = 6  # of a value at the end of a text that was cut
 ENTITIES = {'"': ("&quot;",), "'": ("&apos;",), "&": ("&amp;",), "<": ("&lt;",), ">": ("&gt;",)}
 ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
@@ -27,22 +27,24 @@ class Redactor:
     """A function from texts to texts without these values; without any it only masks what looks like a credential."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        found = sorted({text for value in values for text in _parts(value)}, key=len, reverse=True)
-        self._pattern = (
-            re.compile("|".join(pattern for text in found for pattern in _patterns(text))) if found else None
-        )
-        self._beginnings = found
+        self.hide(values)
+
+    def hide(self, values: Iterable[str]) -> None:
+        """Take these values out from now on, and no others."""
+        self._values = sorted({text for value in values for text in _parts(value)}, key=len, reverse=True)
+        patterns = "|".join(pattern for text in self._values for pattern in _patterns(text))
+        self._pattern = re.compile(patterns) if patterns else None
 
     def __call__(self, text: str) -> str:
         """For labels, messages and the like."""
         return mask(self.redacted(text))
 
-    def said(self, text: str) -> str:
-        """For records: cut, and without half characters, which are no text."""
-        return self(text).encode("utf-8", "backslashreplace").decode()[:MOST_SAID]
+    def for_record(self, text: str) -> str:
+        """For JSON records: cut, and without half characters, which UTF-8 cannot hold."""
+        return self(text).encode("utf-8", "backslashreplace").decode()[:MOST_IN_RECORD]
 
     def redacted(self, text: str) -> str:
-        """For logs, in which only the secrets themselves are taken out."""
+        """For logs: without the secrets alone."""
         if self._pattern is None:
             return text
         text = self._pattern.sub(HIDDEN, text)
@@ -52,11 +54,8 @@ class Redactor:
         """The same for what is probably UTF-8; other bytes stay as they are."""
         return self.redacted(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
-    def __bool__(self) -> bool:
-        return self._pattern is not None
-
     def _without_beginning(self, text: str) -> str:
-        for value in self._beginnings:
+        for value in self._values:
             for length in range(len(value) - 1, SHORTEST_BEGINNING - 1, -1):
                 if text.endswith(value[:length]) or text.endswith(value[:length] + "…"):
                     return text[: text.rindex(value[:length])] + HIDDEN
@@ -64,7 +63,7 @@ class Redactor:
 
 
 def _parts(value: str) -> Iterator[str]:
-    """The value, and what of it a script may use by itself: its lines, the secrets in its JSON."""
+    """The value, and its parts that a script may use alone: its lines, the secrets in its JSON."""
     yield value
     if value.strip() != value:
         yield value.strip()
@@ -104,35 +103,29 @@ def _patterns(value: str) -> Iterator[str]:
 
 def _slashes(count: int) -> str:
     """A run of backslashes: each of them is one of the text's at least, so that a text fits in one way only."""
-    one = r"\\(?:x5[cC]|u005[cC]|U0000005[cC])?|%(?:25)?5[cC]|&#(?:0*92|[xX]0*5[cC]);"
-    return f"(?:{one}){{{count},{MOST_SLASHES * count}}}"
+    one = r"(?i:\\(?:x5c|u005c|U0000005c)?|%(?:25)?5c|&#(?:0*92|x0*5c);)"
+    return f"{one}{{{count},{MOST_SLASHES * count}}}"
 
 
 def _character(one: str) -> str:
-    """A character in every writing that is usual."""
+    """A character in every usual escape."""
     if one.isascii() and one.isalnum():
         return one
     octets = one.encode("utf-8", "surrogateescape")
     halves = one.encode("utf-16-be", "surrogatepass").hex()
-    unicode = "".join(rf"{SLASHES}u{_hex(halves[at : at + 4])}" for at in range(0, len(halves), 4))
-    found = {
-        re.escape(one),
-        "".join(f"%(?:25)?{_hex(f'{octet:02x}')}" for octet in octets),
-        "".join(rf"{SLASHES}x{_hex(f'{octet:02x}')}" for octet in octets),
-        unicode,
-        rf"{SLASHES}(?:x{_hex(f'{ord(one):02x}')}|U{_hex(f'{ord(one):08x}')})",
-        f"&#(?:0*{ord(one)}|[xX]0*{_hex(f'{ord(one):x}')});",
+    escapes = {
+        "".join(f"%(?:25)?{octet:02x}" for octet in octets),
+        "".join(rf"{SLASHES}x{octet:02x}" for octet in octets),
+        "".join(rf"{SLASHES}u{halves[at : at + 4]}" for at in range(0, len(halves), 4)),
+        rf"{SLASHES}(?:x{ord(one):02x}|U{ord(one):08x})",
+        f"&#(?:0*{ord(one)}|x0*{ord(one):x});",
         *map(re.escape, ENTITIES.get(one, ())),
         re.escape(html.escape(one)),
     }
     if one == " ":
-        found.add(r"\+")
+        escapes.add(r"\+")
     if one in ESCAPES:
-        found.add(rf"{SLASHES}{ESCAPES[one]}")
+        escapes.add(rf"{SLASHES}{ESCAPES[one]}")
     elif one.isascii():
-        found.add(rf"{SLASHES}{re.escape(one)}")
-    return f"(?:{'|'.join(sorted(found, key=len, reverse=True))})"
-
-
-def _hex(digits: str) -> str:
-    return "".join(one if one.isdigit() else f"[{one.lower()}{one.upper()}]" for one in digits)
+        escapes.add(rf"{SLASHES}{re.escape(one)}")
+    return f"(?:(?i:{'|'.join(sorted(escapes, key=len, reverse=True))})|{re.escape(one)})"

@@ -76,9 +76,6 @@ def contexts(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[Engin
             EngineContext(
                 planned=planned[execution.execution],
                 share=execution,
-                position=position,
-                worker_index=share.index,
-                worker_count=len(plan.shares),
                 graceful_stop_s=plan.graceful_stop_s,
                 functional=plan.functional,
                 folder=folder,
@@ -89,7 +86,7 @@ def contexts(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[Engin
 
 
 def configuration(
-    plan: Plan, share: Share, artifacts: Path, engine_settings: Mapping[str, dict[str, Any]]
+    plan: Plan, share: Share, artifacts: Path, engine_settings: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """What bzt is given: the share, with the network, local judging, reports and label folding off."""
     config = share_config(plan, share)

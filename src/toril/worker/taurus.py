@@ -17,7 +17,8 @@ from bzt.modules.provisioning import Local
 from bzt.utils import PIPE, BetterDict  # in which a program's output is kept when it has no file
 
 from toril.errors import UserError
-from toril.worker.engines import FUNCTIONAL_ENGINES, Engine, EngineContext
+from toril.worker.engines import FUNCTIONAL_ENGINES, EngineContext
+from toril.worker.engines.base import Engine
 from toril.worker.engines.generic import GenericEngine
 from toril.worker.processes import lead_a_group_and_die_with_parent
 
@@ -32,7 +33,6 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
         self.secrets = dict(secrets or {})
         self.contexts = contexts
         self.started: list[Any] = []
-        self.graceful_files: dict[int, str] = {}
         self.leaders: list[int] = []  # of the engines' process groups
 
     def ready(self, configuration: Path) -> list[Engine]:
@@ -49,21 +49,21 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
         return list(self.provisioning.engines())
 
     def eval_env(self) -> None:
-        """As bzt does it; then the secrets, in one go, since bzt looks for references in what it has put in.
+        """As bzt does it; then the secrets at once, since bzt looks for references in the values that it inserts.
 
-        Services run command lines, which anybody can read: their shell knows the variables.
+        Not in services, whose command lines are public: their shell knows the variables.
         """
         super().eval_env()
         if not self.secrets:
             return
         reference = re.compile(r"\$\{(" + "|".join(map(re.escape, self.secrets)) + r")\}")
 
-        def put_in(value: Any, key: Any, container: Any) -> None:
+        def insert(value: Any, key: Any, container: Any) -> None:
             if isinstance(value, str):
                 container[key] = reference.sub(lambda found: self.secrets[found[1]], value)
 
         services = self.config.pop("services", None)
-        BetterDict.traverse(self.config, put_in)
+        BetterDict.traverse(self.config, insert)
         if services is not None:
             self.config["services"] = services
         env = self.config.get("settings", force_set=True).get("env", force_set=True)
@@ -78,26 +78,15 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
 
     def end(self, engines: Sequence[Engine]) -> None:
         """Services down, then what bzt does after a run; a failure there is logged, the records are safe."""
-        for module in [*self.services, *engines, *self.services]:
-            last = self.post_process_of(module, down=module in self.started)
-            self.started = [one for one in self.started if one is not module]
-            if last:
-                self.log.warning("%s: %s", type(module).__name__, last)
-
-    @staticmethod
-    def post_process_of(module: Any, *, down: bool) -> BaseException | None:
-        try:
-            if down:
-                module.shutdown()
-            else:
-                module.post_process()
-        except (Exception, TaurusException) as error:
-            return error
-        return None
+        shutdowns = [service.shutdown for service in self.started]
+        for finish in [*shutdowns, *(module.post_process for module in [*engines, *self.services])]:
+            try:
+                finish()
+            except (Exception, TaurusException) as error:
+                self.log.warning("%s: %s", type(finish.__self__).__name__, error)
 
     def start_subprocess(self, args: Any, env: Any, cwd: str | None = None, **kwargs: Any) -> psutil.Popen:
-        """In its own process group, and gone when the worker is."""
-        graceful = self.create_artifact(prefix="GRACEFUL", suffix="")
+        """Start a process in a group of its own that ends with the worker."""
         shell = bool(kwargs.get("shell", False))
         process = psutil.Popen(
             args,
@@ -105,13 +94,12 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
             stdout=kwargs.get("stdout") or PIPE,
             stderr=kwargs.get("stderr") or PIPE,
             cwd=cwd or self.default_cwd,
-            env={**env.get(), "GRACEFUL": graceful},
+            env=env.get(),
             shell=shell,
             bufsize=0,
             close_fds=True,
             preexec_fn=lead_a_group_and_die_with_parent,
         )
-        self.graceful_files[process.pid] = graceful
         self.leaders.append(process.pid)
         return process
 
@@ -139,7 +127,7 @@ class Provisioning(Local):  # type: ignore[misc]  # bzt has no types
 
 
 class Records(ConsolidatingAggregator):  # type: ignore[misc]  # bzt has no types
-    """The place of bzt's aggregator; executors look for its class. It keeps their readers and reads nothing."""
+    """Replaces bzt's aggregator, whose class executors check for. It collects their readers and reads nothing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -156,14 +144,14 @@ class Records(ConsolidatingAggregator):  # type: ignore[misc]  # bzt has no type
     def post_process(self) -> None: ...
 
 
-def engine_settings(aliases: Iterable[str], worker_index: int) -> dict[str, dict[str, Any]]:
+def engine_settings(aliases: Iterable[str]) -> dict[str, Mapping[str, Any]]:
     """The own settings, below `modules.<alias>`, of those engine modules that are used."""
     used = {alias: FUNCTIONAL_ENGINES[alias] for alias in aliases if alias in FUNCTIONAL_ENGINES}
-    return {alias: importlib.import_module(module).settings(worker_index) for alias, module in used.items()}
+    return {alias: importlib.import_module(module).Executor.module_settings for alias, module in used.items()}
 
 
 def reason_of(error: BaseException) -> str:
-    """A failed preparation in a few lines: what bzt said, and what the tool said to bzt."""
+    """A failed preparation in a few lines: bzt's error and the tool's output."""
     text = str(error) or type(error).__name__
     if isinstance(error, ToolError) and getattr(error, "diagnostics", None):
         lines = [line for part in error.diagnostics for line in str(part).splitlines() if line.strip()]

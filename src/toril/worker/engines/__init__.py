@@ -1,10 +1,10 @@
-"""The interface between the worker and a load engine: bzt's executor of one execution, plus the methods of `Engine`.
+"""The interface between the worker and a load engine: bzt's executor of one execution as an `Engine` (`base.py`).
 
 bzt reads the suite, prepares scripts and starts the engine's process. toril parks that process until the run starts,
-reads the engine's own records and ends it. An engine's module subclasses bzt's executor class, adds the methods
-below and is named in `ENGINES`, so that bzt loads it in place of its own class. Its life, all in the main thread:
+reads the engine's own records and ends it. An engine's class subclasses `Engine` and bzt's executor, and its module is
+named in `ENGINES`, so that bzt loads it in place of its own class. Its life, all in the main thread:
 
-1.  `settings(worker_index)` of its module is merged below `modules.<alias>` of bzt's configuration.
+1.  Its `module_settings` are merged below `modules.<alias>` of bzt's configuration.
 2.  bzt makes the object and sets `execution`, `settings`, `engine`, `log`; the worker sets `context`.
 3.  `prepare()`: bzt's own, no load yet. Engines rewrite scripts here (a JMX, say) so that they wait at the gate.
 4.  `startup()`: starts the process (`self.process`, through `self._execute`: own process group, dies with the
@@ -22,21 +22,18 @@ below and is named in `ENGINES`, so that bzt loads it in place of its own class.
 8.  After the process is gone: `batches(final=True)`, `unfinished()`, `facts()`, `failure()`, then bzt's
     `post_process()`.
     bzt's `shutdown()` is never called: it sleeps.
-
-`self.engine.graceful_files[self.process.pid]` is the path in that process's environment variable GRACEFUL.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toril.records import CaseOutcome, ExecutionShare, PlannedExecution
 
-ENGINES = {  # bzt's alias → the module with `Executor` (an Engine) and `settings`
+ENGINES = {  # bzt's alias → the module with its `Executor`
     "locust": "toril.worker.engines.locust.executor",
     "jmeter": "toril.worker.engines.jmeter.executor",
     "apiritif": "toril.worker.engines.apiritif.executor",
@@ -56,9 +53,6 @@ class EngineContext:
 
     planned: PlannedExecution  # the whole run's
     share: ExecutionShare  # this worker's
-    position: int  # among the worker's executions, from 0
-    worker_index: int  # over all workers of the run, from 0
-    worker_count: int
     graceful_stop_s: float
     functional: bool = False  # the result is test cases, each run once
     folder: Path  # scratch folder of this execution
@@ -119,11 +113,11 @@ class Batch:
 
     started_s: NDArray[np.float64]
     completed_s: NDArray[np.float64]
-    label: Sequence[str] | NDArray[np.object_]  # as in the suite
-    kind: Sequence[str] | NDArray[np.object_]  # "request", "transaction" or "timing"
+    label: NDArray[np.object_]  # as in the suite
+    kind: NDArray[np.object_]  # "request", "transaction" or "timing"
     ok: NDArray[np.bool_]
-    rc: Sequence[str] | NDArray[np.object_]  # "200"; without a response the name of the error
-    message: Sequence[str] | NDArray[np.object_]  # of a failure; else ""
+    rc: NDArray[np.object_]  # "200"; without a response the name of the error
+    message: NDArray[np.object_]  # of a failure; else ""
     response_us: NDArray[np.int64]
     ttfb_us: NDArray[np.int64]  # -1: unknown
     connect_us: NDArray[np.int64]  # -1: unknown
@@ -131,6 +125,10 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.response_us)
+
+    def where(self, chosen: NDArray[np.bool_]) -> "Batch":
+        """The chosen rows alone."""
+        return Batch(**{name: getattr(self, name)[chosen] for name in Batch.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,25 +176,9 @@ class FoundCase:
     trace: str = ""
 
 
-@runtime_checkable
-class ReportsCases(Protocol):
-    """An engine that also runs functional suites (`context.functional`)."""
-
-    def cases(self) -> Iterator[FoundCase]:
-        """Test cases that ended since the last call; to be called after `batches`, which may read them."""
-        ...
-
-
-@runtime_checkable
-class Replays(Protocol):
-    """An engine whose samples may be older than this run and moved into it, so that they may lie in the future."""
-
-    recorded: bool
-
-
 def cases_of(batch: Batch, suite: str) -> Iterator[FoundCase]:
     """Each request of a batch as a test case: failed after a wrong response, broken without any."""
-    for row in np.flatnonzero(np.asarray(batch.kind, object) == "request").tolist():
+    for row in np.flatnonzero(batch.kind == "request").tolist():
         answered = str(batch.rc[row]).isdigit()
         yield FoundCase(
             name=str(batch.label[row]),
@@ -206,69 +188,6 @@ def cases_of(batch: Batch, suite: str) -> Iterator[FoundCase]:
             duration_us=int(batch.response_us[row]),
             message=str(batch.message[row]),
         )
-
-
-class Engine(Protocol):
-    """bzt's executor of one execution with toril's own methods; see the module's docstring for its life."""
-
-    parks: ClassVar[bool]
-    single_threaded: ClassVar[bool]  # health compares its busiest process with one core
-    resolution_us: ClassVar[int]  # of its records
-    reports_lateness: ClassVar[bool]  # whether `sends` returns lateness
-
-    context: EngineContext
-
-    @property
-    def process(self) -> Any:
-        """psutil.Popen; None before startup."""
-        ...
-
-    def prepare(self) -> None: ...
-
-    def startup(self) -> None: ...
-
-    def check(self) -> bool: ...
-
-    def post_process(self) -> None: ...
-
-    def batches(self, final: bool) -> Iterator[Batch]:
-        """Samples of complete rows since the last call; `final` after the end of the process."""
-        ...
-
-    def sends(self) -> Iterator[Sends]:
-        """Lateness since the last call; to be called after `batches`, which may read it."""
-        ...
-
-    def virtual_users(self) -> int | None:
-        """Active users as the engine counts them, think time included; None if unknown."""
-        ...
-
-    def end(self, within_s: float) -> None: ...
-
-    def unfinished(self) -> Iterable[Unfinished]:
-        """Requests that were sent but are no samples; failures caused by the end of the load belong here."""
-        ...
-
-    def facts(self) -> Facts:
-        """Facts about the load after its end."""
-        ...
-
-    def unreadable(self) -> int:
-        """Number of rows that could not be read."""
-        ...
-
-    def failure(self) -> str | None:
-        """Why the process ended before its load, with its last output; None after a regular or requested end."""
-        ...
-
-
-@runtime_checkable
-class Adjustable(Protocol):
-    """An engine whose rate can change during the load: the open-model ones (`toril.load.shapes`)."""
-
-    def adjust(self, at: float, rps: float) -> None:
-        """Set the rate of all workers together from a time on (seconds since the epoch)."""
-        ...
 
 
 def tail_of(path: Path | str | None, lines: int = 5) -> str:

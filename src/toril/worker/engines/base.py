@@ -1,79 +1,152 @@
-"""Parts that several engines' executors have in common."""
+"""The base classes of all engines' executors."""
 
-from collections.abc import Iterable, Iterator
+import importlib.util
+import signal
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from bzt.engine import ScenarioExecutor
+from bzt import ToolError
 
 from toril.worker.disk import put_whole
-from toril.worker.engines import Batch, EngineContext, Facts, Sends, Unfinished, tail_of
-from toril.worker.engines.in_process import LATE, NOT_SAMPLES, UNWRITTEN, USERS
-from toril.worker.engines.readers import RowFile
+from toril.worker.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, tail_of
+from toril.worker.engines.in_process import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
+from toril.worker.engines.readers import CaseLines, RowFile
 
 
-class EngineBase:
-    """Defaults of an `Engine`: one process, no report of late sends, users or unfinished requests.
+class Engine:
+    """A load engine's executor; the package's docstring describes its life.
 
-    It stands before bzt's executor among the base classes, because it replaces that one's `check` and `post_process`.
+    The defaults are those of an engine with one process that reports neither late sends, users nor unfinished requests.
+    The class stands before bzt's executor among an engine's base classes, because it replaces some of its methods.
     """
 
-    tool_name: ClassVar[str]
+    module_settings: ClassVar[Mapping[str, Any]] = {}  # the suite's own override them
+    tool_name = ""
+    parks: ClassVar[bool] = True
+    single_threaded: ClassVar[bool] = False  # health compares its busiest process with one core
+    reports_lateness: ClassVar[bool] = False  # whether `sends` returns lateness
+    adjustable: ClassVar[bool] = False  # whether its rate can change during the load (`adjust`)
+    requests_are_cases = False  # in a functional suite each request is a test case
+    resolution_us = 1  # of its records
+    recorded = False  # its samples were moved into this run from an earlier one, and may lie in the future
+
     context: EngineContext
-    process: Any
-    stdout: Any
-    stderr: Any
+    engine: Any  # bzt's
+    process: Any = None  # psutil.Popen; None before startup
+    stdout: Any = None
+    stderr: Any = None
+    asked_to_end = False
+
+    def startup(self) -> None:
+        super().startup()  # type: ignore[misc]  # bzt's
 
     def check(self) -> bool:
-        return self.process is None or self.process.poll() is not None
+        """Whether the process has ended."""
+        if self.process is None or self.exit_code is not None:
+            return True
+        if self.context.is_overdue(time.time()):
+            self.cut_off()
+        return False
+
+    def cut_off(self) -> None:
+        """End the requests in flight after the graceful stop; for engines that do not do so themselves."""
+
+    def end(self, within_s: float) -> None:
+        """End the load early: the process watches for this file in its folder."""
+        self.asked_to_end = True
+        put_whole(self.context.folder / "end", repr(within_s))
+
+    def adjust(self, at: float, rps: float) -> None:
+        """Set the rate of all workers together from a time on (seconds since the epoch)."""
 
     def post_process(self) -> None:
+        from bzt.engine import ScenarioExecutor  # a second of imports, which are to come while the worker prepares
+
         ScenarioExecutor.post_process(self)
 
     def batches(self, final: bool) -> Iterator[Batch]:
+        """Samples of complete rows since the last call; `final` after the end of the process."""
         yield from ()
 
+    @cached_property
+    def _case_lines(self) -> CaseLines:
+        return CaseLines(self.context.folder / "cases")
+
+    def cases(self) -> Iterator[FoundCase]:
+        """Test cases of a functional suite that ended since the last call."""
+        return self._case_lines.cases()
+
     def sends(self) -> Iterator[Sends]:
+        """Lateness since the last call; to be called after `batches`, which may read it."""
         yield from ()
 
     def virtual_users(self) -> int | None:
+        """Active users as the engine counts them, think time included; None if unknown."""
         return None
 
     def unfinished(self) -> Iterable[Unfinished]:
+        """Requests that were sent but are no samples; failures caused by the end of the load belong here."""
         return ()
 
     def facts(self) -> Facts:
+        """Facts about the load after its end."""
         return Facts()
 
     def unreadable(self) -> int:
-        return 0
+        """Number of rows that could not be read."""
+        return self._case_lines.unreadable
 
     @property
     def exit_code(self) -> int | None:
         return self.process.poll() if self.process else None
 
+    def failure(self) -> str | None:
+        """Why the process ended before its load, with its last output; None after a regular or requested end."""
+        return None if self.asked_to_end or not self.exit_code else self.exit_message()
+
     def exit_message(self) -> str:
-        """The exit code, and the last lines of both outputs."""
-        outputs = (tail_of(getattr(one, "name", None)) for one in (self.stderr, self.stdout))
-        return f"{self.tool_name} ended with exit code {self.exit_code}: " + "\n".join(filter(None, outputs))
+        code = self.exit_code or 0
+        how = f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
+        return f"{self.tool_name} {how}: {self.last_output() or 'it printed nothing'}"
+
+    def last_output(self) -> str:
+        """The last lines of stderr and stdout, which may be one file."""
+        outputs = dict.fromkeys(tail_of(getattr(one, "name", None)) for one in (self.stderr, self.stdout))
+        return "\n".join(filter(None, outputs))
+
+    def require(self, module: str, extra: str = "worker") -> None:
+        """ToolError without this Python module. Replaces bzt's call of pip at each start."""
+        if importlib.util.find_spec(module) is None:
+            raise ToolError(f"{self.tool_name} is not installed beside bzt; install the extra: toril[{extra}]")
+
+    def open_outputs(self, name: str) -> None:
+        """Files for the process's output; bzt closes them."""
+        self.stdout, self.stderr = (
+            Path(self.engine.create_artifact(name, ending)).open("w")  # noqa: SIM115
+            for ending in (".out", ".err")
+        )
 
 
-class RowEngine(EngineBase):
-    """An engine whose process writes a `RowFile`, and ends the load when the folder has a file `end`.
+class RowEngine(Engine):
+    """An engine whose process writes a `RowFile`, by default with the rows of `in_process.RowWriter`.
 
-    Its rows have the columns `bytes`, `label` and `outcome`, among others. Subclasses convert them (`_batch`, `_late`).
+    The columns `bytes`, `label` and `outcome` exist in all of them.
     """
 
-    row: ClassVar["np.dtype[Any]"]
-    rows_per_batch: ClassVar[int]
+    row: ClassVar["np.dtype[Any]"] = np.dtype(
+        list(zip(COLUMNS, ("<f8", "<i8", "<i8", "<i8", "<u4", "<u4"), strict=True))
+    )
+    rows_per_batch: ClassVar[int] = 50_000
+    reports_lateness: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
-        self.process = None
         self._users: int | None = None
         self._sends: list[Sends] = []
-        self._asked_to_end = False
 
     @cached_property
     def _file(self) -> RowFile:
@@ -82,10 +155,6 @@ class RowEngine(EngineBase):
     def post_process(self) -> None:
         super().post_process()
         self._file.close()
-
-    def end(self, within_s: float) -> None:
-        self._asked_to_end = True
-        put_whole(self.context.folder / "end", repr(within_s))
 
     def batches(self, final: bool) -> Iterator[Batch]:
         for rows in self._file.read(final):
@@ -104,10 +173,20 @@ class RowEngine(EngineBase):
             self._sends.append(self._late(row))
 
     def _batch(self, rows: Any) -> Batch:
-        raise NotImplementedError
+        response_us = rows["response_us"].astype(np.int64)
+        return Batch(
+            started_s=rows["started_s"].astype(np.float64),
+            completed_s=rows["started_s"] + response_us / 1e6,
+            response_us=response_us,
+            ttfb_us=rows["ttfb_us"].astype(np.int64),
+            connect_us=np.full(len(rows), -1, np.int64),
+            bytes=rows["bytes"].astype(np.int64),
+            **self._file.named(rows),
+        )
 
     def _late(self, row: Any) -> Sends:
-        raise NotImplementedError
+        late_us, late_p90_us = int(row["response_us"]), int(row["ttfb_us"])
+        return Sends(at_s=float(row["started_s"]), late_us=late_us, late_p90_us=late_p90_us)
 
     def sends(self) -> Iterator[Sends]:
         while self._sends:
@@ -123,12 +202,14 @@ class RowEngine(EngineBase):
         return Facts(**self._file.facts)
 
     def unreadable(self) -> int:
-        return self._file.unreadable
+        return self._file.unreadable + super().unreadable()
 
     def failure(self) -> str | None:
-        if self.process is None or self._asked_to_end or self._file.ended:
+        if self.process is None or self.asked_to_end or self._file.ended:
             return None
         if self.exit_code == UNWRITTEN:
             why = "probably for want of room on the worker's disk; make room"
             return f"{self.tool_name} could not write its records, {why}"
+        if self.exit_code == 0:
+            return f"the script ended {self.tool_name}'s process; the rest of the load was not sent"
         return self.exit_message()

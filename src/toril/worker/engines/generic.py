@@ -9,32 +9,26 @@ from typing import Any, ClassVar
 import numpy as np
 
 from toril.worker.engines import Batch, EngineContext
-from toril.worker.engines.base import EngineBase
+from toril.worker.engines.base import Engine
 
 ROWS_PER_BATCH = 20_000
 
 
-class GenericEngine(EngineBase):
+class GenericEngine(Engine):
     """An `Engine` around bzt's executor and the readers it hands to bzt's aggregator."""
 
     parks: ClassVar[bool] = False
-    single_threaded: ClassVar[bool] = False
-    resolution_us: ClassVar[int] = 1000
-    reports_lateness: ClassVar[bool] = False
+    resolution_us = 1000
 
     def __init__(self, executor: Any, context: EngineContext, readers: list[Any]) -> None:
-        self._executor = executor
+        self._executor, self.tool_name = executor, type(executor).__name__
         self.context = context
         self._readers = readers
         self._users: int | None = None
-        self._asked_to_end = False
 
     @property
     def process(self) -> Any:
         return getattr(self._executor, "process", None)
-
-    def prepare(self) -> None:
-        """bzt has prepared its executor already."""
 
     def startup(self) -> None:
         self._executor.startup()
@@ -64,16 +58,12 @@ class GenericEngine(EngineBase):
         return self._users
 
     def end(self, within_s: float) -> None:
-        self._asked_to_end = True
+        self.asked_to_end = True
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
 
-    def failure(self) -> str | None:
-        code = self.process.poll() if self.process is not None else None
-        if not code or self._asked_to_end:
-            return None
-        diagnostics = self._executor.get_error_diagnostics() or []
-        return f"{type(self._executor).__name__} ended with exit code {code}: " + "\n".join(diagnostics)[-600:]
+    def last_output(self) -> str:
+        return "\n".join(self._executor.get_error_diagnostics() or [])[-600:]
 
     def _leaves(self) -> list[Any]:
         found, waiting = [], list(self._readers)
@@ -93,11 +83,11 @@ class GenericEngine(EngineBase):
         return Batch(
             started_s=completed - response_us / 1e6,
             completed_s=completed,
-            label=[str(one) for one in label],
-            kind=["request"] * len(rows),
+            label=np.array([str(one) for one in label], object),
+            kind=np.full(len(rows), "request", object),
             ok=np.array([one is None for one in error], np.bool_),
-            rc=[str(one or "") for one in rc],
-            message=[str(one or "") for one in error],
+            rc=np.array([str(one or "") for one in rc], object),
+            message=np.array([str(one or "") for one in error], object),
             response_us=response_us,
             ttfb_us=_microseconds(latency_s),
             connect_us=_microseconds(connect_s),

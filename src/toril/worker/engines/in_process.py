@@ -1,16 +1,19 @@
 """Parts of engines' own processes: writers of samples and test cases, lateness, and reuse of connections.
 
-The wrappers load it by path (`beside`), so that it imports nothing of toril.
+The wrappers import it as `in_process` with this folder at the end of Python's path for a moment: it imports nothing of
+toril, and a folder that stayed there could hide modules of the suite.
 """
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,attr-defined,assignment"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,attr-defined,assignment,arg-type,union-attr"
 
 import contextlib
+import importlib.util
 import json
 import math
 import os
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +27,7 @@ NOT_SAMPLES = LATE  # labels from here on
 MESSAGES = 1000  # further different failures are "other"
 UNWRITTEN = 74  # the exit code of a process that cannot write its rows (EX_IOERR)
 PROBE_S = 0.02
+GATE_POLL_S = 0.005
 MOST_CHARS = 20_000  # a failed assertion may quote a whole response
 WATCHED_S = 0.1
 ESTABLISHED = 1  # a TCP connection that neither side has closed
@@ -65,6 +69,25 @@ class Lateness:
         self.flush()
 
 
+def beside(path):
+    """The module at this path without `.py`, relative to this folder."""
+    spec = importlib.util.spec_from_file_location(f"toril_{Path(path).name}", Path(__file__).parent / f"{path}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def wait_at_gate(folder) -> float:
+    """Report this process as parked, and wait for the time in the gate's file; returns that time."""
+    (folder / "parked").touch()
+    gate = folder / "gate"
+    while not gate.exists():
+        time.sleep(GATE_POLL_S)
+    at = float(gate.read_text())
+    time.sleep(max(0.0, at - time.time()))
+    return at
+
+
 class RowWriter:
     """Writes samples for `readers.RowFile`: buffered rows of fixed size, and their names before them."""
 
@@ -72,7 +95,7 @@ class RowWriter:
         self._names = (folder / "names").open("w", encoding="utf-8")
         self._rows = (folder / "rows").open("wb", buffering=0)
         self._pending: list[bytes] = []
-        self._labels: dict[tuple[str, bool], int] = {}
+        self._labels: dict[tuple[str, str], int] = {}
         self._outcomes: dict[tuple[str, str, bool], int] = {}
 
     def sample(
@@ -82,13 +105,13 @@ class RowWriter:
         ttfb_us: int,
         size: int,
         label: str,
-        transaction: bool,
+        kind: str,
         outcome: tuple[str, str, bool],
     ) -> None:
-        label_id = self._labels.get((label, transaction))
+        label_id = self._labels.get((label, kind))
         if label_id is None:
-            label_id = self._labels[label, transaction] = len(self._labels)
-            self.note("label", label, "transaction" if transaction else "request")
+            label_id = self._labels[label, kind] = len(self._labels)
+            self.note("label", label, kind)
         if outcome not in self._outcomes and outcome[1] and len(self._outcomes) >= MESSAGES:
             outcome = (outcome[0], "other", outcome[2])
         outcome_id = self._outcomes.get(outcome)
@@ -108,11 +131,17 @@ class RowWriter:
         self._names.write(json.dumps(line) + "\n")
 
     def flush(self) -> None:
-        if self._pending:
-            pending, self._pending = memoryview(b"".join(self._pending)), []
+        """Write the records. If that fails the process ends, so that the load does not look like a short one."""
+        try:
             self._names.flush()
+            pending, self._pending = memoryview(b"".join(self._pending)), []
             while pending:  # a nearly full disk takes only a part
                 pending = pending[self._rows.write(pending) :]
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                sys.stderr.write(f"its records cannot be written: {error}\n")
+                sys.stderr.flush()
+            os._exit(UNWRITTEN)
 
     def close(self) -> None:
         self.flush()

@@ -12,9 +12,9 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ from toril.worker.disk import forget
 from toril.worker.engines import Batch, FoundCase, Unfinished
 
 CHUNK_BYTES = 1 << 20
-READ_AT_ONCE = 20_000  # records
 EARLIEST_S = 1e9  # the year 2001: an earlier time is in other units, such as seconds read as milliseconds
 LATEST_S = 1e11  # the year 5138: a later time is in other units
 LONGEST_US = 366 * 86_400 * 1_000_000
@@ -111,25 +110,53 @@ class RowFile:
         self._tables = None
 
 
-class CsvTail:
+class GrowingFile:
+    """A file to which another process appends; it may not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.unreadable = 0  # records, a half one at the end among them
+        self._position = 0
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes that were added since the last call."""
+        if not self.path.is_file():
+            return
+        with self.path.open("rb") as file:
+            file.seek(self._position)
+            while chunk := file.read(CHUNK_BYTES):
+                self._position += len(chunk)
+                yield chunk
+
+
+class Lines(GrowingFile):
+    """A growing file of lines."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._rest = b""
+
+    def read(self, final: bool = False) -> Iterator[list[str]]:
+        """Whole lines that were added since the last call; `final`: a half line does not become whole any more."""
+        for chunk in self.chunks():
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            yield [line.decode(errors="replace") for line in lines]
+        self.unreadable += final and bool(self._rest.strip())
+
+
+class CsvTail(GrowingFile):
     """The columns `wanted` of a CSV file whose first row names them; a column that the file lacks is empty."""
 
     def __init__(self, path: Path, wanted: Sequence[str], *, delimiter: str = ",") -> None:
-        self.path = path
-        self.unreadable = 0  # rows that had too few or too many fields
+        super().__init__(path)
         self._wanted = wanted
         self._delimiter = delimiter
-        self._file: BinaryIO | None = None
         self._rest = b""
         self._header: list[str] = []
 
     def read(self, final: bool) -> Iterator[list[tuple[str, ...]]]:
         """Rows since the last call in chunks, a tuple for each wanted column; `final`: to the end of the file."""
-        if self._file is None:
-            if not self.path.is_file():
-                return
-            self._file = self.path.open("rb")
-        while chunk := self._file.read(CHUNK_BYTES):
+        for chunk in self.chunks():
             self._rest += chunk
             end = whole_rows(self._rest)
             if end:
@@ -137,10 +164,7 @@ class CsvTail:
                 self._rest = self._rest[end:]
                 if columns := self._columns(text):
                     yield columns
-        if final:
-            self.unreadable += bool(self._rest.strip())
-            self._rest = b""
-            self._file.close()
+        self.unreadable += final and bool(self._rest.strip())
 
     def _columns(self, text: str) -> list[tuple[str, ...]]:
         if not self._header:
@@ -193,47 +217,50 @@ class Record(NamedTuple):
     idle_us: int = 0  # time between start and completion that is not response time
 
 
-class Reader(Protocol):
-    """Reads a growing file of records."""
+class Reader:
+    """Reads the valid records of a growing file; the others count as unreadable."""
 
-    @property
-    def resolution_us(self) -> int: ...
+    resolution_us = 1000
+    users: int | None = None  # active users by the newest record; None if records have none
 
-    @property
-    def users(self) -> int | None:
-        """Active users by the newest record; None if records have none."""
-        ...
+    def __init__(self, file: GrowingFile) -> None:
+        self._file = file
 
     @property
     def unreadable(self) -> int:
-        """Rows that could not be read."""
-        ...
+        return self._file.unreadable
 
     def read(self, final: bool) -> Iterator[Sequence[Record]]:
         """Whole records since the last call; `final`: to the end of the file."""
-        ...
+        for records in self._records(final):
+            valid = [one for one in records if _is_valid(one)]
+            self._file.unreadable += len(records) - len(valid)
+            if valid:
+                yield valid
+
+    def _records(self, final: bool) -> Iterator[Sequence[Record]]:
+        raise NotImplementedError
 
 
-class ValidatedReader:
-    """A reader's valid records; the others count as unreadable."""
+class LineReader(Reader):
+    """A record a line; `parse` returns None for a line of something else, and raises for one that it cannot read."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader, self._invalid = reader, 0
-        self.resolution_us = reader.resolution_us
+    def __init__(self, path: Path, parse: Callable[[str], Record | None], resolution_us: int = 1) -> None:
+        self._lines = Lines(path)
+        super().__init__(self._lines)
+        self._parse = parse
+        self.resolution_us = resolution_us
 
-    @property
-    def users(self) -> int | None:
-        return self._reader.users
+    def _records(self, final: bool) -> Iterator[Sequence[Record]]:
+        for lines in self._lines.read(final):
+            yield [record for line in lines if (record := self._record(line))]
 
-    @property
-    def unreadable(self) -> int:
-        return self._reader.unreadable + self._invalid
-
-    def read(self, final: bool) -> Iterator[Sequence[Record]]:
-        for records in self._reader.read(final):
-            found = [one for one in records if _is_valid(one)]
-            self._invalid += len(records) - len(found)
-            yield found
+    def _record(self, line: str) -> Record | None:
+        try:
+            return self._parse(line.rstrip("\r"))
+        except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, csv.Error):
+            self._lines.unreadable += 1
+            return None
 
 
 def _is_valid(record: Record) -> bool:
@@ -255,11 +282,11 @@ def batch_of(records: Sequence[Record], moved_s: float = 0.0) -> Batch:
     return Batch(
         started_s=started_s,
         completed_s=started_s + (response_us + np.array(idle, np.int64)) / 1e6,
-        label=label,
-        kind=kind,
+        label=np.array(label, object),
+        kind=np.array(kind, object),
         ok=np.array(ok, np.bool_),
-        rc=rc,
-        message=message,
+        rc=np.array(rc, object),
+        message=np.array(message, object),
         response_us=response_us,
         ttfb_us=np.array(ttfb, np.int64),
         connect_us=np.array(connect, np.int64),
@@ -267,24 +294,14 @@ def batch_of(records: Sequence[Record], moved_s: float = 0.0) -> Batch:
     )
 
 
-class CaseLines:
-    """A growing file of test cases with the fields of `FoundCase`; whole lines only."""
+class CaseLines(Lines):
+    """A growing file of test cases with the fields of `FoundCase`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.unreadable = 0
-        self._file: BinaryIO | None = None
-        self._rest = b""
-
-    def read(self) -> Iterator[FoundCase]:
+    def cases(self) -> Iterator[FoundCase]:
         """Test cases since the last call."""
-        if self._file is None:
-            if not self.path.is_file():
-                return
-            self._file = self.path.open("rb")
-        *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
-        for line in lines:
-            try:
-                yield FoundCase(**json.loads(line))
-            except (ValueError, TypeError):
-                self.unreadable += 1
+        for lines in self.read():
+            for line in lines:
+                try:
+                    yield FoundCase(**json.loads(line))
+                except (ValueError, TypeError):
+                    self.unreadable += 1

@@ -1,6 +1,6 @@
 """Hooks into Apiritif's plugin for nose2: one for failures that Apiritif itself drops, one for test cases.
 
-Loaded by path into Apiritif's process (`beside` in `apiritif/wrapper.py`), so that it imports nothing of toril.
+Loaded by path into Apiritif's process (`in_process.beside`), so that it imports nothing of toril.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"

@@ -2,7 +2,7 @@
 
 Started by path (`python -P wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder, test,
 generated, cases, concurrency, iterations, ramp_up_s, hold_for_s, steps, length_s, graceful_stop_s. In the folder it
-writes `rows.csv` (columns: `records.py`), other facts into `facts.json`, and test cases into `cases` if required.
+writes `names` and `rows` (`in_process.RowWriter`), and test cases into `cases` if required.
 
 A sample is a request made through Apiritif, redirects included, from its sending to the end of its body. A later
 assertion about its response can still fail it, so its row is written when its test or smart transaction ends. A
@@ -13,8 +13,6 @@ sample.
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,assignment,method-assign,arg-type,union-attr"
 
-import csv
-import importlib.util
 import json
 import logging
 import os
@@ -25,7 +23,6 @@ import traceback
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import apiritif
 import requests
@@ -34,23 +31,17 @@ from apiritif.http import HTTPResponse
 from apiritif.utils import NormalShutdown, graceful
 from urllib3.exceptions import ReadTimeoutError
 
+sys.path.append(str(Path(__file__).parents[1]))
+import in_process  # type: ignore[import-not-found]
+
+sys.path.pop()
+SAMPLES, TESTS = in_process.beside("apiritif/samples"), in_process.beside("apiritif/tests")
+Sample, Frame = SAMPLES.Sample, SAMPLES.Frame
+REQUEST_MARK, GROUP_MARK = SAMPLES.REQUEST_MARK, SAMPLES.GROUP_MARK
+
 FLUSH_S = 0.1
 EXIT_MARGIN_S = 0.5  # before the time to end is over
-GATE_POLL_S = 0.005
 OVER = "the load is over"
-
-
-def beside(name):
-    """A module by its path from this folder; the folder itself must not be on Python's path, where it hides others."""
-    spec = importlib.util.spec_from_file_location(f"toril_{Path(name).name}", Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-IN_PROCESS, ROWS, TESTS = beside("../in_process"), beside("records"), beside("tests")
-Sample, Frame = ROWS.Sample, ROWS.Frame
-REQUEST_MARK, GROUP_MARK = ROWS.REQUEST_MARK, ROWS.GROUP_MARK
 
 
 class User(threading.local):
@@ -71,7 +62,7 @@ class User(threading.local):
 
 
 class Records:
-    """Writes rows and facts of all threads; Apiritif's `writer` (`add`, `concurrency`)."""
+    """Writes rows and facts of all threads under a lock; Apiritif's `writer` (`add`, `concurrency`)."""
 
     def __init__(self, folder) -> None:
         self.lock = threading.Lock()
@@ -80,18 +71,9 @@ class Records:
         self.concurrency = 0  # Apiritif's own count; unsynchronised threads change it, so it is not exact
         self.active = self._written_users = 0
         self.script_errors = Counter()
-        self.facts: dict[str, Any] = {
-            "begun_at": None,
-            "ended_at": None,
-            "unfinished_users": 0,
-            "missed": 0,
-            "unasserted": 0,
-        }
-        self._facts = folder / "facts.json"
-        self._file = (folder / "rows.csv").open("w", encoding="utf-8", errors="backslashreplace", newline="")
-        self._csv = csv.writer(self._file, lineterminator="\n")
-        self._csv.writerow(ROWS.COLUMNS)
-        self._rows = []
+        self.begun_at = None
+        self.unfinished_users = self.missed = self.unasserted = 0
+        self._writer = in_process.RowWriter(folder)
 
     def add(self, sample, test_count, success_count) -> None:
         """Apiritif's test (or smart transaction) has ended: its samples are final."""
@@ -117,7 +99,7 @@ class Records:
             user["failed"] |= any(one.kind == "request" and not one.ok for one in settled)
             for one in settled:
                 self.script_errors[one.label] += one.kind == "transaction" and not (one.ok or user["failed"])
-                self.facts["unasserted"] += one.ok and one.unasserted
+                self.unasserted += one.ok and one.unasserted
             user["pending"].clear()
             user["responses"].clear()
         for one in settled:
@@ -143,48 +125,58 @@ class Records:
         if USER.iterations == 1:
             with self.lock:
                 self.active += 1
-                self.facts["begun_at"] = self.facts["begun_at"] or USER.began_s
+                self.begun_at = self.begun_at or USER.began_s
 
     def user_ends(self, wanted) -> None:
         """This thread's user ends; it counts as unfinished below `wanted` iterations, unless the load is over."""
         with self.lock:
             self.active -= bool(USER.iterations)
-            self.facts["unfinished_users"] += not LOAD.over() and USER.iterations < wanted
+            self.unfinished_users += not LOAD.over() and USER.iterations < wanted
 
     def extractor_missed(self) -> None:
         with self.lock:
-            self.facts["missed"] += 1
+            self.missed += 1
 
     def write(self, one) -> None:
         """Write a final row."""
         with self.lock:
-            numbers = (one.started_us, one.response_us, one.ttfb_us, one.bytes, self.active)
-            self._rows.append((*numbers, one.kind, one.label, int(one.ok), one.rc, one.message))
+            outcome = (one.rc, one.message, one.ok)
+            self._writer.sample(one.started_s, one.response_us, one.ttfb_us, one.bytes, one.label, one.kind, outcome)
 
-    def late(self, second, worst_us, p90_us) -> None:
+    def late(self, second, max_us, p90_us) -> None:
         with self.lock:
-            numbers = (round(second * 1e6), worst_us, p90_us, 0, self.active)
-            self._rows.append((*numbers, "late", "", 1, "", ""))
+            self._writer.late(second, max_us, p90_us)
 
     def flush(self) -> None:
         with self.lock:
             if self._written_users != self.active:
                 self._written_users = self.active
-                self._rows.append((0, 0, -1, 0, self.active, "users", "", 1, "", ""))
-            rows, self._rows = self._rows, []
-            self._csv.writerows(rows)
-            self._file.flush()
+                self._writer.users(time.time(), self.active)
+            self._writer.flush()
 
-    def finish(self) -> None:
+    def finish(self, ended_at, *, complete) -> None:
         """Write everything while threads may still run: requests without a response are unfinished."""
         for user in list(self.users):
             self.settle(user)
+        notes = [f"extractors found nothing in {self.missed} answers"] if self.missed else []
+        if self.unasserted:
+            notes.append(
+                f"{self.unasserted} answers with a status of 500 or more passed, as the script does not assert them"
+            )
+        facts = {
+            "begun_at": self.begun_at,
+            "ended_at": ended_at,
+            "unfinished_users": self.unfinished_users,
+            "script_errors": +self.script_errors,
+            "note": "; ".join(notes),
+        }
         with self.lock:
-            for label, started_s in self.in_flight.values():
-                waited_us = round((time.time() - started_s) * 1e6)
-                self._rows.append((round(started_s * 1e6), waited_us, -1, 0, 0, "unfinished", label, 0, "", ""))
-            facts = {**self.facts, "script_errors": +self.script_errors}
-        self._facts.write_text(json.dumps(facts))
+            for label, started_s in list(self.in_flight.values()):
+                self._writer.note("unfinished", label, 1, round(time.time() - started_s, 6))
+            for name, value in facts.items():
+                self._writer.note("fact", name, value)
+            if complete:
+                self._writer.note("end", "over")
         self.flush()
 
 
@@ -337,59 +329,50 @@ def counting_misses(extract):
 
 
 def main() -> int:
-    test = Path(SETTINGS["test"]).absolute()
+    folder, test = Path(SETTINGS["folder"]), Path(SETTINGS["test"]).absolute()
+    os.environ["GRACEFUL"] = str(folder / "end")  # the file that Apiritif itself checks as well
     sys.path[:0] = [str(Path.cwd()), str(test.parent)]
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
     recorder = Recorder(generated=SETTINGS["generated"])
     browsers = (
-        beside("../browser/steps").begin(SETTINGS, recorder, USER, RECORDS, LOAD) if "browser" in SETTINGS else None
+        in_process.beside("browser/steps").begin(SETTINGS, recorder, USER, RECORDS, LOAD)
+        if "browser" in SETTINGS
+        else None
     )
     for name in dir(recorder):
         if name.startswith("record_"):
             setattr(apiritif.recorder, name, getattr(recorder, name))
     requests.Session.send = timed(requests.Session.send)
-    IN_PROCESS.Reuse().install()
+    in_process.Reuse().install()
     for name in ("extract_regex", "extract_jsonpath", "extract_cssselect", "extract_xpath"):
         setattr(HTTPResponse, name, counting_misses(getattr(HTTPResponse, name)))
     TESTS.report_failures(
         loadgen.ApiritifPlugin, partial(RECORDS.test_failed, generated=SETTINGS["generated"]), RECORDS.test_ended
     )
     if SETTINGS["cases"]:
-        write = IN_PROCESS.CaseWriter(Path(SETTINGS["folder"]) / "cases").write
+        write = in_process.CaseWriter(folder / "cases").write
         TESTS.report_cases(loadgen.ApiritifPlugin, store.SampleController, write)
     script = __import__(test.stem)  # one that does not load fails here, before the worker is ready
     if browsers is not None:
-        browsers.prepare(script)
+        browsers.driver.prepare(script)
     failed = []
     users = threading.Thread(target=run_users, args=(str(test), failed), daemon=True)
-    wait_at_gate(Path(SETTINGS["folder"]))
+    LOAD.begin(in_process.wait_at_gate(folder))
     users.start()
-    lateness = IN_PROCESS.Lateness(RECORDS.late)
+    lateness = in_process.Lateness(RECORDS.late)
     threading.Thread(target=lateness.probe, args=(time.sleep, lambda: not users.is_alive()), daemon=True).start()
     while users.is_alive() and not LOAD.watch():
         users.join(FLUSH_S)
         RECORDS.flush()
     lateness.flush()
-    RECORDS.facts["ended_at"] = min(time.time(), LOAD.ends_at)
-    RECORDS.finish()
+    RECORDS.finish(min(time.time(), LOAD.ends_at), complete=not failed)
     if browsers is not None:
         browsers.end()
     if failed:
         sys.stderr.write(failed[0])
     sys.stdout.flush()
     sys.stderr.flush()
-    (Path(SETTINGS["folder"]) / "done").touch()
     os._exit(1 if failed else 0)  # other threads may sleep, or wait for responses that do not count any more
-
-
-def wait_at_gate(folder) -> None:
-    (folder / "parked").touch()
-    gate = folder / "gate"
-    while not gate.exists():
-        time.sleep(GATE_POLL_S)
-    at = float(gate.read_text())
-    time.sleep(max(0.0, at - time.time()))
-    LOAD.begin(at)
 
 
 def run_users(test, failed) -> None:

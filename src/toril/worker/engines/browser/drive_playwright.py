@@ -1,6 +1,6 @@
 """Playwright's browsers: a Chromium for each virtual user, and in it a new context for each iteration of a script.
 
-Loaded by path into Apiritif's process (`beside` in `browser/steps.py`), so that it imports nothing of toril. A script's
+Loaded by path into Apiritif's process (`in_process.beside`), so that it imports nothing of toril. A script's
 tests are its functions `test_…(page)`, in their order.
 """
 

@@ -1,6 +1,6 @@
 """Selenium's browsers: each `webdriver.Chrome(…)` of a script starts this machine's Chromium as the suite wants it.
 
-Loaded by path into Apiritif's process (`beside` in `browser/steps.py`), so that it imports nothing of toril.
+Loaded by path into Apiritif's process (`in_process.beside`), so that it imports nothing of toril.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,no-any-return"

@@ -6,13 +6,12 @@ process and network service, and the time in which users wait for each other wou
 iteration has a new context with its own cookies, storage and cache.
 """
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urljoin
 
-from bzt import TaurusConfigError, ToolError
+from bzt import TaurusConfigError
 from bzt.utils import dehumanize_time
 
 from toril.suite.actions import Action, actions_of, read_action
@@ -51,20 +50,12 @@ KEYS = {"KEY_ENTER": "Enter", "KEY_TAB": "Tab", "KEY_ESCAPE": "Escape", "KEY_RET
 STATES = {"present": "attached", "visible": "visible", "notpresent": "detached", "notvisible": "hidden"}
 
 
-def settings(worker_index: int) -> dict[str, Any]:
-    """No settings: toril downloads neither Node.js nor a browser."""
-    return {}
-
-
 class Executor(selenium.Executor):
-    """In the place of bzt's Playwright executor; an Engine."""
-
-    tool_name: ClassVar[str] = "Playwright"
+    tool_name = "Playwright"
     driver: ClassVar[str] = "playwright"
 
     def install_required_tools(self) -> None:
-        if importlib.util.find_spec("playwright") is None:
-            raise ToolError("Playwright is not installed beside bzt; install the extra: toril[browser]")
+        self.require("playwright", "browser")
 
     def _generate(self, scenario: Any) -> str:
         for problem in problems("playwright", scenario.data, "scenario"):  # the suite reader refuses them first
@@ -73,13 +64,14 @@ class Executor(selenium.Executor):
         Path(filename).write_text(script_of(scenario), encoding="utf-8")
         return filename
 
-    def driver_settings(self) -> dict[str, Any]:
-        scenario = self.get_scenario()
-        return {
+    def more_settings(self) -> dict[str, Any]:
+        scenario, settings = self.get_scenario(), super().more_settings()
+        settings["browser"] |= {
             "base_url": str(scenario.get("default-address", "") or "") or None,
             "ignore_https_errors": bool(scenario.get("ignore-https-errors", False)),
             "title": self.context.planned.name,
         }
+        return settings
 
 
 def script_of(scenario: Any) -> str:

@@ -6,22 +6,18 @@ with a browser that toril starts (`drive_selenium.py`). As in bzt each iteration
 
 import ast
 import importlib.metadata
-import importlib.util
 import os
 from typing import Any, ClassVar
 
 from bzt import ToolError
+from bzt.modules._apiritif.generator import ApiritifScriptGenerator
 from bzt.utils import dehumanize_time
 
 from toril.programs import chromedriver, chromium
 from toril.worker.engines.apiritif import executor as apiritif
+from toril.worker.engines.apiritif import generator
 
 MISSING = "is not on this machine: install {package}, or say where it is with {variable}"
-
-
-def settings(worker_index: int) -> dict[str, Any]:
-    """No settings: toril downloads no driver."""
-    return {}
 
 
 def found(program: str | None, what: str, package: str, variable: str) -> str:
@@ -31,23 +27,19 @@ def found(program: str | None, what: str, package: str, variable: str) -> str:
     return program
 
 
-class Generator(apiritif.Generator):
+class Generator(generator.Generator):
     """bzt's generator of actions, in which the requests inside a transaction keep their labels."""
 
     def _gen_http_request(self, req: Any) -> list[Any]:
-        body = super(apiritif.Generator, self)._gen_http_request(req)
+        body = ApiritifScriptGenerator._gen_http_request(self, req)
         thinking = body[-1:] if dehumanize_time(req.get_think_time()) else []  # comes last; not part of the step
         step = body[: len(body) - len(thinking)] or [ast.Pass()]
-        label = self._gen_expr(req.label)
-        item = ast.withitem(context_expr=apiritif.call("apiritif", "transaction", label), optional_vars=None)
-        return [ast.With(items=[item], body=step), *thinking]
+        return [generator.in_transaction(self._gen_expr(req.label), step), *thinking]
 
 
 class Executor(apiritif.Executor):
-    """bzt's Apiritif executor with browsers, in the place of its Selenium executor; an Engine."""
-
     single_threaded: ClassVar[bool] = False  # the browsers are processes of their own
-    tool_name: ClassVar[str] = "Selenium"
+    tool_name = "Selenium"
     driver: ClassVar[str] = "selenium"
 
     def prepare(self) -> None:
@@ -55,8 +47,7 @@ class Executor(apiritif.Executor):
         super().prepare()
 
     def install_required_tools(self) -> None:
-        if importlib.util.find_spec("selenium") is None:
-            raise ToolError("Selenium is not installed beside bzt; install the extra: toril[browser]")
+        self.require("selenium", "browser")
         self._chromedriver = found(
             self.settings.get("chromedriver").get("path", None) or chromedriver(),
             "Chromium's driver",
@@ -70,9 +61,7 @@ class Executor(apiritif.Executor):
         log = self.engine.create_artifact("webdriver", ".log")
         version = importlib.metadata.version("selenium")
         builder = Generator(scenario, self.label, log, executor=self, test_mode="selenium", selenium_version=version)
-        builder.verbose = False
-        builder.build_source_code()
-        builder.save(filename)
+        builder.write(filename)
         return filename
 
     def more_settings(self) -> dict[str, Any]:
@@ -89,10 +78,5 @@ class Executor(apiritif.Executor):
                 "timeout_s": dehumanize_time(self.get_scenario().get("timeout", "30s")),
                 "network": network,
                 "traces": not self.engine.secrets,  # a trace contains all headers and typed texts
-                **self.driver_settings(),
             }
         }
-
-    def driver_settings(self) -> dict[str, Any]:
-        """Settings of this driver alone."""
-        return {}

@@ -1,6 +1,6 @@
 """Steps of a journey in a browser: the page's own times at the end of each, and evidence of the first failures.
 
-Loaded by path into Apiritif's process (`beside` in `apiritif/wrapper.py`), so that it imports nothing of toril. A step
+Loaded by path into Apiritif's process (`in_process.beside`), so that it imports nothing of toril. A step
 is a transaction without another one inside, and a sample of the kind `request`; transactions around steps are of the
 kind `transaction`. When a step ends on another page than it began on, that page's own times are samples of the kind
 `timing` with labels of their own. `worker/capture.py` reads the evidence.
@@ -10,7 +10,6 @@ kind `transaction`. When a step ends on another page than it began on, that page
 
 import contextlib
 import ctypes
-import importlib.util
 import json
 import os
 import signal
@@ -20,6 +19,11 @@ import time
 from pathlib import Path
 
 import psutil
+
+sys.path.append(str(Path(__file__).parents[1]))
+import in_process  # type: ignore[import-not-found]
+
+sys.path.pop()
 
 TIMINGS = (("ttfb", "TTFB"), ("dom", "DOM ready"), ("lcp", "LCP"))
 STARTED = "browser start"  # the label of the time until a browser was ready
@@ -63,16 +67,8 @@ async ([since, slowed]) => {
 """.replace("SETTLE_MS", str(SETTLE_MS)).replace("PAINT_MS", str(PAINT_MS))
 
 
-def beside(name):
-    """A module by its path from this folder; the folder must not be on Python's path, where it hides others."""
-    spec = importlib.util.spec_from_file_location(f"toril_{Path(name).name}", Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-RECORDS = beside("../apiritif/records")
-Sample = RECORDS.Sample
+SAMPLES = in_process.beside("apiritif/samples")
+Sample = SAMPLES.Sample
 
 
 def begin(settings, recorder, user, records, load):
@@ -80,7 +76,9 @@ def begin(settings, recorder, user, records, load):
     kill_descendants_at_end()
     steps = Steps(settings, user, records, load)
     steps.connect(recorder)
-    steps.driver = beside(f"drive_{settings['browser']['driver']}").Driver(settings["browser"], steps)
+    steps.driver = in_process.beside(f"browser/drive_{settings['browser']['driver']}").Driver(
+        settings["browser"], steps
+    )
     return steps
 
 
@@ -107,7 +105,7 @@ class Steps:
 
         def record_transaction_start(tran) -> None:
             self.load.admit()
-            label = tran.name.removeprefix(RECORDS.GROUP_MARK)
+            label = tran.name.removeprefix(SAMPLES.GROUP_MARK)
             self.records.in_flight[threading.get_ident()] = (label, tran.start_time())
             start(tran)
 
@@ -124,10 +122,6 @@ class Steps:
 
         recorder.record_transaction_start = record_transaction_start
         recorder.record_transaction_end = record_transaction_end
-
-    def prepare(self, script) -> None:
-        """Prepare the script, which has been imported."""
-        self.driver.prepare(script)
 
     def started(self, began_s) -> None:
         """This user's browser is ready."""
@@ -155,7 +149,7 @@ class Steps:
         if page is not None:
             self._ask(page, sample)
             if not sample.ok:
-                self.evidence.keep(page, sample.label, sample.message, sample.started_us / 1e6)
+                self.evidence.keep(page, sample.label, sample.message, sample.started_s)
         for frame in self.user.frames:
             frame.samples.append(sample)
             frame.asked_s += time.perf_counter() - clock
@@ -163,7 +157,7 @@ class Steps:
     def _ask(self, page, sample) -> None:
         found = None
         with contextlib.suppress(page.NoAnswer):  # the page navigates, has crashed, or shows a dialog
-            found = page.ask(ASK, [sample.started_us / 1e3, self._slowed])
+            found = page.ask(ASK, [sample.started_s * 1e3, self._slowed])
         if not found:
             return
         sample.bytes = round(found["bytes"])

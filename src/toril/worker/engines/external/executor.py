@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from glob import glob
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from bzt import TaurusConfigError
 from bzt.engine import ScenarioExecutor
@@ -23,7 +23,7 @@ from bzt.modules.external import ExternalResultsLoader
 from bzt.utils import dehumanize_time
 
 from toril.worker.engines import Batch
-from toril.worker.engines.base import EngineBase
+from toril.worker.engines.base import Engine
 from toril.worker.engines.external.formats import UnknownFormatError, reader_of
 from toril.worker.engines.readers import Reader, batch_of
 
@@ -32,34 +32,23 @@ RESULTS_TIMEOUT_S = 10.0
 COARSEST_S = 1.0  # some tools write whole seconds
 
 
-def settings(worker_index: int) -> dict[str, Any]:
-    """Module settings that the suite's own may change."""
-    return {}
-
-
-class Executor(EngineBase, ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
-    """bzt's loader of results as an Engine; of bzt only the reading of options is used."""
-
+class Executor(Engine, ExternalResultsLoader):  # type: ignore[misc]  # bzt has no types
     parks: ClassVar[bool] = False
-    single_threaded: ClassVar[bool] = False
-    reports_lateness: ClassVar[bool] = False
-    process = None
 
     def __init__(self) -> None:
         super().__init__()
         self._path: Path | None = None
         self._found: Reader | None = None
         self._moved_s: float | None = None  # None: nothing has been read yet
-        self.recorded = False
         self._prepared_at = 0.0  # before any service of the suite could write results
         self._begun_at = self._grew_at = float("inf")
         self._size = -1
         self._waits_s, self._timeout_s = WAIT_FOR_FILE_S, RESULTS_TIMEOUT_S
         self._failure: str | None = None
-        self._ending = self._ended = False
+        self._ended = False
 
     @property
-    def resolution_us(self) -> int:
+    def resolution_us(self) -> int:  # type: ignore[override]  # known once the file is
         return self._found.resolution_us if self._found else 1000
 
     def prepare(self) -> None:
@@ -83,12 +72,12 @@ class Executor(EngineBase, ExternalResultsLoader):  # type: ignore[misc]  # bzt 
         if not self._ended and not self._failure:
             self._look()
         now = time.time()
-        if self._found is None and not self._failure and not self._ending and now > self._begun_at + self._waits_s:
+        if self._found is None and not self._failure and not self.asked_to_end and now > self._begun_at + self._waits_s:
             wanted = self.data_file or self._data_file_pattern
             what = "has no whole line" if self._path else "has not appeared"
             self._failure = f"the results file {wanted} {what} within {self._waits_s:g} s; see wait-for-file"
         quiet = self._found is not None and now > self._grew_at + self._timeout_s
-        self._ended = self._ended or self._ending or quiet or self._failure is not None
+        self._ended = self._ended or self.asked_to_end or quiet or self._failure is not None
         return self._ended
 
     def _look(self) -> None:
@@ -124,17 +113,16 @@ class Executor(EngineBase, ExternalResultsLoader):  # type: ignore[misc]  # bzt 
             return
         first_pass, newest_s = self._moved_s is None, 0.0
         for records in self._found.read(final):
-            if records:
-                newest_s = max(newest_s, *(record.started_s + record.response_us / 1e6 for record in records))
-                if self._moved_s is None:
-                    first_s = min(record.started_s for record in records)
-                    if first_s < self._prepared_at - COARSEST_S and not self.execution.get("recorded"):
-                        self._refuse(first_s)
-                        return
-                    self.recorded = first_s < self._begun_at
-                    self._moved_s = self._begun_at - first_s if self.recorded else 0.0
-                    self.log.info("Results of %s begin %.3f s from the start", self._path, first_s - self._begun_at)
-                yield batch_of(records, self._moved_s)
+            newest_s = max(newest_s, *(record.started_s + record.response_us / 1e6 for record in records))
+            if self._moved_s is None:
+                first_s = min(record.started_s for record in records)
+                if first_s < self._prepared_at - COARSEST_S and not self.execution.get("recorded"):
+                    self._refuse(first_s)
+                    return
+                self.recorded = first_s < self._begun_at
+                self._moved_s = self._begun_at - first_s if self.recorded else 0.0
+                self.log.info("Results of %s begin %.3f s from the start", self._path, first_s - self._begun_at)
+            yield batch_of(records, self._moved_s)
         if first_pass and newest_s:
             self._grew_at = min(self._grew_at, newest_s)  # the file itself may be a newer copy
 
@@ -147,9 +135,6 @@ class Executor(EngineBase, ExternalResultsLoader):  # type: ignore[misc]  # bzt 
 
     def virtual_users(self) -> int | None:
         return self._found.users if self._found and not self.recorded else None
-
-    def end(self, within_s: float) -> None:
-        self._ending = True
 
     def unreadable(self) -> int:
         return self._found.unreadable if self._found else 0

@@ -13,26 +13,29 @@
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from lxml import etree
 
 from toril.errors import UserError
 from toril.worker.engines.gatling.log import GatlingReader
+from toril.worker.engines.jmeter.records import TRANSACTION, short_code
 from toril.worker.engines.k6.csv import HEADER as K6_HEADER
 from toril.worker.engines.k6.csv import K6Reader
-from toril.worker.engines.readers import READ_AT_ONCE, CsvTail, Reader, Record, ValidatedReader
+from toril.worker.engines.readers import CsvTail, GrowingFile, LineReader, Reader, Record
 
-CHUNK_BYTES = 1 << 20
 DELIMITERS = ",;\t|"
 JTL = (
     *("timeStamp", "elapsed", "label", "responseCode", "responseMessage", "success", "failureMessage", "bytes"),
     *("Latency", "Connect", "IdleTime", "allThreads", "dataType", "method"),
 )
-TRANSACTION = re.compile(r"Number of samples in transaction : \d+, number of failing samples : (\d+)")
+ATTRIBUTES = {  # of JTL's columns in XML
+    "timeStamp": "ts", "elapsed": "t", "label": "lb", "responseCode": "rc", "responseMessage": "rm", "success": "s",
+    "bytes": "by", "Latency": "lt", "Connect": "ct", "IdleTime": "it", "allThreads": "na",
+}  # fmt: skip
 PHOUT = re.compile(rb"\d+\.\d{3}\t[^\t]*(\t\d+){10}$")
 VEGETA = re.compile(rb"\d{16,20},\d{1,3},\d+,\d+,\d+,")
 LOCUST_STATISTICS = ("locust-statistics", "Locust's statistics, which have no single requests")
@@ -57,10 +60,6 @@ def reader_of(path: Path) -> Reader | None:
     first = first.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r")
     if not whole and len(first) < 1 << 16:
         return None
-    return ValidatedReader(_reader_of(path, first))
-
-
-def _reader_of(path: Path, first: bytes) -> Reader:
     for beginning, (code, why) in REFUSED.items():
         if first.startswith(beginning):
             raise UnknownFormatError(why, code=code)
@@ -88,115 +87,69 @@ def _jtl_reader(path: Path, header: str) -> Reader:
     columns = next(csv.reader([header], delimiter=delimiter))
     if lacking := [name for name in ("timeStamp", "elapsed", "success") if name not in columns]:
         raise UnknownFormatError(f"a JTL without the column {', '.join(lacking)}", code="missing-column")
-    return JtlReader(path, delimiter)
+    return CsvReader(path, delimiter)
 
 
-class JtlReader:
-    """JMeter's CSV; the delimiter comes from its header."""
+class JtlReader(Reader):
+    """JMeter's samples, each with the columns `JTL`."""
 
-    resolution_us: ClassVar[int] = 1000
+    def _record(self, row: Mapping[str, str]) -> Record:
+        elapsed_ms, at_ms = int(row["elapsed"]), int(row["timeStamp"])
+        if row["success"].lower() not in ("true", "false"):
+            raise ValueError(f"{row['success']!r} is neither true nor false")
+        if row["allThreads"]:
+            self.users = int(row["allThreads"])
+        ok, connect_ms, latency_ms = (
+            row["success"].lower() == "true",
+            int(row["Connect"] or -1),
+            int(row["Latency"] or 0),
+        )
+        message = row["responseMessage"]
+        transaction = not row["dataType"] and TRANSACTION.fullmatch(message)
+        return Record(
+            started_s=(at_ms - elapsed_ms if row["method"] else at_ms) / 1000,
+            response_us=elapsed_ms * 1000,
+            label=row["label"],
+            ok=ok,
+            rc=short_code(row["responseCode"]),
+            message="" if ok else row["failureMessage"] or message or "unknown error",
+            ttfb_us=latency_ms * 1000 if latency_ms and not transaction else -1,
+            connect_us=connect_ms * 1000 if connect_ms >= 0 and not transaction else -1,
+            bytes=int(row["bytes"] or 0),
+            kind="transaction" if transaction else "request",
+            idle_us=int(row["IdleTime"] or 0) * 1000,
+        )
+
+
+class CsvReader(JtlReader):
+    """A JTL as CSV; the delimiter comes from its header."""
 
     def __init__(self, path: Path, delimiter: str) -> None:
         self._tail = CsvTail(path, JTL, delimiter=delimiter)
-        self._broken = 0
-        self.users: int | None = None
+        super().__init__(self._tail)
 
-    @property
-    def unreadable(self) -> int:
-        return self._tail.unreadable + self._broken
-
-    def read(self, final: bool) -> Iterator[Sequence[Record]]:
+    def _records(self, final: bool) -> Iterator[Sequence[Record]]:
         for columns in self._tail.read(final):
             records = []
             for row in zip(*columns, strict=True):
                 try:
                     records.append(self._record(dict(zip(JTL, row, strict=True))))
                 except (ValueError, OverflowError):
-                    self._broken += 1
+                    self._tail.unreadable += 1
             yield records
 
-    def _record(self, row: dict[str, str]) -> Record:
-        elapsed_ms, at_ms = int(row["elapsed"]), int(row["timeStamp"])
-        if row["success"].lower() not in ("true", "false"):
-            raise ValueError(f"{row['success']!r} is neither true nor false")
-        if row["allThreads"]:
-            self.users = int(row["allThreads"])
-        return jtl_record(
-            started_ms=at_ms - elapsed_ms if row["method"] else at_ms,
-            elapsed_ms=elapsed_ms,
-            label=row["label"],
-            ok=row["success"].lower() == "true",
-            rc=row["responseCode"],
-            messages=(row["failureMessage"], row["responseMessage"]),
-            latency_ms=int(row["Latency"] or 0),
-            connect_ms=int(row["Connect"] or -1),
-            size=int(row["bytes"] or 0),
-            idle_ms=int(row["IdleTime"] or 0),
-            may_be_transaction=not row["dataType"],
-        )
 
-
-def jtl_record(
-    *,
-    started_ms: int,
-    elapsed_ms: int,
-    label: str,
-    ok: bool,
-    rc: str,
-    messages: tuple[str, str],
-    latency_ms: int,
-    connect_ms: int,
-    size: int,
-    idle_ms: int,
-    may_be_transaction: bool,
-) -> Record:
-    """A row of a JTL; the message identifies JMeter's transactions."""
-    transaction = TRANSACTION.fullmatch(messages[1]) if may_be_transaction else None
-    why = messages[0] or messages[1] or "unknown error"
-    return Record(
-        started_s=started_ms / 1000,
-        response_us=elapsed_ms * 1000,
-        label=label,
-        ok=ok,
-        rc=rc.rsplit(".", 1)[-1] if rc.endswith("Exception") else rc,
-        message="" if ok else why,
-        ttfb_us=latency_ms * 1000 if latency_ms and not transaction else -1,
-        connect_us=connect_ms * 1000 if connect_ms >= 0 and not transaction else -1,
-        bytes=size,
-        kind="transaction" if transaction else "request",
-        idle_us=idle_ms * 1000,
-    )
-
-
-class Chunks:
-    """The bytes added to a file since the last call."""
+class XmlReader(JtlReader):
+    """A JTL as XML: the outermost samples, without the samples inside them."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._read = path, 0
-
-    def new(self) -> Iterator[bytes]:
-        with self._path.open("rb") as file:
-            file.seek(self._read)
-            while chunk := file.read(CHUNK_BYTES):
-                self._read += len(chunk)
-                yield chunk
-
-
-class XmlReader:
-    """JMeter's XML: the outermost samples, without the samples inside them."""
-
-    resolution_us: ClassVar[int] = 1000
-
-    def __init__(self, path: Path) -> None:
-        self._chunks = Chunks(path)
+        super().__init__(GrowingFile(path))
         self._lost = False
         self._open, self._rest = 0, b""  # open elements; the bytes after the last `>`
         self._parser = etree.XMLPullParser(events=("start", "end"), resolve_entities=False, no_network=True)
-        self.unreadable = 0
-        self.users: int | None = None
 
-    def read(self, final: bool) -> Iterator[Sequence[Record]]:
-        for chunk in self._chunks.new():
+    def _records(self, final: bool) -> Iterator[Sequence[Record]]:
+        for chunk in self._file.chunks():
             if self._lost:
                 return
             self._rest = (self._rest + chunk).rpartition(b">")[2]
@@ -204,15 +157,15 @@ class XmlReader:
             for element in self._elements(chunk):
                 if element.getparent() is not None and element.getparent().tag == "testResults":
                     try:
-                        records.append(self._record(element))
+                        records.append(self._record(self._row(element)))
                     except (ValueError, TypeError, OverflowError):
-                        self.unreadable += 1
+                        self._file.unreadable += 1
                     element.clear()
                     while element.getprevious() is not None:
                         del element.getparent()[0]
             yield records
         if final and not self._lost and (self._open > 1 or self._rest.strip()):
-            self.unreadable += 1  # half a sample
+            self._file.unreadable += 1  # half a sample
 
     def _elements(self, chunk: bytes) -> Iterator[Any]:
         """Complete elements; everything after malformed XML is lost and counts as one record."""
@@ -220,62 +173,21 @@ class XmlReader:
             self._parser.feed(chunk)
         except etree.XMLSyntaxError:
             self._lost = True
-            self.unreadable += 1
+            self._file.unreadable += 1
         for event, element in self._parser.read_events():
             self._open += 1 if event == "start" else -1
             if event == "end":
                 yield element
 
-    def _record(self, element: Any) -> Record:
-        if element.get("na"):
-            self.users = int(element.get("na"))
+    def _row(self, element: Any) -> dict[str, str]:
         failures = (
             one.findtext("failureMessage") or ""
             for one in element.findall("assertionResult")
             if "true" in (one.findtext("failure"), one.findtext("error"))
         )
-        return jtl_record(
-            started_ms=int(element.get("ts")),
-            elapsed_ms=int(element.get("t")),
-            label=element.get("lb") or "",
-            ok=element.get("s") == "true",
-            rc=element.get("rc") or "",
-            messages=(next(failures, ""), element.get("rm") or ""),
-            latency_ms=int(element.get("lt") or 0),
-            connect_ms=int(element.get("ct") or -1),
-            size=int(element.get("by") or 0),
-            idle_ms=int(element.get("it") or 0),
-            may_be_transaction=element.tag == "sample",
-        )
-
-
-class LineReader:
-    """A record a line, without a header."""
-
-    resolution_us: ClassVar[int] = 1
-
-    def __init__(self, path: Path, parse: Callable[[str], Record]) -> None:
-        self._chunks, self._parse = Chunks(path), parse
-        self._rest = b""
-        self.unreadable = 0
-        self.users: int | None = None
-
-    def read(self, final: bool) -> Iterator[Sequence[Record]]:
-        for chunk in self._chunks.new():
-            *lines, self._rest = (self._rest + chunk).split(b"\n")
-            for first in range(0, len(lines), READ_AT_ONCE):
-                yield list(self._records(lines[first : first + READ_AT_ONCE]))
-        if final and self._rest.strip():
-            self.unreadable += 1
-
-    def _records(self, lines: Sequence[bytes]) -> Iterator[Record]:
-        for line in lines:
-            try:
-                record = self._parse(line.decode(errors="replace").rstrip("\r"))
-            except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, csv.Error):
-                self.unreadable += 1
-            else:
-                yield record
+        row = {name: element.get(attribute) or "" for name, attribute in ATTRIBUTES.items()}
+        data_type = "" if element.tag == "sample" else "text"
+        return {**row, "failureMessage": next(failures, ""), "dataType": data_type, "method": ""}
 
 
 def vegeta_csv(line: str) -> Record:

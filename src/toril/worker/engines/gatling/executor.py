@@ -10,10 +10,9 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
@@ -22,7 +21,7 @@ from bzt.modules.gatling import GatlingExecutor, GatlingScriptBuilder
 from toril.errors import InfrastructureError
 from toril.programs import GATLING_VERSION, gatling_home
 from toril.worker.engines import Batch, Facts, Unfinished, tail_of
-from toril.worker.engines.base import EngineBase
+from toril.worker.engines.base import Engine
 from toril.worker.engines.gatling.log import GatlingReader
 from toril.worker.engines.jmeter.executor import find_java, heap
 from toril.worker.engines.readers import batch_of
@@ -40,19 +39,9 @@ GENERATED = "TorilRequests"
 OUTPUT_CHARS = 1500
 
 
-def settings(worker_index: int) -> dict[str, Any]:
-    """Module settings that the suite's own may change."""
-    return {}
-
-
-class Executor(EngineBase, GatlingExecutor):  # type: ignore[misc]  # bzt has no types
-    """bzt's Gatling executor as an Engine."""
-
-    parks: ClassVar[bool] = True
-    single_threaded: ClassVar[bool] = False
-    resolution_us: ClassVar[int] = 1000
-    reports_lateness: ClassVar[bool] = False
-    tool_name: ClassVar[str] = "Gatling"
+class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no types
+    tool_name = "Gatling"
+    resolution_us = 1000
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +50,7 @@ class Executor(EngineBase, GatlingExecutor):  # type: ignore[misc]  # bzt has no
         self._path: list[str] = []  # the class path
         self._own = False  # the simulation is the suite's own
         self._log = GatlingReader(Path())
-        self._ended = self._killed = False
+        self._killed = False
 
     def prepare(self) -> None:
         ScenarioExecutor.prepare(self)
@@ -80,10 +69,7 @@ class Executor(EngineBase, GatlingExecutor):  # type: ignore[misc]  # bzt has no
         self.script = self.get_script_path()
         self._compile(folder)
         self._log = GatlingReader(folder / "results")
-        self.stdout, self.stderr = (
-            Path(self.engine.create_artifact("gatling", ending)).open("w")  # noqa: SIM115 - bzt closes them
-            for ending in (".out", ".err")
-        )
+        self.open_outputs("gatling")
 
     def _compile(self, folder: Path) -> None:
         gate = folder / "gate.scala"
@@ -153,29 +139,18 @@ class Executor(EngineBase, GatlingExecutor):  # type: ignore[misc]  # bzt has no
         command = [self._java, memory, *properties, "-cp", os.pathsep.join(self._path), "io.gatling.app.Gatling"]
         self.process = self._execute([*command, "-s", GATED, "-rf", str(context.folder / "results"), "-nr"])
 
-    def check(self) -> bool:
-        if self.process.poll() is not None:
-            return True
-        if not self._killed and self.context.is_overdue(time.time()):
-            self._kill()
-        return False
-
     def end(self, within_s: float) -> None:
-        if self._ended:
-            return
-        self._ended = True
-        (self.context.folder / "end").touch()
+        super().end(within_s)
         if self._own or not self.context.gate.exists():
-            self._kill()
+            self.cut_off()
 
-    def _kill(self) -> None:
-        self._killed = True
-        os.killpg(self.process.pid, signal.SIGTERM)
+    def cut_off(self) -> None:
+        if not self._killed:
+            self._killed = True
+            os.killpg(self.process.pid, signal.SIGTERM)
 
     def batches(self, final: bool) -> Iterator[Batch]:
-        for records in self._log.read(final):
-            if records:
-                yield batch_of(records)
+        yield from map(batch_of, self._log.read(final))
 
     def virtual_users(self) -> int | None:
         return self._log.users
@@ -214,9 +189,7 @@ class Executor(EngineBase, GatlingExecutor):  # type: ignore[misc]  # bzt has no
         return self._log.unreadable
 
     def failure(self) -> str | None:
-        if self.exit_code in (None, 0, ASSERTIONS_FAILED) or self._ended or self._killed:
-            return None
-        return self.exit_message()
+        return None if self.exit_code == ASSERTIONS_FAILED or self._killed else super().failure()
 
 
 def gate_of(simulation: str, *, of_java: bool = False) -> str:

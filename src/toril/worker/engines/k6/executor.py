@@ -21,14 +21,14 @@ import time
 from collections.abc import Iterable, Iterator
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
 from bzt.modules.k6 import K6Executor
 
 from toril.worker.engines import Batch, Facts, Sends, Unfinished, tail_of
-from toril.worker.engines.base import EngineBase
+from toril.worker.engines.base import Engine
 from toril.worker.engines.k6.csv import K6Reader
 from toril.worker.engines.readers import batch_of
 
@@ -47,26 +47,15 @@ MISSING = (
 )
 
 
-def settings(worker_index: int) -> dict[str, Any]:
-    """Module settings that the suite's own may change."""
-    return {}
-
-
-class Executor(EngineBase, K6Executor):  # type: ignore[misc]  # bzt has no types
-    """bzt's k6 executor as an Engine."""
-
-    parks: ClassVar[bool] = True
-    single_threaded: ClassVar[bool] = False
-    resolution_us: ClassVar[int] = 1
-    reports_lateness: ClassVar[bool] = False
-    tool_name: ClassVar[str] = "k6"
+class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
+    tool_name = "k6"
 
     def __init__(self) -> None:
         super().__init__()
         self._program = ""
         self._port = 0
         self._reader = K6Reader(Path())
-        self._ended = self._interrupted = False
+        self._interrupted = False
         self._resumed_at: float | None = None
         self._undone = 0  # iterations of the suite that never began
 
@@ -76,10 +65,7 @@ class Executor(EngineBase, K6Executor):  # type: ignore[misc]  # bzt has no type
         self.script = self.get_script_path()
         if not self.script:
             raise TaurusConfigError("k6 needs a script")
-        self.stdout, self.stderr = (
-            Path(self.engine.create_artifact("k6", ending)).open("w")  # noqa: SIM115 - bzt closes them
-            for ending in (".out", ".err")
-        )
+        self.open_outputs("k6")
         self.kpi_file = self.engine.create_artifact("kpi", ".csv")
         self._reader = K6Reader(Path(self.kpi_file))
 
@@ -147,26 +133,17 @@ class Executor(EngineBase, K6Executor):  # type: ignore[misc]  # bzt has no type
             return json.loads(connection.getresponse().read())
         return None
 
-    def check(self) -> bool:
-        if self.process.poll() is not None:
-            return True
-        if not self._interrupted and self.context.is_overdue(time.time()):
-            self._interrupt()
-        return False
+    def cut_off(self) -> None:
+        if not self._interrupted:
+            self.end(0.0)
 
     def end(self, within_s: float) -> None:
-        self._ended = True
-        self._interrupt()
-
-    def _interrupt(self) -> None:
         self._interrupted = True
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process.pid, signal.SIGINT)
 
     def batches(self, final: bool) -> Iterator[Batch]:
-        for records in self._reader.read(final):
-            if records:
-                yield batch_of(records)
+        yield from map(batch_of, self._reader.read(final))
 
     def sends(self) -> Iterator[Sends]:
         """The dropped sends of the script's own arrival rates; k6 does not report lateness."""
@@ -204,9 +181,7 @@ class Executor(EngineBase, K6Executor):  # type: ignore[misc]  # bzt has no type
         return self._reader.unreadable
 
     def failure(self) -> str | None:
-        if self.exit_code in (None, 0, CROSSED) or self._interrupted:
-            return None
-        return self.exit_message()
+        return None if self.exit_code == CROSSED or self._interrupted else super().failure()
 
 
 def _seconds(seconds: float) -> str:

@@ -4,50 +4,32 @@ An iteration is one task of a virtual user: one of the script's, or one pass thr
 from the suite go through Locust's FastHttpUser: the same HTTP as its HttpUser at a fifth of the CPU.
 """
 
-import importlib.util
 import json
 import shutil
 import sys
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
-import numpy as np
-from bzt import TaurusConfigError, ToolError
+from bzt import TaurusConfigError
 from bzt.modules._locustio import LocustIOExecutor
 from bzt.requests_model import HTTPRequest
 from bzt.utils import dehumanize_time
 
 from toril.suite.engines import problems
-from toril.worker.engines import Batch, Facts, Sends, tail_of
+from toril.worker.engines import Facts, tail_of
 from toril.worker.engines.base import RowEngine
-from toril.worker.engines.in_process import COLUMNS
+from toril.worker.engines.vegeta.requests import encode_body
 
 HERE = Path(__file__).parent
 
 
-def settings(worker_index: int) -> dict[str, Any]:
-    """No settings."""
-    return {}
-
-
 class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
-    """bzt's Locust executor with our own wrapper, script and records; an `Engine`."""
-
-    tool_name: ClassVar[str] = "Locust"
-    row = np.dtype(list(zip(COLUMNS, ("<f8", "<i8", "<i8", "<i8", "<u4", "<u4"), strict=True)))
-    rows_per_batch: ClassVar[int] = 50_000
-
-    parks: ClassVar[bool] = True
+    tool_name = "Locust"
     single_threaded: ClassVar[bool] = True
-    resolution_us: ClassVar[int] = 1
-    reports_lateness: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
         self._generated: str | None = None
-
-    # ── bzt's life cycle ───────────────────────────────────────────────────────────────────────────────────────────
 
     def prepare(self) -> None:
         if self.execution.get("master", False):
@@ -58,9 +40,7 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
         super().prepare()
 
     def install_required_tools(self) -> None:
-        """Replaces bzt's call of pip, which takes a second; only the import matters."""
-        if importlib.util.find_spec("locust") is None:
-            raise ToolError("Locust is not installed beside bzt; install the extra: toril[worker]")
+        self.require("locust")
 
     def get_script_path(self, required: bool = False, scenario: Any = None) -> str | None:
         return self._generated or super().get_script_path(required, scenario)
@@ -91,32 +71,11 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
             self.env.set({"LOCUST_HOST": str(host)})  # it may hold a secret, and command lines are public
         self.process = self._execute(arguments)
 
-    # ── what toril needs ───────────────────────────────────────────────────────────────────────────────────────────
-
     def facts(self) -> Facts:
         return Facts(own_shape=_has_shape(Path(self.script)), **self._file.facts)
 
-    def exit_message(self) -> str:
-        words = tail_of(getattr(self.stderr, "name", None)) or tail_of(self.log_file)
-        return f"Locust ended with exit code {self.exit_code}: {words}"
-
-    def _late(self, row: Any) -> Sends:
-        late_us, late_p90_us = int(row["response_us"]), int(row["ttfb_us"])
-        return Sends(at_s=float(row["started_s"]), late_us=late_us, late_p90_us=late_p90_us)
-
-    def _batch(self, rows: Any) -> Batch:
-        response_us = rows["response_us"].astype(np.int64)
-        return Batch(
-            started_s=rows["started_s"].astype(np.float64),
-            completed_s=rows["started_s"] + response_us / 1e6,
-            response_us=response_us,
-            ttfb_us=rows["ttfb_us"].astype(np.int64),
-            connect_us=np.full(len(rows), -1, np.int64),
-            bytes=rows["bytes"].astype(np.int64),
-            **self._file.named(rows),
-        )
-
-    # ── the generated script ───────────────────────────────────────────────────────────────────────────────────────
+    def last_output(self) -> str:
+        return tail_of(getattr(self.stderr, "name", None)) or tail_of(self.log_file)
 
     def _generate(self, scenario: Any) -> str:
         for problem in problems("locust", scenario.data, "scenario"):  # the suite reader refuses them first
@@ -150,17 +109,8 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
 
     def _request(self, scenario: Any, item: Any) -> dict[str, Any]:
         request = HTTPRequest(type(self.execution).from_dict({**item}), scenario, self.engine)
-        headers = {str(name): str(value) for name, value in (request.headers or {}).items()}
-        body = request.body or None
-        if isinstance(body, dict):
-            sent = {**scenario.get_headers(), **headers}
-            kinds = [value for name, value in sent.items() if name.lower() == "content-type"]
-            if any("json" in kind for kind in kinds):
-                body = json.dumps(body)
-            else:
-                body = urlencode(body, doseq=True)
-                if not kinds:
-                    headers["Content-Type"] = "application/x-www-form-urlencoded"
+        headers = {str(name): str(value) for name, value in (scenario.get_headers() | (request.headers or {})).items()}
+        body = encode_body(request.body or None, headers)
         return {
             "method": request.method,
             "url": str(request.url),

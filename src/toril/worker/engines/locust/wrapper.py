@@ -14,7 +14,6 @@ Exceptions that control Locust (StopUser and the like) are neither: then the sta
 
 import contextlib
 import gc
-import importlib.util
 import json
 import os
 import re
@@ -46,6 +45,11 @@ from locust.runners import LocalRunner
 from locust.user.task import DefaultTaskSet, TaskSet
 from urllib3.exceptions import TimeoutError as UrllibTimeout
 
+sys.path.append(str(Path(__file__).parents[1]))
+import in_process  # type: ignore[import-not-found]
+
+sys.path.pop()
+
 FLUSH_S = 0.25
 TICK_S = 0.05
 GATE_POLL_S = 0.005
@@ -53,17 +57,6 @@ SPIN_S = 0.002  # sleep is not exact: the last part is a busy wait
 MESSAGE_CHARS = 500
 CONTROL = (GreenletExit, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
 NOISE = re.compile(r"<[^<>]*? at 0x[0-9a-f]+>(: )?|0x[0-9a-f]{6,}| for url: \S+")  # differs between equal failures
-
-
-def beside(name: str) -> Any:
-    """A module by its path from this folder; the folder itself must not be on Python's path, where it hides others."""
-    spec = importlib.util.spec_from_file_location(f"toril_{Path(name).name}", Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-IN_PROCESS = beside("../in_process")
 
 
 def whole(number) -> int:
@@ -80,8 +73,8 @@ class Load:
         self.iterations = settings["iterations"]
         self.graceful_stop_s: float = settings["graceful_stop_s"]
         self.statistics = settings["statistics"]
-        self.records = IN_PROCESS.RowWriter(self.folder)
-        self.lateness = IN_PROCESS.Lateness(self.records.late)
+        self.records = in_process.RowWriter(self.folder)
+        self.lateness = in_process.Lateness(self.records.late)
         self.worker = os.getppid()
         self.runner: Any = None
         self.end_at = float("inf")
@@ -96,8 +89,6 @@ class Load:
         self.errors_written = 0
         self.unfinished_users = 0
         self.rc_of: dict[int | None, tuple[str, str, bool]] = {}
-
-    # ── the start
 
     def park(self, environment, **_) -> None:
         """The last listener of test_start: everything is set up, no user has been spawned."""
@@ -147,17 +138,10 @@ class Load:
         self.runner.quit()
 
     def flush(self) -> None:
-        """Write the records. If that fails the process ends, so that the load does not look like a short one."""
         if self.script_errors.total() != self.errors_written:
             self.errors_written = self.script_errors.total()
             self.records.note("fact", "script_errors", self.script_errors)
-        try:
-            self.records.flush()
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                sys.stderr.write(f"its records cannot be written: {error}\n")
-                sys.stderr.flush()
-            os._exit(IN_PROCESS.UNWRITTEN)
+        self.records.flush()
 
     @staticmethod
     def sleep(seconds: float) -> None:
@@ -174,8 +158,6 @@ class Load:
         spawning = self.runner.spawning_greenlet
         shaped = self.runner.environment.shape_class is not None
         return bool(spawning is not None and spawning.ready() and not self.runner.user_count and not shaped)
-
-    # ── requests
 
     def tracking(self, original):
         """A client's `request` that records requests in flight and starts none after the end."""
@@ -239,12 +221,13 @@ class Load:
             elapsed = getattr(response, "elapsed", None)
             if elapsed is not None:
                 ttfb_us = elapsed.seconds * 1_000_000 + elapsed.microseconds or -1
+        kind = "transaction" if transaction else "request"
         response_us, size = whole((response_time or 0) * 1000), whole(response_length or 0)
         outcome = self.outcome(response, exception)
         user = sent[2] if sent else user_of(getcurrent())
         if not (transaction or outcome[2] or user is None):  # it explains later failures of this iteration
             user.toril_failed, user.toril_reported = True, exception
-        self.records.sample(start_time, response_us, ttfb_us, size, str(name), transaction, outcome)
+        self.records.sample(start_time, response_us, ttfb_us, size, str(name), kind, outcome)
 
     def outcome(self, response, exception) -> tuple[str, str, bool]:
         """(rc, message, ok): rc is the status, or without a response the exception's name."""
@@ -281,9 +264,7 @@ class Load:
         if not user.toril_failed:
             self.script_errors[name] += 1
         outcome, took_s = (type(exception).__name__, text_with_name(exception), False), time.time() - user.toril_began
-        self.records.sample(user.toril_began, whole(took_s * 1e6), -1, 0, name, True, outcome)
-
-    # ── users and their iterations
+        self.records.sample(user.toril_began, whole(took_s * 1e6), -1, 0, name, "transaction", outcome)
 
     def starting(self, original):
         """`User.start` that records when the first user begins, and which users end before their iterations."""
@@ -325,8 +306,6 @@ class Load:
             return None
 
         return execute_task
-
-    # ── the end
 
     def finish(self, why: str) -> None:
         """End the load, and return after it. Another greenlet does the work, since users that call this end as well."""
@@ -446,7 +425,7 @@ def run() -> None:
 
     LocalRunner._start = started
     ConnectionPool.size = property(lambda _: -1, lambda *_: None)  # Locust derives the number of retries from it: none
-    reuse, alive = IN_PROCESS.Reuse(), ConnectionPool._is_socket_alive
+    reuse, alive = in_process.Reuse(), ConnectionPool._is_socket_alive
     reuse.install()
     ConnectionPool._is_socket_alive = lambda pool, one: alive(pool, one) and reuse.allows(one)
     HttpSession.request = load.tracking(HttpSession.request)

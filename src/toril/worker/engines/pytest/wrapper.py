@@ -10,7 +10,6 @@ internal errors.
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,arg-type,union-attr"
 
-import importlib.util
 import json
 import os
 import sys
@@ -19,7 +18,10 @@ from pathlib import Path
 
 import pytest
 
-GATE_POLL_S = 0.005
+sys.path.append(str(Path(__file__).parents[1]))
+import in_process  # type: ignore[import-not-found]
+
+sys.path.pop()
 FINE = (
     pytest.ExitCode.OK,
     pytest.ExitCode.TESTS_FAILED,
@@ -28,19 +30,12 @@ FINE = (
 )
 
 
-def beside(name):
-    """A module by its path from this folder; the folder itself must not be on Python's path, where it hides others."""
-    spec = importlib.util.spec_from_file_location(f"toril_{Path(name).name}", Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 class CaseReporter:
     """A plugin that writes every test, and every file that cannot be imported."""
 
-    def __init__(self, write) -> None:
+    def __init__(self, write, end) -> None:
         self._write = write
+        self._end = end  # the file that the worker creates to end the run early
         self._reports = {}  # by the id of the running test
         self._written = set()
 
@@ -60,7 +55,7 @@ class CaseReporter:
 
     def pytest_sessionfinish(self, session) -> None:
         """Write unfinished tests, such as those after `pytest.exit`: broken, or skipped after `-x` ended the run."""
-        if Path(os.environ["GRACEFUL"]).exists() or session.config.option.collectonly:
+        if self._end.exists() or session.config.option.collectonly:
             return
         outcome = "skipped" if session.shouldfail else "broken"
         for item in getattr(session, "items", []):
@@ -72,7 +67,7 @@ class CaseReporter:
                 )  # fmt: skip
 
     def pytest_runtest_logfinish(self, nodeid, location) -> None:
-        if Path(os.environ["GRACEFUL"]).exists():
+        if self._end.exists():
             pytest.exit("the run is ending", returncode=pytest.ExitCode.INTERRUPTED)
 
     def _write_case(self, reports) -> None:
@@ -110,15 +105,13 @@ def last_line(text) -> str:
 
 def main(settings) -> int:
     folder = Path(settings["folder"])
-    write = beside("../in_process").CaseWriter(folder / "cases").write
-    (folder / "parked").touch()
-    while not (folder / "gate").exists():
-        time.sleep(GATE_POLL_S)
-    time.sleep(max(0.0, float((folder / "gate").read_text()) - time.time()))
+    os.environ["GRACEFUL"] = str(folder / "end")  # Apiritif in a script looks for it as well
+    write = in_process.CaseWriter(folder / "cases").write
+    in_process.wait_at_gate(folder)
     sys.path.insert(0, str(Path.cwd()))
     code = pytest.main(
         ["-p", "no:cacheprovider", "--continue-on-collection-errors", *settings["arguments"]],
-        plugins=[CaseReporter(write)],
+        plugins=[CaseReporter(write, folder / "end")],
     )
     (folder / "done").touch()
     return 0 if code in FINE else int(code)

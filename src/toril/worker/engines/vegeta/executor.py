@@ -6,7 +6,6 @@ causes to later requests. `sends` reports the program's own lateness separately.
 """
 
 import json
-import signal
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,36 +17,23 @@ from bzt.utils import dehumanize_time
 from toril.errors import UserError
 from toril.programs import VEGETA_MISSING, vegeta_program
 from toril.suite.engines import problems
-from toril.worker.engines import Batch, Sends, tail_of
+from toril.worker.engines import Batch, Sends
 from toril.worker.engines.base import RowEngine
 from toril.worker.engines.vegeta.requests import requests_of, sources_of, unknown_variables
 
 COLUMNS = ("due_us", "late_us", "response_us", "ttfb_us", "connect_us", "bytes", "label", "outcome")
 
 
-def settings(worker_index: int) -> dict[str, Any]:
-    """No settings."""
-    return {}
-
-
 class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no types
-    """An `Engine`, and `Adjustable`."""
-
-    tool_name: ClassVar[str] = "vegeta"
+    tool_name = "vegeta"
     row = np.dtype([(name, "<i8") for name in COLUMNS[:6]] + [(name, "<u4") for name in COLUMNS[6:]])
     rows_per_batch: ClassVar[int] = 100_000
 
-    parks: ClassVar[bool] = True
-    single_threaded: ClassVar[bool] = False
-    resolution_us: ClassVar[int] = 1
-    reports_lateness: ClassVar[bool] = True
     adjustable: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
         self._load: dict[str, Any] = {}
-
-    # ── bzt's life cycle ───────────────────────────────────────────────────────────────────────────────────────────
 
     def prepare(self) -> None:
         super().prepare()
@@ -60,7 +46,8 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
             raise TaurusConfigError(str(problem))
         try:
             requests = requests_of(scenario, self.engine.find_file)
-            sources = sources_of(scenario.get("data-sources") or [], self.engine.find_file, self._own_files())
+            split = [str(path) for path in self.settings.get("split-data") or []]  # this worker's rows alone
+            sources = sources_of(scenario.get("data-sources") or [], self.engine.find_file, split)
         except (UserError, OSError, UnicodeError) as error:
             raise TaurusConfigError(f"scenario {self.context.planned.scenario}: {error}") from error
         if unknown := unknown_variables(requests, sources):
@@ -107,24 +94,9 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         if self.stderr is not None:
             self.stderr.close()
 
-    # ── what toril needs ───────────────────────────────────────────────────────────────────────────────────────────
-
     def adjust(self, at: float, rps: float) -> None:
         with (self.context.folder / "rates").open("a") as rates:
             rates.write(f"{at!r} {rps!r}\n")
-
-    def exit_message(self) -> str:
-        code, output = self.exit_code, tail_of(getattr(self.stderr, "name", None))
-        if code is not None and code < 0:
-            return f"vegeta was killed by {signal.Signals(-code).name}" + (f": {output}" if output else "")
-        return f"vegeta ended with exit code {code}: {output or 'it printed nothing'}"
-
-    # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _own_files(self) -> list[str]:
-        """Data files in which `split-data` has left only this worker's rows."""
-        own = self.settings.get("split-data") or []
-        return [str(path) for path in own]
 
     def _late(self, row: Any) -> Sends:
         late_us, late_p90_us = int(row["response_us"]), int(row["ttfb_us"])

@@ -58,18 +58,22 @@ def _joined(address: str, url: str, index: int) -> str:
 
 
 def _body(request: Mapping[str, Any], headers: dict[str, str], find: Callable[[str], str]) -> bytes:
-    """The body as bytes; a mapping becomes JSON if the headers ask for it, else a form, as with other engines."""
     if request.get("body-file"):
         return Path(find(str(request["body-file"]))).read_bytes()
-    body = request.get("body")
-    if isinstance(body, (dict, list)):
-        kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
-        if isinstance(body, list) or "json" in kind:
-            return json.dumps(body).encode()
-        if not kind:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-        return urlencode(body, doseq=True).encode()
+    body = encode_body(request.get("body"), headers)
     return b"" if body is None else str(body).encode()
+
+
+def encode_body(body: Any, headers: dict[str, str]) -> Any:
+    """A mapping as JSON if the headers ask for it, else as a form, whose type is added to the headers."""
+    if not isinstance(body, (dict, list)):
+        return body
+    kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    if isinstance(body, list) or "json" in kind:
+        return json.dumps(body)
+    if not kind:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    return urlencode(body, doseq=True)
 
 
 def sources_of(written: Sequence[Any], find: Callable[[str], str], own: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,9 +1,10 @@
-"""Corrections of bzt's generator of Apiritif scripts: JSON with variables, extractors, assertions. In bzt's scripts:
+"""bzt's generator of Apiritif scripts, with the suite's labels and some corrections. In bzt's own scripts:
 
 - A text with variables becomes `"…".format(…)`, which takes JSON's braces for placeholders.
 - `extract-regexp` stores the match object instead of its text, `extract-xpath` breaks the generator, and
   `extract-css-jquery` is left out. A regular expression gives its first group, or all of it if it has none.
 - `assert-jsonpath` without `expected-value` or with `invert` fails whatever the answer is.
+- A status of 400 or more fails a request only if the scenario has a default address, and even if the suite wants it.
 """
 
 import ast
@@ -13,7 +14,10 @@ from typing import Any
 
 from bzt.modules._apiritif.generator import ApiritifScriptGenerator
 from bzt.modules._apiritif.jmeter_functions import JMeterExprCompiler
+from bzt.requests_model import IncludeScenarioBlock
 from bzt.utils import ensure_is_dict
+
+from toril.worker.engines.apiritif.samples import GROUP_MARK, REQUEST_MARK
 
 VARIABLE = re.compile(r"(\$\{.*?\})")  # as bzt finds them
 NOT_FOUND = "NOT_FOUND"  # Taurus' own default
@@ -30,12 +34,37 @@ class Expressions(JMeterExprCompiler):  # type: ignore[misc]  # bzt has no types
         return super().gen_expr(value)
 
 
-class Steps(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no types
-    """bzt's generator with these corrections."""
+class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no types
+    """Puts every request into a transaction whose name is a mark and the request's label.
+
+    A status of 400 or more fails a request, unless the suite has `auto-assert-ok: false` or asserts a status.
+    """
+
+    checks_status = True
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.expr_compiler = Expressions(self.log)
+
+    def write(self, filename: str) -> None:
+        self.verbose = False
+        self.build_source_code()
+        self.save(filename)
+
+    def _gen_transaction(self, trans_conf: Any, transaction_class: str = "apiritif.smart_transaction") -> Any:
+        transaction = super()._gen_transaction(trans_conf, transaction_class)
+        if isinstance(trans_conf, IncludeScenarioBlock) or "transaction" not in trans_conf.config:
+            around = transaction.items[0].context_expr  # bzt's own, around a scenario or a single request
+            around.args = [_marked(GROUP_MARK, around.args[0])]
+        return transaction
+
+    def _gen_http_request(self, req: Any) -> list[Any]:
+        body = super()._gen_http_request(req)
+        checks = [one for one in req.config.get("assert", []) if isinstance(one, dict)]
+        wanted = any(one.get("subject") == "http-code" for one in checks)
+        if self.checks_status and req.url and not wanted:
+            body.insert(1, ast.Expr(_call("response", "assert_ok")))
+        return [in_transaction(_marked(REQUEST_MARK, self._gen_expr(req.label)), body)]
 
     def _gen_extractors(self, request: Any) -> list[ast.Assign]:
         return [
@@ -45,16 +74,17 @@ class Steps(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no types
 
     def _extracted(self, config: Any) -> Iterator[tuple[str, ast.expr]]:
         for name, one in _described(config, "extract-jsonpath", "jsonpath"):
-            yield name, self._call("extract_jsonpath", one["jsonpath"], default=one.get("default", NOT_FOUND))
+            yield name, self._response("extract_jsonpath", one["jsonpath"], default=one.get("default", NOT_FOUND))
         for name, one in _described(config, "extract-regexp", "regexp"):
-            found, default = self._call("extract_regex", one["regexp"]), self._gen_expr(one.get("default", NOT_FOUND))
-            yield name, _filled(MATCHED, FOUND=found, DEFAULT=default)
+            found = self._response("extract_regex", one["regexp"])
+            yield name, _filled(MATCHED, FOUND=found, DEFAULT=self._gen_expr(one.get("default", NOT_FOUND)))
         for name, one in _described(config, "extract-css-jquery", "expression"):
             named = {"attribute": one.get("attribute", "") or None, "default": one.get("default", NOT_FOUND)}
-            yield name, self._call("extract_cssselect", one["expression"], **named)
+            yield name, self._response("extract_cssselect", one["expression"], **named)
         for name, one in _described(config, "extract-xpath", "xpath"):
             named = {"default": one.get("default", NOT_FOUND), "validate": one.get("validate-xml", False)}
-            yield name, self._call("extract_xpath", one["xpath"], parser_type=_parser(one), **named)
+            parser = "html" if one.get("use-tolerant-parser", True) else "xml"
+            yield name, self._response("extract_xpath", one["xpath"], parser_type=parser, **named)
 
     def _gen_jsonpath_assertions(self, request: Any) -> list[ast.Expr]:
         checks = request.config.get("assert-jsonpath", [])
@@ -62,25 +92,36 @@ class Steps(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no types
 
     def _json_check(self, check: Any) -> ast.Call:
         if check.get("invert", False):
-            return self._call("assert_not_jsonpath", check["jsonpath"])
+            return self._response("assert_not_jsonpath", check["jsonpath"])
         wanted = {"expected_value": check["expected-value"]} if "expected-value" in check else {}
-        return self._call("assert_jsonpath", check["jsonpath"], **wanted)
+        return self._response("assert_jsonpath", check["jsonpath"], **wanted)
 
-    def _call(self, method: str, what: str, **named: Any) -> ast.Call:
+    def _response(self, method: str, what: str, **named: Any) -> ast.Call:
         """A call of one of the response's methods."""
-        keywords = [ast.keyword(arg=name, value=self._gen_expr(value)) for name, value in named.items()]
-        function = ast.Attribute(value=ast.Name(id="response", ctx=ast.Load()), attr=method, ctx=ast.Load())
-        return ast.Call(func=function, args=[self._gen_expr(what)], keywords=keywords)
+        return _call(
+            "response", method, self._gen_expr(what), **{key: self._gen_expr(one) for key, one in named.items()}
+        )
+
+
+def in_transaction(label: ast.expr, body: list[Any]) -> ast.With:
+    item = ast.withitem(context_expr=_call("apiritif", "transaction", label), optional_vars=None)
+    return ast.With(items=[item], body=body)
+
+
+def _call(of: str, method: str, *arguments: Any, **named: Any) -> ast.Call:
+    function = ast.Attribute(value=ast.Name(id=of, ctx=ast.Load()), attr=method, ctx=ast.Load())
+    keywords = [ast.keyword(arg=name, value=value) for name, value in named.items()]
+    return ast.Call(func=function, args=list(arguments), keywords=keywords)
+
+
+def _marked(mark: str, name: ast.expr) -> ast.BinOp:
+    return ast.BinOp(left=ast.Constant(mark, kind=""), op=ast.Add(), right=name)
 
 
 def _described(config: Any, key: str, short: str) -> Iterator[tuple[str, Any]]:
     described = config.get(key)
     for name in described:
         yield name, ensure_is_dict(described, name, short)
-
-
-def _parser(extractor: Any) -> str:
-    return "html" if extractor.get("use-tolerant-parser", True) else "xml"
 
 
 def _filled(template: str, **names: ast.expr) -> ast.expr:
