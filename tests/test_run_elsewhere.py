@@ -53,13 +53,6 @@ def test_a_worker_of_another_version_is_refused_with_its_reason_and_told_to_go(s
     assert "local-2" in one.launcher.terminated
 
 
-def test_a_worker_of_another_image_than_the_launchers_is_refused(scene):
-    one = scene(scripts={"local-2": Script(digest="sha256:other")})
-    one.launcher.digests = ("sha256:mine",)
-    with pytest.raises(InfrastructureError, match="sha256:other, not sha256:mine"):
-        one.run()
-
-
 @pytest.mark.parametrize("quorum", [1.0, 0.5])
 def test_a_lost_worker_makes_the_run_inconclusive_with_the_launchers_reason(scene, quorum):
     one = scene(quorum=quorum, scripts={"local-1": Script(gone_after_s=5)})

@@ -53,7 +53,7 @@ def run(
     if notes:
         view.show(LiveFigures(run_id=plan.run_id, workers_planned=len(plan.shares), notes=notes))
     plan = publish(store, suite, plan, origin)
-    coordinator = Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s, digests=launcher.digests)
+    coordinator = Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s)
     owner = Owner(coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts)
     return _finish(owner, cloudwatch, lambda: launcher.launch(plan, coordinator.launch))
 

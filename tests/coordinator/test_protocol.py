@@ -5,7 +5,7 @@ import pytest
 from toril.coordinator.protocol import (
     FINISH_SLACK_S,
     LATE,
-    NAMED,
+    MOST_NAMED,
     Kill,
     Relaunch,
     RunState,
@@ -240,7 +240,7 @@ def test_nobody_is_tried_again_when_it_is_too_late_to_start_or_the_load_goes_on(
 def test_of_many_workers_that_are_not_ready_some_are_named_and_all_are_counted() -> None:
     state, _ = advance(launched(*(f"w-{n:03d}" for n in range(100))), Tick(), PACE.ready_timeout_s + 1)
     assert state.abort_reason is not None
-    assert state.abort_reason.endswith(f"w-009 and {100 - NAMED} more")
+    assert state.abort_reason.endswith(f"w-009 and {100 - MOST_NAMED} more")
 
 
 # The end

@@ -153,10 +153,6 @@ class SimulatedLauncher:
     def longest_s(self) -> float | None:
         return None
 
-    @property
-    def digests(self) -> tuple[str, ...]:
-        return ()
-
     def launch(self, plan: Plan, launch: Launch) -> None:
         self._planned(launch)
         for share in plan.shares:

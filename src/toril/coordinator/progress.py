@@ -1,4 +1,4 @@
-"""The live figures of a run: those of the timeline's last few complete seconds."""
+"""The live figures of a run, from the last few complete seconds of its timeline."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -19,7 +19,7 @@ Phase = Literal["preparing", "running", "draining", "waiting"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocationFigures:
-    """The same glance at one location's part. Percentiles are None while nothing has been measured."""
+    """One location's part of the live figures. Percentiles are None while nothing has been measured."""
 
     location: str
     virtual_users: int = 0
@@ -54,26 +54,27 @@ class LiveFigures:
     workers_planned: int = 0
     locations: tuple[LocationFigures, ...] = ()
     turn: str = ""  # of a duet: which arm is loaded
-    criteria: tuple[tuple[str, str], ...] = ()  # outcome so far, and why in a sentence; those that are breached first
-    waiting: str = ""  # in phase "waiting", after the load: for what
-    notes: tuple[str, ...] = ()  # what a person should know now: a lost worker, a stop
+    criteria: tuple[tuple[str, str], ...] = ()  # outcome so far and message; breached ones first
+    waiting: str = ""  # in phase "waiting", after the load: what for
+    notes: tuple[str, ...] = ()  # such as a lost worker or a stop
 
 
 class View(Protocol):
-    """Where progress is shown."""
+    """Shows the progress of a run."""
 
     def show(self, figures: LiveFigures) -> None: ...
 
 
 MOST_CRITERIA = 5  # shown while the load goes on
-REST = 4  # pause so many times the duration of the last evaluation, which covers the whole run
+REST = 4  # the pause after an evaluation of the whole run, as a multiple of its duration
 ORDER = ("failed", "inconclusive", "triggered", "passed")
 AT_THE_END = frozenset({"throughput", "load", "capacity", *GENERATOR})  # subjects that judge the time as a whole
-WINDOW_S = 5  # rates and percentiles over the last five seconds: calm enough to read, fresh enough to act on
+WINDOW_S = 5  # of rates and percentiles: steady enough to read, fresh enough to act on
+PHASES: dict[str, Phase] = {"launching": "preparing", "running": "running"}
 
 
 class CriteriaProgress:
-    """How criteria on samples stand while the load goes on."""
+    """The outcome so far of criteria on samples."""
 
     def __init__(self, plan: Plan) -> None:
         criteria = criteria_of(plan.criteria)
@@ -82,8 +83,8 @@ class CriteriaProgress:
         self._found: tuple[tuple[str, str], ...] = ()
         self._again_at = 0.0
 
-    def look(self, timeline: Timeline, clock: Clock) -> tuple[tuple[str, str], ...]:
-        """Outcome and message of each, breached ones first; not evaluated again while that would take too much time."""
+    def evaluate(self, timeline: Timeline, clock: Clock) -> tuple[tuple[str, str], ...]:
+        """Returns outcome and message of each, breached ones first; cached, since that takes long."""
         began = clock.now()
         if self._judged and began >= self._again_at:
             evidence = Evidence(self._plan, timeline)
@@ -102,20 +103,20 @@ def live_figures(
     notes: tuple[str, ...] = (),
     criteria: tuple[tuple[str, str], ...] = (),
 ) -> LiveFigures:
-    """What a person should see of the run at this moment."""
+    """Returns the figures of a run at this moment."""
     started_at = state.start.at if state.start else now
     plan, timeline = fold.plan, fold.whole
     newest = max(
         (second for worker in fold.attempts if (second := timeline.last_second_of(worker)) is not None), default=None
     )
-    told = fold.complete_to(state.ended)  # a worker that lags would look like users that left
-    last = told if told is not None and told >= 0 else None if newest is None else max(0, newest - 1)
+    complete = fold.complete_to(state.ended)  # later seconds lack the users of workers that lag
+    last = complete if complete is not None and complete >= 0 else None if newest is None else max(0, newest - 1)
     notes += tuple(f"worker {worker} lost: {why.splitlines()[0]}" for worker, why in state.lost.items())
     if state.phase == "running" and last is not None:
         notes += saturated_now(plan, timeline, last)
     return LiveFigures(
         run_id=plan.run_id,
-        phase=_phase(state),
+        phase=PHASES.get(state.phase, "draining"),
         elapsed_s=max(0.0, now - started_at),
         planned_s=plan.duration_s,
         planned_users=sum(
@@ -125,7 +126,7 @@ def live_figures(
         lag_s=0.0 if last is None else max(0.0, now - started_at - (last + 1)),
         workers_ready=len(state.ready),
         workers_planned=len(plan.shares),
-        locations=tuple(_location(timeline, state, plan_location, fold, last) for plan_location in plan.locations),
+        locations=tuple(_location(fold, state, location, last) for location in plan.locations),
         notes=notes,
         turn=_turn(plan, now - started_at) if state.start else "",
         criteria=criteria if last is not None else (),
@@ -134,21 +135,11 @@ def live_figures(
 
 
 def _turn(plan: Plan, elapsed_s: float) -> str:
-    """`block 3 of 10: head`; empty without a duet, and before its load."""
+    """Returns the block and arm of a duet, such as `block 3 of 10: head`; empty without a duet, and before its load."""
     begun = [turn for turn in plan.duet.turns() if turn.starts_s <= elapsed_s] if plan.duet is not None else []
     if plan.duet is None or not begun:
         return ""
     return f"block {begun[-1].block} of {plan.duet.blocks}: {ARMS[begun[-1].arm]}"
-
-
-def _phase(state: RunState) -> Phase:
-    match state.phase:
-        case "launching":
-            return "preparing"
-        case "running":
-            return "running"
-        case _:
-            return "draining"
 
 
 def _measured(timeline: Timeline, location: str | None, last: int | None) -> dict[str, Any]:
@@ -166,11 +157,11 @@ def _measured(timeline: Timeline, location: str | None, last: int | None) -> dic
     }
 
 
-def _location(timeline: Timeline, state: RunState, location: str, fold: Fold, last: int | None) -> LocationFigures:
+def _location(fold: Fold, state: RunState, location: str, last: int | None) -> LocationFigures:
     workers = {share.worker for share in fold.plan.shares if share.location == location}
     return LocationFigures(
         location=location,
         workers_planned=len(workers),
         workers_ready=len(workers & state.ready),
-        **_measured(timeline, location, last),
+        **_measured(fold.whole, location, last),
     )

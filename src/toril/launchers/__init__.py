@@ -32,11 +32,6 @@ class Launcher(Protocol):
         """The longest load that the workers' regions allow, in seconds; None: any."""
         ...
 
-    @property
-    def digests(self) -> tuple[str, ...]:
-        """The images that workers may run; empty: any."""
-        ...
-
     def launch(self, plan: Plan, launch: Launch) -> None:
         """Starts the first attempt of every share; InfrastructureError if that is impossible."""
         ...

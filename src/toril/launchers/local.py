@@ -47,10 +47,6 @@ class LocalLauncher:
     def longest_s(self) -> float | None:
         return None
 
-    @property
-    def digests(self) -> tuple[str, ...]:
-        return ()
-
     def launch(self, plan: Plan, launch: Launch) -> None:
         self._run_id = plan.run_id
         for share in plan.shares:

@@ -62,10 +62,6 @@ class FargateLauncher:
     def longest_s(self) -> float | None:
         return min((float(one.limits.duration_s) for one in self._deployments.values()), default=None)
 
-    @property
-    def digests(self) -> tuple[str, ...]:
-        return ()  # task definitions pin the image already
-
     def launch(self, plan: Plan, launch: Launch) -> None:
         self._prepare(plan, launch)
         self._plan_sweep()
