@@ -278,11 +278,10 @@ def doctor_command(
     Example: toril doctor --on fargate loadtests/two-regions
     """
     from toril.launchers import doctor
+    from toril.launchers.findings import render
 
     if on == "local":
         findings = doctor.examine(store)
-        typer.echo(doctor.render(findings), nl=False)
-        fit = not any(finding.state == "missing" for finding in findings)
     else:
         from toril.launchers.prepare import examined
         from toril.plan.options import plan_run
@@ -294,10 +293,9 @@ def doctor_command(
             with at_hand(suite, clock) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, wanted, clock.now())
-        found_there = examined(planned, open_store(store), clock)
-        typer.echo(doctor.render(found_there.findings), nl=False)
-        fit = not any(finding.state == "missing" for finding in found_there.findings)
-    if not fit:
+        findings = list(examined(planned, open_store(store), clock).findings)
+    typer.echo(render(findings), nl=False)
+    if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(InfrastructureError.exit_code)
 
 
