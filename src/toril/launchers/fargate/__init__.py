@@ -9,7 +9,7 @@ rate_limit  how fast tasks may start
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 from toril.aws import client, schedules
@@ -19,12 +19,12 @@ from toril.errors import InfrastructureError
 from toril.launchers import WorkerExit
 from toril.launchers.fargate.fleet import Fleet, Site
 from toril.launchers.fargate.rate_limit import Rates, usual_rates
-from toril.launchers.fargate.tasks import kind_for, stop_all
+from toril.launchers.fargate.tasks import Stopped, kind_for, stop_all
 from toril.records import Deployment, Launch, Plan, RanTask
 
 Value = TypeVar("Value")
 
-__all__ = ["FargateLauncher", "Rates", "clients", "stop_everywhere", "usual_rates"]
+__all__ = ["FargateLauncher", "Rates", "Stopped", "clients", "stop_everywhere", "usual_rates"]
 
 
 def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clients:
@@ -150,30 +150,20 @@ class FargateLauncher:
         return {worker: one for fleet in self._fleets.values() for worker, one in ask(fleet).items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The result of a sweep: the ARNs of tasks that still ran, and the problems."""
-
-    tasks: tuple[str, ...]
-    problems: tuple[str, ...]
-
-
 def stop_everywhere(
     deployments: Mapping[str, Deployment], run_id: str, clients: Clients, why: str, clock: Clock | None = None
 ) -> Stopped:
     """Stops every task of a run in all regions, side by side; a region that cannot be reached delays no other."""
-    waits = clock or SystemClock()
 
-    def stop(one: Deployment) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def stop(one: Deployment) -> Stopped:
         try:
-            return stop_all(clients("ecs", one.region), one, run_id, why, waits)
+            return stop_all(clients("ecs", one.region), one, run_id, why, clock or SystemClock())
         except InfrastructureError as error:  # there is no client for it
-            return (), (f"{one.region}: tasks of {run_id} may still run: {error}",)
+            return Stopped(problems=(f"{one.region}: tasks of {run_id} may still run: {error}",))
 
     if not deployments:
-        return Stopped((), ())
+        return Stopped()
     with ThreadPoolExecutor(len(deployments)) as pool:
         found = list(pool.map(stop, deployments.values()))
-    return Stopped(
-        tuple(arn for arns, _ in found for arn in arns), tuple(one for _, problems in found for one in problems)
-    )
+    tasks, problems = (one.tasks for one in found), (one.problems for one in found)
+    return Stopped(tuple(chain.from_iterable(tasks)), tuple(chain.from_iterable(problems)))

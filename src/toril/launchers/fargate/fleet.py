@@ -13,7 +13,7 @@ from toril.launchers import WorkerExit
 from toril.launchers.fargate import task_slots, tasks
 from toril.launchers.fargate.rate_limit import OF_CALLS, Rates, TokenBucket, wait_s
 from toril.launchers.fargate.task_exit import TaskExits, is_full
-from toril.launchers.fargate.task_slots import TaskSlot, TaskSlots
+from toril.launchers.fargate.task_slots import TaskSlot
 from toril.launchers.fargate.tasks import AT_ONCE, MOST_DESCRIBED, Capacity
 from toril.records import DeployedWorker, Deployment, Plan, RanTask, Share
 
@@ -45,7 +45,7 @@ class Fleet:
         self.region, self._cluster = site.deployment.region, site.deployment.cluster
         self._ecs = clients("ecs", self.region)
         self._exits = TaskExits(plan, site.deployment, site.kind, clients("logs", self.region), clock)
-        self._slots = TaskSlots()
+        self._slots: dict[str, TaskSlot] = {}  # by worker
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._launches = {"FARGATE": TokenBucket(site.rates), "FARGATE_SPOT": TokenBucket(site.spot_rates)}
@@ -74,27 +74,27 @@ class Fleet:
 
     def again(self, worker: str, attempt: str) -> None:
         """Starts another attempt of a known worker."""
-        self.start(self._slots.of[worker].share, attempt)
+        self.start(self._slots[worker].share, attempt)
 
     def stop(self, worker: str) -> None:
         """Stops the task of this worker; a task that has not started never does."""
         with self._lock:
-            self._slots.of[worker].stop(self._clock.now())
+            self._slots[worker].stop(self._clock.now())
 
     def ended(self) -> dict[str, WorkerExit]:
         with self._lock:
             if self._broken is not None:
                 raise self._broken
-            return {slot.worker: slot.gone for slot in self._slots if slot.gone is not None}
+            return {slot.worker: slot.gone for slot in self._slots.values() if slot.gone is not None}
 
     def tasks(self) -> dict[str, RanTask]:
         with self._lock:
-            return {slot.worker: slot.ran for slot in self._slots if slot.ran is not None}
+            return {slot.worker: slot.ran for slot in self._slots.values() if slot.ran is not None}
 
     def notes(self) -> tuple[str, ...]:
         with self._lock:
             trouble = (f"{self.region}: {reason}" for reason in dict.fromkeys(self._trouble.values()))
-            return (*trouble, *task_slots.notes(list(self._slots), self.region, self._clock.now()))
+            return (*trouble, *task_slots.notes(self._slots.values(), self.region, self._clock.now()))
 
     def release(self) -> None:
         """Leaves the tasks running."""
@@ -107,20 +107,22 @@ class Fleet:
             self._thread.join(CLOSE_WITHIN_S)
         self._pool.shutdown(wait=True)
         with self._lock:
-            known = [slot.task for slot in self._slots if slot.watched and slot.task is not None]
+            known = list(self._watched())
             uncertain = self._uncertain
-        deployment, run_id = self.site.deployment, self.plan.run_id
-        left = tasks.stop_all(
-            self._ecs, deployment, run_id, "the run is over", self._clock, known, uncertain=uncertain
-        )[1]
+        deployment, run_id, why = self.site.deployment, self.plan.run_id, "the run is over"
+        left = tasks.stop_all(self._ecs, deployment, run_id, why, self._clock, known, uncertain=uncertain).problems
         return (*left, f"{self.region}: calls of AWS are still under way") if self._thread.is_alive() else left
+
+    def _watched(self) -> dict[str, TaskSlot]:
+        """Returns the slots whose task was started and is not known to be gone, by the task's ARN."""
+        return {slot.task: slot for slot in self._slots.values() if slot.task is not None and slot.gone is None}
 
     def _slot(self, share: Share, attempt: str, *, startable: bool) -> None:
         spot = self.plan.task is not None and self.plan.task.spot
         capacity: Capacity = "FARGATE_SPOT" if spot else "FARGATE"
         with self._lock:
             now = self._clock.now()
-            self._slots.of[share.worker] = TaskSlot(
+            self._slots[share.worker] = TaskSlot(
                 share=share, attempt=attempt, capacity=capacity, since=now, due_at=now, startable=startable
             )
 
@@ -141,17 +143,19 @@ class Fleet:
         self._look_up()
         with self._lock:
             now = self._clock.now()
+            watched = self._watched()
             jobs: list[tuple[Callable[[TaskSlot], None], TaskSlot]] = [
-                (self._stop, one) for one in self._slots.to_stop(now)
+                (self._stop, one) for one in watched.values() if one.stop_due_at is not None and one.stop_due_at <= now
             ]
-            due = self._slots.due(now)
+            due = sorted((one for one in self._slots.values() if one.may_start(now)), key=lambda one: one.due_at)
             if now >= self._deadline:
-                self._slots.end(due, WorkerExit("it was not started: the run's deadline is over", code="deadline"))
+                for slot in due:
+                    slot.gone = WorkerExit("it was not started: the run's deadline is over", code="deadline")
                 due = []
             for slot in self._affordable(due, now):
                 slot.in_flight = True
                 jobs.append((self._start, slot))
-            watch = now >= self._watch_at and bool(self._slots.watched())
+            watch = now >= self._watch_at and bool(watched)
         list(self._pool.map(lambda job: job[0](job[1]), jobs))
         if watch:
             self._watch()
@@ -170,7 +174,8 @@ class Fleet:
     def _look_up(self) -> None:
         """Looks for tasks of earlier requests, before any is started."""
         with self._lock:
-            waiting, now = self._slots.to_look_up(), self._clock.now()
+            now = self._clock.now()
+            waiting = [slot for slot in self._slots.values() if slot.queued and not slot.looked_up]
         if not waiting or now < self._look_up_at:
             return
         try:
@@ -181,11 +186,10 @@ class Fleet:
             with self._lock:
                 self._trouble["look up"] = str(error)
                 self._look_up_at = now + wait_s(self._seed, self._look_ups_refused)
-                if (
-                    not error.fault.passes
-                ):  # without a list nothing may start; other tasks report to the store all the same
-                    startable = (one for one in waiting if one.startable)
-                    self._slots.end(startable, WorkerExit(str(error), code=error.code))
+                if not error.fault.passes:  # without a list nothing may start; running tasks report to the store
+                    for slot in waiting:
+                        if slot.startable:
+                            slot.gone = WorkerExit(str(error), code=error.code)
             return
         with self._lock:
             self._look_ups_refused = 0
@@ -199,12 +203,11 @@ class Fleet:
 
     def _listed(self) -> dict[tuple[str, str], Any]:
         """Returns the run's tasks; of two tasks of an attempt, the one that runs."""
-        listed = [
-            task
-            for status in ("STOPPED", "RUNNING")
-            for task in tasks.own_tasks(self._ecs, self.site.deployment, self.plan.run_id, status)
-        ]
-        return {key: task for task in listed if (key := tasks.attempt_of(task)) is not None}
+        found = {}
+        for status in tasks.STATUSES:
+            for task in tasks.described(self._ecs, self.site.deployment, status, self.plan.run_id):
+                found[tasks.attempt_of(task)] = task
+        return {attempt: task for attempt, task in found.items() if attempt is not None}
 
     def _start(self, slot: TaskSlot) -> None:
         if self._ending.is_set():
@@ -249,7 +252,7 @@ class Fleet:
     def _watch(self) -> None:
         with self._lock:
             self._watch_at = self._clock.now() + WATCH_S
-            watched = {slot.task: slot for slot in self._slots.watched() if slot.task is not None}
+            watched = self._watched()
         arns = list(watched)
         over: list[tuple[TaskSlot, Any]] = []
         for first in range(0, len(arns), MOST_DESCRIBED):

@@ -4,8 +4,8 @@ A worker's task is looked up before it is started, since another owner of the ru
 it is unknown whether AWS obeyed a RunTask and no other is to follow.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toril.aws.errors import Fault
@@ -61,9 +61,8 @@ class TaskSlot:
     def queued(self) -> bool:
         return self.task is None and self.gone is None and not self.in_flight
 
-    @property
-    def watched(self) -> bool:
-        return self.task is not None and self.gone is None
+    def may_start(self, now: float) -> bool:
+        return self.queued and self.looked_up and self.startable and self.due_at <= now
 
     def stop(self, now: float) -> None:
         """Stops its task as soon as there is one; starts none any more."""
@@ -138,36 +137,7 @@ class TaskSlot:
             self.gone = WorkerExit("AWS knows no task of it", again=True, code="no-task")
 
 
-@dataclass(slots=True)
-class TaskSlots:
-    """All slots of a region, by worker."""
-
-    of: dict[str, TaskSlot] = field(default_factory=dict)
-
-    def __iter__(self) -> Iterator[TaskSlot]:
-        return iter(self.of.values())
-
-    def to_look_up(self) -> list[TaskSlot]:
-        """Returns those that may have a task of an earlier request."""
-        return [one for one in self if one.queued and not one.looked_up]
-
-    def due(self, now: float) -> list[TaskSlot]:
-        """Returns those whose task may be started now, the longest waiting first."""
-        waiting = (one for one in self if one.queued and one.looked_up and one.startable and one.due_at <= now)
-        return sorted(waiting, key=lambda one: one.due_at)
-
-    def to_stop(self, now: float) -> list[TaskSlot]:
-        return [one for one in self if one.watched and one.stop_due_at is not None and one.stop_due_at <= now]
-
-    def watched(self) -> list[TaskSlot]:
-        return [one for one in self if one.watched]
-
-    def end(self, waiting: Iterable[TaskSlot], reason: WorkerExit) -> None:
-        for slot in waiting:
-            slot.gone = reason
-
-
-def notes(slots: Sequence[TaskSlot], region: str, now: float) -> Iterator[str]:
+def notes(slots: Collection[TaskSlot], region: str, now: float) -> Iterator[str]:
     """Yields at most one line on what takes its time: at once if AWS has refused something, else after a while."""
     since: dict[str, list[float]] = {}
     for one in slots:

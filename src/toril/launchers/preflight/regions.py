@@ -14,7 +14,7 @@ from toril.aws.client import credentials as aws_credentials
 from toril.aws.errors import AwsError
 from toril.errors import InfrastructureError
 from toril.launchers.fargate.rate_limit import Rates, usual_rates
-from toril.launchers.fargate.tasks import Capacity, Status, all_tasks, kind_for
+from toril.launchers.fargate.tasks import Capacity, Status, described, kind_for
 from toril.launchers.findings import Finding, missing, ok, unanswered, warning
 from toril.launchers.pricing import PriceTable, list_prices
 from toril.records import DeployedCache, DeployedWorker, Deployment, Plan
@@ -477,7 +477,7 @@ def _without_ended(region: Region, capacity: Capacity, counted: float, counted_a
 
     def tasks(status: Status) -> list[Any]:
         ecs = call(lambda: region.clients("ecs", region.name), "ecs:ListTasks")
-        return all_tasks(ecs, region.deployment, status)
+        return described(ecs, region.deployment, status)
 
     stopped = (one for one in tasks("STOPPED") if one.get("stoppedAt"))
     ended = [one for one in stopped if one["stoppedAt"].timestamp() >= counted_at]
