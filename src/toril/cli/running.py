@@ -65,13 +65,13 @@ def plan(
     from toril.plan.options import plan_run
     from toril.reports import plan_text
     from toril.reports.screen import Output, emit
-    from toril.runs.publish import at_hand
+    from toril.runs.publish import local_suite
 
     if format not in ("text", "json"):
         raise OptionError(f"--format {format}: text or json", code="option-value")
     wanted = run_options(overrides, env, workers, on, None, None, smoke, against, locations)
     clock = SystemClock()
-    with at_hand(suite, clock) as found:
+    with local_suite(suite, clock) as found:
         _, planned = plan_run(found.paths, wanted, clock.now())
     if format == "json":
         emit(plan_text.as_json(planned), None)
@@ -168,7 +168,7 @@ def _run(
     from toril.launchers.prepare import prepared
     from toril.reports import check, live, plan_text
     from toril.run import run as run_plan
-    from toril.runs.publish import at_hand
+    from toril.runs.publish import local_suite
     from toril.signals import caught_interrupts
     from toril.store import open_store
     from toril.text import plain
@@ -176,7 +176,7 @@ def _run(
     failing = read_fail_on(fail_on)
     targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
     clock, opened = SystemClock(), open_store(store, patience_s=OWNERS_PATIENCE_S)
-    with at_hand(suite, clock) as found:
+    with local_suite(suite, clock) as found:
         read, planned = plan_of(found.paths, wanted, clock.now())
         check_writable(targets)
         ready = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
@@ -285,12 +285,12 @@ def doctor_command(
     else:
         from toril.launchers.prepare import examined
         from toril.plan.options import plan_run
-        from toril.runs.publish import at_hand
+        from toril.runs.publish import local_suite
         from toril.store import open_store
 
         clock, planned = SystemClock(), None
         if suite:
-            with at_hand(suite, clock) as found:
+            with local_suite(suite, clock) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, wanted, clock.now())
         findings = list(examined(planned, open_store(store), clock).findings)

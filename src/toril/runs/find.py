@@ -12,7 +12,7 @@ RUN_ADDRESS = re.compile(r"(?P<store>s3://.+)/runs/(?P<run>[^/]+)/?")
 
 
 def find_run(run: str, store_address: str, *, patience_s: float | None = None) -> tuple[Store, str]:
-    """The store and id of a run given as id (the newest with that beginning, or `latest`), folder or s3:// address."""
+    """Returns the store and id of a run given as id, unique beginning of one, `latest`, folder or s3:// address."""
     if not run:
         raise OptionError(
             f"RUN is empty; name one that `toril runs --store {store_address}` lists, or latest", code="no-run-named"
@@ -44,6 +44,6 @@ def find_run(run: str, store_address: str, *, patience_s: float | None = None) -
 
 
 def run_ids(store: Store, beginning: str = "") -> list[str]:
-    """The runs of a store whose ids begin so, oldest first."""
+    """Returns the ids of a store's runs with that beginning, oldest first."""
     keys = {run_key(name, "plan.json"): name for name in store.names("runs/") if name.startswith(beginning)}
     return sorted(keys[key] for key in store.find_many(keys))
