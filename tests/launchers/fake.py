@@ -8,6 +8,7 @@ from toril import __version__
 from toril.launchers import WorkerExit
 from toril.records import Exit, Launch, Plan, RanTask, Ready, Start, run_key, worker_key
 from toril.store import Store
+from toril.suite.reader import Note
 from toril.timeline.intervals import Recorder
 
 
@@ -158,7 +159,7 @@ class FakeLauncher:
     def tasks(self) -> Mapping[str, RanTask]:
         return {}
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         return ()
 
     def terminate(self, worker: str) -> None:

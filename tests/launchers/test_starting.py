@@ -105,7 +105,8 @@ def test_no_capacity_is_waited_for_and_said(fleet):
     one.ecs.fail("run_task", NO_CAPACITY, times=float("inf"))
     one.start_all()
     one.pass_time(40)
-    assert one.fleet.notes() == (f"{REGION}: 0 of 2 workers run; 2 waiting to start ({NO_CAPACITY}) for 40 s",)
+    (note,) = one.fleet.notes()
+    assert note.message == f"{REGION}: 0 of 2 workers run; 2 waiting to start ({NO_CAPACITY}) for 40 s"
     tokens = [asked["clientToken"] for asked in one.ecs.asked("run_task")]
     assert len(set(tokens)) == len(tokens)  # a refusal is an answer: the token is used up
     one.ecs.heal()

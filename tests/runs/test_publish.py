@@ -6,7 +6,7 @@ import pytest
 
 from toril.errors import OptionError, StoreError, SuiteError
 from toril.records import SuiteOrigin
-from toril.runs.publish import address_of, local_suite, fetch, push
+from toril.runs.publish import address_of, fetch, local_suite, push
 from toril.store import FolderStore
 from toril.suite import read_suite
 

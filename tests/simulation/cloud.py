@@ -8,6 +8,7 @@ from tests.simulation.store import UNTROUBLED, Handle, Objects, Troubles
 from tests.simulation.world import Machine, SimulatedClock, World
 from toril.launchers import WorkerExit
 from toril.records import Launch, Plan, RanTask
+from toril.suite.reader import Note
 from toril.worker.attempt import Attempt
 
 CALL_S = 0.5  # a call of the cloud
@@ -185,7 +186,7 @@ class SimulatedLauncher:
     def tasks(self) -> Mapping[str, RanTask]:
         return {}
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         return ()
 
     def terminate(self, worker: str) -> None:

@@ -43,9 +43,8 @@ def plan_sweep(home: Deployment, clients: Clients, run_id: str, deadline: float)
         call(clients("scheduler", home.region).create_schedule, "scheduler:CreateSchedule", **request)
     except AwsError as error:
         if error.fault.aws_code != "ConflictException":  # it is planned already
-            raise InfrastructureError(
-                f"the sweep of {run_id} at its deadline could not be planned: {error}", code=error.code
-            ) from error
+            text = f"the sweep of {run_id} at its deadline could not be planned: {error}"
+            raise InfrastructureError(text, code=error.code) from error
 
 
 def cancel_sweep(home: Deployment, clients: Clients, run_id: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from toril.capacity.stages import StageResult
 from toril.clock import Clock
 from toril.coordinator.fold import Fold, attempts_of
 from toril.coordinator.lease import LeaseKeeper, LeaseLostError
-from toril.coordinator.progress import REST, CriteriaProgress, LiveFigures, live_figures
+from toril.coordinator.progress import REST, CriteriaProgress, LiveFigures, live_figures, rate_notes
 from toril.coordinator.protocol import (
     Event,
     Kill,
@@ -37,7 +37,8 @@ from toril.errors import InfrastructureError, StoreError
 from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, rate_key, run_key
 from toril.store import Store
 from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
-from toril.summary import adjusted_plan, describe_rates
+from toril.suite.reader import Note
+from toril.summary import adjusted_plan
 from toril.timeline import Timeline
 from toril.verdict.live import LiveCriteria
 from toril.verdict.result import CriterionResult
@@ -90,9 +91,10 @@ class Searches:
             return None
         return Stop(at=now, cause="search", message="; ".join(search.message() for search in self.searches))
 
-    def notes(self) -> tuple[str, ...]:
-        """Returns a sentence on each stage that was judged."""
-        return tuple(_describe_stage(search, stage) for search in self.searches for stage in search.stages)
+    def notes(self) -> tuple[Note, ...]:
+        """Returns a note on each stage that was judged."""
+        texts = (_describe_stage(search, stage) for search in self.searches for stage in search.stages)
+        return tuple(Note("search-stage", text) for text in texts)
 
 
 def _describe_stage(search: SearchProgress, stage: StageResult) -> str:
@@ -191,9 +193,8 @@ class Coordinator:
         todo, self._todo = tuple(self._todo), []
         return todo
 
-    def figures(self, notes: tuple[str, ...] = ()) -> LiveFigures:
-        start = self.state.start
-        changes = () if start is None else describe_rates(self.rates, start.at)
+    def figures(self, notes: tuple[Note, ...] = ()) -> LiveFigures:
+        changes = () if self.state.start is None else rate_notes(self.rates, self.state.start)
         criteria = self._progress.evaluate(self.fold.timeline, self.clock)
         notes = (*notes, *changes, *self._searches.notes())
         return live_figures(self.fold, self.state, self.clock.now(), notes, criteria)

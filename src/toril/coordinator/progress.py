@@ -1,5 +1,6 @@
 """The live figures of a run, from the last few complete seconds of its timeline."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -8,8 +9,9 @@ from toril.coordinator.fold import Fold
 from toril.coordinator.protocol import RunState
 from toril.criteria import GENERATOR, criteria_of
 from toril.load.shapes import OPEN_MODEL
-from toril.records import ARMS, Plan
-from toril.summary import saturated_now
+from toril.records import ARMS, Plan, Rate, Start
+from toril.suite.reader import Note
+from toril.summary import describe_rates, saturated_now
 from toril.timeline import Timeline
 from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence
@@ -56,7 +58,7 @@ class LiveFigures:
     turn: str = ""  # of a duet: which arm is loaded
     criteria: tuple[tuple[str, str], ...] = ()  # outcome so far and message; breached ones first
     waiting: str = ""  # in phase "waiting", after the load: what for
-    notes: tuple[str, ...] = ()  # such as a lost worker or a stop
+    notes: tuple[Note, ...] = ()  # such as a lost worker or a changed rate
 
 
 class View(Protocol):
@@ -100,7 +102,7 @@ def live_figures(
     fold: Fold,
     state: RunState,
     now: float,
-    notes: tuple[str, ...] = (),
+    notes: tuple[Note, ...] = (),
     criteria: tuple[tuple[str, str], ...] = (),
 ) -> LiveFigures:
     """Returns the figures of a run at this moment."""
@@ -111,9 +113,10 @@ def live_figures(
     )
     complete = fold.complete_to(state.ended)  # later seconds lack the users of workers that lag
     last = complete if complete is not None and complete >= 0 else None if newest is None else max(0, newest - 1)
-    notes += tuple(f"worker {worker} lost: {why.splitlines()[0]}" for worker, why in state.lost.items())
+    lost = (f"worker {worker} lost: {why.splitlines()[0]}" for worker, why in state.lost.items())
+    notes += tuple(Note("lost-worker", text) for text in lost)
     if state.phase == "running" and last is not None:
-        notes += saturated_now(plan, timeline, last)
+        notes += tuple(Note("saturated", text) for text in saturated_now(plan, timeline, last))
     return LiveFigures(
         run_id=plan.run_id,
         phase=PHASES.get(state.phase, "draining"),
@@ -132,6 +135,10 @@ def live_figures(
         criteria=criteria if last is not None else (),
         **_measured(timeline, None, last),
     )
+
+
+def rate_notes(rates: Iterable[Rate], start: Start) -> tuple[Note, ...]:
+    return tuple(Note("changed-rate", text) for text in describe_rates(rates, start.at))
 
 
 def _turn(plan: Plan, elapsed_s: float) -> str:

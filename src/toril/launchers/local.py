@@ -16,7 +16,7 @@ from toril.launchers import WorkerExit
 from toril.records import Launch, Plan, RanTask, worker_key
 from toril.store import FolderStore
 from toril.store.folder import make_private
-from toril.suite.reader import OF_THE_JOB
+from toril.suite.reader import OF_THE_JOB, Note
 
 LOG_TAIL_CHARS = 600
 
@@ -88,7 +88,7 @@ class LocalLauncher:
     def tasks(self) -> Mapping[str, RanTask]:
         return {}
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         return ()
 
     def terminate(self, worker: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from toril.clock import Clock
 from toril.errors import InfrastructureError, OptionError, StoreError
 from toril.launchers import Launcher
-from toril.launchers.fargate import FargateLauncher, Rates, Stopped, clients, stop_everywhere
+from toril.launchers.fargate import FargateLauncher, Stopped, clients, stop_everywhere
 from toril.launchers.local import LocalLauncher
 from toril.launchers.preflight import CommandContext, Preflight, check, refuse
 from toril.launchers.pricing import estimate, read_prices, refuse_above
@@ -28,7 +28,7 @@ class Prepared:
 def prepared(
     plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock, *, max_cost_usd: float | None
 ) -> Prepared:
-    """Returns the plan's launcher, after everything that its workers need was checked; the errors name what is missing.
+    """Returns the plan's launcher after the preflight; the errors name everything that is missing.
 
     A run on Fargate that costs more than `max_cost_usd` at list prices is refused.
     """
@@ -41,8 +41,7 @@ def prepared(
     if found.estimate is not None:
         refuse_above(found.estimate, max_cost_usd)
         lines += found.estimate.lines()
-    launcher = _fargate(plan, deployments, clock, rates=found.rates, spot_rates=found.spot_rates)
-    return Prepared(launcher=launcher, lines=lines)
+    return Prepared(launcher=_fargate(plan, deployments, clock, found), lines=lines)
 
 
 def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock) -> Launcher:
@@ -83,25 +82,24 @@ def stop_tasks(store: Store, run_id: str, why: str) -> Stopped:
 def read_deployments(store: Store, damaged: list[StoreError] | None = None) -> dict[str, Deployment]:
     """Returns the store's regions, by name; InfrastructureError if it has none.
 
-    A record that cannot be read is a StoreError, which goes to `damaged` where the others are wanted all the same.
+    A damaged record is a StoreError. With `damaged`, that error is added there, and the other regions are returned.
     """
     keys = [key for key in store.keys("deployments/") if key.endswith(".json")]
-    found = []
+    found = {}
     for key, data in sorted(store.find_many(keys).items()):
         try:
-            found.append(Deployment.from_json(data, key))
+            one = Deployment.from_json(data, key)
+            found[one.region] = one
         except StoreError as error:
             if damaged is None:
                 raise
             text = f"{error}: tasks of that region may still run; `pulumi up` its stack"
             damaged.append(StoreError(text, code=error.code))
     if not found:
-        raise InfrastructureError(
-            f"{store.address(deployment_key('<region>'))}: no region is deployed; `pulumi up` a hub and a region, and "
-            "name the hub's bucket with --store or TORIL_STORE",
-            code="not-deployed",
-        )
-    return {one.region: one for one in found}
+        where = store.address(deployment_key("<region>"))
+        fix = "`pulumi up` a hub and a region, and name the hub's bucket with --store or TORIL_STORE"
+        raise InfrastructureError(f"{where}: no region is deployed; {fix}", code="not-deployed")
+    return found
 
 
 def _examined(plan: Plan | None, store: Store, deployments: Mapping[str, Deployment], clock: Clock) -> Preflight:
@@ -110,13 +108,10 @@ def _examined(plan: Plan | None, store: Store, deployments: Mapping[str, Deploym
 
 
 def _fargate(
-    plan: Plan,
-    deployments: Mapping[str, Deployment],
-    clock: Clock,
-    *,
-    rates: Mapping[str, Rates] | None = None,
-    spot_rates: Mapping[str, Rates] | None = None,
+    plan: Plan, deployments: Mapping[str, Deployment], clock: Clock, found: Preflight | None = None
 ) -> FargateLauncher:
-    here = {region: one for region, one in deployments.items() if region in plan.locations}
+    """Returns the launcher, which starts tasks as fast as the preflight found that it may."""
+    used = {region: one for region, one in deployments.items() if region in plan.locations}
     home = next((one for one in deployments.values() if one.home is not None), None)
-    return FargateLauncher(here, clients(deployments), clock, home=home, rates=rates, spot_rates=spot_rates)
+    rates, spot_rates = (found.rates, found.spot_rates) if found is not None else (None, None)
+    return FargateLauncher(used, clients(deployments), clock, home=home, rates=rates, spot_rates=spot_rates)

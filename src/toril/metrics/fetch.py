@@ -20,6 +20,7 @@ from toril.metrics.cloudwatch import (
     span,
 )
 from toril.records import MetricQuery, MetricSeries, ServerMetrics
+from toril.suite.reader import Note
 
 LIMIT_S = 300.0  # after the last period's end; AWS' own one-minute metrics are there after one to three minutes
 POLL_S, QUICK_POLL_S = 10.0, 2.0  # the second for periods below a minute: their publishers are quick
@@ -35,7 +36,7 @@ ERRORS: dict[str, type[UserError]] = {  # by fault; all others are infrastructur
 
 def check(
     queries: Iterable[MetricQuery], now: float, clients: ClientFactory, *, load_s: float = 0.0
-) -> tuple[str, ...]:
+) -> tuple[Note, ...]:
     """Returns notes on queries that may stay without an answer; UserError for those that certainly will.
 
     A metric without a recent value may be new, or idle, or its name may be wrong: CloudWatch does not distinguish them.
@@ -48,7 +49,7 @@ def check(
     return tuple(note for group in grouped(wanted) for note in _notes(group, now, clients))
 
 
-def _notes(group: list[MetricQuery], now: float, clients: ClientFactory) -> Iterator[str]:
+def _notes(group: list[MetricQuery], now: float, clients: ClientFactory) -> Iterator[Note]:
     answers = ask(group, recent(now, group[0].period_s, LOOKED_BACK_S), clients)
     for query in {query.key: query for query in group}.values():
         answer = answers[query.key]
@@ -56,10 +57,11 @@ def _notes(group: list[MetricQuery], now: float, clients: ClientFactory) -> Iter
             if answer.fault.code != "busy":
                 error = ERRORS.get(answer.fault.code, InfrastructureError)
                 raise error(f"{name_of(query)}: {answer.fault}", code=answer.fault.code)
-            yield f"{name_of(query)}: {answer.fault}"
+            yield Note(answer.fault.code, f"{name_of(query)}: {answer.fault}")
         elif not answer.points:
             fix = "unless it is new or idle, check namespace, metric, dimensions, unit and region"
-            yield f"{name_of(query)}: {place_of(query.region)} has no value of the last two hours; {fix}"
+            text = f"{place_of(query.region)} has no value of the last two hours; {fix}"
+            yield Note("no-recent-value", f"{name_of(query)}: {text}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

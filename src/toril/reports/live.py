@@ -15,6 +15,7 @@ from toril.clock import Clock, SystemClock
 from toril.coordinator.progress import LiveFigures, LocationFigures
 from toril.reports import screen
 from toril.reports.blocks import mark_of
+from toril.suite.reader import Note
 from toril.text import plain
 
 LINE_EVERY_S = 5.0
@@ -35,7 +36,7 @@ class LiveView:
         self._live: Live | None = None
         self._last_line_at: float | None = None
         self._last_phase = ""
-        self._shown: set[str] = set()
+        self._shown: set[Note] = set()
 
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self._quiet and os.environ.get("GITHUB_ACTIONS") != "true":  # a log
@@ -57,7 +58,7 @@ class LiveView:
         for note in figures.notes:
             if note not in self._shown:
                 self._shown.add(note)
-                self._console.print(Text(f"! {plain(note, 1000)}", style="yellow"))
+                self._console.print(Text(f"! {plain(note.message, 1000)}", style="yellow"))
         if self._live is not None:
             self._live.update(table(figures), refresh=True)
         elif self._line_is_due(figures):

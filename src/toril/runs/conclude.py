@@ -19,6 +19,7 @@ from toril.reports.run_blocks import MOST_FAILURES
 from toril.runs.owner import Owner
 from toril.store import Store
 from toril.store.records import find_record
+from toril.suite.reader import Note
 from toril.summary import Completeness, adjusted_plan, lasted_s, queued_plan, summarise, tests_of
 from toril.verdict import judge, judge_tests
 from toril.verdict.servers import queries
@@ -34,7 +35,7 @@ class Judged:
     left: tuple[str, ...] = ()  # what may still run, and why it could not be ended
 
 
-def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[str], problems: Sequence[str]) -> Judged:
+def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[Note], problems: Sequence[str]) -> Judged:
     """Judges a run and stores the result; then InfrastructureError if the load never began.
 
     `last_notes`: what the launcher waited for last; `problems`: what could not be ended.
@@ -54,7 +55,7 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[st
     if not unwritten:  # else the sweep judges the run
         left += tuple(owner.launcher.cancel_sweep())
     if state.abort_reason and not owner.interrupts:
-        why = "; ".join((state.abort_reason, *last_notes))
+        why = "; ".join((state.abort_reason, *(note.message for note in last_notes)))
         raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {why}", code="not-started")
     return Judged(bundle=bundle, interrupted=bool(owner.interrupts), unwritten=unwritten, left=left)
 

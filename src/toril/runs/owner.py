@@ -18,6 +18,7 @@ from toril.errors import ExpiredCredentialsError, InfrastructureError, StoreErro
 from toril.launchers import Launcher
 from toril.records import Plan, Stop
 from toril.signals import Interrupts
+from toril.suite.reader import Note
 
 Value = TypeVar("Value")
 
@@ -67,11 +68,11 @@ class Owner:
             raise
         problems += self.launcher.close()
 
-    def drive(self) -> tuple[str, ...]:
+    def drive(self) -> tuple[Note, ...]:
         """Follows the run to the end of its last worker. Returns the launcher's last notes before the load began."""
         coordinator, launcher = self.coordinator, self.launcher
         trouble_since: float | None = None
-        last_notes: tuple[str, ...] = ()
+        last_notes: tuple[Note, ...] = ()
         shown_at = float("-inf")
         while not coordinator.ended:
             try:
@@ -86,7 +87,7 @@ class Owner:
                     if coordinator.plan.on == "local" or self.interrupts or coordinator.state.stop is not None:
                         raise  # the run is to end, and needs no other owner
                     raise CutOffError(coordinator.plan, error) from error
-                notes = (str(error),)
+                notes = (Note(error.code, str(error)),)
             if self.clock.now() >= shown_at + VIEW_EVERY_S:
                 shown_at = self.clock.now()
                 self.view.show(coordinator.figures(notes))

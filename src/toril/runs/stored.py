@@ -12,7 +12,7 @@ from toril.clock import Clock
 from toril.coordinator.driver import STEP_S, Searches
 from toril.coordinator.fold import Fold, attempts_of, collect
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
-from toril.coordinator.progress import CriteriaProgress, LiveFigures, View, live_figures
+from toril.coordinator.progress import CriteriaProgress, LiveFigures, View, live_figures, rate_notes
 from toril.coordinator.protocol import begin, resumed
 from toril.errors import RunOverError, StoreError
 from toril.masking import masked_settings
@@ -26,7 +26,8 @@ from toril.runs.find import run_ids
 from toril.signals import Interrupts
 from toril.store import Store
 from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
-from toril.summary import describe_rates, judged_plan
+from toril.suite.reader import Note
+from toril.summary import judged_plan
 
 MOST_FETCHED = 1 << 26  # bytes of one file of a worker
 ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
@@ -83,7 +84,7 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
         state = activity_of(store, plan, now, is_owned)
         if state == "over":
             return judge_again(store, run_id)
-        notes = (_unowned(run_id),) if state == "without owner" else ()
+        notes = (Note("without-owner", _unowned(run_id)),) if state == "without owner" else ()
         if watched is None:
             plan, start, _ = read_record(store, run_id)
             watched = None if start is None else _WatchedRun(store, plan, start)
@@ -106,7 +107,7 @@ class _WatchedRun:
         self._rates = list[Rate]()
         self._searches, self._progress = Searches(plan), CriteriaProgress(judged_plan(plan))
 
-    def figures(self, clock: Clock, notes: tuple[str, ...]) -> LiveFigures:
+    def figures(self, clock: Clock, notes: tuple[Note, ...]) -> LiveFigures:
         fold, plan, start, now = self._fold, self._plan, self._start, clock.now()
         fold.poll(now)
         if plan.adjustable:
@@ -114,7 +115,7 @@ class _WatchedRun:
         self._searches.next_stage(self._rates, start, fold.timeline, fold.complete_to(fold.exits))
         launch = Launch(at=now, deadline=math.inf, attempts={worker: (one,) for worker, one in fold.attempts.items()})
         state = resumed(replace(begin(plan, launch, now), ended=fold.exits), start, None)
-        notes = (*notes, *describe_rates(self._rates, start.at), *self._searches.notes())
+        notes = (*notes, *rate_notes(self._rates, start), *self._searches.notes())
         return live_figures(fold, state, now, notes, self._progress.evaluate(fold.timeline, clock))
 
 

@@ -21,6 +21,7 @@ from toril.launchers.fargate.fleet import Fleet, Site
 from toril.launchers.fargate.rate_limit import Rates, usual_rates
 from toril.launchers.fargate.tasks import Stopped, kind_for, stop_all
 from toril.records import Deployment, Launch, Plan, RanTask
+from toril.suite.reader import Note
 
 Value = TypeVar("Value")
 
@@ -83,7 +84,7 @@ class FargateLauncher:
     def tasks(self) -> Mapping[str, RanTask]:
         return self._merged(lambda fleet: fleet.tasks())
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         return tuple(note for fleet in self._fleets.values() for note in fleet.notes())
 
     def terminate(self, worker: str) -> None:
@@ -128,23 +129,14 @@ class FargateLauncher:
         deployment = self._deployments.get(location)
         if deployment is None:
             known = ", ".join(sorted(self._deployments)) or "none"
-            raise InfrastructureError(
-                f"no stack is deployed for the location {location}; this store has {known}: change `locations`, or "
-                f"`pulumi up --stack {location}`",
-                code="not-deployed",
-            )
+            fix = f"this store has {known}: change `locations`, or `pulumi up --stack {location}`"
+            raise InfrastructureError(f"no stack is deployed for {location}; {fix}", code="not-deployed")
         if plan.task is not None and plan.task.spot and "FARGATE_SPOT" not in deployment.capacity_providers:
-            raise InfrastructureError(
-                f"{location} has no Fargate Spot; remove toril.worker.spot, or `pulumi up --stack {location}`",
-                code="no-spot",
-            )
+            fix = f"remove toril.worker.spot, or `pulumi up --stack {location}`"
+            raise InfrastructureError(f"{location} has no Fargate Spot; {fix}", code="no-spot")
         usual = usual_rates(location)
-        return Site(
-            deployment,
-            kind_for(plan, deployment),
-            self._rates.get(location, usual),
-            self._spot_rates.get(location, usual),
-        )
+        rates, spot_rates = self._rates.get(location, usual), self._spot_rates.get(location, usual)
+        return Site(deployment, kind_for(plan, deployment), rates, spot_rates)
 
     def _merged(self, ask: Callable[[Fleet], Mapping[str, Value]]) -> dict[str, Value]:
         return {worker: one for fleet in self._fleets.values() for worker, one in ask(fleet).items()}

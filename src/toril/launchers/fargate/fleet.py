@@ -16,6 +16,7 @@ from toril.launchers.fargate.task_exit import TaskExits, is_full
 from toril.launchers.fargate.task_slots import TaskSlot
 from toril.launchers.fargate.tasks import AT_ONCE, MOST_DESCRIBED, Capacity
 from toril.records import DeployedWorker, Deployment, Plan, RanTask, Share
+from toril.suite.reader import Note
 
 STEP_S = 0.2
 WATCH_S = 3.0  # between two descriptions of the tasks; ECS allows 20 such calls a second in a region
@@ -55,7 +56,7 @@ class Fleet:
         self._look_up_at, self._look_ups_refused = 0.0, 0
         self._watch_at = 0.0
         self._uncertain = False  # whether a RunTask may have been obeyed without an answer
-        self._trouble: dict[str, str] = {}  # by step: why AWS does not do it at present
+        self._trouble: dict[str, AwsError] = {}  # by step: why AWS does not do it at present
         self._broken: BaseException | None = None
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"ecs-{self.region}")
         self._thread = threading.Thread(target=self._work, name=f"fleet-{self.region}", daemon=True)
@@ -91,10 +92,10 @@ class Fleet:
         with self._lock:
             return {slot.worker: slot.ran for slot in self._slots.values() if slot.ran is not None}
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         with self._lock:
-            trouble = (f"{self.region}: {reason}" for reason in dict.fromkeys(self._trouble.values()))
-            return (*trouble, *task_slots.notes(self._slots.values(), self.region, self._clock.now()))
+            trouble = (Note(error.code, f"{self.region}: {error}") for error in self._trouble.values())
+            return (*dict.fromkeys(trouble), *task_slots.notes(self._slots.values(), self.region, self._clock.now()))
 
     def release(self) -> None:
         """Leaves the tasks running."""
@@ -184,7 +185,7 @@ class Fleet:
         except AwsError as error:
             self._look_ups_refused += 1
             with self._lock:
-                self._trouble["look up"] = str(error)
+                self._trouble["look up"] = error
                 self._look_up_at = now + wait_s(self._seed, self._look_ups_refused)
                 if not error.fault.passes:  # without a list nothing may start; running tasks report to the store
                     for slot in waiting:
@@ -242,7 +243,7 @@ class Fleet:
             call(self._ecs.stop_task, "ecs:StopTask", **request)
         except AwsError as error:
             with self._lock:
-                self._trouble["stop"] = str(error)
+                self._trouble["stop"] = error
                 slot.stop_refused(error.fault, self._clock.now(), self._seed)
             return
         with self._lock:
@@ -261,7 +262,7 @@ class Fleet:
                 answer = call(self._ecs.describe_tasks, "ecs:DescribeTasks", cluster=self._cluster, tasks=some)
             except AwsError as error:
                 with self._lock:
-                    self._trouble["watch"] = str(error)
+                    self._trouble["watch"] = error
                 break
             with self._lock:
                 self._trouble.pop("watch", None)

@@ -14,6 +14,7 @@ from toril.launchers.fargate.rate_limit import wait_s
 from toril.launchers.fargate.task_exit import is_full, passes
 from toril.launchers.fargate.tasks import Capacity
 from toril.records import RanTask, Share
+from toril.suite.reader import Note
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import TaskTypeDef
@@ -137,8 +138,8 @@ class TaskSlot:
             self.gone = WorkerExit("AWS knows no task of it", again=True, code="no-task")
 
 
-def notes(slots: Collection[TaskSlot], region: str, now: float) -> Iterator[str]:
-    """Yields at most one line on what takes its time: at once if AWS has refused something, else after a while."""
+def notes(slots: Collection[TaskSlot], region: str, now: float) -> Iterator[Note]:
+    """Yields at most one note on what takes its time: at once if AWS has refused something, else after a while."""
     since: dict[str, list[float]] = {}
     for one in slots:
         if one.gone is None and one.status not in RAN and (one.waiting or now - one.since >= NOTED_S):
@@ -146,7 +147,8 @@ def notes(slots: Collection[TaskSlot], region: str, now: float) -> Iterator[str]
     if since:
         waited = {stage: NOTED_S * max(0, int((now - min(ats)) // NOTED_S)) for stage, ats in since.items()}
         parts = [f"{len(ats)} {stage} for {waited[stage]} s" for stage, ats in since.items()]
-        yield "; ".join([f"{region}: {sum(one.status in RAN for one in slots)} of {len(slots)} workers run", *parts])
+        running = f"{region}: {sum(one.status in RAN for one in slots)} of {len(slots)} workers run"
+        yield Note("workers-wait", "; ".join([running, *parts]))
 
 
 def _stage(slot: TaskSlot) -> str:

@@ -119,35 +119,27 @@ def kind_for(plan: Plan, deployment: Deployment) -> DeployedWorker:
     """Returns the worker that a region uses for this plan; InfrastructureError names what it has, and the fix."""
     architecture = "arm64" if plan.task is None else plan.task.architecture
     executors = {execution.executor for execution in plan.executions}
+    needing, region = ", ".join(sorted(executors)), deployment.region
     if executors & NEEDS_BROWSER and executors & NEEDS_JVM:
-        raise InfrastructureError(
-            f"{', '.join(sorted(executors))}: no image has both Chromium and a JVM, which would fight for its memory; "
-            "use locust or vegeta beside browsers, or two runs",
-            code="browser-and-jvm",
-        )
+        problem = "no image has both Chromium and a JVM, which would fight for its memory"
+        text = f"{needing}: {problem}; use locust or vegeta beside browsers, or two runs"
+        raise InfrastructureError(text, code="browser-and-jvm")
     wanted: tuple[str, ...] = ("slim", "full", "browser")  # the images that have these executors, the smallest first
     if executors & (NEEDS_BROWSER | NEEDS_JVM):
         wanted = ("browser",) if executors & NEEDS_BROWSER else ("full",)
     here = {one.flavour: one for one in deployment.workers if one.architecture == architecture}
     if not here:
         others = ", ".join(sorted({one.architecture for one in deployment.workers})) or "none"
-        raise InfrastructureError(
-            f"{deployment.region} has no workers for {architecture}, only for {others}; "
-            f"set toril.worker.arch, or add {architecture} to the stack's `architectures`",
-            code="no-such-architecture",
-        )
+        fix = f"set toril.worker.arch, or add {architecture} to the stack's `architectures`"
+        text = f"{region} has no workers for {architecture}, only for {others}; {fix}"
+        raise InfrastructureError(text, code="no-such-architecture")
     found = next((here[name] for name in wanted if name in here), None)
     if found is None:
-        raise InfrastructureError(
-            f"{deployment.region} has the workers {', '.join(sorted(here))}, and {', '.join(sorted(executors))} needs "
-            f"{' or '.join(wanted)}; add it to the stack's `flavours`",
-            code="no-such-flavour",
-        )
+        text = f"{region} has the workers {', '.join(sorted(here))}, and {needing} needs {' or '.join(wanted)}"
+        raise InfrastructureError(f"{text}; add it to the stack's `flavours`", code="no-such-flavour")
     if found.digest is None:
-        raise InfrastructureError(
-            f"{deployment.region} has no image for {found.flavour} yet; push one, and `pulumi up` its stack",
-            code="no-image",
-        )
+        text = f"{region} has no image for {found.flavour} yet; push one, and `pulumi up` its stack"
+        raise InfrastructureError(text, code="no-image")
     return found
 
 
