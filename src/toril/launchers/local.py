@@ -29,16 +29,11 @@ class LocalLauncher:
 
     def __init__(self, store: FolderStore, environment: Mapping[str, str]) -> None:
         if importlib.util.find_spec("bzt") is None:
-            raise InfrastructureError(
-                "local runs need Taurus (bzt) beside toril, and it is not installed; install toril with its extra "
-                "`worker`: toril[worker]",
-                code="no-bzt",
-            )
+            fix = "install toril with its extra `worker`: toril[worker]"
+            raise InfrastructureError(f"local runs need Taurus (bzt), which is not installed; {fix}", code="no-bzt")
         self._store = store
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not OF_THE_JOB(name)},
-            **environment,
-        }
+        own = {name: value for name, value in os.environ.items() if not OF_THE_JOB(name)}
+        self._environment = own | dict(environment)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, Path] = {}
         self._run_id = ""
@@ -53,10 +48,8 @@ class LocalLauncher:
             self.relaunch(share.worker, launch.attempts[share.worker][0])
 
     def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
-        raise InfrastructureError(
-            f"run {plan.run_id} cannot be taken over: local workers end with the command that started them",
-            code="local-run",
-        )
+        text = f"run {plan.run_id} cannot be taken over: its workers ended with its command"
+        raise InfrastructureError(text, code="local-run")
 
     def relaunch(self, worker: str, attempt: str) -> None:
         log = self._store.path(worker_key(self._run_id, worker, attempt, "worker.log"))

@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from toril.clock import Clock
 from toril.errors import InfrastructureError, OptionError, StoreError
 from toril.launchers import Launcher
-from toril.launchers.fargate import FargateLauncher, Stopped, clients, stop_everywhere
+from toril.launchers.fargate import FargateLauncher, Rates, Stopped, clients, stop_everywhere
 from toril.launchers.local import LocalLauncher
 from toril.launchers.preflight import CommandContext, Preflight, check, refuse
 from toril.launchers.pricing import estimate, read_prices, refuse_above
@@ -17,23 +16,15 @@ from toril.store import FolderStore, Store
 PREFLIGHT_ATTEMPTS, SWEEP_ATTEMPTS = 4, 5  # of each call, which is made once
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A run's launcher, and the warnings and price to show before the start."""
-
-    launcher: Launcher
-    lines: tuple[str, ...] = ()
-
-
 def prepared(
     plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock, *, max_cost_usd: float | None
-) -> Prepared:
-    """Returns the plan's launcher after the preflight; the errors name everything that is missing.
+) -> tuple[Launcher, tuple[str, ...]]:
+    """Returns the plan's launcher after the preflight, and warnings and price to show; errors name what is missing.
 
     A run on Fargate that costs more than `max_cost_usd` at list prices is refused.
     """
     if plan.on != "fargate":
-        return Prepared(launcher=launcher_for(plan, store, environment, clock))
+        return launcher_for(plan, store, environment, clock), ()
     deployments = read_deployments(store)
     found = _examined(plan, store, deployments, clock)
     refuse(found.findings)
@@ -41,7 +32,7 @@ def prepared(
     if found.estimate is not None:
         refuse_above(found.estimate, max_cost_usd)
         lines += found.estimate.lines()
-    return Prepared(launcher=_fargate(plan, deployments, clock, found), lines=lines)
+    return _fargate(plan, deployments, clock, found.rates), lines
 
 
 def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock) -> Launcher:
@@ -108,10 +99,8 @@ def _examined(plan: Plan | None, store: Store, deployments: Mapping[str, Deploym
 
 
 def _fargate(
-    plan: Plan, deployments: Mapping[str, Deployment], clock: Clock, found: Preflight | None = None
+    plan: Plan, deployments: Mapping[str, Deployment], clock: Clock, rates: Mapping[str, Rates] | None = None
 ) -> FargateLauncher:
-    """Returns the launcher, which starts tasks as fast as the preflight found that it may."""
     used = {region: one for region, one in deployments.items() if region in plan.locations}
     home = next((one for one in deployments.values() if one.home is not None), None)
-    rates, spot_rates = (found.rates, found.spot_rates) if found is not None else (None, None)
-    return FargateLauncher(used, clients(deployments), clock, home=home, rates=rates, spot_rates=spot_rates)
+    return FargateLauncher(used, clients(deployments), clock, home=home, rates=rates)

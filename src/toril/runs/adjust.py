@@ -52,10 +52,8 @@ def parse_rate(text: str) -> Callable[[float], float]:
     elif match := TIMES.fullmatch(written):
         factor = float(match["times"])
     else:
-        raise OptionError(
-            f"--rate {text}: expected requests per second such as 500 or 30/min, or a change: +20%, -20%, x2",
-            code="option-value",
-        )
+        expected = "requests per second such as 500 or 30/min, or a change: +20%, -20%, x2"
+        raise OptionError(f"--rate {text}: expected {expected}", code="option-value")
     return lambda now: round(now * factor, 6)
 
 
@@ -137,11 +135,9 @@ def chosen_of(plan: Plan, name: str | None) -> PlannedExecution:
         raise OptionError(text, code="no-execution-named")
     closed = next(one for one in plan.executions if name in (None, one.name))
     fix = f"of this run {', '.join(adjustable)} can be" if adjustable else "`executor: vegeta` sends at a rate"
-    raise OptionError(
-        f"the rate of {closed.name} cannot be changed while it goes on: {closed.executor} has virtual users, "
-        f"who wait for answers; {fix}",
-        code="fixed-rate",
-    )
+    why = f"{closed.executor} has virtual users, who wait for answers"
+    text = f"the rate of {closed.name} cannot be changed while it goes on: {why}; {fix}"
+    raise OptionError(text, code="fixed-rate")
 
 
 def _warnings(plan: Plan, execution: PlannedExecution, rps: float) -> Iterator[str]:

@@ -58,9 +58,8 @@ def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None =
     for file in plan.files:
         key = run_key(plan.run_id, "suite", file)
         if not store.put_once(key, (suite.folder / file).read_bytes()):
-            raise OptionError(
-                f"--run-id {plan.run_id}: {store.address(key)} exists already; choose another id", code="run-exists"
-            )
+            text = f"--run-id {plan.run_id}: {store.address(key)} exists already; choose another id"
+            raise OptionError(text, code="run-exists")
     if origin is not None:
         store.put(run_key(plan.run_id, "suite.json"), origin.to_json())
     return plan
@@ -83,10 +82,8 @@ def local_suite(written: Sequence[str], clock: Clock) -> Iterator[LocalSuite]:
         yield LocalSuite(tuple(written))
         return
     if len(written) > 1:
-        raise OptionError(
-            f"SUITE {' '.join(written)}: a suite in a bucket is not merged with others; name it alone",
-            code="merged-bucket-suite",
-        )
+        text = f"SUITE {' '.join(written)}: a suite in a bucket is not merged with others; name it alone"
+        raise OptionError(text, code="merged-bucket-suite")
     store, name = address_of(written[0])
     with tempfile.TemporaryDirectory(prefix="toril-suite-") as folder:
         yield fetch(open_store(store), name, Path(folder), clock)
@@ -94,32 +91,26 @@ def local_suite(written: Sequence[str], clock: Clock) -> Iterator[LocalSuite]:
 
 def fetch(store: Store, name: str, into: Path, clock: Clock) -> LocalSuite:
     """Copies a pushed suite into a new folder below `into`; StoreError if there is none, or a push does not end."""
-    folder = into / name
+    folder, where = into / name, store.address(f"suites/{name}")
     for _ in range(TRIES):
         pushed = find_record(store, Pushed, _record_key(name))
         if pushed is None:
-            raise StoreError(
-                f"{store.address(f'suites/{name}')} is no suite; `toril push` puts one there", code="no-such-suite"
-            )
+            raise StoreError(f"{where} is no suite; `toril push` puts one there", code="no-such-suite")
         try:
             fetch_files(store, f"suites/{name}/", folder, pushed.files)
         except ChangedFileError:
             clock.sleep(WAIT_S)
         else:
             return LocalSuite((folder,), pushed.origin)
-    raise StoreError(
-        f"{store.address(f'suites/{name}')} does not fit {_record_key(name)}; push the suite again",
-        code="changed-suite",
-    )
+    raise StoreError(f"{where} does not fit {_record_key(name)}; push the suite again", code="changed-suite")
 
 
 def address_of(text: str) -> tuple[str, str]:
     """Returns the store and the name of a suite given as `s3://bucket/prefix/suites/<name>`."""
     match = ADDRESS.fullmatch(text)
     if not match:
-        raise OptionError(
-            f"SUITE {text}: expected s3://bucket/suites/<name>, as `toril push` names it", code="suite-address"
-        )
+        problem = f"SUITE {text}: expected s3://bucket/suites/<name>, as `toril push` names it"
+        raise OptionError(problem, code="suite-address")
     return match["store"], match["name"]
 
 

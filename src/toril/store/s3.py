@@ -160,11 +160,12 @@ class S3Store:
             asked = {"Objects": found[start : start + KEYS_PER_DELETE], "Quiet": True}
             answer = self._requests.answer("delete_objects", self.address(prefix), Delete=asked)
             for error in answer.get("Errors", ()):
-                raise StoreError(
-                    f"s3://{self.bucket}/{error.get('Key', '')} was not deleted: {error.get('Code')} "
-                    f"({error.get('Message', '')}); allow s3:DeleteObject there, or try again",
-                    code="not-deleted",
+                where, why = (
+                    f"s3://{self.bucket}/{error.get('Key', '')}",
+                    f"{error.get('Code')} ({error.get('Message')})",
                 )
+                fix = "allow s3:DeleteObject there, or try again"
+                raise StoreError(f"{where} was not deleted: {why}; {fix}", code="not-deleted")
 
     def time(self) -> tuple[float, float]:
         """See `Store.time`. Some requests around the turn of a second narrow down what the header `Date` says.
@@ -245,6 +246,5 @@ def _date_of(answer: Any) -> float:
     try:
         return parsedate_to_datetime(text).timestamp()
     except ValueError as error:
-        raise StoreError(
-            f"what answers is not S3: it has no valid header Date: {text!r}; check the proxy", code="no-date"
-        ) from error
+        problem = f"what answers is not S3: it has no valid header Date: {text!r}; check the proxy"
+        raise StoreError(problem, code="no-date") from error

@@ -61,11 +61,8 @@ def refuse_other_than_fips(request: Any, **_: Any) -> None:
     if host in _LOOPBACK or (match and match[1] in FIPS_REGIONS):
         return
     regions = ", ".join(sorted(FIPS_REGIONS))
-    raise StoreError(
-        f"{host} is no FIPS endpoint of S3, and AWS_USE_FIPS_ENDPOINT asks for one; they are in {regions}: "
-        "set AWS_REGION to the bucket's region, and no AWS_ENDPOINT_URL",
-        code="not-fips",
-    )
+    problem = f"{host} is no FIPS endpoint of S3, and AWS_USE_FIPS_ENDPOINT asks for one; they are in {regions}"
+    raise StoreError(f"{problem}: set AWS_REGION to the bucket's region, and no AWS_ENDPOINT_URL", code="not-fips")
 
 
 @dataclass(slots=True)

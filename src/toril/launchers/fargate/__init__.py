@@ -37,8 +37,8 @@ def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clie
 class FargateLauncher:
     """Starts `toril worker` as tasks of the plan's locations, which are regions with a deployment.
 
-    `home`: the region that schedules a sweep at the run's deadline. `rates` and `spot_rates`: how fast each region
-    starts tasks; by default what AWS gives every account.
+    `home`: the region that schedules a sweep at the run's deadline. `rates`: how fast each region starts tasks; by
+    default what AWS gives every account.
     """
 
     def __init__(
@@ -49,10 +49,9 @@ class FargateLauncher:
         *,
         home: Deployment | None = None,
         rates: Mapping[str, Rates] | None = None,
-        spot_rates: Mapping[str, Rates] | None = None,
     ) -> None:
         self._deployments, self._clients, self._clock = deployments, clients, clock
-        self._rates, self._spot_rates = rates or {}, spot_rates or {}
+        self._rates = rates or {}
         self._fleets: dict[str, Fleet] = {}
         self._fleet_of: dict[str, Fleet] = {}
         self._run_id, self._deadline, self._planned = "", 0.0, False
@@ -134,9 +133,7 @@ class FargateLauncher:
         if plan.task is not None and plan.task.spot and "FARGATE_SPOT" not in deployment.capacity_providers:
             fix = f"remove toril.worker.spot, or `pulumi up --stack {location}`"
             raise InfrastructureError(f"{location} has no Fargate Spot; {fix}", code="no-spot")
-        usual = usual_rates(location)
-        rates, spot_rates = self._rates.get(location, usual), self._spot_rates.get(location, usual)
-        return Site(deployment, kind_for(plan, deployment), rates, spot_rates)
+        return Site(deployment, kind_for(plan, deployment), self._rates.get(location, usual_rates(location)))
 
     def _merged(self, ask: Callable[[Fleet], Mapping[str, Value]]) -> dict[str, Value]:
         return {worker: one for fleet in self._fleets.values() for worker, one in ask(fleet).items()}

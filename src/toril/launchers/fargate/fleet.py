@@ -30,7 +30,6 @@ class Site:
     deployment: Deployment
     kind: DeployedWorker
     rates: Rates
-    spot_rates: Rates
 
 
 class Fleet:
@@ -49,8 +48,7 @@ class Fleet:
         self._slots: dict[str, TaskSlot] = {}  # by worker
         self._lock = threading.Lock()
         self._ending = threading.Event()
-        self._launches = {"FARGATE": TokenBucket(site.rates), "FARGATE_SPOT": TokenBucket(site.spot_rates)}
-        self._calls = TokenBucket(OF_CALLS)
+        self._launches, self._calls = TokenBucket(site.rates), TokenBucket(OF_CALLS)
         self._seed = f"{plan.run_id} {self.region}"
         self._found: dict[tuple[str, str], Any] | None = None  # (worker, attempt) → task, started by an earlier owner
         self._look_up_at, self._look_ups_refused = 0.0, 0
@@ -153,24 +151,16 @@ class Fleet:
                 for slot in due:
                     slot.gone = WorkerExit("it was not started: the run's deadline is over", code="deadline")
                 due = []
-            for slot in self._affordable(due, now):
+            allowed = min(AT_ONCE, self._calls.available(now), self._launches.available(now))
+            for slot in due[:allowed]:
                 slot.in_flight = True
                 jobs.append((self._start, slot))
+                self._calls.take()
+                self._launches.take()
             watch = now >= self._watch_at and bool(watched)
         list(self._pool.map(lambda job: job[0](job[1]), jobs))
         if watch:
             self._watch()
-
-    def _affordable(self, due: Sequence[TaskSlot], now: float) -> list[TaskSlot]:
-        """Returns as many of those as the account's rates allow."""
-        left = min(AT_ONCE, self._calls.available(now))
-        found: list[TaskSlot] = []
-        for capacity, bucket in self._launches.items():
-            some = [one for one in due if one.capacity == capacity][: min(left - len(found), bucket.available(now))]
-            bucket.take(len(some))
-            found += some
-        self._calls.take(len(found))
-        return found
 
     def _look_up(self) -> None:
         """Looks for tasks of earlier requests, before any is started."""

@@ -50,8 +50,8 @@ class TokenBucket:
         self._tokens = min(self.rates.burst, self._tokens + self.rates.sustained_per_s * passed_s)
         return int(self._tokens)
 
-    def take(self, taken: int) -> None:
-        self._tokens -= taken
+    def take(self, tokens: int = 1) -> None:
+        self._tokens -= tokens
 
 
 def wait_s(name: str, failures: int) -> float:

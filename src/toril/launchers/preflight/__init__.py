@@ -52,7 +52,6 @@ class Preflight:
 
     findings: tuple[Finding, ...]
     rates: Mapping[str, Rates]
-    spot_rates: Mapping[str, Rates]
     estimate: Estimate | None = None
 
 
@@ -74,11 +73,8 @@ def check(
             for one in used.values()
         ]
         surveys = list(pool.map(_survey, scenes))
-    rates = {region.name: region.rates("FARGATE") for region, _ in surveys}
-    spot_rates = {region.name: region.rates("FARGATE_SPOT") for region, _ in surveys}
-    price = None
-    if plan is not None:
-        price = estimate(plan, deployments, context.prices, rates=rates, spot_rates=spot_rates)
+    rates = {region.name: region.rates for region, _ in surveys}
+    price = None if plan is None else estimate(plan, deployments, context.prices, rates=rates)
     of_run = used or deployments
     environments = {region: one.environment for region, one in of_run.items()}
     partitions = {region: one.partition for region, one in of_run.items()}
@@ -95,7 +91,7 @@ def check(
         *checked("cost", partial(planned.cost, plan, deployments, price)),
         *(finding for _, findings in surveys for finding in findings),
     ]
-    return Preflight(findings=tuple(found), rates=rates, spot_rates=spot_rates, estimate=price)
+    return Preflight(findings=tuple(found), rates=rates, estimate=price)
 
 
 def refuse(findings: Iterable[Finding]) -> None:

@@ -17,12 +17,12 @@ from toril.launchers.fargate.rate_limit import Rates, usual_rates
 from toril.launchers.fargate.tasks import Capacity, Status, described, kind_for
 from toril.launchers.findings import Finding, missing, ok, unanswered, warning
 from toril.launchers.pricing import PriceTable, list_prices
+from toril.plan.division import CPU_UNITS_PER_CORE
 from toril.records import DeployedCache, DeployedWorker, Deployment, Plan
 from toril.store import Store
 
 Resolve = Callable[[str], tuple[str, ...]]  # host → its addresses; none if it has none
 
-UNITS_PER_VCPU = 1024
 CLOCK_LIMIT_S = 10.0  # signatures of requests hold for five minutes; leases are half a minute
 ENABLED = ("opt-in-not-required", "opted-in")
 PROCESSORS = {"x86-64": "X86_64", "arm64": "ARM64"}  # as ECS calls them
@@ -146,11 +146,12 @@ class Region:
         if self.plan is None or self.plan.task is None:
             return 0.0
         workers = sum(share.location == self.name for share in self.plan.shares)
-        return workers * self.plan.task.cpu / UNITS_PER_VCPU
+        return workers * self.plan.task.cpu / CPU_UNITS_PER_CORE
 
-    def rates(self, capacity: Capacity) -> Rates:
-        """Returns how fast tasks may start; the rates of every account if the quotas are unknown."""
-        codes = QUOTAS[capacity]
+    @property
+    def rates(self) -> Rates:
+        """How fast tasks may start; the rates of every account if the quotas are unknown."""
+        codes = QUOTAS["FARGATE_SPOT" if self.spot else "FARGATE"]
         burst, sustained = self.quotas.get(codes.burst), self.quotas.get(codes.sustained)
         return Rates(burst, sustained) if burst and sustained else usual_rates(self.name)
 
@@ -404,8 +405,7 @@ def read_quotas(region: Region) -> dict[str, float]:
 
 def launch_rate(region: Region) -> Finding:
     """How fast tasks start; never a problem."""
-    found = region.rates("FARGATE_SPOT" if region.spot else "FARGATE")
-    return ok(f"{found.burst:g} tasks at once, then {found.sustained_per_s:g} a second")
+    return ok(f"{region.rates.burst:g} tasks at once, then {region.rates.sustained_per_s:g} a second")
 
 
 def vcpus(region: Region) -> Iterator[Finding]:
@@ -486,4 +486,4 @@ def _without_ended(region: Region, capacity: Capacity, counted: float, counted_a
 
 def _sum_vcpus(tasks: Sequence[Any], capacity: Capacity) -> float:
     mine = (one for one in tasks if (one.get("capacityProviderName") or "FARGATE") == capacity)
-    return sum(int(one["cpu"]) / UNITS_PER_VCPU for one in mine)
+    return sum(int(one["cpu"]) / CPU_UNITS_PER_CORE for one in mine)

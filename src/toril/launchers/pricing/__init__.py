@@ -93,14 +93,12 @@ def estimate(
     prices: PriceTable,
     *,
     rates: Mapping[str, Rates] | None = None,
-    spot_rates: Mapping[str, Rates] | None = None,
 ) -> Estimate:
     """Returns the price of a plan. A region that is not deployed is taken to be as stacks are by default.
 
-    `rates` and `spot_rates`: how fast each region starts tasks.
+    `rates`: how fast each region starts tasks.
     """
-    spot = plan.task is not None and plan.task.spot
-    paced = (spot_rates if spot else rates) or {}
+    spot, paced = plan.task is not None and plan.task.spot, rates or {}
     bounds = [one for one in (plan.bounded_s, plan.max_duration_s) if one is not None]
     allowed = [float(deployments[one].limits.duration_s) for one in plan.locations if one in deployments]
     load_s = min(bounds or allowed, default=LIMIT_S)
