@@ -11,7 +11,7 @@ from toril.aws.errors import AwsError
 from toril.clock import Clock
 from toril.launchers import WorkerExit
 from toril.launchers.fargate import task_slots, tasks
-from toril.launchers.fargate.rate_limit import OF_CALLS, Rates, TokenBucket, wait_s
+from toril.launchers.fargate.rate_limit import BACKOFF, OF_CALLS, Rates, TokenBucket
 from toril.launchers.fargate.task_exit import TaskExits, is_full
 from toril.launchers.fargate.task_slots import TaskSlot
 from toril.launchers.fargate.tasks import AT_ONCE, MOST_DESCRIBED, Capacity
@@ -49,7 +49,6 @@ class Fleet:
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._launches, self._calls = TokenBucket(site.rates), TokenBucket(OF_CALLS)
-        self._seed = f"{plan.run_id} {self.region}"
         self._found: dict[tuple[str, str], Any] | None = None  # (worker, attempt) → task, started by an earlier owner
         self._look_up_at, self._look_ups_refused = 0.0, 0
         self._watch_at = 0.0
@@ -176,7 +175,7 @@ class Fleet:
             self._look_ups_refused += 1
             with self._lock:
                 self._trouble["look up"] = error
-                self._look_up_at = now + wait_s(self._seed, self._look_ups_refused)
+                self._look_up_at = now + BACKOFF.wait_s(self._look_ups_refused)
                 if not error.fault.passes:  # without a list nothing may start; running tasks report to the store
                     for slot in waiting:
                         if slot.startable:
@@ -213,11 +212,11 @@ class Fleet:
             with self._lock:
                 if error.fault.passes:
                     self._uncertain = True
-                    slot.unanswered_by(error.fault, self._clock.now(), self._seed)
+                    slot.unanswered_by(error.fault, self._clock.now())
                 elif error.resources:  # started before, with another revision: it is the one
                     slot.assign({"taskArn": error.resources[0]}, self.region, self._clock.now())
                 elif is_full(error.fault.message):
-                    slot.refused(error.fault.message, self._clock.now(), self._seed)
+                    slot.refused(error.fault.message, self._clock.now())
                 else:
                     slot.in_flight, slot.gone = False, WorkerExit(str(error), code=error.code)
             return
@@ -225,7 +224,7 @@ class Fleet:
             if answer["tasks"]:
                 slot.assign(answer["tasks"][0], self.region, self._clock.now())
             else:
-                slot.refused(tasks.failure_of(answer), self._clock.now(), self._seed)
+                slot.refused(tasks.failure_of(answer), self._clock.now())
 
     def _stop(self, slot: TaskSlot) -> None:
         request: dict[str, Any] = {"cluster": self._cluster, "task": slot.task, "reason": "toril: the run ends"}
@@ -234,7 +233,7 @@ class Fleet:
         except AwsError as error:
             with self._lock:
                 self._trouble["stop"] = error
-                slot.stop_refused(error.fault, self._clock.now(), self._seed)
+                slot.stop_refused(error.fault, self._clock.now())
             return
         with self._lock:
             slot.stop_due_at = None

@@ -1,7 +1,6 @@
-"""How fast an account may start tasks, and how long to wait after a refusal; time is handed in."""
+"""How fast an account may start tasks, and how long to wait after a refusal."""
 
 from dataclasses import dataclass, field
-from random import Random
 
 from toril.clock import Backoff
 
@@ -52,11 +51,3 @@ class TokenBucket:
 
     def take(self, tokens: int = 1) -> None:
         self._tokens -= tokens
-
-
-def wait_s(name: str, failures: int) -> float:
-    """Returns the wait after that many failures in a row.
-
-    It is the same in each run of the same name, in whatever order threads ask.
-    """
-    return BACKOFF.wait_s(failures, Random(f"{name} {failures}"))  # noqa: S311 - no secret

@@ -84,11 +84,11 @@ class TaskExits:
         if not ran:
             return {}
 
-        run_id = self.plan.run_id
+        def running() -> list[Any]:
+            return tasks.described(ecs, self.deployment, "RUNNING", self.plan.run_id)
+
         try:
-            listed = tasks.repeated(
-                self.clock, f"{run_id} twins", lambda: tasks.described(ecs, self.deployment, "RUNNING", run_id)
-            )
+            listed = tasks.repeated(self.clock, running)
         except AwsError:  # then the worker counts as lost, which errs on the safe side
             return {}
         others = {tasks.attempt_of(one): one for one in listed if one["taskArn"] not in ran}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from toril.aws.errors import Fault
 from toril.launchers import WorkerExit
-from toril.launchers.fargate.rate_limit import wait_s
+from toril.launchers.fargate.rate_limit import BACKOFF
 from toril.launchers.fargate.task_exit import is_full, passes
 from toril.launchers.fargate.tasks import Capacity
 from toril.records import RanTask, Share
@@ -102,7 +102,7 @@ class TaskSlot:
         if self.gone is None and now - self.missing_since > FORGOTTEN_S:
             self.gone = WorkerExit("AWS knows its task no longer", code="task-unknown")
 
-    def refused(self, reason: str, now: float, seed: str) -> None:
+    def refused(self, reason: str, now: float) -> None:
         """Notes that RunTask started nothing, for this reason: the next request is another one."""
         self.in_flight, self.unanswered, self.waiting = False, 0, reason
         self.refusals += 1
@@ -111,21 +111,21 @@ class TaskSlot:
         elif self.capacity == "FARGATE_SPOT" and is_full(reason):
             self.capacity, self.due_at = "FARGATE", now
         elif passes(reason):
-            self.due_at = now + wait_s(f"{seed} {self.worker}", self.refusals)
+            self.due_at = now + BACKOFF.wait_s(self.refusals)
         else:
             self.gone = WorkerExit(f"ecs:RunTask: {reason}", code="refused")
 
-    def unanswered_by(self, fault: Fault, now: float, seed: str) -> None:
+    def unanswered_by(self, fault: Fault, now: float) -> None:
         """Notes that RunTask may not have been obeyed: the next request is the same, which starts nothing twice."""
         self.in_flight, self.waiting = False, str(fault)
         self.unanswered += 1
-        self.due_at = now + wait_s(f"{seed} {self.worker}", self.unanswered)
+        self.due_at = now + BACKOFF.wait_s(self.unanswered)
         if self.stopping:
             self.looked_up = False
 
-    def stop_refused(self, fault: Fault, now: float, seed: str) -> None:
+    def stop_refused(self, fault: Fault, now: float) -> None:
         self.stops_refused += 1
-        again_at = now + wait_s(f"{seed} {self.worker}", self.stops_refused)
+        again_at = now + BACKOFF.wait_s(self.stops_refused)
         self.stop_due_at = again_at if fault.passes else None
 
     def _not_started(self) -> None:

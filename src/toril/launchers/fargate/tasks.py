@@ -11,7 +11,7 @@ from toril.aws.client import call
 from toril.aws.errors import AwsError
 from toril.clock import Clock, retry
 from toril.errors import InfrastructureError
-from toril.launchers.fargate.rate_limit import wait_s
+from toril.launchers.fargate.rate_limit import BACKOFF
 from toril.records import DeployedWorker, Deployment, Plan, Share
 
 if TYPE_CHECKING:
@@ -167,12 +167,12 @@ def described(ecs: Any, deployment: Deployment, status: Status, run_id: str | No
     return found
 
 
-def repeated(clock: Clock, name: str, ask: Callable[[], Value]) -> Value:
-    """Returns the result of calls that are repeated a few times if that may help. `name` seeds the waits."""
+def repeated(clock: Clock, ask: Callable[[], Value]) -> Value:
+    """Returns the result of calls that are repeated a few times if that may help."""
 
     def after(error: Exception, failures: int) -> float | None:
         passes = isinstance(error, AwsError) and error.fault.passes
-        return wait_s(name, failures) if passes and failures < TRIES else None
+        return BACKOFF.wait_s(failures) if passes and failures < TRIES else None
 
     return retry(ask, after, clock)
 
@@ -206,7 +206,7 @@ def stop_all(
             clock.sleep(BETWEEN_LOOKS_S)
         there = dict.fromkeys(known)
         try:
-            there |= dict.fromkeys(repeated(clock, run_id, lambda: listed(ecs, deployment, "RUNNING", run_id)))
+            there |= dict.fromkeys(repeated(clock, lambda: listed(ecs, deployment, "RUNNING", run_id)))
             unlisted = ""
         except AwsError as error:
             unlisted = f"{deployment.region}: tasks of {run_id} may still run: {error}"
@@ -222,7 +222,7 @@ def _stop(ecs: Any, deployment: Deployment, arn: str, why: str, clock: Clock) ->
     """Stops a task. Returns the problem, or an empty text."""
     request = {"cluster": deployment.cluster, "task": arn, "reason": f"toril: {why}"}
     try:
-        repeated(clock, arn, lambda: call(ecs.stop_task, "ecs:StopTask", **request))
+        repeated(clock, lambda: call(ecs.stop_task, "ecs:StopTask", **request))
     except AwsError as error:
         if error.fault.aws_code == "InvalidParameterException" and "not found" in error.fault.message:
             return ""  # it is no more
