@@ -18,12 +18,18 @@ from toril.verdict.evidence import Evidence
 
 Phase = Literal["preparing", "running", "draining", "waiting"]
 
+MOST_CRITERIA = 5  # shown while the load goes on
+REST = 4  # the pause after an evaluation of the whole run, as a multiple of its duration
+ORDER = ("failed", "inconclusive", "triggered", "passed")
+AT_THE_END = frozenset({"throughput", "load", "capacity", *GENERATOR})  # subjects that judge the time as a whole
+WINDOW_S = 5  # of rates and percentiles: steady enough to read, fresh enough to act on
+PHASES: dict[str, Phase] = {"launching": "preparing", "running": "running"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LocationFigures:
-    """One location's part of the live figures. Percentiles are None while nothing has been measured."""
+class Figures:
+    """Rates and percentiles of the last few seconds, and counts since the start signal; None: nothing was measured."""
 
-    location: str
     virtual_users: int = 0
     rps: float = 0.0
     p50_us: int | None = None
@@ -36,24 +42,22 @@ class LocationFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LiveFigures:
-    """The run so far. Rates and percentiles are those of the last few seconds, counts those since the start signal."""
+class LocationFigures(Figures):
+    """One location's part of a run."""
+
+    location: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveFigures(Figures):
+    """The run so far."""
 
     run_id: str = ""
     phase: Phase = "preparing"
     elapsed_s: float = 0.0  # since the start signal
     planned_s: float = 0.0  # 0 when only iterations bound the load
-    virtual_users: int = 0
     planned_users: int = 0
-    rps: float = 0.0
-    p50_us: int | None = None
-    p95_us: int | None = None
-    p99_us: int | None = None
-    samples: int = 0
-    failures: int = 0
     lag_s: float = 0.0  # from the newest sample to now
-    workers_ready: int = 0
-    workers_planned: int = 0
     locations: tuple[LocationFigures, ...] = ()
     turn: str = ""  # of a duet: which arm is loaded
     criteria: tuple[tuple[str, str], ...] = ()  # outcome so far and message; breached ones first
@@ -65,14 +69,6 @@ class View(Protocol):
     """Shows the progress of a run."""
 
     def show(self, figures: LiveFigures) -> None: ...
-
-
-MOST_CRITERIA = 5  # shown while the load goes on
-REST = 4  # the pause after an evaluation of the whole run, as a multiple of its duration
-ORDER = ("failed", "inconclusive", "triggered", "passed")
-AT_THE_END = frozenset({"throughput", "load", "capacity", *GENERATOR})  # subjects that judge the time as a whole
-WINDOW_S = 5  # of rates and percentiles: steady enough to read, fresh enough to act on
-PHASES: dict[str, Phase] = {"launching": "preparing", "running": "running"}
 
 
 class CriteriaProgress:
@@ -143,10 +139,10 @@ def rate_notes(rates: Iterable[Rate], start: Start) -> tuple[Note, ...]:
 
 def _turn(plan: Plan, elapsed_s: float) -> str:
     """Returns the block and arm of a duet, such as `block 3 of 10: head`; empty without a duet, and before its load."""
-    begun = [turn for turn in plan.duet.turns() if turn.starts_s <= elapsed_s] if plan.duet is not None else []
-    if plan.duet is None or not begun:
+    if plan.duet is None:
         return ""
-    return f"block {begun[-1].block} of {plan.duet.blocks}: {ARMS[begun[-1].arm]}"
+    begun = [turn for turn in plan.duet.turns() if turn.starts_s <= elapsed_s]
+    return f"block {begun[-1].block} of {plan.duet.blocks}: {ARMS[begun[-1].arm]}" if begun else ""
 
 
 def _measured(timeline: Timeline, location: str | None, last: int | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from toril import text
 from toril.clock import Clock, SystemClock
-from toril.coordinator.progress import LiveFigures, LocationFigures
+from toril.coordinator.progress import Figures, LiveFigures
 from toril.reports import screen
 from toril.reports.blocks import mark_of
 from toril.suite.reader import Note
@@ -135,7 +135,7 @@ def table(figures: LiveFigures) -> RenderableType:
     return Group(*parts)
 
 
-def _add(grid: Table, name: str, users: str, figures: LiveFigures | LocationFigures, style: str) -> None:
+def _add(grid: Table, name: str, users: str, figures: Figures, style: str) -> None:
     grid.add_row(
         Text(name, style=style),
         Text(users, style=style),
