@@ -24,7 +24,7 @@ LOG_TAIL_CHARS = 600
 class LocalLauncher:
     """Starts `toril worker` processes, each in a session of its own so that nothing of it can outlive the run.
 
-    InfrastructureError, before anything is written, if bzt is not installed.
+    InfrastructureError if bzt is not installed.
     """
 
     def __init__(self, store: FolderStore, environment: Mapping[str, str]) -> None:
@@ -85,26 +85,22 @@ class LocalLauncher:
         return ()
 
     def terminate(self, worker: str) -> None:
-        process = self._processes.get(worker)
-        if process is not None and process.poll() is None:
-            process.terminate()
+        if worker in self._processes:
+            self._processes[worker].terminate()
 
     def kill(self, worker: str) -> None:
-        process = self._processes.get(worker)
-        if process is not None:
+        if worker in self._processes:
+            process = self._processes[worker]
             process.kill()
-            _kill_session(process.pid)
             process.wait()
+            _kill_session(process.pid)
 
     def release(self) -> None:
         self.close()  # workers here end with the command that started them
 
     def close(self) -> tuple[str, ...]:
-        for process in self._processes.values():
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-            _kill_session(process.pid)
+        for worker in self._processes:
+            self.kill(worker)
         return ()
 
     def cancel_sweep(self) -> tuple[str, ...]:
