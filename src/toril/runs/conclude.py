@@ -43,7 +43,7 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
     coordinator, store = owner.coordinator, owner.coordinator.store
     state = owner.patiently(lambda: coordinator.finish(owner.launcher.tasks()))
     completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost, tuple(coordinator.rates))
-    bundle = judged(coordinator.fold, completeness, _fetched(owner, completeness, cloudwatch))
+    bundle = _judge(coordinator.fold, completeness, _fetched(owner, completeness, cloudwatch))
     unwritten: tuple[str, ...] = ()
     left = tuple(problems)
     try:
@@ -85,7 +85,7 @@ def _fetched(owner: Owner, completeness: Completeness, cloudwatch: ClientFactory
 def judge_again(store: Store, run_id: str) -> Bundle:
     """Judges a stored run from its files alone, and stores the result if the folder can be written."""
     fold, completeness = collect(store, run_id)
-    bundle = judged(fold, completeness, stored_metrics(store, fold.plan))
+    bundle = _judge(fold, completeness, stored_metrics(store, fold.plan))
     bundle = with_pictures(store, costed(store, bundle))
     with suppress(StoreError):
         _keep(bundle, lambda name, data: store.put(run_key(run_id, name), data))
@@ -102,7 +102,8 @@ def stored_metrics(store: Store, plan: Plan) -> ServerMetrics | None:
     return unfetched(asked, f"{key} is missing: the command ended before it had asked CloudWatch; run the suite again")
 
 
-def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None) -> Bundle:
+def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None) -> Bundle:
+    """Returns summary and verdict of what was measured, by the kind of run."""
     plan, timeline = fold.plan, fold.timeline
     if plan.duet is not None:
         duet = judge_duet(plan, fold.arms, fold.whole, completeness)
