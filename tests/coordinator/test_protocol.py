@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.measured import plan_of
 from toril.coordinator.protocol import (
     FINISH_SLACK_S,
     LATE,
@@ -17,12 +18,12 @@ from toril.coordinator.protocol import (
     WriteStart,
     WriteStop,
     advance,
-    carried_on,
+    begin,
     resumed,
     started_by_another,
 )
 from toril.plan import FARGATE_TIMINGS
-from toril.records import Exit, Pace, Start, Stop
+from toril.records import Exit, Launch, Pace, Start, Stop
 
 PACE = Pace()
 
@@ -330,6 +331,7 @@ def test_who_comes_after_an_abort_says_why_the_run_could_not_start() -> None:
 
 
 def test_spares_that_were_used_are_not_used_again() -> None:
-    state = carried_on(with_spares("a2", "a3"), {"a": "a2", "b": "b1"})
+    launch = Launch(at=0.0, deadline=1.0, attempts={"a": ("a1", "a2", "a3"), "b": ("b1",)})
+    state = begin(plan_of(), launch, 0.0, {"a": "a2", "b": "b1"})
     assert dict(state.attempts) == {"a": "a2", "b": "b1"}
     assert dict(state.spares) == {"a": ("a3",), "b": ()}

@@ -28,7 +28,6 @@ from toril.coordinator.protocol import (
     WriteStop,
     advance,
     begin,
-    carried_on,
     load_ends_s,
     resumed,
     started_by_another,
@@ -158,7 +157,7 @@ class Coordinator:
         launch = issue(store, plan, clock.now())
         _, start, stop = read_record(store, run_id)  # again: with the lease, there is no other writer
         attempts = attempts_of(store, run_id, start)
-        state = resumed(carried_on(begin(plan, launch, launch.at), attempts), start, stop)
+        state = resumed(begin(plan, launch, launch.at, attempts), start, stop)
         fold = Fold(store, plan, dict(state.attempts))
         if start is not None:
             fold.read_ready()  # before a start, `step` reads them

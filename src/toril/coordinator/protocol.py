@@ -133,11 +133,12 @@ def load_ends_s(plan: Plan, longest_s: float | None = None) -> float:
     return load_s + FINISH_SLACK_S + plan.pace.kill_after_s + plan.pace.give_up_s
 
 
-def begin(plan: Plan, launch: Launch, now: float) -> RunState:
-    """Returns the state right after the launch."""
+def begin(plan: Plan, launch: Launch, now: float, latest: Mapping[str, str] | None = None) -> RunState:
+    """Returns the state right after the launch. `latest`: the attempts that an earlier coordinator started last."""
+    attempts = {worker: issued[0] for worker, issued in launch.attempts.items()} | dict(latest or {})
     return RunState(
-        attempts={worker: attempts[0] for worker, attempts in launch.attempts.items()},
-        spares={worker: attempts[1:] for worker, attempts in launch.attempts.items()},
+        attempts=attempts,
+        spares={worker: issued[issued.index(attempts[worker]) + 1 :] for worker, issued in launch.attempts.items()},
         quorum=plan.quorum,
         launched_at=now,
         deadline=launch.deadline,
@@ -145,15 +146,6 @@ def begin(plan: Plan, launch: Launch, now: float) -> RunState:
         max_duration_s=plan.max_duration_s,
         pace=plan.pace,
     )
-
-
-def carried_on(state: RunState, attempts: Mapping[str, str]) -> RunState:
-    """Returns the state with the attempts of an earlier coordinator."""
-    spares = dict(state.spares)
-    for worker, attempt in attempts.items():
-        issued = (state.attempts[worker], *spares.get(worker, ()))
-        spares[worker] = issued[issued.index(attempt) + 1 :]
-    return replace(state, attempts={**state.attempts, **attempts}, spares=spares)
 
 
 def resumed(state: RunState, start: Start | None, stop: Stop | None) -> RunState:
